@@ -99,7 +99,12 @@ fn statistics(
     replies: &BTreeMap<&str, u64>,
     values: impl Fn(Metric) -> Histogram<u64>,
 ) {
-    for one in Counter::ALL.iter().filter(|one| !Counter::TOLERATED.contains(one)) {
+    let has_labels = |one: &&Counter| {
+        Counter::TOLERATED.contains(one)
+            || Counter::TLS_FAILED.contains(one)
+            || matches!(one, Counter::Tls12 | Counter::Tls13)
+    };
+    for one in Counter::ALL.iter().filter(|one| !has_labels(one)) {
         let ((name, unit), value) = (counter_name(*one), counter(*one));
         match unit {
             TagUnit::Us => {
@@ -118,6 +123,7 @@ fn statistics(
         let kind = one.deviation().unwrap_or_default();
         text.sample(name, &[("kind", &kind)], counter(*one));
     }
+    tls(text, &counter);
     let name = "sinkd_replies_total";
     text.head(name, MetricKind::Counter, "Replies by code and enhanced code.");
     for (reply, n) in replies {
@@ -126,6 +132,21 @@ fn statistics(
     }
     for metric in Metric::SINK {
         histogram(text, *metric, &values(*metric));
+    }
+}
+
+/// Handshakes by version, and failures by kind.
+fn tls(text: &mut MetricText, counter: &impl Fn(Counter) -> u64) {
+    let name = "sinkd_tls_sessions_total";
+    text.head(name, MetricKind::Counter, "TLS handshakes that were completed, by version.");
+    for (one, version) in [(Counter::Tls12, "1.2"), (Counter::Tls13, "1.3")] {
+        text.sample(name, &[("version", version)], counter(one));
+    }
+    let name = "sinkd_tls_failures_total";
+    text.head(name, MetricKind::Counter, "Failures of TLS, by kind: the client's alert, or ours.");
+    for one in Counter::TLS_FAILED {
+        let kind = one.tls_failure().unwrap_or_default();
+        text.sample(name, &[("kind", kind)], counter(*one));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the index keeps of one message.
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::Deviations;
+use crate::smtp::tls::TlsVersion;
 
 /// Strings one after another, a line each; no string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Columns<'a> {
     pub listener: &'a str,
     /// The user that the client authenticated as; empty: it did not.
     pub auth_user: &'a str,
+    /// The TLS under which it came; `None`: in plain text.
+    pub tls: Option<TlsVersion>,
     /// Rules that the client broke, and that were tolerated.
     pub deviations: Deviations,
     /// When the message says that it was sent, in its first X-Sent field.

@@ -4,6 +4,7 @@
 use crate::log::{Identity, StoreId};
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::tls::TlsVersion;
 
 use super::columns::{Columns, TextColumn};
 
@@ -163,6 +164,8 @@ const IS_UNREADABLE: u32 = 8;
 const IS_WHOLE: u32 = 16;
 const HAS_SENT_TIME: u32 = 32;
 const SENT_IS_NO_TIME: u32 = 64;
+const IS_TLS_1_2: u32 = 128;
+const IS_TLS_1_3: u32 = 256;
 
 /// Appends the record of `entry`, whose strings stand at `strings`.
 pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
@@ -181,7 +184,12 @@ pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: 
         SentTime::At(ns) => (HAS_SENT_TIME, ns),
     };
     put32(record, SLOT_AT, entry.slot);
-    put32(record, FLAGS_AT, flags | sent_flag);
+    let tls_flag = match entry.columns.tls {
+        None => 0,
+        Some(TlsVersion::V1_2) => IS_TLS_1_2,
+        Some(TlsVersion::V1_3) => IS_TLS_1_3,
+    };
+    put32(record, FLAGS_AT, flags | sent_flag | tls_flag);
     put64(record, TIME_AT, entry.columns.received_at_ns);
     put64(record, SEQUENCE_AT, entry.sequence.unwrap_or(0));
     record[HASH_AT..][..16].copy_from_slice(&entry.content_hash.to_le_bytes());
@@ -315,6 +323,11 @@ impl<'a> Block<'a> {
             HAS_SENT_TIME => SentTime::At(get64(record, SENT_AT)),
             _ => SentTime::NotATime,
         };
+        let tls = match flags & (IS_TLS_1_2 | IS_TLS_1_3) {
+            0 => None,
+            IS_TLS_1_2 => Some(TlsVersion::V1_2),
+            _ => Some(TlsVersion::V1_3),
+        };
         IndexEntry {
             slot: get32(record, SLOT_AT),
             columns: Columns {
@@ -331,6 +344,7 @@ impl<'a> Block<'a> {
                 file_names: TextColumn(string(7)),
                 listener: string(8),
                 auth_user: string(9),
+                tls,
                 deviations: deviations_of(get32(record, DEVIATIONS_AT)),
                 sent,
             },

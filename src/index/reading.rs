@@ -8,6 +8,7 @@ use crate::mime::{Extractor, MailFacts, push_clean};
 use crate::smtp::data::unstuff;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope;
+use crate::smtp::tls::TlsVersion;
 
 use super::columns::{Columns, TextColumn};
 use super::format::IndexEntry;
@@ -30,6 +31,12 @@ struct EnvelopeTexts {
     forward_paths: String,
     listener: String,
     user: String,
+}
+
+/// What an envelope says beside its texts.
+struct EnvelopeFacts {
+    deviations: Deviations,
+    tls: Option<TlsVersion>,
 }
 
 /// A message as it was read.
@@ -65,7 +72,7 @@ impl MessageReader {
         };
         // Of an envelope alone there is no header; a payload of none would be one without fields.
         self.extractor.extract(&message, &mut self.facts);
-        let deviations = self.envelope.take(envelope);
+        let EnvelopeFacts { deviations, tls } = self.envelope.take(envelope);
         let facts = &self.facts;
         let columns = Columns {
             received_at_ns: slot.facts().received_at_ns,
@@ -81,6 +88,7 @@ impl MessageReader {
             file_names: TextColumn(&facts.file_names),
             listener: &self.envelope.listener,
             auth_user: &self.envelope.user,
+            tls,
             deviations,
             sent: facts.sent,
         };
@@ -98,14 +106,15 @@ impl MessageReader {
 }
 
 impl EnvelopeTexts {
-    /// Reads an envelope, and returns the rules that were broken while it was sent. One that can't
-    /// be decoded has no texts.
-    fn take(&mut self, envelope: &[u8]) -> Deviations {
+    /// Reads an envelope. One that can't be decoded has no texts.
+    fn take(&mut self, envelope: &[u8]) -> EnvelopeFacts {
         self.reverse_path.clear();
         self.forward_paths.clear();
         self.listener.clear();
         self.user.clear();
-        let Ok(decoded) = envelope::decode(envelope) else { return Deviations::NONE };
+        let Ok(decoded) = envelope::decode(envelope) else {
+            return EnvelopeFacts { deviations: Deviations::NONE, tls: None };
+        };
         push_octets(&mut self.reverse_path, decoded.mail_from);
         for recipient in decoded.recipients() {
             if !self.forward_paths.is_empty() {
@@ -115,7 +124,10 @@ impl EnvelopeTexts {
         }
         push_octets(&mut self.listener, decoded.listener_label());
         push_octets(&mut self.user, decoded.user());
-        decoded.deviations
+        EnvelopeFacts {
+            deviations: decoded.deviations,
+            tls: decoded.tls.and_then(|tls| tls.known_version()),
+        }
     }
 }
 

@@ -1,13 +1,16 @@
-//! One connection to the target: its socket and its session.
+//! One connection to the target: its socket, its session, and TLS between them.
 use std::io::{self, IoSlice};
 
+use super::conn_tls::{ConnTls, Received};
 use super::ledger::Ledger;
 use super::network::SocketEvent;
 use super::pool::Readiness;
+use super::settings::{SendingTls, TlsStart};
 use super::source::DueMessage;
 use super::stream::Stream;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
+use crate::tls::{Failure, Secured};
 
 /// Pieces of one write.
 const SLICES_MAX: usize = 64;
@@ -23,6 +26,8 @@ pub(super) enum Over {
     Cleanly,
     /// A sentence.
     Failed(String),
+    /// TLS failed.
+    Tls(Failure),
 }
 
 /// Whether the connection needs another turn although no event will follow.
@@ -35,6 +40,10 @@ pub(super) enum TurnNeeds {
 pub(super) struct Conn {
     stream: Stream,
     pub session: ClientSession<DueMessage>,
+    /// What a handshake would go by, until it begins.
+    plan: Option<SendingTls>,
+    /// From the beginning of the handshake on.
+    tls: Option<Box<ConnTls>>,
     is_connected: bool,
     /// When it was asked for, us.
     asked_us: u64,
@@ -45,9 +54,15 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub fn new(stream: Stream, session: ClientSession<DueMessage>, now_us: u64) -> Conn {
+    pub fn new(
+        stream: Stream,
+        session: ClientSession<DueMessage>,
+        plan: Option<SendingTls>,
+        now_us: u64,
+    ) -> Conn {
         let (asked_us, active_us) = (now_us, now_us);
-        Conn { stream, session, is_connected: false, asked_us, active_us, pieces: 0 }
+        let (tls, is_connected, pieces) = (None, false, 0);
+        Conn { stream, session, plan, tls, is_connected, asked_us, active_us, pieces }
     }
 
     /// Did the target speak with us at all?
@@ -94,8 +109,24 @@ impl Conn {
             ledger.tally.connections += 1;
             ledger.recorder.add(Counter::Connections, 1);
             ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.asked_us));
+            if self.plan.as_ref().is_some_and(|plan| plan.start == TlsStart::AtOnce) {
+                self.begin_tls(now_us)?;
+            }
         }
         Ok(is_connected)
+    }
+
+    #[cold]
+    fn begin_tls(&mut self, now_us: u64) -> Result<(), Over> {
+        let plan = self.plan.take().expect("a session that asks for TLS has what it goes by");
+        let tls = ConnTls::begin(&plan.connector, now_us).map_err(Over::Tls)?;
+        self.tls = Some(Box::new(tls));
+        Ok(())
+    }
+
+    /// Returns whether a handshake is under way.
+    pub fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
     }
 
     fn read(
@@ -104,15 +135,18 @@ impl Conn {
         buffer: &mut [u8],
         ledger: &mut Ledger,
     ) -> Result<(), Over> {
+        if self.tls.is_some() {
+            return self.read_sealed(heard, buffer, ledger);
+        }
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(self.ended()),
                 Ok(n) => {
                     self.active_us = ledger.now_us();
-                    self.session.lend(&mut ledger.room);
-                    self.session.feed(&buffer[..n], ledger.now_us(), ledger);
-                    if self.session.is_closed() {
-                        return Err(self.ended());
+                    self.feed(&buffer[..n], ledger)?;
+                    if self.plan.is_some() && self.session.wants_handshake() {
+                        self.begin_tls(ledger.now_us())?;
+                        return self.read_sealed(heard, buffer, ledger);
                     }
                     // On Linux a short read has emptied the socket (epoll(7)).
                     if n < buffer.len()
@@ -127,6 +161,77 @@ impl Conn {
                 Err(e) => return Err(Over::Failed(e.to_string())),
             }
         }
+    }
+
+    fn feed(&mut self, octets: &[u8], ledger: &mut Ledger) -> Result<(), Over> {
+        self.session.lend(&mut ledger.room);
+        self.session.feed(octets, ledger.now_us(), ledger);
+        if self.session.is_closed() { Err(self.ended()) } else { Ok(()) }
+    }
+
+    fn read_sealed(
+        &mut self,
+        heard: SocketEvent,
+        buffer: &mut [u8],
+        ledger: &mut Ledger,
+    ) -> Result<(), Over> {
+        loop {
+            let Some(tls) = &mut self.tls else { return Ok(()) };
+            let held = tls.lend_held(buffer).map_err(Over::Tls)?;
+            match self.stream.read(&mut buffer[held..]) {
+                Ok(0) if tls.is_handshaking() => return Err(Over::Tls(Failure::CutOff)),
+                // What it sent may have been cut off on the way (RFC 8446 section 6.1).
+                Ok(0) => {
+                    let why = "the target closed the connection without close_notify";
+                    return Err(Over::Failed(why.into()));
+                }
+                Ok(n) => {
+                    self.active_us = ledger.now_us();
+                    tls.took_held();
+                    let asked = buffer.len() - held;
+                    self.open(&mut buffer[..held + n], ledger)?;
+                    if n < asked
+                        && !heard.is_ended
+                        && cfg!(all(target_os = "linux", not(sinkd_portable)))
+                    {
+                        return Ok(());
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Over::Failed(e.to_string())),
+            }
+        }
+    }
+
+    /// Opens what was read, and tells it to the session.
+    fn open(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), Over> {
+        let mut at = 0;
+        loop {
+            let Some(tls) = &mut self.tls else { return Ok(()) };
+            match tls.next(buffer, &mut at).map_err(Over::Tls)? {
+                Received::Nothing => return Ok(()),
+                Received::Closed => return Err(self.ended()),
+                Received::Secured(secured) => self.secured(*secured, ledger)?,
+                Received::Content(place) => self.feed(&buffer[place], ledger)?,
+            }
+        }
+    }
+
+    /// The handshake is done: the session begins, or starts over.
+    fn secured(&mut self, secured: Secured, ledger: &mut Ledger) -> Result<(), Over> {
+        let Secured { records, version, kind, early } = secured;
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        tls.secured(records);
+        ledger.secured(tls.begun_us, version, kind);
+        match self.session.wants_handshake() {
+            true => {
+                self.session.lend(&mut ledger.room);
+                self.session.secured();
+            }
+            false => self.session.connected(ledger.now_us()),
+        }
+        self.feed(&early, ledger)
     }
 
     /// How the connection ended, if the target sends nothing more.
@@ -149,6 +254,9 @@ impl Conn {
 
     /// Writes what there is to be written, as far as the socket takes it.
     pub fn flush(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
+        if self.tls.is_some() {
+            return self.flush_sealed(ledger);
+        }
         let (mut written, now_us) = (0, ledger.now_us());
         while self.is_connected && self.session.has_output() {
             if written > TURN_BYTES_MAX {
@@ -173,6 +281,37 @@ impl Conn {
         Ok(TurnNeeds::Over)
     }
 
+    /// The same under TLS: what is sealed is written before more is sealed.
+    fn flush_sealed(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
+        let (mut written, now_us) = (0, ledger.now_us());
+        while let Some(tls) = &mut self.tls {
+            if tls.has_sealed() {
+                match tls.write(&mut self.stream, &mut ledger.sealing) {
+                    Ok(octets) => {
+                        written += octets;
+                        self.session.wrote(octets, now_us, ledger);
+                        self.active_us = now_us;
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(Over::Failed(e.to_string())),
+                }
+                continue;
+            }
+            if tls.is_handshaking() || !self.session.has_output() {
+                break;
+            }
+            if written > TURN_BYTES_MAX {
+                return Ok(TurnNeeds::Again);
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let pieces = self.session.slices(&mut slices);
+            tls.seal(&slices[..pieces], &mut ledger.sealing).map_err(Over::Tls)?;
+        }
+        self.session.give_back(&mut ledger.room);
+        Ok(TurnNeeds::Over)
+    }
+
     #[inline(always)]
     fn write_few(&mut self) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); SLICES_FEW];
@@ -192,13 +331,16 @@ impl Conn {
 
     /// Returns whether the target has been silent for too long.
     pub fn is_stalled(&self, now_us: u64, timeout_us: u64) -> bool {
-        let waits = !self.is_connected || self.session.waits();
+        let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
         waits && now_us.saturating_sub(self.active_us) > timeout_us
     }
 
     /// Notes that the connection is closed, after it had begun this number of messages: what was
     /// under way is done.
     pub fn close(&mut self, begun: u64, ledger: &mut Ledger) {
+        if let Some(tls) = &mut self.tls {
+            tls.close(&mut self.stream);
+        }
         self.session.lost(ledger);
         if self.is_connected {
             ledger.recorder.add(Counter::Closed, 1);

@@ -22,6 +22,7 @@ use super::source::{Next, Outcome, SessionEnd};
 use super::tally::FailureKind;
 use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault};
+use crate::tls::Failure;
 use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
@@ -226,7 +227,8 @@ impl<'a, N: Network> Engine<'a, N> {
                 if self.connections.len() <= slot {
                     self.connections.resize_with(slot + 1, || None);
                 }
-                self.connections[slot] = Some(Conn::new(stream, session, now_us));
+                self.connections[slot] =
+                    Some(Conn::new(stream, session, self.settings.tls.clone(), now_us));
                 let extra = &mut self.ledger.tally.extra;
                 match self.scheduler.opening(slot, lane, now_ns) {
                     Some(Cut::ByTarget) => extra.ended += 1,
@@ -256,6 +258,17 @@ impl<'a, N: Network> Engine<'a, N> {
         self.look_at_others();
         if self.scheduler.try_later(asked_ns, self.ledger.now_ns) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
+        }
+    }
+
+    /// Gives up a target that has never served a connection, and will say the same next time.
+    fn give_up_for_good(&mut self, over: &Over, why: &str, fault: Option<SessionFault>) {
+        let is_permanent = match over {
+            Over::Tls(failure) => failure.is_permanent(),
+            Over::Failed(_) | Over::Cleanly => fault.is_some_and(SessionFault::is_permanent),
+        };
+        if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
+            self.give_up(format!("nothing can be sent to {}: {why}", self.settings.address));
         }
     }
 
@@ -363,7 +376,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn close(&mut self, slot: usize, over: Over) {
         let Some(mut conn) = self.connections[slot].take() else { return };
         let closing = match over {
-            Over::Failed(_) => Closing::Failed,
+            Over::Failed(_) | Over::Tls(_) => Closing::Failed,
             Over::Cleanly if conn.session.is_closed() => Closing::ByUs,
             Over::Cleanly => Closing::ByTarget,
         };
@@ -406,14 +419,26 @@ impl<'a, N: Network> Engine<'a, N> {
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match over {
             Over::Failed(why) => why,
+            Over::Tls(failure) => failure.sentence(),
             Over::Cleanly => "the target closed it before a message was sent",
+        };
+        let kind = |otherwise| match over {
+            Over::Tls(failure) => FailureKind::Tls(*failure),
+            Over::Failed(_) | Over::Cleanly => otherwise,
         };
         match meaning {
             Meaning::Fine => {}
             Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => self.ledger.tally.fail(FailureKind::Session, why.as_bytes()),
-            Meaning::TargetFailed if is_counted => self.try_later(why, asked_ns),
-            Meaning::TargetFailed => self.failed(why, asked_ns),
+            Meaning::SessionFailed => {
+                self.ledger.tally.fail(kind(FailureKind::Session), why.as_bytes());
+            }
+            Meaning::TargetFailed => {
+                if !is_counted {
+                    self.ledger.tally.fail(kind(FailureKind::Connection), why.as_bytes());
+                }
+                self.try_later(why, asked_ns);
+                self.give_up_for_good(over, why, fault);
+            }
         }
     }
 
@@ -477,6 +502,7 @@ impl<'a, N: Network> Engine<'a, N> {
         for slot in 0..self.connections.len() {
             let Some(conn) = &self.connections[slot] else { continue };
             let (under_way, readiness) = (conn.session.under_way(), conn.readiness());
+            let is_handshaking = conn.is_handshaking();
             let (max_ns, closing) =
                 self.scheduler.silence_max(slot, Silent { under_way, readiness });
             if conn.is_stalled(now_us, max_ns / 1000) {
@@ -484,6 +510,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.close(
                     slot,
                     match closing {
+                        Closing::Failed if is_handshaking => Over::Tls(Failure::TimedOut),
                         Closing::Failed => {
                             Over::Failed(format!("the target was silent for {silent:?}"))
                         }

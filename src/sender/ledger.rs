@@ -1,10 +1,12 @@
 //! What becomes of messages: counted, recorded, and told to the source that they came from.
 use super::clock::SendingClock;
+use super::conn_tls::SealingRoom;
 use super::resends::Resends;
 use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
 use super::tally::{FailureKind, SendingTally};
 use crate::smtp::client::{Done, OutgoingMail, Phase, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
+use crate::tls::{SessionKind, TLS_1_3};
 
 /// Reply codes that are counted: 200 to 599.
 pub(super) const CODES: std::ops::Range<u16> = 200..600;
@@ -25,6 +27,8 @@ pub(super) struct Ledger {
     /// Room that connections write from, as long as one alone has something to write: it stays in
     /// the processor's cache, and those that wait for replies hold none.
     pub room: Vec<u8>,
+    /// The same for what is sealed.
+    pub sealing: SealingRoom,
     /// When what is happening happens.
     pub now_ns: u64,
     /// When the round of the event loop began.
@@ -51,6 +55,7 @@ impl Ledger {
             tally: SendingTally::default(),
             clock,
             room: Vec::new(),
+            sealing: SealingRoom::default(),
             now_ns: 0,
             began_ns: 0,
             is_waiting: false,
@@ -103,6 +108,17 @@ impl Ledger {
         if self.spare.len() < SPARE_MAX {
             mail.clear();
             self.spare.push(mail);
+        }
+    }
+
+    /// A handshake that began at `begun_us` is done.
+    pub fn secured(&mut self, begun_us: u64, version: &str, kind: SessionKind) {
+        self.recorder.record(Metric::Handshake, self.now_us().saturating_sub(begun_us));
+        self.recorder.add(Counter::TlsHandshakes, 1);
+        let of_version = if version == TLS_1_3 { Counter::Tls13 } else { Counter::Tls12 };
+        self.recorder.add(of_version, 1);
+        if kind == SessionKind::Resumed {
+            self.recorder.add(Counter::TlsResumed, 1);
         }
     }
 
@@ -232,10 +248,11 @@ fn metric_of(phase: Phase) -> Option<Metric> {
     match phase {
         Phase::Greeting => Some(Metric::ReplyGreeting),
         Phase::Hello => Some(Metric::ReplyHello),
+        Phase::Auth => Some(Metric::ReplyAuth),
         Phase::Mail => Some(Metric::ReplyMail),
         Phase::Rcpt => Some(Metric::ReplyRcpt),
         Phase::Data => Some(Metric::ReplyData),
         Phase::Payload => Some(Metric::ReplyPayload),
-        Phase::Reset | Phase::Quit => None,
+        Phase::StartTls | Phase::Reset | Phase::Quit => None,
     }
 }

@@ -17,6 +17,7 @@ pub mod blast;
 pub mod by_hand;
 mod clock;
 mod conn;
+mod conn_tls;
 mod engine;
 mod ledger;
 mod mailbox;
@@ -37,7 +38,7 @@ mod waiting;
 
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
-pub use settings::{Connections, Ends, SendingSettings};
+pub use settings::{Connections, Ends, SendingSettings, SendingTls, TlsStart};
 pub use shared::SharedRun;
 pub use stream::ResolvedAddress;
 pub use tally::{Extra, Failure, FailureKind, SendingTally};

@@ -66,6 +66,11 @@ impl FailedConnections {
         self.failing_ns.is_some_and(|at| now_ns.saturating_sub(at.max(self.use_ns)) >= LOST_NS)
     }
 
+    /// Returns whether some connection, of another thread even, was ever useful.
+    pub fn was_ever_of_use(&self) -> bool {
+        self.use_ns > 0
+    }
+
     /// Another thread had a useful connection until then.
     pub fn others_used(&mut self, at_ns: u64) {
         self.use_ns = self.use_ns.max(at_ns);

@@ -424,6 +424,11 @@ impl<M> Scheduler<M> {
         self.patience.failed(asked_ns, now_ns, others)
     }
 
+    /// Returns whether some connection to the target was ever useful.
+    pub fn was_ever_served(&self, now_ns: u64) -> bool {
+        self.patience.was_ever_of_use() || self.is_served(now_ns)
+    }
+
     /// The connection in `slot` has ended.
     pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
         let place = self.pool.remove(slot)?;

@@ -10,18 +10,11 @@ const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 fn settings(connections: Connections) -> SendingSettings {
-    let session = Options {
-        protocol: Protocol::Smtp,
-        name: "client.example".into(),
-        pipelining: false,
-        chunking: false,
-        depth: 1,
-        joined_bytes_max: 0,
-        sends_ambiguous: false,
-    };
+    let session = Options::plain(Protocol::Smtp, "client.example");
     SendingSettings {
         address: ResolvedAddress::Unix("made-up".into()),
         session,
+        tls: None,
         connections,
         per_connection: None,
         opening_max: 3,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::clock::nanos;
 use super::stream::ResolvedAddress;
 use crate::smtp::client::Options;
+use crate::tls::Connector;
 
 /// Which connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,24 @@ impl Ends {
     }
 }
 
+/// When the handshake of a connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsStart {
+    /// Before the target says anything (RFC 8314).
+    AtOnce,
+    /// When the session asks for it, after STARTTLS.
+    WithSession,
+}
+
+/// The TLS of a run.
+#[derive(Debug, Clone)]
+pub struct SendingTls {
+    /// What handshakes go by; sessions are shared among those of one connector.
+    pub connector: Connector,
+    /// When they begin.
+    pub start: TlsStart,
+}
+
 /// How a thread sends.
 #[derive(Debug, Clone)]
 pub struct SendingSettings {
@@ -46,6 +65,8 @@ pub struct SendingSettings {
     pub address: ResolvedAddress,
     /// How its sessions speak.
     pub session: Options,
+    /// How its connections are sealed; there must be some where a session asks for TLS.
+    pub tls: Option<SendingTls>,
     /// Which connections are made.
     pub connections: Connections,
     /// Messages after which a connection ends and another takes its place.

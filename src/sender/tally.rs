@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::Phase;
+use crate::tls;
 
 /// Limit of distinct kinds of failures; further kinds that a target invents are not listed.
 const SORTS_MAX: usize = 200;
@@ -19,30 +20,24 @@ pub enum FailureKind {
     Connection,
     /// A connection ended before the session was complete.
     Session,
+    /// A handshake failed, or a record was bad; why.
+    Tls(tls::Failure),
     /// A message that must not be sent to this target.
     Withheld(Withheld),
 }
 
-/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `connection`.
+/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `TLS peer_unknown_ca`,
+/// `connection`.
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (phase, code) = match self {
             FailureKind::Reply(phase, code) => (phase, code),
             FailureKind::Connection => return f.write_str("connection"),
             FailureKind::Session => return f.write_str("session"),
+            FailureKind::Tls(failure) => return write!(f, "TLS {failure}"),
             FailureKind::Withheld(Withheld::AmbiguousDot) => return f.write_str("ambiguous dot"),
             FailureKind::Withheld(Withheld::Binary) => return f.write_str("binary content"),
             FailureKind::Withheld(_) => return f.write_str("UTF-8 address"),
-        };
-        let phase = match phase {
-            Phase::Greeting => "greeting",
-            Phase::Hello => "EHLO",
-            Phase::Mail => "MAIL",
-            Phase::Rcpt => "RCPT",
-            Phase::Data => "DATA",
-            Phase::Payload => "end of data",
-            Phase::Reset => "RSET",
-            Phase::Quit => "QUIT",
         };
         write!(f, "{phase} {code}")
     }

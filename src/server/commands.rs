@@ -26,6 +26,8 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
             Flow::Undecided => ControlFlow::Break(Consumed::Identified),
+            Flow::Securing => ControlFlow::Break(Consumed::Secures),
+            Flow::Handshake => ControlFlow::Break(Consumed::All),
             Flow::Preamble => read_header(conn, shared, input),
             Flow::Lingering { .. } => {
                 input.consume(input.unread().len());
@@ -75,6 +77,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::Close => conn.flow = Flow::Closing,
         Step::MarkCommand => note_moment(conn, shared),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
+        Step::Decide(Question::Tls) => starttls(conn, shared),
         Step::Heard => {}
         Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
         Step::Data => begin(conn, shared, Framing::data()),
@@ -85,6 +88,17 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::DiscardChunk { bytes } => conn.flow = Flow::Discard { left: bytes },
     }
     ControlFlow::Continue(())
+}
+
+/// STARTTLS is allowed: 220 where there can be a handshake, else 454.
+#[cold]
+fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
+    let has_acceptor = matches!(shared.acceptors.get(conn.session.listener_index()), Some(Some(_)));
+    if !has_acceptor || !shared.has_room_for_handshake {
+        return conn.session.tls_is_unavailable(&mut shared.workspace);
+    }
+    conn.session.tls_begins(&mut shared.workspace);
+    conn.flow = Flow::Securing;
 }
 
 #[cold]

@@ -11,6 +11,7 @@ use super::pool::Buffer;
 use super::replied::Replied;
 use super::stream::{SocketInterest, Stream};
 use super::time_spent::Spending;
+use super::tls::conn_tls::ConnTls;
 use super::transcript::Transcript;
 use super::waits::Waits;
 
@@ -28,6 +29,10 @@ pub enum Flow {
     Waiting(Box<Transfer>),
     /// What follows XCLIENT: it is read when the client that was named is served.
     Undecided,
+    /// STARTTLS was allowed: its reply leaves, then the handshake begins.
+    Securing,
+    /// A handshake of TLS.
+    Handshake,
     /// The rest of a BDAT chunk that the session has refused.
     Discard { left: u64 },
     /// The last replies are on their way; then the connection closes.
@@ -77,6 +82,8 @@ pub struct Conn {
     /// for the log.
     pub held: Option<Buffer>,
     pub unsent: Option<Box<Unsent>>,
+    /// `None`: it is not under TLS, and does not begin to be.
+    pub tls: Option<Box<ConnTls>>,
     /// A message not all of whose replies have been given (LMTP has one per recipient).
     pub owing: Option<MessageId>,
     /// `None`: transcripts are off.
@@ -123,6 +130,7 @@ impl Conn {
             flow: Flow::COMMANDS,
             held: None,
             unsent: None,
+            tls: None,
             owing: None,
             transcript: None,
             heard_ms: 0,
@@ -150,6 +158,8 @@ impl Conn {
             Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
             Flow::Preamble
             | Flow::Undecided
+            | Flow::Securing
+            | Flow::Handshake
             | Flow::Discard { .. }
             | Flow::Closing
             | Flow::Lingering { .. } => None,
@@ -203,6 +213,8 @@ impl Conn {
             Flow::Payload(_) | Flow::Waiting(_) => true,
             Flow::Preamble
             | Flow::Undecided
+            | Flow::Securing
+            | Flow::Handshake
             | Flow::Discard { .. }
             | Flow::Closing
             | Flow::Lingering { .. } => false,
@@ -216,7 +228,8 @@ impl Conn {
 
     /// Whether it holds some of the budget for buffers, or may still take some.
     pub fn holds_buffers(&self) -> bool {
-        self.held.is_some() || self.has_transfer()
+        let has_sealed = self.tls.as_ref().is_some_and(|tls| tls.held.is_some());
+        self.held.is_some() || has_sealed || self.has_transfer()
     }
 }
 
@@ -227,6 +240,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let bytes = std::mem::size_of::<Option<Conn>>();
-        assert!(bytes <= 392, "a connection has {bytes} bytes of its own");
+        assert!(bytes <= 408, "a connection has {bytes} bytes of its own");
     }
 }

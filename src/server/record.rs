@@ -11,6 +11,7 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::reply;
 use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric, Recorder, SessionSecond};
+use crate::tls::{Agreed, Failure, TLS_1_2, TLS_1_3};
 
 use super::conn::{Conn, Flow};
 use super::lateness::Lateness;
@@ -84,6 +85,8 @@ fn session<'a>(recorder: &'a mut Recorder, conn: &mut Conn) -> Option<&'a mut Se
 fn take_replies(recorder: &mut Recorder, tally: &mut CommandTally) {
     let unexpected = tally.replies_of(&reply::PROXY_UNEXPECTED);
     recorder.add(Counter::ProxyUnexpected, u64::from(unexpected));
+    let plain_expected = u64::from(tally.replies_of(&reply::PLAIN_EXPECTED));
+    recorder.add(Counter::TLS_FAILED[Failure::TlsOnPlainPort as usize], plain_expected);
     let refused = reply::XCLIENT_REFUSALS.iter().map(|reply| u64::from(tally.replies_of(reply)));
     recorder.add(Counter::XclientRefused, refused.sum());
     recorder.take_replies(&mut tally.replies);
@@ -563,6 +566,31 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         let counter = if conn.is_session { Counter::Proxied } else { Counter::HealthChecks };
         recorder.add(counter, 1);
+    }
+
+    /// The handshake of a connection is done; it took `us`.
+    #[cold]
+    pub fn secured(&mut self, us: u64, agreed: &Agreed) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.record(Metric::Handshake, us);
+        recorder.add(Counter::TlsHandshakes, 1);
+        recorder.add(Counter::TlsResumed, u64::from(agreed.is_resumed));
+        recorder.add(Counter::Tls12, u64::from(agreed.version == TLS_1_2));
+        recorder.add(Counter::Tls13, u64::from(agreed.version == TLS_1_3));
+    }
+
+    /// TLS of a connection has failed, before or after the end of its handshake.
+    #[cold]
+    pub fn tls_failed(&mut self, failure: Failure) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::TLS_FAILED[failure as usize], 1);
+    }
+
+    /// Octets that came between STARTTLS and the handshake were thrown away.
+    #[cold]
+    pub fn discarded(&mut self, octets: usize) {
+        let Some(recorder) = self.recorder.as_mut().filter(|_| octets > 0) else { return };
+        recorder.add(Counter::TlsDiscarded, 1);
     }
 
     /// A client that XCLIENT has named was greeted.

@@ -1,8 +1,9 @@
 //! Replies on their way out: one `send` a turn, and a note in the log for what could not leave.
 use std::io::{ErrorKind, Write};
 
-use super::conn::Conn;
+use super::conn::{Conn, Flow};
 use super::shared::WorkerShared;
+use super::tls::seal::{Then, seal_replies};
 
 pub(super) enum Sent {
     All,
@@ -13,11 +14,22 @@ pub(super) enum Sent {
 /// Sends all replies of this turn with one call; what the socket does not take is kept, behind
 /// what it had not taken before.
 pub(super) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
-    if shared.workspace.replies.is_empty() {
-        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
-    }
     if let Some(transcript) = &mut conn.transcript {
         transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+    }
+    if let Some(tls) = &mut conn.tls {
+        let then = match conn.flow {
+            Flow::Closing => Then::Close,
+            _ => Then::More,
+        };
+        if let Err(error) = seal_replies(tls, shared, then) {
+            tracing::debug!(client = %conn.client, %error, "replies could not be sealed");
+            note_turn_unsent(shared);
+            return Sent::Lost;
+        }
+    }
+    if shared.workspace.replies.is_empty() {
+        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
     if conn.unsent.is_some() {
         keep_unsent(conn, shared, 0);
@@ -51,6 +63,26 @@ pub(super) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usiz
     unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
     shared.ledger.recording.not_replied(&mut unsent.began_us);
     shared.workspace.replies.clear();
+}
+
+/// Sends octets of a handshake; what the socket does not take is kept.
+#[cold]
+pub(super) fn send_raw(conn: &mut Conn, octets: &[u8]) -> Sent {
+    if octets.is_empty() && conn.unsent.is_none() {
+        return Sent::All;
+    }
+    let sent = match conn.unsent {
+        Some(_) => 0,
+        None => match write(&mut conn.socket, octets) {
+            Ok(sent) => sent,
+            Err(_) => return Sent::Lost,
+        },
+    };
+    if sent == octets.len() && conn.unsent.is_none() {
+        return Sent::All;
+    }
+    conn.unsent.get_or_insert_default().bytes.extend_from_slice(&octets[sent..]);
+    Sent::Blocked
 }
 
 /// Octets the socket took; 0 if it takes none now.

@@ -5,6 +5,7 @@ use crate::log::{MessageId, NoRoom};
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
+use crate::tls::{Acceptor, Failure};
 
 use super::clock::Clock;
 use super::ledger::Ledger;
@@ -37,6 +38,14 @@ pub(super) struct WorkerShared {
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub is_starved: bool,
     pub scratch: Vec<u8>,
+    /// Records on their way out.
+    pub sealed: Vec<u8>,
+    /// What handshakes of each listener go by; `None`: it has no TLS.
+    pub acceptors: Vec<Option<Acceptor>>,
+    /// Another handshake may begin.
+    pub has_room_for_handshake: bool,
+    /// When a failure of TLS was last logged, ms of the clock.
+    tls_logged_ms: Option<u64>,
     /// Commits whose connection has gone.
     pub orphans: Vec<Orphan>,
     #[expect(clippy::vec_box, reason = "boxes move between here and connections unopened")]
@@ -56,6 +65,10 @@ impl WorkerShared {
             moments: None,
             is_starved: false,
             scratch: vec![0; SCRATCH_BYTES],
+            sealed: Vec::new(),
+            acceptors: Vec::new(),
+            has_room_for_handshake: true,
+            tls_logged_ms: None,
             orphans: Vec::new(),
             transfers: Vec::new(),
         }
@@ -90,6 +103,19 @@ impl WorkerShared {
         if self.proxy_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
             self.proxy_logged_ms = Some(now_ms);
             tracing::warn!(%peer, %why, "a connection without a PROXY header is closed");
+        }
+    }
+
+    /// TLS of a connection has failed.
+    #[cold]
+    pub fn tls_failed(&mut self, client: Client, failure: Failure) {
+        /// The log names one of them this often: clients could fill it.
+        const LOGGED_MS: u64 = 10_000;
+        self.ledger.recording.tls_failed(failure);
+        let now_ms = self.clock.now_ms();
+        if self.tls_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
+            self.tls_logged_ms = Some(now_ms);
+            tracing::warn!(%client, why = failure.sentence(), "TLS failed");
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) fn spends(conn: &Conn, turn: TurnEnd) -> Spends {
     match (turn, &conn.flow) {
         (TurnEnd::Closed | TurnEnd::Identified, _)
         | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
-        (TurnEnd::Again, _) => Spends::Loop,
+        (TurnEnd::Again | TurnEnd::Secures, _) => Spends::Loop,
         (TurnEnd::BlockedInCommit, _) => Spends::Commit,
         (TurnEnd::Blocked, _) => Spends::Unread,
         (TurnEnd::Parked, _) if conn.is_committing() => Spends::Commit,

@@ -3,6 +3,7 @@
 //!
 //! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
 //! has both from the kernel, a simulation makes both up.
+mod handshakes;
 mod xclient;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use crate::config::{Config, Denied};
 use crate::log::Writer;
+use crate::smtp::policy::TlsUse;
 use crate::smtp::sasl::Challenges;
 use crate::smtp::session::{Farewell, Session};
 use crate::smtp::workspace::Workspace;
@@ -36,9 +38,10 @@ use super::shutdown::{Stop, StopStage};
 use super::storage::Storage;
 use super::stream::{SocketInterest, Stream};
 use super::timer::{TimerKey, Wheel};
+use super::tls::queue::Handshakes;
 use super::transcript::{SessionIdentity, Transcripts};
 use super::turn::WorkerState;
-use super::waits::TurnEnd;
+use super::waits::{TurnEnd, Waits};
 
 /// How long a dismissed client may continue to send before its socket is closed.
 const LINGER_MS: u64 = 2000;
@@ -118,6 +121,7 @@ pub(super) struct Table<I> {
     parked: Vec<TimerKey>,
     stage: StopStage,
     grace_ends_ms: Option<u64>,
+    handshakes: Handshakes,
 }
 
 impl<I: Interests> Table<I> {
@@ -134,6 +138,7 @@ impl<I: Interests> Table<I> {
         workspace.challenges = Challenges::new(setup.challenge_seed);
         let mut shared = WorkerShared::new(workspace, storage, ledger);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
+        shared.acceptors = generation.acceptors();
         Table {
             interests,
             in_force: setup.in_force,
@@ -150,6 +155,7 @@ impl<I: Interests> Table<I> {
             parked: Vec::new(),
             stage: StopStage::Running,
             grace_ends_ms: None,
+            handshakes: Handshakes::default(),
         }
     }
 
@@ -168,7 +174,7 @@ impl<I: Interests> Table<I> {
     #[cold]
     fn follow(&mut self) {
         self.generation = self.in_force.current();
-        self.state.follow(self.generation.policies());
+        self.state.follow(self.generation.policies(), self.generation.acceptors());
         self.take_back_xclient();
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
@@ -191,6 +197,9 @@ impl<I: Interests> Table<I> {
     /// Does the work of each round, after the events of the round were delivered.
     pub fn round(&mut self) {
         self.run_yielded();
+        if self.handshakes.wants_turn() {
+            self.run_handshakes();
+        }
         self.state.counters().doing(Doing::Timers);
         self.run_timers();
         if self.state.was_starved() {
@@ -237,11 +246,12 @@ impl<I: Interests> Table<I> {
 
     /// How long the loop may sleep because of these connections.
     pub fn wait_ms(&self) -> Option<u64> {
-        if !self.yielded.is_empty() {
+        if !self.yielded.is_empty() || self.handshakes.wants_turn() {
             return Some(0);
         }
         let now_ms = self.now_ms();
-        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
+        let handshakes_ms = self.handshakes.wait_ms(now_ms).unwrap_or(u64::MAX);
+        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX).min(handshakes_ms);
         if !self.parked.is_empty() || self.state.has_orphans() {
             wait_ms = wait_ms.min(PARKED_CHECK_MS);
         }
@@ -260,17 +270,20 @@ impl<I: Interests> Table<I> {
         // An event for an earlier connection in this place does no harm: reads come up empty.
         conn.reads_until_empty |= heard == SocketEvent::Special;
         if conn.waits.is_for_socket() {
-            self.run_turn(place);
+            match conn.flow {
+                Flow::Handshake => self.queue_handshake(place),
+                _ => self.run_turn(place),
+            }
         }
     }
 
     // ------------------------------------------------------------ arriving
 
-    /// Greets with 421 and closes; where a PROXY header would come first, only closes.
+    /// Greets with 421 and closes; where a PROXY header or TLS would come first, only closes.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
-        if policy.is_proxied {
+        if policy.is_proxied || policy.tls == TlsUse::Implicit {
             return self.state.recording().turned_away();
         }
         let mut session = Session::new(arrival.client, policy);
@@ -305,7 +318,7 @@ impl<I: Interests> Table<I> {
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
         self.state.recording().denied(arrival.listener);
-        if denied == Denied::Reply {
+        if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
         }
@@ -370,7 +383,10 @@ impl<I: Interests> Table<I> {
         if conn.is_session {
             Counters::add(&self.state.counters().sessions, 1);
         }
-        self.state.greet(conn)
+        match conn.session.begins_with_tls() {
+            true => self.state.begin_with_tls(conn),
+            false => self.state.greet(conn),
+        }
     }
 
     /// PROXY or XCLIENT has named the client of the connection at `place`.
@@ -397,7 +413,7 @@ impl<I: Interests> Table<I> {
             }
             Err(why) => {
                 conn.is_session = false;
-                self.state.refuse(&mut conn, why)
+                self.refuse(&mut conn, why)
             }
         };
         self.conns[place] = Some(conn);
@@ -412,11 +428,20 @@ impl<I: Interests> Table<I> {
         self.state.recording().denied(conn.session.listener_index());
         conn.is_session = false;
         let turn = match denied {
-            Denied::Reply => self.state.refuse(&mut conn, Farewell::Denied),
+            Denied::Reply => self.refuse(&mut conn, Farewell::Denied),
             Denied::Close => TurnEnd::Closed,
         };
         self.conns[place] = Some(conn);
         self.after_turn(place, turn);
+    }
+
+    /// Ends a connection that was identified, with a reply where a greeting would be in plain text.
+    #[cold]
+    fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
+        match conn.session.begins_with_tls() {
+            true => TurnEnd::Closed,
+            false => self.state.refuse(conn, why),
+        }
     }
 
     // ------------------------------------------------------------ turns
@@ -432,13 +457,21 @@ impl<I: Interests> Table<I> {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.identified(place),
+            TurnEnd::Secures => self.handshake_begins(place),
             _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
+        let is_in_handshake = matches!(conn.flow, Flow::Handshake);
+        let has_left_handshake = conn
+            .tls
+            .as_mut()
+            .is_some_and(|tls| !is_in_handshake && std::mem::take(&mut tls.is_in_flight));
         let key = TimerKey { place, serial: conn.serial };
         let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
-        if waits.is_for_turn() && !before.is_for_turn() {
+        if waits.is_for_turn() && !before.is_for_turn() && is_in_handshake {
+            self.handshakes.is_ready(key);
+        } else if waits.is_for_turn() && !before.is_for_turn() {
             self.yielded.push(key);
             if let Flow::Lingering { since_ms } = conn.flow {
                 self.wheel.insert(key, since_ms + LINGER_MS);
@@ -459,6 +492,9 @@ impl<I: Interests> Table<I> {
         };
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
+        }
+        if has_left_handshake {
+            self.handshake_ended();
         }
     }
 
@@ -512,6 +548,9 @@ impl<I: Interests> Table<I> {
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         self.state.end(&mut conn);
+        if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
+            self.handshake_ended();
+        }
         self.interests.left(conn.counted_by());
         self.free_places.push(place);
         self.open -= 1;
@@ -530,6 +569,7 @@ impl<I: Interests> Table<I> {
         for key in due {
             self.look_at_deadline(key, now_ms);
         }
+        self.end_overdue_handshakes(now_ms);
         if !self.parked.is_empty() {
             self.lose_patience(now_ms);
         }

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
+use crate::tls::Agreed;
 
 /// Text of a session that is not handed over yet grows to about this.
 const TEXT_BYTES_HANDED_OVER: usize = 8 << 10;
@@ -209,6 +210,14 @@ impl Transcript {
     #[cold]
     pub fn named(&mut self, client: Client, session: u64, now_ms: u64) {
         self.line("--", &format!("the client is {client}, its session {session}"), now_ms);
+    }
+
+    /// The handshake is done.
+    #[cold]
+    pub fn secured(&mut self, agreed: &Agreed, now_ms: u64) {
+        let resumed = if agreed.is_resumed { ", resumed" } else { "" };
+        let Agreed { version, cipher, .. } = agreed;
+        self.line("--", &format!("under {version} from here on: {cipher}{resumed}"), now_ms);
     }
 
     /// The command above broke these rules, and was accepted.

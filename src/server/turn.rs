@@ -8,6 +8,7 @@ use crate::log::{NoRoom, Writer};
 use crate::smtp::envelope::Client;
 use crate::smtp::policy::PoliciesInForce;
 use crate::smtp::session::{Decision, Farewell, Session};
+use crate::tls::{Acceptor, Failure, Handshake};
 
 use super::clock::Clock;
 use super::commands::consume;
@@ -15,13 +16,17 @@ use super::conn::{Conn, Flow};
 use super::counters::{Counters, Doing};
 use super::input::{Consumed, Input};
 use super::payload::finish::{abandon, finish};
-use super::payload::receive::{Received, receive};
+use super::payload::receive::receive;
+use super::pool::Buffer;
 use super::preamble::end_of_preamble;
+use super::received::Received;
 use super::record::{ExpectedOctets, Recording};
 use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_unsent, write};
 use super::shared::WorkerShared;
 use super::shutdown::{Stop, StopStage};
 use super::stream::Stream;
+use super::tls::conn_tls::ConnTls;
+use super::tls::handshake::{Stepped, step};
 use super::transactions::follow_transactions;
 use super::transcript::Transcripts;
 use super::waits::TurnEnd;
@@ -57,6 +62,29 @@ impl WorkerState {
             conn.session.greet(&mut shared.workspace);
             shared.ledger.recording.opened(conn);
             leave(conn, shared, TurnEnd::Idle)
+        })
+    }
+
+    /// Begins the handshake of a connection that begins with TLS.
+    #[cold]
+    pub fn begin_with_tls(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            shared.ledger.recording.opened(conn);
+            begin_handshake(conn, shared)
+        })
+    }
+
+    /// The handshake of `conn` has had its time.
+    #[cold]
+    pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            shared.tls_failed(conn.client, Failure::TimedOut);
+            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.is_heard);
+            match is_silent && conn.session.begins_with_tls() {
+                // It may wait for a greeting.
+                true => answer_in_plain_text(conn, shared),
+                false => TurnEnd::Closed,
+            }
         })
     }
 
@@ -174,10 +202,16 @@ impl WorkerState {
         self.shared.clock.tick(now_ns);
     }
 
-    /// Sessions go by `policies` from their next transaction on.
+    /// Sessions go by `policies` from their next transaction on, and handshakes by `acceptors`.
     #[cold]
-    pub fn follow(&mut self, policies: PoliciesInForce) {
+    pub fn follow(&mut self, policies: PoliciesInForce, acceptors: Vec<Option<Acceptor>>) {
         self.shared.workspace.in_force = policies;
+        self.shared.acceptors = acceptors;
+    }
+
+    /// Whether another handshake may begin; STARTTLS gets 454 where it may not.
+    pub fn room_for_handshake(&mut self) -> &mut bool {
+        &mut self.shared.has_room_for_handshake
     }
 
     pub fn writer(&mut self) -> &mut Writer {
@@ -268,12 +302,85 @@ fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
         input.fill(held.filled());
         shared.storage.pool.give(held);
     }
-    let mut turn = run(conn, shared, &mut input);
+    if let Some(tls) = &mut conn.tls
+        && let Some(sealed) = tls.held.take()
+    {
+        input.put_sealed(sealed.filled());
+        shared.storage.pool.give(sealed);
+    }
+    let mut turn = match conn.flow {
+        Flow::Handshake => take_step(conn, shared, &mut input),
+        _ => run(conn, shared, &mut input),
+    };
     if turn != TurnEnd::Closed {
-        turn = end_turn(conn, shared, &input, turn);
+        turn = end_turn(conn, shared, &mut input, turn);
     }
     shared.scratch = input.bytes;
     turn
+}
+
+/// A step of the handshake; when it is done, the client is greeted where it was not before.
+#[cold]
+fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+    let is_implicit = conn.session.begins_with_tls();
+    input.seal_unread();
+    match step(conn, shared, input) {
+        Stepped::Waits(turn) => turn,
+        Stepped::PlainText if is_implicit => {
+            shared.tls_failed(conn.client, Failure::NotTls);
+            answer_in_plain_text(conn, shared)
+        }
+        Stepped::PlainText => {
+            shared.tls_failed(conn.client, Failure::NotTls);
+            TurnEnd::Closed
+        }
+        Stepped::Secured => {
+            if is_implicit {
+                conn.session.greet(&mut shared.workspace);
+            }
+            // What follows the handshake may be here already.
+            TurnEnd::Again
+        }
+    }
+}
+
+/// The client of a port that begins with TLS speaks, or waits, in plain text: it is told so.
+#[cold]
+fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    release_buffers(conn, shared);
+    conn.tls = None;
+    conn.session.tls_expected(&mut shared.workspace);
+    close_politely(conn, shared, Unread::Perhaps)
+}
+
+/// Whatever was sent before the handshake is thrown away unread: an attacker between client and
+/// server may have put it into the connection (RFC 3207 section 6).
+#[cold]
+fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+    shared.ledger.recording.discarded(input.unread().len());
+    input.consume(input.unread().len());
+    let sent = flush(conn, shared);
+    match (begin_handshake(conn, shared), sent) {
+        (_, Sent::Lost) => TurnEnd::Closed,
+        (turn, Sent::All | Sent::Blocked) => turn,
+    }
+}
+
+#[cold]
+fn begin_handshake(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    let acceptor = shared.acceptors.get(conn.session.listener_index()).cloned().flatten();
+    let Some(acceptor) = acceptor else { return TurnEnd::Closed };
+    match Handshake::new(&acceptor) {
+        Ok(handshake) => {
+            conn.tls = Some(Box::new(ConnTls::new(handshake, shared.clock.now_us())));
+            conn.flow = Flow::Handshake;
+            TurnEnd::Secures
+        }
+        Err(failure) => {
+            shared.tls_failed(conn.client, failure);
+            TurnEnd::Closed
+        }
+    }
 }
 
 /// The client does not take its replies. A commit that is done meanwhile is not kept waiting: its
@@ -303,6 +410,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             },
             Consumed::Parked => return TurnEnd::Parked,
             Consumed::Identified => return TurnEnd::Identified,
+            Consumed::Secures => return secures(conn, shared, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
                 let unread = Unread::unless(drained && input.is_empty());
@@ -349,7 +457,12 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
 }
 
 /// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
-fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
+fn end_turn(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+    turn: TurnEnd,
+) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
     // Before its greeting a session has not begun.
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
@@ -357,15 +470,33 @@ fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: Tur
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
         return close_politely(conn, shared, Unread::unless(input.is_empty()));
     }
-    if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
-        let Some(mut held) = shared.storage.pool.take(input.unread().len()) else {
-            shared.is_starved = true;
+    let is_over = matches!(conn.flow, Flow::Closing | Flow::Lingering { .. });
+    if !input.is_empty() && !is_over {
+        let Some(held) = hold(input.unread(), shared) else {
             return farewell(conn, shared, Farewell::OutOfBuffers);
         };
-        held.push(input.unread());
         conn.held = Some(held);
     }
+    if input.has_sealed()
+        && !is_over
+        && let Some(tls) = &mut conn.tls
+    {
+        tls.held = hold(input.sealed(), shared);
+        if tls.held.is_none() {
+            return farewell(conn, shared, Farewell::OutOfBuffers);
+        }
+    }
     leave(conn, shared, turn)
+}
+
+/// Keeps `octets` until the next turn; `None`: the budget for buffers is used up.
+fn hold(octets: &[u8], shared: &mut WorkerShared) -> Option<Buffer> {
+    let Some(mut held) = shared.storage.pool.take(octets.len()) else {
+        shared.is_starved = true;
+        return None;
+    };
+    held.push(octets);
+    Some(held)
 }
 
 /// Sends the replies; then the connection waits as `turn` says.
@@ -383,8 +514,8 @@ fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
 fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
-    // Before a PROXY header sinkd sends nothing.
-    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble);
+    // Before a PROXY header sinkd sends nothing, and in a handshake no reply.
+    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
     if conn.unsent.is_some() || is_silent {
         return TurnEnd::Closed;
     }
@@ -403,6 +534,9 @@ fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
         shared.storage.pool.give(held);
+    }
+    if let Some(tls) = &mut conn.tls {
+        tls.release(&mut shared.storage.pool);
     }
 }
 

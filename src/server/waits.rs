@@ -17,6 +17,8 @@ pub enum TurnEnd {
     BlockedInCommit,
     /// To be admitted and greeted: PROXY or XCLIENT has named its client.
     Identified,
+    /// Its turn among the handshakes: one begins.
+    Secures,
     /// Nothing: the connection has ended.
     Closed,
 }
@@ -43,7 +45,9 @@ impl Waits {
     pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
             TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
-            TurnEnd::Again | TurnEnd::Identified => Waits::Turn { after_log_since_ms: None },
+            TurnEnd::Again | TurnEnd::Identified | TurnEnd::Secures => {
+                Waits::Turn { after_log_since_ms: None }
+            }
             // A try that found no room again does not begin the wait anew.
             TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
             TurnEnd::Blocked => Waits::Replies,

@@ -58,6 +58,8 @@ pub(super) struct Worker {
     table: Table<KernelRegistry>,
     /// When a long round was last logged, ms of the clock.
     long_round_logged_ms: Option<u64>,
+    /// Listeners that begin with TLS, and are held back: too many handshakes are under way.
+    held_back: Vec<usize>,
 }
 
 impl Interests for KernelRegistry {
@@ -114,6 +116,7 @@ impl Worker {
             admission,
             table: Table::new(table, kernel),
             long_round_logged_ms: None,
+            held_back: Vec::new(),
         })
     }
 
@@ -168,6 +171,11 @@ impl Worker {
         self.follow_stop();
         if std::mem::take(&mut self.table.interests.has_freed) {
             self.acceptors.resume();
+        }
+        if !self.held_back.is_empty() && self.table.has_room_for_handshake() {
+            for listener in std::mem::take(&mut self.held_back) {
+                self.acceptors.has_more(listener);
+            }
         }
     }
 
@@ -228,10 +236,20 @@ impl Worker {
         let now_ms = self.table.now_ms();
         self.table.state.counters().doing(Doing::Accepting);
         for _ in 0..ACCEPTS_PER_ROUND {
+            if !self.table.has_room_for_handshake() && self.table.begins_with_tls(listener) {
+                return self.hold_back(listener);
+            }
             let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
             self.admit(arrival);
         }
         self.acceptors.has_more(listener);
+    }
+
+    #[cold]
+    fn hold_back(&mut self, listener: usize) {
+        if !self.held_back.contains(&listener) {
+            self.held_back.push(listener);
+        }
     }
 
     fn admit(&mut self, mut arrival: Arrival) {

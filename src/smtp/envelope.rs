@@ -23,6 +23,7 @@
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
 //! | 10 | listener's name | as configured, UTF-8 | if it has one |
+//! | 11 | TLS | [`super::tls`] | if the session was under TLS |
 //! | 12 | authenticated user | the mechanism of AUTH, a space, the name in UTF-8 | at most once |
 //! | 13 | peer | as a client: who connected, where PROXY or XCLIENT named it | at most once |
 //! | 17 | sink's name | as configured, ASCII | if it has one |
@@ -43,6 +44,7 @@
 
 use super::deviation::{Deviation, Deviations};
 use super::proxy::ClientTls;
+use super::tls::SessionTls;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -65,6 +67,7 @@ pub enum Tag {
     ForwardPath = 8,
     RcptParameters = 9,
     ListenerName = 10,
+    Tls = 11,
     Auth = 12,
     Peer = 13,
     Deviations = 14,
@@ -184,6 +187,8 @@ pub struct Decoded<'a> {
     pub deviations: Deviations,
     /// The name of the listener; empty if it has none.
     pub listener_name: &'a [u8],
+    /// The TLS of the session; `None`: it was in plain text.
+    pub tls: Option<SessionTls<'a>>,
     /// The mechanism of AUTH, a space, and the user; empty without AUTH.
     pub auth: &'a [u8],
     /// Who connected, where PROXY or XCLIENT named another client.
@@ -237,6 +242,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         mail_params: b"",
         deviations: Deviations::NONE,
         listener_name: b"",
+        tls: None,
         auth: b"",
         peer: None,
         sink_name: b"",
@@ -294,6 +300,7 @@ impl<'a> Decoded<'a> {
             7 => self.mail_params = value,
             8 => self.recipients = self.recipients.saturating_add(1),
             10 => self.listener_name = value,
+            11 => self.tls = SessionTls::decode(value),
             12 => self.auth = value,
             13 => self.peer = decode_client(value),
             17 => self.sink_name = value,
@@ -369,12 +376,26 @@ pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
 }
 
 /// Of the constant fields of a session, those that last beyond the next hello: from the user on,
-/// or from the peer on.
+/// or those of the connection.
 pub(super) fn lasting_fields(encoded: &[u8]) -> &[u8] {
     match fields_from(encoded, Tag::Auth) {
-        [] => fields_from(encoded, Tag::Peer),
+        [] => connection_fields(encoded),
         fields => fields,
     }
+}
+
+/// Of the constant fields of a session, those that hold for its connection: from the peer on, or
+/// its TLS.
+pub(super) fn connection_fields(encoded: &[u8]) -> &[u8] {
+    match fields_from(encoded, Tag::Peer) {
+        [] => fields_from(encoded, Tag::Tls),
+        fields => fields,
+    }
+}
+
+/// Appends the field of a session's TLS.
+pub fn append_tls(out: &mut Vec<u8>, tls: &SessionTls<'_>) {
+    append_field(out, Tag::Tls, &tls.encode());
 }
 
 /// The peer among encoded fields.

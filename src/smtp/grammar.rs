@@ -57,6 +57,8 @@ pub enum Command<'a> {
     Auth {
         argument: &'a [u8],
     },
+    /// RFC 3207.
+    StartTls,
     /// What follows the verb: see [`super::xclient`].
     Xclient {
         argument: &'a [u8],
@@ -193,13 +195,16 @@ fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a
     if verb.eq_ignore_ascii_case(b"XCLIENT") {
         return Ok(Command::Xclient { argument: argument.unwrap_or_default() });
     }
+    if verb.eq_ignore_ascii_case(b"STARTTLS") {
+        return bare(Command::StartTls, argument);
+    }
     Err(other_verb(verb))
 }
 
 /// Verbs of other RFCs get 502 rather than 500, so that a person sees what is missing.
 #[cold]
 fn other_verb(verb: &[u8]) -> SyntaxError {
-    let known = ["STARTTLS", "ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+    let known = ["ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
     if known.iter().any(|name| verb.eq_ignore_ascii_case(name.as_bytes())) {
         SyntaxError::Unimplemented
     } else {
@@ -298,6 +303,7 @@ mod tests {
             (b"VRFY someone", Command::Vrfy),
             (b"xClient a=b  c", Command::Xclient { argument: b"a=b  c" }),
             (b"XCLIENT ", Command::Xclient { argument: b"" }),
+            (b"StartTLS ", Command::StartTls),
             (b"EXPN list", Command::Expn),
             (b"EHLO client.example", Command::Ehlo { name: b"client.example" }),
             (b"ehlo [192.0.2.1]", Command::Ehlo { name: b"[192.0.2.1]" }),
@@ -336,7 +342,7 @@ mod tests {
             (b"GET / HTTP/1.1", SyntaxError::Unknown),
             (b"\xc4\xc1\xd4\xc1", SyntaxError::Unknown),
             (b"\x0dATA", SyntaxError::ControlCharacter),
-            (b"STARTTLS", SyntaxError::Unimplemented),
+            (b"STARTTLS now", SyntaxError::ArgumentUnexpected),
             (b"TURN", SyntaxError::Unimplemented),
             (b"ETRN x", SyntaxError::Unimplemented),
             (b"NOOP \0", SyntaxError::ControlCharacter),

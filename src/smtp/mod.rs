@@ -31,5 +31,6 @@ pub mod reply;
 pub mod sasl;
 pub mod session;
 pub mod tally;
+pub mod tls;
 pub mod workspace;
 pub mod xclient;

@@ -49,6 +49,28 @@ pub enum TlsUse {
     Implicit,
 }
 
+/// Whom a reply to EHLO is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EhloAudience {
+    /// It may send XCLIENT.
+    pub is_trusted: bool,
+    /// It is under TLS.
+    pub is_secure: bool,
+}
+
+impl EhloAudience {
+    const ALL: [EhloAudience; 4] = [
+        EhloAudience { is_trusted: false, is_secure: false },
+        EhloAudience { is_trusted: true, is_secure: false },
+        EhloAudience { is_trusted: false, is_secure: true },
+        EhloAudience { is_trusted: true, is_secure: true },
+    ];
+
+    fn place(self) -> usize {
+        usize::from(self.is_trusted) | usize::from(self.is_secure) << 1
+    }
+}
+
 /// What a policy is made of.
 #[derive(Debug, Clone)]
 pub struct PolicyOptions {
@@ -140,8 +162,8 @@ pub struct Policy {
     /// The listener's index among those of its generation.
     pub index: usize,
     greeting: Vec<u8>,
-    ehlo_reply: Vec<u8>,
-    trusted_ehlo_reply: Vec<u8>,
+    /// By [`EhloAudience::place`].
+    ehlo_replies: [Vec<u8>; 4],
     helo_reply: Vec<u8>,
     envelope: Vec<u8>,
     accepted_end: Vec<u8>,
@@ -173,8 +195,7 @@ impl Policy {
         let without = Extensions::all_but(&options.extensions);
         Policy {
             greeting: greeting(&options),
-            ehlo_reply: ehlo_reply(&options, None),
-            trusted_ehlo_reply: ehlo_reply(&options, Some(Attribute::announcement())),
+            ehlo_replies: EhloAudience::ALL.map(|audience| ehlo_reply(&options, audience)),
             helo_reply: format!("250 {}\r\n", options.hostname).into_bytes(),
             envelope: envelope_start(&options),
             accepted_end: accepted_end(&options.sink_name),
@@ -211,13 +232,13 @@ impl Policy {
     }
 
     /// 250 and the announced extensions (RFC 5321 4.1.1.1), with CRLF.
-    pub fn ehlo_reply(&self) -> &[u8] {
-        &self.ehlo_reply
+    pub fn ehlo_reply(&self, audience: EhloAudience) -> &[u8] {
+        &self.ehlo_replies[audience.place()]
     }
 
-    /// The same with XCLIENT, for clients that may send it.
-    pub fn trusted_ehlo_reply(&self) -> &[u8] {
-        &self.trusted_ehlo_reply
+    /// Returns whether `audience` is offered STARTTLS.
+    pub fn announces_starttls(&self, audience: EhloAudience) -> bool {
+        !audience.is_secure && matches!(self.tls, TlsUse::Offered | TlsUse::Required)
     }
 
     /// 250, with CRLF.
@@ -247,13 +268,20 @@ fn greeting(options: &PolicyOptions) -> Vec<u8> {
     }
 }
 
-fn ehlo_reply(options: &PolicyOptions, further: Option<String>) -> Vec<u8> {
+fn ehlo_reply(options: &PolicyOptions, audience: EhloAudience) -> Vec<u8> {
+    let has_starttls = matches!(options.tls, TlsUse::Offered | TlsUse::Required);
+    let starttls = (has_starttls && !audience.is_secure).then(|| "STARTTLS".to_owned());
+    let xclient = audience.is_trusted.then(Attribute::announcement);
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
-    let auth = options.auth.as_ref().map(|_| {
+    // What may not be used is not announced.
+    let may_auth = |auth: &&AuthRules| {
+        audience.is_secure || !auth.under_tls_only && options.tls != TlsUse::Required
+    };
+    let auth = options.auth.as_ref().filter(may_auth).map(|_| {
         let names = Mechanism::ALL.map(Mechanism::name);
         format!("AUTH {}", names.join(" "))
     });
-    let further = auth.into_iter().chain(further);
+    let further = starttls.into_iter().chain(auth).chain(xclient);
     let lines = std::iter::once(options.hostname.clone()).chain(announced).chain(further);
     let lines: Vec<String> = lines.collect();
     multiline("250", lines.iter().map(String::as_str))
@@ -323,7 +351,7 @@ mod tests {
         let (messages_max, recipients_max) = (Some(7), 2_000_000);
         let limits = SessionLimits { messages_max, recipients_max, ..SessionLimits::default() };
         let policy = Policy::of(options(limits));
-        let reply = text(policy.ehlo_reply());
+        let reply = text(policy.ehlo_reply(EhloAudience::default()));
         assert!(reply.starts_with("250-sink.example\r\n250-PIPELINING\r\n"));
         assert!(reply.contains("250-SIZE 104857600\r\n"));
         assert!(reply.contains("250-LIMITS RCPTMAX=999999 MAILMAX=7\r\n"));
@@ -331,10 +359,28 @@ mod tests {
         assert_eq!(policy.greeting(), b"220 sink.example ESMTP sinkd\r\n");
         assert_eq!(policy.helo_reply(), b"250 sink.example\r\n");
         assert!(policy.without.is_empty());
-        let trusted = text(policy.trusted_ehlo_reply());
+        let trusted = text(policy.ehlo_reply(EhloAudience { is_trusted: true, is_secure: false }));
         assert!(trusted.ends_with(
             "\r\n250-HELP\r\n250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"
         ));
+    }
+
+    #[test]
+    fn starttls_is_announced_until_it_was_used() {
+        for (tls, is_expected) in [
+            (TlsUse::Off, false),
+            (TlsUse::Offered, true),
+            (TlsUse::Required, true),
+            (TlsUse::Implicit, false),
+        ] {
+            let policy = Policy::of(PolicyOptions { tls, ..options(SessionLimits::default()) });
+            for audience in EhloAudience::ALL {
+                let is_announced = text(policy.ehlo_reply(audience)).contains("250 STARTTLS\r\n")
+                    || text(policy.ehlo_reply(audience)).contains("250-STARTTLS\r\n");
+                assert_eq!(is_announced, is_expected && !audience.is_secure, "{tls:?}");
+                assert_eq!(policy.announces_starttls(audience), is_announced);
+            }
+        }
     }
 
     #[test]
@@ -345,7 +391,7 @@ mod tests {
         ] {
             let mut options = options(SessionLimits::default());
             (options.hostname, options.extensions) = ("a".into(), extensions);
-            assert_eq!(text(Policy::of(options).ehlo_reply()), expected);
+            assert_eq!(text(Policy::of(options).ehlo_reply(EhloAudience::default())), expected);
         }
     }
 

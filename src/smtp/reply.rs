@@ -102,6 +102,7 @@ replies! {
     RUN_ENDS = "250 2.0.0 End of run taken, it ends with this second: see sinkctl runs";
     CHUNK_OK = "250 2.0.0 Chunk received";
     NOT_VERIFIED = "252 2.5.0 Nothing is verified here: send RCPT, it takes any mailbox";
+    TLS_READY = "220 2.0.0 Begin the TLS handshake";
     AUTH_OK = "235 2.7.0 Authentication succeeded";
     AUTH_CHALLENGE = "334 ";
     START_DATA = "354 Send the message, end with CRLF.CRLF";
@@ -152,6 +153,12 @@ replies! {
     XCLIENT_NESTED = "503 5.5.1 No XCLIENT in a transaction: finish it, or send RSET";
     AUTH_NESTED = "503 5.5.1 No AUTH in a transaction: finish it, or send RSET";
     AUTH_TWICE = "503 5.5.1 You are authenticated already";
+    STARTTLS_TWICE = "503 5.5.1 TLS has begun already";
+    STARTTLS_NESTED = "503 5.5.1 No STARTTLS in a transaction: finish it, or send RSET";
+    STARTTLS_FIRST = "530 5.7.0 TLS is required here: send STARTTLS first";
+    TLS_UNAVAILABLE = "454 4.7.0 TLS is not available now: try again later";
+    TLS_EXPECTED = "554 5.7.0 This port begins with TLS: connect with implicit TLS";
+    PLAIN_EXPECTED = "554 5.7.0 This port begins in plain text: connect without implicit TLS";
     AUTH_MECHANISM = "504 5.5.4 Mechanism unknown: use one of those in the EHLO reply";
     AUTH_REQUIRED = "530 5.7.0 Authenticate first: send AUTH";
     AUTH_REJECTED = "535 5.7.8 Authentication failed: wrong user or password";

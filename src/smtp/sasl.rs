@@ -8,7 +8,9 @@
 //!
 //! Pure: no clock, no randomness (a challenge's number is an argument). Secrets are a type that
 //! cannot be printed, and nothing here keeps one longer than the exchange.
+mod account;
 mod challenges;
+mod client;
 mod cram_md5;
 mod credentials;
 mod exchange;
@@ -18,7 +20,9 @@ mod secret;
 mod tests;
 mod users;
 
+pub use account::{Account, AccountError, PASSWORD_BYTES_MAX, Preference};
 pub use challenges::Challenges;
+pub use client::{ChallengeError, ClientExchange};
 pub use credentials::{Credentials, Proof, USER_BYTES_MAX};
 pub use exchange::{Exchange, Malformed, Progress};
 pub use mechanism::Mechanism;

@@ -21,6 +21,8 @@ mod line;
 mod off_grammar;
 mod owed;
 mod refusal;
+mod step;
+mod tls;
 mod transaction;
 mod xclient;
 
@@ -31,7 +33,7 @@ use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
-use super::policy::{PoliciesInForce, Policy};
+use super::policy::{PoliciesInForce, Policy, TlsUse};
 use super::reply::{self, Reply};
 use super::sasl::Exchange;
 use super::tally::Verb;
@@ -41,55 +43,8 @@ use owed::OwedReplies;
 pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
 use std::sync::Arc;
+pub use step::{Decision, Question, Step};
 use transaction::{OpenTransaction, OutOfSequence, Stage};
-
-/// What the session wants next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Every whole command in the input was consumed; the rest (shorter than a command line may
-    /// be) must be offered again with more after it.
-    NeedInput,
-    /// Replies have grown beyond `REPLIES_BYTES_PAUSE`: send them, then feed the rest.
-    Drain,
-    /// DATA was accepted and 354 is in the replies: what follows is mail data for `EndOfData`.
-    /// End with `accept` or `refuse`, then feed what follows.
-    Data,
-    /// The next `bytes` octets belong to the payload. When they are here: `chunk_received` if it
-    /// was not the last, else `accept` or `refuse`. May be 0 octets. `first`: a payload begins,
-    /// whatever chunks came before belong to a transaction that was reset.
-    Chunk { bytes: u64, last: bool, first: bool },
-    /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
-    /// (which returns the reply that was latched). May be 0 octets.
-    DiscardChunk { bytes: u64 },
-    /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
-    MarkCommand,
-    /// The caller has to decide something before the session continues: call `decided`. Nothing of
-    /// what follows in the input may be fed before.
-    Decide(Question),
-    /// The line that ends here was of AUTH. Feed what follows.
-    Heard,
-    /// The command that ends here was accepted although it breaks these rules. Feed what follows.
-    Tolerated(Deviations),
-    /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
-    /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
-    Close,
-}
-
-/// What a session cannot answer by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// XCLIENT has named the client, see `Session::client`: is it served?
-    Client,
-}
-
-/// The answer to a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// The client is served: it is greeted, and the session starts over.
-    Serve,
-    /// The client must go: it gets this reply in place of a greeting, and the session is over.
-    Refuse(Farewell),
-}
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
 pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
@@ -143,6 +98,15 @@ enum XclientUse {
     Undecided,
 }
 
+/// How far a session has come to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Security {
+    Plain,
+    /// In plain text; the last hello was answered with STARTTLS.
+    Announced,
+    Secure,
+}
+
 /// One SMTP session, from the greeting to its close. An idle session owns the constant part of its
 /// envelopes and nothing else.
 #[derive(Debug)]
@@ -172,6 +136,8 @@ pub struct Session {
     claimed_port: Option<NonZero<u16>>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
+    /// How far it has come to TLS.
+    security: Security,
 }
 
 impl Session {
@@ -191,6 +157,7 @@ impl Session {
             xclient_use: XclientUse::Denied,
             claimed_port: None,
             hello_deviations: Deviations::NONE,
+            security: Security::Plain,
         }
     }
 
@@ -242,6 +209,10 @@ impl Session {
                 false => self.policy.limits.command_line_bytes_max,
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
+                if self.is_tls_hello(rest) {
+                    self.close(&reply::PLAIN_EXPECTED, workspace);
+                    return (input.len(), Step::Close);
+                }
                 if rest.len() < line_bytes_max {
                     return (consumed, Step::NeedInput);
                 }
@@ -439,6 +410,9 @@ impl Session {
         command: Command<'_>,
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
+        if self.policy.tls == TlsUse::Required && self.waits_for_tls(&command) {
+            return self.refuse_before_tls(command).map(Some);
+        }
         match command {
             Command::Mail { path, parameters } => self.mail(path, parameters, workspace)?,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters, workspace)?,
@@ -463,6 +437,7 @@ impl Session {
             }
             Command::Quit => self.close(&reply::CLOSING, workspace),
             Command::Auth { argument } => return self.auth(argument, workspace),
+            Command::StartTls => return self.starttls().map(Some),
             Command::Xclient { argument } => return self.xclient(argument).map(Some),
         }
         Ok(None)
@@ -527,7 +502,7 @@ impl Session {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
             }
             SessionState::Ready if self.policy.auth.is_some() && self.owes_auth() => {
-                Err(NotAccepted::With(&reply::AUTH_REQUIRED))
+                Err(NotAccepted::With(self.auth_first()))
             }
             SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
             SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),

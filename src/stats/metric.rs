@@ -82,9 +82,13 @@ table! {
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
+    Handshake = "handshake_us", DAY_US,
+        "A TLS handshake: from STARTTLS or the connection to its last message.";
     Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
     ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
     ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
+    ReplyAuth = "reply_auth_us", DAY_US,
+        "A sender's: AUTH, or its answer to a challenge, to the reply.";
     ReplyMail = "reply_mail_us", DAY_US, "A sender's: MAIL to its reply.";
     ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
     ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
@@ -154,6 +158,68 @@ table! {
     LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";
+    TlsHandshakes = "tls_handshakes", 0, "TLS handshakes that were completed.";
+    TlsResumed = "tls_resumed", 0, "Of those, which continued an earlier session.";
+    Tls12 = "tls_1_2", 0, "Of those, which agreed on TLS 1.2.";
+    Tls13 = "tls_1_3", 0, "Of those, which agreed on TLS 1.3.";
+    TlsDiscarded = "tls_discarded", 0,
+        "Times that a client sent something between STARTTLS and its handshake: thrown away.";
+    TlsFailedUnknownCa = "tls_failed_unknown_ca", 0,
+        "The client told sinkd unknown_ca: it does not trust who signed sinkd's certificate.";
+    TlsFailedBadCertificate = "tls_failed_bad_certificate", 0,
+        "The client told sinkd bad_certificate: sinkd's certificate is bad.";
+    TlsFailedUnsupportedCertificate = "tls_failed_unsupported_certificate", 0,
+        "The client told sinkd unsupported_certificate: sinkd's certificate is of the wrong kind.";
+    TlsFailedCertificateExpired = "tls_failed_certificate_expired", 0,
+        "The client told sinkd certificate_expired: sinkd's certificate is not valid today.";
+    TlsFailedCertificateUnknown = "tls_failed_certificate_unknown", 0,
+        "The client told sinkd certificate_unknown: it does not accept sinkd's certificate.";
+    TlsFailedHandshakeFailure = "tls_failed_handshake_failure", 0,
+        "The client told sinkd handshake_failure: it has other ciphers, groups or signatures.";
+    TlsFailedProtocolVersion = "tls_failed_protocol_version", 0,
+        "The client told sinkd protocol_version: it has other versions of TLS.";
+    TlsFailedCertificateRequired = "tls_failed_certificate_required", 0,
+        "The client told sinkd certificate_required: it wants a client's certificate.";
+    TlsFailedAccessDenied = "tls_failed_access_denied", 0,
+        "The client told sinkd access_denied: it does not accept sinkd's certificate.";
+    TlsFailedDecryptError = "tls_failed_decrypt_error", 0,
+        "The client told sinkd decrypt_error: a signature is bad.";
+    TlsFailedUnrecognizedName = "tls_failed_unrecognized_name", 0,
+        "The client told sinkd unrecognized_name: it asked for another name.";
+    TlsFailedInternalError = "tls_failed_internal_error", 0,
+        "The client told sinkd internal_error.";
+    TlsFailedUserCanceled = "tls_failed_user_canceled", 0, "The client told sinkd user_canceled.";
+    TlsFailedOtherAlert = "tls_failed_other_alert", 0,
+        "The client sent an alert that has no name here.";
+    TlsFailedNotTls = "tls_failed_not_tls", 0, "What came is not TLS.";
+    TlsFailedTlsOnPlainPort = "tls_failed_tls_on_plain_port", 0,
+        "The client speaks TLS to a port that begins in plain text.";
+    TlsFailedNoCommonVersion = "tls_failed_no_common_version", 0,
+        "The client has no version of TLS that sinkd has.";
+    TlsFailedNoCommonCipher = "tls_failed_no_common_cipher", 0,
+        "The client has no cipher, group or signature that sinkd has.";
+    TlsFailedNoPeerCertificate = "tls_failed_no_peer_certificate", 0,
+        "The client has sent no certificate, and must.";
+    TlsFailedPeerUnknownCa = "tls_failed_peer_unknown_ca", 0,
+        "sinkd does not trust who signed the client's certificate.";
+    TlsFailedPeerWrongName = "tls_failed_peer_wrong_name", 0,
+        "The client's certificate is of another name.";
+    TlsFailedPeerExpired = "tls_failed_peer_expired", 0,
+        "The client's certificate has expired, or is not valid yet.";
+    TlsFailedPeerBadCertificate = "tls_failed_peer_bad_certificate", 0,
+        "The client's certificate is bad in another way.";
+    TlsFailedMalformed = "tls_failed_malformed", 0, "A message that can't be read.";
+    TlsFailedUnexpected = "tls_failed_unexpected_message", 0,
+        "A message that can be read, and has no place where it came.";
+    TlsFailedBadRecord = "tls_failed_bad_record", 0,
+        "A record was altered, or sealed with another key.";
+    TlsFailedTooLong = "tls_failed_record_overflow", 0, "A record is longer than any may be.";
+    TlsFailedTimedOut = "tls_failed_timed_out", 0, "The handshake took too long.";
+    TlsFailedCutOff = "tls_failed_cut_off", 0,
+        "The client closed the connection before the handshake was done.";
+    TlsFailedKeysUsedUp = "tls_failed_keys_used_up", 0,
+        "TLS 1.2 has no other keys when these have sealed what they may.";
+    TlsFailedOther = "tls_failed_other", 0, "Something else, in sinkd.";
     ToleratedUnderscore = "tolerated_underscore", 0,
         "Commands accepted with a domain with an underscore.";
     ToleratedTrailingDot = "tolerated_trailing_dot", 0,
@@ -179,6 +245,18 @@ impl Counter {
     pub const TOLERATED: &[Counter] =
         Counter::ALL.split_at(Counter::ToleratedUnderscore as usize).1;
 
+    /// Failures of TLS, a counter for each kind.
+    pub const TLS_FAILED: &[Counter] = Counter::ALL
+        .split_at(Counter::ToleratedUnderscore as usize)
+        .0
+        .split_at(Counter::TlsFailedUnknownCa as usize)
+        .1;
+
+    /// The kind of a failure of TLS (`unknown_ca`); `None`: another counter.
+    pub fn tls_failure(self) -> Option<&'static str> {
+        self.tag().strip_prefix("tls_failed_")
+    }
+
     /// The kind of rule, as people read it (`no-brackets`); `None`: another counter.
     pub fn deviation(self) -> Option<String> {
         Some(self.tag().strip_prefix("tolerated_")?.replace('_', "-"))
@@ -201,10 +279,12 @@ impl Metric {
     ];
 
     /// What a sender waited for, in the order of a session.
-    pub const REPLY: [Metric; 7] = [
+    pub const REPLY: [Metric; 9] = [
         Metric::Connect,
+        Metric::Handshake,
         Metric::ReplyGreeting,
         Metric::ReplyHello,
+        Metric::ReplyAuth,
         Metric::ReplyMail,
         Metric::ReplyRcpt,
         Metric::ReplyData,

@@ -68,6 +68,12 @@ pub struct RunTotals {
     pub xclient: u64,
     /// XCLIENT commands that were refused.
     pub xclient_refused: u64,
+    /// TLS handshakes that were completed.
+    pub tls_handshakes: u64,
+    /// Of those, which continued an earlier session.
+    pub tls_resumed: u64,
+    /// Failures of TLS, in handshakes and after them.
+    pub tls_failed: u64,
 }
 
 /// Sessions that had not ended when the span did: no figure per session has them.
@@ -135,6 +141,9 @@ impl RunSummary {
             proxy_unexpected: history.total(Counter::ProxyUnexpected),
             xclient: history.total(Counter::Xclient),
             xclient_refused: history.total(Counter::XclientRefused),
+            tls_handshakes: history.total(Counter::TlsHandshakes),
+            tls_resumed: history.total(Counter::TlsResumed),
+            tls_failed: Counter::TLS_FAILED.iter().map(|kind| history.total(*kind)).sum(),
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));

@@ -3,9 +3,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
+use super::asked_name::OneCertificate;
 use super::clients::ClientCertificates;
 use super::digest::{DIGEST_BYTES, sha256};
 use super::identity::Identity;
@@ -46,7 +46,7 @@ impl Acceptor {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_client_cert_verifier(clients.verifier())
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
+            .with_cert_resolver(Arc::new(OneCertificate(identity.certified_key().into())));
         // The layer of records takes the keys, and does without rustls after the handshake.
         config.enable_secret_extraction = true;
         config.send_tls13_tickets = TICKETS;
@@ -58,7 +58,6 @@ impl Acceptor {
     }
 
     /// The settings of rustls.
-    #[allow(dead_code, reason = "what handshakes are made of comes next")]
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }

@@ -51,6 +51,11 @@ impl ClientRoots {
         let digest = sha256(certificates.iter().map(AsRef::as_ref));
         Ok(ClientRoots { roots: Arc::new(roots), digest })
     }
+
+    /// As rustls uses them.
+    pub(super) fn store(&self) -> Arc<RootCertStore> {
+        self.roots.clone()
+    }
 }
 
 impl ClientCertificates {

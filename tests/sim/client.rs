@@ -1,12 +1,14 @@
 //! One client: a real client session over its end of a socket pair.
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sinkd::smtp::client::{
     ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, SessionEnd,
     SessionFault, SessionWatch,
 };
+use sinkd::smtp::sasl::{Account, Mechanism, Preference};
 
 use crate::common::Dice;
 
@@ -110,13 +112,13 @@ impl Client {
 
     pub fn options(protocol: Protocol, dice: &mut Dice) -> Options {
         Options {
-            protocol,
-            name: "client.example".into(),
             pipelining: dice.roll(3) > 0,
             chunking: dice.roll(2) > 0,
             depth: 1 + dice.roll(4),
             joined_bytes_max: if dice.roll(2) > 0 { 4096 } else { 0 },
             sends_ambiguous: true,
+            account: (dice.roll(3) == 0).then(|| account(dice)),
+            ..Options::plain(protocol, "client.example")
         }
     }
 
@@ -193,6 +195,15 @@ impl Client {
         let _ = socket.shutdown(std::net::Shutdown::Write);
         Did::Left
     }
+}
+
+/// An account that any sink believes.
+fn account(dice: &mut Dice) -> Arc<Account> {
+    let preference = match dice.roll(2) {
+        0 => Preference::Strongest,
+        _ => Preference::Only(Mechanism::ALL[dice.roll(Mechanism::ALL.len())]),
+    };
+    Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).unwrap())
 }
 
 /// Whether a read would find nothing: no octets, no end and no error.

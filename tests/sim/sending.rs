@@ -193,18 +193,11 @@ pub struct Run<'a> {
 }
 
 pub fn settings(connections: usize) -> SendingSettings {
-    let session = Options {
-        protocol: Protocol::Smtp,
-        name: "client.example".into(),
-        pipelining: false,
-        chunking: false,
-        depth: 1,
-        joined_bytes_max: 0,
-        sends_ambiguous: false,
-    };
+    let session = Options::plain(Protocol::Smtp, "client.example");
     SendingSettings {
         address: ByHandSender::address(),
         session,
+        tls: None,
         connections: Connections::Kept(connections),
         per_connection: None,
         opening_max: 16,

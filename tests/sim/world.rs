@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sinkd::config::Config;
+use sinkd::config::{Auth, Config};
 use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, SocketEvent};
@@ -141,6 +141,7 @@ impl World {
         config.storage_wait = Duration::from_secs(2);
         config.stop_grace = Duration::from_secs(3);
         config.stats = false;
+        config.auth = Auth::Any;
         if self.has(Fault::FewBuffers) {
             config.buffer_memory_bytes = 64 << 10;
         }

@@ -3,12 +3,15 @@
 //! A dialogue (`tests/dialogues/client/*.txt`) is a list of lines; `#` begins a comment.
 //!
 //! ```text
-//! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous)
+//! options: lmtp pipelining chunking depth=2     none of them without it; also: ambiguous,
+//!          tls-offered, tls-required, auth=strongest, auth=plain (or another mechanism)
 //! mail: 2 Hello\r\n                             a message to N recipients (stuffed, if dotted)
 //! binary: 1 Hello\r\n                           the same, with BODY=BINARYMIME
 //! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
 //! S: 250 ok                                     the server says so
 //! S! 250 ok                                     the same, and we write nothing before its next line
+//! S+ 220 go                                     the same, in one read with its next line
+//! handshake                                     TLS begins, and its handshake is done
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
 //! = 0 answered 250                              a message is done: how, and its recipients' codes
 //! = 1 answered 421, turned away                 another connection may accept it
@@ -19,35 +22,40 @@
 //! `UPDATE_GOLDEN=1 cargo test --test sink client` writes down what the client says now.
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use sinkd::server::testkit::{Dialogue, small_limits, with_sink};
+use sinkd::server::testkit::{Dialogue, Trust, small_limits, with_trusting_sink};
 use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
-use sinkd::smtp::client::{ContentForm, Options, OutgoingMail, Protocol, SessionEnd};
+use sinkd::smtp::client::{ContentForm, Options, OutgoingMail, Protocol, SessionEnd, StartTls};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{SessionLimits, Syntax};
+use sinkd::smtp::sasl::{Account, Mechanism, Preference};
 
 fn options_of(text: &str) -> Options {
-    let name = "client.example".into();
-    let mut options = Options {
-        protocol: Protocol::Smtp,
-        name,
-        pipelining: false,
-        chunking: false,
-        depth: 1,
-        joined_bytes_max: 0,
-        sends_ambiguous: false,
-    };
+    let mut options = Options::plain(Protocol::Smtp, "client.example");
     for word in text.split_whitespace() {
         match word {
             "lmtp" => options.protocol = Protocol::Lmtp,
             "pipelining" => options.pipelining = true,
             "chunking" => options.chunking = true,
             "ambiguous" => options.sends_ambiguous = true,
-            _ => options.depth = word.strip_prefix("depth=").unwrap().parse().unwrap(),
+            "tls-offered" => options.start_tls = StartTls::Offered,
+            "tls-required" => options.start_tls = StartTls::Required,
+            _ => match word.split_once('=').unwrap() {
+                ("depth", depth) => options.depth = depth.parse().unwrap(),
+                ("auth", name) => options.account = Some(account(Mechanism::of(name.as_bytes()))),
+                _ => panic!("{word}"),
+            },
         }
     }
     options
+}
+
+/// Ann, who uses this mechanism or the strongest one.
+fn account(mechanism: Option<Mechanism>) -> Arc<Account> {
+    let preference = mechanism.map_or(Preference::Strongest, Preference::Only);
+    Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).unwrap())
 }
 
 fn mail_of(text: &str) -> OutgoingMail {
@@ -91,6 +99,10 @@ fn tell(talk: &mut Talk, seen: &mut Seen, out: &mut String) {
             None => writeln!(out, "closed").unwrap(),
         }
     }
+    if talk.session.wants_handshake() {
+        writeln!(out, "handshake").unwrap();
+        talk.secure();
+    }
     let written = if seen.is_closed { Vec::new() } else { talk.write_all() };
     for line in written.split_inclusive(|octet| *octet == b'\n') {
         let text = String::from_utf8_lossy(line);
@@ -124,9 +136,14 @@ fn hold(text: &str) -> String {
     }
     let mut talk = Talk::new(options, mails);
     let mut seen = Seen { ended: 0, is_closed: false };
+    let mut read = String::new();
     for line in lines.filter(|line| line.starts_with('S')) {
         writeln!(out, "{line}").unwrap();
-        talk.feed(format!("{}\r\n", &line[3..]).as_bytes());
+        writeln!(read, "{}\r", &line[3..]).unwrap();
+        if line.starts_with("S+") {
+            continue;
+        }
+        talk.feed(std::mem::take(&mut read).as_bytes());
         if line.starts_with("S:") {
             tell(&mut talk, &mut seen, &mut out);
         }
@@ -182,8 +199,11 @@ type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 /// The talk between a client with `options` and a sink.
 fn talk(options: Options, limits: &SessionLimits, messages: &[Message], cuts: &[usize]) -> Talked {
     let protocol = options.protocol;
+    let trust = if options.account.is_some() { Trust::Auth } else { Trust::None };
     let client = Talk::new(options, messages.iter().map(make).collect());
-    with_sink(limits, Syntax::Strict, |sink| talk_to(client, sink.connect(protocol), cuts))
+    with_trusting_sink(limits, Syntax::Strict, trust, |sink| {
+        talk_to(client, sink.connect(protocol), cuts)
+    })
 }
 
 /// The octets of each side are cut into pieces of a cycle of sizes.
@@ -222,12 +242,19 @@ proptest! {
         depth in 1..5usize,
         joined_bytes_max in prop::sample::select(vec![0, 20, 4096]),
         limits in prop_oneof![Just(SessionLimits::default()), (0..4u8).prop_map(small_limits)],
+        account in prop::option::of(prop::option::of(prop::sample::select(&Mechanism::ALL[..]))),
     ) {
+        let account = account.map(self::account);
         let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        let name = "client.example".into();
-        let sends_ambiguous = true;
-        let options =
-            Options { protocol, name, pipelining, chunking, depth, joined_bytes_max, sends_ambiguous };
+        let options = Options {
+            pipelining,
+            chunking,
+            depth,
+            joined_bytes_max,
+            sends_ambiguous: true,
+            account: account.clone(),
+            ..Options::plain(protocol, "client.example")
+        };
         let (ended, contents, paths, is_whole) =
             talk(options.clone(), &limits, &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);
@@ -273,14 +300,17 @@ proptest! {
         lines in prop::collection::vec(
             prop::sample::select(vec![
                 "220 a", "250 ok", "250-PIPELINING", "250-CHUNKING", "250 SIZE", "354 go", "421 bye",
-                "450 later", "503 what", "550 no", "221 bye", "250", "nonsense", "200-x",
+                "450 later", "503 what", "550 no", "221 bye", "250", "nonsense", "200-x", "334 ",
+                "334 PDEuMUBteD4=", "235 ok", "250 AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2",
+                "250 STARTTLS", "535 no", "454 later",
             ]),
             0..40,
         ),
     ) {
         let mut bytes = vec![variant];
         // Most servers greet.
-        bytes.extend_from_slice(b"220 hello\r\n250-me\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        bytes.extend_from_slice(b"220 hello\r\n250-me\r\n250-PIPELINING\r\n250-STARTTLS\r\n");
+        bytes.extend_from_slice(b"250-AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2\r\n250 CHUNKING\r\n");
         for line in lines {
             bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");

@@ -91,22 +91,15 @@ impl Drop for Numbered {
 }
 
 fn options() -> Options {
-    let name = "client.example".into();
-    Options {
-        protocol: Protocol::Smtp,
-        name,
-        pipelining: true,
-        chunking: true,
-        depth: 4,
-        joined_bytes_max: 0,
-        sends_ambiguous: false,
-    }
+    let plain = Options::plain(Protocol::Smtp, "client.example");
+    Options { pipelining: true, chunking: true, depth: 4, ..plain }
 }
 
 fn settings(address: ResolvedAddress, connections: Connections) -> SendingSettings {
     SendingSettings {
         address,
         session: options(),
+        tls: None,
         connections,
         per_connection: None,
         opening_max: 16,

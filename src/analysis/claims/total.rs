@@ -20,11 +20,14 @@ pub enum ClaimTotal {
     ProxyUnexpected,
     Xclient,
     XclientRefused,
+    TlsHandshakes,
+    TlsResumed,
+    TlsFailed,
 }
 
 impl ClaimTotal {
     /// In the order in which lists show them.
-    const ALL: [ClaimTotal; 14] = [
+    const ALL: [ClaimTotal; 17] = [
         ClaimTotal::Messages,
         ClaimTotal::Recipients,
         ClaimTotal::Bytes,
@@ -39,6 +42,9 @@ impl ClaimTotal {
         ClaimTotal::ProxyUnexpected,
         ClaimTotal::Xclient,
         ClaimTotal::XclientRefused,
+        ClaimTotal::TlsHandshakes,
+        ClaimTotal::TlsResumed,
+        ClaimTotal::TlsFailed,
     ];
 
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -62,6 +68,9 @@ impl ClaimTotal {
             ClaimTotal::ProxyUnexpected => "proxy_unexpected",
             ClaimTotal::Xclient => "xclient",
             ClaimTotal::XclientRefused => "xclient_refused",
+            ClaimTotal::TlsHandshakes => "tls_handshakes",
+            ClaimTotal::TlsResumed => "tls_resumed",
+            ClaimTotal::TlsFailed => "tls_failed",
         }
     }
 
@@ -74,14 +83,17 @@ impl ClaimTotal {
             | ClaimTotal::Denied
             | ClaimTotal::ProxyRefused
             | ClaimTotal::ProxyUnexpected
-            | ClaimTotal::XclientRefused => true,
+            | ClaimTotal::XclientRefused
+            | ClaimTotal::TlsFailed => true,
             ClaimTotal::Messages
             | ClaimTotal::Recipients
             | ClaimTotal::Bytes
             | ClaimTotal::Connections
             | ClaimTotal::Proxied
             | ClaimTotal::HealthChecks
-            | ClaimTotal::Xclient => false,
+            | ClaimTotal::Xclient
+            | ClaimTotal::TlsHandshakes
+            | ClaimTotal::TlsResumed => false,
         }
     }
 
@@ -101,6 +113,9 @@ impl ClaimTotal {
             ClaimTotal::ProxyUnexpected => totals.proxy_unexpected,
             ClaimTotal::Xclient => totals.xclient,
             ClaimTotal::XclientRefused => totals.xclient_refused,
+            ClaimTotal::TlsHandshakes => totals.tls_handshakes,
+            ClaimTotal::TlsResumed => totals.tls_resumed,
+            ClaimTotal::TlsFailed => totals.tls_failed,
         }
     }
 }
@@ -126,6 +141,7 @@ mod tests {
         let totals = RunTotals { refused: 7, denied: 8, proxied: 9, ..totals };
         let totals = RunTotals { health_checks: 10, proxy_refused: 11, ..totals };
         let totals = RunTotals { proxy_unexpected: 12, xclient: 13, xclient_refused: 14, ..totals };
+        let totals = RunTotals { tls_handshakes: 15, tls_resumed: 16, tls_failed: 17, ..totals };
         let json = serde_json::to_value(totals).unwrap();
         for name in ClaimTotal::names() {
             let total: ClaimTotal = name.parse().unwrap();

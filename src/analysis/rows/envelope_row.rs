@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::super::words::{readable, rfc3339};
 use crate::log::{MessageId, Slot, SlotFacts, StorageMode};
 use crate::smtp::envelope;
+use crate::smtp::tls::SessionTls;
 
 /// The envelope of a message and how it was received: the table *envelope* in docs/json.md. Keys
 /// keep their meaning.
@@ -46,6 +47,39 @@ pub struct EnvelopeRow {
     pub user: Option<String>,
     /// The mechanism by which it did.
     pub auth: Option<String>,
+    /// The TLS under which the message came.
+    pub tls: Option<TlsRow>,
+}
+
+/// The TLS of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TlsRow {
+    /// "TLSv1.2" or "TLSv1.3".
+    pub version: String,
+    /// The cipher suite, as IANA spells it.
+    pub cipher: String,
+    /// The name that the client asked for (SNI).
+    pub server_name: Option<String>,
+    /// The subject of the client's certificate.
+    pub client_subject: Option<String>,
+    /// The client continued an earlier session.
+    pub resumed: bool,
+    /// The time of the handshake, us.
+    pub handshake_us: u32,
+}
+
+impl TlsRow {
+    fn new(tls: &SessionTls<'_>) -> TlsRow {
+        let text = |octets: &[u8]| Some(octets).filter(|it| !it.is_empty()).map(readable);
+        TlsRow {
+            version: readable(tls.version),
+            cipher: readable(tls.cipher),
+            server_name: text(tls.server_name),
+            client_subject: text(tls.client_subject),
+            resumed: tls.is_resumed,
+            handshake_us: tls.handshake_us,
+        }
+    }
 }
 
 /// Whether the client got the final reply.
@@ -94,6 +128,7 @@ impl EnvelopeRow {
             sink: envelope.map(|e| e.sink_name).filter(|it| !it.is_empty()).map(readable),
             user: envelope.map(|e| e.user()).filter(|it| !it.is_empty()).map(readable),
             auth: envelope.map(|e| e.mechanism()).filter(|it| !it.is_empty()).map(readable),
+            tls: envelope.and_then(|e| e.tls).as_ref().map(TlsRow::new),
         }
     }
 }

@@ -10,7 +10,7 @@ mod reader;
 mod row;
 
 pub use contents::{ContentSource, Contents};
-pub use envelope_row::{EnvelopeRow, FinalReply};
+pub use envelope_row::{EnvelopeRow, FinalReply, TlsRow};
 pub use list::{ListQuery, RowList};
 pub use matches::{MatchQuery, Matches};
 pub use merged::{Merged, TimeOrder};

@@ -181,10 +181,13 @@ fn settings(
         depth: dialogue.depth,
         joined_bytes_max: JOINED_BYTES_MAX,
         sends_ambiguous: false,
+        start_tls: blast.encryption.start_tls(),
+        account: blast.account.account()?,
     };
     Ok(SendingSettings {
         address,
         session,
+        tls: blast.encryption.sending(target)?,
         connections: Connections::Kept(pace.connections),
         per_connection: pace.per_connection,
         opening_max: OPENING_MAX,

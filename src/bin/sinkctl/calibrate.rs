@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,14 +18,17 @@ use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
 use sinkd::sender::{Connections, Ends, Report, ResolvedAddress, SendingSettings};
-use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol, StartTls};
+use sinkd::smtp::sasl::Account;
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
 use sinkd::wording::{whole, whole_percent};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::value::{Unexpected, duration};
-use crate::sending::{self, GRACE, OPENING_MAX, PATIENCE, Records};
+use crate::sending::{
+    self, AccountOptions, GRACE, OPENING_MAX, PASSWORD_VARIABLE, PATIENCE, Records,
+};
 use sinkd::analysis::wait_until_written;
 
 /// A load that many senders are like.
@@ -71,6 +75,8 @@ pub struct Calibrate {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub account: AccountOptions,
 }
 
 fn address(text: &str) -> Result<SocketAddr, Unexpected> {
@@ -89,8 +95,10 @@ fn load_time(text: &str) -> Result<Duration, Unexpected> {
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
     // Before it runs for minutes: with --to, what the sink recorded is read there.
     check_folder(data, calibrate)?;
+    let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
-    let ceilings = ceilings(sink.address(), sink.folder(), calibrate.duration)?;
+    let way = Way { address: sink.address(), account };
+    let ceilings = ceilings(&way, sink.folder(), calibrate.duration)?;
     let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
     let calibration = Calibration::new(measured_at, cores(), ceilings);
     if calibrate.json {
@@ -125,6 +133,12 @@ fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How the sink is spoken to.
+struct Way {
+    address: SocketAddr,
+    account: Option<Arc<Account>>,
+}
+
 /// The sinkd that is measured.
 enum MeasuredSink<'a> {
     /// A temporary sinkd, which ends with this value.
@@ -135,7 +149,9 @@ enum MeasuredSink<'a> {
 
 impl<'a> MeasuredSink<'a> {
     fn of(data: &'a Path, calibrate: &Calibrate) -> anyhow::Result<MeasuredSink<'a>> {
-        let Some(address) = calibrate.to else { return Ok(MeasuredSink::Own(Sinkd::start()?)) };
+        let Some(address) = calibrate.to else {
+            return Ok(MeasuredSink::Own(Sinkd::start(calibrate)?));
+        };
         anyhow::ensure!(
             address.ip().is_loopback(),
             "{address}: not on this machine; choose a sinkd on a loopback address, and its folder \
@@ -160,17 +176,13 @@ impl<'a> MeasuredSink<'a> {
 }
 
 /// Sends all loads, one after the other, and reads what the sink recorded of each.
-fn ceilings(
-    address: SocketAddr,
-    folder: &Path,
-    duration: Duration,
-) -> anyhow::Result<Vec<Ceiling>> {
+fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<Ceiling>> {
     let mut measured = Vec::new();
     for load in &LOADS {
         // Whole seconds of this load, and of no other.
         let from = unix_s() + 1;
-        let (report, sender) = send(load, address, duration)?;
-        check_report(load, address, &report)?;
+        let (report, sender) = send(load, way, duration)?;
+        check_report(load, way.address, &report)?;
         measured.push((load, sender, from..unix_s()));
     }
     let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
@@ -201,15 +213,11 @@ fn unix_s() -> u64 {
 }
 
 /// Sends a load for the given duration; returns what the sender recorded.
-fn send(
-    load: &Load,
-    address: SocketAddr,
-    duration: Duration,
-) -> anyhow::Result<(Report, RunSummary)> {
+fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, RunSummary)> {
     // Half of the machine is the sink's.
     let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
-        address: ResolvedAddress::Tcp(address),
+        address: ResolvedAddress::Tcp(way.address),
         session: Options {
             protocol: Protocol::Smtp,
             name: "calibrate.example".into(),
@@ -218,7 +226,10 @@ fn send(
             depth: load.depth,
             joined_bytes_max: JOINED_BYTES_MAX,
             sends_ambiguous: false,
+            start_tls: StartTls::Never,
+            account: way.account.clone(),
         },
+        tls: None,
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
         opening_max: OPENING_MAX,
@@ -309,7 +320,8 @@ struct Sinkd {
 }
 
 impl Sinkd {
-    fn start() -> anyhow::Result<Sinkd> {
+    /// Starts one that accepts what the loads ask for.
+    fn start(calibrate: &Calibrate) -> anyhow::Result<Sinkd> {
         let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
         let program = program();
         let mut child = Command::new(&program)
@@ -317,6 +329,8 @@ impl Sinkd {
             // What is kept would fill the disk, and is the same each time.
             .args(["--retain-bytes", "256M", "--index", "off", "--data"])
             .arg(folder.path())
+            .args(calibrate.account.auth_user.iter().flat_map(|_| ["--auth", "any"]))
+            .env_remove(PASSWORD_VARIABLE)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{}: cannot be started", program.display()))?;

@@ -18,8 +18,9 @@ use sinkd::sender::replay::{
     Selection, SessionMapping, Survey, survey, writes_into,
 };
 use sinkd::sender::target::{ResolvedAddress, connectable};
-use sinkd::sender::{self, Ends, Report, SendingSettings, SharedRun};
+use sinkd::sender::{self, Ends, Report, SendingSettings, SendingTls, SharedRun};
 use sinkd::smtp::client::Options;
+use sinkd::smtp::sasl::Account;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
@@ -41,6 +42,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     // Sources live as long as their threads: this one as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
+    let way = Way::of(replay)?;
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
@@ -63,13 +65,26 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
     replay.wanted.check()?;
-    let settings = settings(replay, connectable(&addresses)?, connections);
+    let settings = settings(replay, connectable(&addresses)?, connections, way);
     let sent = send(folder, replay, prepared, &settings, manner)?;
     let is_all = report_outcome(replay, &sent, out)?;
     let passed_over = folder.passed_over();
     report_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
+}
+
+/// How the target is spoken to, as files and the environment say.
+struct Way {
+    account: Option<Arc<Account>>,
+    tls: Option<SendingTls>,
+}
+
+impl Way {
+    fn of(replay: &Replay) -> anyhow::Result<Way> {
+        let tls = replay.encryption.sending(&replay.to)?;
+        Ok(Way { account: replay.account.account()?, tls })
+    }
 }
 
 /// What is sent, and how it is changed, before anything is sent.
@@ -269,6 +284,7 @@ fn settings(
     replay: &Replay,
     address: ResolvedAddress,
     connections: sender::Connections,
+    way: Way,
 ) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
@@ -278,10 +294,13 @@ fn settings(
         depth: 1,
         joined_bytes_max: 0,
         sends_ambiguous: replay.allow_smuggling,
+        start_tls: replay.encryption.start_tls(),
+        account: way.account,
     };
     SendingSettings {
         address,
         session,
+        tls: way.tls,
         connections,
         per_connection: None,
         opening_max: OPENING_MAX,

@@ -16,8 +16,12 @@ use sinkd::stats::{Follower, Metric};
 
 use crate::base::progress::{Interruptible, watched};
 
+mod account;
+mod encryption;
 mod outcome;
 
+pub use account::{AccountOptions, PASSWORD_VARIABLE};
+pub use encryption::TlsOptions;
 pub use outcome::{ReplayOutcomes, ReportForms, report_outcome, report_outcome_with};
 
 /// Connections in the making at once: a target's backlog is often 128.

@@ -60,7 +60,7 @@ pub enum QueryFault {
          '{0}'"
     )]
     NotAHeader(String),
-    #[error("expected has:attachment or has:deviation, found '{0}'")]
+    #[error("expected has:attachment, has:auth, has:deviation or has:tls, found '{0}'")]
     NotAThing(String),
     #[error(
         "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
@@ -70,6 +70,8 @@ pub enum QueryFault {
     #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
         kinds = deviations(), meant = meant_deviation(.0))]
     NotADeviation(String),
+    #[error("expected 1.2, 1.3 or none, found '{0}'")]
+    NotATlsVersion(String),
     #[error("no message can have such a size")]
     EmptySize,
     #[error(transparent)]

@@ -2,7 +2,7 @@
 use crate::smtp::deviation::Deviation;
 
 /// Every field there is.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "from",
     "to",
     "cc",
@@ -18,6 +18,7 @@ const FIELDS: [&str; 16] = [
     "run",
     "listener",
     "auth",
+    "tls",
     "deviation",
 ];
 

@@ -120,6 +120,8 @@ impl<'s> Sight<'s> {
             Term::Listener(name) => columns.listener == name,
             Term::Auth(user) => columns.auth_user == user,
             Term::HasAuth => !columns.auth_user.is_empty(),
+            Term::Tls(version) => columns.tls == *version,
+            Term::HasTls => columns.tls.is_some(),
             Term::Deviation(kind) => columns.deviations.kinds().any(|it| it == *kind),
         })
     }

@@ -11,6 +11,7 @@ use super::pattern::{Pattern, quoted, value};
 use super::size::{NotASize, SizeRange};
 use crate::log::{Moment, Runs};
 use crate::smtp::deviation::Deviation;
+use crate::smtp::tls::TlsVersion;
 
 /// What names in a query stand for.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,9 @@ pub(super) enum Term {
     /// The user that the client authenticated as, exactly.
     Auth(String),
     HasAuth,
+    /// Under TLS of this version; `None`: in plain text.
+    Tls(Option<TlsVersion>),
+    HasTls,
     Deviation(Deviation),
 }
 
@@ -122,6 +126,7 @@ impl FieldValue<'_> {
                 "attachment" => Term::HasAttachment,
                 "deviation" => Term::HasDeviation,
                 "auth" => Term::HasAuth,
+                "tls" => Term::HasTls,
                 other => return Err(QueryFault::NotAThing(format!("has:{other}"))),
             },
             "filename" => self.given("filename", ".pdf")?.file_name()?,
@@ -131,6 +136,7 @@ impl FieldValue<'_> {
             "run" => run(self.exactly("run", "nightly")?, known)?,
             "listener" => Term::Listener(self.exactly("listener", "mx-a")?.to_owned()),
             "auth" => Term::Auth(self.exactly("auth", "ann")?.to_owned()),
+            "tls" => tls(self.exactly("tls", "1.3")?)?,
             "deviation" => deviation(self.exactly("deviation", "no-brackets")?)?,
             _ => return Err(QueryFault::UnknownField(field.to_owned())),
         })
@@ -247,6 +253,16 @@ fn run(name: &str, known: &KnownNames<'_>) -> Result<Term, QueryFault> {
     Ok(Term::Run(name.to_owned(), run.from_ns..run.until_ns.unwrap_or(u64::MAX)))
 }
 
+fn tls(version: &str) -> Result<Term, QueryFault> {
+    if version == "none" {
+        return Ok(Term::Tls(None));
+    }
+    let known = TlsVersion::ALL.into_iter().find(|known| known.number() == version);
+    known
+        .map(|version| Term::Tls(Some(version)))
+        .ok_or_else(|| QueryFault::NotATlsVersion(version.to_owned()))
+}
+
 fn deviation(name: &str) -> Result<Term, QueryFault> {
     let kind = Deviation::ALL.into_iter().find(|kind| kind.name() == name);
     kind.map(Term::Deviation).ok_or_else(|| QueryFault::NotADeviation(name.to_owned()))
@@ -270,6 +286,10 @@ impl fmt::Display for Term {
             Term::HasAttachment => f.write_str("has:attachment"),
             Term::HasDeviation => f.write_str("has:deviation"),
             Term::HasAuth => f.write_str("has:auth"),
+            Term::Tls(version) => {
+                write!(f, "tls:{}", version.map_or("none", TlsVersion::number))
+            }
+            Term::HasTls => f.write_str("has:tls"),
             Term::FileName(pattern) => write!(f, "filename:{pattern}"),
             Term::FileNameEnd(end) => {
                 f.write_str("filename:")?;

@@ -4,6 +4,7 @@ use crate::index::{Columns, TextColumn};
 use crate::log::{Run, Runs};
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::tls::TlsVersion;
 
 /// The mail that queries are put to: columns and octets that agree.
 pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.com\r\n\
@@ -27,6 +28,7 @@ pub fn columns() -> Columns<'static> {
         file_names: TextColumn("invoice.pdf"),
         listener: "mx-a",
         auth_user: "ann",
+        tls: Some(TlsVersion::V1_3),
         deviations: Deviations::only(Deviation::NoBrackets),
         sent: SentTime::Absent,
     }

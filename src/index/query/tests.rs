@@ -7,6 +7,7 @@ use super::*;
 use crate::index::{Columns, TextColumn};
 use crate::log::reader::Span;
 use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::tls::TlsVersion;
 
 const NOW_NS: u64 = 1_795_248_000_000_000_000;
 
@@ -75,6 +76,8 @@ fn queries_and_the_mail_they_are_put_to() {
         ("listener:mx", false),
         ("-listener:[::1]:25", true),
         ("auth:ann has:auth", true),
+        ("tls:1.3 has:tls -tls:none -tls:1.2", true),
+        ("tls:none", false),
         ("auth:Ann", false),
         ("deviation:no-brackets", true),
         ("deviation:dots", false),
@@ -234,6 +237,7 @@ struct SampleMail {
     file_name: Option<&'static str>,
     listener: &'static str,
     user: &'static str,
+    tls: Option<TlsVersion>,
     deviations: Deviations,
 }
 
@@ -262,6 +266,7 @@ impl SampleMail {
             file_names: TextColumn(self.file_name.unwrap_or("")),
             listener: self.listener,
             auth_user: self.user,
+            tls: self.tls,
             deviations: self.deviations,
             ..Columns::default()
         }
@@ -281,7 +286,8 @@ fn mails() -> impl Strategy<Value = SampleMail> {
     let deviations = prop::sample::subsequence(kinds, 0..=2)
         .prop_map(|kinds| kinds.into_iter().map(Deviations::only).fold(Deviations::NONE, both));
     let user = prop::sample::select(vec!["ann", "Ann", ""]);
-    let sent = (listener, deviations, user);
+    let tls = prop::sample::select(vec![None, Some(TlsVersion::V1_2), Some(TlsVersion::V1_3)]);
+    let sent = (listener, deviations, user, tls);
     (0u64..6, path(), path(), word(), word(), maybe(), name, sent).prop_map(
         |(second, reverse_path, forward_paths, subject, body, campaign, file_name, sent)| {
             SampleMail {
@@ -295,6 +301,7 @@ fn mails() -> impl Strategy<Value = SampleMail> {
                 listener: sent.0,
                 deviations: sent.1,
                 user: sent.2,
+                tls: sent.3,
             }
         },
     )
@@ -340,6 +347,10 @@ fn queries() -> impl Strategy<Value = String> {
         "listener:mx-a",
         "auth:ann",
         "has:auth",
+        "tls:1.2",
+        "tls:1.3",
+        "tls:none",
+        "has:tls",
         "deviation:dots",
         "has:deviation",
     ]);
@@ -416,6 +427,8 @@ fn term_model(term: &str, mail: &SampleMail) -> bool {
         },
         ("has", "attachment") => mail.file_name.is_some(),
         ("has", "auth") => !mail.user.is_empty(),
+        ("has", "tls") => mail.tls.is_some(),
+        ("tls", _) => mail.tls.map_or("none", TlsVersion::number) == value,
         ("has", _) => mail.deviations != Deviations::NONE,
         ("listener", _) => mail.listener == value,
         ("auth", _) => mail.user == value,

@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::log::ProcessClock;
 use crate::smtp::policy::PoliciesInForce;
+use crate::tls::Acceptor;
 
 use super::listener_rules::{ListenerRules, policy};
 use super::times::Times;
@@ -73,6 +74,11 @@ impl Generation {
             xclient_trusted: config.xclient_trusted.clone(),
             times: Times::of(config),
         })
+    }
+
+    /// What handshakes of each listener go by.
+    pub fn acceptors(&self) -> Vec<Option<Acceptor>> {
+        self.listeners.iter().map(|rules| rules.tls.clone()).collect()
     }
 
     /// What sessions go by.

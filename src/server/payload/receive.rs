@@ -6,28 +6,16 @@ use crate::log::NoRoom;
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::Input;
+use super::super::received::{Received, read};
 use super::super::shared::WorkerShared;
 use super::super::storage::Storage;
 use super::super::stream::Stream;
+use super::super::tls::receive::receive_sealed;
 use super::fate::Fate;
 use super::finish::finish;
 use super::framing::{Framing, Scanned};
 use super::place::STAGED_BYTES_MAX;
 use super::transfer::Transfer;
-
-/// The outcome of a read.
-pub enum Received {
-    /// Octets. `is_short`: fewer than were asked for.
-    Octets { count: usize, is_short: bool },
-    /// There are none at the moment.
-    Nothing,
-    /// The client sends no more.
-    End,
-    /// Nothing was read: the log has no room yet.
-    Parked,
-    /// Nothing was read: the payload was refused, and its octets are input from now on.
-    Refused,
-}
 
 /// What a read has brought of a payload.
 struct Arrived {
@@ -49,6 +37,12 @@ pub fn receive(
     shared: &mut WorkerShared,
     input: &mut Input,
 ) -> std::io::Result<Received> {
+    if conn.tls.is_some() {
+        return match receive_sealed(conn, shared, input) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
+            other => other,
+        };
+    }
     let received = match &mut conn.flow {
         Flow::Payload(transfer) if transfer.fate == Fate::Keep => {
             let envelope = conn.session.envelope();
@@ -181,17 +175,6 @@ fn octets(count: usize, asked: usize) -> Received {
     match count {
         0 => Received::End,
         _ => Received::Octets { count, is_short: count < asked },
-    }
-}
-
-/// Reads once, over interruptions.
-fn read(socket: &mut impl Read, space: &mut [u8]) -> std::io::Result<usize> {
-    assert!(!space.is_empty(), "a read into nothing looks like the end of the stream");
-    loop {
-        match socket.read(space) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
-        }
     }
 }
 

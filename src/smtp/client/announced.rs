@@ -1,4 +1,5 @@
 //! What a server announces in its reply to EHLO, and which parameters may be sent to it.
+use crate::smtp::sasl::Mechanism;
 
 /// Extensions that change what we send. Without EHLO there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Announced {
     pub smtputf8: bool,
     /// RFC 3461.
     pub dsn: bool,
+    /// RFC 3207.
+    pub starttls: bool,
+    /// RFC 4954: by the position in [`Mechanism::ALL`].
+    mechanisms: [bool; Mechanism::ALL.len()],
     /// Mail transactions that the server accepts in one session (MAILMAX of RFC 9422).
     pub mail_max: Option<u64>,
 }
@@ -28,8 +33,10 @@ impl Announced {
         let keyword = words.next().unwrap_or_default();
         if keyword.eq_ignore_ascii_case(b"LIMITS") {
             self.mail_max = words.find_map(mail_max).or(self.mail_max);
+        } else if let Some(first) = auth(keyword) {
+            words.chain([first]).for_each(|name| self.take_mechanism(name));
         }
-        let known: [(&[u8], &mut bool); 7] = [
+        let known: [(&[u8], &mut bool); 8] = [
             (b"PIPELINING", &mut self.pipelining),
             (b"CHUNKING", &mut self.chunking),
             (b"BINARYMIME", &mut self.binary_mime),
@@ -37,10 +44,22 @@ impl Announced {
             (b"8BITMIME", &mut self.eight_bit_mime),
             (b"SMTPUTF8", &mut self.smtputf8),
             (b"DSN", &mut self.dsn),
+            (b"STARTTLS", &mut self.starttls),
         ];
         for (name, is_there) in known {
             *is_there |= keyword.eq_ignore_ascii_case(name);
         }
+    }
+
+    fn take_mechanism(&mut self, name: &[u8]) {
+        if let Some(mechanism) = Mechanism::of(name) {
+            self.mechanisms[mechanism as usize] = true;
+        }
+    }
+
+    /// Returns whether the server announces AUTH with this mechanism.
+    pub fn has_mechanism(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms[mechanism as usize]
     }
 
     /// May this parameter of MAIL or RCPT be sent? SIZE may not: the session says it by itself, of
@@ -58,6 +77,13 @@ impl Announced {
             () => false,
         }
     }
+}
+
+/// The keyword of AUTH; returns a mechanism's name where it has one: servers of old write `AUTH=`.
+fn auth(keyword: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = keyword.split_at_checked(b"AUTH".len())?;
+    let rest = if rest.is_empty() { rest } else { rest.strip_prefix(b"=")? };
+    name.eq_ignore_ascii_case(b"AUTH").then_some(rest)
 }
 
 /// The value of MAILMAX, at least 1: "0" is not a limit (RFC 9422 section 4).
@@ -87,6 +113,27 @@ mod tests {
             let mut announced = Announced::default();
             announced.take(line.as_bytes());
             assert_eq!(announced.mail_max, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn mechanisms_are_those_of_auth() {
+        use Mechanism::{CramMd5, Login, Plain, Xoauth2};
+        for (line, expected) in [
+            ("AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2 SCRAM-SHA-1", &Mechanism::ALL[..]),
+            ("auth cram-md5", &[CramMd5]),
+            ("AUTH=LOGIN PLAIN", &[Plain, Login]),
+            ("AUTH  XOAUTH2", &[Xoauth2]),
+            ("AUTH", &[]),
+            ("AUTHX PLAIN", &[]),
+            ("XAUTH PLAIN", &[]),
+            ("SIZE PLAIN", &[]),
+        ] {
+            let mut announced = Announced::default();
+            announced.take(line.as_bytes());
+            let all = Mechanism::ALL.into_iter();
+            let found: Vec<_> = all.filter(|one| announced.has_mechanism(*one)).collect();
+            assert_eq!(found, expected, "{line}");
         }
     }
 

@@ -1,5 +1,5 @@
 //! The client session, pure: a server's octets in, commands and payload out (RFC 5321, 2033, 2920,
-//! 3030).
+//! 3030, 3207, 4954).
 //!
 //! ```text
 //! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content where it lies) ─▶ socket
@@ -9,6 +9,7 @@
 mod ambiguous;
 mod announced;
 mod mail;
+mod opening;
 mod options;
 mod outbox;
 mod reply;
@@ -21,7 +22,7 @@ mod watch;
 pub use super::limits::Protocol;
 pub use announced::Announced;
 pub use mail::{ContentForm, OutgoingMail};
-pub use options::{JOINED_BYTES_MAX, Options};
+pub use options::{JOINED_BYTES_MAX, Options, StartTls};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
 pub use session::ClientSession;
 pub use watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};

@@ -1,7 +1,7 @@
 //! The client session: replies in, commands and payload out.
 //!
 //! ```text
-//! Greeting ─▶ Hello ─▶ Ready ⇄ (MAIL ─▶ RCPT… ─▶ DATA ─▶ 354 ─▶ content, or BDAT LAST) ─▶ Quit
+//! Opening ─▶ Ready ⇄ (MAIL ─▶ RCPT… ─▶ DATA ─▶ 354 ─▶ content, or BDAT LAST) ─▶ Quit
 //! ```
 //!
 //! What is written goes into one queue, in which every expected reply has its position: so a reply
@@ -17,6 +17,7 @@ use std::io::IoSlice;
 use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
 use super::mail::OutgoingMail;
+use super::opening::{Opening, OpeningStep};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
@@ -40,6 +41,8 @@ struct ExpectedReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionStage {
     Opening,
+    /// The reply to STARTTLS was positive: nothing is read and written until the handshake is done.
+    Handshake,
     Ready,
     Quitting,
     Closed,
@@ -52,10 +55,7 @@ pub struct ClientSession<T> {
     stage: SessionStage,
     fault: Option<SessionFault>,
     reader: ReplyReader,
-    announced: Announced,
-    /// Lines of the reply to EHLO so far.
-    hello_lines: usize,
-    is_helo: bool,
+    opening: Opening,
     outbox: Outbox,
     expected: VecDeque<ExpectedReply>,
     /// How many of them were written.
@@ -85,9 +85,7 @@ impl<T: Copy> ClientSession<T> {
             stage: SessionStage::Opening,
             fault: None,
             reader: ReplyReader::default(),
-            announced: Announced::default(),
-            hello_lines: 0,
-            is_helo: false,
+            opening: Opening::default(),
             outbox: Outbox::default(),
             expected: VecDeque::new(),
             stamped: 1,
@@ -127,7 +125,7 @@ impl<T: Copy> ClientSession<T> {
     /// Returns whether the server accepts no further transaction in this session (MAILMAX of RFC
     /// 9422).
     pub fn is_spent(&self) -> bool {
-        self.announced.mail_max.is_some_and(|max| self.started >= max)
+        self.opening.announced.mail_max.is_some_and(|max| self.started >= max)
     }
 
     /// Takes `room` for what is to be written, if it has none: sessions that write one after the
@@ -191,13 +189,13 @@ impl<T: Copy> ClientSession<T> {
     /// Chooses the command for the content, and makes the content what that command sends.
     fn prepare(&self, mail: &mut OutgoingMail) -> ContentCommand {
         let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
-        if self.announced.chunking && wants_chunk {
+        if self.opening.announced.chunking && wants_chunk {
             mail.unstuff();
             return ContentCommand::Bdat;
         }
         mail.stuff();
         // BDAT says how long the content is, so that there is nothing to misread.
-        let is_safer = self.announced.chunking && !self.options.sends_ambiguous;
+        let is_safer = self.opening.announced.chunking && !self.options.sends_ambiguous;
         if is_safer && is_ambiguous(mail) {
             mail.unstuff();
             return ContentCommand::Bdat;
@@ -207,10 +205,10 @@ impl<T: Copy> ClientSession<T> {
 
     /// Why a message must not be sent to this server by BDAT.
     fn withheld_from_bdat(&self, mail: &OutgoingMail) -> Option<Withheld> {
-        if mail.is_binary() && !self.announced.binary_mime {
+        if mail.is_binary() && !self.opening.announced.binary_mime {
             return Some(Withheld::Binary);
         }
-        (!self.announced.smtputf8 && !mail.is_ascii()).then_some(Withheld::Utf8Address)
+        (!self.opening.announced.smtputf8 && !mail.is_ascii()).then_some(Withheld::Utf8Address)
     }
 
     /// Why a message must not be sent to this server by DATA.
@@ -247,7 +245,21 @@ impl<T: Copy> ClientSession<T> {
 
     /// Returns whether the opening is over.
     pub fn is_open(&self) -> bool {
-        self.stage != SessionStage::Opening
+        !matches!(self.stage, SessionStage::Opening | SessionStage::Handshake)
+    }
+
+    /// Returns whether the TLS handshake is to begin now: see [`ClientSession::secured`].
+    pub fn wants_handshake(&self) -> bool {
+        self.stage == SessionStage::Handshake && self.fault.is_none()
+    }
+
+    /// The handshake that the session wanted is done: the session starts over with EHLO, and knows
+    /// nothing of what the server said before (RFC 3207 section 4.2).
+    pub fn secured(&mut self) {
+        assert!(self.wants_handshake(), "the session said so");
+        self.stage = SessionStage::Opening;
+        let step = self.opening.secured(&self.options, &mut self.outbox);
+        self.take_opening(step);
     }
 
     /// Returns whether the session is ending or has ended.
@@ -267,11 +279,11 @@ impl<T: Copy> ClientSession<T> {
 
     /// What the server announced.
     pub fn announced(&self) -> &Announced {
-        &self.announced
+        &self.opening.announced
     }
 
     fn pipelines(&self) -> bool {
-        self.options.pipelining && self.announced.pipelining
+        self.options.pipelining && self.opening.announced.pipelining
     }
 
     /// Returns whether the session has output to write.
@@ -309,6 +321,10 @@ impl<T: Copy> ClientSession<T> {
             let (taken, line) = reader.next(rest);
             rest = &rest[taken..];
             match line {
+                // What is read before the handshake is not protected.
+                _ if self.stage == SessionStage::Handshake => {
+                    self.fault = Some(SessionFault::PlainAfterStartTls);
+                }
                 None => {}
                 Some(Ok(line)) => self.line(line, now_us, watch),
                 Some(Err(error)) => self.fault = Some(error.into()),
@@ -373,11 +389,7 @@ impl<T: Copy> ClientSession<T> {
 
     fn opening_line(&mut self, line: &ReplyLine<'_>) {
         if self.expected.front().is_some_and(|e| e.phase == Phase::Hello) {
-            // The first one names the server.
-            if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
-                self.announced.take(line.text);
-            }
-            self.hello_lines += 1;
+            self.opening.hello_line(line);
         }
     }
 
@@ -391,12 +403,12 @@ impl<T: Copy> ClientSession<T> {
         };
         self.is_closing |= code == 421;
         let is_early = end > self.outbox.written();
-        watch.replied(
-            phase,
-            code,
-            text,
-            if is_early { 0 } else { now_us.saturating_sub(written_us) },
-        );
+        let shown = match phase {
+            Phase::Auth => self.opening.shown(text, &self.options),
+            _ => text,
+        };
+        let us = if is_early { 0 } else { now_us.saturating_sub(written_us) };
+        watch.replied(phase, code, shown, us);
         if is_early && (phase != Phase::Payload || code < 400) {
             // A server may say 421 at any time, also while we begin to speak.
             let fault = if code == 421 {
@@ -408,7 +420,12 @@ impl<T: Copy> ClientSession<T> {
             return;
         }
         match phase {
-            Phase::Greeting | Phase::Hello => self.opening(phase, code),
+            Phase::Greeting | Phase::Hello | Phase::StartTls | Phase::Auth => {
+                self.answered();
+                let reply = (phase, code);
+                let step = self.opening.reply(reply, text, &self.options, &mut self.outbox);
+                self.take_opening(step);
+            }
             Phase::Reset if code / 100 == 2 => {
                 self.answered();
                 self.is_poisoned = false;
@@ -437,31 +454,18 @@ impl<T: Copy> ClientSession<T> {
         self.expected.push_back(ExpectedReply { phase, end, written_us: 0 });
     }
 
-    fn opening(&mut self, phase: Phase, code: u16) {
-        self.answered();
-        let is_positive = code / 100 == 2;
-        let is_lmtp = self.options.protocol == Protocol::Lmtp;
-        match phase {
-            Phase::Greeting if is_positive => self.hello(if is_lmtp { b"LHLO " } else { b"EHLO " }),
-            Phase::Hello if is_positive => self.stage = SessionStage::Ready,
-            // RFC 5321 section 3.2: a server that knows no EHLO.
-            Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
-                self.is_helo = true;
-                self.hello(b"HELO ");
-            }
-            _ => {
-                self.refusal = Some(code);
-                self.fault = Some(SessionFault::Refused { phase, code });
+    fn take_opening(&mut self, step: OpeningStep) {
+        match step {
+            OpeningStep::Said(phase) => self.expect(phase),
+            OpeningStep::Handshake => self.stage = SessionStage::Handshake,
+            OpeningStep::Done => self.stage = SessionStage::Ready,
+            OpeningStep::Over(fault) => {
+                if let SessionFault::Refused { code, .. } = fault {
+                    self.refusal = Some(code);
+                }
+                self.fault = Some(fault);
             }
         }
-    }
-
-    fn hello(&mut self, verb: &[u8]) {
-        self.hello_lines = 0;
-        self.outbox.text(verb);
-        self.outbox.text(self.options.name.as_bytes());
-        self.outbox.text(b"\r\n");
-        self.expect(Phase::Hello);
     }
 
     /// A reply to the first transaction.
@@ -587,7 +591,7 @@ impl<T: Copy> ClientSession<T> {
                 Some(Phase::Reset)
             } else {
                 let spent = |mail| watch.spent(mail);
-                transaction.write(&self.announced, &self.options, &mut self.outbox, spent)
+                transaction.write(&self.opening.announced, &self.options, &mut self.outbox, spent)
             };
             let Some(phase) = phase else { return };
             self.expect(phase);

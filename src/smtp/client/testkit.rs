@@ -2,9 +2,11 @@
 use std::io::IoSlice;
 
 use super::mail::OutgoingMail;
-use super::options::Options;
+use super::options::{Options, StartTls};
 use super::session::ClientSession;
 use super::watch::{Done, Phase, SessionWatch};
+use crate::smtp::sasl::{Account, Mechanism, Preference};
+use std::sync::Arc;
 
 /// The outcome of a message: its number, how it ended, and the codes of its recipients.
 pub type Ended = (usize, super::SessionEnd, Vec<u16>);
@@ -60,6 +62,11 @@ impl Talk {
     pub fn feed(&mut self, octets: &[u8]) {
         self.session.feed(octets, 0, &mut self.told);
         self.fill();
+    }
+
+    /// The handshake that the session waits for is done.
+    pub fn secure(&mut self) {
+        self.session.secured();
     }
 
     fn fill(&mut self) {
@@ -119,6 +126,16 @@ pub fn mail(recipients: usize, content: &[u8], form: super::ContentForm) -> Outg
     mail
 }
 
+/// An account for each variant, or none.
+fn account(variant: u8) -> Option<Arc<Account>> {
+    let preference = match variant {
+        0 | 1 => return None,
+        2 | 3 => Preference::Strongest,
+        other => Preference::Only(Mechanism::ALL[usize::from(other) % 4]),
+    };
+    Some(Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).expect("they can be sent")))
+}
+
 /// The check behind the fuzz target `replies`: whatever a server sends, no panic; each message ends
 /// once; and lines that come octet by octet are those that come at once.
 ///
@@ -134,6 +151,8 @@ pub fn check_replies(bytes: &[u8]) {
         depth: 1 + usize::from(variant >> 5),
         joined_bytes_max: if is(16) { 100 } else { 0 },
         sends_ambiguous: false,
+        start_tls: if is(32) { StartTls::Offered } else { StartTls::Never },
+        account: account(variant >> 5),
     };
     let mails = || {
         let forms = [
@@ -155,6 +174,9 @@ pub fn check_replies(bytes: &[u8]) {
             }
             let piece = if is_at_once { line.len() } else { 1 };
             line.chunks(piece).for_each(|piece| talk.feed(piece));
+            if talk.session.wants_handshake() {
+                talk.secure();
+            }
         }
         written.extend(talk.write_all());
         let fault = talk.session.fault();

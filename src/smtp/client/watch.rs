@@ -1,6 +1,9 @@
 //! What a session tells its owner.
+use std::fmt;
+
 use super::mail::OutgoingMail;
 use super::reply::ReplyError;
+use crate::smtp::sasl::ChallengeError;
 
 /// What a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,6 +12,10 @@ pub enum Phase {
     Greeting,
     /// EHLO, HELO or LHLO.
     Hello,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH, or a response to its challenge.
+    Auth,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -23,12 +30,30 @@ pub enum Phase {
     Quit,
 }
 
+/// Formats a phase as the command that is answered: `RCPT`, `end of data`.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Greeting => "greeting",
+            Phase::Hello => "EHLO",
+            Phase::StartTls => "STARTTLS",
+            Phase::Auth => "AUTH",
+            Phase::Mail => "MAIL",
+            Phase::Rcpt => "RCPT",
+            Phase::Data => "DATA",
+            Phase::Payload => "end of data",
+            Phase::Reset => "RSET",
+            Phase::Quit => "QUIT",
+        })
+    }
+}
+
 /// Why a session can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionFault {
-    /// The greeting, EHLO or RSET was refused.
-    #[error("the server refused to speak with us: {code} to {phase:?}")]
+    /// The greeting, EHLO, STARTTLS, AUTH or RSET was refused.
+    #[error("the server refused to speak with us: {code} to {phase}")]
     Refused {
         /// What was refused.
         phase: Phase,
@@ -45,7 +70,7 @@ pub enum SessionFault {
         code: u16,
     },
     /// A reply came before its command was written whole.
-    #[error("a reply came before its command was written: {code} to {phase:?}")]
+    #[error("a reply came before its command was written: {code} to {phase}")]
     Early {
         /// The command that waits for a reply.
         phase: Phase,
@@ -53,16 +78,42 @@ pub enum SessionFault {
         code: u16,
     },
     /// A reply that its command cannot have.
-    #[error("a reply means nothing here: {code} to {phase:?}")]
+    #[error("a reply means nothing here: {code} to {phase}")]
     Unexpected {
         /// The command.
         phase: Phase,
         /// The reply code.
         code: u16,
     },
+    /// TLS is required.
+    #[error("TLS is required, but the server does not announce STARTTLS")]
+    NoStartTls,
+    /// Octets in plain text after the reply to STARTTLS, which an attacker between server and
+    /// client may have put there (RFC 3207 section 5).
+    #[error("the server sent more in plain text after its reply to STARTTLS")]
+    PlainAfterStartTls,
+    /// No mechanism of the account is announced.
+    #[error("the server does not announce AUTH with a mechanism that may be used here")]
+    NoMechanism,
+    /// A challenge of AUTH that its mechanism does not have.
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
     /// Octets that are not a reply.
     #[error(transparent)]
     Reply(#[from] ReplyError),
+}
+
+impl SessionFault {
+    /// Returns whether another session with the same options would end in the same way: the server
+    /// does not believe the account, or lacks what is required.
+    pub fn is_permanent(self) -> bool {
+        match self {
+            SessionFault::Refused { phase: Phase::Auth, code } => code >= 500,
+            SessionFault::NoStartTls | SessionFault::NoMechanism => true,
+            SessionFault::Challenge(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// How sending a message ended.
@@ -122,7 +173,7 @@ pub struct Done<'a, T> {
 /// Receives the events of a session.
 pub trait SessionWatch<T> {
     /// A whole reply came, `us` microseconds after its command was written. `text`: the text of its
-    /// last line.
+    /// last line; another one where that repeats credentials.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
     /// Nothing more of a mail will be written: it can be used again. Told once for each, before
     /// or after its message is done.

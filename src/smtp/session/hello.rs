@@ -1,6 +1,7 @@
 //! The client's identity: its hello, and the part of its envelopes that does not change.
 use super::*;
 use crate::smtp::envelope;
+use crate::smtp::policy::EhloAudience;
 use crate::smtp::proxy::ClientTls;
 
 impl Session {
@@ -42,12 +43,15 @@ impl Session {
         self.state = SessionState::Ready;
         self.hello_deviations = Deviations::NONE;
         self.encode_constant(name, hello, workspace);
-        let policy = &self.policy;
-        let reply = match (hello, self.xclient_use) {
-            (Hello::Helo, _) => policy.helo_reply(),
-            (_, XclientUse::Allowed) => policy.trusted_ehlo_reply(),
-            _ => policy.ehlo_reply(),
+        let audience = EhloAudience { is_trusted: self.may_xclient(), is_secure: self.is_secure() };
+        let reply = match hello {
+            Hello::Helo => self.policy.helo_reply(),
+            Hello::Ehlo | Hello::Lhlo => self.policy.ehlo_reply(audience),
         };
+        if !audience.is_secure {
+            let is_announced = self.policy.announces_starttls(audience) && hello != Hello::Helo;
+            self.security = if is_announced { Security::Announced } else { Security::Plain };
+        }
         workspace.replies.extend_from_slice(reply);
         workspace.tally.hello();
     }

@@ -20,6 +20,10 @@ impl Session {
         {
             return None;
         }
+        if self.is_tls_hello(line) {
+            self.close(&reply::PLAIN_EXPECTED, workspace);
+            return None;
+        }
         if self.policy.auth.is_some()
             && let Some(command) = with_auth_parameter(line)
         {

@@ -66,9 +66,9 @@ impl Session {
         if let Some(port) = port_of(claims) {
             self.claimed_port = NonZero::new(port);
         }
-        let mut beyond = envelope::fields_from(&self.constant, Tag::Peer).to_vec();
-        if client != self.client && beyond.is_empty() {
-            beyond = self.encode_peer();
+        let mut beyond = envelope::connection_fields(&self.constant).to_vec();
+        if client != self.client && self.peer().is_none() {
+            beyond = [self.encode_peer(), beyond].concat();
         }
         self.client = client;
         self.xclient_use = match claims.address {

@@ -11,7 +11,7 @@ use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
-use crate::sending::ReportForms;
+use crate::sending::{AccountOptions, ReportForms, TlsOptions};
 
 const MESSAGES: &str = "Messages";
 const RECIPIENTS: &str = "Recipients";
@@ -35,6 +35,10 @@ pub struct Blast {
     pub pace: PaceOptions,
     #[command(flatten)]
     pub dialogue: DialogueOptions,
+    #[command(flatten)]
+    pub account: AccountOptions,
+    #[command(flatten)]
+    pub encryption: TlsOptions,
     #[command(flatten)]
     pub wanted: ReportForms,
 }

@@ -93,6 +93,10 @@ pub struct Replay {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub account: crate::sending::AccountOptions,
+    #[command(flatten)]
+    pub encryption: crate::sending::TlsOptions,
+    #[command(flatten)]
     pub wanted: crate::sending::ReportForms,
 }
 

@@ -206,6 +206,8 @@ fn connections(run: &ReportData) -> String {
         (totals.proxy_refused, "refused as PROXY"),
         (totals.proxy_unexpected, "with an unexpected PROXY header"),
         (totals.xclient_refused, "XCLIENT commands refused"),
+        (totals.tls_handshakes, "TLS handshakes"),
+        (totals.tls_failed, "failures of TLS"),
         (run.open_sessions.sessions, "still open"),
     ];
     let text = |(n, what): (u64, &str)| format!("{} {what}", PlotUnit::Number.text(n as f64));

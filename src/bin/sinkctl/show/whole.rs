@@ -2,7 +2,9 @@
 use std::io::Write;
 
 use sinkd::analysis::message::Message;
+use sinkd::analysis::rows::TlsRow;
 use sinkd::mime::text;
+use sinkd::wording::duration;
 
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
@@ -40,6 +42,9 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
             line("listener", &format!("{} ({})", envelope.listener, message.listener_address))?
         }
     }
+    if let Some(tls) = &envelope.tls {
+        line("TLS", &tls_line(tls))?;
+    }
     if let (Some(user), Some(mechanism)) = (&envelope.user, &envelope.auth) {
         line("user", &format!("{user} (AUTH {mechanism})"))?;
     }
@@ -62,6 +67,15 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
         line("forward-path", &format!("<{}> {}", recipient.path, recipient.parameters))?;
     }
     Ok(())
+}
+
+fn tls_line(tls: &TlsRow) -> String {
+    let mut words = vec![format!("{} {}", tls.version, tls.cipher)];
+    words.extend(tls.server_name.iter().map(|name| format!("for {name}")));
+    words.extend(tls.client_subject.iter().map(|subject| format!("client {subject}")));
+    words.extend(tls.resumed.then(|| "resumed".to_owned()));
+    words.push(format!("handshake {}", duration(f64::from(tls.handshake_us))));
+    words.join(", ")
 }
 
 fn print_parts(message: &Message, out: &mut Out) -> anyhow::Result<()> {

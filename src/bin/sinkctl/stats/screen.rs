@@ -19,6 +19,7 @@ pub const MAIN: &[Metric] = &[
     Metric::Late,
     Metric::Connect,
     Metric::ReplyHello,
+    Metric::ReplyAuth,
     Metric::ReplyMail,
     Metric::ReplyRcpt,
     Metric::ReplyData,
@@ -74,6 +75,7 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
             replies(figures, out)?;
         }
         tolerated(figures, out)?;
+        tls(figures, out)?;
         return missing(figures, out);
     };
     let totals = &figures.totals;
@@ -90,6 +92,7 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     replies(figures, out)?;
     open_sessions(figures, out)?;
     tolerated(figures, out)?;
+    tls(figures, out)?;
     let loops = &figures.loops;
     writeln!(
         out,
@@ -270,6 +273,46 @@ fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     }
     let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{};", whole(*n as f64)));
     wrapped("tolerated ", words.collect(), 3, out)
+}
+
+/// Handshakes of TLS, and failures by kind; nothing where there were none.
+fn tls(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let totals = &figures.totals;
+    let count = |counter: Counter| figures.counters.get(counter.tag()).copied().unwrap_or(0);
+    if totals.tls_handshakes > 0 {
+        let mut words = vec![counted(totals.tls_handshakes, "handshake", "handshakes")];
+        for (counter, version) in [(Counter::Tls13, "TLS 1.3"), (Counter::Tls12, "TLS 1.2")] {
+            if count(counter) > 0 {
+                words.push(format!("{} {version}", whole(count(counter) as f64)));
+            }
+        }
+        let resumed = totals.tls_resumed as f64 / totals.tls_handshakes as f64;
+        words.push(format!("{} resumed", whole_percent(resumed)));
+        if let Some(times) = figures.metrics.get(Metric::Handshake.tag()) {
+            words.push(format!(
+                "p50 {}, p99 {}",
+                duration(times.p50 as f64),
+                duration(times.p99 as f64)
+            ));
+        }
+        writeln!(out, "TLS      {}", words.join(", "))?;
+    }
+    let of = |one: &Counter| Some((one.tls_failure()?, *figures.counters.get(one.tag())?));
+    let mut kinds: Vec<_> = Counter::TLS_FAILED.iter().filter_map(of).collect();
+    kinds.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    if !kinds.is_empty() {
+        let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{};", whole(*n as f64)));
+        wrapped("TLS failed ", words.collect(), 3, out)?;
+    }
+    let discarded = count(Counter::TlsDiscarded);
+    if discarded > 0 {
+        let times = counted(discarded, "time", "times");
+        writeln!(
+            out,
+            "TLS      {times} something between STARTTLS and the handshake: thrown away"
+        )?;
+    }
+    Ok(())
 }
 
 fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {

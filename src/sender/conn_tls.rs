@@ -1,0 +1,223 @@
+//! The TLS of one connection: its handshake, and then its records.
+//!
+//! ```text
+//! socket ─▶ held ─▶ records, opened where they lie ─▶ session
+//! socket ◀─ sealed ◀─ records of up to 16 KiB ◀─ slices of the session
+//! ```
+//!
+//! Octets of the session count as written when the record that has them is out: only then can the
+//! target have read them.
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use super::stream::Stream;
+use crate::tls::{
+    CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
+};
+
+/// Octets that are sealed at once: a few records, so that a large message is not in memory twice.
+const BATCH_BYTES_MAX: usize = 4 * CONTENT_BYTES_MAX;
+
+/// Room that connections of a thread share: one at a time has something to seal.
+#[derive(Debug, Default)]
+pub(super) struct SealingRoom {
+    /// Small pieces of a record, joined.
+    joined: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+/// How far TLS has come.
+enum Layer {
+    Handshake(ClientHandshake),
+    Records(Records),
+    /// Nothing can be sealed: it was closed, or has failed.
+    Over,
+}
+
+/// The TLS of one connection.
+pub(super) struct ConnTls {
+    layer: Layer,
+    /// Octets of the target that are not a whole record yet.
+    held: Vec<u8>,
+    /// Octets on their way to the target, and how many of them are out.
+    sealed: Vec<u8>,
+    out: usize,
+    /// For each record in `sealed`: its end there, and the octets of the session in it.
+    records: VecDeque<(usize, usize)>,
+    /// When the handshake began, us.
+    pub begun_us: u64,
+}
+
+/// What came next of the target.
+pub(super) enum Received {
+    /// The handshake is done.
+    Secured(Box<Secured>),
+    /// Content, at this place of the buffer.
+    Content(std::ops::Range<usize>),
+    /// Part of a record is there, which is kept.
+    Nothing,
+    /// The target sends no more, and said so.
+    Closed,
+}
+
+impl ConnTls {
+    /// Begins the handshake: its first message is to be written.
+    pub fn begin(connector: &Connector, now_us: u64) -> Result<ConnTls, Failure> {
+        let mut tls = ConnTls {
+            layer: Layer::Handshake(ClientHandshake::new(connector)?),
+            held: Vec::new(),
+            sealed: Vec::new(),
+            out: 0,
+            records: VecDeque::new(),
+            begun_us: now_us,
+        };
+        tls.next(&mut [], &mut 0)?;
+        Ok(tls)
+    }
+
+    /// Returns whether the handshake is under way.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self.layer, Layer::Handshake(_))
+    }
+
+    /// Returns whether octets wait to be written.
+    pub fn has_sealed(&self) -> bool {
+        self.out < self.sealed.len()
+    }
+
+    /// Copies what is held to the beginning of `buffer`, and returns how much that is: what is read
+    /// next goes after it. It stays held until [`ConnTls::took_held`].
+    pub fn lend_held(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let held = self.held.len();
+        if held >= buffer.len() {
+            // Messages of a handshake can be longer than records.
+            return Err(Failure::TooLong);
+        }
+        buffer[..held].copy_from_slice(&self.held);
+        Ok(held)
+    }
+
+    /// Something was read after what is held.
+    pub fn took_held(&mut self) {
+        self.held.clear();
+    }
+
+    /// Takes what comes next in `buffer`, from `at` on, and moves `at` past it.
+    pub fn next(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<Received, Failure> {
+        if self.is_handshaking() {
+            return self.advance(buffer, at);
+        }
+        loop {
+            let Layer::Records(records) = &mut self.layer else { return Ok(Received::Nothing) };
+            match records.open(&mut buffer[*at..]) {
+                Ok(Opened::Content { place, octets }) => {
+                    let content = *at + place.start..*at + place.end;
+                    *at += octets;
+                    return Ok(Received::Content(content));
+                }
+                Ok(Opened::Nothing { octets }) => *at += octets,
+                Ok(Opened::Incomplete) => return Ok(self.hold(buffer, at)),
+                Ok(Opened::Closed) => return Ok(Received::Closed),
+                Err(failure) => {
+                    records.alert(failure, &mut self.sealed);
+                    self.layer = Layer::Over;
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<Received, Failure> {
+        let layer = std::mem::replace(&mut self.layer, Layer::Over);
+        let Layer::Handshake(handshake) = layer else { return Ok(Received::Nothing) };
+        let (used, step) = handshake.advance(&mut buffer[*at..], &mut self.sealed);
+        *at += used;
+        match step? {
+            ClientStep::Done(secured) => Ok(Received::Secured(secured)),
+            ClientStep::Blocked(handshake) => {
+                self.layer = Layer::Handshake(handshake);
+                Ok(self.hold(buffer, at))
+            }
+        }
+    }
+
+    /// Keeps what is not whole.
+    fn hold(&mut self, buffer: &[u8], at: &mut usize) -> Received {
+        self.held.extend_from_slice(&buffer[*at..]);
+        *at = buffer.len();
+        Received::Nothing
+    }
+
+    /// From here on there are records.
+    pub fn secured(&mut self, records: Records) {
+        self.layer = Layer::Records(records);
+    }
+
+    /// Seals octets of `slices`, as many as a batch has; nothing waits to be written.
+    pub fn seal(&mut self, slices: &[IoSlice<'_>], room: &mut SealingRoom) -> Result<(), Failure> {
+        assert!(!self.has_sealed(), "records leave in their order");
+        let Layer::Records(records) = &mut self.layer else { return Ok(()) };
+        if self.sealed.capacity() == 0 {
+            self.sealed = std::mem::take(&mut room.sealed);
+        }
+        room.joined.clear();
+        let mut left = BATCH_BYTES_MAX;
+        for slice in slices {
+            let piece = &slice[..slice.len().min(left)];
+            left -= piece.len();
+            // Commands and small messages share a record; what fills records is not copied first.
+            if room.joined.len() + piece.len() > CONTENT_BYTES_MAX {
+                push(records, &room.joined, &mut self.sealed, &mut self.records)?;
+                room.joined.clear();
+            }
+            match piece.len() > CONTENT_BYTES_MAX {
+                true => push(records, piece, &mut self.sealed, &mut self.records)?,
+                false => room.joined.extend_from_slice(piece),
+            }
+        }
+        push(records, &room.joined, &mut self.sealed, &mut self.records)
+    }
+
+    /// Writes once. Returns the octets of the session that are out with it.
+    pub fn write(&mut self, stream: &mut Stream, room: &mut SealingRoom) -> io::Result<usize> {
+        let written = stream.write(&[IoSlice::new(&self.sealed[self.out..])])?;
+        self.out += written;
+        let mut octets = 0;
+        while let Some((_, of_session)) = self.records.pop_front_if(|(end, _)| *end <= self.out) {
+            octets += of_session;
+        }
+        if !self.has_sealed() {
+            let mut empty = std::mem::take(&mut self.sealed);
+            empty.clear();
+            self.out = 0;
+            if empty.capacity() > room.sealed.capacity() {
+                room.sealed = empty;
+            }
+        }
+        Ok(octets)
+    }
+
+    /// Tells the target that nothing more is sent, as far as the socket takes it.
+    pub fn close(&mut self, stream: &mut Stream) {
+        if let Layer::Records(mut records) = std::mem::replace(&mut self.layer, Layer::Over) {
+            records.close(&mut self.sealed);
+        }
+        if self.has_sealed() {
+            let _ = stream.write(&[IoSlice::new(&self.sealed[self.out..])]);
+        }
+    }
+}
+
+/// Seals `content`, and notes where each record ends.
+fn push(
+    records: &mut Records,
+    content: &[u8],
+    sealed: &mut Vec<u8>,
+    ends: &mut VecDeque<(usize, usize)>,
+) -> Result<(), Failure> {
+    let mut before = 0;
+    records.seal(content, sealed, |octets, end| {
+        ends.push_back((end, octets - before));
+        before = octets;
+    })
+}

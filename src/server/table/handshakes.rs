@@ -1,0 +1,69 @@
+//! Cold: the handshakes of TLS among a worker's connections.
+use super::*;
+use crate::server::tls::queue::STEPS_PER_ROUND;
+
+impl<I: Interests> Table<I> {
+    /// Whether another handshake may begin.
+    pub fn has_room_for_handshake(&self) -> bool {
+        self.handshakes.has_room()
+    }
+
+    /// Whether connections to `listener` begin with TLS.
+    pub fn begins_with_tls(&self, listener: usize) -> bool {
+        self.rules(listener).policy.tls == TlsUse::Implicit
+    }
+
+    /// The connection at `place` begins its handshake.
+    #[cold]
+    pub(super) fn handshake_begins(&mut self, place: usize) {
+        let now_ms = self.now_ms();
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let Some(tls) = &mut conn.tls else { return };
+        tls.is_in_flight = true;
+        self.handshakes.begins(TimerKey { place, serial: conn.serial }, now_ms);
+        *self.state.room_for_handshake() = self.handshakes.has_room();
+    }
+
+    /// A handshake that counted as under way has ended.
+    #[cold]
+    pub(super) fn handshake_ended(&mut self) {
+        self.handshakes.ended();
+        *self.state.room_for_handshake() = self.handshakes.has_room();
+    }
+
+    /// There is something to read for the handshake at `place`: it waits for its turn.
+    #[cold]
+    pub(super) fn queue_handshake(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        conn.waits = Waits::Turn { after_log_since_ms: None };
+        self.handshakes.is_ready(TimerKey { place, serial: conn.serial });
+    }
+
+    /// Runs as many steps as a round may have.
+    pub(super) fn run_handshakes(&mut self) {
+        let mut steps = 0;
+        while steps < STEPS_PER_ROUND
+            && let Some(key) = self.handshakes.next_ready()
+        {
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+                continue;
+            };
+            conn.waits = conn.waits.turn_begins();
+            self.run_turn(key.place);
+            steps += 1;
+        }
+    }
+
+    /// Ends the handshakes that have had their time.
+    pub(super) fn end_overdue_handshakes(&mut self, now_ms: u64) {
+        while let Some(key) = self.handshakes.next_overdue(now_ms) {
+            let Some(conn) = self.conns[key.place].as_mut() else { continue };
+            if conn.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
+                continue;
+            }
+            let turn = self.state.handshake_overdue(conn);
+            self.after_turn(key.place, turn);
+            self.wheel.insert(key, now_ms + LINGER_MS);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! How a session is opened: the greeting, EHLO, STARTTLS and AUTH, in this order.
+//!
+//! ```text
+//! greeting ─▶ EHLO ─▶ STARTTLS ─▶ (handshake) ─▶ EHLO ─▶ AUTH ⇄ 334 ─▶ Ready
+//! ```
+use super::announced::Announced;
+use super::options::{Options, StartTls};
+use super::outbox::Outbox;
+use super::reply::ReplyLine;
+use super::watch::{Phase, SessionFault};
+use crate::smtp::limits::Protocol;
+use crate::smtp::sasl::{Account, ClientExchange};
+
+/// Stands for a server's text that must not be shown.
+const TEXT_LEFT_OUT: &[u8] = b"(the server's text repeats the credentials, and is left out)";
+
+/// What follows a reply to the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpeningStep {
+    /// A command was queued, whose reply is of this phase.
+    Said(Phase),
+    /// The handshake.
+    Handshake,
+    /// Messages may be sent.
+    Done,
+    /// The session is over.
+    Over(SessionFault),
+}
+
+/// What the opening has come to.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    pub announced: Announced,
+    /// Lines of the reply to EHLO so far.
+    hello_lines: usize,
+    is_helo: bool,
+    /// The handshake after STARTTLS is done, or STARTTLS was refused.
+    is_past_tls: bool,
+    exchange: Option<ClientExchange>,
+}
+
+impl Opening {
+    /// Takes a line of the reply to EHLO.
+    pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
+        // The first one names the server.
+        if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
+            self.announced.take(line.text);
+        }
+        self.hello_lines += 1;
+    }
+
+    /// Takes a reply to the opening, with the text of its last line.
+    pub fn reply(
+        &mut self,
+        (phase, code): (Phase, u16),
+        text: &[u8],
+        options: &Options,
+        outbox: &mut Outbox,
+    ) -> OpeningStep {
+        let is_positive = code / 100 == 2;
+        let is_lmtp = options.protocol == Protocol::Lmtp;
+        match phase {
+            Phase::Greeting if is_positive => self.hello(options, outbox),
+            Phase::Hello if is_positive => self.after_hello(options, outbox),
+            // RFC 5321 section 3.2: a server that knows no EHLO.
+            Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
+                self.is_helo = true;
+                self.hello(options, outbox)
+            }
+            Phase::StartTls => self.start_tls_reply(code, options, outbox),
+            Phase::Auth => self.auth_reply(code, text, options, outbox),
+            _ => refused(phase, code),
+        }
+    }
+
+    /// The handshake is done: all that the server said before is forgotten (RFC 3207 section 4.2).
+    pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
+        *self = Opening { is_past_tls: true, ..Opening::default() };
+        self.hello(options, outbox)
+    }
+
+    /// Returns `text`, or what stands for it where it repeats credentials.
+    pub fn shown<'a>(&self, text: &'a [u8], options: &Options) -> &'a [u8] {
+        let is_secret = match (&self.exchange, &options.account) {
+            (Some(exchange), Some(account)) => exchange.is_repeated_in(text, account),
+            _ => false,
+        };
+        if is_secret { TEXT_LEFT_OUT } else { text }
+    }
+
+    fn hello(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
+        self.hello_lines = 0;
+        let verb: &[u8] = match options.protocol {
+            Protocol::Lmtp => b"LHLO ",
+            _ if self.is_helo => b"HELO ",
+            _ => b"EHLO ",
+        };
+        outbox.text(verb);
+        outbox.text(options.name.as_bytes());
+        outbox.text(b"\r\n");
+        OpeningStep::Said(Phase::Hello)
+    }
+
+    fn after_hello(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
+        match options.start_tls {
+            StartTls::Offered | StartTls::Required if self.is_past_tls => {}
+            StartTls::Offered | StartTls::Required if self.announced.starttls => {
+                outbox.text(b"STARTTLS\r\n");
+                return OpeningStep::Said(Phase::StartTls);
+            }
+            StartTls::Required => return OpeningStep::Over(SessionFault::NoStartTls),
+            StartTls::Never | StartTls::Offered => {}
+        }
+        self.authenticate(options, outbox)
+    }
+
+    fn start_tls_reply(
+        &mut self,
+        code: u16,
+        options: &Options,
+        outbox: &mut Outbox,
+    ) -> OpeningStep {
+        let phase = Phase::StartTls;
+        match code {
+            220 => OpeningStep::Handshake,
+            // RFC 3207 section 4: the client decides whether to go on without.
+            400.. if options.start_tls == StartTls::Offered && code != 421 => {
+                self.is_past_tls = true;
+                self.authenticate(options, outbox)
+            }
+            400.. => refused(phase, code),
+            _ => OpeningStep::Over(SessionFault::Unexpected { phase, code }),
+        }
+    }
+
+    fn authenticate(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
+        let Some(account) = &options.account else { return OpeningStep::Done };
+        match account.choose(|mechanism| self.announced.has_mechanism(mechanism)) {
+            Some(mechanism) => {
+                outbox.compose(|text| {
+                    self.exchange = Some(ClientExchange::begin(mechanism, account, text));
+                });
+                OpeningStep::Said(Phase::Auth)
+            }
+            None => OpeningStep::Over(SessionFault::NoMechanism),
+        }
+    }
+
+    fn auth_reply(
+        &mut self,
+        code: u16,
+        text: &[u8],
+        options: &Options,
+        outbox: &mut Outbox,
+    ) -> OpeningStep {
+        let phase = Phase::Auth;
+        match code {
+            334 => match self.respond(text, options.account.as_deref(), outbox) {
+                Ok(()) => OpeningStep::Said(phase),
+                Err(fault) => OpeningStep::Over(fault),
+            },
+            235 => {
+                self.exchange = None;
+                OpeningStep::Done
+            }
+            400.. => refused(phase, code),
+            _ => OpeningStep::Over(SessionFault::Unexpected { phase, code }),
+        }
+    }
+
+    fn respond(
+        &mut self,
+        challenge: &[u8],
+        account: Option<&Account>,
+        outbox: &mut Outbox,
+    ) -> Result<(), SessionFault> {
+        let exchange = self.exchange.as_mut().expect("AUTH was sent");
+        let account = account.expect("AUTH was sent with it");
+        let mut result = Ok(());
+        outbox.compose(|text| result = exchange.respond(challenge, account, text));
+        result.map_err(SessionFault::Challenge)
+    }
+}
+
+fn refused(phase: Phase, code: u16) -> OpeningStep {
+    OpeningStep::Over(SessionFault::Refused { phase, code })
+}

@@ -1,0 +1,144 @@
+//! The client's side of a handshake: octets in, octets out.
+use std::fmt;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::unbuffered::{ConnectionState, UnbufferedConnectionCommon, UnbufferedStatus};
+use rustls::{Error, HandshakeKind};
+
+use super::connector::Connector;
+use super::encode::encode;
+use super::failure::Failure;
+use super::keys::Keys;
+use super::record::Records;
+use super::spelling::version;
+
+/// A handshake under way.
+pub struct ClientHandshake {
+    connection: Box<UnbufferedClientConnection>,
+}
+
+/// A connection whose handshake is done.
+pub struct Secured {
+    /// Its records from here on.
+    pub records: Records,
+    /// For example `TLSv1.3`.
+    pub version: &'static str,
+    /// Whether it continues an earlier session.
+    pub kind: SessionKind,
+    /// Content that came with the end of the handshake.
+    pub early: Vec<u8>,
+}
+
+/// Whether a handshake continued an earlier session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// With keys of its own.
+    New,
+    /// With a ticket of an earlier session.
+    Resumed,
+}
+
+/// How far a handshake has come.
+pub enum ClientStep {
+    /// More octets of the server are needed.
+    Blocked(ClientHandshake),
+    /// It is done.
+    Done(Box<Secured>),
+}
+
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientHandshake")
+    }
+}
+
+impl ClientHandshake {
+    /// Begins a handshake that goes by `connector`: nothing is said before the first `advance`.
+    pub fn new(connector: &Connector) -> Result<ClientHandshake, Failure> {
+        let (config, name) = connector.parts();
+        let connection = UnbufferedClientConnection::new(config, name);
+        let connection = connection.map_err(|error| Failure::of(&error))?;
+        Ok(ClientHandshake { connection: Box::new(connection) })
+    }
+
+    /// Reads what is whole of `incoming`, and appends to `out` what the server is to be told, an
+    /// alert included. Returns how many octets were used.
+    ///
+    /// Costs about 100 us of a core in a full handshake: keys, and the check of a signature.
+    pub fn advance(
+        mut self,
+        incoming: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> (usize, Result<ClientStep, Failure>) {
+        let mut used = 0;
+        let mut early = Vec::new();
+        loop {
+            let UnbufferedStatus { discard, state, .. } =
+                self.connection.process_tls_records(&mut incoming[used..]);
+            let mut is_blocked = false;
+            match state {
+                Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
+                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
+                // A server that speaks first sends it with its last message of TLS 1.2.
+                Ok(ConnectionState::ReadTraffic(mut content)) => {
+                    while let Some(Ok(record)) = content.next_record() {
+                        early.extend_from_slice(record.payload);
+                    }
+                }
+                Ok(ConnectionState::BlockedHandshake) => is_blocked = true,
+                Ok(ConnectionState::WriteTraffic(_)) => {}
+                Ok(_) => return (used + discard, Err(Failure::CutOff)),
+                Err(error) => {
+                    used += discard;
+                    let failure = failure(&error, &incoming[used..]);
+                    tell(&mut self.connection, out);
+                    return (used, Err(failure));
+                }
+            }
+            used += discard;
+            // Nothing that follows may be read by rustls: its records are opened in place.
+            if !self.connection.is_handshaking() && !self.connection.wants_write() {
+                return (used, self.finish(early).map(ClientStep::Done));
+            }
+            if is_blocked {
+                return (used, Ok(ClientStep::Blocked(self)));
+            }
+        }
+    }
+
+    fn finish(self, early: Vec<u8>) -> Result<Box<Secured>, Failure> {
+        let connection = *self.connection;
+        let version = version(connection.protocol_version());
+        let kind = match connection.handshake_kind() {
+            Some(HandshakeKind::Resumed) => SessionKind::Resumed,
+            _ => SessionKind::New,
+        };
+        let (secrets, keys) =
+            connection.dangerous_into_kernel_connection().map_err(|error| Failure::of(&error))?;
+        let records = Records::new(secrets, Keys::Client(keys))?;
+        Ok(Box::new(Secured { records, version, kind, early }))
+    }
+}
+
+/// Appends the alert of a failure. Nothing that the server sent may be looked at again.
+fn tell(connection: &mut UnbufferedConnectionCommon<ClientConnectionData>, out: &mut Vec<u8>) {
+    while connection.wants_write() {
+        match connection.process_tls_records(&mut []).state {
+            Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
+            Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
+            _ => return,
+        }
+    }
+}
+
+/// Why a handshake failed, where `rest` begins with what could not be read.
+fn failure(error: &Error, rest: &[u8]) -> Failure {
+    match (Failure::of(error), rest.first()) {
+        (Failure::Malformed, Some(typ)) if !(20..=23).contains(typ) => Failure::NotTls,
+        (failure, _) => failure,
+    }
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

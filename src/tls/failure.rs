@@ -1,0 +1,214 @@
+//! Why TLS failed: a closed list, so that failures can be counted by kind.
+use std::fmt;
+
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
+
+macro_rules! failures {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
+        /// Why TLS failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Failure { $(#[doc = $doc] $name),* }
+
+        impl Failure {
+            /// All of them.
+            pub const ALL: &[Failure] = &[$(Failure::$name),*];
+
+            /// Its kind: of what the peer told the name of the alert, as RFC 8446 spells it.
+            pub fn name(self) -> &'static str {
+                match self { $(Failure::$name => $text),* }
+            }
+
+            /// What it means, for a person.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Failure::$name => $doc.trim_ascii()),* }
+            }
+        }
+    };
+}
+
+failures! {
+    /// The peer told us unknown_ca: it does not trust who signed our certificate.
+    UnknownCa = "unknown_ca";
+    /// The peer told us bad_certificate: our certificate is bad.
+    BadCertificate = "bad_certificate";
+    /// The peer told us unsupported_certificate: our certificate is of the wrong kind.
+    UnsupportedCertificate = "unsupported_certificate";
+    /// The peer told us certificate_expired: our certificate is not valid today.
+    CertificateExpired = "certificate_expired";
+    /// The peer told us certificate_unknown: it does not accept our certificate.
+    CertificateUnknown = "certificate_unknown";
+    /// The peer told us handshake_failure: it has other ciphers, groups or signatures.
+    HandshakeFailure = "handshake_failure";
+    /// The peer told us protocol_version: it has other versions of TLS.
+    ProtocolVersion = "protocol_version";
+    /// The peer told us certificate_required: it wants a client's certificate.
+    CertificateRequired = "certificate_required";
+    /// The peer told us access_denied: it does not accept our certificate.
+    AccessDenied = "access_denied";
+    /// The peer told us decrypt_error: a signature of ours is bad.
+    DecryptError = "decrypt_error";
+    /// The peer told us unrecognized_name: it asked for another name.
+    UnrecognizedName = "unrecognized_name";
+    /// The peer told us internal_error.
+    InternalError = "internal_error";
+    /// The peer told us user_canceled.
+    UserCanceled = "user_canceled";
+    /// The peer sent an alert that has no name here.
+    OtherAlert = "other_alert";
+    /// What came is not TLS.
+    NotTls = "not_tls";
+    /// The client speaks TLS to a port that begins in plain text.
+    TlsOnPlainPort = "tls_on_plain_port";
+    /// The peer has no version of TLS that we have.
+    NoCommonVersion = "no_common_version";
+    /// The peer has no cipher, group or signature that we have.
+    NoCommonCipher = "no_common_cipher";
+    /// The peer has sent no certificate, and must.
+    NoPeerCertificate = "no_peer_certificate";
+    /// We do not trust who signed the peer's certificate.
+    PeerUnknownCa = "peer_unknown_ca";
+    /// The peer's certificate is of another name.
+    PeerWrongName = "peer_wrong_name";
+    /// The peer's certificate has expired, or is not valid yet.
+    PeerExpired = "peer_expired";
+    /// The peer's certificate is bad in another way.
+    PeerBadCertificate = "peer_bad_certificate";
+    /// A message that can't be read.
+    Malformed = "malformed";
+    /// A message that can be read, and has no place where it came.
+    Unexpected = "unexpected_message";
+    /// A record was altered, or sealed with another key.
+    BadRecord = "bad_record";
+    /// A record is longer than any may be.
+    TooLong = "record_overflow";
+    /// The handshake took too long.
+    TimedOut = "timed_out";
+    /// The peer closed the connection before the handshake was done.
+    CutOff = "cut_off";
+    /// TLS 1.2 has no other keys when these have sealed what they may.
+    KeysUsedUp = "keys_used_up";
+    /// Something else, on our side.
+    Other = "other";
+}
+
+impl Failure {
+    /// What the peer's alert says.
+    pub(super) fn told(alert: AlertDescription) -> Failure {
+        match alert {
+            AlertDescription::UnknownCA => Failure::UnknownCa,
+            AlertDescription::BadCertificate => Failure::BadCertificate,
+            AlertDescription::UnsupportedCertificate => Failure::UnsupportedCertificate,
+            AlertDescription::CertificateExpired => Failure::CertificateExpired,
+            AlertDescription::CertificateUnknown => Failure::CertificateUnknown,
+            AlertDescription::HandshakeFailure => Failure::HandshakeFailure,
+            AlertDescription::ProtocolVersion => Failure::ProtocolVersion,
+            AlertDescription::CertificateRequired => Failure::CertificateRequired,
+            AlertDescription::AccessDenied => Failure::AccessDenied,
+            AlertDescription::DecryptError => Failure::DecryptError,
+            AlertDescription::UnrecognisedName => Failure::UnrecognizedName,
+            AlertDescription::InternalError => Failure::InternalError,
+            AlertDescription::UserCanceled => Failure::UserCanceled,
+            _ => Failure::OtherAlert,
+        }
+    }
+
+    /// Returns whether another handshake with the same settings would fail in the same way: the two
+    /// sides do not trust each other, or have nothing in common.
+    pub fn is_permanent(self) -> bool {
+        match self {
+            Failure::UnknownCa
+            | Failure::BadCertificate
+            | Failure::UnsupportedCertificate
+            | Failure::CertificateExpired
+            | Failure::CertificateUnknown
+            | Failure::HandshakeFailure
+            | Failure::ProtocolVersion
+            | Failure::CertificateRequired
+            | Failure::AccessDenied
+            | Failure::UnrecognizedName
+            | Failure::NoCommonVersion
+            | Failure::NoCommonCipher
+            | Failure::PeerUnknownCa
+            | Failure::PeerWrongName
+            | Failure::PeerExpired
+            | Failure::PeerBadCertificate => true,
+            _ => false,
+        }
+    }
+
+    /// Of a handshake.
+    pub(super) fn of(error: &Error) -> Failure {
+        match error {
+            Error::AlertReceived(alert) => Failure::told(*alert),
+            Error::NoCertificatesPresented => Failure::NoPeerCertificate,
+            Error::InvalidCertificate(why) => Failure::of_certificate(why),
+            Error::PeerIncompatible(why) => Failure::of_incompatible(why),
+            Error::DecryptError => Failure::BadRecord,
+            Error::PeerSentOversizedRecord => Failure::TooLong,
+            Error::InvalidMessage(InvalidMessage::MessageTooLarge) => Failure::TooLong,
+            Error::InvalidMessage(_) => Failure::Malformed,
+            Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+                Failure::Unexpected
+            }
+            Error::PeerMisbehaved(_) => Failure::Unexpected,
+            _ => Failure::Other,
+        }
+    }
+
+    /// Of a record after the handshake.
+    pub(super) fn of_record(error: Error) -> Failure {
+        match Failure::of(&error) {
+            Failure::Other => Failure::BadRecord,
+            other => other,
+        }
+    }
+
+    fn of_certificate(why: &CertificateError) -> Failure {
+        match why {
+            // A CA of the same name with another key, as after a new start in an empty folder.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Failure::PeerUnknownCa
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Failure::PeerWrongName
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Failure::PeerExpired,
+            _ => Failure::PeerBadCertificate,
+        }
+    }
+
+    fn of_incompatible(why: &PeerIncompatible) -> Failure {
+        match why {
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled => Failure::NoCommonVersion,
+            _ => Failure::NoCommonCipher,
+        }
+    }
+
+    /// What the peer is told of it once the handshake is done.
+    pub(super) fn alert(self) -> Option<AlertDescription> {
+        match self {
+            Failure::Malformed => Some(AlertDescription::DecodeError),
+            Failure::Unexpected => Some(AlertDescription::UnexpectedMessage),
+            Failure::BadRecord => Some(AlertDescription::BadRecordMac),
+            Failure::TooLong => Some(AlertDescription::RecordOverflow),
+            Failure::Other | Failure::KeysUsedUp => Some(AlertDescription::InternalError),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::error::Error for Failure {}
