@@ -13,7 +13,7 @@ use sinkd::tls::{ClientRoots, Connector, Identity, ServerTrust, SessionReuse};
 const NAME_DEFAULT: &str = "localhost";
 
 /// Whether connections have TLS, and whom they trust.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
     /// Encryption of the connections to the target.
@@ -63,6 +63,15 @@ impl TlsOptions {
         }
     }
 
+    /// Whether the certificate is to be verified, and no flag says by which CA.
+    pub fn wants_ca(&self) -> bool {
+        self.verifies() && self.ca.is_none() && !self.insecure
+    }
+
+    fn verifies(&self) -> bool {
+        matches!(self.tls, TlsMode::Required | TlsMode::Implicit)
+    }
+
     /// What handshakes with `target` go by. Reads the files.
     pub fn sending(&self, target: &Target) -> anyhow::Result<Option<SendingTls>> {
         let name = match (&self.tls_name, &target.place) {
@@ -98,7 +107,7 @@ impl TlsOptions {
 
     /// A flag that has no effect could be taken for protection.
     fn check(&self) -> anyhow::Result<()> {
-        let verifies = matches!(self.tls, TlsMode::Required | TlsMode::Implicit);
+        let verifies = self.verifies();
         let of_verification = [("--ca", self.ca.is_some()), ("--insecure", self.insecure)];
         let of_tls = [
             ("--tls-name", self.tls_name.is_some()),
@@ -121,7 +130,7 @@ impl TlsOptions {
             );
         }
         anyhow::ensure!(
-            !verifies || self.ca.is_some() || self.insecure,
+            !self.wants_ca(),
             "--tls {}: expected --ca FILE with it (certificates of the system are not used), or \
              --insecure to verify nothing, found neither",
             self.mode_name()
