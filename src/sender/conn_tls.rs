@@ -29,7 +29,7 @@ pub(super) struct SealingRoom {
 /// How far TLS has come.
 enum Layer {
     Handshake(ClientHandshake),
-    Records(Records),
+    Records(Box<Records>),
     /// Nothing can be sealed: it was closed, or has failed.
     Over,
 }
@@ -86,7 +86,7 @@ impl ConnTls {
     }
 
     /// Copies what is held to the beginning of `buffer`, and returns how much that is: what is read
-    /// next goes behind it. It stays held until [`ConnTls::took_held`].
+    /// next goes after it. It stays held until [`ConnTls::took_held`].
     pub fn lend_held(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let held = self.held.len();
         if held >= buffer.len() {
@@ -97,7 +97,7 @@ impl ConnTls {
         Ok(held)
     }
 
-    /// Something was read behind what is held.
+    /// Something was read after what is held.
     pub fn took_held(&mut self) {
         self.held.clear();
     }
@@ -150,7 +150,7 @@ impl ConnTls {
 
     /// From here on there are records.
     pub fn secured(&mut self, records: Records) {
-        self.layer = Layer::Records(records);
+        self.layer = Layer::Records(Box::new(records));
     }
 
     /// Seals octets of `slices`, as many as a batch has; nothing waits to be written.

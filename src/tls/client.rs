@@ -32,9 +32,9 @@ pub struct Secured {
 /// Whether a handshake continued an earlier session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
-    #[allow(missing_docs)]
+    /// It is a full one.
     New,
-    #[allow(missing_docs)]
+    /// Keys follow from an earlier one: no certificate was shown.
     Resumed,
 }
 

@@ -16,7 +16,8 @@ const NAME_DEFAULT: &str = "localhost";
 #[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Encryption of the connections to the target.
+    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, not verified, as between
+    /// mail servers), 'required' (STARTTLS, verified) or 'implicit' (from the first byte, verified).
     #[arg(long, value_name = "MODE", default_value = "off")]
     pub tls: TlsMode,
     /// File with the CA certificates to trust, in PEM. Those of the system are not used.
@@ -42,14 +43,10 @@ pub struct TlsOptions {
 /// Whether and when TLS begins.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
-    /// None, even if the target announces STARTTLS.
     #[default]
     Off,
-    /// STARTTLS if the target announces it. Certificates are not verified, as between mail servers.
     Offered,
-    /// STARTTLS, or nothing is sent. The certificate is verified, unless --insecure is given.
     Required,
-    /// TLS from the first byte (smtps). The certificate is verified, unless --insecure is given.
     Implicit,
 }
 
