@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::config::{Config, ListenAddress, Listener};
+use crate::config::{Config, ListenAddress, Listener, Tls};
 use crate::log::by_hand::LogByHand;
 use crate::log::{LogSettings, OpenError, Recovery};
 use crate::smtp::envelope::Client;
@@ -105,25 +105,44 @@ impl Accepts for Rc<Queue> {
     }
 }
 
-/// The listeners of a simulated sink: what is spoken, and whether by way of a proxy.
-const LISTENERS: [(Protocol, bool); 4] = [
-    (Protocol::Smtp, false),
-    (Protocol::Lmtp, false),
-    (Protocol::Smtp, true),
-    (Protocol::Submission, false),
+/// What a connection to a simulated listener begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// The greeting.
+    Greeting,
+    /// A PROXY header.
+    Proxy,
+    /// A handshake of TLS, where the configuration has TLS.
+    Tls,
+    /// A PROXY header, and then a handshake.
+    ProxyThenTls,
+}
+
+/// The listeners of a simulated sink.
+const LISTENERS: [(Protocol, Beginning); 6] = [
+    (Protocol::Smtp, Beginning::Greeting),
+    (Protocol::Lmtp, Beginning::Greeting),
+    (Protocol::Smtp, Beginning::Proxy),
+    (Protocol::Submission, Beginning::Greeting),
+    (Protocol::Smtp, Beginning::Tls),
+    (Protocol::Smtp, Beginning::ProxyThenTls),
 ];
 
-fn listeners() -> [Listener; LISTENERS.len()] {
-    LISTENERS.map(|(protocol, is_proxied)| {
+fn listeners(config: &Config) -> [Listener; LISTENERS.len()] {
+    // Certificates are made only where a test wants them.
+    let has_tls = config.tls != Tls::Off;
+    LISTENERS.map(|(protocol, beginning)| {
         let address = ListenAddress::Unix("simulated".into());
-        Listener { protocol, is_proxied, ..Listener::plain(address) }
+        let is_proxied = matches!(beginning, Beginning::Proxy | Beginning::ProxyThenTls);
+        let is_tls = has_tls && matches!(beginning, Beginning::Tls | Beginning::ProxyThenTls);
+        Listener { protocol, is_proxied, is_tls, ..Listener::plain(address) }
     })
 }
 
-/// The index of a listener: what is spoken, and whether by way of a proxy.
-fn index_of(listener: (Protocol, bool)) -> usize {
+/// The index of a listener.
+fn index_of(listener: (Protocol, Beginning)) -> usize {
     let found = LISTENERS.iter().position(|other| *other == listener);
-    found.expect("there is a listener for each protocol")
+    found.expect("there is such a listener")
 }
 
 /// One worker of a sink.
@@ -163,7 +182,7 @@ impl ByHandSink {
         let waker = woken.clone();
         let writer = log.writer(Box::new(move || waker.store(true, Ordering::Relaxed)))?;
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
-        let first = Generation::build(config, &listeners(), generation::FIRST);
+        let first = Generation::build(config, &listeners(config), generation::FIRST);
         let first = first.expect("a simulated sink reads no files of networks");
         let in_force = Arc::new(InForce::new(Arc::new(first)));
         let statistics = config.stats.then(|| Statistics::new(tally::kinds().len()));
@@ -218,9 +237,9 @@ impl ByHandSink {
         self.places.pop().map(|(_, place)| place)
     }
 
-    /// The same for a client of a proxy, which speaks SMTP after a PROXY header.
-    pub fn connect_proxied(&mut self, socket: UnixStream) -> Option<usize> {
-        let listener = index_of((Protocol::Smtp, true));
+    /// The same for a client that begins otherwise, and then speaks SMTP.
+    pub fn connect_with(&mut self, socket: UnixStream, beginning: Beginning) -> Option<usize> {
+        let listener = index_of((Protocol::Smtp, beginning));
         self.queues[listener].waiting.borrow_mut().push_back((0, socket));
         self.rung.push(listener);
         self.accept_all();
@@ -229,7 +248,7 @@ impl ByHandSink {
 
     /// A client has connected, and waits to be accepted.
     pub fn queue(&mut self, number: u64, socket: UnixStream, protocol: Protocol) {
-        let listener = index_of((protocol, false));
+        let listener = index_of((protocol, Beginning::Greeting));
         self.queues[listener].waiting.borrow_mut().push_back((number, socket));
         self.rung.push(listener);
     }
@@ -242,7 +261,7 @@ impl ByHandSink {
     /// Puts what of `config` can change in force, as `sinkctl reload` does.
     pub fn reload(&mut self, config: &Config) {
         let number = self.in_force.number() + 1;
-        let next = Generation::build(config, &listeners(), number);
+        let next = Generation::build(config, &listeners(config), number);
         self.in_force.publish(Arc::new(next.expect("no files are read")));
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Tls};
 use crate::log::reader::{Folder, Positions};
 use crate::log::{LogSettings, MessageId, Retention, Slot};
 use crate::smtp::data::unstuff;
@@ -17,8 +17,10 @@ use crate::smtp::deviation::Deviation;
 use crate::smtp::envelope;
 use crate::smtp::limits::{Protocol, SessionLimits, Syntax};
 use crate::stats::Counter;
+use crate::tls::CertificateFolder;
+use crate::tls::by_hand::{ClientByHand, ClientOffer};
 
-use super::by_hand::{ByHandSink, SocketEvent};
+use super::by_hand::{Beginning, ByHandSink, SocketEvent};
 
 /// Segments of the log: small, so that sessions cross their ends.
 const SEGMENT_BYTES: u64 = 64 << 10;
@@ -71,6 +73,10 @@ pub enum Trust {
     Xclient,
     /// Authenticate, as whom they like.
     Auth,
+    /// Begin TLS, and authenticate under it.
+    Tls,
+    /// The same, and they have to.
+    TlsRequired,
 }
 
 /// What a client speaks, and how strictly it is taken.
@@ -100,6 +106,8 @@ pub struct OneByOne {
     /// How far the log was read.
     seen: Positions,
     now: Duration,
+    /// What was counted, and not asked for yet.
+    counted: BTreeMap<Counter, u64>,
     _temporary: tempfile::TempDir,
 }
 
@@ -107,20 +115,28 @@ impl OneByOne {
     /// A sink with these limits and this syntax, whose clients are trusted so far.
     pub fn new(limits: SessionLimits, syntax: Syntax, trust: Trust) -> OneByOne {
         let xclient_trusted = match trust {
-            Trust::None | Trust::Auth => Vec::new(),
+            Trust::None | Trust::Auth | Trust::Tls | Trust::TlsRequired => Vec::new(),
             // Clients of Unix sockets are trusted where any network is.
             Trust::Xclient => vec![IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 32)],
         };
-        let auth = if trust == Trust::Auth { Auth::Any } else { Auth::Off };
-        OneByOne::of(Config { limits, syntax, xclient_trusted, auth, ..Config::default() })
+        let config = Config { limits, syntax, xclient_trusted, ..Config::default() };
+        OneByOne::of(match trust {
+            Trust::None | Trust::Xclient => config,
+            Trust::Auth => Config { auth: Auth::Any, ..config },
+            Trust::Tls => {
+                Config { auth: Auth::Any, auth_tls_only: true, tls: Tls::Offered, ..config }
+            }
+            Trust::TlsRequired => Config { auth: Auth::Any, tls: Tls::Required, ..config },
+        })
     }
 
     /// A sink with this configuration, but for its name.
     pub fn of(config: Config) -> OneByOne {
-        let config = Config { hostname: "sink.example".into(), stats: true, ..config };
         // In memory where there is such a place: nothing here depends on a disk.
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temporary = temporary.expect("a temporary folder can be made");
+        let (hostname, data) = ("sink.example".into(), temporary.path().to_owned());
+        let config = Config { hostname, data, stats: true, ..config };
         let retention = Retention { bytes: Some(RING_BYTES), ..Retention::default() };
         let settings = LogSettings {
             segment_bytes_first: SEGMENT_BYTES,
@@ -132,18 +148,64 @@ impl OneByOne {
             .expect("a folder that was just made can be opened");
         let folder = Folder::open(temporary.path()).expect("and read");
         let seen = folder.positions();
-        OneByOne { sink, folder, seen, now: Duration::from_secs(1), _temporary: temporary }
+        OneByOne {
+            sink,
+            folder,
+            seen,
+            now: Duration::from_secs(1),
+            counted: BTreeMap::new(),
+            _temporary: temporary,
+        }
     }
 
     /// A client connects and is greeted.
     pub fn connect(&mut self, protocol: Protocol) -> Dialogue<'_> {
+        self.connect_by(|sink, socket| sink.connect(socket, protocol))
+    }
+
+    /// A client connects to a listener that begins otherwise.
+    pub fn connect_with(&mut self, beginning: Beginning) -> Dialogue<'_> {
+        self.connect_by(|sink, socket| sink.connect_with(socket, beginning))
+    }
+
+    /// A client that trusts the CA of the sink.
+    pub fn tls_client(&self) -> ClientByHand {
+        self.tls_offer().client()
+    }
+
+    /// What clients offer that trust the CA of the sink, and resume each other's sessions.
+    pub fn tls_offer(&self) -> ClientOffer {
+        let ca = CertificateFolder::of(self._temporary.path()).ca_path();
+        ClientOffer::trusting(&ca)
+    }
+
+    /// How often this was counted since the last call.
+    pub fn take_counted(&mut self, counter: Counter) -> u64 {
+        self.collect_counters();
+        self.counted.remove(&counter).unwrap_or(0)
+    }
+
+    fn collect_counters(&mut self) {
+        self.next_second();
+        let counted = &mut self.counted;
+        self.sink.take_recorded(|interval| {
+            for counter in Counter::ALL {
+                *counted.entry(*counter).or_default() += interval.counter(*counter);
+            }
+        });
+    }
+
+    fn connect_by(
+        &mut self,
+        connect: impl FnOnce(&mut ByHandSink, UnixStream) -> Option<usize>,
+    ) -> Dialogue<'_> {
         self.check_at_rest();
         let (socket, theirs) = UnixStream::pair().expect("descriptors are left");
         for socket in [&socket, &theirs] {
             socket.set_nonblocking(true).expect("a socket can be nonblocking");
         }
         self.next_second();
-        let place = self.sink.connect(theirs, protocol).expect("a client stays for its greeting");
+        let place = connect(&mut self.sink, theirs).expect("a client stays for its greeting");
         let mut session = Dialogue {
             sink: self,
             socket: Some(socket),
@@ -151,6 +213,8 @@ impl OneByOne {
             replies: Vec::new(),
             messages: 0,
             is_closed: false,
+            tls: None,
+            octets: Pieces::Whole,
         };
         session.run_until_idle();
         session
@@ -170,14 +234,11 @@ impl OneByOne {
     }
 
     fn take_tolerated(&mut self) -> Tolerated {
-        self.next_second();
-        let mut tolerated = Tolerated::new();
-        self.sink.take_recorded(|interval| {
-            let counted = Deviation::ALL.into_iter().zip(Counter::TOLERATED);
-            let counted = counted.map(|(kind, counter)| (kind, interval.counter(*counter)));
-            tolerated.extend(counted.filter(|(_, times)| *times > 0));
-        });
-        tolerated
+        self.collect_counters();
+        let kinds = Deviation::ALL.into_iter().zip(Counter::TOLERATED);
+        let counted =
+            kinds.filter_map(|(kind, counter)| Some((kind, self.counted.remove(counter)?)));
+        counted.filter(|(_, times)| *times > 0).collect()
     }
 
     /// What was stored since the last call.
@@ -212,12 +273,97 @@ pub struct Dialogue<'a> {
     /// Stored so far.
     messages: usize,
     is_closed: bool,
+    /// `None`: plain text.
+    tls: Option<ClientByHand>,
+    /// How sealed octets come.
+    octets: Pieces,
+}
+
+/// How sealed octets come to the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pieces {
+    /// As they are sealed.
+    Whole,
+    /// One by one.
+    Octets,
 }
 
 impl Dialogue<'_> {
-    /// The client's next octets, which the sink reads in one piece as far as its buffers go. After
-    /// the close they are lost.
+    /// The client's next octets, which the sink reads in one piece as far as its buffers go; under
+    /// TLS they are sealed first. After the close they are lost.
     pub fn say(&mut self, piece: &[u8]) {
+        let Some(tls) = self.tls.as_mut().filter(|_| !piece.is_empty()) else {
+            return self.say_octets(piece);
+        };
+        tls.say(piece);
+        self.flush();
+    }
+
+    /// The client begins a handshake, and takes it as far as it goes. An error is the client's.
+    pub fn handshake(&mut self, octets: Pieces) -> Result<(), String> {
+        let client = self.sink.tls_client();
+        self.handshake_of(client, octets)
+    }
+
+    /// The same for a client with an offer of its own.
+    pub fn handshake_of(&mut self, client: ClientByHand, octets: Pieces) -> Result<(), String> {
+        assert!(self.tls.is_none(), "TLS begins once");
+        let (mut client, early) = (client, std::mem::take(&mut self.replies));
+        client.hear(&early);
+        (self.tls, self.octets) = (Some(client), octets);
+        self.flush();
+        match self.tls.as_mut().and_then(ClientByHand::take_error) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The client seals `content`, and an octet of it is changed on its way.
+    pub fn say_changed(&mut self, content: &[u8]) {
+        let Some(tls) = &mut self.tls else { return };
+        tls.say(content);
+        let mut octets = tls.take_octets();
+        if let Some(octet) = octets.last_mut() {
+            *octet ^= 1;
+        }
+        self.say_octets(&octets);
+    }
+
+    /// Whether the sink has said that it sends no more.
+    pub fn has_heard_close_notify(&self) -> bool {
+        self.tls.as_ref().is_some_and(ClientByHand::has_heard_close_notify)
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, time: Duration) {
+        self.sink.now += time;
+        self.sink.sink.wake(self.sink.now);
+        self.run_until_idle();
+    }
+
+    /// The client says that it sends no more.
+    pub fn close_tls(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+        }
+        self.flush();
+    }
+
+    /// Sends what the client's TLS has to send.
+    fn flush(&mut self) {
+        loop {
+            let Some(tls) = &mut self.tls else { return };
+            let octets = tls.take_octets();
+            match self.octets {
+                _ if octets.is_empty() => return,
+                Pieces::Whole => self.say_octets(&octets),
+                Pieces::Octets => octets.chunks(1).for_each(|octet| self.say_octets(octet)),
+            }
+        }
+    }
+
+    /// The client's next octets, as they are.
+    pub fn say_octets(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() && !self.is_closed {
             let Some(socket) = &mut self.socket else { return };
@@ -259,13 +405,20 @@ impl Dialogue<'_> {
     /// Reads what the sink has sent. Returns whether there was anything.
     fn read(&mut self) -> bool {
         let Some(socket) = &mut self.socket else { return false };
-        let before = self.replies.len();
-        match socket.read_to_end(&mut self.replies) {
+        let mut octets = Vec::new();
+        match socket.read_to_end(&mut octets) {
             Ok(_) => self.is_closed = true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => self.is_closed = true,
         }
-        self.replies.len() > before
+        match &mut self.tls {
+            None => self.replies.extend_from_slice(&octets),
+            Some(tls) => {
+                tls.hear(&octets);
+                self.replies.extend(tls.take_content());
+            }
+        }
+        !octets.is_empty()
     }
 
     /// Replies since the last call, as they came.

@@ -79,10 +79,11 @@ impl WorkerState {
     pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, shared| {
             shared.tls_failed(conn.client, Failure::TimedOut);
-            match conn.tls.as_ref().is_some_and(|tls| tls.is_heard) {
-                true => TurnEnd::Closed,
+            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.is_heard);
+            match is_silent && conn.session.begins_with_tls() {
                 // It may wait for a greeting.
-                false => answer_in_plain_text(conn, shared),
+                true => answer_in_plain_text(conn, shared),
+                false => TurnEnd::Closed,
             }
         })
     }

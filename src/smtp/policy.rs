@@ -273,7 +273,11 @@ fn ehlo_reply(options: &PolicyOptions, audience: EhloAudience) -> Vec<u8> {
     let starttls = (has_starttls && !audience.is_secure).then(|| "STARTTLS".to_owned());
     let xclient = audience.is_trusted.then(Attribute::announcement);
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
-    let auth = options.auth.as_ref().map(|_| {
+    // What may not be used is not announced.
+    let may_auth = |auth: &&AuthRules| {
+        audience.is_secure || !auth.under_tls_only && options.tls != TlsUse::Required
+    };
+    let auth = options.auth.as_ref().filter(may_auth).map(|_| {
         let names = Mechanism::ALL.map(Mechanism::name);
         format!("AUTH {}", names.join(" "))
     });

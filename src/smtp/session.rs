@@ -411,7 +411,7 @@ impl Session {
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
         if self.policy.tls == TlsUse::Required && self.waits_for_tls(&command) {
-            return Err(NotAccepted::With(&reply::STARTTLS_FIRST));
+            return self.refuse_before_tls(command).map(Some);
         }
         match command {
             Command::Mail { path, parameters } => self.mail(path, parameters, workspace)?,
@@ -502,7 +502,7 @@ impl Session {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
             }
             SessionState::Ready if self.policy.auth.is_some() && self.owes_auth() => {
-                Err(NotAccepted::With(&reply::AUTH_REQUIRED))
+                Err(NotAccepted::With(self.auth_first()))
             }
             SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
             SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),

@@ -63,7 +63,7 @@ impl ClientOffer {
         let connection = ClientConnection::new(self.config.clone(), name);
         let mut connection = connection.expect("the settings of a test are right");
         connection.set_buffer_limit(None);
-        ClientByHand { connection, content: Vec::new() }
+        ClientByHand { connection, content: Vec::new(), has_heard_close_notify: false, error: None }
     }
 }
 
@@ -71,6 +71,8 @@ impl ClientOffer {
 pub struct ClientByHand {
     connection: ClientConnection,
     content: Vec<u8>,
+    has_heard_close_notify: bool,
+    error: Option<String>,
 }
 
 impl ClientByHand {
@@ -88,21 +90,33 @@ impl ClientByHand {
         octets
     }
 
-    /// Takes octets of the server in. An error is the client's; its alert is among the octets.
-    pub fn hear(&mut self, octets: &[u8]) -> Result<(), String> {
+    /// Takes octets of the server in. After an error, they are lost.
+    pub fn hear(&mut self, octets: &[u8]) {
         let mut rest = octets;
-        while !rest.is_empty() {
-            self.connection.read_tls(&mut rest).map_err(|error| error.to_string())?;
-            self.connection.process_new_packets().map_err(|error| error.to_string())?;
+        while !rest.is_empty() && self.error.is_none() {
+            self.connection.read_tls(&mut rest).expect("it is read from memory");
+            match self.connection.process_new_packets() {
+                Ok(state) => self.has_heard_close_notify |= state.peer_has_closed(),
+                Err(error) => self.error = Some(error.to_string()),
+            }
             // It ends with `WouldBlock`, or with the end of what the server sends.
             let _ = self.connection.reader().read_to_end(&mut self.content);
         }
-        Ok(())
+    }
+
+    /// What was wrong with what the server sent; its alert is among the octets.
+    pub fn take_error(&mut self) -> Option<String> {
+        self.error.take()
     }
 
     /// What the server has said since the last call.
     pub fn take_content(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.content)
+    }
+
+    /// Whether the server has said that it sends no more.
+    pub fn has_heard_close_notify(&self) -> bool {
+        self.has_heard_close_notify
     }
 
     /// Whether the handshake is under way.

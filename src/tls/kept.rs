@@ -87,6 +87,15 @@ impl CertificateFolder {
         facts(&self.folder.join(CERT))
     }
 
+    /// Returns whether the certificate is one that the CA signed.
+    ///
+    /// sinkd writes a certificate and the CA that signed it into one file. Names say nothing: the
+    /// CAs of two folders on one machine have the same.
+    pub fn is_signed(&self) -> Result<bool, IdentityError> {
+        let (chain, ca) = (certificates(&self.folder.join(CERT))?, certificates(&self.ca_path())?);
+        Ok(chain.get(1) == ca.first())
+    }
+
     /// Returns the certificate for `names`, which are names of DNS and IP addresses, the machine's
     /// own first. `now`: the time since 1970.
     ///
@@ -123,9 +132,11 @@ impl CertificateFolder {
             return Some(format!("it ends at {}", facts.valid_until()));
         }
         // Senders trust what is in the file: it must be what signed the certificate.
-        let ca = certificates(&self.ca_path()).ok();
-        let is_chained = ca.is_some_and(|ca| identity.chain().get(1) == ca.first());
-        (!is_chained).then(|| "its CA is not the one in ca.pem".into())
+        match self.is_signed() {
+            Ok(true) => None,
+            Ok(false) => Some("its CA is not the one in ca.pem".into()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Makes the folder. Returns `false` if another process was faster.
@@ -395,6 +406,20 @@ mod tests {
         assert_eq!(before, [CA, CERT, KEY].map(|name| data.text(name)));
         data.kept().identity(&names(&["b.example"]), NOW).unwrap();
         assert_ne!(before[0], data.text(CA));
+    }
+
+    /// A fleet may have one CA.
+    #[test]
+    fn a_ca_that_was_brought_along_signs_the_certificate() {
+        let (data, fleet) = (Data::new(), Data::new());
+        fleet.kept().identity(&names(&["a.example"]), NOW).unwrap();
+        fs::create_dir(data.0.path().join(FOLDER)).unwrap();
+        for name in [CA, CA_KEY] {
+            fs::copy(fleet.path(name), data.path(name)).unwrap();
+        }
+        assert_eq!(data.changed(&local(), NOW), [false, false, true, true]);
+        assert!(data.kept().is_signed().unwrap());
+        assert_ne!(data.text(KEY), fleet.text(KEY));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod common;
 
 mod arguments;
 mod blast;
+mod cert;
 mod claims;
 mod cli;
 mod compare;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinkd::config::Config;
 use sinkd::log::LogSettings;
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{ByHandSink, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
 
 pub fn config() -> Config {
@@ -62,7 +62,7 @@ impl One {
         socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         sink.wake(Duration::from_millis(1));
         let place = match is_proxied {
-            true => sink.connect_proxied(theirs).unwrap(),
+            true => sink.connect_with(theirs, Beginning::Proxy).unwrap(),
             false => sink.connect(theirs, Protocol::Smtp).unwrap(),
         };
         sink.round();

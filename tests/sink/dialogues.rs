@@ -7,6 +7,8 @@
 //! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
 //! trust: xclient                       clients may send XCLIENT (in the first three lines only)
 //! trust: auth                          clients may authenticate, as whom they like (there, too)
+//! trust: tls                           clients may begin TLS, and authenticate under it (there, too)
+//! trust: tls-required                  the same, and they have to (there, too)
 //! greet: EHLO client.example           the client says so and gets its 250, not shown here
 //! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
 //! C~ half a line                       the client sends without CRLF
@@ -15,6 +17,7 @@
 //! stored: 12 bytes Hello.\r\n          a message was stored; its size and, if not long, its bytes
 //! envelope: client.example ESMTP <a@b> SIZE=9 -> <c@d> NOTIFY=NEVER
 //! closed                               the server has closed
+//! handshake                            from here on, both sides speak under TLS
 //! ```
 //!
 //! A dialogue is held with both syntaxes, and must go the same. Only where there is a twin called
@@ -25,13 +28,16 @@
 //!                                      the client spoke, and how often
 //! envelope: … ; no-brackets, dots      rules broken by the commands of a message
 //! envelope: … ; as PLAIN ann              the client has authenticated
+//! envelope: … ; under TLSv1.3             the message came under TLS
 //! envelope: … ; of CLIENT by way of unix   XCLIENT has named the client
 //! ```
 //!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test sink dialogues` writes down what the server says now: read the difference before you commit
 //! it.
-use sinkd::server::testkit::{Dialogue, StoredMessage, Tolerated, Trust, with_trusting_sink};
+use sinkd::server::testkit::{
+    Dialogue, Pieces as SealedPieces, StoredMessage, Tolerated, Trust, with_trusting_sink,
+};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use std::fmt::Write as _;
@@ -117,6 +123,8 @@ fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let trust = text.lines().take(3).find_map(|line| match line {
         "trust: xclient" => Some(Trust::Xclient),
         "trust: auth" => Some(Trust::Auth),
+        "trust: tls" => Some(Trust::Tls),
+        "trust: tls-required" => Some(Trust::TlsRequired),
         _ => None,
     });
     let trust = trust.unwrap_or(Trust::None);
@@ -156,6 +164,15 @@ impl<'a> Held<'a> {
             return;
         }
         self.answer();
+        if line == "handshake" {
+            let pieces = match self.pieces {
+                Pieces::Turns => SealedPieces::Whole,
+                Pieces::Octets => SealedPieces::Octets,
+            };
+            self.session.handshake(pieces).unwrap();
+            writeln!(self.out, "{line}").unwrap();
+            return;
+        }
         let is_setting =
             ["limits:", "protocol:", "trust:"].iter().any(|setting| line.starts_with(setting));
         if line.starts_with('#') || is_setting || line.is_empty() {
@@ -165,6 +182,10 @@ impl<'a> Held<'a> {
 
     /// Sends the client's turn; writes down the replies.
     fn answer(&mut self) {
+        // Each turn takes a second of the sink's time, and a handshake has ten.
+        if self.turn.is_empty() {
+            return;
+        }
         let turn = std::mem::take(&mut self.turn);
         match self.pieces {
             Pieces::Turns => self.session.say(&turn),
@@ -232,6 +253,9 @@ fn describe(stored: &StoredMessage, out: &mut String) {
     }
     if let (Some(client), Some(peer)) = (decoded.client, decoded.peer) {
         write!(out, "; of {client} by way of {peer}").unwrap();
+    }
+    if let Some(tls) = decoded.tls {
+        write!(out, "; under {}", tls.version.escape_ascii()).unwrap();
     }
     if !decoded.auth.is_empty() {
         write!(out, "; as {}", decoded.auth.escape_ascii()).unwrap();

@@ -30,5 +30,7 @@ mod soup;
 mod stats_record;
 mod storage;
 mod storage_modes;
+mod tls;
+mod tls_settings;
 mod transcripts;
 mod xclient;

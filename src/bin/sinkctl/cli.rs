@@ -10,6 +10,7 @@ use crate::base::data::SEVERAL_FOLDERS;
 use crate::blast::Blast;
 use crate::calibrate::Calibrate;
 use crate::cat::Cat;
+use crate::cert::Cert;
 use crate::compare::Compare;
 use crate::count::Count;
 use crate::generated::{Completions, Man};
@@ -86,6 +87,9 @@ pub enum Command {
     /// Have a running sinkd read its configuration again. Exit with 1 if the changes are in force
     /// except for settings that need a restart.
     Reload(Reload),
+    /// Show the certificates that sinkd made for TLS, and what senders need to trust them; exit
+    /// with 1 if senders would not accept the certificate.
+    Cert(Cert),
     /// List the messages that match a query, newest first; exit with 1 if there are none.
     Search(Search),
     /// Wait until N messages match a query; exit with 1 if the timeout expires first.

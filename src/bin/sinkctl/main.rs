@@ -18,6 +18,7 @@ mod base;
 mod blast;
 mod calibrate;
 mod cat;
+mod cert;
 mod cli;
 mod compare;
 mod count;
@@ -90,6 +91,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Rm(rm) => rm::run(&mut open(only(data)?)?, rm, out),
         Command::Prune(prune) => prune::run(&open(only(data)?)?, prune, out),
         Command::Reload(reload) => reload::run(open(only(data)?)?.path(), reload, out),
+        Command::Cert(cert) => cert::run(open(only(data)?)?.path(), cert, out),
         Command::Search(search) => search::run(open_all(data)?, search, out),
         Command::Wait(wait) => wait::run(open_all(data)?, wait, out),
         Command::Reindex(reindex) => reindex::run(&open(only(data)?)?, reindex, out),

@@ -22,6 +22,20 @@ impl Session {
         is_required && !self.is_authenticated()
     }
 
+    /// Whether clients may authenticate only once they are under TLS.
+    fn auth_waits_for_tls(&self) -> bool {
+        !self.is_secure() && self.policy.auth.as_ref().is_some_and(|auth| auth.under_tls_only)
+    }
+
+    /// The reply to MAIL that waits for AUTH.
+    #[cold]
+    pub(super) fn auth_first(&self) -> &'static Reply {
+        match self.auth_waits_for_tls() {
+            true => self.starttls_first(),
+            false => &reply::AUTH_REQUIRED,
+        }
+    }
+
     /// Octets that the line at the beginning of `rest` may have, where AUTH is offered.
     #[cold]
     pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
@@ -39,6 +53,9 @@ impl Session {
     ) -> Result<Option<Step>, NotAccepted> {
         if self.policy.auth.is_none() {
             return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
+        }
+        if self.auth_waits_for_tls() {
+            return Err(NotAccepted::With(self.starttls_first()));
         }
         match self.state {
             SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),

@@ -31,6 +31,14 @@ impl Session {
         Err(NotAccepted::With(refusal))
     }
 
+    /// The reply to what waits for TLS: where there is none, it is not implemented.
+    pub(super) fn starttls_first(&self) -> &'static Reply {
+        match self.policy.tls {
+            TlsUse::Off => &reply::NOT_IMPLEMENTED,
+            TlsUse::Offered | TlsUse::Required | TlsUse::Implicit => &reply::STARTTLS_FIRST,
+        }
+    }
+
     /// The handshake begins once this reply has left. Nothing that the client has sent before may
     /// be fed (RFC 3207 section 6).
     #[cold]
@@ -70,6 +78,15 @@ impl Session {
         const HANDSHAKE: u8 = 22;
         const MAJOR: u8 = 3;
         matches!(self.state, SessionState::Greeted) && input.starts_with(&[HANDSHAKE, MAJOR])
+    }
+
+    /// A command that waits for TLS is refused; what follows BDAT is payload nevertheless.
+    #[cold]
+    pub(super) fn refuse_before_tls(&mut self, command: Command<'_>) -> Result<Step, NotAccepted> {
+        match command {
+            Command::Bdat { bytes, .. } => Ok(self.discard(bytes, &reply::STARTTLS_FIRST)),
+            _ => Err(NotAccepted::With(&reply::STARTTLS_FIRST)),
+        }
     }
 
     /// Whether a command waits for TLS (RFC 3207 section 4).

@@ -1,0 +1,150 @@
+//! `sinkctl cert`: the certificates that sinkd made, and what senders need to trust them.
+mod senders;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+use sinkd::analysis::Clock;
+use sinkd::tls::{CertificateFacts, CertificateFolder};
+
+use crate::base::clock::SystemClock;
+use crate::base::outcome::{Finding, Out};
+use senders::Sender;
+
+/// Shows the CA and the certificate in the data folder, and the lines that have common senders
+/// require TLS and trust the CA. sinkd makes both when a listener has TLS and no certificate of its
+/// own.
+#[derive(Debug, Args)]
+pub struct Cert {
+    /// Print only the lines for one sender.
+    #[arg(long, value_name = "SENDER", conflicts_with_all = ["json", "pem"])]
+    r#for: Option<Sender>,
+    /// Print the certificate of the CA in PEM, to copy it to where a sender can read it.
+    #[arg(long, conflicts_with = "json")]
+    pem: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What stands before the lines for senders.
+const HOW_TO_TRUST: &str = "\
+A sender that requires TLS and trusts the CA needs these lines. For one that runs as another user
+or on another machine, copy the CA first: sinkctl cert --pem > FILE";
+
+/// The report in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct CertReport {
+    ca: CertificateRow,
+    certificate: CertificateRow,
+    generated: bool,
+    senders: Vec<SenderRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct CertificateRow {
+    path: PathBuf,
+    subject: String,
+    names: Vec<String>,
+    valid_from: String,
+    valid_until: String,
+    sha256: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SenderRow {
+    sender: String,
+    title: &'static str,
+    lines: Vec<String>,
+}
+
+pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
+    let kept = CertificateFolder::of(data);
+    anyhow::ensure!(
+        kept.ca_path().exists(),
+        "{}: not found; sinkd makes it when it starts with --tls or --listen smtps:ADDR, and \
+         without --tls-cert",
+        kept.ca_path().display()
+    );
+    // Senders have other working folders.
+    let path = kept.ca_path().canonicalize()?;
+    if cert.pem {
+        out.write_all(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
+        return Ok(Finding::Holds);
+    }
+    if let Some(sender) = cert.r#for {
+        sender.lines(&path).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        return Ok(Finding::Holds);
+    }
+    let (ca, own) = (kept.ca()?, kept.certificate()?);
+    let generated = kept.is_signed()?;
+    let finding = match reason_to_refuse(&own, generated.then_some(&ca)) {
+        None => Finding::Holds,
+        Some(reason) => {
+            eprintln!("sinkctl: {reason}; sinkctl reload makes it anew");
+            Finding::DoesNotHold
+        }
+    };
+    let report = CertReport {
+        certificate: row(path.with_file_name("cert.pem"), own),
+        senders: Sender::ALL.iter().map(|sender| sender_row(*sender, &path)).collect(),
+        ca: row(path, ca),
+        generated,
+    };
+    match cert.json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        false => print(&report, out)?,
+    }
+    Ok(finding)
+}
+
+/// Why senders would not accept the certificate; `signer`: the CA, if it signed it.
+fn reason_to_refuse(own: &CertificateFacts, signer: Option<&CertificateFacts>) -> Option<String> {
+    let Some(ca) = signer else {
+        return Some("the CA did not sign the certificate".into());
+    };
+    let now = i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX);
+    let ended = [("CA", ca), ("certificate", own)].into_iter().find(|(_, it)| now > it.not_after);
+    ended.map(|(name, facts)| format!("the {name} expired at {}", facts.valid_until()))
+}
+
+fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
+    CertificateRow {
+        path,
+        valid_from: facts.valid_from(),
+        valid_until: facts.valid_until(),
+        subject: facts.subject,
+        names: facts.names,
+        sha256: facts.fingerprint,
+    }
+}
+
+fn sender_row(sender: Sender, ca: &Path) -> SenderRow {
+    SenderRow { sender: sender.name(), title: sender.title(), lines: sender.lines(ca) }
+}
+
+fn print(report: &CertReport, out: &mut Out) -> anyhow::Result<()> {
+    let CertReport { ca, certificate, generated, senders } = report;
+    let made = if *generated { "made by sinkd, signed by the CA" } else { "not signed by the CA" };
+    for (label, value) in [
+        ("CA", ca.path.display().to_string()),
+        ("subject", ca.subject.clone()),
+        ("SHA-256", ca.sha256.clone()),
+        ("valid until", ca.valid_until.clone()),
+        ("certificate", certificate.path.display().to_string()),
+        ("origin", made.into()),
+        ("names", certificate.names.join(", ")),
+        ("valid until", certificate.valid_until.clone()),
+    ] {
+        writeln!(out, "{label:<13} {value}")?;
+    }
+    writeln!(out, "\n{HOW_TO_TRUST}")?;
+    for SenderRow { sender, title, lines } in senders {
+        writeln!(out, "\n{title} (--for {sender}):")?;
+        lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `sinkctl cert`: what it says of the certificates that sinkd made, and for senders.
+use crate::common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Sink, sinkctl};
+use serde_json::Value;
+use tempfile::tempdir;
+
+/// What the command prints, its errors, and its exit code.
+fn cert(data: &Path, args: &[&str]) -> (String, String, i32) {
+    let (out, errors, code) = sinkctl(data, &[&["cert"], args].concat());
+    (String::from_utf8(out).unwrap(), errors, code)
+}
+
+#[track_caller]
+fn report(data: &Path) -> Value {
+    let (out, errors, code) = cert(data, &["--json"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    serde_json::from_str(&out).unwrap()
+}
+
+#[test]
+fn sinkd_and_sinkctl_tell_of_one_ca() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--tls", "--hostname", "mx.example"]);
+    let report = report(data.path());
+    let (path, sha256) = (&report["ca"]["path"], report["ca"]["sha256"].as_str().unwrap());
+    assert_eq!(sha256.len(), 32 * 3 - 1);
+    let announced = sink.announced.iter().find(|line| line.starts_with("TLS with")).unwrap();
+    let file = data.path().join("tls/ca.pem");
+    assert_eq!(*announced, format!("TLS with the CA in {}, SHA-256 {sha256}", file.display()));
+    assert_eq!(path.as_str().map(Path::new), Some(&*file.canonicalize().unwrap()));
+    assert_eq!(report["generated"], true);
+    let names = report["certificate"]["names"].as_array().unwrap();
+    for name in ["mx.example", "localhost", "127.0.0.1", "::1"] {
+        assert!(names.contains(&name.into()), "{names:?}");
+    }
+    let text = cert(data.path(), &[]).0;
+    assert!(text.contains(sha256) && text.contains("made by sinkd, signed by the CA"), "{text}");
+    // The CA is the same after a restart, and the certificate has the new name.
+    assert!(sink.stop().success());
+    let sink = Sink::start(data.path(), &["--listen", "smtps:127.0.0.1:0"]);
+    let next = self::report(data.path());
+    assert_eq!(next["ca"], report["ca"]);
+    assert_ne!(next["certificate"], report["certificate"]);
+    assert!(sink.announced.iter().any(|line| line.starts_with("SMTPS on 127.0.0.1:")));
+}
+
+#[test]
+fn each_sender_gets_its_lines_alone() {
+    let data = tempdir().unwrap();
+    drop(Sink::start(data.path(), &["--tls"]));
+    let report = report(data.path());
+    let senders = report["senders"].as_array().unwrap();
+    assert!(senders.len() > 12);
+    let all = cert(data.path(), &[]).0;
+    for sender in senders {
+        let name = sender["sender"].as_str().unwrap();
+        let (lines, errors, code) = cert(data.path(), &["--for", name]);
+        assert_eq!((code, errors.as_str()), (0, ""));
+        let expected = sender["lines"].as_array().unwrap().iter();
+        let expected: Vec<&str> = expected.map(|line| line.as_str().unwrap()).collect();
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected, "{name}");
+        for line in expected {
+            assert!(all.contains(&format!("\n    {line}\n")), "{line}: {all}");
+        }
+    }
+    let (pem, errors, code) = cert(data.path(), &["--pem"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert_eq!(pem, fs::read_to_string(data.path().join("tls/ca.pem")).unwrap());
+}
+
+#[test]
+fn a_folder_without_certificates_or_with_others_is_reported() {
+    let data = tempdir().unwrap();
+    drop(Sink::start(data.path(), &[]));
+    let (out, errors, code) = cert(data.path(), &[]);
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(errors.contains("tls/ca.pem: not found; sinkd makes it when it starts"), "{errors}");
+    drop(Sink::start(data.path(), &["--tls"]));
+    let other = tempdir().unwrap();
+    drop(Sink::start(other.path(), &["--tls", "--hostname", "other.example"]));
+    let [own, others] = [data.path(), other.path()].map(|data| data.join("tls"));
+    // A CA with the same subject is another one all the same: compare signatures, not names.
+    fs::copy(others.join("ca.pem"), own.join("ca.pem")).unwrap();
+    let (_, errors, code) = cert(data.path(), &[]);
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains("the CA did not sign the certificate"), "{errors}");
+    fs::write(own.join("ca.pem"), "x").unwrap();
+    let (_, errors, code) = cert(data.path(), &[]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("tls/ca.pem: expected certificates in PEM, found no"), "{errors}");
+    // The next start makes both anew.
+    drop(Sink::start(data.path(), &["--tls"]));
+    assert_eq!(cert(data.path(), &[]).2, 0);
+}

@@ -1,0 +1,393 @@
+//! TLS of the server, octet by octet: what comes before a handshake, within it, and after it.
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sinkd::config::{Config, Tls};
+use sinkd::server::by_hand::Beginning;
+use sinkd::server::testkit::{Dialogue, Observed, OneByOne, Pieces};
+use sinkd::smtp::envelope;
+use sinkd::smtp::limits::Protocol;
+use sinkd::stats::Counter;
+use sinkd::tls::by_hand::ClientOffer;
+
+const MESSAGE: &[u8] = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
+
+fn sink() -> OneByOne {
+    OneByOne::of(Config { tls: Tls::Offered, ..Config::default() })
+}
+
+/// A client that has said EHLO.
+fn greeted(sink: &mut OneByOne) -> Dialogue<'_> {
+    let mut client = sink.connect(Protocol::Smtp);
+    client.say(b"EHLO c\r\n");
+    assert!(text(client.take_replies()).contains("STARTTLS"));
+    client
+}
+
+fn text(octets: Vec<u8>) -> String {
+    String::from_utf8(octets).unwrap()
+}
+
+// ------------------------------------------------------------ before the handshake
+
+/// CVE-2011-0411 and its family: what an attacker puts behind STARTTLS must not be read as if the
+/// client had said it under TLS.
+fn injected(between: &[u8]) {
+    let mut sink = sink();
+    let mut client = greeted(&mut sink);
+    client.say(&[b"STARTTLS\r\n", between].concat());
+    assert_eq!(text(client.take_replies()), "220 2.0.0 Begin the TLS handshake\r\n");
+    client.handshake(Pieces::Whole).unwrap();
+    assert_eq!(text(client.take_replies()), "", "nothing is answered that was said in plain text");
+    client.say(MESSAGE);
+    let replies = text(client.take_replies());
+    assert!(replies.starts_with("503 5.5.1 Send EHLO"), "the session starts over: {replies}");
+    client.say(b"EHLO mine\r\n");
+    client.take_replies();
+    client.say(&[MESSAGE, b"mine\r\n.\r\n"].concat());
+    let outcome = client.leave();
+    assert_eq!(outcome.stored.len(), 1);
+    let stored = &outcome.stored[0];
+    assert_eq!(stored.payload, b"mine\r\n");
+    let decoded = envelope::decode(&stored.envelope).unwrap();
+    assert_eq!((decoded.helo, decoded.recipients_count()), (&b"mine"[..], 1));
+    assert_eq!(sink.take_counted(Counter::TlsDiscarded), 1);
+}
+
+#[test]
+fn a_command_behind_starttls_is_thrown_away_and_counted() {
+    injected(b"RSET\r\n");
+}
+
+#[test]
+fn a_hello_behind_starttls_is_thrown_away() {
+    injected(b"EHLO attacker\r\n");
+}
+
+#[test]
+fn a_transaction_behind_starttls_is_thrown_away() {
+    injected(
+        b"EHLO x\r\nMAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nDATA\r\nx\r\n.\r\n",
+    );
+}
+
+#[test]
+fn half_a_command_behind_starttls_does_not_become_the_beginning_of_one_under_tls() {
+    injected(b"MAIL FROM:<attacker@x.example> SIZE=");
+}
+
+#[test]
+fn a_line_without_an_end_behind_starttls_is_thrown_away() {
+    injected(&b"x".repeat(3000));
+}
+
+#[test]
+fn a_chunk_behind_starttls_is_thrown_away() {
+    injected(b"BDAT 1000000 LAST\r\nabc");
+}
+
+#[test]
+fn an_empty_line_behind_starttls_is_thrown_away() {
+    injected(b"\r\n");
+}
+
+/// What comes after the reply, still in plain text, is where a hello should be.
+#[test]
+fn a_command_in_place_of_the_handshake_ends_the_connection() {
+    for said in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
+        let mut sink = sink();
+        let mut client = greeted(&mut sink);
+        client.say(b"STARTTLS\r\n");
+        client.take_replies();
+        client.say_octets(said);
+        client.say_octets(&[b' '; 64]);
+        let outcome = client.leave();
+        assert!(outcome.closed && outcome.replies.is_empty(), "{outcome:?}");
+        assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{said:?}");
+    }
+}
+
+/// What an attacker puts behind our reply is the client's problem; nothing of a session before the
+/// handshake may show after it.
+#[test]
+fn nothing_said_before_the_handshake_shows_after_it() {
+    let mut sink = sink();
+    let mut client = greeted(&mut sink);
+    client.say(b"MAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nRSET\r\nSTARTTLS\r\n");
+    client.take_replies();
+    client.handshake(Pieces::Whole).unwrap();
+    client.say(b"RCPT TO:<c@d.example>\r\nDATA\r\nHELO mine\r\n");
+    let replies = text(client.take_replies());
+    assert!(replies.starts_with("503 5.5.1 Send EHLO or HELO first\r\n503 "), "{replies}");
+    client.say(&[MESSAGE, b".\r\n"].concat());
+    let outcome = client.leave();
+    let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
+    assert_eq!((decoded.helo, decoded.mail_from), (&b"mine"[..], &b"a@b.example"[..]));
+}
+
+// ------------------------------------------------------------ within the handshake
+
+#[test]
+fn a_handshake_that_ends_at_any_octet_is_counted_and_holds_nothing() {
+    let mut sink = sink();
+    let hello = {
+        let mut client = sink.connect_with(Beginning::Tls);
+        client.handshake(Pieces::Whole).unwrap();
+        assert!(text(client.take_replies()).starts_with("220 "));
+        client.leave();
+        sink.tls_client().take_octets()
+    };
+    for end in 0..hello.len() {
+        let mut client = sink.connect_with(Beginning::Tls);
+        client.say_octets(&hello[..end]);
+        let outcome = client.leave();
+        assert!(outcome.replies.is_empty(), "{end}: {outcome:?}");
+    }
+    assert_eq!(sink.take_counted(Counter::TlsFailedCutOff), hello.len() as u64);
+}
+
+#[test]
+fn a_handshake_of_which_any_octet_was_changed_ends_or_succeeds_and_holds_nothing() {
+    let mut sink = sink();
+    let hello = {
+        sink.connect_with(Beginning::Tls).leave();
+        sink.tls_client().take_octets()
+    };
+    for at in 0..hello.len() {
+        let mut changed = hello.clone();
+        changed[at] ^= 0x41;
+        let mut client = sink.connect_with(Beginning::Tls);
+        client.say_octets(&changed);
+        client.leave();
+    }
+    // And it serves the next.
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.handshake(Pieces::Octets).unwrap();
+    assert!(text(client.leave().replies).starts_with("220 "));
+}
+
+#[test]
+fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
+    let mut sink = sink();
+    let mut client = sink.connect_with(Beginning::Tls);
+    let told = client.handshake_of(ClientOffer::trusting_nobody().client(), Pieces::Whole);
+    assert!(told.unwrap_err().contains("UnknownIssuer"));
+    assert!(client.is_closed());
+    client.leave();
+    assert_eq!(sink.take_counted(Counter::TlsFailedUnknownCa), 1);
+}
+
+#[test]
+fn plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text() {
+    let mut sink = sink();
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.say_octets(b"EHLO client.example\r\n");
+    let outcome = client.leave();
+    let expected = "554 5.7.0 This port begins with TLS: connect with implicit TLS\r\n";
+    assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
+    assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1);
+}
+
+#[test]
+fn a_client_that_waits_for_a_greeting_is_told_after_ten_seconds_and_one_that_stalls_is_closed() {
+    let mut sink = sink();
+    let mut waiting = sink.connect_with(Beginning::Tls);
+    waiting.wait(Duration::from_millis(9_900));
+    assert_eq!((waiting.take_replies(), waiting.is_closed()), (Vec::new(), false));
+    waiting.wait(Duration::from_millis(200));
+    assert!(text(waiting.leave().replies).starts_with("554 5.7.0 This port begins with TLS"));
+    assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
+    let hello = sink.tls_client().take_octets();
+    let mut stalled = sink.connect_with(Beginning::Tls);
+    stalled.say_octets(&hello[..50]);
+    stalled.wait(Duration::from_secs(9));
+    stalled.say_octets(&hello[50..60]);
+    assert!(!stalled.is_closed(), "an octet now and then does not make it longer");
+    stalled.wait(Duration::from_secs(2));
+    let outcome = stalled.leave();
+    assert_eq!((outcome.replies, outcome.closed), (Vec::new(), true));
+    assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
+}
+
+#[test]
+fn tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted() {
+    let mut sink = sink();
+    sink.connect_with(Beginning::Tls).leave();
+    let hello = sink.tls_client().take_octets();
+    for piece in [1, hello.len()] {
+        let mut client = sink.connect(Protocol::Smtp);
+        client.take_replies();
+        hello.chunks(piece).for_each(|octets| client.say_octets(octets));
+        let outcome = client.leave();
+        let expected = "554 5.7.0 This port begins in plain text: connect without implicit TLS\r\n";
+        assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
+        assert_eq!(sink.take_counted(Counter::TlsFailedTlsOnPlainPort), 1);
+    }
+}
+
+#[test]
+fn a_proxy_names_the_client_before_the_handshake() {
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.1 4660 465\r\n";
+    for pieces in [Pieces::Whole, Pieces::Octets] {
+        let mut sink = sink();
+        let mut client = sink.connect_with(Beginning::ProxyThenTls);
+        client.say_octets(header);
+        client.handshake(pieces).unwrap();
+        client.say(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
+        let outcome = client.leave();
+        let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
+        assert_eq!(decoded.client.unwrap().to_string(), "192.0.2.7:4660");
+        assert_eq!(decoded.peer.unwrap().to_string(), "unix");
+        assert_eq!(decoded.tls.unwrap().version, b"TLSv1.3");
+        assert_eq!(decoded.tls.unwrap().server_name, b"localhost");
+    }
+    // The hello may come together with the header.
+    let mut sink = sink();
+    sink.connect_with(Beginning::Tls).leave();
+    let mut tls = sink.tls_client();
+    let mut client = sink.connect_with(Beginning::ProxyThenTls);
+    client.say_octets(&[&header[..], &tls.take_octets()].concat());
+    client.handshake_of(tls, Pieces::Whole).unwrap();
+    assert!(text(client.leave().replies).starts_with("220 "));
+}
+
+// ------------------------------------------------------------ after the handshake
+
+#[test]
+fn a_close_without_close_notify_within_a_payload_is_no_message() {
+    for is_told in [true, false] {
+        for end in [&b"two\r\n."[..], b"two\r\n.\r", b""] {
+            let mut sink = sink();
+            let mut client = sink.connect_with(Beginning::Tls);
+            client.handshake(Pieces::Whole).unwrap();
+            client.say(&[b"EHLO c\r\n", MESSAGE].concat());
+            client.say(b"one\r\n");
+            client.say(end);
+            if is_told {
+                client.close_tls();
+            }
+            let outcome = client.leave();
+            assert!(outcome.stored.is_empty(), "{end:?}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn close_notify_is_answered_by_one_and_quit_by_another() {
+    let mut sink = sink();
+    for says_quit in [true, false] {
+        let mut client = sink.connect_with(Beginning::Tls);
+        client.handshake(Pieces::Whole).unwrap();
+        match says_quit {
+            true => client.say(b"QUIT\r\n"),
+            false => client.close_tls(),
+        }
+        assert!(client.has_heard_close_notify(), "QUIT: {says_quit}");
+        assert!(client.leave().closed);
+    }
+}
+
+#[test]
+fn a_record_that_was_changed_ends_the_connection_and_loses_what_was_not_whole() {
+    let mut sink = sink();
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.handshake(Pieces::Whole).unwrap();
+    client.say(&[b"EHLO c\r\n", MESSAGE, b"first\r\n.\r\n", MESSAGE].concat());
+    client.say_changed(b"second\r\n.\r\n");
+    let outcome = client.leave();
+    assert_eq!(outcome.stored.len(), 1);
+    assert!(outcome.closed);
+    assert_eq!(sink.take_counted(Counter::TlsFailedBadRecord), 1);
+}
+
+#[test]
+fn a_session_is_resumed_and_the_envelope_says_so() {
+    let mut sink = sink();
+    sink.connect_with(Beginning::Tls).leave();
+    let offer = sink.tls_offer();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut client = sink.connect_with(Beginning::Tls);
+        client.handshake_of(offer.client(), Pieces::Whole).unwrap();
+        client.say(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
+        let outcome = client.leave();
+        let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
+        seen.push(decoded.tls.unwrap().is_resumed);
+    }
+    assert_eq!(seen, [false, true]);
+    assert_eq!(sink.take_counted(Counter::TlsResumed), 1);
+}
+
+/// The dialogue under TLS, sealed in these pieces of content, and its octets cut.
+fn run(sink: &mut OneByOne, dialogue: &[u8], contents: &[usize], octets: Pieces) -> Observed {
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.handshake(octets).unwrap();
+    let mut from = 0;
+    for to in contents.iter().copied().chain([dialogue.len()]) {
+        client.say(&dialogue[from..to]);
+        from = to;
+    }
+    let mut outcome = client.leave();
+    // The time of a handshake is not the same twice.
+    for stored in &mut outcome.stored {
+        stored.envelope = without_tls(&stored.envelope);
+    }
+    outcome
+}
+
+fn without_tls(envelope: &[u8]) -> Vec<u8> {
+    let mut rest = envelope;
+    let mut kept = Vec::new();
+    while let [tag, a, b, c, d, ..] = *rest {
+        let bytes = 5 + u32::from_le_bytes([a, b, c, d]) as usize;
+        if tag != envelope::Tag::Tls as u8 {
+            kept.extend_from_slice(&rest[..bytes]);
+        }
+        rest = &rest[bytes..];
+    }
+    kept
+}
+
+fn dialogue() -> Vec<u8> {
+    let long = b"..0123456789abcdef\r\n".repeat(2500);
+    [
+        &b"EHLO c\r\nNOOP\r\n"[..],
+        MESSAGE,
+        b"one\r\n.\r\n",
+        MESSAGE,
+        &long,
+        b".\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\nde",
+        b"NOOP\r\nQUIT\r\n",
+    ]
+    .concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The same replies and messages wherever a client ends its records, and wherever the network
+    /// cuts them, and the same as in plain text.
+    #[test]
+    fn a_dialogue_under_tls_goes_the_same_whatever_its_records_and_their_cuts(
+        mut cuts in prop::collection::vec(0_usize..50_300, 0..6),
+        in_octets in any::<bool>(),
+    ) {
+        let dialogue = dialogue();
+        cuts.iter_mut().for_each(|cut| *cut = (*cut).min(dialogue.len()));
+        cuts.sort_unstable();
+        let mut sink = sink();
+        let mut plain = sink.connect(Protocol::Smtp);
+        plain.say(&dialogue);
+        let plain = plain.leave();
+        prop_assert_eq!(plain.stored.len(), 3);
+        let octets = if in_octets { Pieces::Octets } else { Pieces::Whole };
+        let under_tls = run(&mut sink, &dialogue, &cuts, octets);
+        prop_assert_eq!(&under_tls.stored.len(), &3);
+        for (one, other) in under_tls.stored.iter().zip(&plain.stored) {
+            prop_assert_eq!(&one.payload, &other.payload);
+        }
+        let told = |replies: &[u8]| text(replies.to_vec()).replace("250-STARTTLS\r\n", "");
+        let plain_replies = told(&plain.replies).replace("250-HELP\r\n250 STARTTLS", "250 HELP");
+        prop_assert_eq!(told(&under_tls.replies), plain_replies);
+    }
+}
