@@ -24,7 +24,7 @@ impl ClientOffer {
         ClientOffer::of(Some(ca), provider().cipher_suites.clone())
     }
 
-    /// The same for each cipher suite alone that a key for ECDSA can serve, and with it one version.
+    /// The same for each cipher suite that a key for ECDSA can serve, and with it one version.
     pub fn each_suite(ca: &Path) -> Vec<ClientOffer> {
         let suites = provider().cipher_suites.clone().into_iter();
         let is_for_ecdsa = |suite: &SupportedCipherSuite| {

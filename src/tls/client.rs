@@ -32,9 +32,9 @@ pub struct Secured {
 /// Whether a handshake continued an earlier session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
-    /// It is a full one.
+    /// With keys of its own.
     New,
-    /// Keys follow from an earlier one: no certificate was shown.
+    /// With a ticket of an earlier session.
     Resumed,
 }
 

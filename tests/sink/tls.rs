@@ -30,7 +30,7 @@ fn text(octets: Vec<u8>) -> String {
 
 // ------------------------------------------------------------ before the handshake
 
-/// CVE-2011-0411 and its family: what an attacker puts behind STARTTLS must not be read as if the
+/// CVE-2011-0411 and its family: what an attacker puts after STARTTLS must not be read as if the
 /// client had said it under TLS.
 fn injected(between: &[u8]) {
     let mut sink = sink();
@@ -55,39 +55,39 @@ fn injected(between: &[u8]) {
 }
 
 #[test]
-fn a_command_behind_starttls_is_thrown_away_and_counted() {
+fn a_command_after_starttls_is_thrown_away_and_counted() {
     injected(b"RSET\r\n");
 }
 
 #[test]
-fn a_hello_behind_starttls_is_thrown_away() {
+fn a_hello_after_starttls_is_thrown_away() {
     injected(b"EHLO attacker\r\n");
 }
 
 #[test]
-fn a_transaction_behind_starttls_is_thrown_away() {
+fn a_transaction_after_starttls_is_thrown_away() {
     injected(
         b"EHLO x\r\nMAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nDATA\r\nx\r\n.\r\n",
     );
 }
 
 #[test]
-fn half_a_command_behind_starttls_does_not_become_the_beginning_of_one_under_tls() {
+fn half_a_command_after_starttls_does_not_become_the_beginning_of_one_under_tls() {
     injected(b"MAIL FROM:<attacker@x.example> SIZE=");
 }
 
 #[test]
-fn a_line_without_an_end_behind_starttls_is_thrown_away() {
+fn a_line_without_an_end_after_starttls_is_thrown_away() {
     injected(&b"x".repeat(3000));
 }
 
 #[test]
-fn a_chunk_behind_starttls_is_thrown_away() {
+fn a_chunk_after_starttls_is_thrown_away() {
     injected(b"BDAT 1000000 LAST\r\nabc");
 }
 
 #[test]
-fn an_empty_line_behind_starttls_is_thrown_away() {
+fn an_empty_line_after_starttls_is_thrown_away() {
     injected(b"\r\n");
 }
 
@@ -107,7 +107,7 @@ fn a_command_in_place_of_the_handshake_ends_the_connection() {
     }
 }
 
-/// What an attacker puts behind our reply is the client's problem; nothing of a session before the
+/// What an attacker puts after our reply is the client's problem; nothing of a session before the
 /// handshake may show after it.
 #[test]
 fn nothing_said_before_the_handshake_shows_after_it() {

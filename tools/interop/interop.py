@@ -21,6 +21,7 @@ from bottlenecks import bottlenecks_are_named  # noqa: E402
 from clients import by_command, by_library, by_python, by_relay, by_sinkctl  # noqa: E402
 from consistency import figures_agree  # noqa: E402
 from corpus import compare  # noqa: E402
+from encrypted import relays_require_tls, scanners_find_nothing, senders_use_tls  # noqa: E402
 from haproxy import proxies_name_their_clients  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
@@ -38,9 +39,9 @@ CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
-          swaks_names_clients, senders_log_in]
+          swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; no other takes 10 s).
-LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
+LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen, scanners_find_nothing]
 
 
 def check(sink, sent):

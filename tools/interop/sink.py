@@ -25,11 +25,14 @@ class Sink:
             [*before, os.path.join(programs, "sinkd"), "--listen", f"{host}:0",
              "--data", self.data, "--log-level", "warn", "--http", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE, text=True)
-        self.port, self.lmtp_port, self.http_port = None, None, None
+        self.port, self.lmtp_port, self.http_port, self.tls_port = None, None, None, None
         for line in self.process.stdout:
             found = re.match(r"sinkd: SMTP on [\d.]+:(\d+)", line)
             if found:
                 self.port = int(found[1])
+            found = re.match(r"sinkd: SMTPS on [\d.]+:(\d+)", line)
+            if found:
+                self.tls_port = int(found[1])
             found = re.match(r"sinkd: LMTP on 127\.0\.0\.1:(\d+)", line)
             if found:
                 self.lmtp_port = int(found[1])

@@ -88,8 +88,8 @@ pub enum SessionFault {
     /// TLS is required.
     #[error("TLS is required, but the server does not announce STARTTLS")]
     NoStartTls,
-    /// Octets in plain text after the reply to STARTTLS. An attacker between server and client may
-    /// have put them there (RFC 3207 section 5).
+    /// Octets in plain text after the reply to STARTTLS, which an attacker between server and
+    /// client may have put there (RFC 3207 section 5).
     #[error("the server sent more in plain text after its reply to STARTTLS")]
     PlainAfterStartTls,
     /// No mechanism of the account is announced.

@@ -124,9 +124,9 @@ fn sessions_are_resumed_unless_a_flag_forbids_it() {
 fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
     let (place, other) = (Place::new(&[]), Place::new(&[]));
     let (ca, other_ca) = (place.ca(), other.ca());
-    for (flags, kind) in [
-        (["--ca", &other_ca, "--tls-name", "localhost"], "TLS peer_unknown_ca"),
-        (["--ca", &ca, "--tls-name", "other.example"], "TLS peer_wrong_name"),
+    for (flags, kind, hint) in [
+        (["--ca", &other_ca, "--tls-name", "localhost"], "TLS peer_unknown_ca", "with --ca"),
+        (["--ca", &ca, "--tls-name", "other.example"], "TLS peer_wrong_name", "with --tls-name"),
     ] {
         for (to, mode) in [(place.to(), "required"), (place.to_implicit(), "implicit")] {
             let args = [&["--tls", mode], &flags[..]].concat();
@@ -136,7 +136,11 @@ fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
             assert_eq!(found.len(), 1, "{found:?}");
             // Both connections, and none of them again.
             assert!(found[0].0 == kind && found[0].1 <= 2, "{found:?}");
+            let recorded = &report["stats"]["totals"]["tls_failed"];
+            assert_eq!(recorded.as_u64(), Some(found[0].1), "{report}");
             assert!(errors.contains("nothing can be sent to"), "{errors}");
+            assert!(errors.contains(&format!("sinkctl: {kind}: ")), "{errors}");
+            assert!(errors.contains(hint), "{errors}");
         }
     }
 }
