@@ -199,8 +199,16 @@ impl Conn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Over::Failed(e.to_string())),
+                Err(e) => return Err(self.broken(&e)),
             }
+        }
+    }
+
+    /// How the connection ended, if its socket has failed.
+    fn broken(&self, error: &io::Error) -> Over {
+        match self.is_handshaking() {
+            true => Over::Tls(Failure::CutOff),
+            false => Over::Failed(error.to_string()),
         }
     }
 
@@ -294,7 +302,7 @@ impl Conn {
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(Over::Failed(e.to_string())),
+                    Err(e) => return Err(self.broken(&e)),
                 }
                 continue;
             }

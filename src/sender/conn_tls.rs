@@ -29,7 +29,7 @@ pub(super) struct SealingRoom {
 /// How far TLS has come.
 enum Layer {
     Handshake(ClientHandshake),
-    Records(Records),
+    Records(Box<Records>),
     /// Nothing can be sealed: it was closed, or has failed.
     Over,
 }
@@ -150,7 +150,7 @@ impl ConnTls {
 
     /// From here on there are records.
     pub fn secured(&mut self, records: Records) {
-        self.layer = Layer::Records(records);
+        self.layer = Layer::Records(Box::new(records));
     }
 
     /// Seals octets of `slices`, as many as a batch has; nothing waits to be written.
@@ -220,4 +220,134 @@ fn push(
         ends.push_back((end, octets - before));
         before = octets;
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::tls::{
+        Acceptor, CertificateFolder, ClientCertificates, Handshake, HandshakeStep, ServerTrust,
+        SessionReuse,
+    };
+
+    /// The target's end of a connection.
+    struct Target {
+        socket: UnixStream,
+        records: Records,
+        unread: Vec<u8>,
+    }
+
+    impl Target {
+        /// Content of all records that have come whole.
+        fn content(&mut self) -> Vec<u8> {
+            read_all(&mut self.socket, &mut self.unread);
+            let (mut content, mut at) = (Vec::new(), 0);
+            loop {
+                match self.records.open(&mut self.unread[at..]).unwrap() {
+                    Opened::Content { place, octets } => {
+                        content.extend_from_slice(&self.unread[at..][place]);
+                        at += octets;
+                    }
+                    Opened::Nothing { octets } => at += octets,
+                    Opened::Incomplete => break,
+                    Opened::Closed => panic!("it is open"),
+                }
+            }
+            self.unread.drain(..at);
+            content
+        }
+    }
+
+    fn read_all(socket: &mut UnixStream, unread: &mut Vec<u8>) {
+        let mut buffer = [0; 4096];
+        loop {
+            match socket.read(&mut buffer) {
+                Ok(0) => panic!("it is open"),
+                Ok(n) => unread.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// A connection whose handshake is done, over a socket with little room.
+    fn established() -> (ConnTls, Stream, Target) {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::log::ProcessClock::get().unix();
+        let kept = CertificateFolder::of(folder.path());
+        let identity = kept.identity(&["localhost".into()], now).unwrap();
+        let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
+        let trust = ServerTrust::Anyone;
+        let connector = Connector::new("localhost", &trust, None, SessionReuse::Never).unwrap();
+        let (ours, mut socket) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket2::SockRef::from(&ours).set_send_buffer_size(1).unwrap();
+        let mut stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
+        let mut tls = ConnTls::begin(&connector, 0).unwrap();
+        let mut server = Some(Handshake::new(&acceptor).unwrap());
+        let (mut unread, mut records) = (Vec::new(), None);
+        let mut buffer = vec![0; 1 << 16];
+        while records.is_none() || tls.is_handshaking() {
+            while tls.has_sealed() {
+                assert_eq!(tls.write(&mut stream, &mut SealingRoom::default()).unwrap(), 0);
+                read_all(&mut socket, &mut unread);
+            }
+            if let Some(handshake) = server.take() {
+                let mut out = Vec::new();
+                let (used, step) = handshake.advance(&mut unread, &mut out);
+                unread.drain(..used);
+                socket.write_all(&out).unwrap();
+                match step.unwrap() {
+                    HandshakeStep::Blocked(handshake) => server = Some(handshake),
+                    HandshakeStep::Done(done) => records = Some(done.records),
+                }
+            }
+            let held = tls.lend_held(&mut buffer).unwrap();
+            let Ok(n) = stream.read(&mut buffer[held..]) else { continue };
+            tls.took_held();
+            if let Received::Secured(secured) = tls.next(&mut buffer[..held + n], &mut 0).unwrap() {
+                tls.secured(secured.records);
+            }
+        }
+        let records = records.unwrap();
+        (tls, stream, Target { socket, records, unread })
+    }
+
+    #[test]
+    fn octets_are_out_when_their_record_is() {
+        let (mut tls, mut stream, mut target) = established();
+        let mut room = SealingRoom::default();
+        let large: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+        let pieces: [&[u8]; 5] = [b"MAIL\r\n", b"DATA\r\n", &large, b".\r\n", &large[..16_384]];
+        let all = pieces.concat();
+        let (mut counted, mut found) = (0, Vec::new());
+        while counted < all.len() {
+            if !tls.has_sealed() {
+                let mut skipped = counted;
+                let rest = pieces.map(|piece| {
+                    let skip = skipped.min(piece.len());
+                    skipped -= skip;
+                    IoSlice::new(&piece[skip..])
+                });
+                tls.seal(&rest, &mut room).unwrap();
+            }
+            counted += tls.write(&mut stream, &mut room).unwrap();
+            found.extend(target.content());
+            assert_eq!(counted, found.len(), "what is out can be read, and nothing else");
+        }
+        assert!(found == all);
+        assert!(room.sealed.capacity() > 0, "room is given back");
+    }
+
+    #[test]
+    fn the_end_is_told() {
+        let (mut tls, mut stream, mut target) = established();
+        tls.close(&mut stream);
+        read_all(&mut target.socket, &mut target.unread);
+        assert_eq!(target.records.open(&mut target.unread).unwrap(), Opened::Closed);
+    }
 }

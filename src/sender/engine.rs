@@ -21,7 +21,7 @@ use super::shared::SharedRun;
 use super::source::{Next, Outcome, SessionEnd};
 use super::tally::FailureKind;
 use super::waiting::WantedMessage;
-use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault};
+use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault, StartTls};
 use crate::tls::Failure;
 use crate::wording::without_numbers;
 
@@ -100,6 +100,10 @@ impl<'a, N: Network> Engine<'a, N> {
         ledger: Ledger,
         shared: &'a SharedRun,
     ) -> Engine<'a, N> {
+        assert!(
+            settings.tls.is_some() || settings.session.start_tls == StartTls::Never,
+            "a session that asks for TLS has what its handshake goes by"
+        );
         Engine {
             network,
             scheduler: Scheduler::new(&settings),
@@ -384,6 +388,9 @@ impl<'a, N: Network> Engine<'a, N> {
         let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
         let Closed { mut place, was_of_use, meaning } = closed;
         conn.close(place.begun, &mut self.ledger);
+        if let Over::Tls(failure) = over {
+            self.ledger.tls_failed(failure);
+        }
         let fault = conn.session.fault();
         if is_out_of_step(fault) {
             self.ledger.tally.unasked += 1;

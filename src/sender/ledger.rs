@@ -6,7 +6,7 @@ use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
 use super::tally::{FailureKind, SendingTally};
 use crate::smtp::client::{Done, OutgoingMail, Phase, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
-use crate::tls::{SessionKind, TLS_1_3};
+use crate::tls::{Failure, SessionKind, TLS_1_3};
 
 /// Reply codes that are counted: 200 to 599.
 pub(super) const CODES: std::ops::Range<u16> = 200..600;
@@ -120,6 +120,12 @@ impl Ledger {
         if kind == SessionKind::Resumed {
             self.recorder.add(Counter::TlsResumed, 1);
         }
+    }
+
+    /// TLS of a connection has failed, before or after the end of its handshake.
+    #[cold]
+    pub fn tls_failed(&mut self, failure: Failure) {
+        self.recorder.add(Counter::TLS_FAILED[failure as usize], 1);
     }
 
     /// A message is given to a session.

@@ -84,6 +84,9 @@ impl Connector {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| ConnectorError::Name(name.to_owned()))?;
         let setup = |error: Error| ConnectorError::Setup(error.to_string());
+        // AWS-LC gathers randomness for 50 ms when it is first used: not within a handshake.
+        let random = provider().secure_random.fill(&mut [0; 1]);
+        random.map_err(|error| setup(Error::from(error)))?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .map_err(setup)?;

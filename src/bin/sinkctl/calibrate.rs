@@ -17,17 +17,19 @@ use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSour
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Connections, Ends, Report, ResolvedAddress, SendingSettings};
+use sinkd::sender::{Connections, Ends, Report, ResolvedAddress, SendingSettings, SendingTls};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol, StartTls};
 use sinkd::smtp::sasl::Account;
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
+use sinkd::tls::CertificateFolder;
 use sinkd::wording::{whole, whole_percent};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::value::{Unexpected, duration};
 use crate::sending::{
-    self, AccountOptions, GRACE, OPENING_MAX, PASSWORD_VARIABLE, PATIENCE, Records,
+    self, AccountOptions, GRACE, OPENING_MAX, PASSWORD_VARIABLE, PATIENCE, Records, TlsMode,
+    TlsOptions,
 };
 use sinkd::analysis::wait_until_written;
 
@@ -77,6 +79,8 @@ pub struct Calibrate {
     pub json: bool,
     #[command(flatten)]
     pub account: AccountOptions,
+    #[command(flatten)]
+    pub encryption: TlsOptions,
 }
 
 fn address(text: &str) -> Result<SocketAddr, Unexpected> {
@@ -97,7 +101,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     check_folder(data, calibrate)?;
     let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
-    let way = Way { address: sink.address(), account };
+    let way = Way::to(&sink, calibrate, account)?;
     let ceilings = ceilings(&way, sink.folder(), calibrate.duration)?;
     let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
     let calibration = Calibration::new(measured_at, cores(), ceilings);
@@ -137,6 +141,32 @@ fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
 struct Way {
     address: SocketAddr,
     account: Option<Arc<Account>>,
+    start_tls: StartTls,
+    tls: Option<SendingTls>,
+}
+
+impl Way {
+    fn to(
+        sink: &MeasuredSink<'_>,
+        calibrate: &Calibrate,
+        account: Option<Arc<Account>>,
+    ) -> anyhow::Result<Way> {
+        let mut encryption = calibrate.encryption.clone();
+        if let MeasuredSink::Own(sinkd) = sink
+            && encryption.wants_ca()
+        {
+            encryption.ca = Some(CertificateFolder::of(sinkd.folder.path()).ca_path());
+        }
+        let address = sink.address();
+        let tls = encryption.named(&address.ip().to_string())?;
+        Ok(Way { address, account, start_tls: encryption.start_tls(), tls })
+    }
+
+    /// The name of a load that is sent in this way.
+    fn name(&self, load: &Load) -> String {
+        let tls = if self.tls.is_some() { ", TLS" } else { "" };
+        format!("{}{tls}", load.name)
+    }
 }
 
 /// The sinkd that is measured.
@@ -188,7 +218,12 @@ fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<
     let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
     wait_until_written(end_ns, &SystemClock);
     let ceilings = measured.into_iter();
-    ceilings.map(|(load, sender, span)| ceiling(load, &sender, folder, span)).collect()
+    ceilings
+        .map(|(load, sender, span)| {
+            let name = way.name(load);
+            Ok(Ceiling { name, ..ceiling(load, &sender, folder, span)? })
+        })
+        .collect()
 }
 
 /// Errors: sending ended early, or the sink accepted nothing of the load.
@@ -226,10 +261,10 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
             depth: load.depth,
             joined_bytes_max: JOINED_BYTES_MAX,
             sends_ambiguous: false,
-            start_tls: StartTls::Never,
+            start_tls: way.start_tls,
             account: way.account.clone(),
         },
-        tls: None,
+        tls: way.tls.clone(),
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
         opening_max: OPENING_MAX,
@@ -325,7 +360,8 @@ impl Sinkd {
         let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
         let program = program();
         let mut child = Command::new(&program)
-            .args(["--listen", "127.0.0.1:0", "--http", "off", "--log-level", "error"])
+            .args(listening(calibrate.encryption.tls))
+            .args(["--http", "off", "--log-level", "error"])
             // What is kept would fill the disk, and is the same each time.
             .args(["--retain-bytes", "256M", "--index", "off", "--data"])
             .arg(folder.path())
@@ -338,7 +374,8 @@ impl Sinkd {
         let mut address = None;
         for line in BufReader::new(stdout).lines() {
             let line = line?;
-            if let Some(text) = line.strip_prefix("sinkd: SMTP on ") {
+            let listener = line.strip_prefix("sinkd: SMTP on ");
+            if let Some(text) = listener.or_else(|| line.strip_prefix("sinkd: SMTPS on ")) {
                 address = text.parse().ok();
             }
             if line.starts_with("sinkd: data in ") {
@@ -352,6 +389,15 @@ impl Sinkd {
                 anyhow::bail!("{} ended before it was ready: {status}", program.display())
             }
         }
+    }
+}
+
+/// The flags of a sinkd that serves this kind of TLS.
+fn listening(tls: TlsMode) -> &'static [&'static str] {
+    match tls {
+        TlsMode::Off => &["--listen", "127.0.0.1:0"],
+        TlsMode::Offered | TlsMode::Required => &["--listen", "127.0.0.1:0", "--tls"],
+        TlsMode::Implicit => &["--listen", "smtps:127.0.0.1:0"],
     }
 }
 

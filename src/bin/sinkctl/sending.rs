@@ -21,7 +21,7 @@ mod encryption;
 mod outcome;
 
 pub use account::{AccountOptions, PASSWORD_VARIABLE};
-pub use encryption::TlsOptions;
+pub use encryption::{TlsMode, TlsOptions};
 pub use outcome::{ReplayOutcomes, ReportForms, report_outcome, report_outcome_with};
 
 /// Connections in the making at once: a target's backlog is often 128.

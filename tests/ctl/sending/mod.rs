@@ -5,4 +5,5 @@ mod auth;
 mod safety;
 mod success;
 mod target;
+mod tls;
 mod turned_away;

@@ -13,10 +13,11 @@ use sinkd::tls::{ClientRoots, Connector, Identity, ServerTrust, SessionReuse};
 const NAME_DEFAULT: &str = "localhost";
 
 /// Whether connections have TLS, and whom they trust.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// Encryption of the connections to the target.
+    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, not verified, as between
+    /// mail servers), 'required' (STARTTLS, verified) or 'implicit' (from the first byte, verified).
     #[arg(long, value_name = "MODE", default_value = "off")]
     pub tls: TlsMode,
     /// File with the CA certificates to trust, in PEM. Those of the system are not used.
@@ -42,14 +43,10 @@ pub struct TlsOptions {
 /// Whether and when TLS begins.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
-    /// None, even if the target announces STARTTLS.
     #[default]
     Off,
-    /// STARTTLS if the target announces it. Certificates are not verified, as between mail servers.
     Offered,
-    /// STARTTLS, or nothing is sent. The certificate is verified, unless --insecure is given.
     Required,
-    /// TLS from the first byte (smtps). The certificate is verified, unless --insecure is given.
     Implicit,
 }
 
@@ -61,6 +58,15 @@ impl TlsOptions {
             TlsMode::Offered => StartTls::Offered,
             TlsMode::Required => StartTls::Required,
         }
+    }
+
+    /// Whether the certificate is to be verified, and no flag says by which CA.
+    pub fn wants_ca(&self) -> bool {
+        self.verifies() && self.ca.is_none() && !self.insecure
+    }
+
+    fn verifies(&self) -> bool {
+        matches!(self.tls, TlsMode::Required | TlsMode::Implicit)
     }
 
     /// What handshakes with `target` go by. Reads the files.
@@ -98,7 +104,7 @@ impl TlsOptions {
 
     /// A flag that has no effect could be taken for protection.
     fn check(&self) -> anyhow::Result<()> {
-        let verifies = matches!(self.tls, TlsMode::Required | TlsMode::Implicit);
+        let verifies = self.verifies();
         let of_verification = [("--ca", self.ca.is_some()), ("--insecure", self.insecure)];
         let of_tls = [
             ("--tls-name", self.tls_name.is_some()),
@@ -121,7 +127,7 @@ impl TlsOptions {
             );
         }
         anyhow::ensure!(
-            !verifies || self.ca.is_some() || self.insecure,
+            !self.wants_ca(),
             "--tls {}: expected --ca FILE with it (certificates of the system are not used), or \
              --insecure to verify nothing, found neither",
             self.mode_name()

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use sinkd::sender::{Report, SendingTally};
+use sinkd::sender::{FailureKind, Report, SendingTally};
+use sinkd::smtp::client::Phase;
+use sinkd::tls::Failure;
 use sinkd::wording::whole;
 
 use super::Records;
@@ -141,6 +143,9 @@ pub fn report_outcome_with(
     if let Some(error) = &report.error {
         eprintln!("sinkctl: {error}");
     }
+    for (kind, what) in report.tally.failures.keys().filter_map(|kind| Some((kind, hint(*kind)?))) {
+        eprintln!("sinkctl: {kind}: {what}");
+    }
     if let Err(error) = printed
         && !crate::base::outcome::is_closed_pipe(&error)
     {
@@ -148,6 +153,28 @@ pub fn report_outcome_with(
     }
     let is_good = is_whole(report) && written.is_ok();
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+/// What helps against a kind of failure, where that is one thing.
+fn hint(kind: FailureKind) -> Option<&'static str> {
+    match kind {
+        FailureKind::Reply(Phase::Auth, 535) => {
+            Some("check --auth-user, the password and --auth-mechanism")
+        }
+        FailureKind::Tls(Failure::PeerUnknownCa) => {
+            Some("name the CA that signed the target's certificate with --ca")
+        }
+        FailureKind::Tls(Failure::PeerWrongName) => {
+            Some("choose a name of the target's certificate with --tls-name")
+        }
+        FailureKind::Tls(Failure::NotTls) => {
+            Some("if the port begins in plain text, use --tls offered or --tls required")
+        }
+        FailureKind::Tls(Failure::CertificateRequired | Failure::UnknownCa) => {
+            Some("show a certificate that the target trusts with --tls-cert and --tls-key")
+        }
+        _ => None,
+    }
 }
 
 fn is_whole(report: &Report) -> bool {
