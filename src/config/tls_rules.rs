@@ -133,7 +133,7 @@ impl Config {
         for wanted in self.tls_wanted(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off) {
             if let Source::Files(cert, key) = wanted.source {
                 let identity = Identity::load(cert, key, now)?;
-                warnings.extend_from_slice(identity.warnings());
+                warnings.extend(identity.warnings_of_server().cloned());
             }
             wanted.client_certificates()?;
         }
@@ -206,7 +206,7 @@ impl Config {
         Ok(ListenerTls {
             tls_use: wanted.tls_use,
             acceptor: Some(acceptor),
-            warnings: identity.warnings().to_vec(),
+            warnings: identity.warnings_of_server().cloned().collect(),
             authority,
         })
     }

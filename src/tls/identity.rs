@@ -22,10 +22,6 @@ pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 /// A certificate whose end is nearer is warned of: it should have been renewed.
 const WARNED_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 
-/// What is wrong with a certificate whose only name is its subject (RFC 9525 section 6.3).
-const NAMELESS: &str =
-    "the certificate has no names of servers (subjectAltName), so clients that verify refuse it";
-
 /// The version of X.509 that has names of servers, and the only one that rustls knows.
 const VERSION: u32 = 3;
 
@@ -35,6 +31,8 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     facts: Arc<CertificateFacts>,
     warnings: Vec<String>,
+    /// What is wrong with it, if it is a server's.
+    nameless: Option<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -57,9 +55,8 @@ impl Identity {
         if !facts.is_valid_for(Duration::ZERO, now) {
             return Err(IdentityError::Expired { path, at: facts.valid_until() });
         }
-        let about_cert = warnings(&identity.facts, now);
-        let about_cert = about_cert.map(|text| format!("{}: {text}", cert.display()));
-        identity.warnings = about_cert.chain(readable(key)).collect();
+        identity.warnings = ending(cert, facts, now).into_iter().chain(readable(key)).collect();
+        identity.nameless = nameless(cert, facts);
         Ok(identity)
     }
 
@@ -93,6 +90,7 @@ impl Identity {
             certified: Arc::new(certified),
             facts: Arc::new(facts),
             warnings: Vec::new(),
+            nameless: None,
         })
     }
 
@@ -104,6 +102,11 @@ impl Identity {
     /// A sentence for each thing that is allowed and may be a mistake.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The same for a server's: clients look for names in it, as servers don't.
+    pub fn warnings_of_server(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.nameless)
     }
 
     /// As rustls uses it.
@@ -177,12 +180,22 @@ fn found_instead(contents: &Contents, wanted: &str) -> String {
     format!("{convert} -in FILE -out NEW")
 }
 
-/// What is allowed in a certificate, and may be a mistake.
-fn warnings(facts: &CertificateFacts, now: Duration) -> impl Iterator<Item = String> {
-    let nameless = facts.names.is_empty().then_some(NAMELESS);
-    let is_ending = !facts.is_valid_for(WARNED_BEFORE, now);
-    let ending = is_ending.then(|| format!("the certificate expires at {}", facts.valid_until()));
-    nameless.map(String::from).into_iter().chain(ending)
+/// A sentence if a certificate should have been renewed.
+fn ending(path: &Path, facts: &CertificateFacts, now: Duration) -> Option<String> {
+    let (path, until) = (path.display(), facts.valid_until());
+    let is_near = !facts.is_valid_for(WARNED_BEFORE, now);
+    is_near.then(|| format!("{path}: the certificate expires at {until}"))
+}
+
+/// A sentence if a certificate's only name is its subject (RFC 9525 section 6.3).
+fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
+    facts.names.is_empty().then(|| {
+        format!(
+            "{}: the certificate has no names of servers (subjectAltName), so clients that verify \
+             refuse it",
+            path.display()
+        )
+    })
 }
 
 /// A sentence if everyone may read a key. A group may: Debian keeps keys for the group ssl-cert.
@@ -378,7 +391,10 @@ mod tests {
         let files = Files::new();
         let load = |cert: &str, key: &str, now| {
             let identity = Identity::load(&files.path(cert), &files.path(key), now).unwrap();
-            identity.warnings().to_vec()
+            let as_client = identity.warnings().len();
+            let as_server: Vec<String> = identity.warnings_of_server().cloned().collect();
+            assert_eq!(as_server.len() - as_client, usize::from(cert == "nameless.crt"));
+            as_server
         };
         let days = |days: u32| NOW + Duration::from_secs(86_400) * days;
         assert_eq!(load("a.crt", "a.key", days(351)), [""; 0]);
