@@ -1,8 +1,6 @@
 //! Why TLS failed: a closed list, so that failures can be counted by kind.
 use std::fmt;
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
-
 macro_rules! failures {
     ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
         /// Why TLS failed.
@@ -90,119 +88,6 @@ failures! {
     KeysUsedUp = "keys_used_up";
     /// Something else, on our side.
     Other = "other";
-}
-
-impl Failure {
-    /// What the peer's alert says.
-    pub(super) fn told(alert: AlertDescription) -> Failure {
-        match alert {
-            AlertDescription::UnknownCA => Failure::UnknownCa,
-            AlertDescription::BadCertificate => Failure::BadCertificate,
-            AlertDescription::UnsupportedCertificate => Failure::UnsupportedCertificate,
-            AlertDescription::CertificateExpired => Failure::CertificateExpired,
-            AlertDescription::CertificateUnknown => Failure::CertificateUnknown,
-            AlertDescription::HandshakeFailure => Failure::HandshakeFailure,
-            AlertDescription::ProtocolVersion => Failure::ProtocolVersion,
-            AlertDescription::CertificateRequired => Failure::CertificateRequired,
-            AlertDescription::AccessDenied => Failure::AccessDenied,
-            AlertDescription::DecryptError => Failure::DecryptError,
-            AlertDescription::UnrecognisedName => Failure::UnrecognizedName,
-            AlertDescription::InternalError => Failure::InternalError,
-            AlertDescription::UserCanceled => Failure::UserCanceled,
-            _ => Failure::OtherAlert,
-        }
-    }
-
-    /// Returns whether another handshake with the same settings would fail in the same way: the two
-    /// sides do not trust each other, or have nothing in common.
-    pub fn is_permanent(self) -> bool {
-        matches!(
-            self,
-            Failure::UnknownCa
-                | Failure::BadCertificate
-                | Failure::UnsupportedCertificate
-                | Failure::CertificateExpired
-                | Failure::CertificateUnknown
-                | Failure::HandshakeFailure
-                | Failure::ProtocolVersion
-                | Failure::CertificateRequired
-                | Failure::AccessDenied
-                | Failure::UnrecognizedName
-                | Failure::NoCommonVersion
-                | Failure::NoCommonCipher
-                | Failure::PeerUnknownCa
-                | Failure::PeerWrongName
-                | Failure::PeerExpired
-                | Failure::PeerBadCertificate
-        )
-    }
-
-    /// Of a handshake.
-    pub(super) fn of(error: &Error) -> Failure {
-        match error {
-            Error::AlertReceived(alert) => Failure::told(*alert),
-            Error::NoCertificatesPresented => Failure::NoPeerCertificate,
-            Error::InvalidCertificate(why) => Failure::of_certificate(why),
-            Error::PeerIncompatible(why) => Failure::of_incompatible(why),
-            Error::DecryptError => Failure::BadRecord,
-            Error::PeerSentOversizedRecord => Failure::TooLong,
-            Error::InvalidMessage(InvalidMessage::MessageTooLarge) => Failure::TooLong,
-            Error::InvalidMessage(_) => Failure::Malformed,
-            Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-                Failure::Unexpected
-            }
-            Error::PeerMisbehaved(_) => Failure::Unexpected,
-            _ => Failure::Other,
-        }
-    }
-
-    /// Of a record after the handshake.
-    pub(super) fn of_record(error: Error) -> Failure {
-        match Failure::of(&error) {
-            Failure::Other => Failure::BadRecord,
-            other => other,
-        }
-    }
-
-    fn of_certificate(why: &CertificateError) -> Failure {
-        match why {
-            // A CA of the same name with another key, as after a new start in an empty folder.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                Failure::PeerUnknownCa
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Failure::PeerWrongName
-            }
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => Failure::PeerExpired,
-            _ => Failure::PeerBadCertificate,
-        }
-    }
-
-    fn of_incompatible(why: &PeerIncompatible) -> Failure {
-        match why {
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-            | PeerIncompatible::SupportedVersionsExtensionRequired
-            | PeerIncompatible::Tls12NotOffered
-            | PeerIncompatible::Tls12NotOfferedOrEnabled => Failure::NoCommonVersion,
-            _ => Failure::NoCommonCipher,
-        }
-    }
-
-    /// What the peer is told of it once the handshake is done.
-    pub(super) fn alert(self) -> Option<AlertDescription> {
-        match self {
-            Failure::Malformed => Some(AlertDescription::DecodeError),
-            Failure::Unexpected => Some(AlertDescription::UnexpectedMessage),
-            Failure::BadRecord => Some(AlertDescription::BadRecordMac),
-            Failure::TooLong => Some(AlertDescription::RecordOverflow),
-            Failure::Other | Failure::KeysUsedUp => Some(AlertDescription::InternalError),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Failure {

@@ -10,44 +10,15 @@
 //!                              ├─with ClientCertificates─▶ Acceptor  ─▶ Handshake ─▶ Records
 //!                              └─with ServerTrust ───────▶ Connector ─▶ ClientHandshake ─▶ Records
 //! ```
-mod acceptor;
-mod asked_name;
-mod authority;
-#[doc(hidden)]
-pub mod by_hand;
-mod certificate;
-mod client;
-mod clients;
-mod connector;
-mod digest;
-mod encode;
 mod failure;
-mod folder;
-mod identity;
-mod identity_error;
-mod kept;
-mod keys;
-mod pem;
-mod provider;
-mod record;
-#[cfg(test)]
-mod record_tests;
-mod resumption;
-mod server;
-mod server_name;
-mod sessions_kept;
-mod spelling;
 
-pub use acceptor::{Acceptor, AcceptorError};
-pub use certificate::{BadCertificate, CertificateFacts};
-pub use client::{ClientHandshake, ClientStep, Secured, SessionKind};
-pub use clients::{ClientCertificates, ClientRoots};
-pub use connector::{Connector, ConnectorError, ServerTrust, SessionReuse};
+#[cfg(not(feature = "tls"))]
+mod absent;
+#[cfg(feature = "tls")]
+mod present;
+
+#[cfg(not(feature = "tls"))]
+pub use absent::*;
 pub use failure::Failure;
-pub use identity::Identity;
-pub use identity_error::IdentityError;
-pub use kept::{CertificateFolder, KeptError};
-pub use record::{CONTENT_BYTES_MAX, HEADER_BYTES, Opened, RECORD_BYTES_MAX, Records};
-pub use server::{Agreed, Established, Handshake, HandshakeStep};
-pub use server_name::is_server_name;
-pub use spelling::{TLS_1_2, TLS_1_3};
+#[cfg(feature = "tls")]
+pub use present::*;
