@@ -70,8 +70,8 @@ pub struct ListenerTls {
     pub tls_use: TlsUse,
     /// What handshakes go by; `None`: there are none.
     pub acceptor: Option<Acceptor>,
-    /// A sentence about what is allowed and may be a mistake.
-    pub warning: Option<String>,
+    /// A sentence for each thing that is allowed and may be a mistake.
+    pub warnings: Vec<String>,
     /// The CA that sinkd made, if it signed the certificate.
     pub authority: Option<KeptAuthority>,
 }
@@ -133,7 +133,7 @@ impl Config {
         for wanted in self.tls_wanted(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off) {
             if let Source::Files(cert, key) = wanted.source {
                 let identity = Identity::load(cert, key, now)?;
-                warnings.extend(identity.warning().map(str::to_owned));
+                warnings.extend(identity.warnings_of_server().cloned());
             }
             wanted.client_certificates()?;
         }
@@ -206,7 +206,7 @@ impl Config {
         Ok(ListenerTls {
             tls_use: wanted.tls_use,
             acceptor: Some(acceptor),
-            warning: identity.warning().map(str::to_owned),
+            warnings: identity.warnings_of_server().cloned().collect(),
             authority,
         })
     }
@@ -214,7 +214,7 @@ impl Config {
 
 impl ListenerTls {
     fn off() -> ListenerTls {
-        ListenerTls { tls_use: TlsUse::Off, acceptor: None, warning: None, authority: None }
+        ListenerTls { tls_use: TlsUse::Off, acceptor: None, warnings: Vec::new(), authority: None }
     }
 }
 
@@ -450,7 +450,7 @@ mod tests {
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         assert_eq!(config.check_tls(&config.listen, NOW).unwrap(), [""; 0]);
         assert!(!folders.is_written());
-        // A missing data folder is no error: sinkd makes it.
+        // The data folder may be missing: sinkd makes it.
         config.data = folders.data.path().join("none/yet");
         assert!(config.check_tls(&config.listen, NOW).is_ok());
         assert_eq!(fs::read_dir(folders.data.path()).unwrap().count(), 0);

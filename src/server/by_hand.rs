@@ -253,6 +253,11 @@ impl ByHandSink {
         self.rung.push(listener);
     }
 
+    /// From now on no handshake may begin, as if too many were under way.
+    pub fn fill_handshakes(&mut self) {
+        *self.table.state.room_for_handshake() = false;
+    }
+
     /// Clients that were accepted since the last call, each with its place.
     pub fn take_places(&mut self) -> Vec<(u64, usize)> {
         std::mem::take(&mut self.places)

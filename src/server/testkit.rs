@@ -179,6 +179,11 @@ impl OneByOne {
         ClientOffer::trusting(&ca)
     }
 
+    /// From now on no handshake may begin, as if too many were under way.
+    pub fn fill_handshakes(&mut self) {
+        self.sink.fill_handshakes();
+    }
+
     /// How often this was counted since the last call.
     pub fn take_counted(&mut self, counter: Counter) -> u64 {
         self.collect_counters();

@@ -46,7 +46,7 @@ impl Acceptor {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_client_cert_verifier(clients.verifier())
-            .with_cert_resolver(Arc::new(OneCertificate(identity.certified_key().into())));
+            .with_cert_resolver(Arc::new(OneCertificate(identity.certified_key())));
         // The layer of records takes the keys, and does without rustls after the handshake.
         config.enable_secret_extraction = true;
         config.send_tls13_tickets = TICKETS;

@@ -13,7 +13,7 @@ use super::provider::provider;
 /// A day.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long a CA is valid: senders are told of it once.
+/// How long a CA is valid: people configure it in each sender, once.
 const AUTHORITY_LASTS: Duration = DAY.saturating_mul(3653);
 
 /// How long a certificate is valid: clients that follow the rules of browsers refuse more than 398

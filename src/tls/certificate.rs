@@ -13,6 +13,8 @@ use super::digest::fingerprint;
 /// What a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
+    /// Of X.509: 3, or 1 for one that can have no names.
+    pub version: u32,
     /// Whom it is for, such as `CN=sinkd CA of mx.example`.
     pub subject: String,
     /// Who signed it.
@@ -45,6 +47,8 @@ impl CertificateFacts {
         let names = parsed.subject_alternative_name().ok().flatten();
         let names = names.map(|it| it.value.general_names.iter().filter_map(name).collect());
         Ok(CertificateFacts {
+            // On the wire, 0 is version 1.
+            version: parsed.version().0.saturating_add(1),
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
             names: names.unwrap_or_default(),

@@ -69,7 +69,7 @@ impl ClientCertificates {
             ClientCertificates::Optional(roots) => builder(roots).allow_unauthenticated().build(),
             ClientCertificates::Required(roots) => builder(roots).build(),
         };
-        built.expect("a file of CAs has one at least, and there are no lists of revocations")
+        built.expect("a file of CAs has at least one, and no list of revocations is given")
     }
 
     /// Two that differ verify differently.

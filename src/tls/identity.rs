@@ -13,18 +13,26 @@ use rustls::{Error, InconsistentKeys};
 
 use super::certificate::CertificateFacts;
 use super::identity_error::IdentityError;
-use super::pem::{self, Contents};
+use super::pem::{self, Binary, Contents};
 use super::provider::provider;
 
 /// Octets of a file of certificates or keys: hundreds of certificates.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A certificate whose end is nearer is warned of: it should have been renewed.
+const WARNED_BEFORE: Duration = Duration::from_secs(14 * 86_400);
+
+/// The version of X.509 that has names of servers, and the only one that rustls knows.
+const VERSION: u32 = 3;
 
 /// A certificate with its chain and its key; cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
     certified: Arc<CertifiedKey>,
     facts: Arc<CertificateFacts>,
-    warning: Option<Arc<str>>,
+    warnings: Vec<String>,
+    /// What is wrong with it, if it is a server's.
+    nameless: Option<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -47,7 +55,8 @@ impl Identity {
         if !facts.is_valid_for(Duration::ZERO, now) {
             return Err(IdentityError::Expired { path, at: facts.valid_until() });
         }
-        identity.warning = readable(key).map(Arc::from);
+        identity.warnings = ending(cert, facts, now).into_iter().chain(readable(key)).collect();
+        identity.nameless = nameless(cert, facts);
         Ok(identity)
     }
 
@@ -61,9 +70,12 @@ impl Identity {
         let unusable = |why: String| IdentityError::Certificate { path: cert.into(), why };
         let own = chain.first().ok_or_else(|| unusable("found none".into()))?;
         let facts = CertificateFacts::of(own).map_err(|error| unusable(error.to_string()))?;
-        let signing = provider().key_provider.load_private_key(key).map_err(|error| {
-            IdentityError::Key { path: key_file.into(), found: found_key(&error) }
-        })?;
+        if facts.version != VERSION {
+            let found = facts.version;
+            return Err(unusable(format!("expected X.509 version {VERSION}, found {found}")));
+        }
+        let signing = provider().key_provider.load_private_key(key);
+        let signing = signing.map_err(|_| IdentityError::Key(key_file.into()))?;
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
             // rustls does not know: a key that does not tell its public half.
@@ -74,7 +86,12 @@ impl Identity {
             }
             Err(error) => return Err(unusable(error.to_string())),
         }
-        Ok(Identity { certified: Arc::new(certified), facts: Arc::new(facts), warning: None })
+        Ok(Identity {
+            certified: Arc::new(certified),
+            facts: Arc::new(facts),
+            warnings: Vec::new(),
+            nameless: None,
+        })
     }
 
     /// What its certificate says.
@@ -82,9 +99,14 @@ impl Identity {
         &self.facts
     }
 
-    /// A sentence about what is allowed and may be a mistake.
-    pub fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
+    /// A sentence for each thing that is allowed and may be a mistake.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The same for a server's: clients look for names in it, as servers don't.
+    pub fn warnings_of_server(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.nameless)
     }
 
     /// As rustls uses it.
@@ -106,7 +128,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         return Err(IdentityError::Certificate { path: path.into(), why });
     }
     if contents.certificates.is_empty() {
-        let found = found_instead(&contents, "certificate", "x509");
+        let found = found_instead(&contents, "certificate");
         return Err(IdentityError::NoCertificate { path: path.into(), found });
     }
     Ok(contents.certificates)
@@ -116,7 +138,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
     let mut contents = read(path)?;
     if contents.keys.is_empty() {
-        let found = found_instead(&contents, "key", "pkey");
+        let found = found_instead(&contents, "key");
         return Err(IdentityError::NoKey { path: path.into(), found });
     }
     Ok(contents.keys.swap_remove(0))
@@ -131,28 +153,49 @@ fn read(path: &Path) -> Result<Contents, IdentityError> {
 }
 
 /// What a file without a `wanted` holds, and what to do.
-fn found_instead(contents: &Contents, wanted: &str, command: &str) -> String {
-    let Contents { certificates, keys, damage, is_encrypted, is_der } = contents;
-    match (certificates.is_empty(), keys.is_empty(), damage) {
-        (false, _, _) => "a certificate: are the two files swapped?".into(),
-        (_, false, _) => "a private key: are the two files swapped?".into(),
-        (_, _, Some(why)) => format!("a damaged file ({why})"),
-        _ if *is_encrypted => {
-            "one that needs a password: decrypt it with openssl pkey -in FILE -out NEW".into()
-        }
-        _ if *is_der => {
-            format!("DER: convert it with openssl {command} -inform DER -in FILE -out NEW")
-        }
-        _ => format!("no {wanted}"),
+fn found_instead(contents: &Contents, wanted: &str) -> String {
+    let Contents { certificates, keys, damage, is_encrypted, binary } = contents;
+    if !certificates.is_empty() {
+        return "a certificate: are the two files swapped?".into();
     }
+    if !keys.is_empty() {
+        return "a private key: are the two files swapped?".into();
+    }
+    if *is_encrypted {
+        return "one that needs a password: decrypt it with openssl pkey -in FILE -out NEW".into();
+    }
+    let convert = match binary {
+        Some(Binary::Certificate) => {
+            "a certificate in DER: convert it with openssl x509 -inform DER"
+        }
+        Some(Binary::Key) => "a key in DER: convert it with openssl pkey -inform DER",
+        Some(Binary::Other) => {
+            "a binary file, as of PKCS #12: convert it with openssl pkcs12 -nodes"
+        }
+        None => {
+            let damage = damage.as_ref().map(|why| format!("a damaged file ({why})"));
+            return damage.unwrap_or_else(|| format!("no {wanted}"));
+        }
+    };
+    format!("{convert} -in FILE -out NEW")
 }
 
-/// What rustls says about a key, without its own words around it.
-fn found_key(error: &Error) -> String {
-    match error {
-        Error::General(text) => format!("another one ({text})"),
-        other => format!("another one ({other})"),
-    }
+/// A sentence if a certificate should have been renewed.
+fn ending(path: &Path, facts: &CertificateFacts, now: Duration) -> Option<String> {
+    let (path, until) = (path.display(), facts.valid_until());
+    let is_near = !facts.is_valid_for(WARNED_BEFORE, now);
+    is_near.then(|| format!("{path}: the certificate expires at {until}"))
+}
+
+/// A sentence if a certificate's only name is its subject (RFC 9525 section 6.3).
+fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
+    facts.names.is_empty().then(|| {
+        format!(
+            "{}: the certificate has no names of servers (subjectAltName), so clients that verify \
+             refuse it",
+            path.display()
+        )
+    })
 }
 
 /// A sentence if everyone may read a key. A group may: Debian keeps keys for the group ssl-cert.
@@ -178,6 +221,10 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_795_910_400);
     const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
+    /// OpenSSL wrote keys with a password so, before PKCS #8.
+    const OLD_LOCKED: &str = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                              DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+
     /// A folder with two certificates, their keys, and files that are neither.
     struct Files {
         folder: tempfile::TempDir,
@@ -193,15 +240,23 @@ mod tests {
                 files.write(&format!("{name}.crt"), encode("CERTIFICATE", &leaf));
                 files.write(&format!("{name}.key"), encode("PRIVATE KEY", key.der()));
                 files.write(&format!("{name}.der"), &leaf);
+                files.write("key.der", key.der());
             }
             let cut = |name: &str, at: usize| fs::read(files.path(name)).unwrap()[..at].to_vec();
+            let key = LeafKey::generate().unwrap();
+            files.write("nameless.crt", encode("CERTIFICATE", &ca.sign(&key, &[], NOW).unwrap()));
+            files.write("nameless.key", encode("PRIVATE KEY", key.der()));
             files.write("cut.crt", cut("a.crt", 300));
             files.write("cut.key", cut("a.key", 100));
             files.write("empty", "");
             files.write("text", "a certificate\n");
             files.write("locked.key", encode("ENCRYPTED PRIVATE KEY", b"secret"));
+            files.write("old-locked.key", OLD_LOCKED);
+            files.write("both.p12", b"\x30\x82\x0A\x00\x02\x01\x03");
             files.write("other.crt", encode("CERTIFICATE", b"not X.509"));
             files.write("other.key", encode("PRIVATE KEY", b"not a key"));
+            let marked = [b"\xEF\xBB\xBF", &fs::read(files.path("a.crt")).unwrap()[..]].concat();
+            files.write("marked.crt", marked);
             let whole = |name: &str| fs::read(files.path(name)).unwrap();
             files.write("both.pem", [whole("a.key"), whole("a.crt")].concat());
             files
@@ -248,8 +303,25 @@ mod tests {
             (
                 "a.der",
                 "a.key",
-                "a.der: expected certificates in PEM, found DER: convert it with openssl x509 \
-                 -inform DER -in FILE -out NEW",
+                "a.der: expected certificates in PEM, found a certificate in DER: convert it with \
+                 openssl x509 -inform DER -in FILE -out NEW",
+            ),
+            (
+                "a.crt",
+                "key.der",
+                "key.der: expected a private key in PEM, found a key in DER: convert it with \
+                 openssl pkey -inform DER -in FILE -out NEW",
+            ),
+            (
+                "a.crt",
+                "both.p12",
+                "both.p12: expected a private key in PEM, found a binary file, as of PKCS #12: \
+                 convert it with openssl pkcs12 -nodes -in FILE -out NEW",
+            ),
+            (
+                "a.crt",
+                "old-locked.key",
+                "old-locked.key: expected a private key in PEM, found one that needs a password",
             ),
             (
                 "cut.crt",
@@ -292,10 +364,15 @@ mod tests {
     #[test]
     fn a_pair_may_be_one_file_or_two() {
         let files = Files::new();
-        for (cert, key) in [("a.crt", "a.key"), ("both.pem", "both.pem"), ("a.crt", "both.pem")] {
+        for (cert, key) in [
+            ("a.crt", "a.key"),
+            ("both.pem", "both.pem"),
+            ("a.crt", "both.pem"),
+            ("marked.crt", "a.key"),
+        ] {
             let identity = files.load(cert, key).unwrap();
             assert_eq!(identity.facts().names, ["a.example"]);
-            assert_eq!(identity.warning(), None);
+            assert_eq!(identity.warnings(), [""; 0]);
         }
     }
 
@@ -305,8 +382,27 @@ mod tests {
         for (mode, is_warned_of) in [(0o400, false), (0o640, false), (0o644, true), (0o601, true)] {
             set_permissions(files.path("a.key"), Permissions::from_mode(mode)).unwrap();
             let identity = files.load("a.crt", "a.key").unwrap();
-            assert_eq!(identity.warning().is_some(), is_warned_of, "{mode:o}");
+            assert_eq!(!identity.warnings().is_empty(), is_warned_of, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_certificate_without_names_or_near_its_end_is_warned_of() {
+        let files = Files::new();
+        let load = |cert: &str, key: &str, now| {
+            let identity = Identity::load(&files.path(cert), &files.path(key), now).unwrap();
+            let as_client = identity.warnings().len();
+            let as_server: Vec<String> = identity.warnings_of_server().cloned().collect();
+            assert_eq!(as_server.len() - as_client, usize::from(cert == "nameless.crt"));
+            as_server
+        };
+        let days = |days: u32| NOW + Duration::from_secs(86_400) * days;
+        assert_eq!(load("a.crt", "a.key", days(351)), [""; 0]);
+        let [warning] = &load("a.crt", "a.key", days(352))[..] else { panic!("a warning") };
+        let expected = "a.crt: the certificate expires at 2027-11-29T00:00:00Z";
+        assert!(warning.ends_with(expected), "{warning}");
+        let [warning] = &load("nameless.crt", "nameless.key", NOW)[..] else { panic!("a warning") };
+        assert!(warning.contains("nameless.crt: the certificate has no names"), "{warning}");
     }
 
     #[test]

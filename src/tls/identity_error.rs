@@ -41,15 +41,10 @@ pub enum IdentityError {
     /// A key is not one that TLS can use.
     #[error(
         "{path}: expected a key that TLS can use (RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or \
-         P-521, Ed25519), found {found}",
-        path = path.display()
+         P-521, Ed25519), found another kind or damage",
+        path = .0.display()
     )]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        found: String,
-    },
+    Key(PathBuf),
     /// The key is not the certificate's.
     #[error(
         "{key}: expected the key of the first certificate in {cert}, found another key",

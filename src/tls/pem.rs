@@ -4,6 +4,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::certificate::parse;
+
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -13,12 +15,25 @@ pub(super) struct Contents {
     pub damage: Option<String>,
     /// It has a key that needs a password.
     pub is_encrypted: bool,
-    /// It is DER, the binary form.
-    pub is_der: bool,
+    /// It is not text.
+    pub binary: Option<Binary>,
+}
+
+/// What a file holds that is not text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binary {
+    /// A certificate in DER.
+    Certificate,
+    /// A key in DER.
+    Key,
+    /// Something else in DER: mostly both in PKCS #12.
+    Other,
 }
 
 /// Columns of base64 (RFC 7468 section 2).
 const LINE_CHARS: usize = 64;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// The first octets of a certificate or key in DER: a sequence with a length of two octets, or of
 /// one.
@@ -27,9 +42,11 @@ const DER_STARTS: [&[u8]; 2] = [b"\x30\x82", b"\x30\x81"];
 /// Reads every certificate and key of a file. Other sections (parameters of curves, requests) are
 /// skipped.
 pub(super) fn read(text: &[u8]) -> Contents {
+    // Editors of Windows write it.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut contents = Contents {
         is_encrypted: holds(text, b"ENCRYPTED"),
-        is_der: DER_STARTS.iter().any(|start| text.starts_with(start)),
+        binary: DER_STARTS.iter().any(|start| text.starts_with(start)).then(|| binary(text)),
         ..Contents::default()
     };
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
@@ -43,6 +60,14 @@ pub(super) fn read(text: &[u8]) -> Contents {
         }
     }
     contents
+}
+
+fn binary(der: &[u8]) -> Binary {
+    match (parse(der), PrivateKeyDer::try_from(der)) {
+        (Ok(_), _) => Binary::Certificate,
+        (_, Ok(_)) => Binary::Key,
+        _ => Binary::Other,
+    }
 }
 
 fn holds(text: &[u8], word: &[u8]) -> bool {

@@ -241,6 +241,12 @@ const LINES: &[(&str, &[&str])] = &[
         "Settings of sinkd",
         &[
             "sinkd --port 25",
+            "sinkd --tls on --check",
+            "sinkd --cert a.pem --check",
+            "sinkd --tls --tls-cert a.file --check",
+            "sinkd --tls --tls-cert a.file --tls-key a.file --check",
+            "sinkd --tls-client-certs required --listen smtps:127.0.0.1:1 --check",
+            "sinkd --auth any --auth-tls-only on --check",
             "sinkd --worker 2",
             "sinkd --listen 25 --check",
             "sinkd --workers many --check",

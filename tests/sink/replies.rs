@@ -169,6 +169,13 @@ fn every_reply_has_its_dialogue() {
         "AUTH_REQUIRED",
         "AUTH_REJECTED",
         "AUTH_DEFERRED",
+        "TLS_READY", // dialogues tls, tls_required
+        "STARTTLS_TWICE",
+        "STARTTLS_NESTED",
+        "STARTTLS_FIRST",
+        "TLS_EXPECTED", // tls::plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text
+        "PLAIN_EXPECTED", // tls::tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted
+        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_while_too_many_handshakes_are_under_way
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();

@@ -209,6 +209,19 @@ fn a_client_that_waits_for_a_greeting_is_told_after_ten_seconds_and_one_that_sta
     assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
 }
 
+/// The bound of a worker; connections that begin with TLS wait to be accepted meanwhile.
+#[test]
+fn starttls_is_unavailable_while_too_many_handshakes_are_under_way() {
+    let mut sink = sink();
+    sink.fill_handshakes();
+    let mut client = greeted(&mut sink);
+    client.say(b"STARTTLS\r\nNOOP\r\n");
+    let replies = text(client.take_replies());
+    assert!(replies.starts_with("454 4.7.0 TLS is not available now"), "{replies}");
+    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session goes on: {replies}");
+    client.leave();
+}
+
 #[test]
 fn tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted() {
     let mut sink = sink();

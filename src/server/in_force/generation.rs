@@ -56,7 +56,7 @@ impl Generation {
         let clients = config.client_lists(listeners)?;
         let auth = config.auth_rules(listeners)?;
         let tls = config.tls_rules(listeners, ProcessClock::get().unix())?;
-        let warnings: BTreeSet<_> = tls.iter().filter_map(|it| it.warning.as_deref()).collect();
+        let warnings: BTreeSet<_> = tls.iter().flat_map(|it| &it.warnings).collect();
         warnings.iter().for_each(|text| tracing::warn!("{text}"));
         let authority = tls.iter().find_map(|it| it.authority.clone());
         let parts = listeners.iter().zip(clients).zip(auth.into_iter().zip(tls));

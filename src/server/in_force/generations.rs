@@ -5,7 +5,7 @@ use super::super::admission::Admission;
 use super::super::shutdown::{Stop, StopStage};
 use super::current::InForce;
 use super::generation::{Generation, GenerationError};
-use crate::config::{Config, Listener};
+use crate::config::{Config, KeptAuthority, Listener};
 
 /// Why what is in force stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,12 @@ impl Generations {
         let generation = Arc::new(Generation::build(&next, &open, number)?);
         self.admission.set_limits(&next);
         let old = self.in_force.publish(generation.clone());
+        if let Some(KeptAuthority { path, facts }) = &generation.authority
+            && old.authority != generation.authority
+        {
+            let (ca, sha256) = (path.display(), &facts.fingerprint);
+            tracing::info!(%ca, %sha256, "this CA signs the certificate for TLS now");
+        }
         let mut changed = changes.changed;
         changed.extend(changed_files(&old, &generation, &open));
         self.old.push(old);

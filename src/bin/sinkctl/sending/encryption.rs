@@ -145,9 +145,7 @@ impl TlsOptions {
         let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let identity = Identity::load(cert, key, now).context("--tls-cert and --tls-key")?;
-        if let Some(warning) = identity.warning() {
-            eprintln!("sinkctl: {warning}");
-        }
+        identity.warnings().iter().for_each(|warning| eprintln!("sinkctl: {warning}"));
         Ok(Some(identity))
     }
 }
