@@ -88,6 +88,8 @@ fn address(text: &str) -> Result<SocketAddr, Unexpected> {
     text.parse().map_err(|_| Unexpected::new(expected, text))
 }
 
+/// Columns of the names of loads, if none is longer.
+const NAME_COLUMNS: usize = 32;
 /// The least duration of a load: only whole seconds count, and one second may contain none.
 const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
 
@@ -327,11 +329,13 @@ fn ceiling(
 
 fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
     let heads = ["messages/s", "bytes/s", "sink busy", "sender busy"];
-    writeln!(out, "{:32}{}", "", heads.map(|head| format!("{head:>12}")).join(""))?;
+    let names = calibration.ceilings.iter().map(|ceiling| ceiling.name.len());
+    let width = names.max().unwrap_or_default().max(NAME_COLUMNS);
+    writeln!(out, "{:width$}{}", "", heads.map(|head| format!("{head:>12}")).join(""))?;
     for ceiling in &calibration.ceilings {
         writeln!(
             out,
-            "{:32}{:>12}{:>12}{:>12}{:>12}",
+            "{:width$}{:>12}{:>12}{:>12}{:>12}",
             ceiling.name,
             whole(ceiling.messages_per_s),
             PlotUnit::BytesPerSecond.text(ceiling.bytes_per_s),

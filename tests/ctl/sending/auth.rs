@@ -89,7 +89,8 @@ fn each_mechanism_is_accepted_and_the_strongest_is_the_default() {
     }
     assert!(sink.stop().success());
     let (mut found, mut expected) = (users(&place.path("data")), expected);
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
 }
 

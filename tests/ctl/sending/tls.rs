@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+use sinkd::tls::{Acceptor, CertificateFolder, ClientCertificates, Handshake, HandshakeStep};
 use tempfile::TempDir;
 
 use super::target::{PLAIN, Target};
@@ -276,4 +278,44 @@ fn a_handshake_that_stalls_is_given_up_after_the_timeout() {
     assert_eq!((code, report["begun"].as_u64()), (1, Some(0)), "{errors}");
     let found = failures(&report);
     assert!(found.iter().all(|(kind, _)| kind == "TLS timed_out"), "{found:?}");
+}
+
+/// Greets under TLS, reads a command, and closes without a word.
+fn greet_and_leave(mut stream: TcpStream) {
+    let folder = tempfile::tempdir().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let kept = CertificateFolder::of(folder.path());
+    let identity = kept.identity(&["localhost".into()], now).unwrap();
+    let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
+    let mut handshake = Handshake::new(&acceptor).unwrap();
+    let (mut unread, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut records = loop {
+        let Ok(n @ 1..) = stream.read(&mut buffer) else { return };
+        unread.extend_from_slice(&buffer[..n]);
+        let mut out = Vec::new();
+        let (used, step) = handshake.advance(&mut unread, &mut out);
+        unread.drain(..used);
+        let _ = stream.write_all(&out);
+        match step {
+            Ok(HandshakeStep::Blocked(next)) => handshake = next,
+            Ok(HandshakeStep::Done(done)) => break done.records,
+            Err(_) => return,
+        }
+    };
+    let mut greeting = Vec::new();
+    records.seal(b"220 ready\r\n", &mut greeting, |_, _| {}).unwrap();
+    let _ = stream.write_all(&greeting);
+    let _ = stream.read(&mut buffer);
+}
+
+#[test]
+fn a_target_that_closes_without_close_notify_is_a_lost_connection() {
+    let to = serve(greet_and_leave);
+    let args = ["--tls", "implicit", "--insecure", "--duration", "200ms"];
+    let (report, code, errors) = blast(&to, &args);
+    assert_eq!((code, report["begun"].as_u64()), (1, Some(0)), "{errors}");
+    let failure = &report["failures"][0];
+    assert_eq!(failure["what"], "connection");
+    let example = failure["example"].as_str().unwrap();
+    assert!(example.contains("closed the connection without close_notify"), "{example}");
 }

@@ -16,8 +16,9 @@ const NAME_DEFAULT: &str = "localhost";
 #[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, not verified, as between
-    /// mail servers), 'required' (STARTTLS, verified) or 'implicit' (from the first byte, verified).
+    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, not verified, as
+    /// between mail servers), 'required' (STARTTLS, verified) or 'implicit' (from the first byte,
+    /// verified).
     #[arg(long, value_name = "MODE", default_value = "off")]
     pub tls: TlsMode,
     /// File with the CA certificates to trust, in PEM. Those of the system are not used.
