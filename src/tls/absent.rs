@@ -13,16 +13,18 @@ pub const RECORD_BYTES_MAX: usize = HEADER_BYTES + CONTENT_BYTES_MAX + 2048;
 pub const TLS_1_2: &str = "TLSv1.2";
 pub const TLS_1_3: &str = "TLSv1.3";
 
-/// This program has no TLS.
-#[derive(Debug, thiserror::Error)]
-#[error("this program was built without TLS (the cargo feature 'tls'), and is asked for it")]
-pub struct WithoutTls;
+macro_rules! errors {
+    ($($name:ident)*) => { $(
+        /// This program has no TLS.
+        #[derive(Debug, thiserror::Error)]
+        #[error(
+            "this program was built without TLS (the cargo feature 'tls'), and is asked for it"
+        )]
+        pub struct $name;
+    )* };
+}
 
-pub type AcceptorError = WithoutTls;
-pub type BadCertificate = WithoutTls;
-pub type ConnectorError = WithoutTls;
-pub type IdentityError = WithoutTls;
-pub type KeptError = WithoutTls;
+errors! { AcceptorError BadCertificate ConnectorError IdentityError KeptError }
 
 macro_rules! without_values {
     ($($name:ident)*) => { $(
@@ -45,7 +47,7 @@ pub struct CertificateFacts {
 
 impl CertificateFacts {
     pub fn of_pem(_: &[u8]) -> Result<CertificateFacts, BadCertificate> {
-        Err(WithoutTls)
+        Err(BadCertificate)
     }
 
     pub fn valid_from(&self) -> String {
@@ -70,25 +72,25 @@ impl CertificateFolder {
     }
 
     pub fn ca(&self) -> Result<CertificateFacts, IdentityError> {
-        Err(WithoutTls)
+        Err(IdentityError)
     }
 
     pub fn certificate(&self) -> Result<CertificateFacts, IdentityError> {
-        Err(WithoutTls)
+        Err(IdentityError)
     }
 
     pub fn is_signed(&self) -> Result<bool, IdentityError> {
-        Err(WithoutTls)
+        Err(IdentityError)
     }
 
     pub fn identity(&self, _: &[String], _: Duration) -> Result<Identity, KeptError> {
-        Err(WithoutTls)
+        Err(KeptError)
     }
 }
 
 impl Identity {
     pub fn load(_: &Path, _: &Path, _: Duration) -> Result<Identity, IdentityError> {
-        Err(WithoutTls)
+        Err(IdentityError)
     }
 
     pub fn facts(&self) -> &CertificateFacts {
@@ -106,7 +108,7 @@ impl Identity {
 
 impl ClientRoots {
     pub fn load(_: &Path) -> Result<ClientRoots, IdentityError> {
-        Err(WithoutTls)
+        Err(IdentityError)
     }
 }
 
@@ -119,7 +121,7 @@ pub enum ClientCertificates {
 
 impl Acceptor {
     pub fn new(_: &Identity, _: &ClientCertificates) -> Result<Acceptor, AcceptorError> {
-        Err(WithoutTls)
+        Err(AcceptorError)
     }
 }
 
@@ -142,7 +144,7 @@ impl Connector {
         _: Option<&Identity>,
         _: SessionReuse,
     ) -> Result<Connector, ConnectorError> {
-        Err(WithoutTls)
+        Err(ConnectorError)
     }
 }
 

@@ -24,30 +24,6 @@ impl Failure {
         }
     }
 
-    /// Returns whether another handshake with the same settings would fail in the same way: the two
-    /// sides do not trust each other, or have nothing in common.
-    pub fn is_permanent(self) -> bool {
-        matches!(
-            self,
-            Failure::UnknownCa
-                | Failure::BadCertificate
-                | Failure::UnsupportedCertificate
-                | Failure::CertificateExpired
-                | Failure::CertificateUnknown
-                | Failure::HandshakeFailure
-                | Failure::ProtocolVersion
-                | Failure::CertificateRequired
-                | Failure::AccessDenied
-                | Failure::UnrecognizedName
-                | Failure::NoCommonVersion
-                | Failure::NoCommonCipher
-                | Failure::PeerUnknownCa
-                | Failure::PeerWrongName
-                | Failure::PeerExpired
-                | Failure::PeerBadCertificate
-        )
-    }
-
     /// Of a handshake.
     pub(in crate::tls) fn of(error: &Error) -> Failure {
         match error {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::by_hand::{ClientByHand, ClientOffer};
+use super::failure::Failure;
 use super::*;
 
 struct Server {
