@@ -51,7 +51,7 @@ fn ls_tail_search_and_wait_print_one_row_with_the_same_keys() {
     assert_eq!(object["mail_from"], "a@example.org");
     // Of 64 bits, and so text: readers of JSON numbers may have no more than 53.
     assert!(object["session"].as_str().unwrap().parse::<u64>().unwrap() >= 1 << 48);
-    assert_eq!(object.as_object().unwrap().len(), 22);
+    assert_eq!(object.as_object().unwrap().len(), 23);
 }
 
 #[test]

@@ -26,6 +26,7 @@ impl Measure {
             Counter::TurnedAway,
             Counter::Refused,
             Counter::Commands,
+            Counter::TlsHandshakes,
         ];
         let rates = counters.into_iter().map(Measure::Rate);
         rates.chain([Measure::Open]).chain(Metric::SINK.iter().copied().map(Measure::P99))

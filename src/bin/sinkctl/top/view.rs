@@ -62,6 +62,7 @@ const ROWS: &[(&str, &[Metric])] = &[
     ("commit wait", &[Metric::CommitWait]),
     ("loop round", &[Metric::Round]),
     ("session", &[Metric::Session]),
+    ("TLS handshake", &[Metric::Handshake]),
 ];
 const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 /// Columns of a row's name, and of a value.
@@ -238,6 +239,7 @@ fn name(shown: Measure) -> String {
     match shown {
         Measure::Open => "open connections".into(),
         Measure::Rate(Counter::TurnedAway) => "turned away/s".into(),
+        Measure::Rate(Counter::TlsHandshakes) => "TLS handshakes/s".into(),
         Measure::Rate(Counter::MessageBytes) => "bytes".into(),
         Measure::Rate(counter) => format!("{}/s", counter.tag()),
         Measure::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
@@ -265,10 +267,10 @@ fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
         Counter::MessageBytes,
         Counter::Connections,
     ];
-    // Hardly ever, and then it matters.
-    let away = Measure::Rate(Counter::TurnedAway);
-    let away = (state.value(away) > 0).then_some(away);
-    let others = counters.map(Measure::Rate).into_iter().chain(away).filter(|shown| *shown != big);
+    // Hardly ever, and then they matter.
+    let rare = [Counter::TurnedAway, Counter::TlsHandshakes].map(Measure::Rate);
+    let rare = rare.into_iter().filter(|shown| state.value(*shown) > 0);
+    let others = counters.map(Measure::Rate).into_iter().chain(rare).filter(|shown| *shown != big);
     let texts = others.map(|shown| format!("{} {}", name(shown), value(shown, state.value(shown))));
     let has_room = big != Measure::Open && width >= OPEN_CHARS_MIN;
     let open = has_room.then(|| format!("open {}", state.open_connections()));
