@@ -248,7 +248,12 @@ impl ByHandSink {
 
     /// A client has connected, and waits to be accepted.
     pub fn queue(&mut self, number: u64, socket: UnixStream, protocol: Protocol) {
-        let listener = index_of((protocol, Beginning::Greeting));
+        self.queue_with(number, socket, (protocol, Beginning::Greeting));
+    }
+
+    /// The same to the listener that speaks the protocol and begins so.
+    pub fn queue_with(&mut self, number: u64, socket: UnixStream, listener: (Protocol, Beginning)) {
+        let listener = index_of(listener);
         self.queues[listener].waiting.borrow_mut().push_back((number, socket));
         self.rung.push(listener);
     }

@@ -686,7 +686,8 @@ impl<I: Interests> Table<I> {
     fn dismiss_all(&mut self, whom: Whom) {
         for place in 0..self.conns.len() {
             let Some(conn) = self.conns[place].as_ref() else { continue };
-            if whom == Whom::All || conn.is_idle() || matches!(conn.flow, Flow::Preamble) {
+            let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
+            if whom == Whom::All || conn.is_idle() || has_not_begun {
                 self.dismiss(place, Farewell::Stopping);
             }
         }

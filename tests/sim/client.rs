@@ -9,6 +9,7 @@ use sinkd::smtp::client::{
     SessionFault, SessionWatch,
 };
 use sinkd::smtp::sasl::{Account, Mechanism, Preference};
+use sinkd::tls::by_hand::ClientByHand;
 
 use crate::common::Dice;
 
@@ -80,11 +81,21 @@ pub enum Did {
     Left,
 }
 
+/// TLS of a client: sealed octets on their way, and what of the session they stand for.
+pub struct Sealed {
+    tls: ClientByHand,
+    octets: Vec<u8>,
+    /// Octets of the session that count as written when `octets` has been.
+    content: usize,
+}
+
 pub struct Client {
     pub number: u64,
     /// Its place in the sink; `None`: it waits to be accepted.
     pub place: Option<usize>,
     socket: Option<UnixStream>,
+    /// `None`: it speaks in plain text.
+    sealed: Option<Sealed>,
     pub session: ClientSession<u64>,
     pub silent_until: Duration,
     pub deaf_until: Duration,
@@ -101,6 +112,7 @@ impl Client {
             number,
             place: None,
             socket: Some(socket),
+            sealed: None,
             session: ClientSession::new(options, now_us),
             silent_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
@@ -122,6 +134,12 @@ impl Client {
         }
     }
 
+    /// It speaks under TLS from the first octet on.
+    pub fn under(mut self, tls: ClientByHand) -> Client {
+        self.sealed = Some(Sealed { tls, octets: Vec::new(), content: 0 });
+        self
+    }
+
     pub fn is_gone(&self) -> bool {
         self.socket.is_none()
     }
@@ -134,18 +152,30 @@ impl Client {
     /// Writes up to `octets_max` octets.
     pub fn write(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
-        if !self.session.has_output() || self.is_half_closed {
+        if self.is_half_closed {
             return Did::Nothing;
         }
-        let mut slices = [IoSlice::new(&[]); 8];
-        let n = self.session.slices(&mut slices);
-        let mut octets: Vec<u8> = Vec::new();
-        for slice in &slices[..n] {
-            octets.extend_from_slice(&slice[..slice.len().min(octets_max - octets.len())]);
+        let mut content = Vec::new();
+        if self.session.has_output() && self.sealed.as_ref().is_none_or(Sealed::takes_content) {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let n = self.session.slices(&mut slices);
+            for slice in &slices[..n] {
+                content.extend_from_slice(&slice[..slice.len().min(octets_max - content.len())]);
+            }
+        }
+        let octets = match &mut self.sealed {
+            None => content,
+            Some(sealed) => sealed.next(&content, octets_max),
+        };
+        if octets.is_empty() {
+            return Did::Nothing;
         }
         match socket.write(&octets) {
             Ok(n) => {
-                self.session.wrote(n, now_us, outcomes);
+                let n = self.sealed.as_mut().map_or(n, |sealed| sealed.wrote(n));
+                if n > 0 {
+                    self.session.wrote(n, now_us, outcomes);
+                }
                 Did::Wrote
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Did::Nothing,
@@ -163,7 +193,13 @@ impl Client {
         match socket.read(&mut octets) {
             Ok(0) => self.leave(outcomes),
             Ok(n) => {
-                self.session.feed(&octets[..n], now_us, outcomes);
+                let replies = match &mut self.sealed {
+                    None => octets[..n].to_vec(),
+                    Some(sealed) => sealed.heard(&octets[..n]),
+                };
+                if !replies.is_empty() {
+                    self.session.feed(&replies, now_us, outcomes);
+                }
                 match self.session.fault() {
                     None | Some(SessionFault::Closing) => {}
                     // A server that has to close may say so in the middle of a payload.
@@ -194,6 +230,36 @@ impl Client {
         self.is_half_closed = true;
         let _ = socket.shutdown(std::net::Shutdown::Write);
         Did::Left
+    }
+}
+
+impl Sealed {
+    /// Whether content may be sealed: the handshake is done, and nothing is on its way.
+    fn takes_content(&self) -> bool {
+        self.octets.is_empty() && !self.tls.is_handshaking()
+    }
+
+    /// Seals `content`; returns what goes next.
+    fn next(&mut self, content: &[u8], octets_max: usize) -> Vec<u8> {
+        if !content.is_empty() {
+            self.tls.say(content);
+            self.content = content.len();
+        }
+        self.octets.extend(self.tls.take_octets());
+        self.octets[..self.octets.len().min(octets_max)].to_vec()
+    }
+
+    /// Octets have left; returns what of the session has left with them.
+    fn wrote(&mut self, octets: usize) -> usize {
+        self.octets.drain(..octets);
+        if self.octets.is_empty() { std::mem::take(&mut self.content) } else { 0 }
+    }
+
+    /// Opens octets of the sink, which are never bad.
+    fn heard(&mut self, octets: &[u8]) -> Vec<u8> {
+        self.tls.hear(octets);
+        assert_eq!(self.tls.take_error(), None);
+        self.tls.take_content()
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sinkd::config::{Auth, Config};
+use sinkd::config::{Auth, Config, Tls};
 use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{ByHandSink, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
 use sinkd::smtp::extension::Extension;
+use sinkd::tls::CertificateFolder;
+use sinkd::tls::by_hand::ClientOffer;
 
 use crate::check;
 use crate::client::{Client, Did, Message, Outcomes};
@@ -39,6 +41,8 @@ pub struct Manner {
     pub seed: u64,
     durability: Durability,
     faults: Vec<Fault>,
+    /// Some of its clients speak under TLS.
+    has_tls: bool,
 }
 
 impl Manner {
@@ -46,7 +50,9 @@ impl Manner {
     pub fn of(seed: u64, durability: Durability, faults: &[Fault]) -> Manner {
         let mut dice = Dice::new(seed);
         let drawn = faults.iter().copied().filter(|_| dice.roll(3) > 0).collect();
-        Manner { seed, durability, faults: drawn }
+        // A handshake takes as long as a thousand steps, so most runs do without.
+        let has_tls = dice.roll(8) == 0;
+        Manner { seed, durability, faults: drawn, has_tls }
     }
 }
 
@@ -142,6 +148,9 @@ impl World {
         config.stop_grace = Duration::from_secs(3);
         config.stats = false;
         config.auth = Auth::Any;
+        if self.manner.has_tls {
+            (config.tls, config.data) = (Tls::Offered, self.folder.path().to_owned());
+        }
         if self.has(Fault::FewBuffers) {
             config.buffer_memory_bytes = 64 << 10;
         }
@@ -268,10 +277,17 @@ impl World {
         let protocol = if self.dice.roll(5) == 0 { Protocol::Lmtp } else { Protocol::Smtp };
         let number = self.connections;
         self.connections += 1;
-        self.sink().queue(number, theirs.into(), protocol);
+        let is_sealed = self.manner.has_tls && protocol == Protocol::Smtp && self.dice.roll(2) == 0;
+        let beginning = if is_sealed { Beginning::Tls } else { Beginning::Greeting };
+        self.sink().queue_with(number, theirs.into(), (protocol, beginning));
         let options = Client::options(protocol, &mut self.dice);
-        self.tell(format_args!("client {number} connects: {options:?}"));
-        self.clients.push(Client::new(number, ours, options, self.now_us()));
+        self.tell(format_args!("client {number} connects, {beginning:?} first: {options:?}"));
+        let mut client = Client::new(number, ours, options, self.now_us());
+        if is_sealed {
+            let ca = CertificateFolder::of(self.folder.path()).ca_path();
+            client = client.under(ClientOffer::trusting(&ca).client());
+        }
+        self.clients.push(client);
         true
     }
 
