@@ -247,7 +247,10 @@ const WITH_PARTS: &[u8] = b"Subject: parts\r\nContent-Type: multipart/mixed; bou
 fn start(folder: &Path) -> (Sink, String) {
     let limits = ["--workers", "1", "--message-bytes-max", "20000"];
     let proxied = ["--name", "sink-a", "--listen", "proxy:127.0.0.1:0"];
-    let sink = Sink::start(folder, &[&limits[..], &proxied, &["--auth", "any"]].concat());
+    let sink = Sink::start(
+        folder,
+        &[&limits[..], &proxied, &["--auth", "any", "--tls", "offered"]].concat(),
+    );
     let to = sink.addresses[0].to_string();
     (sink, to)
 }
@@ -267,6 +270,8 @@ impl Stage {
         }
         // Too large: each is a failure.
         let blast = ["blast", "--to", &to, "--count", "2", "--size", "30K"];
+        seen.run("sinkctl blast", &[&a], &blast);
+        let blast = ["blast", "--to", &to, "--count", "1", "--tls", "offered"];
         seen.run("sinkctl blast", &[&a], &blast);
         let mut client = sink.connect();
         client.ehlo();
