@@ -294,22 +294,33 @@ def blast(srv, load, secs, o):
             "srv_user": user, "srv_sys": system}
 
 
-def send(srv, load, secs, o):
+def send(srv, load, secs, o, messages=0):
     if o.generator == "blast" and not any(mode in load for mode in LOADGEN_ONLY):
         return blast(srv, load, secs, o)
-    return loadgen(srv, f"{load} --secs {secs}", o.gen_core, o.bin)
+    much = f"--messages {messages}" if messages else f"--secs {secs}"
+    return loadgen(srv, f"{load} {much}", o.gen_core, o.bin)
+
+
+def started(spec, o):
+    """Returns the server, running. A port that was free may be taken by a client until then."""
+    for left in (2, 1, 0):
+        try:
+            return Server(spec, o.work, o.server_core, o.bin)
+        except RuntimeError as error:
+            if not left or "in use" not in str(error):
+                raise
 
 
 def one(spec, wname, o):
     w = WORKLOADS[wname]
-    srv = Server(spec, o.work, o.server_core, o.bin)
+    srv = started(spec, o)
     try:
         idle = "--mode idle" in w
         if o.warmup and not idle:
             warm = send(srv, w, o.warmup, o)
             if warm["unsupported"]:
                 return {"unsupported": True}
-        r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o)
+        r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o, o.messages.get(wname, 0))
         if r["unsupported"]:
             return r
         r["peak_kb"] = rss_kb(srv.p.pid, "VmHWM")
@@ -391,6 +402,9 @@ def main():
     ap.add_argument("--workloads", default=",".join(DEFAULT))
     ap.add_argument("--reps", type=int, default=3)
     ap.add_argument("--secs", type=float, default=2)
+    ap.add_argument("--messages", default="", metavar="LOAD=N,...",
+                    help="loadgen sends N messages a repetition, in place of --secs: what is made ready ahead "
+                         "then costs fast and slow servers the same")
     ap.add_argument("--warmup", type=float, default=0.5)
     ap.add_argument("--server-core", default="0")
     ap.add_argument("--gen-core", default="1")
@@ -406,6 +420,9 @@ def main():
     o.sinkctl = os.environ.get("SINKCTL", beside)
     if o.generator == "blast" and not os.path.exists(o.sinkctl):
         sys.exit("where is sinkctl? Name it in $SINKCTL, or sinkd beside it in $SINKD")
+    o.messages = {load: int(n) for load, n in (pair.split("=") for pair in o.messages.split(",") if pair)}
+    if o.messages and o.generator != "loadgen":
+        sys.exit("--messages needs --generator loadgen")
     specs = json.load(open(o.config))
     if o.list:
         print("servers:", ", ".join(s["name"] for s in specs))
