@@ -60,7 +60,7 @@ pub fn read_reply(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// Whether the last line has come: of others, a hyphen follows the code.
-fn is_whole(reply: &[u8]) -> bool {
+pub fn is_whole(reply: &[u8]) -> bool {
     let Some(lines) = reply.strip_suffix(b"\r\n") else { return false };
     let last = lines.rsplit(|octet| *octet == b'\n').next().unwrap_or_default();
     last.get(3) == Some(&b' ')

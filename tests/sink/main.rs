@@ -31,6 +31,7 @@ mod stats_record;
 mod storage;
 mod storage_modes;
 mod tls;
+mod tls_rounds;
 mod tls_settings;
 mod transcripts;
 mod xclient;

@@ -11,7 +11,10 @@ when the ranges do not overlap. All traffic stays on 127.0.0.1.
 
 The generator is `sinkctl blast` (beside $SINKD, or $SINKCTL); `--generator loadgen` is the one in
 src/, which shares no code with sinkd and prepares everything beforehand: a yardstick for blast.
-Idle connections are loadgen's in both cases.
+Idle connections, and those that only say EHLO and QUIT (connect-c16), are loadgen's in both cases.
+
+Servers with "tls" in servers.json get the same loads under TLS, by STARTTLS, or from the first
+byte if the load says so. Their certificate is one of P-256 that openssl makes.
 """
 import argparse, json, os, re, resource, shlex, shutil, signal, socket, statistics
 import subprocess, sys, tempfile, time
@@ -31,9 +34,12 @@ WORKLOADS = {
     "plain-20M-c4": "--mode plain --conns 4 --size 20971520",
     "mixed-c64": "--mode plain --conns 64 --size mixed",
     "rcpt50-2K-c64": "--mode pipelined --conns 64 --size 2048 --rcpts 50",
+    "connect-c16": "--mode connect --conns 16 --tls implicit",
     "idle-10k": "--mode idle --conns 10000 --hold 0 --ramp 256",
 }
-DEFAULT = list(WORKLOADS)
+# Loads that only loadgen can send, whichever generator sends the others.
+LOADGEN_ONLY = ("--mode idle", "--mode connect")
+DEFAULT = [name for name in WORKLOADS if name != "connect-c16"]
 
 
 # ------------------------------------------------------------ process tree
@@ -128,13 +134,26 @@ def raise_nofile():
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def certificate(work):
+    """Returns the paths of a certificate of P-256 and its key, made once in the folder `work`."""
+    cert, key = os.path.join(work, "cert.pem"), os.path.join(work, "key.pem")
+    if not os.path.exists(cert):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                        "-days", "30", "-keyout", key, "-out", cert], check=True, stderr=subprocess.DEVNULL)
+        os.chmod(key, 0o600)
+    return cert, key
+
+
 class Server:
     def __init__(self, spec, work, core, binpath):
         self.dir = tempfile.mkdtemp(prefix=spec["name"].replace("/", "_") + "-", dir=work)
         os.chmod(self.dir, 0o777)
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
+        self.has_tls = spec.get("tls", False)
+        cert, key = certificate(work) if self.has_tls else ("", "")
         cmd = os.path.expandvars(spec["cmd"]).format(
-            port=self.port, port2=free_port(), dir=self.dir, bin=binpath, here=HERE)
+            port=self.port, port2=self.tls_port, dir=self.dir, bin=binpath, here=HERE, cert=cert, key=key)
         self.log = open(os.path.join(self.dir, "server.log"), "wb")
         argv = ["taskset", "-c", str(core)] + shlex.split(cmd)
         self.p = subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=self.log,
@@ -193,9 +212,18 @@ class Server:
 
 # ------------------------------------------------------------ one run
 
+def under_tls(srv, args):
+    """Returns loadgen's arguments with the TLS that the server has."""
+    if not srv.has_tls:
+        return args.replace(" --tls implicit", "")
+    return args if "--tls" in args else args + " --tls starttls"
+
+
 def loadgen(srv, args, core, binpath, measure=True):
     """Returns the result dict, with CPU of the server between start and end."""
-    argv = ["taskset", "-c", str(core), os.path.join(binpath, "loadgen"), "--port", str(srv.port), "--sync"]
+    args = under_tls(srv, args)
+    port = srv.tls_port if "--tls implicit" in args else srv.port
+    argv = ["taskset", "-c", str(core), os.path.join(binpath, "loadgen"), "--port", str(port), "--sync"]
     p = subprocess.Popen(argv + shlex.split(args), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          text=True, preexec_fn=raise_nofile)
     a = None
@@ -219,7 +247,7 @@ def loadgen(srv, args, core, binpath, measure=True):
             res = d
     p.wait()
     if res is None:
-        raise RuntimeError("loadgen gave no result")
+        raise RuntimeError("loadgen returned no result")
     res.update(extra)
     if a is not None:
         u, s = b.minus(a)
@@ -245,6 +273,8 @@ def blast(srv, load, secs, o):
     """The same of `sinkctl blast`: connecting is in it."""
     argv = ["taskset", "-c", str(o.gen_core), o.sinkctl, "blast", "--to", f"127.0.0.1:{srv.port}",
             "--threads", "1", "--seed", "1", "--json", "--duration", f"{int(secs * 1000)}ms"]
+    if srv.has_tls:
+        argv += ["--tls", "required", "--insecure"]
     before = Cpu(srv.p.pid)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     said = subprocess.run(argv + blast_options(load), stdout=subprocess.PIPE,
@@ -264,22 +294,33 @@ def blast(srv, load, secs, o):
             "srv_user": user, "srv_sys": system}
 
 
-def send(srv, load, secs, o):
-    if o.generator == "blast":
+def send(srv, load, secs, o, messages=0):
+    if o.generator == "blast" and not any(mode in load for mode in LOADGEN_ONLY):
         return blast(srv, load, secs, o)
-    return loadgen(srv, f"{load} --secs {secs}", o.gen_core, o.bin)
+    much = f"--messages {messages}" if messages else f"--secs {secs}"
+    return loadgen(srv, f"{load} {much}", o.gen_core, o.bin)
+
+
+def started(spec, o):
+    """Returns the server, running. A port that was free may be taken by a client until then."""
+    for left in (2, 1, 0):
+        try:
+            return Server(spec, o.work, o.server_core, o.bin)
+        except RuntimeError as error:
+            if not left or "in use" not in str(error):
+                raise
 
 
 def one(spec, wname, o):
     w = WORKLOADS[wname]
-    srv = Server(spec, o.work, o.server_core, o.bin)
+    srv = started(spec, o)
     try:
         idle = "--mode idle" in w
         if o.warmup and not idle:
             warm = send(srv, w, o.warmup, o)
             if warm["unsupported"]:
                 return {"unsupported": True}
-        r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o)
+        r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o, o.messages.get(wname, 0))
         if r["unsupported"]:
             return r
         r["peak_kb"] = rss_kb(srv.p.pid, "VmHWM")
@@ -361,6 +402,9 @@ def main():
     ap.add_argument("--workloads", default=",".join(DEFAULT))
     ap.add_argument("--reps", type=int, default=3)
     ap.add_argument("--secs", type=float, default=2)
+    ap.add_argument("--messages", default="", metavar="LOAD=N,...",
+                    help="loadgen sends N messages a repetition, in place of --secs: what is made ready ahead "
+                         "then costs fast and slow servers the same")
     ap.add_argument("--warmup", type=float, default=0.5)
     ap.add_argument("--server-core", default="0")
     ap.add_argument("--gen-core", default="1")
@@ -371,10 +415,14 @@ def main():
     ap.add_argument("--md", default="")
     ap.add_argument("--list", action="store_true")
     o = ap.parse_args()
+    o.bin = os.path.abspath(o.bin)
     beside = os.path.join(os.path.dirname(os.environ.get("SINKD", "")), "sinkctl")
     o.sinkctl = os.environ.get("SINKCTL", beside)
     if o.generator == "blast" and not os.path.exists(o.sinkctl):
         sys.exit("where is sinkctl? Name it in $SINKCTL, or sinkd beside it in $SINKD")
+    o.messages = {load: int(n) for load, n in (pair.split("=") for pair in o.messages.split(",") if pair)}
+    if o.messages and o.generator != "loadgen":
+        sys.exit("--messages needs --generator loadgen")
     specs = json.load(open(o.config))
     if o.list:
         print("servers:", ", ".join(s["name"] for s in specs))

@@ -1,5 +1,11 @@
-//! What a message costs in the steady state, counted: allocations, system calls, page faults.
+//! What a message costs in the steady state, counted: allocations, copied octets, system calls, page
+//! faults.
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod counting;
+#[cfg(target_os = "linux")]
+mod sealed;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -38,46 +44,15 @@ fn message() -> Vec<u8> {
 #[cfg(target_os = "linux")]
 mod counted {
     use super::common::trace::{hold, let_go, resume, stop, stopped, thread_named};
+    use super::counting::{Counts, OnlyServer};
     use super::*;
-    use std::alloc::{GlobalAlloc, Layout, System};
     use std::collections::HashMap;
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
     use sinkd::config::storage::{StoreMode, add_rule};
     use sinkd::config::{Config, ListenAddress};
     use sinkd::index::{self, When};
     use sinkd::server::{Server, StopStage};
-
-    /// Allocations of the thread [`COUNTED`]. Others may take what they need: provisioning and the
-    /// statistics work once a second, so what they allocate grows with how slow the machine is.
-    static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-    /// Its thread id, or 0 for none.
-    static COUNTED: AtomicI32 = AtomicI32::new(0);
-
-    struct Counting;
-
-    // SAFETY: hands every call on to the system's allocator unchanged; counting allocates nothing.
-    unsafe impl GlobalAlloc for Counting {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            let counted = COUNTED.load(Ordering::Relaxed);
-            // SAFETY: gettid(2) has no arguments and returns an integer.
-            if counted != 0 && counted == unsafe { libc::gettid() } {
-                ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-            }
-            // SAFETY: the caller's obligations are the same.
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-            // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, which is the same
-            // here.
-            unsafe { System.dealloc(place, layout) }
-        }
-    }
-
-    #[global_allocator]
-    static COUNTING: Counting = Counting;
 
     #[test]
     fn no_allocation_per_message() {
@@ -102,6 +77,7 @@ mod counted {
             index: index::IndexSettings { when, ..index::IndexSettings::default() },
             ..Config::default()
         };
+        let only = OnlyServer::lock();
         let server = Server::start(&config).unwrap().server;
         let ListenAddress::Tcp(address) = server.listeners()[0].address else {
             panic!("a TCP address")
@@ -109,12 +85,9 @@ mod counted {
         let mut stream = connect(address);
         let body = message();
         send(&mut stream, 100, &body);
-        COUNTED.store(thread_named(std::process::id(), "worker-0"), Ordering::Relaxed);
         // Few enough to stay in the first segment: making the next one may allocate.
-        send(&mut stream, 1000, &body);
-        COUNTED.store(0, Ordering::Relaxed);
-        let made = ALLOCATIONS.swap(0, Ordering::Relaxed);
-        assert!(made <= 10, "{made} allocations for 1000 messages, store {store}, {when:?}");
+        let Counts { allocations, .. } = only.count(|| send(&mut stream, 1000, &body));
+        assert!(allocations <= 10, "{allocations} for 1000 messages, store {store}, {when:?}");
         server.stop().begin(StopStage::AtOnce);
         server.join();
     }

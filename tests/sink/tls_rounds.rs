@@ -1,0 +1,148 @@
+//! Many handshakes at once: how many steps of them a round takes, and who goes on meanwhile.
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use sinkd::config::{Config, Tls};
+use sinkd::log::LogSettings;
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
+use sinkd::smtp::limits::Protocol;
+use sinkd::tls::CertificateFolder;
+use sinkd::tls::by_hand::{ClientByHand, ClientOffer};
+
+/// Clients that begin their handshakes at once.
+const CLIENTS: usize = 100;
+/// Steps of handshakes that a round takes, at most: each costs about 80 us of a core.
+const STEPS_MAX: usize = 8;
+/// A client's hello, and the end of its handshake.
+const STEPS_PER_CLIENT: usize = 2;
+/// The time of all of it: nothing here waits.
+const NOW: Duration = Duration::from_secs(1);
+
+struct Client {
+    socket: UnixStream,
+    place: usize,
+    tls: ClientByHand,
+}
+
+/// What is there to be read.
+fn read(socket: &mut UnixStream) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let error = socket.read_to_end(&mut octets).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    octets
+}
+
+/// A client's end of a connection, and its place in `sink`.
+fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, usize) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    for socket in [&ours, &theirs] {
+        socket.set_nonblocking(true).unwrap();
+    }
+    let place = match beginning {
+        Beginning::Greeting => sink.connect(theirs, Protocol::Smtp),
+        other => sink.connect_with(theirs, other),
+    };
+    (ours, place.unwrap())
+}
+
+/// Says `octets` in plain text, and returns what the next rounds answer.
+fn ask(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
+    client.0.write_all(octets).unwrap();
+    sink.ready(client.1, SocketEvent::Plain);
+    rest(sink);
+    String::from_utf8(read(&mut client.0)).unwrap()
+}
+
+/// Rounds until the sink waits for its clients.
+fn rest(sink: &mut ByHandSink) {
+    loop {
+        sink.round();
+        sink.wake(NOW);
+        if sink.wait_ms() != Some(0) {
+            return;
+        }
+    }
+}
+
+/// A client at the beginning of its handshake, of which the sink has seen nothing yet.
+fn secured_by(sink: &mut ByHandSink, beginning: Beginning, offer: &ClientOffer) -> Client {
+    let mut client = connect(sink, beginning);
+    if beginning == Beginning::Greeting {
+        assert!(String::from_utf8(read(&mut client.0)).unwrap().starts_with("220 "));
+        assert!(ask(sink, &mut client, b"EHLO c\r\n").contains("STARTTLS"));
+        assert!(ask(sink, &mut client, b"STARTTLS\r\n").starts_with("220 "));
+    }
+    let (socket, place) = client;
+    rest(sink);
+    Client { socket, place, tls: offer.client() }
+}
+
+impl Client {
+    /// Sends what it has to say, if anything, which the kernel tells the sink of.
+    fn speak(&mut self, sink: &mut ByHandSink) {
+        let octets = self.tls.take_octets();
+        if !octets.is_empty() {
+            self.socket.write_all(&octets).unwrap();
+            sink.ready(self.place, SocketEvent::Plain);
+        }
+    }
+
+    /// Hears what the sink has said. Returns whether it was anything.
+    fn hear(&mut self) -> bool {
+        let octets = read(&mut self.socket);
+        self.tls.hear(&octets);
+        assert_eq!(self.tls.take_error(), None);
+        !octets.is_empty()
+    }
+}
+
+/// Returns how many handshakes each round took a step further; the busy client, which speaks in
+/// plain text, was answered in each.
+fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec<usize> {
+    let offer = ClientOffer::trusting(ca);
+    let mut busy = connect(sink, Beginning::Greeting);
+    read(&mut busy.0);
+    let mut clients: Vec<Client> =
+        (0..CLIENTS).map(|_| secured_by(sink, beginning, &offer)).collect();
+    let mut steps = Vec::new();
+    while steps.iter().sum::<usize>() < CLIENTS * STEPS_PER_CLIENT {
+        clients.iter_mut().for_each(|client| client.speak(sink));
+        busy.0.write_all(b"NOOP\r\n").unwrap();
+        sink.ready(busy.1, SocketEvent::Plain);
+        sink.round();
+        sink.wake(NOW);
+        assert_eq!(read(&mut busy.0), b"250 2.0.0 Ok\r\n", "round {}", steps.len());
+        steps.push(clients.iter_mut().map(Client::hear).filter(|has_heard| *has_heard).count());
+        assert!(steps.len() <= CLIENTS * STEPS_PER_CLIENT, "no handshake goes on: {steps:?}");
+    }
+    for client in &mut clients {
+        assert!(!client.tls.is_handshaking());
+        client.tls.say(b"EHLO c\r\n");
+        client.speak(sink);
+        rest(sink);
+        assert!(client.hear());
+        let said = String::from_utf8(client.tls.take_content()).unwrap();
+        assert!(said.contains("250-"), "{said}");
+    }
+    steps
+}
+
+#[test]
+fn a_round_takes_eight_steps_of_handshakes_and_answers_everyone_else() {
+    for beginning in [Beginning::Tls, Beginning::Greeting] {
+        let data = tempfile::tempdir().unwrap();
+        let config = Config { tls: Tls::Offered, data: data.path().into(), ..Config::default() };
+        let settings = LogSettings::default();
+        let (mut sink, _) = ByHandSink::open(data.path(), &config, settings).unwrap();
+        sink.wake(NOW);
+        let ca = CertificateFolder::of(data.path()).ca_path();
+        let steps = steps_by_round(&mut sink, &ca, beginning);
+        let most = steps.iter().copied().max();
+        assert_eq!(most, Some(STEPS_MAX), "{beginning:?}: {steps:?}");
+        // None is idle while clients wait.
+        let full = steps.iter().filter(|count| **count == STEPS_MAX).count();
+        assert_eq!(full, CLIENTS * STEPS_PER_CLIENT / STEPS_MAX, "{beginning:?}: {steps:?}");
+    }
+}
