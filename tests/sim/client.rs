@@ -9,6 +9,7 @@ use sinkd::smtp::client::{
     SessionFault, SessionWatch,
 };
 use sinkd::smtp::sasl::{Account, Mechanism, Preference};
+use sinkd::tls::CONTENT_BYTES_MAX;
 use sinkd::tls::by_hand::ClientByHand;
 
 use crate::common::Dice;
@@ -159,6 +160,11 @@ impl Client {
         if self.session.has_output() && self.sealed.as_ref().is_none_or(Sealed::takes_content) {
             let mut slices = [IoSlice::new(&[]); 8];
             let n = self.session.slices(&mut slices);
+            // One record at a time: the sink answers it as soon as all of it has left.
+            let octets_max = match self.sealed {
+                None => octets_max,
+                Some(_) => octets_max.min(CONTENT_BYTES_MAX),
+            };
             for slice in &slices[..n] {
                 content.extend_from_slice(&slice[..slice.len().min(octets_max - content.len())]);
             }
