@@ -28,6 +28,7 @@ from index import searching_finds  # noqa: E402
 from logins import senders_log_in  # noqa: E402
 from monitoring import monitors_understand  # noqa: E402
 from naming import swaks_names_clients  # noqa: E402
+from printed import printed_lines_work  # noqa: E402
 from readers import readers_agree  # noqa: E402
 from sending import blasts_can_be_checked  # noqa: E402
 from sink import Sink  # noqa: E402
@@ -40,7 +41,7 @@ CLIENTS += by_sinkctl.CLIENTS
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
-          scanners_find_nothing]
+          scanners_find_nothing, printed_lines_work]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

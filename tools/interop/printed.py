@@ -1,0 +1,118 @@
+"""What `sinkctl cert --for SENDER` prints, given to that sender as it is."""
+import os
+import shlex
+import smtplib
+import ssl  # noqa: F401 (the line for smtplib uses it)
+import subprocess
+import tempfile
+
+from encrypted import MAIL, STARTTLS, TlsSink, exim, postfix, relay_one, run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def by_swaks(lines, port, _scratch):
+    command = shlex.split(lines[0])[:-1]
+    run(*command, "--server", "localhost", "--port", str(port), "--from", "swaks@example.org", "--to",
+        "two@example.com")
+
+
+def by_curl(lines, port, _scratch):
+    command = shlex.split(lines[0])[:-1]
+    run(*command, "--silent", f"smtp://localhost:{port}", "--mail-from", "curl@example.org", "--mail-rcpt",
+        "two@example.com", "--upload-file", "-")
+
+
+def by_openssl(lines, port, _scratch):
+    command = shlex.split(lines[0].replace(":1025", f":{port}"))
+    dialogue = (b"EHLO c\r\nMAIL FROM:<openssl@example.org>\r\nRCPT TO:<two@example.com>\r\nDATA\r\n" + MAIL
+                + b".\r\nQUIT\r\n")
+    run(*command, "-quiet", "-ign_eof", text=dialogue)
+
+
+def by_msmtp(lines, port, scratch):
+    path = os.path.join(scratch, "msmtprc")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+        file.write("\n".join(["account sink", "host localhost", f"port {port}", "from msmtp@example.org", *lines, ""]))
+    run("msmtp", "--file", path, "-a", "sink", "--", "two@example.com")
+
+
+def by_smtplib(lines, port, _scratch):
+    smtp = smtplib.SMTP("localhost", port, timeout=60)
+    exec(lines[0])  # pylint: disable=exec-used
+    smtp.sendmail("smtplib@example.org", ["two@example.com"], MAIL)
+    smtp.quit()
+
+
+def by_script(name, program):
+    """A sender whose script has a place for the lines."""
+    def send(lines, port, scratch):
+        with open(os.path.join(HERE, "clients", name), encoding="utf-8") as file:
+            text = file.read().replace("LINES", "\n".join(lines))
+        path = os.path.join(scratch, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        run(program, path, str(port))
+    send.__name__ = f"by_{name}"
+    return send
+
+
+SENDERS = {
+    "swaks": by_swaks, "curl": by_curl, "openssl": by_openssl, "msmtp": by_msmtp, "smtplib": by_smtplib,
+    "nodemailer": by_script("printed.cjs", "node"), "phpmailer": by_script("printed.php", "php"),
+}
+
+
+def with_lines(begin, name, old):
+    """A relay whose configuration has the printed lines in place of `old`."""
+    def configured(scratch, port, sink, mode, ca):
+        command = begin(scratch, port, sink, mode, ca)
+        path = os.path.join(scratch, name)
+        with open(path, encoding="utf-8") as file:
+            text = "".join(line for line in file if not line.strip().startswith(old))
+        lines = configured.lines
+        if name == "exim.conf":
+            text = text.replace("  driver = smtp\n", "  driver = smtp\n" + "".join(f"  {line}\n" for line in lines))
+        else:
+            text += "\n".join(lines) + "\n"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return command
+    configured.__name__ = begin.__name__
+    return configured
+
+
+RELAYS = {
+    "postfix": with_lines(postfix, "main.cf", ("smtp_tls_CAfile", "smtp_tls_security", "smtp_tls_secure")),
+    "exim": with_lines(exim, "exim.conf", ("hosts_require_tls", "tls_verify")),
+}
+
+
+def printed_lines_work(programs):
+    """the lines that sinkctl cert prints for senders"""
+    sink = TlsSink(programs)
+    accepted = 0
+
+    def lines_for(name):
+        # The copy of the CA, which users of relays can read.
+        printed = sink.ctl("cert", "--for", name).decode()
+        return printed.replace(os.path.join(sink.data, "tls", "ca.pem"), sink.ca).splitlines()
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="sinkd-printed-") as scratch:
+            for name, send in SENDERS.items():
+                send(lines_for(name), sink.port, scratch)
+                if sink.count() != accepted + 1:
+                    return accepted, f"{name}: no message with the printed lines"
+                accepted += 1
+        for name, begin in RELAYS.items():
+            begin.lines = lines_for(name)
+            relay_one(begin, sink, STARTTLS, None, lambda: sink.count() > accepted)
+            accepted += 1
+        if sink.count_under_tls() != accepted:
+            return accepted, f"{sink.count_under_tls()} messages under TLS, expected {accepted}"
+        return accepted, None
+    except (AssertionError, subprocess.SubprocessError, smtplib.SMTPException, OSError) as problem:
+        return accepted, f"{type(problem).__name__}: {problem}"
+    finally:
+        sink.kill()
