@@ -10,7 +10,7 @@ others, except those within half a second after a burst, as without. Where other
 "chrt -f 10" before it: server and busy clients then wait for nobody. The clients of a burst are
 never scheduled that way, so that the busy ones do not wait for them either.
 """
-import argparse, array, bisect, json, os, shlex, shutil, subprocess, sys, tempfile, time
+import argparse, array, json, os, shlex, shutil, subprocess, sys, tempfile, time
 
 import run
 
@@ -62,42 +62,49 @@ def percentile(sorted_values, p):
     return sorted_values[int(place)] / 1000 if sorted_values else None
 
 
+def read_times(path):
+    """Returns the transactions of busy connections: (begun, done), ns."""
+    numbers = array.array("Q")
+    with open(path, "rb") as file:
+        numbers.frombytes(file.read())
+    return list(zip(numbers[::2], numbers[1::2]))
+
+
+def one_burst(o, server):
+    """Returns the burst, and the transactions of the busy connections before, beside and after it."""
+    run.wait_until_quiet(o.patience)
+    times = os.path.join(o.work, "times")
+    busy = loadgen(o, f"--mode plain --size 2048 --conns {o.busy} --tls {o.busy_tls} --port {server.port} "
+                      f"--secs {o.seconds} --times {times}")
+    event(busy, "start")
+    go(busy)
+    time.sleep(o.seconds / 3)
+    window = burst(o, server)
+    result = event(busy, "result")
+    busy.wait()
+    if result["errors"]:
+        sys.exit(f"handshake_storm.py: {result['errors']} errors: {result['first_error']}")
+    return window, read_times(times)
+
+
 def measure(o):
     specs = {spec["name"]: spec for spec in json.load(open(os.path.join(HERE, "servers.json")))}
     server = run.Server(specs[o.server], o.work, o.server_core, o.bin)
-    times = os.path.join(o.work, "times")
+    beside, without, bursts = [], [], []
     try:
-        seconds = o.bursts * o.every + 2
-        busy = loadgen(o, f"--mode plain --size 2048 --conns {o.busy} --tls {o.busy_tls} --port {server.port} "
-                          f"--secs {seconds} --times {times}")
-        event(busy, "start")
-        go(busy)
-        time.sleep(1)
-        bursts = []
         for _ in range(o.bursts):
-            next_s = time.monotonic() + o.every
-            bursts.append(burst(o, server))
-            time.sleep(max(0, next_s - time.monotonic()))
-        result = event(busy, "result")
-        busy.wait()
+            (began, ended), transactions = one_burst(o, server)
+            bursts.append(round((ended - began) / 1e6, 1))
+            for begun, done in transactions:
+                if done < began or begun > ended + AFTER_S * 1e9:
+                    without.append(done - begun)
+                elif begun <= ended:
+                    beside.append(done - begun)
     finally:
         server.stop()
-    if result["errors"]:
-        sys.exit(f"handshake_storm.py: {result['errors']} errors: {result['first_error']}")
-    numbers = array.array("Q")
-    with open(times, "rb") as file:
-        numbers.frombytes(file.read())
-    beside, without = [], []
-    begins = [began for began, _ in bursts]
-    for begun, done in zip(numbers[::2], numbers[1::2]):
-        last = bisect.bisect_right(begins, done) - 1
-        if last < 0 or begun > bursts[last][1] + AFTER_S * 1e9:
-            without.append(done - begun)
-        elif begun <= bursts[last][1]:
-            beside.append(done - begun)
     beside.sort()
     without.sort()
-    return {"bursts_ms": [round((ended - began) / 1e6, 1) for began, ended in bursts],
+    return {"bursts_ms": bursts,
             "transactions": {"without": len(without), "beside": len(beside)},
             "percentiles_us": {str(p): {"without": percentile(without, p), "beside": percentile(beside, p)}
                                for p in PERCENTILES}}
@@ -111,7 +118,8 @@ def main():
     parser.add_argument("--busy", type=int, default=16, help="connections that send mail")
     parser.add_argument("--busy-tls", choices=("starttls", "off"), default="starttls")
     parser.add_argument("--bursts", type=int, default=5)
-    parser.add_argument("--every", type=float, default=4, help="seconds from burst to burst")
+    parser.add_argument("--seconds", type=float, default=3, help="of the busy connections for each burst, which comes after a third")
+    parser.add_argument("--patience", type=float, default=20, help="seconds to wait for a quiet machine before each burst")
     parser.add_argument("--server-core", default="0")
     parser.add_argument("--gen-core", default="1")
     parser.add_argument("--json", default="")

@@ -334,7 +334,7 @@ def undisturbed(spec, wname, o):
     best = None
     for _ in range(o.quiet or 1):
         if o.quiet:
-            wait_until_quiet(20)
+            wait_until_quiet(2)
         r = one(spec, wname, o)
         if r.get("unsupported") or best is None or r["others_share"] < best["others_share"]:
             best = r
