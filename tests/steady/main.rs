@@ -116,7 +116,7 @@ mod counted {
     }
 
     /// Counts the system calls of one thread with ptrace(2) while `load` runs.
-    fn system_calls(thread: i32, load: impl FnOnce() + Send) -> HashMap<u64, u64> {
+    pub fn system_calls(thread: i32, load: impl FnOnce() + Send) -> HashMap<u64, u64> {
         let mut calls = HashMap::new();
         std::thread::scope(|scope| {
             hold(thread);

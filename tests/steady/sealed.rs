@@ -1,6 +1,6 @@
 //! What TLS adds to a message, counted.
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use sinkd::config::{Config, ListenAddress};
@@ -9,7 +9,9 @@ use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::{ClientByHand, ClientOffer};
 use tempfile::tempdir;
 
-use super::common::is_whole;
+use super::common::trace::thread_named;
+use super::common::{Sink, is_whole};
+use super::counted::system_calls;
 use super::counting::{Counts, OnlyServer};
 
 /// A connection, and its TLS, if it has any.
@@ -60,19 +62,15 @@ impl Client {
     }
 }
 
-fn client(server: &Server, data: &Path, listener: usize) -> Client {
-    let ListenAddress::Tcp(address) = server.listeners()[listener].address else {
-        panic!("a TCP address")
-    };
+/// Connects to the listener at `address`, which begins with TLS if there is a CA for it.
+fn client(address: SocketAddr, ca: Option<&Path>) -> Client {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    let mut tls = None;
-    if listener == 1 {
-        let ca = CertificateFolder::of(data).ca_path();
-        let mut client = ClientOffer::trusting(&ca).client();
+    let tls = ca.map(|ca| {
+        let mut client = ClientOffer::trusting(ca).client();
         stream.write_all(&client.take_octets()).unwrap();
-        tls = Some(client);
-    }
+        client
+    });
     let mut client = Client { stream, tls };
     assert!(client.reply().starts_with("220 "));
     client.talk(b"EHLO client.example\r\n", "250");
@@ -90,8 +88,12 @@ fn counts(messages: usize, body: &[u8]) -> [Counts; 2] {
         ..Config::default()
     };
     let server = Server::start(&config).unwrap().server;
-    let counts = [0, 1].map(|listener| {
-        let mut client = client(&server, data.path(), listener);
+    let ca = CertificateFolder::of(data.path()).ca_path();
+    let counts = [(0, None), (1, Some(&*ca))].map(|(listener, ca)| {
+        let ListenAddress::Tcp(address) = server.listeners()[listener].address else {
+            panic!("a TCP address")
+        };
+        let mut client = client(address, ca);
         client.send(messages / 10, body);
         only.count(|| client.send(messages, body))
     });
@@ -139,4 +141,29 @@ fn a_long_message_is_copied_once_under_tls_and_cut_records_once_more() {
     let more = sealed.copied as f64 - plain.copied as f64;
     let per_message = more / (MESSAGES * body.len()) as f64;
     assert!((0.9..2.0).contains(&per_message), "{per_message} copies more");
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_message_costs_one_receive_and_one_send_a_round_trip_under_tls_too() {
+    const MESSAGES: usize = 300;
+    let data = tempdir().unwrap();
+    let args = ["--workers", "1", "--listen", "smtps:127.0.0.1:0"];
+    let sink = Sink::start(data.path(), &args);
+    let ca = CertificateFolder::of(data.path()).ca_path();
+    let mut client = client(sink.addresses[1], Some(&ca));
+    let body = message(2000);
+    client.send(50, &body);
+    let thread = thread_named(sink.pid(), "worker-0");
+    let calls = system_calls(thread, || client.send(MESSAGES, &body));
+    let per_message =
+        |number: i64| *calls.get(&(number as u64)).unwrap_or(&0) as f64 / MESSAGES as f64;
+    let receives = per_message(libc::SYS_recvfrom) + per_message(libc::SYS_read);
+    let sends = per_message(libc::SYS_sendto) + per_message(libc::SYS_write);
+    let waits = per_message(libc::SYS_epoll_wait) + per_message(libc::SYS_epoll_pwait);
+    let all = calls.values().sum::<u64>() as f64 / MESSAGES as f64;
+    // Four round trips: MAIL, RCPT, DATA, payload.
+    assert!((3.9..4.1).contains(&receives), "{receives} receives a message: {calls:?}");
+    assert!((3.9..4.1).contains(&sends), "{sends} sends a message: {calls:?}");
+    assert!(all - receives - sends - waits < 0.2, "{all} system calls a message: {calls:?}");
 }

@@ -116,6 +116,24 @@ def tcp_mem_pages():
         return int(m.group(1))
 
 
+def machine_ticks():
+    """Returns (busy, all) of all cores so far."""
+    with open("/proc/stat") as f:
+        v = [int(x) for x in f.readline().split()[1:9]]
+    return sum(v) - v[3] - v[4], sum(v)
+
+
+def wait_until_quiet(patience):
+    """Returns when the machine has been nearly idle for a moment, or after `patience` seconds."""
+    end = time.time() + patience
+    while time.time() < end:
+        busy, total = machine_ticks()
+        time.sleep(0.3)
+        busy_now, total_now = machine_ticks()
+        if busy_now - busy <= 0.15 * (total_now - total):
+            return
+
+
 # ------------------------------------------------------------ server
 
 def free_port():
@@ -311,6 +329,20 @@ def started(spec, o):
                 raise
 
 
+def undisturbed(spec, wname, o):
+    """One run; with --quiet, the one of a few in which other programs had least of the machine."""
+    best = None
+    for _ in range(o.quiet or 1):
+        if o.quiet:
+            wait_until_quiet(2)
+        r = one(spec, wname, o)
+        if r.get("unsupported") or best is None or r["others_share"] < best["others_share"]:
+            best = r
+        if r.get("unsupported") or r["others_share"] < 0.1:
+            break
+    return best
+
+
 def one(spec, wname, o):
     w = WORKLOADS[wname]
     srv = started(spec, o)
@@ -320,7 +352,11 @@ def one(spec, wname, o):
             warm = send(srv, w, o.warmup, o)
             if warm["unsupported"]:
                 return {"unsupported": True}
+        busy, total = machine_ticks()
         r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o, o.messages.get(wname, 0))
+        busy_now, total_now = machine_ticks()
+        ours = sum(r.get(k, 0) for k in ("cpu_user", "cpu_sys", "srv_user", "srv_sys")) * TICK
+        r["others_share"] = max(0, busy_now - busy - ours) / max(1, total_now - total)
         if r["unsupported"]:
             return r
         r["peak_kb"] = rss_kb(srv.p.pid, "VmHWM")
@@ -406,6 +442,9 @@ def main():
                     help="loadgen sends N messages a repetition, in place of --secs: what is made ready ahead "
                          "then costs fast and slow servers the same")
     ap.add_argument("--warmup", type=float, default=0.5)
+    ap.add_argument("--quiet", type=int, default=0, metavar="N",
+                    help="wait for a moment in which other programs rest, and take up to N runs for one in which "
+                         "they had less than 10 %% of the machine")
     ap.add_argument("--server-core", default="0")
     ap.add_argument("--gen-core", default="1")
     ap.add_argument("--floor", default="floor-append")
@@ -451,7 +490,7 @@ def main():
                     if any(r.get("unsupported") for r in res.get((s["name"], wname), [])):
                         continue
                     try:
-                        r = one(s, wname, o)
+                        r = undisturbed(s, wname, o)
                     except Exception as e:  # a peer that fails is a result too
                         r = {"error": str(e)[:300]}
                     r["loadavg"] = os.getloadavg()[0]
