@@ -1,6 +1,8 @@
 //! What a read from a client's socket comes to.
 use std::io::{ErrorKind, Read};
 
+use crate::tls::Failure;
+
 /// The outcome of a read.
 pub enum Received {
     /// Octets. `is_short`: fewer than were asked for.
@@ -13,6 +15,8 @@ pub enum Received {
     Parked,
     /// Nothing was read: the payload was refused, and its octets are input from now on.
     Refused,
+    /// TLS has failed: nothing that follows can be read.
+    Broken(Failure),
 }
 
 /// Reads once, over interruptions.

@@ -220,6 +220,7 @@ impl OneByOne {
             is_closed: false,
             tls: None,
             octets: Pieces::Whole,
+            rounds: 0,
         };
         session.run_until_idle();
         session
@@ -282,6 +283,8 @@ pub struct Dialogue<'a> {
     tls: Option<ClientByHand>,
     /// How sealed octets come.
     octets: Pieces,
+    /// Rounds of the sink so far.
+    rounds: usize,
 }
 
 /// How sealed octets come to the sink.
@@ -321,6 +324,21 @@ impl Dialogue<'_> {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+
+    /// The client seals `content` into a record, and keeps it.
+    pub fn seal(&mut self, content: &[u8]) {
+        if let Some(tls) = &mut self.tls {
+            tls.say(content);
+        }
+    }
+
+    /// Sends what `seal` keeps, at once. Returns how many rounds the sink takes for it.
+    pub fn rounds_of(&mut self, seal: impl FnOnce(&mut Self)) -> usize {
+        seal(self);
+        let before = self.rounds;
+        self.flush();
+        self.rounds - before
     }
 
     /// The client seals `content`, and an octet of it is changed on its way.
@@ -387,6 +405,7 @@ impl Dialogue<'_> {
     /// Rounds, until there is nothing left to be done before the client speaks again.
     fn run_until_idle(&mut self) {
         for _ in 0..ROUNDS_MAX {
+            self.rounds += 1;
             let sink = &mut self.sink.sink;
             sink.round();
             let is_provisioned = sink.wants_provisioning() && sink.provision(usize::MAX) > 0;

@@ -21,11 +21,11 @@ use super::pool::Buffer;
 use super::preamble::end_of_preamble;
 use super::received::Received;
 use super::record::{ExpectedOctets, Recording};
-use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_unsent, write};
+use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_raw, send_unsent, write};
 use super::shared::WorkerShared;
 use super::shutdown::{Stop, StopStage};
 use super::stream::Stream;
-use super::tls::conn_tls::ConnTls;
+use super::tls::conn_tls::{ConnTls, Layer};
 use super::tls::handshake::{Stepped, step};
 use super::transactions::follow_transactions;
 use super::transcript::Transcripts;
@@ -326,6 +326,8 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> T
     input.seal_unread();
     match step(conn, shared, input) {
         Stepped::Waits(turn) => turn,
+        // Its alert has left, and a reset must not overtake it.
+        Stepped::Failed => close_politely(conn, shared, Unread::Perhaps),
         Stepped::PlainText if is_implicit => {
             shared.tls_failed(conn.client, Failure::NotTls);
             answer_in_plain_text(conn, shared)
@@ -351,6 +353,28 @@ fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     conn.tls = None;
     conn.session.tls_expected(&mut shared.workspace);
     close_politely(conn, shared, Unread::Perhaps)
+}
+
+/// TLS has failed after the handshake. What came before is answered, then the client is told why
+/// the connection ends.
+#[cold]
+fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> TurnEnd {
+    shared.tls_failed(conn.client, failure);
+    if let Sent::Lost = flush(conn, shared) {
+        return TurnEnd::Closed;
+    }
+    let mut alert = Vec::new();
+    if let Some(tls) = &mut conn.tls {
+        if let Some(records) = tls.records() {
+            records.alert(failure, &mut alert);
+        }
+        tls.layer = Layer::Over;
+    }
+    release_buffers(conn, shared);
+    match send_raw(conn, &alert) {
+        Sent::Lost => TurnEnd::Closed,
+        Sent::All | Sent::Blocked => close_politely(conn, shared, Unread::Perhaps),
+    }
 }
 
 /// Whatever was sent before the handshake is thrown away unread: an attacker between client and
@@ -439,6 +463,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
             Ok(Received::Refused) => {}
+            Ok(Received::Broken(failure)) => return broken(conn, shared, failure),
             Ok(Received::End) if matches!(conn.flow, Flow::Preamble) => {
                 end_of_preamble(conn, shared, input);
                 return TurnEnd::Closed;

@@ -166,6 +166,46 @@ fn a_handshake_of_which_any_octet_was_changed_ends_or_succeeds_and_holds_nothing
     assert!(text(client.leave().replies).starts_with("220 "));
 }
 
+/// Records of one octet: headers take five times as much as what they carry.
+#[test]
+fn a_hello_that_never_ends_is_bounded() {
+    let mut sink = sink();
+    let mut client = sink.connect_with(Beginning::Tls);
+    let header = [1, 0, 0xff, 0xf0];
+    for octet in header.into_iter().chain(std::iter::repeat_n(0, 65_000)) {
+        client.say_octets(&[22, 3, 1, 0, 1, octet]);
+        if client.is_closed() {
+            break;
+        }
+    }
+    assert!(client.leave().closed);
+    let bounded = sink.take_counted(Counter::TlsFailedTooLong);
+    let refused = sink.take_counted(Counter::TlsFailedMalformed);
+    assert_eq!(bounded + refused, 1, "whichever bound is met first");
+    // All at once, as far as a read goes.
+    let mut client = sink.connect_with(Beginning::Tls);
+    let mut octets: Vec<u8> = header.iter().flat_map(|octet| [22, 3, 1, 0, 1, *octet]).collect();
+    octets.extend([22, 3, 1, 0, 1, 0].repeat(65_000));
+    client.say_octets(&octets);
+    assert!(client.leave().closed);
+}
+
+/// Each record is a piece of work: a client can't take more of a round by making them small.
+#[test]
+fn a_client_of_tiny_records_yields_to_others() {
+    let mut sink = sink();
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.handshake(Pieces::Whole).unwrap();
+    client.say(b"EHLO c\r\n");
+    let rounds = client.rounds_of(|client| {
+        for _ in 0..2_000 {
+            client.seal(b"N");
+        }
+    });
+    assert!(rounds >= 2_000 * 512 / (256 << 10), "{rounds} rounds");
+    client.leave();
+}
+
 #[test]
 fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
     let mut sink = sink();

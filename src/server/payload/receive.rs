@@ -38,7 +38,7 @@ pub fn receive(
     input: &mut Input,
 ) -> std::io::Result<Received> {
     if conn.tls.is_some() {
-        return match receive_sealed(conn, shared, input) {
+        return match receive_sealed(conn, input) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
             other => other,
         };

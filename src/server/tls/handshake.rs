@@ -15,10 +15,16 @@ use super::receive::fill;
 /// How long a handshake may take, ms.
 pub const HANDSHAKE_MS: u64 = 10_000;
 
+/// Octets of messages that are not whole, at most. A client may cut 64 KiB, which rustls allows a
+/// message, into records of one octet, each with a header of five.
+const HELD_BYTES_MAX: usize = 96 << 10;
+
 /// What a step has come to.
 pub enum Stepped {
     /// It goes on, or waits, as the turn says.
     Waits(TurnEnd),
+    /// It has failed, and the client was told.
+    Failed,
     /// The session begins, or starts over.
     Secured,
     /// The client speaks in plain text.
@@ -52,8 +58,11 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
     let stepped = match result {
         Err(Failure::NotTls) => Stepped::PlainText,
         Err(failure) => {
-            let _ = send_raw(conn, &out);
-            fail(conn, shared, failure)
+            shared.tls_failed(conn.client, failure);
+            match send_raw(conn, &out) {
+                Sent::Lost => Stepped::Waits(TurnEnd::Closed),
+                Sent::All | Sent::Blocked => Stepped::Failed,
+            }
         }
         Ok(step) => match send_raw(conn, &out) {
             Sent::Lost => fail(conn, shared, Failure::CutOff),
@@ -78,6 +87,9 @@ fn advanced(
 ) -> Stepped {
     let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
     match step {
+        HandshakeStep::Blocked(_) if input.sealed().len() > HELD_BYTES_MAX => {
+            fail(conn, shared, Failure::TooLong)
+        }
         HandshakeStep::Blocked(handshake) => {
             tls.layer = Layer::Handshake(handshake);
             Stepped::Waits(match sent {

@@ -1,24 +1,19 @@
 //! From the socket into the input buffer, under TLS.
-use std::io::ErrorKind;
-
-use crate::tls::{Failure, Opened};
+use crate::tls::Opened;
 
 use super::super::conn::Conn;
 use super::super::input::Input;
 use super::super::received::{Received, read};
-use super::super::send::write;
-use super::super::shared::WorkerShared;
-use super::conn_tls::Layer;
+
+/// What a record counts as, at least, in the octets that a connection may have in a round. Opening
+/// a short one takes as long as reading some hundred octets.
+const RECORD_COSTS_BYTES: usize = 512;
 
 /// Opens the next record with content, and reads from the socket where none is whole.
 ///
 /// One record at a time: its content is consumed before the next is opened, so a message that lies
 /// in one record goes from here into the log with one copy.
-pub fn receive_sealed(
-    conn: &mut Conn,
-    shared: &mut WorkerShared,
-    input: &mut Input,
-) -> std::io::Result<Received> {
+pub fn receive_sealed(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
     loop {
         let Some(records) = conn.tls.as_mut().and_then(|tls| tls.records()) else {
             // Closed on our side: what still comes is not for us.
@@ -27,7 +22,8 @@ pub fn receive_sealed(
         match records.open(input.sealed()) {
             Ok(Opened::Content { place, octets }) => {
                 input.opened(place, octets);
-                return Ok(Received::Octets { count: octets, is_short: false });
+                let count = octets.max(RECORD_COSTS_BYTES);
+                return Ok(Received::Octets { count, is_short: false });
             }
             Ok(Opened::Nothing { octets }) => input.skip_sealed(octets),
             Ok(Opened::Closed) => return Ok(Received::End),
@@ -37,7 +33,7 @@ pub fn receive_sealed(
                     return Ok(Received::End);
                 }
             }
-            Err(failure) => return Err(broken(conn, shared, failure)),
+            Err(failure) => return Ok(Received::Broken(failure)),
         }
     }
 }
@@ -66,21 +62,4 @@ fn drain(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
             Ok(Received::Octets { count, is_short: input.is_drained })
         }
     }
-}
-
-/// Tells the client why the connection ends, counts it, and returns it as an error of the socket.
-#[cold]
-fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> std::io::Error {
-    if let Some(tls) = &mut conn.tls {
-        let mut alert = Vec::new();
-        if let Layer::Records(records) = &mut tls.layer {
-            records.alert(failure, &mut alert);
-        }
-        tls.layer = Layer::Over;
-        if conn.unsent.is_none() {
-            let _ = write(&mut conn.socket, &alert);
-        }
-    }
-    shared.tls_failed(conn.client, failure);
-    std::io::Error::new(ErrorKind::InvalidData, failure)
 }
