@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -135,8 +136,7 @@ impl OneByOne {
         // In memory where there is such a place: nothing here depends on a disk.
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temporary = temporary.expect("a temporary folder can be made");
-        let (hostname, data) = ("sink.example".into(), temporary.path().to_owned());
-        let config = Config { hostname, data, stats: true, ..config };
+        let config = own(config, temporary.path());
         let retention = Retention { bytes: Some(RING_BYTES), ..Retention::default() };
         let settings = LogSettings {
             segment_bytes_first: SEGMENT_BYTES,
@@ -177,6 +177,12 @@ impl OneByOne {
     pub fn tls_offer(&self) -> ClientOffer {
         let ca = CertificateFolder::of(self._temporary.path()).ca_path();
         ClientOffer::trusting(&ca)
+    }
+
+    /// Puts `config` in force, as `sinkctl reload` does.
+    pub fn reload(&mut self, config: Config) {
+        self.sink.reload(&own(config, self._temporary.path()));
+        self.next_second();
     }
 
     /// From now on no handshake may begin, as if too many were under way.
@@ -357,6 +363,12 @@ impl Dialogue<'_> {
         self.tls.as_ref().is_some_and(ClientByHand::has_heard_close_notify)
     }
 
+    /// Puts `config` in force while the client is connected.
+    pub fn reload(&mut self, config: Config) {
+        self.sink.reload(config);
+        self.run_until_idle();
+    }
+
     /// Time passes.
     pub fn wait(&mut self, time: Duration) {
         self.sink.now += time;
@@ -493,6 +505,11 @@ impl Dialogue<'_> {
         self.sink.check_at_rest();
         self.take_outcome()
     }
+}
+
+/// What is the same in every configuration of a test.
+fn own(config: Config, data: &Path) -> Config {
+    Config { hostname: "sink.example".into(), data: data.to_owned(), stats: true, ..config }
 }
 
 /// `text` with each `from` as `to`; `None`: there is none.

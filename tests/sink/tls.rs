@@ -1,13 +1,16 @@
 //! TLS of the server, octet by octet: what comes before a handshake, within it, and after it.
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use sinkd::config::{Config, Tls};
+use sinkd::log::ProcessClock;
 use sinkd::server::by_hand::Beginning;
 use sinkd::server::testkit::{Dialogue, Observed, OneByOne, Pieces};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::Protocol;
 use sinkd::stats::Counter;
+use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::ClientOffer;
 
 const MESSAGE: &[u8] = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
@@ -369,6 +372,46 @@ fn a_session_is_resumed_and_the_envelope_says_so() {
     }
     assert_eq!(seen, [false, true]);
     assert_eq!(sink.take_counted(Counter::TlsResumed), 1);
+}
+
+#[test]
+fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions_alone() {
+    let now = ProcessClock::get().unix();
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    for folder in [&one, &other] {
+        CertificateFolder::of(folder.path()).identity(&["localhost".into()], now).unwrap();
+    }
+    // A client of its own each time: one that resumes a session sees no certificate.
+    let trusting =
+        |folder: &Path| ClientOffer::trusting(&CertificateFolder::of(folder).ca_path()).client();
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str| files.path().join(name);
+    let config = Config {
+        tls: Tls::Offered,
+        tls_cert: Some(file("cert.pem")),
+        tls_key: Some(file("key.pem")),
+        ..Config::default()
+    };
+    let show = |folder: &Path| {
+        for name in ["cert.pem", "key.pem"] {
+            std::fs::copy(folder.join("tls").join(name), file(name)).unwrap();
+        }
+    };
+    show(one.path());
+    let mut sink = OneByOne::of(config.clone());
+    let mut client = sink.connect_with(Beginning::Tls);
+    client.handshake_of(trusting(one.path()), Pieces::Whole).unwrap();
+    show(other.path());
+    client.reload(config);
+    client.say(b"EHLO c\r\n");
+    assert!(text(client.take_replies()).contains("250 HELP"), "it goes on under its keys");
+    client.leave();
+    for (folder, is_trusted) in [(&one, false), (&other, true)] {
+        let mut client = sink.connect_with(Beginning::Tls);
+        let made = client.handshake_of(trusting(folder.path()), Pieces::Whole);
+        assert_eq!(made.is_ok(), is_trusted);
+        client.leave();
+    }
 }
 
 /// The dialogue under TLS, sealed in these pieces of content, and its octets cut.
