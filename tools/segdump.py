@@ -230,15 +230,28 @@ def address(value):
     return ("[%s]:%d" if host.version == 6 else "%s:%d") % (host, port)
 
 
-def proxy_tls(value):
-    """The client's TLS as a PROXY header tells it."""
-    texts, at = [], 1
+def texts_of(value, at):
+    """Four texts, each with its length before it."""
+    texts = []
     for _ in range(4):
         length, = struct.unpack_from("<H", value, at)
         texts.append(text(value[at + 2:at + 2 + length]))
         at += 2 + length
-    named = dict(zip(("version", "cipher", "server_name", "common_name"), texts))
+    return texts
+
+
+def proxy_tls(value):
+    """The client's TLS as a PROXY header tells it."""
+    named = dict(zip(("version", "cipher", "server_name", "common_name"), texts_of(value, 1)))
     return {**named, "verified": bool(value[0] & 1)}
+
+
+def session_tls(value):
+    """The TLS under which the message came."""
+    flags, handshake_us = struct.unpack_from("<BI", value)
+    version, cipher, server_name, subject = texts_of(value, 5)
+    return {"version": version, "cipher": cipher, "server_name": server_name or None,
+            "client_subject": subject or None, "resumed": bool(flags & 1), "handshake_us": handshake_us}
 
 
 def envelope_of(octets):
@@ -255,6 +268,7 @@ def envelope_of(octets):
         "listener": next((text(value) for tag, value in fields if tag == 10),
                          next((text(value) for tag, value in fields if tag == 3), None)),
         "sink": next((text(value) for tag, value in fields if tag == 17), None),
+        "tls": next((session_tls(value) for tag, value in fields if tag == 11), None),
         "auth": next((text(value) for tag, value in fields if tag == 12), None),
         "proxy_tls": next((proxy_tls(value) for tag, value in fields if tag == 18), None),
         "protocol": next((text(value) for tag, value in fields if tag == 5), None),

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from clients.by_relay import EXIM, POSTFIX_MAIN, POSTFIX_MASTER, free_port, listens, wait_until
+import segdump
 from sink import Sink
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -99,6 +100,13 @@ class TlsSink(Sink):
     def count_under_tls(self):
         return len(self.ctl("search", "has:tls", "--json").splitlines())
 
+    def compare_readers(self):
+        """What sinkctl and segdump.py say differently of the TLS of a message, or None."""
+        ours = [json.loads(line)["tls"] for line in self.ctl("ls", "--json").splitlines()]
+        slots = segdump.Folder(self.data).messages()
+        theirs = [segdump.envelope_of(slot.record()[0])["tls"] for slot in slots]
+        return None if ours == theirs else f"sinkctl {ours}, segdump {theirs}"
+
     def tries(self):
         """Handshakes that were completed, and failures."""
         totals = json.loads(self.ctl("stats", "--json"))["totals"]
@@ -125,6 +133,9 @@ def senders_use_tls(programs):
                 send(sink.port_of(mode), mode, None)
                 if sink.count() != accepted:
                     return accepted, f"{send.__name__}: a message without the CA, {mode}"
+        problem = sink.compare_readers()
+        if problem:
+            return accepted, problem
         under_tls = sink.count_under_tls()
         if under_tls != accepted:
             return accepted, f"{under_tls} messages under TLS, expected {accepted}"
