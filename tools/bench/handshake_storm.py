@@ -6,9 +6,9 @@
 One sinkd with one worker on one core, the clients on another. Busy connections send 2 KB under TLS,
 one command a round trip, all the time. Now and then many others, which have connected, say their
 hello of TLS 1.3 at once. A transaction that overlaps with a burst counts as one beside handshakes, all
-others, except those within half a second after a burst, as without. Where other programs run, put
-"chrt -f 10" before it: server and busy clients then wait for nobody. The clients of a burst are
-never scheduled that way, so that the busy ones do not wait for them either.
+others, except those within half a second after a burst, as without. Run it with nice -n -15. (With
+chrt -f, medians are right where other programs run, but the kernel's own threads starve, and a few
+connections with them. The clients of a burst are never scheduled that way.)
 """
 import argparse, array, json, os, shlex, shutil, socket, ssl, subprocess, sys, tempfile, time
 
