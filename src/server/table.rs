@@ -364,6 +364,8 @@ impl<I: Interests> Table<I> {
             false => self.greet(&mut conn),
         };
         self.conns[place] = Some(conn);
+        // The kernel tells when the hello has come.
+        let turn = if turn == TurnEnd::Secures { self.handshake_begins(place) } else { turn };
         self.after_turn(place, turn);
     }
 
@@ -457,7 +459,9 @@ impl<I: Interests> Table<I> {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.identified(place),
-            TurnEnd::Secures => self.handshake_begins(place),
+            TurnEnd::Secures => {
+                self.handshake_begins(place);
+            }
             _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };

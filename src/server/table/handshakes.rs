@@ -13,15 +13,16 @@ impl<I: Interests> Table<I> {
         self.rules(listener).policy.tls == TlsUse::Implicit
     }
 
-    /// The connection at `place` begins its handshake.
+    /// The connection at `place` begins its handshake, and needs octets for it.
     #[cold]
-    pub(super) fn handshake_begins(&mut self, place: usize) {
+    pub(super) fn handshake_begins(&mut self, place: usize) -> TurnEnd {
         let now_ms = self.now_ms();
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let Some(tls) = &mut conn.tls else { return };
+        let Some(conn) = self.conns[place].as_mut() else { return TurnEnd::Idle };
+        let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
         tls.is_in_flight = true;
         self.handshakes.begins(TimerKey { place, serial: conn.serial }, now_ms);
         *self.state.room_for_handshake() = self.handshakes.has_room();
+        TurnEnd::Idle
     }
 
     /// A handshake that counted as under way has ended.

@@ -9,6 +9,8 @@ pub struct ConnTls {
     pub layer: Layer,
     /// Sealed octets that were read and could not be opened yet.
     pub held: Option<Buffer>,
+    /// The last octets of the handshake: they leave with the first replies.
+    pub before: Vec<u8>,
     /// When the handshake began, us of the worker's clock.
     pub begun_us: u64,
     /// Octets of the client have come.
@@ -30,7 +32,14 @@ pub enum Layer {
 impl ConnTls {
     pub fn new(handshake: Handshake, begun_us: u64) -> ConnTls {
         let layer = Layer::Handshake(handshake);
-        ConnTls { layer, held: None, begun_us, is_heard: false, is_in_flight: false }
+        ConnTls {
+            layer,
+            held: None,
+            before: Vec::new(),
+            begun_us,
+            is_heard: false,
+            is_in_flight: false,
+        }
     }
 
     /// The records, once the handshake is done.

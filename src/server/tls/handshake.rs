@@ -2,7 +2,7 @@
 use std::io::ErrorKind;
 
 use crate::smtp::tls::SessionTls;
-use crate::tls::{Agreed, Established, Failure, HandshakeStep};
+use crate::tls::{Agreed, Established, Failure, Handshake, HandshakeStep};
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::Input;
@@ -64,10 +64,14 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
                 Sent::All | Sent::Blocked => Stepped::Failed,
             }
         }
-        Ok(step) => match send_raw(conn, &out) {
+        Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
             Sent::Lost => fail(conn, shared, Failure::CutOff),
-            sent => advanced(conn, shared, input, step, sent),
+            sent => go_on(conn, shared, input, handshake, sent),
         },
+        Ok(HandshakeStep::Done(established)) => {
+            done(conn, shared, input, *established, &out);
+            Stepped::Secured
+        }
     };
     shared.sealed = out;
     match stepped {
@@ -78,34 +82,41 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
     }
 }
 
-fn advanced(
+/// More octets of the client are needed.
+fn go_on(
     conn: &mut Conn,
     shared: &mut WorkerShared,
     input: &mut Input,
-    step: HandshakeStep,
+    handshake: Handshake,
     sent: Sent,
 ) -> Stepped {
     let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
-    match step {
-        HandshakeStep::Blocked(_) if input.sealed().len() > HELD_BYTES_MAX => {
-            fail(conn, shared, Failure::TooLong)
-        }
-        HandshakeStep::Blocked(handshake) => {
-            tls.layer = Layer::Handshake(handshake);
-            Stepped::Waits(match sent {
-                Sent::Blocked => TurnEnd::Blocked,
-                _ if input.is_drained => TurnEnd::Idle,
-                _ => TurnEnd::Again,
-            })
-        }
-        HandshakeStep::Done(established) => {
-            let Established { records, agreed, early } = *established;
-            tls.layer = Layer::Records(Box::new(records));
-            input.fill_before_sealed(&early);
-            secured(conn, shared, &agreed);
-            Stepped::Secured
-        }
+    if input.sealed().len() > HELD_BYTES_MAX {
+        return fail(conn, shared, Failure::TooLong);
     }
+    tls.layer = Layer::Handshake(handshake);
+    Stepped::Waits(match sent {
+        Sent::Blocked => TurnEnd::Blocked,
+        _ if input.is_drained => TurnEnd::Idle,
+        _ => TurnEnd::Again,
+    })
+}
+
+/// From here on there are records. `out`: the last octets of the handshake.
+fn done(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+    established: Established,
+    out: &[u8],
+) {
+    let Established { records, agreed, early } = established;
+    if let Some(tls) = &mut conn.tls {
+        tls.layer = Layer::Records(Box::new(records));
+        tls.before.extend_from_slice(out);
+    }
+    input.fill_before_sealed(&early);
+    secured(conn, shared, &agreed);
 }
 
 /// The session learns under which TLS it is.

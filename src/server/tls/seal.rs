@@ -30,6 +30,7 @@ pub fn seal_replies(
     };
     let mut sealed = std::mem::take(&mut shared.sealed);
     sealed.clear();
+    sealed.append(&mut tls.before);
     let acknowledged = &mut shared.ledger.acknowledged;
     let mut next = 0;
     let result = records.seal(&shared.workspace.replies, &mut sealed, |replies, octets| {
