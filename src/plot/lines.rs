@@ -8,7 +8,7 @@ use super::svg::{Area, polyline};
 pub struct LineSeries {
     /// For the legend.
     pub name: String,
-    /// Class of the style sheet: `s1` to `s7`.
+    /// Class of the style sheet: `s1` to `s9`.
     pub class: &'static str,
     /// x and y, by x; one of them alone is a dot, and y that is not finite a gap.
     pub points: Vec<(f64, f64)>,

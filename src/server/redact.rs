@@ -76,8 +76,8 @@ fn arguments_of_auth(line: &[u8]) -> Option<&[u8]> {
     let start = line.iter().position(u8::is_ascii_alphanumeric)?;
     let line = &line[start..];
     let (verb, arguments) = line.split_at_checked(4)?;
-    let ends = arguments.first().is_none_or(|octet| !octet.is_ascii_alphanumeric());
-    (verb.eq_ignore_ascii_case(b"AUTH") && ends).then_some(arguments)
+    // A blank that was forgotten makes no secret of AUTH a command: no verb begins so.
+    verb.eq_ignore_ascii_case(b"AUTH").then_some(arguments)
 }
 
 fn without_secret(arguments: &[u8]) -> String {
@@ -151,7 +151,8 @@ mod tests {
             (b" AUTH secret", "AUTH <left out>"),
             (b"AUTH=secret", "AUTH <left out>"),
             (b"NOOP\nAUTH PLAIN secret", "AUTH PLAIN <left out>"),
-            (b"AUTHOR secret", "AUTHOR secret"),
+            (b"AUTHPLAIN secret", "AUTH PLAIN <left out>"),
+            (b"AUTHOR secret", "AUTH <left out>"),
             (b"MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),
         ] {
             let found = Redactor::default().command(line, true).unwrap();

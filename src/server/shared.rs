@@ -115,7 +115,8 @@ impl WorkerShared {
         let now_ms = self.clock.now_ms();
         if self.tls_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
             self.tls_logged_ms = Some(now_ms);
-            tracing::warn!(%client, why = failure.sentence(), "TLS failed");
+            let (kind, why) = (failure.name(), failure.sentence());
+            tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
         }
     }
 

@@ -106,6 +106,7 @@ impl Failure {
                 | Failure::CertificateRequired
                 | Failure::AccessDenied
                 | Failure::UnrecognizedName
+                | Failure::NotTls
                 | Failure::NoCommonVersion
                 | Failure::NoCommonCipher
                 | Failure::PeerUnknownCa

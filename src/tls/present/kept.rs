@@ -53,6 +53,18 @@ pub enum KeptError {
     /// A file can't be used.
     #[error(transparent)]
     File(#[from] IdentityError),
+    /// The CA is there, and its key is not: without it there can be no other certificate.
+    #[error(
+        "{path}: the key of the CA cannot be used, and a certificate has to be made ({why}): put \
+         the key back, or remove the folder to start over with another CA",
+        path = path.display()
+    )]
+    CaKey {
+        /// The file of the key.
+        path: PathBuf,
+        /// Why it can't be used.
+        why: String,
+    },
     /// Making a certificate failed.
     #[error("{path}: a certificate cannot be made: {why}", path = path.display())]
     Make {
@@ -100,8 +112,9 @@ impl CertificateFolder {
     /// own first. `now`: the time since 1970.
     ///
     /// Makes it if there is none, if it has other names, or if its end is near; and the CA, too, if
-    /// that can't sign it. Other processes see each file whole. The key stays the same where it
-    /// can.
+    /// its file is damaged or its end is near. A CA whose key is elsewhere is never replaced: the
+    /// certificate stays as long as it is valid. Other processes see each file whole. The key stays
+    /// the same where it can.
     pub fn identity(&self, names: &[String], now: Duration) -> Result<Identity, KeptError> {
         let names = &names.iter().map(|name| normal(name)).collect::<Vec<_>>()[..];
         if !self.folder.is_dir() && self.create(names, now)? {
@@ -112,7 +125,13 @@ impl CertificateFolder {
         match self.load(now) {
             Ok(identity) => match self.stale(&identity, names, now) {
                 None => Ok(identity),
-                Some(reason) => self.renew(names, now, &reason),
+                Some(reason) => match self.renew(names, now, &reason) {
+                    Err(error @ KeptError::CaKey { .. }) => {
+                        tracing::warn!(%reason, %error, "the certificate for TLS stays as it is");
+                        Ok(identity)
+                    }
+                    renewed => renewed,
+                },
             },
             Err(error) => self.renew(names, now, &error.to_string()),
         }
@@ -178,6 +197,9 @@ impl CertificateFolder {
                 return Ok(authority);
             }
             Ok(authority) => format!("it ends at {}", authority.facts().valid_until()),
+            Err(why) if certificates(&self.ca_path()).is_ok() => {
+                return Err(KeptError::CaKey { path: self.folder.join(CA_KEY), why });
+            }
             Err(reason) => reason,
         };
         let authority = self.make(Authority::generate(host(names), now))?;
@@ -395,17 +417,32 @@ mod tests {
         }
     }
 
-    /// A person may keep the key of the CA elsewhere.
+    /// A person may keep the key of the CA elsewhere, and senders trust the CA: nothing makes it
+    /// anew but a person who removes it.
     #[test]
-    fn without_the_key_of_the_ca_its_certificate_is_used_until_it_must_be_made_anew() {
-        let data = Data::new();
-        data.kept().identity(&local(), NOW).unwrap();
-        fs::remove_file(data.path(CA_KEY)).unwrap();
-        let before = [CA, CERT, KEY].map(|name| data.text(name));
-        data.kept().identity(&local(), NOW).unwrap();
-        assert_eq!(before, [CA, CERT, KEY].map(|name| data.text(name)));
-        data.kept().identity(&names(&["b.example"]), NOW).unwrap();
-        assert_ne!(before[0], data.text(CA));
+    fn a_ca_whose_key_is_elsewhere_stays_and_its_certificate_is_used_as_long_as_it_is_valid() {
+        for key in [None, Some("not a key"), Some("another")] {
+            let (data, other) = (Data::new(), Data::new());
+            data.kept().identity(&local(), NOW).unwrap();
+            other.kept().identity(&local(), NOW).unwrap();
+            match key {
+                None => fs::remove_file(data.path(CA_KEY)).unwrap(),
+                Some("another") => drop(fs::copy(other.path(CA_KEY), data.path(CA_KEY)).unwrap()),
+                Some(text) => fs::write(data.path(CA_KEY), text).unwrap(),
+            }
+            let before = [CA, CERT, KEY].map(|name| data.text(name));
+            let shown = data.kept().identity(&local(), NOW).unwrap();
+            for (names, now) in [
+                (names(&["b.example"]), NOW),
+                (local(), NOW + LEAF_LASTS - Duration::from_secs(86_400)),
+            ] {
+                let still = data.kept().identity(&names, now).unwrap();
+                assert_eq!(still.facts(), shown.facts(), "{key:?}");
+            }
+            let ended = data.kept().identity(&local(), NOW + LEAF_LASTS * 2);
+            assert!(matches!(ended, Err(KeptError::CaKey { .. })), "{key:?}");
+            assert_eq!(before, [CA, CERT, KEY].map(|name| data.text(name)), "{key:?}");
+        }
     }
 
     /// A fleet may have one CA.
@@ -430,9 +467,10 @@ mod tests {
         fs::copy(other.path(CA_KEY), data.path(CA_KEY)).unwrap();
         // The key of another CA is not needed while the certificate is good.
         assert_eq!(data.changed(&local(), NOW), [false; 4]);
-        assert_eq!(data.changed(&names(&["b.example"]), NOW), [true, true, true, false]);
+        // With its certificate it is the CA.
         fs::copy(other.path(CA), data.path(CA)).unwrap();
-        assert_eq!(data.changed(&names(&["b.example"]), NOW), [true, true, true, false]);
+        assert_eq!(data.changed(&local(), NOW), [false, false, true, false]);
+        assert!(data.kept().is_signed().unwrap());
     }
 
     #[test]

@@ -179,7 +179,9 @@ fn curves(
     metrics: &[Metric],
     words: impl Fn(String) -> FigureTexts,
 ) -> Option<Figure> {
-    const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
+    const CLASSES: [&str; 9] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
+    const _: () = assert!(Metric::REPLY.len() <= CLASSES.len());
+    const _: () = assert!(Metric::THINK.len() <= CLASSES.len());
     let recorded = |(i, metric): (usize, &Metric)| {
         let histogram = run.history.histogram(*metric)?;
         (histogram.len() >= VALUES_MIN).then_some((i, *metric, histogram))
