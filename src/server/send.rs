@@ -14,23 +14,44 @@ pub(super) enum Sent {
 /// Sends all replies of this turn with one call; what the socket does not take is kept, behind
 /// what it had not taken before.
 pub(super) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
-    if let Some(transcript) = &mut conn.transcript {
-        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
-    }
-    if let Some(tls) = &mut conn.tls {
-        let then = match conn.flow {
-            Flow::Closing => Then::Close,
-            _ => Then::More,
-        };
-        if let Err(error) = seal_replies(tls, shared, then) {
-            tracing::debug!(client = %conn.client, %error, "replies could not be sealed");
-            note_turn_unsent(shared);
-            return Sent::Lost;
-        }
+    if conn.tls.is_some() {
+        return flush_sealed(conn, shared);
     }
     if shared.workspace.replies.is_empty() {
         return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+    }
+    flush_octets(conn, shared)
+}
+
+/// The same under TLS.
+#[inline(never)]
+fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+    }
+    let then = match conn.flow {
+        Flow::Closing => Then::Close,
+        _ => Then::More,
+    };
+    if let Some(tls) = &mut conn.tls
+        && let Err(error) = seal_replies(tls, shared, then)
+    {
+        tracing::debug!(client = %conn.client, %error, "replies could not be sealed");
+        note_turn_unsent(shared);
+        return Sent::Lost;
+    }
+    if shared.workspace.replies.is_empty() {
+        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
+    }
+    flush_octets(conn, shared)
+}
+
+/// Sends what is there, as octets.
+#[inline(always)]
+fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if conn.unsent.is_some() {
         keep_unsent(conn, shared, 0);
         return Sent::Blocked;

@@ -197,8 +197,8 @@ impl<I: Interests> Table<I> {
     /// Does the work of each round, after the events of the round were delivered.
     pub fn round(&mut self) {
         self.run_yielded();
-        if self.handshakes.wants_turn() {
-            self.run_handshakes();
+        if !self.handshakes.is_idle() {
+            self.serve_handshakes();
         }
         self.state.counters().doing(Doing::Timers);
         self.run_timers();
@@ -250,8 +250,10 @@ impl<I: Interests> Table<I> {
             return Some(0);
         }
         let now_ms = self.now_ms();
-        let handshakes_ms = self.handshakes.wait_ms(now_ms).unwrap_or(u64::MAX);
-        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX).min(handshakes_ms);
+        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
+        if let Some(overdue_ms) = self.handshakes.wait_ms(now_ms) {
+            wait_ms = wait_ms.min(overdue_ms);
+        }
         if !self.parked.is_empty() || self.state.has_orphans() {
             wait_ms = wait_ms.min(PARKED_CHECK_MS);
         }
@@ -465,18 +467,14 @@ impl<I: Interests> Table<I> {
             _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
-        let is_in_handshake = matches!(conn.flow, Flow::Handshake);
-        let has_left_handshake = conn
-            .tls
-            .as_mut()
-            .is_some_and(|tls| !is_in_handshake && std::mem::take(&mut tls.is_in_flight));
         let key = TimerKey { place, serial: conn.serial };
         let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
-        if waits.is_for_turn() && !before.is_for_turn() && is_in_handshake {
-            self.handshakes.is_ready(key);
-        } else if waits.is_for_turn() && !before.is_for_turn() {
-            self.yielded.push(key);
+        if waits.is_for_turn() && !before.is_for_turn() {
+            match conn.flow {
+                Flow::Handshake => self.handshakes.is_ready(key),
+                _ => self.yielded.push(key),
+            }
             if let Flow::Lingering { since_ms } = conn.flow {
                 self.wheel.insert(key, since_ms + LINGER_MS);
             }
@@ -497,8 +495,8 @@ impl<I: Interests> Table<I> {
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
         }
-        if has_left_handshake {
-            self.handshake_ended();
+        if !self.handshakes.is_idle() {
+            self.follow_handshake(place);
         }
     }
 
@@ -573,7 +571,6 @@ impl<I: Interests> Table<I> {
         for key in due {
             self.look_at_deadline(key, now_ms);
         }
-        self.end_overdue_handshakes(now_ms);
         if !self.parked.is_empty() {
             self.lose_patience(now_ms);
         }

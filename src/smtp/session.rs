@@ -209,6 +209,9 @@ impl Session {
                 false => self.policy.limits.command_line_bytes_max,
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
+                if rest.is_empty() {
+                    return (consumed, Step::NeedInput);
+                }
                 if self.is_tls_hello(rest) {
                     self.close(&reply::PLAIN_EXPECTED, workspace);
                     return (input.len(), Step::Close);

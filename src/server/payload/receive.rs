@@ -72,7 +72,7 @@ fn receive_input(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received
 
 /// The first octets of mail data that may come in one read: received at the tail of the log. If
 /// they are not all, they are moved into a buffer.
-#[inline]
+#[inline(always)]
 fn receive_at_tail(
     transfer: &mut Transfer,
     socket: &mut Stream,

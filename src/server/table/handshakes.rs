@@ -40,8 +40,26 @@ impl<I: Interests> Table<I> {
         self.handshakes.is_ready(TimerKey { place, serial: conn.serial });
     }
 
+    /// The connection at `place` has had a turn: it may have left its handshake.
+    #[cold]
+    pub(super) fn follow_handshake(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let is_in_handshake = matches!(conn.flow, Flow::Handshake);
+        let Some(tls) = conn.tls.as_mut().filter(|_| !is_in_handshake) else { return };
+        if std::mem::take(&mut tls.is_in_flight) {
+            self.handshake_ended();
+        }
+    }
+
+    /// The work of a round on handshakes.
+    #[cold]
+    pub(super) fn serve_handshakes(&mut self) {
+        self.end_overdue_handshakes(self.now_ms());
+        self.run_handshakes();
+    }
+
     /// Runs as many steps as a round may have.
-    pub(super) fn run_handshakes(&mut self) {
+    fn run_handshakes(&mut self) {
         let mut steps = 0;
         while steps < STEPS_PER_ROUND
             && let Some(key) = self.handshakes.next_ready()
@@ -56,7 +74,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Ends the handshakes that have had their time.
-    pub(super) fn end_overdue_handshakes(&mut self, now_ms: u64) {
+    fn end_overdue_handshakes(&mut self, now_ms: u64) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
             let Some(conn) = self.conns[key.place].as_mut() else { continue };
             if conn.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {

@@ -38,6 +38,12 @@ impl Handshakes {
         }
     }
 
+    /// Returns whether none is under way, and no connection waits for its turn.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.ready.is_empty()
+    }
+
     /// Returns whether there is room for another.
     pub fn has_room(&self) -> bool {
         self.in_flight < IN_FLIGHT_MAX
