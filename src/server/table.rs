@@ -461,9 +461,7 @@ impl<I: Interests> Table<I> {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.identified(place),
-            TurnEnd::Secures => {
-                self.handshake_begins(place);
-            }
+            TurnEnd::Secures => return self.secures(place),
             _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
@@ -495,7 +493,7 @@ impl<I: Interests> Table<I> {
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
         }
-        if !self.handshakes.is_idle() {
+        if self.handshakes.is_any_under_way() {
             self.follow_handshake(place);
         }
     }

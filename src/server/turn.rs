@@ -302,44 +302,50 @@ fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
         input.fill(held.filled());
         shared.storage.pool.give(held);
     }
-    let turn = if conn.tls.is_some() {
-        run_sealed(conn, shared, &mut input)
-    } else {
-        match run(conn, shared, &mut input) {
-            TurnEnd::Closed => TurnEnd::Closed,
-            turn => end_turn(conn, shared, &input, turn),
-        }
+    // One call of `run`, and one of `end_turn`: a second caller would make calls of what is inlined
+    // here, at 40 instructions a turn.
+    let step = if conn.tls.is_some() { begin_sealed(conn, shared, &mut input) } else { None };
+    let mut turn = match step {
+        Some(turn) => turn,
+        None => run(conn, shared, &mut input),
     };
+    if turn != TurnEnd::Closed {
+        let over = if conn.tls.is_some() { hold_sealed(conn, shared, &mut input) } else { None };
+        turn = match over {
+            Some(over) => over,
+            None => end_turn(conn, shared, &input, turn),
+        };
+    }
     shared.scratch = input.bytes;
     turn
 }
 
-/// The same under TLS, and for a step of its handshake.
+/// Under TLS, what an earlier turn has left unopened comes first. Returns how the turn has ended
+/// where it is a step of the handshake.
 #[inline(never)]
-fn run_sealed(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+fn begin_sealed(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Option<TurnEnd> {
     if let Some(tls) = &mut conn.tls
         && let Some(sealed) = tls.held.take()
     {
         input.put_sealed(sealed.filled());
         shared.storage.pool.give(sealed);
     }
-    let turn = match conn.flow {
-        Flow::Handshake => take_step(conn, shared, input),
-        _ => run(conn, shared, input),
-    };
-    if turn == TurnEnd::Closed {
-        return turn;
+    matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
+}
+
+/// Keeps what could not be opened yet. Without a buffer for it the connection ends: as returned.
+#[inline(never)]
+fn hold_sealed(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Option<TurnEnd> {
+    let is_over = matches!(conn.flow, Flow::Closing | Flow::Lingering { .. });
+    if !input.has_sealed() || is_over {
+        return None;
     }
-    if input.has_sealed()
-        && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. })
-        && let Some(tls) = &mut conn.tls
-    {
-        tls.held = hold(input.sealed(), shared);
-        if tls.held.is_none() {
-            return farewell(conn, shared, Farewell::OutOfBuffers);
-        }
+    let held = hold(input.sealed(), shared);
+    let is_held = held.is_some();
+    if let Some(tls) = &mut conn.tls {
+        tls.held = held;
     }
-    end_turn(conn, shared, input, turn)
+    (!is_held).then(|| farewell(conn, shared, Farewell::OutOfBuffers))
 }
 
 /// A step of the handshake; when it is done, the client is greeted where it was not before.
@@ -442,8 +448,6 @@ fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     leave(conn, shared, TurnEnd::Blocked)
 }
 
-// In both of its callers: a call of its own costs a message 40 instructions a turn.
-#[inline(always)]
 fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
     let mut taken = 0;
     let mut drained = false;
@@ -507,7 +511,6 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
 }
 
 /// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
-#[inline(always)]
 fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
     // Before its greeting a session has not begun.

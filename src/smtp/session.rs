@@ -44,6 +44,7 @@ pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
 use std::sync::Arc;
 pub use step::{Decision, Question, Step};
+use tls::waits_for_tls;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
@@ -138,11 +139,14 @@ pub struct Session {
     hello_deviations: Deviations,
     /// How far it has come to TLS.
     security: Security,
+    /// TLS is required, and has not begun.
+    owes_tls: bool,
 }
 
 impl Session {
     /// A session that has said nothing yet. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
+        let owes_tls = policy.tls == TlsUse::Required;
         Session {
             without: policy.without,
             policy,
@@ -158,6 +162,7 @@ impl Session {
             claimed_port: None,
             hello_deviations: Deviations::NONE,
             security: Security::Plain,
+            owes_tls,
         }
     }
 
@@ -203,15 +208,15 @@ impl Session {
                 self.line_skipped(workspace);
                 continue;
             }
+            if rest.is_empty() {
+                return (consumed, Step::NeedInput);
+            }
             self.follow(workspace);
             let line_bytes_max = match self.policy.auth.is_some() {
                 true => self.auth_line_bytes_max(rest),
                 false => self.policy.limits.command_line_bytes_max,
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
-                if rest.is_empty() {
-                    return (consumed, Step::NeedInput);
-                }
                 if self.is_tls_hello(rest) {
                     self.close(&reply::PLAIN_EXPECTED, workspace);
                     return (input.len(), Step::Close);
@@ -413,7 +418,7 @@ impl Session {
         command: Command<'_>,
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
-        if self.policy.tls == TlsUse::Required && self.waits_for_tls(&command) {
+        if self.owes_tls && waits_for_tls(&command) {
             return self.refuse_before_tls(command).map(Some);
         }
         match command {
@@ -490,6 +495,7 @@ impl Session {
             && !self.is_authenticating()
         {
             self.policy = policy.clone();
+            self.owes_tls = policy.tls == TlsUse::Required && !self.is_secure();
         }
     }
 

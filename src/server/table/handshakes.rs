@@ -25,6 +25,14 @@ impl<I: Interests> Table<I> {
         TurnEnd::Idle
     }
 
+    /// STARTTLS was answered: the handshake of the connection at `place` begins, and what its socket
+    /// holds already is looked at.
+    #[cold]
+    pub(super) fn secures(&mut self, place: usize) {
+        self.handshake_begins(place);
+        self.after_turn(place, TurnEnd::Again);
+    }
+
     /// A handshake that counted as under way has ended.
     #[cold]
     pub(super) fn handshake_ended(&mut self) {

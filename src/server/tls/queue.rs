@@ -44,6 +44,12 @@ impl Handshakes {
         self.in_flight == 0 && self.ready.is_empty()
     }
 
+    /// Returns whether any is under way.
+    #[inline]
+    pub fn is_any_under_way(&self) -> bool {
+        self.in_flight > 0
+    }
+
     /// Returns whether there is room for another.
     pub fn has_room(&self) -> bool {
         self.in_flight < IN_FLIGHT_MAX

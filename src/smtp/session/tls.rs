@@ -62,7 +62,7 @@ impl Session {
         self.state = SessionState::Greeted;
         self.skip = Skip::Nothing;
         self.hello_deviations = Deviations::NONE;
-        self.security = Security::Secure;
+        (self.security, self.owes_tls) = (Security::Secure, false);
     }
 
     /// Says that the port begins with TLS, to a client that speaks in plain text.
@@ -88,20 +88,19 @@ impl Session {
             _ => Err(NotAccepted::With(&reply::STARTTLS_FIRST)),
         }
     }
+}
 
-    /// Whether a command waits for TLS (RFC 3207 section 4).
-    #[cold]
-    pub(super) fn waits_for_tls(&self, command: &Command<'_>) -> bool {
-        let may_come_before = matches!(
-            command,
-            Command::Ehlo { .. }
-                | Command::Helo { .. }
-                | Command::Lhlo { .. }
-                | Command::StartTls
-                | Command::Noop { .. }
-                | Command::Quit
-                | Command::Xclient { .. }
-        );
-        !may_come_before && !self.is_secure()
-    }
+/// Whether a command waits for TLS where it is required (RFC 3207 section 4).
+#[cold]
+pub(super) fn waits_for_tls(command: &Command<'_>) -> bool {
+    !matches!(
+        command,
+        Command::Ehlo { .. }
+            | Command::Helo { .. }
+            | Command::Lhlo { .. }
+            | Command::StartTls
+            | Command::Noop { .. }
+            | Command::Quit
+            | Command::Xclient { .. }
+    )
 }
