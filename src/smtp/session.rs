@@ -44,7 +44,6 @@ pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
 use std::sync::Arc;
 pub use step::{Decision, Question, Step};
-use tls::waits_for_tls;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
@@ -418,7 +417,7 @@ impl Session {
         command: Command<'_>,
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
-        if self.owes_tls && waits_for_tls(&command) {
+        if self.owes_tls && Session::waits_for_tls(&command) {
             return self.refuse_before_tls(command).map(Some);
         }
         match command {

@@ -25,8 +25,8 @@ impl<I: Interests> Table<I> {
         TurnEnd::Idle
     }
 
-    /// STARTTLS was answered: the handshake of the connection at `place` begins, and what its socket
-    /// holds already is looked at.
+    /// STARTTLS was answered: the handshake of the connection at `place` begins, and what its
+    /// socket holds already is looked at.
     #[cold]
     pub(super) fn secures(&mut self, place: usize) {
         self.handshake_begins(place);

@@ -90,17 +90,19 @@ impl Session {
     }
 }
 
-/// Whether a command waits for TLS where it is required (RFC 3207 section 4).
-#[cold]
-pub(super) fn waits_for_tls(command: &Command<'_>) -> bool {
-    !matches!(
-        command,
-        Command::Ehlo { .. }
-            | Command::Helo { .. }
-            | Command::Lhlo { .. }
-            | Command::StartTls
-            | Command::Noop { .. }
-            | Command::Quit
-            | Command::Xclient { .. }
-    )
+impl Session {
+    /// Whether a command waits for TLS where it is required (RFC 3207 section 4).
+    #[cold]
+    pub(super) fn waits_for_tls(command: &Command<'_>) -> bool {
+        !matches!(
+            command,
+            Command::Ehlo { .. }
+                | Command::Helo { .. }
+                | Command::Lhlo { .. }
+                | Command::StartTls
+                | Command::Noop { .. }
+                | Command::Quit
+                | Command::Xclient { .. }
+        )
+    }
 }
