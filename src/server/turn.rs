@@ -375,7 +375,7 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> T
     }
 }
 
-/// The client of a port that begins with TLS speaks, or waits, in plain text: it is told so.
+/// The client of a port that begins with TLS speaks, or waits, in plain text: a reply says so.
 #[cold]
 fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     release_buffers(conn, shared);
@@ -384,8 +384,8 @@ fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     close_politely(conn, shared, Unread::Perhaps)
 }
 
-/// TLS has failed after the handshake. What came before is answered, then the client is told why
-/// the connection ends.
+/// TLS has failed after the handshake. What came before is answered; then an alert says why the
+/// connection ends.
 #[cold]
 fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> TurnEnd {
     shared.tls_failed(conn.client, failure);

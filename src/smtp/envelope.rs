@@ -376,7 +376,7 @@ pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
 }
 
 /// Of the constant fields of a session, those that last beyond the next hello: from the user on,
-/// or those of the connection.
+/// or the fields of the connection.
 pub(super) fn lasting_fields(encoded: &[u8]) -> &[u8] {
     match fields_from(encoded, Tag::Auth) {
         [] => connection_fields(encoded),

@@ -23,7 +23,7 @@ const HELD_BYTES_MAX: usize = 96 << 10;
 pub enum Stepped {
     /// It goes on, or waits, as the turn says.
     Waits(TurnEnd),
-    /// It has failed, and the client was told.
+    /// It has failed, and its alert is on its way.
     Failed,
     /// The session begins, or starts over.
     Secured,

@@ -41,7 +41,7 @@ enum NextResponse {
     Digest,
     /// XOAUTH2: the challenge is an error, and the answer is empty.
     Nothing,
-    /// All is said.
+    /// The exchange needs no more answers.
     None,
 }
 

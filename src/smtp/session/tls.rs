@@ -65,14 +65,14 @@ impl Session {
         (self.security, self.owes_tls) = (Security::Secure, false);
     }
 
-    /// Says that the port begins with TLS, to a client that speaks in plain text.
+    /// Appends the reply to a client that speaks in plain text where the port begins with TLS.
     #[cold]
     pub fn tls_expected(&mut self, workspace: &mut Workspace) {
         self.close(&reply::TLS_EXPECTED, workspace);
     }
 
-    /// A hello of TLS came where a command should be. Its octets are no lines, so no more of them
-    /// are read.
+    /// A hello of TLS came where a command should be. It is not made of lines, so no more of it is
+    /// read.
     #[cold]
     pub(super) fn is_tls_hello(&self, input: &[u8]) -> bool {
         const HANDSHAKE: u8 = 22;

@@ -53,7 +53,7 @@ impl fmt::Debug for ClientHandshake {
 }
 
 impl ClientHandshake {
-    /// Begins a handshake that goes by `connector`: nothing is said before the first `advance`.
+    /// Begins a handshake that goes by `connector`: the first `advance` writes its first message.
     pub fn new(connector: &Connector) -> Result<ClientHandshake, Failure> {
         let (config, name) = connector.parts();
         let connection = UnbufferedClientConnection::new(config, name);
@@ -61,7 +61,7 @@ impl ClientHandshake {
         Ok(ClientHandshake { connection: Box::new(connection) })
     }
 
-    /// Reads what is whole of `incoming`, and appends to `out` what the server is to be told, an
+    /// Reads what is whole of `incoming`, and appends to `out` what goes to the server, an
     /// alert included. Returns how many octets were used.
     ///
     /// Costs about 100 us of a core in a full handshake: keys, and the check of a signature.

@@ -20,7 +20,7 @@ use super::sessions_kept::KeptSessions;
 /// Which servers a sender speaks with.
 #[derive(Debug, Clone)]
 pub enum ServerTrust {
-    /// Any: what is sent is sealed, and who reads it is not known.
+    /// Any: what is sent is sealed, and any server may read it.
     Anyone,
     /// Those whose certificate is of the name, and was signed by one of these.
     SignedBy(ClientRoots),

@@ -24,7 +24,7 @@ impl Failure {
         }
     }
 
-    /// Of a handshake.
+    /// Returns the kind of a failed handshake.
     pub(in crate::tls) fn of(error: &Error) -> Failure {
         match error {
             Error::AlertReceived(alert) => Failure::told(*alert),
@@ -79,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// What the peer is told of it once the handshake is done.
+    /// Returns the alert that the peer gets of it once the handshake is done.
     pub(in crate::tls) fn alert(self) -> Option<AlertDescription> {
         match self {
             Failure::Malformed => Some(AlertDescription::DecodeError),

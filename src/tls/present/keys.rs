@@ -8,9 +8,9 @@ use super::failure::Failure;
 
 /// What is left of rustls' connection: the schedule of its keys.
 pub(super) enum Keys {
-    /// Of a server.
+    /// We are the server.
     Server(KernelConnection<ServerConnectionData>),
-    /// Of a client.
+    /// We are the client.
     Client(KernelConnection<ClientConnectionData>),
 }
 

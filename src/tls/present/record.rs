@@ -169,7 +169,7 @@ impl Records {
 
     /// Appends close_notify to `out` (RFC 8446 section 6.1): nothing may be sealed afterwards.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        // Without room for another record nothing is told.
+        // Where the keys are used up, the connection closes without it.
         let _ = self.push(ContentType::Alert, &[WARNING, 0], out);
     }
 
@@ -204,7 +204,7 @@ impl Records {
         Ok(())
     }
 
-    /// Tells the peer of other keys in our direction, and goes over to them (RFC 8446 4.6.3).
+    /// Announces other keys in our direction, and goes over to them (RFC 8446 4.6.3).
     fn change_keys(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if !self.is_tls13() {
             return Err(Failure::KeysUsedUp);
@@ -301,7 +301,7 @@ fn decrypter(
     })
 }
 
-/// Tells a new encrypter which nonce belongs to record 0: AWS-LC takes the first that it sees for
+/// Shows a new encrypter which nonce belongs to record 0: AWS-LC takes the first that it sees for
 /// that one, and then refuses what does not rise. What is sealed here leaves no further.
 fn begin_at_zero(encrypter: &mut dyn MessageEncrypter) -> Result<(), Failure> {
     let message = OutboundPlainMessage {

@@ -70,10 +70,10 @@ impl Handshake {
         Ok(Handshake { connection, server_name: None })
     }
 
-    /// Reads what is whole of `incoming`, and appends to `out` what the client is to be told, an
+    /// Reads what is whole of `incoming`, and appends to `out` what goes to the client, an
     /// alert included. Returns how many octets were used.
     ///
-    /// Costs about 80 us of a core when the client's hello or its last message has come.
+    /// Costs up to 190 us of a core for the client's hello: keys, and a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],
