@@ -23,12 +23,14 @@ mod kept;
 mod kept_figures;
 pub mod message;
 mod metric_name;
+mod missing;
 mod nearest;
 mod retry;
 pub mod rows;
 mod run_row;
 mod segment_row;
 mod selection;
+mod source;
 mod span;
 mod transit;
 mod unexpected;
@@ -44,14 +46,14 @@ pub use error::Error;
 pub use figures::{Figures, IndexLag, Loops, Rates, figures};
 pub use gathered::{RunStatistics, counters};
 pub use groups::{
-    GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, MissingMessages,
-    OtherGroups, find,
+    GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, OtherGroups, find,
 };
 pub use holder::holder;
 pub use intervals::{IntervalRow, intervals};
 pub use kept::{KeptLimits, window};
 pub use kept_figures::{ClientFigures, LimitFigures, WindowFigures, client_name, peak_at};
 pub use metric_name::metric_or;
+pub use missing::MissingMessages;
 pub use nearest::{nearest, unknown};
 pub use retry::{Attempt, Attempts, retry_while_pruned};
 pub use run_row::RunRow;

@@ -1,23 +1,22 @@
 //! Messages of a log by listener, client or recipient domain. Workers record nothing for it.
 mod by;
-mod missing;
 mod names;
 mod reading;
 mod table;
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 pub use by::GroupBy;
-pub use missing::MissingMessages;
 pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 
 use super::error::Error;
+use super::missing::MissingMessages;
 use super::selection::FolderSpans;
+use super::source::{LogSource, Unread};
 use super::span::whole;
 use crate::log::reader::Folder;
 use names::{Groups, TopGroups};
-use reading::{GroupCounts, GroupCriteria, GroupSource};
+use reading::{GroupCounts, GroupCriteria};
 
 /// Times that a log is read which loses all of it to pruning meanwhile.
 const TRIES_MAX: u32 = 10;
@@ -43,7 +42,7 @@ pub struct GroupAnswer {
     pub damage: Vec<String>,
     /// Each time, all of it was pruned before it could be read.
     pub is_outpaced: bool,
-    sources: Vec<GroupSource>,
+    sources: Vec<LogSource>,
 }
 
 impl GroupAnswer {
@@ -66,30 +65,26 @@ pub fn find(
     let asks = GroupCriteria { by, sent_field };
     // Whole seconds, as all statistics: both agree on what belongs to a span.
     let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
-    let mut sources = open_all(selection.folders, &spans)?;
+    let mut sources = LogSource::open_all(selection)?;
     let (mut counted, mut top) = count(&sources, asks, shown, watch);
-    let is_outpaced = |counted: &GroupCounts| counted.messages == 0 && counted.pruned > 0;
+    let is_outpaced = |counted: &GroupCounts| counted.messages == 0 && counted.unread.pruned > 0;
     for _ in 1..TRIES_MAX {
         if !is_outpaced(&counted) {
             break;
         }
-        sources = open_all(selection.folders, &spans)?;
+        sources = LogSource::open_all(selection)?;
         (counted, top) = count(&sources, asks, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);
-    let missing = MissingMessages::of(&sources, &spans, &counted, selection.clock)?;
+    let missing = MissingMessages::of(&sources, &spans, &counted.unread, selection.clock)?;
     let table = GroupTable::of(asks, &counted, top, missing);
-    let GroupCounts { damaged, damage, .. } = counted;
+    let Unread { damaged, damage, .. } = counted.unread;
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
-}
-
-fn open_all(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Vec<GroupSource>, Error> {
-    folders.iter().zip(spans).map(|(folder, span)| GroupSource::open(folder, span)).collect()
 }
 
 /// Counts once, and where there are more names than memory for them a second time those shown.
 fn count(
-    sources: &[GroupSource],
+    sources: &[LogSource],
     asks: GroupCriteria<'_>,
     shown: usize,
     watch: &mut dyn FnMut(u64, u64),

@@ -1,36 +1,19 @@
-//! Reads slots and envelopes of whole spans on all cores. Payload is read through for the checksum
+//! Counts what slots and envelopes of whole spans say. Payload is read through for the checksum
 //! alone.
 use std::net::IpAddr;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use memchr::memrchr;
 
-use super::super::data_folder::open_folder;
-use super::super::error::Error;
-use super::super::span::log_span;
+use super::super::source::{
+    LogSource, MessagePlace, MessageVisitor, Understood, Unread, visit_all,
+};
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
-use super::super::watched::watched;
 use super::by::GroupBy;
 use super::names::{GroupedMessage, Groups};
-use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
-use crate::log::{Dropped, Slot};
+use crate::log::reader::Damage;
 use crate::smtp::envelope::{self, Client, Decoded};
-
-/// More threads than this would wait for the disk.
-const THREADS_MAX: usize = 8;
-
-/// Damaged messages that are reported one by one.
-const DAMAGE_TOLD_MAX: usize = 20;
-
-/// A data folder, and what is read of it.
-pub struct GroupSource {
-    pub folder: Folder,
-    /// What had been pruned when it was opened: what goes later is missed when its turn comes.
-    pub pruned: Dropped,
-    stretches: Vec<Stretch>,
-}
 
 /// What was read.
 #[derive(Debug)]
@@ -44,29 +27,7 @@ pub struct GroupCounts {
     pub bytes: u64,
     /// Unix time of the first and the last, ns; `None`: there is none.
     pub times_ns: Option<(u64, u64)>,
-    /// Messages whose slot or envelope can't be read.
-    pub damaged: u64,
-    /// Why, for the first of them.
-    pub damage: Vec<String>,
-    /// Messages whose segment was pruned since the folder was opened.
-    pub pruned: u64,
-}
-
-impl GroupSource {
-    /// `span`: Unix ns.
-    pub fn open(path: &Path, span: &Range<u64>) -> Result<GroupSource, Error> {
-        let folder = open_folder(path)?;
-        let pruned = folder.pruned().map_err(Error::segments(path))?;
-        let listing = folder.listing(log_span(span)).map_err(Error::log(path))?;
-        let stretches = listing.stretches().collect();
-        Ok(GroupSource { folder, pruned, stretches })
-    }
-
-    /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
-    pub fn messages(&self, span: &Range<u64>) -> Result<u64, Error> {
-        let listing = self.folder.listing(log_span(span));
-        Ok(listing.map_err(Error::log(self.folder.path()))?.len())
-    }
+    pub unread: Unread,
 }
 
 /// What makes a group, and which header field says when a message was sent.
@@ -79,59 +40,23 @@ pub struct GroupCriteria<'a> {
 /// Counts all messages of `sources` into copies of `groups`. `watch` gets how many are done, and of
 /// how many. Costs about 1 us a message and core, and reading all of it.
 pub fn count(
-    sources: &[GroupSource],
+    sources: &[LogSource],
     asks: GroupCriteria<'_>,
     groups: &Groups,
     watch: &mut dyn FnMut(u64, u64),
 ) -> GroupCounts {
-    let stretches = sources.iter().flat_map(|source| &source.stretches);
-    let all = stretches.map(|stretch| stretch.messages).sum();
-    let done = AtomicU64::new(0);
-    // Partner: the additions in `count_on_all_cores`; a number, and nothing beside it.
-    let look = || watch(done.load(Ordering::Relaxed), all);
-    watched(look, || count_on_all_cores(sources, asks, groups, &done))
-}
-
-fn count_on_all_cores(
-    sources: &[GroupSource],
-    asks: GroupCriteria<'_>,
-    groups: &Groups,
-    done: &AtomicU64,
-) -> GroupCounts {
-    let work: Vec<(&Folder, &Stretch)> = sources
-        .iter()
-        .flat_map(|s| s.stretches.iter().map(|stretch| (&s.folder, stretch)))
-        .collect();
-    // Only tells threads apart; what they count is handed over when they end.
-    let next = AtomicUsize::new(0);
-    let count_some = || {
-        let mut counter = GroupCounter::new(asks, groups.clone());
-        while let Some((folder, stretch)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            counter.stretch(folder, stretch);
-            // Partner: the load in `count`, which shows progress.
-            done.fetch_add(stretch.messages, Ordering::Relaxed);
-        }
-        counter.counted
-    };
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let threads = cores.min(THREADS_MAX).min(work.len()).max(1);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(count_some)).collect();
-        let mut counted = count_some();
-        for thread in others {
-            counted.merge(thread.join().expect("counting does not panic"));
-        }
-        counted
-    })
+    let stop = AtomicBool::new(false);
+    let counter = || GroupCounter::new(asks, groups.clone());
+    let (counters, unread) = visit_all(sources, &stop, &counter, watch);
+    let counts = counters.into_iter().map(|counter| counter.counted);
+    let all = counts.reduce(|mut all, other| {
+        all.merge(other);
+        all
+    });
+    GroupCounts { unread, ..all.expect("one thread at least has counted") }
 }
 
 impl GroupCounts {
-    fn note_damage(&mut self, damage: String) {
-        if self.damage.len() < DAMAGE_TOLD_MAX {
-            self.damage.push(damage);
-        }
-    }
-
     fn merge(&mut self, other: GroupCounts) {
         self.groups.merge(other.groups);
         if let (Some(mine), Some(theirs)) = (&mut self.transits, &other.transits) {
@@ -144,9 +69,6 @@ impl GroupCounts {
             (Some(mine), Some(theirs)) => Some((mine.0.min(theirs.0), mine.1.max(theirs.1))),
             (mine, theirs) => mine.or(theirs),
         };
-        self.damaged += other.damaged;
-        other.damage.into_iter().for_each(|damage| self.note_damage(damage));
-        self.pruned += other.pruned;
     }
 }
 
@@ -167,41 +89,15 @@ impl<'a> GroupCounter<'a> {
             recipients: 0,
             bytes: 0,
             times_ns: None,
-            damaged: 0,
-            damage: Vec::new(),
-            pruned: 0,
+            unread: Unread::default(),
         };
         GroupCounter { asks, counted, envelope: Vec::new(), names: MessageGroups::default() }
     }
+}
 
-    /// Whatever of it can't be read is damaged, or pruned under our eyes.
-    fn stretch(&mut self, folder: &Folder, stretch: &Stretch) {
-        let before = self.counted.messages;
-        match folder.segment(stretch.segment) {
-            Ok(segment) => {
-                for slot in segment.slots(stretch.slots.clone()) {
-                    let read = match slot {
-                        Ok(slot) if !slot.is_message() || folder.is_removed(slot.id()) => continue,
-                        Ok(slot) => self.message(&segment, &slot),
-                        Err(damage) => Err(damage),
-                    };
-                    // Counted below.
-                    if let Err(damage) = read {
-                        self.counted.note_damage(damage.to_string());
-                    }
-                }
-            }
-            Err(ReadError::Pruned { .. }) => {
-                self.counted.pruned += stretch.messages;
-                return;
-            }
-            Err(error) => self.counted.note_damage(error.to_string()),
-        }
-        let read = self.counted.messages - before;
-        self.counted.damaged += stretch.messages.saturating_sub(read);
-    }
-
-    fn message(&mut self, segment: &Segment, slot: &Slot) -> Result<(), Damage> {
+impl MessageVisitor for GroupCounter<'_> {
+    fn visit(&mut self, message: MessagePlace<'_>) -> Result<Understood, Damage> {
+        let MessagePlace { segment, slot, .. } = message;
         let (bytes, payload) = match self.asks.sent_field {
             None => (segment.envelope(slot, &mut self.envelope)?, &[][..]),
             Some(_) => segment.record_start(slot, HEADER_BYTES_MAX, &mut self.envelope)?,
@@ -209,7 +105,7 @@ impl<'a> GroupCounter<'a> {
         // A session encodes neither what can't be decoded nor a message without recipients.
         let Some(decoded) = envelope::decode(bytes).ok().filter(|e| e.recipients_count() > 0)
         else {
-            return Ok(());
+            return Ok(Understood::No);
         };
         let facts = &slot.facts();
         let counted = &mut self.counted;
@@ -234,7 +130,7 @@ impl<'a> GroupCounter<'a> {
             };
             counted.groups.add(name, &one);
         }
-        Ok(())
+        Ok(Understood::Yes)
     }
 }
 

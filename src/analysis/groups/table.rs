@@ -1,9 +1,9 @@
 //! The table of `sinkctl stats --by`.
 use std::collections::BTreeMap;
 
+use super::super::missing::MissingMessages;
 use super::super::transit::{OverallTransit, TransitFigures};
 use super::super::words::{readable, rfc3339};
-use super::missing::MissingMessages;
 use super::names::{GroupTally, TopGroups};
 use super::reading::{GroupCounts, GroupCriteria};
 use crate::smtp::deviation::Deviation;
@@ -97,7 +97,7 @@ impl GroupTable {
             field: field.to_owned(),
             all: transits.figures(),
             missing: missing.messages,
-            damaged: counted.damaged,
+            damaged: counted.unread.damaged,
         });
         let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
         let time = |tenth: u64| rfc3339(tenth * TENTH_NS);

@@ -109,7 +109,7 @@ pub fn domains(run: &ReportData) -> String {
     };
     let missing = table
         .missing
-        .sentence()
+        .sentence("in this table")
         .map_or(String::new(), |text| format!("<p class=\"soft\">{}.</p>\n", escape(&text)));
     if table.groups.is_empty() {
         return match missing.is_empty() {

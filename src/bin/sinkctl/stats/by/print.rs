@@ -47,7 +47,7 @@ pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
             more(figures)
         )?;
     }
-    if let Some(sentence) = table.missing.sentence() {
+    if let Some(sentence) = table.missing.sentence("in this table") {
         eprintln!("sinkctl: {sentence}");
     }
     Ok(())
@@ -90,7 +90,7 @@ pub fn text(table: &GroupTable, by: GroupBy, out: &mut Out) -> anyhow::Result<()
     } else {
         writeln!(out, "the log has no message here")?;
     }
-    if let Some(sentence) = table.missing.sentence() {
+    if let Some(sentence) = table.missing.sentence("in this table") {
         writeln!(out, "{sentence}")?;
     }
     Ok(())

@@ -2,12 +2,12 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::super::clock::Clock;
-use super::super::error::Error;
-use super::super::gathered::counters;
-use super::super::words::counted;
-use super::super::written::{WRITTEN_WITHIN, wait_until_written};
-use super::reading::{GroupCounts, GroupSource};
+use super::clock::Clock;
+use super::error::Error;
+use super::gathered::counters;
+use super::source::{LogSource, Unread};
+use super::words::counted;
+use super::written::{WRITTEN_WITHIN, wait_until_written};
 use crate::stats::Counter;
 use serde::Serialize;
 
@@ -29,26 +29,26 @@ impl MissingMessages {
     /// `spans`: of each source, Unix ns. Of all of time the logs say how many there are; of a part
     /// of it only statistics do, and not why.
     pub fn of(
-        sources: &[GroupSource],
+        sources: &[LogSource],
         spans: &[Range<u64>],
-        counted: &GroupCounts,
+        unread: &Unread,
         clock: &dyn Clock,
     ) -> Result<MissingMessages, Error> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
-            return Ok(MissingMessages::of_all(sources, counted));
+            return Ok(MissingMessages::of_all(sources, unread));
         }
         // Where nothing has ever gone, nothing of this span has.
-        let gone = MissingMessages::of_all(sources, counted).messages;
-        if gone == Some(counted.damaged) {
+        let gone = MissingMessages::of_all(sources, unread).messages;
+        if gone == Some(unread.damaged) {
             return Ok(MissingMessages {
                 messages: gone,
-                damaged: counted.damaged,
+                damaged: unread.damaged,
                 ..MissingMessages::default()
             });
         }
-        let has_statistics = |source: &GroupSource| source.folder.path().join("stats").is_dir();
+        let has_statistics = |source: &LogSource| source.folder.path().join("stats").is_dir();
         if !sources.iter().all(has_statistics) {
-            return Ok(MissingMessages { damaged: counted.damaged, ..MissingMessages::default() });
+            return Ok(MissingMessages { damaged: unread.damaged, ..MissingMessages::default() });
         }
         let (mut accepted, mut present) = (0, 0);
         for (source, span) in sources.iter().zip(spans) {
@@ -57,34 +57,34 @@ impl MissingMessages {
             present += source.messages(&span)?;
         }
         let messages =
-            accepted.checked_sub(present).map(|gone| gone + counted.damaged + counted.pruned);
-        Ok(MissingMessages { messages, damaged: counted.damaged, ..MissingMessages::default() })
+            accepted.checked_sub(present).map(|gone| gone + unread.damaged + unread.pruned);
+        Ok(MissingMessages { messages, damaged: unread.damaged, ..MissingMessages::default() })
     }
 
-    fn of_all(sources: &[GroupSource], counted: &GroupCounts) -> MissingMessages {
-        let (mut only_counted, mut removed, mut pruned) = (0, 0, counted.pruned);
-        for GroupSource { folder, pruned: dropped, .. } in sources {
+    fn of_all(sources: &[LogSource], unread: &Unread) -> MissingMessages {
+        let (mut only_counted, mut removed, mut pruned) = (0, 0, unread.pruned);
+        for LogSource { folder, pruned: dropped, .. } in sources {
             only_counted += folder.only_counted();
             removed += folder.removed();
             pruned += dropped.messages + dropped.only_counted;
         }
         MissingMessages {
-            messages: Some(only_counted + removed + pruned + counted.damaged),
+            messages: Some(only_counted + removed + pruned + unread.damaged),
             only_counted: Some(only_counted),
             removed: Some(removed),
             pruned: Some(pruned),
-            damaged: counted.damaged,
+            damaged: unread.damaged,
         }
     }
 
-    /// The sentence for a person; `None`: nothing is missing.
-    pub fn sentence(&self) -> Option<String> {
+    /// The sentence for a person; `None`: nothing is missing. `place`: what they are missing from,
+    /// such as "in this table".
+    pub fn sentence(&self, place: &str) -> Option<String> {
         let Some(messages) = self.messages else {
-            return Some(
-                "how many messages are not in this table cannot be told: those removed, pruned or \
-                 only counted have no time, and statistics don't have all of this span"
-                    .into(),
-            );
+            return Some(format!(
+                "how many messages are not {place} cannot be told: those removed, pruned or only \
+                 counted have no time, and statistics don't have all of this span"
+            ));
         };
         if messages == 0 {
             return None;
@@ -101,7 +101,7 @@ impl MissingMessages {
             why.push("removed, pruned, or only counted".into());
         }
         let messages = counted(messages, "message is", "messages are");
-        Some(format!("{messages} not in this table: {}", why.join(", ")))
+        Some(format!("{messages} not {place}: {}", why.join(", ")))
     }
 }
 
