@@ -30,6 +30,7 @@ pub mod rows;
 mod run_row;
 mod segment_row;
 mod selection;
+mod sorting;
 mod source;
 mod span;
 mod transit;

@@ -1,0 +1,112 @@
+//! A position in one sorted piece.
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::record::{Record, Shape, shape};
+use super::sorter::{Entry, parts};
+
+/// Octets read at once, more where a record is longer.
+const READ_BYTES: usize = 64 << 10;
+
+/// A sorted piece, and the record in it that comes next.
+#[derive(Debug)]
+pub enum Cursor {
+    Memory { octets: Vec<u8>, entries: std::vec::IntoIter<Entry> },
+    File(FileCursor),
+}
+
+/// A piece in a file.
+#[derive(Debug)]
+pub struct FileCursor {
+    file: Arc<File>,
+    /// In the file: what was not read yet.
+    at: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    /// In `buffer`: where the next record begins, behind its number.
+    next: usize,
+    /// The next record; `None`: there is none.
+    head: Option<(u64, Shape)>,
+}
+
+impl Cursor {
+    /// The record that comes next; `None`: there is none.
+    pub fn head(&self) -> Option<Record<'_>> {
+        match self {
+            Cursor::Memory { octets, entries } => {
+                let entry = *entries.as_slice().first()?;
+                let (key, value) = parts(octets, entry);
+                Some(Record { order: entry.order, key, value })
+            }
+            Cursor::File(piece) => {
+                let (order, shape) = piece.head?;
+                let (key, value) = shape.parts(&piece.buffer[piece.next..]);
+                Some(Record { order, key, value })
+            }
+        }
+    }
+
+    /// Goes on to the next record.
+    ///
+    /// Errors: the file can't be read, or ends too early.
+    pub fn advance(&mut self) -> io::Result<()> {
+        match self {
+            Cursor::Memory { entries, .. } => {
+                entries.next();
+                Ok(())
+            }
+            Cursor::File(piece) => piece.advance(),
+        }
+    }
+}
+
+impl FileCursor {
+    /// At the first record of a piece that lies in `at..end` of the file.
+    pub fn new(file: Arc<File>, at: u64, end: u64) -> io::Result<FileCursor> {
+        let mut piece = FileCursor { file, at, end, buffer: Vec::new(), next: 0, head: None };
+        piece.read_head()?;
+        Ok(piece)
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        let Some((_, shape)) = self.head else { return Ok(()) };
+        self.next += shape.bytes();
+        self.read_head()
+    }
+
+    /// Reads the number and the lengths of the record at `next`, and the record itself.
+    fn read_head(&mut self) -> io::Result<()> {
+        self.head = None;
+        loop {
+            let rest = &self.buffer[self.next..];
+            if let Some((order, octets)) = rest.split_first_chunk()
+                && let Some(shape) = shape(octets)
+                && shape.bytes() <= octets.len()
+            {
+                self.head = Some((u64::from_le_bytes(*order), shape));
+                self.next += size_of::<u64>();
+                return Ok(());
+            }
+            if self.at == self.end {
+                let is_whole = rest.is_empty();
+                return if is_whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads on. What is left of the buffer moves to its front.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.next);
+        self.next = 0;
+        let kept = self.buffer.len();
+        let wanted = READ_BYTES.max(kept) as u64;
+        let wanted = usize::try_from(wanted.min(self.end - self.at)).expect("it is below a usize");
+        self.buffer.resize(kept + wanted, 0);
+        self.file.read_exact_at(&mut self.buffer[kept..], self.at)?;
+        self.at += wanted as u64;
+        Ok(())
+    }
+}

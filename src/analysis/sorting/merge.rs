@@ -1,0 +1,122 @@
+//! Sorted pieces as one.
+use std::io;
+use std::sync::Arc;
+
+use super::cursor::{Cursor, FileCursor};
+use super::record::Record;
+use super::sorter::Sorted;
+
+/// The records of several sorters in order, one at a time.
+#[derive(Debug)]
+pub struct Merge {
+    /// A heap: each piece's next record is not after those of the pieces at 2n+1 and 2n+2. Pieces
+    /// that are at their end are not in it.
+    pieces: Vec<Cursor>,
+}
+
+impl Merge {
+    /// Merges all pieces of `sorted`. Costs 64 KiB of memory for each piece in a file.
+    ///
+    /// Errors: a temporary file can't be read.
+    pub fn new(sorted: impl IntoIterator<Item = Sorted>) -> io::Result<Merge> {
+        let mut pieces = Vec::new();
+        for Sorted { octets, entries, spilled } in sorted {
+            pieces.push(Cursor::Memory { octets, entries: entries.into_iter() });
+            let Some(file) = spilled.file.map(Arc::new) else { continue };
+            for piece in spilled.pieces {
+                pieces.push(Cursor::File(FileCursor::new(file.clone(), piece.start, piece.end)?));
+            }
+        }
+        pieces.retain(|piece| piece.head().is_some());
+        let mut merge = Merge { pieces };
+        (0..merge.pieces.len() / 2).rev().for_each(|place| merge.sift_down(place));
+        Ok(merge)
+    }
+
+    /// The record that comes next; `None`: there is none.
+    pub fn head(&self) -> Option<Record<'_>> {
+        self.pieces.first().and_then(Cursor::head)
+    }
+
+    /// Goes on to the next record.
+    ///
+    /// Errors: a temporary file can't be read.
+    pub fn advance(&mut self) -> io::Result<()> {
+        let Some(first) = self.pieces.first_mut() else { return Ok(()) };
+        first.advance()?;
+        if first.head().is_none() {
+            self.pieces.swap_remove(0);
+        }
+        self.sift_down(0);
+        Ok(())
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let children = 2 * place + 1..(2 * place + 3).min(self.pieces.len());
+            let Some(least) = children.min_by_key(|child| self.pieces[*child].head()) else {
+                return;
+            };
+            if self.pieces[place].head() <= self.pieces[least].head() {
+                return;
+            }
+            self.pieces.swap(place, least);
+            place = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Sorter;
+    use super::*;
+
+    type Owned = (u64, Vec<u8>, Vec<u8>);
+
+    fn all(mut merge: Merge) -> Vec<Owned> {
+        let mut found = Vec::new();
+        while let Some(Record { order, key, value }) = merge.head() {
+            found.push((order, key.to_vec(), value.to_vec()));
+            merge.advance().unwrap();
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn records_come_in_order_however_little_memory_there_is(
+            records in prop::collection::vec(
+                (0..4u64, prop::collection::vec(0..3u8, 0..5), prop::collection::vec(any::<u8>(), 0..300)),
+                0..200,
+            ),
+            memory in prop::collection::vec(prop_oneof![Just(0), 0..2000usize, Just(1 << 20)], 1..4),
+        ) {
+            let mut sorters: Vec<Sorter> = memory.iter().map(|memory| Sorter::new(*memory)).collect();
+            for (n, (order, key, value)) in records.iter().enumerate() {
+                let sorter = n % sorters.len();
+                sorters[sorter].push(Record { order: *order, key, value }).unwrap();
+            }
+            let mut expected = records.clone();
+            expected.sort();
+            let merge = Merge::new(sorters.into_iter().map(Sorter::finish)).unwrap();
+            prop_assert_eq!(all(merge), expected);
+        }
+    }
+
+    #[test]
+    fn records_longer_than_what_is_read_at_once_are_whole() {
+        let mut sorter = Sorter::new(1000);
+        let long = vec![7; 300_000];
+        for order in [2, 1, 3] {
+            sorter.push(Record { order, key: b"k", value: &long }).unwrap();
+            sorter.push(Record { order, key: &long, value: b"" }).unwrap();
+        }
+        let found = all(Merge::new([sorter.finish()]).unwrap());
+        let sizes: Vec<_> =
+            found.iter().map(|(n, key, value)| (*n, key.len(), value.len())).collect();
+        let pair = |n| [(n, 300_000, 0), (n, 1, 300_000)];
+        assert_eq!(sizes, [1, 2, 3].map(pair).concat());
+    }
+}

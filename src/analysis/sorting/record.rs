@@ -1,0 +1,77 @@
+//! A record, and its octets.
+use std::cmp::Ordering;
+
+/// What is sorted: by number, then key, then value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record<'a> {
+    /// Compared first: a hash of the key, or a number that is the key.
+    pub order: u64,
+    /// Records with the same `order` and `key` belong together.
+    pub key: &'a [u8],
+    /// What is known of it.
+    pub value: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Returns whether two records belong together, or which one comes first.
+    pub fn compare_keys(&self, other: &Record<'_>) -> Ordering {
+        (self.order, self.key).cmp(&(other.order, other.key))
+    }
+}
+
+/// Where key and value lie behind the beginning of an encoded record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    head_bytes: usize,
+    key_bytes: usize,
+    value_bytes: usize,
+}
+
+impl Shape {
+    /// Octets of the record.
+    pub fn bytes(self) -> usize {
+        self.head_bytes.saturating_add(self.key_bytes).saturating_add(self.value_bytes)
+    }
+
+    /// Key and value of the record that `octets` begin with.
+    pub fn parts(self, octets: &[u8]) -> (&[u8], &[u8]) {
+        let octets = &octets[self.head_bytes..];
+        let (key, rest) = octets.split_at(self.key_bytes);
+        (key, &rest[..self.value_bytes])
+    }
+}
+
+/// Appends key and value, each behind its length.
+pub fn encode(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    push_length(key.len(), out);
+    push_length(value.len(), out);
+    out.extend_from_slice(key);
+    out.extend_from_slice(value);
+}
+
+/// The shape of the record that `octets` begin with; `None`: they end within its lengths.
+pub fn shape(octets: &[u8]) -> Option<Shape> {
+    let (key_bytes, first) = length(octets)?;
+    let (value_bytes, second) = length(&octets[first..])?;
+    Some(Shape { head_bytes: first + second, key_bytes, value_bytes })
+}
+
+/// Seven bits an octet, the lowest first; all but the last have the highest bit set.
+fn push_length(mut length: usize, out: &mut Vec<u8>) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+fn length(octets: &[u8]) -> Option<(usize, usize)> {
+    let mut length = 0;
+    for (n, octet) in octets.iter().enumerate().take(9) {
+        length |= usize::from(octet & 0x7f) << (7 * n);
+        if octet & 0x80 == 0 {
+            return Some((length, n + 1));
+        }
+    }
+    None
+}
