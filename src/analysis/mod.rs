@@ -7,6 +7,7 @@
 //! something may take long.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+pub mod audit;
 pub mod claims;
 mod clock;
 pub mod comparison;

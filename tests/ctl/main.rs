@@ -3,6 +3,7 @@
 mod common;
 
 mod arguments;
+mod audit;
 mod blast;
 mod cert;
 mod claims;

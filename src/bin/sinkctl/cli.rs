@@ -6,6 +6,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sinkd::wording::usage_error;
 
 use crate::assert::Assert;
+use crate::audit::Audit;
 use crate::base::data::SEVERAL_FOLDERS;
 use crate::blast::Blast;
 use crate::calibrate::Calibrate;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms' or 'replies.5xx == 0';
     /// exit with 1 if one does not hold.
     Assert(Assert),
+    /// Check whether each recipient of a list got exactly one message, and the right one. Exit with
+    /// 1 if not, and with 2 if it cannot be told.
+    Audit(Box<Audit>),
     /// Start or stop a run, a named time span for the flag --run.
     #[command(subcommand)]
     Run(RunCommand),

@@ -14,6 +14,7 @@ macro_rules! eprintln {
 }
 
 mod assert;
+mod audit;
 mod base;
 mod blast;
 mod calibrate;
@@ -84,6 +85,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Report(report) => report::run(data, report, out),
         Command::Compare(compare) => compare::run(data, compare, out),
         Command::Assert(assert) => assert::run(data, assert, out),
+        Command::Audit(wanted) => audit::run(data, wanted, out),
         Command::Run(run) => runs::run(open(only(data)?)?.path(), run, out),
         Command::Runs(runs) => runs::list(data, runs, out),
         Command::Mark(mark) => runs::mark(open(only(data)?)?.path(), mark, out),

@@ -11,8 +11,10 @@ use super::outcome::Finding;
 use super::value::MessageRef;
 
 /// Commands that accept several data folders.
-pub const SEVERAL_FOLDERS: [&str; 10] =
-    ["ls", "count", "search", "wait", "stats", "limits", "report", "compare", "assert", "runs"];
+pub const SEVERAL_FOLDERS: [&str; 11] = [
+    "ls", "count", "search", "wait", "stats", "limits", "report", "compare", "assert", "audit",
+    "runs",
+];
 
 /// Opens the folders that were named, each once.
 ///

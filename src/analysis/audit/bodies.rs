@@ -1,0 +1,230 @@
+//! Reads the messages that must be read, in the order in which they lie on the disk, on all cores.
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::super::words::readable;
+use super::copies::encode_copy;
+use super::list::decoded_values;
+use super::names::{FolderNames, key_text};
+use super::offender::{Fault, Offender, OffenderSorter};
+use super::said::SaidText;
+use super::tasks::{Task, TaskKind};
+use crate::index::reading::MessageReader;
+use crate::log::StorageMode;
+use crate::log::reader::Folder;
+
+/// Tasks that are handed to a thread at once.
+const TASKS_AT_ONCE: usize = 256;
+/// Octets of a value that an error shows.
+const VALUE_SHOWN_MAX: usize = 100;
+
+/// What reading found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BodyTally {
+    /// Messages held to the values of their recipient, once for each recipient.
+    pub persons: u64,
+    /// Those that lack one.
+    pub wrong: u64,
+    /// Messages that could not be held to them, as they are not stored whole.
+    pub not_stored: u64,
+    /// Messages that can't be read any more.
+    pub unread: u64,
+}
+
+/// What reading found, to be merged.
+pub struct BodyFindings {
+    /// Copies by recipient.
+    pub copies: Vec<Sorted>,
+    /// Messages to the wrong person.
+    pub offenders: Vec<Sorted>,
+    /// Numbers.
+    pub tally: BodyTally,
+}
+
+/// What all threads use.
+pub struct BodyQuestion<'a> {
+    /// The folders.
+    pub folders: &'a [&'a Folder],
+    /// The names of the columns whose values messages must contain.
+    pub columns: &'a [String],
+    /// Names of the folders.
+    pub names: &'a FolderNames,
+    /// Memory for what is found, octets.
+    pub memory_bytes: usize,
+    /// Ends it early.
+    pub stop: &'a AtomicBool,
+}
+
+/// Reads all messages of `tasks`, which has those of each folder. `watch` gets how many are done.
+///
+/// Costs a few microseconds a message of 5 KB. Errors: temporary files can't be read or written.
+pub fn read_all(
+    question: &BodyQuestion<'_>,
+    tasks: Vec<Sorted>,
+    watch: &mut dyn FnMut(u64),
+) -> io::Result<BodyFindings> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        let (send, receive) = bounded::<Vec<Task>>(2 * cores);
+        let threads: Vec<_> = (0..cores)
+            .map(|_| {
+                let (receive, memory) = (receive.clone(), question.memory_bytes / cores);
+                scope.spawn(move || BodyThread::new(question, memory).run(&receive))
+            })
+            .collect();
+        drop(receive);
+        let mut fed = feed(question, tasks, &send, watch);
+        drop(send);
+        let mut findings =
+            BodyFindings { copies: Vec::new(), offenders: Vec::new(), tally: BodyTally::default() };
+        for thread in threads {
+            match thread.join().expect("reading does not panic") {
+                Ok(thread) => findings.take(thread),
+                Err(error) => fed = Err(error),
+            }
+        }
+        fed.map(|()| findings)
+    })
+}
+
+fn feed(
+    question: &BodyQuestion<'_>,
+    tasks: Vec<Sorted>,
+    send: &crossbeam_channel::Sender<Vec<Task>>,
+    watch: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let mut done = 0;
+    for sorted in tasks {
+        let mut merge = Merge::new([sorted])?;
+        while merge.head().is_some() && !question.stop.load(Ordering::Relaxed) {
+            let mut batch = Vec::with_capacity(TASKS_AT_ONCE);
+            while let Some(record) = merge.head().filter(|_| batch.len() < TASKS_AT_ONCE) {
+                batch.push(Task::of(&record));
+                merge.advance()?;
+            }
+            done += batch.len() as u64;
+            watch(done);
+            if send.send(batch).is_err() {
+                // All threads have ended with errors, which they tell.
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The part of one thread.
+struct BodyThread<'a> {
+    question: &'a BodyQuestion<'a>,
+    reader: MessageReader,
+    copies: Sorter,
+    offenders: OffenderSorter,
+    tally: BodyTally,
+}
+
+impl<'a> BodyThread<'a> {
+    fn new(question: &'a BodyQuestion<'a>, memory_bytes: usize) -> BodyThread<'a> {
+        BodyThread {
+            question,
+            reader: MessageReader::new(""),
+            copies: Sorter::new(memory_bytes / 2),
+            offenders: OffenderSorter::new(memory_bytes / 2),
+            tally: BodyTally::default(),
+        }
+    }
+
+    fn run(mut self, receive: &Receiver<Vec<Task>>) -> io::Result<BodyThread<'a>> {
+        for batch in receive {
+            for task in &batch {
+                self.settle(task)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn settle(&mut self, task: &Task) -> io::Result<()> {
+        let folder = self.question.folders[usize::from(task.delivery.source)];
+        // The first pass has read it: it was pruned or damaged since then, and that is counted.
+        let Ok((segment, slot)) = folder.find(task.delivery.id) else {
+            return self.settle_unread(task);
+        };
+        let mode = slot.facts().mode;
+        let Ok(read) = self.reader.read(&segment, &slot) else {
+            // The reader is still lent to its last answer.
+            self.tally.unread += 1;
+            return push_copy(&mut self.copies, task, None, None);
+        };
+        match task.kind {
+            TaskKind::Copy => {
+                let content = (mode == StorageMode::Full).then_some(read.entry.content_hash);
+                let id = Some(read.entry.columns.message_id).filter(|id| !id.is_empty());
+                push_copy(&mut self.copies, task, id, content)
+            }
+            TaskKind::Person if mode != StorageMode::Full => {
+                self.tally.not_stored += 1;
+                Ok(())
+            }
+            TaskKind::Person => {
+                let lacking = lacking(&mut SaidText::new(&read.message), task);
+                self.tally.persons += 1;
+                match lacking {
+                    Some((column, value)) => self.accuse(task, column, &value),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// A copy counts as one, whatever is in it.
+    fn settle_unread(&mut self, task: &Task) -> io::Result<()> {
+        self.tally.unread += 1;
+        push_copy(&mut self.copies, task, None, None)
+    }
+
+    fn accuse(&mut self, task: &Task, column: usize, value: &str) -> io::Result<()> {
+        self.tally.wrong += 1;
+        let name = key_text(task.order, &task.key);
+        let mut offender = Offender::new(Fault::WrongPerson, name, task.line);
+        offender.messages = vec![self.question.names.copy(&task.delivery)];
+        let column = self.question.columns.get(column).map_or("", String::as_str);
+        offender.detail = Some(format!("it does not contain {column} '{value}'"));
+        self.offenders.push(&offender)
+    }
+}
+
+/// What is known of a copy; nothing, where the task is not about copies.
+fn push_copy(
+    copies: &mut Sorter,
+    task: &Task,
+    message_id: Option<&str>,
+    content: Option<u128>,
+) -> io::Result<()> {
+    if task.kind != TaskKind::Copy {
+        return Ok(());
+    }
+    let value = encode_copy(&task.delivery, task.line, message_id, content);
+    copies.push(Record { order: task.order, key: &task.key, value: &value })
+}
+
+/// The first value that a message lacks, with the number of its column. Empty values are in every
+/// message.
+fn lacking(said: &mut SaidText<'_>, task: &Task) -> Option<(usize, String)> {
+    let mut values = decoded_values(&task.values).enumerate();
+    let (column, value) = values.find(|(_, value)| !value.is_empty() && !said.says(value))?;
+    let shown = &value[..value.len().min(VALUE_SHOWN_MAX)];
+    Some((column, readable(shown)))
+}
+
+impl BodyFindings {
+    fn take(&mut self, thread: BodyThread<'_>) {
+        self.copies.push(thread.copies.finish());
+        self.offenders.push(thread.offenders.finish());
+        self.tally.persons += thread.tally.persons;
+        self.tally.wrong += thread.tally.wrong;
+        self.tally.not_stored += thread.tally.not_stored;
+        self.tally.unread += thread.tally.unread;
+    }
+}

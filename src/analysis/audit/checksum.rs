@@ -1,0 +1,54 @@
+//! Whether a message is as `sinkctl blast` sent it (docs/blast.md, *What every message carries*).
+use crc_fast::crc32_iscsi;
+
+use crate::mime::header::fields;
+
+/// The field with the checksum.
+const CHECKSUM_FIELD: &str = "X-Content-CRC32C";
+
+/// What the checksum of a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentCheck {
+    /// The content is as it was sent.
+    Same,
+    /// The content is another: its checksum now, and the field.
+    Changed {
+        /// As hexadecimal digits.
+        found: String,
+        /// As it stands.
+        field: String,
+    },
+    /// The message has no checksum.
+    WithoutChecksum,
+}
+
+impl ContentCheck {
+    /// `message`: whole, with its dots unstuffed. Costs a pass over it.
+    pub fn of(message: &[u8]) -> ContentCheck {
+        let Some(field) = fields(message).find(|field| field.is_named(CHECKSUM_FIELD)) else {
+            return ContentCheck::WithoutChecksum;
+        };
+        let end = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 4);
+        let found = format!("{:08x}", crc32_iscsi(&message[end..]));
+        let field = String::from_utf8_lossy(&field.unfolded()).into_owned();
+        match field.eq_ignore_ascii_case(&found) {
+            true => ContentCheck::Same,
+            false => ContentCheck::Changed { found, field },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_is_held_to_its_checksum() {
+        let of = |text: &str| ContentCheck::of(text.as_bytes());
+        assert_eq!(of("X-Content-CRC32C: e3069283\r\n\r\n123456789"), ContentCheck::Same);
+        let changed = of("A: b\r\nx-content-crc32c: e3069283\r\n\r\n12345678");
+        assert!(matches!(changed, ContentCheck::Changed { field, .. } if field == "e3069283"));
+        assert_eq!(of("A: b\r\n\r\n123456789"), ContentCheck::WithoutChecksum);
+        assert!(matches!(of("X-Content-CRC32C: 00000000"), ContentCheck::Same));
+    }
+}

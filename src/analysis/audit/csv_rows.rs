@@ -1,0 +1,274 @@
+//! Rows of a CSV file (RFC 4180), in bounded memory, with the number of the line on which each
+//! begins.
+use std::io::{self, Read};
+use std::ops::Range;
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+/// Octets read at once.
+const READ_BYTES: usize = 256 << 10;
+/// Longest row. A longer one is mostly the rest of a file behind a quote that nothing closes.
+pub const ROW_BYTES_MAX: usize = 16 << 20;
+/// Most cells of a row.
+pub const CELLS_MAX: usize = 4096;
+
+/// Reads rows.
+pub struct CsvRows<R> {
+    input: R,
+    core: Reader,
+    buffer: Box<[u8]>,
+    /// In `buffer`: read and not yet parsed.
+    rest: Range<usize>,
+    is_at_end: bool,
+    /// The line that comes next, from 1.
+    line: u64,
+    cells: Vec<u8>,
+    /// Ends of cells in `cells`.
+    ends: Vec<usize>,
+}
+
+/// A row; borrows from the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvRow<'a> {
+    /// The line on which it begins, from 1.
+    pub line: u64,
+    cells: &'a [u8],
+    ends: &'a [usize],
+}
+
+/// Why no more rows can be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CsvError {
+    /// The file can't be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is text of two octets a letter.
+    #[error("the file is UTF-16: save it as UTF-8")]
+    Utf16,
+    /// A row has no end.
+    #[error(
+        "line {line}: the row is longer than {} MiB or has more than {CELLS_MAX} cells; is a quote \
+         not closed?",
+        ROW_BYTES_MAX >> 20
+    )]
+    TooLong {
+        /// The line on which it begins.
+        line: u64,
+    },
+    /// The file ends inside quotes.
+    #[error("line {line}: the file ends inside a quoted cell of this row")]
+    OpenQuote {
+        /// The line on which it begins.
+        line: u64,
+    },
+}
+
+impl<'a> CsvRow<'a> {
+    /// Number of cells.
+    pub fn len(self) -> usize {
+        self.ends.len()
+    }
+
+    /// The cell at a position; `None`: the row is shorter.
+    pub fn cell(self, n: usize) -> Option<&'a [u8]> {
+        let end = *self.ends.get(n)?;
+        let start = if n == 0 { 0 } else { self.ends[n - 1] };
+        Some(&self.cells[start..end])
+    }
+
+    /// All cells.
+    pub fn cells(self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.len()).filter_map(move |n| self.cell(n))
+    }
+}
+
+impl<R: Read> CsvRows<R> {
+    /// Reads rows of `input`, whose cells are divided by `separator`.
+    pub fn new(input: R, separator: u8) -> CsvRows<R> {
+        CsvRows {
+            input,
+            core: ReaderBuilder::new().delimiter(separator).build(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            rest: 0..0,
+            is_at_end: false,
+            line: 1,
+            cells: vec![0; 4096],
+            ends: vec![0; 64],
+        }
+    }
+
+    /// Returns the next row; empty lines are none. `None`: the file is at its end.
+    pub fn next_row(&mut self) -> Result<Option<CsvRow<'_>>, CsvError> {
+        self.skip_empty_lines()?;
+        let line = self.line;
+        let (mut cells, mut ends, mut quotes) = (0, 0, 0);
+        loop {
+            if self.rest.is_empty() {
+                self.fill()?;
+            }
+            let input = &self.buffer[self.rest.clone()];
+            let (result, taken, written, ended) =
+                self.core.read_record(input, &mut self.cells[cells..], &mut self.ends[ends..]);
+            self.line += memchr::memchr_iter(b'\n', &input[..taken]).count() as u64;
+            quotes += memchr::memchr_iter(b'"', &input[..taken]).count();
+            self.rest.start += taken;
+            cells += written;
+            ends += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull if self.cells.len() < ROW_BYTES_MAX => {
+                    self.cells.resize(self.cells.len() * 2, 0);
+                }
+                ReadRecordResult::OutputEndsFull if self.ends.len() < CELLS_MAX => {
+                    self.ends.resize(self.ends.len() * 2, 0);
+                }
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                    return Err(CsvError::TooLong { line });
+                }
+                ReadRecordResult::Record | ReadRecordResult::End if ends == 0 => return Ok(None),
+                ReadRecordResult::Record | ReadRecordResult::End => {
+                    // Quotes inside a quoted cell are doubled: an odd number leaves one open.
+                    if self.is_at_end && self.rest.is_empty() && quotes % 2 == 1 {
+                        return Err(CsvError::OpenQuote { line });
+                    }
+                    let (cells, ends) = (&self.cells[..cells], &self.ends[..ends]);
+                    return Ok(Some(CsvRow { line, cells, ends }));
+                }
+            }
+        }
+    }
+
+    /// The line of a row is that of its first octet, so what lies before it is counted here.
+    fn skip_empty_lines(&mut self) -> Result<(), CsvError> {
+        loop {
+            if self.rest.is_empty() {
+                self.fill()?;
+            }
+            let rest = &self.buffer[self.rest.clone()];
+            let empty = rest.iter().take_while(|octet| matches!(octet, b'\r' | b'\n'));
+            let ends = empty.clone().filter(|octet| **octet == b'\n').count();
+            self.line += ends as u64;
+            self.rest.start += empty.count();
+            if !self.rest.is_empty() || self.is_at_end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), CsvError> {
+        let is_first = self.line == 1 && self.rest.end == 0;
+        let mut bytes = 0;
+        // A mark of the order of octets must be seen whole.
+        while !self.is_at_end && bytes < 4 {
+            match self.input.read(&mut self.buffer[bytes..]) {
+                Ok(0) => self.is_at_end = true,
+                Ok(read) => bytes += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.rest = 0..bytes;
+        if is_first {
+            match &self.buffer[..bytes] {
+                [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => return Err(CsvError::Utf16),
+                [0xef, 0xbb, 0xbf, ..] => self.rest.start = 3,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives few octets at a time.
+    struct Slowly<'a>(&'a [u8], usize);
+
+    impl Read for Slowly<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let bytes = self.1.min(buffer.len()).min(self.0.len());
+            buffer[..bytes].copy_from_slice(&self.0[..bytes]);
+            self.0 = &self.0[bytes..];
+            Ok(bytes)
+        }
+    }
+
+    fn rows(text: &[u8], at_once: usize) -> Result<Vec<(u64, Vec<String>)>, CsvError> {
+        let mut rows = CsvRows::new(Slowly(text, at_once), b',');
+        let mut found = Vec::new();
+        while let Some(row) = rows.next_row()? {
+            let cells = row.cells().map(|cell| String::from_utf8_lossy(cell).into_owned());
+            found.push((row.line, cells.collect()));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn each_row_has_the_line_on_which_it_begins() {
+        let text =
+            "\u{feff}email,name\r\n\r\nada@a.example,\"Ada\r\n\"\"L\"\", x\"\r\n\n\nb,\n\"c\",d";
+        for at_once in [1, 2, 3, 7, 1000] {
+            let found = rows(text.as_bytes(), at_once).unwrap();
+            let row = |line, cells: [&str; 2]| (line, cells.map(str::to_owned).to_vec());
+            let expected = [
+                row(1, ["email", "name"]),
+                row(3, ["ada@a.example", "Ada\r\n\"L\", x"]),
+                row(7, ["b", ""]),
+                row(8, ["c", "d"]),
+            ];
+            assert_eq!(found, expected, "{at_once} at once");
+        }
+    }
+
+    #[test]
+    fn a_file_without_rows_has_none() {
+        for text in ["", "\n", "\r\n\r\n", "\u{feff}", "\u{feff}\r\n"] {
+            assert_eq!(rows(text.as_bytes(), 1).unwrap(), [], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_rows_and_many_cells_are_read_up_to_a_bound() {
+        let long = format!("a,{}\nb,c\n", "x".repeat(1_000_000));
+        let found = rows(long.as_bytes(), 1 << 20).unwrap();
+        assert_eq!((found[0].1[1].len(), found[1].0), (1_000_000, 2));
+        let many = format!("a{}\n", ",a".repeat(CELLS_MAX - 1));
+        assert_eq!(rows(many.as_bytes(), 1 << 20).unwrap()[0].1.len(), CELLS_MAX);
+        let more = format!("a\n{}\n", "a,".repeat(CELLS_MAX + 1));
+        assert!(matches!(rows(more.as_bytes(), 1 << 20), Err(CsvError::TooLong { line: 2 })));
+        let endless = format!("a\n\"{}", "x\n".repeat(ROW_BYTES_MAX));
+        let error = rows(endless.as_bytes(), 1 << 20).unwrap_err();
+        assert!(matches!(error, CsvError::TooLong { line: 2 }), "{error}");
+    }
+
+    #[test]
+    fn what_is_cut_inside_quotes_or_is_utf_16_is_an_error() {
+        assert!(matches!(rows(b"a\nb,\"c\n", 3), Err(CsvError::OpenQuote { line: 2 })));
+        assert!(matches!(rows(b"\xff\xfea\0", 1), Err(CsvError::Utf16)));
+        assert!(matches!(rows(b"\xfe\xff\0a", 1), Err(CsvError::Utf16)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cells_come_back_and_any_octets_are_read_without_harm(
+            table in prop::collection::vec(prop::collection::vec("[a-c\",\r\n ]{0,6}", 2..4), 0..8),
+            octets in prop::collection::vec(any::<u8>(), 0..200),
+            at_once in 1..50usize,
+        ) {
+            let mut text = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            table.iter().for_each(|row| text.write_record(row).unwrap());
+            let text = text.into_inner().unwrap();
+            let found = rows(&text, at_once).unwrap();
+            prop_assert_eq!(found.iter().map(|row| row.1.clone()).collect::<Vec<_>>(), table);
+            let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
+            for (line, _) in rows(&octets, at_once).unwrap_or_default() {
+                prop_assert!(line <= lines + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A message for one of its recipients, as it waits to be sorted.
+use serde::{Deserialize, Serialize};
+
+use crate::log::MessageId;
+
+/// Octets of an encoded delivery.
+pub const DELIVERY_BYTES: usize = 19;
+
+/// What was replied to a message, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyReply {
+    /// The 250 left: a sender has no reason to send the message again.
+    Acknowledged,
+    /// The 250 could not be sent: a sender must send the message again (RFC 5321 section 4.5.4.1).
+    Ambiguous,
+}
+
+impl CopyReply {
+    /// The name in `--json` and `--csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            CopyReply::Acknowledged => "acknowledged",
+            CopyReply::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// A message that one of its recipients got; the earlier one comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delivery {
+    /// When it was accepted, ns of the Unix epoch.
+    pub received_at_ns: u64,
+    /// The position of its folder among all.
+    pub source: u16,
+    /// The message.
+    pub id: MessageId,
+    /// What was replied.
+    pub reply: CopyReply,
+}
+
+impl Delivery {
+    /// Octets that sort as deliveries do.
+    pub fn encoded(self) -> [u8; DELIVERY_BYTES] {
+        let mut octets = [0; DELIVERY_BYTES];
+        octets[..8].copy_from_slice(&self.received_at_ns.to_be_bytes());
+        octets[8..10].copy_from_slice(&self.source.to_be_bytes());
+        octets[10..18].copy_from_slice(&number(self.id).to_be_bytes());
+        octets[18] = self.reply as u8;
+        octets
+    }
+
+    /// Reads what `encoded` begins with, and what follows it.
+    pub fn decode(encoded: &[u8]) -> (Delivery, &[u8]) {
+        let (octets, rest) = encoded.split_at(DELIVERY_BYTES);
+        let eight = |at: usize| octets[at..at + 8].try_into().expect("eight octets");
+        let id = u64::from_be_bytes(eight(10));
+        let delivery = Delivery {
+            received_at_ns: u64::from_be_bytes(eight(0)),
+            source: u16::from_be_bytes([octets[8], octets[9]]),
+            id: MessageId { segment: (id >> 32) as u32, slot: id as u32 },
+            reply: if octets[18] == 0 { CopyReply::Acknowledged } else { CopyReply::Ambiguous },
+        };
+        (delivery, rest)
+    }
+}
+
+/// An id as a number: ids sort by it.
+pub fn number(id: MessageId) -> u64 {
+    u64::from(id.segment) << 32 | u64::from(id.slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_sort_as_deliveries_do() {
+        let mut all = Vec::new();
+        for received_at_ns in [0, 255, 256, u64::MAX] {
+            for source in [0, 1, 256] {
+                for (segment, slot) in [(0, 0), (0, 256), (1, 0), (u32::MAX, u32::MAX)] {
+                    for reply in [CopyReply::Acknowledged, CopyReply::Ambiguous] {
+                        let id = MessageId { segment, slot };
+                        all.push(Delivery { received_at_ns, source, id, reply });
+                    }
+                }
+            }
+        }
+        assert!(all.is_sorted());
+        assert!(all.iter().map(|one| one.encoded()).collect::<Vec<_>>().is_sorted());
+        for one in all {
+            let rest = [&one.encoded()[..], b"rest"].concat();
+            assert_eq!(Delivery::decode(&rest), (one, &b"rest"[..]));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Why there is no audit.
+use std::io;
+
+use super::super::error::Error;
+use super::list::ListError;
+
+/// Why there is no audit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// A folder can't be read.
+    #[error(transparent)]
+    Folder(#[from] Error),
+    /// The list can't be used.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// Records can't be sorted.
+    #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
+    Sort(#[source] io::Error),
+    /// It was stopped early.
+    #[error("interrupted: there is no answer")]
+    Stopped,
+}
+
+impl AuditError {
+    /// Returns whether it is about the list, and not about a folder.
+    pub fn is_about_list(&self) -> bool {
+        matches!(self, AuditError::List(_))
+    }
+}

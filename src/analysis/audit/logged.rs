@@ -1,0 +1,136 @@
+//! Reads logs of senders: a record for each delivery that they claim.
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
+use super::super::sorting::{Record, Sorter};
+use super::address::{AddressFolding, push_path};
+use super::delivery::number;
+
+/// Bad lines that are reported one by one.
+const FAULTS_TOLD_MAX: usize = 20;
+
+/// What logs come to.
+#[derive(Debug, Default)]
+pub struct LogsRead {
+    /// Lines of all logs.
+    pub lines: u64,
+    /// Lines that claim a delivery by an id.
+    pub lines_with_id: u64,
+    /// Lines that can't be used.
+    pub bad_lines: u64,
+    /// Why, for the first of them: the position of the log, and the line.
+    pub faults: Vec<(usize, BadLine)>,
+    /// Positions of logs whose end is missing.
+    pub cut: Vec<usize>,
+}
+
+/// Why logs can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoggedError {
+    /// A log can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Records can't be sorted.
+    #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
+    Sort(#[source] io::Error),
+}
+
+/// A delivery that a log claims, as its record has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Unix time, ns; `None`: the line does not tell.
+    pub at_ns: Option<u64>,
+    /// The position of the log.
+    pub log: u16,
+    /// The line in it.
+    pub line: u64,
+    /// The name of the sink; empty: the line does not tell.
+    pub sink: Vec<u8>,
+}
+
+impl Claimed {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&self.log.to_be_bytes());
+        out.extend_from_slice(&self.line.to_be_bytes());
+        out.extend_from_slice(&self.at_ns.unwrap_or(u64::MAX).to_be_bytes());
+        out.extend_from_slice(&self.sink);
+    }
+
+    /// Reads the value of a record.
+    pub fn decode(value: &[u8]) -> Claimed {
+        let eight = |at: usize| {
+            u64::from_be_bytes(value[at..at + 8].try_into().expect("eight octets are there"))
+        };
+        Claimed {
+            at_ns: Some(eight(10)).filter(|ns| *ns != u64::MAX),
+            log: u16::from_be_bytes([value[0], value[1]]),
+            line: eight(2),
+            sink: value[18..].to_vec(),
+        }
+    }
+}
+
+/// Reads all logs into `sorted`: by id, then by recipient, which is empty where a line names none.
+/// `watch` gets how many octets were read.
+///
+/// Costs about 1 us a line. Errors: a log can't be read.
+pub fn read_logs(
+    logs: &[PathBuf],
+    folding: AddressFolding,
+    sorted: &mut Sorter,
+    stop: &AtomicBool,
+    watch: &mut dyn FnMut(u64),
+) -> Result<LogsRead, LoggedError> {
+    let (mut all, mut bytes_before) = (LogsRead::default(), 0);
+    let (mut address, mut value) = (Vec::new(), Vec::new());
+    for (n, path) in logs.iter().enumerate() {
+        let (mut failed, mut bytes) = (None, 0);
+        let mut push = |delivery: LoggedDelivery<'_>| {
+            address.clear();
+            let recipient = delivery.recipient.unwrap_or_default();
+            push_path(recipient, folding, &mut address);
+            let claimed = Claimed {
+                at_ns: delivery.at_ns,
+                log: u16::try_from(n).expect("command lines hold fewer logs"),
+                line: delivery.line,
+                sink: delivery.sink.unwrap_or_default().as_bytes().to_vec(),
+            };
+            claimed.encode(&mut value);
+            let order = number(delivery.id);
+            sorted.push(Record { order, key: &address, value: &value })
+        };
+        let totals = read(path, &mut |event| {
+            match event {
+                LogEvent::Delivery(delivery) => failed = push(delivery).err(),
+                LogEvent::BadLine(bad) if all.faults.len() < FAULTS_TOLD_MAX => {
+                    all.faults.push((n, bad));
+                }
+                LogEvent::BadLine(_) => {}
+                LogEvent::Progress(done) => {
+                    bytes = done;
+                    watch(bytes_before + done);
+                }
+            }
+            match failed.is_some() || stop.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(LoggedError::Sort(error));
+        }
+        bytes_before += bytes;
+        all.lines += totals.lines;
+        all.lines_with_id += totals.lines_with_id;
+        all.bad_lines += totals.bad_lines;
+        if totals.is_cut {
+            all.cut.push(n);
+        }
+    }
+    Ok(all)
+}

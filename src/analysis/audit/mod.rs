@@ -1,0 +1,48 @@
+//! Did each recipient get exactly one message, and the right one?
+//!
+//! ```text
+//! list ─▶ Sorter ─┐ by key                            ┌─▶ offenders
+//!                 ├─▶ account: one merge ─┬─▶ tasks ─▶ bodies ─▶ copies
+//! log ──▶ Sorter ─┘                       └─▶ offenders
+//! ```
+//!
+//! Everything is sorted in bounded memory (`sorting`), so the answer is the same with any memory and
+//! any number of recipients. Envelopes are read once, in any order, on all cores. Only messages
+//! that can settle something are read as well: copies for one recipient, and those that must
+//! contain a value.
+//!
+//! A fault that is certain makes the verdict. A missing recipient is not certain while messages
+//! can't be looked at, nor is an unexpected one while rows of the list can't be read.
+mod account;
+mod address;
+mod bodies;
+mod checksum;
+mod copies;
+mod csv_rows;
+mod deliveries;
+mod delivery;
+mod error;
+mod expectation;
+mod figures;
+mod key;
+mod list;
+mod names;
+mod offender;
+mod order;
+mod run;
+mod said;
+mod tasks;
+mod verdict;
+
+pub use address::{AddressFolding, LocalCase, PlusPart};
+pub use deliveries::{ContentRule, LateRule, LogRule, MeantMessages, MessageRule};
+pub use delivery::{CopyReply, number};
+pub use error::AuditError;
+pub use expectation::NumberRange;
+pub use figures::{AuditFigures, Verdict};
+pub use key::{KeyKind, KeyRule, KeySource};
+pub use list::{ListRule, ListTotals, RowFault, RowRule};
+pub use names::FolderNames;
+pub use offender::{Fault, NamedCopy, Offender, Offenders, SameAs};
+pub use order::OrderRule;
+pub use run::{Audit, AuditQuestion, AuditStage, ExpectedList, audit};

@@ -1,0 +1,188 @@
+//! What is wrong with one recipient, or one message.
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::delivery::CopyReply;
+
+/// A way in which a campaign is not as it should be. The order is that of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Expected, and not delivered.
+    Missing,
+    /// Delivered more than once.
+    Repeated,
+    /// Delivered, and not expected.
+    Unexpected,
+    /// The message has what belongs to somebody else.
+    WrongPerson,
+    /// The content does not fit its checksum.
+    Changed,
+    /// Arrived after a message with a higher number.
+    OutOfOrder,
+    /// Arrived later than allowed.
+    Late,
+    /// A log says that it was delivered, and it was not.
+    OnlyInLog,
+    /// It was delivered, and no log says so.
+    NotInLog,
+}
+
+impl Fault {
+    /// All of them, in the order of the output.
+    pub const ALL: [Fault; 9] = [
+        Fault::Missing,
+        Fault::Repeated,
+        Fault::Unexpected,
+        Fault::WrongPerson,
+        Fault::Changed,
+        Fault::OutOfOrder,
+        Fault::Late,
+        Fault::OnlyInLog,
+        Fault::NotInLog,
+    ];
+
+    /// The name in `--json` and `--csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Missing => "missing",
+            Fault::Repeated => "repeated",
+            Fault::Unexpected => "unexpected",
+            Fault::WrongPerson => "wrong_person",
+            Fault::Changed => "changed",
+            Fault::OutOfOrder => "out_of_order",
+            Fault::Late => "late",
+            Fault::OnlyInLog => "only_in_log",
+            Fault::NotInLog => "not_in_log",
+        }
+    }
+}
+
+/// What the copies of a message have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SameAs {
+    /// Two copies at least have the same Message-ID and the same content.
+    Both,
+    /// Two copies at least have the same Message-ID, and differ in their content.
+    MessageId,
+    /// Two copies at least have the same content, and differ in their Message-ID.
+    Content,
+    /// They are different messages.
+    Nothing,
+    /// Their content is not stored, or can't be read.
+    Unknown,
+}
+
+impl SameAs {
+    /// The name in `--json` and `--csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            SameAs::Both => "both",
+            SameAs::MessageId => "message_id",
+            SameAs::Content => "content",
+            SameAs::Nothing => "nothing",
+            SameAs::Unknown => "unknown",
+        }
+    }
+}
+
+/// A message that is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCopy {
+    /// The folder's name, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub folder: Option<String>,
+    /// `segment:slot`.
+    pub id: String,
+    /// RFC 3339.
+    pub received_at: String,
+}
+
+/// What is wrong with one recipient, or one message. Keys keep their meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offender {
+    /// What is wrong.
+    pub fault: Fault,
+    /// The recipient; with other keys the key, as it is compared.
+    pub recipient: String,
+    /// The line in the list, or in the log.
+    pub line: Option<u64>,
+    /// How many messages it is about.
+    pub count: u64,
+    /// The messages, the oldest first; at most ten.
+    pub messages: Vec<NamedCopy>,
+    /// Of a repeated delivery: what the copies have in common.
+    pub same: Option<SameAs>,
+    /// Of a repeated delivery: what was replied to the first copy.
+    pub first_reply: Option<CopyReply>,
+    /// What more there is to say, as a sentence.
+    pub detail: Option<String>,
+}
+
+impl Offender {
+    /// An offender about which only this much is known.
+    pub fn new(fault: Fault, recipient: String, line: Option<u64>) -> Offender {
+        Offender {
+            fault,
+            recipient,
+            line,
+            count: 1,
+            messages: Vec::new(),
+            same: None,
+            first_reply: None,
+            detail: None,
+        }
+    }
+}
+
+/// Offenders of one thread, in any order.
+#[derive(Debug)]
+pub struct OffenderSorter(Sorter);
+
+impl OffenderSorter {
+    /// See [`Sorter::new`].
+    pub fn new(memory_bytes: usize) -> OffenderSorter {
+        OffenderSorter(Sorter::new(memory_bytes))
+    }
+
+    /// Takes an offender.
+    ///
+    /// Errors: the temporary file can't be made or written.
+    pub fn push(&mut self, offender: &Offender) -> io::Result<()> {
+        let mut key = offender.line.unwrap_or(u64::MAX).to_be_bytes().to_vec();
+        key.extend_from_slice(offender.recipient.as_bytes());
+        let value = serde_json::to_vec(offender)?;
+        self.0.push(Record { order: offender.fault as u64, key: &key, value: &value })
+    }
+
+    /// Ends taking offenders.
+    pub fn finish(self) -> Sorted {
+        self.0.finish()
+    }
+}
+
+/// All offenders: by fault, then by line, then by recipient.
+#[derive(Debug)]
+pub struct Offenders(Merge);
+
+impl Offenders {
+    /// Merges what threads have found.
+    ///
+    /// Errors: a temporary file can't be read.
+    pub fn new(sorted: impl IntoIterator<Item = Sorted>) -> io::Result<Offenders> {
+        Ok(Offenders(Merge::new(sorted)?))
+    }
+
+    /// The next one; `None`: there is none.
+    ///
+    /// Errors: a temporary file can't be read.
+    pub fn next_one(&mut self) -> io::Result<Option<Offender>> {
+        let Some(record) = self.0.head() else { return Ok(None) };
+        let offender = serde_json::from_slice(record.value)?;
+        self.0.advance()?;
+        Ok(Some(offender))
+    }
+}

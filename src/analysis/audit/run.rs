@@ -1,0 +1,280 @@
+//! An audit from the beginning to the end.
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::error::Error;
+use super::super::missing::MissingMessages;
+use super::super::selection::FolderSpans;
+use super::super::sorting::{Merge, Sorted, Sorter};
+use super::super::source::{LogSource, Unread, visit_all};
+use super::super::span::whole;
+use super::account::{Account, Findings, settle};
+use super::bodies::{BodyQuestion, BodyTally, read_all};
+use super::copies::{CopyTally, compare};
+use super::deliveries::{DeliveryReader, MeantMessages, MessageRule, MessageTally, Shared};
+use super::error::AuditError;
+use super::expectation::{Expectation, NumberRange};
+use super::figures::AuditFigures;
+use super::key::KeyKind;
+use super::list::{ListRule, ListTotals, RowRule, read_list};
+use super::names::FolderNames;
+use super::offender::{OffenderSorter, Offenders};
+use super::order::{OrderRule, OrderTally, check};
+use super::tasks::TaskSorters;
+use super::verdict::{Evidence, figures};
+use crate::log::MessageId;
+use crate::log::reader::Folder;
+
+/// A list, and how it is read.
+pub struct ExpectedList<'a> {
+    /// Its octets.
+    pub input: Box<dyn Read + 'a>,
+    /// How it is read.
+    pub rule: ListRule,
+}
+
+/// What is asked.
+pub struct AuditQuestion<'a> {
+    /// What is asked of each message.
+    pub messages: MessageRule,
+    /// Who was to get a message.
+    pub list: Option<ExpectedList<'a>>,
+    /// Which numbers were to arrive, if keys are numbers and there is no list.
+    pub numbers: NumberRange,
+    /// Whether numbers must arrive in their order.
+    pub order: OrderRule,
+    /// The messages that are meant; `None`: all of the span.
+    pub meant: Option<MeantMessages>,
+    /// Why these may not be all that are meant.
+    pub doubts: Vec<String>,
+    /// Whether the list may have several rows about one recipient.
+    pub rows: RowRule,
+    /// The names of the folders, where there are several.
+    pub names: FolderNames,
+    /// Memory for records, octets. More than that waits in temporary files.
+    pub memory_bytes: usize,
+}
+
+/// What an audit is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditStage {
+    /// Envelopes are read: messages done, of how many.
+    Envelopes,
+    /// Messages that can settle something are read: how many are done; their number is not known.
+    Bodies,
+}
+
+/// An audit that has come to its end.
+pub struct Audit {
+    /// What it comes to.
+    pub figures: AuditFigures,
+    /// What is wrong, one by one.
+    pub offenders: Offenders,
+    /// How the list was read.
+    pub list: Option<ListTotals>,
+    /// Why messages can't be read, for the first of them.
+    pub damage: Vec<String>,
+}
+
+/// Shares of the memory, of 16: deliveries have the rest.
+const LIST_SHARE: usize = 6;
+const TASK_SHARE: usize = 1;
+const OFFENDER_SHARE: usize = 1;
+const BODY_SHARE: usize = 2;
+
+/// Compares what a list expects with what folders have. `watch` gets the stage, how much of it is
+/// done, and of how much, ten times a second.
+///
+/// Costs about 1 us a message and core, 1 us a row, and for messages that must be read some
+/// microseconds each. Errors: see [`AuditError`].
+pub fn audit(
+    selection: FolderSpans<'_>,
+    mut question: AuditQuestion<'_>,
+    stop: &AtomicBool,
+    watch: &mut dyn FnMut(AuditStage, u64, u64),
+) -> Result<Audit, AuditError> {
+    let mut run = AuditRun::open(selection)?;
+    let list = question.list.take();
+    let columns = list.as_ref().map_or(Vec::new(), |list| list.rule.must_contain.clone());
+    let expectation = run.expectation(list, &question)?;
+    run.read_envelopes(&question, stop, watch)?;
+    run.settle(expectation, &question)?;
+    run.read_bodies(&question, &columns, stop, watch)?;
+    run.finish(selection, &question)
+}
+
+/// What is known so far.
+struct AuditRun {
+    sources: Vec<LogSource>,
+    noted: Vec<HashSet<MessageId>>,
+    unread: Unread,
+    list: Option<ListTotals>,
+    by_key: Vec<Sorted>,
+    by_time: Vec<Sorted>,
+    offenders: Vec<Sorted>,
+    tasks: Vec<Sorted>,
+    messages: MessageTally,
+    account: Account,
+    copies: CopyTally,
+    bodies: BodyTally,
+    order: OrderTally,
+}
+
+impl AuditRun {
+    fn open(selection: FolderSpans<'_>) -> Result<AuditRun, AuditError> {
+        let sources = LogSource::open_all(selection)?;
+        let (mut noted, mut unread) = (Vec::new(), Unread::default());
+        for source in &sources {
+            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
+            noted.push(notes.of);
+            notes.damage.iter().for_each(|damage| unread.note(damage.to_string()));
+        }
+        Ok(AuditRun {
+            sources,
+            noted,
+            unread,
+            list: None,
+            by_key: Vec::new(),
+            by_time: Vec::new(),
+            offenders: Vec::new(),
+            tasks: Vec::new(),
+            messages: MessageTally::default(),
+            account: Account::default(),
+            copies: CopyTally::default(),
+            bodies: BodyTally::default(),
+            order: OrderTally::default(),
+        })
+    }
+
+    /// Reads the list, if there is one.
+    fn expectation(
+        &mut self,
+        list: Option<ExpectedList<'_>>,
+        question: &AuditQuestion<'_>,
+    ) -> Result<Expectation, AuditError> {
+        let Some(list) = list else {
+            return Ok(match question.messages.key.kind {
+                KeyKind::Number => Expectation::Numbers(question.numbers),
+                KeyKind::Text => Expectation::Nothing,
+            });
+        };
+        let mut sorter = Sorter::new(question.memory_bytes / 16 * LIST_SHARE);
+        let totals = read_list(list.input, &list.rule, &question.messages.key, &mut sorter)?;
+        self.list = Some(totals);
+        let rows = Merge::new([sorter.finish()]).map_err(AuditError::Sort)?;
+        Ok(Expectation::List(rows))
+    }
+
+    fn read_envelopes(
+        &mut self,
+        question: &AuditQuestion<'_>,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(AuditStage, u64, u64),
+    ) -> Result<(), AuditError> {
+        let shared = Shared {
+            rule: &question.messages,
+            noted: &self.noted,
+            meant: question.meant.as_ref(),
+            names: &question.names,
+            stop,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let others = LIST_SHARE + TASK_SHARE + OFFENDER_SHARE + BODY_SHARE;
+        let memory = question.memory_bytes / 16 * (16 - others) / cores;
+        let reader = || DeliveryReader::new(&shared, memory);
+        let mut watch = |done, all| watch(AuditStage::Envelopes, done, all);
+        let (readers, unread) = visit_all(&self.sources, stop, &reader, &mut watch);
+        self.unread.merge(unread);
+        for reader in readers {
+            if let Some(error) = reader.failed {
+                return Err(AuditError::Sort(error));
+            }
+            self.messages.add(&reader.tally);
+            self.by_key.push(reader.by_key.finish());
+            self.by_time.push(reader.by_time.finish());
+            self.offenders.push(reader.offenders.finish());
+        }
+        ensure_running(stop)
+    }
+
+    fn settle(
+        &mut self,
+        expectation: Expectation,
+        question: &AuditQuestion<'_>,
+    ) -> Result<(), AuditError> {
+        let memory = question.memory_bytes / 16;
+        let mut tasks = TaskSorters::new(self.sources.len(), memory * TASK_SHARE);
+        let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);
+        let names = &question.names;
+        let settled = (|| {
+            let delivered = Merge::new(std::mem::take(&mut self.by_key))?;
+            let findings = Findings { offenders: &mut offenders, tasks: &mut tasks, names };
+            let account = settle(expectation, delivered, &mut { findings })?;
+            let by_time = std::mem::take(&mut self.by_time);
+            Ok((account, check(by_time, question.order, names, &mut offenders)?))
+        })();
+        (self.account, self.order) = settled.map_err(AuditError::Sort)?;
+        self.offenders.push(offenders.finish());
+        self.tasks = tasks.finish();
+        Ok(())
+    }
+
+    fn read_bodies(
+        &mut self,
+        question: &AuditQuestion<'_>,
+        columns: &[String],
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(AuditStage, u64, u64),
+    ) -> Result<(), AuditError> {
+        let memory = question.memory_bytes / 16;
+        let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
+        let bodies = BodyQuestion {
+            folders: &folders,
+            columns,
+            names: &question.names,
+            memory_bytes: memory * BODY_SHARE,
+            stop,
+        };
+        let tasks = std::mem::take(&mut self.tasks);
+        let mut watch = |done| watch(AuditStage::Bodies, done, 0);
+        let found = read_all(&bodies, tasks, &mut watch).map_err(AuditError::Sort)?;
+        ensure_running(stop)?;
+        let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);
+        let copies = compare(found.copies, &question.names, &mut offenders);
+        self.copies = copies.map_err(AuditError::Sort)?;
+        self.bodies = found.tally;
+        self.offenders.extend(found.offenders);
+        self.offenders.push(offenders.finish());
+        Ok(())
+    }
+
+    fn finish(
+        self,
+        selection: FolderSpans<'_>,
+        question: &AuditQuestion<'_>,
+    ) -> Result<Audit, AuditError> {
+        let spans: Vec<_> = selection.spans.iter().map(whole).collect();
+        let missing = MissingMessages::of(&self.sources, &spans, &self.unread, selection.clock)?;
+        let evidence = Evidence {
+            rule: &question.messages,
+            order_rule: question.order,
+            row_rule: question.rows,
+            doubts: &question.doubts,
+            list: self.list.as_ref(),
+            messages: &self.messages,
+            account: &self.account,
+            copies: &self.copies,
+            bodies: &self.bodies,
+            order: &self.order,
+        };
+        let figures = figures(&evidence, missing);
+        let offenders = Offenders::new(self.offenders).map_err(AuditError::Sort)?;
+        Ok(Audit { figures, offenders, list: self.list, damage: self.unread.damage })
+    }
+}
+
+/// Errors: it was stopped.
+fn ensure_running(stop: &AtomicBool) -> Result<(), AuditError> {
+    if stop.load(Ordering::Relaxed) { Err(AuditError::Stopped) } else { Ok(()) }
+}

@@ -1,0 +1,81 @@
+//! Messages that must be read to settle something, in the order in which they lie on the disk.
+use std::io;
+
+use super::super::sorting::{Record, Sorted, Sorter};
+use super::delivery::{Delivery, number};
+
+/// What is to be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// Message-ID and content of one of several copies.
+    Copy,
+    /// Whether it says what belongs to its recipient.
+    Person,
+}
+
+/// A message to read, for one of its recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// What is to be found out.
+    pub kind: TaskKind,
+    /// Which message.
+    pub delivery: Delivery,
+    /// The key of the recipient.
+    pub order: u64,
+    /// The text of the key.
+    pub key: Vec<u8>,
+    /// The line in the list; `None`: the recipient is not in it.
+    pub line: Option<u64>,
+    /// Values that the message must contain, encoded.
+    pub values: Vec<u8>,
+}
+
+/// Tasks for each folder.
+pub struct TaskSorters(Vec<Sorter>);
+
+impl TaskSorters {
+    /// `memory_bytes`: of all folders together.
+    pub fn new(folders: usize, memory_bytes: usize) -> TaskSorters {
+        TaskSorters((0..folders).map(|_| Sorter::new(memory_bytes / folders)).collect())
+    }
+
+    /// Adds a task.
+    ///
+    /// Errors: the temporary file can't be made or written.
+    pub fn push(&mut self, task: &Task) -> io::Result<()> {
+        let mut value = task.delivery.encoded().to_vec();
+        value.push(task.kind as u8);
+        value.extend_from_slice(&task.order.to_le_bytes());
+        value.extend_from_slice(&task.line.unwrap_or(0).to_le_bytes());
+        value.extend_from_slice(&task.values);
+        let order = number(task.delivery.id);
+        self.0[usize::from(task.delivery.source)].push(Record {
+            order,
+            key: &task.key,
+            value: &value,
+        })
+    }
+
+    /// Ends adding; the tasks of each folder.
+    pub fn finish(self) -> Vec<Sorted> {
+        self.0.into_iter().map(Sorter::finish).collect()
+    }
+}
+
+impl Task {
+    /// Reads a record.
+    pub fn of(record: &Record<'_>) -> Task {
+        let (delivery, rest) = Delivery::decode(record.value);
+        let kind = if rest[0] == TaskKind::Copy as u8 { TaskKind::Copy } else { TaskKind::Person };
+        let eight =
+            |at: usize| u64::from_le_bytes(rest[at..at + 8].try_into().expect("eight octets"));
+        Task {
+            kind,
+            delivery,
+            order: eight(1),
+            key: record.key.to_vec(),
+            line: Some(eight(9)).filter(|line| *line > 0),
+            values: rest[17..].to_vec(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What all that was found comes to, and whether it is certain.
+use super::super::missing::MissingMessages;
+use super::super::words::counted;
+use super::account::Account;
+use super::bodies::BodyTally;
+use super::copies::CopyTally;
+use super::deliveries::{ContentRule, MessageRule, MessageTally};
+use super::figures::{
+    AuditFigures, ContentFigures, ExpectedFigures, LateFigures, OrderFigures, PersonFigures,
+    RepeatedFigures, Verdict,
+};
+use super::key::KeyKind;
+use super::list::{ListTotals, RowRule};
+use super::order::{OrderRule, OrderTally};
+
+/// All that was found.
+pub struct Evidence<'a> {
+    pub rule: &'a MessageRule,
+    pub order_rule: OrderRule,
+    pub row_rule: RowRule,
+    /// Why the messages that were selected may not be all that are meant.
+    pub doubts: &'a [String],
+    pub list: Option<&'a ListTotals>,
+    pub messages: &'a MessageTally,
+    pub account: &'a Account,
+    pub copies: &'a CopyTally,
+    pub bodies: &'a BodyTally,
+    pub order: &'a OrderTally,
+}
+
+/// The figures, with the verdict.
+pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
+    let doubts = evidence.doubts(&missing_messages);
+    let verdict = evidence.verdict(&missing_messages, &doubts);
+    let Evidence { messages, account, bodies, order, rule, order_rule, .. } = *evidence;
+    AuditFigures {
+        verdict,
+        doubts,
+        messages: messages.messages,
+        recipients: messages.recipients,
+        expected: evidence.expected(),
+        delivered: account.delivered,
+        repeated: repeated(account, evidence.copies),
+        without_key: messages.without_key,
+        persons: (bodies.persons + bodies.not_stored > 0).then_some(PersonFigures {
+            checked: bodies.persons,
+            wrong: bodies.wrong,
+            not_stored: bodies.not_stored,
+        }),
+        content: (rule.content == ContentRule::Checked).then_some(ContentFigures {
+            checked: messages.checked,
+            changed: messages.changed,
+            without_checksum: messages.without_checksum,
+            not_stored: messages.not_stored,
+        }),
+        order: (rule.key.kind == KeyKind::Number).then_some(OrderFigures {
+            is_required: order_rule == OrderRule::Fault,
+            out_of_order: order.late,
+            distance_max: order.distance_max,
+        }),
+        late: rule.late.as_ref().map(|_| LateFigures {
+            checked: messages.timed,
+            late: messages.late,
+            without_time: messages.without_time,
+        }),
+        missing_messages,
+    }
+}
+
+impl Evidence<'_> {
+    fn is_expecting(&self) -> bool {
+        self.list.is_some() || self.rule.key.kind == KeyKind::Number
+    }
+
+    fn expected(&self) -> Option<ExpectedFigures> {
+        let Account { repeated_rows, once, missing, unexpected, unexpected_messages, .. } =
+            *self.account;
+        self.is_expecting().then(|| ExpectedFigures {
+            column: self.list.map(|list| list.column.clone()),
+            rows: self.list.map_or(0, |list| list.rows),
+            bad_rows: self.list.map_or(0, |list| list.bad_rows),
+            repeated_rows,
+            recipients: self.account.expected,
+            once,
+            missing,
+            unexpected,
+            unexpected_messages,
+        })
+    }
+
+    /// Why the figures may not be all that happened.
+    fn doubts(&self, missing: &MissingMessages) -> Vec<String> {
+        let Evidence { messages, bodies, list, .. } = self;
+        let mut doubts = self.doubts.to_vec();
+        let mut doubt = |n: u64, one: &str, many: &str| {
+            if n > 0 {
+                doubts.push(counted(n, one, many));
+            }
+        };
+        let bad_rows = list.map_or(0, |list| list.bad_rows);
+        doubt(bad_rows, "row of the list can't be used", "rows of the list can't be used");
+        let repeated_rows = match self.row_rule {
+            RowRule::Unique => self.account.repeated_rows,
+            RowRule::Repeated => 0,
+        };
+        doubt(
+            repeated_rows,
+            "row of the list repeats a recipient",
+            "rows of the list repeat a recipient",
+        );
+        doubt(
+            bodies.unread,
+            "message could not be read a second time",
+            "messages could not be read a second time",
+        );
+        doubt(
+            bodies.not_stored,
+            "message is not stored whole, so what it must contain can't be looked for",
+            "messages are not stored whole, so what they must contain can't be looked for",
+        );
+        doubt(
+            messages.not_stored,
+            "message is not stored whole, so its checksum can't be checked",
+            "messages are not stored whole, so their checksum can't be checked",
+        );
+        doubt(
+            messages.without_time,
+            "message does not say when it was sent",
+            "messages do not say when they were sent",
+        );
+        if self.rule.content == ContentRule::Checked && messages.checked == 0 {
+            doubts.push("no message has a checksum of its content".into());
+        }
+        if !self.is_expecting() {
+            doubts.push("nothing was expected".into());
+        }
+        if list.is_some_and(|list| list.rows == 0) {
+            doubts.push("the list has no rows".into());
+        }
+        if messages.messages == 0 {
+            doubts.push("no messages were selected".into());
+        }
+        doubts.extend(missing.sentence("in this audit"));
+        doubts
+    }
+
+    /// A fault that is certain decides, whatever else can't be told.
+    fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> Verdict {
+        let Evidence { account, messages, bodies, order, .. } = self;
+        let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
+        let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
+        let is_all_read = missing.messages == Some(0) && self.doubts.is_empty();
+        let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
+        let is_certain = account.repeated > 0
+            || of_messages > 0
+            || (is_list_whole && account.unexpected + messages.without_key > 0)
+            || (is_all_read && account.missing > 0);
+        // Where nothing was expected or selected, the wrong file or span was named.
+        let is_about_nothing = !self.is_expecting()
+            || messages.messages == 0
+            || self.list.is_some_and(|list| list.rows == 0);
+        match (is_certain && !is_about_nothing, doubts.is_empty()) {
+            (true, _) => Verdict::NotExactlyOnce,
+            (false, true) => Verdict::ExactlyOnce,
+            (false, false) => Verdict::CannotBeTold,
+        }
+    }
+}
+
+fn repeated(account: &Account, copies: &CopyTally) -> RepeatedFigures {
+    RepeatedFigures {
+        recipients: account.repeated,
+        extra_messages: account.extra_messages,
+        same_message_id_and_content: copies.both,
+        same_message_id: copies.message_id,
+        same_content: copies.content,
+        different: copies.nothing,
+        unknown: copies.unknown,
+        first_acknowledged: copies.acknowledged,
+        first_ambiguous: copies.ambiguous,
+    }
+}

@@ -1,0 +1,154 @@
+//! `sinkctl audit`: whether each recipient got exactly one message, and the right one.
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use sinkd::analysis::audit::{
+    Audit as Answer, AuditQuestion, AuditStage, ExpectedList, FolderNames, MeantMessages,
+    NumberRange, Verdict, audit, number,
+};
+use sinkd::analysis::rows::{MatchQuery, Matches};
+
+use crate::base::data::open_all;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::progress::{Interruptible, bar};
+use crate::base::span::selection;
+use crate::search::{parse, report_incomplete};
+
+mod checks;
+mod csv;
+mod json;
+mod junit;
+mod listed;
+mod options;
+mod screen;
+
+use listed::Listed;
+pub use options::Audit;
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot tell whether each recipient got exactly one message: {0}")]
+struct NoVerdict(String);
+
+pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
+    anyhow::ensure!(
+        wanted.expect.is_some() || wanted.sequence,
+        "expected something to compare with: --expect FILE (a CSV list of recipients) or --sequence"
+    );
+    let spans = wanted.during.spans(folders)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let interruptible = Interruptible::new(&stop)?;
+    let (meant, doubts) = meant(folders, wanted, &stop)?;
+    let list = wanted.expect.as_deref().map(|path| {
+        Ok::<_, anyhow::Error>(ExpectedList { input: input(path)?, rule: wanted.list_rule() })
+    });
+    let question = AuditQuestion {
+        messages: wanted.message_rule()?,
+        list: list.transpose()?,
+        numbers: wanted.numbers.unwrap_or(NumberRange { first: None, last: None }),
+        order: wanted.order_rule(),
+        rows: wanted.row_rule(),
+        meant,
+        doubts,
+        names: FolderNames(folder_names(folders)),
+        memory_bytes: usize::try_from(wanted.memory).unwrap_or(usize::MAX),
+    };
+    let (mut envelopes, mut bodies) = (bar("messages"), bar("messages that need reading"));
+    let mut watch = move |stage, done, all| match stage {
+        AuditStage::Envelopes => envelopes(done, all),
+        AuditStage::Bodies => bodies(done, all),
+    };
+    let answer = audit(selection(folders, &spans), question, &stop, &mut watch);
+    // Bars go before anything is printed.
+    drop((watch, interruptible));
+    let answer = answer.map_err(|error| match &wanted.expect {
+        Some(path) if error.is_about_list() => {
+            anyhow::Error::new(error).context(path.display().to_string())
+        }
+        _ => error.into(),
+    })?;
+    print(answer, wanted, out)
+}
+
+fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
+    let Answer { figures, mut offenders, list, damage } = answer;
+    damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
+    if let (Some(list), Some(path)) = (&list, &wanted.expect) {
+        report_bad_rows(list, path);
+    }
+    let limit = wanted.limit.unwrap_or(if wanted.csv || wanted.json { u64::MAX } else { 10 });
+    let mut listed = Listed::new(limit);
+    if wanted.csv {
+        csv::print(&mut offenders, &mut listed, out)?;
+    } else if wanted.json {
+        json::print(&figures, &mut offenders, &mut listed, out)?;
+    } else {
+        listed.take_all(&mut offenders)?;
+        screen::print(&figures, &listed, wanted, out)?;
+    }
+    if let Some(path) = &wanted.junit {
+        std::fs::write(path, junit::xml(&figures, &listed))
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    match figures.verdict {
+        Verdict::ExactlyOnce => Ok(Finding::Holds),
+        Verdict::NotExactlyOnce => Ok(Finding::DoesNotHold),
+        Verdict::CannotBeTold => Err(NoVerdict(figures.doubts.join("; ")).into()),
+    }
+}
+
+/// The messages that the query matches, and why they may not be all; no query means all messages.
+fn meant(
+    folders: &[PathBuf],
+    wanted: &Audit,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<(Option<MeantMessages>, Vec<String>)> {
+    let text = wanted.query.text();
+    if text.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let folders = open_all(folders)?;
+    let queries = parse(&folders, &text)?;
+    let spans = wanted.during.spans_of(&folders)?;
+    let query =
+        MatchQuery { queries: &queries, spans: &spans, limit: None, indexed_only: false, stop };
+    let found = Matches::find(&folders, query, &mut bar("messages"));
+    let mut meant: MeantMessages = folders.iter().map(|_| Vec::new()).collect();
+    found.hits.iter().for_each(|(n, hit)| meant[*n].push(number(hit.id)));
+    meant.iter_mut().for_each(|ids| ids.sort_unstable());
+    let doubts = match report_incomplete(&found.left_out) {
+        true => Vec::new(),
+        false => vec!["the query could not be put to all messages".to_owned()],
+    };
+    Ok((Some(meant), doubts))
+}
+
+fn folder_names(folders: &[PathBuf]) -> Vec<Option<String>> {
+    let is_one = folders.len() == 1;
+    folders.iter().map(|path| (!is_one).then(|| path.display().to_string())).collect()
+}
+
+/// A file; `-` is standard input.
+fn input(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    Ok(Box::new(file))
+}
+
+fn report_bad_rows(list: &sinkd::analysis::audit::ListTotals, path: &Path) {
+    for (line, fault) in &list.faults {
+        eprintln!("sinkctl: {}:{line}: {fault}", path.display());
+    }
+    let more = list.bad_rows - list.faults.len() as u64;
+    if more > 0 {
+        let more = counted(more, "more row", "more rows");
+        eprintln!("sinkctl: {}: {more} can't be used", path.display());
+    }
+}

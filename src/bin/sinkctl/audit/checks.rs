@@ -1,0 +1,51 @@
+//! What was checked: a claim for each kind of fault that was asked about.
+use sinkd::analysis::audit::{AuditFigures, Fault};
+
+use crate::base::print::counted;
+
+/// A claim, and how often it does not hold.
+pub struct Check {
+    pub fault: Fault,
+    /// What holds if there is no fault.
+    pub claim: &'static str,
+    /// Recipients or messages for which it does not hold.
+    pub faults: u64,
+    /// The same as a phrase: "3 missing".
+    pub phrase: String,
+}
+
+impl Check {
+    fn new(fault: Fault, claim: &'static str, faults: u64, what: &str) -> Check {
+        Check { fault, claim, faults, phrase: counted(faults, what, what) }
+    }
+}
+
+/// What was asked about, in the order of the output.
+pub fn checks(figures: &AuditFigures) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(expected) = &figures.expected {
+        let claim = "each expected recipient got a message";
+        checks.push(Check::new(Fault::Missing, claim, expected.missing, "missing"));
+        let (claim, repeated) = ("no recipient got several messages", figures.repeated.recipients);
+        checks.push(Check::new(Fault::Repeated, claim, repeated, "repeated"));
+        let (claim, faults) =
+            ("nobody else got a message", expected.unexpected + figures.without_key);
+        checks.push(Check::new(Fault::Unexpected, claim, faults, "unexpected"));
+    }
+    if let Some(persons) = &figures.persons {
+        let claim = "each message has what belongs to its recipient";
+        checks.push(Check::new(Fault::WrongPerson, claim, persons.wrong, "for the wrong person"));
+    }
+    if let Some(content) = &figures.content {
+        let claim = "each message is as it was sent";
+        checks.push(Check::new(Fault::Changed, claim, content.changed, "changed in transit"));
+    }
+    if let Some(order) = figures.order.as_ref().filter(|order| order.is_required) {
+        let claim = "messages arrived in order";
+        checks.push(Check::new(Fault::OutOfOrder, claim, order.out_of_order, "out of order"));
+    }
+    if let Some(late) = &figures.late {
+        checks.push(Check::new(Fault::Late, "no message was late", late.late, "late"));
+    }
+    checks
+}

@@ -1,0 +1,191 @@
+//! The flags of `sinkctl audit`.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use regex::bytes::RegexBuilder;
+use sinkd::analysis::Unexpected;
+use sinkd::analysis::audit::{
+    AddressFolding, ContentRule, KeyKind, KeyRule, KeySource, LateRule, ListRule, LocalCase,
+    LogRule, MessageRule, NumberRange, OrderRule, PlusPart, RowRule,
+};
+
+use crate::base::query_words::QueryWords;
+use crate::base::span::{SentField, TimeRange};
+use crate::base::value::{count, field_name, size, time};
+
+/// Octets that a pattern may take when it is compiled.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// The least memory: what threads need beside it is more.
+const MEMORY_MIN: u64 = 1 << 20;
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub query: QueryWords,
+    /// CSV file with a header line and one row per expected recipient (- is standard input).
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// Column with the recipients [default: email, recipient or rcpt_to].
+    #[arg(long, value_name = "NAME", requires = "expect")]
+    pub column: Option<String>,
+    /// Character between the cells of a row.
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = separator)]
+    pub separator: u8,
+    /// Treat repeated rows of the list as a reason not to give a verdict.
+    #[arg(long, requires = "expect")]
+    pub unique_rows: bool,
+    /// What identifies a recipient in a message: recipient (each forward-path), from (the
+    /// reverse-path), verp (the address inside a reverse-path such as
+    /// bounce+ada=example.com@sender.example), or header:NAME [default: recipient; with --sequence
+    /// header:X-Sequence].
+    #[arg(long, value_name = "KEY", value_parser = key_source)]
+    pub key: Option<KeySource>,
+    /// Regular expression for the part of the key that counts: its first group, or the whole match.
+    #[arg(long, value_name = "REGEX")]
+    pub key_match: Option<String>,
+    /// Ignore case in local parts too.
+    #[arg(long)]
+    pub ignore_case: bool,
+    /// Treat ada+news@example.com and ada@example.com as one recipient.
+    #[arg(long)]
+    pub fold_plus: bool,
+    /// Columns whose values must appear in the message to that recipient, separated by commas.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "expect")]
+    pub must_contain: Vec<String>,
+    /// Keys are whole numbers; without --expect, each from the lowest to the highest is expected
+    /// once.
+    #[arg(long)]
+    pub sequence: bool,
+    /// First and last number that are expected, such as 0-99999.
+    #[arg(
+        long,
+        value_name = "FIRST-LAST",
+        value_parser = numbers,
+        requires = "sequence",
+        conflicts_with = "expect"
+    )]
+    pub numbers: Option<NumberRange>,
+    /// Treat a number that arrives after a higher one as a fault; otherwise, such numbers are only
+    /// counted.
+    #[arg(long, requires = "sequence")]
+    pub in_order: bool,
+    /// Check X-Content-CRC32C, the checksum of the content in mail from sinkctl blast.
+    #[arg(long)]
+    pub check_content: bool,
+    #[command(flatten)]
+    pub sent: SentField,
+    /// Longest time from sending to arrival; later messages are faults.
+    #[arg(long, value_name = "DURATION", value_parser = time, requires = "sent_field")]
+    pub late_after: Option<Duration>,
+    #[command(flatten)]
+    pub during: TimeRange,
+    /// Memory for sorting; the rest goes to temporary files in $TMPDIR.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    pub memory: u64,
+    /// Maximum number of offenders listed for each kind of fault [default: 10 in text, otherwise
+    /// all].
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub limit: Option<u64>,
+    /// Print one JSON object.
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Print the offenders as CSV.
+    #[arg(long, group = "form")]
+    pub csv: bool,
+    /// File in which to write a JUnit XML report for CI systems.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+impl Audit {
+    /// How the list is read.
+    pub fn list_rule(&self) -> ListRule {
+        ListRule {
+            column: self.column.clone(),
+            must_contain: self.must_contain.clone(),
+            separator: self.separator,
+        }
+    }
+
+    /// What is asked of each message.
+    ///
+    /// Errors: the pattern is not a regular expression.
+    pub fn message_rule(&self) -> anyhow::Result<MessageRule> {
+        Ok(MessageRule {
+            key: self.key_rule()?,
+            content: match self.check_content {
+                true => ContentRule::Checked,
+                false => ContentRule::Ignored,
+            },
+            late: self.late_after.zip(self.sent.sent_field.as_ref()).map(|(after, field)| {
+                let after_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+                LateRule { field: field.clone(), after_us }
+            }),
+            log: LogRule::Without,
+        })
+    }
+
+    fn key_rule(&self) -> anyhow::Result<KeyRule> {
+        let pattern = self.key_match.as_deref().map(|text| {
+            let built = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
+            built.map_err(|error| anyhow::anyhow!("--key-match: {error}"))
+        });
+        let source = match (&self.key, self.sequence) {
+            (Some(source), _) => source.clone(),
+            (None, true) => KeySource::Header("X-Sequence".into()),
+            (None, false) => KeySource::Recipient,
+        };
+        let folding = AddressFolding {
+            case: if self.ignore_case { LocalCase::Ignored } else { LocalCase::Kept },
+            plus: if self.fold_plus { PlusPart::Folded } else { PlusPart::Kept },
+        };
+        let kind = if self.sequence { KeyKind::Number } else { KeyKind::Text };
+        Ok(KeyRule { source, pattern: pattern.transpose()?, kind, folding })
+    }
+
+    /// Whether numbers must arrive in their order.
+    pub fn order_rule(&self) -> OrderRule {
+        if self.in_order { OrderRule::Fault } else { OrderRule::Counted }
+    }
+
+    /// Whether rows of the list may be repeated.
+    pub fn row_rule(&self) -> RowRule {
+        if self.unique_rows { RowRule::Unique } else { RowRule::Repeated }
+    }
+}
+
+fn key_source(text: &str) -> Result<KeySource, Unexpected> {
+    let error = || Unexpected::new("recipient, from, verp or header:NAME", text);
+    match text {
+        "recipient" => Ok(KeySource::Recipient),
+        "from" => Ok(KeySource::ReversePath),
+        "verp" => Ok(KeySource::Verp),
+        _ => {
+            let name = text.strip_prefix("header:").ok_or_else(error)?;
+            Ok(KeySource::Header(field_name(name)?))
+        }
+    }
+}
+
+fn separator(text: &str) -> Result<u8, Unexpected> {
+    match text.as_bytes() {
+        b"\\t" | b"tab" => Ok(b'\t'),
+        [octet] if octet.is_ascii() && !matches!(octet, b'"' | b'\r' | b'\n') => Ok(*octet),
+        _ => Err(Unexpected::new("one character such as ';', or tab", text)),
+    }
+}
+
+fn numbers(text: &str) -> Result<NumberRange, Unexpected> {
+    let error = || Unexpected::new("two numbers such as 0-99999, the lower one first", text);
+    let (first, last) = text.split_once('-').ok_or_else(error)?;
+    let number = |text: &str| count(text).map_err(|_| error());
+    let (first, last) = (number(first)?, number(last)?);
+    let range = NumberRange { first: Some(first), last: Some(last) };
+    if first <= last { Ok(range) } else { Err(error()) }
+}
+
+fn memory(text: &str) -> Result<u64, Unexpected> {
+    let error = || Unexpected::new("a size of at least 1M, such as 64M or 2G", text);
+    size(text).ok().filter(|bytes| *bytes >= MEMORY_MIN).ok_or_else(error)
+}

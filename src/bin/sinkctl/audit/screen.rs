@@ -1,0 +1,187 @@
+//! An audit for a person: the verdict, the numbers, the first offenders.
+use std::io::Write;
+
+use sinkd::analysis::audit::{
+    AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs, Verdict,
+};
+
+use super::checks::checks;
+use super::csv::message;
+use super::listed::{Listed, ListedKind};
+use super::options::Audit;
+use crate::base::outcome::Out;
+use crate::base::print::{counted, harmless};
+
+pub fn print(
+    figures: &AuditFigures,
+    listed: &Listed,
+    wanted: &Audit,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    writeln!(out, "exactly once: {}\n", verdict(figures))?;
+    for (number, phrase) in lines(figures, wanted) {
+        writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
+    }
+    for doubt in &figures.doubts {
+        writeln!(out, "note: {doubt}")?;
+    }
+    for fault in Fault::ALL {
+        if let Some(kind) = listed.of(fault) {
+            print_kind(fault, kind, wanted, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict(figures: &AuditFigures) -> String {
+    let checks = checks(figures);
+    let faults = checks.iter().filter(|check| check.faults > 0);
+    let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
+    match (figures.verdict, faults.is_empty()) {
+        (Verdict::ExactlyOnce, _) => "yes".into(),
+        (Verdict::NotExactlyOnce, _) => format!("no: {}", faults.join(", ")),
+        (Verdict::CannotBeTold, true) => "cannot be told".into(),
+        (Verdict::CannotBeTold, false) => format!("cannot be told; found: {}", faults.join(", ")),
+    }
+}
+
+/// Numbers, each with what it counts.
+fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
+    let mut lines = Vec::new();
+    let mut add = |number: u64, label: &str| lines.push((number, label.to_owned()));
+    add(figures.messages, "messages looked at");
+    add(figures.recipients, "recipients in their envelopes");
+    if let Some(expected) = &figures.expected {
+        let what = if expected.column.is_some() { "recipients" } else { "numbers" };
+        if let Some(column) = &expected.column {
+            add(expected.rows, &format!("rows in the list (column {})", harmless(column)));
+            add_if(&mut add, expected.bad_rows, "rows that can't be used");
+            add_if(&mut add, expected.repeated_rows, "rows that repeat a recipient");
+        }
+        add(expected.recipients, &format!("different {what} expected"));
+        add(expected.once, "exactly one message");
+        add(expected.missing, "missing");
+        add(figures.repeated.recipients, &format!("repeated{}", same(figures)));
+        add(expected.unexpected, "unexpected");
+    }
+    add_if(&mut add, figures.without_key, "without a key");
+    if let Some(persons) = &figures.persons {
+        let columns = harmless(&wanted.must_contain.join(", "));
+        add(persons.checked, &format!("messages searched for what they must contain: {columns}"));
+        add(persons.wrong, "for the wrong person");
+    }
+    if let Some(content) = &figures.content {
+        add(content.checked, "messages with a checksum of their content");
+        add(content.changed, "changed in transit");
+        add_if(&mut add, content.without_checksum, "messages without a checksum");
+    }
+    if let Some(order) = &figures.order {
+        let distance = match order.out_of_order {
+            0 => String::new(),
+            _ => format!(" (by up to {})", counted(order.distance_max, "number", "numbers")),
+        };
+        add(order.out_of_order, &format!("out of order{distance}"));
+    }
+    if let Some(late) = &figures.late {
+        add(late.checked, "messages with the time sent");
+        add(late.late, "late");
+    }
+    lines
+}
+
+fn add_if(add: &mut impl FnMut(u64, &str), number: u64, phrase: &str) {
+    if number > 0 {
+        add(number, phrase);
+    }
+}
+
+/// What the copies have in common, as the end of a line.
+fn same(figures: &AuditFigures) -> String {
+    let repeated = &figures.repeated;
+    let kinds = [
+        (repeated.same_message_id_and_content, SameAs::Both),
+        (repeated.same_message_id, SameAs::MessageId),
+        (repeated.same_content, SameAs::Content),
+        (repeated.different, SameAs::Nothing),
+        (repeated.unknown, SameAs::Unknown),
+    ];
+    let kinds = kinds.into_iter().filter(|(recipients, _)| *recipients > 0);
+    let kinds: Vec<String> = kinds.map(|(n, same)| format!("{n} with {}", phrase(same))).collect();
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let extra = counted(repeated.extra_messages, "extra message", "extra messages");
+    format!(": {extra}; {}", kinds.join(", "))
+}
+
+fn phrase(same: SameAs) -> &'static str {
+    match same {
+        SameAs::Both => "the same Message-ID and content",
+        SameAs::MessageId => "the same Message-ID and different content",
+        SameAs::Content => "the same content and different Message-IDs",
+        SameAs::Nothing => "different messages",
+        SameAs::Unknown => "messages that are not stored",
+    }
+}
+
+fn print_kind(
+    fault: Fault,
+    kind: &ListedKind,
+    wanted: &Audit,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    writeln!(out, "\n{} ({})", title(fault), counted(kind.count, "", "").trim_end())?;
+    for offender in &kind.kept {
+        writeln!(out, "  {}", line(offender, wanted))?;
+    }
+    let more = kind.count - kind.kept.len() as u64;
+    if more > 0 {
+        writeln!(
+            out,
+            "  and {}",
+            counted(more, "more (--csv lists all)", "more (--csv lists all)")
+        )?;
+    }
+    Ok(())
+}
+
+fn title(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Missing => "missing",
+        Fault::Repeated => "repeated",
+        Fault::Unexpected => "unexpected",
+        Fault::WrongPerson => "wrong person",
+        Fault::Changed => "changed in transit",
+        Fault::OutOfOrder => "out of order",
+        Fault::Late => "late",
+        Fault::OnlyInLog => "delivered according to the sender's log, and not received",
+        Fault::NotInLog => "received, and not in the sender's log",
+    }
+}
+
+fn line(offender: &Offender, wanted: &Audit) -> String {
+    let mut parts = vec![offender.recipient.clone()];
+    if let (Some(line), Some(list)) = (offender.line, &wanted.expect) {
+        parts.push(format!("{}:{line}", list.display()));
+    }
+    if offender.fault == Fault::Missing && offender.count > 1 {
+        parts.push(counted(offender.count, "number", "numbers"));
+    }
+    if offender.count > 1 && offender.fault != Fault::Missing {
+        parts.push(counted(offender.count, "message", "messages"));
+    }
+    parts.extend(offender.same.map(|same| phrase(same).to_owned()));
+    parts.extend(offender.first_reply.map(|reply| match reply {
+        CopyReply::Acknowledged => "first copy acknowledged".to_owned(),
+        CopyReply::Ambiguous => "reply to the first copy not sent".to_owned(),
+    }));
+    parts.extend(offender.messages.iter().map(named));
+    parts.extend(offender.detail.clone());
+    harmless(&parts.join("  ")).replace(['\n', '\t'], " ")
+}
+
+/// A message with its time to the millisecond.
+fn named(copy: &NamedCopy) -> String {
+    let at = &copy.received_at[..copy.received_at.len().min(23)];
+    format!("{} ({at}Z)", message(copy))
+}

@@ -1,0 +1,90 @@
+//! Lists as people export them, good and bad.
+use super::campaign::{Campaign, address, list};
+
+fn campaign(persons: usize) -> Campaign {
+    let mut campaign = Campaign::start(&[]);
+    (0..persons).for_each(|n| drop(campaign.send_to(&address(n), n)));
+    campaign
+}
+
+#[test]
+fn lists_of_spreadsheets_are_read_as_they_are() {
+    let campaign = campaign(2);
+    let rows = list(0..2);
+    let many: String = rows
+        .lines()
+        .map(|row| format!("{}{row}\n", (0..98).map(|n| format!("c{n},")).collect::<String>()))
+        .collect();
+    for (name, text, args) in [
+        ("crlf", rows.replace('\n', "\r\n").into_bytes(), &[][..]),
+        ("bom", format!("\u{feff}{rows}").into_bytes(), &[]),
+        ("quoted", rows.replace("person", "\"person").replace(".com", ".com\"").into_bytes(), &[]),
+        ("semicolon", rows.replace(',', ";").into_bytes(), &["--separator", ";"]),
+        ("tab", rows.replace(',', "\t").into_bytes(), &["--separator", "tab"]),
+        ("no end", rows.trim_end().to_owned().into_bytes(), &[]),
+        ("empty lines", rows.replace('\n', "\n\n").into_bytes(), &[]),
+        ("a hundred columns", many.into_bytes(), &[]),
+        ("another column", rows.replace("email", "Rcpt").into_bytes(), &["--column", "rcpt"]),
+    ] {
+        let list = campaign.file("list.csv", text);
+        let said = campaign.audit(&[&["--expect", &list][..], args].concat());
+        assert_eq!((said.code, said.errors.as_str()), (0, ""), "{name}: {}", said.out);
+    }
+}
+
+#[test]
+fn repeated_rows_are_counted_and_only_an_obstacle_on_request() {
+    let campaign = campaign(1);
+    let list = campaign.file("list.csv", list([0, 0, 0]));
+    let said = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert_eq!(said.json()["expected"]["repeated_rows"], 2);
+    let said = campaign.audit(&["--expect", &list, "--unique-rows"]);
+    assert_eq!(said.code, 2);
+    assert!(said.errors.contains("2 rows of the list repeat a recipient"), "{}", said.errors);
+}
+
+#[test]
+fn a_row_that_can_not_be_used_is_named_and_leaves_the_question_open() {
+    let campaign = campaign(1);
+    let text = list(0..1) + "Bob <bob@example.com>,x\n\"odd\"x@example.com,y\nno address,z\none cell\n";
+    let list = campaign.file("list.csv", text);
+    let said = campaign.audit(&["--expect", &list]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    for line in [
+        "list.csv:3: more than a bare address",
+        "list.csv:4: more than a bare address",
+        "list.csv:5: more than a bare address",
+        "list.csv:6: 1 cells, where the header line has 2",
+    ] {
+        assert!(said.errors.contains(line), "{line}: {}", said.errors);
+    }
+    let latin1 = campaign.file("latin1.csv", b"email,name\nb\xfccher@example.com,x\n");
+    let said = campaign.audit(&["--expect", &latin1]);
+    assert!(said.errors.contains("latin1.csv:2: not UTF-8"), "{}", said.errors);
+}
+
+#[test]
+fn a_list_that_can_not_be_read_at_all_is_an_error_that_says_why() {
+    let campaign = campaign(1);
+    for (text, says) in [
+        (&b""[..], "the file is empty"),
+        (b"person0@example.com\n", "the header line has: person0@example.com"),
+        (b"\xff\xfee\0m\0", "UTF-16"),
+        (b"email,name\n\"person0@example.com,x\n", "inside a quoted cell"),
+    ] {
+        let list = campaign.file("list.csv", text);
+        let said = campaign.audit(&["--expect", &list]);
+        assert_eq!(said.code, 2);
+        assert!(said.errors.contains(says) && said.errors.contains("list.csv"), "{}", said.errors);
+    }
+    let said = campaign.audit(&["--expect", "/nowhere/list.csv"]);
+    assert!(said.errors.contains("/nowhere/list.csv"), "{}", said.errors);
+    let empty = campaign.file("list.csv", "email\n");
+    let said = campaign.audit(&["--expect", &empty]);
+    assert_eq!(said.code, 2);
+    assert!(said.errors.contains("the list has no rows"), "{}", said.errors);
+    let said = campaign.audit(&[]);
+    assert_eq!(said.code, 2);
+    assert!(said.errors.contains("--expect FILE"), "{}", said.errors);
+}

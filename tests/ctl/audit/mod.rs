@@ -1,0 +1,6 @@
+//! `sinkctl audit` over a real sinkd: it names what is wrong, that alone, and says when it cannot
+//! tell.
+mod campaign;
+mod faults;
+mod lists;
+mod random;
