@@ -29,6 +29,7 @@ pub mod rows;
 mod run_row;
 mod segment_row;
 mod selection;
+pub mod sender_log;
 mod span;
 mod transit;
 mod unexpected;
