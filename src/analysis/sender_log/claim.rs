@@ -33,7 +33,7 @@ pub(super) struct Claim<'a> {
 /// Whom a line names.
 #[derive(Debug)]
 pub(super) enum Recipients<'a> {
-    /// Nobody, or more than one that could be meant.
+    /// No recipient, or more than one that could be meant.
     Unnamed,
     One(Cow<'a, [u8]>),
     /// More than one recipient of one transaction.

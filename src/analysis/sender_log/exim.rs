@@ -58,6 +58,10 @@ fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut at = 0;
     for word in line.split(|octet| *octet == b' ').take(WORDS_BEFORE_ID_MAX) {
         let end = at + word.len();
+        if word.iter().any(|octet| b"<\"".contains(octet)) {
+            // What a client chose, such as an address in a line of something else.
+            return None;
+        }
         if is_id(word) {
             let rest = line.get(end + 1..)?;
             let flag = rest.split(|octet| *octet == b' ').next()?;

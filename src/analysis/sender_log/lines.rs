@@ -81,7 +81,7 @@ impl<S: Read> Lines<S> {
         }
     }
 
-    /// Reads on behind `end`, making room where there is none.
+    /// Reads on from `end`, making room where there is none.
     fn fill(&mut self) -> io::Result<usize> {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);

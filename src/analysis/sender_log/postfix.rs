@@ -23,6 +23,9 @@ const STATUS: &[u8] = b", status=";
 /// Reads a line.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let Some(at) = memmem::find(line, TO) else { return Reading::Foreign };
+    if !is_after_process(&line[..at]) {
+        return Reading::Foreign;
+    }
     let rest = &line[at + TO.len()..];
     let (recipient, rest) = rest.split_at(address::length(rest, b">"));
     let Some(rest) = rest.strip_prefix(b">, ") else {
@@ -52,6 +55,12 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
             }
         },
     }
+}
+
+/// Returns whether a process and a queue id end this text: `postfix/smtp[12]: 4XyZ`.
+fn is_after_process(before: &[u8]) -> bool {
+    let id = before.iter().rev().take_while(|octet| octet.is_ascii_alphanumeric()).count();
+    id > 0 && before[..before.len() - id].ends_with(b"]: ")
 }
 
 #[cfg(test)]
@@ -115,6 +124,8 @@ mod tests {
         }
         check_foreign(read, "x postfix/qmgr[1]: 4XyZ: from=<a@b>, size=3, nrcpt=1 (queue active)");
         check_foreign(read, "said: to=<a@b>, 250 2.0.0 Ok 17:3");
+        let bare = sent("to=<a@b>").replace("[12]", "");
+        check_foreign(read, &bare);
     }
 
     #[test]

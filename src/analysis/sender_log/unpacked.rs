@@ -112,7 +112,7 @@ impl<S: Read> Unpacked<S> {
 
 impl<S: Read> Read for Unpacked<S> {
     fn read(&mut self, text: &mut [u8]) -> io::Result<usize> {
-        let read = match &mut self.stream {
+        match &mut self.stream {
             Stream::Plain(file) => file.read(text),
             // A cut member stays cut: the decoder would fail again.
             Stream::Gzip(_) if self.is_cut => Ok(0),
@@ -124,8 +124,7 @@ impl<S: Read> Read for Unpacked<S> {
                 read => read,
             },
             Stream::Zstd(frames) => frames.read(text),
-        };
-        read
+        }
     }
 }
 
