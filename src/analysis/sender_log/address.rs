@@ -21,6 +21,19 @@ fn quoted_length(text: &[u8]) -> Option<usize> {
     None
 }
 
+/// Returns a quoted address without its quotes and their backslashes. `None`: it is not quoted.
+pub(super) fn unquoted(address: &[u8]) -> Option<Vec<u8>> {
+    let (local, domain) = address.split_at(quoted_length(address)?);
+    let mut octets = local[1..local.len() - 1].iter();
+    let mut text = Vec::with_capacity(address.len());
+    while let Some(octet) = octets.next() {
+        // A backslash stands before an octet: the string has an end.
+        text.push(if *octet == b'\\' { *octets.next()? } else { *octet });
+    }
+    text.extend_from_slice(domain);
+    Some(text)
+}
+
 /// Returns `address` if SMTP could have carried it: a local part of atoms and dots or quoted, and a
 /// domain or an address literal; `postmaster` needs no domain. Letters beyond ASCII may stand
 /// everywhere (RFC 6531).
@@ -88,6 +101,19 @@ mod tests {
             assert_eq!(checked(address.as_bytes()).is_ok(), expected, "{address}");
         }
         assert!(checked(b"J\xf6rg@b.example").is_ok(), "Latin-1 is kept as it is");
+    }
+
+    #[test]
+    fn an_address_is_taken_out_of_its_quotes() {
+        for (address, expected) in [
+            ("\"a b\"@c", Some("a b@c")),
+            ("\"a\\\"\\\\b\"@c", Some("a\"\\b@c")),
+            ("\"\"@c", Some("@c")),
+            ("a@c", None),
+            ("\"a@c", None),
+        ] {
+            assert_eq!(unquoted(address.as_bytes()).as_deref(), expected.map(str::as_bytes));
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! `2026-11-28 10:00:01 1tGabc-000000001Rc-0aBc => a@b.example R=dnslookup T=remote_smtp H=…
 //! C="250 2.0.0 Ok 17:3 sink-a"`
 //!
-//! The first address is the one on the wire; where aliases led to it, the original one follows in
-//! brackets. A local delivery (LMTP) may be logged with the local part alone: then the domain is
+//! The first address is the one on the wire, without its quotes if it had some; where aliases led to
+//! it, or it had quotes, the original one follows in brackets. A local delivery (LMTP) may be logged with the local part alone: then the domain is
 //! known only if the original address has the same local part.
 use std::borrow::Cow;
 
@@ -16,6 +16,8 @@ use super::stamp;
 
 /// Words before the message id: those of syslog, date, time, zone and process.
 const WORDS_BEFORE_ID_MAX: usize = 12;
+/// Where addresses without quotes are looked for: an address has up to 320 octets.
+const ADDRESSES_BYTES_MAX: usize = 1024;
 /// What follows the id where a recipient got the message: the first or a further one of a
 /// transaction, or one passed on while it was received.
 const DELIVERED: [&[u8]; 3] = [b"=>", b"->", b">>"];
@@ -31,8 +33,10 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     if !DELIVERED.contains(&flag) {
         return Reading::Foreign;
     }
-    let (first, rest) = rest.split_at(address::length(rest, b" "));
-    let (original, rest) = original(rest);
+    let (recipient, rest) = match recipient(rest) {
+        Ok(found) => found,
+        Err(reason) => return Reading::Bad(reason),
+    };
     let reply = match confirmation(rest) {
         Confirmation::Absent => return Reading::Nothing,
         Confirmation::Open => return Reading::Bad(Reason::OpenReply("\"")),
@@ -43,14 +47,8 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         Err(reason) => return Reading::Bad(reason),
         Ok(Some(answer)) => answer,
     };
-    match recipient(first, original) {
-        Err(reason) => Reading::Bad(reason),
-        Ok(recipient) => {
-            let recipient =
-                recipient.map_or(Recipients::Unnamed, |it| Recipients::One(Cow::Borrowed(it)));
-            Reading::of(answer, recipient, at_ns(before, line))
-        }
-    }
+    let recipient = recipient.map_or(Recipients::Unnamed, |it| Recipients::One(Cow::Borrowed(it)));
+    Reading::of(answer, recipient, at_ns(before, line))
 }
 
 /// Takes a line apart at its message id: what is before, the word after, and the rest.
@@ -92,7 +90,7 @@ fn original(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
     let Some(text) = after.strip_prefix(b" <") else { return (None, rest) };
     let (original, after) = text.split_at(address::length(text, b">"));
-    (Some(original), after)
+    (Some(original), after.get(1..).unwrap_or_default())
 }
 
 /// The field `C=`.
@@ -134,16 +132,46 @@ fn quote_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The recipient on the wire. `None`: its domain is not known.
-fn recipient<'a>(first: &'a [u8], original: Option<&'a [u8]>) -> Result<Option<&'a [u8]>, Reason> {
-    let first = address::checked(first)?;
+/// What is read of the addresses of a line.
+type Addresses<'a> = (Option<&'a [u8]>, &'a [u8]);
+
+/// The recipient on the wire, and what follows the addresses. `None`: its domain is not known.
+/// `text`: what follows the flag.
+fn recipient(text: &[u8]) -> Result<Addresses<'_>, Reason> {
+    let (first, rest) = text.split_at(address::length(text, b" "));
+    let (original, rest) = original(rest);
+    if !is_at_field(rest) || address::checked(first).is_err() {
+        return without_quotes(text);
+    }
     let is_local_part = memchr::memrchr(b'@', first).is_none() || first.ends_with(b"\"");
     if !is_local_part {
-        return Ok(Some(first));
+        return Ok((Some(first), rest));
     }
-    let Some(original) = original else { return Ok(None) };
-    let is_same = original.strip_prefix(first).is_some_and(|rest| rest.starts_with(b"@"));
-    if is_same { address::checked(original).map(Some) } else { Ok(None) }
+    let is_same = |original: &&[u8]| {
+        original.strip_prefix(first).is_some_and(|domain| domain.starts_with(b"@"))
+    };
+    Ok((original.filter(is_same).map(address::checked).transpose()?, rest))
+}
+
+/// Returns whether the line ends here or a field such as ` R=` follows.
+fn is_at_field(rest: &[u8]) -> bool {
+    let Some(field) = rest.strip_prefix(b" ") else { return rest.is_empty() };
+    let key = field.iter().take_while(|octet| octet.is_ascii_uppercase()).count();
+    key > 0 && field.get(key) == Some(&b'=')
+}
+
+/// Exim logs a quoted local part without its quotes: `dora d@b.example <"dora d"@b.example>`. The
+/// original address has them, and is the recipient if it says the same.
+fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
+    let start = &text[..text.len().min(ADDRESSES_BYTES_MAX)];
+    for at in memchr::memmem::find_iter(start, b" <\"") {
+        let from = at + 2;
+        let original = &start[from..][..address::length(&start[from..], b">")];
+        if address::unquoted(original).is_some_and(|same| same == text[..at]) {
+            return Ok((Some(address::checked(original)?), &text[from + original.len()..]));
+        }
+    }
+    Err(Reason::recipient(text))
 }
 
 /// `before`: what stands before the id, such as `2026-11-28 10:00:01.123 +0100 [12] `. Exim writes
@@ -176,6 +204,9 @@ mod tests {
             ("=> a@b.example <list@b.example>", Some("a@b.example")),
             ("=> a@b.example (mid@b.example) <list@b.example>", Some("a@b.example")),
             ("=> \"a b\"@b.example", Some("\"a b\"@b.example")),
+            ("=> a b@b.example <\"a b\"@b.example>", Some("\"a b\"@b.example")),
+            ("=> e>, R=x@b.example <\"e>, R=x\"@b.example>", Some("\"e>, R=x\"@b.example")),
+            ("=> a\"b@b.example <\"a\\\"b\"@b.example>", Some("\"a\\\"b\"@b.example")),
             ("=> a@b.example <\"x C=\\\"250 Ok 9:99\\\"\"@b.example>", Some("a@b.example")),
             // Logged as local: the domain is that of the original, if it is the same mailbox.
             ("=> a <a@b.example>", Some("a@b.example")),
@@ -226,6 +257,9 @@ mod tests {
     fn what_cannot_be_used_has_its_reason() {
         for (text, reason) in [
             ("=> a@b R=x C=\"250 2.0.0 Ok 17:3", "the reply has no end"),
+            ("=> a b@b.example <list@b.example> R=x C=\"250 2.0.0 Ok 17:3\"", "is not an address"),
+            ("=> a b@b.example <\"a c\"@b.example> R=x C=\"250 Ok 17:3\"", "is not an address"),
+            ("=> a b@b.example R=x C=\"250 2.0.0 Ok 17:3\"", "is not an address"),
             ("=> a\"b@c R=x C=\"250 2.0.0 Ok 17:3\"", "is not an address"),
             ("=> a@b R=x C=\"250 2.0.0 Ok 0:3\"", "0:3 is not a message ID"),
         ] {

@@ -32,12 +32,16 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         // An address without its quotes, such as `a>b@c.example`.
         return Reading::Bad(Reason::recipient(recipient));
     };
-    // A recipient before aliases may hold anything between quotes, even a status.
+    // The recipient before aliases may hold anything between quotes, even a status.
     let rest = match rest.strip_prefix(ORIGINAL) {
-        Some(original) => &original[address::length(original, b">")..],
+        Some(original) => original[address::length(original, b">")..].get(1..).unwrap_or_default(),
         None => rest,
     };
     let Some(at) = memmem::find(rest, STATUS) else { return Reading::Foreign };
+    if rest[..at].contains(&b'>') {
+        // Without its quotes, an address such as `e>, relay=x@b.example` looks like two fields.
+        return Reading::Bad(Reason::recipient(recipient));
+    }
     let Some(reply) = rest[at + STATUS.len()..].strip_prefix(b"sent (") else {
         return Reading::Nothing;
     };
@@ -132,6 +136,8 @@ mod tests {
     fn what_cannot_be_used_has_its_reason() {
         for (to, reason) in [
             ("to=<a b@b.example>", "\"a b@b.example\" is not an address"),
+            ("to=<e>, relay=x@b.example>", "\"e\" is not an address"),
+            ("to=<a@b>, orig_to=<e>, relay=x@b.example>", "is not an address"),
             ("to=<a>b@b.example>", "\"a\" is not an address"),
             ("to=<\"a b@b.example>", "is not an address"),
             ("to=<>", "\"\" is not an address"),
