@@ -1,6 +1,6 @@
 //! What a data folder can be asked, answered in types and without printing: rows, one message,
 //! statistics of a span, groups of its messages, transit times, limits that clients kept, claims,
-//! comparisons, and what a report draws.
+//! comparisons, what a report draws, and what the log of a sender claims.
 //!
 //! This room reads folders through `log` and `stats`, and knows neither flags nor output. Callers
 //! pass folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where

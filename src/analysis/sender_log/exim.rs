@@ -171,7 +171,8 @@ fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
             return Ok((Some(address::checked(original)?), &text[from + original.len()..]));
         }
     }
-    Err(Reason::recipient(text))
+    let addresses = memchr::memmem::find(text, b" R=").unwrap_or(text.len());
+    Err(Reason::recipient(&text[..addresses]))
 }
 
 /// `before`: what stands before the id, such as `2026-11-28 10:00:01.123 +0100 [12] `. Exim writes

@@ -26,8 +26,8 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     if !is_after_process(&line[..at]) {
         return Reading::Foreign;
     }
-    let rest = &line[at + TO.len()..];
-    let (recipient, rest) = rest.split_at(address::length(rest, b">"));
+    let text = &line[at + TO.len()..];
+    let (recipient, rest) = text.split_at(address::length(text, b">"));
     let Some(rest) = rest.strip_prefix(b">, ") else {
         // An address without its quotes, such as `a>b@c.example`.
         return Reading::Bad(Reason::recipient(recipient));
@@ -38,9 +38,10 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         None => rest,
     };
     let Some(at) = memmem::find(rest, STATUS) else { return Reading::Foreign };
-    if rest[..at].contains(&b'>') {
+    if let Some(end) = memchr::memrchr(b'>', &rest[..at]) {
         // Without its quotes, an address such as `e>, relay=x@b.example` looks like two fields.
-        return Reading::Bad(Reason::recipient(recipient));
+        let addresses = &text[..text.len() - rest.len() + end];
+        return Reading::Bad(Reason::recipient(addresses));
     }
     let Some(reply) = rest[at + STATUS.len()..].strip_prefix(b"sent (") else {
         return Reading::Nothing;
@@ -136,7 +137,7 @@ mod tests {
     fn what_cannot_be_used_has_its_reason() {
         for (to, reason) in [
             ("to=<a b@b.example>", "\"a b@b.example\" is not an address"),
-            ("to=<e>, relay=x@b.example>", "\"e\" is not an address"),
+            ("to=<e>, relay=x@b.example>", "\"e>, relay=x@b.example\" is not an address"),
             ("to=<a@b>, orig_to=<e>, relay=x@b.example>", "is not an address"),
             ("to=<a>b@b.example>", "\"a\" is not an address"),
             ("to=<\"a b@b.example>", "is not an address"),

@@ -334,6 +334,57 @@ mod tests {
     }
 
     #[test]
+    fn logs_of_real_senders_tell_what_is_recorded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+        let (golden, mut told) = (folder.join("told.txt"), String::new());
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        for name in names.iter().filter(|name| *name != "README.md" && *name != "told.txt") {
+            let mut lines = Vec::new();
+            let totals = read(&folder.join(name), &mut |event| {
+                lines.extend(sentence(event));
+                ControlFlow::Continue(())
+            });
+            let totals = totals.unwrap();
+            told += &format!(
+                "== {}: {}, {} lines, {} with an id, {} bad, {:?}\n{}\n",
+                name.to_string_lossy(),
+                totals.compression,
+                totals.lines,
+                totals.lines_with_id,
+                totals.bad_lines,
+                totals.deliveries,
+                lines.join("\n"),
+            );
+        }
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&golden, &told).unwrap();
+        }
+        assert_eq!(told, std::fs::read_to_string(&golden).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let error = |octets: &[u8]| {
+            std::fs::write(&path, octets).unwrap();
+            let error = read(&path, &mut |_| ControlFlow::Continue(())).unwrap_err();
+            error.to_string().replace(path.to_str().unwrap(), "PATH")
+        };
+        assert_eq!(
+            error(b"BZh91AY"),
+            "PATH: compressed by bzip2, expected text, gzip or zstd: decompress it with bunzip2 -k"
+        );
+        let frame = compress_to_vec(ONE.as_bytes(), CompressionLevel::Fastest);
+        let damaged = [frame, b"more".to_vec()].concat();
+        assert_eq!(error(&damaged), "PATH:2: cannot read on from this line");
+        let missing = read(&folder.path().join("none"), &mut |_| ControlFlow::Continue(()));
+        assert!(missing.unwrap_err().to_string().ends_with("none: cannot open this log"));
+    }
+
+    #[test]
     fn reading_ends_where_the_listener_breaks_off() {
         let log = ONE.repeat(1000);
         let mut log = Log::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
