@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query`, `xclient`, `sasl` and `connections` from what is
-below.
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`
+and `connections` from what is below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
 """
@@ -157,6 +157,18 @@ seed("connections", "cut", FIRST + SECOND[:40])
 seed("connections", "glued", FIRST[:60] + SECOND)
 seed("connections", "noise", b"SNKB" * 20 + SECOND + b"SNK")
 seed("connections", "nothing", b"")
+
+# Logs of senders as they are, and what is wrong in each way.
+for path in sorted((ROOT.parent / "tests/logs").iterdir()):
+    if path.name not in ("README.md", "told.txt"):
+        seed("sender_log", path.name.replace(".", "_"), path.read_bytes())
+KUMOMTA = (ROOT.parent / "tests/logs/kumomta.zst").read_bytes()
+seed("sender_log", "zstd_cut", KUMOMTA[:-20])
+seed("sender_log", "zstd_window", b"\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00")
+seed("sender_log", "zstd_skippable", b"\x53\x2a\x4d\x18\x02\x00\x00\x00ab" + KUMOMTA)
+seed("sender_log", "gzip_cut", (ROOT.parent / "tests/logs/postfix-lmtp.log.1.gz").read_bytes()[:-9])
+seed("sender_log", "times", b"250 2.0.0 Ok 10:00\n250 Ok 4294967296:0\n'Ok 1:2', 'Ok 1:3'\n250 Ok 17:3")
+seed("sender_log", "noise", b"\xef\xbb\xbf\0\0\r\n\xff 250 2.0.0 Ok 17:3 \xe4@b.example\r\r\n{\"a\":\"Ok 1:2\"")
 
 if STALE:
     print("not as it would be made, run fuzz/make_seeds.py:", *STALE, sep="\n", file=sys.stderr)

@@ -28,6 +28,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },
     Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },
     Target { name: "connections", check: sinkd::stats::check_batches, seeds: &["connections"] },
+    Target {
+        name: "sender_log",
+        check: sinkd::analysis::sender_log::testkit::check_sender_log,
+        seeds: &["sender_log"],
+    },
     Target { name: "sidecar", check: sinkd::index::testkit::check_sidecar, seeds: &["sidecar"] },
 ];
 

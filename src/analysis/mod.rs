@@ -1,6 +1,6 @@
 //! What a data folder can be asked, answered in types and without printing: rows, one message,
 //! statistics of a span, groups of its messages, transit times, limits that clients kept, claims,
-//! comparisons, and what a report draws.
+//! comparisons, what a report draws, and what the log of a sender claims.
 //!
 //! This room reads folders through `log` and `stats`, and knows neither flags nor output. Callers
 //! pass folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where
@@ -31,6 +31,7 @@ pub mod rows;
 mod run_row;
 mod segment_row;
 mod selection;
+pub mod sender_log;
 mod sorting;
 mod source;
 mod span;

@@ -1,0 +1,69 @@
+//! The time at the start of a line, where it names a moment: with year and zone.
+use jiff::Timestamp;
+
+/// Longest text that is tried: `2026-11-28T10:00:01.123456789+01:00` and some more.
+const TEXT_BYTES_MAX: usize = 48;
+
+/// Returns the Unix time in ns with which a line begins, such as `2026-11-28T10:00:01.5+01:00 `.
+pub(super) fn leading(line: &[u8]) -> Option<u64> {
+    if !line.first()?.is_ascii_digit() {
+        return None;
+    }
+    let end = line.iter().take(TEXT_BYTES_MAX).position(|octet| *octet == b' ')?;
+    of(&line[..end])
+}
+
+/// Returns the Unix time in ns of a date and a time with a zone, with `T` or a space between them.
+pub(super) fn of(text: &[u8]) -> Option<u64> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let time: Timestamp = str::from_utf8(text).ok()?.parse().ok()?;
+    u64::try_from(time.as_nanosecond()).ok()
+}
+
+/// Returns the Unix time in ns of seconds since 1970.
+pub(super) fn of_seconds(seconds: f64) -> Option<u64> {
+    let is_known = seconds >= 0.0 && seconds < (u64::MAX / 1_000_000_000) as f64;
+    // Apart, because an f64 cannot hold a Unix time in ns.
+    is_known.then(|| seconds.trunc() as u64 * 1_000_000_000 + (seconds.fract() * 1e9) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-28T10:00:01Z.
+    const AT_NS: u64 = 1_795_860_001_000_000_000;
+
+    #[test]
+    fn moments_are_read_and_local_times_are_not() {
+        for (line, expected) in [
+            ("2026-11-28T10:00:01Z x", Some(AT_NS)),
+            ("2026-11-28T11:00:01+01:00 x", Some(AT_NS)),
+            ("2026-11-28T10:00:01.000000+00:00 x", Some(AT_NS)),
+            ("2026-11-28T10:00:01.250Z x", Some(AT_NS + 250_000_000)),
+            ("2026-11-28T10:00:01 x", None),
+            ("2026-11-28 10:00:01 x", None),
+            ("Nov 28 10:00:01 x", None),
+            ("1969-12-31T00:00:00Z x", None),
+            ("2026-13-28T10:00:01Z x", None),
+            ("2026-11-28T10:00:01Z", None),
+            ("", None),
+        ] {
+            assert_eq!(leading(line.as_bytes()), expected, "{line}");
+        }
+        for text in ["2026-11-28 10:00:01+0000", "2026-11-28 12:30:01+0230"] {
+            assert_eq!(of(text.as_bytes()), Some(AT_NS), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_become_a_moment() {
+        assert_eq!(of_seconds(1_795_860_001.0), Some(AT_NS));
+        assert_eq!(of_seconds(1_795_860_001.25), Some(AT_NS + 250_000_000));
+        for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e12] {
+            assert_eq!(of_seconds(seconds), None);
+        }
+    }
+}
