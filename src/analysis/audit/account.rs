@@ -118,10 +118,11 @@ impl Group {
     ) -> io::Result<()> {
         while let Some(record) = delivered.head().filter(|record| self.has(record)) {
             let (delivery, _) = Delivery::decode(record.value);
-            if self.deliveries == 1 {
+            let is_judged = self.place != GroupPlace::Open;
+            if is_judged && self.deliveries == 1 {
                 findings.tasks.push(&self.task(TaskKind::Copy, self.named[0]))?;
             }
-            if self.deliveries > 0 {
+            if is_judged && self.deliveries > 0 {
                 findings.tasks.push(&self.task(TaskKind::Copy, delivery))?;
             }
             if !self.rows.values.is_empty() {
@@ -181,7 +182,8 @@ impl Account {
             }
             GroupPlace::Open => {}
         }
-        if group.deliveries > 1 {
+        // Where nothing is expected, a recipient may be sent many messages.
+        if group.place != GroupPlace::Open && group.deliveries > 1 {
             self.repeated += 1;
             self.extra_messages += group.deliveries - 1;
         }

@@ -11,6 +11,7 @@ use super::address::push_path;
 use super::checksum::ContentCheck;
 use super::delivery::{CopyReply, Delivery, number};
 use super::key::{Key, KeyKind, KeyRule};
+use super::log_join::encode_received;
 use super::names::FolderNames;
 use super::offender::{Fault, Offender, OffenderSorter};
 use crate::index::reading::PAYLOAD_BYTES_MAX;
@@ -198,7 +199,7 @@ impl<'a> DeliveryReader<'a> {
 
     fn push_by_id(&mut self, message: &ReadDelivery<'_>) -> io::Result<()> {
         let order = number(message.delivery.id);
-        let value = message.delivery.encoded();
+        let value = encode_received(&message.delivery, message.envelope.sink_name);
         for recipient in message.envelope.recipients() {
             self.address.clear();
             push_path(recipient.path, self.shared.rule.key.folding, &mut self.address);

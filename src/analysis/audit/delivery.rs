@@ -54,11 +54,10 @@ impl Delivery {
     pub fn decode(encoded: &[u8]) -> (Delivery, &[u8]) {
         let (octets, rest) = encoded.split_at(DELIVERY_BYTES);
         let eight = |at: usize| octets[at..at + 8].try_into().expect("eight octets");
-        let id = u64::from_be_bytes(eight(10));
         let delivery = Delivery {
             received_at_ns: u64::from_be_bytes(eight(0)),
             source: u16::from_be_bytes([octets[8], octets[9]]),
-            id: MessageId { segment: (id >> 32) as u32, slot: id as u32 },
+            id: id_of(u64::from_be_bytes(eight(10))),
             reply: if octets[18] == 0 { CopyReply::Acknowledged } else { CopyReply::Ambiguous },
         };
         (delivery, rest)
@@ -68,6 +67,11 @@ impl Delivery {
 /// An id as a number: ids sort by it.
 pub fn number(id: MessageId) -> u64 {
     u64::from(id.segment) << 32 | u64::from(id.slot)
+}
+
+/// The id that has a number.
+pub fn id_of(number: u64) -> MessageId {
+    MessageId { segment: (number >> 32) as u32, slot: number as u32 }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use std::io;
 
 use super::super::error::Error;
 use super::list::ListError;
+use super::logged::LoggedError;
 
 /// Why there is no audit.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum AuditError {
     /// The list can't be used.
     #[error(transparent)]
     List(#[from] ListError),
+    /// A log of the sender can't be used.
+    #[error(transparent)]
+    Log(#[from] LoggedError),
     /// Records can't be sorted.
     #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),

@@ -43,6 +43,8 @@ pub struct AuditFigures {
     pub order: Option<OrderFigures>,
     /// Only with --late-after.
     pub late: Option<LateFigures>,
+    /// Only with --sender-log.
+    pub sender_log: Option<LogFigures>,
     /// Messages that were accepted and could not be looked at.
     pub missing_messages: MissingMessages,
 }
@@ -137,4 +139,27 @@ pub struct LateFigures {
     pub late: u64,
     /// Messages that do not say when they were sent.
     pub without_time: u64,
+}
+
+/// What logs of the sender claim, beside what was received.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogFigures {
+    /// Lines of all logs.
+    pub lines: u64,
+    /// Lines that claim a delivery by an id of sinkd.
+    pub lines_with_id: u64,
+    /// Lines that can't be used.
+    pub bad_lines: u64,
+    /// Logs whose end is missing.
+    pub cut_logs: u64,
+    /// Deliveries that a log claims, and that were received.
+    pub confirmed: u64,
+    /// Claims about a delivery that another line claims, too.
+    pub repeated: u64,
+    /// Claims about messages that were received and not selected.
+    pub not_selected: u64,
+    /// Claims about what was not received.
+    pub only_in_log: u64,
+    /// Deliveries that no log claims.
+    pub not_in_log: u64,
 }

@@ -94,7 +94,14 @@ impl LogQuestion<'_> {
                 let claimed = Claimed::decode(record.value);
                 let address = record.key.to_vec();
                 claims.advance()?;
-                self.take_claim(id_of(order), &address, &claimed, &mut of_id, &mut tally, offenders)?;
+                self.take_claim(
+                    id_of(order),
+                    &address,
+                    &claimed,
+                    &mut of_id,
+                    &mut tally,
+                    offenders,
+                )?;
             }
             for one in of_id.iter().filter(|one| one.claims == 0) {
                 tally.not_in_log += 1;

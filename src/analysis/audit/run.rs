@@ -1,7 +1,9 @@
 //! An audit from the beginning to the end.
 use std::collections::HashSet;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::super::error::Error;
 use super::super::missing::MissingMessages;
@@ -18,6 +20,8 @@ use super::expectation::{Expectation, NumberRange};
 use super::figures::AuditFigures;
 use super::key::KeyKind;
 use super::list::{ListRule, ListTotals, RowRule, read_list};
+use super::log_join::{LogQuestion, LogTally};
+use super::logged::{LogsRead, read_logs};
 use super::names::FolderNames;
 use super::offender::{OffenderSorter, Offenders};
 use super::order::{OrderRule, OrderTally, check};
@@ -42,6 +46,10 @@ pub struct AuditQuestion<'a> {
     pub list: Option<ExpectedList<'a>>,
     /// Which numbers were to arrive, if keys are numbers and there is no list.
     pub numbers: NumberRange,
+    /// Logs of the sender.
+    pub logs: Vec<PathBuf>,
+    /// How far the clocks of these logs and of sinkd may be apart.
+    pub clocks_within: Duration,
     /// Whether numbers must arrive in their order.
     pub order: OrderRule,
     /// The messages that are meant; `None`: all of the span.
@@ -59,6 +67,8 @@ pub struct AuditQuestion<'a> {
 /// What an audit is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditStage {
+    /// Logs of the sender are read: octets done; their number is not known.
+    Logs,
     /// Envelopes are read: messages done, of how many.
     Envelopes,
     /// Messages that can settle something are read: how many are done; their number is not known.
@@ -73,12 +83,15 @@ pub struct Audit {
     pub offenders: Offenders,
     /// How the list was read.
     pub list: Option<ListTotals>,
+    /// How the logs were read.
+    pub logs: Option<LogsRead>,
     /// Why messages can't be read, for the first of them.
     pub damage: Vec<String>,
 }
 
 /// Shares of the memory, of 16: deliveries have the rest.
-const LIST_SHARE: usize = 6;
+const LIST_SHARE: usize = 5;
+const LOG_SHARE: usize = 2;
 const TASK_SHARE: usize = 1;
 const OFFENDER_SHARE: usize = 1;
 const BODY_SHARE: usize = 2;
@@ -98,6 +111,7 @@ pub fn audit(
     let list = question.list.take();
     let columns = list.as_ref().map_or(Vec::new(), |list| list.rule.must_contain.clone());
     let expectation = run.expectation(list, &question)?;
+    run.read_logs(&question, stop, watch)?;
     run.read_envelopes(&question, stop, watch)?;
     run.settle(expectation, &question)?;
     run.read_bodies(&question, &columns, stop, watch)?;
@@ -112,6 +126,10 @@ struct AuditRun {
     list: Option<ListTotals>,
     by_key: Vec<Sorted>,
     by_time: Vec<Sorted>,
+    by_id: Vec<Sorted>,
+    claims: Vec<Sorted>,
+    logs: Option<LogsRead>,
+    joined: LogTally,
     offenders: Vec<Sorted>,
     tasks: Vec<Sorted>,
     messages: MessageTally,
@@ -137,6 +155,10 @@ impl AuditRun {
             list: None,
             by_key: Vec::new(),
             by_time: Vec::new(),
+            by_id: Vec::new(),
+            claims: Vec::new(),
+            logs: None,
+            joined: LogTally::default(),
             offenders: Vec::new(),
             tasks: Vec::new(),
             messages: MessageTally::default(),
@@ -166,6 +188,24 @@ impl AuditRun {
         Ok(Expectation::List(rows))
     }
 
+    fn read_logs(
+        &mut self,
+        question: &AuditQuestion<'_>,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(AuditStage, u64, u64),
+    ) -> Result<(), AuditError> {
+        if question.logs.is_empty() {
+            return Ok(());
+        }
+        let mut claims = Sorter::new(question.memory_bytes / 16 * LOG_SHARE);
+        let folding = question.messages.key.folding;
+        let mut watch = |bytes| watch(AuditStage::Logs, bytes, 0);
+        let read = read_logs(&question.logs, folding, &mut claims, stop, &mut watch)?;
+        self.logs = Some(read);
+        self.claims.push(claims.finish());
+        ensure_running(stop)
+    }
+
     fn read_envelopes(
         &mut self,
         question: &AuditQuestion<'_>,
@@ -180,7 +220,7 @@ impl AuditRun {
             stop,
         };
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let others = LIST_SHARE + TASK_SHARE + OFFENDER_SHARE + BODY_SHARE;
+        let others = LIST_SHARE + LOG_SHARE + TASK_SHARE + OFFENDER_SHARE + BODY_SHARE;
         let memory = question.memory_bytes / 16 * (16 - others) / cores;
         let reader = || DeliveryReader::new(&shared, memory);
         let mut watch = |done, all| watch(AuditStage::Envelopes, done, all);
@@ -193,6 +233,7 @@ impl AuditRun {
             self.messages.add(&reader.tally);
             self.by_key.push(reader.by_key.finish());
             self.by_time.push(reader.by_time.finish());
+            self.by_id.push(reader.by_id.finish());
             self.offenders.push(reader.offenders.finish());
         }
         ensure_running(stop)
@@ -215,9 +256,32 @@ impl AuditRun {
             Ok((account, check(by_time, question.order, names, &mut offenders)?))
         })();
         (self.account, self.order) = settled.map_err(AuditError::Sort)?;
+        if self.logs.is_some() {
+            self.joined = self.join_logs(question, &mut offenders).map_err(AuditError::Sort)?;
+        }
         self.offenders.push(offenders.finish());
         self.tasks = tasks.finish();
         Ok(())
+    }
+
+    fn join_logs(
+        &mut self,
+        question: &AuditQuestion<'_>,
+        offenders: &mut OffenderSorter,
+    ) -> std::io::Result<LogTally> {
+        let (claims, received) =
+            (std::mem::take(&mut self.claims), std::mem::take(&mut self.by_id));
+        let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
+        let logs: Vec<String> =
+            question.logs.iter().map(|path| path.display().to_string()).collect();
+        let join = LogQuestion {
+            folders: &folders,
+            names: &question.names,
+            folding: question.messages.key.folding,
+            clocks_within: question.clocks_within,
+            logs: &logs,
+        };
+        join.join(claims, received, offenders)
     }
 
     fn read_bodies(
@@ -267,10 +331,13 @@ impl AuditRun {
             copies: &self.copies,
             bodies: &self.bodies,
             order: &self.order,
+            logs: self.logs.as_ref(),
+            joined: &self.joined,
         };
         let figures = figures(&evidence, missing);
         let offenders = Offenders::new(self.offenders).map_err(AuditError::Sort)?;
-        Ok(Audit { figures, offenders, list: self.list, damage: self.unread.damage })
+        let (list, logs, damage) = (self.list, self.logs, self.unread.damage);
+        Ok(Audit { figures, offenders, list, logs, damage })
     }
 }
 

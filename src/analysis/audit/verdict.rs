@@ -6,11 +6,13 @@ use super::bodies::BodyTally;
 use super::copies::CopyTally;
 use super::deliveries::{ContentRule, MessageRule, MessageTally};
 use super::figures::{
-    AuditFigures, ContentFigures, ExpectedFigures, LateFigures, OrderFigures, PersonFigures,
-    RepeatedFigures, Verdict,
+    AuditFigures, ContentFigures, ExpectedFigures, LateFigures, LogFigures, OrderFigures,
+    PersonFigures, RepeatedFigures, Verdict,
 };
 use super::key::KeyKind;
 use super::list::{ListTotals, RowRule};
+use super::log_join::LogTally;
+use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
 
 /// All that was found.
@@ -26,6 +28,9 @@ pub struct Evidence<'a> {
     pub copies: &'a CopyTally,
     pub bodies: &'a BodyTally,
     pub order: &'a OrderTally,
+    /// `None`: no log was given.
+    pub logs: Option<&'a LogsRead>,
+    pub joined: &'a LogTally,
 }
 
 /// The figures, with the verdict.
@@ -63,19 +68,38 @@ pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> Au
             late: messages.late,
             without_time: messages.without_time,
         }),
+        sender_log: evidence.logs.map(|logs| log_figures(logs, evidence.joined)),
         missing_messages,
+    }
+}
+
+fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
+    LogFigures {
+        lines: logs.lines,
+        lines_with_id: logs.lines_with_id,
+        bad_lines: logs.bad_lines,
+        cut_logs: logs.cut.len() as u64,
+        confirmed: joined.confirmed,
+        repeated: joined.repeated,
+        not_selected: joined.not_selected,
+        only_in_log: joined.only_in_log,
+        not_in_log: joined.not_in_log,
     }
 }
 
 impl Evidence<'_> {
     fn is_expecting(&self) -> bool {
+        self.is_expecting_recipients() || self.logs.is_some()
+    }
+
+    fn is_expecting_recipients(&self) -> bool {
         self.list.is_some() || self.rule.key.kind == KeyKind::Number
     }
 
     fn expected(&self) -> Option<ExpectedFigures> {
         let Account { repeated_rows, once, missing, unexpected, unexpected_messages, .. } =
             *self.account;
-        self.is_expecting().then(|| ExpectedFigures {
+        self.is_expecting_recipients().then(|| ExpectedFigures {
             column: self.list.map(|list| list.column.clone()),
             rows: self.list.map_or(0, |list| list.rows),
             bad_rows: self.list.map_or(0, |list| list.bad_rows),
@@ -128,6 +152,21 @@ impl Evidence<'_> {
             "message does not say when it was sent",
             "messages do not say when they were sent",
         );
+        if let Some(logs) = self.logs {
+            doubt(
+                logs.bad_lines,
+                "line of a sender's log can't be used",
+                "lines of a sender's log can't be used",
+            );
+            doubt(
+                logs.cut.len() as u64,
+                "sender's log has no end: it was cut, or is still being written",
+                "senders' logs have no end: they were cut, or are still being written",
+            );
+            if logs.lines_with_id == 0 {
+                doubts.push("no line of a sender's log has an ID of sinkd".into());
+            }
+        }
         if self.rule.content == ContentRule::Checked && messages.checked == 0 {
             doubts.push("no message has a checksum of its content".into());
         }
@@ -151,9 +190,13 @@ impl Evidence<'_> {
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
         let is_all_read = missing.messages == Some(0) && self.doubts.is_empty();
         let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
+        let is_log_whole = self.logs.is_some_and(|it| it.bad_lines == 0 && it.cut.is_empty());
         let is_certain = account.repeated > 0
+            || (is_all_read && self.joined.only_in_log > 0)
+            || (is_log_whole && self.joined.not_in_log > 0)
             || of_messages > 0
-            || (is_list_whole && account.unexpected + messages.without_key > 0)
+            || (is_list_whole && account.unexpected > 0)
+            || (self.is_expecting_recipients() && messages.without_key > 0)
             || (is_all_read && account.missing > 0);
         // Where nothing was expected or selected, the wrong file or span was named.
         let is_about_nothing = !self.is_expecting()

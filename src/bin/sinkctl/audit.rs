@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use sinkd::analysis::audit::{
-    Audit as Answer, AuditQuestion, AuditStage, ExpectedList, FolderNames, MeantMessages,
+    Audit as Answer, AuditQuestion, AuditStage, ExpectedList, FolderNames, LogsRead, MeantMessages,
     NumberRange, Verdict, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
@@ -37,8 +37,9 @@ struct NoVerdict(String);
 
 pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
     anyhow::ensure!(
-        wanted.expect.is_some() || wanted.sequence,
-        "expected something to compare with: --expect FILE (a CSV list of recipients) or --sequence"
+        wanted.expect.is_some() || wanted.sequence || !wanted.sender_logs.is_empty(),
+        "expected something to compare with: --expect FILE (a CSV list of recipients), --sequence \
+         or --sender-log FILE"
     );
     let spans = wanted.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -51,6 +52,8 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
         messages: wanted.message_rule()?,
         list: list.transpose()?,
         numbers: wanted.numbers.unwrap_or(NumberRange { first: None, last: None }),
+        logs: wanted.sender_logs.clone(),
+        clocks_within: wanted.clocks_within,
         order: wanted.order_rule(),
         rows: wanted.row_rule(),
         meant,
@@ -60,6 +63,7 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
     };
     let (mut envelopes, mut bodies) = (bar("messages"), bar("messages that need reading"));
     let mut watch = move |stage, done, all| match stage {
+        AuditStage::Logs => {}
         AuditStage::Envelopes => envelopes(done, all),
         AuditStage::Bodies => bodies(done, all),
     };
@@ -76,10 +80,13 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
 }
 
 fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
-    let Answer { figures, mut offenders, list, damage } = answer;
+    let Answer { figures, mut offenders, list, logs, damage } = answer;
     damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
     if let (Some(list), Some(path)) = (&list, &wanted.expect) {
         report_bad_rows(list, path);
+    }
+    if let Some(logs) = &logs {
+        report_logs(logs, &wanted.sender_logs);
     }
     let limit = wanted.limit.unwrap_or(if wanted.csv || wanted.json { u64::MAX } else { 10 });
     let mut listed = Listed::new(limit);
@@ -150,5 +157,20 @@ fn report_bad_rows(list: &sinkd::analysis::audit::ListTotals, path: &Path) {
     if more > 0 {
         let more = counted(more, "more row", "more rows");
         eprintln!("sinkctl: {}: {more} can't be used", path.display());
+    }
+}
+
+fn report_logs(logs: &LogsRead, paths: &[PathBuf]) {
+    for (log, bad) in &logs.faults {
+        eprintln!("sinkctl: {}:{}: {}", paths[*log].display(), bad.line, bad.reason);
+    }
+    let more = logs.bad_lines - logs.faults.len() as u64;
+    if more > 0 {
+        let more = counted(more, "more line", "more lines");
+        eprintln!("sinkctl: {more} of the sender's logs can't be used");
+    }
+    for log in &logs.cut {
+        let path = paths[*log].display();
+        eprintln!("sinkctl: {path}: its end is missing: it was cut, or is still being written");
     }
 }

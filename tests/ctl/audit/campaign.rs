@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-use crate::common::{Client, Sink, sinkctl};
+use crate::common::{Client, Sink, sinkctl_on};
 
 /// A sinkd with its data folder, and a place for lists.
 pub struct Campaign {
@@ -75,7 +75,11 @@ pub fn list(numbers: impl IntoIterator<Item = usize>) -> String {
 }
 
 pub fn audit(data: &Path, args: &[&str]) -> Said {
-    let (out, errors, code) = sinkctl(data, &[&["audit"], args].concat());
+    audit_on(&[data], args)
+}
+
+pub fn audit_on(folders: &[&Path], args: &[&str]) -> Said {
+    let (out, errors, code) = sinkctl_on(folders, &[&["audit"], args].concat());
     Said { out: String::from_utf8(out).unwrap(), errors, code }
 }
 

@@ -1,5 +1,5 @@
 //! Each kind of fault is found with its place, and nothing else is.
-use super::campaign::{Campaign, Said, about, address, audit, list};
+use super::campaign::{Campaign, Said, about, address, audit, audit_on, list};
 use crate::common::sinkctl;
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -191,11 +191,11 @@ fn several_folders_are_one_fleet() {
     (0..4).for_each(|n| drop(both[n % 2].send_to(&address(n), n)));
     both[1].send_to(&address(0), 0);
     let list = both[0].file("list.csv", list(0..4));
-    let second = both[1].data();
-    let args = ["--data", second.to_str().unwrap(), "--expect", &list];
-    let said = both[0].audit(&args);
+    let folders = [both[0].data(), both[1].data()];
+    let folders = [folders[0].as_path(), folders[1].as_path()];
+    let said = audit_on(&folders, &["--expect", &list]);
     assert!(said.out.starts_with("exactly once: no: 1 repeated\n"), "{}", said.out);
-    let json = both[0].audit(&[&args[..], &["--json"]].concat()).json();
+    let json = audit_on(&folders, &["--expect", &list, "--json"]).json();
     let messages = json["offenders"][0]["messages"].as_array().unwrap();
     let folders: Vec<_> = messages.iter().map(|it| it["folder"].as_str().unwrap()).collect();
     assert!(folders[0].ends_with("data") && folders[0] != folders[1], "{folders:?}");
@@ -203,10 +203,10 @@ fn several_folders_are_one_fleet() {
 
 #[test]
 fn what_is_damaged_removed_or_only_counted_leaves_the_question_open() {
-    let (campaign, list) = faulty();
-    let ids = ["1:0"];
-    let (_, _, code) = sinkctl(&campaign.data(), &[&["rm"][..], &ids].concat());
-    assert_eq!(code, 0);
+    let (mut campaign, list) = faulty();
+    let id = campaign.send_to(&address(0), 0);
+    let (_, errors, code) = sinkctl(&campaign.data(), &["rm", &id]);
+    assert_eq!(code, 0, "{errors}");
     let said = campaign.audit(&["--expect", &list, "--json"]);
     assert_eq!(said.code, 1, "a repeated one is certain: {}", said.out);
     assert!(said.json()["doubts"][0].as_str().unwrap().contains("1 removed"), "{}", said.out);
@@ -256,8 +256,6 @@ fn the_answer_does_not_depend_on_the_memory() {
     }
     let rows: String = (0..60).map(|n| format!("{filler}{},{n}\n", address(n))).collect();
     let list = campaign.file("list.csv", format!("email,name\n{rows}"));
-    let with = |memory: &str| {
-        campaign.audit(&["--expect", &list, "--csv", "--memory", memory]).out
-    };
+    let with = |memory: &str| campaign.audit(&["--expect", &list, "--csv", "--memory", memory]).out;
     assert_eq!(with("1M"), with("1G"));
 }

@@ -47,7 +47,8 @@ fn repeated_rows_are_counted_and_only_an_obstacle_on_request() {
 #[test]
 fn a_row_that_can_not_be_used_is_named_and_leaves_the_question_open() {
     let campaign = campaign(1);
-    let text = list(0..1) + "Bob <bob@example.com>,x\n\"odd\"x@example.com,y\nno address,z\none cell\n";
+    let text =
+        list(0..1) + "Bob <bob@example.com>,x\n\"a b\"@example.com,y\nno address,z\none cell\n";
     let list = campaign.file("list.csv", text);
     let said = campaign.audit(&["--expect", &list]);
     assert_eq!(said.code, 2, "{}", said.out);

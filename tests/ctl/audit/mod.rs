@@ -3,4 +3,5 @@
 mod campaign;
 mod faults;
 mod lists;
+mod logs;
 mod random;

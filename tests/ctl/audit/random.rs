@@ -29,7 +29,8 @@ fn figures_of_random_campaigns_equal_a_naive_recount() {
         expected.sort();
         expected.dedup();
         let of = |who: &String| got.get(who).copied().unwrap_or(0);
-        let count = |is: &dyn Fn(u64) -> bool| expected.iter().filter(|it| is(of(it))).count() as u64;
+        let count =
+            |is: &dyn Fn(u64) -> bool| expected.iter().filter(|it| is(of(it))).count() as u64;
         let unexpected = got.keys().filter(|who| !expected.contains(who));
         let numbers = [
             ("rows", rows.len() as u64),

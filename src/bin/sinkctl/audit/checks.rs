@@ -47,5 +47,11 @@ pub fn checks(figures: &AuditFigures) -> Vec<Check> {
     if let Some(late) = &figures.late {
         checks.push(Check::new(Fault::Late, "no message was late", late.late, "late"));
     }
+    if let Some(log) = &figures.sender_log {
+        let claim = "what the sender's log calls delivered was received";
+        checks.push(Check::new(Fault::OnlyInLog, claim, log.only_in_log, "only in the log"));
+        let claim = "what was received is in the sender's log";
+        checks.push(Check::new(Fault::NotInLog, claim, log.not_in_log, "not in the log"));
+    }
     checks
 }

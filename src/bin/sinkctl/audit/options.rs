@@ -80,6 +80,13 @@ pub struct Audit {
     pub late_after: Option<Duration>,
     #[command(flatten)]
     pub during: TimeRange,
+    /// Log of the sender, with the message IDs that sinkd replied: of Postfix, Exim, Haraka, KumoMTA
+    /// or PowerMTA, or other text, also compressed with gzip or zstd. May be repeated.
+    #[arg(long = "sender-log", value_name = "FILE")]
+    pub sender_logs: Vec<PathBuf>,
+    /// How far the clocks of a sender's log and of sinkd may differ.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = time)]
+    pub clocks_within: Duration,
     /// Memory for sorting; the rest goes to temporary files in $TMPDIR.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     pub memory: u64,
@@ -122,7 +129,10 @@ impl Audit {
                 let after_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
                 LateRule { field: field.clone(), after_us }
             }),
-            log: LogRule::Without,
+            log: match self.sender_logs.is_empty() {
+                true => LogRule::Without,
+                false => LogRule::Joined,
+            },
         })
     }
 

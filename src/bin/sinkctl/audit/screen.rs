@@ -86,6 +86,14 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
         add(late.checked, "messages with the time sent");
         add(late.late, "late");
     }
+    if let Some(log) = &figures.sender_log {
+        add(log.lines_with_id, "lines of the sender's log with an ID of sinkd");
+        add(log.confirmed, "deliveries confirmed by the log");
+        add_if(&mut add, log.repeated, "claims that another line repeats");
+        add_if(&mut add, log.not_selected, "claims about messages that were not selected");
+        add(log.only_in_log, "only in the log");
+        add(log.not_in_log, "not in the log");
+    }
     lines
 }
 
