@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`
-and `connections` from what is below.
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`,
+`connections` and `recipient_list` from what is below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
 """
@@ -169,6 +169,15 @@ seed("sender_log", "zstd_skippable", b"\x53\x2a\x4d\x18\x02\x00\x00\x00ab" + KUM
 seed("sender_log", "gzip_cut", (ROOT.parent / "tests/logs/postfix-lmtp.log.1.gz").read_bytes()[:-9])
 seed("sender_log", "times", b"250 2.0.0 Ok 10:00\n250 Ok 4294967296:0\n'Ok 1:2', 'Ok 1:3'\n250 Ok 17:3")
 seed("sender_log", "noise", b"\xef\xbb\xbf\0\0\r\n\xff 250 2.0.0 Ok 17:3 \xe4@b.example\r\r\n{\"a\":\"Ok 1:2\"")
+
+# Lists of recipients as they are exported, and what is wrong in each way.
+seed("recipient_list", "plain", b"email,name\nada@example.com,Ada\nbob@example.com,Bob\nada@example.com,Ada\n")
+seed("recipient_list", "spreadsheet", b"\xef\xbb\xbf\"Email\";\"name\"\r\n\"\"\"a b\"\"@example.com\";\"Ada\r\nL.\"\r\n\r\n")
+seed("recipient_list", "numbers", b"recipient\n000042\n43\n-1\n99999999999999999999\n")
+seed("recipient_list", "faults", b"email,name\nAda <ada@example.com>,x\na@b@c,y\n,z\none cell\n\"a\"@example.com,\xfc\n")
+seed("recipient_list", "domains", "rcpt_to,name\nada@b\u00fccher.example,x\nada@\u202e.example,y\n".encode())
+seed("recipient_list", "open_quote", b"email,name\n\"ada@example.com,Ada\nbob@example.com,Bob\n")
+seed("recipient_list", "utf_16", "email\nada@example.com\n".encode("utf-16"))
 
 if STALE:
     print("not as it would be made, run fuzz/make_seeds.py:", *STALE, sep="\n", file=sys.stderr)

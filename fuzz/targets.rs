@@ -29,6 +29,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },
     Target { name: "connections", check: sinkd::stats::check_batches, seeds: &["connections"] },
     Target {
+        name: "recipient_list",
+        check: sinkd::analysis::audit::testkit::check_list,
+        seeds: &["recipient_list"],
+    },
+    Target {
         name: "sender_log",
         check: sinkd::analysis::sender_log::testkit::check_sender_log,
         seeds: &["sender_log"],

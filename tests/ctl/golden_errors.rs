@@ -216,6 +216,28 @@ const LINES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Audits",
+        &[
+            "sinkctl --data mail audit",
+            "sinkctl --data mail audit --expect nowhere.csv",
+            "sinkctl --data mail audit --expect bare.csv",
+            "sinkctl --data mail audit --expect list.csv --must-contain nam",
+            "sinkctl --data mail audit --expect list.csv --column Name",
+            "sinkctl --data mail audit --expect list.csv",
+            "sinkctl --data empty audit --expect list.csv",
+            "sinkctl --data mail audit --expect list.csv --separator ab",
+            "sinkctl --data mail audit --expect list.csv --key name",
+            "sinkctl --data mail audit --expect list.csv --key-match (",
+            "sinkctl --data mail audit --sequence --numbers 9-1",
+            "sinkctl --data mail audit --in-order",
+            "sinkctl --data mail audit --expect list.csv --late-after 1h",
+            "sinkctl --data mail audit --expect list.csv --memory 1K",
+            "sinkctl --data mail audit --expect list.csv --csv --json",
+            "sinkctl --data mail audit --sender-log nowhere.log",
+            "sinkctl --data mail audit --sender-log list.csv",
+        ],
+    ),
+    (
         "Sending",
         &[
             "sinkctl blast",
@@ -285,6 +307,8 @@ fn every_error_of_the_command_line_is_as_in_its_golden_file() {
     folders.write("value.toml", "[server]\nworkers = \"many\"\n");
     folders.write("unknown.eml", "Subject: {{nothing}}\n\nx\n");
     folders.write("rows.txt", "not a row\n");
+    folders.write("bare.csv", "b@example.org\n");
+    folders.write("list.csv", "email,name\nb@example.org,B\nBob <bob@example.org>,C\nonly\n");
     let mut page = String::from(
         "# Errors\n\nWhat a user reads where a command line is wrong, with the exit code.\n\
          `UPDATE_GOLDEN=1 cargo test --test ctl golden` writes this file anew.\n",

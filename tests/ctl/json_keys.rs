@@ -364,12 +364,32 @@ fn sum_up(seen: &mut Seen, stage: &Stage) {
     seen.run("sinkctl compare", &[a], &["compare", other, one]);
 }
 
+/// Some that were expected, and much that was not.
+fn audits(seen: &mut Seen, stage: &Stage) {
+    let (a, b): (&Path, &Path) = (&stage.a, &stage.b);
+    let file = |name: &str, text: &str| {
+        let path = stage._place.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let list = file("list.csv", "email,name\nnobody@example.com,x\nb@b.test,not in it\n");
+    let log = file("mail.log", "2026-11-28T10:00:00Z to=<x@y.example> 250 2.0.0 Ok 4000000000:1\n");
+    let expect = ["audit", "--expect", &list];
+    let checks = ["--check-content", "--sent-field", "X-Sent", "--late-after", "0s"];
+    let more = [&checks[..], &["--must-contain", "name", "--sender-log", &log]].concat();
+    seen.run("sinkctl audit", &[a, b], &[&expect[..], &more].concat());
+    seen.run("sinkctl audit", &[a], &[&expect[..], &["--since", "1d"]].concat());
+    seen.run("sinkctl audit", &[a], &["audit", "--sender-log", &log]);
+    seen.run("sinkctl audit", &[a, b], &["audit", "--sequence", "--in-order"]);
+}
+
 #[test]
 fn every_key_in_real_output_is_documented_and_every_documented_key_is_in_real_output() {
     let mut seen = Seen::none();
     let stage = Stage::fill(&mut seen);
     read(&mut seen, &stage);
     sum_up(&mut seen, &stage);
+    audits(&mut seen, &stage);
     let folder: &[&Path] = &[&stage.a];
     assert_eq!(sinkctl_on(folder, &["mark", "half way"]).2, 0);
     seen.run("sinkctl runs", folder, &["runs"]);

@@ -34,6 +34,7 @@ mod order;
 mod run;
 mod said;
 mod tasks;
+pub mod testkit;
 mod verdict;
 
 pub use address::{AddressFolding, LocalCase, PlusPart};

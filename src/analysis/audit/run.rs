@@ -109,12 +109,11 @@ pub fn audit(
 ) -> Result<Audit, AuditError> {
     let mut run = AuditRun::open(selection)?;
     let list = question.list.take();
-    let columns = list.as_ref().map_or(Vec::new(), |list| list.rule.must_contain.clone());
     let expectation = run.expectation(list, &question)?;
     run.read_logs(&question, stop, watch)?;
     run.read_envelopes(&question, stop, watch)?;
     run.settle(expectation, &question)?;
-    run.read_bodies(&question, &columns, stop, watch)?;
+    run.read_bodies(&question, stop, watch)?;
     run.finish(selection, &question)
 }
 
@@ -124,6 +123,8 @@ struct AuditRun {
     noted: Vec<HashSet<MessageId>>,
     unread: Unread,
     list: Option<ListTotals>,
+    /// Columns whose values messages must contain.
+    columns: Vec<String>,
     by_key: Vec<Sorted>,
     by_time: Vec<Sorted>,
     by_id: Vec<Sorted>,
@@ -153,6 +154,7 @@ impl AuditRun {
             noted,
             unread,
             list: None,
+            columns: Vec::new(),
             by_key: Vec::new(),
             by_time: Vec::new(),
             by_id: Vec::new(),
@@ -184,6 +186,7 @@ impl AuditRun {
         let mut sorter = Sorter::new(question.memory_bytes / 16 * LIST_SHARE);
         let totals = read_list(list.input, &list.rule, &question.messages.key, &mut sorter)?;
         self.list = Some(totals);
+        self.columns = list.rule.must_contain;
         let rows = Merge::new([sorter.finish()]).map_err(AuditError::Sort)?;
         Ok(Expectation::List(rows))
     }
@@ -287,7 +290,6 @@ impl AuditRun {
     fn read_bodies(
         &mut self,
         question: &AuditQuestion<'_>,
-        columns: &[String],
         stop: &AtomicBool,
         watch: &mut dyn FnMut(AuditStage, u64, u64),
     ) -> Result<(), AuditError> {
@@ -295,7 +297,7 @@ impl AuditRun {
         let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
         let bodies = BodyQuestion {
             folders: &folders,
-            columns,
+            columns: &self.columns,
             names: &question.names,
             memory_bytes: memory * BODY_SHARE,
             stop,
@@ -326,6 +328,7 @@ impl AuditRun {
             row_rule: question.rows,
             doubts: &question.doubts,
             list: self.list.as_ref(),
+            columns: &self.columns,
             messages: &self.messages,
             account: &self.account,
             copies: &self.copies,

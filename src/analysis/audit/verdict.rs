@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     /// Why the messages that were selected may not be all that are meant.
     pub doubts: &'a [String],
     pub list: Option<&'a ListTotals>,
+    /// Columns whose values messages must contain.
+    pub columns: &'a [String],
     pub messages: &'a MessageTally,
     pub account: &'a Account,
     pub copies: &'a CopyTally,
@@ -47,7 +49,7 @@ pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> Au
         delivered: account.delivered,
         repeated: repeated(account, evidence.copies),
         without_key: messages.without_key,
-        persons: (bodies.persons + bodies.not_stored > 0).then_some(PersonFigures {
+        persons: (!evidence.columns.is_empty()).then_some(PersonFigures {
             checked: bodies.persons,
             wrong: bodies.wrong,
             not_stored: bodies.not_stored,
@@ -190,7 +192,9 @@ impl Evidence<'_> {
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
         let is_all_read = missing.messages == Some(0) && self.doubts.is_empty();
         let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
-        let is_log_whole = self.logs.is_some_and(|it| it.bad_lines == 0 && it.cut.is_empty());
+        let is_log_whole = self
+            .logs
+            .is_some_and(|it| it.lines_with_id > 0 && it.bad_lines == 0 && it.cut.is_empty());
         let is_certain = account.repeated > 0
             || (is_all_read && self.joined.only_in_log > 0)
             || (is_log_whole && self.joined.not_in_log > 0)

@@ -1,0 +1,7 @@
+//! Any octets are read as a list of recipients, each row taken or named with its line.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check("recipient_list", bytes));
