@@ -137,7 +137,7 @@ impl<'a> Campaign<'a> {
             }
         }
         for (n, to) in (first_sequence + messages..).zip(&self.options.unexpected) {
-            let (addresses, names) = ([to.clone()], ["Nobody of the list".to_owned()]);
+            let (addresses, names) = ([to.clone()], ["Stranger".to_owned()]);
             let copy = Copy { sequence: n, addresses: &addresses, names: &names };
             draft.compose(&copy, self.options.body_bytes as usize, output.now_ns())?;
             output.store(&draft.envelope, &draft.content)?;
