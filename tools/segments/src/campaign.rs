@@ -67,7 +67,7 @@ struct Copy<'a> {
 impl<'a> Campaign<'a> {
     /// Errors: a fault is planted for a recipient who does not exist, or two for the same one.
     pub fn new(options: &'a Options) -> anyhow::Result<Campaign<'a>> {
-        let count = options.messages.checked_mul(options.recipients).unwrap_or(u64::MAX);
+        let count = options.messages.saturating_mul(options.recipients);
         let fits = options.first.checked_add(count).is_some_and(|end| end - 1 <= NUMBER_MAX);
         ensure!(fits, "numbers of recipients have ten digits at most");
         let mut campaign = Campaign {
