@@ -138,7 +138,7 @@ fn top_wants_a_terminal() {
 #[test]
 fn a_closed_pipe_is_quiet() {
     let (data, _) = folder_with(40);
-    for args in [&["ls"][..], &["tail", "-f"], &["cat", "latest"]] {
+    for args in [&["ls"][..], &["ls", "--csv"], &["tail", "-f"], &["cat", "latest"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sinkctl"))
             .arg("--data")
             .arg(data.path())

@@ -10,6 +10,7 @@ mod claims;
 mod cli;
 mod compare;
 mod copied;
+mod csv;
 mod damage;
 mod folders;
 mod generated;

@@ -33,6 +33,7 @@ from readers import readers_agree  # noqa: E402
 from sending import blasts_can_be_checked  # noqa: E402
 from sink import Sink  # noqa: E402
 from stalls import stalls_are_seen  # noqa: E402
+from tables import duckdb_reads_tables  # noqa: E402
 from tour import the_tour_is_as_it_says  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
@@ -41,7 +42,7 @@ CLIENTS += by_sinkctl.CLIENTS
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
-          scanners_find_nothing, printed_lines_work]
+          scanners_find_nothing, printed_lines_work, duckdb_reads_tables]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

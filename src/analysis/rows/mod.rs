@@ -1,5 +1,6 @@
 //! Messages of one folder or of several as rows: in the order of their arrival, or those that a
 //! query matches. A reader holds one row at a time, whatever the number of messages.
+mod column;
 mod contents;
 mod envelope_row;
 mod list;
@@ -9,6 +10,7 @@ mod queries;
 mod reader;
 mod row;
 
+pub use column::{Column, Columns};
 pub use contents::{ContentSource, Contents};
 pub use envelope_row::{EnvelopeRow, FinalReply, TlsRow};
 pub use list::{ListQuery, RowList};

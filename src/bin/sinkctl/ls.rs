@@ -10,7 +10,7 @@ use crate::base::data::{names, worst};
 use crate::base::left_out::{Omissions, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::count;
 
@@ -35,25 +35,26 @@ pub struct Ls {
     pub reverse: bool,
     #[command(flatten)]
     pub during: TimeRange,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub rows: RowOptions,
 }
 
 pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
     let mut left_out: Vec<Omissions> = folders.iter().map(|_| Omissions::default()).collect();
     let mut listed = Listed::default();
+    let format = ls.rows.format(folders.len());
+    RowPrinter::new(&format, out).print_header()?;
     let attempts = retry_while_pruned(&mut folders, |folders| {
         let attempt;
-        (attempt, listed) = list(folders, ls, &mut left_out, out)?;
+        (attempt, listed) = list(folders, ls, &mut left_out, &mut RowPrinter::new(&format, out))?;
         Ok::<_, anyhow::Error>(attempt)
     })?;
     match folders.iter().map(Folder::only_counted).sum() {
         0 => {}
         n => {
             let messages = counted(n, "message that was", "messages that were");
-            match ls.json {
-                // Not among the objects, which are messages.
+            match ls.rows.is_for_program() {
+                // Not among the rows, which are messages.
                 true => eprintln!("sinkctl: and {messages} only counted"),
                 false => writeln!(out, "and {messages} only counted")?,
             }
@@ -73,7 +74,7 @@ fn list(
     folders: &[Folder],
     ls: &Ls,
     left_out: &mut [Omissions],
-    out: &mut Out,
+    printer: &mut RowPrinter<'_>,
 ) -> anyhow::Result<(Attempt, Listed)> {
     let query = ListQuery {
         spans: &ls.during.spans_of(folders)?,
@@ -86,8 +87,6 @@ fn list(
     for (n, damage) in rows.take_damage() {
         left_out[n].report_error(&damage);
     }
-    let format = if ls.json { RowFormat::Json } else { RowFormat::Line };
-    let mut printer = RowPrinter { format, out };
     for (n, row) in rows.by_ref() {
         printer.print(row.map(Some), &mut left_out[n])?;
     }

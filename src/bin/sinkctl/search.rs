@@ -17,7 +17,7 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::query_words::QueryWords;
-use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::count;
 
@@ -42,9 +42,8 @@ pub struct Search {
     /// Print only message IDs, one per line.
     #[arg(long, group = "form")]
     pub ids: bool,
-    /// Print one JSON object per line.
-    #[arg(long, group = "form")]
-    pub json: bool,
+    #[command(flatten)]
+    pub rows: RowOptions,
 }
 
 pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
@@ -58,6 +57,8 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
         indexed_only: search.indexed_only,
         stop: &stop,
     };
+    let format = search.rows.format(folders.len());
+    RowPrinter::new(&format, out).print_header()?;
     let interruptible = Interruptible::new(&stop)?;
     let (mut found, mut is_cut) = (Matches::default(), false);
     let mut damage: Vec<_> = folders.iter().map(|_| Omissions::default()).collect();
@@ -69,8 +70,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
             true => found.searched > 0,
             false => {
                 let ids = found.hits.iter().map(|(n, hit)| (*n, hit.id));
-                let format = if search.json { RowFormat::Json } else { RowFormat::Line };
-                let mut printer = RowPrinter { format, out };
+                let mut printer = RowPrinter::new(&format, out);
                 printer.print_ids(folders, ids, &mut damage, &mut |_| {})? > 0
             }
         };
@@ -116,7 +116,7 @@ fn cut(found: &mut Matches, search: &Search) -> bool {
 
 /// Whether rows are printed for a person.
 fn is_list(search: &Search) -> bool {
-    !search.json && !search.ids && !search.count
+    !search.rows.is_for_program() && !search.ids && !search.count
 }
 
 /// Ids, or the number of matches.

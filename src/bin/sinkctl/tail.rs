@@ -11,7 +11,7 @@ use sinkd::log::reader::{Folder, NewMessages, PassedOver, ReadError, Span};
 
 use crate::base::left_out::{Omissions, finding_of, report_passed_over};
 use crate::base::outcome::{Finding, Out};
-use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::row::{RowFormat, RowPer, RowPrinter};
 use crate::base::value::count;
 
 /// Stores to a map wake no thread, so the live pages are read this often: a person sees no delay,
@@ -133,5 +133,6 @@ fn print(
 }
 
 fn printer<'a>(tail: &Tail, out: &'a mut Out) -> RowPrinter<'a> {
-    RowPrinter { format: if tail.json { RowFormat::Json } else { RowFormat::Line }, out }
+    const JSON: &RowFormat = &RowFormat::Json(RowPer::Message);
+    RowPrinter::new(if tail.json { JSON } else { &RowFormat::Line }, out)
 }

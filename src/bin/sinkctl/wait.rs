@@ -10,7 +10,7 @@ use crate::base::data::worst;
 use crate::base::left_out::Omissions;
 use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
-use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::row::{RowFormat, RowPer, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::{count, time};
 use crate::search::{parse, report_incomplete};
@@ -82,8 +82,8 @@ fn print(
 ) -> anyhow::Result<()> {
     let mut unshown: Vec<_> = folders.iter().map(|_| Omissions::default()).collect();
     let mut pruned = |id| eprintln!("sinkctl: {id} matched, but was pruned or removed since");
-    let format = if wait.json { RowFormat::Json } else { RowFormat::Line };
-    let mut printer = RowPrinter { format, out };
+    let format = if wait.json { RowFormat::Json(RowPer::Message) } else { RowFormat::Line };
+    let mut printer = RowPrinter::new(&format, out);
     printer.print_ids(folders, matching.iter().copied(), &mut unshown, &mut pruned)?;
     Ok(())
 }

@@ -126,7 +126,7 @@ mod tests {
             match search(line) {
                 Ok(found) => {
                     assert_eq!(
-                        (found.query.text().as_str(), found.json),
+                        (found.query.text().as_str(), found.rows.json),
                         (query, is_json),
                         "{line}"
                     )

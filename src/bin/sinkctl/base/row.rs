@@ -1,7 +1,8 @@
-//! How rows of messages look: one line for a person, one JSON object for a program.
+//! How rows of messages look: one line for a person, a JSON object or a line of CSV for a program.
 use std::io::Write;
 
-use sinkd::analysis::rows::{ContentSource, EnvelopeRow, MessageRow, RowReader};
+use clap::Args;
+use sinkd::analysis::rows::{Columns, ContentSource, EnvelopeRow, MessageRow, RowReader};
 use sinkd::log::MessageId;
 use sinkd::log::reader::{Folder, ReadError};
 
@@ -10,20 +11,92 @@ use crate::base::left_out::Omissions;
 use crate::base::outcome::Out;
 use crate::base::print::harmless;
 
+/// Bytes of a line of CSV that are gathered before they are moved on.
+const CSV_BUFFER_BYTES: usize = 1 << 10;
+
+/// How rows are printed for programs.
+#[derive(Debug, Args)]
+pub struct RowOptions {
+    /// Print one JSON object per line.
+    #[arg(long, groups = ["form", "rows"])]
+    pub json: bool,
+    /// Print CSV: a header line, and one line per message.
+    #[arg(long, groups = ["form", "rows"])]
+    pub csv: bool,
+    /// Columns of the CSV, in this order; the keys of --json [default: id, received_at, mail_from,
+    /// rcpt_to, size, flags, session, client, subject, message_id, content_hash, sequence; with
+    /// several --data also folder].
+    #[arg(long, value_name = "NAME,...", requires = "csv")]
+    pub columns: Option<Columns>,
+    /// Print one row per recipient: rcpt_to has one path in each.
+    #[arg(long, requires = "rows")]
+    pub per_recipient: bool,
+}
+
+impl RowOptions {
+    /// How rows of that many folders are printed.
+    pub fn format(&self, folders: usize) -> RowFormat {
+        if self.json {
+            return RowFormat::Json(self.per());
+        }
+        if !self.csv {
+            return RowFormat::Line;
+        }
+        let columns = self.columns.clone().unwrap_or_else(|| Columns::usual(folders));
+        match self.per() {
+            RowPer::Message => RowFormat::Csv(RowPer::Message, columns),
+            RowPer::Recipient => RowFormat::Csv(RowPer::Recipient, columns.per_recipient()),
+        }
+    }
+
+    /// Whether a program reads the rows.
+    pub fn is_for_program(&self) -> bool {
+        self.json || self.csv
+    }
+
+    fn per(&self) -> RowPer {
+        if self.per_recipient { RowPer::Recipient } else { RowPer::Message }
+    }
+}
+
 /// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum RowFormat {
     Line,
-    Json,
+    Json(RowPer),
+    Csv(RowPer, Columns),
+}
+
+/// What has a row of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowPer {
+    Message,
+    /// Each forward-path, repeats kept; a message without any has one row.
+    Recipient,
 }
 
 /// Prints rows.
 pub struct RowPrinter<'a> {
-    pub format: RowFormat,
-    pub out: &'a mut Out,
+    format: &'a RowFormat,
+    out: &'a mut Out,
+    /// A line of CSV; used again for the next one.
+    line: Vec<u8>,
 }
 
-impl RowPrinter<'_> {
+impl<'a> RowPrinter<'a> {
+    /// A printer for some of the rows.
+    pub fn new(format: &'a RowFormat, out: &'a mut Out) -> RowPrinter<'a> {
+        RowPrinter { format, out, line: Vec::new() }
+    }
+
+    /// Prints what stands once before all rows: the header of CSV.
+    pub fn print_header(&mut self) -> anyhow::Result<()> {
+        match self.format {
+            RowFormat::Csv(_, columns) => self.csv_line(columns.names()),
+            RowFormat::Line | RowFormat::Json(_) => Ok(()),
+        }
+    }
+
     /// Prints a message, or reports why it can't be read. Returns the number of messages that this
     /// accounts for: 0 if it was pruned meanwhile.
     pub fn print(
@@ -31,15 +104,50 @@ impl RowPrinter<'_> {
         row: Result<Option<MessageRow>, ReadError>,
         left_out: &mut Omissions,
     ) -> anyhow::Result<u64> {
-        match (row, self.format) {
-            (Ok(Some(row)), RowFormat::Json) => {
-                writeln!(self.out, "{}", serde_json::to_string(&row)?)?;
+        let mut row = match row {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(0),
+            Err(error) => {
+                left_out.report_error(&error);
+                return Ok(1);
             }
-            (Ok(Some(row)), RowFormat::Line) => writeln!(self.out, "{}", line(&row))?,
-            (Ok(None), _) => return Ok(0),
-            (Err(error), _) => left_out.report_error(&error),
+        };
+        let (RowFormat::Csv(per, _) | RowFormat::Json(per)) = self.format else {
+            writeln!(self.out, "{}", line(&row))?;
+            return Ok(1);
+        };
+        if *per == RowPer::Message || row.envelope.rcpt_to.len() < 2 {
+            self.print_row(&row)?;
+            return Ok(1);
+        }
+        for path in std::mem::take(&mut row.envelope.rcpt_to) {
+            row.envelope.rcpt_to = vec![path];
+            self.print_row(&row)?;
         }
         Ok(1)
+    }
+
+    fn print_row(&mut self, row: &MessageRow) -> anyhow::Result<()> {
+        match self.format {
+            RowFormat::Line => writeln!(self.out, "{}", line(row))?,
+            RowFormat::Json(_) => writeln!(self.out, "{}", serde_json::to_string(row)?)?,
+            RowFormat::Csv(_, columns) => self.csv_line(columns.cells(row))?,
+        }
+        Ok(())
+    }
+
+    /// Control characters stay as they are, inside quotes: a program reads them.
+    fn csv_line(&mut self, cells: impl Iterator<Item = impl AsRef<str>>) -> anyhow::Result<()> {
+        self.line.clear();
+        let mut builder = csv::WriterBuilder::new();
+        let mut csv =
+            builder.buffer_capacity(CSV_BUFFER_BYTES).from_writer(std::mem::take(&mut self.line));
+        for cell in cells {
+            csv.write_field(cell.as_ref())?;
+        }
+        csv.write_record(None::<&[u8]>)?;
+        self.line = csv.into_inner().map_err(|error| error.into_error())?;
+        Ok(self.out.write_all(&self.line)?)
     }
 
     /// Prints messages of several folders by their ids, as they are now. Returns how many there

@@ -1,0 +1,263 @@
+//! The cells of a row: what CSV has of a message, by the names of the keys of `--json`.
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::nearest::unknown;
+use super::super::unexpected::Unexpected;
+use super::envelope_row::TlsRow;
+use super::row::MessageRow;
+
+/// Separates the values of a list in a cell.
+const SEPARATOR: char = ';';
+
+/// One column: a key of the table *message* in docs/json.md, `tls.version` for keys of the object
+/// `tls`.
+#[derive(Clone, Copy)]
+pub struct Column {
+    name: &'static str,
+    cell: fn(&MessageRow) -> Cow<'_, str>,
+}
+
+/// All columns, in the order of docs/json.md.
+const COLUMNS: &[Column] = &[
+    Column { name: "folder", cell: |row| text(&row.folder) },
+    Column { name: "id", cell: |row| (&row.envelope.id).into() },
+    Column { name: "received_at", cell: |row| (&row.envelope.received_at).into() },
+    Column { name: "mail_from", cell: |row| (&row.envelope.mail_from).into() },
+    Column { name: "rcpt_to", cell: |row| list(&row.envelope.rcpt_to) },
+    Column { name: "size", cell: |row| number(row.envelope.size) },
+    Column { name: "store", cell: |row| row.envelope.store.into() },
+    Column { name: "flags", cell: |row| list(&row.envelope.flags) },
+    Column { name: "deviations", cell: |row| list(&row.envelope.deviations) },
+    Column { name: "reply", cell: |row| (&row.envelope.reply).into() },
+    Column { name: "transaction_us", cell: |row| number(row.envelope.transaction_us) },
+    Column { name: "session", cell: |row| (&row.envelope.session).into() },
+    Column { name: "client", cell: |row| (&row.envelope.client).into() },
+    Column { name: "peer", cell: |row| text(&row.envelope.peer) },
+    Column { name: "listener", cell: |row| (&row.envelope.listener).into() },
+    Column { name: "sink", cell: |row| text(&row.envelope.sink) },
+    Column { name: "user", cell: |row| text(&row.envelope.user) },
+    Column { name: "auth", cell: |row| text(&row.envelope.auth) },
+    Column { name: "tls.version", cell: |row| tls(row, |tls| (&tls.version).into()) },
+    Column { name: "tls.cipher", cell: |row| tls(row, |tls| (&tls.cipher).into()) },
+    Column { name: "tls.server_name", cell: |row| tls(row, |tls| text(&tls.server_name)) },
+    Column { name: "tls.client_subject", cell: |row| tls(row, |tls| text(&tls.client_subject)) },
+    Column { name: "tls.resumed", cell: |row| tls(row, |tls| tls.resumed.to_string().into()) },
+    Column { name: "tls.handshake_us", cell: |row| tls(row, |tls| number(tls.handshake_us)) },
+    Column { name: "subject", cell: |row| text(&row.contents.subject) },
+    Column { name: "message_id", cell: |row| text(&row.contents.message_id) },
+    Column {
+        name: "file_names",
+        cell: |row| row.contents.file_names.as_deref().map_or("".into(), list),
+    },
+    Column { name: "content_hash", cell: |row| text(&row.contents.content_hash) },
+    Column { name: "sequence", cell: |row| row.contents.sequence.map_or("".into(), number) },
+];
+
+/// What a person or a join asks for first; the envelope in detail is there on request.
+const USUAL: &str = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,\
+                     message_id,content_hash,sequence";
+
+/// The columns of a table, in their order; each at most once.
+#[derive(Debug, Clone)]
+pub struct Columns(Vec<Column>);
+
+impl Columns {
+    /// The columns where none are chosen; with the folder where there are several.
+    pub fn usual(folders: usize) -> Columns {
+        let folder = if folders > 1 { "folder," } else { "" };
+        format!("{folder}{USUAL}").parse().expect("the usual columns are columns")
+    }
+
+    /// The same columns for rows of one recipient each: its path stands in `rcpt_to` as it was
+    /// sent, because it is compared with lists.
+    pub fn per_recipient(mut self) -> Columns {
+        for column in self.0.iter_mut().filter(|column| column.name == "rcpt_to") {
+            column.cell = |row| row.envelope.rcpt_to.first().map_or("".into(), |path| path.into());
+        }
+        self
+    }
+
+    /// The names, for the header.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().map(|column| column.name)
+    }
+
+    /// The cells of a row, unquoted. Null is empty text; the values of a list are separated by
+    /// `;`, with a backslash before a `;` or a backslash inside a value.
+    ///
+    /// Cells are what the mail says, octet for octet, also where a spreadsheet takes them for a
+    /// formula (`=`, `+`, `-`, `@`). A quote before them would make `=tag@example.org` another
+    /// address, and a join with a sender's list would report it missing. What opens the file
+    /// decides: DuckDB runs no cell, and spreadsheets import columns as text when told to.
+    pub fn cells<'a>(&'a self, row: &'a MessageRow) -> impl Iterator<Item = Cow<'a, str>> {
+        self.0.iter().map(|column| (column.cell)(row))
+    }
+}
+
+impl FromStr for Columns {
+    type Err = Unexpected;
+
+    fn from_str(text: &str) -> Result<Columns, Unexpected> {
+        let mut columns = Vec::<Column>::new();
+        for name in text.split(',') {
+            let column = COLUMNS.iter().find(|column| column.name == name);
+            let names = || COLUMNS.iter().map(|column| column.name);
+            let column = column.ok_or_else(|| unknown("column", name, names()))?;
+            if columns.iter().any(|earlier| earlier.name == name) {
+                return Err(Unexpected::new("each column once", text));
+            }
+            columns.push(*column);
+        }
+        Ok(Columns(columns))
+    }
+}
+
+impl fmt::Debug for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn text(value: &Option<String>) -> Cow<'_, str> {
+    value.as_deref().unwrap_or_default().into()
+}
+
+fn number<'a>(value: impl Into<u64>) -> Cow<'a, str> {
+    value.into().to_string().into()
+}
+
+fn tls<'a>(row: &'a MessageRow, cell: fn(&'a TlsRow) -> Cow<'a, str>) -> Cow<'a, str> {
+    row.envelope.tls.as_ref().map_or("".into(), cell)
+}
+
+/// The values of a list in one cell. They stay exact: what separates values is escaped in them.
+fn list<S: AsRef<str>>(values: &[S]) -> Cow<'_, str> {
+    let is_plain = |value: &S| !value.as_ref().contains([SEPARATOR, '\\']);
+    match values {
+        [] => "".into(),
+        [one] if is_plain(one) => one.as_ref().into(),
+        _ => {
+            let mut cell = String::new();
+            for (n, value) in values.iter().enumerate() {
+                if n > 0 {
+                    cell.push(SEPARATOR);
+                }
+                for letter in value.as_ref().chars() {
+                    if matches!(letter, SEPARATOR | '\\') {
+                        cell.push('\\');
+                    }
+                    cell.push(letter);
+                }
+            }
+            cell.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::{Contents, EnvelopeRow};
+    use super::*;
+
+    fn row() -> MessageRow {
+        let text = |text: &str| Some(text.to_owned());
+        let envelope = EnvelopeRow {
+            id: "1:2".to_owned(),
+            received_at: "2026-11-30T00:00:00.000000001Z".to_owned(),
+            mail_from: "a@example.org".to_owned(),
+            rcpt_to: vec!["b@example.org".to_owned(), "c@example.org".to_owned()],
+            size: 3,
+            store: "full",
+            flags: vec!["chunked"],
+            deviations: vec!["lone-lf"],
+            reply: "250 2.0.0".to_owned(),
+            transaction_us: 4,
+            session: "5".to_owned(),
+            client: "127.0.0.1:6".to_owned(),
+            peer: text("127.0.0.1:7"),
+            listener: "mx".to_owned(),
+            sink: text("sink-a"),
+            user: text("ann"),
+            auth: text("PLAIN"),
+            tls: Some(TlsRow {
+                version: "TLSv1.3".to_owned(),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                server_name: text("mx.example.org"),
+                client_subject: text("CN=ann"),
+                resumed: true,
+                handshake_us: 8,
+            }),
+        };
+        let contents = Contents {
+            subject: text("news"),
+            message_id: text("9@example.org"),
+            file_names: Some(vec!["a.pdf".to_owned(), "b.pdf".to_owned()]),
+            content_hash: text("0a"),
+            sequence: Some(10),
+        };
+        MessageRow { folder: text("one"), envelope, contents }
+    }
+
+    /// Keys and their values, as cells.
+    fn flat(at: &str, value: &Value, found: &mut Vec<(String, String)>) {
+        let cell = match value {
+            Value::Object(object) => {
+                let below =
+                    |key: &String| if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                return object.iter().for_each(|(key, value)| flat(&below(key), value, found));
+            }
+            Value::Array(values) => {
+                values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(";")
+            }
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        found.push((at.to_owned(), cell));
+    }
+
+    #[test]
+    fn every_key_of_a_row_is_a_column_with_its_value() {
+        let (row, mut expected) = (row(), Vec::new());
+        flat("", &serde_json::to_value(&row).unwrap(), &mut expected);
+        let cells = Columns(COLUMNS.to_vec());
+        let names = cells.names().map(str::to_owned);
+        let mut found: Vec<_> = names.zip(cells.cells(&row).map(Cow::into_owned)).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn columns_are_chosen_and_ordered_by_name_and_each_is_there_once() {
+        let names = |text: &str| text.parse::<Columns>().map(|it| it.names().collect::<Vec<_>>());
+        assert_eq!(names("size,id,tls.version"), Ok(vec!["size", "id", "tls.version"]));
+        let error = |text: &str| names(text).unwrap_err().to_string();
+        assert!(error("id,recieved_at").ends_with(
+            "content_hash, sequence), found 'recieved_at'; did you mean 'received_at'?"
+        ));
+        assert_eq!(error("id,size,id"), "expected each column once, found 'id,size,id'");
+        assert!(error("").starts_with("expected a column (folder, id, "));
+        assert!(error("id, size").contains("found ' size'"));
+        assert_eq!(Columns::usual(1).names().next(), Some("id"));
+        assert_eq!(Columns::usual(2).names().next(), Some("folder"));
+    }
+
+    #[test]
+    fn values_of_a_list_can_be_told_apart_whatever_is_in_them() {
+        for (values, cell) in [
+            (&[][..], ""),
+            (&["a@b"], "a@b"),
+            (&["a@b", "c@d"], "a@b;c@d"),
+            (&["a;b"], r"a\;b"),
+            (&["a", "b"], "a;b"),
+            (&[r"a\", "b"], r"a\\;b"),
+            (&[r"a\;b"], r"a\\\;b"),
+        ] {
+            assert_eq!(list(values), cell);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The data folder that is written: one writer of the log, and a made-up clock.
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use crossbeam_channel::{Receiver, bounded};
+use sinkd::log::{Log, LogSettings, NoRoom, SlotFacts, Writer};
+
+/// When the first message is received: 2026-11-01T00:00:00Z, in ns since the Unix epoch.
+const START_NS: u64 = 1_793_491_200_000_000_000;
+/// From one message to the next.
+const STEP_NS: u64 = 10_000;
+/// MAIL accepted to commit.
+const TRANSACTION_US: u32 = 150;
+/// Messages between two looks at what the other threads of the log need to know.
+const ROUND_MESSAGES: u64 = 64;
+
+/// A data folder being filled.
+pub struct Output {
+    log: Log,
+    writer: Writer,
+    woken: Receiver<()>,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Output {
+    /// Creates the folder.
+    pub fn create(folder: &Path) -> anyhow::Result<Output> {
+        let cannot = || format!("cannot write a data folder at {}", folder.display());
+        let (log, _) = Log::open(folder, LogSettings::default()).with_context(cannot)?;
+        let (wake, woken) = bounded(1);
+        let wake = move || {
+            // Full: a wake is already on its way.
+            let _ = wake.try_send(());
+        };
+        let writer = log.writer(Box::new(wake)).with_context(cannot)?;
+        Ok(Output { log, writer, woken, messages: 0, bytes: 0 })
+    }
+
+    /// When the next message will have been received, in ns since the Unix epoch.
+    pub fn now_ns(&self) -> u64 {
+        START_NS + self.messages * STEP_NS
+    }
+
+    /// Stores one message: an encoded envelope, and content in wire form without lines that begin
+    /// with a dot.
+    ///
+    /// Errors: the disk is full.
+    pub fn store(&mut self, envelope: &[u8], content: &[u8]) -> anyhow::Result<()> {
+        let facts = SlotFacts {
+            received_at_ns: self.now_ns(),
+            transaction_us: TRANSACTION_US,
+            session: 1,
+            message_bytes: u32::try_from(content.len()).context("a message beyond 4 GiB")?,
+            reply_code: 250,
+            enhanced: [2, 0, 0],
+            ..SlotFacts::default()
+        };
+        while let Err(why) = self.writer.append(envelope, &[content], &facts) {
+            match why {
+                NoRoom::Wait => self.woken.recv().context("the log has ended")?,
+                NoRoom::Budget | NoRoom::Full => bail!("the disk is full"),
+            }
+        }
+        self.messages += 1;
+        self.bytes += content.len() as u64;
+        if self.messages.is_multiple_of(ROUND_MESSAGES) {
+            self.writer.round_done();
+        }
+        Ok(())
+    }
+
+    /// Seals the last segment. Returns messages, and bytes of their content.
+    pub fn close(self) -> (u64, u64) {
+        self.writer.close();
+        self.log.close();
+        (self.messages, self.bytes)
+    }
+}
