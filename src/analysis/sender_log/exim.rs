@@ -3,9 +3,10 @@
 //! `2026-11-28 10:00:01 1tGabc-000000001Rc-0aBc => a@b.example R=dnslookup T=remote_smtp H=…
 //! C="250 2.0.0 Ok 17:3 sink-a"`
 //!
-//! The first address is the one on the wire, without its quotes if it had some; where aliases led to
-//! it, or it had quotes, the original one follows in brackets. A local delivery (LMTP) may be logged with the local part alone: then the domain is
-//! known only if the original address has the same local part.
+//! The first address is the one on the wire, without its quotes if it had some; where aliases led
+//! to it, or it had quotes, the original one follows in brackets. A local delivery (LMTP) may be
+//! logged with the local part alone: then the domain is known only if the original address has the
+//! same local part.
 use std::borrow::Cow;
 
 use super::address;

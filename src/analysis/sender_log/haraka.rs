@@ -1,5 +1,5 @@
-//! Haraka: one line for each message that its outbound queue delivered, in the log format
-//! `default` or `logfmt`.
+//! Haraka: one line for each message that its outbound queue delivered, in the log formats
+//! `default` and `logfmt` (`json` is read as any other text).
 //!
 //! `2026-11-28T10:00:01.000Z [NOTICE] [UUID.1.1] [outbound] delivered file=… domain=b.example …
 //! response="Ok 17:3 sink-a" delay=0.1 fails=0 rcpts=2/0/0`

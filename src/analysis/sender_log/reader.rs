@@ -248,8 +248,9 @@ mod tests {
             "\u{feff}type,rcpt,dsnDiag,header_subject\n",
             &format!("d,a@b,smtp;250 2.0.0 Ok 1:1,\"{subject}\"\r\n"),
             &format!(
-                "{{\"type\":\"Delivery\",\"recipient\":[\"a@b\",\"c@d\"],\"response\":{{\"code\":250,\
-                 \"content\":\"Ok 1:2\"}},\"headers\":{{\"Subject\":\"{subject}\"}}}}\n"
+                "{{\"type\":\"Delivery\",\"recipient\":[\"a@b\",\"c@d\"],\
+                 \"response\":{{\"code\":250,\"content\":\"Ok 1:2\"}},\
+                 \"headers\":{{\"Subject\":\"{subject}\"}}}}\n"
             ),
             ONE,
             &format!("2026-11-28 10:00:01 1RwtJa-0009RI-2d <= s@x T=\"{subject}\"\n"),
