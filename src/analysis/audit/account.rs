@@ -1,6 +1,7 @@
 //! Who got how many: a merge of two sorted streams, what is expected and what was delivered.
-use std::cmp::Ordering;
+use std::cmp;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::sorting::{Merge, Record};
 use super::delivery::Delivery;
@@ -40,6 +41,8 @@ pub struct Findings<'a> {
     pub tasks: &'a mut TaskSorters,
     /// Names of the folders.
     pub names: &'a FolderNames,
+    /// Ends it early, with what is known by then.
+    pub stop: &'a AtomicBool,
 }
 
 /// A key with all that belongs to it.
@@ -76,6 +79,9 @@ pub fn settle(
         Expectation::Nothing | Expectation::List(_) => None,
     };
     while let Some((order, key)) = next_key(&expected, &delivered) {
+        if findings.stop.load(Ordering::Relaxed) {
+            return Ok(account);
+        }
         let rows = expected.take_rows(order, &key)?;
         let place = match (&expected, &mut walk) {
             (_, Some(walk)) => {
@@ -101,8 +107,8 @@ pub fn settle(
 fn next_key(expected: &Expectation, delivered: &Merge) -> Option<(u64, Vec<u8>)> {
     let next = match (expected.head(), delivered.head()) {
         (Some(expected), Some(delivered)) => match expected.compare_keys(&delivered) {
-            Ordering::Greater => delivered,
-            Ordering::Less | Ordering::Equal => expected,
+            cmp::Ordering::Greater => delivered,
+            cmp::Ordering::Less | cmp::Ordering::Equal => expected,
         },
         (expected, delivered) => expected.or(delivered)?,
     };

@@ -2,7 +2,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::super::sorting::{Merge, Record, Sorted, Sorter};
 use super::super::words::readable;
@@ -11,7 +11,7 @@ use super::list::decoded_values;
 use super::names::{FolderNames, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::said::SaidText;
-use super::tasks::{Task, TaskKind};
+use super::tasks::{Task, TaskKind, Tasks};
 use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
@@ -30,7 +30,7 @@ pub struct BodyTally {
     pub wrong: u64,
     /// Messages that could not be held to them, as they are not stored whole.
     pub not_stored: u64,
-    /// Messages that can't be read any more.
+    /// Messages that can no longer be read.
     pub unread: u64,
 }
 
@@ -58,13 +58,13 @@ pub struct BodyQuestion<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Reads all messages of `tasks`, which has those of each folder. `watch` gets how many are done.
+/// Reads all messages of `tasks`. `watch` gets how many are done, and of how many.
 ///
 /// Costs a few microseconds a message of 5 KB. Errors: temporary files can't be read or written.
 pub fn read_all(
     question: &BodyQuestion<'_>,
-    tasks: Vec<Sorted>,
-    watch: &mut dyn FnMut(u64),
+    tasks: Tasks,
+    watch: &mut dyn FnMut(u64, u64),
 ) -> io::Result<BodyFindings> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     std::thread::scope(|scope| {
@@ -92,12 +92,12 @@ pub fn read_all(
 
 fn feed(
     question: &BodyQuestion<'_>,
-    tasks: Vec<Sorted>,
-    send: &crossbeam_channel::Sender<Vec<Task>>,
-    watch: &mut dyn FnMut(u64),
+    tasks: Tasks,
+    send: &Sender<Vec<Task>>,
+    watch: &mut dyn FnMut(u64, u64),
 ) -> io::Result<()> {
     let mut done = 0;
-    for sorted in tasks {
+    for sorted in tasks.folders {
         let mut merge = Merge::new([sorted])?;
         while merge.head().is_some() && !question.stop.load(Ordering::Relaxed) {
             let mut batch = Vec::with_capacity(TASKS_AT_ONCE);
@@ -106,7 +106,7 @@ fn feed(
                 merge.advance()?;
             }
             done += batch.len() as u64;
-            watch(done);
+            watch(done, tasks.count);
             if send.send(batch).is_err() {
                 // All threads have ended with errors, which they tell.
                 return Ok(());
@@ -119,7 +119,8 @@ fn feed(
 /// The part of one thread.
 struct BodyThread<'a> {
     question: &'a BodyQuestion<'a>,
-    reader: MessageReader,
+    /// `None`: not made yet, or lent while a message is looked at.
+    reader: Option<MessageReader>,
     copies: Sorter,
     offenders: OffenderSorter,
     tally: BodyTally,
@@ -129,7 +130,7 @@ impl<'a> BodyThread<'a> {
     fn new(question: &'a BodyQuestion<'a>, memory_bytes: usize) -> BodyThread<'a> {
         BodyThread {
             question,
-            reader: MessageReader::new(""),
+            reader: None,
             copies: Sorter::new(memory_bytes / 2),
             offenders: OffenderSorter::new(memory_bytes / 2),
             tally: BodyTally::default(),
@@ -138,50 +139,62 @@ impl<'a> BodyThread<'a> {
 
     fn run(mut self, receive: &Receiver<Vec<Task>>) -> io::Result<BodyThread<'a>> {
         for batch in receive {
-            for task in &batch {
-                self.settle(task)?;
+            let is_same = |a: &Task, b: &Task| a.delivery.id == b.delivery.id;
+            for tasks in batch.chunk_by(is_same) {
+                self.settle(tasks)?;
             }
         }
         Ok(self)
     }
 
-    fn settle(&mut self, task: &Task) -> io::Result<()> {
-        let folder = self.question.folders[usize::from(task.delivery.source)];
-        // The first pass has read it: it was pruned or damaged since then, and that is counted.
-        let Ok((segment, slot)) = folder.find(task.delivery.id) else {
-            return self.settle_unread(task);
+    /// `tasks`: about one message, for several of its recipients.
+    fn settle(&mut self, tasks: &[Task]) -> io::Result<()> {
+        let delivery = &tasks[0].delivery;
+        let folder = self.question.folders[usize::from(delivery.source)];
+        // The first pass has read it. Where that fails now, it was pruned or damaged since then.
+        let Ok((segment, slot)) = folder.find(delivery.id) else {
+            return self.settle_unread(tasks);
         };
-        let mode = slot.facts().mode;
-        let Ok(read) = self.reader.read(&segment, &slot) else {
-            // The reader is still lent to its last answer.
-            self.tally.unread += 1;
-            return push_copy(&mut self.copies, task, None, None);
-        };
-        match task.kind {
-            TaskKind::Copy => {
-                let content = (mode == StorageMode::Full).then_some(read.entry.content_hash);
+        let mut reader = self.reader.take().unwrap_or_else(|| MessageReader::new(""));
+        let settled = match reader.read(&segment, &slot) {
+            Ok(read) if slot.facts().mode == StorageMode::Full => {
+                let mut said = SaidText::new(&read.message);
                 let id = Some(read.entry.columns.message_id).filter(|id| !id.is_empty());
-                push_copy(&mut self.copies, task, id, content)
+                let content = Some(read.entry.content_hash);
+                tasks.iter().try_for_each(|task| match task.kind {
+                    TaskKind::Copy => push_copy(&mut self.copies, task, id, content),
+                    TaskKind::Person => self.settle_person(task, &mut said),
+                })
             }
-            TaskKind::Person if mode != StorageMode::Full => {
-                self.tally.not_stored += 1;
-                Ok(())
+            Ok(read) => {
+                let id = Some(read.entry.columns.message_id).filter(|id| !id.is_empty());
+                tasks.iter().try_for_each(|task| match task.kind {
+                    TaskKind::Copy => push_copy(&mut self.copies, task, id, None),
+                    TaskKind::Person => {
+                        self.tally.not_stored += 1;
+                        Ok(())
+                    }
+                })
             }
-            TaskKind::Person => {
-                let lacking = lacking(&mut SaidText::new(&read.message), task);
-                self.tally.persons += 1;
-                match lacking {
-                    Some((column, value)) => self.accuse(task, column, &value),
-                    None => Ok(()),
-                }
-            }
+            Err(_) => self.settle_unread(tasks),
+        };
+        self.reader = Some(reader);
+        settled
+    }
+
+    fn settle_person(&mut self, task: &Task, said: &mut SaidText<'_>) -> io::Result<()> {
+        self.tally.persons += 1;
+        match lacking(said, task) {
+            Some((column, value)) => self.accuse(task, column, &value),
+            None => Ok(()),
         }
     }
 
     /// A copy counts as one, whatever is in it.
-    fn settle_unread(&mut self, task: &Task) -> io::Result<()> {
+    fn settle_unread(&mut self, tasks: &[Task]) -> io::Result<()> {
         self.tally.unread += 1;
-        push_copy(&mut self.copies, task, None, None)
+        let mut copies = tasks.iter().filter(|task| task.kind == TaskKind::Copy);
+        copies.try_for_each(|task| push_copy(&mut self.copies, task, None, None))
     }
 
     fn accuse(&mut self, task: &Task, column: usize, value: &str) -> io::Result<()> {
@@ -195,16 +208,13 @@ impl<'a> BodyThread<'a> {
     }
 }
 
-/// What is known of a copy; nothing, where the task is not about copies.
+/// Keeps what is known of a copy.
 fn push_copy(
     copies: &mut Sorter,
     task: &Task,
     message_id: Option<&str>,
     content: Option<u128>,
 ) -> io::Result<()> {
-    if task.kind != TaskKind::Copy {
-        return Ok(());
-    }
     let value = encode_copy(&task.delivery, task.line, message_id, content);
     copies.push(Record { order: task.order, key: &task.key, value: &value })
 }

@@ -7,7 +7,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 /// Octets read at once.
 const READ_BYTES: usize = 256 << 10;
-/// Longest row. A longer one is mostly the rest of a file behind a quote that nothing closes.
+/// Longest row. A longer one is mostly the rest of a file after a quote that nothing closes.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
 /// Most cells of a row.
 pub const CELLS_MAX: usize = 4096;

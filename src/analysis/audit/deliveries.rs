@@ -141,14 +141,18 @@ pub struct DeliveryReader<'a> {
 impl<'a> DeliveryReader<'a> {
     /// `memory_bytes`: what its records may take.
     pub fn new(shared: &'a Shared<'a>, memory_bytes: usize) -> DeliveryReader<'a> {
-        // Where a sorter gets nothing, its part of the memory is not used.
-        let part = memory_bytes / 3;
+        let rule = shared.rule;
+        let is_by_time = rule.key.kind == KeyKind::Number;
+        let is_by_id = rule.log == LogRule::Joined;
+        // Where nothing is sorted, no memory is needed.
+        let parts = 1 + usize::from(is_by_time) + usize::from(is_by_id);
+        let part = memory_bytes / 8 * 7 / parts;
         DeliveryReader {
             shared,
             by_key: Sorter::new(part),
             by_time: Sorter::new(part),
             by_id: Sorter::new(part),
-            offenders: OffenderSorter::new(part / 4),
+            offenders: OffenderSorter::new(memory_bytes / 8),
             tally: MessageTally::default(),
             failed: None,
             record: Vec::new(),

@@ -68,7 +68,7 @@ impl Expectation {
 #[derive(Debug, Clone, Copy)]
 pub struct NumberWalk {
     range: NumberRange,
-    /// The lowest number that was not seen; `None`: there is none any more, or none is known yet.
+    /// The lowest number that was not seen; `None`: all were seen, or none is known yet.
     next: Option<u64>,
 }
 
@@ -95,7 +95,7 @@ impl NumberWalk {
         (true, gap)
     }
 
-    /// The gap behind all numbers that were delivered.
+    /// The gap after all numbers that were delivered.
     pub fn gap_at_end(&self) -> Option<Gap> {
         let (next, last) = (self.next?, self.range.last?);
         (next <= last).then_some(next..=last)

@@ -7,7 +7,7 @@ use super::super::missing::MissingMessages;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Each one did, and nobody else got any.
+    /// Each one did, and no other recipient got any.
     ExactlyOnce,
     /// At least one did not.
     NotExactlyOnce,

@@ -69,88 +69,83 @@ impl Received {
     }
 }
 
-impl LogQuestion<'_> {
-    /// Joins claims with what was received, both sorted by id and recipient.
-    ///
-    /// Costs about 0.3 us a record, and a read for each claim that nothing received fits. Errors:
-    /// temporary files can't be read or written.
-    pub fn join(
-        &self,
-        claims: Vec<Sorted>,
-        received: Vec<Sorted>,
-        offenders: &mut OffenderSorter,
-    ) -> io::Result<LogTally> {
-        let (mut claims, mut received) = (Merge::new(claims)?, Merge::new(received)?);
-        let mut tally = LogTally::default();
-        loop {
-            let next = [claims.head(), received.head()].into_iter().flatten();
-            let Some(order) = next.map(|record| record.order).min() else { return Ok(tally) };
-            let mut of_id = Vec::new();
-            while let Some(record) = received.head().filter(|record| record.order == order) {
-                of_id.push(Received::of(&record));
-                received.advance()?;
-            }
-            while let Some(record) = claims.head().filter(|record| record.order == order) {
-                let claimed = Claimed::decode(record.value);
-                let address = record.key.to_vec();
-                claims.advance()?;
-                self.take_claim(
-                    id_of(order),
-                    &address,
-                    &claimed,
-                    &mut of_id,
-                    &mut tally,
-                    offenders,
-                )?;
-            }
-            for one in of_id.iter().filter(|one| one.claims == 0) {
-                tally.not_in_log += 1;
-                let mut offender = Offender::new(Fault::NotInLog, readable(&one.address), None);
-                offender.messages = vec![self.names.copy(&one.delivery)];
-                offenders.push(&offender)?;
-            }
+/// Joins claims with what was received, both sorted by id and recipient.
+///
+/// Costs about 0.3 us a record, and a read for each claim that nothing received fits. Errors:
+/// temporary files can't be read or written.
+pub fn join(
+    question: &LogQuestion<'_>,
+    claims: Vec<Sorted>,
+    received: Vec<Sorted>,
+    offenders: &mut OffenderSorter,
+) -> io::Result<LogTally> {
+    let (mut claims, mut received) = (Merge::new(claims)?, Merge::new(received)?);
+    let mut join = LogJoin { question, offenders, tally: LogTally::default() };
+    loop {
+        let next = [claims.head(), received.head()].into_iter().flatten();
+        let Some(order) = next.map(|record| record.order).min() else { return Ok(join.tally) };
+        let mut of_id = Vec::new();
+        while let Some(record) = received.head().filter(|record| record.order == order) {
+            of_id.push(Received::of(&record));
+            received.advance()?;
         }
+        while let Some(record) = claims.head().filter(|record| record.order == order) {
+            join.take_claim(&record, &mut of_id)?;
+            claims.advance()?;
+        }
+        join.take_rest(&of_id)?;
     }
+}
 
-    fn take_claim(
-        &self,
-        id: MessageId,
-        address: &[u8],
-        claimed: &Claimed,
-        received: &mut [Received],
-        tally: &mut LogTally,
-        offenders: &mut OffenderSorter,
-    ) -> io::Result<()> {
-        let mut fitting = 0;
-        for one in received.iter_mut().filter(|one| one.is_of(address, claimed)) {
-            if !self.is_in_time(claimed, one.delivery.received_at_ns) {
-                continue;
+/// A join under way.
+struct LogJoin<'a> {
+    question: &'a LogQuestion<'a>,
+    offenders: &'a mut OffenderSorter,
+    tally: LogTally,
+}
+
+impl LogJoin<'_> {
+    /// `received`: all that has the id of the claim.
+    fn take_claim(&mut self, claim: &Record<'_>, received: &mut [Received]) -> io::Result<()> {
+        let (id, address) = (id_of(claim.order), claim.key);
+        let claimed = Claimed::decode(claim.value);
+        let mut is_confirmed = false;
+        for one in received.iter_mut().filter(|one| one.is_of(address, &claimed)) {
+            if self.question.is_in_time(&claimed, one.delivery.received_at_ns) {
+                is_confirmed = true;
+                self.tally.confirmed += u64::from(one.claims == 0);
+                self.tally.repeated += u64::from(one.claims > 0);
+                one.claims += 1;
             }
-            fitting += 1;
-            tally.confirmed += u64::from(one.claims == 0);
-            tally.repeated += u64::from(one.claims > 0);
-            one.claims += 1;
         }
-        if fitting > 0 {
+        if is_confirmed {
             return Ok(());
         }
-        match self.why_not(id, address, claimed) {
-            None => tally.not_selected += 1,
-            Some(why) => {
-                tally.only_in_log += 1;
-                let name = match address {
-                    [] => id.to_string(),
-                    address => readable(address),
-                };
-                let mut offender = Offender::new(Fault::OnlyInLog, name, Some(claimed.line));
-                let log = self.logs.get(usize::from(claimed.log)).map_or("", String::as_str);
-                offender.detail = Some(format!("{log}:{}: {why}", claimed.line));
-                offenders.push(&offender)?;
-            }
+        let Some(why) = self.question.why_not(id, address, &claimed) else {
+            self.tally.not_selected += 1;
+            return Ok(());
+        };
+        self.tally.only_in_log += 1;
+        let name = if address.is_empty() { id.to_string() } else { readable(address) };
+        let mut offender = Offender::new(Fault::OnlyInLog, name, Some(claimed.line));
+        let log = self.question.logs.get(usize::from(claimed.log)).map_or("", String::as_str);
+        offender.detail = Some(format!("{log}:{}: {why}", claimed.line));
+        self.offenders.push(&offender)
+    }
+
+    /// Takes what was received and no line claims.
+    fn take_rest(&mut self, received: &[Received]) -> io::Result<()> {
+        for one in received.iter().filter(|one| one.claims == 0) {
+            self.tally.not_in_log += 1;
+            let mut offender = Offender::new(Fault::NotInLog, readable(&one.address), None);
+            offender.messages = vec![self.question.names.copy(&one.delivery)];
+            self.offenders.push(&offender)?;
         }
         Ok(())
     }
+}
 
+impl LogQuestion<'_> {
     fn is_in_time(&self, claimed: &Claimed, received_at_ns: u64) -> bool {
         let apart = claimed.at_ns.map_or(0, |at_ns| at_ns.abs_diff(received_at_ns));
         Duration::from_nanos(apart) <= self.clocks_within
@@ -178,7 +173,7 @@ impl LogQuestion<'_> {
                 path == address
             });
             if !address.is_empty() && !has_address {
-                why = format!("message {id} is for somebody else");
+                why = format!("message {id} is for another recipient");
                 continue;
             }
             let at_ns = slot.facts().received_at_ns;

@@ -6,8 +6,8 @@
 //! log ──▶ Sorter ─┘                       └─▶ offenders
 //! ```
 //!
-//! Everything is sorted in bounded memory (`sorting`), so the answer is the same with any memory and
-//! any number of recipients. Envelopes are read once, in any order, on all cores. Only messages
+//! Everything is sorted in bounded memory (`sorting`): the answer is the same with any memory, and
+//! any number of recipients fits. Envelopes are read once, in any order, on all cores. Only messages
 //! that can settle something are read as well: copies for one recipient, and those that must
 //! contain a value.
 //!

@@ -16,7 +16,7 @@ pub enum Fault {
     Repeated,
     /// Delivered, and not expected.
     Unexpected,
-    /// The message has what belongs to somebody else.
+    /// The message has what belongs to another recipient.
     WrongPerson,
     /// The content does not fit its checksum.
     Changed,

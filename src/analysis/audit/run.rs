@@ -20,12 +20,12 @@ use super::expectation::{Expectation, NumberRange};
 use super::figures::AuditFigures;
 use super::key::KeyKind;
 use super::list::{ListRule, ListTotals, RowRule, read_list};
-use super::log_join::{LogQuestion, LogTally};
+use super::log_join::{LogQuestion, LogTally, join};
 use super::logged::{LogsRead, read_logs};
 use super::names::FolderNames;
 use super::offender::{OffenderSorter, Offenders};
 use super::order::{OrderRule, OrderTally, check};
-use super::tasks::TaskSorters;
+use super::tasks::{TaskSorters, Tasks};
 use super::verdict::{Evidence, figures};
 use crate::log::MessageId;
 use crate::log::reader::Folder;
@@ -67,11 +67,11 @@ pub struct AuditQuestion<'a> {
 /// What an audit is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditStage {
-    /// Logs of the sender are read: octets done; their number is not known.
+    /// Logs of the sender are read: octets done, of how many.
     Logs,
     /// Envelopes are read: messages done, of how many.
     Envelopes,
-    /// Messages that can settle something are read: how many are done; their number is not known.
+    /// Messages that can settle something are read: how many are done, and of how many.
     Bodies,
 }
 
@@ -112,7 +112,7 @@ pub fn audit(
     let expectation = run.expectation(list, &question)?;
     run.read_logs(&question, stop, watch)?;
     run.read_envelopes(&question, stop, watch)?;
-    run.settle(expectation, &question)?;
+    run.settle(expectation, &question, stop)?;
     run.read_bodies(&question, stop, watch)?;
     run.finish(selection, &question)
 }
@@ -132,7 +132,7 @@ struct AuditRun {
     logs: Option<LogsRead>,
     joined: LogTally,
     offenders: Vec<Sorted>,
-    tasks: Vec<Sorted>,
+    tasks: Tasks,
     messages: MessageTally,
     account: Account,
     copies: CopyTally,
@@ -162,7 +162,7 @@ impl AuditRun {
             logs: None,
             joined: LogTally::default(),
             offenders: Vec::new(),
-            tasks: Vec::new(),
+            tasks: Tasks::default(),
             messages: MessageTally::default(),
             account: Account::default(),
             copies: CopyTally::default(),
@@ -202,7 +202,9 @@ impl AuditRun {
         }
         let mut claims = Sorter::new(question.memory_bytes / 16 * LOG_SHARE);
         let folding = question.messages.key.folding;
-        let mut watch = |bytes| watch(AuditStage::Logs, bytes, 0);
+        let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let all = question.logs.iter().map(bytes).sum();
+        let mut watch = |bytes| watch(AuditStage::Logs, bytes, all);
         let read = read_logs(&question.logs, folding, &mut claims, stop, &mut watch)?;
         self.logs = Some(read);
         self.claims.push(claims.finish());
@@ -246,6 +248,7 @@ impl AuditRun {
         &mut self,
         expectation: Expectation,
         question: &AuditQuestion<'_>,
+        stop: &AtomicBool,
     ) -> Result<(), AuditError> {
         let memory = question.memory_bytes / 16;
         let mut tasks = TaskSorters::new(self.sources.len(), memory * TASK_SHARE);
@@ -253,12 +256,14 @@ impl AuditRun {
         let names = &question.names;
         let settled = (|| {
             let delivered = Merge::new(std::mem::take(&mut self.by_key))?;
-            let findings = Findings { offenders: &mut offenders, tasks: &mut tasks, names };
-            let account = settle(expectation, delivered, &mut { findings })?;
+            let mut findings =
+                Findings { offenders: &mut offenders, tasks: &mut tasks, names, stop };
+            let account = settle(expectation, delivered, &mut findings)?;
             let by_time = std::mem::take(&mut self.by_time);
             Ok((account, check(by_time, question.order, names, &mut offenders)?))
         })();
         (self.account, self.order) = settled.map_err(AuditError::Sort)?;
+        ensure_running(stop)?;
         if self.logs.is_some() {
             self.joined = self.join_logs(question, &mut offenders).map_err(AuditError::Sort)?;
         }
@@ -277,14 +282,14 @@ impl AuditRun {
         let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
         let logs: Vec<String> =
             question.logs.iter().map(|path| path.display().to_string()).collect();
-        let join = LogQuestion {
+        let question = LogQuestion {
             folders: &folders,
             names: &question.names,
             folding: question.messages.key.folding,
             clocks_within: question.clocks_within,
             logs: &logs,
         };
-        join.join(claims, received, offenders)
+        join(&question, claims, received, offenders)
     }
 
     fn read_bodies(
@@ -303,7 +308,7 @@ impl AuditRun {
             stop,
         };
         let tasks = std::mem::take(&mut self.tasks);
-        let mut watch = |done| watch(AuditStage::Bodies, done, 0);
+        let mut watch = |done, all| watch(AuditStage::Bodies, done, all);
         let found = read_all(&bodies, tasks, &mut watch).map_err(AuditError::Sort)?;
         ensure_running(stop)?;
         let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);

@@ -19,10 +19,10 @@ impl<'m> SaidText<'m> {
     }
 
     /// Returns whether the message says `value`: in a header field, in a text part with or without
-    /// its markup, as it stands or decoded. Runs of white space are equal, because lines are folded.
+    /// its markup, as it stands or decoded. Runs of white space are equal, as lines are folded.
     ///
-    /// Costs a scan; for the first value that does not stand in the octets, decoding all text (up to
-    /// 16 MiB).
+    /// Costs a scan; for the first value that does not stand in the octets, decoding all text (up
+    /// to 16 MiB).
     pub fn says(&mut self, value: &[u8]) -> bool {
         if memmem::find(self.message, value).is_some() {
             return true;
@@ -71,7 +71,8 @@ mod tests {
             Content-Transfer-Encoding: quoted-printable\r\n\r\n\
             Dear Ada=\r\n Love=\r\nlace, your code is 1=3D1,\r\nMary\r\nShelley\r\n\
             --b\r\nContent-Type: text/html; charset=iso-8859-1\r\n\
-            Content-Transfer-Encoding: base64\r\n\r\nPHA+T+dCcmllbiAmYW1wOyA8Yj5Tb248L2I+czwvcD4=\r\n--b--\r\n";
+            Content-Transfer-Encoding: base64\r\n\r\n\
+            PHA+T+dCcmllbiAmYW1wOyA8Yj5Tb248L2I+czwvcD4=\r\n--b--\r\n";
         let mut said = SaidText::new(message.as_bytes());
         for value in [
             "A-17",

@@ -31,12 +31,25 @@ pub struct Task {
 }
 
 /// Tasks for each folder.
-pub struct TaskSorters(Vec<Sorter>);
+pub struct TaskSorters {
+    folders: Vec<Sorter>,
+    count: u64,
+}
+
+/// Tasks of all folders, in order.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    /// Those of each folder.
+    pub folders: Vec<Sorted>,
+    /// How many there are.
+    pub count: u64,
+}
 
 impl TaskSorters {
     /// `memory_bytes`: of all folders together.
     pub fn new(folders: usize, memory_bytes: usize) -> TaskSorters {
-        TaskSorters((0..folders).map(|_| Sorter::new(memory_bytes / folders)).collect())
+        let folders = (0..folders).map(|_| Sorter::new(memory_bytes / folders));
+        TaskSorters { folders: folders.collect(), count: 0 }
     }
 
     /// Adds a task.
@@ -49,16 +62,18 @@ impl TaskSorters {
         value.extend_from_slice(&task.line.unwrap_or(0).to_le_bytes());
         value.extend_from_slice(&task.values);
         let order = number(task.delivery.id);
-        self.0[usize::from(task.delivery.source)].push(Record {
+        self.count += 1;
+        self.folders[usize::from(task.delivery.source)].push(Record {
             order,
             key: &task.key,
             value: &value,
         })
     }
 
-    /// Ends adding; the tasks of each folder.
-    pub fn finish(self) -> Vec<Sorted> {
-        self.0.into_iter().map(Sorter::finish).collect()
+    /// Ends adding.
+    pub fn finish(self) -> Tasks {
+        let folders = self.folders.into_iter().map(Sorter::finish).collect();
+        Tasks { folders, count: self.count }
     }
 }
 

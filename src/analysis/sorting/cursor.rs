@@ -1,14 +1,12 @@
 //! A position in one sorted piece.
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::record::{Record, Shape, shape};
 use super::sorter::{Entry, parts};
-
-/// Octets read at once, more where a record is longer.
-const READ_BYTES: usize = 64 << 10;
 
 /// A sorted piece, and the record in it that comes next.
 #[derive(Debug)]
@@ -24,8 +22,10 @@ pub struct FileCursor {
     /// In the file: what was not read yet.
     at: u64,
     end: u64,
+    /// Octets read at once, more where a record is longer.
+    read_bytes: usize,
     buffer: Vec<u8>,
-    /// In `buffer`: where the next record begins, behind its number.
+    /// In `buffer`: where the next record begins, after its number.
     next: usize,
     /// The next record; `None`: there is none.
     head: Option<(u64, Shape)>,
@@ -63,9 +63,11 @@ impl Cursor {
 }
 
 impl FileCursor {
-    /// At the first record of a piece that lies in `at..end` of the file.
-    pub fn new(file: Arc<File>, at: u64, end: u64) -> io::Result<FileCursor> {
-        let mut piece = FileCursor { file, at, end, buffer: Vec::new(), next: 0, head: None };
+    /// At the first record of a piece, which lies in a part of the file.
+    pub fn new(file: Arc<File>, piece: Range<u64>, read_bytes: usize) -> io::Result<FileCursor> {
+        let Range { start: at, end } = piece;
+        let (buffer, next, head) = (Vec::new(), 0, None);
+        let mut piece = FileCursor { file, at, end, read_bytes, buffer, next, head };
         piece.read_head()?;
         Ok(piece)
     }
@@ -102,7 +104,7 @@ impl FileCursor {
         self.buffer.drain(..self.next);
         self.next = 0;
         let kept = self.buffer.len();
-        let wanted = READ_BYTES.max(kept) as u64;
+        let wanted = self.read_bytes.max(kept) as u64;
         let wanted = usize::try_from(wanted.min(self.end - self.at)).expect("it is below a usize");
         self.buffer.resize(kept + wanted, 0);
         self.file.read_exact_at(&mut self.buffer[kept..], self.at)?;

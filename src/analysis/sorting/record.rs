@@ -19,7 +19,7 @@ impl Record<'_> {
     }
 }
 
-/// Where key and value lie behind the beginning of an encoded record.
+/// Where key and value lie in an encoded record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     head_bytes: usize,
@@ -41,7 +41,7 @@ impl Shape {
     }
 }
 
-/// Appends key and value, each behind its length.
+/// Appends both lengths, then key and value.
 pub fn encode(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     push_length(key.len(), out);
     push_length(value.len(), out);

@@ -1,6 +1,4 @@
 //! `sinkctl audit`: whether each recipient got exactly one message, and the right one.
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,12 +19,14 @@ use crate::search::{parse, report_incomplete};
 
 mod checks;
 mod csv;
+mod input;
 mod json;
 mod junit;
 mod listed;
 mod options;
 mod screen;
 
+use input::ListInput;
 use listed::Listed;
 pub use options::Audit;
 
@@ -46,7 +46,8 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
     let interruptible = Interruptible::new(&stop)?;
     let (meant, doubts) = meant(folders, wanted, &stop)?;
     let list = wanted.expect.as_deref().map(|path| {
-        Ok::<_, anyhow::Error>(ExpectedList { input: input(path)?, rule: wanted.list_rule() })
+        let input = Box::new(ListInput::open(path, &stop)?);
+        Ok::<_, anyhow::Error>(ExpectedList { input, rule: wanted.list_rule() })
     });
     let question = AuditQuestion {
         messages: wanted.message_rule()?,
@@ -61,9 +62,10 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
         names: FolderNames(folder_names(folders)),
         memory_bytes: usize::try_from(wanted.memory).unwrap_or(usize::MAX),
     };
+    let mut logs = bar("bytes of logs");
     let (mut envelopes, mut bodies) = (bar("messages"), bar("messages that need reading"));
     let mut watch = move |stage, done, all| match stage {
-        AuditStage::Logs => {}
+        AuditStage::Logs => logs(done, all),
         AuditStage::Envelopes => envelopes(done, all),
         AuditStage::Bodies => bodies(done, all),
     };
@@ -138,15 +140,6 @@ fn meant(
 fn folder_names(folders: &[PathBuf]) -> Vec<Option<String>> {
     let is_one = folders.len() == 1;
     folders.iter().map(|path| (!is_one).then(|| path.display().to_string())).collect()
-}
-
-/// A file; `-` is standard input.
-fn input(path: &Path) -> anyhow::Result<Box<dyn Read>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    Ok(Box::new(file))
 }
 
 fn report_bad_rows(list: &sinkd::analysis::audit::ListTotals, path: &Path) {

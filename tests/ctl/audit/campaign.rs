@@ -10,7 +10,8 @@ use crate::common::{Client, Sink, sinkctl_on};
 /// A sinkd with its data folder, and a place for lists.
 pub struct Campaign {
     pub root: TempDir,
-    pub sink: Sink,
+    /// It runs as long as the campaign.
+    _sink: Sink,
     client: Client,
 }
 
@@ -27,7 +28,7 @@ impl Campaign {
         let sink = Sink::start(&root.path().join("data"), args);
         let mut client = sink.connect();
         client.ehlo();
-        Campaign { root, sink, client }
+        Campaign { root, _sink: sink, client }
     }
 
     pub fn data(&self) -> PathBuf {

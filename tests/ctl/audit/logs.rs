@@ -69,7 +69,7 @@ fn an_id_alone_proves_nothing_because_ids_repeat_between_folders() {
     let expected =
         [pair("only_in_log", "other@example.com"), pair("not_in_log", "person0@example.com")];
     assert_eq!(offenders(&said), expected);
-    assert!(said.out.contains("is for somebody else"), "{}", said.out);
+    assert!(said.out.contains("is for another recipient"), "{}", said.out);
 
     let log = campaign.file("mail.log", postfix(&address(0), &id));
     let said = campaign.audit(&["--sender-log", &log, "--csv"]);

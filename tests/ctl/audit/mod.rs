@@ -2,6 +2,7 @@
 //! tell.
 mod campaign;
 mod faults;
+mod kill;
 mod lists;
 mod logs;
 mod random;

@@ -29,7 +29,7 @@ pub fn checks(figures: &AuditFigures) -> Vec<Check> {
         let (claim, repeated) = ("no recipient got several messages", figures.repeated.recipients);
         checks.push(Check::new(Fault::Repeated, claim, repeated, "repeated"));
         let (claim, faults) =
-            ("nobody else got a message", expected.unexpected + figures.without_key);
+            ("no other recipient got a message", expected.unexpected + figures.without_key);
         checks.push(Check::new(Fault::Unexpected, claim, faults, "unexpected"));
     }
     if let Some(persons) = &figures.persons {

@@ -66,8 +66,7 @@ pub struct Audit {
         conflicts_with = "expect"
     )]
     pub numbers: Option<NumberRange>,
-    /// Treat a number that arrives after a higher one as a fault; otherwise, such numbers are only
-    /// counted.
+    /// Treat a number that arrives after a higher one as a fault; otherwise, it is only counted.
     #[arg(long, requires = "sequence")]
     pub in_order: bool,
     /// Check X-Content-CRC32C, the checksum of the content in mail from sinkctl blast.
