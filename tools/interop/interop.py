@@ -17,6 +17,7 @@ import time
 # Before the modules that read segments by it.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from audits import audits_agree_with_relays  # noqa: E402
 from bottlenecks import bottlenecks_are_named  # noqa: E402
 from clients import by_command, by_library, by_python, by_relay, by_sinkctl  # noqa: E402
 from consistency import figures_agree  # noqa: E402
@@ -42,7 +43,8 @@ CLIENTS += by_sinkctl.CLIENTS
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
-          scanners_find_nothing, printed_lines_work, duckdb_reads_tables]
+          scanners_find_nothing, printed_lines_work, duckdb_reads_tables,
+          audits_agree_with_relays]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

@@ -174,7 +174,7 @@ def by_postfix_lmtp(sink, scratch):
 by_postfix_lmtp.options = ("--listen", "lmtp:127.0.0.1:0")
 
 
-def by_exim(sink, scratch):
+def by_exim(sink, scratch, submit=submit):
     """Exim as a relay, with CHUNKING"""
     os.chmod(scratch, 0o755)
     port = free_port()
@@ -188,7 +188,7 @@ def by_exim(sink, scratch):
     program = os.environ.get("EXIM", "exim4")
     with open(os.path.join(scratch, "out"), "w") as out:
         process = subprocess.Popen([program, "-C", config, "-bdf"], stdout=out, stderr=out)
-    sent = relay(sink, port, process)
+    sent = relay(sink, port, process, submit)
     slots = segdump.Folder(sink.data).messages()
     assert all(slot.chunked for slot in slots), "Exim uses BDAT where it is announced"
     return sent

@@ -1,0 +1,81 @@
+"""`sinkctl audit` beside what Postfix and Exim wrote into their logs."""
+import csv
+import io
+import os
+import re
+import subprocess
+import tempfile
+
+from clients.by_relay import by_exim, by_postfix, submit, wait_until
+from sink import Sink
+
+# What a line about a delivery has, and where the logs lie in the scratch folder.
+RELAYS = [(by_postfix, "log", "status=sent"), (by_exim, "log/mainlog", " C=\"250 ")]
+LOST = "lost@example.net"
+
+
+def relayed(relay, sink, scratch, log, mark):
+    """The recipients, each once, and the lines of the log."""
+    path = os.path.join(scratch, log)
+
+    def lines():
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines(keepends=True)
+
+    def submit_and_wait(port):
+        sent = submit(port)
+        recipients = sum(len(one.recipients) for one in sent)
+        wait_until(lambda: sum(mark in line for line in lines()) == recipients, "the log has all deliveries")
+        return sent
+
+    sent = relay(sink, scratch, submit=submit_and_wait)
+    return [recipient for one in sent for recipient in one.recipients], lines()
+
+
+def audit(sink, recipients, lines):
+    """Exit code, and fault and recipient of each offender."""
+    expected, log = f"{sink.data}.csv", f"{sink.data}.log"
+    with open(expected, "w", encoding="utf-8") as file:
+        file.writelines(["email\n", *(f"{recipient}\n" for recipient in recipients)])
+    with open(log, "w", encoding="utf-8") as file:
+        file.writelines(lines)
+    done = subprocess.run(
+        [os.path.join(sink.programs, "sinkctl"), "--data", sink.data, "audit", "--expect", expected, "--sender-log", log,
+         "--csv"], stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, [(row["fault"], row["recipient"]) for row in csv.DictReader(io.StringIO(done.stdout))]
+
+
+def named(recipients, line):
+    """The recipient that a line is about."""
+    return next(recipient for recipient in recipients if re.search(rf"[ <]{re.escape(recipient)}\b", line))
+
+
+def check(relay, log, mark, programs):
+    sink = Sink(programs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="sinkd-audit-") as scratch:
+            recipients, lines = relayed(relay, sink, scratch, log, mark)
+        found = audit(sink, recipients, lines)
+        if found != (0, []):
+            return len(recipients), f"{relay.__doc__}: {found}"
+        # One that the relay believes delivered, and one that it does not know of.
+        delivered = [n for n, line in enumerate(lines) if mark in line]
+        first, last = delivered[0], delivered[-1]
+        forged = lines[first].replace(named(recipients, lines[first]), LOST)
+        forged = re.sub(r"Ok \d+:\d+", "Ok 9:99", forged)
+        found = audit(sink, recipients, [*lines[:last], *lines[last + 1:], forged])
+        expected = (1, [("only_in_log", LOST), ("not_in_log", named(recipients, lines[last]))])
+        return len(recipients), None if found == expected else f"{relay.__doc__}: {found}, expected {expected}"
+    finally:
+        sink.kill()
+
+
+def audits_agree_with_relays(programs):
+    """sinkctl audit, beside the logs of Postfix and Exim"""
+    count = 0
+    for relay, log, mark in RELAYS:
+        recipients, problem = check(relay, log, mark, programs)
+        count += recipients
+        if problem:
+            return count, problem
+    return count, None
