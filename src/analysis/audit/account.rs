@@ -1,4 +1,4 @@
-//! Who got how many: a merge of two sorted streams, what is expected and what was delivered.
+//! How many messages each recipient got: a merge of two sorted streams, expected and delivered.
 use std::cmp;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,7 +156,7 @@ impl Group {
         Task { kind, delivery, order, key, line, values }
     }
 
-    /// Of several messages to one recipient, those who read them say what is wrong.
+    /// Several messages to one recipient are judged after they were read (`copies`).
     fn accuse(&self, findings: &mut Findings<'_>) -> io::Result<()> {
         let fault = match self.place {
             GroupPlace::Expected if self.deliveries == 0 => Fault::Missing,

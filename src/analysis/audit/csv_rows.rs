@@ -139,7 +139,7 @@ impl<R: Read> CsvRows<R> {
         }
     }
 
-    /// The line of a row is that of its first octet, so what lies before it is counted here.
+    /// A row has the line of its first octet, so lines before it are counted here.
     fn skip_empty_lines(&mut self) -> Result<(), CsvError> {
         loop {
             if self.rest.is_empty() {
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives few octets at a time.
+    /// Returns a few octets at a time.
     struct Slowly<'a>(&'a [u8], usize);
 
     impl Read for Slowly<'_> {

@@ -213,7 +213,7 @@ impl<'a> DeliveryReader<'a> {
     }
 
     fn check_time(&mut self, rule: &LateRule, message: &ReadDelivery<'_>) -> io::Result<()> {
-        let sample = TransitSample::of(&rule.field, &message.slot.facts(), message.payload);
+        let sample = TransitSample::of(&rule.field, message.slot.facts(), message.payload);
         let TransitSample::Time { us, .. } = sample else {
             self.tally.without_time += 1;
             return Ok(());
@@ -301,7 +301,7 @@ impl MessageVisitor for DeliveryReader<'_> {
             let taken = self.take(&ReadDelivery { delivery, slot, envelope, payload });
             if let Err(error) = taken {
                 self.failed = Some(error);
-                // Nothing is handed over by it: the failure itself is told when threads end.
+                // The flag hands nothing over: threads return their failures when they end.
                 self.shared.stop.store(true, Ordering::Relaxed);
             }
             Understood::Yes

@@ -1,11 +1,11 @@
-//! Why there is no audit.
+//! Why an audit failed.
 use std::io;
 
 use super::super::error::Error;
 use super::list::ListError;
 use super::logged::LoggedError;
 
-/// Why there is no audit.
+/// Why an audit failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -22,7 +22,7 @@ pub enum AuditError {
     #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),
     /// It was stopped early.
-    #[error("interrupted: there is no answer")]
+    #[error("interrupted before there was an answer")]
     Stopped,
 }
 

@@ -26,7 +26,7 @@ pub struct NumberRange {
 /// Rows about one key.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The line of the first; `None`: there is no row.
+    /// The line of the first row; `None` without rows.
     pub line: Option<u64>,
     /// The values of the first, encoded.
     pub values: Vec<u8>,

@@ -11,8 +11,8 @@ pub enum Verdict {
     ExactlyOnce,
     /// At least one did not.
     NotExactlyOnce,
-    /// Something that is needed to know is not there.
-    CannotBeTold,
+    /// Something that is needed for an answer is missing.
+    Inconclusive,
 }
 
 /// What an audit comes to: the object of `sinkctl audit --json` without its offenders. Keys keep
@@ -21,7 +21,7 @@ pub enum Verdict {
 pub struct AuditFigures {
     /// The answer.
     pub verdict: Verdict,
-    /// Why it can't be told, a sentence for each reason.
+    /// Why the figures may be incomplete, a sentence for each reason.
     pub doubts: Vec<String>,
     /// Messages that were looked at.
     pub messages: u64,

@@ -37,7 +37,7 @@ pub enum KeyKind {
 pub struct KeyRule {
     /// Where the key stands in a message.
     pub source: KeySource,
-    /// Finds the key in it: the first group, or all that matches if there is no group.
+    /// Finds the key in it: the first group, or without groups the whole match.
     pub pattern: Option<Regex>,
     /// What keys are.
     pub kind: KeyKind,
@@ -45,7 +45,7 @@ pub struct KeyRule {
     pub folding: AddressFolding,
 }
 
-/// Why a cell of a list is no key.
+/// Why a cell of a list is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
@@ -109,7 +109,7 @@ impl KeyRule {
         without
     }
 
-    /// Sets `key` to what a part of a message says. Returns false if that is no key.
+    /// Sets `key` to what a part of a message says. Returns false if that is not a key.
     fn set(&self, octets: &[u8], key: &mut Key) -> bool {
         let octets = match &self.pattern {
             None => octets,
@@ -134,7 +134,7 @@ impl KeyRule {
 
     /// Sets `key` to what a cell of a list says; white space around it does not count.
     ///
-    /// Errors: it is no key.
+    /// Errors: it is not a key.
     pub fn set_from_list(&self, cell: &[u8], key: &mut Key) -> Result<(), KeyFault> {
         let cell = cell.trim_ascii();
         let must_be_address = self.pattern.is_none()

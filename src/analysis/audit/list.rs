@@ -27,7 +27,7 @@ pub struct ListRule {
 pub enum RowRule {
     /// It may; the first counts.
     Repeated,
-    /// It may not: which of them is meant can't be told.
+    /// It may not: repeated rows make the audit inconclusive.
     Unique,
 }
 

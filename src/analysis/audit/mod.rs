@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Everything is sorted in bounded memory (`sorting`): the answer is the same with any memory, and
-//! any number of recipients fits. Envelopes are read once, in any order, on all cores. Only messages
-//! that can settle something are read as well: copies for one recipient, and those that must
-//! contain a value.
+//! any number of recipients fits. Envelopes are read once, in any order, on all cores. Of
+//! messages only those are read that can settle something: copies for one recipient, and those that
+//! must contain a value.
 //!
 //! A fault that is certain makes the verdict. A missing recipient is not certain while messages
 //! can't be looked at, nor is an unexpected one while rows of the list can't be read.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::sorting::{Merge, Record, Sorted, Sorter};
 use super::delivery::CopyReply;
 
-/// A way in which a campaign is not as it should be. The order is that of the output.
+/// A way in which a campaign is not as it should be, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

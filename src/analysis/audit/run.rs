@@ -44,7 +44,7 @@ pub struct AuditQuestion<'a> {
     pub messages: MessageRule,
     /// Who was to get a message.
     pub list: Option<ExpectedList<'a>>,
-    /// Which numbers were to arrive, if keys are numbers and there is no list.
+    /// Which numbers are expected, if keys are numbers and without a list.
     pub numbers: NumberRange,
     /// Logs of the sender.
     pub logs: Vec<PathBuf>,

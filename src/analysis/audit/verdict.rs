@@ -185,7 +185,7 @@ impl Evidence<'_> {
         doubts
     }
 
-    /// A fault that is certain decides, whatever else can't be told.
+    /// A fault that is certain decides, whatever else is missing.
     fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> Verdict {
         let Evidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
@@ -209,7 +209,7 @@ impl Evidence<'_> {
         match (is_certain && !is_about_nothing, doubts.is_empty()) {
             (true, _) => Verdict::NotExactlyOnce,
             (false, true) => Verdict::ExactlyOnce,
-            (false, false) => Verdict::CannotBeTold,
+            (false, false) => Verdict::Inconclusive,
         }
     }
 }

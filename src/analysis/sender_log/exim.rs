@@ -210,7 +210,7 @@ mod tests {
             ("=> e>, R=x@b.example <\"e>, R=x\"@b.example>", Some("\"e>, R=x\"@b.example")),
             ("=> a\"b@b.example <\"a\\\"b\"@b.example>", Some("\"a\\\"b\"@b.example")),
             ("=> a@b.example <\"x C=\\\"250 Ok 9:99\\\"\"@b.example>", Some("a@b.example")),
-            // Logged as local: the domain is that of the original, if it is the same mailbox.
+            // Logged as local: the original has the domain, if it is the same mailbox.
             ("=> a <a@b.example>", Some("a@b.example")),
             ("=> a <list@b.example>", None),
             ("=> a", None),

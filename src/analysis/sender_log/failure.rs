@@ -24,7 +24,7 @@ pub enum LogError {
         /// What to do.
         advice: &'static str,
     },
-    /// Reading failed, or what is compressed is damaged (not only cut, which is no error).
+    /// Reading failed, or what is compressed is damaged (a log that is only cut is not an error).
     #[error("{}:{line}: cannot read on from this line", path.display())]
     Read {
         /// The file.

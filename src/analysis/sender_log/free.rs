@@ -2,7 +2,7 @@
 //!
 //! A reply counts after its code 250 or at the start of a quoted text. The recipient is the only
 //! address of the line; addresses that are named otherwise (`from=`, `messageId:`) are left out,
-//! and where something could be an address or not, there is no recipient.
+//! and where something could be an address or not, no recipient is reported.
 use std::borrow::Cow;
 
 use super::address;
@@ -12,7 +12,7 @@ use super::stamp;
 
 /// What may stand directly before an address.
 const DELIMITERS: &[u8] = b" \t<\"'([,:;";
-/// Keys before `=` that are no part of an address.
+/// Keys before `=` that do not belong to an address.
 const KEYS: [&[u8]; 7] =
     [b"to", b"rcpt", b"recipient", b"recipients", b"email", b"address", b"from"];
 /// Longest word that can name an address.

@@ -20,16 +20,16 @@ use super::{answer, exim, free, haraka, kumomta, postfix};
 const PROGRESS_BYTES: u64 = 4 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Who is told what a log holds; reading stops at `Break`.
+/// Gets what a log holds; reading stops at `Break`.
 pub(super) type Listener<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 'a;
 
 /// Reads the log `path` and tells `on` what its lines hold, in their order; `Break` ends reading,
 /// and the totals are those so far.
 ///
-/// A log that is cut is no error: it is read as far as it goes. Costs one pass over the file, and
+/// A log that is cut is not an error: it is read as far as it goes. Costs one pass over the file, and
 /// memory for one line (and the window of zstd), whatever the file holds.
 ///
-/// Errors: the file cannot be opened, is in a form that is not read, or is damaged; what was told
+/// Errors: the file cannot be opened, is in a form that is not read, or is damaged; what was reported
 /// before a damage holds.
 pub fn read(
     path: &Path,
@@ -181,7 +181,7 @@ fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Readin
     own.next().unwrap_or((Format::Text, Reading::Nothing))
 }
 
-/// Tells each delivery that a line claims, and counts it.
+/// Reports each delivery that a line claims, and counts it.
 fn tell(line: u64, claim: &Claim<'_>, count: &mut u64, on: &mut Listener<'_>) -> ControlFlow<()> {
     let mut one = |recipient: Option<&[u8]>| {
         *count += 1;

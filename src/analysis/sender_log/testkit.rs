@@ -12,7 +12,7 @@ use super::unpacked::Unpacked;
 const CHECKED_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads `octets` as a log; panics if something doesn't hold that always must: lines come in order
-/// and not beyond the last one, an id that is told stands in its line, and memory is bounded.
+/// and not beyond the last one, a reported id stands in its line, and memory is bounded.
 pub fn check_sender_log(octets: &[u8]) {
     let Ok(Ok(unpacked)) = Unpacked::new(Cursor::new(octets)) else { return };
     let mut log = Log::new(unpacked);
@@ -26,7 +26,7 @@ pub fn check_sender_log(octets: &[u8]) {
                 return ControlFlow::Continue(());
             }
             LogEvent::BadLine(line) => {
-                assert!(line.line > last, "a bad line is told once");
+                assert!(line.line > last, "a bad line is reported once");
                 assert!(!line.reason.to_string().is_empty());
                 bad += 1;
                 line.line

@@ -1,4 +1,4 @@
-//! A file as text: gzip and zstd are told by their first octets, not by a name.
+//! A file as text: gzip and zstd are recognized by their first octets, not by a name.
 use std::fmt;
 use std::io::{self, BufReader, Cursor, Read};
 

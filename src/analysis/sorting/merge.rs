@@ -16,13 +16,13 @@ const PORTION_MIN: usize = 4 << 10;
 /// The records of several sorters in order, one at a time.
 #[derive(Debug)]
 pub struct Merge {
-    /// A heap: each piece's next record is not after those of the pieces at 2n+1 and 2n+2. Pieces
+    /// A heap: each piece's next record is not after the next records of pieces 2n+1 and 2n+2. Pieces
     /// that are at their end are not in it.
     pieces: Vec<Cursor>,
 }
 
 impl Merge {
-    /// Merges all pieces of `sorted`. Costs up to 16 MiB of memory beside that of the
+    /// Merges all pieces of `sorted`. Costs up to 16 MiB of memory, and the memory of the
     /// sorters; beyond 4,096 pieces in files, 4 KiB for each.
     ///
     /// Errors: a temporary file can't be read.

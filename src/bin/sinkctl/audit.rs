@@ -30,10 +30,10 @@ use input::ListInput;
 use listed::Listed;
 pub use options::Audit;
 
-/// Why there is no verdict.
+/// Why the audit has no verdict.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot tell whether each recipient got exactly one message: {0}")]
-struct NoVerdict(String);
+#[error("the audit is inconclusive: {0}")]
+struct Inconclusive(String);
 
 pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
     anyhow::ensure!(
@@ -107,7 +107,7 @@ fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Findin
     match figures.verdict {
         Verdict::ExactlyOnce => Ok(Finding::Holds),
         Verdict::NotExactlyOnce => Ok(Finding::DoesNotHold),
-        Verdict::CannotBeTold => Err(NoVerdict(figures.doubts.join("; ")).into()),
+        Verdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
     }
 }
 

@@ -72,7 +72,7 @@ pub enum Command {
     /// exit with 1 if one does not hold.
     Assert(Assert),
     /// Check whether each recipient of a list got exactly one message, and the right one. Exit with
-    /// 1 if not, and with 2 if it cannot be told.
+    /// 1 if not, and with 2 if the audit is inconclusive.
     Audit(Box<Audit>),
     /// Start or stop a run, a named time span for the flag --run.
     #[command(subcommand)]

@@ -6,7 +6,7 @@ use crate::base::print::counted;
 /// A claim, and how often it does not hold.
 pub struct Check {
     pub fault: Fault,
-    /// What holds if there is no fault.
+    /// What holds without faults.
     pub claim: &'static str,
     /// Recipients or messages for which it does not hold.
     pub faults: u64,

@@ -10,8 +10,8 @@ use super::listed::Listed;
 pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let checks = checks(figures);
     let failures = checks.iter().filter(|check| check.faults > 0).count();
-    let is_told = figures.verdict != Verdict::CannotBeTold;
-    let (tests, errors) = (checks.len() + usize::from(!is_told), usize::from(!is_told));
+    let is_conclusive = figures.verdict != Verdict::Inconclusive;
+    let (tests, errors) = (checks.len() + usize::from(!is_conclusive), usize::from(!is_conclusive));
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"sinkctl audit\" \
          tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
@@ -30,9 +30,9 @@ pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
             escape(&lines.join("\n"))
         );
     }
-    if !is_told {
+    if !is_conclusive {
         let doubts = escape(&figures.doubts.join("; "));
-        let name = "all that was sent can be looked at";
+        let name = "the audit is conclusive";
         xml += &format!(
             "  <testcase classname=\"sinkd\" name=\"{name}\"><error message=\"{doubts}\"/>\
              </testcase>\n"

@@ -38,7 +38,7 @@ impl Listed {
         (kind.count <= self.limit).then_some(offender)
     }
 
-    /// Counts all, for a person: who wants to see more than are kept prints CSV.
+    /// Counts all, and prints none: the screen shows those that are kept.
     pub fn take_all(&mut self, offenders: &mut Offenders) -> io::Result<()> {
         while let Some(offender) = offenders.next_one()? {
             self.take(offender);

@@ -32,7 +32,7 @@ pub struct Audit {
     /// Character between the cells of a row.
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = separator)]
     pub separator: u8,
-    /// Treat repeated rows of the list as a reason not to give a verdict.
+    /// Treat the audit as inconclusive if the list repeats a recipient.
     #[arg(long, requires = "expect")]
     pub unique_rows: bool,
     /// What identifies a recipient in a message: recipient (each forward-path), from (the
@@ -53,8 +53,8 @@ pub struct Audit {
     /// Columns whose values must appear in the message to that recipient, separated by commas.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "expect")]
     pub must_contain: Vec<String>,
-    /// Keys are whole numbers; without --expect, each from the lowest to the highest is expected
-    /// once.
+    /// Keys are whole numbers. Without --expect, each number from the lowest to the highest is
+    /// expected once.
     #[arg(long)]
     pub sequence: bool,
     /// First and last number that are expected, such as 0-99999.
@@ -79,8 +79,8 @@ pub struct Audit {
     pub late_after: Option<Duration>,
     #[command(flatten)]
     pub during: TimeRange,
-    /// Log of the sender, with the message IDs that sinkd replied: of Postfix, Exim, Haraka, KumoMTA
-    /// or PowerMTA, or other text, also compressed with gzip or zstd. May be repeated.
+    /// Log of the sender, with the message IDs from sinkd's replies: Postfix, Exim, Haraka,
+    /// KumoMTA, PowerMTA, or other text, possibly compressed (gzip, zstd). May be repeated.
     #[arg(long = "sender-log", value_name = "FILE")]
     pub sender_logs: Vec<PathBuf>,
     /// How far the clocks of a sender's log and of sinkd may differ.

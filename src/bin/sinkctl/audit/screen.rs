@@ -40,7 +40,7 @@ fn verdict(figures: &AuditFigures) -> String {
     match figures.verdict {
         Verdict::ExactlyOnce => "yes".into(),
         Verdict::NotExactlyOnce => format!("no: {}", faults.join(", ")),
-        Verdict::CannotBeTold => "cannot be told".into(),
+        Verdict::Inconclusive => "inconclusive".into(),
     }
 }
 
