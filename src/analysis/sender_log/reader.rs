@@ -26,11 +26,11 @@ pub(super) type Listener<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 'a;
 /// Reads the log `path` and tells `on` what its lines hold, in their order; `Break` ends reading,
 /// and the totals are those so far.
 ///
-/// A log that is cut is not an error: it is read as far as it goes. Costs one pass over the file, and
-/// memory for one line (and the window of zstd), whatever the file holds.
+/// A log that is cut is not an error: it is read as far as it goes. Costs one pass over the file,
+/// and memory for one line (and the window of zstd), whatever the file holds.
 ///
-/// Errors: the file cannot be opened, is in a form that is not read, or is damaged; what was reported
-/// before a damage holds.
+/// Errors: the file cannot be opened, is in a form that is not read, or is damaged; what was
+/// reported before a damage holds.
 pub fn read(
     path: &Path,
     on: &mut dyn FnMut(LogEvent<'_>) -> ControlFlow<()>,

@@ -16,8 +16,8 @@ const PORTION_MIN: usize = 4 << 10;
 /// The records of several sorters in order, one at a time.
 #[derive(Debug)]
 pub struct Merge {
-    /// A heap: each piece's next record is not after the next records of pieces 2n+1 and 2n+2. Pieces
-    /// that are at their end are not in it.
+    /// A heap: each piece's next record is not after the next records of pieces 2n+1 and 2n+2.
+    /// Pieces that are at their end are not in it.
     pieces: Vec<Cursor>,
 }
 
