@@ -23,6 +23,7 @@ from consistency import figures_agree  # noqa: E402
 from corpus import compare  # noqa: E402
 from encrypted import relays_require_tls, scanners_find_nothing, senders_use_tls  # noqa: E402
 from haproxy import proxies_name_their_clients  # noqa: E402
+from heavy import more_printed_lines_work, rustls_uses_tls  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
 from logins import senders_log_in  # noqa: E402
@@ -43,8 +44,10 @@ CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_st
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
           scanners_find_nothing, printed_lines_work, duckdb_reads_tables]
-# More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone).
-LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
+# More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone), or with
+# senders that take long to install.
+LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen, rustls_uses_tls,
+        more_printed_lines_work]
 
 
 def check(sink, sent):
