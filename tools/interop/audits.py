@@ -1,4 +1,4 @@
-"""`sinkctl audit` beside what Postfix and Exim wrote into their logs."""
+"""`sinkctl audit` beside what Postfix and Exim wrote into their logs, and on a million recipients."""
 import csv
 import io
 import os
@@ -79,3 +79,50 @@ def audits_agree_with_relays(programs):
         if problem:
             return count, problem
     return count, None
+
+
+MILLION = 1_000_000
+PLANTED = ["--missing", "17,500000,999999", "--doubled", "3,4,700000,700001", "--swapped", "10:900000",
+           "--unexpected", "stranger@example.org"]
+
+
+def generated(folder, *faults):
+    """A campaign of a million, by tools/segments."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    segments = os.path.join(root, "tools/segments")
+    # In the folder of all builds, so that a second run compiles nothing.
+    environment = os.environ | {"CARGO_TARGET_DIR": os.path.join(root, "target")}
+    command = ["cargo", "run", "--quiet", "--locked", "--profile", "ci", "--", folder, "--messages", str(MILLION), *faults]
+    subprocess.run(command, cwd=segments, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def audit_of(programs, folder, expected, *args):
+    command = [os.path.join(programs, "sinkctl"), "--data", folder, "audit", "--expect", expected, "--must-contain", "name",
+               "--csv", *args]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def faults_in_a_million_are_found(programs):
+    """sinkctl audit, a million recipients"""
+    def user(*numbers):
+        return [f"user{number:010}@example.com" for number in numbers]
+
+    planted = {"missing": user(17, 500000, 999999), "repeated": user(3, 4, 700000, 700001),
+               "unexpected": ["stranger@example.org"], "wrong_person": user(10, 900000)}
+    with tempfile.TemporaryDirectory(prefix="sinkd-audit-") as scratch:
+        faulty, whole = os.path.join(scratch, "faulty"), os.path.join(scratch, "whole")
+        generated(faulty, *PLANTED)
+        code, out = audit_of(programs, faulty, f"{faulty}.csv")
+        found = {}
+        for row in csv.DictReader(io.StringIO(out)):
+            found.setdefault(row["fault"], []).append(row["recipient"])
+        if (code, found) != (1, planted):
+            return MILLION, f"exit code {code}, {found}"
+        if audit_of(programs, faulty, f"{faulty}.csv", "--memory", "8M") != (code, out):
+            return MILLION, "another answer with less memory"
+        if audit_of(programs, faulty, os.devnull)[0] != 2:
+            return MILLION, "an empty list is conclusive"
+        generated(whole)
+        code, out = audit_of(programs, whole, f"{whole}.csv")
+        return MILLION, None if (code, out.count("\n")) == (0, 1) else f"without faults: {code}, {out}"

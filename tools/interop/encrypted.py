@@ -121,10 +121,16 @@ class TlsSink(Sink):
 
 def senders_use_tls(programs):
     """senders by STARTTLS and TLS from the first byte, which verify"""
+    return use_tls(programs, SENDERS)
+
+
+def use_tls(programs, senders):
+    """Has each of `senders` send in both ways, with the CA and without. At least half of those without say why
+    they refuse, by an alert, and each is counted."""
     sink = TlsSink(programs)
     accepted = 0
     try:
-        for send in SENDERS:
+        for send in senders:
             for mode in (STARTTLS, IMPLICIT):
                 send(sink.port_of(mode), mode, sink.ca)
                 if sink.count() != accepted + 1:
@@ -149,7 +155,7 @@ def senders_use_tls(programs):
         failures = sink.failures()
         # Those whose clients say why: OpenSSL and what is built on it, and GnuTLS.
         told = sum(failures.get(kind, 0) for kind in ("unknown_ca", "bad_certificate", "certificate_unknown"))
-        if told < len(SENDERS) or failures.get("no_common_version", 0) != 2:
+        if told < len(senders) or failures.get("no_common_version", 0) != 2:
             return accepted, f"failures by kind: {failures}"
         return accepted, None
     finally:

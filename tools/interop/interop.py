@@ -17,13 +17,14 @@ import time
 # Before the modules that read segments by it.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from audits import audits_agree_with_relays  # noqa: E402
+from audits import audits_agree_with_relays, faults_in_a_million_are_found  # noqa: E402
 from bottlenecks import bottlenecks_are_named  # noqa: E402
 from clients import by_command, by_library, by_python, by_relay, by_sinkctl  # noqa: E402
 from consistency import figures_agree  # noqa: E402
 from corpus import compare  # noqa: E402
 from encrypted import relays_require_tls, scanners_find_nothing, senders_use_tls  # noqa: E402
 from haproxy import proxies_name_their_clients  # noqa: E402
+from heavy import more_printed_lines_work, rustls_uses_tls  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
 from logins import senders_log_in  # noqa: E402
@@ -45,8 +46,10 @@ CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_st
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
           scanners_find_nothing, printed_lines_work, duckdb_reads_tables,
           audits_agree_with_relays]
-# More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone).
-LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
+# More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone), or with
+# senders that take long to install, or a program to build.
+LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen, rustls_uses_tls,
+        more_printed_lines_work, faults_in_a_million_are_found]
 
 
 def check(sink, sent):

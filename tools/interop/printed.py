@@ -88,25 +88,25 @@ RELAYS = {
 }
 
 
+def lines_for(sink, name):
+    """What sinkctl cert prints for a sender, with the copy of the CA, which users of relays can read."""
+    printed = sink.ctl("cert", "--for", name).decode()
+    return printed.replace(os.path.join(sink.data, "tls", "ca.pem"), sink.ca).splitlines()
+
+
 def printed_lines_work(programs):
     """the lines that sinkctl cert prints for senders"""
     sink = TlsSink(programs)
     accepted = 0
-
-    def lines_for(name):
-        # The copy of the CA, which users of relays can read.
-        printed = sink.ctl("cert", "--for", name).decode()
-        return printed.replace(os.path.join(sink.data, "tls", "ca.pem"), sink.ca).splitlines()
-
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-printed-") as scratch:
             for name, send in SENDERS.items():
-                send(lines_for(name), sink.port, scratch)
+                send(lines_for(sink, name), sink.port, scratch)
                 if sink.count() != accepted + 1:
                     return accepted, f"{name}: no message with the printed lines"
                 accepted += 1
         for name, begin in RELAYS.items():
-            begin.lines = lines_for(name)
+            begin.lines = lines_for(sink, name)
             relay_one(begin, sink, STARTTLS, None, lambda: sink.count() > accepted)
             accepted += 1
         if sink.count_under_tls() != accepted:

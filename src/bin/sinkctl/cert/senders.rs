@@ -94,10 +94,11 @@ impl Sender {
                  sudo update-ca-certificates\n\
                  enable_tls = 'Required'"
             }
+            // It verifies hosts that it forces TLS on. For others it uses TLS where offered.
             Sender::Haraka => {
                 "NODE_EXTRA_CA_CERTS={ca}\n\
                  [outbound]\n\
-                 rejectUnauthorized=true"
+                 force_tls_hosts[]=localhost"
             }
             Sender::Nodemailer => "requireTLS: true,\ntls: { ca: fs.readFileSync({ca}) },",
             Sender::Phpmailer => {
@@ -109,7 +110,10 @@ impl Sender {
                 "pem, _ := os.ReadFile({ca})\n\
                  roots := x509.NewCertPool()\n\
                  roots.AppendCertsFromPEM(pem)\n\
-                 client.StartTLS(&tls.Config{ServerName: host, RootCAs: roots})"
+                 config := &tls.Config{ServerName: host, RootCAs: roots}\n\
+                 if err := client.StartTLS(config); err != nil {\n\
+                 \treturn err\n\
+                 }"
             }
             Sender::Javamail => {
                 "keytool -importcert -noprompt -alias sinkd -file {ca} -keystore sinkd.p12 \
