@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::data_folder::open_folder;
 use super::error::Error;
 use super::selection::FolderSpans;
-use super::span::{log_span, whole};
+use super::span::log_span;
 use super::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
@@ -28,12 +28,11 @@ pub struct LogSource {
 }
 
 impl LogSource {
-    /// Opens each folder with its span. Spans are taken as whole seconds, as all statistics are, so
-    /// that both agree on what belongs to a span.
+    /// Opens each folder with its span.
     ///
     /// Errors: a folder has no log, or can't be read.
     pub fn open_all(selection: FolderSpans<'_>) -> Result<Vec<LogSource>, Error> {
-        selection.parts().map(|(path, span)| LogSource::open(path, &whole(span))).collect()
+        selection.parts().map(|(path, span)| LogSource::open(path, span)).collect()
     }
 
     /// `span`: Unix ns.

@@ -10,7 +10,7 @@ use super::columns::{Columns, TextColumn};
 
 /// The version this program writes, and the only one it reads: an index of another version is
 /// rebuilt.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Octets before the first block.
 pub const HEADER_BYTES: usize = 128;
 /// Octets of a block before its records.

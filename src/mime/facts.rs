@@ -178,7 +178,8 @@ impl Extractor {
         if is_sequence && facts.sequence.is_none() {
             facts.sequence = number_in(field.raw);
         }
-        !is_sequence && !matches!(role, FieldRole::Changing | FieldRole::MessageId)
+        let changes = [FieldRole::Changing, FieldRole::MessageId, FieldRole::Sent];
+        !is_sequence && !changes.contains(&role)
     }
 }
 
@@ -352,6 +353,7 @@ mod tests {
             ("one", "another"),
             ("to\r\n all", "to all"),
             ("Cc:", "DKIM-Signature: v=1; bh=x\r\nCc:"),
+            ("Cc:", "X-Sent: 1795248000123\r\nCc:"),
         ];
         for (was, is) in copies {
             assert_eq!(hash(&MAIL.replace(was, is)), same, "{was} became {is}");

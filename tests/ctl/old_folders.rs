@@ -86,7 +86,7 @@ fn an_index_of_an_earlier_version_costs_time_alone_until_it_is_rebuilt() {
     assert_eq!(index_version(data), 2, "reading changes nothing");
     let (_, errors, code) = sinkctl(data, &["reindex"]);
     assert_eq!(code, 0, "{errors}");
-    assert_eq!(index_version(data), 3);
+    assert_eq!(index_version(data), 4);
     for (question, expected) in questions.into_iter().zip(expected) {
         assert_eq!(text(data, &["search", question, "--ids"]), expected, "{question}");
     }
@@ -103,7 +103,7 @@ fn sinkd_rebuilds_an_index_of_an_earlier_version() {
         listed.iter().all(|row| row["subject"].is_string()).then_some(())
     });
     assert!(sink.stop().success());
-    assert_eq!(index_version(data.path()), 3);
+    assert_eq!(index_version(data.path()), 4);
     assert_eq!(text(data.path(), &["search", "subject:four", "--ids"]), "1:3\n");
 }
 

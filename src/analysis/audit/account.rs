@@ -27,6 +27,8 @@ pub struct Account {
     pub repeated: u64,
     /// Messages that they have beyond the first.
     pub extra_messages: u64,
+    /// Times that a message names a recipient once more: that is one message all the same.
+    pub named_again: u64,
     /// Recipients that were not expected.
     pub unexpected: u64,
     /// Messages that they have.
@@ -52,6 +54,8 @@ struct Group {
     rows: Rows,
     place: GroupPlace,
     deliveries: u64,
+    named_again: u64,
+    last: Option<Delivery>,
     /// The oldest, to be named.
     named: Vec<Delivery>,
 }
@@ -93,7 +97,7 @@ pub fn settle(
             (Expectation::List(_), _) => GroupPlace::Unexpected,
             _ => GroupPlace::Open,
         };
-        let mut group = Group { order, key, rows, place, deliveries: 0, named: Vec::new() };
+        let mut group = Group::new(order, key, rows, place);
         group.take_deliveries(&mut delivered, findings)?;
         account.add(&group);
         group.accuse(findings)?;
@@ -116,6 +120,11 @@ fn next_key(expected: &Expectation, delivered: &Merge) -> Option<(u64, Vec<u8>)>
 }
 
 impl Group {
+    fn new(order: u64, key: Vec<u8>, rows: Rows, place: GroupPlace) -> Group {
+        let (deliveries, named_again, last, named) = (0, 0, None, Vec::new());
+        Group { order, key, rows, place, deliveries, named_again, last, named }
+    }
+
     /// Messages are read later where that can settle something.
     fn take_deliveries(
         &mut self,
@@ -124,6 +133,12 @@ impl Group {
     ) -> io::Result<()> {
         while let Some(record) = delivered.head().filter(|record| self.has(record)) {
             let (delivery, _) = Delivery::decode(record.value);
+            if self.last == Some(delivery) {
+                self.named_again += 1;
+                delivered.advance()?;
+                continue;
+            }
+            self.last = Some(delivery);
             let is_judged = self.place != GroupPlace::Open;
             if is_judged && self.deliveries == 1 {
                 findings.tasks.push(&self.task(TaskKind::Copy, self.named[0]))?;
@@ -176,6 +191,7 @@ impl Account {
     fn add(&mut self, group: &Group) {
         self.delivered += u64::from(group.deliveries > 0);
         self.repeated_rows += group.rows.repeated;
+        self.named_again += group.named_again;
         match group.place {
             GroupPlace::Expected => {
                 self.expected += 1;

@@ -79,6 +79,8 @@ pub struct RepeatedFigures {
     pub recipients: u64,
     /// Messages beyond the first of each.
     pub extra_messages: u64,
+    /// Times that a message names a recipient once more, which does not make it two messages.
+    pub named_again: u64,
     /// The same Message-ID and the same content.
     pub same_message_id_and_content: u64,
     /// The same Message-ID with another content.

@@ -218,6 +218,7 @@ fn repeated(account: &Account, copies: &CopyTally) -> RepeatedFigures {
     RepeatedFigures {
         recipients: account.repeated,
         extra_messages: account.extra_messages,
+        named_again: account.named_again,
         same_message_id_and_content: copies.both,
         same_message_id: copies.message_id,
         same_content: copies.content,

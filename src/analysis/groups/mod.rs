@@ -65,14 +65,15 @@ pub fn find(
     let asks = GroupCriteria { by, sent_field };
     // Whole seconds, as all statistics: both agree on what belongs to a span.
     let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
-    let mut sources = LogSource::open_all(selection)?;
+    let in_seconds = FolderSpans { spans: &spans, ..selection };
+    let mut sources = LogSource::open_all(in_seconds)?;
     let (mut counted, mut top) = count(&sources, asks, shown, watch);
     let is_outpaced = |counted: &GroupCounts| counted.messages == 0 && counted.unread.pruned > 0;
     for _ in 1..TRIES_MAX {
         if !is_outpaced(&counted) {
             break;
         }
-        sources = LogSource::open_all(selection)?;
+        sources = LogSource::open_all(in_seconds)?;
         (counted, top) = count(&sources, asks, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);

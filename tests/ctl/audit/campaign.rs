@@ -52,6 +52,17 @@ impl Campaign {
         self.send("news@sender.example", to, &about(n))
     }
 
+    /// Sends one message about person `n` to several recipients.
+    pub fn send_to_all(&mut self, to: &[&str], n: usize) {
+        assert_eq!(self.client.command("MAIL FROM:<news@sender.example>"), 250);
+        for to in to {
+            assert_eq!(self.client.command(&format!("RCPT TO:<{to}>")), 250);
+        }
+        assert_eq!(self.client.command("DATA"), 354);
+        self.client.send(format!("{}.\r\n", about(n)).as_bytes());
+        assert_eq!(self.client.reply().0, 250);
+    }
+
     pub fn audit(&self, args: &[&str]) -> Said {
         audit(&self.data(), args)
     }

@@ -185,6 +185,37 @@ fn a_query_and_a_span_select_the_messages_of_one_campaign() {
 }
 
 #[test]
+fn a_run_has_all_of_its_messages_and_none_from_before_it() {
+    let mut campaign = Campaign::start(&[]);
+    let list = campaign.file("list.csv", list(0..2));
+    for name in ["first", "second"] {
+        let (_, errors, code) = sinkctl(&campaign.data(), &["run", "start", name]);
+        assert_eq!(code, 0, "{errors}");
+        (0..2).for_each(|n| drop(campaign.send_to(&address(n), n)));
+        let (_, errors, code) = sinkctl(&campaign.data(), &["run", "stop"]);
+        assert_eq!(code, 0, "{errors}");
+    }
+    for name in ["first", "second"] {
+        let said = campaign.audit(&["--expect", &list, "--run", name, "--json"]);
+        assert_eq!((said.code, &said.json()["messages"]), (0, &2.into()), "{}", said.out);
+    }
+}
+
+#[test]
+fn a_recipient_that_a_message_names_twice_got_one_message() {
+    let mut campaign = Campaign::start(&[]);
+    campaign.send_to_all(&["person0@example.com", "PERSON0@EXAMPLE.COM"], 0);
+    let list = campaign.file("list.csv", list(0..1));
+    let said = campaign.audit(&["--expect", &list, "--ignore-case", "--json"]);
+    assert_eq!(
+        (said.code, &said.json()["repeated"]["named_again"]),
+        (0, &1.into()),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn several_folders_are_one_fleet() {
     let (one, two) = (Campaign::start(&[]), Campaign::start(&[]));
     let mut both = [one, two];

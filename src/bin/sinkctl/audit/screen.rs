@@ -61,6 +61,8 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
         add(expected.once, "exactly one message");
         add(expected.missing, "missing");
         add(figures.repeated.recipients, &format!("repeated{}", same(figures)));
+        let named_again = figures.repeated.named_again;
+        add_if(&mut add, named_again, "recipients that a message names again (not counted)");
         add(expected.unexpected, "unexpected");
     }
     add_if(&mut add, figures.without_key, "without a key");
