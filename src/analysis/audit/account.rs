@@ -219,6 +219,6 @@ impl Account {
         let name = if first == last { first.to_string() } else { format!("{first}-{last}") };
         let mut offender = Offender::new(Fault::Missing, name, None);
         offender.count = count;
-        findings.offenders.push(&offender)
+        findings.offenders.push_ranked(&offender, first)
     }
 }

@@ -49,6 +49,9 @@ pub enum AddressFault {
     /// It has a name beside the address, or there are several addresses.
     #[error("more than a bare address")]
     NotBare,
+    /// It has control characters, or spaces other than ASCII's.
+    #[error("an invisible character in the address")]
+    Invisible,
     /// The octets are in another charset.
     #[error("not UTF-8")]
     NotUtf8,

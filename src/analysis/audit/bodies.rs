@@ -30,6 +30,8 @@ pub struct BodyTally {
     pub wrong: u64,
     /// Messages that could not be held to them, as they are not stored whole.
     pub not_stored: u64,
+    /// Messages whose recipient has no values in the list.
+    pub without_value: u64,
     /// Messages that can no longer be read.
     pub unread: u64,
 }
@@ -183,11 +185,13 @@ impl<'a> BodyThread<'a> {
     }
 
     fn settle_person(&mut self, task: &Task, said: &mut SaidText<'_>) -> io::Result<()> {
-        self.tally.persons += 1;
-        match lacking(said, task) {
-            Some((column, value)) => self.accuse(task, column, &value),
-            None => Ok(()),
+        if decoded_values(&task.values).all(<[u8]>::is_empty) {
+            self.tally.without_value += 1;
+            return Ok(());
         }
+        self.tally.persons += 1;
+        let lacking = self.lacking(said, task);
+        if lacking.is_empty() { Ok(()) } else { self.accuse(task, &lacking) }
     }
 
     /// A copy counts as one, whatever is in it.
@@ -197,14 +201,25 @@ impl<'a> BodyThread<'a> {
         copies.try_for_each(|task| push_copy(&mut self.copies, task, None, None))
     }
 
-    fn accuse(&mut self, task: &Task, column: usize, value: &str) -> io::Result<()> {
+    fn accuse(&mut self, task: &Task, lacking: &[String]) -> io::Result<()> {
         self.tally.wrong += 1;
         let name = key_text(task.order, &task.key);
         let mut offender = Offender::new(Fault::WrongPerson, name, task.line);
         offender.messages = vec![self.question.names.copy(&task.delivery)];
-        let column = self.question.columns.get(column).map_or("", String::as_str);
-        offender.detail = Some(format!("it does not contain {column} '{value}'"));
+        offender.detail = Some(format!("it does not contain {}", lacking.join(", ")));
         self.offenders.push(&offender)
+    }
+
+    /// The values that a message lacks, each with the name of its column. Empty values are in every
+    /// message.
+    fn lacking(&self, said: &mut SaidText<'_>, task: &Task) -> Vec<String> {
+        let values = self.question.columns.iter().zip(decoded_values(&task.values));
+        let lacking = values.filter(|(_, value)| !value.is_empty() && !said.says(value));
+        let named = lacking.map(|(column, value)| {
+            let shown = &value[..value.len().min(VALUE_SHOWN_MAX)];
+            format!("{column} '{}'", readable(shown))
+        });
+        named.collect()
     }
 }
 
@@ -219,15 +234,6 @@ fn push_copy(
     copies.push(Record { order: task.order, key: &task.key, value: &value })
 }
 
-/// The first value that a message lacks, with the number of its column. Empty values are in every
-/// message.
-fn lacking(said: &mut SaidText<'_>, task: &Task) -> Option<(usize, String)> {
-    let mut values = decoded_values(&task.values).enumerate();
-    let (column, value) = values.find(|(_, value)| !value.is_empty() && !said.says(value))?;
-    let shown = &value[..value.len().min(VALUE_SHOWN_MAX)];
-    Some((column, readable(shown)))
-}
-
 impl BodyFindings {
     fn take(&mut self, thread: BodyThread<'_>) {
         self.copies.push(thread.copies.finish());
@@ -235,6 +241,7 @@ impl BodyFindings {
         self.tally.persons += thread.tally.persons;
         self.tally.wrong += thread.tally.wrong;
         self.tally.not_stored += thread.tally.not_stored;
+        self.tally.without_value += thread.tally.without_value;
         self.tally.unread += thread.tally.unread;
     }
 }

@@ -171,7 +171,9 @@ impl<R: Read> CsvRows<R> {
         self.rest = 0..bytes;
         if is_first {
             match &self.buffer[..bytes] {
-                [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => return Err(CsvError::Utf16),
+                [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [_, 0, ..] | [0, ..] => {
+                    return Err(CsvError::Utf16);
+                }
                 [0xef, 0xbb, 0xbf, ..] => self.rest.start = 3,
                 _ => {}
             }

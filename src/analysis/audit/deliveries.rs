@@ -186,8 +186,11 @@ impl<'a> DeliveryReader<'a> {
         pushed?;
         if without > 0 {
             self.tally.without_key += without;
-            let detail = "the message has no key".to_owned();
-            self.accuse(Fault::Unexpected, message, detail)?;
+            let detail = match rule.key.kind {
+                KeyKind::Text => "the message has no key",
+                KeyKind::Number => "the message has no key that is a whole number",
+            };
+            self.accuse(Fault::WithoutKey, message, detail.to_owned())?;
         }
         if rule.log == LogRule::Joined {
             self.push_by_id(message)?;

@@ -1,5 +1,6 @@
 //! Why an audit failed.
 use std::io;
+use std::path::PathBuf;
 
 use super::super::error::Error;
 use super::list::ListError;
@@ -18,6 +19,13 @@ pub enum AuditError {
     /// A log of the sender can't be used.
     #[error(transparent)]
     Log(#[from] LoggedError),
+    /// Two folders hold the same log: one is a copy of the other.
+    #[error(
+        "{} and {} hold the same log: one is a copy of the other, and its mail would count twice",
+        .0.display(),
+        .1.display()
+    )]
+    SameLog(PathBuf, PathBuf),
     /// Records can't be sorted.
     #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),

@@ -11,6 +11,10 @@ pub enum Verdict {
     ExactlyOnce,
     /// At least one did not.
     NotExactlyOnce,
+    /// No recipients were expected, and the logs of the sender are right.
+    AsLogged,
+    /// No recipients were expected, and the logs of the sender are wrong.
+    NotAsLogged,
     /// Something that is needed for an answer is missing.
     Inconclusive,
 }
@@ -100,12 +104,14 @@ pub struct RepeatedFigures {
 /// Messages that were held to what belongs to their recipient.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PersonFigures {
-    /// Messages, once for each recipient.
+    /// Messages that were searched, once for each recipient.
     pub checked: u64,
     /// Those that lack a value.
     pub wrong: u64,
     /// Those that are not stored whole.
     pub not_stored: u64,
+    /// Those whose recipient has no values in the list.
+    pub without_value: u64,
 }
 
 /// Messages that were held to their checksum.
@@ -156,6 +162,8 @@ pub struct LogFigures {
     pub cut_logs: u64,
     /// Deliveries that a log claims, and that were received.
     pub confirmed: u64,
+    /// Confirmed by lines without a time that could be compared.
+    pub confirmed_without_time: u64,
     /// Claims about a delivery that another line claims, too.
     pub repeated: u64,
     /// Claims about messages that were received and not selected.

@@ -103,7 +103,8 @@ impl KeyRule {
             KeySource::Verp => take(verp_recipient(envelope.mail_from).as_deref()),
             KeySource::Header(name) => {
                 let field = fields(header).find(|field| field.is_named(name));
-                take(field.map(|field| field.unfolded()).as_deref());
+                let value = field.map(|field| field.decoded());
+                take(value.as_deref().map(str::as_bytes));
             }
         }
         without
@@ -149,8 +150,9 @@ impl KeyRule {
         if self.kind == KeyKind::Number {
             return key.set_number(cell);
         }
-        if str::from_utf8(cell).is_err() {
-            return Err(KeyFault::NotUtf8);
+        let Ok(text) = str::from_utf8(cell) else { return Err(KeyFault::NotUtf8) };
+        if must_be_address && text.chars().any(is_invisible) {
+            return Err(AddressFault::Invisible.into());
         }
         key.text.clear();
         match must_be_address {
@@ -186,6 +188,12 @@ impl Key {
     fn set_hash(&mut self) {
         self.order = xxh3_64(&self.text);
     }
+}
+
+/// Characters that spreadsheets and web pages leave in cells. ASCII's space is in quoted addresses.
+fn is_invisible(c: char) -> bool {
+    let is_widthless = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')
 }
 
 /// What a pattern finds: its first group, or all of it.
@@ -271,6 +279,9 @@ mod tests {
             (b"ada", KeyFault::Address(AddressFault::NoDomain)),
             (b"\xfc@a.example", KeyFault::NotUtf8),
             (&[b'a'; 5000], KeyFault::TooLong),
+            ("\u{200b}a@a.example".as_bytes(), KeyFault::Address(AddressFault::Invisible)),
+            ("a@a.example\u{a0}".as_bytes(), KeyFault::Address(AddressFault::Invisible)),
+            (b"a\0@a.example", KeyFault::Address(AddressFault::Invisible)),
         ] {
             assert_eq!(recipient.set_from_list(cell, &mut key), Err(fault));
         }

@@ -3,6 +3,7 @@ use std::io::Read;
 
 use super::super::nearest::nearest;
 use super::super::sorting::{Record, Sorter};
+use super::super::words::readable;
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::key::{Key, KeyFault, KeyRule};
 
@@ -233,7 +234,14 @@ fn position(names: &[String], name: &str) -> Result<Option<usize>, ListError> {
 
 fn no_column(wanted: Option<&str>, found: &[String]) -> String {
     let shown: Vec<&str> = found.iter().take(20).map(String::as_str).collect();
-    let listed = format!("the header line has: {}", shown.join(", "));
+    let listed = format!("the header line has: {}", readable(shown.join(", ").as_bytes()));
+    let separators = [(';', "';'"), ('\t', "tab")];
+    let meant = separators
+        .iter()
+        .find(|(separator, _)| matches!(found, [only] if only.contains(*separator)));
+    if let Some((_, name)) = meant {
+        return format!("{listed}; did you mean --separator {name}?");
+    }
     let Some(wanted) = wanted else {
         return format!(
             "no column is called {} ({listed}); name the column with --column",

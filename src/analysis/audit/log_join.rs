@@ -19,6 +19,8 @@ use crate::smtp::envelope;
 pub struct LogTally {
     /// Deliveries that a log claims, and that were received.
     pub confirmed: u64,
+    /// Confirmed by lines without a time that could be compared.
+    pub confirmed_without_time: u64,
     /// Claims about a delivery that another line claims, too.
     pub repeated: u64,
     /// Claims about messages that were received and not selected.
@@ -114,6 +116,8 @@ impl LogJoin<'_> {
             if self.question.is_in_time(&claimed, one.delivery.received_at_ns) {
                 is_confirmed = true;
                 self.tally.confirmed += u64::from(one.claims == 0);
+                let is_timeless = one.claims == 0 && claimed.at_ns.is_none();
+                self.tally.confirmed_without_time += u64::from(is_timeless);
                 self.tally.repeated += u64::from(one.claims > 0);
                 one.claims += 1;
             }
@@ -180,9 +184,12 @@ impl LogQuestion<'_> {
             if self.is_in_time(claimed, at_ns) {
                 return None;
             }
-            let apart = claimed.at_ns.map_or(0, |claimed| claimed.abs_diff(at_ns));
-            let apart = seconds(apart as f64 / 1e9);
-            why = format!("message {id} was received {apart} earlier or later");
+            let claimed_ns = claimed.at_ns.unwrap_or(at_ns);
+            let apart = seconds(claimed_ns.abs_diff(at_ns) as f64 / 1e9);
+            let way = if at_ns > claimed_ns { "after" } else { "before" };
+            why = format!(
+                "message {id} was received {apart} {way} the time in the log (see --clocks-within)"
+            );
         }
         Some(why)
     }

@@ -33,6 +33,7 @@ mod offender;
 mod order;
 mod run;
 mod said;
+mod since;
 mod tasks;
 pub mod testkit;
 mod verdict;

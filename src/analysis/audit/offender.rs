@@ -16,6 +16,8 @@ pub enum Fault {
     Repeated,
     /// Delivered, and not expected.
     Unexpected,
+    /// Delivered, and without anything that says for whom.
+    WithoutKey,
     /// The message has what belongs to another recipient.
     WrongPerson,
     /// The content does not fit its checksum.
@@ -32,10 +34,11 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, in the order of the output.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 10] = [
         Fault::Missing,
         Fault::Repeated,
         Fault::Unexpected,
+        Fault::WithoutKey,
         Fault::WrongPerson,
         Fault::Changed,
         Fault::OutOfOrder,
@@ -50,6 +53,7 @@ impl Fault {
             Fault::Missing => "missing",
             Fault::Repeated => "repeated",
             Fault::Unexpected => "unexpected",
+            Fault::WithoutKey => "without_key",
             Fault::WrongPerson => "wrong_person",
             Fault::Changed => "changed",
             Fault::OutOfOrder => "out_of_order",
@@ -148,11 +152,18 @@ impl OffenderSorter {
         OffenderSorter(Sorter::new(memory_bytes))
     }
 
-    /// Takes an offender.
+    /// Takes an offender, which is listed by its line.
     ///
     /// Errors: the temporary file can't be made or written.
     pub fn push(&mut self, offender: &Offender) -> io::Result<()> {
-        let mut key = offender.line.unwrap_or(u64::MAX).to_be_bytes().to_vec();
+        self.push_ranked(offender, offender.line.unwrap_or(u64::MAX))
+    }
+
+    /// Takes an offender, which is listed by `rank`, then by recipient.
+    ///
+    /// Errors: the temporary file can't be made or written.
+    pub fn push_ranked(&mut self, offender: &Offender, rank: u64) -> io::Result<()> {
+        let mut key = rank.to_be_bytes().to_vec();
         key.extend_from_slice(offender.recipient.as_bytes());
         let value = serde_json::to_vec(offender)?;
         self.0.push(Record { order: offender.fault as u64, key: &key, value: &value })

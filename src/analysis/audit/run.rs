@@ -25,6 +25,7 @@ use super::logged::{LogsRead, read_logs};
 use super::names::FolderNames;
 use super::offender::{OffenderSorter, Offenders};
 use super::order::{OrderRule, OrderTally, check};
+use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
 use super::verdict::{Evidence, figures};
 use crate::log::MessageId;
@@ -107,10 +108,15 @@ pub fn audit(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(AuditStage, u64, u64),
 ) -> Result<Audit, AuditError> {
-    let mut run = AuditRun::open(selection)?;
+    // A wrong folder is reported at once. What counts is the folders after everything else was
+    // read: a message that a log of the sender claims is there by then.
+    let mut run = AuditRun::new(LogSource::open_all(selection)?);
     let list = question.list.take();
     let expectation = run.expectation(list, &question)?;
     run.read_logs(&question, stop, watch)?;
+    run.sources = LogSource::open_all(selection)?;
+    ensure_different(&run.sources)?;
+    run.read_notes()?;
     run.read_envelopes(&question, stop, watch)?;
     run.settle(expectation, &question, stop)?;
     run.read_bodies(&question, stop, watch)?;
@@ -121,6 +127,8 @@ pub fn audit(
 struct AuditRun {
     sources: Vec<LogSource>,
     noted: Vec<HashSet<MessageId>>,
+    /// Segments that can't be opened, or whose counts are damaged.
+    faulty_segments: u64,
     unread: Unread,
     list: Option<ListTotals>,
     /// Columns whose values messages must contain.
@@ -141,18 +149,12 @@ struct AuditRun {
 }
 
 impl AuditRun {
-    fn open(selection: FolderSpans<'_>) -> Result<AuditRun, AuditError> {
-        let sources = LogSource::open_all(selection)?;
-        let (mut noted, mut unread) = (Vec::new(), Unread::default());
-        for source in &sources {
-            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
-            noted.push(notes.of);
-            notes.damage.iter().for_each(|damage| unread.note(damage.to_string()));
-        }
-        Ok(AuditRun {
+    fn new(sources: Vec<LogSource>) -> AuditRun {
+        AuditRun {
             sources,
-            noted,
-            unread,
+            noted: Vec::new(),
+            faulty_segments: 0,
+            unread: Unread::default(),
             list: None,
             columns: Vec::new(),
             by_key: Vec::new(),
@@ -168,7 +170,21 @@ impl AuditRun {
             copies: CopyTally::default(),
             bodies: BodyTally::default(),
             order: OrderTally::default(),
-        })
+        }
+    }
+
+    /// Reads which replies were not sent, and what is wrong with whole segments.
+    fn read_notes(&mut self) -> Result<(), AuditError> {
+        for source in &self.sources {
+            for fault in source.folder.faults() {
+                self.faulty_segments += 1;
+                self.unread.note(fault.to_string());
+            }
+            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
+            self.noted.push(notes.of);
+            notes.damage.iter().for_each(|damage| self.unread.note(damage.to_string()));
+        }
+        Ok(())
     }
 
     /// Reads the list, if there is one.
@@ -327,7 +343,10 @@ impl AuditRun {
     ) -> Result<Audit, AuditError> {
         let spans: Vec<_> = selection.spans.iter().map(whole).collect();
         let missing = MissingMessages::of(&self.sources, &spans, &self.unread, selection.clock)?;
+        let since = ChangedSince::of(&self.sources, selection, missing.messages)?;
         let evidence = Evidence {
+            faulty_segments: self.faulty_segments,
+            since,
             rule: &question.messages,
             order_rule: question.order,
             row_rule: question.rows,
@@ -347,6 +366,19 @@ impl AuditRun {
         let (list, logs, damage) = (self.list, self.logs, self.unread.damage);
         Ok(Audit { figures, offenders, list, logs, damage })
     }
+}
+
+/// Errors: two folders hold the same log, as a copy of a folder does: its mail would count twice.
+fn ensure_different(sources: &[LogSource]) -> Result<(), AuditError> {
+    let store = |source: &LogSource| source.folder.segments().next().map(|it| it.identity.store);
+    for (n, source) in sources.iter().enumerate() {
+        let mut earlier = sources[..n].iter().filter(|other| store(other) == store(source));
+        if let Some(other) = earlier.next().filter(|_| store(source).is_some()) {
+            let path = |source: &LogSource| source.folder.path().to_owned();
+            return Err(AuditError::SameLog(path(other), path(source)));
+        }
+    }
+    Ok(())
 }
 
 /// Errors: it was stopped.

@@ -1,5 +1,6 @@
 //! What a message says anywhere: whether a value that belongs to its recipient appears in it.
 use memchr::memmem;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::mime::header::fields;
 use crate::mime::part::{PartKind, parts};
@@ -18,20 +19,36 @@ impl<'m> SaidText<'m> {
         SaidText { message, texts: None }
     }
 
-    /// Returns whether the message says `value`: in a header field, in a text part with or without
-    /// its markup, as it stands or decoded. Runs of white space are equal, as lines are folded.
+    /// Returns whether the message says `value` as words of their own: in a header field, in a text
+    /// part with or without its markup, as it stands or decoded. Runs of white space are equal, as
+    /// lines are folded, and so are composed and decomposed letters. Case counts.
     ///
     /// Costs a scan; for the first value that does not stand in the octets, decoding all text (up
     /// to 16 MiB).
     pub fn says(&mut self, value: &[u8]) -> bool {
-        if memmem::find(self.message, value).is_some() {
+        if has_words(self.message, value) {
             return true;
         }
         let Ok(value) = str::from_utf8(value) else { return false };
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let value: String = value.nfc().collect();
         let texts = self.texts.get_or_insert_with(|| texts(self.message));
-        memmem::find(texts.as_bytes(), value.as_bytes()).is_some()
+        has_words(texts.as_bytes(), value.as_bytes())
     }
+}
+
+/// Returns whether `words` stand in `text` and are not a part of longer words there: "Ben 1" is not
+/// in "Ben 10".
+fn has_words(text: &[u8], words: &[u8]) -> bool {
+    // Octets of other letters than ASCII's are in words.
+    let is_word =
+        |octet: Option<&u8>| octet.is_some_and(|it| it.is_ascii_alphanumeric() || *it > 127);
+    let (first, last) = (is_word(words.first()), is_word(words.last()));
+    memmem::find_iter(text, words).any(|at| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let is_open = |is_edge: bool, beside: Option<&u8>| is_edge && is_word(beside);
+        !is_open(first, before) && !is_open(last, text.get(at + words.len()))
+    })
 }
 
 fn texts(message: &[u8]) -> String {
@@ -39,21 +56,25 @@ fn texts(message: &[u8]) -> String {
     let mut left = BYTES_MAX;
     for part in &parts(message).parts {
         fields(part.header).for_each(|field| push(&field.decoded(), &mut texts));
-        if part.kind == PartKind::Leaf && (part.is_html() || part.content_type.starts_with("text/"))
-        {
-            push(&part.unicode(left), &mut texts);
-            if part.is_html() {
-                push(&part.text(left), &mut texts);
-            }
-            left = left.saturating_sub(part.body.len());
+        let is_text = part.is_html() || part.content_type.starts_with("text/");
+        if part.kind != PartKind::Leaf || !is_text {
+            continue;
         }
+        let unicode = part.unicode(left);
+        push(&unicode, &mut texts);
+        if part.is_html() {
+            // Links have their ampersands as entities.
+            push(&unicode.replace("&amp;", "&"), &mut texts);
+            push(&part.text(left), &mut texts);
+        }
+        left = left.saturating_sub(part.body.len());
     }
     texts
 }
 
 fn push(text: &str, texts: &mut String) {
     for word in text.split_whitespace() {
-        texts.push_str(word);
+        texts.extend(word.nfc());
         texts.push(' ');
     }
     texts.push('\n');
@@ -89,5 +110,18 @@ mod tests {
             assert!(!said.says(value.as_bytes()), "{value}");
         }
         assert!(!said.says(b"\xff"));
+    }
+
+    #[test]
+    fn a_value_is_not_found_inside_longer_words() {
+        let html = "Content-Type: text/html; charset=utf-8\r\n\r\nDear Ben 10, Annabelle, \
+            Ju\u{308}rgen, <a href=\"https://s.example/u?id=17&amp;k=2\">x</a>\r\n";
+        let mut said = SaidText::new(html.as_bytes());
+        for value in ["Ben 10", "Ben", "J\u{fc}rgen", "https://s.example/u?id=17&k=2", "k=2"] {
+            assert!(said.says(value.as_bytes()), "{value}");
+        }
+        for value in ["Ben 1", "Ann", "rgen", "ben 10", "https://s.example/u?id=1"] {
+            assert!(!said.says(value.as_bytes()), "{value}");
+        }
     }
 }

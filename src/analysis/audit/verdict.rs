@@ -14,10 +14,14 @@ use super::list::{ListTotals, RowRule};
 use super::log_join::LogTally;
 use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
+use super::since::ChangedSince;
 
 /// All that was found.
 pub struct Evidence<'a> {
     pub rule: &'a MessageRule,
+    /// Segments that can't be opened, or whose counts are damaged.
+    pub faulty_segments: u64,
+    pub since: ChangedSince,
     pub order_rule: OrderRule,
     pub row_rule: RowRule,
     /// Why the messages that were selected may not be all that are meant.
@@ -53,6 +57,7 @@ pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> Au
             checked: bodies.persons,
             wrong: bodies.wrong,
             not_stored: bodies.not_stored,
+            without_value: bodies.without_value,
         }),
         content: (rule.content == ContentRule::Checked).then_some(ContentFigures {
             checked: messages.checked,
@@ -82,6 +87,7 @@ fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
         bad_lines: logs.bad_lines,
         cut_logs: logs.cut.len() as u64,
         confirmed: joined.confirmed,
+        confirmed_without_time: joined.confirmed_without_time,
         repeated: joined.repeated,
         not_selected: joined.not_selected,
         only_in_log: joined.only_in_log,
@@ -92,6 +98,12 @@ fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
 impl Evidence<'_> {
     fn is_expecting(&self) -> bool {
         self.is_expecting_recipients() || self.logs.is_some()
+    }
+
+    /// Numbers are expected, and no message has any.
+    fn is_without_numbers(&self) -> bool {
+        let is_by_number = self.list.is_none() && self.rule.key.kind == KeyKind::Number;
+        is_by_number && self.account.delivered == 0
     }
 
     fn is_expecting_recipients(&self) -> bool {
@@ -116,73 +128,104 @@ impl Evidence<'_> {
 
     /// Why the figures may not be all that happened.
     fn doubts(&self, missing: &MissingMessages) -> Vec<String> {
-        let Evidence { messages, bodies, list, .. } = self;
         let mut doubts = self.doubts.to_vec();
-        let mut doubt = |n: u64, one: &str, many: &str| {
-            if n > 0 {
-                doubts.push(counted(n, one, many));
-            }
-        };
-        let bad_rows = list.map_or(0, |list| list.bad_rows);
-        doubt(bad_rows, "row of the list can't be used", "rows of the list can't be used");
+        doubts.extend(self.doubts_about_numbers());
+        doubts.extend(self.doubts_about_nothing());
+        doubts.extend(missing.sentence("in this audit"));
+        doubts
+    }
+
+    /// What can't be read or used, by number.
+    fn doubts_about_numbers(&self) -> impl Iterator<Item = String> {
+        let Evidence { messages, bodies, since, .. } = self;
         let repeated_rows = match self.row_rule {
             RowRule::Unique => self.account.repeated_rows,
             RowRule::Repeated => 0,
         };
-        doubt(
-            repeated_rows,
-            "row of the list repeats a recipient",
-            "rows of the list repeat a recipient",
-        );
-        doubt(
-            bodies.unread,
-            "message could not be read a second time",
-            "messages could not be read a second time",
-        );
-        doubt(
-            bodies.not_stored,
-            "message is not stored whole, so what it must contain can't be looked for",
-            "messages are not stored whole, so what they must contain can't be looked for",
-        );
-        doubt(
-            messages.not_stored,
-            "message is not stored whole, so its checksum can't be checked",
-            "messages are not stored whole, so their checksum can't be checked",
-        );
-        doubt(
-            messages.without_time,
-            "message does not say when it was sent",
-            "messages do not say when they were sent",
-        );
-        if let Some(logs) = self.logs {
-            doubt(
-                logs.bad_lines,
+        let (bad_lines, cut_logs) =
+            self.logs.map_or((0, 0), |logs| (logs.bad_lines, logs.cut.len() as u64));
+        let doubts = [
+            (
+                self.faulty_segments,
+                "segment is damaged or can't be read (see sinkctl verify)",
+                "segments are damaged or can't be read (see sinkctl verify)",
+            ),
+            (
+                since.vanished,
+                "message that statistics know of is not in the log, which does not say why",
+                "messages that statistics know of are not in the log, which does not say why",
+            ),
+            (
+                since.arrived,
+                "message arrived during the audit",
+                "messages arrived during the audit",
+            ),
+            (
+                self.list.map_or(0, |list| list.bad_rows),
+                "row of the list can't be used",
+                "rows of the list can't be used",
+            ),
+            (
+                repeated_rows,
+                "row of the list repeats a recipient",
+                "rows of the list repeat a recipient",
+            ),
+            (
+                bodies.unread,
+                "message could not be read a second time",
+                "messages could not be read a second time",
+            ),
+            (
+                bodies.not_stored,
+                "message is not stored whole, so what it must contain can't be looked for",
+                "messages are not stored whole, so what they must contain can't be looked for",
+            ),
+            (
+                messages.not_stored,
+                "message is not stored whole, so its checksum can't be checked",
+                "messages are not stored whole, so their checksum can't be checked",
+            ),
+            (
+                messages.without_time,
+                "message does not say when it was sent",
+                "messages do not say when they were sent",
+            ),
+            (
+                bad_lines,
                 "line of a sender's log can't be used",
                 "lines of a sender's log can't be used",
-            );
-            doubt(
-                logs.cut.len() as u64,
-                "sender's log has no end: it was cut, or is still being written",
-                "senders' logs have no end: they were cut, or are still being written",
-            );
-            if logs.lines_with_id == 0 {
-                doubts.push("no line of a sender's log has an ID of sinkd".into());
-            }
-        }
-        if self.rule.content == ContentRule::Checked && messages.checked == 0 {
-            doubts.push("no message has a checksum of its content".into());
-        }
-        if !self.is_expecting() {
-            doubts.push("nothing was expected".into());
-        }
-        if list.is_some_and(|list| list.rows == 0) {
-            doubts.push("the list has no rows".into());
-        }
-        if messages.messages == 0 {
-            doubts.push("no messages were selected".into());
-        }
-        doubts.extend(missing.sentence("in this audit"));
-        doubts
+            ),
+            (
+                cut_logs,
+                "sender's log was cut, or is still being written",
+                "senders' logs were cut, or are still being written",
+            ),
+        ];
+        let doubts = doubts.into_iter().filter(|(n, _, _)| *n > 0);
+        doubts.map(|(n, one, many)| counted(n, one, many))
+    }
+
+    /// What there is nothing of.
+    fn doubts_about_nothing(&self) -> impl Iterator<Item = String> {
+        let Evidence { messages, bodies, list, .. } = self;
+        let is_searched = self.columns.is_empty() || bodies.persons + bodies.not_stored > 0;
+        let is_checked = self.rule.content == ContentRule::Ignored || messages.checked > 0;
+        let doubts = [
+            (
+                self.logs.is_some_and(|logs| logs.lines_with_id == 0),
+                "no line of a sender's log has an ID of sinkd",
+            ),
+            (!is_searched, "no message was searched for what it must contain"),
+            (!is_checked, "no message has a checksum of its content"),
+            (!self.is_expecting(), "nothing was expected"),
+            (
+                self.is_without_numbers() && messages.messages > 0,
+                "no message has a number as its key",
+            ),
+            (list.is_some_and(|list| list.rows == 0), "the list has no rows"),
+            (messages.messages == 0, "no messages were selected"),
+        ];
+        doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why.to_owned())
     }
 
     /// A fault that is certain decides, whatever else is missing.
@@ -190,7 +233,10 @@ impl Evidence<'_> {
         let Evidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
-        let is_all_read = missing.messages == Some(0) && self.doubts.is_empty();
+        let is_all_read = missing.messages == Some(0)
+            && self.doubts.is_empty()
+            && self.faulty_segments == 0
+            && self.since == ChangedSince::default();
         let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
         let is_log_whole = self
             .logs
@@ -205,10 +251,14 @@ impl Evidence<'_> {
         // Where nothing was expected or selected, the wrong file or span was named.
         let is_about_nothing = !self.is_expecting()
             || messages.messages == 0
-            || self.list.is_some_and(|list| list.rows == 0);
+            || self.list.is_some_and(|list| list.rows == 0)
+            || self.is_without_numbers();
+        let is_of_recipients = self.is_expecting_recipients();
         match (is_certain && !is_about_nothing, doubts.is_empty()) {
-            (true, _) => Verdict::NotExactlyOnce,
-            (false, true) => Verdict::ExactlyOnce,
+            (true, _) if is_of_recipients => Verdict::NotExactlyOnce,
+            (true, _) => Verdict::NotAsLogged,
+            (false, true) if is_of_recipients => Verdict::ExactlyOnce,
+            (false, true) => Verdict::AsLogged,
             (false, false) => Verdict::Inconclusive,
         }
     }

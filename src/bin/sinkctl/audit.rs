@@ -1,4 +1,5 @@
 //! `sinkctl audit`: whether each recipient got exactly one message, and the right one.
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +42,9 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
         "expected something to compare with: --expect FILE (a CSV list of recipients), --sequence \
          or --sender-log FILE"
     );
+    if let Some(path) = &wanted.junit {
+        write(path, &junit::unfinished())?;
+    }
     let spans = wanted.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
     let interruptible = Interruptible::new(&stop)?;
@@ -81,6 +85,10 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
     print(answer, wanted, out)
 }
 
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
 fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
     let Answer { figures, mut offenders, list, logs, damage } = answer;
     damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
@@ -92,21 +100,25 @@ fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Findin
     }
     let limit = wanted.limit.unwrap_or(if wanted.csv || wanted.json { u64::MAX } else { 10 });
     let mut listed = Listed::new(limit);
-    if wanted.csv {
-        csv::print(&mut offenders, &mut listed, out)?;
+    let printed = if wanted.csv {
+        csv::print(&mut offenders, &mut listed, out)
     } else if wanted.json {
-        json::print(&figures, &mut offenders, &mut listed, out)?;
+        json::print(&figures, &mut offenders, &mut listed, out)
     } else {
         listed.take_all(&mut offenders)?;
-        screen::print(&figures, &listed, wanted, out)?;
+        screen::print(&figures, &listed, wanted, out)
+    };
+    match printed {
+        // A reader that closed its end (`| head`) does not change the verdict.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
     }
     if let Some(path) = &wanted.junit {
-        std::fs::write(path, junit::xml(&figures, &listed))
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        write(path, &junit::xml(&figures, &listed))?;
     }
     match figures.verdict {
-        Verdict::ExactlyOnce => Ok(Finding::Holds),
-        Verdict::NotExactlyOnce => Ok(Finding::DoesNotHold),
+        Verdict::ExactlyOnce | Verdict::AsLogged => Ok(Finding::Holds),
+        Verdict::NotExactlyOnce | Verdict::NotAsLogged => Ok(Finding::DoesNotHold),
         Verdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
     }
 }

@@ -11,7 +11,7 @@ use crate::common::{Client, Sink, sinkctl_on};
 pub struct Campaign {
     pub root: TempDir,
     /// It runs as long as the campaign.
-    _sink: Sink,
+    sink: Option<Sink>,
     client: Client,
 }
 
@@ -28,11 +28,16 @@ impl Campaign {
         let sink = Sink::start(&root.path().join("data"), args);
         let mut client = sink.connect();
         client.ehlo();
-        Campaign { root, _sink: sink, client }
+        Campaign { root, sink: Some(sink), client }
     }
 
     pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
+    }
+
+    /// Ends sinkd, so that its folder is at rest.
+    pub fn stop(&mut self) {
+        assert!(self.sink.take().expect("it is stopped once").stop().success());
     }
 
     /// Writes a file beside the data folder.

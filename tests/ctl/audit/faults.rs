@@ -69,7 +69,12 @@ fn a_report_for_ci_has_a_test_case_for_each_thing_that_was_checked() {
     campaign.audit(&["--expect", &list, "--junit", report_text]);
     let xml = std::fs::read_to_string(&report).unwrap();
     assert!(xml.contains("tests=\"3\" failures=\"3\" errors=\"0\""), "{xml}");
-    assert!(xml.contains("<failure message=\"1 missing\">person3@example.com</failure>"), "{xml}");
+    let failure = "<failure message=\"1 missing\" type=\"missing\">person3@example.com\n</failure>";
+    assert!(xml.contains(failure), "{xml}");
+    // An audit that fails early leaves no report of an earlier one.
+    campaign.audit(&["--expect", "/nowhere", "--junit", report_text]);
+    let xml = std::fs::read_to_string(&report).unwrap();
+    assert!(xml.contains("the audit did not end") && xml.contains("errors=\"1\""), "{xml}");
 }
 
 #[test]

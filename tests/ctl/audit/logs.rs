@@ -41,6 +41,7 @@ fn a_log_that_tells_the_truth_needs_no_list() {
     let (campaign, log) = sent(3);
     let said = audit(&campaign, &log, &[]);
     assert_eq!((said.code, said.errors.as_str()), (0, ""), "{}", said.out);
+    assert!(said.out.starts_with("as the sender's log says: yes\n"), "{}", said.out);
     let json = audit(&campaign, &(log.clone() + &log), &["--json"]).json();
     let log = &json["sender_log"];
     assert_eq!((&log["confirmed"], &log["repeated"]), (&3.into(), &3.into()));
@@ -74,7 +75,13 @@ fn an_id_alone_proves_nothing_because_ids_repeat_between_folders() {
     let log = campaign.file("mail.log", postfix(&address(0), &id));
     let said = campaign.audit(&["--sender-log", &log, "--csv"]);
     assert_eq!(said.code, 1, "the log is of another time");
-    assert!(said.out.contains("earlier or later"), "{}", said.out);
+    assert!(said.out.contains("after the time in the log"), "{}", said.out);
+    let timeless =
+        postfix(&address(0), &id).replace("2026-11-28T10:00:01.000000+00:00", "Nov 28 10:00:01");
+    let log = campaign.file("mail.log", timeless);
+    let json = campaign.audit(&["--sender-log", &log, "--json"]).json();
+    assert_eq!(json["verdict"], "as_logged");
+    assert_eq!(json["sender_log"]["confirmed_without_time"], 1);
 }
 
 #[test]

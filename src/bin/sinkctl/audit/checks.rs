@@ -12,11 +12,13 @@ pub struct Check {
     pub faults: u64,
     /// The same as a phrase: "3 missing".
     pub phrase: String,
+    /// Whether there was anything that the claim could be about.
+    pub is_checked: bool,
 }
 
 impl Check {
     fn new(fault: Fault, claim: &'static str, faults: u64, what: &str) -> Check {
-        Check { fault, claim, faults, phrase: counted(faults, what, what) }
+        Check { fault, claim, faults, phrase: counted(faults, what, what), is_checked: true }
     }
 }
 
@@ -28,24 +30,33 @@ pub fn checks(figures: &AuditFigures) -> Vec<Check> {
         checks.push(Check::new(Fault::Missing, claim, expected.missing, "missing"));
         let (claim, repeated) = ("no recipient got several messages", figures.repeated.recipients);
         checks.push(Check::new(Fault::Repeated, claim, repeated, "repeated"));
-        let (claim, faults) =
-            ("no other recipient got a message", expected.unexpected + figures.without_key);
-        checks.push(Check::new(Fault::Unexpected, claim, faults, "unexpected"));
+        let claim = "no other recipient got a message";
+        checks.push(Check::new(Fault::Unexpected, claim, expected.unexpected, "unexpected"));
+        if figures.without_key > 0 {
+            let claim = "each message has a key";
+            let (fault, faults) = (Fault::WithoutKey, figures.without_key);
+            checks.push(Check::new(fault, claim, faults, "without a key"));
+        }
+        let is_empty = expected.recipients == 0;
+        checks.iter_mut().for_each(|check| check.is_checked = !is_empty);
     }
     if let Some(persons) = &figures.persons {
         let claim = "each message has what belongs to its recipient";
-        checks.push(Check::new(Fault::WrongPerson, claim, persons.wrong, "for the wrong person"));
+        let check = Check::new(Fault::WrongPerson, claim, persons.wrong, "for the wrong person");
+        checks.push(Check { is_checked: persons.checked > 0, ..check });
     }
     if let Some(content) = &figures.content {
         let claim = "each message is as it was sent";
-        checks.push(Check::new(Fault::Changed, claim, content.changed, "changed in transit"));
+        let check = Check::new(Fault::Changed, claim, content.changed, "changed in transit");
+        checks.push(Check { is_checked: content.checked > 0, ..check });
     }
     if let Some(order) = figures.order.as_ref().filter(|order| order.is_required) {
         let claim = "messages arrived in order";
         checks.push(Check::new(Fault::OutOfOrder, claim, order.out_of_order, "out of order"));
     }
     if let Some(late) = &figures.late {
-        checks.push(Check::new(Fault::Late, "no message was late", late.late, "late"));
+        let check = Check::new(Fault::Late, "no message was late", late.late, "late");
+        checks.push(Check { is_checked: late.checked > 0, ..check });
     }
     if let Some(log) = &figures.sender_log {
         let claim = "what the sender's log calls delivered was received";

@@ -1,4 +1,6 @@
 //! Offenders for a spreadsheet.
+use std::io;
+
 use sinkd::analysis::audit::{NamedCopy, Offenders};
 
 use super::listed::Listed;
@@ -7,9 +9,10 @@ use crate::base::outcome::Out;
 const COLUMNS: [&str; 8] =
     ["fault", "recipient", "line", "count", "same", "first_reply", "messages", "detail"];
 
-pub fn print(offenders: &mut Offenders, listed: &mut Listed, out: &mut Out) -> anyhow::Result<()> {
+/// Errors: nothing can be written; a closed pipe stays an I/O error.
+pub fn print(offenders: &mut Offenders, listed: &mut Listed, out: &mut Out) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(COLUMNS)?;
+    rows.write_record(COLUMNS).map_err(io_error)?;
     while let Some(offender) = offenders.next_one()? {
         let Some(offender) = listed.take(offender) else { continue };
         let line = offender.line.map_or(String::new(), |line| line.to_string());
@@ -21,11 +24,20 @@ pub fn print(offenders: &mut Offenders, listed: &mut Listed, out: &mut Out) -> a
             &offender.count.to_string(),
             offender.same.map_or("", |same| same.name()),
             offender.first_reply.map_or("", |reply| reply.name()),
-            &messages.join(" "),
+            &messages.join("; "),
             offender.detail.as_deref().unwrap_or(""),
-        ])?;
+        ])
+        .map_err(io_error)?;
     }
-    Ok(rows.flush()?)
+    rows.flush()
+}
+
+/// The error of the file system as it is: its kind says whether a pipe was closed.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A message as it is named in one cell: its folder, if there are several, and its id.

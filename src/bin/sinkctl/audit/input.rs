@@ -1,11 +1,12 @@
 //! The list, as it is read: a person sees how far it is, and may stop it.
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use flate2::read::MultiGzDecoder;
 
 use crate::base::progress::TerminalBar;
 
@@ -28,7 +29,16 @@ impl ListInput {
             let cannot = || format!("{}: cannot be read", path.display());
             let file = File::open(path).with_context(cannot)?;
             let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-            (Box::new(file), bytes)
+            let mut file = BufReader::new(file);
+            let begin = file.fill_buf().with_context(cannot)?;
+            if begin.starts_with(b"PK\x03\x04") {
+                anyhow::bail!("{}: a spreadsheet or archive: export it as CSV", path.display());
+            }
+            let is_gzip = begin.starts_with(b"\x1f\x8b");
+            let input: Box<dyn Read> =
+                if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+            // Of a compressed list, how much there is to read is not known.
+            (input, if is_gzip { 0 } else { bytes })
         };
         let bar = TerminalBar::new(bytes, "bytes of the list");
         Ok(ListInput { input, bar, done: 0, stop: stop.clone() })

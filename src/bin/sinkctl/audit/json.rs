@@ -1,5 +1,5 @@
 //! An audit as one JSON object. Offenders may be millions: they are written one by one.
-use std::io::Write;
+use std::io::{self, Write};
 
 use sinkd::analysis::audit::{AuditFigures, Offenders};
 
@@ -11,7 +11,7 @@ pub fn print(
     offenders: &mut Offenders,
     listed: &mut Listed,
     out: &mut Out,
-) -> anyhow::Result<()> {
+) -> io::Result<()> {
     let object = serde_json::to_string(figures)?;
     let open = object.strip_suffix('}').unwrap_or(&object);
     write!(out, "{open},\"offenders\":[")?;
@@ -22,6 +22,5 @@ pub fn print(
             comma = ",";
         }
     }
-    writeln!(out, "]}}")?;
-    Ok(())
+    writeln!(out, "]}}")
 }

@@ -1,44 +1,65 @@
 //! The report that CI systems read: JUnit's XML.
-use sinkd::analysis::audit::{AuditFigures, Offender, Verdict};
+use sinkd::analysis::audit::{AuditFigures, Offender};
 use sinkd::plot::escape;
 
-use super::checks::checks;
+use super::checks::{Check, checks};
 use super::csv::message;
 use super::listed::Listed;
 
-/// One test suite, a test case for each thing that was checked.
+/// The report until an audit has ended: it fails, so that no report of an earlier audit is taken
+/// for this one.
+pub fn unfinished() -> String {
+    let error = "<error message=\"the audit did not end\" type=\"error\"/>";
+    suite([1, 0, 1], &case("the audit ends", error))
+}
+
+/// One test suite: a test case for each thing that was checked, and one for what leaves doubts.
 pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let checks = checks(figures);
     let failures = checks.iter().filter(|check| check.faults > 0).count();
-    let is_conclusive = figures.verdict != Verdict::Inconclusive;
-    let (tests, errors) = (checks.len() + usize::from(!is_conclusive), usize::from(!is_conclusive));
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"sinkctl audit\" \
-         tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n"
-    );
-    for check in &checks {
-        xml += &format!("  <testcase classname=\"sinkd\" name=\"{}\"", check.claim);
-        if check.faults == 0 {
-            xml += "/>\n";
-            continue;
-        }
-        let kept = listed.of(check.fault).map_or(&[][..], |kind| &kind.kept);
-        let lines: Vec<String> = kept.iter().map(line).collect();
-        xml += &format!(
-            "><failure message=\"{}\">{}</failure></testcase>\n",
-            escape(&check.phrase),
-            escape(&lines.join("\n"))
-        );
-    }
-    if !is_conclusive {
+    let mut cases: String = checks.iter().map(|check| of(check, listed)).collect();
+    let errors = usize::from(!figures.doubts.is_empty());
+    if errors > 0 {
         let doubts = escape(&figures.doubts.join("; "));
-        let name = "the audit is conclusive";
-        xml += &format!(
-            "  <testcase classname=\"sinkd\" name=\"{name}\"><error message=\"{doubts}\"/>\
-             </testcase>\n"
-        );
+        let error = format!("<error message=\"{doubts}\" type=\"doubt\"/>");
+        cases += &case("nothing is in doubt", &error);
     }
-    xml + "</testsuite>\n"
+    suite([checks.len() + errors, failures, errors], &cases)
+}
+
+fn suite([tests, failures, errors]: [usize; 3], cases: &str) -> String {
+    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n\
+         <testsuite name=\"sinkctl audit\" {counts}>\n{cases}</testsuite>\n</testsuites>\n"
+    )
+}
+
+fn case(name: &str, content: &str) -> String {
+    format!("  <testcase classname=\"sinkd\" name=\"{name}\">{content}</testcase>\n")
+}
+
+fn of(check: &Check, listed: &Listed) -> String {
+    if !check.is_checked {
+        return case(check.claim, "<skipped message=\"nothing to check\"/>");
+    }
+    if check.faults == 0 {
+        return case(check.claim, "");
+    }
+    let (phrase, fault) = (escape(&check.phrase), check.fault.name());
+    let mut lines = String::new();
+    if let Some(kind) = listed.of(check.fault) {
+        for offender in &kind.kept {
+            lines += &escape(&line(offender));
+            lines.push('\n');
+        }
+        let more = kind.count - kind.kept.len() as u64;
+        if more > 0 {
+            lines += &format!("and {more} more\n");
+        }
+    }
+    let failure = format!("<failure message=\"{phrase}\" type=\"{fault}\">{lines}</failure>");
+    case(check.claim, &failure)
 }
 
 /// An offender on one line. XML has no place for control characters.
@@ -46,6 +67,6 @@ fn line(offender: &Offender) -> String {
     let messages = offender.messages.iter().map(message);
     let parts = [offender.recipient.clone()].into_iter().chain(messages);
     let parts = parts.chain(offender.detail.clone());
-    let text = parts.collect::<Vec<_>>().join(" ");
+    let text = parts.collect::<Vec<_>>().join("  ");
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

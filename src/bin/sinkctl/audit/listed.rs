@@ -18,6 +18,8 @@ pub struct Listed {
 pub struct ListedKind {
     /// All of them.
     pub count: u64,
+    /// What they come to: a range of missing numbers is several.
+    pub total: u64,
     /// The first.
     pub kept: Vec<Offender>,
 }
@@ -32,6 +34,7 @@ impl Listed {
     pub fn take(&mut self, offender: Offender) -> Option<Offender> {
         let kind = self.kinds.entry(offender.fault).or_default();
         kind.count += 1;
+        kind.total += if offender.fault == Fault::Missing { offender.count } else { 1 };
         if kind.count <= self.limit.min(KEPT_MAX) {
             kind.kept.push(offender.clone());
         }

@@ -109,7 +109,7 @@ impl Audit {
     pub fn list_rule(&self) -> ListRule {
         ListRule {
             column: self.column.clone(),
-            must_contain: self.must_contain.clone(),
+            must_contain: self.must_contain.iter().map(|name| name.trim().to_owned()).collect(),
             separator: self.separator,
         }
     }

@@ -1,5 +1,5 @@
 //! An audit for a person: the verdict, the numbers, the first offenders.
-use std::io::Write;
+use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
     AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs, Verdict,
@@ -17,8 +17,8 @@ pub fn print(
     listed: &Listed,
     wanted: &Audit,
     out: &mut Out,
-) -> anyhow::Result<()> {
-    writeln!(out, "exactly once: {}\n", verdict(figures))?;
+) -> io::Result<()> {
+    writeln!(out, "{}\n", verdict(figures))?;
     for (number, phrase) in lines(figures, wanted) {
         writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
     }
@@ -37,9 +37,12 @@ fn verdict(figures: &AuditFigures) -> String {
     let checks = checks(figures);
     let faults = checks.iter().filter(|check| check.faults > 0);
     let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
+    let faults = faults.join(", ");
     match figures.verdict {
-        Verdict::ExactlyOnce => "yes".into(),
-        Verdict::NotExactlyOnce => format!("no: {}", faults.join(", ")),
+        Verdict::ExactlyOnce => "exactly once: yes".into(),
+        Verdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
+        Verdict::AsLogged => "as the sender's log says: yes".into(),
+        Verdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
         Verdict::Inconclusive => "inconclusive".into(),
     }
 }
@@ -54,15 +57,15 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
         let what = if expected.column.is_some() { "recipients" } else { "numbers" };
         if let Some(column) = &expected.column {
             add(expected.rows, &format!("rows in the list (column {})", harmless(column)));
-            add_if(&mut add, expected.bad_rows, "rows that can't be used");
-            add_if(&mut add, expected.repeated_rows, "rows that repeat a recipient");
+            add_if(&mut add, expected.bad_rows, "unusable rows");
+            add_if(&mut add, expected.repeated_rows, "repeated rows");
         }
-        add(expected.recipients, &format!("different {what} expected"));
+        add(expected.recipients, &format!("distinct {what} expected"));
         add(expected.once, "exactly one message");
         add(expected.missing, "missing");
         add(figures.repeated.recipients, &format!("repeated{}", same(figures)));
         let named_again = figures.repeated.named_again;
-        add_if(&mut add, named_again, "recipients that a message names again (not counted)");
+        add_if(&mut add, named_again, "named again in the same envelope (not counted)");
         add(expected.unexpected, "unexpected");
     }
     add_if(&mut add, figures.without_key, "without a key");
@@ -70,6 +73,7 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
         let columns = harmless(&wanted.must_contain.join(", "));
         add(persons.checked, &format!("messages searched for what they must contain: {columns}"));
         add(persons.wrong, "for the wrong person");
+        add_if(&mut add, persons.without_value, "not searched: the list has no value");
     }
     if let Some(content) = &figures.content {
         add(content.checked, "messages with a checksum of their content");
@@ -90,6 +94,8 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
     if let Some(log) = &figures.sender_log {
         add(log.lines_with_id, "lines of the sender's log with an ID of sinkd");
         add(log.confirmed, "deliveries confirmed by the log");
+        let timeless = log.confirmed_without_time;
+        add_if(&mut add, timeless, "of them by lines without year or zone: time not compared");
         add_if(&mut add, log.repeated, "claims that another line repeats");
         add_if(&mut add, log.not_selected, "claims about messages that were not selected");
         add(log.only_in_log, "only in the log");
@@ -128,28 +134,19 @@ fn phrase(same: SameAs) -> &'static str {
         SameAs::Both => "the same Message-ID and content",
         SameAs::MessageId => "the same Message-ID and different content",
         SameAs::Content => "the same content and different Message-IDs",
-        SameAs::Nothing => "different messages",
+        SameAs::Nothing => "nothing in common",
         SameAs::Unknown => "messages that are not stored",
     }
 }
 
-fn print_kind(
-    fault: Fault,
-    kind: &ListedKind,
-    wanted: &Audit,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    writeln!(out, "\n{} ({})", title(fault), counted(kind.count, "", "").trim_end())?;
+fn print_kind(fault: Fault, kind: &ListedKind, wanted: &Audit, out: &mut Out) -> io::Result<()> {
+    writeln!(out, "\n{} ({})", title(fault), counted(kind.total, "", "").trim_end())?;
     for offender in &kind.kept {
         writeln!(out, "  {}", line(offender, wanted))?;
     }
     let more = kind.count - kind.kept.len() as u64;
     if more > 0 {
-        writeln!(
-            out,
-            "  and {}",
-            counted(more, "more (--csv lists all)", "more (--csv lists all)")
-        )?;
+        writeln!(out, "  {}", counted(more, "more (see --csv)", "more (see --csv)"))?;
     }
     Ok(())
 }
@@ -159,6 +156,7 @@ fn title(fault: Fault) -> &'static str {
         Fault::Missing => "missing",
         Fault::Repeated => "repeated",
         Fault::Unexpected => "unexpected",
+        Fault::WithoutKey => "without a key",
         Fault::WrongPerson => "wrong person",
         Fault::Changed => "changed in transit",
         Fault::OutOfOrder => "out of order",
@@ -170,7 +168,9 @@ fn title(fault: Fault) -> &'static str {
 
 fn line(offender: &Offender, wanted: &Audit) -> String {
     let mut parts = vec![offender.recipient.clone()];
-    if let (Some(line), Some(list)) = (offender.line, &wanted.expect) {
+    // The line in a log stands in the detail.
+    let line = offender.line.filter(|_| offender.fault != Fault::OnlyInLog);
+    if let (Some(line), Some(list)) = (line, &wanted.expect) {
         parts.push(format!("{}:{line}", list.display()));
     }
     if offender.fault == Fault::Missing && offender.count > 1 {
@@ -181,8 +181,8 @@ fn line(offender: &Offender, wanted: &Audit) -> String {
     }
     parts.extend(offender.same.map(|same| phrase(same).to_owned()));
     parts.extend(offender.first_reply.map(|reply| match reply {
-        CopyReply::Acknowledged => "first copy acknowledged".to_owned(),
-        CopyReply::Ambiguous => "reply to the first copy not sent".to_owned(),
+        CopyReply::Acknowledged => "250 sent for the first copy".to_owned(),
+        CopyReply::Ambiguous => "250 not sent for the first copy".to_owned(),
     }));
     parts.extend(offender.messages.iter().map(named));
     parts.extend(offender.detail.clone());

@@ -1,0 +1,47 @@
+//! What happened to folders that an audit does not see: mail that arrived meanwhile, and mail that
+//! went without a trace.
+use std::time::Duration;
+
+use super::super::data_folder::open_folder;
+use super::super::error::Error;
+use super::super::gathered::counters;
+use super::super::selection::FolderSpans;
+use super::super::source::LogSource;
+use crate::stats::Counter;
+
+/// Numbers of messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// Messages that arrived since the folders were opened.
+    pub arrived: u64,
+    /// Messages that statistics know of, and that the log neither has nor says to have dropped: a
+    /// segment was deleted, or not copied.
+    pub vanished: u64,
+}
+
+impl ChangedSince {
+    /// Looks again at all folders. `gone`: messages that were removed, pruned or only counted.
+    ///
+    /// Errors: a folder can't be read.
+    pub fn of(
+        sources: &[LogSource],
+        selection: FolderSpans<'_>,
+        gone: Option<u64>,
+    ) -> Result<ChangedSince, Error> {
+        let mut since = ChangedSince::default();
+        for (source, (path, span)) in sources.iter().zip(selection.parts()) {
+            let now = open_folder(path)?;
+            if Duration::from_nanos(span.end) > selection.clock.now() {
+                since.arrived += now.messages().saturating_sub(source.folder.messages());
+            }
+            let is_all = *span == (0..u64::MAX);
+            if is_all && gone == Some(0) && path.join("stats").is_dir() {
+                let accepted = counters(path, span, selection.clock)?.total(Counter::Messages);
+                since.vanished += accepted.saturating_sub(now.messages());
+            }
+        }
+        // A message may arrive between the two looks.
+        let vanished = if since.arrived > 0 { 0 } else { since.vanished };
+        Ok(ChangedSince { vanished, ..since })
+    }
+}

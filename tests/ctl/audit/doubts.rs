@@ -1,0 +1,92 @@
+//! What an audit must not pass over in silence: each of these once gave a wrong answer.
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::process::Stdio;
+
+use super::campaign::{Campaign, address, audit_on, list};
+use crate::common::program;
+
+fn stopped(persons: usize) -> (Campaign, String) {
+    let mut campaign = Campaign::start(&["--workers", "1"]);
+    (0..persons).for_each(|n| drop(campaign.send_to(&address(n), n)));
+    campaign.stop();
+    let list = campaign.file("list.csv", list(0..persons));
+    (campaign, list)
+}
+
+/// The file of the only segment with mail.
+fn segment(campaign: &Campaign) -> std::path::PathBuf {
+    let files = fs::read_dir(campaign.data().join("segments")).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().find(|path| path.extension().is_some_and(|it| it == "seg")).unwrap()
+}
+
+#[test]
+fn a_segment_that_can_not_be_opened_leaves_the_question_open() {
+    let (campaign, list) = stopped(3);
+    let file = fs::File::options().write(true).open(segment(&campaign)).unwrap();
+    file.write_all_at(b"\xff", 20).unwrap();
+    let said = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
+    let doubts = said.json()["doubts"].to_string();
+    assert!(doubts.contains("1 segment is damaged or can't be read"), "{doubts}");
+}
+
+#[test]
+fn a_segment_that_vanished_leaves_the_question_open() {
+    let (campaign, list) = stopped(3);
+    fs::remove_file(segment(&campaign)).unwrap();
+    let said = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
+    let doubts = said.json()["doubts"].to_string();
+    assert!(doubts.contains("3 messages that statistics know of are not in the log"), "{doubts}");
+}
+
+#[test]
+fn a_reader_that_closes_its_end_does_not_change_the_exit_code() {
+    let (campaign, _) = stopped(1);
+    let list = campaign.file("long.csv", list(0..5_000));
+    for form in ["--json", "--csv", "--limit=5000"] {
+        let mut command = program(env!("CARGO_BIN_EXE_sinkctl"));
+        command.arg("--data").arg(campaign.data()).args(["audit", "--expect", &list, form]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!((ended.status.code(), errors.as_str()), (Some(1), ""), "{form}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_folder_beside_it_is_refused() {
+    let (campaign, list) = stopped(1);
+    let copy = campaign.root.path().join("copy");
+    fs::create_dir_all(copy.join("segments")).unwrap();
+    let file = segment(&campaign);
+    fs::copy(&file, copy.join("segments").join(file.file_name().unwrap())).unwrap();
+    let said = audit_on(&[&campaign.data(), &copy], &["--expect", &list]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.errors.contains("hold the same log"), "{}", said.errors);
+}
+
+#[test]
+fn columns_without_values_check_nothing() {
+    let (campaign, _) = stopped(2);
+    let list = campaign.file("list.csv", format!("email,name\n{},\n{},\n", address(0), address(1)));
+    let said = campaign.audit(&["--expect", &list, "--must-contain", "name", "--json"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    let persons = &said.json()["persons"];
+    assert_eq!((&persons["checked"], &persons["without_value"]), (&0.into(), &2.into()));
+}
+
+#[test]
+fn messages_without_a_number_are_no_gap_in_a_sequence() {
+    let (campaign, _) = stopped(2);
+    let said = campaign.audit(&["--sequence", "--key", "header:X-None", "--json"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert_eq!(
+        (&said.json()["without_key"], &said.json()["expected"]["missing"]),
+        (&2.into(), &0.into())
+    );
+}
