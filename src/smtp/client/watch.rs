@@ -95,6 +95,13 @@ pub enum SessionFault {
     /// No mechanism of the account is announced.
     #[error("the server does not announce AUTH with a mechanism that may be used here")]
     NoMechanism,
+    /// No mechanism of the account is announced, and STARTTLS is: many servers announce AUTH only
+    /// under TLS.
+    #[error(
+        "the server announces STARTTLS, and no AUTH with a mechanism that may be used here: try \
+         --tls required"
+    )]
+    NoMechanismBeforeTls,
     /// A challenge of AUTH that its mechanism does not have.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
@@ -110,6 +117,7 @@ impl SessionFault {
         match self {
             SessionFault::Refused { phase: Phase::Auth, code } => code >= 500,
             SessionFault::NoStartTls | SessionFault::NoMechanism => true,
+            SessionFault::NoMechanismBeforeTls => true,
             SessionFault::Challenge(_) => true,
             _ => false,
         }
