@@ -112,10 +112,13 @@ pub enum SessionFault {
 
 impl SessionFault {
     /// Returns whether another session with the same options would end in the same way: the server
-    /// does not believe the account, or lacks what is required.
+    /// does not speak with us (RFC 5321 section 3.1), does not believe the account, or lacks what is
+    /// required.
     pub fn is_permanent(self) -> bool {
         match self {
-            SessionFault::Refused { phase: Phase::Auth, code } => code >= 500,
+            SessionFault::Refused { phase, code } => {
+                code >= 500 && matches!(phase, Phase::Greeting | Phase::StartTls | Phase::Auth)
+            }
             SessionFault::NoStartTls | SessionFault::NoMechanism => true,
             SessionFault::NoMechanismBeforeTls => true,
             SessionFault::Challenge(_) => true,
