@@ -249,7 +249,7 @@ impl File<'_> {
         key.clear(config);
         for value in values {
             let text = match value.get_ref() {
-                DeValue::Boolean(is_on) if key.expected == SWITCH => Some(switch(*is_on)),
+                other if key.expected == SWITCH => word_of(other),
                 other => text_of(other),
             };
             let applied = match &text {
@@ -277,9 +277,13 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// A boolean of TOML as the settings spell it.
-fn switch(is_on: bool) -> String {
-    String::from(if is_on { "on" } else { "off" })
+/// A value as text, a boolean as the settings spell it.
+fn word_of(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Boolean(true) => Some("on".into()),
+        DeValue::Boolean(false) => Some("off".into()),
+        other => text_of(other),
+    }
 }
 
 /// A value as errors quote it: text in single quotes, anything else as it stands in the file.
@@ -295,8 +299,7 @@ fn list_of(value: &DeValue<'_>) -> Option<String> {
             let texts: Option<Vec<String>> = list.iter().map(|it| text_of(it.get_ref())).collect();
             texts.map(|texts| texts.join(","))
         }
-        DeValue::Boolean(is_on) => Some(switch(*is_on)),
-        other => text_of(other),
+        other => word_of(other),
     }
 }
 

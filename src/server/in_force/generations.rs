@@ -96,8 +96,8 @@ impl Generations {
     }
 }
 
-/// Listeners that serve other clients than before, believe other users, or show another certificate: the settings may be
-/// the same, and the files that they name not.
+/// Listeners that serve other clients than before, believe other users, or show another
+/// certificate: the settings may be the same, and the files that they name not.
 fn changed_files(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
     let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
     let clients = pairs.clone().filter(|((old, new), _)| !old.serves_as(new));
