@@ -111,9 +111,9 @@ pub enum SessionFault {
 }
 
 impl SessionFault {
-    /// Returns whether another session with the same options would end in the same way: the server
-    /// does not speak with us (RFC 5321 section 3.1), does not believe the account, or lacks what is
-    /// required.
+    /// Returns whether another session with the same options would end in the same way: the
+    /// server does not speak with us (RFC 5321 section 3.1), does not believe the account, or lacks
+    /// what is required.
     pub fn is_permanent(self) -> bool {
         match self {
             SessionFault::Refused { phase, code } => {
