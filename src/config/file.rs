@@ -7,6 +7,7 @@ use toml::{Spanned, de};
 use super::listener_keys::{LISTENER_KEYS, meant_by};
 use super::setting::Setting;
 use super::table::KEYS;
+use super::value::SWITCH;
 use super::{Config, ListenAddress, Listener, guess};
 
 /// A configuration file that can't be used.
@@ -247,7 +248,10 @@ impl File<'_> {
         };
         key.clear(config);
         for value in values {
-            let text = text_of(value.get_ref());
+            let text = match value.get_ref() {
+                other if key.expected == SWITCH => word_of(other),
+                other => text_of(other),
+            };
             let applied = match &text {
                 Some(text) => key.apply(config, text).map_err(|bad| bad.expected),
                 None => Err(key.expected),
@@ -273,6 +277,15 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
+/// A value as text, a boolean as the settings spell it.
+fn word_of(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Boolean(true) => Some("on".into()),
+        DeValue::Boolean(false) => Some("off".into()),
+        other => text_of(other),
+    }
+}
+
 /// A value as errors quote it: text in single quotes, anything else as it stands in the file.
 fn found(value: &str) -> String {
     let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -286,8 +299,7 @@ fn list_of(value: &DeValue<'_>) -> Option<String> {
             let texts: Option<Vec<String>> = list.iter().map(|it| text_of(it.get_ref())).collect();
             texts.map(|texts| texts.join(","))
         }
-        DeValue::Boolean(is_true) => Some(is_true.to_string()),
-        other => text_of(other),
+        other => word_of(other),
     }
 }
 
@@ -352,6 +364,24 @@ mod tests {
         check("[[listener]]\nport = 1", "sink.toml:2: unknown setting 'listener.port'");
         check("[listener]\naddress = \"127.0.0.1:1\"", "sink.toml:1: listener: expected tables");
         check("[server]\ndata = \"a\"\ndata = \"b\"", "sink.toml:3: ");
+    }
+
+    #[test]
+    fn a_switch_is_a_word_or_a_boolean_in_every_table() {
+        for value in ["\"on\"", "true"] {
+            let text = format!(
+                "[server]\nauth_required = {value}\n[[listener]]\naddress = \"127.0.0.1:1\"\n\
+                 auth_required = {value}\nproxy = {value}\n"
+            );
+            let mut config = Config::default();
+            apply(Path::new("sink.toml"), &text, &mut config).unwrap();
+            assert!(config.auth_required && config.listen[0].is_proxied);
+            assert_eq!(config.listen[0].options.auth_required, Some(true));
+        }
+        let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nproxy = \"yes\"";
+        check(wrong, "sink.toml:3: listener.proxy: expected 'on' or 'off', found 'yes'");
+        let wrong = "[server]\nauth_required = 1";
+        check(wrong, "sink.toml:2: server.auth_required: expected 'on' or 'off', found 1");
     }
 
     #[test]

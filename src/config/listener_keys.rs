@@ -8,7 +8,9 @@ use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
 use super::tls::{self, ClientCerts, Tls};
-use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option};
+use super::value::{
+    SWITCH, parse_bytes, parse_option, parse_switch, quoted, show_bytes, show_option,
+};
 use crate::smtp::limits::Protocol;
 
 /// A key of `[[listener]]`.
@@ -41,8 +43,8 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "proxy",
-        expected: "true or false",
-        set: |listener, text| text.parse().ok().map(|is_proxied| listener.is_proxied = is_proxied),
+        expected: SWITCH,
+        set: |listener, text| parse_switch(text).map(|is_proxied| listener.is_proxied = is_proxied),
         show: |listener| listener.is_proxied.then(|| "true".into()),
     },
     ListenerKey {
@@ -104,8 +106,8 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "xclient",
-        expected: "true or false",
-        set: |listener, text| text.parse().ok().map(|may| listener.options.xclient = Some(may)),
+        expected: SWITCH,
+        set: |listener, text| parse_switch(text).map(|may| listener.options.xclient = Some(may)),
         show: |listener| listener.options.xclient.map(|may| may.to_string()),
     },
     ListenerKey {
@@ -122,17 +124,17 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "auth_required",
-        expected: "true or false",
+        expected: SWITCH,
         set: |listener, text| {
-            text.parse().ok().map(|is_required| listener.options.auth_required = Some(is_required))
+            parse_switch(text).map(|is_required| listener.options.auth_required = Some(is_required))
         },
         show: |listener| listener.options.auth_required.map(|it| it.to_string()),
     },
     ListenerKey {
         name: "auth_tls_only",
-        expected: "true or false",
+        expected: SWITCH,
         set: |listener, text| {
-            text.parse().ok().map(|is_only| listener.options.auth_tls_only = Some(is_only))
+            parse_switch(text).map(|is_only| listener.options.auth_tls_only = Some(is_only))
         },
         show: |listener| listener.options.auth_tls_only.map(|it| it.to_string()),
     },

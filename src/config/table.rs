@@ -11,7 +11,9 @@ use super::client_list::{self, Denied, parse_network};
 use super::listener_keys::is_plain;
 use super::setting::{Setter, Setting};
 use super::tls::{self, ClientCerts, Tls};
-use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option, show_time};
+use super::value::{
+    self, parse_bytes, parse_option, parse_switch, quoted, show_bytes, show_option, show_time,
+};
 use super::{Config, LogFormat, LogLevel, http, listen, names, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
@@ -19,16 +21,8 @@ use crate::log::Durability;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::Syntax;
 
-/// A setting that is on or off, by its names.
-const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
-
-fn parse_switch(text: &str) -> Option<bool> {
-    SWITCH.iter().find(|(name, _)| *name == text).map(|(_, is_on)| *is_on)
-}
-
 fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
-    let found = SWITCH.iter().find(|(_, value)| *value == is_on(config));
-    quoted(found.map_or("off", |(name, _)| name))
+    quoted(if is_on(config) { "on" } else { "off" })
 }
 
 fn parse_durability(text: &str) -> Option<Durability> {
@@ -253,7 +247,7 @@ pub const KEYS: &[Setting] = &[
         "auth_required",
         "SWITCH",
         "Reject MAIL with 530 until the client has authenticated: 'on' or 'off'.",
-        "'on' or 'off'",
+        value::SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
         |c| show_switch(c, |c| c.auth_required)
     ),
@@ -262,7 +256,7 @@ pub const KEYS: &[Setting] = &[
         "auth_tls_only",
         "SWITCH",
         "Offer AUTH only under TLS: 'on' or 'off'.",
-        "'on' or 'off'",
+        value::SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth_tls_only = is_on),
         |c| show_switch(c, |c| c.auth_tls_only)
     ),
@@ -590,7 +584,7 @@ pub const KEYS: &[Setting] = &[
         "stats",
         "on|off",
         "Record statistics in the data folder, for sinkctl stats.",
-        "'on' or 'off'",
+        value::SWITCH,
         |c, v| parse_switch(v).map(|on| c.stats = on),
         |c| show_switch(c, |c| c.stats)
     ),
@@ -623,7 +617,7 @@ pub const KEYS: &[Setting] = &[
         "noop_marks",
         "on|off",
         "Let clients set marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
-        "'on' or 'off'",
+        value::SWITCH,
         |c, v| parse_switch(v).map(|on| c.noop_marks = on),
         |c| show_switch(c, |c| c.noop_marks)
     ),

@@ -142,6 +142,19 @@ impl Config {
         Ok(warnings)
     }
 
+    /// Returns how the sessions of each of `listeners` come to TLS, and the file of the
+    /// certificate that it shows, unless that is in the data folder. Reads no file.
+    pub fn tls_shown<'a>(
+        &'a self,
+        listeners: &'a [Listener],
+    ) -> Result<Vec<(TlsUse, Option<&'a Path>)>, TlsError> {
+        let shown = |wanted: Wanted<'a>| match wanted.source {
+            Source::Files(cert, _) if wanted.tls_use != TlsUse::Off => (wanted.tls_use, Some(cert)),
+            _ => (wanted.tls_use, None),
+        };
+        Ok(self.tls_wanted(listeners)?.into_iter().map(shown).collect())
+    }
+
     /// What the settings say of each listener. Errors: they do not go together.
     fn tls_wanted<'a>(&'a self, listeners: &'a [Listener]) -> Result<Vec<Wanted<'a>>, TlsError> {
         let all = listeners.iter().map(|listener| self.tls_wanted_of(listener));

@@ -43,6 +43,18 @@ pub fn show_time(time: Duration) -> String {
     }
 }
 
+/// What a setting expects that is on or off. In TOML, `true` and `false` say the same.
+pub const SWITCH: &str = "'on' or 'off'";
+
+/// `on` or `off`.
+pub fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// Text as TOML.
 pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()

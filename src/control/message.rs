@@ -1,4 +1,6 @@
 //! Requests and answers of the control socket.
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// What sinkd is asked for: a JSON object a line, named by `command`.
@@ -7,6 +9,33 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Read the settings again, and put in force what can change.
     Reload,
+    /// Say what is listened on, and which certificate is shown there. Changes nothing.
+    Listeners,
+}
+
+/// A listener of a running sinkd, in [`Answer::Listeners`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerAnswer {
+    /// Its address with its prefixes and the real port, such as `smtps:127.0.0.1:465`.
+    pub address: String,
+    /// How its sessions come to TLS.
+    pub tls: ListenerTlsAnswer,
+    /// The file of the certificate that it shows; `None`: sinkd's own, or it has no TLS.
+    pub certificate: Option<PathBuf>,
+}
+
+/// How the sessions of a listener come to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListenerTlsAnswer {
+    /// Not at all.
+    Off,
+    /// By STARTTLS, if the client wants to.
+    Offered,
+    /// By STARTTLS, before mail.
+    Required,
+    /// From the first byte.
+    Implicit,
 }
 
 /// What sinkd answers: a JSON object a line, named by `result`.
@@ -21,6 +50,11 @@ pub enum Answer {
         changed: Vec<String>,
         /// Settings that were changed, and stay as they were until sinkd is started again.
         needs_restart: Vec<String>,
+    },
+    /// What is listened on.
+    Listeners {
+        /// In the order of the settings.
+        listeners: Vec<ListenerAnswer>,
     },
     /// Nothing has changed.
     Error {

@@ -11,6 +11,6 @@ mod socket;
 mod thread;
 
 pub use ask::{AskError, ask};
-pub use message::{Answer, Request};
+pub use message::{Answer, ListenerAnswer, ListenerTlsAnswer, Request};
 pub use socket::{FILE_NAME, SocketError};
 pub use thread::{Control, Handler};

@@ -134,7 +134,7 @@ replies! {
     AUTH_TOO_LONG = "500 5.5.6 A response of AUTH has at most 12,288 octets";
     AUTH_FORM = "501 5.5.4 Send AUTH mechanism [initial response in base64]";
     AUTH_BASE64 = "501 5.5.2 AUTH: the response is not base64";
-    AUTH_RESPONSE = "501 5.5.2 AUTH: the response has another form than that of the mechanism";
+    AUTH_RESPONSE = "501 5.5.2 AUTH response malformed for this mechanism";
     AUTH_CANCELED = "501 5.7.0 AUTH was canceled";
     ARGUMENT_UNEXPECTED = "501 5.5.4 This command takes no argument";
     ARGUMENT_MISSING = "501 5.5.4 This command needs an argument";

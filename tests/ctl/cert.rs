@@ -96,3 +96,58 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     drop(Sink::start(data.path(), &["--tls"]));
     assert_eq!(cert(data.path(), &[]).2, 0);
 }
+
+/// The certificate and the key of another sinkd, as those of a person.
+fn files_of(data: &Path) -> [String; 2] {
+    ["cert.pem", "key.pem"].map(|file| data.join("tls").join(file).to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_ca_that_no_listener_uses_is_not_offered_to_senders() {
+    let (data, other) = (tempdir().unwrap(), tempdir().unwrap());
+    for folder in [data.path(), other.path()] {
+        drop(Sink::start(folder, &["--tls"]));
+    }
+    let [file, key] = files_of(other.path());
+    let flags = ["--tls", "--tls-cert", &file, "--tls-key", &key];
+    let sink = Sink::start(data.path(), &flags);
+    let address = sink.addresses[0];
+    for args in [&[][..], &["--for", "curl"], &["--pem"], &["--json"]] {
+        let (out, errors, code) = cert(data.path(), args);
+        assert_eq!((out.as_str(), code), ("", 2), "{args:?}");
+        let reason =
+            format!("tls/ca.pem: not in use: listener {address} shows the certificate in {file}");
+        assert!(errors.contains(&reason), "{errors}");
+    }
+    assert!(sink.stop().success());
+    // Whether the next start has the flags is not known.
+    let text = cert(data.path(), &[]).0;
+    assert!(text.contains("listeners     not known: no sinkd with a control socket"), "{text}");
+    assert!(report(data.path())["listeners"].is_null());
+}
+
+#[test]
+fn listeners_of_the_running_sinkd_are_named_and_their_ports_used() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--listen", "smtps:127.0.0.1:0"]);
+    let (plain, encrypted) = (sink.addresses[0], sink.addresses[1]);
+    let text = cert(data.path(), &[]).0;
+    for line in [
+        format!("listener      {plain}, no TLS\n"),
+        format!("listener      smtps:{encrypted}, TLS from the first byte\n"),
+    ] {
+        assert!(text.contains(&line), "{text}");
+    }
+    let openssl = |data: &Path| cert(data, &["--for", "openssl"]).0;
+    let begun = format!("openssl s_client -connect localhost:{} -verify", encrypted.port());
+    assert!(openssl(data.path()).starts_with(&begun));
+    assert!(sink.stop().success());
+    let sink = Sink::start(data.path(), &["--tls"]);
+    let port = sink.addresses[0].port();
+    let begun = format!("openssl s_client -starttls smtp -connect localhost:{port} -verify");
+    assert!(openssl(data.path()).starts_with(&begun));
+    let listeners = &report(data.path())["listeners"];
+    let address = sink.addresses[0].to_string();
+    let expected = serde_json::json!([{"address": address, "tls": "offered", "certificate": null}]);
+    assert_eq!(*listeners, expected);
+}

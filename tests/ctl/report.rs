@@ -371,3 +371,21 @@ fn plots_are_written_as_files_of_their_own() {
     let unwritable = sinkctl_report(&[folder.path()], &["--svg", "/dev/null/x"]);
     assert_eq!(unwritable.status.code(), Some(2));
 }
+
+#[test]
+fn failures_of_tls_are_there_by_kind() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start_http(data.path(), "off", &["--tls", "--listen", "smtps:127.0.0.1:0"]);
+    for plain in [true, false, true] {
+        let to = sink.addresses[usize::from(plain)];
+        let mut client = std::net::TcpStream::connect(to).unwrap();
+        let said: &[u8] = if plain { b"EHLO c\r\n" } else { b"\x16\x03\x01\x00\x05hello" };
+        std::io::Write::write_all(&mut client, said).unwrap();
+        // Until it is answered and closed.
+        let _ = std::io::Read::read_to_end(&mut client, &mut Vec::new());
+    }
+    assert!(sink.stop().success());
+    let page = report(&[data.path()], &[]);
+    let expected = "3 failures of TLS (not_tls \u{d7}2, tls_on_plain_port \u{d7}1)";
+    assert!(page.contains(expected), "{page}");
+}

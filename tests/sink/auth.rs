@@ -179,11 +179,26 @@ fn a_list_of_users_is_read_again_by_a_reload() {
     let mut client = connect(&sink, 0);
     assert_eq!(client.command(&format!("AUTH PLAIN {ANN}")), 535);
     place.users("ann:s3cr3t\n");
-    assert!(place.said(&["reload"]).starts_with("generation 2 "));
+    let listener = sink.addresses[0];
+    assert_eq!(
+        place.said(&["reload"]),
+        format!(
+            "generation 2 of the settings is in force\nchanged: users of listener {listener}\n"
+        )
+    );
     until_some("ann is believed", || {
         let mut client = connect(&sink, 0);
         (client.command(&format!("AUTH PLAIN {ANN}")) == 235).then_some(())
     });
+    assert!(!place.said(&["reload"]).contains("changed"), "the list is the same");
+    for (list, expected) in [
+        ("bob:x\nann:\n", "users: line 2: expected a password after the colon, found none"),
+        ("# none yet\n", "users: line 1: expected NAME:PASSWORD a line, found no user in the fi"),
+    ] {
+        place.users(list);
+        let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);
+        assert!(code == 2 && errors.contains(expected), "{errors}");
+    }
     // A list that others can read changes nothing.
     place.users("eve:x\n");
     fs::set_permissions(place.path("users"), Permissions::from_mode(0o644)).unwrap();

@@ -294,9 +294,11 @@ fn auth_parameters_belong_to_auth() {
         (Auth::Off, " AUTH=<>", &reply::PARAMETER_UNKNOWN),
         (Auth::Any, " AUTH=<>", &reply::MAIL_OK),
         (Auth::Any, " SIZE=5 auth=e+3Dmc2@example.com", &reply::MAIL_OK),
-        (Auth::Any, " AUTH=a=b", &reply::PARAMETER_UNKNOWN),
+        (Auth::Any, " AUTH=a=b", &reply::PARAMETER_SYNTAX),
         (Auth::Any, " AUTH=", &reply::PARAMETER_SYNTAX),
-        (Auth::Any, " AUTH=<> AUTH=<>", &reply::PARAMETER_UNKNOWN),
+        (Auth::Any, " AUTH=<> AUTH=<>", &reply::PARAMETER_SYNTAX),
+        (Auth::Any, " AUTH=<> X=1", &reply::PARAMETER_UNKNOWN),
+        (Auth::Off, " AUTH=a=b", &reply::PARAMETER_UNKNOWN),
         (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
     ] {
         let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };

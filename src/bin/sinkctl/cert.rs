@@ -1,5 +1,6 @@
 //! `sinkctl cert`: the certificates that sinkd made, and what senders need to trust them.
 mod senders;
+mod shown;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,13 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use sinkd::analysis::Clock;
+use sinkd::control::ListenerAnswer;
 use sinkd::tls::{CertificateFacts, CertificateFolder};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
-use senders::Sender;
+use senders::{Sender, Way};
+use shown::Shown;
 
 /// Shows the CA and the certificate in the data folder, and the lines that have common senders
 /// require TLS and trust the CA. sinkd makes both when a listener has TLS and no certificate of its
@@ -41,6 +44,8 @@ struct CertReport {
     ca: CertificateRow,
     certificate: CertificateRow,
     generated: bool,
+    /// `None`: no sinkd runs on the folder.
+    listeners: Option<Vec<ListenerAnswer>>,
     senders: Vec<SenderRow>,
 }
 
@@ -63,6 +68,10 @@ struct SenderRow {
 
 pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     let kept = CertificateFolder::of(data);
+    let shown = Shown::by_sinkd(data);
+    if let Some(reason) = shown.reason_against(&kept.ca_path()) {
+        anyhow::bail!(reason);
+    }
     anyhow::ensure!(
         kept.ca_path().exists(),
         "{}: not found; sinkd makes it when it starts with --tls or --listen smtps:ADDR, and \
@@ -76,7 +85,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
         return Ok(Finding::Holds);
     }
     if let Some(sender) = cert.r#for {
-        sender.lines(&path).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        sender.lines(&path, shown.way()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
         return Ok(Finding::Holds);
     }
     let (ca, own) = (kept.ca()?, kept.certificate()?);
@@ -90,7 +99,8 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     };
     let report = CertReport {
         certificate: row(path.with_file_name("cert.pem"), own),
-        senders: Sender::ALL.iter().map(|sender| sender_row(*sender, &path)).collect(),
+        senders: Sender::ALL.iter().map(|it| sender_row(*it, &path, shown.way())).collect(),
+        listeners: shown.listeners,
         ca: row(path, ca),
         generated,
     };
@@ -122,12 +132,12 @@ fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
     }
 }
 
-fn sender_row(sender: Sender, ca: &Path) -> SenderRow {
-    SenderRow { sender: sender.name(), title: sender.title(), lines: sender.lines(ca) }
+fn sender_row(sender: Sender, ca: &Path, way: Way) -> SenderRow {
+    SenderRow { sender: sender.name(), title: sender.title(), lines: sender.lines(ca, way) }
 }
 
 fn print(report: &CertReport, out: &mut Out) -> anyhow::Result<()> {
-    let CertReport { ca, certificate, generated, senders } = report;
+    let CertReport { ca, certificate, generated, listeners, senders } = report;
     let made = if *generated { "made by sinkd, signed by the CA" } else { "not signed by the CA" };
     for (label, value) in [
         ("CA", ca.path.display().to_string()),
@@ -141,6 +151,7 @@ fn print(report: &CertReport, out: &mut Out) -> anyhow::Result<()> {
     ] {
         writeln!(out, "{label:<13} {value}")?;
     }
+    shown::print(listeners.as_deref(), out)?;
     writeln!(out, "\n{HOW_TO_TRUST}")?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;

@@ -31,6 +31,7 @@ pub fn run(folder: &Path, reload: &Reload, out: &mut Out) -> anyhow::Result<Find
             (generation, changed, needs_restart)
         }
         Answer::Error { message } => anyhow::bail!("{message}: nothing has changed"),
+        Answer::Listeners { .. } => anyhow::bail!("sinkd answered another request"),
     };
     let finding = match needs_restart.is_empty() {
         true => Finding::Holds,

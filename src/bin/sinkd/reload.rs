@@ -2,9 +2,10 @@
 use std::path::Path;
 
 use clap::ArgMatches;
-use sinkd::config::Environment;
-use sinkd::control::{Answer, Control, Handler, Request};
+use sinkd::config::{Environment, Listener};
+use sinkd::control::{Answer, Control, Handler, ListenerAnswer, ListenerTlsAnswer, Request};
 use sinkd::server::{Generations, Reloaded};
+use sinkd::smtp::policy::TlsUse;
 use sinkd::wording::without_numbers;
 
 use super::print::told_once;
@@ -47,7 +48,39 @@ fn regular(path: &Path) -> anyhow::Result<()> {
 
 impl Handler for Reloading {
     fn answer(&mut self, request: &Request) -> Answer {
-        let Request::Reload = request;
+        match request {
+            Request::Reload => self.reload_answer(),
+            Request::Listeners => self.listeners_answer(),
+        }
+    }
+
+    fn clean_up(&mut self) -> bool {
+        self.generations.free_old()
+    }
+}
+
+impl Reloading {
+    fn listeners_answer(&self) -> Answer {
+        let (config, open) = self.generations.in_force();
+        let shown = match config.tls_shown(open) {
+            Ok(shown) => shown,
+            Err(error) => return Answer::Error { message: without_numbers(&error.to_string()) },
+        };
+        let answer = |(listener, (tls, certificate)): (&Listener, (TlsUse, Option<&Path>))| {
+            let tls = match tls {
+                TlsUse::Off => ListenerTlsAnswer::Off,
+                TlsUse::Offered => ListenerTlsAnswer::Offered,
+                TlsUse::Required => ListenerTlsAnswer::Required,
+                TlsUse::Implicit => ListenerTlsAnswer::Implicit,
+            };
+            // sinkctl has another working folder.
+            let certificate = certificate.map(|it| std::path::absolute(it).unwrap_or(it.into()));
+            ListenerAnswer { address: listener.to_string(), tls, certificate }
+        };
+        Answer::Listeners { listeners: open.iter().zip(shown).map(answer).collect() }
+    }
+
+    fn reload_answer(&mut self) -> Answer {
         match self.reload() {
             Ok(Reloaded { generation, changed, needs_restart }) => {
                 let changed_now = changed.join(", ");
@@ -64,10 +97,6 @@ impl Handler for Reloading {
                 Answer::Error { message }
             }
         }
-    }
-
-    fn clean_up(&mut self) -> bool {
-        self.generations.free_old()
     }
 }
 

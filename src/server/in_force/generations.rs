@@ -83,6 +83,12 @@ impl Generations {
         Ok(Reloaded { generation: number, changed, needs_restart: changes.needs_restart })
     }
 
+    /// The settings in force, and the listeners that are open, with real ports and the options
+    /// in force.
+    pub fn in_force(&self) -> (&Config, &[Listener]) {
+        (&self.config, &self.open)
+    }
+
     /// Frees the old generations that no worker holds now. Returns whether some are left.
     pub fn free_old(&mut self) -> bool {
         self.old.retain(|generation| Arc::strong_count(generation) > 1);
@@ -90,14 +96,17 @@ impl Generations {
     }
 }
 
-/// Listeners that serve other clients than before, or show another certificate: the settings may be
-/// the same, and the files that they name not.
+/// Listeners that serve other clients than before, believe other users, or show another
+/// certificate: the settings may be the same, and the files that they name not.
 fn changed_files(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
     let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
     let clients = pairs.clone().filter(|((old, new), _)| !old.serves_as(new));
     let clients = clients.map(|(_, listener)| format!("clients of listener {listener}"));
+    let users = pairs.clone().filter(|((old, new), _)| old.believes_other_than(new));
+    let users = users.map(|(_, listener)| format!("users of listener {listener}"));
     let shown = pairs.filter(|((old, new), _)| old.shows_other_than(new));
     clients
+        .chain(users)
         .chain(shown.map(|(_, listener)| format!("certificates of listener {listener}")))
         .collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::config::{ClientList, Config, Denied, Listener};
 use crate::smtp::envelope::Client;
 use crate::smtp::extension::Extension;
-use crate::smtp::policy::{AuthRules, Policy, PolicyOptions, TlsUse};
+use crate::smtp::policy::{AuthMode, AuthRules, Policy, PolicyOptions, TlsUse};
 use crate::tls::Acceptor;
 
 /// What holds for the connections of one listener; shared by all workers.
@@ -34,6 +34,17 @@ impl ListenerRules {
     /// Whether both have TLS, and show other certificates or ask other ones of clients.
     pub fn shows_other_than(&self, other: &ListenerRules) -> bool {
         self.tls.as_ref().zip(other.tls.as_ref()).is_some_and(|(own, other)| own != other)
+    }
+
+    /// Whether both ask a list of users, and the lists differ.
+    pub fn believes_other_than(&self, other: &ListenerRules) -> bool {
+        match (self.policy.auth.as_ref(), other.policy.auth.as_ref()) {
+            (
+                Some(AuthRules { mode: AuthMode::Users(own), .. }),
+                Some(AuthRules { mode: AuthMode::Users(other), .. }),
+            ) => own != other,
+            _ => false,
+        }
     }
 
     /// Whether both serve the same clients.

@@ -142,6 +142,9 @@ impl Opening {
                 });
                 OpeningStep::Said(Phase::Auth)
             }
+            None if self.announced.starttls && options.start_tls == StartTls::Never => {
+                OpeningStep::Over(SessionFault::NoMechanismBeforeTls)
+            }
             None => OpeningStep::Over(SessionFault::NoMechanism),
         }
     }

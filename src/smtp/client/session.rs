@@ -426,7 +426,8 @@ impl<T: Copy> ClientSession<T> {
                 let step = self.opening.reply(reply, text, &self.options, &mut self.outbox);
                 self.take_opening(step);
             }
-            Phase::Reset if code / 100 == 2 => {
+            // 530: the server wants TLS or AUTH first, so it has no transaction that could go on.
+            Phase::Reset if code / 100 == 2 || code == 530 => {
                 self.answered();
                 self.is_poisoned = false;
             }

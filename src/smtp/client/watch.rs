@@ -95,6 +95,13 @@ pub enum SessionFault {
     /// No mechanism of the account is announced.
     #[error("the server does not announce AUTH with a mechanism that may be used here")]
     NoMechanism,
+    /// No mechanism of the account is announced, and STARTTLS is: many servers announce AUTH only
+    /// under TLS.
+    #[error(
+        "the server announces STARTTLS, and no AUTH with a mechanism that may be used here: try \
+         --tls required"
+    )]
+    NoMechanismBeforeTls,
     /// A challenge of AUTH that its mechanism does not have.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
@@ -104,12 +111,16 @@ pub enum SessionFault {
 }
 
 impl SessionFault {
-    /// Returns whether another session with the same options would end in the same way: the server
-    /// does not believe the account, or lacks what is required.
+    /// Returns whether another session with the same options would end in the same way: the
+    /// server does not speak with us (RFC 5321 section 3.1), does not believe the account, or lacks
+    /// what is required.
     pub fn is_permanent(self) -> bool {
         match self {
-            SessionFault::Refused { phase: Phase::Auth, code } => code >= 500,
+            SessionFault::Refused { phase, code } => {
+                code >= 500 && matches!(phase, Phase::Greeting | Phase::StartTls | Phase::Auth)
+            }
             SessionFault::NoStartTls | SessionFault::NoMechanism => true,
+            SessionFault::NoMechanismBeforeTls => true,
             SessionFault::Challenge(_) => true,
             _ => false,
         }

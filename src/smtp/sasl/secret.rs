@@ -21,3 +21,11 @@ impl Secret {
         self.0.len() == other.len() && differing == 0
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.is(&other.0)
+    }
+}
+
+impl Eq for Secret {}

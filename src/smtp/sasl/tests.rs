@@ -120,12 +120,16 @@ fn a_list_is_read_by_line_and_its_errors_show_no_password() {
         ("ann:x\n:secret", UserError::Form(2)),
         ("a\u{7}:secret", UserError::Name(1)),
         ("ann:x\nann:secret", UserError::Twice(2)),
+        ("# passwords\nann:", UserError::NoPassword(2)),
+        ("", UserError::NoUser),
+        ("# nobody\n\n", UserError::NoUser),
     ] {
         let found = Users::parse(text).err().unwrap();
         assert_eq!(found, error);
         assert!(!found.to_string().contains("secret"));
     }
-    assert!(Users::parse("").unwrap().is_empty());
+    assert!(Users::parse("ann:x\nbob:y") == Users::parse("bob:y\n# and\nann:x"));
+    assert!(Users::parse("ann:x") != Users::parse("ann:y"));
     assert_eq!(users().len(), 2);
 }
 

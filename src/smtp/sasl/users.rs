@@ -6,8 +6,8 @@ use super::cram_md5::digest;
 use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
 use super::secret::Secret;
 
-/// Users with their passwords (or tokens).
-#[derive(Default)]
+/// Users with their passwords (or tokens). Two lists are equal if both believe the same.
+#[derive(Default, PartialEq, Eq)]
 pub struct Users {
     passwords: HashMap<String, Secret>,
 }
@@ -23,6 +23,12 @@ pub enum UserError {
         "line {0}: expected a name of at most {USER_BYTES_MAX} bytes without control characters"
     )]
     Name(usize),
+    /// Nothing after the colon, so anybody could be the user.
+    #[error("line {0}: expected a password after the colon, found none")]
+    NoPassword(usize),
+    /// No line names a user.
+    #[error("line 1: expected NAME:PASSWORD a line, found no user in the file")]
+    NoUser,
     /// The second line for one user.
     #[error("line {0}: expected each name once, found it twice")]
     Twice(usize),
@@ -36,7 +42,7 @@ impl fmt::Debug for Users {
 
 impl Users {
     /// Reads a list: `NAME:PASSWORD` a line; the first colon separates them. Empty lines and those
-    /// that begin with `#` name no user.
+    /// that begin with `#` name no user; some line must.
     pub fn parse(text: &str) -> Result<Users, UserError> {
         let mut users = Users::default();
         for (index, line) in text.lines().enumerate() {
@@ -51,12 +57,15 @@ impl Users {
             if name.len() > USER_BYTES_MAX || name.contains(char::is_control) {
                 return Err(UserError::Name(number));
             }
+            if password.is_empty() {
+                return Err(UserError::NoPassword(number));
+            }
             let secret = Secret::new(password.as_bytes().to_vec());
             if users.passwords.insert(name.to_owned(), secret).is_some() {
                 return Err(UserError::Twice(number));
             }
         }
-        Ok(users)
+        if users.is_empty() { Err(UserError::NoUser) } else { Ok(users) }
     }
 
     /// Returns whether the list has the user, and the proof fits the password.

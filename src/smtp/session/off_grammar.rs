@@ -35,6 +35,15 @@ impl Session {
         }
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
+            // The grammar knows no AUTH=, so to it every one is unknown.
+            let error = match error {
+                SyntaxError::ParameterUnknown
+                    if self.policy.auth.is_some() && has_bad_auth_parameter(line) =>
+                {
+                    SyntaxError::Parameter
+                }
+                other => other,
+            };
             workspace.tally.command(if error == SyntaxError::LhloName {
                 Verb::Hello
             } else {
@@ -168,13 +177,27 @@ impl Session {
 fn with_auth_parameter(line: &[u8]) -> Option<Command<'_>> {
     let (command, kinds) = lenient::parse(line)?;
     let Command::Mail { parameters, .. } = command else { return None };
-    let mut values = parameters.text.split(|octet| *octet == b' ').filter_map(|parameter| {
+    let mut values = auth_values(parameters.text);
+    let is_one = values.next().is_some_and(is_auth_value) && values.next().is_none();
+    (is_one && kinds == Deviations::only(Deviation::AuthParameter)).then_some(command)
+}
+
+/// Returns whether a line has a parameter `AUTH=` that is malformed, or has it twice.
+fn has_bad_auth_parameter(line: &[u8]) -> bool {
+    let mut values = auth_values(line);
+    values.next().is_some_and(|first| !is_auth_value(first) || values.next().is_some())
+}
+
+/// The values of `AUTH=` among words with spaces between them.
+fn auth_values(words: &[u8]) -> impl Iterator<Item = &[u8]> {
+    words.split(|octet| *octet == b' ').filter_map(|parameter| {
         let (keyword, value) = parameter.split_at_checked(5)?;
         keyword.eq_ignore_ascii_case(b"AUTH=").then_some(value)
-    });
-    let value = values.next()?;
-    let is_one = values.next().is_none() && (value == b"<>" || param::is_xtext(value));
-    (is_one && kinds == Deviations::only(Deviation::AuthParameter)).then_some(command)
+    })
+}
+
+fn is_auth_value(value: &[u8]) -> bool {
+    value == b"<>" || param::is_xtext(value)
 }
 
 /// The kind that no line shows by itself: it depends on what MAIL said.

@@ -147,6 +147,36 @@ fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
     }
 }
 
+/// Behind a chunk that failed, RSET goes out before the next MAIL, and is refused like all others.
+#[test]
+fn a_target_that_requires_tls_has_nothing_of_what_was_sent_in_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Sink::start(folder.path(), &["--tls", "required"]);
+    let place = Place { folder, sink };
+    for more in [&["--depth", "4"][..], &["--depth", "4", "--no-chunking"], &["--no-pipelining"]] {
+        let args = [&["--count", "20"], more].concat();
+        let (report, code, errors) = blast(&place.to(), &args);
+        let of = |key: &str| report[key].as_u64();
+        assert_eq!((code, of("rejected"), of("unknown")), (1, Some(20), Some(0)), "{report}");
+        assert!(!errors.contains("never answered"), "{errors}");
+        assert!(errors.contains("MAIL 530: if the target requires TLS, use --tls req"), "{errors}");
+    }
+    assert!(place.stored().is_empty());
+}
+
+#[test]
+fn errors_name_the_flag_that_helps() {
+    let place = Place::new(&["--auth", "any", "--auth-tls-only", "on"]);
+    let secret = place.folder.path().join("secret");
+    std::fs::write(&secret, "x").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let secret = text(secret);
+    let account = ["--auth-user", "ann", "--auth-password-file", &secret];
+    let (_, code, errors) = blast(&place.to(), &account);
+    assert!(code == 1 && errors.contains("no AUTH with a mechanism that may be"), "{errors}");
+    assert!(errors.contains("try --tls required"), "{errors}");
+}
+
 #[test]
 fn a_target_that_does_not_announce_starttls_gets_mail_only_where_tls_is_not_required() {
     let target = Target::start(PLAIN);

@@ -23,8 +23,18 @@ pub enum Sender {
     System,
 }
 
+/// How a client comes to TLS, and at which port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    StartTls { port: u16 },
+    Implicit { port: u16 },
+}
+
 /// What stands for the CA's file in a text.
 const CA: &str = "{ca}";
+
+/// What stands for the way to sinkd.
+const CONNECT: &str = "{connect}";
 
 impl Sender {
     pub const ALL: &[Sender] = &[
@@ -69,10 +79,16 @@ impl Sender {
         }
     }
 
-    /// The lines, with the file of the CA.
-    pub fn lines(self, ca: &Path) -> Vec<String> {
+    /// The lines, with the file of the CA. Those of `openssl` go to the port of `way`; all others
+    /// are for STARTTLS.
+    pub fn lines(self, ca: &Path, way: Way) -> Vec<String> {
         let ca = self.quoted(&ca.to_string_lossy());
-        self.text().lines().map(|line| line.replace(CA, &ca)).collect()
+        let connect = match way {
+            Way::StartTls { port } => format!("-starttls smtp -connect localhost:{port}"),
+            Way::Implicit { port } => format!("-connect localhost:{port}"),
+        };
+        let filled = |line: &str| line.replace(CONNECT, &connect).replace(CA, &ca);
+        self.text().lines().map(filled).collect()
     }
 
     /// The lines, with [`CA`] in place of its file.
@@ -127,7 +143,7 @@ impl Sender {
             Sender::Curl => "curl --ssl-reqd --cacert {ca} ...",
             Sender::Msmtp => "tls on\ntls_starttls on\ntls_trust_file {ca}",
             Sender::Openssl => {
-                "openssl s_client -starttls smtp -connect localhost:1025 \
+                "openssl s_client {connect} \
                  -verify_hostname localhost \
                  -verify_return_error -CAfile {ca}"
             }
@@ -172,11 +188,13 @@ fn shell_word(path: &str) -> String {
 mod tests {
     use super::*;
 
+    const WAY: Way = Way::StartTls { port: 1025 };
+
     #[test]
     fn all_are_all_and_each_names_the_ca_once() {
         assert_eq!(Sender::ALL, Sender::value_variants());
         for sender in Sender::ALL {
-            let lines = sender.lines(Path::new("/tls/ca.pem")).join("\n");
+            let lines = sender.lines(Path::new("/tls/ca.pem"), WAY).join("\n");
             assert_eq!(lines.matches("/tls/ca.pem").count(), 1, "{sender:?}: {lines}");
             assert!(!lines.contains(CA), "{lines}");
         }
@@ -191,7 +209,7 @@ mod tests {
             (Sender::Postfix, "smtp_tls_CAfile = /a b/it's.pem"),
             (Sender::Msmtp, r#"tls_trust_file "/a b/it's.pem""#),
         ] {
-            let lines = sender.lines(Path::new("/a b/it's.pem")).join("\n");
+            let lines = sender.lines(Path::new("/a b/it's.pem"), WAY).join("\n");
             assert!(lines.contains(expected), "{lines}");
         }
     }

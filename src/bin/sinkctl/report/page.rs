@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use sinkd::plot::{CSS, PlotUnit, escape};
-use sinkd::stats::MessageWindow;
+use sinkd::stats::{Counter, MessageWindow};
 
 use super::figure::{Figure, Width};
 use super::part::ReportSection;
@@ -207,11 +207,25 @@ fn connections(run: &ReportData) -> String {
         (totals.proxy_unexpected, "with an unexpected PROXY header"),
         (totals.xclient_refused, "XCLIENT commands refused"),
         (totals.tls_handshakes, "TLS handshakes"),
-        (totals.tls_failed, "failures of TLS"),
         (run.open_sessions.sessions, "still open"),
     ];
     let text = |(n, what): (u64, &str)| format!("{} {what}", PlotUnit::Number.text(n as f64));
-    all.into_iter().filter(|(n, _)| *n > 0).map(text).collect::<Vec<_>>().join(", ")
+    let mut parts: Vec<_> = all.into_iter().filter(|(n, _)| *n > 0).map(text).collect();
+    parts.extend(tls_failed(run));
+    parts.join(", ")
+}
+
+/// Failures of TLS by kind, the most frequent first; `None` where there were none.
+fn tls_failed(run: &ReportData) -> Option<String> {
+    let of = |one: &Counter| Some((one.tls_failure()?, run.history.total(*one)));
+    let kinds = Counter::TLS_FAILED.iter().filter_map(of);
+    let mut kinds: Vec<_> = kinds.filter(|(_, count)| *count > 0).collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let number = |n: u64| PlotUnit::Number.text(n as f64);
+    let all = number(kinds.iter().map(|(_, count)| count).sum());
+    let words = kinds.iter().map(|(kind, n)| format!("{kind} \u{d7}{}", number(*n)));
+    let words = words.collect::<Vec<_>>().join(", ");
+    (!kinds.is_empty()).then(|| format!("{all} failures of TLS ({words})"))
 }
 
 /// Returns the rates: none if everything came in a single tenth of a second, which is too short.

@@ -167,6 +167,15 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Tls(Failure::PeerWrongName) => {
             Some("choose a name of the target's certificate with --tls-name")
         }
+        FailureKind::Tls(Failure::PeerExpired) => {
+            Some("renew the target's certificate, or check the clocks; --insecure verifies nothing")
+        }
+        FailureKind::Reply(Phase::Mail, 530) => {
+            Some("if the target requires TLS, use --tls required; if it requires AUTH, --auth-user")
+        }
+        FailureKind::Reply(Phase::Greeting, 554) => {
+            Some("if the port begins with TLS, use --tls implicit")
+        }
         FailureKind::Tls(Failure::NotTls) => {
             Some("if the port begins in plain text, use --tls offered or --tls required")
         }
@@ -336,4 +345,22 @@ fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
         }
     }
     std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_one_flag_helps_against_names_it() {
+        for (kind, flag) in [
+            (FailureKind::Tls(Failure::PeerExpired), "--insecure"),
+            (FailureKind::Tls(Failure::PeerWrongName), "--tls-name"),
+            (FailureKind::Reply(Phase::Greeting, 554), "--tls implicit"),
+            (FailureKind::Reply(Phase::Mail, 530), "--tls required"),
+        ] {
+            assert!(hint(kind).is_some_and(|text| text.contains(flag)), "{kind}");
+        }
+        assert_eq!(hint(FailureKind::Reply(Phase::Mail, 451)), None);
+    }
 }

@@ -1,0 +1,84 @@
+//! Which certificate the listeners of a running sinkd show, as it says itself.
+use std::io::Write;
+use std::path::Path;
+
+use sinkd::control::{self, Answer, ListenerAnswer, ListenerTlsAnswer, Request};
+
+use super::senders::Way;
+use crate::base::outcome::Out;
+
+/// What the sinkd on a data folder shows.
+pub struct Shown {
+    /// `None`: no sinkd runs there, or it has no control socket.
+    pub listeners: Option<Vec<ListenerAnswer>>,
+}
+
+impl Shown {
+    /// Asks the sinkd that runs on `data`.
+    pub fn by_sinkd(data: &Path) -> Shown {
+        let listeners = match control::ask(data, &Request::Listeners) {
+            Ok(Answer::Listeners { listeners }) => Some(listeners),
+            // One of another version does not know the request.
+            Ok(Answer::Reloaded { .. } | Answer::Error { .. }) | Err(_) => None,
+        };
+        Shown { listeners }
+    }
+
+    fn with_tls(&self) -> impl Iterator<Item = &ListenerAnswer> {
+        let all = self.listeners.iter().flatten();
+        all.filter(|listener| listener.tls != ListenerTlsAnswer::Off)
+    }
+
+    /// Why senders have no use for the CA in the file `ca`: every listener with TLS shows a
+    /// certificate from another file.
+    pub fn reason_against(&self, ca: &Path) -> Option<String> {
+        if self.with_tls().any(|listener| listener.certificate.is_none()) {
+            return None;
+        }
+        let (address, file) =
+            self.with_tls().find_map(|it| Some((&it.address, it.certificate.as_ref()?)))?;
+        let (ca, file) = (ca.display(), file.display());
+        Some(format!(
+            "{ca}: not in use: listener {address} shows the certificate in {file} (tls_cert), so \
+             have senders trust the CA that signed that one"
+        ))
+    }
+
+    /// How a client comes to a listener that shows the certificate: by STARTTLS if there is such
+    /// a listener, on the default port if none is known.
+    pub fn way(&self) -> Way {
+        let of = |listener: &ListenerAnswer| {
+            let (_, port) = listener.address.rsplit_once(':')?;
+            let port = port.parse().ok()?;
+            Some(match listener.tls {
+                ListenerTlsAnswer::Implicit => Way::Implicit { port },
+                _ => Way::StartTls { port },
+            })
+        };
+        let ways = || self.with_tls().filter(|it| it.certificate.is_none()).filter_map(of);
+        let by_starttls = ways().find(|way| matches!(way, Way::StartTls { .. }));
+        by_starttls.or_else(|| ways().next()).unwrap_or(Way::StartTls { port: 1025 })
+    }
+}
+
+/// Prints a line for each listener.
+pub fn print(listeners: Option<&[ListenerAnswer]>, out: &mut Out) -> anyhow::Result<()> {
+    let Some(listeners) = listeners else {
+        writeln!(out, "{:<13} not known: no sinkd with a control socket runs here", "listeners")?;
+        return Ok(());
+    };
+    for ListenerAnswer { address, tls, certificate } in listeners {
+        let how = match tls {
+            ListenerTlsAnswer::Off => "no TLS",
+            ListenerTlsAnswer::Offered => "STARTTLS offered",
+            ListenerTlsAnswer::Required => "STARTTLS required",
+            ListenerTlsAnswer::Implicit => "TLS from the first byte",
+        };
+        write!(out, "{:<13} {address}, {how}", "listener")?;
+        match certificate {
+            Some(file) => writeln!(out, ", with another certificate: {}", file.display())?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
+}
