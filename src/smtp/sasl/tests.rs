@@ -122,7 +122,7 @@ fn a_list_is_read_by_line_and_its_errors_show_no_password() {
         ("ann:x\nann:secret", UserError::Twice(2)),
         ("# passwords\nann:", UserError::NoPassword(2)),
         ("", UserError::NoUser),
-        ("# nobody\n\n", UserError::NoUser),
+        ("# no user\n\n", UserError::NoUser),
     ] {
         let found = Users::parse(text).err().unwrap();
         assert_eq!(found, error);
