@@ -147,7 +147,7 @@ fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
     }
 }
 
-/// Behind a chunk that failed, RSET goes out before the next MAIL, and is refused like all others.
+/// After a chunk that failed, RSET goes out before the next MAIL, and is refused like all others.
 #[test]
 fn a_target_that_requires_tls_has_nothing_of_what_was_sent_in_plain_text() {
     let folder = tempfile::tempdir().unwrap();
