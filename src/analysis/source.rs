@@ -127,6 +127,11 @@ pub fn visit_all<V: MessageVisitor>(
     watched(look, || shared.on_all_cores(visitor))
 }
 
+/// How many threads read at a time.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get()).min(THREADS_MAX)
+}
+
 /// What the threads share.
 struct Shared<'a> {
     sources: &'a [LogSource],
@@ -155,8 +160,7 @@ impl Shared<'_> {
             }
             (visit.visitor, visit.unread)
         };
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let threads = cores.min(THREADS_MAX).min(work.len()).max(1);
+        let threads = threads().min(work.len()).max(1);
         std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(visit_some)).collect();
             let (first, mut unread) = visit_some();

@@ -1,7 +1,6 @@
 //! TLS of a build without it: whatever would begin it is an error that says so.
 //!
 //! What can't be made has no values, so nothing of this is ever called but what begins.
-#![allow(missing_docs, reason = "the same names in tls::present are documented")]
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

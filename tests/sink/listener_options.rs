@@ -119,7 +119,10 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
         (format!("{listener}name = \"a b\""), "sink.toml:3: listener.name: expected a name"),
         (format!("{listener}greeting = \"a\\r\\nb\""), "sink.toml:3: listener.greeting: expected"),
         (format!("{listener}without = [\"STARTTLS\"]"), "sink.toml:3: listener.without: expected"),
-        (format!("{listener}proxy = \"yes\""), "sink.toml:3: listener.proxy: expected true"),
+        (
+            format!("{listener}proxy = \"yes\""),
+            "sink.toml:3: listener.proxy: expected 'on' or 'off'",
+        ),
         (format!("{listener}deny = [\"10.0.0.0/33\"]"), "sink.toml:3: listener.deny: expected a"),
         (format!("{listener}deny = [\"@nowhere\"]"), "nowhere: cannot be read"),
         (format!("{listener}deny = [\"::1\"]\nallow = [\"::1\"]"), "::1/128 is both allowed and"),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::super::source::threads;
 use super::super::words::readable;
 use super::copies::encode_copy;
 use super::list::decoded_values;
@@ -68,12 +69,12 @@ pub fn read_all(
     tasks: Tasks,
     watch: &mut dyn FnMut(u64, u64),
 ) -> io::Result<BodyFindings> {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = threads();
     std::thread::scope(|scope| {
-        let (send, receive) = bounded::<Vec<Task>>(2 * cores);
-        let threads: Vec<_> = (0..cores)
+        let (send, receive) = bounded::<Vec<Task>>(2 * threads);
+        let running: Vec<_> = (0..threads)
             .map(|_| {
-                let (receive, memory) = (receive.clone(), question.memory_bytes / cores);
+                let (receive, memory) = (receive.clone(), question.memory_bytes / threads);
                 scope.spawn(move || BodyThread::new(question, memory).run(&receive))
             })
             .collect();
@@ -82,7 +83,7 @@ pub fn read_all(
         drop(send);
         let mut findings =
             BodyFindings { copies: Vec::new(), offenders: Vec::new(), tally: BodyTally::default() };
-        for thread in threads {
+        for thread in running {
             match thread.join().expect("reading does not panic") {
                 Ok(thread) => findings.take(thread),
                 Err(error) => fed = Err(error),

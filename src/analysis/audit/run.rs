@@ -9,7 +9,7 @@ use super::super::error::Error;
 use super::super::missing::MissingMessages;
 use super::super::selection::FolderSpans;
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::source::{LogSource, Unread, visit_all};
+use super::super::source::{LogSource, Unread, threads, visit_all};
 use super::super::span::whole;
 use super::account::{Account, Findings, settle};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
@@ -240,9 +240,8 @@ impl AuditRun {
             names: &question.names,
             stop,
         };
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let others = LIST_SHARE + LOG_SHARE + TASK_SHARE + OFFENDER_SHARE + BODY_SHARE;
-        let memory = question.memory_bytes / 16 * (16 - others) / cores;
+        let memory = question.memory_bytes / 16 * (16 - others) / threads();
         let reader = || DeliveryReader::new(&shared, memory);
         let mut watch = |done, all| watch(AuditStage::Envelopes, done, all);
         let (readers, unread) = visit_all(&self.sources, stop, &reader, &mut watch);

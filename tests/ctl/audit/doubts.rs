@@ -2,6 +2,16 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
+use std::slice;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sinkd::analysis::audit::{
+    AddressFolding, AuditQuestion, AuditStage, ContentRule, ExpectedList, FolderNames, KeyKind,
+    KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange, OrderRule, RowRule, Verdict,
+    audit,
+};
+use sinkd::analysis::{Clock, FolderSpans};
 
 use super::campaign::{Campaign, address, audit_on, list};
 use crate::common::program;
@@ -89,4 +99,53 @@ fn messages_without_a_number_are_no_gap_in_a_sequence() {
         (&said.json()["without_key"], &said.json()["expected"]["missing"]),
         (&2.into(), &0.into())
     );
+}
+
+/// The clock of the system; nothing waits by it.
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    }
+
+    fn pause(&self, _: Duration) {}
+}
+
+#[test]
+fn mail_that_arrives_during_an_audit_leaves_the_question_open() {
+    let mut campaign = Campaign::start(&["--workers", "1"]);
+    campaign.send_to(&address(0), 0);
+    let text = list(0..1);
+    let folding = AddressFolding::default();
+    let kind = KeyKind::Text;
+    let key = KeyRule { source: KeySource::Recipient, pattern: None, kind, folding };
+    let (content, log) = (ContentRule::Ignored, LogRule::Without);
+    let must_contain = vec!["name".to_owned()];
+    let rule = ListRule { column: None, must_contain, separator: b',' };
+    let question = AuditQuestion {
+        messages: MessageRule { key, content, late: None, log },
+        list: Some(ExpectedList { input: Box::new(text.as_bytes()), rule }),
+        numbers: NumberRange { first: None, last: None },
+        logs: Vec::new(),
+        clocks_within: Duration::ZERO,
+        order: OrderRule::Counted,
+        rows: RowRule::Repeated,
+        meant: None,
+        doubts: Vec::new(),
+        names: FolderNames::default(),
+        memory_bytes: 1 << 20,
+    };
+    let (folder, span) = (campaign.data(), 0..u64::MAX);
+    let (folders, spans) = (slice::from_ref(&folder), slice::from_ref(&span));
+    let selection = FolderSpans { folders, spans, clock: &Now };
+    // Envelopes have been read when messages are.
+    let mut watch = |stage, _, _| {
+        if stage == AuditStage::Bodies {
+            campaign.send_to(&address(1), 1);
+        }
+    };
+    let answer = audit(selection, question, &AtomicBool::new(false), &mut watch).unwrap();
+    assert_eq!(answer.figures.verdict, Verdict::Inconclusive);
+    assert_eq!(answer.figures.doubts, ["1 message arrived during the audit"]);
 }
