@@ -97,7 +97,7 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     assert_eq!(cert(data.path(), &[]).2, 0);
 }
 
-/// The certificate and the key of another sinkd, as those of a person.
+/// The certificate and the key of another sinkd, used as a person's own.
 fn files_of(data: &Path) -> [String; 2] {
     ["cert.pem", "key.pem"].map(|file| data.join("tls").join(file).to_str().unwrap().to_owned())
 }

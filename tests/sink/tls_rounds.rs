@@ -47,7 +47,7 @@ fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, usize) {
     (ours, place.unwrap())
 }
 
-/// Says `octets` in plain text, and returns what the next rounds answer.
+/// Sends `octets` in plain text, and returns what the next rounds answer.
 fn ask(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
     client.0.write_all(octets).unwrap();
     sink.ready(client.1, SocketEvent::Plain);

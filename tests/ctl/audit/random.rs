@@ -1,4 +1,4 @@
-//! Random campaigns: the figures equal those of a recount that shares no code.
+//! Random campaigns: the figures equal a recount that shares no code.
 use std::collections::BTreeMap;
 
 use super::campaign::{Campaign, about, address};

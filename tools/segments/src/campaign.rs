@@ -1,4 +1,4 @@
-//! What is in the messages, who gets them, and which faults are planted.
+//! The messages, their recipients, and the planted faults.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};

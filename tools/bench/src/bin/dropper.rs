@@ -1,6 +1,6 @@
 //! dropper: a server of mio and rustls, one thread, that speaks loadgen's and blast's dialogues and
 //! throws the mail away. It is a yardstick for TLS: what decrypting costs a program that does
-//! nothing else. Commands are told apart by their first letter, and every answer is canned.
+//! nothing else. It distinguishes commands by their first letter, and every answer is canned.
 //!
 //!   dropper --port P [--cert FILE --key FILE [--tls-port P] [--rustls unbuffered|buffered]]
 //!
