@@ -45,10 +45,17 @@ def line_pattern(line):
     if line.startswith("limited by: "):
         return r"limited by: \w+.*\n"
     line, rest = (line[:-4], ".*") if line.endswith(" ...") else (line, "")
-    words = [NUMBER if re.fullmatch(NUMBER, word) else UNIT if re.fullmatch(UNIT, word)
-             else NUMBER.join(re.escape(part) for part in re.split(NUMBER, word))
-             for word in line.split()]
-    return " *" + " +".join(words) + rest + r" *\n"
+    return " *" + " +".join(word_pattern(word) for word in line.split()) + rest + r" *\n"
+
+
+def word_pattern(word):
+    """A comma may follow a unit: what is 331 MB here is 1.73 GB on a machine that is five times as fast."""
+    word, comma = (word[:-1], ",") if word.endswith(",") else (word, "")
+    if re.fullmatch(NUMBER, word):
+        return NUMBER + comma
+    if re.fullmatch(UNIT, word):
+        return UNIT + comma
+    return NUMBER.join(re.escape(part) for part in re.split(NUMBER, word)) + comma
 
 
 def pattern(shown):
