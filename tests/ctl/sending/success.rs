@@ -100,7 +100,7 @@ fn messages_that_were_due_and_could_not_leave_count_in_every_percentile() {
     // first second.
     for metric in ["late_us", "transaction_us"] {
         let p50 = report["p50"][metric].as_f64().unwrap();
-        assert!(p50 >= 1e6, "{metric}: p50 {p50} us");
+        assert!(p50 >= 1e6, "{metric}: p50 {p50} us: {errors}{report}");
     }
 }
 
