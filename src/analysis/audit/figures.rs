@@ -2,6 +2,7 @@
 use serde::Serialize;
 
 use super::super::missing::MissingMessages;
+use super::log_join::LogTally;
 
 /// The answer to the question whether each recipient got exactly one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -160,16 +161,7 @@ pub struct LogFigures {
     pub bad_lines: u64,
     /// Logs whose end is missing.
     pub cut_logs: u64,
-    /// Deliveries that a log claims, and that were received.
-    pub confirmed: u64,
-    /// Confirmed by lines without a time that could be compared.
-    pub confirmed_without_time: u64,
-    /// Claims about a delivery that another line claims, too.
-    pub repeated: u64,
-    /// Claims about messages that were received and not selected.
-    pub not_selected: u64,
-    /// Claims about what was not received.
-    pub only_in_log: u64,
-    /// Deliveries that no log claims.
-    pub not_in_log: u64,
+    /// The claims, and what was received.
+    #[serde(flatten)]
+    pub joined: LogTally,
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::super::sorting::{Merge, Record, Sorted};
 use super::super::words::{readable, seconds};
 use super::address::{AddressFolding, push_path};
@@ -14,8 +16,8 @@ use crate::log::MessageId;
 use crate::log::reader::Folder;
 use crate::smtp::envelope;
 
-/// Numbers of deliveries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Numbers of deliveries. Keys of `--json`, which keep their meaning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LogTally {
     /// Deliveries that a log claims, and that were received.
     pub confirmed: u64,

@@ -86,12 +86,7 @@ fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
         lines_with_id: logs.lines_with_id,
         bad_lines: logs.bad_lines,
         cut_logs: logs.cut.len() as u64,
-        confirmed: joined.confirmed,
-        confirmed_without_time: joined.confirmed_without_time,
-        repeated: joined.repeated,
-        not_selected: joined.not_selected,
-        only_in_log: joined.only_in_log,
-        not_in_log: joined.not_in_log,
+        joined: *joined,
     }
 }
 

@@ -60,9 +60,9 @@ pub fn checks(figures: &AuditFigures) -> Vec<Check> {
     }
     if let Some(log) = &figures.sender_log {
         let claim = "what the sender's log calls delivered was received";
-        checks.push(Check::new(Fault::OnlyInLog, claim, log.only_in_log, "only in the log"));
+        checks.push(Check::new(Fault::OnlyInLog, claim, log.joined.only_in_log, "only in the log"));
         let claim = "what was received is in the sender's log";
-        checks.push(Check::new(Fault::NotInLog, claim, log.not_in_log, "not in the log"));
+        checks.push(Check::new(Fault::NotInLog, claim, log.joined.not_in_log, "not in the log"));
     }
     checks
 }

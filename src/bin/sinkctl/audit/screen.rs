@@ -93,13 +93,13 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
     }
     if let Some(log) = &figures.sender_log {
         add(log.lines_with_id, "lines of the sender's log with an ID of sinkd");
-        add(log.confirmed, "deliveries confirmed by the log");
-        let timeless = log.confirmed_without_time;
+        add(log.joined.confirmed, "deliveries confirmed by the log");
+        let timeless = log.joined.confirmed_without_time;
         add_if(&mut add, timeless, "of them by lines without year or zone: time not compared");
-        add_if(&mut add, log.repeated, "claims that another line repeats");
-        add_if(&mut add, log.not_selected, "claims about messages that were not selected");
-        add(log.only_in_log, "only in the log");
-        add(log.not_in_log, "not in the log");
+        add_if(&mut add, log.joined.repeated, "claims that another line repeats");
+        add_if(&mut add, log.joined.not_selected, "claims about messages that were not selected");
+        add(log.joined.only_in_log, "only in the log");
+        add(log.joined.not_in_log, "not in the log");
     }
     lines
 }
