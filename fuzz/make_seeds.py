@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`,
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`, `tls`,
 `connections` and `recipient_list` from what is below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
@@ -137,6 +137,51 @@ LOGINS = {
 }
 for name, (mechanism, lines) in LOGINS.items():
     seed("sasl", name, bytes([mechanism]) + lines.encode())
+
+# The case (of four; +4 is TLS 1.2), then octets of a client or a server, or changes to records.
+
+
+def sized(bytes_of_length, octets):
+    return len(octets).to_bytes(bytes_of_length, "big") + octets
+
+
+def extension(number, octets):
+    return number.to_bytes(2, "big") + sized(2, octets)
+
+
+def record(kind, octets, version=b"\3\3"):
+    return bytes([kind]) + version + sized(2, octets)
+
+
+def client_hello(suites, extensions):
+    body = b"\3\3" + bytes(range(32)) + sized(1, b"") + sized(2, suites) + sized(1, b"\0") + sized(2, b"".join(extensions))
+    return record(22, b"\1" + sized(3, body), b"\3\1")
+
+
+SERVER_NAME = extension(0, sized(2, b"\0" + sized(2, b"localhost")))
+GROUPS = extension(10, sized(2, b"\0\x1d\0\x17"))
+SIGNATURES = extension(13, sized(2, b"\4\3\x08\4"))
+VERSIONS = extension(43, sized(1, b"\3\4\3\3"))
+KEY_SHARE = extension(51, sized(2, b"\0\x1d" + sized(2, b"\x09" + b"\0" * 31)))
+HELLO_13 = client_hello(b"\x13\1\x13\2", [SERVER_NAME, GROUPS, SIGNATURES, VERSIONS, KEY_SHARE])
+HELLO_12 = client_hello(b"\xc0\x2b\xc0\x2c\0\xff", [SERVER_NAME, GROUPS, SIGNATURES])
+SERVER_HELLO = record(22, b"\2" + sized(3, b"\3\3" + bytes(32) + sized(1, b"") + b"\x13\1\0" + sized(2, VERSIONS[:2] + sized(2, b"\3\4"))))
+seed("tls", "hello_13", b"\0" + HELLO_13)
+seed("tls", "hello_12", b"\0" + HELLO_12)
+seed("tls", "hello_cut", b"\0" + HELLO_13[:70])
+seed("tls", "hello_twice", b"\0" + HELLO_13 + HELLO_13)
+seed("tls", "hello_too_long", b"\0\x16\3\1\x48\1" + b"\1" * 300)
+seed("tls", "smtp", b"\0EHLO client.example\r\n")
+seed("tls", "server_hello", b"\1" + SERVER_HELLO)
+seed("tls", "server_alert", b"\5" + record(21, b"\2\x28"))
+seed("tls", "server_smtp", b"\1220 sink.example ESMTP\r\n")
+seed("tls", "forged_13", b"\2" + record(23, b"EHLO client.example\r\n" * 2))
+seed("tls", "forged_12", b"\6" + record(23, b"EHLO client.example\r\n" * 2))
+seed("tls", "plain_alert", b"\2" + record(21, b"\1\0"))
+seed("tls", "unchanged", b"\3")
+seed("tls", "changed_content", b"\3\0\x20\1")
+seed("tls", "changed_length", b"\7\0\4\1\0\x50\xff")
+seed("tls", "changed_later", b"\7\0\x60\x80")
 
 # Connections of a second, and how a kill or a full disk leaves them (docs/stats-format.md).
 HEADER, RECORD = struct.Struct("<4sIQI"), struct.Struct("<Q16s6I")

@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proxy", check: sinkd::smtp::proxy::check_header, seeds: &["proxy"] },
     Target { name: "xclient", check: sinkd::smtp::xclient::check_xclient, seeds: &["xclient"] },
     Target { name: "sasl", check: sinkd::smtp::sasl::check_sasl, seeds: &["sasl"] },
+    Target { name: "tls", check: sinkd::tls::testkit::check_tls, seeds: &["tls"] },
     Target { name: "segment", check: sinkd::log::reader::check_segment, seeds: &["segment"] },
     Target { name: "query", check: sinkd::index::query::testkit::check_query, seeds: &["query"] },
     Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },

@@ -2,13 +2,13 @@
 use std::fmt;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
-use rustls::unbuffered::{ConnectionState, UnbufferedConnectionCommon, UnbufferedStatus};
+use rustls::unbuffered::{UnbufferedConnectionCommon, UnbufferedStatus};
 use rustls::{Error, HandshakeKind};
 
 use super::connector::Connector;
-use super::encode::encode;
 use super::failure::Failure;
 use super::keys::Keys;
+use super::progress::{self, Progress};
 use super::record::Records;
 use super::spelling::version;
 
@@ -75,32 +75,24 @@ impl ClientHandshake {
         loop {
             let UnbufferedStatus { discard, state, .. } =
                 self.connection.process_tls_records(&mut incoming[used..]);
-            let mut is_blocked = false;
-            match state {
-                Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
-                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                // A server that speaks first sends it with its last message of TLS 1.2.
-                Ok(ConnectionState::ReadTraffic(mut content)) => {
-                    while let Some(Ok(record)) = content.next_record() {
-                        early.extend_from_slice(record.payload);
-                    }
-                }
-                Ok(ConnectionState::BlockedHandshake) => is_blocked = true,
-                Ok(ConnectionState::WriteTraffic(_)) => {}
-                Ok(_) => return (used + discard, Err(Failure::CutOff)),
+            let progress = match state {
+                Ok(state) => progress::advance(state, out, &mut early),
                 Err(error) => {
                     used += discard;
                     let failure = failure(&error, &incoming[used..]);
-                    tell(&mut self.connection, out);
+                    write_alert(&mut self.connection, out);
                     return (used, Err(failure));
                 }
-            }
+            };
             used += discard;
+            if progress == Progress::Closed {
+                return (used, Err(Failure::CutOff));
+            }
             // Nothing that follows may be read by rustls: its records are opened in place.
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(ClientStep::Done));
             }
-            if is_blocked {
+            if progress == Progress::Blocked {
                 return (used, Ok(ClientStep::Blocked(self)));
             }
         }
@@ -120,13 +112,16 @@ impl ClientHandshake {
     }
 }
 
-/// Appends the alert of a failure. Nothing that the server sent may be looked at again.
-fn tell(connection: &mut UnbufferedConnectionCommon<ClientConnectionData>, out: &mut Vec<u8>) {
+/// Appends the alert that reports a failure. The input is empty, because nothing that the server
+/// sent may be read after a failure.
+fn write_alert(
+    connection: &mut UnbufferedConnectionCommon<ClientConnectionData>,
+    out: &mut Vec<u8>,
+) {
     while connection.wants_write() {
-        match connection.process_tls_records(&mut []).state {
-            Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
-            Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-            _ => return,
+        let Ok(state) = connection.process_tls_records(&mut []).state else { return };
+        if progress::advance(state, out, &mut Vec::new()) != Progress::Continues {
+            return;
         }
     }
 }

@@ -11,7 +11,6 @@ mod client;
 mod clients;
 mod connector;
 mod digest;
-mod encode;
 mod failures;
 mod folder;
 mod identity;
@@ -19,6 +18,7 @@ mod identity_error;
 mod kept;
 mod keys;
 mod pem;
+mod progress;
 mod provider;
 mod record;
 #[cfg(test)]
@@ -28,6 +28,8 @@ mod server;
 mod server_name;
 mod sessions_kept;
 mod spelling;
+#[doc(hidden)]
+pub mod testkit;
 
 pub use acceptor::{Acceptor, AcceptorError};
 pub use certificate::{BadCertificate, CertificateFacts};

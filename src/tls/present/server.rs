@@ -2,14 +2,14 @@
 use std::fmt;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, UnbufferedConnectionCommon, UnbufferedStatus};
+use rustls::unbuffered::{UnbufferedConnectionCommon, UnbufferedStatus};
 use rustls::{Error, HandshakeKind};
 
 use super::acceptor::Acceptor;
 use super::asked_name;
-use super::encode::encode;
 use super::failure::Failure;
 use super::keys::Keys;
+use super::progress::{self, Progress};
 use super::record::Records;
 use super::spelling::{cipher, subject, version};
 
@@ -84,31 +84,18 @@ impl Handshake {
         loop {
             let UnbufferedStatus { discard, state, .. } =
                 self.connection.process_tls_records(&mut incoming[used..]);
-            let is_blocked = match state {
-                Ok(ConnectionState::EncodeTlsData(message)) => {
-                    encode(message, out);
-                    false
-                }
-                Ok(ConnectionState::TransmitTlsData(sent)) => {
-                    sent.done();
-                    false
-                }
-                Ok(ConnectionState::ReadTraffic(mut content)) => {
-                    while let Some(Ok(record)) = content.next_record() {
-                        early.extend_from_slice(record.payload);
-                    }
-                    false
-                }
-                Ok(ConnectionState::BlockedHandshake) => true,
-                Ok(ConnectionState::WriteTraffic(_)) => false,
-                Ok(_) => return (used + discard, Err(Failure::CutOff)),
+            let progress = match state {
+                Ok(state) => progress::advance(state, out, &mut early),
                 Err(error) => {
                     let failure = failure(&error, &incoming[used..]);
-                    self.tell(out);
+                    self.write_alert(out);
                     return (used + discard, Err(failure));
                 }
             };
             used += discard;
+            if progress == Progress::Closed {
+                return (used, Err(Failure::CutOff));
+            }
             if let Some(name) = asked_name::take() {
                 self.server_name = Some(name);
             }
@@ -116,19 +103,19 @@ impl Handshake {
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(HandshakeStep::Done));
             }
-            if is_blocked {
+            if progress == Progress::Blocked {
                 return (used, Ok(HandshakeStep::Blocked(self)));
             }
         }
     }
 
-    /// Appends the alert of a failure. Nothing that the client sent may be looked at again.
-    fn tell(&mut self, out: &mut Vec<u8>) {
+    /// Appends the alert that reports a failure. The input is empty, because nothing that the
+    /// client sent may be read after a failure.
+    fn write_alert(&mut self, out: &mut Vec<u8>) {
         while self.connection.wants_write() {
-            match self.connection.process_tls_records(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
-                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                _ => return,
+            let Ok(state) = self.connection.process_tls_records(&mut []).state else { return };
+            if progress::advance(state, out, &mut Vec::new()) != Progress::Continues {
+                return;
             }
         }
     }
