@@ -151,3 +151,26 @@ fn listeners_of_the_running_sinkd_are_named_and_their_ports_used() {
     let expected = serde_json::json!([{"address": address, "tls": "offered", "certificate": null}]);
     assert_eq!(*listeners, expected);
 }
+
+#[test]
+fn lines_for_tls_from_the_first_byte_are_printed_where_a_listener_has_it() {
+    let data = tempdir().unwrap();
+    let lines = |args: &[&str]| cert(data.path(), &[&["--for", "curl"], args].concat());
+    let sink = Sink::start(data.path(), &["--tls", "--listen", "smtps:127.0.0.1:0"]);
+    let port = sink.addresses[1].port();
+    assert!(lines(&[]).0.starts_with("curl --ssl-reqd --cacert "));
+    assert!(lines(&["--smtps"]).0.ends_with(&format!("tls/ca.pem smtps://localhost:{port} ...\n")));
+    let (out, errors, code) = cert(data.path(), &["--smtps", "--for", "haraka"]);
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(errors.contains("haraka cannot connect with TLS from the first byte"), "{errors}");
+    let text = cert(data.path(), &["--smtps"]).0;
+    assert!(text.contains("The lines are for TLS from the first byte.\n"), "{text}");
+    assert!(!text.contains("Haraka"), "{text}");
+    assert!(sink.stop().success());
+    // No sinkd runs, so its listeners are not known.
+    assert!(lines(&["--smtps"]).0.ends_with("smtps://localhost:465 ...\n"));
+    let _sink = Sink::start(data.path(), &["--tls"]);
+    let (out, errors, code) = lines(&["--smtps"]);
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(errors.contains("no listener of the running sinkd has TLS from the first"), "{errors}");
+}

@@ -2,11 +2,11 @@
 import os
 import shlex
 import smtplib
-import ssl  # noqa: F401 (the line for smtplib uses it)
+import ssl
 import subprocess
 import tempfile
 
-from encrypted import MAIL, STARTTLS, TlsSink, exim, postfix, relay_one, run
+from encrypted import IMPLICIT, MAIL, STARTTLS, TlsSink, exim, postfix, relay_one, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -19,12 +19,13 @@ def by_swaks(lines, port, _scratch):
 
 def by_curl(lines, port, _scratch):
     command = shlex.split(lines[0])[:-1]
-    run(*command, "--silent", f"smtp://localhost:{port}", "--mail-from", "curl@example.org", "--mail-rcpt",
+    to = [] if command[-1].startswith("smtps://") else [f"smtp://localhost:{port}"]
+    run(*command, "--silent", *to, "--mail-from", "curl@example.org", "--mail-rcpt",
         "two@example.com", "--upload-file", "-")
 
 
-def by_openssl(lines, port, _scratch):
-    command = shlex.split(lines[0].replace(":1025", f":{port}"))
+def by_openssl(lines, _port, _scratch):
+    command = shlex.split(lines[0])
     dialogue = (b"EHLO c\r\nMAIL FROM:<openssl@example.org>\r\nRCPT TO:<two@example.com>\r\nDATA\r\n" + MAIL
                 + b".\r\nQUIT\r\n")
     run(*command, "-quiet", "-ign_eof", text=dialogue)
@@ -38,8 +39,11 @@ def by_msmtp(lines, port, scratch):
 
 
 def by_smtplib(lines, port, _scratch):
-    smtp = smtplib.SMTP("localhost", port, timeout=60)
-    exec(lines[0])  # pylint: disable=exec-used
+    names = {"host": "localhost", "port": port, "smtplib": smtplib, "ssl": ssl}
+    if not lines[0].startswith("smtp = "):
+        names["smtp"] = smtplib.SMTP("localhost", port, timeout=60)
+    exec(lines[0], names)  # pylint: disable=exec-used
+    smtp = names["smtp"]
     smtp.sendmail("smtplib@example.org", ["two@example.com"], MAIL)
     smtp.quit()
 
@@ -83,14 +87,15 @@ def with_lines(begin, name, old):
 
 
 RELAYS = {
-    "postfix": with_lines(postfix, "main.cf", ("smtp_tls_CAfile", "smtp_tls_security", "smtp_tls_secure")),
-    "exim": with_lines(exim, "exim.conf", ("hosts_require_tls", "tls_verify")),
+    "postfix": with_lines(postfix, "main.cf", ("smtp_tls_CAfile", "smtp_tls_security", "smtp_tls_secure", "smtp_tls_wrapper")),
+    "exim": with_lines(exim, "exim.conf", ("hosts_require_tls", "tls_verify", "protocol = smtps")),
 }
 
 
-def lines_for(sink, name):
+def lines_for(sink, name, mode):
     """What sinkctl cert prints for a sender, with the copy of the CA, which users of relays can read."""
-    printed = sink.ctl("cert", "--for", name).decode()
+    way = ["--smtps"] if mode == IMPLICIT else []
+    printed = sink.ctl("cert", "--for", name, *way).decode()
     return printed.replace(os.path.join(sink.data, "tls", "ca.pem"), sink.ca).splitlines()
 
 
@@ -99,16 +104,17 @@ def printed_lines_work(programs):
     sink = TlsSink(programs)
     accepted = 0
     try:
-        with tempfile.TemporaryDirectory(prefix="sinkd-printed-") as scratch:
+        for mode in (STARTTLS, IMPLICIT):
             for name, send in SENDERS.items():
-                send(lines_for(sink, name), sink.port, scratch)
+                with tempfile.TemporaryDirectory(prefix="sinkd-printed-") as scratch:
+                    send(lines_for(sink, name, mode), sink.port_of(mode), scratch)
                 if sink.count() != accepted + 1:
-                    return accepted, f"{name}: no message with the printed lines"
+                    return accepted, f"{name}, {mode}: no message with the printed lines"
                 accepted += 1
-        for name, begin in RELAYS.items():
-            begin.lines = lines_for(sink, name)
-            relay_one(begin, sink, STARTTLS, None, lambda: sink.count() > accepted)
-            accepted += 1
+            for name, begin in RELAYS.items():
+                begin.lines = lines_for(sink, name, mode)
+                relay_one(begin, sink, mode, None, lambda: sink.count() > accepted)
+                accepted += 1
         if sink.count_under_tls() != accepted:
             return accepted, f"{sink.count_under_tls()} messages under TLS, expected {accepted}"
         return accepted, None

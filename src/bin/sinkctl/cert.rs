@@ -25,6 +25,10 @@ pub struct Cert {
     /// Print only the lines for one sender.
     #[arg(long, value_name = "SENDER", conflicts_with_all = ["json", "pem"])]
     r#for: Option<Sender>,
+    /// Print the lines for TLS from the first byte [default: for STARTTLS, unless the running sinkd
+    /// has no such listener].
+    #[arg(long, conflicts_with = "pem")]
+    smtps: bool,
     /// Print the certificate of the CA in PEM, to copy it to where a sender can read it.
     #[arg(long, conflicts_with = "json")]
     pem: bool,
@@ -33,10 +37,20 @@ pub struct Cert {
     json: bool,
 }
 
-/// What stands before the lines for senders.
+/// Printed before the lines for senders.
 const HOW_TO_TRUST: &str = "\
 A sender that requires TLS and trusts the CA needs these lines. For one that runs as another user
 or on another machine, copy the CA first: sinkctl cert --pem > FILE";
+
+/// Printed after [`HOW_TO_TRUST`].
+fn how_to_start(way: Way) -> &'static str {
+    match way {
+        Way::StartTls { .. } => {
+            "The lines are for STARTTLS; --smtps prints those for TLS from the first byte."
+        }
+        Way::Implicit { .. } => "The lines are for TLS from the first byte.",
+    }
+}
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -84,8 +98,12 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
         out.write_all(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
         return Ok(Finding::Holds);
     }
+    let way = way(cert, &shown)?;
     if let Some(sender) = cert.r#for {
-        sender.lines(&path, shown.way()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        let Some(lines) = sender.lines(&path, way) else {
+            anyhow::bail!("{} cannot connect with TLS from the first byte", sender.name());
+        };
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         return Ok(Finding::Holds);
     }
     let (ca, own) = (kept.ca()?, kept.certificate()?);
@@ -99,16 +117,27 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     };
     let report = CertReport {
         certificate: row(path.with_file_name("cert.pem"), own),
-        senders: Sender::ALL.iter().map(|it| sender_row(*it, &path, shown.way())).collect(),
+        senders: Sender::ALL.iter().filter_map(|it| sender_row(*it, &path, way)).collect(),
         listeners: shown.listeners,
         ca: row(path, ca),
         generated,
     };
     match cert.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        false => print(&report, out)?,
+        false => print(&report, way, out)?,
     }
     Ok(finding)
+}
+
+/// How the lines have senders start TLS.
+fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<Way> {
+    if !cert.smtps {
+        return Ok(shown.way());
+    }
+    shown.implicit_way().context(
+        "no listener of the running sinkd has TLS from the first byte and its own certificate; \
+         start sinkd with --listen smtps:ADDR",
+    )
 }
 
 /// Why senders would not accept the certificate; `signer`: the CA, if it signed it.
@@ -132,11 +161,13 @@ fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
     }
 }
 
-fn sender_row(sender: Sender, ca: &Path, way: Way) -> SenderRow {
-    SenderRow { sender: sender.name(), title: sender.title(), lines: sender.lines(ca, way) }
+/// The lines for `sender`; `None` if it can't use TLS in this way.
+fn sender_row(sender: Sender, ca: &Path, way: Way) -> Option<SenderRow> {
+    let lines = sender.lines(ca, way)?;
+    Some(SenderRow { sender: sender.name(), title: sender.title(), lines })
 }
 
-fn print(report: &CertReport, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &CertReport, way: Way, out: &mut Out) -> anyhow::Result<()> {
     let CertReport { ca, certificate, generated, listeners, senders } = report;
     let made = if *generated { "made by sinkd, signed by the CA" } else { "not signed by the CA" };
     for (label, value) in [
@@ -152,7 +183,7 @@ fn print(report: &CertReport, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "{label:<13} {value}")?;
     }
     shown::print(listeners.as_deref(), out)?;
-    writeln!(out, "\n{HOW_TO_TRUST}")?;
+    writeln!(out, "\n{HOW_TO_TRUST}\n{}", how_to_start(way))?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;
         lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;

@@ -23,18 +23,18 @@ pub enum Sender {
     System,
 }
 
-/// How a client comes to TLS, and at which port.
+/// How a client starts TLS, and on which port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     StartTls { port: u16 },
     Implicit { port: u16 },
 }
 
-/// What stands for the CA's file in a text.
+/// Placeholder for the CA's file in the lines.
 const CA: &str = "{ca}";
 
-/// What stands for the way to sinkd.
-const CONNECT: &str = "{connect}";
+/// Placeholder for the port of sinkd in the lines.
+const PORT: &str = "{port}";
 
 impl Sender {
     pub const ALL: &[Sender] = &[
@@ -79,20 +79,20 @@ impl Sender {
         }
     }
 
-    /// The lines, with the file of the CA. Those of `openssl` go to the port of `way`; all others
-    /// are for STARTTLS.
-    pub fn lines(self, ca: &Path, way: Way) -> Vec<String> {
+    /// The lines with the file of the CA, for a client that uses TLS as `way` says; `None` if the
+    /// sender can't.
+    pub fn lines(self, ca: &Path, way: Way) -> Option<Vec<String>> {
         let ca = self.quoted(&ca.to_string_lossy());
-        let connect = match way {
-            Way::StartTls { port } => format!("-starttls smtp -connect localhost:{port}"),
-            Way::Implicit { port } => format!("-connect localhost:{port}"),
+        let (text, port) = match way {
+            Way::StartTls { port } => (self.with_starttls(), port),
+            Way::Implicit { port } => (self.with_implicit_tls()?, port),
         };
-        let filled = |line: &str| line.replace(CONNECT, &connect).replace(CA, &ca);
-        self.text().lines().map(filled).collect()
+        let filled = |line: &str| line.replace(PORT, &port.to_string()).replace(CA, &ca);
+        Some(text.lines().map(filled).collect())
     }
 
-    /// The lines, with [`CA`] in place of its file.
-    fn text(self) -> &'static str {
+    /// The lines for STARTTLS, with [`CA`] and [`PORT`] to be replaced.
+    fn with_starttls(self) -> &'static str {
         match self {
             // It compares no addresses, so a relayhost such as [127.0.0.1] needs a name.
             Sender::Postfix => {
@@ -143,15 +143,76 @@ impl Sender {
             Sender::Curl => "curl --ssl-reqd --cacert {ca} ...",
             Sender::Msmtp => "tls on\ntls_starttls on\ntls_trust_file {ca}",
             Sender::Openssl => {
-                "openssl s_client {connect} \
-                 -verify_hostname localhost \
-                 -verify_return_error -CAfile {ca}"
+                "openssl s_client -starttls smtp -connect localhost:{port} \
+                 -verify_hostname localhost -verify_return_error -CAfile {ca}"
             }
             Sender::System => {
                 "sudo cp {ca} /usr/local/share/ca-certificates/sinkd.crt\n\
                  sudo update-ca-certificates"
             }
         }
+    }
+
+    /// The lines for TLS from the first byte, with [`CA`] and [`PORT`] to be replaced.
+    fn with_implicit_tls(self) -> Option<&'static str> {
+        Some(match self {
+            Sender::Postfix => {
+                "smtp_tls_security_level = secure\n\
+                 smtp_tls_wrappermode = yes\n\
+                 smtp_tls_secure_cert_match = localhost\n\
+                 smtp_tls_CAfile = {ca}"
+            }
+            Sender::Exim => {
+                "protocol = smtps\n\
+                 tls_verify_hosts = *\n\
+                 tls_verify_certificates = {ca}"
+            }
+            // Older versions refuse to start with an unknown option.
+            Sender::Kumomta => {
+                "sudo cp {ca} /usr/local/share/ca-certificates/sinkd.crt\n\
+                 sudo update-ca-certificates\n\
+                 enable_tls = 'Required'\n\
+                 tls_mode = 'ImplicitTls' -- where make_egress_path has tls_mode"
+            }
+            // Its outbound connections know STARTTLS alone.
+            Sender::Haraka => return None,
+            Sender::Nodemailer => "secure: true,\ntls: { ca: fs.readFileSync({ca}) },",
+            Sender::Phpmailer => {
+                "$mail->SMTPSecure = PHPMailer::ENCRYPTION_SMTPS;\n\
+                 $mail->SMTPOptions = ['ssl' => ['cafile' => {ca}]];"
+            }
+            Sender::Smtplib => {
+                "smtp = smtplib.SMTP_SSL(host, port, \
+                 context=ssl.create_default_context(cafile={ca}))"
+            }
+            Sender::Go => {
+                "pem, _ := os.ReadFile({ca})\n\
+                 roots := x509.NewCertPool()\n\
+                 roots.AppendCertsFromPEM(pem)\n\
+                 config := &tls.Config{ServerName: host, RootCAs: roots}\n\
+                 connection, err := tls.Dial(\"tcp\", net.JoinHostPort(host, port), config)\n\
+                 if err != nil {\n\
+                 \treturn err\n\
+                 }\n\
+                 client, err := smtp.NewClient(connection, host)"
+            }
+            Sender::Javamail => {
+                "keytool -importcert -noprompt -alias sinkd -file {ca} -keystore sinkd.p12 \
+                 -storepass changeit\n\
+                 java -Djavax.net.ssl.trustStore=sinkd.p12 \
+                 -Djavax.net.ssl.trustStorePassword=changeit ...\n\
+                 mail.smtp.ssl.enable=true\n\
+                 mail.smtp.ssl.checkserveridentity=true"
+            }
+            Sender::Swaks => "swaks --tls-on-connect --tls-verify --tls-ca-path {ca} ...",
+            Sender::Curl => "curl --cacert {ca} smtps://localhost:{port} ...",
+            Sender::Msmtp => "tls on\ntls_starttls off\ntls_trust_file {ca}",
+            Sender::Openssl => {
+                "openssl s_client -connect localhost:{port} \
+                 -verify_hostname localhost -verify_return_error -CAfile {ca}"
+            }
+            Sender::System => self.with_starttls(),
+        })
     }
 
     /// The path as the sender reads it.
@@ -188,29 +249,35 @@ fn shell_word(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const WAY: Way = Way::StartTls { port: 1025 };
+    const WAYS: [Way; 2] = [Way::StartTls { port: 1025 }, Way::Implicit { port: 465 }];
 
     #[test]
     fn all_are_all_and_each_names_the_ca_once() {
         assert_eq!(Sender::ALL, Sender::value_variants());
-        for sender in Sender::ALL {
-            let lines = sender.lines(Path::new("/tls/ca.pem"), WAY).join("\n");
+        for (sender, way) in Sender::ALL.iter().flat_map(|it| WAYS.map(|way| (it, way))) {
+            let Some(lines) = sender.lines(Path::new("/tls/ca.pem"), way) else {
+                assert_eq!((*sender, way), (Sender::Haraka, WAYS[1]));
+                continue;
+            };
+            let lines = lines.join("\n");
             assert_eq!(lines.matches("/tls/ca.pem").count(), 1, "{sender:?}: {lines}");
-            assert!(!lines.contains(CA), "{lines}");
+            assert!(!lines.contains(CA) && !lines.contains(PORT), "{lines}");
         }
     }
 
     #[test]
     fn a_path_is_quoted_as_the_sender_reads_it() {
         for (sender, expected) in [
-            (Sender::Curl, r"--cacert '/a b/it'\''s.pem' ..."),
+            (Sender::Curl, r"--cacert '/a b/it'\''s.pem' "),
             (Sender::Smtplib, r"cafile='/a b/it\'s.pem'"),
             (Sender::Go, r#"os.ReadFile("/a b/it's.pem")"#),
             (Sender::Postfix, "smtp_tls_CAfile = /a b/it's.pem"),
             (Sender::Msmtp, r#"tls_trust_file "/a b/it's.pem""#),
         ] {
-            let lines = sender.lines(Path::new("/a b/it's.pem"), WAY).join("\n");
-            assert!(lines.contains(expected), "{lines}");
+            for way in WAYS {
+                let lines = sender.lines(Path::new("/a b/it's.pem"), way).unwrap().join("\n");
+                assert!(lines.contains(expected), "{lines}");
+            }
         }
     }
 }

@@ -44,20 +44,31 @@ impl Shown {
         ))
     }
 
-    /// How a client comes to a listener that shows the certificate: by STARTTLS if there is such
-    /// a listener, on the default port if none is known.
+    /// How a client reaches a listener that shows the certificate made by sinkd: by STARTTLS if a
+    /// listener offers that, otherwise from the first byte. By STARTTLS on the default port if no
+    /// listener is known.
     pub fn way(&self) -> Way {
-        let of = |listener: &ListenerAnswer| {
+        let by_starttls = self.ways().find(|way| matches!(way, Way::StartTls { .. }));
+        by_starttls.or_else(|| self.ways().next()).unwrap_or(Way::StartTls { port: 1025 })
+    }
+
+    /// How a client reaches a listener with TLS from the first byte; on the port that RFC 8314
+    /// names if no sinkd runs. `None`: no listener of the running sinkd has it.
+    pub fn implicit_way(&self) -> Option<Way> {
+        let running = self.ways().find(|way| matches!(way, Way::Implicit { .. }));
+        running.or_else(|| self.listeners.is_none().then_some(Way::Implicit { port: 465 }))
+    }
+
+    /// The ways to the listeners that show the certificate made by sinkd.
+    fn ways(&self) -> impl Iterator<Item = Way> {
+        self.with_tls().filter(|it| it.certificate.is_none()).filter_map(|listener| {
             let (_, port) = listener.address.rsplit_once(':')?;
             let port = port.parse().ok()?;
             Some(match listener.tls {
                 ListenerTlsAnswer::Implicit => Way::Implicit { port },
                 _ => Way::StartTls { port },
             })
-        };
-        let ways = || self.with_tls().filter(|it| it.certificate.is_none()).filter_map(of);
-        let by_starttls = ways().find(|way| matches!(way, Way::StartTls { .. }));
-        by_starttls.or_else(|| ways().next()).unwrap_or(Way::StartTls { port: 1025 })
+        })
     }
 }
 

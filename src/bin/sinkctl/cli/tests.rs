@@ -109,6 +109,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("audit", "--csv", "", "csv: true"),
     FlagRow("audit", "--junit x", "", r#"junit: Some("x")"#),
     FlagRow("cert", "--for go", "", "for: Some(Go)"),
+    FlagRow("cert", "--smtps", "", "smtps: true"),
     FlagRow("cert", "--pem", "", "pem: true"),
     FlagRow("cert", "--json", "", "json: true"),
     FlagRow("runs", "--json", "", "json: true"),
