@@ -1,10 +1,10 @@
-//! Time, as the caller has it: this room never reads a clock.
+//! The clock that callers pass: this room never reads a clock itself.
 use std::time::Duration;
 
 /// A clock that callers can read and wait on.
 pub trait Clock {
-    /// Unix time.
+    /// Returns the Unix time.
     fn now(&self) -> Duration;
-    /// Waits for this long, or less.
+    /// Waits for `time` or less.
     fn pause(&self, time: Duration);
 }

@@ -1,4 +1,4 @@
-//! Numbers of messages.
+//! Counts of messages.
 use std::ops::Range;
 
 use serde::Serialize;
@@ -10,27 +10,28 @@ use super::span::log_span;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
 
-/// Numbers of messages of a folder: the object of `sinkctl count --json`. Keys keep their meaning.
+/// The message counts of a folder: the object of `sinkctl count --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MessageCounts {
-    /// The folder's name; without the key, the counts are for all folders.
+    /// The name of the folder; the key is absent in the counts of all folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// All that were accepted and neither removed nor pruned.
+    /// All accepted messages that were neither removed nor pruned.
     pub messages: u64,
-    /// Messages that a listing has.
+    /// Messages that listings show.
     pub stored: u64,
     /// Messages of which nothing was stored; null for a span of time, because they have no time.
     pub only_counted: Option<u64>,
-    /// Not among those above; their space goes with their segment. Null for a span of time.
+    /// Removed messages, which are not among the others; their space is freed with their segment.
+    /// Null for a span of time.
     pub removed: Option<u64>,
-    /// Accepted once, as statistics have it, and no longer in the log: removed, pruned, or only
-    /// counted. Null for all of time.
+    /// Messages that the statistics count as accepted but the log no longer holds: removed, pruned,
+    /// or only counted. Null for all of time.
     pub gone: Option<u64>,
 }
 
 impl MessageCounts {
-    /// Counts all messages. Costs nothing.
+    /// Counts all messages. Reads no file.
     pub fn of_all(folder: &Folder) -> MessageCounts {
         let (stored, only_counted) = (folder.messages(), folder.only_counted());
         MessageCounts {
@@ -43,8 +44,8 @@ impl MessageCounts {
         }
     }
 
-    /// Counts the messages of a span, Unix ns. Waits up to two seconds for statistics that are
-    /// being written down.
+    /// Counts the messages of a span, in Unix ns. Waits up to two seconds for statistics that are
+    /// still being written.
     ///
     /// Errors: the log or the statistics can't be read.
     pub fn of_span(
@@ -63,7 +64,7 @@ impl MessageCounts {
         })
     }
 
-    /// Sums the counts of several folders.
+    /// Adds the counts of several folders.
     pub fn sum(counts: &[MessageCounts]) -> MessageCounts {
         let sum = |of: fn(&MessageCounts) -> Option<u64>| counts.iter().map(of).sum();
         MessageCounts {

@@ -1,15 +1,15 @@
-//! Whether what was named is a data folder.
+//! Checks whether a path is a data folder.
 use std::path::Path;
 
 use super::error::Error;
 use crate::log::reader::Folder;
 
-/// Returns whether a data folder has this part.
+/// Returns whether the folder has this part.
 fn has(path: &Path, part: &str) -> bool {
     path.join(part).is_dir()
 }
 
-/// Errors: `path` is not a folder, or has neither segments nor statistics.
+/// Checks that `path` is a folder with segments or statistics. Errors: it is not.
 pub fn ensure_data_folder(path: &Path) -> Result<(), Error> {
     let owned = || path.to_owned();
     match () {
@@ -20,7 +20,7 @@ pub fn ensure_data_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Errors: `path` is not a data folder, or nothing was recorded in it.
+/// Checks that `path` is a data folder with statistics. Errors: it is not.
 pub fn ensure_statistics(path: &Path) -> Result<(), Error> {
     ensure_data_folder(path)?;
     if has(path, "stats") { Ok(()) } else { Err(Error::NoStatistics(path.to_owned())) }

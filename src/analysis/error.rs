@@ -1,63 +1,63 @@
-//! Why a folder gives no answer.
+//! Errors of reading a data folder.
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::reader::ReadError;
 
-/// Why a folder gives no answer.
+/// Why a data folder could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is nothing of that name.
+    /// The path does not exist.
     #[error(
         "{}: no such folder (choose a sinkd data folder with --data)",
         .0.display()
     )]
     NoFolder(PathBuf),
-    /// A file has that name.
+    /// The path is a file.
     #[error(
         "{}: a file, not a folder (choose a sinkd data folder with --data)",
         .0.display()
     )]
     File(PathBuf),
-    /// Another folder was named: it has neither log nor statistics.
+    /// The folder has neither segments nor statistics.
     #[error(
         "{}: neither segments nor statistics in this folder (choose a sinkd data folder with \
          --data)",
         .0.display()
     )]
     Foreign(PathBuf),
-    /// The folder has only statistics, which a sender recorded.
+    /// The folder has only statistics, because a sender recorded it.
     #[error(
         "{}: no segments in this folder, as in a sender's records (choose a sinkd data folder \
          with --data)",
         .0.display()
     )]
     NoSegments(PathBuf),
-    /// sinkd kept no statistics.
+    /// The folder has no statistics.
     #[error(
         "{}: no statistics in this data folder: sinkd ran with --stats off (choose another with \
          --data)",
         .0.display()
     )]
     NoStatistics(PathBuf),
-    /// The file system says no.
+    /// The statistics can't be read.
     #[error("{}: cannot read its statistics", path.display())]
     Statistics {
         /// The folder.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// What was recorded of connections can't be read.
+    /// The recordings of connections can't be read.
     #[error("cannot read what was recorded of connections")]
     Connections(#[source] io::Error),
-    /// The file system refuses access to the log.
+    /// The segments can't be read.
     #[error("{}: cannot read its segments", path.display())]
     Segments {
         /// The folder.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The log can't be read.
@@ -65,13 +65,13 @@ pub enum Error {
     Log {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: ReadError,
     },
 }
 
 impl Error {
-    /// The error and its causes.
+    /// Returns the error and its causes as one sentence.
     pub fn sentence(&self) -> String {
         let mut sentence = self.to_string();
         let mut cause = std::error::Error::source(self);

@@ -1,4 +1,4 @@
-//! The figures of a span of time, for `--json` and for a person.
+//! The figures of a span of time, for `--json` and for text.
 use std::collections::BTreeMap;
 
 use super::gathered::RunStatistics;
@@ -12,13 +12,13 @@ use serde::Serialize;
 /// The figures in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
 pub struct Figures<'a> {
-    /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
+    /// The time of the first message (RFC 3339), to a tenth of a second; null if there is none.
     pub from: Option<String>,
     /// The time of the last message.
     pub until: Option<String>,
-    /// Between them.
+    /// The seconds between the two.
     pub seconds: f64,
-    /// What came in all.
+    /// The totals.
     pub totals: RunTotals,
     /// Rates.
     pub rate: Rates,
@@ -28,25 +28,25 @@ pub struct Figures<'a> {
     pub metrics: BTreeMap<&'static str, Percentiles>,
     /// Replies by code and enhanced code.
     pub replies: BTreeMap<&'a str, u64>,
-    /// At the end of the span; `messages` is null where it is not known.
+    /// The sessions open at the end of the span; their `messages` is null if unknown.
     pub open_sessions: OpenSessions,
     /// Load of the busiest event loop.
     pub loops: Loops,
-    /// How far indexing lagged, in seconds with traffic.
+    /// The lag of the index, in seconds with traffic.
     pub index_lag: IndexLag,
     /// What limited the run.
     pub verdict: Verdict,
     /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
-    /// Messages that the logs hold and these statistics don't; null where that is unknown (for a
-    /// span, or for folders that can't be read).
+    /// Messages that the logs hold and these statistics lack; null if unknown (for a span, or for
+    /// folders that can't be read).
     pub not_recorded: Option<u64>,
-    /// Null without --sent-field.
+    /// The transit times; null without --sent-field.
     pub transit: Option<&'a OverallTransit>,
 }
 
 impl Figures<'_> {
-    /// Returns all metrics, and the transit, which no worker records.
+    /// Returns all metrics, including the transit time, which no worker records.
     pub fn all_metrics(&self) -> BTreeMap<&'static str, Percentiles> {
         let transit = self.transit.map(|transit| ("transit_us", transit.all.transit_us));
         self.metrics.iter().map(|(tag, p)| (*tag, *p)).chain(transit).collect()
@@ -56,29 +56,29 @@ impl Figures<'_> {
 /// Rates.
 #[derive(Debug, Serialize)]
 pub struct Rates {
-    /// Accepted messages a second.
+    /// Accepted messages per second.
     pub messages_per_s: MessageRate,
 }
 
-/// How busy the busiest event loop was.
+/// The load of the busiest event loop.
 #[derive(Debug, Serialize)]
 pub struct Loops {
-    /// Median of its seconds.
+    /// The median over its seconds.
     pub busy_share_median: f64,
-    /// The share in the busiest second.
+    /// The share in its busiest second.
     pub busy_share_max: f64,
     /// The longest round, us.
     pub longest_round_us: u64,
 }
 
-/// How far indexing lagged.
+/// The lag of the index.
 #[derive(Debug, Serialize)]
 pub struct IndexLag {
-    /// Messages: at most, and in the last second.
+    /// The maximum number of messages.
     pub messages_max: u64,
-    /// Messages in the last second.
+    /// The number of messages in the last second.
     pub messages_last: u64,
-    /// Age of the oldest of them, at most.
+    /// The maximum age of the oldest message, in seconds.
     pub seconds_max: u64,
 }
 
@@ -93,7 +93,7 @@ impl IndexLag {
     }
 }
 
-/// The figures of what was gathered.
+/// Computes the figures from gathered statistics.
 pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
     let RunStatistics { history, summary, verdict, open_sessions, not_recorded, transit } =
         gathered;

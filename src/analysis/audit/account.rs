@@ -1,4 +1,4 @@
-//! How many messages each recipient got: a merge of two sorted streams, expected and delivered.
+//! Counts the messages of each recipient by merging two sorted streams: expected and delivered.
 use std::cmp;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use super::names::{FolderNames, NAMED_MAX, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, TaskSorters};
 
-/// Numbers of recipients.
+/// Figures about recipients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Different recipients in the list, or numbers that are expected.
+    /// Distinct recipients in the list, or expected numbers.
     pub expected: u64,
-    /// Rows of the list about a recipient that an earlier row is about.
+    /// Rows whose recipient already has an earlier row in the list.
     pub repeated_rows: u64,
     /// Recipients with at least one message.
     pub delivered: u64,
@@ -25,29 +25,29 @@ pub struct Account {
     pub missing: u64,
     /// Recipients with several messages, expected or not.
     pub repeated: u64,
-    /// Messages that they have beyond the first.
+    /// Messages that these recipients got beyond the first.
     pub extra_messages: u64,
-    /// Times that a message names a recipient once more: that is one message all the same.
+    /// How often a message names a recipient again; such a message counts once.
     pub named_again: u64,
     /// Recipients that were not expected.
     pub unexpected: u64,
-    /// Messages that they have.
+    /// Messages that the unexpected recipients got.
     pub unexpected_messages: u64,
 }
 
-/// Where findings go.
+/// Destinations for findings.
 pub struct Findings<'a> {
-    /// What is wrong.
+    /// Offenders found so far.
     pub offenders: &'a mut OffenderSorter,
-    /// What must be read to know more.
+    /// Messages that must be read to learn more.
     pub tasks: &'a mut TaskSorters,
     /// Names of the folders.
     pub names: &'a FolderNames,
-    /// Ends it early, with what is known by then.
+    /// Ends the merge early, with what is known so far.
     pub stop: &'a AtomicBool,
 }
 
-/// A key with all that belongs to it.
+/// A key with all its rows and deliveries.
 struct Group {
     order: u64,
     key: Vec<u8>,
@@ -56,7 +56,7 @@ struct Group {
     deliveries: u64,
     named_again: u64,
     last: Option<Delivery>,
-    /// The oldest, to be named.
+    /// The oldest deliveries, which the answer names.
     named: Vec<Delivery>,
 }
 
@@ -65,11 +65,11 @@ struct Group {
 enum GroupPlace {
     Expected,
     Unexpected,
-    /// Nothing was expected at all.
+    /// The audit has no list and no expected numbers.
     Open,
 }
 
-/// Settles the account. Costs about 0.2 us a record.
+/// Merges both streams and counts. Costs about 0.2 us a record.
 ///
 /// Errors: temporary files can't be read or written.
 pub fn settle(
@@ -107,7 +107,7 @@ pub fn settle(
     Ok(account)
 }
 
-/// The key that comes next in either stream.
+/// Returns the smallest key that is next in either stream.
 fn next_key(expected: &Expectation, delivered: &Merge) -> Option<(u64, Vec<u8>)> {
     let next = match (expected.head(), delivered.head()) {
         (Some(expected), Some(delivered)) => match expected.compare_keys(&delivered) {
@@ -125,7 +125,8 @@ impl Group {
         Group { order, key, rows, place, deliveries, named_again, last, named }
     }
 
-    /// Messages are read later where that can settle something.
+    /// Takes the deliveries of a key. Messages that could decide something become tasks and are
+    /// read later.
     fn take_deliveries(
         &mut self,
         delivered: &mut Merge,
@@ -171,7 +172,8 @@ impl Group {
         Task { kind, delivery, order, key, line, values }
     }
 
-    /// Several messages to one recipient are judged after they were read (`copies`).
+    /// Reports what is wrong with a key. Repeated deliveries are reported after their messages were
+    /// read (`copies`).
     fn accuse(&self, findings: &mut Findings<'_>) -> io::Result<()> {
         let fault = match self.place {
             GroupPlace::Expected if self.deliveries == 0 => Fault::Missing,
@@ -204,7 +206,7 @@ impl Account {
             }
             GroupPlace::Open => {}
         }
-        // Where nothing is expected, a recipient may be sent many messages.
+        // Without expectations, several messages to one recipient are normal.
         if group.place != GroupPlace::Open && group.deliveries > 1 {
             self.repeated += 1;
             self.extra_messages += group.deliveries - 1;

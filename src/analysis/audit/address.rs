@@ -1,69 +1,70 @@
-//! When two spellings are the same address (RFC 5321 sections 2.3.11, 2.4 and 4.1.2).
+//! Decides when two spellings denote the same address (RFC 5321 sections 2.3.11, 2.4 and 4.1.2).
 
-/// Which differences between addresses do not count.
+/// Differences between addresses that are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressFolding {
-    /// The case of local parts.
+    /// Treatment of case in local parts.
     pub case: LocalCase,
-    /// What follows a plus sign in local parts.
+    /// Treatment of plus parts in local parts.
     pub plus: PlusPart,
 }
 
-/// Whether the case of a local part counts; the case of a domain never does.
+/// Whether the case of a local part matters; the case of a domain never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LocalCase {
-    /// It counts, as RFC 5321 has it.
+    /// Case matters, as in RFC 5321.
     #[default]
     Kept,
-    /// It does not count.
+    /// Case is ignored.
     Ignored,
 }
 
-/// Whether `ada+news@example.com` is another address than `ada@example.com`.
+/// Whether `ada+news@example.com` and `ada@example.com` are different addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PlusPart {
-    /// They are two addresses.
+    /// They are different.
     #[default]
     Kept,
-    /// They are one: the plus sign and what follows it up to the domain is left out. A local part
-    /// that begins with a plus sign stays as it is.
+    /// They are the same: the plus sign and everything up to the domain are dropped. A local part
+    /// that begins with a plus sign stays unchanged.
     Folded,
 }
 
-/// Why octets are not an address.
+/// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressFault {
-    /// There is nothing.
+    /// The text is empty.
     #[error("no address")]
     Empty,
-    /// There is no @.
+    /// The text has no @.
     #[error("no '@' in the address")]
     NoDomain,
     /// The local part or the domain is empty.
     #[error("nothing before or after the '@'")]
     EmptyPart,
-    /// A quoted local part has no end, or something follows it.
+    /// A quoted local part is not closed, or is followed by other text.
     #[error("the quotes in the local part are not closed before the '@'")]
     Quotes,
-    /// It has a name beside the address, or there are several addresses.
+    /// The text also contains a name, or several addresses.
     #[error("more than a bare address")]
     NotBare,
-    /// It has control characters, or spaces other than ASCII's.
+    /// The text contains control characters, or non-ASCII spaces.
     #[error("an invisible character in the address")]
     Invisible,
-    /// The octets are in another charset.
+    /// The text is not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// No A-labels can be made of the domain (RFC 5890).
+    /// The domain cannot be converted to A-labels (RFC 5890).
     #[error("the domain is not valid")]
     Domain,
 }
 
-/// Appends the form of `address` that is the same for all its spellings: the local part without
-/// quotes and escapes, and the domain in lower case and as A-labels.
+/// Appends the canonical form of `address`, which is equal for all its spellings: the local part
+/// without quotes and escapes, the domain in lower case and as A-labels.
 ///
-/// Costs a copy for ASCII. Errors: it is not one address; then nothing is appended.
+/// ASCII addresses cost one copy. Errors: `address` is not a single address; `out` is then
+/// unchanged.
 pub fn push_canonical(
     address: &[u8],
     folding: AddressFolding,
@@ -77,8 +78,8 @@ pub fn push_canonical(
     pushed
 }
 
-/// Appends the form of a path as a client sent it. What is not an address stays as it is, so that
-/// equal octets are equal.
+/// Appends the canonical form of a path that a client sent. A path that is not an address is
+/// appended unchanged, so only identical octets are equal.
 pub fn push_path(path: &[u8], folding: AddressFolding, out: &mut Vec<u8>) {
     if push_canonical(path, folding, out).is_err() {
         out.extend_from_slice(path);
@@ -93,7 +94,7 @@ fn push_parts(
     if address.is_empty() {
         return Err(AddressFault::Empty);
     }
-    // The one address without a domain (RFC 5321 section 4.1.1.3).
+    // The only address without a domain (RFC 5321 section 4.1.1.3).
     if address.eq_ignore_ascii_case(b"postmaster") {
         out.extend_from_slice(b"postmaster");
         return Ok(());

@@ -1,4 +1,5 @@
-//! Reads the messages that must be read, in the order in which they lie on the disk, on all cores.
+//! Reads the messages that can decide something, on all cores, in the order of their places on
+//! disk.
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,19 +18,19 @@ use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
 
-/// Tasks that are handed to a thread at once.
+/// Tasks that a thread takes at once.
 const TASKS_AT_ONCE: usize = 256;
-/// Octets of a value that an error shows.
+/// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;
 
-/// What reading found.
+/// Figures about the messages that were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BodyTally {
-    /// Messages held to the values of their recipient, once for each recipient.
+    /// Messages checked for the values of their recipient, once per recipient.
     pub persons: u64,
-    /// Those that lack one.
+    /// Messages that lack at least one of these values.
     pub wrong: u64,
-    /// Messages that could not be held to them, as they are not stored whole.
+    /// Messages that could not be checked because they are not stored whole.
     pub not_stored: u64,
     /// Messages whose recipient has no values in the list.
     pub without_value: u64,
@@ -37,33 +38,34 @@ pub struct BodyTally {
     pub unread: u64,
 }
 
-/// What reading found, to be merged.
+/// Findings of all threads, to be merged.
 pub struct BodyFindings {
-    /// Copies by recipient.
+    /// Facts about copies, sorted by recipient.
     pub copies: Vec<Sorted>,
-    /// Messages to the wrong person.
+    /// Messages that lack the values of their recipient.
     pub offenders: Vec<Sorted>,
-    /// Numbers.
+    /// Figures.
     pub tally: BodyTally,
 }
 
-/// What all threads use.
+/// Input that all threads share.
 pub struct BodyQuestion<'a> {
-    /// The folders.
+    /// The folders to read.
     pub folders: &'a [&'a Folder],
     /// The names of the columns whose values messages must contain.
     pub columns: &'a [String],
     /// Names of the folders.
     pub names: &'a FolderNames,
-    /// Memory for what is found, octets.
+    /// Memory for findings, in octets.
     pub memory_bytes: usize,
-    /// Ends it early.
+    /// Ends reading early.
     pub stop: &'a AtomicBool,
 }
 
-/// Reads all messages of `tasks`. `watch` gets how many are done, and of how many.
+/// Reads all messages of `tasks`. `watch` gets the number of finished tasks and the total.
 ///
-/// Costs a few microseconds a message of 5 KB. Errors: temporary files can't be read or written.
+/// Costs a few microseconds for a message of 5 KB. Errors: temporary files can't be read or
+/// written.
 pub fn read_all(
     question: &BodyQuestion<'_>,
     tasks: Tasks,
@@ -111,7 +113,7 @@ fn feed(
             done += batch.len() as u64;
             watch(done, tasks.count);
             if send.send(batch).is_err() {
-                // All threads have ended with errors, which they tell.
+                // The receiver is gone only if all threads failed, and they return their errors.
                 return Ok(());
             }
         }
@@ -119,10 +121,10 @@ fn feed(
     Ok(())
 }
 
-/// The part of one thread.
+/// State of one thread.
 struct BodyThread<'a> {
     question: &'a BodyQuestion<'a>,
-    /// `None`: not made yet, or lent while a message is looked at.
+    /// `None` before the first message, and while a message is borrowed from it.
     reader: Option<MessageReader>,
     copies: Sorter,
     offenders: OffenderSorter,
@@ -150,11 +152,12 @@ impl<'a> BodyThread<'a> {
         Ok(self)
     }
 
-    /// `tasks`: about one message, for several of its recipients.
+    /// Settles `tasks`, which are about one message and several of its recipients.
     fn settle(&mut self, tasks: &[Task]) -> io::Result<()> {
         let delivery = &tasks[0].delivery;
         let folder = self.question.folders[usize::from(delivery.source)];
-        // The first pass has read it. Where that fails now, it was pruned or damaged since then.
+        // The first pass read this message. If it can't be read now, it was pruned or damaged
+        // since.
         let Ok((segment, slot)) = folder.find(delivery.id) else {
             return self.settle_unread(tasks);
         };
@@ -195,7 +198,7 @@ impl<'a> BodyThread<'a> {
         if lacking.is_empty() { Ok(()) } else { self.accuse(task, &lacking) }
     }
 
-    /// A copy counts as one, whatever is in it.
+    /// An unreadable copy still counts as a copy.
     fn settle_unread(&mut self, tasks: &[Task]) -> io::Result<()> {
         self.tally.unread += 1;
         let mut copies = tasks.iter().filter(|task| task.kind == TaskKind::Copy);
@@ -211,8 +214,8 @@ impl<'a> BodyThread<'a> {
         self.offenders.push(&offender)
     }
 
-    /// The values that a message lacks, each with the name of its column. Empty values are in every
-    /// message.
+    /// Returns the values that the message lacks, each with the name of its column. Empty values
+    /// never count as lacking.
     fn lacking(&self, said: &mut SaidText<'_>, task: &Task) -> Vec<String> {
         let values = self.question.columns.iter().zip(decoded_values(&task.values));
         let lacking = values.filter(|(_, value)| !value.is_empty() && !said.says(value));
@@ -224,7 +227,7 @@ impl<'a> BodyThread<'a> {
     }
 }
 
-/// Keeps what is known of a copy.
+/// Records the facts about a copy.
 fn push_copy(
     copies: &mut Sorter,
     task: &Task,

@@ -1,4 +1,5 @@
-//! Whether a message is as `sinkctl blast` sent it (docs/blast.md, *What every message carries*).
+//! Checks whether the content of a message is what `sinkctl blast` sent (docs/blast.md, *What every
+//! message carries*).
 use crc_fast::crc32_iscsi;
 
 use crate::mime::header::fields;
@@ -6,16 +7,16 @@ use crate::mime::header::fields;
 /// The field with the checksum.
 const CHECKSUM_FIELD: &str = "X-Content-CRC32C";
 
-/// What the checksum of a message says.
+/// Result of checking the checksum of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentCheck {
-    /// The content is as it was sent.
+    /// The content matches the checksum.
     Same,
-    /// The content is another: its checksum now, and the field.
+    /// The content does not match.
     Changed {
-        /// As hexadecimal digits.
+        /// The checksum of the stored content, in hexadecimal.
         found: String,
-        /// As it stands.
+        /// The value of the field, as it was received.
         field: String,
     },
     /// The message has no checksum.
@@ -23,7 +24,7 @@ pub enum ContentCheck {
 }
 
 impl ContentCheck {
-    /// `message`: whole, with its dots unstuffed. Costs a pass over it.
+    /// Checks `message`, whole and with its dots unstuffed. Reads it once.
     pub fn of(message: &[u8]) -> ContentCheck {
         let Some(field) = fields(message).find(|field| field.is_named(CHECKSUM_FIELD)) else {
             return ContentCheck::WithoutChecksum;

@@ -1,4 +1,4 @@
-//! What several messages to one recipient have in common.
+//! Compares the messages that one recipient got.
 use std::collections::HashSet;
 use std::io;
 
@@ -9,29 +9,29 @@ use super::delivery::{CopyReply, Delivery};
 use super::names::{FolderNames, NAMED_MAX, key_text};
 use super::offender::{Fault, Offender, OffenderSorter, SameAs};
 
-/// Copies of one recipient that are compared; more only count.
+/// Maximum number of copies per recipient that are compared; further copies are only counted.
 const COMPARED_MAX: usize = 10_000;
 
-/// Recipients with several messages, by what these have in common.
+/// Recipients with several messages, by what these messages have in common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopyTally {
-    /// The same Message-ID and the same content.
+    /// Two copies have the same Message-ID and the same content.
     pub both: u64,
-    /// The same Message-ID.
+    /// Two copies have the same Message-ID.
     pub message_id: u64,
-    /// The same content.
+    /// Two copies have the same content.
     pub content: u64,
-    /// Different messages.
+    /// All messages are different.
     pub nothing: u64,
-    /// Not stored, or can't be read.
+    /// The copies are not stored, or can't be read.
     pub unknown: u64,
-    /// Recipients whose first copy was acknowledged, so that no later one was due.
+    /// Recipients whose first copy was acknowledged, so the sender had no reason to send another.
     pub acknowledged: u64,
-    /// Recipients whose first copy was not acknowledged: the sender had to send it again.
+    /// Recipients whose first copy was not acknowledged, so the sender had to send it again.
     pub ambiguous: u64,
 }
 
-/// What is known of one copy.
+/// Facts about one copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CopyFacts {
     delivery: Delivery,
@@ -40,7 +40,7 @@ struct CopyFacts {
     content: Option<u128>,
 }
 
-/// The value of a copy's record; copies of a recipient sort by time.
+/// Encodes the value of a copy's record; the copies of a recipient are then sorted by time.
 pub fn encode_copy(
     delivery: &Delivery,
     line: Option<u64>,
@@ -117,7 +117,7 @@ fn same_as(copies: &[CopyFacts]) -> SameAs {
     }
 }
 
-/// Returns whether two of them are equal.
+/// Returns whether at least two items are equal.
 fn has_equal<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     let mut all = all;

@@ -1,90 +1,90 @@
-//! Rows of a CSV file (RFC 4180), in bounded memory, with the number of the line on which each
+//! Reads rows of a CSV file (RFC 4180) in bounded memory, with the number of the line on which each
 //! begins.
 use std::io::{self, Read};
 use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// Octets read at once.
+/// Octets per read.
 const READ_BYTES: usize = 256 << 10;
-/// Longest row. A longer one is mostly the rest of a file after a quote that nothing closes.
+/// Maximum length of a row. A longer row usually means that a quote is never closed.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
-/// Most cells of a row.
+/// Maximum number of cells in a row.
 pub const CELLS_MAX: usize = 4096;
 
-/// Reads rows.
+/// A reader of rows.
 pub struct CsvRows<R> {
     input: R,
     core: Reader,
     buffer: Box<[u8]>,
-    /// In `buffer`: read and not yet parsed.
+    /// The part of `buffer` that was read but not parsed yet.
     rest: Range<usize>,
     is_at_end: bool,
-    /// The line that comes next, from 1.
+    /// The number of the next line, from 1.
     line: u64,
     cells: Vec<u8>,
-    /// Ends of cells in `cells`.
+    /// End positions of the cells in `cells`.
     ends: Vec<usize>,
 }
 
-/// A row; borrows from the reader.
+/// A row, borrowed from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvRow<'a> {
-    /// The line on which it begins, from 1.
+    /// The line on which the row begins, from 1.
     pub line: u64,
     cells: &'a [u8],
     ends: &'a [usize],
 }
 
-/// Why no more rows can be read.
+/// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvError {
     /// The file can't be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is text of two octets a letter.
+    /// The text is UTF-16.
     #[error("the file is UTF-16: save it as UTF-8")]
     Utf16,
-    /// A row has no end.
+    /// A row does not end within the limits.
     #[error(
         "line {line}: the row is longer than {} MiB or has more than {CELLS_MAX} cells; is a quote \
          not closed?",
         ROW_BYTES_MAX >> 20
     )]
     TooLong {
-        /// The line on which it begins.
+        /// The line on which the row begins.
         line: u64,
     },
-    /// The file ends inside quotes.
+    /// The file ends inside a quoted cell.
     #[error("line {line}: the file ends inside a quoted cell of this row")]
     OpenQuote {
-        /// The line on which it begins.
+        /// The line on which the row begins.
         line: u64,
     },
 }
 
 impl<'a> CsvRow<'a> {
-    /// Number of cells.
+    /// Returns the number of cells.
     pub fn len(self) -> usize {
         self.ends.len()
     }
 
-    /// The cell at a position; `None`: the row is shorter.
+    /// Returns the cell at position `n`; `None` if the row is shorter.
     pub fn cell(self, n: usize) -> Option<&'a [u8]> {
         let end = *self.ends.get(n)?;
         let start = if n == 0 { 0 } else { self.ends[n - 1] };
         Some(&self.cells[start..end])
     }
 
-    /// All cells.
+    /// Returns all cells.
     pub fn cells(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).filter_map(move |n| self.cell(n))
     }
 }
 
 impl<R: Read> CsvRows<R> {
-    /// Reads rows of `input`, whose cells are divided by `separator`.
+    /// Reads rows of `input`, whose cells are separated by `separator`.
     pub fn new(input: R, separator: u8) -> CsvRows<R> {
         CsvRows {
             input,
@@ -98,7 +98,7 @@ impl<R: Read> CsvRows<R> {
         }
     }
 
-    /// Returns the next row; empty lines are none. `None`: the file is at its end.
+    /// Returns the next row, or `None` at the end of the file. Empty lines are skipped.
     pub fn next_row(&mut self) -> Result<Option<CsvRow<'_>>, CsvError> {
         self.skip_empty_lines()?;
         let line = self.line;
@@ -128,7 +128,8 @@ impl<R: Read> CsvRows<R> {
                 }
                 ReadRecordResult::Record | ReadRecordResult::End if ends == 0 => return Ok(None),
                 ReadRecordResult::Record | ReadRecordResult::End => {
-                    // Quotes inside a quoted cell are doubled: an odd number leaves one open.
+                    // Quotes inside a quoted cell are doubled, so an odd number means that one is
+                    // still open.
                     if self.is_at_end && self.rest.is_empty() && quotes % 2 == 1 {
                         return Err(CsvError::OpenQuote { line });
                     }
@@ -139,7 +140,7 @@ impl<R: Read> CsvRows<R> {
         }
     }
 
-    /// A row has the line of its first octet, so lines before it are counted here.
+    /// Skips empty lines and counts them, so that a row has the line of its first octet.
     fn skip_empty_lines(&mut self) -> Result<(), CsvError> {
         loop {
             if self.rest.is_empty() {
@@ -159,7 +160,7 @@ impl<R: Read> CsvRows<R> {
     fn fill(&mut self) -> Result<(), CsvError> {
         let is_first = self.line == 1 && self.rest.end == 0;
         let mut bytes = 0;
-        // A mark of the order of octets must be seen whole.
+        // The first four octets may be a byte order mark, which must be seen whole.
         while !self.is_at_end && bytes < 4 {
             match self.input.read(&mut self.buffer[bytes..]) {
                 Ok(0) => self.is_at_end = true,
@@ -188,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a few octets at a time.
+    /// A reader that returns a few octets per call.
     struct Slowly<'a>(&'a [u8], usize);
 
     impl Read for Slowly<'_> {

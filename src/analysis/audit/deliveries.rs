@@ -1,4 +1,4 @@
-//! Reads what was delivered: a record for each recipient of each message.
+//! Reads the deliveries: one record for each recipient of each message.
 use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,47 +20,47 @@ use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope::{self, Decoded};
 
-/// What is asked of each message.
+/// What to check in each message.
 #[derive(Debug, Clone)]
 pub struct MessageRule {
-    /// How a message gets its keys.
+    /// Where the keys of a message come from.
     pub key: KeyRule,
-    /// Whether content is held to its checksum.
+    /// Whether the content is compared with its checksum.
     pub content: ContentRule,
-    /// The field with the time sent, and how late a message may be, us.
+    /// The field with the sending time, and the limit on the transit time.
     pub late: Option<LateRule>,
-    /// Whether a log of the sender is to be joined.
+    /// Whether logs of the sender are joined.
     pub log: LogRule,
 }
 
-/// Whether content is held to its checksum.
+/// Whether the content of messages is compared with their checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentRule {
-    /// Only envelopes and headers are looked at.
+    /// Not compared; only envelopes and header fields are read.
     Ignored,
-    /// Each message is read.
+    /// Compared; every message is read.
     Checked,
 }
 
 /// Whether deliveries are joined with logs of the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogRule {
-    /// No log was given.
+    /// No log was given, so there is nothing to join.
     Without,
-    /// They are.
+    /// Deliveries are joined with logs.
     Joined,
 }
 
 /// When a message is late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateRule {
-    /// The header field with the time sent.
+    /// The header field with the sending time.
     pub field: String,
-    /// Longer transit is late, us.
+    /// The longest transit time that is not late, us.
     pub after_us: u64,
 }
 
-/// Numbers of messages, each once.
+/// Figures about messages; each message counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MessageTally {
     /// Messages with an envelope.
@@ -69,24 +69,24 @@ pub struct MessageTally {
     pub recipients: u64,
     /// Recipients, or messages where a message has one key, without a key.
     pub without_key: u64,
-    /// Messages held to their checksum.
+    /// Messages that were compared with their checksum.
     pub checked: u64,
-    /// Those that do not fit it.
+    /// Messages that do not match their checksum.
     pub changed: u64,
     /// Messages without a checksum.
     pub without_checksum: u64,
-    /// Messages of which too little is stored for a check.
+    /// Messages of which too little is stored for the comparison.
     pub not_stored: u64,
     /// Messages with a transit time.
     pub timed: u64,
-    /// Those that came too late.
+    /// Messages that arrived late.
     pub late: u64,
-    /// Messages that do not say when they were sent.
+    /// Messages without a sending time.
     pub without_time: u64,
 }
 
 impl MessageTally {
-    /// Adds what another thread counted.
+    /// Adds the figures of another thread.
     pub fn add(&mut self, other: &MessageTally) {
         self.messages += other.messages;
         self.recipients += other.recipients;
@@ -101,37 +101,37 @@ impl MessageTally {
     }
 }
 
-/// Messages that are meant, where not all are: by folder, ids in order.
+/// Selected messages, if not all: for each folder, ids in order.
 pub type MeantMessages = Vec<Vec<u64>>;
 
-/// What all threads use.
+/// Input that all threads share.
 pub struct Shared<'a> {
-    /// What is asked.
+    /// What to check.
     pub rule: &'a MessageRule,
     /// For each folder, the messages whose 250 could not be sent.
     pub noted: &'a [HashSet<MessageId>],
-    /// `None`: all messages are meant.
+    /// `None` selects all messages.
     pub meant: Option<&'a MeantMessages>,
     /// Names of the folders.
     pub names: &'a FolderNames,
-    /// Set where a thread can't go on.
+    /// Set when a thread fails, so that the others stop.
     pub stop: &'a AtomicBool,
 }
 
-/// The part of one thread.
+/// State of one thread.
 pub struct DeliveryReader<'a> {
     shared: &'a Shared<'a>,
-    /// By key.
+    /// Deliveries, sorted by key.
     pub by_key: Sorter,
-    /// By time, with numbers as keys: to see which came out of order.
+    /// Deliveries with a number, sorted by time, to find those out of order.
     pub by_time: Sorter,
-    /// By id, for the join with logs of the sender.
+    /// Deliveries sorted by id, to join them with logs of the sender.
     pub by_id: Sorter,
-    /// What is wrong with single messages.
+    /// Faults of single messages.
     pub offenders: OffenderSorter,
-    /// What was counted.
+    /// Figures.
     pub tally: MessageTally,
-    /// Why it could not go on.
+    /// Why the thread stopped early.
     pub failed: Option<io::Error>,
     record: Vec<u8>,
     key: Key,
@@ -139,12 +139,12 @@ pub struct DeliveryReader<'a> {
 }
 
 impl<'a> DeliveryReader<'a> {
-    /// `memory_bytes`: what its records may take.
+    /// `memory_bytes`: memory for its records.
     pub fn new(shared: &'a Shared<'a>, memory_bytes: usize) -> DeliveryReader<'a> {
         let rule = shared.rule;
         let is_by_time = rule.key.kind == KeyKind::Number;
         let is_by_id = rule.log == LogRule::Joined;
-        // Where nothing is sorted, no memory is needed.
+        // A sorter that is not used needs no memory.
         let parts = 1 + usize::from(is_by_time) + usize::from(is_by_id);
         let part = memory_bytes / 8 * 7 / parts;
         DeliveryReader {
@@ -254,7 +254,7 @@ impl<'a> DeliveryReader<'a> {
         Ok(())
     }
 
-    /// Names a message, by its first recipient.
+    /// Reports a fault of a message, under the name of its first recipient.
     fn accuse(
         &mut self,
         fault: Fault,
@@ -274,12 +274,12 @@ impl<'a> DeliveryReader<'a> {
     }
 }
 
-/// A message as it was read.
+/// A message that was read.
 struct ReadDelivery<'a> {
     delivery: Delivery,
     slot: &'a Slot,
     envelope: Decoded<'a>,
-    /// As much of it as the rule asks for, with its stuffed dots.
+    /// The part of the payload that the rule needs, still dot-stuffed.
     payload: &'a [u8],
 }
 
@@ -304,7 +304,7 @@ impl MessageVisitor for DeliveryReader<'_> {
             let taken = self.take(&ReadDelivery { delivery, slot, envelope, payload });
             if let Err(error) = taken {
                 self.failed = Some(error);
-                // The flag hands nothing over: threads return their failures when they end.
+                // The flag publishes no data: threads return their errors when they are joined.
                 self.shared.stop.store(true, Ordering::Relaxed);
             }
             Understood::Yes

@@ -1,18 +1,19 @@
-//! A message for one of its recipients, as it waits to be sorted.
+//! One delivery: a message and one of its recipients, encoded for sorting.
 use serde::{Deserialize, Serialize};
 
 use crate::log::MessageId;
 
-/// Octets of an encoded delivery.
+/// Length of an encoded delivery, in octets.
 pub const DELIVERY_BYTES: usize = 19;
 
-/// What was replied to a message, as far as it is known.
+/// What is known of the reply to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyReply {
-    /// The 250 left: a sender has no reason to send the message again.
+    /// The 250 was sent, so the sender has no reason to send the message again.
     Acknowledged,
-    /// The 250 could not be sent: a sender must send the message again (RFC 5321 section 4.5.4.1).
+    /// The 250 could not be sent, so the sender must send the message again (RFC 5321 section
+    /// 4.5.4.1).
     Ambiguous,
 }
 
@@ -26,21 +27,21 @@ impl CopyReply {
     }
 }
 
-/// A message that one of its recipients got; the earlier one comes first.
+/// A message that a recipient got. Deliveries are ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delivery {
-    /// When it was accepted, ns of the Unix epoch.
+    /// Time of acceptance, in ns since the Unix epoch.
     pub received_at_ns: u64,
-    /// The position of its folder among all.
+    /// The position of its folder among the folders of the audit.
     pub source: u16,
     /// The message.
     pub id: MessageId,
-    /// What was replied.
+    /// The reply to the message.
     pub reply: CopyReply,
 }
 
 impl Delivery {
-    /// Octets that sort as deliveries do.
+    /// Encodes the delivery; encoded deliveries sort in the same order.
     pub fn encoded(self) -> [u8; DELIVERY_BYTES] {
         let mut octets = [0; DELIVERY_BYTES];
         octets[..8].copy_from_slice(&self.received_at_ns.to_be_bytes());
@@ -50,7 +51,7 @@ impl Delivery {
         octets
     }
 
-    /// Reads what `encoded` begins with, and what follows it.
+    /// Decodes the delivery at the start of `encoded`, and returns the rest.
     pub fn decode(encoded: &[u8]) -> (Delivery, &[u8]) {
         let (octets, rest) = encoded.split_at(DELIVERY_BYTES);
         let eight = |at: usize| octets[at..at + 8].try_into().expect("eight octets");
@@ -64,12 +65,12 @@ impl Delivery {
     }
 }
 
-/// An id as a number: ids sort by it.
+/// Converts an id to a number with the same order.
 pub fn number(id: MessageId) -> u64 {
     u64::from(id.segment) << 32 | u64::from(id.slot)
 }
 
-/// The id that has a number.
+/// Converts a number back to its id.
 pub fn id_of(number: u64) -> MessageId {
     MessageId { segment: (number >> 32) as u32, slot: number as u32 }
 }

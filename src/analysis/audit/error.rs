@@ -19,7 +19,7 @@ pub enum AuditError {
     /// A log of the sender can't be used.
     #[error(transparent)]
     Log(#[from] LoggedError),
-    /// Two folders hold the same log: one is a copy of the other.
+    /// Two folders hold the same log, so one is a copy of the other.
     #[error(
         "{} and {} hold the same log: one is a copy of the other, and its mail would count twice",
         .0.display(),
@@ -29,13 +29,13 @@ pub enum AuditError {
     /// Records can't be sorted.
     #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),
-    /// It was stopped early.
+    /// The audit was stopped early.
     #[error("interrupted before there was an answer")]
     Stopped,
 }
 
 impl AuditError {
-    /// Returns whether it is about the list, and not about a folder.
+    /// Returns whether the error is about the list, and not about a folder.
     pub fn is_about_list(&self) -> bool {
         matches!(self, AuditError::List(_))
     }

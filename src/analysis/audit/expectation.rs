@@ -1,41 +1,41 @@
-//! What is expected: the rows of a list, or numbers without gaps.
+//! What an audit expects: the rows of a list, or numbers without gaps.
 use std::io;
 
 use super::super::sorting::{Merge, Record};
 use super::list::Expected;
 
-/// What is expected.
+/// What an audit expects.
 pub enum Expectation {
-    /// Nothing: no recipient is missing or unexpected.
+    /// Nothing is expected, so no recipient is missing or unexpected.
     Nothing,
-    /// A row for each recipient.
+    /// The recipients of a list.
     List(Merge),
-    /// Each number of a range.
+    /// Every number of a range.
     Numbers(NumberRange),
 }
 
-/// Numbers that are expected, each once.
+/// A range of expected numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberRange {
-    /// `None`: from the lowest that was delivered.
+    /// `None` starts at the lowest delivered number.
     pub first: Option<u64>,
-    /// `None`: to the highest that was delivered.
+    /// `None` ends at the highest delivered number.
     pub last: Option<u64>,
 }
 
-/// Rows about one key.
+/// The rows about one key.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The line of the first row; `None` without rows.
+    /// The line of the first row; `None` if there is no row.
     pub line: Option<u64>,
-    /// The values of the first, encoded.
+    /// The encoded values of the first row.
     pub values: Vec<u8>,
-    /// Rows beyond the first.
+    /// The number of rows beyond the first.
     pub repeated: u64,
 }
 
 impl Expectation {
-    /// The record of the list that comes next.
+    /// Returns the next record of the list.
     pub fn head(&self) -> Option<Record<'_>> {
         match self {
             Expectation::List(rows) => rows.head(),
@@ -43,8 +43,8 @@ impl Expectation {
         }
     }
 
-    /// Takes the rows about a key, which come next or are not there. The first row counts: records
-    /// are ordered by their lines.
+    /// Takes the rows about a key, if they are next. Records are ordered by line, so the values of
+    /// the first row are kept.
     ///
     /// Errors: a temporary file can't be read.
     pub fn take_rows(&mut self, order: u64, key: &[u8]) -> io::Result<Rows> {
@@ -64,25 +64,25 @@ impl Expectation {
     }
 }
 
-/// Walks through the numbers that were delivered.
+/// Compares delivered numbers with the expected ones.
 #[derive(Debug, Clone, Copy)]
 pub struct NumberWalk {
     range: NumberRange,
-    /// The lowest number that was not seen; `None`: all were seen, or none is known yet.
+    /// The lowest number not seen yet; `None` if all were seen, or none is known yet.
     next: Option<u64>,
 }
 
-/// Numbers that are missing, both ends included.
+/// Missing numbers, both ends included.
 pub type Gap = std::ops::RangeInclusive<u64>;
 
 impl NumberWalk {
-    /// Begins before all numbers.
+    /// Starts before the first number.
     pub fn new(range: NumberRange) -> NumberWalk {
         NumberWalk { range, next: range.first }
     }
 
-    /// Returns whether a number is expected, and the gap before it. Numbers come in order, each
-    /// once.
+    /// Returns whether `number` is expected, and the gap before it. Numbers must be passed in
+    /// ascending order, each once.
     pub fn take(&mut self, number: u64) -> (bool, Option<Gap>) {
         let NumberRange { first, last } = self.range;
         let is_expected =
@@ -95,7 +95,7 @@ impl NumberWalk {
         (true, gap)
     }
 
-    /// The gap after all numbers that were delivered.
+    /// Returns the gap after the last delivered number.
     pub fn gap_at_end(&self) -> Option<Gap> {
         let (next, last) = (self.next?, self.range.last?);
         (next <= last).then_some(next..=last)

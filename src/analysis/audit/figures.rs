@@ -1,38 +1,38 @@
-//! What an audit comes to, as `--json` has it.
+//! The result of an audit, as in `--json`.
 use serde::Serialize;
 
 use super::super::missing::MissingMessages;
 use super::log_join::LogTally;
 
-/// The answer to the question whether each recipient got exactly one message.
+/// Whether each recipient got exactly one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Each one did, and no other recipient got any.
+    /// Each recipient did, and no other recipient got a message.
     ExactlyOnce,
-    /// At least one did not.
+    /// At least one recipient did not, or another recipient got a message.
     NotExactlyOnce,
-    /// No recipients were expected, and the logs of the sender are right.
+    /// No recipients were expected, and the logs of the sender agree with what was received.
     AsLogged,
-    /// No recipients were expected, and the logs of the sender are wrong.
+    /// No recipients were expected, and the logs of the sender disagree with what was received.
     NotAsLogged,
-    /// Something that is needed for an answer is missing.
+    /// Something needed for the answer is missing.
     Inconclusive,
 }
 
-/// What an audit comes to: the object of `sinkctl audit --json` without its offenders. Keys keep
+/// The result of an audit: the object of `sinkctl audit --json` without its offenders. Keys keep
 /// their meaning.
 #[derive(Debug, Serialize)]
 pub struct AuditFigures {
-    /// The answer.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why the figures may be incomplete, a sentence for each reason.
+    /// Why the figures may be incomplete, one sentence per reason.
     pub doubts: Vec<String>,
-    /// Messages that were looked at.
+    /// Messages that were audited.
     pub messages: u64,
     /// Their recipients.
     pub recipients: u64,
-    /// What was expected; null: nothing was.
+    /// What was expected; null if nothing was.
     pub expected: Option<ExpectedFigures>,
     /// Recipients with at least one message.
     pub delivered: u64,
@@ -44,28 +44,28 @@ pub struct AuditFigures {
     pub persons: Option<PersonFigures>,
     /// Only with --check-content.
     pub content: Option<ContentFigures>,
-    /// Only with --sequence.
+    /// Only with --sequence or --in-order.
     pub order: Option<OrderFigures>,
     /// Only with --late-after.
     pub late: Option<LateFigures>,
     /// Only with --sender-log.
     pub sender_log: Option<LogFigures>,
-    /// Messages that were accepted and could not be looked at.
+    /// Messages that were accepted but could not be audited.
     pub missing_messages: MissingMessages,
 }
 
 /// What was expected.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExpectedFigures {
-    /// The column with the key; null: numbers were expected.
+    /// The column with the key; null if numbers were expected.
     pub column: Option<String>,
-    /// Rows of the list that could be used.
+    /// Usable rows of the list.
     pub rows: u64,
-    /// Rows that could not.
+    /// Unusable rows of the list.
     pub bad_rows: u64,
-    /// Rows about a recipient that an earlier row is about.
+    /// Rows whose recipient already has an earlier row.
     pub repeated_rows: u64,
-    /// Different recipients, or numbers.
+    /// Distinct recipients, or numbers.
     pub recipients: u64,
     /// Recipients with exactly one message.
     pub once: u64,
@@ -73,26 +73,26 @@ pub struct ExpectedFigures {
     pub missing: u64,
     /// Recipients that were not expected.
     pub unexpected: u64,
-    /// Messages that these got.
+    /// Messages that the unexpected recipients got.
     pub unexpected_messages: u64,
 }
 
-/// Recipients with several messages, by what two of these have in common.
+/// Recipients with several messages, by what at least two of the messages have in common.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RepeatedFigures {
-    /// All of them.
+    /// All recipients with several messages.
     pub recipients: u64,
     /// Messages beyond the first of each.
     pub extra_messages: u64,
-    /// Times that a message names a recipient once more, which does not make it two messages.
+    /// How often a message names a recipient again; such a message counts once.
     pub named_again: u64,
     /// The same Message-ID and the same content.
     pub same_message_id_and_content: u64,
-    /// The same Message-ID with another content.
+    /// The same Message-ID, but different content.
     pub same_message_id: u64,
-    /// The same content with another Message-ID.
+    /// The same content, but a different Message-ID.
     pub same_content: u64,
-    /// Neither.
+    /// Neither the same Message-ID nor the same content.
     pub different: u64,
     /// Not stored, or no longer readable.
     pub unknown: u64,
@@ -102,25 +102,25 @@ pub struct RepeatedFigures {
     pub first_ambiguous: u64,
 }
 
-/// Messages that were held to what belongs to their recipient.
+/// Messages checked for the values of their recipient.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PersonFigures {
-    /// Messages that were searched, once for each recipient.
+    /// Messages that were checked, once per recipient.
     pub checked: u64,
-    /// Those that lack a value.
+    /// Messages that lack a value.
     pub wrong: u64,
-    /// Those that are not stored whole.
+    /// Messages that are not stored whole.
     pub not_stored: u64,
-    /// Those whose recipient has no values in the list.
+    /// Messages whose recipient has no values in the list.
     pub without_value: u64,
 }
 
-/// Messages that were held to their checksum.
+/// Messages compared with their checksum.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ContentFigures {
     /// Messages with a checksum.
     pub checked: u64,
-    /// Those that do not fit it.
+    /// Messages that do not match their checksum.
     pub changed: u64,
     /// Messages without a checksum.
     pub without_checksum: u64,
@@ -131,37 +131,37 @@ pub struct ContentFigures {
 /// The order in which numbers arrived.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OrderFigures {
-    /// Whether that is a fault (--in-order).
+    /// Whether a wrong order is a fault (--in-order).
     pub is_required: bool,
     /// Messages that arrived after one with a higher number.
     pub out_of_order: u64,
-    /// The largest distance to the highest number before.
+    /// The largest distance to the highest earlier number.
     pub distance_max: u64,
 }
 
-/// Messages that were held to a limit on their transit time.
+/// Messages compared with a limit on their transit time.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LateFigures {
     /// Messages with a transit time.
     pub checked: u64,
-    /// Those that came too late.
+    /// Messages that arrived late.
     pub late: u64,
-    /// Messages that do not say when they were sent.
+    /// Messages without a sending time.
     pub without_time: u64,
 }
 
-/// What logs of the sender claim, beside what was received.
+/// The claims in logs of the sender, compared with what was received.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogFigures {
     /// Lines of all logs.
     pub lines: u64,
-    /// Lines that claim a delivery by an id of sinkd.
+    /// Lines that claim a delivery and name an id of sinkd.
     pub lines_with_id: u64,
-    /// Lines that can't be used.
+    /// Unusable lines.
     pub bad_lines: u64,
-    /// Logs whose end is missing.
+    /// Logs that end in the middle of a line or of compressed data.
     pub cut_logs: u64,
-    /// The claims, and what was received.
+    /// Claims and deliveries, matched.
     #[serde(flatten)]
     pub joined: LogTally,
 }

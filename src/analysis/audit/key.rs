@@ -1,4 +1,4 @@
-//! What tells the recipients of a campaign apart: which part of a message, and when two are equal.
+//! Keys: the part of a message that identifies its recipient, and when two keys are equal.
 use regex::bytes::Regex;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -6,10 +6,10 @@ use super::address::{AddressFault, AddressFolding, LocalCase, push_canonical, pu
 use crate::mime::header::fields;
 use crate::smtp::envelope::Decoded;
 
-/// Longest key, octets: more than any address (RFC 5321 section 4.5.3.1).
+/// Maximum length of a key in octets: more than any address (RFC 5321 section 4.5.3.1).
 pub const KEY_BYTES_MAX: usize = 4096;
 
-/// The part of a message that says for whom it is.
+/// The part of a message that identifies its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// Each forward-path.
@@ -23,7 +23,7 @@ pub enum KeySource {
     Header(String),
 }
 
-/// What kind of thing a key is.
+/// Whether keys are text or numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// An address, or any other text.
@@ -32,16 +32,16 @@ pub enum KeyKind {
     Number,
 }
 
-/// How messages and rows of a list get their keys.
+/// How to find the keys of messages and of rows.
 #[derive(Debug, Clone)]
 pub struct KeyRule {
-    /// Where the key stands in a message.
+    /// The part of a message with the key.
     pub source: KeySource,
-    /// Finds the key in it: the first group, or without groups the whole match.
+    /// Selects the key within that part: the first group, or the whole match if there is no group.
     pub pattern: Option<Regex>,
-    /// What keys are.
+    /// The kind of keys.
     pub kind: KeyKind,
-    /// Which differences do not count.
+    /// Differences between addresses that are ignored.
     pub folding: AddressFolding,
 }
 
@@ -49,40 +49,40 @@ pub struct KeyRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
-    /// It should be an address.
+    /// The cell should hold an address.
     #[error(transparent)]
     Address(#[from] AddressFault),
-    /// There is nothing.
+    /// The cell is empty.
     #[error("no value")]
     Empty,
-    /// It should be a number.
+    /// The cell should hold a number.
     #[error("not a whole number")]
     NotANumber,
-    /// The octets are in another charset.
+    /// The cell is not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// No address is as long.
+    /// The cell is longer than any address.
     #[error("longer than {KEY_BYTES_MAX} octets")]
     TooLong,
 }
 
-/// A key in the form that is equal for equal keys; its buffer is used again.
+/// A key in canonical form. Its buffer is reused.
 #[derive(Debug, Default)]
 pub struct Key {
-    /// What is compared first: the number, or a hash of the text.
+    /// The first sort criterion: the number, or a hash of the text.
     pub order: u64,
-    /// The text; empty for a number.
+    /// The canonical text; empty for a number.
     pub text: Vec<u8>,
 }
 
 impl KeyRule {
-    /// Whether the header of a message must be read.
+    /// Returns whether finding the key needs the header section of a message.
     pub fn needs_header(&self) -> bool {
         matches!(self.source, KeySource::Header(_))
     }
 
-    /// Calls `each` with each key of a message. Returns how many of its recipients have none.
-    /// `header`: the beginning of the message.
+    /// Calls `each` with each key of a message, and returns the number of recipients without a key.
+    /// `header` is the beginning of the message.
     pub fn keys_of(
         &self,
         envelope: &Decoded<'_>,
@@ -110,7 +110,7 @@ impl KeyRule {
         without
     }
 
-    /// Sets `key` to what a part of a message says. Returns false if that is not a key.
+    /// Sets `key` from a part of a message. Returns false if the part is not a key.
     fn set(&self, octets: &[u8], key: &mut Key) -> bool {
         let octets = match &self.pattern {
             None => octets,
@@ -133,9 +133,9 @@ impl KeyRule {
         }
     }
 
-    /// Sets `key` to what a cell of a list says; white space around it does not count.
+    /// Sets `key` from a cell of a list, ignoring white space around it.
     ///
-    /// Errors: it is not a key.
+    /// Errors: the cell is not a key.
     pub fn set_from_list(&self, cell: &[u8], key: &mut Key) -> Result<(), KeyFault> {
         let cell = cell.trim_ascii();
         let must_be_address = self.pattern.is_none()
@@ -163,7 +163,7 @@ impl KeyRule {
         Ok(())
     }
 
-    /// Appends the form of a text that may be an address.
+    /// Appends the canonical form of a text that may be an address.
     fn push_text(&self, text: &[u8], out: &mut Vec<u8>) {
         push_path(text, self.folding, out);
         let is_address = out.contains(&b'@');
@@ -184,27 +184,29 @@ impl Key {
         Ok(())
     }
 
-    /// A hash that a hostile list can't make slow: equal hashes are compared as text.
+    /// Sets the hash of the text. A hostile list can't provoke slow collisions: keys with equal
+    /// hashes are compared as text.
     fn set_hash(&mut self) {
         self.order = xxh3_64(&self.text);
     }
 }
 
-/// Characters that spreadsheets and web pages leave in cells. ASCII's space is in quoted addresses.
+/// Returns whether `c` is invisible and was probably left in the cell by a spreadsheet or a web
+/// page. ASCII space is not, because quoted addresses contain it.
 fn is_invisible(c: char) -> bool {
     let is_widthless = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')
 }
 
-/// What a pattern finds: its first group, or all of it.
+/// Returns the first group of the pattern's match, or the whole match if there is no group.
 fn found<'a>(pattern: &Regex, octets: &'a [u8]) -> Option<&'a [u8]> {
     let groups = pattern.captures(octets)?;
     let group = if groups.len() > 1 { groups.get(1) } else { groups.get(0) };
     group.map(|group| group.as_bytes())
 }
 
-/// The address that a variable envelope return path is about: what stands between the first plus
-/// sign and the @, with the last = as its @.
+/// Returns the recipient encoded in a variable envelope return path: the text between the first
+/// plus sign and the @, with its last = replaced by @.
 fn verp_recipient(path: &[u8]) -> Option<Vec<u8>> {
     let at = memchr::memrchr(b'@', path)?;
     let local = &path[..at];

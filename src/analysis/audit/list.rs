@@ -1,4 +1,4 @@
-//! The list of those who were to get a message: a CSV file with a header line.
+//! Reads the list of expected recipients: a CSV file with a header line.
 use std::io::Read;
 
 use super::super::nearest::nearest;
@@ -7,116 +7,116 @@ use super::super::words::readable;
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::key::{Key, KeyFault, KeyRule};
 
-/// Columns that are taken for the key without being named, in this order.
+/// Names of the key column, tried in this order when no column is named.
 const KEY_COLUMNS: [&str; 3] = ["email", "recipient", "rcpt_to"];
-/// Bad rows that are reported one by one.
+/// Maximum number of unusable rows that are reported individually.
 const FAULTS_TOLD_MAX: usize = 20;
 
 /// How a list is read.
 #[derive(Debug, Clone)]
 pub struct ListRule {
-    /// The column with the key; `None`: the first of `email`, `recipient` and `rcpt_to`.
+    /// The column with the key; `None` for the first of `email`, `recipient` and `rcpt_to`.
     pub column: Option<String>,
     /// Columns whose values each message must contain.
     pub must_contain: Vec<String>,
-    /// What divides the cells of a row.
+    /// The separator between cells.
     pub separator: u8,
 }
 
 /// Whether a list may have several rows about one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowRule {
-    /// It may; the first counts.
+    /// Allowed; the first row counts.
     Repeated,
-    /// It may not: repeated rows make the audit inconclusive.
+    /// Not allowed; repeated rows make the audit inconclusive.
     Unique,
 }
 
-/// What a list comes to.
+/// Figures about a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTotals {
     /// Rows with a key, repeated ones included.
     pub rows: u64,
-    /// Rows that can't be used.
+    /// Unusable rows.
     pub bad_rows: u64,
-    /// Why, for the first of them: the line, and the reason.
+    /// The first unusable rows: line and reason.
     pub faults: Vec<(u64, RowFault)>,
     /// The name of the column with the key.
     pub column: String,
 }
 
-/// Why a row can't be used.
+/// Why a row is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowFault {
-    /// Cells are missing, or there are too many.
+    /// The row has more or fewer cells than the header line.
     #[error("{found} cells, where the header line has {expected}")]
     Cells {
-        /// Cells of the row.
+        /// Number of cells in the row.
         found: usize,
-        /// Cells of the header.
+        /// Number of cells in the header line.
         expected: usize,
     },
-    /// The cell with the key has none.
+    /// The cell of the key column is not a key.
     #[error(transparent)]
     Key(#[from] KeyFault),
-    /// A value that messages must contain is in another charset.
+    /// A value that messages must contain is not UTF-8.
     #[error("{column}: not UTF-8")]
     NotUtf8 {
-        /// The column.
+        /// The name of the column.
         column: String,
     },
 }
 
-/// Why a list can't be used.
+/// Why a list is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
-    /// Its rows can't be read.
+    /// The rows can't be read.
     #[error(transparent)]
     Csv(#[from] CsvError),
     /// There is no header line.
     #[error("the file is empty; the first line must name the columns")]
     Empty,
-    /// A column that is needed is not there.
+    /// A required column is missing.
     #[error("{}", no_column(.wanted.as_deref(), .found))]
     NoColumn {
-        /// The column; `None`: one of those that are taken without being named.
+        /// The column; `None` if no column was named and none of the usual names exists.
         wanted: Option<String>,
-        /// The columns that there are.
+        /// The existing columns.
         found: Vec<String>,
     },
-    /// A name that is needed stands for several columns.
+    /// Two columns have the required name.
     #[error("two columns are called '{0}'")]
     TwoColumns(String),
-    /// Records can't be sorted.
+    /// Sorting failed.
     #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] std::io::Error),
 }
 
-/// An expected recipient, as its record has it: the line, and the values that its message must
+/// An expected recipient, decoded from its record: its line, and the values that its message must
 /// contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected<'a> {
-    /// The line of its row.
+    /// The line of the row.
     pub line: u64,
     values: &'a [u8],
 }
 
 impl<'a> Expected<'a> {
-    /// Reads the value of a record.
+    /// Decodes the value of a record.
     pub fn of(value: &'a [u8]) -> Expected<'a> {
         let (line, values) = value.split_first_chunk().expect("each record begins with a line");
         Expected { line: u64::from_be_bytes(*line), values }
     }
 
-    /// The values that its message must contain, encoded; empty: none.
+    /// Returns the encoded values that the message must contain; empty if there are none.
     pub fn encoded_values(&self) -> &'a [u8] {
         self.values
     }
 }
 
-/// Divides encoded values, in the order of their columns.
+/// Splits encoded values, in the order of their columns.
 pub fn decoded_values(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, rest) = encoded.split_first_chunk()?;
@@ -126,9 +126,9 @@ pub fn decoded_values(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Reads a list into `sorted`: a record for each row with a key.
+/// Reads a list into `sorted`, one record per row with a key.
 ///
-/// Costs about 0.3 us a row. Errors: see [`ListError`]; a row that can't be used is none.
+/// Costs about 0.3 us a row. Errors: see [`ListError`]; an unusable row is not an error.
 pub fn read_list(
     input: impl Read,
     rule: &ListRule,
@@ -157,11 +157,11 @@ pub fn read_list(
     Ok(totals)
 }
 
-/// Where the cells stand that are needed.
+/// Positions of the required columns.
 struct ListColumns {
     name: String,
     key: usize,
-    /// Number and name.
+    /// Position and name of each.
     must_contain: Vec<(usize, String)>,
     cells: usize,
 }
@@ -216,7 +216,7 @@ impl ListColumns {
     }
 }
 
-/// The column of a name: as it is written, or else without regard to case.
+/// Returns the position of a column, matching its name exactly or else without regard to case.
 fn position(names: &[String], name: &str) -> Result<Option<usize>, ListError> {
     let find = |is_it: &dyn Fn(&str) -> bool| {
         let mut found = names.iter().enumerate().filter(|(_, name)| is_it(name));

@@ -1,5 +1,5 @@
-//! What logs of senders claim, beside what was received: a merge of two streams that are sorted by
-//! id. Ids repeat between folders, so recipient and time must fit, too.
+//! Compares the claims of sender logs with what was received, by merging two streams sorted by id.
+//! Ids repeat between folders, so recipient and time must match, too.
 use std::io;
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use crate::log::MessageId;
 use crate::log::reader::Folder;
 use crate::smtp::envelope;
 
-/// Numbers of deliveries. Keys of `--json`, which keep their meaning.
+/// Figures about deliveries. These are keys of `--json` and keep their meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LogTally {
-    /// Deliveries that a log claims, and that were received.
+    /// Deliveries that a log claims and that were received.
     pub confirmed: u64,
-    /// Confirmed by lines without a time that could be compared.
+    /// Deliveries confirmed by lines without a comparable time.
     pub confirmed_without_time: u64,
-    /// Claims about a delivery that another line claims, too.
+    /// Claims about a delivery that another line also claims.
     pub repeated: u64,
-    /// Claims about messages that were received and not selected.
+    /// Claims about messages that were received but not selected.
     pub not_selected: u64,
-    /// Claims about what was not received.
+    /// Claims about messages that were not received.
     pub only_in_log: u64,
     /// Deliveries that no log claims.
     pub not_in_log: u64,
 }
 
-/// What is compared with what.
+/// Input of a join.
 pub struct LogQuestion<'a> {
     /// The folders.
     pub folders: &'a [&'a Folder],
-    /// Their names.
+    /// The names of the folders.
     pub names: &'a FolderNames,
-    /// When two addresses are one.
+    /// Differences between addresses that are ignored.
     pub folding: AddressFolding,
-    /// How far clocks may be apart.
+    /// Maximum difference between the clocks.
     pub clocks_within: Duration,
-    /// How logs are called.
+    /// The names of the logs.
     pub logs: &'a [String],
 }
 
@@ -55,7 +55,7 @@ struct Received {
     claims: u64,
 }
 
-/// The value of a delivery that is sorted by id.
+/// Encodes the value of a delivery that is sorted by id.
 pub fn encode_received(delivery: &Delivery, sink: &[u8]) -> Vec<u8> {
     [&delivery.encoded()[..], sink].concat()
 }
@@ -66,16 +66,16 @@ impl Received {
         Received { address: record.key.to_vec(), delivery, sink: sink.to_vec(), claims: 0 }
     }
 
-    /// Returns whether a line may be about it, but for its time.
+    /// Returns whether a line may be about this delivery, regardless of its time.
     fn is_of(&self, address: &[u8], claimed: &Claimed) -> bool {
         let is_one = |a: &[u8], b: &[u8]| a.is_empty() || b.is_empty() || a == b;
         is_one(&self.sink, &claimed.sink) && (address.is_empty() || self.address == address)
     }
 }
 
-/// Joins claims with what was received, both sorted by id and recipient.
+/// Joins claims with deliveries; both are sorted by id and recipient.
 ///
-/// Costs about 0.3 us a record, and a read for each claim that nothing received fits. Errors:
+/// Costs about 0.3 us a record, and a read for each claim that matches no delivery. Errors:
 /// temporary files can't be read or written.
 pub fn join(
     question: &LogQuestion<'_>,
@@ -101,7 +101,7 @@ pub fn join(
     }
 }
 
-/// A join under way.
+/// A join in progress.
 struct LogJoin<'a> {
     question: &'a LogQuestion<'a>,
     offenders: &'a mut OffenderSorter,
@@ -109,7 +109,7 @@ struct LogJoin<'a> {
 }
 
 impl LogJoin<'_> {
-    /// `received`: all that has the id of the claim.
+    /// Matches one claim. `received` holds all deliveries with the id of the claim.
     fn take_claim(&mut self, claim: &Record<'_>, received: &mut [Received]) -> io::Result<()> {
         let (id, address) = (id_of(claim.order), claim.key);
         let claimed = Claimed::decode(claim.value);
@@ -139,7 +139,7 @@ impl LogJoin<'_> {
         self.offenders.push(&offender)
     }
 
-    /// Takes what was received and no line claims.
+    /// Reports the deliveries that no line claims.
     fn take_rest(&mut self, received: &[Received]) -> io::Result<()> {
         for one in received.iter().filter(|one| one.claims == 0) {
             self.tally.not_in_log += 1;
@@ -157,8 +157,8 @@ impl LogQuestion<'_> {
         Duration::from_nanos(apart) <= self.clocks_within
     }
 
-    /// Why what a line claims was not received; `None`: it was, and is not among the messages that
-    /// were selected.
+    /// Returns why the claimed delivery was not received; `None` if it was received but not
+    /// selected.
     fn why_not(&self, id: MessageId, address: &[u8], claimed: &Claimed) -> Option<String> {
         let mut why = format!("no message {id}");
         for folder in self.folders {

@@ -1,4 +1,4 @@
-//! Reads logs of senders: a record for each delivery that they claim.
+//! Reads logs of senders: one record for each claimed delivery.
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,46 +9,46 @@ use super::super::sorting::{Record, Sorter};
 use super::address::{AddressFolding, push_path};
 use super::delivery::number;
 
-/// Bad lines that are reported one by one.
+/// Maximum number of unusable lines that are reported individually.
 const FAULTS_TOLD_MAX: usize = 20;
 
-/// What logs come to.
+/// Figures about logs.
 #[derive(Debug, Default)]
 pub struct LogsRead {
     /// Lines of all logs.
     pub lines: u64,
-    /// Lines that claim a delivery by an id.
+    /// Lines that claim a delivery and name an id.
     pub lines_with_id: u64,
-    /// Lines that can't be used.
+    /// Unusable lines.
     pub bad_lines: u64,
-    /// Why, for the first of them: the position of the log, and the line.
+    /// The first unusable lines: position of the log, and line.
     pub faults: Vec<(usize, BadLine)>,
-    /// Positions of logs whose end is missing.
+    /// Positions of logs that were cut off.
     pub cut: Vec<usize>,
 }
 
-/// Why logs can't be used.
+/// Why logs are unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoggedError {
     /// A log can't be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Records can't be sorted.
+    /// Sorting failed.
     #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),
 }
 
-/// A delivery that a log claims, as its record has it.
+/// A delivery that a log claims, decoded from its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// Unix time, ns; `None`: the line does not tell.
+    /// Unix time in ns; `None` if the line has none.
     pub at_ns: Option<u64>,
-    /// The position of the log.
+    /// The position of the log among all logs.
     pub log: u16,
-    /// The line in it.
+    /// The line number.
     pub line: u64,
-    /// The name of the sink; empty: the line does not tell.
+    /// The name of the sink; empty if the line has none.
     pub sink: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl Claimed {
         out.extend_from_slice(&self.sink);
     }
 
-    /// Reads the value of a record.
+    /// Decodes the value of a record.
     pub fn decode(value: &[u8]) -> Claimed {
         let eight = |at: usize| {
             u64::from_be_bytes(value[at..at + 8].try_into().expect("eight octets are there"))
@@ -75,8 +75,8 @@ impl Claimed {
     }
 }
 
-/// Reads all logs into `sorted`: by id, then by recipient, which is empty where a line names none.
-/// `watch` gets how many octets were read.
+/// Reads all logs into `sorted`: by id, then by recipient (empty if a line names none). `watch`
+/// gets the number of octets read so far.
 ///
 /// Costs about 1 us a line. Errors: a log can't be read.
 pub fn read_logs(

@@ -1,4 +1,4 @@
-//! Did each recipient get exactly one message, and the right one?
+//! Audits a campaign: did each recipient get exactly one message, and the right one?
 //!
 //! ```text
 //! list ─▶ Sorter ─┐ by key                            ┌─▶ offenders
@@ -6,13 +6,13 @@
 //! log ──▶ Sorter ─┘                       └─▶ offenders
 //! ```
 //!
-//! Everything is sorted in bounded memory (`sorting`): the answer is the same with any memory, and
-//! any number of recipients fits. Envelopes are read once, in any order, on all cores. Of
-//! messages only those are read that can settle something: copies for one recipient, and those that
-//! must contain a value.
+//! Everything is sorted in bounded memory (`sorting`), so the answer does not depend on the memory,
+//! and any number of recipients fits. Envelopes are read once, in any order, on all cores. Of the
+//! messages, only those that can decide something are read: copies for one recipient, and messages
+//! that must contain a value.
 //!
-//! A fault that is certain makes the verdict. A missing recipient is not certain while messages
-//! can't be looked at, nor is an unexpected one while rows of the list can't be read.
+//! A fault that is certain decides the verdict. A missing recipient is not certain while messages
+//! can't be read, and an unexpected one is not certain while rows of the list can't be read.
 mod account;
 mod address;
 mod bodies;

@@ -3,15 +3,15 @@ use super::super::words::{readable, rfc3339};
 use super::delivery::Delivery;
 use super::offender::NamedCopy;
 
-/// Messages of one offender that are named.
+/// Maximum number of messages that are named for one offender.
 pub const NAMED_MAX: usize = 10;
 
-/// Names of the folders, where there are several.
+/// The names of the folders, if there are several.
 #[derive(Debug, Clone, Default)]
 pub struct FolderNames(pub Vec<Option<String>>);
 
 impl FolderNames {
-    /// A message as it is named.
+    /// Returns the names of a message: folder, id and time.
     pub fn copy(&self, delivery: &Delivery) -> NamedCopy {
         NamedCopy {
             folder: self.0.get(usize::from(delivery.source)).cloned().flatten(),
@@ -21,7 +21,7 @@ impl FolderNames {
     }
 }
 
-/// A key as text: a number has no text.
+/// Returns the key as text; for a number, that is its digits.
 pub fn key_text(order: u64, key: &[u8]) -> String {
     if key.is_empty() { order.to_string() } else { readable(key) }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with one recipient, or one message.
+//! Faults of single recipients and messages.
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 use super::super::sorting::{Merge, Record, Sorted, Sorter};
 use super::delivery::CopyReply;
 
-/// A way in which a campaign is not as it should be, in the order of the output.
+/// A kind of fault, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Expected, and not delivered.
+    /// Expected, but not delivered.
     Missing,
     /// Delivered more than once.
     Repeated,
-    /// Delivered, and not expected.
+    /// Delivered, but not expected.
     Unexpected,
-    /// Delivered, and without anything that says for whom.
+    /// Delivered, but without anything that identifies the recipient.
     WithoutKey,
-    /// The message has what belongs to another recipient.
+    /// The message lacks values of its recipient, so it may be meant for another one.
     WrongPerson,
-    /// The content does not fit its checksum.
+    /// The content does not match its checksum.
     Changed,
     /// Arrived after a message with a higher number.
     OutOfOrder,
     /// Arrived later than allowed.
     Late,
-    /// A log says that it was delivered, and it was not.
+    /// A log claims the delivery, but the message was not received.
     OnlyInLog,
-    /// It was delivered, and no log says so.
+    /// The message was received, but no log claims it.
     NotInLog,
 }
 
 impl Fault {
-    /// All of them, in the order of the output.
+    /// All kinds, in the order of the output.
     pub const ALL: [Fault; 10] = [
         Fault::Missing,
         Fault::Repeated,
@@ -68,15 +68,15 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SameAs {
-    /// Two copies at least have the same Message-ID and the same content.
+    /// At least two copies have the same Message-ID and the same content.
     Both,
-    /// Two copies at least have the same Message-ID, and differ in their content.
+    /// At least two copies have the same Message-ID, but different content.
     MessageId,
-    /// Two copies at least have the same content, and differ in their Message-ID.
+    /// At least two copies have the same content, but a different Message-ID.
     Content,
-    /// They are different messages.
+    /// The copies are different messages.
     Nothing,
-    /// Their content is not stored, or can't be read.
+    /// Their content is not stored or can't be read.
     Unknown,
 }
 
@@ -93,10 +93,10 @@ impl SameAs {
     }
 }
 
-/// A message that is named.
+/// A message named in an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedCopy {
-    /// The folder's name, where there are several.
+    /// The name of the folder, if there are several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub folder: Option<String>,
     /// `segment:slot`.
@@ -105,29 +105,29 @@ pub struct NamedCopy {
     pub received_at: String,
 }
 
-/// What is wrong with one recipient, or one message. Keys keep their meaning.
+/// A fault of one recipient or one message. Keys keep their meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offender {
-    /// What is wrong.
+    /// The kind of fault.
     pub fault: Fault,
-    /// The recipient; with other keys the key, as it is compared.
+    /// The recipient; with other kinds of keys, the canonical key.
     pub recipient: String,
-    /// The line in the list, or in the log.
+    /// The line in the list or in the log.
     pub line: Option<u64>,
-    /// How many messages it is about.
+    /// The number of messages concerned.
     pub count: u64,
-    /// The messages, the oldest first; at most ten.
+    /// These messages, oldest first, at most ten.
     pub messages: Vec<NamedCopy>,
-    /// Of a repeated delivery: what the copies have in common.
+    /// For a repeated delivery: what the copies have in common.
     pub same: Option<SameAs>,
-    /// Of a repeated delivery: what was replied to the first copy.
+    /// For a repeated delivery: the reply to the first copy.
     pub first_reply: Option<CopyReply>,
-    /// What more there is to say, as a sentence.
+    /// Further detail, as a sentence.
     pub detail: Option<String>,
 }
 
 impl Offender {
-    /// An offender about which only this much is known.
+    /// Makes an offender without messages and details.
     pub fn new(fault: Fault, recipient: String, line: Option<u64>) -> Offender {
         Offender {
             fault,
@@ -142,7 +142,7 @@ impl Offender {
     }
 }
 
-/// Offenders of one thread, in any order.
+/// Collects the offenders of one thread, in any order.
 #[derive(Debug)]
 pub struct OffenderSorter(Sorter);
 
@@ -152,14 +152,14 @@ impl OffenderSorter {
         OffenderSorter(Sorter::new(memory_bytes))
     }
 
-    /// Takes an offender, which is listed by its line.
+    /// Adds an offender, to be listed by its line.
     ///
     /// Errors: the temporary file can't be made or written.
     pub fn push(&mut self, offender: &Offender) -> io::Result<()> {
         self.push_ranked(offender, offender.line.unwrap_or(u64::MAX))
     }
 
-    /// Takes an offender, which is listed by `rank`, then by recipient.
+    /// Adds an offender, to be listed by `rank`, then by recipient.
     ///
     /// Errors: the temporary file can't be made or written.
     pub fn push_ranked(&mut self, offender: &Offender, rank: u64) -> io::Result<()> {
@@ -169,7 +169,7 @@ impl OffenderSorter {
         self.0.push(Record { order: offender.fault as u64, key: &key, value: &value })
     }
 
-    /// Ends taking offenders.
+    /// Ends adding, and returns the sorted offenders.
     pub fn finish(self) -> Sorted {
         self.0.finish()
     }
@@ -180,14 +180,14 @@ impl OffenderSorter {
 pub struct Offenders(Merge);
 
 impl Offenders {
-    /// Merges what threads have found.
+    /// Merges the findings of all threads.
     ///
     /// Errors: a temporary file can't be read.
     pub fn new(sorted: impl IntoIterator<Item = Sorted>) -> io::Result<Offenders> {
         Ok(Offenders(Merge::new(sorted)?))
     }
 
-    /// The next one; `None`: there is none.
+    /// Returns the next offender; `None` at the end.
     ///
     /// Errors: a temporary file can't be read.
     pub fn next_one(&mut self) -> io::Result<Option<Offender>> {

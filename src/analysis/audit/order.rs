@@ -1,4 +1,4 @@
-//! Whether numbers arrived in their order.
+//! Checks whether numbers arrived in order.
 use std::io;
 
 use super::super::sorting::{Merge, Sorted};
@@ -6,25 +6,25 @@ use super::delivery::Delivery;
 use super::names::FolderNames;
 use super::offender::{Fault, Offender, OffenderSorter};
 
-/// Whether a message that comes after one with a higher number is a fault.
+/// Whether a message that arrives after one with a higher number is a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderRule {
-    /// It is only counted: senders use several connections.
+    /// Not a fault, only counted: senders use several connections.
     Counted,
-    /// It is a fault.
+    /// A fault.
     Fault,
 }
 
-/// Numbers of messages.
+/// Figures about the order of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderTally {
     /// Messages that arrived after one with a higher number.
     pub late: u64,
-    /// The largest distance to the highest number before.
+    /// The largest distance to the highest earlier number.
     pub distance_max: u64,
 }
 
-/// Looks at all numbers in the order of their arrival.
+/// Checks all numbers in the order of arrival.
 ///
 /// Errors: temporary files can't be read or written.
 pub fn check(

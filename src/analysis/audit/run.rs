@@ -1,4 +1,4 @@
-//! An audit from the beginning to the end.
+//! Runs an audit from beginning to end.
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
@@ -33,83 +33,83 @@ use crate::log::reader::Folder;
 
 /// A list, and how it is read.
 pub struct ExpectedList<'a> {
-    /// Its octets.
+    /// The content of the file.
     pub input: Box<dyn Read + 'a>,
     /// How it is read.
     pub rule: ListRule,
 }
 
-/// What is asked.
+/// Input of an audit.
 pub struct AuditQuestion<'a> {
-    /// What is asked of each message.
+    /// What to check in each message.
     pub messages: MessageRule,
-    /// Who was to get a message.
+    /// The expected recipients.
     pub list: Option<ExpectedList<'a>>,
-    /// Which numbers are expected, if keys are numbers and without a list.
+    /// The expected numbers, if keys are numbers and there is no list.
     pub numbers: NumberRange,
     /// Logs of the sender.
     pub logs: Vec<PathBuf>,
-    /// How far the clocks of these logs and of sinkd may be apart.
+    /// Maximum difference between the clocks of these logs and of sinkd.
     pub clocks_within: Duration,
-    /// Whether numbers must arrive in their order.
+    /// Whether numbers must arrive in order.
     pub order: OrderRule,
-    /// The messages that are meant; `None`: all of the span.
+    /// The selected messages; `None` selects all of the span.
     pub meant: Option<MeantMessages>,
-    /// Why these may not be all that are meant.
+    /// Why the selection may be incomplete.
     pub doubts: Vec<String>,
     /// Whether the list may have several rows about one recipient.
     pub rows: RowRule,
-    /// The names of the folders, where there are several.
+    /// The names of the folders, if there are several.
     pub names: FolderNames,
-    /// Memory for records, octets. More than that waits in temporary files.
+    /// Memory for records, in octets. Further records go to temporary files.
     pub memory_bytes: usize,
 }
 
-/// What an audit is doing.
+/// The stage of an audit that is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditStage {
-    /// Logs of the sender are read: octets done, of how many.
+    /// Reading logs of the sender: octets done, and in total.
     Logs,
-    /// Envelopes are read: messages done, of how many.
+    /// Reading envelopes: messages done, and in total.
     Envelopes,
-    /// Messages that can settle something are read: how many are done, and of how many.
+    /// Reading messages that can decide something: messages done, and in total.
     Bodies,
 }
 
-/// An audit that has come to its end.
+/// A finished audit.
 pub struct Audit {
-    /// What it comes to.
+    /// The figures.
     pub figures: AuditFigures,
-    /// What is wrong, one by one.
+    /// The faults, one by one.
     pub offenders: Offenders,
-    /// How the list was read.
+    /// Figures about the list.
     pub list: Option<ListTotals>,
-    /// How the logs were read.
+    /// Figures about the logs.
     pub logs: Option<LogsRead>,
-    /// Why messages can't be read, for the first of them.
+    /// Why messages can't be read; the first reasons only.
     pub damage: Vec<String>,
 }
 
-/// Shares of the memory, of 16: deliveries have the rest.
+/// Shares of the memory, in sixteenths; deliveries get the rest.
 const LIST_SHARE: usize = 5;
 const LOG_SHARE: usize = 2;
 const TASK_SHARE: usize = 1;
 const OFFENDER_SHARE: usize = 1;
 const BODY_SHARE: usize = 2;
 
-/// Compares what a list expects with what folders have. `watch` gets the stage, how much of it is
-/// done, and of how much, ten times a second.
+/// Compares the expectations with the content of folders. `watch` gets the stage, the work done and
+/// the total, ten times a second.
 ///
-/// Costs about 1 us a message and core, 1 us a row, and for messages that must be read some
-/// microseconds each. Errors: see [`AuditError`].
+/// Costs about 1 us a message and core, 1 us a row, and a few microseconds for each message that
+/// must be read. Errors: see [`AuditError`].
 pub fn audit(
     selection: FolderSpans<'_>,
     mut question: AuditQuestion<'_>,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(AuditStage, u64, u64),
 ) -> Result<Audit, AuditError> {
-    // A wrong folder is reported at once. What counts is the folders after everything else was
-    // read: a message that a log of the sender claims is there by then.
+    // Opening the folders first reports a wrong folder at once. They are opened again after
+    // everything else was read: a message that a log of the sender claims has been stored by then.
     let mut run = AuditRun::new(LogSource::open_all(selection)?);
     let list = question.list.take();
     let expectation = run.expectation(list, &question)?;
@@ -123,7 +123,7 @@ pub fn audit(
     run.finish(selection, &question)
 }
 
-/// What is known so far.
+/// State of an audit in progress.
 struct AuditRun {
     sources: Vec<LogSource>,
     noted: Vec<HashSet<MessageId>>,
@@ -173,7 +173,7 @@ impl AuditRun {
         }
     }
 
-    /// Reads which replies were not sent, and what is wrong with whole segments.
+    /// Reads which replies were not sent, and which segments are faulty.
     fn read_notes(&mut self) -> Result<(), AuditError> {
         for source in &self.sources {
             for fault in source.folder.faults() {
@@ -367,7 +367,8 @@ impl AuditRun {
     }
 }
 
-/// Errors: two folders hold the same log, as a copy of a folder does: its mail would count twice.
+/// Errors: two folders hold the same log, because one is a copy of the other; its mail would count
+/// twice.
 fn ensure_different(sources: &[LogSource]) -> Result<(), AuditError> {
     let store = |source: &LogSource| source.folder.segments().next().map(|it| it.identity.store);
     for (n, source) in sources.iter().enumerate() {
@@ -380,7 +381,7 @@ fn ensure_different(sources: &[LogSource]) -> Result<(), AuditError> {
     Ok(())
 }
 
-/// Errors: it was stopped.
+/// Errors: the audit was stopped.
 fn ensure_running(stop: &AtomicBool) -> Result<(), AuditError> {
     if stop.load(Ordering::Relaxed) { Err(AuditError::Stopped) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! What a message says anywhere: whether a value that belongs to its recipient appears in it.
+//! Searches a message for a value that belongs to its recipient.
 use memchr::memmem;
 use unicode_normalization::UnicodeNormalization;
 
@@ -6,25 +6,25 @@ use crate::mime::header::fields;
 use crate::mime::part::{PartKind, parts};
 use crate::mime::text::BYTES_MAX;
 
-/// The texts of a message. They are made when the octets themselves do not have what is looked for.
+/// A message and its decoded texts. It is decoded only if the raw octets do not contain a value.
 pub struct SaidText<'m> {
     message: &'m [u8],
-    /// Decoded fields and parts, a line for each, white space as single spaces.
+    /// Decoded fields and parts, one per line, with white space as single spaces.
     texts: Option<String>,
 }
 
 impl<'m> SaidText<'m> {
-    /// `message`: with its dots unstuffed.
+    /// `message` must have its dots unstuffed.
     pub fn new(message: &'m [u8]) -> SaidText<'m> {
         SaidText { message, texts: None }
     }
 
-    /// Returns whether the message says `value` as words of their own: in a header field, in a text
-    /// part with or without its markup, as it stands or decoded. Runs of white space are equal, as
-    /// lines are folded, and so are composed and decomposed letters. Case counts.
+    /// Returns whether the message contains `value` as separate words: in a header field or in a
+    /// text part, with or without its markup, raw or decoded. Runs of white space are equal,
+    /// because lines are folded; so are composed and decomposed letters. Case matters.
     ///
-    /// Costs a scan; for the first value that does not stand in the octets, decoding all text (up
-    /// to 16 MiB).
+    /// Costs a scan. The first value that the raw octets do not contain also costs decoding all
+    /// text, up to 16 MiB.
     pub fn says(&mut self, value: &[u8]) -> bool {
         if has_words(self.message, value) {
             return true;
@@ -37,10 +37,10 @@ impl<'m> SaidText<'m> {
     }
 }
 
-/// Returns whether `words` stand in `text` and are not a part of longer words there: "Ben 1" is not
+/// Returns whether `text` contains `words` and not only as a part of longer words: "Ben 1" is not
 /// in "Ben 10".
 fn has_words(text: &[u8], words: &[u8]) -> bool {
-    // Octets of other letters than ASCII's are in words.
+    // Octets of non-ASCII letters belong to words.
     let is_word =
         |octet: Option<&u8>| octet.is_some_and(|it| it.is_ascii_alphanumeric() || *it > 127);
     let (first, last) = (is_word(words.first()), is_word(words.last()));
@@ -63,7 +63,7 @@ fn texts(message: &[u8]) -> String {
         let unicode = part.unicode(left);
         push(&unicode, &mut texts);
         if part.is_html() {
-            // Links have their ampersands as entities.
+            // In HTML, links have their ampersands as entities.
             push(&unicode.replace("&amp;", "&"), &mut texts);
             push(&part.text(left), &mut texts);
         }

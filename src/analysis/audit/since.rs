@@ -1,5 +1,5 @@
-//! What happened to folders that an audit does not see: mail that arrived meanwhile, and mail that
-//! went without a trace.
+//! Changes of the folders that an audit does not see: mail that arrived meanwhile, and mail that
+//! vanished without a record.
 use std::time::Duration;
 
 use super::super::data_folder::open_folder;
@@ -9,18 +9,18 @@ use super::super::selection::FolderSpans;
 use super::super::source::LogSource;
 use crate::stats::Counter;
 
-/// Numbers of messages.
+/// Figures about messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChangedSince {
     /// Messages that arrived since the folders were opened.
     pub arrived: u64,
-    /// Messages that statistics know of, and that the log neither has nor says to have dropped: a
+    /// Messages that the statistics count, but that the log neither holds nor records as dropped: a
     /// segment was deleted, or not copied.
     pub vanished: u64,
 }
 
 impl ChangedSince {
-    /// Looks again at all folders. `gone`: messages that were removed, pruned or only counted.
+    /// Checks all folders again. `gone`: messages that were removed, pruned or only counted.
     ///
     /// Errors: a folder can't be read.
     pub fn of(
@@ -40,7 +40,7 @@ impl ChangedSince {
                 since.vanished += accepted.saturating_sub(now.messages());
             }
         }
-        // A message may arrive between the two looks.
+        // A message may have arrived between the two checks.
         let vanished = if since.arrived > 0 { 0 } else { since.vanished };
         Ok(ChangedSince { vanished, ..since })
     }

@@ -1,24 +1,24 @@
-//! Messages that must be read to settle something, in the order in which they lie on the disk.
+//! Tasks: messages that must be read to decide something, in the order of their places on disk.
 use std::io;
 
 use super::super::sorting::{Record, Sorted, Sorter};
 use super::delivery::{Delivery, number};
 
-/// What is to be found out.
+/// What a task is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskKind {
-    /// Message-ID and content of one of several copies.
+    /// The Message-ID and content of one of several copies.
     Copy,
-    /// Whether it says what belongs to its recipient.
+    /// Whether the message contains the values of its recipient.
     Person,
 }
 
 /// A message to read, for one of its recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// What is to be found out.
+    /// What the task is about.
     pub kind: TaskKind,
-    /// Which message.
+    /// The message.
     pub delivery: Delivery,
     /// The key of the recipient.
     pub order: u64,
@@ -26,27 +26,27 @@ pub struct Task {
     pub key: Vec<u8>,
     /// The line in the list; `None`: the recipient is not in it.
     pub line: Option<u64>,
-    /// Values that the message must contain, encoded.
+    /// The encoded values that the message must contain.
     pub values: Vec<u8>,
 }
 
-/// Tasks for each folder.
+/// Collects the tasks of each folder.
 pub struct TaskSorters {
     folders: Vec<Sorter>,
     count: u64,
 }
 
-/// Tasks of all folders, in order.
+/// The tasks of all folders, in order.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    /// Those of each folder.
+    /// The tasks of each folder.
     pub folders: Vec<Sorted>,
-    /// How many there are.
+    /// The number of tasks.
     pub count: u64,
 }
 
 impl TaskSorters {
-    /// `memory_bytes`: of all folders together.
+    /// `memory_bytes`: memory for all folders together.
     pub fn new(folders: usize, memory_bytes: usize) -> TaskSorters {
         let folders = (0..folders).map(|_| Sorter::new(memory_bytes / folders));
         TaskSorters { folders: folders.collect(), count: 0 }
@@ -70,7 +70,7 @@ impl TaskSorters {
         })
     }
 
-    /// Ends adding.
+    /// Ends adding, and returns the sorted tasks.
     pub fn finish(self) -> Tasks {
         let folders = self.folders.into_iter().map(Sorter::finish).collect();
         Tasks { folders, count: self.count }
@@ -78,7 +78,7 @@ impl TaskSorters {
 }
 
 impl Task {
-    /// Reads a record.
+    /// Decodes a record.
     pub fn of(record: &Record<'_>) -> Task {
         let (delivery, rest) = Delivery::decode(record.value);
         let kind = if rest[0] == TaskKind::Copy as u8 { TaskKind::Copy } else { TaskKind::Person };

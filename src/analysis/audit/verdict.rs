@@ -1,4 +1,4 @@
-//! What all that was found comes to, and whether it is certain.
+//! Decides the verdict from all findings, and whether it is certain.
 use super::super::missing::MissingMessages;
 use super::super::words::counted;
 use super::account::Account;
@@ -16,7 +16,7 @@ use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
 use super::since::ChangedSince;
 
-/// All that was found.
+/// All findings of an audit.
 pub struct Evidence<'a> {
     pub rule: &'a MessageRule,
     /// Segments that can't be opened, or whose counts are damaged.
@@ -24,7 +24,7 @@ pub struct Evidence<'a> {
     pub since: ChangedSince,
     pub order_rule: OrderRule,
     pub row_rule: RowRule,
-    /// Why the messages that were selected may not be all that are meant.
+    /// Why the selection may be incomplete.
     pub doubts: &'a [String],
     pub list: Option<&'a ListTotals>,
     /// Columns whose values messages must contain.
@@ -34,12 +34,12 @@ pub struct Evidence<'a> {
     pub copies: &'a CopyTally,
     pub bodies: &'a BodyTally,
     pub order: &'a OrderTally,
-    /// `None`: no log was given.
+    /// `None` if no log was given.
     pub logs: Option<&'a LogsRead>,
     pub joined: &'a LogTally,
 }
 
-/// The figures, with the verdict.
+/// Returns the figures and the verdict.
 pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
     let doubts = evidence.doubts(&missing_messages);
     let verdict = evidence.verdict(&missing_messages, &doubts);
@@ -95,7 +95,7 @@ impl Evidence<'_> {
         self.is_expecting_recipients() || self.logs.is_some()
     }
 
-    /// Numbers are expected, and no message has any.
+    /// Returns whether numbers are expected, but no message has one.
     fn is_without_numbers(&self) -> bool {
         let is_by_number = self.list.is_none() && self.rule.key.kind == KeyKind::Number;
         is_by_number && self.account.delivered == 0
@@ -121,7 +121,7 @@ impl Evidence<'_> {
         })
     }
 
-    /// Why the figures may not be all that happened.
+    /// Returns why the figures may be incomplete.
     fn doubts(&self, missing: &MissingMessages) -> Vec<String> {
         let mut doubts = self.doubts.to_vec();
         doubts.extend(self.doubts_about_numbers());
@@ -130,7 +130,7 @@ impl Evidence<'_> {
         doubts
     }
 
-    /// What can't be read or used, by number.
+    /// Returns doubts about what can't be read or used, with its number.
     fn doubts_about_numbers(&self) -> impl Iterator<Item = String> {
         let Evidence { messages, bodies, since, .. } = self;
         let repeated_rows = match self.row_rule {
@@ -200,7 +200,7 @@ impl Evidence<'_> {
         doubts.map(|(n, one, many)| counted(n, one, many))
     }
 
-    /// What there is nothing of.
+    /// Returns doubts because something is empty.
     fn doubts_about_nothing(&self) -> impl Iterator<Item = String> {
         let Evidence { messages, bodies, list, .. } = self;
         let is_searched = self.columns.is_empty() || bodies.persons + bodies.not_stored > 0;
@@ -223,7 +223,7 @@ impl Evidence<'_> {
         doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why.to_owned())
     }
 
-    /// A fault that is certain decides, whatever else is missing.
+    /// Decides the verdict. A certain fault decides, whatever else is missing.
     fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> Verdict {
         let Evidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
@@ -243,7 +243,7 @@ impl Evidence<'_> {
             || (is_list_whole && account.unexpected > 0)
             || (self.is_expecting_recipients() && messages.without_key > 0)
             || (is_all_read && account.missing > 0);
-        // Where nothing was expected or selected, the wrong file or span was named.
+        // If nothing was expected or selected, the wrong file or span was probably given.
         let is_about_nothing = !self.is_expecting()
             || messages.messages == 0
             || self.list.is_some_and(|list| list.rows == 0)

@@ -7,7 +7,7 @@ use super::subject::{ClaimSubject, ClaimValue, verdict};
 use super::unit::ClaimUnit;
 use crate::stats::LimitedBy;
 
-/// What is asserted.
+/// A claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     /// The claim as written.
@@ -35,7 +35,7 @@ enum ClaimBound {
     Verdict(LimitedBy),
 }
 
-/// Longer ones first: `>=` begins with `>`.
+/// Longer operators come first, because `>=` begins with `>`.
 const OPS: [(&str, ClaimOperator); 6] = [
     (">=", ClaimOperator::AtLeast),
     ("<=", ClaimOperator::AtMost),
@@ -68,22 +68,22 @@ fn parse(text: &str) -> Result<Claim, ClaimFault> {
 }
 
 impl Claim {
-    /// Whether it is about messages that the statistics lack.
+    /// Returns whether the claim is about messages that the statistics lack.
     pub fn is_about_not_recorded(&self) -> bool {
         self.subject == ClaimSubject::NotRecorded
     }
 
-    /// Whether it needs a header field that says when messages were sent.
+    /// Returns whether the claim needs a header field with the sending time.
     pub fn is_about_transit(&self) -> bool {
         matches!(self.subject, ClaimSubject::Transit(_))
     }
 
-    /// The client that has the highest figure, where the claim is about limits of clients.
+    /// Returns the client with the highest figure, if the claim is about limits of clients.
     fn client(&self, evidence: &Evidence) -> Option<String> {
         self.limit()?.client(evidence.limits.as_ref()?)
     }
 
-    /// Which limit of clients it is about.
+    /// Returns the limit of clients that the claim is about.
     pub fn limit(&self) -> Option<ClaimLimit> {
         match self.subject {
             ClaimSubject::Limits(limit) => Some(limit),
@@ -91,18 +91,18 @@ impl Claim {
         }
     }
 
-    /// Whether it says that nothing came: it holds of none, and not of one.
+    /// Returns whether the claim says that nothing arrived: it holds for 0 but not for 1.
     pub fn is_about_absence(&self) -> bool {
         let ClaimBound::Number(bound) = self.bound else { return false };
         self.subject.counts_traffic() && self.op.holds(0.0, bound) && !self.op.holds(1.0, bound)
     }
 
-    /// The error says what was found, and by how much it misses; or why there is nothing that the
-    /// claim could be true of.
+    /// Checks the claim. The error has the value that was found and the difference from the bound,
+    /// or the reason why there is no value.
     pub fn check(&self, evidence: &Evidence) -> Result<(), ClaimFailure> {
         let gathered = &evidence.gathered;
         let is_lacking_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);
-        // Limits know of connections that did nothing in the span.
+        // A connection has limits even if it did nothing in the span.
         let is_about_limits = self.limit().is_some();
         let is_exempt = self.is_about_absence() || is_lacking_all || is_about_limits;
         if gathered.history.is_without_traffic() && !is_exempt {
@@ -130,7 +130,7 @@ impl Claim {
         because: &str,
     ) -> Result<(), ClaimFailure> {
         if found == LimitedBy::Undecided && wanted != LimitedBy::Undecided {
-            // Any of the others may have been the limit.
+            // Any of the other candidates may have been the limit.
             return Err(ClaimFailure::Undecided { because: because.to_owned() });
         }
         match self.op.holds_of_verdicts(found, wanted) {
@@ -152,7 +152,7 @@ impl ClaimOperator {
         }
     }
 
-    /// Whether verdicts, which have no order, can be compared by it.
+    /// Returns whether the operator can compare verdicts, which have no order.
     fn is_of_verdicts(self) -> bool {
         matches!(self, ClaimOperator::Is | ClaimOperator::IsNot)
     }
@@ -162,11 +162,11 @@ impl ClaimOperator {
     }
 }
 
-/// A claim, and how it fared.
+/// A claim and its result.
 pub struct CheckedClaim {
     /// The claim.
     pub claim: Claim,
-    /// Why it doesn't hold.
+    /// Why the claim does not hold.
     pub failure: Option<ClaimFailure>,
 }
 

@@ -12,14 +12,14 @@ pub struct ClaimError {
     pub fault: ClaimFault,
 }
 
-/// What is wrong with a claim.
+/// Why a text is not a claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimFault {
     /// The text has no operator.
     #[error("expected an operator (>= <= > < == !=) and a number after the subject")]
     Operator,
-    /// A verdict has no order.
+    /// The subject is a verdict, which has no order.
     #[error("{subject} is not a number: expected == or !=, found {operator}")]
     Order {
         /// The subject as written.
@@ -27,15 +27,15 @@ pub enum ClaimFault {
         /// The operator as written.
         operator: &'static str,
     },
-    /// The subject is one figure, and the claim names a figure of it.
+    /// The subject is a single figure, but the claim names a figure of it.
     #[error("{subject} has no figures: write '{subject}', not '{found}'")]
     Figures {
         /// The subject.
         subject: String,
-        /// The subject as written, with a figure.
+        /// The subject with its figure, as written.
         found: String,
     },
-    /// A subject, a figure or a bound is none of those that are possible.
+    /// A subject, a figure or a bound is none of the possible ones.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
 }

@@ -1,20 +1,20 @@
-//! What claims are checked against.
+//! The evidence that claims are checked against.
 use super::super::error::Error;
 use super::super::gathered::RunStatistics;
 use super::super::kept::KeptLimits;
 use super::super::selection::FolderSpans;
 
-/// Statistics of a span, and what clients kept to where a claim asks for it.
+/// Statistics of a span, and the limits that clients kept to if a claim needs them.
 pub struct Evidence {
-    /// Statistics; a caller adds transit times where a claim is about them.
+    /// The statistics; the caller adds transit times if a claim needs them.
     pub gathered: RunStatistics,
-    /// What clients kept to; `None`: not asked for.
+    /// The limits that clients kept to; `None` if no claim needs them.
     pub limits: Option<KeptLimits>,
 }
 
 impl Evidence {
-    /// Reads it, when all that was recorded until now is written down. `windows_s`: lengths of the
-    /// windows that claims are about, in seconds; `None`: no claim is about limits.
+    /// Reads the evidence, after everything recorded so far was written. `windows_s` has the
+    /// lengths of the windows in claims, in seconds; `None` if no claim is about limits.
     ///
     /// Errors: a folder has no statistics, or they can't be read.
     pub fn of(selection: FolderSpans<'_>, windows_s: Option<Vec<u64>>) -> Result<Evidence, Error> {

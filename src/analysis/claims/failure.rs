@@ -7,37 +7,37 @@ use crate::wording::decimals;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimFailure {
-    /// The verdict is another one.
+    /// The verdict is a different one.
     #[error("it is {}", .0.name())]
     Verdict(LimitedBy),
-    /// Any of the verdicts may be right.
+    /// Several verdicts are possible.
     #[error("it is {}: {because}", LimitedBy::Undecided.name())]
     Undecided {
         /// The reason, as `stats` prints it.
         because: String,
     },
-    /// The number is another one.
+    /// The number does not satisfy the claim.
     #[error("it is {}{}{}", unit.text(*found), missed(*found, *bound), by_whom(client.as_deref()))]
     Number {
         /// The figure.
         found: f64,
-        /// The number that the claim compares it with.
+        /// The bound in the claim.
         bound: f64,
         /// The unit of both.
         unit: ClaimUnit,
-        /// The client that has the highest figure, where the claim is about limits of clients.
+        /// The client with the highest figure, if the claim is about limits of clients.
         client: Option<String>,
     },
-    /// The span has no traffic at all.
+    /// The span has no traffic.
     #[error("nothing was recorded: no connection, no message, no reply")]
     NoTraffic,
     /// The metric has no value in this span.
     #[error("nothing was recorded")]
     NoValue,
-    /// The figure is about accepted messages, and there is none.
+    /// The figure is about accepted messages, and the span has none.
     #[error("no message was accepted")]
     NoMessage,
-    /// The figure is about connections, and there is none.
+    /// The figure is about connections, and the span has none.
     #[error("no connection was recorded")]
     NoConnection,
     /// The evidence was gathered without limits of clients.
@@ -46,26 +46,26 @@ pub enum ClaimFailure {
     /// The evidence was gathered without transit times.
     #[error("transit times were not read")]
     TransitNotRead,
-    /// Only the log tells which messages the statistics lack.
+    /// Only the log shows which messages the statistics lack, and it was not read.
     #[error("the log cannot be read")]
     LogNotRead,
-    /// A file of statistics is damaged. The unreadable part may be what the claim is about.
+    /// A statistics file is damaged, and the unreadable part may contradict the claim.
     #[error("statistics are damaged: {0}")]
     Damaged(String),
     /// The figures may be too low, or cannot be judged.
     #[error("{0}")]
     Incomplete(String),
-    /// The figures lack messages that the log has, and no other claim allows for that.
+    /// The figures lack messages that the log holds, and no other claim allows for that.
     #[error("{why}; a claim such as 'not_recorded <= {not_recorded}' allows for that")]
     NotRecorded {
-        /// What the figures lack.
+        /// The messages that the figures lack, as a sentence.
         why: String,
-        /// Messages that the figures lack.
+        /// The number of messages that the figures lack.
         not_recorded: u64,
     },
 }
 
-/// By how much a figure misses the bound.
+/// Returns the difference between a figure and the bound, as text.
 fn missed(found: f64, bound: f64) -> String {
     let by = found - bound;
     match by {

@@ -1,4 +1,4 @@
-//! Figures of a subject: what a claim writes after the dot.
+//! Figures of a subject: the part of a claim after the dot.
 use super::super::nearest::unknown;
 use super::super::unexpected::Unexpected;
 use crate::stats::Percentiles;
@@ -34,29 +34,30 @@ pub enum ClaimPercentile {
 /// A figure of transit times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimTransit {
-    /// A figure of the messages whose transit time is known.
+    /// A percentile of the messages with a known transit time.
     Time(ClaimPercentile),
-    /// Messages that arrived before they were sent.
+    /// The number of messages that arrived before they were sent.
     Negative,
     WithoutField,
     Unreadable,
     NotStored,
 }
 
-/// Figures of one subject, in the order in which lists show them.
+/// The figures of one subject, in the order of lists.
 pub trait ClaimFigure: Copy + 'static {
     const ALL: &'static [Self];
 
-    /// As a claim writes the figure.
+    /// Returns the name of the figure in claims.
     fn name(self) -> &'static str;
 }
 
-/// Names of all figures.
+/// Returns the names of all figures.
 pub fn names<F: ClaimFigure>() -> impl Iterator<Item = &'static str> {
     F::ALL.iter().map(|figure| figure.name())
 }
 
-/// Returns the figure of this name. The error lists all names. `subject`: as the claim wrote it.
+/// Returns the figure with this name. The error lists all names. `subject` is the subject as
+/// written in the claim.
 pub fn figure<F: ClaimFigure>(subject: &str, name: &str) -> Result<F, Unexpected> {
     let found = F::ALL.iter().copied().find(|figure| figure.name() == name);
     found.ok_or_else(|| unknown(&format!("figure of {subject}"), name, names::<F>()))

@@ -1,4 +1,5 @@
-//! Claims about what each client kept to: `limits.open_at_once`, `limits.messages_per_1m`, ...
+//! Claims about the limits that each client kept to: `limits.open_at_once`,
+//! `limits.messages_per_1m`, ...
 use std::net::IpAddr;
 
 use super::super::kept::{KeptLimits, window};
@@ -7,22 +8,22 @@ use super::super::unexpected::Unexpected;
 use super::failure::ClaimFailure;
 use crate::stats::ClientLimits;
 
-/// A figure of the client that has the highest.
+/// A figure; claims compare the client with the highest value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimLimit {
-    /// Connections.
+    /// Concurrent connections.
     OpenAtOnce,
-    /// Connections that began in a window of this length, s.
+    /// Connections opened in a window of this length, in seconds.
     OpenedPer(u64),
-    /// Accepted messages of one connection.
+    /// Accepted messages per connection.
     MessagesPerConnection,
-    /// Accepted messages in a window of this length, s.
+    /// Accepted messages in a window of this length, in seconds.
     MessagesPer(u64),
-    /// Forward-paths of one accepted message.
+    /// Forward-paths per accepted message.
     RecipientsPerMessage,
 }
 
-/// Figures by name; a length of time in a name can be any other length.
+/// Figures by name; the duration in a name is an example.
 pub const NAMES: [&str; 5] = [
     "open_at_once",
     "opened_per_1s",
@@ -50,7 +51,7 @@ impl std::str::FromStr for ClaimLimit {
 }
 
 impl ClaimLimit {
-    /// The length of the window that it is about, s.
+    /// Returns the length of the window in seconds.
     pub fn window_s(self) -> Option<u64> {
         match self {
             ClaimLimit::OpenedPer(seconds) | ClaimLimit::MessagesPer(seconds) => Some(seconds),
@@ -60,9 +61,9 @@ impl ClaimLimit {
         }
     }
 
-    /// The highest of all clients.
+    /// Returns the highest figure of all clients.
     ///
-    /// Errors: why it may be too low, or is about nothing.
+    /// Errors: the figure may be too low, or there is no data.
     pub fn of(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
         if let Some(gap) = kept.gap() {
             return Err(ClaimFailure::Incomplete(gap));
@@ -71,7 +72,7 @@ impl ClaimLimit {
         highest.ok_or(ClaimFailure::NoConnection)
     }
 
-    /// The client with the highest figure.
+    /// Returns the client with the highest figure.
     pub fn client(self, kept: &KeptLimits) -> Option<String> {
         let (_, address) = self.figures(kept).max_by_key(|(figure, _)| *figure)?;
         Some(address.map_or("unix".into(), |address| address.to_string()))

@@ -13,20 +13,20 @@ use super::total::ClaimTotal;
 use super::unit::ClaimUnit;
 use crate::stats::{LimitedBy, Metric, Percentiles};
 
-/// A number of a run, by its name.
+/// A figure of a run that claims can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimSubject {
     Total(ClaimTotal),
     Rate(ClaimRate),
     Metric(Metric, ClaimPercentile),
-    /// Replies whose code begins so: `replies.4xx`, `replies.452`.
+    /// Replies whose code begins with these digits: `replies.4xx`, `replies.452`.
     Replies {
         code: [u8; 3],
         digits: usize,
     },
-    /// Share of the busiest event loop.
+    /// The busy share of the busiest event loop.
     Busy(ClaimBusy),
-    /// Arrival minus the time in a header field.
+    /// The transit time: arrival minus the time in a header field.
     Transit(ClaimTransit),
     /// The highest figure of any client.
     Limits(ClaimLimit),
@@ -34,7 +34,7 @@ pub enum ClaimSubject {
     NotRecorded,
 }
 
-/// What was found.
+/// The value of a subject.
 pub enum ClaimValue {
     Number(f64),
     Verdict(LimitedBy),
@@ -44,7 +44,7 @@ pub enum ClaimValue {
 const OTHERS: [&str; 8] =
     ["totals", "rate", "busy", "replies", "transit", "limits", "limited_by", "not_recorded"];
 
-/// What a claim may be about, each with its figures.
+/// Returns the possible subjects, each with its figures.
 pub fn subjects() -> impl Iterator<Item = (&'static str, String)> {
     let figures = |name| match name {
         "totals" => joined(ClaimTotal::names()),
@@ -88,14 +88,14 @@ impl std::str::FromStr for ClaimSubject {
     }
 }
 
-/// Names metrics as claims do: without the unit of time at the end.
+/// Lists the metrics under their names in claims: without the unit of time at the end.
 fn no_subject(found: &str) -> Unexpected {
     let metrics = metrics().map(|name| name.strip_suffix("_us").unwrap_or(name));
     let known = OTHERS.into_iter().chain(metrics);
     unknown_of_many("subject", found, known, "sinkctl assert --subjects")
 }
 
-/// `5xx`, `45x`, `452`.
+/// Parses `5xx`, `45x` or `452`.
 fn replies(part: &str) -> Result<ClaimSubject, Unexpected> {
     let digits = part.trim_end_matches('x');
     let is_code = part.len() == 3
@@ -108,7 +108,7 @@ fn replies(part: &str) -> Result<ClaimSubject, Unexpected> {
 }
 
 impl ClaimSubject {
-    /// The unit of the figure; `None`: the subject is a verdict, not a number.
+    /// Returns the unit of the figure; `None` if the subject is a verdict.
     pub fn unit(&self) -> Option<ClaimUnit> {
         Some(match self {
             ClaimSubject::LimitedBy => return None,
@@ -131,12 +131,13 @@ impl ClaimSubject {
         })
     }
 
-    /// Whether it says something of messages that were accepted.
+    /// Returns whether the figure exists only if messages were accepted.
     fn needs_messages(&self) -> bool {
         matches!(self, ClaimSubject::Rate(_) | ClaimSubject::LimitedBy)
     }
 
-    /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
+    /// Returns whether the figure counts traffic. For such a figure, 0 is a result; for any other,
+    /// it is a lack of data.
     pub fn counts_traffic(&self) -> bool {
         match self {
             ClaimSubject::Total(total) => !total.counts_faults(),
@@ -147,7 +148,7 @@ impl ClaimSubject {
 
     /// Returns the figure.
     ///
-    /// Errors: why there is nothing to compare.
+    /// Errors: the figure has no value.
     pub fn of(&self, evidence: &Evidence) -> Result<ClaimValue, ClaimFailure> {
         let Evidence { gathered, limits } = evidence;
         let RunStatistics { history, summary, verdict, not_recorded, .. } = gathered;
@@ -180,7 +181,7 @@ impl ClaimSubject {
     }
 }
 
-/// Returns the verdict of this name. The error lists all names.
+/// Returns the verdict with this name. The error lists all names.
 pub fn verdict(name: &str) -> Result<LimitedBy, Unexpected> {
     let found = LimitedBy::ALL.into_iter().find(|known| known.name() == name);
     found.ok_or_else(|| unknown("verdict", name, LimitedBy::ALL.iter().map(|known| known.name())))
@@ -197,7 +198,7 @@ fn percentile(
     }
 }
 
-/// Returns the figure `which`. The error states why the figure is missing.
+/// Returns a figure of the transit times. The error says why it is missing.
 fn transit(transit: Option<&OverallTransit>, which: ClaimTransit) -> Result<f64, ClaimFailure> {
     let overall = transit.ok_or(ClaimFailure::TransitNotRead)?;
     let all = &overall.all;
@@ -206,7 +207,7 @@ fn transit(transit: Option<&OverallTransit>, which: ClaimTransit) -> Result<f64,
     }
     let needs_judgment = match which {
         ClaimTransit::Time(figure) => figure != ClaimPercentile::Count,
-        // The number of messages before their time is what tells that clocks differ.
+        // The number of messages that arrived before they were sent shows that clocks differ.
         ClaimTransit::Negative => all.transit_us.count == 0,
         ClaimTransit::WithoutField | ClaimTransit::Unreadable | ClaimTransit::NotStored => false,
     };

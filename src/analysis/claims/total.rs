@@ -51,7 +51,7 @@ impl ClaimTotal {
         ClaimTotal::ALL.into_iter().map(ClaimTotal::name)
     }
 
-    /// As a claim writes it after `totals.`.
+    /// Returns the name in claims, after `totals.`.
     fn name(self) -> &'static str {
         match self {
             ClaimTotal::Messages => "messages",
@@ -74,7 +74,7 @@ impl ClaimTotal {
         }
     }
 
-    /// Whether it counts what should not happen. Without any traffic, a total of 0 proves nothing.
+    /// Returns whether the total counts faults. Without traffic, a total of 0 proves nothing.
     pub fn counts_faults(self) -> bool {
         match self {
             ClaimTotal::TurnedAway

@@ -2,7 +2,7 @@
 use super::super::unexpected::Unexpected;
 use crate::wording::{decimals, exact_duration};
 
-/// What a subject is counted in.
+/// The unit of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimUnit {
     /// A number or a rate.

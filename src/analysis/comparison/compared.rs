@@ -1,25 +1,25 @@
-//! Two runs beside each other.
+//! The comparison of two runs.
 use super::super::words::counted;
 use super::not_comparable::NotComparable;
 use super::side::ComparedRun;
 use crate::stats::Comparison;
 
-/// Two runs, and what differs.
+/// Two runs and their differences.
 pub struct RunComparison {
     /// The first run.
     pub a: ComparedRun,
     /// The second run.
     pub b: ComparedRun,
-    /// Which differences are larger than the noise.
+    /// Which differences exceed the noise.
     pub comparison: Comparison,
-    /// A sentence for each reason why the figures are incomplete or get no verdict.
+    /// Why the figures are incomplete or have no verdict, one sentence per reason.
     pub warnings: Vec<String>,
 }
 
 impl RunComparison {
-    /// Compares two runs. docs/compare.md says how it decides.
+    /// Compares two runs. docs/compare.md describes the method.
     ///
-    /// Errors: a run has no message, both are one record, or they are of different kinds.
+    /// Errors: a run has no messages, both runs are the same recording, or their kinds differ.
     pub fn of(a: ComparedRun, b: ComparedRun) -> Result<RunComparison, NotComparable> {
         ensure_comparable(&a, &b)?;
         let comparison = Comparison::of(&a.measures, &b.measures);

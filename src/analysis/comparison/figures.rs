@@ -17,57 +17,57 @@ pub struct ComparisonFigures<'a> {
     pub a: RunFigures<'a>,
     /// The second run.
     pub b: RunFigures<'a>,
-    /// Each measure that both runs have.
+    /// The measures that both runs have.
     pub measures: Vec<MeasureFigures<'a>>,
-    /// Measures that only A has.
+    /// The measures that only A has.
     pub only_a: Vec<&'a str>,
-    /// Measures that only B has.
+    /// The measures that only B has.
     pub only_b: Vec<&'a str>,
     /// All transactions of each run.
     pub transaction_us: TransactionFigures,
-    /// Why the figures are not the whole truth, a sentence each; empty: the exit code is 0.
+    /// Why the figures are incomplete, one sentence per reason; empty if the exit code is 0.
     pub warnings: &'a [String],
 }
 
 /// One of the two runs.
 #[derive(Debug, Serialize)]
 pub struct RunFigures<'a> {
-    /// The run as it was asked for.
+    /// The run as the user named it.
     pub name: &'a str,
     /// "sink" or "sender".
     pub recorded_by: &'static str,
-    /// RFC 3339, of the first message, to a tenth of a second.
+    /// The time of the first message (RFC 3339), to a tenth of a second.
     pub from: Option<String>,
     /// The time of the last message.
     pub until: Option<String>,
-    /// Between them.
+    /// The seconds between the two.
     pub seconds: f64,
-    /// What came in all.
+    /// The totals of the run.
     pub totals: RunTotals,
-    /// Number of replies by code.
+    /// The number of replies by code.
     pub replies: BTreeMap<&'a str, u64>,
     /// What limited the run.
     pub limited_by: LimitedBy,
     /// Why that is the limit.
     pub because: &'a str,
-    /// Messages that the log has and these figures lack; null: unknown.
+    /// Messages that the log holds and these figures lack; null if unknown.
     pub not_recorded: Option<u64>,
 }
 
 /// A measure of both runs.
 #[derive(Debug, Serialize)]
 pub struct MeasureFigures<'a> {
-    /// Such as `messages_per_s`.
+    /// The name, such as `messages_per_s`.
     pub name: &'a str,
-    /// Mean of A over the seconds with a value.
+    /// The mean of A over the seconds with a value.
     pub a: f64,
-    /// Mean of B.
+    /// The mean of B over the seconds with a value.
     pub b: f64,
-    /// Number of these seconds of A.
+    /// The number of seconds with a value in A.
     pub seconds_a: usize,
-    /// Number of these seconds of B.
+    /// The number of seconds with a value in B.
     pub seconds_b: usize,
-    /// b / a; null: one of them is 0.
+    /// b / a; null if either is 0.
     pub ratio: Option<f64>,
     /// Whether the ratio differs from 1.
     #[serde(flatten)]
@@ -81,35 +81,35 @@ pub struct TransactionFigures {
     pub a: Percentiles,
     /// Percentiles of run B.
     pub b: Percentiles,
-    /// How likely a transaction of B takes longer than one of A; null: a run has none.
+    /// The probability that a transaction of B takes longer than one of A; null if a run has none.
     pub b_is_longer: Option<LongerShare>,
 }
 
-/// The share of pairs of transactions in which that of B takes longer.
+/// The share of pairs of transactions in which the one of B takes longer.
 #[derive(Debug, Serialize)]
 pub struct LongerShare {
-    /// The share, as a part of 1.
+    /// The share, from 0 to 1.
     pub share: f64,
-    /// Whether the share differs from a half.
+    /// Whether the share differs from 0.5.
     #[serde(flatten)]
     pub significance: Significance,
 }
 
-/// The 95% interval of the key before it, and whether it excludes no difference.
+/// The 95% confidence interval of the preceding key, and whether it excludes "no difference".
 #[derive(Debug, Serialize)]
 pub struct Significance {
     /// Lower end of the interval.
     pub low: Option<f64>,
     /// Upper end of the interval.
     pub high: Option<f64>,
-    /// null: see `no_verdict`.
+    /// Whether the value differs; null: see `no_verdict`.
     pub differs: Option<bool>,
-    /// The reason for not returning a verdict: "short", "few", "zero", "shared".
+    /// Why there is no verdict: "short", "few", "zero", "shared".
     pub no_verdict: Option<&'static str>,
 }
 
 impl RunComparison {
-    /// The comparison in `--json`.
+    /// Returns the comparison for `--json`.
     pub fn figures(&self) -> ComparisonFigures<'_> {
         let RunComparison { a, b, comparison, warnings } = self;
         let of = |side: &ComparedRun| {

@@ -1,4 +1,4 @@
-//! Which side recorded a run.
+//! The side that recorded a run: sink or sender.
 use crate::stats::{Counter, History, Metric};
 
 /// The side that recorded a run.
@@ -19,7 +19,7 @@ impl RecordedBy {
         }
     }
 
-    /// A sink counts commands; a sender does not, and records what no sink does.
+    /// Determines the side from the counters: a sink counts commands, and a sender does not.
     pub(super) fn of(history: &History) -> RecordedBy {
         let senders_own = &Metric::ALL[Metric::SINK.len()..];
         let is_of_sender = history.total(Counter::Commands) == 0

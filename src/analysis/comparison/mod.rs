@@ -1,4 +1,4 @@
-//! Two runs side by side, and which differences are larger than the noise.
+//! Compares two runs, and finds the differences that exceed the noise.
 mod compared;
 mod figures;
 mod kind;

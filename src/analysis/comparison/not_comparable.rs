@@ -14,22 +14,22 @@ pub enum NotComparable {
     /// A file of statistics can't be read.
     #[error("{name}: cannot read its statistics")]
     Unreadable {
-        /// The run, as it was asked for.
+        /// The run as the user named it.
         name: String,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// One side merges folders of both kinds.
+    /// One side merges recordings of sinks and of senders.
     #[error(
         "{0} mixes the records of a sink and a sender; choose the folders of one side with --data"
     )]
     Mixed(char),
-    /// There is nothing to compare.
+    /// A run has no accepted messages.
     #[error("nothing to compare: {letter} ({name}) has no accepted messages")]
     NoMessages {
         /// 'A' or 'B'.
         letter: char,
-        /// The run, as it was asked for.
+        /// The run as the user named it.
         name: String,
     },
     /// The runs were recorded on different sides.
@@ -40,7 +40,7 @@ pub enum NotComparable {
         .1.name()
     )]
     DifferentKinds(RecordedBy, RecordedBy),
-    /// A run is compared with itself.
+    /// Both runs are the same recording.
     #[error(
         "A ({0}) and B ({1}) are the same recording, or one is a copy of the other; choose \
          two different runs"

@@ -18,20 +18,21 @@ pub struct ComparedRun {
     pub letter: char,
     /// The name as the user gave it.
     pub name: String,
-    /// Which side recorded it.
+    /// The side that recorded it.
     pub kind: RecordedBy,
     /// The statistics of the run.
     pub gathered: RunStatistics,
-    /// What is compared.
+    /// The measures to compare.
     pub measures: Measures,
-    /// What could not be read, a sentence each.
+    /// Parts that could not be read, one sentence each.
     pub problems: BTreeSet<String>,
 }
 
 impl ComparedRun {
-    /// Reads a run. `name`: as it was asked for.
+    /// Reads a run. `name` is the run as the user named it.
     ///
-    /// Errors: a folder has no statistics, they can't be read, or they are of senders and of sinks.
+    /// Errors: a folder has no statistics, the statistics can't be read, or senders and sinks are
+    /// mixed.
     pub fn gather(
         letter: char,
         name: &str,
@@ -50,7 +51,7 @@ impl ComparedRun {
         Ok(ComparedRun { letter, name: name.to_owned(), kind, gathered, measures, problems })
     }
 
-    /// Why the figures are not the whole truth, a sentence each.
+    /// Returns why the figures are incomplete, one sentence per reason.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.problems.iter().cloned().collect();
         if let Some(lacking) = self.gathered.not_recorded.filter(|n| *n > 0) {
@@ -62,7 +63,7 @@ impl ComparedRun {
     }
 }
 
-/// Errors: the folders are of both kinds, or can't be read.
+/// Returns the common kind of all folders. Errors: the folders have both kinds, or can't be read.
 fn kind_of_all(letter: char, parts: &[(&Path, Range<u64>)]) -> Result<RecordedBy, NotComparable> {
     let mut kinds = Vec::new();
     for (folder, span) in parts {

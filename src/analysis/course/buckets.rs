@@ -1,34 +1,34 @@
-//! Spans of equal length, few enough to be drawn, over a run of any length.
+//! Divides a run of any length into a limited number of equal spans, to be drawn.
 use std::ops::Range;
 
-/// Spans of equal length, the first at a multiple of it.
+/// Spans of equal length. The first begins at a multiple of the length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeBuckets {
-    /// What they cover, Unix s.
+    /// The whole span, in Unix seconds.
     pub span: Range<u64>,
-    /// Length of each bucket, s.
+    /// The length of each bucket, in seconds.
     pub length: u64,
 }
 
-/// What a value was like in a bucket.
+/// A value in one bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Point {
-    /// The start of the bucket, Unix s.
+    /// The start of the bucket, in Unix seconds.
     pub from: f64,
-    /// The middle of the bucket, Unix s.
+    /// The middle of the bucket, in Unix seconds.
     pub at: f64,
     /// The mean over the seconds of the bucket.
     pub mean: f64,
-    /// The lowest second.
+    /// The value of the lowest second.
     pub low: f64,
-    /// The highest second.
+    /// The value of the highest second.
     pub high: f64,
 }
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Lengths that fit a clock, s.
+/// Bucket lengths that divide hours and days evenly, in seconds.
 const LENGTHS: &[u64] = &[
     1,
     2,
@@ -50,19 +50,20 @@ const LENGTHS: &[u64] = &[
 ];
 
 impl TimeBuckets {
-    /// At most `most` of them, and one more where the first does not begin with the span.
+    /// Divides `span` into at most `most` buckets, plus one if the span does not begin at a
+    /// multiple of their length.
     pub fn of(span: Range<u64>, most: u64) -> TimeBuckets {
         let least = (span.end - span.start).div_ceil(most).max(1);
         let fitting = LENGTHS.iter().copied().find(|length| *length >= least);
         TimeBuckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
     }
 
-    /// The number of buckets.
+    /// Returns the number of buckets.
     pub fn count(&self) -> usize {
         (self.span.end.div_ceil(self.length) - self.span.start / self.length) as usize
     }
 
-    /// The bucket of a second; those outside the span go to its ends.
+    /// Returns the bucket of a second; a second outside the span belongs to the nearest bucket.
     pub fn index(&self, second: u64) -> usize {
         let last = self.span.end.saturating_sub(1).max(self.span.start);
         let second = second.clamp(self.span.start, last);
@@ -75,8 +76,8 @@ impl TimeBuckets {
         start.max(self.span.start)..(start + self.length).min(self.span.end)
     }
 
-    /// The most in each bucket of a value that stays as it was until `values` has another one, and
-    /// is 0 before. `values`: by second, ascending.
+    /// Returns the maximum per bucket of a value that is 0 at first and keeps its value until
+    /// `values` has another one. `values` is ascending by second.
     pub fn carried(&self, values: &[(u64, u64)]) -> Vec<u64> {
         let (mut now, mut next) = (0, 0);
         let in_bucket = |i: usize| {
@@ -93,8 +94,8 @@ impl TimeBuckets {
         (0..self.count()).map(in_bucket).collect()
     }
 
-    /// Means and extremes of a value that is 0 in the seconds that are left out; what lies outside
-    /// the span is none of it.
+    /// Returns mean and extremes per bucket of a value that is 0 in seconds without an entry.
+    /// Entries outside the span are ignored.
     pub fn points(&self, values: impl Iterator<Item = (u64, f64)>) -> Vec<Point> {
         let none = Point { low: f64::MAX, ..Point::default() };
         let mut all = vec![(0u64, none); self.count()];

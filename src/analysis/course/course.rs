@@ -1,5 +1,5 @@
-//! Reading what the report shows, into memory that does not grow with the length of the run but
-//! for its counters.
+//! Reads the data of a report. Except for counters, its memory does not grow with the length of the
+//! run.
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -16,37 +16,37 @@ use crate::stats::{
     Counter, History, Metric, OpenSessions, RunSummary, Second, Verdict, each_interval,
 };
 
-/// Columns of what is shown over time by histograms: 30 KiB each.
+/// Maximum number of columns for histograms over time, at 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
 
 /// A data folder.
 pub struct SourceFolder {
     /// The path of the folder.
     pub path: PathBuf,
-    /// What is taken of it, Unix s.
+    /// The part of the span with data of this folder, in Unix seconds.
     span: Range<u64>,
-    /// Accepted messages of the span.
+    /// Messages accepted in the span.
     pub messages: u64,
-    /// Unix s, ascending, and connections open at the end of that second.
+    /// Connections open at the end of each second that has an entry; Unix seconds, ascending.
     pub open_connections: Vec<(u64, u64)>,
 }
 
-/// Recipient domains that are named.
+/// Maximum number of recipient domains shown.
 const DOMAINS_SHOWN: usize = 15;
 
 /// A run or a mark.
 pub struct RunEvent {
-    /// Unix s.
+    /// The start, in Unix seconds.
     pub from: f64,
-    /// The end in Unix s; `None`: a mark, or a run that is under way.
+    /// The end in Unix seconds; `None` for a mark, or a run in progress.
     pub until: Option<f64>,
-    /// A run, not a mark.
+    /// True for a run, false for a mark.
     pub is_run: bool,
-    /// The run's name, or the mark's text.
+    /// The name of the run, or the text of the mark.
     pub text: String,
 }
 
-/// What was recorded in a span of time.
+/// The recordings of one bucket.
 pub struct TimeColumn {
     /// Transaction times, us.
     pub transactions: Histogram<u64>,
@@ -54,11 +54,11 @@ pub struct TimeColumn {
     pub longest_round_us: u64,
 }
 
-/// All that is known of a run.
+/// All data of a report.
 pub struct ReportData {
-    /// What was recorded.
+    /// The recordings.
     pub history: History,
-    /// What it comes to.
+    /// The summary of the recordings.
     pub summary: RunSummary,
     /// What limited the run.
     pub verdict: Verdict,
@@ -66,24 +66,24 @@ pub struct ReportData {
     pub open_sessions: OpenSessions,
     /// The folders.
     pub sources: Vec<SourceFolder>,
-    /// Messages of the logs that are not in the statistics; `None`: unknown.
+    /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub problems: Vec<String>,
-    /// Over `columns`; `None`: nothing was recorded.
+    /// The buckets of `columns`; `None` if nothing was recorded.
     pub timeline: Option<TimeBuckets>,
-    /// One for each bucket of `timeline`.
+    /// One column per bucket of `timeline`.
     pub columns: Vec<TimeColumn>,
     /// Events by time, including those outside the span.
     pub events: Vec<RunEvent>,
-    /// The domains of the recipients; the error says why they are not known.
+    /// The recipient domains; the error says why they are unknown.
     pub domains: Result<GroupTable, String>,
 }
 
 impl ReportData {
     /// Reads all folders and merges them.
     ///
-    /// `sent_field`: the header field by which transit times are computed.
+    /// `sent_field` is the header field for transit times.
     pub fn gather(
         selection: FolderSpans<'_>,
         sent_field: Option<&str>,
@@ -121,8 +121,8 @@ impl ReportData {
         Ok(run)
     }
 
-    /// From the first to the last second in which a client did anything, Unix s: that sinkd itself
-    /// was awake before and after is not the run.
+    /// Returns the span from the first to the last second in which a client was active, in Unix
+    /// seconds. Seconds in which only sinkd was active are not part of the run.
     pub fn span(&self) -> Option<Range<u64>> {
         let mut active = self.history.seconds.iter().filter(|(_, second)| is_active(second));
         let (first, _) = active.next()?;
@@ -139,7 +139,7 @@ impl ReportData {
             let take = |metric, second, histogram: &Histogram<u64>| {
                 let column = &mut columns[buckets.index(second)];
                 match metric {
-                    // Refused only if it is beyond the bounds: the history says so already.
+                    // Values beyond the bound are dropped; the history already reports those.
                     Metric::Transaction => drop(column.transactions.add(histogram)),
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
@@ -156,9 +156,10 @@ impl ReportData {
     }
 }
 
-/// Runs and marks of all folders, by time.
+/// Returns the runs and marks of all folders, by time.
 fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, Error> {
-    // Apart: as a float, nanoseconds are not exact, and a whole second must be one.
+    // Seconds and nanoseconds are converted separately, so that a whole second stays exact as a
+    // float.
     let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
     let mut events = Vec::new();
     for folder in folders {
@@ -181,7 +182,7 @@ fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, Error> {
     Ok(events)
 }
 
-/// Read from envelopes: the index has words, and knows neither domains nor times.
+/// Reads the domains from envelopes: the index knows words, but neither domains nor times.
 fn domains(
     selection: FolderSpans<'_>,
     sent_field: Option<&str>,
@@ -196,7 +197,7 @@ fn domains(
     found.map(|found| found.table).map_err(|error| error.sentence())
 }
 
-/// What two spans have in common.
+/// Returns the intersection of two spans.
 fn both(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
     let start = one.start.max(other.start);
     start..one.end.min(other.end).max(start)
