@@ -1,4 +1,4 @@
-//! What was recorded in a span, of one folder or of many merged.
+//! Statistics recorded in a span, of one folder or merged from several.
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -15,43 +15,43 @@ use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
 
-/// How long a claim waits for messages that are in the log and not yet in the figures: the second
-/// under way, and what a busy machine may need more.
+/// How long claims wait for messages that are in the log but not yet in the figures: the current
+/// second, plus a margin for a busy machine.
 const PATIENCE_OF_CLAIMS: Duration = Duration::from_secs(3);
 
-/// A run, merged.
+/// The merged statistics of a run.
 pub struct RunStatistics {
-    /// What was recorded.
+    /// The recordings.
     pub history: History,
-    /// What it comes to.
+    /// The summary of the recordings.
     pub summary: RunSummary,
     /// What limited the run.
     pub verdict: Verdict,
-    /// Sessions that were open at the end of the span.
+    /// Sessions open at the end of the span.
     pub open_sessions: OpenSessions,
-    /// Messages that the logs hold and the statistics don't; `None` where that is unknown.
+    /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,
     /// Transit times of the messages in the logs; `None` without --sent-field.
     pub transit: Option<OverallTransit>,
 }
 
 impl RunStatistics {
-    /// What was recorded in folders that must have statistics: a claim about figures that do not
-    /// exist is no answer. Waits up to two seconds for what is being written down at the moment.
+    /// Returns the statistics of folders that must have some: a claim about figures that do not
+    /// exist has no answer. Waits up to two seconds for statistics that are still being written.
     ///
-    /// Errors, beside what can't be read: a folder that is not there, or has no statistics.
+    /// Errors: a folder can't be read, does not exist, or has no statistics.
     pub fn of_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         RunStatistics::of(selection)
     }
 
-    /// Returns statistics for claims and reports, which are made once. Where a sinkd runs, this
-    /// waits until the second under way is written down (up to three seconds); then up to three
-    /// more while the log has messages that the figures lack.
+    /// Returns statistics for claims and reports, which are made once. If a sinkd is running, this
+    /// waits until the current second is written (up to three seconds), and then up to three more
+    /// while the log holds messages that the figures lack.
     pub fn of_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        // What comes while it waits may never end: nothing waits for it.
+        // Messages that arrive during the wait are not waited for, because that might never end.
         let accepted = accepted(selection);
         let second_ends = clock.now().as_secs() + 1;
         for (folder, span) in selection.parts() {
@@ -64,8 +64,8 @@ impl RunStatistics {
         RunStatistics::summed(selection, history, not_recorded)
     }
 
-    /// Reads what was recorded, if anything was. Waits up to two seconds for what is being written
-    /// down at the moment.
+    /// Reads the statistics if there are any. Waits up to two seconds for statistics that are still
+    /// being written.
     pub fn of(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let FolderSpans { spans, clock, .. } = selection;
         let (read, accepted) = (|| read(selection), || accepted(selection));
@@ -74,7 +74,8 @@ impl RunStatistics {
         RunStatistics::summed(selection, history, not_recorded)
     }
 
-    /// Why figures lack messages that the log has; `None`: they lack none, as far as is known.
+    /// Returns why the figures lack messages that the log holds; `None` if they are known to lack
+    /// none.
     pub fn lacking(&self) -> Option<String> {
         self.not_recorded.filter(|n| *n > 0).map(|n| {
             let lacking = counted(n, "message is", "messages are");
@@ -92,7 +93,7 @@ impl RunStatistics {
     ) -> Result<RunStatistics, Error> {
         let summary = RunSummary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
-        // Several machines have no ceiling in common.
+        // Folders of several machines have no common ceiling.
         if let [folder] = selection.folders
             && !history.is_of_sender()
             && let Some(calibration) = Calibration::read(folder)
@@ -105,7 +106,7 @@ impl RunStatistics {
     }
 }
 
-/// Connections that were open when the last second of each folder was written down.
+/// Returns the connections that were open when the last second of each folder was written.
 fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Error> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
@@ -122,10 +123,10 @@ fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Err
     Ok(open)
 }
 
-/// The counters of a folder in a span (Unix ns). Waits up to two seconds for what is being written
-/// down.
+/// Reads the counters of a folder for a span in Unix ns. Waits up to two seconds for statistics
+/// that are still being written.
 ///
-/// Errors: its statistics can't be read.
+/// Errors: the statistics can't be read.
 pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<History, Error> {
     let (folders, spans) = ([folder.to_owned()], [span.clone()]);
     let selection = FolderSpans { folders: &folders, spans: &spans, clock };
@@ -146,14 +147,14 @@ fn read(selection: FolderSpans<'_>) -> Result<History, Error> {
     Ok(history)
 }
 
-/// What the logs know to have been accepted. A second that was not over when sinkd was killed has
-/// no line in the statistics; its messages are in the log.
+/// Returns the accepted messages that the logs know of. When sinkd is killed, the current second is
+/// missing from the statistics, but its messages are in the log.
 fn accepted(selection: FolderSpans<'_>) -> Option<u64> {
     selection.parts().map(|(path, span)| accepted_in(path, span)).sum()
 }
 
-/// What the log of a folder knows to have been accepted. In a part of time that is less than what
-/// was accepted: neither what was removed or pruned nor what was only counted has a time.
+/// Returns the accepted messages that the log of a folder knows of. For a limited span, messages
+/// that were removed, pruned or only counted are missing, because the log keeps no time for them.
 fn accepted_in(path: &Path, span: &Range<u64>) -> Option<u64> {
     let folder = Folder::open(path).ok()?;
     if *span != (0..u64::MAX) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::words::rfc3339;
 use crate::stats::{Counter, History};
 
-/// Limit of empty intervals in a row; longer pauses are skipped.
+/// Maximum number of consecutive empty intervals; longer pauses are skipped.
 const EMPTY_INTERVALS_MAX: u64 = 10_000;
 
 /// An interval: an object of `sinkctl stats --interval --json`. Keys keep their meaning.
@@ -18,7 +18,7 @@ pub struct IntervalRow {
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Their size.
+    /// Their size in bytes.
     pub bytes: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
@@ -26,15 +26,16 @@ pub struct IntervalRow {
     pub connections: u64,
     /// Connections greeted with 421.
     pub turned_away: u64,
-    /// Open at the end of its last second with anything.
+    /// Connections open at the end of the last second that has an entry.
     pub open_connections: u64,
     /// Rate of accepted messages.
     pub messages_per_s: f64,
-    /// Highest busy share of the busiest event loop.
+    /// The highest busy share of the busiest event loop.
     pub busy_share_max: f64,
 }
 
-/// Intervals of `length` seconds, from the first to the last with anything, empty ones included.
+/// Returns the intervals of `length` seconds from the first entry to the last, including empty
+/// ones.
 pub fn intervals(history: &History, length: u64) -> impl Iterator<Item = IntervalRow> {
     let mut rows: BTreeMap<u64, IntervalRow> = BTreeMap::new();
     for (second, counts) in &history.seconds {

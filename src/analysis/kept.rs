@@ -1,4 +1,4 @@
-//! What clients kept to, and what of it is not on record.
+//! The limits that clients kept to, and which connections were not recorded.
 use std::ops::Range;
 use std::time::Duration;
 
@@ -24,30 +24,29 @@ pub fn window(text: &str) -> Result<u64, Unexpected> {
     seconds.filter(|seconds| (1..=WINDOW_S_MAX).contains(seconds)).ok_or_else(error)
 }
 
-/// Limits of a span, beside what else is known of it.
+/// The limits that clients kept to in a span, and what is known about gaps in the record.
 pub struct KeptLimits {
-    /// Figures of each client, and of all.
+    /// The figures of each client and of all clients.
     pub limits: SenderLimits,
-    /// First and last tenth of a second with an accepted message, of the Unix epoch.
+    /// The first and last tenth of a second with an accepted message, counted from the Unix epoch.
     pub span_tenths: Option<(u64, u64)>,
-    /// Lengths of windows, s, the shortest first.
+    /// The lengths of the windows in seconds, ascending.
     pub windows_s: Vec<u64>,
-    /// Forward-paths of each message, of all clients.
+    /// Forward-paths per message, over all clients.
     pub recipients: Percentiles,
-    /// Connections that were greeted with 421: they count for no client.
+    /// Connections greeted with 421; they count for no client.
     pub turned_away: u64,
-    /// Accepted messages that no connection on record has.
+    /// Accepted messages that belong to no recorded connection.
     pub messages_not_on_record: u64,
-    /// Times that a connection was not recorded.
+    /// How often a connection could not be recorded.
     lost: u64,
-    /// Why figures lack messages that the log has.
+    /// Why the figures lack messages that the log holds.
     lacking: Option<String>,
     is_of_sender: bool,
 }
 
 impl KeptLimits {
-    /// Reads what was recorded of connections. `gathered`: statistics of the
-    /// same selection.
+    /// Reads the records of connections. `gathered` has the statistics of the same selection.
     ///
     /// Errors: a file cannot be read.
     pub fn of(
@@ -78,12 +77,12 @@ impl KeptLimits {
         })
     }
 
-    /// Why figures may be too low, or are about nothing: the second under way may lack, too.
+    /// Returns why the figures may be too low or empty, the missing current second included.
     pub fn gap_until_now(&self) -> Option<String> {
         self.lacking.clone().or_else(|| self.gap())
     }
 
-    /// Why what was recorded may be too low, or is about nothing.
+    /// Returns why the records may be incomplete or empty.
     pub fn gap(&self) -> Option<String> {
         if self.is_of_sender {
             return Some(
@@ -117,7 +116,7 @@ impl KeptLimits {
     }
 }
 
-/// Percentiles are true within 1 %; the highest number is known exactly.
+/// Limits percentiles, which are accurate within 1%, to the maximum, which is exact.
 fn bounded(p: Percentiles, max: u64) -> Percentiles {
     let [p50, p90, p99, p99_9] = [p.p50, p.p90, p.p99, p.p99_9].map(|n| n.min(max));
     Percentiles { p50, p90, p99, p99_9, p99_99: p.p99_99.min(max), max: p.max.min(max), ..p }

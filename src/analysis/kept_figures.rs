@@ -1,4 +1,4 @@
-//! What clients kept to, as `--json` has it.
+//! The limits that clients kept to, as in `--json`.
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -11,21 +11,21 @@ use crate::stats::{ClientLimits, Distribution, Percentiles};
 /// `sinkctl limits --json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 pub struct LimitFigures<'a> {
-    /// Why figures may be too low, or are about nothing; null: they are whole.
+    /// Why the figures may be too low or empty; null if they are complete.
     pub gap: Option<String>,
-    /// Connections greeted with 421: not among those below.
+    /// Connections greeted with 421; they are not among those below.
     pub turned_away: u64,
-    /// Accepted messages that no connection on record has.
+    /// Accepted messages that belong to no recorded connection.
     pub messages_not_on_record: u64,
-    /// Recipients of each message, of all clients.
+    /// Recipients per message, over all clients.
     pub recipients_per_message: &'a Percentiles,
     /// All clients together.
     pub all: ClientFigures<'a>,
-    /// Clients, those with the most connections at once first.
+    /// The clients, ordered by concurrent connections, the highest first.
     pub clients: Vec<ClientFigures<'a>>,
 }
 
-/// One client, or all.
+/// The figures of one client, or of all.
 #[derive(Debug, Serialize)]
 pub struct ClientFigures<'a> {
     /// The client's address, or "unix"; absent in the figures of all clients.
@@ -33,47 +33,47 @@ pub struct ClientFigures<'a> {
     pub client: Option<String>,
     /// Connections that were open in the span.
     pub connections: u64,
-    /// Connections among them that began before the span.
+    /// Those of them that began before the span.
     pub began_before: u64,
-    /// Connections among them that began before the oldest record.
+    /// Those of them that began before the oldest record.
     pub without_beginning: u64,
-    /// Connections among them that were still open at the end of the span.
+    /// Those of them still open at the end of the span.
     pub open_at_end: u64,
-    /// Connections among them that were cut off when sinkd was killed.
+    /// Those of them cut off when sinkd was killed.
     pub cut_off: u64,
-    /// Connections that ended in the span and on which no message was accepted.
+    /// Connections that ended in the span without an accepted message.
     pub without_message: u64,
     /// Accepted messages.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Forward-paths of the message with most of them.
+    /// Forward-paths of the message with the most.
     pub recipients_per_message_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Connections open at once.
+    /// Concurrent connections.
     pub open_at_once: &'a Distribution,
-    /// RFC 3339: when the most were open first; null: none was.
+    /// When the maximum was first reached (RFC 3339); null if no connection was open.
     pub peak_at: Option<String>,
-    /// Accepted messages of each connection.
+    /// Accepted messages per connection.
     pub messages_per_connection: &'a Distribution,
-    /// For each length of a window.
+    /// Figures for each length of a window.
     pub windows: Vec<WindowFigures<'a>>,
 }
 
-/// Windows of one length.
+/// Figures for windows of one length.
 #[derive(Debug, Serialize)]
 pub struct WindowFigures<'a> {
-    /// The length.
+    /// The length in seconds.
     pub seconds: u64,
-    /// Accepted messages in a window.
+    /// Accepted messages per window.
     pub messages: &'a Distribution,
-    /// Connections that began in a window.
+    /// Connections opened per window.
     pub connections_opened: &'a Distribution,
 }
 
 impl KeptLimits {
-    /// The limits in `--json`.
+    /// Returns the limits for `--json`.
     pub fn figures(&self) -> LimitFigures<'_> {
         let limits = &self.limits;
         let client = |(address, limits)| {
@@ -123,12 +123,13 @@ impl<'a> ClientFigures<'a> {
     }
 }
 
-/// When the most connections were open first, RFC 3339; `None`: none was.
+/// Returns when the maximum of concurrent connections was first reached (RFC 3339); `None` if no
+/// connection was open.
 pub fn peak_at(limits: &ClientLimits) -> Option<String> {
     (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
 }
 
-/// The name of a client; clients without an address came over a Unix socket.
+/// Returns the name of a client; a client without an address used a Unix socket.
 pub fn client_name(address: Option<IpAddr>) -> String {
     address.map_or("unix".into(), |address| address.to_string())
 }

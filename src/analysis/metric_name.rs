@@ -1,21 +1,21 @@
-//! The names of metrics on the command line: the same for `stats --metric` and for claims.
+//! The names of metrics on the command line, for `stats --metric` and for claims.
 use super::nearest::unknown_of_many;
 use super::unexpected::Unexpected;
 use crate::stats::Metric;
 
-/// A metric by its name, with or without the unit of time at its end.
+/// Returns the metric with this name; the unit of time at the end may be missing.
 pub fn metric(name: &str) -> Option<Metric> {
     Metric::of(name).or_else(|| Metric::of(&format!("{name}_us")))
 }
 
-/// The names of all metrics.
+/// Returns the names of all metrics.
 pub fn metrics() -> impl Iterator<Item = &'static str> {
     Metric::ALL.iter().map(|metric| metric.tag())
 }
 
-/// A metric, or one of the names in `others`.
+/// Returns the metric with this name.
 ///
-/// Errors: a sentence with the nearest names.
+/// Errors: a sentence with the most similar names among the metrics and `others`.
 pub fn metric_or(name: &str, others: &[&'static str]) -> Result<Metric, Unexpected> {
     let known = || others.iter().copied().chain(metrics());
     metric(name).ok_or_else(|| unknown_of_many("metric", name, known(), "sinkctl stats --metrics"))

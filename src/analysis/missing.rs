@@ -1,4 +1,5 @@
-//! Messages that were accepted and whose envelope is no longer in the log: never left out silently.
+//! Messages that were accepted, but whose envelope is no longer in the log. They are never left out
+//! silently.
 use std::ops::Range;
 use std::time::Duration;
 
@@ -11,23 +12,23 @@ use super::written::{WRITTEN_WITHIN, wait_until_written};
 use crate::stats::Counter;
 use serde::Serialize;
 
-/// In `--json`. Keys keep their meaning.
+/// Counts of missing messages, for `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
 pub struct MissingMessages {
-    /// All of them; null: unknown.
+    /// The total; null if unknown.
     pub messages: Option<u64>,
-    /// Storage mode `none`. Null for a span of time, as these messages have none; `removed` and
-    /// `pruned` are null there, too.
+    /// Messages with storage mode `none`. Null for a span of time, because these messages have no
+    /// time; so are `removed` and `pruned`.
     only_counted: Option<u64>,
     removed: Option<u64>,
     pruned: Option<u64>,
-    /// Slot or envelope can't be read.
+    /// Messages whose slot or envelope can't be read.
     damaged: u64,
 }
 
 impl MissingMessages {
-    /// `spans`: of each source, Unix ns. Of all of time the logs say how many there are; of a part
-    /// of it only statistics do, and not why.
+    /// `spans` has the span of each source, in Unix ns. For all of time, the logs have the number
+    /// of missing messages; for a limited span, only statistics have it, without the reasons.
     pub fn of(
         sources: &[LogSource],
         spans: &[Range<u64>],
@@ -37,7 +38,7 @@ impl MissingMessages {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
             return Ok(MissingMessages::of_all(sources, unread));
         }
-        // Where nothing has ever gone, nothing of this span has.
+        // If nothing was ever removed, nothing of this span was.
         let gone = MissingMessages::of_all(sources, unread).messages;
         if gone == Some(unread.damaged) {
             return Ok(MissingMessages {
@@ -77,8 +78,8 @@ impl MissingMessages {
         }
     }
 
-    /// The sentence for a person; `None`: nothing is missing. `place`: what they are missing from,
-    /// such as "in this table".
+    /// Returns a sentence about the missing messages; `None` if there are none. `place` is where
+    /// they are missing, such as "in this table".
     pub fn sentence(&self, place: &str) -> Option<String> {
         let Some(messages) = self.messages else {
             return Some(format!(
@@ -105,8 +106,8 @@ impl MissingMessages {
     }
 }
 
-/// The part of a span that statistics have. Of one that is over that is all of it, for which we
-/// wait; else what is older than they take to be written down.
+/// Returns the part of a span that statistics cover. If the span is over, that is all of it, and
+/// this waits for it; otherwise it is the part old enough to be written.
 fn written(span: &Range<u64>, clock: &dyn Clock) -> Range<u64> {
     let now = clock.now();
     if Duration::from_nanos(span.end) <= now {

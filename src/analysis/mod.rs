@@ -1,10 +1,10 @@
-//! What a data folder can be asked, answered in types and without printing: rows, one message,
-//! statistics of a span, groups of its messages, transit times, limits that clients kept, claims,
-//! comparisons, what a report draws, and what the log of a sender claims.
+//! Answers questions about data folders, in types and without printing: rows, one message,
+//! statistics of a span, groups of messages, transit times, limits that clients kept, claims,
+//! comparisons, data of reports, audits, and the claims of sender logs.
 //!
 //! This room reads folders through `log` and `stats`, and knows neither flags nor output. Callers
-//! pass folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where
-//! something may take long.
+//! pass the folders, each with a span (`FolderSpans`), a clock to wait by, and a callback for
+//! progress.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 pub mod audit;

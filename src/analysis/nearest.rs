@@ -1,18 +1,17 @@
-//! Which known word was meant by one that is not known.
+//! Finds the known word that an unknown word was probably meant to be.
 use super::unexpected::Unexpected;
 
-/// Limit of words that a sentence names.
+/// Maximum number of words that a sentence names.
 const NEAREST_MAX: usize = 3;
 
-/// The known word that is most like `word`, if one is like it at all.
+/// Returns the known word most similar to `word`, if any is similar.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest_of(word, known).into_iter().next()
 }
 
-/// Words that are like `word`, the most alike first.
+/// Returns the words similar to `word`, the most similar first.
 fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    /// The threshold that clap uses for flags: words below it have little more than letters in
-    /// common.
+    /// The threshold that clap uses for flags; less similar words share little more than letters.
     const ALIKE_MIN: f64 = 0.7;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
@@ -21,7 +20,7 @@ fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&
     found.into_iter().map(|(_, known)| known).collect()
 }
 
-/// Returns the sentence about an unknown word. `what`: the kind of word.
+/// Returns the sentence about an unknown word. `what` is the kind of word.
 pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Unexpected {
     let known: Vec<&str> = known.into_iter().collect();
     let error = Unexpected::new(format!("a {what} ({})", known.join(", ")), word);
@@ -31,8 +30,8 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
-/// Returns the sentence about an unknown word where there are too many known words to name them
-/// all: the sentence names those that are like `word`. `list`: the command that prints all of them.
+/// Returns the sentence about an unknown word if there are too many known words to name: it names
+/// only similar ones. `list` is the command that prints all of them.
 pub fn unknown_of_many<'a>(
     what: &str,
     word: &str,

@@ -1,22 +1,22 @@
-//! Questions to folders from which segments are pruned while they are read.
+//! Repeats questions to folders whose segments are pruned during reading.
 use crate::log::reader::{Folder, ReadError};
 
-/// Attempts at an answer: each found that everything was pruned before it could be read.
+/// Maximum number of attempts; in each, everything was pruned before it could be read.
 pub const ATTEMPTS_MAX: u32 = 10;
 
-/// What one attempt returned.
+/// The result of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// There is something in it.
+    /// The answer has content.
     Answered,
-    /// There is nothing in it, perhaps because everything was pruned.
+    /// The answer is empty, perhaps because everything was pruned.
     Empty,
 }
 
-/// What all attempts together returned.
+/// The result of all attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempts {
-    /// The last attempt is the answer, be it empty.
+    /// The last attempt has the answer, which may be empty.
     Answered,
     /// There is no answer: segments are pruned faster than they can be read.
     Outpaced,

@@ -1,4 +1,4 @@
-//! A run or a mark of a folder as a row.
+//! The row of a run or a mark.
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,28 +14,28 @@ use crate::stats::Counter;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum RunRow {
-    /// A span of time with a name.
+    /// A named span of time.
     Run {
-        /// Unlike any other's in the folder.
+        /// The name, unique in the folder.
         name: String,
         /// The start of the run, RFC 3339.
         from: String,
-        /// The end of the run; null: it is under way.
+        /// The end of the run; null while it is in progress.
         until: Option<String>,
-        /// Accepted messages, as statistics have them.
+        /// Accepted messages, according to the statistics.
         messages: u64,
     },
-    /// A moment with a text.
+    /// A labeled moment.
     Mark {
-        /// RFC 3339.
+        /// The time, RFC 3339.
         at: String,
-        /// As the user wrote it.
+        /// The text of the user.
         text: String,
     },
 }
 
 impl RunRow {
-    /// Waits up to two seconds for statistics that are being written down.
+    /// Makes the row of a run. Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: the statistics of `folder` can't be read.
     pub fn of_run(folder: &Path, run: &Run, clock: &dyn Clock) -> Result<RunRow, Error> {
@@ -48,7 +48,7 @@ impl RunRow {
         })
     }
 
-    /// A mark as a row.
+    /// Makes the row of a mark.
     pub fn of_mark(mark: &Mark) -> RunRow {
         RunRow::Mark { at: rfc3339(mark.at_ns), text: mark.text.clone() }
     }

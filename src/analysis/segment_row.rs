@@ -1,48 +1,48 @@
-//! A segment of a folder as a row.
+//! The row of a segment.
 use serde::Serialize;
 
 use super::words::rfc3339;
 use crate::log::State;
 use crate::log::reader::{Folder, ReadError, SegmentSummary};
 
-/// Bytes of a slot (docs/segment-format.md).
+/// The size of a slot in bytes (docs/segment-format.md).
 const SLOT_BYTES: u64 = 64;
-/// Bytes of the header pages: they are neither record nor slot.
+/// The size of the header pages in bytes; they hold neither records nor slots.
 const HEADER_BYTES: u64 = 8192;
 
 /// A segment: an object of `sinkctl segments --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentRow {
-    /// The segment's number: in an ID, the part before the colon.
+    /// The number of the segment: the part of an ID before the colon.
     pub segment: u32,
     /// "open", "sealed" or "suspect".
     pub state: &'static str,
     /// The worker that wrote it.
     pub worker: u32,
-    /// Which start of sinkd made it.
+    /// The start of sinkd that made it, numbered from 1.
     pub start: u32,
-    /// Messages that can be read.
+    /// Readable messages.
     pub messages: u64,
-    /// Accepted without a slot.
+    /// Accepted messages without a slot.
     pub only_counted: u64,
-    /// Published slots.
+    /// The number of published slots.
     pub slots: u32,
-    /// Length of the file.
+    /// The size of the file.
     pub bytes: u64,
     /// Bytes of records and slots.
     pub used_bytes: u64,
-    /// Bytes between records that belong to none; null while it is open.
+    /// Unused bytes between records; null while the segment is open.
     pub hole_bytes: Option<u64>,
-    /// When its first message arrived, RFC 3339; null without messages.
+    /// The time of the first message, RFC 3339; null without messages.
     pub first: Option<String>,
     /// The time of the last message.
     pub last: Option<String>,
-    /// Slots that were lost in a crash.
+    /// Slots lost in a crash.
     pub lost: u32,
 }
 
 impl SegmentRow {
-    /// `report` gets what can't be read of an open segment, whose slots are all read.
+    /// All slots of an open segment are read; `report` gets those that can't be read.
     pub fn of(
         folder: &Folder,
         summary: &SegmentSummary,
@@ -78,7 +78,7 @@ impl SegmentRow {
     }
 }
 
-/// Bytes of the records of an open segment: its totals are written when it is sealed.
+/// Adds up the records of an open segment, because totals are written only when it is sealed.
 fn record_bytes(folder: &Folder, number: u32, report: &mut dyn FnMut(ReadError)) -> u64 {
     let segment = match folder.segment(number) {
         Ok(segment) => segment,

@@ -1,22 +1,22 @@
-//! What is read: folders, each with a span of time.
+//! The data to read: folders, each with a span of time.
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::clock::Clock;
 
-/// Folders, each with a span of time, and the clock to wait by.
+/// Folders with spans, and a clock to wait by.
 #[derive(Clone, Copy)]
 pub struct FolderSpans<'a> {
     /// Data folders.
     pub folders: &'a [PathBuf],
-    /// The span in each folder, Unix ns; `0..u64::MAX` is all of time.
+    /// The span in each folder, in Unix ns; `0..u64::MAX` is all of time.
     pub spans: &'a [Range<u64>],
-    /// Shows whether a span is over.
+    /// The clock that shows whether a span is over.
     pub clock: &'a dyn Clock,
 }
 
 impl FolderSpans<'_> {
-    /// Each folder with its span.
+    /// Returns each folder with its span.
     pub fn parts(&self) -> impl Iterator<Item = (&Path, &Range<u64>)> {
         self.folders.iter().map(PathBuf::as_path).zip(self.spans)
     }

@@ -3,15 +3,15 @@
 /// The property by which messages are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupBy {
-    /// The listener: its name, or its address as configured.
+    /// The name of the listener, or its address as configured.
     Listener,
-    /// The client's address without its port; `unix` over a Unix socket.
+    /// The client's address without its port; `unix` for a Unix socket.
     Client,
     /// The domain of a recipient, in lower case.
     RcptDomain,
-    /// The user that the client authenticated as; empty: it did not.
+    /// The user that the client authenticated as; empty without authentication.
     User,
-    /// Nothing: all messages are in one group.
+    /// All messages are in one group.
     Nothing,
 }
 

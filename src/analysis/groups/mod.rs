@@ -1,4 +1,5 @@
-//! Messages of a log by listener, client or recipient domain. Workers record nothing for it.
+//! Groups the messages of a log by listener, client, user or recipient domain. Reads the log, so
+//! workers record nothing for it.
 mod by;
 mod names;
 mod reading;
@@ -18,42 +19,43 @@ use crate::log::reader::Folder;
 use names::{Groups, TopGroups};
 use reading::{GroupCounts, GroupCriteria};
 
-/// Times that a log is read which loses all of it to pruning meanwhile.
+/// Maximum number of attempts to read a log; an attempt fails if pruning removes all of the log
+/// meanwhile.
 const TRIES_MAX: u32 = 10;
 
-/// A question to a log.
+/// A request for a table of groups.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupQuestion<'a> {
-    /// What makes a group.
+    /// The property by which messages are grouped.
     pub by: GroupBy,
-    /// Groups that the table names.
+    /// Maximum number of groups that the table names.
     pub shown: usize,
-    /// The header field with the time at which a message was sent.
+    /// The header field with the sending time.
     pub sent_field: Option<&'a str>,
 }
 
-/// A table, and what it was made of.
+/// A table of groups, and how complete it is.
 pub struct GroupAnswer {
-    /// What was found.
+    /// The table.
     pub table: GroupTable,
-    /// Messages that are not in it, as they can't be read.
+    /// Messages that are not in the table because they can't be read.
     pub damaged: u64,
-    /// Why, for the first of them.
+    /// Why they can't be read; the first reasons only.
     pub damage: Vec<String>,
-    /// Each time, all of it was pruned before it could be read.
+    /// True if in every attempt everything was pruned before it could be read.
     pub is_outpaced: bool,
     sources: Vec<LogSource>,
 }
 
 impl GroupAnswer {
-    /// The folders as they were read.
+    /// Returns the folders that were read.
     pub fn folders(&self) -> impl Iterator<Item = &Folder> {
         self.sources.iter().map(|source| &source.folder)
     }
 }
 
-/// Reads what the log has of a span. `watch` gets how many messages are done, and of how many, ten
-/// times a second.
+/// Groups the messages of a span. `watch` gets the number of messages done and in total, ten times
+/// a second.
 ///
 /// Costs about 1 us a message and core. Errors: a folder has no log, or can't be read.
 pub fn find(
@@ -63,7 +65,8 @@ pub fn find(
 ) -> Result<GroupAnswer, Error> {
     let GroupQuestion { by, shown, sent_field } = question;
     let asks = GroupCriteria { by, sent_field };
-    // Whole seconds, as all statistics: both agree on what belongs to a span.
+    // The spans are widened to whole seconds, as in all statistics, so that both cover the same
+    // messages.
     let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
     let in_seconds = FolderSpans { spans: &spans, ..selection };
     let mut sources = LogSource::open_all(in_seconds)?;
@@ -83,7 +86,7 @@ pub fn find(
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
 
-/// Counts once, and where there are more names than memory for them a second time those shown.
+/// Counts once; if there are too many names for the memory, counts the shown names a second time.
 fn count(
     sources: &[LogSource],
     asks: GroupCriteria<'_>,

@@ -1,9 +1,9 @@
-//! Messages by name, in bounded memory whatever names there are.
+//! Counts messages by name, in bounded memory whatever the names are.
 //!
-//! Up to [`TIMES_MAX`] names one pass tells everything. Up to [`NAMES_MAX`] it tells who is shown;
-//! they are then counted again, with their times, by [`Groups::of`] their names. Beyond, those with
-//! the fewest messages are forgotten, and how many messages a forgotten name may have had is known:
-//! a name that has more is never lost.
+//! Up to [`TIMES_MAX`] names, one pass counts everything. Up to [`NAMES_MAX`] names, the first pass
+//! finds the names to show, and a second pass counts those with their times ([`Groups::of`]).
+//! Beyond that, the names with the fewest messages are dropped. The maximum number of messages of a
+//! dropped name is known, so a name with more messages is never dropped.
 use std::collections::HashMap;
 
 use crate::smtp::deviation::{Deviation, Deviations};
@@ -12,67 +12,67 @@ use hdrhistogram::Histogram;
 
 use super::super::transit::{TransitSample, TransitTally};
 
-/// Limit of names that are counted separately: some 30 MB of memory a thread, 150 MB if all are as
-/// long as a path may be; 8 MB more if all break rules.
+/// Maximum number of names that are counted separately: about 30 MB of memory per thread, 150 MB if
+/// all names have the maximum length of a path, and 8 MB more if all have deviations.
 pub const NAMES_MAX: usize = 100_000;
-/// Names with transaction times: 30 KiB each, and 40 KiB more with transit times. More names than
-/// this are never shown.
+/// Maximum number of names with transaction times, at 30 KiB each, and 40 KiB more with transit
+/// times. It is also the maximum number of names that are shown.
 pub const TIMES_MAX: usize = 500;
 
-/// What there is to know of one message.
+/// The facts about one message that groups count.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupedMessage {
-    /// Forward-paths that belong to the group.
+    /// Number of forward-paths that belong to the group.
     pub recipients: u64,
     pub bytes: u64,
     pub transaction_us: u64,
-    /// Rules that it broke.
+    /// The deviations of the message.
     pub deviations: Deviations,
-    /// `None` without a field to read.
+    /// `None` if no header field is read.
     pub transit: Option<TransitSample>,
 }
 
-/// Messages that broke each kind of rule, in the order of the kinds.
+/// Number of messages with each kind of deviation, in the order of the kinds.
 pub type Broken = [u64; Deviation::ALL.len()];
 
-/// Messages with something in common.
+/// The counts of one group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupTally {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
-    /// `None`: not of all of them.
+    /// `None` if some times of the group are unknown.
     pub times: Option<Box<Histogram<u64>>>,
-    /// `None` without a field to read, and where `times` is.
+    /// `None` if no header field is read, or if `times` is `None`.
     pub transits: Option<Box<TransitTally>>,
-    /// `None`: they broke none.
+    /// `None` if there are no deviations.
     pub broken: Option<Box<Broken>>,
 }
 
-/// Groups by name.
+/// The groups by name.
 #[derive(Debug, Clone)]
 pub struct Groups {
     named: HashMap<Box<[u8]>, GroupTally>,
-    /// Messages of other names; without times where names may still be added.
+    /// Messages of all other names; without times while names may still be added.
     others: GroupTally,
-    /// No other names are added.
+    /// True if no further names are added.
     is_closed: bool,
     names_max: usize,
-    /// A forgotten name had at most this number of messages when it was last forgotten.
+    /// The maximum number of messages that a dropped name had when it was dropped.
     forgotten_max: u64,
 }
 
 /// The groups with the most messages, and the rest.
 #[derive(Debug)]
 pub struct TopGroups {
-    /// Most messages first.
+    /// Named groups, most messages first.
     pub named: Vec<(Box<[u8]>, GroupTally)>,
     pub others: GroupTally,
-    /// Names in `others`, and the most messages that one of them may have had. `None`: there were
-    /// too many to tell.
+    /// The number of names in `others`; `None` if there were too many to count.
     pub others_names: Option<u64>,
+    /// The maximum number of messages of any of these names.
     pub others_messages_max: u64,
-    /// Everything was counted, times included.
+    /// Whether everything was counted, including times.
     pub is_complete: bool,
 }
 
@@ -123,7 +123,7 @@ impl GroupTally {
 }
 
 impl Groups {
-    /// Returns empty groups for any names.
+    /// Returns empty groups that accept any names.
     pub fn new() -> Groups {
         Groups::with_names_max(NAMES_MAX)
     }
@@ -144,7 +144,7 @@ impl Groups {
         Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }
     }
 
-    /// Counts a message. Costs a look-up; now and then, beyond the bound, a pass over all names.
+    /// Counts a message. Costs a lookup, and beyond the bound an occasional pass over all names.
     pub fn add(&mut self, name: &[u8], one: &GroupedMessage) {
         if let Some(group) = self.named.get_mut(name) {
             return group.add(one);
@@ -159,7 +159,7 @@ impl Groups {
         self.named.insert(name.into(), group);
     }
 
-    /// Forgets the half of the names with the fewest messages, once there are too many.
+    /// Drops the half of the names with the fewest messages, if there are too many.
     fn make_room(&mut self) {
         if self.named.len() < self.names_max {
             return;
@@ -173,7 +173,7 @@ impl Groups {
         self.forgotten_max += *few;
     }
 
-    /// Adds what another thread counted.
+    /// Adds the counts of another thread.
     pub fn merge(&mut self, other: Groups) {
         for (name, group) in other.named {
             match self.named.get_mut(&name) {
@@ -188,7 +188,7 @@ impl Groups {
         self.forgotten_max += other.forgotten_max;
     }
 
-    /// The groups with the most messages, at most `shown`; equal ones by name.
+    /// Returns the groups with the most messages, at most `shown`; equal ones are ordered by name.
     pub fn into_top(self, shown: usize) -> TopGroups {
         let (is_closed, forgotten_max) = (self.is_closed, self.forgotten_max);
         let mut named: Vec<(Box<[u8]>, GroupTally)> = self.named.into_iter().collect();
@@ -240,7 +240,7 @@ mod tests {
         };
         let mut top = groups.into_top(1);
         assert_eq!((figures(&top.named[0].1), figures(&top.others)), ((2, 0), (0, 1)));
-        // A group that lacks the times of some of its messages has none of them.
+        // A group that lacks the times of some messages drops the others.
         let rest = GroupTally { messages: 1, ..GroupTally::default() };
         top.others.merge(&rest);
         assert!(top.others.times.is_none() && top.others.transits.is_none());
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(top.others.times.unwrap().len(), TIMES_MAX as u64);
     }
 
-    /// A sender that makes up a domain for each recipient hides no other sender.
+    /// A sender that makes up a domain for each recipient can't hide other senders.
     #[test]
     fn a_name_with_more_messages_than_were_forgotten_is_never_lost() {
         let mut parts = [Groups::with_names_max(100), Groups::with_names_max(100)];

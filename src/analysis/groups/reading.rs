@@ -1,5 +1,4 @@
-//! Counts what slots and envelopes of whole spans say. Payload is read through for the checksum
-//! alone.
+//! Counts from the slots and envelopes of spans. Payloads are read only for their checksum.
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -15,30 +14,30 @@ use super::names::{GroupedMessage, Groups};
 use crate::log::reader::Damage;
 use crate::smtp::envelope::{self, Client, Decoded};
 
-/// What was read.
+/// The result of reading.
 #[derive(Debug)]
 pub struct GroupCounts {
     pub groups: Groups,
-    /// Transit times of all messages, each once; `None` without a field to read.
+    /// Transit times; each message counts once. `None` if no header field is read.
     pub transits: Option<Box<TransitTally>>,
-    /// Messages with an envelope, each once.
+    /// Messages with an envelope; each counts once.
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
-    /// Unix time of the first and the last, ns; `None`: there is none.
+    /// Unix times of the first and the last message, in ns; `None` if there are no messages.
     pub times_ns: Option<(u64, u64)>,
     pub unread: Unread,
 }
 
-/// What makes a group, and which header field says when a message was sent.
+/// The property by which messages are grouped, and the header field with the sending time.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupCriteria<'a> {
     pub by: GroupBy,
     pub sent_field: Option<&'a str>,
 }
 
-/// Counts all messages of `sources` into copies of `groups`. `watch` gets how many are done, and of
-/// how many. Costs about 1 us a message and core, and reading all of it.
+/// Counts all messages of `sources` into copies of `groups`. `watch` gets the number of messages
+/// done and in total. Costs about 1 us a message and core, and reading all of the log.
 pub fn count(
     sources: &[LogSource],
     asks: GroupCriteria<'_>,
@@ -102,7 +101,7 @@ impl MessageVisitor for GroupCounter<'_> {
             None => (segment.envelope(slot, &mut self.envelope)?, &[][..]),
             Some(_) => segment.record_start(slot, HEADER_BYTES_MAX, &mut self.envelope)?,
         };
-        // A session encodes neither what can't be decoded nor a message without recipients.
+        // Sessions never write an envelope that can't be decoded or has no recipients.
         let Some(decoded) = envelope::decode(bytes).ok().filter(|e| e.recipients_count() > 0)
         else {
             return Ok(Understood::No);
@@ -134,11 +133,11 @@ impl MessageVisitor for GroupCounter<'_> {
     }
 }
 
-/// The names of the groups that a message belongs to; its buffers are used again.
+/// The names of the groups of one message. Buffers are reused.
 #[derive(Debug, Default)]
 struct MessageGroups {
     text: Vec<u8>,
-    /// In `text`, one for each recipient, or one for all.
+    /// Places in `text`: one for each recipient, or one for all.
     places: Vec<(Range<usize>, u64)>,
 }
 
@@ -171,7 +170,7 @@ impl MessageGroups {
         self.places.push((from..self.text.len(), recipients));
     }
 
-    /// Each name once, and the recipients that have it.
+    /// Returns each name once, with its number of recipients.
     fn each(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let name = |place: &(Range<usize>, u64)| &self.text[place.0.clone()];
         let equal = self.places.chunk_by(move |a, b| name(a) == name(b));
@@ -179,7 +178,7 @@ impl MessageGroups {
     }
 }
 
-/// Empty: a client that is not known.
+/// Returns the name of a client; empty if the client is unknown.
 fn client(client: Option<Client>) -> String {
     match client {
         Some(Client::Unix) => "unix".to_owned(),

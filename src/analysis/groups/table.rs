@@ -15,27 +15,27 @@ const TENTH_NS: u64 = 100_000_000;
 /// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
 pub struct GroupTable {
-    /// What makes a group: a name of [`GroupBy`](super::GroupBy).
+    /// The property of the groups: a name of [`GroupBy`](super::GroupBy).
     pub by: &'static str,
-    /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
+    /// The time of the first message (RFC 3339), to a tenth of a second; null if there is none.
     pub from: Option<String>,
     /// The time of the last message.
     pub until: Option<String>,
-    /// Between them: what rates are over.
+    /// The seconds between the two, on which rates are based.
     pub seconds: f64,
-    /// Messages in the table, each once.
+    /// Messages in the table; each counts once.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
     /// Their octets.
     pub bytes: u64,
-    /// Most messages first.
+    /// The named groups, most messages first.
     pub groups: Vec<GroupRow>,
-    /// What is not shown; null: nothing.
+    /// The groups that are not named; null if there are none.
     pub others: Option<OtherGroups>,
     /// Messages that are not in the table.
     pub missing: MissingMessages,
-    /// Transit times of all messages, each once; only with --sent-field.
+    /// Transit times; each message counts once. Only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<OverallTransit>,
 }
@@ -43,26 +43,26 @@ pub struct GroupTable {
 /// A group with its name.
 #[derive(Debug, Serialize)]
 pub struct GroupRow {
-    /// "" for recipients without a domain, and for clients that are not known.
+    /// The name; "" for recipients without a domain and for unknown clients.
     pub name: String,
-    /// What it comes to.
+    /// The figures of the group.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
-/// All groups that are not shown.
+/// All groups that are not named.
 #[derive(Debug, Serialize)]
 pub struct OtherGroups {
-    /// Number of these groups; null: more names than could be counted separately.
+    /// The number of these groups; null if there are more names than can be counted separately.
     pub groups: Option<u64>,
-    /// Upper bound on the messages of each of these groups.
+    /// The maximum number of messages of any of these groups.
     pub messages_max: u64,
-    /// What they come to together.
+    /// The figures of all of them together.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
-/// What a group comes to.
+/// The figures of a group.
 #[derive(Debug, Serialize)]
 pub struct GroupFigures {
     /// Accepted messages.
@@ -71,21 +71,21 @@ pub struct GroupFigures {
     pub recipients: u64,
     /// Octets of the messages.
     pub bytes: u64,
-    /// Mean over `seconds`.
+    /// The mean rate over `seconds`.
     pub messages_per_s: f64,
-    /// Share of all messages in the table.
+    /// The share of all messages in the table.
     pub share: f64,
-    /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
+    /// Messages with a tolerated deviation, by kind; kinds without messages are left out.
     pub deviations: BTreeMap<&'static str, u64>,
     /// Times of transactions, us.
     pub transaction_us: Percentiles,
-    /// Only with --sent-field.
+    /// Transit times; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<TransitFigures>,
 }
 
 impl GroupTable {
-    /// The table of what was counted.
+    /// Makes the table from the counts.
     pub fn of(
         asks: GroupCriteria<'_>,
         counted: &GroupCounts,
@@ -129,7 +129,7 @@ impl GroupTable {
 }
 
 impl GroupFigures {
-    /// `messages`: all in the table, of which there is one at least, in `seconds`.
+    /// `messages` is the total of the table, at least 1, received in `seconds`.
     fn of(group: &GroupTally, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);

@@ -1,4 +1,4 @@
-//! One message: which one is meant, and everything that is known of it.
+//! Single messages: finding the newest one, and everything known about a message.
 mod newest;
 mod part_row;
 mod stored;

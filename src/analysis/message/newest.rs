@@ -2,8 +2,8 @@
 use super::super::retry::{Attempt, Attempts, retry_while_pruned};
 use crate::log::reader::{Folder, Latest, ReadError};
 
-/// Returns the newest message whose record can be read, and why newer ones can't; `None`: all of
-/// the folder was pruned before it could be read.
+/// Returns the newest message whose record can be read, and why newer ones can't; `None` if
+/// everything was pruned before it could be read.
 ///
 /// Errors: the folder can't be read.
 pub fn newest(folder: &mut Folder) -> Result<Option<Latest>, ReadError> {

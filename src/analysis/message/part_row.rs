@@ -1,4 +1,4 @@
-//! A MIME part, as `--json` has it.
+//! A MIME part, as in `--json`.
 use serde::Serialize;
 
 use crate::mime::part::{Part, PartKind};
@@ -6,24 +6,24 @@ use crate::mime::part::{Part, PartKind};
 /// A part of a message. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartRow {
-    /// Parts are numbered from 1.
+    /// The number of the part, from 1.
     pub number: usize,
-    /// Number of multiparts and messages around it.
+    /// The number of enclosing multiparts and messages.
     pub depth: usize,
-    /// Such as `text/plain`.
+    /// The content type, such as `text/plain`.
     pub content_type: String,
-    /// As the part names it.
+    /// The charset that the part declares.
     pub charset: Option<String>,
-    /// Such as `attachment`.
+    /// The disposition, such as `attachment`.
     pub disposition: Option<String>,
-    /// Length after its transfer encoding is removed.
+    /// The length after decoding the transfer encoding.
     pub decoded_bytes: usize,
-    /// As the sender chose it: not safe as a path.
+    /// The file name that the sender chose; not safe as a path.
     pub file_name: Option<String>,
 }
 
 impl PartRow {
-    /// `number`: from 1.
+    /// `number` counts from 1.
     pub fn new(number: usize, part: &Part<'_>) -> PartRow {
         PartRow {
             number,
@@ -37,7 +37,7 @@ impl PartRow {
     }
 }
 
-/// Returns the bytes of content; a multipart has none beside its parts.
+/// Returns the decoded length of the content; 0 for a multipart, whose content is its parts.
 pub fn decoded_bytes(part: &Part<'_>) -> usize {
     match part.kind {
         PartKind::Multipart => 0,

@@ -1,4 +1,4 @@
-//! Everything that is known of one message: envelope, header, parts.
+//! Everything known about one message: envelope, header fields, parts.
 use serde::Serialize;
 
 use super::super::rows::{EnvelopeRow, FinalReply};
@@ -11,16 +11,16 @@ use crate::mime::part::parts;
 use crate::smtp::envelope::{self, DecodeError};
 use crate::smtp::proxy::ClientTls;
 
-/// Maximum number of parts listed; mail made to break parsers may have thousands.
+/// Maximum number of listed parts; hostile mail may have thousands.
 const PARTS_MAX: usize = 200;
 
-/// A message, as `sinkctl show --json` prints it. Keys keep their meaning.
+/// A message, as in `sinkctl show --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct Message {
     /// The envelope, as in a listing.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
-    /// Bytes of the message that are stored; null: the whole message.
+    /// The number of stored bytes; null if the message is stored whole.
     pub stored_bytes: Option<u32>,
     /// The client's name in EHLO, HELO or LHLO, as sent.
     pub helo: String,
@@ -28,7 +28,7 @@ pub struct Message {
     pub protocol: String,
     /// The listener's address, as configured.
     pub listener_address: String,
-    /// The client's TLS, as a PROXY header told it.
+    /// The client's TLS, as reported by a PROXY header.
     pub proxy_tls: Option<ProxyTlsRow>,
     /// Parameters of MAIL, as sent.
     pub mail_parameters: String,
@@ -36,9 +36,9 @@ pub struct Message {
     pub recipients: Vec<RecipientRow>,
     /// Each header field as name and value, in order; values are unfolded and decoded.
     pub headers: Vec<(String, String)>,
-    /// At most 200.
+    /// The parts, at most 200.
     pub parts: Vec<PartRow>,
-    /// Number of parts; there may be more if it is 10000.
+    /// The number of parts; at 10000, counting stops.
     pub parts_total: usize,
 }
 
@@ -51,18 +51,18 @@ pub struct RecipientRow {
     pub parameters: String,
 }
 
-/// The client's TLS with its proxy.
+/// The TLS between the client and its proxy.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProxyTlsRow {
-    /// Such as "TLSv1.3"; "" if the proxy did not say.
+    /// The version, such as "TLSv1.3"; "" if the proxy did not report it.
     pub version: String,
-    /// In OpenSSL's spelling; "" if the proxy did not say.
+    /// The cipher in OpenSSL's spelling; "" if the proxy did not report it.
     pub cipher: String,
-    /// The name that the client asked for (SNI); "" without one.
+    /// The server name that the client requested (SNI); "" if there was none.
     pub server_name: String,
-    /// The common name of the client's certificate; "" without one.
+    /// The common name of the client's certificate; "" if there was none.
     pub common_name: String,
-    /// The client presented a certificate, and the proxy verified it.
+    /// Whether the client presented a certificate that the proxy verified.
     pub verified: bool,
 }
 
@@ -79,10 +79,10 @@ impl ProxyTlsRow {
 }
 
 impl Message {
-    /// `envelope`: as it is stored. `octets`: the message, or what is stored of it.
+    /// `envelope` is the stored envelope; `octets` is the message, or its stored part.
     ///
-    /// Costs a look at the structure, and decoding each part. Errors: the envelope can't be
-    /// decoded, as a newer version wrote it.
+    /// Costs parsing the structure and decoding each part. Errors: the envelope can't be decoded,
+    /// because a newer version wrote it.
     pub fn new(
         slot: &Slot,
         envelope: &[u8],

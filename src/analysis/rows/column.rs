@@ -1,4 +1,4 @@
-//! The cells of a row: what CSV has of a message, by the names of the keys of `--json`.
+//! The columns of CSV output, named after the keys of `--json`.
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use super::super::unexpected::Unexpected;
 use super::envelope_row::TlsRow;
 use super::row::MessageRow;
 
-/// Separates the values of a list in a cell.
+/// The separator between the values of a list in a cell.
 const SEPARATOR: char = ';';
 
-/// One column: a key of the table *message* in docs/json.md, `tls.version` for keys of the object
-/// `tls`.
+/// A column: a key of the table *message* in docs/json.md. Keys of the object `tls` are written as
+/// `tls.version`.
 #[derive(Clone, Copy)]
 pub struct Column {
     name: &'static str,
@@ -55,23 +55,24 @@ const COLUMNS: &[Column] = &[
     Column { name: "sequence", cell: |row| row.contents.sequence.map_or("".into(), number) },
 ];
 
-/// What a person or a join asks for first; the envelope in detail is there on request.
+/// The columns that people and joins need most often; further columns of the envelope can be
+/// chosen.
 const USUAL: &str = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,\
                      message_id,content_hash,sequence";
 
-/// The columns of a table, in their order; each at most once.
+/// The columns of a table in order, each at most once.
 #[derive(Debug, Clone)]
 pub struct Columns(Vec<Column>);
 
 impl Columns {
-    /// The columns where none are chosen; with the folder where there are several.
+    /// Returns the default columns; with several folders, that includes `folder`.
     pub fn usual(folders: usize) -> Columns {
         let folder = if folders > 1 { "folder," } else { "" };
         format!("{folder}{USUAL}").parse().expect("the usual columns are columns")
     }
 
-    /// The same columns for rows of one recipient each: its path stands in `rcpt_to` as it was
-    /// sent, because it is compared with lists.
+    /// Returns the same columns for rows of one recipient each. `rcpt_to` then holds the path
+    /// exactly as it was sent, because it is compared with lists.
     pub fn per_recipient(mut self) -> Columns {
         for column in self.0.iter_mut().filter(|column| column.name == "rcpt_to") {
             column.cell = |row| row.envelope.rcpt_to.first().map_or("".into(), |path| path.into());
@@ -79,18 +80,18 @@ impl Columns {
         self
     }
 
-    /// The names, for the header.
+    /// Returns the names, for the header line.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.0.iter().map(|column| column.name)
     }
 
-    /// The cells of a row, unquoted. Null is empty text; the values of a list are separated by
-    /// `;`, with a backslash before a `;` or a backslash inside a value.
+    /// Returns the unquoted cells of a row. Null is an empty cell. The values of a list are
+    /// separated by `;`; a backslash precedes each `;` or backslash within a value.
     ///
-    /// Cells are what the mail says, octet for octet, also where a spreadsheet takes them for a
-    /// formula (`=`, `+`, `-`, `@`). A quote before them would make `=tag@example.org` another
-    /// address, and a join with a sender's list would report it missing. What opens the file
-    /// decides: DuckDB runs no cell, and spreadsheets import columns as text when told to.
+    /// Cells contain exactly what the mail says, even if a spreadsheet would take that for a
+    /// formula (`=`, `+`, `-`, `@`). A quote before it would turn `=tag@example.org` into another
+    /// address, which a join with a sender's list would report as missing. The program that opens
+    /// the file decides: DuckDB runs no formulas, and spreadsheets can import columns as text.
     pub fn cells<'a>(&'a self, row: &'a MessageRow) -> impl Iterator<Item = Cow<'a, str>> {
         self.0.iter().map(|column| (column.cell)(row))
     }
@@ -132,7 +133,7 @@ fn tls<'a>(row: &'a MessageRow, cell: fn(&'a TlsRow) -> Cow<'a, str>) -> Cow<'a,
     row.envelope.tls.as_ref().map_or("".into(), cell)
 }
 
-/// The values of a list in one cell. They stay exact: what separates values is escaped in them.
+/// Returns the values of a list as one cell, with separators inside values escaped.
 fn list<S: AsRef<str>>(values: &[S]) -> Cow<'_, str> {
     let is_plain = |value: &S| !value.as_ref().contains([SEPARATOR, '\\']);
     match values {
@@ -202,7 +203,7 @@ mod tests {
         MessageRow { folder: text("one"), envelope, contents }
     }
 
-    /// Keys and their values, as cells.
+    /// Flattens keys and values into cells.
     fn flat(at: &str, value: &Value, found: &mut Vec<(String, String)>) {
         let cell = match value {
             Value::Object(object) => {

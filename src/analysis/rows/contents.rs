@@ -1,4 +1,4 @@
-//! What is written in a message, and where that is known from.
+//! The content of a message that rows show, and where it is read from.
 use std::io;
 
 use serde::Serialize;
@@ -8,18 +8,19 @@ use crate::index::{self, IndexedContent, Lookup};
 use crate::log::Slot;
 use crate::log::reader::{Folder, ReadError, Segment};
 
-/// What is written in a message; null where that is not known. Keys keep their meaning.
+/// The content of a message; null where it is unknown. Keys keep their meaning.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Contents {
     /// The first Subject field, decoded.
     pub subject: Option<String>,
     /// The first Message-ID field, without angle brackets.
     pub message_id: Option<String>,
-    /// Names of attached files.
+    /// The names of attached files.
     pub file_names: Option<Vec<String>>,
-    /// Equal for copies of the same content: 32 hexadecimal digits.
+    /// A hash that is equal for copies of the same content: 32 hexadecimal digits.
     pub content_hash: Option<String>,
-    /// The number in the header field that the index knows of; null without any.
+    /// The number in the header field that the index keeps (`--sequence-field`); null if there is
+    /// none.
     pub sequence: Option<u64>,
 }
 
@@ -35,21 +36,21 @@ impl From<IndexedContent> for Contents {
     }
 }
 
-/// Where the contents of messages are read.
+/// Where to read the content of messages.
 pub enum ContentSource {
-    /// In the index, where the message is indexed: the message itself is not read.
+    /// In the index if the message is indexed; the message itself is then not read.
     Index(Lookup),
-    /// In the message: costs a few microseconds for each.
+    /// In the message, which costs a few microseconds each.
     Message(Box<MessageReader>),
 }
 
 impl ContentSource {
-    /// The index of `folder`.
+    /// Reads the content from the index of `folder`.
     pub fn index(folder: &Folder) -> ContentSource {
         ContentSource::Index(Lookup::new(folder.path()))
     }
 
-    /// The messages of `folder`.
+    /// Reads the content from the messages of `folder`.
     ///
     /// Errors: the settings of the index can't be read.
     pub fn message(folder: &Folder) -> io::Result<ContentSource> {

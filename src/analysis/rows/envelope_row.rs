@@ -1,4 +1,4 @@
-//! What slot and envelope say of a message, as `--json` has it.
+//! The row of an envelope and its slot, as in `--json`.
 use std::collections::HashSet;
 
 use serde::Serialize;
@@ -18,36 +18,36 @@ pub struct EnvelopeRow {
     pub received_at: String,
     /// The reverse-path without its brackets; "" is the null reverse-path.
     pub mail_from: String,
-    /// Forward-paths as sent, in order, repeats kept.
+    /// Forward-paths as sent, in order, with repetitions.
     pub rcpt_to: Vec<String>,
-    /// Bytes of the message, stored or not.
+    /// The size of the message in bytes, whether it is stored or not.
     pub size: u32,
-    /// What is stored of it: "full", "headers" or "envelope".
+    /// The stored part: "full", "headers" or "envelope".
     pub store: &'static str,
     /// Some of "chunked", "headers-only", "envelope-only", "reply-not-sent".
     pub flags: Vec<&'static str>,
-    /// Rules that the sender broke, and that were tolerated, by name (docs/conformance.md).
+    /// The tolerated deviations, by name (docs/conformance.md).
     pub deviations: Vec<&'static str>,
     /// The final reply.
     pub reply: String,
-    /// MAIL to end of data, microseconds.
+    /// The time from MAIL to the end of data, in us.
     pub transaction_us: u32,
-    /// Names the session; the same for all messages of a connection. Text, because JavaScript
-    /// rounds numbers above 2^53.
+    /// Identifies the session, which is the same for all messages of a connection. A string,
+    /// because JavaScript rounds numbers above 2^53.
     pub session: String,
-    /// Address of the client; "" if it is not known.
+    /// The client's address; "" if it is unknown.
     pub client: String,
-    /// Address of who connected, where PROXY or XCLIENT named the client.
+    /// The address that connected, if PROXY or XCLIENT named another client.
     pub peer: Option<String>,
-    /// Name of the listener, or its address as configured if it has no name.
+    /// The name of the listener, or its configured address if it has no name.
     pub listener: String,
     /// Name of the sink (`--name`).
     pub sink: Option<String>,
     /// The user that the client authenticated as.
     pub user: Option<String>,
-    /// The mechanism by which it did.
+    /// The mechanism of that authentication.
     pub auth: Option<String>,
-    /// The TLS under which the message came.
+    /// The TLS of the session.
     pub tls: Option<TlsRow>,
 }
 
@@ -58,13 +58,13 @@ pub struct TlsRow {
     pub version: String,
     /// The cipher suite, as IANA spells it.
     pub cipher: String,
-    /// The name that the client asked for (SNI).
+    /// The server name that the client requested (SNI).
     pub server_name: Option<String>,
     /// The subject of the client's certificate.
     pub client_subject: Option<String>,
-    /// The client continued an earlier session.
+    /// Whether the client resumed an earlier session.
     pub resumed: bool,
-    /// The time of the handshake, us.
+    /// The duration of the handshake, in us.
     pub handshake_us: u32,
 }
 
@@ -82,27 +82,27 @@ impl TlsRow {
     }
 }
 
-/// Whether the client got the final reply.
+/// Whether the final reply was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalReply {
-    /// As far as sinkd knows.
+    /// It was sent, as far as sinkd knows.
     Sent,
     /// A note in the log says that the 250 could not be sent.
     Unsent,
 }
 
 impl FinalReply {
-    /// `noted`: the messages that notes in the log are about.
+    /// `noted` has the messages whose reply was not sent, according to notes in the log.
     pub fn of(slot: &Slot, noted: &HashSet<MessageId>) -> FinalReply {
         if noted.contains(&slot.id()) { FinalReply::Unsent } else { FinalReply::Sent }
     }
 }
 
 impl EnvelopeRow {
-    /// `envelope`: as it is stored.
+    /// `envelope` is the stored envelope.
     pub fn new(slot: &Slot, envelope: &[u8], reply: FinalReply) -> EnvelopeRow {
         let facts = &slot.facts();
-        // An envelope of a newer writer lists as an empty one; `verify` says more.
+        // An envelope that a newer version wrote is listed as empty; `verify` reports it.
         let envelope = envelope::decode(envelope).ok();
         let paths = envelope.iter().flat_map(|e| e.recipients());
         let [class, subject, detail] = facts.enhanced;

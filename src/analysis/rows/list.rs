@@ -1,4 +1,4 @@
-//! Messages of several folders in the order of their arrival.
+//! Lists the messages of several folders in order of arrival.
 use super::contents::ContentSource;
 use super::merged::{Merged, TimeOrder};
 use super::reader::RowReader;
@@ -6,20 +6,20 @@ use super::row::MessageRow;
 use crate::log::Slot;
 use crate::log::reader::{Folder, Page, ReadError, Span};
 
-/// Which messages are listed, and in which order.
+/// The messages to list, and their order.
 #[derive(Debug, Clone, Copy)]
 pub struct ListQuery<'a> {
     /// The span of time in each folder.
     pub spans: &'a [Span],
-    /// Which message comes first.
+    /// Whether the oldest or the newest message comes first.
     pub order: TimeOrder,
-    /// Number of messages to skip first.
+    /// The number of messages to skip first.
     pub offset: u64,
-    /// Number of messages to return; `None`: all.
+    /// The maximum number of messages; `None` for all.
     pub limit: Option<u64>,
 }
 
-/// Rows one after another: an iterator that holds one row, and a page of slots of each folder.
+/// An iterator over rows. It holds one row, and a page of slots per folder.
 pub struct RowList<'a> {
     slots: Box<dyn Iterator<Item = (usize, Result<Slot, ReadError>)> + 'a>,
     readers: Vec<RowReader<'a>>,
@@ -29,15 +29,17 @@ pub struct RowList<'a> {
     is_cut: bool,
 }
 
-/// The time by which a slot is sorted; a slot that can't be read comes at once.
+/// Returns the time by which a slot is sorted; `None` for a slot that can't be read, which comes
+/// immediately.
 fn received_at_ns(slot: &Result<Slot, ReadError>) -> Option<u64> {
     Some(slot.as_ref().ok()?.facts().received_at_ns)
 }
 
 impl<'a> RowList<'a> {
-    /// `sources`: where each folder's contents are read. `names`: each folder's name in the rows.
+    /// `sources` says where the content is read in each folder; `names` has the folder names for
+    /// the rows.
     ///
-    /// Costs little per segment, and a binary search where a span cuts through one. Errors: a
+    /// Costs little per segment, and a binary search if a span cuts through a segment. Errors: a
     /// folder can't be read.
     pub fn open(
         folders: &'a [Folder],
@@ -45,7 +47,8 @@ impl<'a> RowList<'a> {
         names: &[Option<String>],
         query: ListQuery<'_>,
     ) -> Result<RowList<'a>, ReadError> {
-        // Skipping in one folder costs nothing; rows of several are skipped one by one.
+        // Skipping costs nothing in a single folder; the rows of several folders are skipped one by
+        // one.
         let is_one = folders.len() == 1;
         let (inside, outside) = if is_one { (query.offset, 0) } else { (0, query.offset) };
         let (mut pages, mut readers, mut messages) = (Vec::<Page<'a>>::new(), Vec::new(), 0);
@@ -72,7 +75,7 @@ impl<'a> RowList<'a> {
         })
     }
 
-    /// Returns the notes that can't be read, each with the number of its folder, once.
+    /// Returns, once, the notes that can't be read, each with the number of its folder.
     pub fn take_damage(&mut self) -> Vec<(usize, ReadError)> {
         let readers = self.readers.iter_mut().enumerate();
         readers
@@ -80,19 +83,20 @@ impl<'a> RowList<'a> {
             .collect()
     }
 
-    /// The number of rows returned so far, those that can't be read included.
+    /// Returns the number of rows returned so far, unreadable ones included.
     pub fn returned(&self) -> u64 {
         self.returned
     }
 
-    /// The number of messages in the spans, skipped ones included, if the limit has cut the list.
+    /// Returns the number of messages in the spans, skipped ones included, if the limit shortened
+    /// the list.
     pub fn cut_of(&self) -> Option<u64> {
         self.is_cut.then_some(self.messages)
     }
 }
 
 impl Iterator for RowList<'_> {
-    /// The number of the folder, and its message, or why that can't be read.
+    /// The number of the folder, and the message or the reason why it can't be read.
     type Item = (usize, Result<MessageRow, ReadError>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -102,7 +106,7 @@ impl Iterator for RowList<'_> {
                 self.is_cut = true;
                 return None;
             }
-            // A message that was pruned meanwhile takes no place in the list.
+            // A message that was pruned meanwhile does not count toward the limit.
             if let Some(row) = slot.and_then(|slot| self.readers[n].read(&slot)).transpose() {
                 self.returned += 1;
                 return Some((n, row));

@@ -1,4 +1,4 @@
-//! The messages of several folders that a query matches.
+//! Finds the messages of several folders that match a query.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,39 +8,39 @@ use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, Searching};
 use crate::log::reader::{Folder, Span};
 
-/// What is searched for in all folders.
+/// A search of all folders.
 #[derive(Debug, Clone, Copy)]
 pub struct MatchQuery<'a> {
-    /// The query as it is put to each folder.
+    /// The query, parsed for each folder.
     pub queries: &'a [Query],
     /// The span of time in each folder.
     pub spans: &'a [Span],
-    /// Number of newest matches to return; `None`: all. 0: only count them.
+    /// The maximum number of matches, newest first; `None` for all, 0 to only count them.
     pub limit: Option<u64>,
-    /// Leave out messages that are not indexed, and count them.
+    /// Skips messages that are not indexed, and counts them.
     pub indexed_only: bool,
-    /// Ends the search early when it is set.
+    /// Ends the search early once it is set.
     pub stop: &'a Arc<AtomicBool>,
 }
 
 /// The matches in all folders.
 #[derive(Debug, Default)]
 pub struct Matches {
-    /// The newest first, each with the number of its folder.
+    /// Matches with the number of their folder, newest first.
     pub hits: Vec<(usize, Hit)>,
-    /// Number of matches; with a limit above 0, of those that were seen.
+    /// The number of matches; with a limit above 0, of the matches seen.
     pub count: u64,
     /// Why the answer may be incomplete.
     pub left_out: Omissions,
-    /// For each folder, segments whose index is unusable: their mail itself was searched.
+    /// For each folder, the segments whose index is unusable and whose mail was searched instead.
     pub unusable: Vec<Vec<u32>>,
-    /// Number of messages that were searched.
+    /// The number of searched messages.
     pub searched: u64,
 }
 
 impl Matches {
     /// Searches all folders on all cores. `watch` gets the number of searched messages of a folder,
-    /// and the number of its messages, ten times a second.
+    /// and the total of that folder, ten times a second.
     pub fn find(
         folders: &[Folder],
         query: MatchQuery<'_>,
@@ -53,7 +53,7 @@ impl Matches {
         for ((folder, text), span) in folders.iter().zip(query.queries).zip(query.spans) {
             let progress = Searching { stop: query.stop.clone(), ..Searching::default() };
             let messages = folder.messages();
-            // Partner: the additions in `index::search`; a number, and nothing beside it.
+            // Pairs with the additions in `index::search`. Only the number itself is shared.
             let searched = || progress.messages.load(Ordering::Relaxed);
             let found = watched(
                 || watch(searched(), messages),
@@ -66,7 +66,7 @@ impl Matches {
             all.searched += searched();
         }
         all.hits = Merged::new(hits, TimeOrder::NewestFirst, newest).collect();
-        // Each folder may have as many as are wanted of all.
+        // Each folder may have returned the full limit.
         all.hits.truncate(limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
         all
     }

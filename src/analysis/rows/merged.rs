@@ -1,4 +1,4 @@
-//! Several lists as one, by time.
+//! Merges several lists into one, by time.
 use std::iter::Peekable;
 
 /// Which time comes first.
@@ -10,23 +10,23 @@ pub enum TimeOrder {
     NewestFirst,
 }
 
-/// Merges several lists into one by the time of each head; each list keeps its own order.
+/// Merges lists by the time of their first items; each list keeps its own order.
 pub struct Merged<I: Iterator, F> {
     parts: Vec<Peekable<I>>,
     order: TimeOrder,
-    /// Returns the time of an item, ns; `None`: it comes at once.
+    /// Returns the time of an item in ns; `None` for an item that comes immediately.
     time: F,
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Merged<I, F> {
-    /// `time` returns the time of an item, ns; `None`: the item comes at once.
+    /// `time` returns the time of an item in ns; `None` for an item that comes immediately.
     pub fn new(parts: Vec<I>, order: TimeOrder, time: F) -> Merged<I, F> {
         Merged { parts: parts.into_iter().map(Iterator::peekable).collect(), order, time }
     }
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Iterator for Merged<I, F> {
-    /// An item, with the number of its part.
+    /// The number of the list, and the item.
     type Item = (usize, I::Item);
 
     fn next(&mut self) -> Option<(usize, I::Item)> {
@@ -59,7 +59,7 @@ mod tests {
             merge(&[&[4, 1], &[3, 2]], TimeOrder::NewestFirst),
             [(0, 4), (1, 3), (1, 2), (0, 1)]
         );
-        // A clock that was put back; an item without a time.
+        // A clock that was set back, and an item without a time.
         assert_eq!(merge(&[&[5, 1], &[2]], oldest), [(1, 2), (0, 5), (0, 1)]);
         assert_eq!(merge(&[&[5], &[0, 7]], oldest), [(1, 0), (0, 5), (1, 7)]);
         assert_eq!(merge(&[], oldest), []);

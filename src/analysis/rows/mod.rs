@@ -1,5 +1,5 @@
-//! Messages of one folder or of several as rows: in the order of their arrival, or those that a
-//! query matches. A reader holds one row at a time, whatever the number of messages.
+//! Messages of one or more folders as rows, in order of arrival or as matches of a query. Reading
+//! holds one row at a time, whatever the number of messages.
 mod column;
 mod contents;
 mod envelope_row;

@@ -1,4 +1,4 @@
-//! A query as it is put to each of several folders.
+//! Parses a query for several folders.
 use std::io;
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::index::query::{Query, QueryError};
 use crate::log::Runs;
 use crate::log::reader::Folder;
 
-/// Why a query can't be put to a folder.
+/// Why a query can't be parsed for a folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuestionError {
@@ -15,21 +15,21 @@ pub enum QuestionError {
     Runs {
         /// The folder.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The text is not a query.
     #[error("{error}\n{}", error.pointed_out(text))]
     Syntax {
-        /// What is wrong, and where.
+        /// The error and its position.
         error: QueryError,
         /// The query.
         text: String,
     },
 }
 
-/// Parses `text` for each folder: a run may be named in one of them alone. Times such as `10m`
-/// count back from `now_ns` (Unix ns).
+/// Parses `text` once for each folder, because a run may exist in only one of them. Ages such as
+/// `10m` count back from `now_ns` (Unix ns).
 ///
 /// Errors: the runs can't be read; the text is not a query.
 pub fn parse_queries(
@@ -41,7 +41,7 @@ pub fn parse_queries(
     (0..folders.len()).map(|n| parse(text, now_ns, &runs_for(&all, n))).collect()
 }
 
-/// Parses `text` for one folder; everything else as for several.
+/// Parses `text` for one folder, in the same way.
 pub fn parse_query(folder: &Folder, text: &str, now_ns: u64) -> Result<Query, QuestionError> {
     parse(text, now_ns, &runs_of(folder)?)
 }
@@ -56,7 +56,8 @@ fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QuestionError> {
     Query::parse(text, now_ns, runs).map_err(error)
 }
 
-/// The runs that may be meant in folder `n`: its own, then those that only others have.
+/// Returns the runs that a query of folder `n` can name: its own, then those that only other
+/// folders have.
 fn runs_for(all: &[Runs], n: usize) -> Runs {
     let mut runs = all[n].clone();
     for run in all.iter().flat_map(|runs| &runs.runs) {

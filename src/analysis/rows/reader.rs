@@ -7,11 +7,11 @@ use super::row::MessageRow;
 use crate::log::reader::{Folder, ReadError};
 use crate::log::{MessageId, Slot};
 
-/// Reads rows of one folder; its buffers are used again for each.
+/// A reader of one folder. Its buffers are reused for each row.
 pub struct RowReader<'a> {
     folder: &'a Folder,
     contents: &'a mut ContentSource,
-    /// The folder's name in the rows.
+    /// The name of the folder in rows.
     name: Option<String>,
     noted: HashSet<MessageId>,
     damage: Vec<ReadError>,
@@ -19,9 +19,9 @@ pub struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// `name`: the folder's name in the rows, where there are several folders.
+    /// `name` is the name of the folder in rows, if there are several folders.
     ///
-    /// Errors: a segment with notes about messages can't be read.
+    /// Errors: a segment with notes can't be read.
     pub fn new(
         folder: &'a Folder,
         contents: &'a mut ContentSource,
@@ -38,12 +38,13 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    /// Returns the notes that can't be read, once: rows may lack that a reply was not sent.
+    /// Returns, once, the notes that can't be read; rows may then not show that a reply was not
+    /// sent.
     pub fn take_damage(&mut self) -> Vec<ReadError> {
         std::mem::take(&mut self.damage)
     }
 
-    /// Reads the message of `slot`; `None`: it was pruned meanwhile, which the folder has counted.
+    /// Reads the message of `slot`. `None` if it was pruned meanwhile; the folder counts those.
     ///
     /// Errors: the message is damaged or can't be read.
     pub fn read(&mut self, slot: &Slot) -> Result<Option<MessageRow>, ReadError> {
@@ -54,13 +55,13 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    /// Reads the message `id` as it is now; `None`: it was pruned meanwhile.
+    /// Reads the current state of message `id`; `None` if it was pruned meanwhile.
     ///
     /// Errors: the message was removed, is damaged or can't be read.
     pub fn read_id(&mut self, id: MessageId) -> Result<Option<MessageRow>, ReadError> {
         match self.folder.find(id) {
             Ok((_, slot)) => self.read(&slot),
-            // The message was there a moment ago: the folder has counted its segment.
+            // The message existed a moment ago, so the folder has counted its segment as pruned.
             Err(ReadError::NoSuchMessage { .. } | ReadError::Pruned { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -4,16 +4,16 @@ use serde::Serialize;
 use super::contents::Contents;
 use super::envelope_row::EnvelopeRow;
 
-/// A message of a listing: the table *message* in docs/json.md. Keys keep their meaning.
+/// A message in a listing: the table *message* in docs/json.md. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageRow {
-    /// The folder's name; without the key where the caller named none.
+    /// The name of the folder; the key is absent if the caller gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// The message's envelope.
+    /// The envelope of the message.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
-    /// What is written in it.
+    /// The content of the message.
     #[serde(flatten)]
     pub contents: Contents,
 }
