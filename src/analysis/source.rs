@@ -1,5 +1,4 @@
-//! The logs of data folders, read as a whole: on all cores, each message once, and what can't be
-//! read counted.
+//! Reads whole logs on all cores: each message once, with a count of those that can't be read.
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,17 +11,17 @@ use super::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
 
-/// More threads than this would wait for the disk.
+/// Maximum number of threads; more would only wait for the disk.
 const THREADS_MAX: usize = 8;
 
-/// Damaged messages that are reported one by one.
+/// Maximum number of damaged messages that are reported individually.
 const DAMAGE_TOLD_MAX: usize = 20;
 
-/// A data folder, and what is read of it.
+/// A data folder, and the span to read.
 pub struct LogSource {
-    /// The folder as it was when it was opened.
+    /// The folder, as it was when opened.
     pub folder: Folder,
-    /// What had been pruned when it was opened: what goes later is missed when its turn comes.
+    /// What had been pruned by then; anything pruned later is missing from the answer.
     pub pruned: Dropped,
     stretches: Vec<Stretch>,
 }
@@ -35,7 +34,7 @@ impl LogSource {
         selection.parts().map(|(path, span)| LogSource::open(path, span)).collect()
     }
 
-    /// `span`: Unix ns.
+    /// `span` is in Unix ns.
     fn open(path: &Path, span: &Range<u64>) -> Result<LogSource, Error> {
         let folder = open_folder(path)?;
         let pruned = folder.pruned().map_err(Error::segments(path))?;
@@ -44,12 +43,14 @@ impl LogSource {
         Ok(LogSource { folder, pruned, stretches })
     }
 
-    /// Messages of the span, damaged ones included. Costs an addition per segment.
+    /// Returns the number of messages in the span, including damaged ones. Costs an addition per
+    /// segment.
     pub fn len(&self) -> u64 {
         self.stretches.iter().map(|stretch| stretch.messages).sum()
     }
 
-    /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
+    /// Returns the number of messages in a part of the span, including damaged ones. Costs a few
+    /// binary searches.
     pub fn messages(&self, span: &Range<u64>) -> Result<u64, Error> {
         let listing = self.folder.listing(log_span(span));
         Ok(listing.map_err(Error::log(self.folder.path()))?.len())
@@ -61,21 +62,21 @@ impl LogSource {
 pub struct Unread {
     /// Messages whose slot or envelope can't be read.
     pub damaged: u64,
-    /// Why, for the first of them.
+    /// Why they can't be read; the first reasons only.
     pub damage: Vec<String>,
-    /// Messages whose segment was pruned since the folder was opened.
+    /// Messages whose segment was pruned after the folder was opened.
     pub pruned: u64,
 }
 
 impl Unread {
-    /// Adds a reason, unless there are many.
+    /// Adds a reason, unless there are many already.
     pub fn note(&mut self, damage: String) {
         if self.damage.len() < DAMAGE_TOLD_MAX {
             self.damage.push(damage);
         }
     }
 
-    /// Adds what another thread could not read.
+    /// Adds the figures of another thread.
     pub fn merge(&mut self, other: Unread) {
         self.damaged += other.damaged;
         self.pruned += other.pruned;
@@ -85,34 +86,34 @@ impl Unread {
 
 /// A message in the log of one source.
 pub struct MessagePlace<'a> {
-    /// The position of the source among all.
+    /// The position of the source among all sources.
     pub source: usize,
-    /// The segment of the message.
+    /// The segment.
     pub segment: &'a Segment,
-    /// Its slot there.
+    /// The slot in that segment.
     pub slot: &'a Slot,
 }
 
-/// Whether a message could be understood.
+/// Whether a visitor understood a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Understood {
-    /// The message was taken.
+    /// It did.
     Yes,
-    /// Its octets are whole and mean nothing: it counts as damaged.
+    /// It did not, although the checksum is right; the message counts as damaged.
     No,
 }
 
-/// What one thread does with each message.
+/// The work of one thread on each message.
 pub trait MessageVisitor: Send {
-    /// Takes a message.
+    /// Visits a message.
     ///
-    /// Errors: it can't be read.
+    /// Errors: the message can't be read.
     fn visit(&mut self, message: MessagePlace<'_>) -> Result<Understood, Damage>;
 }
 
-/// Takes all messages of `sources` to visitors, one for each thread, in any order; within a segment
-/// in the order of its slots. `watch` gets how many are done, and of how many, ten times a second.
-/// Once `stop` is set, the rest is left out.
+/// Passes all messages of `sources` to visitors, one visitor per thread, in any order; within a
+/// segment in the order of the slots. `watch` gets the number of messages done and in total, ten
+/// times a second. Once `stop` is set, the remaining messages are skipped.
 pub fn visit_all<V: MessageVisitor>(
     sources: &[LogSource],
     stop: &AtomicBool,
@@ -121,23 +122,23 @@ pub fn visit_all<V: MessageVisitor>(
 ) -> (Vec<V>, Unread) {
     let all = sources.iter().map(LogSource::len).sum();
     let done = AtomicU64::new(0);
-    // Partner: the additions in `Visit::run`; a number, and nothing beside it.
+    // Pairs with the additions in `Visit::run`. Only the number itself is shared.
     let look = || watch(done.load(Ordering::Relaxed), all);
     let shared = Shared { sources, stop, done: &done, next: AtomicUsize::new(0) };
     watched(look, || shared.on_all_cores(visitor))
 }
 
-/// How many threads read at a time.
+/// Returns the number of reading threads.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get()).min(THREADS_MAX)
 }
 
-/// What the threads share.
+/// State that the threads share.
 struct Shared<'a> {
     sources: &'a [LogSource],
     stop: &'a AtomicBool,
     done: &'a AtomicU64,
-    /// Only tells threads apart; what they find is handed over when they end.
+    /// Only distributes the work; results are handed over when the threads end.
     next: AtomicUsize,
 }
 
@@ -179,18 +180,18 @@ impl Shared<'_> {
     }
 }
 
-/// The part of one thread.
+/// State of one thread.
 struct Visit<'a, V> {
     shared: &'a Shared<'a>,
     visitor: V,
     unread: Unread,
 }
 
-/// Messages between two looks at whether to stop, and between two reports of progress.
+/// Number of messages between two checks of `stop`, and between two progress reports.
 const MESSAGES_AT_ONCE: u64 = 4096;
 
 impl<V: MessageVisitor> Visit<'_, V> {
-    /// Whatever of it can't be read is damaged, or pruned under our eyes.
+    /// Any part that can't be read is damaged, or was pruned meanwhile.
     fn stretch(&mut self, source: usize, stretch: &Stretch) {
         if self.shared.is_stopped() {
             return;
@@ -225,7 +226,7 @@ impl<V: MessageVisitor> Visit<'_, V> {
             }
             if understood - reported == MESSAGES_AT_ONCE {
                 reported = understood;
-                // Partner: the load in `visit_all`, which shows progress.
+                // Pairs with the load in `visit_all`, which reports progress.
                 self.shared.done.fetch_add(MESSAGES_AT_ONCE, Ordering::Relaxed);
                 if self.shared.is_stopped() {
                     return;

@@ -1,9 +1,9 @@
-//! Spans of time as a log and as statistics want them.
+//! Converts spans of time for logs and for statistics.
 use std::ops::Range;
 
 use crate::log::reader::Span;
 
-/// A span of ns as a log wants it.
+/// Converts a span in ns to the span of a log.
 pub fn log_span(ns: &Range<u64>) -> Span {
     Span {
         since_ns: (ns.start > 0).then_some(ns.start),
@@ -11,13 +11,12 @@ pub fn log_span(ns: &Range<u64>) -> Span {
     }
 }
 
-/// Whole seconds that begin in a span of ns: statistics are kept by the second.
+/// Returns the whole seconds that begin in a span of ns, because statistics are kept per second.
 pub fn seconds(ns: &Range<u64>) -> Range<u64> {
     ns.start.div_ceil(1_000_000_000)..ns.end.div_ceil(1_000_000_000)
 }
 
-/// Returns the whole seconds of a span in ns: what a log is asked for, so that it agrees with
-/// statistics on what belongs to the span.
+/// Rounds a span of ns to whole seconds, so that a log and statistics agree on what belongs to it.
 pub fn whole(span: &Range<u64>) -> Range<u64> {
     let Range { start, end } = seconds(span);
     let ns = |s: u64| s.saturating_mul(1_000_000_000);

@@ -1,5 +1,5 @@
-//! Transit time: from the moment at which a message says that it was sent to its arrival. A header
-//! field has that moment, so it is read from what is stored, and no worker parses it.
+//! Transit time: from the sending time in a message to its arrival. The sending time is in a header
+//! field, so it is read from the stored message, and workers do not parse it.
 use super::words::{counted, seconds};
 use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
@@ -8,86 +8,86 @@ use crate::stats::Percentiles;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Octets of a payload in which the field is looked for: more than any header that mail servers
-/// accept.
+/// Maximum number of payload octets that are searched for the field: more than any header section
+/// that mail servers accept.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
-/// A longer transit counts as this one: 400 days. No queue keeps mail as long.
+/// Maximum transit time, 400 days; longer ones count as this. No queue keeps mail longer.
 const TRANSIT_US_MAX: u64 = 400 * 86_400 * 1_000_000;
-/// Messages that arrived earlier than this before they were sent: no rounding of a date explains
-/// it, so clocks differ.
+/// Messages that arrived earlier than this before their sending time show that clocks differ;
+/// rounding does not explain it.
 const ROUNDING_US_MAX: u64 = 1_000_000;
 
-/// What one message says.
+/// The transit time of one message, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransitSample {
-    /// Arrival minus sent; negative where it arrived first.
+    /// Arrival minus sending time; negative if the arrival comes first.
     Time {
         us: i64,
         resolution: Resolution,
     },
     WithoutField,
-    /// The field has no time in a form that is known.
+    /// The field has no time in a known format.
     Unreadable,
-    /// Nothing of the header was stored.
+    /// The header section was not stored.
     NotStored,
 }
 
-/// Messages with something in common.
+/// Transit times of a group of messages.
 #[derive(Debug, Clone)]
 pub struct TransitTally {
-    /// us; a negative one counts as 0.
+    /// In us; a negative time counts as 0.
     times: Histogram<u64>,
     negative: u64,
     negative_max_us: u64,
     without_field: u64,
     unreadable: u64,
     not_stored: u64,
-    /// The coarsest.
+    /// The coarsest resolution.
     resolution: Option<Resolution>,
 }
 
-/// In `--json` (docs/stats-format.md). Keys keep their meaning.
+/// The figures in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TransitFigures {
-    /// Negative ones count as 0.
+    /// Percentiles; negative times count as 0.
     pub transit_us: Percentiles,
-    /// Messages that arrived before they were sent.
+    /// Messages that arrived before their sending time.
     pub negative: u64,
-    /// The largest such difference.
+    /// The largest such difference, in us.
     pub negative_max_us: u64,
     /// Messages without the field.
     pub without_field: u64,
-    /// Messages whose field has no time.
+    /// Messages whose field has no readable time.
     pub unreadable: u64,
-    /// Messages whose header was not stored.
+    /// Messages whose header section was not stored.
     pub not_stored: u64,
-    /// Resolution of the coarsest field; null: no message has the field.
+    /// The coarsest resolution of the field; null if no message has the field.
     pub resolution_ms: Option<u64>,
 }
 
-/// All messages of a span.
+/// The transit times of all messages of a span.
 #[derive(Debug, Clone, Serialize)]
 pub struct OverallTransit {
-    /// The field's name.
+    /// The name of the field.
     pub field: String,
-    /// Transit times of all messages.
+    /// The figures of all messages.
     #[serde(flatten)]
     pub all: TransitFigures,
-    /// Messages that the log has no readable envelope of; null: their number is unknown.
+    /// Messages whose envelope is no longer readable in the log; null if their number is unknown.
     pub missing: Option<u64>,
-    /// Missing messages that are damaged.
+    /// Those of them that are damaged.
     #[serde(skip)]
     pub damaged: u64,
 }
 
 impl TransitSample {
-    /// `payload`: the stored octets from their beginning. `name`: of the field; the first of
-    /// several counts, which is the last that was added.
+    /// `payload` is the stored payload from its beginning; `name` is the name of the field. If
+    /// there are several such fields, the first counts, because it was added last.
     pub fn of(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
         if facts.mode == StorageMode::Envelope {
             return TransitSample::NotStored;
         }
-        // Stuffed dots need no look: no line that begins with a dot is the field.
+        // Dot-stuffing does not matter: a line that begins with a dot is not the field.
         let Some(field) = fields(payload).find(|field| field.is_named(name)) else {
             return TransitSample::WithoutField;
         };
@@ -158,14 +158,14 @@ impl TransitTally {
 }
 
 impl TransitFigures {
-    /// Messages that are in the log and have no transit.
+    /// Returns the number of messages in the log without a transit time.
     pub fn left_out(&self) -> u64 {
         self.without_field + self.unreadable + self.not_stored
     }
 }
 
 impl OverallTransit {
-    /// Why no claim at all can be judged; `None`: it may be.
+    /// Returns why no claim can be checked; `None` if claims can be.
     pub fn gap(&self) -> Option<String> {
         if self.damaged > 0 {
             let damaged = counted(self.damaged, "message is", "messages are");
@@ -178,7 +178,7 @@ impl OverallTransit {
         })
     }
 
-    /// Why no percentile can be judged; `None`: it may be.
+    /// Returns why no percentile can be judged; `None` if percentiles can be.
     pub fn doubt(&self) -> Option<String> {
         let TransitFigures { transit_us, negative, negative_max_us, .. } = &self.all;
         if transit_us.count == 0 {
@@ -192,7 +192,7 @@ impl OverallTransit {
         })
     }
 
-    /// Messages without a transit, and why; `None`: there is none.
+    /// Returns a sentence about the messages without a transit time; `None` if there are none.
     pub fn left_out(&self) -> Option<String> {
         let all = &self.all;
         let reasons = [
@@ -210,7 +210,7 @@ impl OverallTransit {
         (!texts.is_empty()).then(|| texts.join(", "))
     }
 
-    /// What the figures are of, for a person: one sentence each.
+    /// Returns sentences that say what the figures cover.
     pub fn sentences(&self) -> Vec<String> {
         let TransitFigures { transit_us, negative, negative_max_us, resolution_ms, .. } = &self.all;
         let mut texts = Vec::new();

@@ -1,8 +1,8 @@
-//! A word or value that is not what was expected.
+//! An unexpected word or value.
 use std::borrow::Cow;
 use std::fmt;
 
-/// A word or value that is not what was expected.
+/// An unexpected word or value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unexpected {
     expected: Cow<'static, str>,
@@ -11,12 +11,12 @@ pub struct Unexpected {
 }
 
 impl Unexpected {
-    /// `expected`: a noun phrase with an example; `found`: the value as it was written.
+    /// `expected` is a noun phrase with an example; `found` is the value as written.
     pub fn new(expected: impl Into<Cow<'static, str>>, found: &str) -> Unexpected {
         Unexpected { expected: expected.into(), found: found.to_owned(), hint: None }
     }
 
-    /// Adds what to do about it.
+    /// Adds advice.
     pub fn with_hint(self, hint: String) -> Unexpected {
         Unexpected { hint: Some(hint), ..self }
     }

@@ -1,4 +1,4 @@
-//! Everything of a folder is read, and every checksum checked.
+//! Verifies a folder: reads everything and checks every checksum.
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,41 +10,42 @@ use super::clock::Clock;
 use super::words::counted;
 use crate::log::reader::{Folder, ReadError, Segment};
 
-/// Limit of damage that is listed one by one: a bad disk may have millions.
+/// Maximum number of faults that are listed individually; a bad disk may have millions.
 const DAMAGE_LISTED_MAX: usize = 1000;
-/// Looks at whether slots that are written are published: with durability `message` that happens
-/// after a flush.
+/// Number of checks whether written slots are published. With durability `message`, publishing
+/// follows a flush.
 const LOOKS: u32 = 6;
-/// Time between two looks.
+/// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What reading everything found: the object of `sinkctl verify --json`. Keys keep their meaning.
+/// The result of a verification: the object of `sinkctl verify --json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
 pub struct Verification {
-    /// Segments that were read.
+    /// The number of segments that were read.
     pub segments: u64,
-    /// Messages of these segments.
+    /// The number of messages in these segments.
     pub messages: u64,
-    /// Segments that were pruned before they could be read: no damage.
+    /// Segments that were pruned before they could be read; this is not damage.
     pub pruned_meanwhile: u64,
-    /// Valid slots that open segments don't publish: not messages yet, and none of them is lost.
+    /// Valid slots that open segments have not published: they are not messages yet, and none is
+    /// lost.
     pub unpublished: u64,
-    /// What they are, a sentence for each segment.
+    /// Explanations of these slots, one sentence per segment.
     #[serde(skip)]
     pub notes: Vec<String>,
-    /// Sentences that name file and offset; at most 1000.
+    /// Faults as sentences that name file and offset; at most 1000.
     pub damage: Vec<String>,
-    /// Number of faults, those that are not listed included.
+    /// The number of faults, including those not listed.
     pub damaged: u64,
-    /// Number of segments with a fault.
+    /// The number of segments with a fault.
     pub damaged_segments: u64,
-    /// Their numbers, as in names of files.
+    /// The names of their files.
     #[serde(skip)]
     damaged_numbers: BTreeSet<OsString>,
 }
 
 impl Verification {
-    /// `watch` gets the bytes of each segment after it was read. Waits a second on `clock` where an
+    /// `watch` gets the size of each segment after it was read. Waits a second on `clock` if an
     /// open segment has unpublished slots.
     pub fn of(folder: &Folder, clock: &dyn Clock, watch: &mut dyn FnMut(u64)) -> Verification {
         let mut all = Verification::default();
@@ -71,7 +72,7 @@ impl Verification {
         all
     }
 
-    /// `file`: the segment's, or one beside it.
+    /// `file` is the file of the segment, or one beside it.
     fn add(&mut self, file: &Path, damage: String) {
         let number = file.file_stem().map(|stem| stem.to_owned()).unwrap_or_default();
         self.damaged_numbers.insert(number);
@@ -82,9 +83,9 @@ impl Verification {
         }
     }
 
-    /// No checksum covers the count of slots of an open segment, so it may be damaged. It may also
-    /// be right: in a copy taken while sinkd wrote, and where sinkd was killed or stands still
-    /// before a flush. Nothing is lost either way, so this is a note and not damage.
+    /// The count of slots of an open segment has no checksum, so it may be damaged. It may also be
+    /// right: in a copy taken while sinkd was writing, or if sinkd was killed or stopped before a
+    /// flush. Nothing is lost in either case, so this is a note and not damage.
     fn add_unpublished(&mut self, segment: &Segment, clock: &dyn Clock) {
         let slots = unpublished(segment, clock);
         if slots > 0 {
@@ -98,7 +99,8 @@ impl Verification {
     }
 }
 
-/// Slots that were written and stay unpublished for as long as no flush takes.
+/// Returns the number of slots that were written but stay unpublished for longer than a flush
+/// takes.
 fn unpublished(segment: &Segment, clock: &dyn Clock) -> u32 {
     let mut slots = 0;
     for look in 0..LOOKS {

@@ -1,7 +1,7 @@
-//! Work that the caller observes while it runs.
+//! Runs work while the caller watches its progress.
 use std::time::Duration;
 
-/// Runs `work` on a thread of its own, and calls `look` now and then until it has ended.
+/// Runs `work` on a thread of its own, and calls `look` regularly until it ends.
 pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send) -> T {
     let (done, ended) = crossbeam_channel::bounded(1);
     std::thread::scope(|scope| {

@@ -1,20 +1,20 @@
-//! How numbers, times and octets look in a sentence.
+//! Formats numbers, times and octets for sentences.
 use jiff::Timestamp;
 
 use crate::plot::PlotUnit;
 use crate::wording::duration;
 
-/// A count and what is counted: "1,234 messages".
+/// Formats a count and its noun: "1,234 messages".
 pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", PlotUnit::Number.text(n as f64), if n == 1 { one } else { many })
 }
 
-/// Seconds as text, in the unit that fits: "12.3 ms".
+/// Formats seconds in a suitable unit: "12.3 ms".
 pub fn seconds(length: f64) -> String {
     duration(length * 1e6)
 }
 
-/// RFC 3339 in UTC with all nine digits.
+/// Formats a time as RFC 3339 in UTC with nine decimals.
 pub fn rfc3339(unix_ns: u64) -> String {
     match Timestamp::from_nanosecond(i128::from(unix_ns)) {
         Ok(time) => format!("{time:.9}"),
@@ -22,8 +22,8 @@ pub fn rfc3339(unix_ns: u64) -> String {
     }
 }
 
-/// Octets as text. UTF-8 stays as it is; an octet that is not UTF-8 becomes `\xNN`, and so does a
-/// backslash that would look like the start of one: replacing each `\xNN` gives the octets back.
+/// Formats octets as text. UTF-8 stays unchanged. Other octets become `\xNN`, and so does a
+/// backslash that would look like the start of one, so replacing each `\xNN` restores the octets.
 pub fn readable(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {

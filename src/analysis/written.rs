@@ -1,4 +1,4 @@
-//! When what happened is written down: statistics are a second or two late.
+//! Waits for statistics, which are written a second or two late.
 use std::ops::Range;
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::clock::Clock;
 use super::error::Error;
 use crate::stats::{Counter, History};
 
-/// A second is written down within this time after its end.
+/// Statistics of a second are written within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
-/// How often to look whether it is.
+/// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until everything that happened before `end_ns` (Unix time) is written down: up to three
+/// Waits until the statistics of everything before `end_ns` (Unix time) are written, up to three
 /// seconds.
 pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
     let mut left = patience(end_ns, clock.now());
@@ -21,8 +21,8 @@ pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
     }
 }
 
-/// How long the last second of a span that ends at `end_ns` may still be on its way. A span without
-/// an end has as much of the last second as there is.
+/// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten. A span
+/// without an end waits for nothing.
 fn patience(end_ns: u64, now: Duration) -> Duration {
     let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
     match end_ns {
@@ -31,14 +31,15 @@ fn patience(end_ns: u64, now: Duration) -> Duration {
     }
 }
 
-/// Returns how long to wait for the span that ends last, up to two seconds.
+/// Returns the waiting time for the span that ends last, up to two seconds.
 pub fn patience_of(spans: &[Range<u64>], now: Duration) -> Duration {
     let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
     patience(end_ns, now).min(WRITTEN_WITHIN)
 }
 
-/// Reads again while fewer messages are recorded than were `accepted`, for as long as `patience`.
-/// Returns how many are lacking at the end, too; `None` where the log can't tell.
+/// Reads again while fewer messages are recorded than were `accepted`, for up to `patience`.
+/// Returns the last result, and the number of messages still missing; `None` if the log does not
+/// show it.
 pub fn complete(
     patience: Duration,
     clock: &dyn Clock,
@@ -63,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that runs only while a caller waits, a little less than asked for.
+    /// A clock that advances only while a caller waits, by slightly less than requested.
     struct ByHand(Cell<Duration>);
 
     impl Clock for ByHand {

@@ -1,14 +1,14 @@
-//! Addresses in logs: where they end, and whether they are written as SMTP writes them.
+//! Addresses in logs: where they end, and whether SMTP could have carried them.
 use super::reason::Reason;
 
-/// Returns the length of the address at the start of `text`: up to the first octet of `stops` that
-/// is not quoted, or to the end.
+/// Returns the length of the address at the start of `text`: up to the first unquoted octet that is
+/// in `stops`, or to the end.
 pub(super) fn length(text: &[u8], stops: &[u8]) -> usize {
     let from = quoted_length(text).unwrap_or(0);
     text[from..].iter().position(|octet| stops.contains(octet)).map_or(text.len(), |at| from + at)
 }
 
-/// Returns the length of a quoted string at the start, with its quotes.
+/// Returns the length of the quoted string at the start, including its quotes.
 fn quoted_length(text: &[u8]) -> Option<usize> {
     let mut rest = text.strip_prefix(b"\"")?.iter().enumerate();
     while let Some((at, octet)) = rest.next() {
@@ -21,25 +21,25 @@ fn quoted_length(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns a quoted address without its quotes and their backslashes. `None`: it is not quoted.
+/// Returns a quoted address without its quotes and backslashes; `None` if it is not quoted.
 pub(super) fn unquoted(address: &[u8]) -> Option<Vec<u8>> {
     let (local, domain) = address.split_at(quoted_length(address)?);
     let mut octets = local[1..local.len() - 1].iter();
     let mut text = Vec::with_capacity(address.len());
     while let Some(octet) = octets.next() {
-        // A backslash stands before an octet: the string has an end.
+        // A backslash always precedes an octet, because the string is closed.
         text.push(if *octet == b'\\' { *octets.next()? } else { *octet });
     }
     text.extend_from_slice(domain);
     Some(text)
 }
 
-/// Returns `address` if SMTP could have carried it: a local part of atoms and dots or quoted, and a
-/// domain or an address literal; `postmaster` needs no domain. Letters beyond ASCII may stand
+/// Returns `address` if SMTP could have carried it: a local part that is a dot-string or quoted,
+/// and a domain or an address literal; `postmaster` needs no domain. Non-ASCII letters are allowed
 /// everywhere (RFC 6531).
 ///
-/// Errors: it could not, as with a local part that has a space and no quotes. Older Postfix logs
-/// such local parts without their quotes, and then they cannot be compared.
+/// Errors: SMTP could not have carried it, as with an unquoted local part that contains a space.
+/// Older Postfix versions log such local parts without their quotes, so they cannot be compared.
 pub(super) fn checked(address: &[u8]) -> Result<&[u8], Reason> {
     let local = quoted_length(address)
         .unwrap_or_else(|| address.iter().take_while(|octet| is_atext(**octet)).count());
@@ -51,12 +51,12 @@ pub(super) fn checked(address: &[u8]) -> Result<&[u8], Reason> {
     if is_good { Ok(address) } else { Err(Reason::recipient(address)) }
 }
 
-/// Octets of a local part without quotes.
+/// Returns whether an unquoted local part may contain the octet.
 pub(super) fn is_atext(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet >= 0x80 || b".!#$%&'*+-/=?^_`{|}~".contains(&octet)
 }
 
-/// Octets of a domain that is not a literal.
+/// Returns whether a domain may contain the octet.
 pub(super) fn is_of_domain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet >= 0x80 || b".-_".contains(&octet)
 }

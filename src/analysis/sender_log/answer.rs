@@ -1,42 +1,42 @@
-//! The reply with which sinkd accepts a message, in the text of a log: `Ok 17:3 sink-a` after
-//! `250 2.0.0`, `250 2.1.5` (LMTP) or `250`, see `smtp/reply.rs`.
+//! Finds the reply with which sinkd accepts a message in the text of a log: `Ok 17:3 sink-a` after
+//! `250 2.0.0`, `250 2.1.5` (LMTP) or `250` (`smtp/reply.rs`).
 use memchr::memmem;
 
 use super::reason::{Reason, quoted};
 use crate::log::MessageId;
 
-/// What stands before the id in every reply.
+/// The text before the id in every reply.
 const WORD: &[u8] = b"Ok ";
-/// Longest name of a sink, as in `config/names.rs`.
+/// Maximum length of the name of a sink, as in `config/names.rs`.
 const SINK_BYTES_MAX: usize = 64;
 
 /// A reply that names a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answer<'a> {
     pub id: MessageId,
-    /// The name of the sink, where it is clear that it is one.
+    /// The name of the sink, if the word after the id is certainly one.
     pub sink: Option<&'a str>,
-    /// The reply ends where the text does.
+    /// Whether the reply ends at the end of the text.
     pub is_at_end: bool,
 }
 
-/// Whether the text has the reply's code.
+/// Whether the text contains the reply code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
-    /// The reply has its code 250, or begins with a quote.
+    /// The reply has its code 250, or follows a quote.
     Kept,
-    /// The text is a reply without its code, as some senders log it.
+    /// The text is a reply without its code, because some senders log it that way.
     Stripped,
 }
 
-/// Returns whether [`find`] could find something; costs one pass over the line.
+/// Returns whether [`find`] may find a reply. Costs one pass over the line.
 pub(super) fn is_possible(line: &[u8]) -> bool {
     memmem::find_iter(line, WORD).any(|at| line.get(at + WORD.len()).is_some_and(is_digit))
 }
 
-/// Finds the reply in `text`. `None`: the text has none.
+/// Finds the reply in `text`; `None` if there is none.
 ///
-/// Errors: two different ids, or numbers that cannot be an id.
+/// Errors: two different ids, or numbers that are not an id.
 pub(super) fn find(text: &[u8], code: Code) -> Result<Option<Answer<'_>>, Reason> {
     let mut found: Option<Answer<'_>> = None;
     for at in memmem::find_iter(text, WORD) {
@@ -53,7 +53,8 @@ pub(super) fn find(text: &[u8], code: Code) -> Result<Option<Answer<'_>>, Reason
     Ok(found)
 }
 
-/// `before`: the text up to the word. A reply has its code, is quoted, or begins the text.
+/// Returns whether a reply begins after `before`: after a reply code, after a quote, or at the
+/// start of the text.
 fn is_reply(before: &[u8], code: Code) -> bool {
     let rest = without_enhanced_code(before);
     let Some(last) = rest.last() else { return code == Code::Stripped };
@@ -65,7 +66,7 @@ fn is_reply(before: &[u8], code: Code) -> bool {
     !rest.last().is_some_and(|octet| octet.is_ascii_alphanumeric() || b".:-".contains(octet))
 }
 
-/// Takes `2.0.0 ` or its like off the end.
+/// Removes an enhanced code such as `2.0.0 ` from the end.
 fn without_enhanced_code(before: &[u8]) -> &[u8] {
     let Some(text) = before.strip_suffix(b" ") else { return before };
     let word = text.iter().rev().take_while(|octet| is_digit(octet) || **octet == b'.').count();
@@ -77,7 +78,7 @@ fn without_enhanced_code(before: &[u8]) -> &[u8] {
     if is_code { rest } else { before }
 }
 
-/// `text`: what follows the word. `None`: no id stands there.
+/// Parses the id at the start of `text`; `None` if there is no id.
 fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
     let digits = |text: &[u8]| text.iter().take_while(|octet| is_digit(octet)).count();
     let segment = digits(text);
@@ -86,7 +87,7 @@ fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
     }
     let length = segment + 1 + digits(&text[segment + 1..]);
     let (id, rest) = text.split_at(length);
-    // sinkd writes no leading zeros: `10:00` is a time.
+    // sinkd writes no leading zeros, so `10:00` is a time.
     let is_written_so = |part: &[u8]| part == b"0" || part.first().is_some_and(|d| *d != b'0');
     if !is_written_so(&id[..segment]) || !is_written_so(&id[segment + 1..]) || !is_end(rest) {
         return Ok(None);
@@ -100,7 +101,8 @@ fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
     Ok(Some(Answer { id, sink, is_at_end }))
 }
 
-/// The name after an id: one word that ends the reply. Other text may follow an id in logs.
+/// Returns the name after an id: a single word at the end of the reply. Logs may have other text
+/// after an id.
 fn sink(rest: &[u8]) -> Option<&str> {
     let rest = rest.strip_prefix(b" ")?;
     let is_of_name = |octet: &&u8| octet.is_ascii_alphanumeric() || b".-_".contains(octet);
@@ -144,10 +146,10 @@ mod tests {
             ("data: (250, b'2.0.0 Ok 17:3')", ("17:3", None)),
             ("{\"response\":\"Ok 17:3 sink-a\",", ("17:3", Some("sink-a"))),
             ("250 2.0.0 from MTA(smtp:[::1]:10025): 250 2.0.0 Ok 17:3", ("17:3", None)),
-            // What follows may be no name.
+            // The text after the id is not always a name.
             ("250 2.0.0 Ok 17:3 in 0.3 s", ("17:3", None)),
             ("250 2.0.0 Ok 17:3 sink-a: done", ("17:3", None)),
-            // One message, said twice (by LMTP for two recipients, or by a verbose client).
+            // One message, logged twice (by LMTP for two recipients, or by a verbose client).
             ("\"Ok 17:3 sink-a Ok 17:3 sink-a\"", ("17:3", Some("sink-a"))),
             ("250 Ok 17:3 sink-a, 250 Ok 17:3 sink-a", ("17:3", Some("sink-a"))),
         ] {

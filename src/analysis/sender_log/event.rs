@@ -1,4 +1,4 @@
-//! What reading a log tells.
+//! The events of reading a log.
 use super::reason::Reason;
 use crate::log::MessageId;
 
@@ -7,34 +7,35 @@ use crate::log::MessageId;
 pub struct LoggedDelivery<'a> {
     /// Number of the line, from 1.
     pub line: u64,
-    /// What sinkd called the message. Ids repeat between data folders.
+    /// The id that sinkd assigned to the message. Ids repeat between data folders.
     pub id: MessageId,
-    /// The name of the sink that accepted it. `None`: it has no name, or the line does not tell.
+    /// The name of the sink that accepted the message; `None` if it has no name or the line does
+    /// not show it.
     pub sink: Option<&'a str>,
-    /// The recipient as an address without angle brackets, quoted as the log has it.
-    /// `None`: the line names none or more than one that could be meant.
+    /// The recipient's address without angle brackets, quoted as in the log; `None` if the line
+    /// names no recipient or several candidates.
     pub recipient: Option<&'a [u8]>,
-    /// Unix time in ns when the sender logged it, mostly of whole seconds.
-    /// `None`: the line has no time, or one without year or zone.
+    /// The Unix time in ns at which the sender logged the line, usually in whole seconds; `None` if
+    /// the line has no time, or one without year or zone.
     pub at_ns: Option<u64>,
 }
 
-/// A line that cannot be used.
+/// An unusable line.
 #[derive(Debug)]
 pub struct BadLine {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// Why.
+    /// Why it is unusable.
     pub reason: Reason,
 }
 
-/// What reading a log tells, in the order of the lines.
+/// An event of reading a log, in the order of the lines.
 #[derive(Debug)]
 pub enum LogEvent<'a> {
     /// A line claims a delivery.
     Delivery(LoggedDelivery<'a>),
-    /// A line cannot be used.
+    /// A line is unusable.
     BadLine(BadLine),
-    /// Bytes of the file read so far; told every few MiB, whatever the lines hold.
+    /// The number of bytes read so far; reported every few MiB, whatever the lines contain.
     Progress(u64),
 }

@@ -3,10 +3,10 @@
 //! `2026-11-28 10:00:01 1tGabc-000000001Rc-0aBc => a@b.example R=dnslookup T=remote_smtp H=…
 //! C="250 2.0.0 Ok 17:3 sink-a"`
 //!
-//! The first address is the one on the wire, without its quotes if it had some; where aliases led
-//! to it, or it had quotes, the original one follows in brackets. A local delivery (LMTP) may be
-//! logged with the local part alone: then the domain is known only if the original address has the
-//! same local part.
+//! The first address is the one used in SMTP, without its quotes if it had any. If aliases led to
+//! it, or it had quotes, the original address follows in angle brackets. A local delivery (LMTP)
+//! may be logged with the local part alone; its domain is then known only if the original address
+//! has the same local part.
 use std::borrow::Cow;
 
 use super::address;
@@ -15,14 +15,15 @@ use super::claim::{Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
-/// Words before the message id: those of syslog, date, time, zone and process.
+/// Maximum number of words before the message id: syslog header, date, time, zone and process.
 const WORDS_BEFORE_ID_MAX: usize = 12;
-/// Where addresses without quotes are looked for: an address has up to 320 octets.
+/// Maximum length of the text that is searched for unquoted addresses; an address has up to 320
+/// octets.
 const ADDRESSES_BYTES_MAX: usize = 1024;
-/// What follows the id where a recipient got the message: the first or a further one of a
-/// transaction, or one passed on while it was received.
+/// The flag after the id if a recipient got the message: the first or a further one of a
+/// transaction, or one whose message was passed on during reception.
 const DELIVERED: [&[u8]; 3] = [b"=>", b"->", b">>"];
-/// What follows the id of lines that tell something else; `*>` is a delivery that `-N` left out.
+/// The flag after the id in other lines; `*>` is a delivery that `-N` suppressed.
 const OTHER: [&[u8]; 5] = [b"<=", b"==", b"**", b"*>", b"Completed"];
 
 /// Reads a line.
@@ -52,13 +53,13 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     Reading::of(answer, recipient, at_ns(before, line))
 }
 
-/// Takes a line apart at its message id: what is before, the word after, and the rest.
+/// Splits a line at its message id into the text before, the flag, and the rest.
 fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut at = 0;
     for word in line.split(|octet| *octet == b' ').take(WORDS_BEFORE_ID_MAX) {
         let end = at + word.len();
         if word.iter().any(|octet| b"<\"".contains(octet)) {
-            // What a client chose, such as an address in a line of something else.
+            // Not an id: the text comes from a client, such as an address in another kind of line.
             return None;
         }
         if is_id(word) {
@@ -71,7 +72,8 @@ fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     None
 }
 
-/// `1RwtJa-0009RI-2d`, or since Exim 4.97 `1tGabc-00000006Pya-498Q`.
+/// Returns whether `word` is an id: `1RwtJa-0009RI-2d`, or since Exim 4.97
+/// `1tGabc-00000006Pya-498Q`.
 fn is_id(word: &[u8]) -> bool {
     let mut parts = word.split(|octet| *octet == b'-');
     let mut is_part = |lengths: std::ops::RangeInclusive<usize>| {
@@ -82,8 +84,8 @@ fn is_id(word: &[u8]) -> bool {
     is_part(6..=6) && is_part(6..=11) && is_part(2..=4) && parts.next().is_none()
 }
 
-/// The original address in brackets, after those between in parentheses. `rest`: from the space
-/// after the first address.
+/// Returns the original address in angle brackets, which follows intermediate addresses in
+/// parentheses. `rest` starts at the space after the first address.
 fn original(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let mut after = rest;
     if let Some(parents) = rest.strip_prefix(b" (") {
@@ -97,7 +99,7 @@ fn original(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
 /// The field `C=`.
 enum Confirmation<'a> {
     Absent,
-    /// Its quote does not end.
+    /// The quoted value is not closed.
     Open,
     Reply(&'a [u8]),
 }
@@ -121,7 +123,7 @@ fn confirmation(mut rest: &[u8]) -> Confirmation<'_> {
     Confirmation::Absent
 }
 
-/// `text`: after a quote.
+/// Returns the end of the quoted text that starts at `text`.
 fn quote_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -133,11 +135,11 @@ fn quote_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// What is read of the addresses of a line.
+/// The recipient of a line, and the rest of the line.
 type Addresses<'a> = (Option<&'a [u8]>, &'a [u8]);
 
-/// The recipient on the wire, and what follows the addresses. `None`: its domain is not known.
-/// `text`: what follows the flag.
+/// Returns the recipient as used in SMTP, and the text after the addresses; the recipient is `None`
+/// if its domain is unknown. `text` follows the flag.
 fn recipient(text: &[u8]) -> Result<Addresses<'_>, Reason> {
     let (first, rest) = text.split_at(address::length(text, b" "));
     let (original, rest) = original(rest);
@@ -154,7 +156,7 @@ fn recipient(text: &[u8]) -> Result<Addresses<'_>, Reason> {
     Ok((original.filter(is_same).map(address::checked).transpose()?, rest))
 }
 
-/// Returns whether the line ends here or a field such as ` R=` follows.
+/// Returns whether the line ends here, or a field such as ` R=` follows.
 fn is_at_field(rest: &[u8]) -> bool {
     let Some(field) = rest.strip_prefix(b" ") else { return rest.is_empty() };
     let key = field.iter().take_while(|octet| octet.is_ascii_uppercase()).count();
@@ -162,7 +164,7 @@ fn is_at_field(rest: &[u8]) -> bool {
 }
 
 /// Exim logs a quoted local part without its quotes: `dora d@b.example <"dora d"@b.example>`. The
-/// original address has them, and is the recipient if it says the same.
+/// original address has the quotes; it is the recipient if both have the same text.
 fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
     let start = &text[..text.len().min(ADDRESSES_BYTES_MAX)];
     for at in memchr::memmem::find_iter(start, b" <\"") {
@@ -176,8 +178,9 @@ fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
     Err(Reason::recipient(&text[..addresses]))
 }
 
-/// `before`: what stands before the id, such as `2026-11-28 10:00:01.123 +0100 [12] `. Exim writes
-/// the zone only with `log_timezone`; a moment of syslog before it counts too.
+/// Returns the time of a line. `before` is the text before the id, such as `2026-11-28 10:00:01.123
+/// +0100 [12] `. Exim writes the zone only with `log_timezone`; a preceding syslog timestamp also
+/// counts.
 fn at_ns(before: &[u8], line: &[u8]) -> Option<u64> {
     let words: Vec<&[u8]> = before.split(|octet| *octet == b' ').collect();
     let own = words.windows(3).find_map(|words| {
@@ -210,7 +213,7 @@ mod tests {
             ("=> e>, R=x@b.example <\"e>, R=x\"@b.example>", Some("\"e>, R=x\"@b.example")),
             ("=> a\"b@b.example <\"a\\\"b\"@b.example>", Some("\"a\\\"b\"@b.example")),
             ("=> a@b.example <\"x C=\\\"250 Ok 9:99\\\"\"@b.example>", Some("a@b.example")),
-            // Logged as local: the original has the domain, if it is the same mailbox.
+            // A local delivery: the original address has the domain, if it is the same mailbox.
             ("=> a <a@b.example>", Some("a@b.example")),
             ("=> a <list@b.example>", None),
             ("=> a", None),

@@ -2,36 +2,37 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a log cannot be read, or not to its end.
+/// Why a log cannot be read, or only in part.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The file system refuses the file.
+    /// The file can't be opened.
     #[error("{}: cannot open this log", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The file is in a form that is not read.
+    /// The file has an unsupported format.
     #[error("{}: {form}, expected text, gzip or zstd: {advice}", path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The format of the file.
         form: &'static str,
-        /// What to do.
+        /// What the user can do.
         advice: &'static str,
     },
-    /// Reading failed, or what is compressed is damaged (a log that is only cut is not an error).
+    /// Reading failed, or the compressed data is damaged (a log that is merely cut off is not an
+    /// error).
     #[error("{}:{line}: cannot read on from this line", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The first line that was not read, from 1.
+        /// The first line that could not be read, from 1.
         line: u64,
-        /// What the file system or the decompression says.
+        /// The error of the file system or of the decompression.
         source: io::Error,
     },
 }

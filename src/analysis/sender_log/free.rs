@@ -1,8 +1,8 @@
-//! Any other text: lines of a program or of a client that print the reply.
+//! Any other text: lines of a program or a client that prints replies.
 //!
-//! A reply counts after its code 250 or at the start of a quoted text. The recipient is the only
-//! address of the line; addresses that are named otherwise (`from=`, `messageId:`) are left out,
-//! and where something could be an address or not, no recipient is reported.
+//! A reply counts only after its code 250 or at the start of a quoted text. The recipient is the
+//! only address in the line, apart from addresses that are labeled otherwise (`from=`,
+//! `messageId:`). If it is unclear whether some text is an address, no recipient is reported.
 use std::borrow::Cow;
 
 use super::address;
@@ -10,15 +10,15 @@ use super::answer::{self, Code};
 use super::claim::{Claim, Reading, Recipients};
 use super::stamp;
 
-/// What may stand directly before an address.
+/// Octets that may directly precede an address.
 const DELIMITERS: &[u8] = b" \t<\"'([,:;";
-/// Keys before `=` that do not belong to an address.
+/// Keys before `=` that do not introduce an address.
 const KEYS: [&[u8]; 7] =
     [b"to", b"rcpt", b"recipient", b"recipients", b"email", b"address", b"from"];
-/// Longest word that can name an address.
+/// Maximum length of a label of an address.
 const NAME_BYTES_MAX: usize = 32;
 
-/// Reads a line of any kind.
+/// Reads a line in any format.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let answer = match answer::find(line, Code::Kept) {
         Ok(None) => return Reading::Nothing,
@@ -33,7 +33,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     Reading::Claim(Claim { is_at_end, ..Claim::of(answer, recipient, stamp::leading(line)) })
 }
 
-/// Returns the only address that may be a recipient.
+/// Returns the only address that may be a recipient; `None` if there is none, or more than one.
 fn only_address(line: &[u8]) -> Option<&[u8]> {
     let mut only = None;
     for at in memchr::memchr_iter(b'@', line) {
@@ -48,10 +48,10 @@ fn only_address(line: &[u8]) -> Option<&[u8]> {
     only
 }
 
-/// Returns the address around an `@`, and whether it may be a recipient. `None`: it is not clear
-/// where the address begins or ends.
+/// Returns the address around an `@`, and whether it may be a recipient; `None` if its beginning or
+/// end is unclear.
 fn around(line: &[u8], at: usize) -> Option<(&[u8], bool)> {
-    // A quote and a slash are rather of the text than of the address.
+    // A quote or a slash more likely belongs to the text than to the address.
     let is_of_local = |octet: &&u8| address::is_atext(**octet) && !b"'`/{}|?".contains(octet);
     let mut start = at - line[..at].iter().rev().take_while(is_of_local).count();
     let domain = &line[at + 1..];
@@ -60,7 +60,7 @@ fn around(line: &[u8], at: usize) -> Option<(&[u8], bool)> {
     let end = at + 1 + length;
     let before = line[..start].last();
     if before == Some(&b'\'') && line.get(end) != Some(&b'\'') {
-        // As in `O'Brien@b.example`.
+        // For example `O'Brien@b.example`.
         return None;
     }
     if let Some(key_end) = line[start..at].iter().position(|octet| *octet == b'=')
@@ -79,7 +79,7 @@ fn around(line: &[u8], at: usize) -> Option<(&[u8], bool)> {
     is_whole.then_some((&line[start..end], is_recipient))
 }
 
-/// Returns whether the word before an address names a sender or a message.
+/// Returns whether the label before an address says that it is a sender or a message.
 fn is_named_otherwise(before: &[u8]) -> bool {
     let is_between = |octet: &&u8| b" \t<\"'([:=\\".contains(octet);
     let gap = before.iter().rev().take_while(is_between).count();
@@ -135,7 +135,7 @@ mod tests {
             ("from=s@x.example", None),
             ("a@b.example c@d.example", None),
             ("a@b.example a@b.example", Some("a@b.example")),
-            // Where the address begins or ends is not clear.
+            // The beginning or the end of the address is unclear.
             ("\"a b\"@c.example", None),
             ("O'Brien@b.example", None),
             ("c=d.example@b.example", None),

@@ -1,10 +1,10 @@
 //! Haraka: one line for each message that its outbound queue delivered, in the log formats
-//! `default` and `logfmt` (`json` is read as any other text).
+//! `default` and `logfmt` (`json` is read as free text).
 //!
 //! `2026-11-28T10:00:01.000Z [NOTICE] [UUID.1.1] [outbound] delivered file=… domain=b.example …
 //! response="Ok 17:3 sink-a" delay=0.1 fails=0 rcpts=2/0/0`
 //!
-//! The response lacks its codes, and no recipient is named.
+//! The response has no codes, and the line names no recipient.
 use memchr::memmem;
 
 use super::answer::{self, Code};
@@ -46,9 +46,9 @@ mod tests {
         for (response, sink) in [
             ("Ok 17:3 sink-a", Some("sink-a")),
             ("Ok 17:3", None),
-            // Haraka up to 2.7 kept the enhanced code.
+            // Haraka 2.7 and older kept the enhanced code.
             ("2.0.0 Ok 17:3 sink-a", Some("sink-a")),
-            // LMTP: one reply for each recipient, in one text.
+            // LMTP: one reply per recipient, in one text.
             ("Ok 17:3 sink-a Ok 17:3 sink-a", Some("sink-a")),
             ("Ok 17:3 Ok 17:3", None),
         ] {

@@ -1,9 +1,9 @@
-//! KumoMTA: one JSON object for each event (made from its documentation, *Log Record*).
+//! KumoMTA: one JSON object per event (written after its documentation, *Log Record*).
 //!
 //! `{"type":"Delivery","recipient":"a@b.example","response":{"code":250,"enhanced_code":{…},
 //! "content":"Ok 17:3 sink-a","command":"."},"timestamp":1795860001,…}`
 //!
-//! Since its version of 2025, a message may have several recipients, and `recipient` is a list.
+//! In versions since 2025, a message may have several recipients, and `recipient` is a list.
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -14,14 +14,14 @@ use super::claim::{Claim, Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
-/// The fields of a record that are read.
+/// The fields of a record that are used.
 #[derive(Deserialize)]
 struct Record<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     recipient: OneOrMore,
     response: Response,
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     timestamp: Option<f64>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     }
     let record: Record<'_> = match serde_json::from_slice(line) {
         Ok(record) => record,
-        // An object of something else.
+        // Another kind of object.
         Err(error) if error.is_data() => return Reading::Foreign,
         Err(error) => return Reading::Bad(Reason::Json(error)),
     };

@@ -1,26 +1,26 @@
-//! Lines of a stream, each up to a bound; longer ones are passed over without being kept.
+//! Splits a stream into lines of bounded length; longer lines are skipped.
 use std::io::{self, Read};
 
-/// Longest line that is read, without its end.
+/// Maximum length of a line, without its end.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
-/// Bytes read at once, and the memory that is taken while lines are short.
+/// Bytes per read, and the memory used while lines are short.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Without its LF or CRLF.
+    /// A whole line, without its LF or CRLF.
     Whole(&'a [u8]),
-    /// The last one of a stream, without a line end.
+    /// The last line of the stream, without a line end.
     Open(&'a [u8]),
-    /// Longer than [`LINE_BYTES_MAX`].
+    /// A line longer than [`LINE_BYTES_MAX`].
     TooLong,
 }
 
-/// The lines of a stream. Memory: [`LINE_BYTES_MAX`] and two chunks at most.
+/// The lines of a stream. Memory: at most [`LINE_BYTES_MAX`] and two chunks.
 pub(super) struct Lines<S> {
     pub source: S,
-    /// Bytes that were read.
+    /// Bytes read so far.
     pub bytes: u64,
     buffer: Vec<u8>,
     /// Invariant: `start <= seen <= end <= buffer.len()`; no LF in `start..seen`.
@@ -29,7 +29,7 @@ pub(super) struct Lines<S> {
     end: usize,
 }
 
-/// Where the next line is in the buffer.
+/// The place of the next line in the buffer.
 enum Found {
     Whole(std::ops::Range<usize>),
     Open(std::ops::Range<usize>),
@@ -42,7 +42,7 @@ impl<S: Read> Lines<S> {
         Lines { source, bytes: 0, buffer, start: 0, seen: 0, end: 0 }
     }
 
-    /// Reads the next line. `None`: there is none.
+    /// Returns the next line; `None` at the end.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         Ok(match self.find()? {
             None => None,
@@ -81,7 +81,7 @@ impl<S: Read> Lines<S> {
         }
     }
 
-    /// Reads on from `end`, making room where there is none.
+    /// Reads more octets after `end`, and makes room for them if necessary.
     fn fill(&mut self) -> io::Result<usize> {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -105,13 +105,13 @@ impl<S: Read> Lines<S> {
         }
     }
 
-    /// Returns the memory that lines take.
+    /// Returns the memory that the buffer uses.
     pub fn buffer_bytes(&self) -> usize {
         self.buffer.len()
     }
 }
 
-/// What [`Lines::buffer_bytes`] never exceeds.
+/// Upper bound of [`Lines::buffer_bytes`].
 pub(super) const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX + 2 * CHUNK_BYTES;
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Logs of senders, turned into the deliveries that they claim: every line that holds the reply
-//! with which sinkd accepted a message (`250 2.0.0 Ok 17:3 sink-a`).
+//! Reads logs of senders and returns the deliveries that they claim: every line that contains the
+//! reply with which sinkd accepted a message (`250 2.0.0 Ok 17:3 sink-a`).
 //!
-//! A log is plain text, gzip or zstd, told apart by its first octets. Each line is of one of the
-//! known formats, recognized by itself, or of none: then only a reply in it counts, and its only
-//! address. What cannot be used is reported with its line and reason; nothing is guessed.
+//! A log is plain text, gzip or zstd, recognized by its first octets. The format of each line is
+//! recognized separately. A line in no known format only counts if it contains a reply, and its
+//! only address is the recipient. Unusable lines are reported with number and reason; nothing is
+//! guessed.
 //!
-//! This room does not know whether a claim is true: who asks joins the claims with a data folder.
+//! This room does not know whether a claim is true; callers join the claims with a data folder.
 mod address;
 mod answer;
 mod claim;

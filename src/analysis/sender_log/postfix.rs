@@ -3,8 +3,9 @@
 //! `Nov 28 10:00:01 mx postfix/smtp[12]: 4XyZ: to=<a@b.example>, orig_to=<c@d.example>,
 //! relay=…, delay=0.1, delays=…, dsn=2.0.0, status=sent (250 2.0.0 Ok 17:3 sink-a)`
 //!
-//! `to=` is the recipient on the wire. Addresses are quoted as SMTP does since Postfix 3.5
-//! (`info_log_address_format`); before, quotes were left out, and such an address is reported.
+//! `to=` is the recipient as used in SMTP. Since Postfix 3.5, addresses are quoted as in SMTP
+//! (`info_log_address_format`). Before, they had no quotes, and such an address is reported as
+//! unusable.
 use std::borrow::Cow;
 
 use memchr::memmem;
@@ -15,7 +16,7 @@ use super::claim::{Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
-/// Between the queue id and the recipient.
+/// The text between the queue id and the recipient.
 const TO: &[u8] = b": to=<";
 const ORIGINAL: &[u8] = b"orig_to=<";
 const STATUS: &[u8] = b", status=";
@@ -29,10 +30,10 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let text = &line[at + TO.len()..];
     let (recipient, rest) = text.split_at(address::length(text, b">"));
     let Some(rest) = rest.strip_prefix(b">, ") else {
-        // An address without its quotes, such as `a>b@c.example`.
+        // An address logged without its quotes, such as `a>b@c.example`.
         return Reading::Bad(Reason::recipient(recipient));
     };
-    // The recipient before aliases may hold anything between quotes, even a status.
+    // A quoted part of the original recipient may contain anything, even a status.
     let rest = match rest.strip_prefix(ORIGINAL) {
         Some(original) => original[address::length(original, b">")..].get(1..).unwrap_or_default(),
         None => rest,
@@ -62,7 +63,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     }
 }
 
-/// Returns whether a process and a queue id end this text: `postfix/smtp[12]: 4XyZ`.
+/// Returns whether the text ends with a process and a queue id: `postfix/smtp[12]: 4XyZ`.
 fn is_after_process(before: &[u8]) -> bool {
     let id = before.iter().rev().take_while(|octet| octet.is_ascii_alphanumeric()).count();
     id > 0 && before[..before.len() - id].ends_with(b"]: ")

@@ -1,11 +1,11 @@
-//! PowerMTA: an accounting file in CSV (made from its documentation, *Accounting*).
+//! PowerMTA: an accounting file in CSV (written after its documentation, *Accounting*).
 //!
 //! ```text
 //! type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta
 //! d,2026-11-28 10:00:01+0000,…,a@b.example,,relayed,2.0.0 (success),smtp;250 2.0.0 Ok 17:3,…
 //! ```
 //!
-//! The header line says which columns there are; files that were joined have several.
+//! The header line names the columns; concatenated files have several header lines.
 use std::borrow::Cow;
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -18,12 +18,12 @@ use super::stamp;
 
 /// The first column of every accounting file.
 const HEADER: &[u8] = b"type,";
-/// Types of a delivered recipient.
+/// The types of records about a delivery.
 const DELIVERED: [&[u8]; 2] = [b"d", b"delivery"];
-/// Longest type.
+/// Maximum length of a type.
 const TYPE_BYTES_MAX: usize = 16;
 
-/// Where the columns are, by the header line that was read last.
+/// The positions of the columns, according to the last header line.
 #[derive(Default)]
 pub(super) struct Accounting {
     columns: Option<Columns>,
@@ -38,7 +38,7 @@ struct Columns {
 }
 
 impl Accounting {
-    /// Follows a header line; other lines change nothing. To be called for every line.
+    /// Updates the columns if `line` is a header line. Must be called for every line.
     pub fn follow(&mut self, line: &[u8]) {
         if line.starts_with(HEADER) && self.take_apart(line) {
             let place = |name: &[u8]| self.record.iter().position(|column| column == name);
@@ -77,7 +77,7 @@ impl Accounting {
         self.row().unwrap_or_else(Reading::Bad)
     }
 
-    /// Makes a claim of the record.
+    /// Makes a claim from the record.
     fn row<'a>(&self) -> Result<Reading<'a>, Reason> {
         let Some(columns) = &self.columns else { return Ok(Reading::Foreign) };
         if self.record.len() != columns.count {
@@ -101,7 +101,7 @@ impl Accounting {
         }))
     }
 
-    /// Takes a line apart into the record. Returns whether it is a row.
+    /// Splits a line into the record. Returns whether the line is a row.
     fn take_apart(&mut self, line: &[u8]) -> bool {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
@@ -112,7 +112,7 @@ impl Accounting {
     }
 }
 
-/// `2026-11-28 10:00:01+0000`, or seconds since 1970.
+/// Parses `2026-11-28 10:00:01+0000`, or seconds since 1970.
 fn time(text: &[u8]) -> Option<u64> {
     if !text.is_empty() && text.len() <= 12 && text.iter().all(u8::is_ascii_digit) {
         return str::from_utf8(text).ok()?.parse().ok().and_then(stamp::of_seconds);

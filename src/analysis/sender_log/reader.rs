@@ -1,4 +1,4 @@
-//! Reads a log from its first line to its last.
+//! Reads a log from the first line to the last.
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,21 +16,21 @@ use super::totals::{Format, LogTotals};
 use super::unpacked::{Unpacked, Unread};
 use super::{answer, exim, free, haraka, kumomta, postfix};
 
-/// Bytes of the file between two tellings of the progress.
+/// Number of bytes between two progress events.
 const PROGRESS_BYTES: u64 = 4 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Gets what a log holds; reading stops at `Break`.
+/// Receives the events of a log. `Break` stops reading.
 pub(super) type Listener<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 'a;
 
-/// Reads the log `path` and tells `on` what its lines hold, in their order; `Break` ends reading,
-/// and the totals are those so far.
+/// Reads the log `path`, and passes its events to `on` in the order of the lines. `Break` stops
+/// reading; the totals then cover what was read.
 ///
-/// A log that is cut is not an error: it is read as far as it goes. Costs one pass over the file,
-/// and memory for one line (and the window of zstd), whatever the file holds.
+/// A log that is cut off is not an error; its existing part is read. Costs one pass over the file,
+/// and memory for one line and the window of zstd, whatever the file contains.
 ///
-/// Errors: the file cannot be opened, is in a form that is not read, or is damaged; what was
-/// reported before a damage holds.
+/// Errors: the file cannot be opened, has an unsupported format, or is damaged. Events before the
+/// damage are valid.
 pub fn read(
     path: &Path,
     on: &mut dyn FnMut(LogEvent<'_>) -> ControlFlow<()>,
@@ -50,10 +50,10 @@ pub fn read(
     }
 }
 
-/// A log that is read.
+/// A log that is being read.
 pub(super) struct Log<S> {
     lines: Lines<Unpacked<S>>,
-    /// Number of the line that was read last.
+    /// The number of the last line read.
     pub line: u64,
     lines_with_id: u64,
     bad_lines: u64,
@@ -75,7 +75,7 @@ impl<S: Read> Log<S> {
         }
     }
 
-    /// Reads all lines, or until `on` breaks off.
+    /// Reads all lines, until `on` returns `Break`.
     pub fn read(&mut self, on: &mut Listener<'_>) -> io::Result<()> {
         let mut told_bytes = 0;
         loop {
@@ -137,22 +137,22 @@ impl<S: Read> Log<S> {
         }
     }
 
-    /// Returns the memory that lines take.
+    /// Returns the memory that the line buffer uses.
     pub fn buffer_bytes(&self) -> usize {
         self.lines.buffer_bytes()
     }
 }
 
-/// A line without the mark of UTF-8, and without the NULs that a log begins with after it was
-/// copied and truncated while its writer went on.
+/// Returns a line without the UTF-8 byte order mark and without leading NULs. A log begins with
+/// NULs after it was copied and truncated while its writer kept its position.
 fn trimmed(number: u64, line: &[u8]) -> &[u8] {
     let line = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
     let nuls = line.iter().take_while(|octet| **octet == 0).count();
     &line[nuls..]
 }
 
-/// The formats in the order in which they are asked. Those that know their lines by how they begin
-/// come first: a subject in such a line could look like a line of the others.
+/// The formats, in the order in which they are tried. Formats that recognize their lines by the
+/// beginning come first, because a subject in such a line could look like a line of another format.
 const FORMATS: [Format; 6] = [
     Format::KumoMta,
     Format::PowerMta,
@@ -162,7 +162,7 @@ const FORMATS: [Format; 6] = [
     Format::Text,
 ];
 
-/// Asks each format whether the line is its own.
+/// Returns the first format that recognizes the line.
 fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Reading<'a>) {
     accounting.follow(line);
     if !answer::is_possible(line) {
@@ -181,7 +181,7 @@ fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Readin
     own.next().unwrap_or((Format::Text, Reading::Nothing))
 }
 
-/// Reports each delivery that a line claims, and counts it.
+/// Reports and counts each delivery that a line claims.
 fn tell(line: u64, claim: &Claim<'_>, count: &mut u64, on: &mut Listener<'_>) -> ControlFlow<()> {
     let mut one = |recipient: Option<&[u8]>| {
         *count += 1;
@@ -206,7 +206,7 @@ mod tests {
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
     use std::io::{Cursor, Write};
 
-    /// What a log tells, a line for each event but the progress.
+    /// Returns the events of a log except progress, one line each.
     fn story(octets: &[u8]) -> (Vec<String>, LogTotals) {
         let mut log = Log::new(Unpacked::new(Cursor::new(octets)).unwrap().unwrap());
         let mut told = Vec::new();
@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(told, 2);
     }
 
-    /// What logs are made of, whole and in pieces.
+    /// Pieces of logs, whole and cut.
     const PIECES: [&str; 34] = [
         "\n",
         "\r\n",

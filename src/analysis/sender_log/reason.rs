@@ -1,59 +1,59 @@
-//! Why a line of a log cannot be used.
+//! Why a line of a log is unusable.
 use super::lines::LINE_BYTES_MAX;
 use crate::analysis::words::readable;
 
-/// Octets of a line that a reason quotes.
+/// Maximum number of octets of a line that a reason quotes.
 const QUOTED_BYTES_MAX: usize = 80;
 
-/// Why a line of a log cannot be used.
+/// Why a line of a log is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The line is longer than [`LINE_BYTES_MAX`]; it was skipped without being kept.
+    /// The line is longer than [`LINE_BYTES_MAX`], so it was skipped.
     #[error("longer than {LINE_BYTES_MAX} bytes")]
     TooLong,
-    /// The log ends within the reply, so that the id may be longer.
+    /// The log ends within the reply, so the id may be incomplete.
     #[error("the log ends inside the reply: its id may be cut")]
     Cut,
-    /// The reply begins and does not end, as in a line that was cut.
+    /// The reply has a beginning but no end, as in a line that was cut off.
     #[error("the reply has no end: expected {0:?}")]
     OpenReply(&'static str),
-    /// The numbers are not those of an id.
+    /// The numbers are not a valid id.
     #[error("{0} is not a message ID: a segment has a number from 1 to 4294967295")]
     Id(String),
-    /// One line holds two ids.
+    /// The line has two ids.
     #[error("two message IDs in one line")]
     SeveralIds,
-    /// The recipient is not an address as SMTP writes it.
+    /// The recipient is not an address that SMTP could carry.
     #[error("{0:?} is not an address (a local part with such characters must be quoted)")]
     Recipient(String),
-    /// A row of PowerMTA before any header line.
+    /// A PowerMTA row without a header line above it.
     #[error("a row without a header line above it: the columns are unknown")]
     NoHeader,
-    /// A row of PowerMTA with more or fewer columns than its header.
+    /// A PowerMTA row with more or fewer columns than its header line.
     #[error("a row of {found} columns, expected {expected} as in its header line")]
     Columns {
-        /// Columns of the header line.
+        /// Number of columns in the header line.
         expected: usize,
-        /// Columns of the row.
+        /// Number of columns in the row.
         found: usize,
     },
-    /// A quoted field of a CSV does not end in its line.
+    /// A quoted CSV field does not end on its line.
     #[error("a quoted field does not end in this line")]
     OpenQuote,
-    /// A line that begins as a JSON object is not one.
+    /// A line begins like a JSON object, but is not valid JSON.
     #[error("not a JSON object")]
     Json(#[source] serde_json::Error),
 }
 
 impl Reason {
-    /// `address`: any octets.
+    /// `address` may contain any octets.
     pub(super) fn recipient(address: &[u8]) -> Reason {
         Reason::Recipient(quoted(address))
     }
 }
 
-/// The first octets as text.
+/// Formats the first octets as text.
 pub(super) fn quoted(octets: &[u8]) -> String {
     readable(&octets[..octets.len().min(QUOTED_BYTES_MAX)])
 }

@@ -1,10 +1,10 @@
-//! The time at the start of a line, where it names a moment: with year and zone.
+//! Parses the time at the start of a line, if it is unambiguous: with year and zone.
 use jiff::Timestamp;
 
-/// Longest text that is tried: `2026-11-28T10:00:01.123456789+01:00` and some more.
+/// Maximum length of the parsed text: `2026-11-28T10:00:01.123456789+01:00` and some more.
 const TEXT_BYTES_MAX: usize = 48;
 
-/// Returns the Unix time in ns with which a line begins, such as `2026-11-28T10:00:01.5+01:00 `.
+/// Returns the Unix time in ns at the start of a line, such as `2026-11-28T10:00:01.5+01:00 `.
 pub(super) fn leading(line: &[u8]) -> Option<u64> {
     if !line.first()?.is_ascii_digit() {
         return None;
@@ -13,7 +13,7 @@ pub(super) fn leading(line: &[u8]) -> Option<u64> {
     of(&line[..end])
 }
 
-/// Returns the Unix time in ns of a date and a time with a zone, with `T` or a space between them.
+/// Returns the Unix time in ns of a date and time with a zone, separated by `T` or a space.
 pub(super) fn of(text: &[u8]) -> Option<u64> {
     if text.len() > TEXT_BYTES_MAX {
         return None;
@@ -22,10 +22,10 @@ pub(super) fn of(text: &[u8]) -> Option<u64> {
     u64::try_from(time.as_nanosecond()).ok()
 }
 
-/// Returns the Unix time in ns of seconds since 1970.
+/// Converts seconds since 1970 to a Unix time in ns.
 pub(super) fn of_seconds(seconds: f64) -> Option<u64> {
     let is_known = seconds >= 0.0 && seconds < (u64::MAX / 1_000_000_000) as f64;
-    // Apart, because an f64 cannot hold a Unix time in ns.
+    // Seconds and fraction are converted separately, because an f64 cannot hold a Unix time in ns.
     is_known.then(|| seconds.trunc() as u64 * 1_000_000_000 + (seconds.fract() * 1e9) as u64)
 }
 

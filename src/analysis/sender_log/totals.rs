@@ -1,10 +1,10 @@
-//! What a log held, in numbers.
+//! Figures about a log.
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::unpacked::Compression;
 
-/// Who wrote a line, as far as its form tells.
+/// The program that wrote a line, judging by its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// Postfix, by syslog or in its own file.
@@ -34,28 +34,28 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a log held. Each line is one with an id, a bad one or one without.
+/// Figures about a log. Each line has an id, has none, or is unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTotals {
-    /// How the file is compressed.
+    /// The compression of the file.
     pub compression: Compression,
-    /// Lines, with the last one even if it has no line end.
+    /// The number of lines, including a last line without a line end.
     pub lines: u64,
-    /// Bytes of text, after decompression.
+    /// The size of the text in bytes, after decompression.
     pub bytes: u64,
-    /// Lines that claim a delivery by an id.
+    /// Lines that claim a delivery and name an id.
     pub lines_with_id: u64,
-    /// Lines that were reported as bad.
+    /// Unusable lines.
     pub bad_lines: u64,
-    /// Deliveries by the format of their lines; formats without any are absent.
+    /// Deliveries by format; formats without deliveries are absent.
     pub deliveries: BTreeMap<Format, u64>,
-    /// The last line has no end, or the last compressed frame is not whole: the log was cut, or
-    /// its sender still writes it.
+    /// Whether the last line has no end, or the last compressed frame is incomplete: the log was
+    /// cut off, or its sender is still writing it.
     pub is_cut: bool,
 }
 
 impl LogTotals {
-    /// Returns the number of lines that claim no delivery by an id.
+    /// Returns the number of usable lines without an id.
     pub fn lines_without_id(&self) -> u64 {
         self.lines - self.lines_with_id - self.bad_lines
     }

@@ -1,4 +1,4 @@
-//! A file as text: gzip and zstd are recognized by their first octets, not by a name.
+//! Decompresses a file. gzip and zstd are recognized by their first octets, not by the file name.
 use std::fmt;
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -6,10 +6,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::zstd::{self, Frames};
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// The file is text.
+    /// None.
     Plain,
     /// One or more members of gzip.
     Gzip,
@@ -27,11 +27,11 @@ impl fmt::Display for Compression {
     }
 }
 
-/// A form that is not read: its name, and what to do.
+/// An unsupported format: its name, and advice for the user.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unread(pub &'static str, pub &'static str);
 
-/// First octets of files that hold text and are not read here.
+/// First octets of files in unsupported formats.
 const UNREAD: [(&[u8], Unread); 6] = [
     (b"\xfd7zXZ\0", Unread("compressed by xz", "decompress it with xz -dk")),
     (b"BZh", Unread("compressed by bzip2", "decompress it with bunzip2 -k")),
@@ -41,15 +41,15 @@ const UNREAD: [(&[u8], Unread); 6] = [
     (b"\xfe\xff", Unread("text in UTF-16", "convert it to UTF-8")),
 ];
 const GZIP: &[u8] = &[0x1f, 0x8b];
-/// As many octets as it takes to tell what a file is.
+/// Number of octets needed to recognize a format.
 const FIRST_BYTES: usize = 6;
-/// Bytes read from a file at once.
+/// Bytes per read of the file.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The file, with what was read of it already before the rest.
+/// The file: the octets that were already read, then the rest.
 type File<S> = BufReader<Counted<io::Chain<Cursor<Vec<u8>>, S>>>;
 
-/// The text of a file.
+/// The decompressed text of a file.
 pub(super) struct Unpacked<S> {
     stream: Stream<S>,
     is_cut: bool,
@@ -62,7 +62,7 @@ enum Stream<S> {
 }
 
 impl<S: Read> Unpacked<S> {
-    /// Reads the first octets of `source`.
+    /// Reads the first octets of `source` to recognize its format.
     pub fn new(mut source: S) -> io::Result<Result<Unpacked<S>, &'static Unread>> {
         let mut first = vec![0; FIRST_BYTES];
         let length = zstd::read_up_to(&mut source, &mut first)?;
@@ -94,12 +94,12 @@ impl<S: Read> Unpacked<S> {
         }
     }
 
-    /// Returns whether the last member or frame was not whole. Known at the end.
+    /// Returns whether the last member or frame was incomplete. Known only at the end.
     pub fn is_cut(&self) -> bool {
         self.is_cut || matches!(&self.stream, Stream::Zstd(frames) if frames.is_cut)
     }
 
-    /// Returns the bytes of the file that were read.
+    /// Returns the number of bytes of the file read so far.
     pub fn file_bytes(&self) -> u64 {
         let file = match &self.stream {
             Stream::Plain(file) => file,
@@ -114,7 +114,7 @@ impl<S: Read> Read for Unpacked<S> {
     fn read(&mut self, text: &mut [u8]) -> io::Result<usize> {
         match &mut self.stream {
             Stream::Plain(file) => file.read(text),
-            // A cut member stays cut: the decoder would fail again.
+            // At a cut member, the decoder would only fail again.
             Stream::Gzip(_) if self.is_cut => Ok(0),
             Stream::Gzip(gzip) => match gzip.read(text) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -128,7 +128,7 @@ impl<S: Read> Read for Unpacked<S> {
     }
 }
 
-/// A source that counts.
+/// A source that counts the octets read.
 struct Counted<S> {
     inner: S,
     bytes: u64,

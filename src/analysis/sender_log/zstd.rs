@@ -1,29 +1,29 @@
-//! Frames of zstd, one after the other, as one stream (RFC 8878 section 3).
+//! Reads concatenated zstd frames as one stream (RFC 8878 section 3).
 //!
-//! KumoMTA appends frames to its log; the last one is cut while it is written. Then all blocks that
-//! are whole are read.
+//! KumoMTA appends frames to its log, and the last one is incomplete while it is being written. All
+//! complete blocks of such a frame are read.
 use std::io::{self, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// A frame that needs a larger window is refused: what RFC 8878 asks of every decoder, and what
-/// `zstd -19` needs. The window is the memory that decompression takes.
+/// Maximum window; a frame with a larger one is refused. RFC 8878 requires decoders to support this
+/// much, and `zstd -19` needs it. Decompression uses this much memory.
 pub const WINDOW_BYTES_MAX: u64 = 8 << 20;
 
-/// Octets with which a frame begins.
+/// The octets at the start of a frame.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Octets with which a frame of anything else begins, after its first one (0x50 to 0x5f).
+/// The octets at the start of a skippable frame, after the first one (0x50 to 0x5f).
 pub(super) const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
-/// A frame's header without its magic.
+/// Maximum length of a frame header without the magic number.
 const HEADER_BYTES_MAX: usize = 14;
-/// A last, empty block and a checksum that is not verified: what a cut frame lacks.
+/// An empty last block and an unverified checksum: completes a frame that was cut off.
 const END: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
-/// The text of all frames of `source`.
+/// The decompressed text of all frames of `source`.
 pub(super) struct Frames<S> {
     source: Observed<S>,
     decoder: FrameDecoder,
-    /// The last frame was not whole.
+    /// Whether the last frame was incomplete.
     pub is_cut: bool,
     is_over: bool,
 }
@@ -38,7 +38,7 @@ impl<S: Read> Frames<S> {
         &self.source.inner
     }
 
-    /// Reads the next frame's header. `Ok(None)`: there is no further frame.
+    /// Reads the header of the next frame. `Ok(None)` if there are no more frames.
     fn begin_frame(&mut self) -> io::Result<Option<()>> {
         let mut magic = [0; 4];
         match read_up_to(&mut self.source, &mut magic)? {
@@ -76,7 +76,7 @@ impl<S: Read> Frames<S> {
         if skipped < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    /// Decodes up to a little more than `bytes`, or begins the next frame.
+    /// Decodes slightly more than `bytes`, or begins the next frame.
     fn advance(&mut self, bytes: usize) -> io::Result<Option<()>> {
         if self.decoder.is_finished() {
             return self.begin_frame();
@@ -86,7 +86,7 @@ impl<S: Read> Frames<S> {
         decoded.map_err(io::Error::other).map(|_| Some(()))
     }
 
-    /// Lets the decoder give what it holds of a cut frame.
+    /// Makes the decoder return its remaining output of a cut frame.
     fn end_cut_frame(&mut self) -> io::Result<()> {
         (self.is_cut, self.is_over) = (true, true);
         if !self.decoder.is_finished() {
@@ -103,7 +103,7 @@ impl<S: Read> Read for Frames<S> {
             match self.advance(text.len()) {
                 Ok(Some(())) => {}
                 Ok(None) => self.is_over = true,
-                // Whatever fails at the end of the file fails because the file ends.
+                // An error at the end of the file is caused by the missing rest.
                 Err(_) if self.source.is_at_end => self.end_cut_frame()?,
                 Err(error) => return Err(error),
             }
@@ -112,7 +112,7 @@ impl<S: Read> Read for Frames<S> {
     }
 }
 
-/// Length of a header, with its first octet, the descriptor (RFC 8878 section 3.1.1.1).
+/// Returns the length of a header from its first octet, the descriptor (RFC 8878 section 3.1.1.1).
 fn header_bytes(descriptor: u8) -> usize {
     let window = usize::from(!is_single_segment(descriptor));
     let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
@@ -130,7 +130,7 @@ fn content_size_bytes(descriptor: u8) -> usize {
     }
 }
 
-/// What a frame needs to be decoded. `header`: whole, without the magic.
+/// Returns the window that a frame needs. `header` is complete, without the magic number.
 fn window_bytes(header: &[u8]) -> u64 {
     let descriptor = header[0];
     if !is_single_segment(descriptor) {
@@ -144,7 +144,7 @@ fn window_bytes(header: &[u8]) -> u64 {
     if size.len() == 2 { size_bytes + 256 } else { size_bytes }
 }
 
-/// Fills `octets` as far as there is something to read.
+/// Reads until `octets` is full or the source ends.
 pub(super) fn read_up_to(source: &mut impl Read, octets: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < octets.len() {
@@ -158,7 +158,7 @@ pub(super) fn read_up_to(source: &mut impl Read, octets: &mut [u8]) -> io::Resul
     Ok(length)
 }
 
-/// A source that knows whether more was asked of it than there is.
+/// A source that remembers whether a read went beyond its end.
 struct Observed<S> {
     inner: S,
     is_at_end: bool,
@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(is_cut, end != 0 && end != first.len(), "cut at {end}");
             lengths.push(text.len());
         }
-        // Blocks of 128 KiB, not only whole frames.
+        // Blocks of 128 KiB are decoded, not only whole frames.
         assert!(lengths.is_sorted() && lengths.contains(&(128 << 10)), "{lengths:?}");
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_window_beyond_the_bound_is_refused_before_memory_is_taken() {
-        // 8 MiB, 9 MiB and 3.75 TiB by the window; then by the size of a single segment.
+        // 8 MiB, 9 MiB and 3.75 TiB by window; then by the size of a single segment.
         for (header, expected) in [
             (vec![0x00, 13 << 3], WINDOW_BYTES_MAX),
             (vec![0x00, 13 << 3 | 1], 9 << 20),

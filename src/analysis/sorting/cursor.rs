@@ -1,4 +1,4 @@
-//! A position in one sorted piece.
+//! A position in one sorted run.
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -8,31 +8,31 @@ use std::sync::Arc;
 use super::record::{Record, Shape, shape};
 use super::sorter::{Entry, parts};
 
-/// A sorted piece, and the record in it that comes next.
+/// A sorted run, and its next record.
 #[derive(Debug)]
 pub enum Cursor {
     Memory { octets: Vec<u8>, entries: std::vec::IntoIter<Entry> },
     File(FileCursor),
 }
 
-/// A piece in a file.
+/// A sorted run in a file.
 #[derive(Debug)]
 pub struct FileCursor {
     file: Arc<File>,
-    /// In the file: what was not read yet.
+    /// The position in the file up to which it was read.
     at: u64,
     end: u64,
-    /// Octets read at once, more where a record is longer.
+    /// Octets per read; more if a record is longer.
     read_bytes: usize,
     buffer: Vec<u8>,
-    /// In `buffer`: where the next record begins, after its number.
+    /// The position in `buffer` of the next record, after its number.
     next: usize,
-    /// The next record; `None`: there is none.
+    /// The next record; `None` at the end.
     head: Option<(u64, Shape)>,
 }
 
 impl Cursor {
-    /// The record that comes next; `None`: there is none.
+    /// Returns the next record; `None` at the end.
     pub fn head(&self) -> Option<Record<'_>> {
         match self {
             Cursor::Memory { octets, entries } => {
@@ -48,7 +48,7 @@ impl Cursor {
         }
     }
 
-    /// Goes on to the next record.
+    /// Advances to the next record.
     ///
     /// Errors: the file can't be read, or ends too early.
     pub fn advance(&mut self) -> io::Result<()> {
@@ -63,7 +63,7 @@ impl Cursor {
 }
 
 impl FileCursor {
-    /// At the first record of a piece, which lies in a part of the file.
+    /// Starts at the first record of a run, which is a part of the file.
     pub fn new(file: Arc<File>, piece: Range<u64>, read_bytes: usize) -> io::Result<FileCursor> {
         let Range { start: at, end } = piece;
         let (buffer, next, head) = (Vec::new(), 0, None);
@@ -78,7 +78,7 @@ impl FileCursor {
         self.read_head()
     }
 
-    /// Reads the number and the lengths of the record at `next`, and the record itself.
+    /// Reads number and lengths of the record at `next`, and the record itself.
     fn read_head(&mut self) -> io::Result<()> {
         self.head = None;
         loop {
@@ -99,7 +99,7 @@ impl FileCursor {
         }
     }
 
-    /// Reads on. What is left of the buffer moves to its front.
+    /// Reads more of the file, after moving the unused part of the buffer to its front.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.next);
         self.next = 0;

@@ -1,4 +1,4 @@
-//! Sorted pieces as one.
+//! Merges sorted runs into one.
 use std::io;
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use super::cursor::{Cursor, FileCursor};
 use super::record::Record;
 use super::sorter::Sorted;
 
-/// Memory for reading pieces, all together: many pieces are read in smaller portions.
+/// Total memory for reading runs; many runs are read in smaller portions.
 const READ_BYTES: usize = 16 << 20;
-/// A portion is at most this, octets.
+/// Maximum size of a portion, in octets.
 const PORTION_MAX: usize = 64 << 10;
-/// Smaller portions would mostly be system calls.
+/// Minimum size of a portion; smaller ones would mostly cost system calls.
 const PORTION_MIN: usize = 4 << 10;
 
-/// The records of several sorters in order, one at a time.
+/// The records of several sorters, in order.
 #[derive(Debug)]
 pub struct Merge {
-    /// A heap: each piece's next record is not after the next records of pieces 2n+1 and 2n+2.
-    /// Pieces that are at their end are not in it.
+    /// A heap: the next record of a run is not after the next records of the runs 2n+1 and 2n+2.
+    /// Finished runs are not in the heap.
     pieces: Vec<Cursor>,
 }
 
 impl Merge {
-    /// Merges all pieces of `sorted`. Costs up to 16 MiB of memory, and the memory of the
-    /// sorters; beyond 4,096 pieces in files, 4 KiB for each.
+    /// Merges all runs of `sorted`. Needs up to 16 MiB of memory besides the memory of the sorters,
+    /// and beyond 4,096 runs in files, 4 KiB for each run.
     ///
     /// Errors: a temporary file can't be read.
     pub fn new(sorted: impl IntoIterator<Item = Sorted>) -> io::Result<Merge> {
@@ -43,12 +43,12 @@ impl Merge {
         Ok(merge)
     }
 
-    /// The record that comes next; `None`: there is none.
+    /// Returns the next record; `None` at the end.
     pub fn head(&self) -> Option<Record<'_>> {
         self.pieces.first().and_then(Cursor::head)
     }
 
-    /// Goes on to the next record.
+    /// Advances to the next record.
     ///
     /// Errors: a temporary file can't be read.
     pub fn advance(&mut self) -> io::Result<()> {

@@ -1,25 +1,25 @@
-//! A record, and its octets.
+//! A record, and its encoding.
 use std::cmp::Ordering;
 
-/// What is sorted: by number, then key, then value.
+/// A record. Records are sorted by number, then key, then value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record<'a> {
-    /// Compared first: a hash of the key, or a number that is the key.
+    /// The first sort criterion: a hash of the key, or the key itself if it is a number.
     pub order: u64,
-    /// Records with the same `order` and `key` belong together.
+    /// Records with equal `order` and `key` belong together.
     pub key: &'a [u8],
-    /// What is known of it.
+    /// The data of the record.
     pub value: &'a [u8],
 }
 
 impl Record<'_> {
-    /// Returns whether two records belong together, or which one comes first.
+    /// Compares number and key; equal records belong together.
     pub fn compare_keys(&self, other: &Record<'_>) -> Ordering {
         (self.order, self.key).cmp(&(other.order, other.key))
     }
 }
 
-/// Where key and value lie in an encoded record.
+/// The lengths of an encoded record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     head_bytes: usize,
@@ -28,12 +28,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Octets of the record.
+    /// Returns the length of the record in octets.
     pub fn bytes(self) -> usize {
         self.head_bytes.saturating_add(self.key_bytes).saturating_add(self.value_bytes)
     }
 
-    /// Key and value of the record that `octets` begin with.
+    /// Returns key and value of the record at the start of `octets`.
     pub fn parts(self, octets: &[u8]) -> (&[u8], &[u8]) {
         let octets = &octets[self.head_bytes..];
         let (key, rest) = octets.split_at(self.key_bytes);
@@ -49,14 +49,15 @@ pub fn encode(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// The shape of the record that `octets` begin with; `None`: they end within its lengths.
+/// Returns the shape of the record at the start of `octets`; `None` if they end within its lengths.
 pub fn shape(octets: &[u8]) -> Option<Shape> {
     let (key_bytes, first) = length(octets)?;
     let (value_bytes, second) = length(&octets[first..])?;
     Some(Shape { head_bytes: first + second, key_bytes, value_bytes })
 }
 
-/// Seven bits an octet, the lowest first; all but the last have the highest bit set.
+/// Appends a length with seven bits per octet, lowest first; all octets but the last have the
+/// highest bit set.
 fn push_length(mut length: usize, out: &mut Vec<u8>) {
     while length >= 0x80 {
         out.push(length as u8 | 0x80);

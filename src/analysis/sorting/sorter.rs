@@ -1,23 +1,23 @@
-//! Takes records in any order.
+//! Sorts records that are added in any order.
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 
 use super::record::{Record, encode, shape};
 
-/// Octets that are written at once.
+/// Octets per write.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Where a record lies, and what it is mostly sorted by: so that hardly any comparison has to look
-/// at the record itself.
+/// The place of a record, and the beginning of its sort key, so that comparisons rarely need the
+/// record itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub order: u64,
-    /// In the octets of all records.
+    /// The position in the octets of all records.
     pub at: u32,
 }
 
-/// Takes records in any order; up to some memory holds them, then writes them to a file.
+/// Accepts records in any order. Holds them up to a memory limit, then writes them to a file.
 #[derive(Debug)]
 pub struct Sorter {
     memory_bytes: usize,
@@ -26,14 +26,14 @@ pub struct Sorter {
     spilled: Spilled,
 }
 
-/// Pieces in a temporary file, each in order. The file has no name: it goes with the process.
+/// Sorted runs in a temporary file. The file has no name, so it disappears with the process.
 #[derive(Debug, Default)]
 pub(super) struct Spilled {
     pub file: Option<File>,
     pub pieces: Vec<Range<u64>>,
 }
 
-/// Records in order, to be read by a [`Merge`](super::Merge).
+/// Sorted records, to be read by a [`Merge`](super::Merge).
 #[derive(Debug)]
 pub struct Sorted {
     pub(super) octets: Vec<u8>,
@@ -42,7 +42,7 @@ pub struct Sorted {
 }
 
 impl Sorter {
-    /// `memory_bytes`: what records may take, with what sorting them takes. One record is always
+    /// `memory_bytes` limits the memory for records and for sorting them. One record is always
     /// held, whatever its size.
     pub fn new(memory_bytes: usize) -> Sorter {
         let memory_bytes = memory_bytes.min(u32::MAX as usize);
@@ -50,7 +50,7 @@ impl Sorter {
         Sorter { memory_bytes, octets, entries, spilled: Spilled::default() }
     }
 
-    /// Takes a record. Costs a copy; now and then sorting and writing all that is held.
+    /// Adds a record. Costs a copy, and sometimes sorting and writing all records held.
     ///
     /// Errors: the temporary file can't be made or written.
     pub fn push(&mut self, record: Record<'_>) -> io::Result<()> {
@@ -64,7 +64,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// Ends taking records.
+    /// Ends adding, and returns the sorted records.
     pub fn finish(mut self) -> Sorted {
         self.sort();
         Sorted { octets: self.octets, entries: self.entries, spilled: self.spilled }
@@ -105,7 +105,7 @@ impl Sorter {
     }
 }
 
-/// Key and value of a record in `octets`.
+/// Returns key and value of a record in `octets`.
 pub(super) fn parts(octets: &[u8], entry: Entry) -> (&[u8], &[u8]) {
     let octets = &octets[entry.at as usize..];
     shape(octets).expect("it was encoded whole").parts(octets)
