@@ -1,4 +1,5 @@
-//! Wakes the event loop at a moment, to the microsecond: its own time-outs are whole milliseconds.
+//! Wakes the event loop at a precise time. The loop's own time-outs have a resolution of
+//! milliseconds.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub use linux::Alarm;
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
@@ -17,12 +18,12 @@ mod linux {
         timerfd_settime,
     };
 
-    /// A timer whose end is an event of its token.
+    /// A timer; its expiry is an event with its token.
     #[derive(Debug)]
     pub struct Alarm(OwnedFd);
 
     impl Alarm {
-        /// Registers it.
+        /// Makes a timer and registers it.
         pub fn new(registry: &Registry, token: Token) -> io::Result<Alarm> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -30,11 +31,11 @@ mod linux {
             Ok(Alarm(fd))
         }
 
-        /// Sets an event after this time, in place of the previous one. No code reads the timer:
-        /// events are edges, and setting it again clears unread events.
+        /// Schedules an event after this duration, in place of any previous one. No code reads the
+        /// timer: events are edge-triggered, and setting it again clears pending ones.
         pub fn set(&self, after: Duration) -> io::Result<()> {
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-            // 0 would be never.
+            // A duration of 0 would disarm the timer.
             let after = after.max(Duration::from_nanos(1));
             let it_value = Timespec {
                 tv_sec: after.as_secs() as i64,
@@ -45,7 +46,7 @@ mod linux {
             Ok(())
         }
 
-        /// The longest that waiting for events may take, where the alarm can't end it.
+        /// Returns the maximum time to wait for events, if the alarm can't end the wait.
         pub fn bound(&self, _: Duration) -> Option<Duration> {
             None
         }
@@ -59,7 +60,7 @@ mod portable {
 
     use mio::{Registry, Token};
 
-    /// None here: the loop's own time-out has to do.
+    /// A stand-in for systems without such a timer: the loop's own time-out is used.
     #[derive(Debug)]
     pub struct Alarm;
 
@@ -74,7 +75,7 @@ mod portable {
             Ok(())
         }
 
-        /// The longest that waiting for events may take, where the alarm can't end it.
+        /// Returns the maximum time to wait for events, if the alarm can't end the wait.
         pub fn bound(&self, after: Duration) -> Option<Duration> {
             Some(after)
         }

@@ -1,5 +1,4 @@
-//! A sending thread without its loop, for tests: it connects to what the test answers for, at the
-//! time that the test says.
+//! A sending thread without its loop, for tests: the test provides the connections and the time.
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -18,13 +17,13 @@ use super::tally::SendingTally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
-/// A connection that was asked for: its slot, and the target's end of it.
+/// A requested connection: its slot, and the target's end of the socket.
 pub type Asked = (usize, UnixStream);
 
-/// Socket pairs in place of connections.
+/// A network of socket pairs.
 struct Pairs {
     asked: Vec<Asked>,
-    /// Connections that were asked for, those refused included.
+    /// The number of requested connections, including refused ones.
     tries: u64,
     refuses: bool,
 }
@@ -43,32 +42,32 @@ impl Network for Pairs {
     }
 }
 
-/// One thread of a run of sending.
+/// One sending thread.
 pub struct ByHandSender<'a> {
     engine: Engine<'a, Pairs>,
     statistics: Statistics,
     recorded: Box<Interval>,
-    /// ns since the start of sending.
+    /// The time in ns since the start of sending.
     now_ns: Arc<AtomicU64>,
-    /// `None`: it is done.
+    /// How long the loop would wait; `None` if everything is done.
     pause: Option<Pause>,
 }
 
-/// How a run has ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct RunEnd {
     /// The outcomes of the messages.
     pub tally: SendingTally,
-    /// What was recorded, from the start to the end.
+    /// The recordings of the whole run.
     pub recorded: Box<Interval>,
-    /// Why it ended before its source did.
+    /// Why the run ended before its source did.
     pub error: Option<String>,
-    /// When it ended, no connection could be made, nor was one useful.
+    /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
 }
 
 impl<'a> ByHandSender<'a> {
-    /// Sends what `source` has. `settings`: their address is not looked at.
+    /// Sends the messages of `source`. The address in `settings` is not used.
     pub fn new(
         settings: SendingSettings,
         source: Box<dyn Source>,
@@ -86,34 +85,35 @@ impl<'a> ByHandSender<'a> {
         ByHandSender { engine, statistics, recorded, now_ns, pause }
     }
 
-    /// An address for settings, which nothing connects to.
+    /// Returns an address for settings; nothing connects to it.
     pub fn address() -> ResolvedAddress {
         ResolvedAddress::Unix(PathBuf::from("made-up"))
     }
 
-    /// What time it is, ns since the start of sending.
+    /// Returns the time in ns since the start of sending.
     pub fn now_ns(&self) -> u64 {
         self.now_ns.load(Ordering::Relaxed)
     }
 
-    /// Whether everything is done.
+    /// Returns whether everything is done.
     pub fn is_over(&self) -> bool {
         self.pause.is_none()
     }
 
-    /// How long the loop would wait if nothing was heard, ns.
+    /// Returns how long the loop would wait without events, in ns.
     pub fn wait_ns(&self) -> Option<u64> {
         let Pause { now_ns, due_ns, at_most } = self.pause?;
         let at_most_ns = at_most.as_nanos() as u64;
         Some(due_ns.map_or(at_most_ns, |due_ns| at_most_ns.min(due_ns.saturating_sub(now_ns))))
     }
 
-    /// A round `after_ns` later, in which the connections in `heard` have octets or an end.
+    /// Runs a round `after_ns` later, in which the connections in `heard` are readable or have
+    /// ended.
     pub fn round(&mut self, after_ns: u64, heard: &[usize]) {
         self.now_ns.fetch_add(after_ns, Ordering::Relaxed);
         self.engine.begin_round();
         for slot in heard {
-            // An end is found where there is one: reads continue until nothing is left.
+            // If the connection has no end, reads simply continue until nothing is left.
             self.engine.hear(*slot, SocketEvent { is_readable: true, is_ended: true });
         }
         self.engine.look();
@@ -121,28 +121,28 @@ impl<'a> ByHandSender<'a> {
         self.statistics.take(|interval| self.recorded.merge(interval));
     }
 
-    /// From now on the target refuses connections.
+    /// Makes the target refuse connections from now on.
     pub fn refuse(&mut self) {
         self.engine.network.refuses = true;
     }
 
-    /// Connections that were asked for so far.
+    /// Returns the number of connections requested so far.
     pub fn tries(&self) -> u64 {
         self.engine.network.tries
     }
 
-    /// Connections that were asked for since the last call.
+    /// Returns the connections requested since the last call.
     pub fn take_asked(&mut self) -> Vec<Asked> {
         std::mem::take(&mut self.engine.network.asked)
     }
 
-    /// The run ends here.
+    /// Ends the run.
     pub fn end(self) -> RunEnd {
         let ByHandSender { engine, statistics, mut recorded, .. } = self;
         let ended = engine.end_all();
         let mut ledger = ended.ledger;
         ledger.count_overdue(ledger.ended_ns.unwrap_or(0));
-        // Room for what is handed over at the close.
+        // Provides a buffer for the recordings that the close hands over.
         statistics.take(|interval| recorded.merge(interval));
         let tally = ledger.close();
         statistics.take(|interval| recorded.merge(interval));

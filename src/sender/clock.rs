@@ -1,10 +1,10 @@
-//! The clock of a run of sending: what is due counts from its start.
+//! The clock of a run of sending, which starts at 0.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Monotonic time since the start of sending, and its place on the wall clock. All threads of a run
-/// have copies of the same one.
+/// Monotonic time since the start of sending, and the wall clock time of that start. All threads of
+/// a run have copies of the same clock.
 #[derive(Debug, Clone)]
 pub struct SendingClock {
     reading: TimeSource,
@@ -13,41 +13,41 @@ pub struct SendingClock {
 
 #[derive(Debug, Clone)]
 enum TimeSource {
-    /// Counts from here.
+    /// Time since this instant.
     Since(Instant),
-    /// A test says what time it is, ns since the start.
+    /// Time set by a test, in ns since the start.
     MadeUp(Arc<AtomicU64>),
 }
 
 impl SendingClock {
-    /// Sending starts now.
+    /// Starts a clock now.
     pub fn start() -> SendingClock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_base_ns = u64::try_from(unix.as_nanos()).unwrap_or(0);
         SendingClock { reading: TimeSource::Since(Instant::now()), unix_base_ns }
     }
 
-    /// A clock that shows what `now_ns` says. It starts with the Unix epoch.
+    /// Makes a clock that shows `now_ns`, and starts at the Unix epoch.
     pub fn made_up(now_ns: Arc<AtomicU64>) -> SendingClock {
         SendingClock { reading: TimeSource::MadeUp(now_ns), unix_base_ns: 0 }
     }
 
-    /// ns since the start.
+    /// Returns the time in ns since the start.
     pub fn now_ns(&self) -> u64 {
         match &self.reading {
             TimeSource::Since(base) => base.elapsed().as_nanos() as u64,
-            // Relaxed: a number, and nothing beside it.
+            // Relaxed, because only the number itself is shared.
             TimeSource::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
         }
     }
 
-    /// Returns the moment `now_ns` as time since the Unix epoch.
+    /// Converts a time since the start to a time since the Unix epoch.
     pub fn unix_ns(&self, now_ns: u64) -> u64 {
         self.unix_base_ns + now_ns
     }
 }
 
-/// In ns; more than 584 years are forever.
+/// Converts to ns; more than 584 years become the maximum.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! One connection to the target: its socket, its session, and TLS between them.
+//! A connection to the target: its socket, its session, and TLS between them.
 use std::io::{self, IoSlice};
 
 use super::conn_tls::{ConnTls, Received};
@@ -12,25 +12,25 @@ use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
 use crate::tls::{Failure, Secured};
 
-/// Pieces of one write.
+/// Maximum number of slices in one write.
 const SLICES_MAX: usize = 64;
-/// Nearly always there are fewer, and room for many costs more than the pieces.
+/// Usual number of slices; preparing the maximum each time costs more than writing them.
 const SLICES_FEW: usize = 8;
-/// Octets written for one connection before the others have their turn.
+/// Octets written for one connection before the others get their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Why a connection is over.
 #[derive(Debug)]
 pub(super) enum Over {
-    /// By QUIT, or because there was nothing to say any more.
+    /// The session ended with QUIT, or had nothing left to send.
     Cleanly,
-    /// A sentence.
+    /// The connection failed for this reason, a sentence.
     Failed(String),
     /// TLS failed.
     Tls(Failure),
 }
 
-/// Whether the connection needs another turn although no event will follow.
+/// Whether the connection needs another turn without a further event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TurnNeeds {
     Over,
@@ -40,16 +40,16 @@ pub(super) enum TurnNeeds {
 pub(super) struct Conn {
     stream: Stream,
     pub session: ClientSession<DueMessage>,
-    /// What a handshake would go by, until it begins.
+    /// The settings for a handshake, until it begins.
     plan: Option<SendingTls>,
-    /// From the beginning of the handshake on.
+    /// The state of TLS, from the beginning of the handshake.
     tls: Option<Box<ConnTls>>,
     is_connected: bool,
-    /// When it was asked for, us.
+    /// When the connection was requested, in us.
     asked_us: u64,
-    /// When something last came or went, us.
+    /// When octets were last sent or received, in us.
     active_us: u64,
-    /// Pieces of the last write: the next one has about as many.
+    /// Number of slices in the last write, as an estimate for the next one.
     pieces: usize,
 }
 
@@ -65,12 +65,12 @@ impl Conn {
         Conn { stream, session, plan, tls, is_connected, asked_us, active_us, pieces }
     }
 
-    /// Did the target speak with us at all?
+    /// Returns whether the target has sent anything.
     pub fn was_open(&self) -> bool {
         self.session.is_open()
     }
 
-    /// What it can do.
+    /// Returns what the connection can do now.
     #[inline(always)]
     pub fn readiness(&self) -> Readiness {
         let session = &self.session;
@@ -83,7 +83,7 @@ impl Conn {
         }
     }
 
-    /// What was heard of it now: octets are read, and told to the session.
+    /// Handles an event: reads octets and feeds them to the session.
     pub fn ready(
         &mut self,
         heard: SocketEvent,
@@ -148,7 +148,7 @@ impl Conn {
                         self.begin_tls(ledger.now_us())?;
                         return self.read_sealed(heard, buffer, ledger);
                     }
-                    // On Linux a short read has emptied the socket (epoll(7)).
+                    // On Linux, a short read has emptied the socket (epoll(7)).
                     if n < buffer.len()
                         && !heard.is_ended
                         && cfg!(all(target_os = "linux", not(sinkd_portable)))
@@ -180,7 +180,8 @@ impl Conn {
             let held = tls.lend_held(buffer).map_err(Over::Tls)?;
             match self.stream.read(&mut buffer[held..]) {
                 Ok(0) if tls.is_handshaking() => return Err(Over::Tls(Failure::CutOff)),
-                // What it sent may have been cut off on the way (RFC 8446 section 6.1).
+                // Without close_notify, data from the target may have been cut off (RFC 8446
+                // section 6.1).
                 Ok(0) => {
                     let why = "the target closed the connection without close_notify";
                     return Err(Over::Failed(why.into()));
@@ -204,7 +205,7 @@ impl Conn {
         }
     }
 
-    /// How the connection ended, if its socket has failed.
+    /// Returns how the connection ended if its socket failed.
     fn broken(&self, error: &io::Error) -> Over {
         match self.is_handshaking() {
             true => Over::Tls(Failure::CutOff),
@@ -212,7 +213,7 @@ impl Conn {
         }
     }
 
-    /// Opens what was read, and tells it to the session.
+    /// Opens the records that were read, and feeds their content to the session.
     fn open(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), Over> {
         let mut at = 0;
         loop {
@@ -226,7 +227,7 @@ impl Conn {
         }
     }
 
-    /// The handshake is done: the session begins, or starts over.
+    /// Completes the handshake: the session begins, or starts over.
     fn secured(&mut self, secured: Secured, ledger: &mut Ledger) -> Result<(), Over> {
         let Secured { records, version, kind, early } = secured;
         let Some(tls) = &mut self.tls else { return Ok(()) };
@@ -242,7 +243,7 @@ impl Conn {
         self.feed(&early, ledger)
     }
 
-    /// How the connection ended, if the target sends nothing more.
+    /// Returns how the connection ended if the target closed its side.
     fn ended(&self) -> Over {
         match self.session.fault() {
             Some(fault) => Over::Failed(fault.to_string()),
@@ -260,7 +261,7 @@ impl Conn {
         self.session.start(order, mail, ledger.now_us(), ledger);
     }
 
-    /// Writes what there is to be written, as far as the socket takes it.
+    /// Writes pending octets until the socket is full.
     pub fn flush(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
         if self.tls.is_some() {
             return self.flush_sealed(ledger);
@@ -289,7 +290,7 @@ impl Conn {
         Ok(TurnNeeds::Over)
     }
 
-    /// The same under TLS: what is sealed is written before more is sealed.
+    /// Does the same under TLS: sealed octets are written before more are sealed.
     fn flush_sealed(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
         let (mut written, now_us) = (0, ledger.now_us());
         while let Some(tls) = &mut self.tls {
@@ -343,8 +344,8 @@ impl Conn {
         waits && now_us.saturating_sub(self.active_us) > timeout_us
     }
 
-    /// Notes that the connection is closed, after it had begun this number of messages: what was
-    /// under way is done.
+    /// Closes the account of the connection, on which `begun` messages were begun: reports the
+    /// outcome of messages in progress.
     pub fn close(&mut self, begun: u64, ledger: &mut Ledger) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.stream);

@@ -1,12 +1,12 @@
-//! The TLS of one connection: its handshake, and then its records.
+//! The TLS of one connection: first the handshake, then records.
 //!
 //! ```text
 //! socket ─▶ held ─▶ records, opened where they lie ─▶ session
 //! socket ◀─ sealed ◀─ records of up to 16 KiB ◀─ slices of the session
 //! ```
 //!
-//! Octets of the session count as written when the record that has them is out: only then can the
-//! target have read them.
+//! Octets of the session count as written once their whole record has been written, because the
+//! target can't read them earlier.
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
@@ -15,53 +15,53 @@ use crate::tls::{
     CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
 };
 
-/// Octets that are sealed at once: a few records, so that a large message is not in memory twice.
+/// Octets sealed at once: a few records, so that a large message is not held in memory twice.
 const BATCH_BYTES_MAX: usize = 4 * CONTENT_BYTES_MAX;
 
-/// Room that connections of a thread share: one at a time has something to seal.
+/// A buffer shared by the connections of a thread; only one at a time seals.
 #[derive(Debug, Default)]
 pub(super) struct SealingRoom {
-    /// Small pieces of a record, joined.
+    /// Small slices, joined to fill a record.
     joined: Vec<u8>,
     sealed: Vec<u8>,
 }
 
-/// How far TLS has come.
+/// The stage of TLS on a connection.
 enum Layer {
     Handshake(ClientHandshake),
     Records(Box<Records>),
-    /// Nothing can be sealed: it was closed, or has failed.
+    /// TLS was closed or has failed; nothing more can be sealed.
     Over,
 }
 
 /// The TLS of one connection.
 pub(super) struct ConnTls {
     layer: Layer,
-    /// Octets of the target that are not a whole record yet.
+    /// Received octets of an incomplete record.
     held: Vec<u8>,
-    /// Octets on their way to the target, and how many of them are out.
+    /// Octets to write, and how many of them are already written.
     sealed: Vec<u8>,
     out: usize,
-    /// For each record in `sealed`: its end there, and the octets of the session in it.
+    /// For each record in `sealed`: its end there, and the number of session octets in it.
     records: VecDeque<(usize, usize)>,
-    /// When the handshake began, us.
+    /// When the handshake began, in us.
     pub begun_us: u64,
 }
 
-/// What came next of the target.
+/// The result of reading the next record.
 pub(super) enum Received {
     /// The handshake is done.
     Secured(Box<Secured>),
-    /// Content, at this place of the buffer.
+    /// Content, at this place in the buffer.
     Content(std::ops::Range<usize>),
-    /// Part of a record is there, which is kept.
+    /// No complete record; its beginning is kept.
     Nothing,
-    /// The target sends no more, and said so.
+    /// The target sent close_notify.
     Closed,
 }
 
 impl ConnTls {
-    /// Begins the handshake: its first message is to be written.
+    /// Begins the handshake; its first message is ready to be written.
     pub fn begin(connector: &Connector, now_us: u64) -> Result<ConnTls, Failure> {
         let mut tls = ConnTls {
             layer: Layer::Handshake(ClientHandshake::new(connector)?),
@@ -75,18 +75,18 @@ impl ConnTls {
         Ok(tls)
     }
 
-    /// Returns whether the handshake is under way.
+    /// Returns whether the handshake is in progress.
     pub fn is_handshaking(&self) -> bool {
         matches!(self.layer, Layer::Handshake(_))
     }
 
-    /// Returns whether octets wait to be written.
+    /// Returns whether sealed octets wait to be written.
     pub fn has_sealed(&self) -> bool {
         self.out < self.sealed.len()
     }
 
-    /// Copies what is held to the beginning of `buffer`, and returns how much that is: what is read
-    /// next goes after it. It stays held until [`ConnTls::took_held`].
+    /// Copies the held octets to the beginning of `buffer`, and returns their number; the next read
+    /// goes after them. They stay held until [`ConnTls::took_held`].
     pub fn lend_held(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let held = self.held.len();
         if held >= buffer.len() {
@@ -97,12 +97,12 @@ impl ConnTls {
         Ok(held)
     }
 
-    /// Something was read after what is held.
+    /// Releases the held octets, after a read was appended to them.
     pub fn took_held(&mut self) {
         self.held.clear();
     }
 
-    /// Takes what comes next in `buffer`, from `at` on, and moves `at` past it.
+    /// Reads the next record in `buffer` from `at` on, and advances `at` past it.
     pub fn next(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<Received, Failure> {
         if self.is_handshaking() {
             return self.advance(buffer, at);
@@ -141,19 +141,19 @@ impl ConnTls {
         }
     }
 
-    /// Keeps what is not whole.
+    /// Keeps an incomplete record.
     fn hold(&mut self, buffer: &[u8], at: &mut usize) -> Received {
         self.held.extend_from_slice(&buffer[*at..]);
         *at = buffer.len();
         Received::Nothing
     }
 
-    /// From here on there are records.
+    /// Switches from the handshake to records.
     pub fn secured(&mut self, records: Records) {
         self.layer = Layer::Records(Box::new(records));
     }
 
-    /// Seals octets of `slices`, as many as a batch has; nothing waits to be written.
+    /// Seals octets of `slices`, up to one batch. No sealed octets may be pending.
     pub fn seal(&mut self, slices: &[IoSlice<'_>], room: &mut SealingRoom) -> Result<(), Failure> {
         assert!(!self.has_sealed(), "records leave in their order");
         let Layer::Records(records) = &mut self.layer else { return Ok(()) };
@@ -165,7 +165,8 @@ impl ConnTls {
         for slice in slices {
             let piece = &slice[..slice.len().min(left)];
             left -= piece.len();
-            // Commands and small messages share a record; what fills records is not copied first.
+            // Commands and small messages share a record; slices that fill a record are not copied
+            // first.
             if room.joined.len() + piece.len() > CONTENT_BYTES_MAX {
                 push(records, &room.joined, &mut self.sealed, &mut self.records)?;
                 room.joined.clear();
@@ -178,7 +179,8 @@ impl ConnTls {
         push(records, &room.joined, &mut self.sealed, &mut self.records)
     }
 
-    /// Writes once. Returns the octets of the session that are out with it.
+    /// Writes once. Returns the number of session octets in the records that are now completely
+    /// written.
     pub fn write(&mut self, stream: &mut Stream, room: &mut SealingRoom) -> io::Result<usize> {
         let written = stream.write(&[IoSlice::new(&self.sealed[self.out..])])?;
         self.out += written;
@@ -197,7 +199,7 @@ impl ConnTls {
         Ok(octets)
     }
 
-    /// Tells the target that nothing more is sent, as far as the socket takes it.
+    /// Sends close_notify to the target, if the socket accepts it.
     pub fn close(&mut self, stream: &mut Stream) {
         if let Layer::Records(mut records) = std::mem::replace(&mut self.layer, Layer::Over) {
             records.close(&mut self.sealed);
@@ -208,7 +210,7 @@ impl ConnTls {
     }
 }
 
-/// Seals `content`, and notes where each record ends.
+/// Seals `content`, and records where each record ends.
 fn push(
     records: &mut Records,
     content: &[u8],
@@ -241,7 +243,7 @@ mod tests {
     }
 
     impl Target {
-        /// Content of all records that have come whole.
+        /// Returns the content of all complete records.
         fn content(&mut self) -> Vec<u8> {
             read_all(&mut self.socket, &mut self.unread);
             let (mut content, mut at) = (Vec::new(), 0);

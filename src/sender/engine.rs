@@ -27,50 +27,50 @@ use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
-/// How often the engine checks time-outs and reports progress.
+/// Time between two checks of time-outs, and between two progress reports.
 const LOOK_NS: u64 = 100_000_000;
 
-/// The part of one thread in a run of sending.
+/// One sending thread.
 pub(super) struct Engine<'a, N> {
     pub network: N,
     settings: SendingSettings,
     shared: &'a SharedRun,
     scheduler: Scheduler<Box<OutgoingMail>>,
     ledger: Ledger,
-    /// What is read goes through it.
+    /// Buffer for reads.
     scratch: Vec<u8>,
-    /// By slot.
+    /// Connections by slot.
     connections: Vec<Option<Conn>>,
-    /// Connections that have more to write although no event will follow.
+    /// Connections that have more to write but will get no event.
     again: Vec<usize>,
     error: Option<String>,
     looked_ns: u64,
-    /// Messages that the target has answered, when that was last told.
+    /// Number of answered messages when the scheduler was last notified.
     answered: u64,
-    /// What this thread last reported to the owner.
+    /// The progress last reported to the owner.
     told: Progress,
 }
 
-/// What a thread reports to its owner.
+/// Progress of a thread, as reported to its owner.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
-    /// Messages whose outcome is known.
+    /// Messages with a known outcome.
     done: u64,
     /// Open connections.
     open: u64,
 }
 
-/// How a thread ended.
+/// The end of a thread.
 pub(super) struct ThreadEnd {
     pub ledger: Ledger,
-    /// Why it ended before its source did.
+    /// Why the thread ended before its source did.
     pub error: Option<String>,
-    /// When it ended, no connection could be made, nor was one useful.
+    /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
 }
 
 impl Engine<'_, KernelNetwork> {
-    /// Sends until the source has nothing any more, and everything is done.
+    /// Sends until the source has no more messages and all outcomes are known.
     pub fn run(mut self) -> ThreadEnd {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.ledger.begin_round();
@@ -81,7 +81,7 @@ impl Engine<'_, KernelNetwork> {
             }
             self.ledger.begin_round();
             for (at, (slot, heard)) in events.iter().map(SocketEvent::of).enumerate() {
-                // The first event is heard as the round begins.
+                // The first event arrived when the round began.
                 if at > 0 {
                     self.ledger.tick();
                 }
@@ -120,13 +120,13 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Begins a round: it is as late as the clock says.
+    /// Begins a round, and reads the clock.
     pub fn begin_round(&mut self) {
         self.ledger.begin_round();
     }
 
-    /// Ends a round: what is due goes to connections. Returns how long to wait for events; `None`:
-    /// everything is done.
+    /// Ends a round: assigns due messages to connections. Returns how long to wait for events;
+    /// `None` if everything is done.
     pub fn act(&mut self) -> Option<Pause> {
         self.top_up();
         self.assign();
@@ -150,7 +150,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// After the last round: every connection is closed.
+    /// Closes all connections after the last round.
     pub fn end_all(mut self) -> ThreadEnd {
         self.close_all();
         self.tell();
@@ -158,7 +158,7 @@ impl<'a, N: Network> Engine<'a, N> {
         ThreadEnd { error: self.error.take(), is_lost, ledger: self.ledger }
     }
 
-    /// Asks the source for a message, if the scheduler wants one.
+    /// Requests a message from the source, if the scheduler wants one.
     #[inline]
     fn pull(&mut self) {
         if self.scheduler.is_due_to_end(self.ledger.now_ns) {
@@ -178,7 +178,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.ledger.keep(mail);
                 self.end();
             }
-            // What it had sooner is no more: it is asked again when another one is done.
+            // The source has no message now. It is asked again when another message is done.
             Ok((Next::Wait | Next::End, mail)) => {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
@@ -187,7 +187,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Nothing more is begun: what is under way is finished.
+    /// Begins nothing more; messages in progress are finished.
     fn end(&mut self) {
         let now_ns = self.ledger.now_ns;
         self.look_at_others();
@@ -211,7 +211,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.end();
     }
 
-    /// Makes connections that are kept, as long as there is something to send.
+    /// Opens connections up to the wanted number, while there are messages to send.
     fn top_up(&mut self) {
         while self.scheduler.wants_connection(self.ledger.now_ns) {
             if self.open(None).is_none() {
@@ -220,7 +220,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Begins to make a connection. `None`: it failed at once.
+    /// Begins to open a connection. `None` if that failed immediately.
     fn open(&mut self, lane: Option<u64>) -> Option<usize> {
         let now_ns = self.ledger.now_ns;
         let slot = self.scheduler.reserve();
@@ -249,14 +249,14 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Notes that a connection requested at `asked_ns` failed before it was useful.
+    /// Records that a connection requested at `asked_ns` failed before it was useful.
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
         self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
         self.try_later(why, asked_ns);
     }
 
-    /// Waits for a later try after a failure that is counted already.
+    /// Schedules a later attempt, after a failure that is already counted.
     fn try_later(&mut self, why: &str, asked_ns: u64) {
         self.tell_use();
         self.look_at_others();
@@ -265,7 +265,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Gives up a target that has never served a connection, and will say the same next time.
+    /// Gives up a target that has never served a connection and will answer the same next time.
     fn give_up_for_good(&mut self, over: &Over, why: &str, fault: Option<SessionFault>) {
         let is_permanent = match over {
             Over::Tls(failure) => failure.is_permanent(),
@@ -276,16 +276,16 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Notifies the other threads if one of this engine's connections is useful.
+    /// Notifies the other threads if a connection of this engine is useful.
     fn tell_use(&mut self) {
         if self.scheduler.is_served(self.ledger.now_ns) {
             self.shared.used_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
     }
 
-    /// A target that serves another thread is there.
+    /// Learns from other threads whether the target serves them.
     fn look_at_others(&mut self) {
-        // Relaxed: a time, and nothing beside it.
+        // Relaxed, because only the time itself is shared.
         self.scheduler.others_used(self.shared.used_ns.load(Ordering::Relaxed));
     }
 
@@ -312,7 +312,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// A connection was made for the next message.
+    /// Begins the next message on a new connection.
     fn begin_with_next(&mut self, slot: usize) {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
@@ -327,7 +327,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Something was heard of the connection in `slot`.
+    /// Handles an event of the connection in `slot`.
     pub fn hear(&mut self, slot: usize, heard: SocketEvent) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
         let was_open = conn.was_open();
@@ -341,7 +341,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Starts the messages that a connection may begin, and writes.
+    /// Begins the messages that a connection can take, and writes.
     fn go_on(&mut self, slot: usize) {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
@@ -356,7 +356,7 @@ impl<'a, N: Network> Engine<'a, N> {
         loop {
             let Some(conn) = &mut self.connections[slot] else { return };
             let readiness = conn.readiness();
-            // Most replies change nothing: there is nothing to decide.
+            // Most replies change nothing that the scheduler needs to know.
             if !matches!(readiness, Readiness::Ready | Readiness::Spent) {
                 return;
             }
@@ -399,8 +399,8 @@ impl<'a, N: Network> Engine<'a, N> {
             self.shared.used_ns.fetch_max(now_ns, Ordering::Relaxed);
         }
         self.tell_meaning(meaning, &over, fault, place.asked_ns);
-        // What the target turned away goes first over the connection that takes the place of this
-        // one: another that is open may be as near to its limit.
+        // Messages that the target turned away are sent first on the replacement of this
+        // connection, because other open connections may be as close to their limit.
         for turned_away in self.ledger.turned_away.drain(..).rev() {
             place.queue.push_front(turned_away);
         }
@@ -413,7 +413,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Counts a connection's end as a failure, if it was one.
+    /// Counts the end of a connection as a failure, if it was one.
     fn tell_meaning(
         &mut self,
         meaning: Meaning,
@@ -421,7 +421,7 @@ impl<'a, N: Network> Engine<'a, N> {
         fault: Option<SessionFault>,
         asked_ns: u64,
     ) {
-        // Counted as a reply already.
+        // The failure was already counted as a reply.
         let is_counted =
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match over {
@@ -449,8 +449,8 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// What waited for a connection that is no more goes over another one; where that one was of no
-    /// use, it is not sent.
+    /// Moves messages that wait for a closed connection to another one. If the connection was
+    /// useless, they are not sent.
     fn move_queue(&mut self, place: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
         let slot = if target == TargetState::Serves { self.open(place.lane) } else { None };
         if let Some(slot) = slot {
@@ -458,7 +458,7 @@ impl<'a, N: Network> Engine<'a, N> {
             self.ledger.tally.extra.ended += u64::from(is_by_lane);
             return self.scheduler.move_to(slot, place);
         }
-        // A target that refuses to speak with us for now defers what it was to get.
+        // A target that refuses service for now defers the messages meant for it.
         let (end, code) = match target {
             TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
             _ => (SessionEnd::NotSent, 0),
@@ -472,7 +472,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Now and then: what nothing reminds us of.
+    /// Does periodic checks that no event triggers.
     pub fn look(&mut self) {
         let now_ns = self.ledger.now_ns;
         if now_ns.saturating_sub(self.looked_ns) < LOOK_NS {
@@ -481,7 +481,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.looked_ns = now_ns;
         self.tell();
         self.tell_use();
-        // Relaxed: a flag, and a time, and nothing beside them.
+        // Relaxed, because only the flag and the time themselves are shared.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
         let told = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
@@ -493,7 +493,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.close_silent();
     }
 
-    /// Nothing more is begun, and what is under way has the grace.
+    /// Begins nothing more, and gives messages in progress the grace period.
     #[cold]
     fn stop(&mut self) {
         self.end();
@@ -545,31 +545,32 @@ impl<'a, N: Network> Engine<'a, N> {
             self.answered = tally.answered();
             self.shared.answered_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
-        // Wraps where there are fewer than before: others add up to what there is.
+        // Wraps if there are fewer than before; the sum over all threads is right.
         self.shared.open.fetch_add(now.open.wrapping_sub(self.told.open), Ordering::Relaxed);
         self.told = now;
     }
 }
 
-/// What the end of a connection shows about its target.
+/// What the end of a connection shows about the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TargetState {
-    /// The connection was of use.
+    /// The target serves us: the connection was useful.
     Serves,
-    /// The connection was of no use; the reply code with which the target refused to speak with us.
+    /// The target does not serve us: the connection was useless. The reply code of its refusal, if
+    /// any.
     Refuses(Option<u16>),
 }
 
-/// What the connection in a slot can do.
+/// Returns a function for what the connection in a slot can do.
 fn readiness_in(connections: &[Option<Conn>]) -> impl Fn(usize) -> Readiness {
     |slot| connections[slot].as_ref().map_or(Readiness::Ending, Conn::readiness)
 }
 
-/// Returns whether the target answered what nothing had asked: client and server no longer agree on
-/// what is a command.
+/// Returns whether the target sent a reply that nothing had asked for, so client and server no
+/// longer agree on what is a command.
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {
-        // The target refused a message before it had all of it, which is its right.
+        // The target may refuse a message before it has received all of it.
         Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
         Some(
             SessionFault::Unasked { .. }

@@ -1,4 +1,4 @@
-//! What becomes of messages: counted, recorded, and told to the source that they came from.
+//! The outcomes of messages: counted, recorded, and reported to the source.
 use super::clock::SendingClock;
 use super::conn_tls::SealingRoom;
 use super::resends::Resends;
@@ -10,38 +10,38 @@ use crate::tls::{Failure, SessionKind, TLS_1_3};
 
 /// Reply codes that are counted: 200 to 599.
 pub(super) const CODES: std::ops::Range<u16> = 200..600;
-/// Mails kept to be used again.
+/// Maximum number of unused mails kept for reuse.
 const SPARE_MAX: usize = 1024;
 
-/// Names of the kinds of replies, in the order in which they are counted.
+/// Returns the names of the kinds of replies, in the order of the counters.
 pub(super) fn reply_names() -> Vec<String> {
     CODES.map(|code| code.to_string()).collect()
 }
 
-/// One thread's source of messages, and the account of what becomes of each.
+/// The source of one thread, and the account of its messages.
 pub(super) struct Ledger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
     pub tally: SendingTally,
     pub clock: SendingClock,
-    /// Room that connections write from, as long as one alone has something to write: it stays in
-    /// the processor's cache, and those that wait for replies hold none.
+    /// Buffer from which connections write, shared because only one writes at a time. It stays in
+    /// the processor's cache, and connections that wait for replies need no memory for it.
     pub room: Vec<u8>,
-    /// The same for what is sealed.
+    /// The same for sealed octets.
     pub sealing: SealingRoom,
-    /// When what is happening happens.
+    /// The current time.
     pub now_ns: u64,
-    /// When the round of the event loop began.
+    /// When this round of the event loop began.
     began_ns: u64,
-    /// The source had nothing until another message is done.
+    /// Whether the source has nothing until another message is done.
     pub is_waiting: bool,
-    /// What the target turns away.
+    /// Decides about messages that the target turned away.
     pub resends: Resends,
-    /// What is to go over another connection, in the order in which it was turned away.
+    /// Messages to send on another connection, in the order in which they were turned away.
     pub turned_away: Vec<(DueMessage, Box<OutgoingMail>)>,
     /// When the last message could have been begun, once that is known.
     pub ended_ns: Option<u64>,
-    /// Boxed, as sessions pass them on.
+    /// Mails for reuse; boxed, because sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
     spare: Vec<Box<OutgoingMail>>,
     replies: Box<[u32]>,
@@ -87,7 +87,7 @@ impl Ledger {
         self.recorder.begin_round(unix_ns);
     }
 
-    /// The round is over.
+    /// Ends a round of the event loop.
     pub fn end_round(&mut self) {
         self.tick();
         let busy_us = self.now_ns.saturating_sub(self.began_ns) / 1000;
@@ -96,14 +96,14 @@ impl Ledger {
         self.recorder.record(Metric::Round, busy_us);
     }
 
-    /// The next message of the source, if there is one now.
+    /// Returns the next message of the source, if it has one now.
     pub fn pull(&mut self) -> Result<(Next, Box<OutgoingMail>), super::source::Error> {
         let mut mail = self.spare.pop().unwrap_or_default();
         let next = self.source.next(&mut mail)?;
         Ok((next, mail))
     }
 
-    /// Keeps a mail to be used again.
+    /// Keeps a mail for reuse.
     pub fn keep(&mut self, mut mail: Box<OutgoingMail>) {
         if self.spare.len() < SPARE_MAX {
             mail.clear();
@@ -111,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// A handshake that began at `begun_us` is done.
+    /// Records that a handshake begun at `begun_us` completed.
     pub fn secured(&mut self, begun_us: u64, version: &str, kind: SessionKind) {
         self.recorder.record(Metric::Handshake, self.now_us().saturating_sub(begun_us));
         self.recorder.add(Counter::TlsHandshakes, 1);
@@ -122,13 +122,13 @@ impl Ledger {
         }
     }
 
-    /// TLS of a connection has failed, before or after the end of its handshake.
+    /// Counts a TLS failure, during or after the handshake.
     #[cold]
     pub fn tls_failed(&mut self, failure: Failure) {
         self.recorder.add(Counter::TLS_FAILED[failure as usize], 1);
     }
 
-    /// A message is given to a session.
+    /// Records that a message was passed to a session.
     pub fn begun(&mut self, order: &DueMessage) {
         if self.resends.has(order.ticket) {
             return;
@@ -139,8 +139,8 @@ impl Ledger {
         }
     }
 
-    /// A message was turned away: returns whether it goes over another connection. `end`: what
-    /// would become of it.
+    /// Handles a message that was turned away, and returns whether it is sent on another
+    /// connection. `end` would be its outcome otherwise.
     #[cold]
     fn send_again(&mut self, order: DueMessage, end: SessionEnd) -> bool {
         if !self.resends.allows(order.ticket) {
@@ -157,7 +157,7 @@ impl Ledger {
         true
     }
 
-    /// What a message of this number of octets has come to.
+    /// Records the outcome of a message of `octets` octets.
     pub fn end(&mut self, order: DueMessage, octets: u64, outcome: &Outcome<'_>) {
         self.resends.remove(order.ticket);
         self.tally.done(outcome, octets);
@@ -165,7 +165,7 @@ impl Ledger {
         self.is_waiting = false;
     }
 
-    /// A message is given back that will not be sent, and that is not with a session.
+    /// Returns a message that will not be sent, and that no session has.
     pub fn give_back(&mut self, order: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
@@ -178,8 +178,8 @@ impl Ledger {
         self.keep(mail);
     }
 
-    /// Sending ended at `ended_ns`, and a message had not been begun. If it was due, what it waited
-    /// until then is the least that it would have needed.
+    /// Records a message that had not begun when sending ended at `ended_ns`. If it was due, its
+    /// waiting time until then is a lower bound of the time it would have needed.
     fn not_begun(&mut self, due_ns: Option<u64>, ended_ns: u64) {
         if let Some(due_ns) = due_ns.filter(|due_ns| *due_ns < ended_ns) {
             self.tally.not_begun += 1;
@@ -189,8 +189,8 @@ impl Ledger {
         }
     }
 
-    /// All threads have ended, and the last of them could have begun a message at `ended_ns`:
-    /// counts and records what the source still had.
+    /// Counts and records the messages that the source still had, after all threads have ended; the
+    /// last of them could have begun a message until `ended_ns`.
     pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
         while let Some(due_ns) = self.source.overdue(ended_ns) {
@@ -198,7 +198,7 @@ impl Ledger {
         }
     }
 
-    /// Nothing more will be recorded: returns what there was.
+    /// Ends recording, and returns the tally.
     pub fn close(mut self) -> SendingTally {
         self.recorder.take_replies(&mut self.replies);
         self.recorder.close();
@@ -242,7 +242,7 @@ impl SessionWatch<DueMessage> for Ledger {
         } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) =
             (end, order.due_ns)
         {
-            // Never answered: its transaction is longer than what it has waited.
+            // The message was never answered: its transaction took longer than this.
             let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);
         }

@@ -1,8 +1,8 @@
-//! Mailboxes that were stored, or are to be written into commands.
+//! Stored mailboxes, and mailboxes to be written into commands.
 use crate::smtp::path::parse_forward;
 
-/// Local part and domain; a bare `postmaster` has none. Expects a mailbox that was parsed, and
-/// makes the best of any other octets.
+/// Splits a mailbox into local part and domain; a bare `postmaster` has no domain. Expects a valid
+/// mailbox, and returns a best effort for other octets.
 pub fn split(mailbox: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut at = 0;
     if mailbox.starts_with(b"\"") {
@@ -21,7 +21,7 @@ pub fn split(mailbox: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Returns whether `text` is a valid path for RCPT, without angle brackets.
 pub fn is_mailbox(text: &[u8]) -> bool {
     let path = [b"<", text, b">"].concat();
-    // A source route would be taken, and left out.
+    // A source route would be accepted, but dropped.
     parse_forward(&path).is_some_and(|(path, rest)| path.mailbox == text && rest.is_empty())
 }
 

@@ -6,9 +6,9 @@
 //!   └─ Ledger ─┘◀───────────── outcome, times of each phase ◀────────────────┘
 //! ```
 //!
-//! Invariants: it connects only to the given target; it passes a message to one session once, and
-//! reports the outcome to the message's source once; what is due leaves at its moment, however slow
-//! the target is, and times count from there (no coordinated omission).
+//! Invariants: a sender connects only to the given target. It passes a message to one session at a
+//! time, and reports one outcome to the source of the message. A message leaves when it is due,
+//! however slow the target is, and times are measured from that moment (no coordinated omission).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod alarm;

@@ -1,4 +1,4 @@
-//! Where connections come from, and what wakes a sending thread.
+//! The network of a sending thread: connections and events.
 use std::io;
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use super::stream::{ResolvedAddress, Stream};
 
 const ALARM: Token = Token(usize::MAX);
 
-/// What makes connections: the kernel, or a test.
+/// A network: the kernel, or a test.
 pub(super) trait Network {
-    /// Begins to make a connection, whose events name `slot`.
+    /// Begins to open a connection; its events name `slot`.
     fn connect(&mut self, slot: usize) -> io::Result<Stream>;
 }
 
-/// What is heard of a connection.
+/// An event of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SocketEvent {
-    /// Octets may be read.
+    /// Octets can be read.
     pub is_readable: bool,
-    /// The target has shut its side, so there is an end to be seen.
+    /// The target has shut down its side, so reads reach an end.
     pub is_ended: bool,
 }
 
 impl SocketEvent {
-    /// What an event says, and of which slot; the alarm's slot is none.
+    /// Returns the slot and the meaning of an event; the alarm has no slot.
     pub fn of(event: &Event) -> (usize, SocketEvent) {
         let is_ended = event.is_read_closed();
         (event.token().0, SocketEvent { is_readable: event.is_readable() || is_ended, is_ended })
@@ -37,18 +37,18 @@ impl SocketEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pause {
     pub now_ns: u64,
-    /// When something is due, to be met to the microsecond; `None`: nothing is.
+    /// When something is due, to the microsecond; `None` if nothing is.
     pub due_ns: Option<u64>,
-    /// At most this, whatever is due.
+    /// Upper bound of the wait, whatever is due.
     pub at_most: Duration,
 }
 
-/// Sockets to one address, and the kernel's events.
+/// Sockets to one address, and the events of the kernel.
 pub(super) struct KernelNetwork {
     address: ResolvedAddress,
     poll: Poll,
     alarm: Alarm,
-    /// The moment the alarm is set to.
+    /// The time for which the alarm is set.
     alarm_ns: u64,
 }
 

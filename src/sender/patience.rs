@@ -1,55 +1,56 @@
-//! How often a target is tried whose connections fail, and for how long.
+//! Decides how often and for how long to retry a target whose connections fail.
 use std::time::Duration;
 
 use super::clock::nanos;
 
-/// Pause before the next connection after a useless one, doubled each time.
+/// Pause after a useless connection, doubled each time.
 const BACKOFF_NS: u64 = 50_000_000;
 const DOUBLINGS_MAX: u32 = 6;
-/// A target that was not there in the last second is lost.
+/// A target counts as lost after failing for this long.
 const LOST_NS: u64 = 1_000_000_000;
 
-/// What connections beside one that failed are to us.
+/// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
-    /// At least one is useful: a target that serves some and turns others away is there.
+    /// At least one is useful. A target that serves some connections and turns others away is
+    /// reachable.
     AreOfUse,
-    /// None of the other connections is useful.
+    /// None is useful.
     AreOfNoUse,
 }
 
-/// What one thread knows of connections that failed. Times are ns since the start of sending.
+/// What one thread knows about failed connections. Times are in ns since the start of sending.
 #[derive(Debug)]
 pub(super) struct FailedConnections {
     patience_ns: u64,
-    /// Connections that failed one after the other, and when the next may be tried.
+    /// The number of consecutive failures.
     failures: u32,
     retry_ns: u64,
-    /// When the first of them was asked for.
+    /// When the first of these connections was requested.
     failing_ns: Option<u64>,
     /// When a connection was last useful.
     use_ns: u64,
 }
 
 impl FailedConnections {
-    /// `patience`: time for which connections may fail while none is useful.
+    /// `patience` is the time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> FailedConnections {
         let patience_ns = nanos(patience);
         FailedConnections { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
     }
 
-    /// Returns whether a connection may be tried.
+    /// Returns whether a connection may be attempted now.
     pub fn allows(&self, now_ns: u64) -> bool {
         now_ns >= self.retry_ns
     }
 
-    /// When the next may be tried, after one that failed.
+    /// Returns when the next attempt is allowed, after a failure.
     pub fn retry_ns(&self) -> Option<u64> {
         (self.failures > 0).then_some(self.retry_ns)
     }
 
-    /// A connection that was asked for at `asked_ns` failed before it was of any use. Returns
-    /// whether the target is to be given up.
+    /// Records that a connection requested at `asked_ns` failed before it was useful. Returns
+    /// whether to give up the target.
     pub fn failed(&mut self, asked_ns: u64, now_ns: u64, others: Others) -> bool {
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
@@ -61,22 +62,22 @@ impl FailedConnections {
         now_ns.saturating_sub(since_ns) >= self.patience_ns
     }
 
-    /// Returns whether connections have failed for a second or more, with none useful since.
+    /// Returns whether connections have failed for a second or more, with no useful one since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
         self.failing_ns.is_some_and(|at| now_ns.saturating_sub(at.max(self.use_ns)) >= LOST_NS)
     }
 
-    /// Returns whether some connection, of another thread even, was ever useful.
+    /// Returns whether any connection was ever useful, including those of other threads.
     pub fn was_ever_of_use(&self) -> bool {
         self.use_ns > 0
     }
 
-    /// Another thread had a useful connection until then.
+    /// Records that another thread had a useful connection until `at_ns`.
     pub fn others_used(&mut self, at_ns: u64) {
         self.use_ns = self.use_ns.max(at_ns);
     }
 
-    /// A connection that was useful has ended.
+    /// Records the end of a useful connection.
     pub fn was_of_use(&mut self, now_ns: u64) {
         (self.failures, self.retry_ns) = (0, now_ns);
         self.served(now_ns);
@@ -111,8 +112,9 @@ mod tests {
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
-    /// What happens when (s): a failure of a connection requested at that time, `s` while another
-    /// serves; `u` the end of one that was useful. `!`: the target is given up.
+    /// A story lists events by second: a number is the failure of a connection requested at that
+    /// time, `s` one while another connection is useful, `u` the end of a useful one. `!` means
+    /// that the target is given up.
     #[track_caller]
     fn check(story: &str) {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
@@ -141,7 +143,7 @@ mod tests {
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.others_used(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
-        // What serves others is not given up either.
+        // A target that serves other threads is not given up either.
         assert!(!patience.failed(11 * S, 11 * S, Others::AreOfNoUse));
         assert!(patience.failed(12 * S, 12 * S, Others::AreOfNoUse));
         patience.was_of_use(13 * S);

@@ -1,86 +1,86 @@
-//! The connections of a sending thread, as its scheduler knows them: what waits for each, and whose
-//! messages it carries.
+//! The connections of a sending thread, as its scheduler sees them: the messages that wait for
+//! each, and the lane that it serves.
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::source::DueMessage;
 
-/// A target that keeps a connection for this long, and closes it unused, does so because it is
-/// idle.
+/// If a connection stays open unused for this long before the target closes it, it was closed for
+/// being idle.
 const STAY_NS: u64 = 1_000_000_000;
 
-/// What a connection can do, as its session knows.
+/// What a connection can do, according to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// The target has not spoken with us yet.
+    /// The target has not sent its greeting yet.
     Opening,
     /// The connection can begin another message.
     Ready,
-    /// Messages are under way, and the session has no room for another one.
+    /// Messages are in progress, and the session has no capacity for another one.
     Busy,
-    /// The target accepts no more messages over it.
+    /// The target accepts no more messages on this connection.
     Spent,
     /// The connection is ending or has ended.
     Ending,
 }
 
-/// Why the connection of a lane ended before its last message.
+/// Why the connection of a lane ended before the last message of the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// The target ended it, or accepts no more messages over one.
+    /// The target closed it, or accepts no more messages on one connection.
     ByTarget,
-    /// We did, to make room for another lane.
+    /// We closed it, to make room for another lane.
     Crowded,
 }
 
-/// One connection.
+/// A connection in the pool.
 #[derive(Debug)]
 pub(super) struct PooledConnection<M> {
-    /// Messages that are to go over this connection, and no other.
+    /// Messages assigned to this connection.
     pub queue: VecDeque<(DueMessage, M)>,
-    /// Whose messages it carries.
+    /// The lane whose messages it carries.
     pub lane: Option<u64>,
-    /// What stands in `queue` is the last it sends.
+    /// Whether the connection ends after the messages in `queue`.
     pub is_last: bool,
-    /// The connection ends for another lane to have one.
+    /// Whether the connection ends so that another lane can have one.
     pub makes_room: bool,
-    /// Messages begun.
+    /// The number of messages begun.
     pub begun: u64,
-    /// When it was asked for, ns.
+    /// When it was requested, in ns.
     pub asked_ns: u64,
-    /// The target has spoken with us.
+    /// Whether the target has sent its greeting.
     pub is_open: bool,
-    /// Since when it is idle, ns.
+    /// Since when it has been idle, in ns.
     pub idle_ns: Option<u64>,
 }
 
 impl<M> PooledConnection<M> {
-    /// Returns whether it carried a message, or stayed for one.
+    /// Returns whether the connection was useful: it carried a message, or stayed open for one.
     pub fn is_of_use(&self, now_ns: u64) -> bool {
         let stayed_ns = now_ns.saturating_sub(self.asked_ns);
         self.is_open && (self.begun > 0 || stayed_ns >= STAY_NS)
     }
 }
 
-/// All connections of a thread, each in a slot.
+/// The connections of a thread, by slot.
 #[derive(Debug)]
 pub(super) struct ConnectionPool<M> {
     places: Vec<Option<PooledConnection<M>>>,
     free: Vec<usize>,
-    /// Connections that were asked for and have not ended.
+    /// The number of requested connections that have not ended.
     pub all: usize,
-    /// Connections without a greeting so far.
+    /// The number of connections without a greeting so far.
     pub opening: usize,
-    /// Idle connections, and some that were idle before.
+    /// Idle connections, and some that are no longer idle.
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
     /// Lanes whose connection ended before their last message, and why.
     cut: BTreeMap<u64, Cut>,
-    /// Messages in the queues of connections.
+    /// The number of messages assigned to connections but not begun.
     pub queued: usize,
 }
 
 impl<M> ConnectionPool<M> {
-    /// No connections.
+    /// Returns an empty pool.
     pub fn new() -> ConnectionPool<M> {
         ConnectionPool {
             places: Vec::new(),
@@ -94,7 +94,7 @@ impl<M> ConnectionPool<M> {
         }
     }
 
-    /// A slot for a connection that is to be asked for.
+    /// Reserves a slot for a new connection.
     pub fn reserve(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
@@ -102,12 +102,12 @@ impl<M> ConnectionPool<M> {
         })
     }
 
-    /// Frees the slot of a connection that could not even be asked for.
+    /// Frees the slot of a connection that could not be requested.
     pub fn release(&mut self, slot: usize) {
         self.free.push(slot);
     }
 
-    /// Adds a connection that was asked for at `asked_ns`. Returns why the earlier connection of
+    /// Adds a connection that was requested at `asked_ns`. Returns why the previous connection of
     /// this lane ended early.
     pub fn add(&mut self, slot: usize, lane: Option<u64>, asked_ns: u64) -> Option<Cut> {
         self.places[slot] = Some(PooledConnection {
@@ -127,7 +127,7 @@ impl<M> ConnectionPool<M> {
         self.cut.remove(&key)
     }
 
-    /// The connection in this slot has ended.
+    /// Removes the connection in a slot after it has ended.
     pub fn remove(&mut self, slot: usize) -> Option<PooledConnection<M>> {
         let place = self.places.get_mut(slot)?.take()?;
         self.free.push(slot);
@@ -143,29 +143,29 @@ impl<M> ConnectionPool<M> {
         Some(place)
     }
 
-    /// The connection in this slot.
+    /// Returns the connection in a slot.
     #[inline]
     pub fn at(&mut self, slot: usize) -> Option<&mut PooledConnection<M>> {
         self.places.get_mut(slot)?.as_mut()
     }
 
-    /// All connections.
+    /// Returns all connections.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PooledConnection<M>> {
         self.places.iter_mut().flatten()
     }
 
-    /// Returns whether a connection is useful.
+    /// Returns whether any connection is useful.
     pub fn is_of_use(&self, now_ns: u64) -> bool {
         self.places.iter().flatten().any(|place| place.is_of_use(now_ns))
     }
 
-    /// The connection of a lane.
+    /// Returns the slot of a lane's connection.
     pub fn of_lane(&self, key: u64) -> Option<usize> {
         self.lanes.get(&key).copied()
     }
 
-    /// The connection in this slot carries no more messages of its lane. `cut`: although some
-    /// follow.
+    /// Separates the connection in a slot from its lane. `cut` is the reason if messages of the
+    /// lane follow.
     #[cold]
     pub fn leave_lane(&mut self, slot: usize, cut: Option<Cut>) {
         let lane = self.at(slot).and_then(|place| place.lane.take());
@@ -174,7 +174,7 @@ impl<M> ConnectionPool<M> {
         self.cut.extend(cut.map(|cut| (key, cut)));
     }
 
-    /// Marks the connection in this slot as idle: it accepts any message.
+    /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
     pub fn rest(&mut self, slot: usize, now_ns: u64) {
         let Some(Some(place)) = self.places.get_mut(slot) else { return };
@@ -184,10 +184,10 @@ impl<M> ConnectionPool<M> {
         }
     }
 
-    /// The connection that has had nothing to do for longest.
+    /// Removes and returns the connection that has been idle for longest.
     pub fn take_idle(&mut self) -> Option<(usize, &mut PooledConnection<M>)> {
         while let Some(slot) = self.idle.pop_front() {
-            // Another one may have its slot by now.
+            // The slot may belong to another connection by now.
             if self.places[slot].as_mut().is_some_and(|place| place.idle_ns.take().is_some()) {
                 return self.places[slot].as_mut().map(|place| (slot, place));
             }
@@ -195,7 +195,8 @@ impl<M> ConnectionPool<M> {
         None
     }
 
-    /// Ends the connection of a lane that has been idle for longest: returns it. One at a time.
+    /// Selects the lane's connection that has been idle for longest, and ends it to make room; only
+    /// one at a time.
     #[cold]
     pub fn make_room(&mut self) -> Option<usize> {
         let all = || self.places.iter().enumerate();
@@ -213,8 +214,7 @@ impl<M> ConnectionPool<M> {
         Some(slot)
     }
 
-    /// What was to go over a connection that has ended goes over the one in `slot`, which was asked
-    /// for in its place.
+    /// Moves the messages of a connection that has ended to its replacement in `slot`.
     pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
         if let Some(place) = self.at(slot) {

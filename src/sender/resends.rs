@@ -1,41 +1,40 @@
-//! Which messages that a target turned away go over another connection.
+//! Decides which messages that a target turned away are sent on another connection.
 use std::collections::HashMap;
 
 use super::source::SessionEnd;
 
-/// Messages that were turned away and are not done: each goes over another connection, and one that
-/// 421 answered does so once.
+/// Messages that were turned away and are not done. Each is sent on another connection; after a 421
+/// to the message itself, only once.
 #[derive(Debug, Default)]
 pub(super) struct Resends {
     is_over: bool,
-    /// By ticket: whether 421 answered the message itself, and not one before it.
+    /// By ticket: whether 421 was the reply to the message itself, and not to an earlier one.
     answered: HashMap<u64, bool>,
 }
 
 impl Resends {
-    /// Sending ends: nothing is sent again.
+    /// Ends sending, so nothing is sent again.
     pub fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// Returns whether a message that was turned away may go over another connection.
+    /// Returns whether a message that was turned away may be sent on another connection.
     pub fn allows(&self, ticket: u64) -> bool {
         !self.is_over && !self.answered.get(&ticket).copied().unwrap_or_default()
     }
 
-    /// Notes that the message goes over another connection. `end`: how the message would have
-    /// ended.
+    /// Records that the message is sent on another connection. `end` would have been its outcome.
     pub fn add(&mut self, ticket: u64, end: SessionEnd) {
         self.answered.insert(ticket, end == SessionEnd::Answered);
     }
 
-    /// Returns whether a message was begun already, over a connection that turned it away.
+    /// Returns whether the message was already begun on a connection that turned it away.
     #[inline]
     pub fn has(&self, ticket: u64) -> bool {
         !self.answered.is_empty() && self.answered.contains_key(&ticket)
     }
 
-    /// The message is done.
+    /// Removes a message that is done.
     #[inline]
     pub fn remove(&mut self, ticket: u64) {
         if !self.answered.is_empty() {
@@ -50,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_message_that_421_answered_goes_over_another_connection_once() {
-        // What its connection had come to each time, and whether it goes on each time.
+        // The end of each connection, and whether the message is sent again each time.
         for (ends, expected) in [
             (&[SessionEnd::Answered, SessionEnd::Answered][..], &[true, false][..]),
             (

@@ -14,16 +14,16 @@ use super::source::Source;
 use super::tally::SendingTally;
 use crate::stats::{Hub, Observer, Sample};
 
-/// What a run has come to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
     #[allow(missing_docs)]
     pub tally: SendingTally,
     /// Why it ended before its sources did.
     pub error: Option<String>,
-    /// In the end no thread could connect to the target.
+    /// Whether no thread could connect to the target at the end.
     pub is_lost: bool,
-    /// From the start to the last connection's end, s.
+    /// The time from the start to the end of the last connection, in seconds.
     pub seconds: f64,
 }
 
@@ -36,10 +36,10 @@ impl Observer for Watching {
     }
 }
 
-/// Sends what the sources have, with a thread for each; records into `folder/stats`, as sinkd does.
-/// `settings`: threads share connections that are kept, and each has one at least.
+/// Sends the messages of the sources, with one thread each; records into `folder/stats`, as sinkd
+/// does. Threads divide the connections that `settings` allow; each has at least one.
 ///
-/// Errors: the folder can't be written, a thread can't be made.
+/// Errors: the folder can't be written, or a thread can't be started.
 pub fn run(
     settings: &SendingSettings,
     sources: Vec<Box<dyn Source>>,
@@ -85,7 +85,7 @@ pub fn run(
     Ok(report)
 }
 
-/// What one of several threads has of connections that are kept.
+/// Returns one thread's share of the connections.
 fn share(connections: Connections, thread: usize, threads: usize) -> Connections {
     match connections {
         Connections::Kept(all) => {

@@ -1,7 +1,7 @@
-//! Which message goes when, over which connection: decided here, and done by the loop that sends.
+//! Decides which message goes when and over which connection. The sending loop carries that out.
 //!
-//! Pure: time is an argument, a connection is a slot and what its session says it can do, and `M`
-//! is whatever stands for a message. Nothing here reads a clock, a socket or a session.
+//! The scheduler is pure: time is an argument, a connection is a slot and what its session can do,
+//! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
 use super::clock::nanos;
 use super::patience::{FailedConnections, Others};
 use super::pool::{ConnectionPool, Cut, PooledConnection, Readiness};
@@ -9,106 +9,106 @@ use super::settings::{Connections, Ends, SendingSettings};
 use super::source::{DueMessage, Lane};
 use super::waiting::{WaitingMessages, WantedMessage};
 
-/// Messages that wait for connections of their own.
+/// Maximum number of messages assigned to connections but not begun.
 const QUEUED_MAX: usize = 4096;
 
-/// What a connection is to do now.
+/// The next action of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ConnectionStep<M> {
     /// Begin this message.
     Start(DueMessage, M),
-    /// Begin the next message that is due, if there is one: [`Scheduler::next_for`] must follow.
+    /// Begin the next due message, if there is one: [`Scheduler::next_for`] must follow.
     Next,
-    /// Say QUIT.
+    /// Send QUIT.
     Quit,
-    /// Nothing.
+    /// Do nothing.
     Nothing,
 }
 
-/// What is to be done about the next message that is due.
+/// The assignment of the next due message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Assignment<M> {
     /// The connection in this slot begins it.
     Start(usize, DueMessage, M),
-    /// The message went into the queue of the connection in this slot, which has a turn now.
+    /// The message was queued for the connection in this slot, which needs a turn now.
     Queued(usize),
-    /// The message wants a new connection: [`Scheduler::opened_for_next`].
+    /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
-        /// Whose first connection it is; `None`: one for this message alone.
+        /// The lane whose first connection it is; `None` if it is for this message alone.
         lane: Option<u64>,
     },
-    /// The message waits, and so does all that follows; the connection in this slot ends for it.
+    /// The message and all later ones wait; the connection in this slot must end to make room.
     MakeRoom(usize),
-    /// The message waits, or no message is due.
+    /// The message waits, or none is due.
     Nothing,
 }
 
-/// Why a message alone got a connection, though its lane has one.
+/// Why a message got a connection for itself although its lane has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alone {
-    /// The connection of its lane was busy when it was due.
+    /// The lane's connection was busy when the message was due.
     Busy,
-    /// The connection of its lane was ending.
+    /// The lane's connection was ending.
     Ended,
 }
 
-/// Consequences of a new connection for the next message.
+/// The consequences of a new connection for the next message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewConnection {
-    /// Why the connection carries that message alone; `None`: it does not.
+    /// Why the connection carries only that message; `None` if it may carry others.
     pub alone: Option<Alone>,
-    /// The connection of the lane, which waits for nothing now, and has a turn.
+    /// The lane's connection, which now waits for nothing and needs a turn.
     pub other: Option<usize>,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
-    /// We ended it, or gave it up although nothing was owed.
+    /// We closed it, or gave it up although the target owed nothing.
     ByUs,
-    /// The target ended it, and owed nothing.
+    /// The target closed it and owed nothing.
     ByTarget,
-    /// The connection broke, or the target owed something.
+    /// The connection broke, or the target owed a reply.
     Failed,
 }
 
-/// What the end of a connection means.
+/// The meaning of a connection's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Nothing is wrong.
+    /// It is normal.
     Fine,
     /// A session was cut short.
     SessionFailed,
-    /// The target is not usable for now: [`Scheduler::try_later`].
+    /// The target is unusable for now: [`Scheduler::try_later`].
     TargetFailed,
 }
 
 /// A connection that has ended.
 #[derive(Debug)]
 pub(super) struct Closed<M> {
-    /// What waited for it, and whose messages it carried.
+    /// Its queued messages and its lane.
     pub place: PooledConnection<M>,
-    /// Whether it carried a message, or stayed for one.
+    /// Whether it was useful: it carried a message, or stayed open for one.
     pub was_of_use: bool,
-    /// What its end means.
+    /// The meaning of its end.
     pub meaning: Meaning,
 }
 
-/// What a look at the clock says.
+/// Whether sending continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuation {
     /// Sending continues.
     GoOn,
-    /// Nothing more is begun, and what is under way has the grace.
+    /// Begin nothing more; messages in progress have the grace period.
     Stop,
-    /// The grace is over.
+    /// Close all connections, because the grace period is over.
     CloseAll,
 }
 
-/// What follows a message over its connection.
+/// What follows a message on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AfterMessage {
-    /// Other messages, perhaps.
+    /// Possibly other messages.
     More,
     /// The end of the connection.
     Nothing,
@@ -120,16 +120,16 @@ impl AfterMessage {
     }
 }
 
-/// How far a connection is that may have been silent for too long.
+/// The state of a connection that may have been silent for too long.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Silent {
-    /// Messages under way over it.
+    /// The number of messages in progress on it.
     pub under_way: usize,
     /// What it can do.
     pub readiness: Readiness,
 }
 
-/// Decides for one sending thread.
+/// The scheduler of one sending thread.
 #[derive(Debug)]
 pub(super) struct Scheduler<M> {
     waiting: WaitingMessages<M>,
@@ -141,17 +141,17 @@ pub(super) struct Scheduler<M> {
     timeout_ns: u64,
     grace_ns: u64,
     ends: Ends,
-    /// No message is begun then or later.
+    /// No message is begun at this time or later.
     deadline_ns: u64,
-    /// The source has no more messages, or is no longer asked for one.
+    /// Whether the source has no more messages, or is no longer used.
     is_ended: bool,
-    /// When sending ended, no connection could be made, nor was one useful.
+    /// Whether no connection could be made or was useful when sending ended.
     is_lost: bool,
     stopped_ns: Option<u64>,
 }
 
 impl<M> Scheduler<M> {
-    /// Begins at time 0.
+    /// Starts at time 0.
     pub fn new(settings: &SendingSettings) -> Scheduler<M> {
         Scheduler {
             waiting: WaitingMessages::new(),
@@ -170,7 +170,7 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether the time is over in which messages are begun, and [`Scheduler::end`] was not
+    /// Returns whether the time for beginning messages is over, but [`Scheduler::end`] was not
     /// called yet.
     #[inline]
     pub fn is_due_to_end(&self, now_ns: u64) -> bool {
@@ -182,17 +182,17 @@ impl<M> Scheduler<M> {
         self.is_ended && self.waiting.is_empty() && self.pool.all == 0
     }
 
-    /// Returns whether, when sending ended, no connection could be made, nor was one useful.
+    /// Returns whether no connection could be made or was useful when sending ended.
     pub fn is_lost(&self) -> bool {
         self.is_lost
     }
 
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         self.pool.all - self.pool.opening
     }
 
-    /// When something must be done although nothing happens.
+    /// Returns when something must be done even without an event.
     pub fn next_moment(&self, now_ns: u64) -> Option<u64> {
         let mut next_ns = u64::MAX;
         let due_ns = self.waiting.due_ns().unwrap_or(u64::MAX);
@@ -205,7 +205,7 @@ impl<M> Scheduler<M> {
         (next_ns < u64::MAX).then_some(next_ns)
     }
 
-    /// Returns which message of the source is to wait here.
+    /// Returns which message to request from the source.
     #[inline]
     pub fn wanted(&self, now_ns: u64) -> WantedMessage {
         if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted(now_ns) }
@@ -217,12 +217,12 @@ impl<M> Scheduler<M> {
         self.waiting.add(order, mail);
     }
 
-    /// Returns whether no message waits for its moment or a connection.
+    /// Returns whether no message is waiting, neither for its time nor for a connection.
     pub fn is_waiting_for_none(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Decides about the next message that is due. `readiness`: of the connection in a slot.
+    /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
     pub fn assign(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
         let Some(order) = self.waiting.due(now_ns) else { return Assignment::Nothing };
         match (order.lane, self.connections) {
@@ -257,19 +257,19 @@ impl<M> Scheduler<M> {
         Assignment::Nothing
     }
 
-    /// A new connection for the next message, if there may be one.
+    /// Requests a new connection for the next message, if one is allowed.
     fn ask(&mut self, lane: Option<u64>, connections_max: usize, now_ns: u64) -> Assignment<M> {
         if self.pool.all >= connections_max {
-            // Every lane that may have a connection has one, and another wants one, so the
-            // connection idle longest is closed. Its lane gets a new one when it next has a
-            // message. Waiting for that message could take forever: it may come after the one
-            // waiting now.
+            // Every lane that may have a connection has one, and another lane wants one, so the
+            // connection that has been idle longest is closed. Its lane gets a new one when it next
+            // has a message. Waiting for that message could take forever, because it may come after
+            // the one that is waiting now.
             return self.pool.make_room().map_or(Assignment::Nothing, Assignment::MakeRoom);
         }
         if self.may_open(now_ns) { Assignment::Open { lane } } else { Assignment::Nothing }
     }
 
-    /// The connection that [`Scheduler::assign`] asked for is in the making.
+    /// Assigns the connection that [`Scheduler::assign`] requested to the next message.
     pub fn opened_for_next(
         &mut self,
         slot: usize,
@@ -290,7 +290,7 @@ impl<M> Scheduler<M> {
         if lane.is_last
             && let Some(place) = self.pool.at(busy)
         {
-            // What it waits for goes another way.
+            // The message it waits for is sent on another connection.
             place.is_last = true;
         }
         NewConnection {
@@ -307,14 +307,14 @@ impl<M> Scheduler<M> {
         self.pool.queued += 1;
     }
 
-    /// What the connection in `slot` is to do now.
+    /// Returns the next action of the connection in `slot`.
     #[inline(always)]
     pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> ConnectionStep<M> {
         let Some(place) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
             Readiness::Ready => {}
             Readiness::Spent => {
-                // What it has queued moves to another one when this one has ended.
+                // Its queue moves to another connection after this one has ended.
                 if place.queue.is_empty() {
                     self.pool.leave_lane(slot, Some(Cut::ByTarget));
                 }
@@ -348,8 +348,8 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// After [`Step::Next`]: returns the next message that is due. If no message is due, the
-    /// connection rests.
+    /// Follows [`ConnectionStep::Next`]: returns the next due message. If none is due, the
+    /// connection becomes idle.
     #[inline(always)]
     pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
@@ -367,12 +367,12 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether the source is no longer asked: a connection without a message ends.
+    /// Returns whether the source is no longer used, so that a connection without a message ends.
     pub fn is_ended(&self) -> bool {
         self.is_ended
     }
 
-    /// Returns whether a connection is to be made, to keep as many as there should be.
+    /// Returns whether to open a connection, to keep the wanted number.
     pub fn wants_connection(&self, now_ns: u64) -> bool {
         let Connections::Kept(wanted) = self.connections else { return false };
         !self.is_ended && self.pool.all < wanted && self.may_open(now_ns)
@@ -382,23 +382,23 @@ impl<M> Scheduler<M> {
         self.pool.opening < self.opening_max && self.patience.allows(now_ns)
     }
 
-    /// Reserves a slot for a connection that is about to be opened.
+    /// Reserves a slot for a connection.
     pub fn reserve(&mut self) -> usize {
         self.pool.reserve()
     }
 
-    /// Releases a reserved slot: its connection could not even be started.
+    /// Releases a reserved slot, if its connection could not be requested.
     pub fn release(&mut self, slot: usize) {
         self.pool.release(slot);
     }
 
-    /// The connection in a reserved slot was asked for. Returns why the one before it of this lane
-    /// ended early.
+    /// Records that the connection in a reserved slot was requested. Returns why the previous
+    /// connection of its lane ended early.
     pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<Cut> {
         self.pool.add(slot, lane, now_ns)
     }
 
-    /// The target has spoken with us over the connection in `slot`.
+    /// Records that the target has sent its greeting on the connection in `slot`.
     pub fn opened(&mut self, slot: usize) {
         let Some(place) = self.pool.at(slot) else { return };
         if !std::mem::replace(&mut place.is_open, true) {
@@ -406,30 +406,30 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether one of the connections is useful.
+    /// Returns whether any connection is useful.
     pub fn is_served(&self, now_ns: u64) -> bool {
         self.pool.is_of_use(now_ns)
     }
 
-    /// Another thread had a useful connection until then.
+    /// Records that another thread had a useful connection until `at_ns`.
     pub fn others_used(&mut self, at_ns: u64) {
         self.patience.others_used(at_ns);
     }
 
-    /// Notes that a connection requested at `asked_ns` was useless. Returns whether the target is
-    /// to be given up.
+    /// Records that a connection requested at `asked_ns` was useless. Returns whether to give up
+    /// the target.
     #[cold]
     pub fn try_later(&mut self, asked_ns: u64, now_ns: u64) -> bool {
         let others = if self.is_served(now_ns) { Others::AreOfUse } else { Others::AreOfNoUse };
         self.patience.failed(asked_ns, now_ns, others)
     }
 
-    /// Returns whether some connection to the target was ever useful.
+    /// Returns whether any connection to the target was ever useful.
     pub fn was_ever_served(&self, now_ns: u64) -> bool {
         self.patience.was_ever_of_use() || self.is_served(now_ns)
     }
 
-    /// The connection in `slot` has ended.
+    /// Records that the connection in `slot` has ended.
     pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
         let place = self.pool.remove(slot)?;
         let was_of_use = place.is_of_use(now_ns);
@@ -441,23 +441,23 @@ impl<M> Scheduler<M> {
                 Meaning::SessionFailed
             }
             Closing::Failed => Meaning::TargetFailed,
-            // Else a target that greets and leaves is connected to again and again.
+            // Otherwise a target that greets and disconnects would be connected to again and again.
             Closing::ByTarget if !was_of_use && !self.is_ended => Meaning::TargetFailed,
             Closing::ByTarget | Closing::ByUs => Meaning::Fine,
         };
         Some(Closed { place, was_of_use, meaning })
     }
 
-    /// What waited for a connection that has ended waits for the one in `slot`.
+    /// Moves the queue of a connection that has ended to the one in `slot`.
     pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
         self.pool.move_to(slot, ended);
     }
 
-    /// Nothing more is begun, but what waits for connections of their own. Returns what waited, the
-    /// soonest first.
+    /// Begins nothing more, except messages already assigned to connections. Returns the waiting
+    /// messages, soonest first.
     pub fn end(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
         if !self.is_ended {
-            // Connections that fail later are wanted by no message.
+            // No message needs a connection that fails later.
             self.is_lost = self.patience.is_failing(now_ns);
         }
         self.is_ended = true;
@@ -465,12 +465,12 @@ impl<M> Scheduler<M> {
         self.waiting.take_all()
     }
 
-    /// Returns whether messages wait for the connection in `slot` alone.
+    /// Returns whether messages are queued for the connection in `slot`.
     pub fn has_queue(&mut self, slot: usize) -> bool {
         self.pool.at(slot).is_some_and(|place| !place.queue.is_empty())
     }
 
-    /// What waits for connections of their own is not begun, either: returns it.
+    /// Begins no queued messages either, and returns them.
     pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
         self.stopped_ns = Some(now_ns);
         self.pool.queued = 0;
@@ -482,8 +482,8 @@ impl<M> Scheduler<M> {
         left
     }
 
-    /// Returns whether sending continues at `now_ns`. `answered_ns`: when the target last answered
-    /// a message; `told`: what the owner asked for.
+    /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
+    /// answered a message; `told` is the request of the owner.
     pub fn continuation(&self, now_ns: u64, answered_ns: u64, told: OwnerRequest) -> Continuation {
         match self.stopped_ns {
             None if told == OwnerRequest::Stop || self.is_stalled_for_good(now_ns, answered_ns) => {
@@ -494,17 +494,18 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether the target has answered no message for as long as it may be silent, since
-    /// the schedule has ended.
+    /// Returns whether the target has answered no message for the full time-out since the end of
+    /// the schedule.
     fn is_stalled_for_good(&self, now_ns: u64, answered_ns: u64) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };
         now_ns.saturating_sub(answered_ns.max(nanos(end))) >= self.timeout_ns
     }
 
-    /// How long the connection in `slot` may be silent, ns, and whether it failed when it was.
+    /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
+    /// that.
     pub fn silence_max(&mut self, slot: usize, silent: Silent) -> (u64, Closing) {
         let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
-        // Nothing depends on it: no run should wait minutes for the answer to QUIT.
+        // No message depends on it, and no run should wait minutes for the reply to QUIT.
         let is_unused = silent.under_way == 0 && place.queue.is_empty();
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Spent);
         let is_over = is_unused && (self.is_ended || is_ending);
@@ -516,12 +517,12 @@ impl<M> Scheduler<M> {
     }
 }
 
-/// What the owner of the scheduler asks for.
+/// A request of the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnerRequest {
-    /// Sending continues.
+    /// Continue sending.
     Continue,
-    /// No further message is begun.
+    /// Begin no further message.
     Stop,
 }
 

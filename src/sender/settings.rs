@@ -1,4 +1,4 @@
-//! How a run of sending is made: over which connections, for how long, with how much patience.
+//! Settings of a run of sending.
 use std::time::Duration;
 
 use super::clock::nanos;
@@ -6,32 +6,32 @@ use super::stream::ResolvedAddress;
 use crate::smtp::client::Options;
 use crate::tls::Connector;
 
-/// Which connections are made.
+/// The connections to open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// This number of connections, kept open all the time.
+    /// This number of connections, kept open throughout.
     Kept(usize),
-    /// One for each lane, when its first message is due; at most this number. A message that is due
-    /// while its lane is busy gets one for itself.
+    /// One per lane, opened when its first message is due; at most this number. A message that is
+    /// due while its lane's connection is busy gets a connection of its own.
     ByLane(usize),
 }
 
-/// When sending ends, if nothing else ends it. Times are since its start.
+/// When sending ends. Times are since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// When the source has no more messages, and every one has its outcome.
+    /// When the source has no more messages and all outcomes are known.
     WithSource,
     /// As `WithSource`, but no message is begun at this time or later (closed loop).
     At(Duration),
-    /// As `WithSource`, however late messages are: a target that stalled gets what was due
-    /// meanwhile. The last message is due before this time; if after it the target answers no
-    /// message for [`SendingSettings::timeout`], it has stalled permanently, and sending ends
-    /// (open loop).
+    /// As `WithSource`, however late messages are: a target that stalled still gets everything that
+    /// was due meanwhile. The last message is due before this time. If the target then answers no
+    /// message for [`SendingSettings::timeout`], it has stalled permanently, and sending ends (open
+    /// loop).
     Scheduled(Duration),
 }
 
 impl Ends {
-    /// No message is begun then or later.
+    /// Returns the time from which no message is begun.
     pub(super) fn deadline_ns(self) -> u64 {
         match self {
             Ends::At(time) => nanos(time),
@@ -43,43 +43,43 @@ impl Ends {
 /// When the handshake of a connection begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsStart {
-    /// Before the target says anything (RFC 8314).
+    /// Before the target sends anything (RFC 8314).
     AtOnce,
-    /// When the session asks for it, after STARTTLS.
+    /// When the session requests it, after STARTTLS.
     WithSession,
 }
 
 /// The TLS of a run.
 #[derive(Debug, Clone)]
 pub struct SendingTls {
-    /// What handshakes go by; sessions are shared among those of one connector.
+    /// The settings of handshakes. Connections of one connector share sessions for resumption.
     pub connector: Connector,
-    /// When they begin.
+    /// When handshakes begin.
     pub start: TlsStart,
 }
 
-/// How a thread sends.
+/// Settings of a sending thread.
 #[derive(Debug, Clone)]
 pub struct SendingSettings {
     /// The address to send to.
     pub address: ResolvedAddress,
-    /// How its sessions speak.
+    /// The options of its sessions.
     pub session: Options,
-    /// How its connections are sealed; there must be some where a session asks for TLS.
+    /// The TLS of its connections; required if sessions use TLS.
     pub tls: Option<SendingTls>,
-    /// Which connections are made.
+    /// The connections to open.
     pub connections: Connections,
-    /// Messages after which a connection ends and another takes its place.
+    /// The number of messages after which a connection is replaced by another one.
     pub per_connection: Option<u64>,
-    /// Connections that may be in the making at once.
+    /// Maximum number of connections being opened at once.
     pub opening_max: usize,
-    /// A target that is silent for this long, and owes something, is given up.
+    /// How long a target may be silent while it owes a reply, before the connection is given up.
     pub timeout: Duration,
-    /// When no connection was useful for this long, and others failed, sending ends.
+    /// Sending ends when connections have failed for this long and none was useful.
     pub patience: Duration,
     /// When sending ends.
     pub ends: Ends,
-    /// After being told to stop, what is under way has this long; so has the target to answer QUIT,
-    /// or to greet when there is nothing left to send.
+    /// How long messages in progress may continue after a stop; also how long to wait for the reply
+    /// to QUIT, or for a greeting when there is nothing left to send.
     pub grace: Duration,
 }

@@ -1,19 +1,19 @@
-//! What the threads of a run and their owner tell each other.
+//! State shared by the threads of a run and their owner.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// Numbers that all threads of a run add to, and the flag that stops them.
+/// Figures that all threads of a run update, and the flag that stops them.
 #[derive(Debug, Default)]
 pub struct SharedRun {
-    /// Begin nothing more. By itself, so that a signal can set it.
+    /// Set to begin nothing more. A separate flag, so that a signal handler can set it.
     pub stop: Arc<AtomicBool>,
-    /// Messages done; a tenth of a second old.
+    /// The number of messages done, up to a tenth of a second old.
     pub done: AtomicU64,
-    /// Connections open now.
+    /// The number of open connections.
     pub open: AtomicU64,
     /// When a connection of any thread was last useful, ns since the start of sending.
     pub(super) used_ns: AtomicU64,
-    /// When the target last answered a message of any thread, ns since the start of sending; a
-    /// tenth of a second old.
+    /// When the target last answered a message of any thread, in ns since the start of sending; up
+    /// to a tenth of a second old.
     pub(super) answered_ns: AtomicU64,
 }

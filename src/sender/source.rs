@@ -3,34 +3,35 @@ use crate::smtp::client::OutgoingMail;
 
 pub use crate::smtp::client::{SessionEnd, Withheld};
 
-/// Which connection a message goes over.
+/// The connection that a message uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
-    /// Messages with the same key go one after the other over one connection.
+    /// Messages with the same key use one connection, one after another.
     pub key: u64,
-    /// None of it follows: the connection ends with this message.
+    /// Whether the lane, and its connection, ends with this message.
     pub is_last: bool,
 }
 
-/// What goes with a message that is to be sent.
+/// A message to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueMessage {
-    /// The source's own name for it, given back when it is done.
+    /// The source's identifier of the message, returned when it is done.
     pub ticket: u64,
-    /// When it leaves, ns since the start of sending, however slow the target is (open loop);
-    /// `None`: as soon as a connection has room for it (closed loop). Falls from one order to the
-    /// next only where [`Source::is_sooner`] returned true; within a lane it never does.
+    /// When the message leaves, in ns since the start of sending, however slow the target is (open
+    /// loop). `None`: as soon as a connection has room for it (closed loop). It is smaller than
+    /// that of the previous message only if [`Source::is_sooner`] returned true; within a lane it
+    /// never decreases.
     pub due_ns: Option<u64>,
-    /// `None`: any connection.
+    /// `None` for any connection.
     pub lane: Option<Lane>,
 }
 
-/// What a source has.
+/// The answer of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The mail was filled.
     Mail(DueMessage),
-    /// There is no message until another one is done: that one may have to be sent again.
+    /// There is no message until another one is done, which may have to be sent again.
     Wait,
     /// There are no more messages.
     End,
@@ -41,20 +42,21 @@ pub enum Next {
 pub struct Outcome<'a> {
     #[allow(missing_docs)]
     pub end: SessionEnd,
-    /// The reply code for each recipient, in the order of the commands: from its RCPT (or from MAIL
-    /// or DATA) where that was refused, else from the end of data; 0: no reply came.
+    /// The reply code for each recipient, in the order of the commands: the reply to its RCPT (or
+    /// to MAIL or DATA) if that was refused, otherwise the reply to the end of data; 0 if no reply
+    /// came.
     pub codes: &'a [u16],
-    /// When the outcome was known, ns since the start of sending.
+    /// When the outcome became known, in ns since the start of sending.
     pub at_ns: u64,
 }
 
 impl Outcome<'_> {
-    /// Recipients for whom it was accepted.
+    /// Returns the number of recipients for whom the message was accepted.
     pub fn accepted(&self) -> usize {
         self.codes.iter().filter(|code| (200..300).contains(*code)).count()
     }
 
-    /// Returns whether it was accepted for all of them.
+    /// Returns whether the message was accepted for all recipients.
     pub fn is_accepted(&self) -> bool {
         self.end == SessionEnd::Answered && self.accepted() == self.codes.len()
     }
@@ -63,45 +65,45 @@ impl Outcome<'_> {
 /// Why a source can't continue.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Returns messages in the order in which they leave, except messages that become due before ones
-/// it has already returned ([`Source::is_sooner`]). One for each thread that sends.
+/// A source returns messages in the order in which they leave, except messages that become due
+/// earlier than ones it has already returned ([`Source::is_sooner`]). Each sending thread has one.
 pub trait Source: Send {
-    /// Fills `mail`, which is clear, with the next message. Called ahead of its time: at least one
-    /// message waits for its moment. Must not take long.
+    /// Fills the empty `mail` with the next message. Called early, so that at least one message is
+    /// waiting until it is due. Must be fast.
     ///
-    /// Errors: the source can't continue; messages under way are finished.
+    /// Errors: the source can't continue; messages in progress are finished.
     fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error>;
 
-    /// Returns whether `next` would return a message that is due before `than_ns`, when a waiting
-    /// message is due. Then it is asked, and that message leaves first. Asked often, so it must
-    /// cost next to nothing.
+    /// Returns whether `next` would return a message due before `than_ns`, when a waiting message
+    /// is due. If so, `next` is called, and that message leaves first. Called often, so it must
+    /// cost almost nothing.
     fn is_sooner(&self, _than_ns: u64) -> bool {
         false
     }
 
-    /// Fills `mail`, which is clear, once more with a message of `next` that is not done, because
-    /// the target turned it away. Returns whether it can be sent again.
+    /// Fills the empty `mail` again with a message of `next` that the target turned away. Returns
+    /// whether it can be sent again.
     fn refill(&mut self, _ticket: u64, _mail: &mut OutgoingMail) -> bool {
         false
     }
 
-    /// Sending of a message that `next` or `refill` filled begins at this moment. Called before any
-    /// of it is written; its length stays.
+    /// Tells the source that sending of a message begins now. Called before any of it is written;
+    /// the length must not change.
     fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 
-    /// After all threads have ended: takes the next message that was due before `ended_ns` and that
-    /// `next` never gave; returns when it was due, ns since the start of sending.
+    /// After all threads have ended: takes the next message that was due before `ended_ns` and
+    /// never returned by `next`; returns when it was due, in ns since the start of sending.
     fn overdue(&mut self, _ended_ns: u64) -> Option<u64> {
         None
     }
 
-    /// How many messages were asked for, of all sources of a run together; `None`: as many as there
-    /// is time for.
+    /// Returns the number of messages requested by the user, of all sources of a run together;
+    /// `None` if only time limits it.
     fn asked(&self) -> Option<u64> {
         None
     }
 
-    /// A message of `next` is done, or sending ended before it was begun
-    /// ([`SessionEnd::NotSent`]): told once for each.
+    /// Reports that a message of `next` is done, or that sending ended before it began
+    /// ([`SessionEnd::NotSent`]). Called once per message.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>);
 }

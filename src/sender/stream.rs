@@ -1,4 +1,4 @@
-//! Sockets to the target, of both kinds behind one type.
+//! Sockets to the target: TCP and Unix sockets as one type.
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-/// Where the target listens: a name has been resolved, so that what was judged is what is used.
+/// The address of the target. Names are already resolved, so the checked address is the one used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedAddress {
     #[allow(missing_docs)]
@@ -33,7 +33,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Makes the same call on a socket of either kind.
+/// Makes the same call on either kind of socket.
 macro_rules! either {
     ($this:expr, $socket:ident => $call:expr) => {
         match $this {
@@ -44,8 +44,9 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// Begins to connect; events of `token` say when it is done. Events are edges, and the edge of
-    /// "may write" costs nothing while writing is not blocked: so both are asked for at once.
+    /// Begins to connect; an event of `token` reports completion. Events are edge-triggered, and
+    /// interest in writability costs nothing while writes do not block, so both kinds are
+    /// registered at once.
     pub fn connect(
         address: &ResolvedAddress,
         registry: &Registry,
@@ -60,7 +61,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Returns whether the socket is connected. Errors: it can't be.
+    /// Returns whether the socket is connected. Errors: the connection failed.
     pub fn is_connected(&self) -> io::Result<bool> {
         if let Some(error) = either!(self, socket => socket.take_error())? {
             return Err(error);
@@ -72,7 +73,7 @@ impl Stream {
         match peer {
             Ok(()) => {
                 if let Stream::Tcp(socket) = self {
-                    // Commands are small, and each waits for its reply.
+                    // Commands are small, and each is followed by waiting for its reply.
                     socket.set_nodelay(true)?;
                 }
                 Ok(true)
@@ -87,7 +88,7 @@ impl Stream {
         either!(self, socket => socket.read(buffer))
     }
 
-    /// Writes some of it. One piece goes by send(2), which costs less than writev(2).
+    /// Writes some octets. A single slice is sent by send(2), which is cheaper than writev(2).
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match slices {
             [octets] => either!(self, socket => socket.write(octets)),

@@ -6,21 +6,21 @@ use super::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::Phase;
 use crate::tls;
 
-/// Limit of distinct kinds of failures; further kinds that a target invents are not listed.
+/// Maximum number of distinct failures; a target may invent any number of them.
 const SORTS_MAX: usize = 200;
-/// Octets of an example that are kept.
+/// Maximum length of an example, in octets.
 const EXAMPLE_BYTES_MAX: usize = 200;
 
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// A command or payload got a reply with this code, of 400 or more.
+    /// A command or payload got a reply with this code, 400 or above.
     Reply(Phase, u16),
-    /// A connection could not be made, or the target never spoke with us.
+    /// A connection could not be opened, or the target sent no greeting.
     Connection,
     /// A connection ended before the session was complete.
     Session,
-    /// A handshake failed, or a record was bad; why.
+    /// A handshake failed, or a record was invalid.
     Tls(tls::Failure),
     /// A message that must not be sent to this target.
     Withheld(Withheld),
@@ -48,11 +48,11 @@ impl fmt::Display for FailureKind {
 pub struct Failure {
     #[allow(missing_docs)]
     pub count: u64,
-    /// As the target said it, or the error as the system calls it; made harmless to print.
+    /// The text of the target or of the system, with control characters escaped.
     pub example: String,
 }
 
-/// Sums of a run, or of one thread of it.
+/// Totals of a run or of one thread.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SendingTally {
     /// Messages begun.
@@ -61,24 +61,24 @@ pub struct SendingTally {
     pub accepted: u64,
     /// Accepted for some recipients only.
     pub partly_accepted: u64,
-    /// Accepted for none, and at least one reply was 4xx.
+    /// Accepted for no recipient, and at least one reply was a 4xx.
     pub deferred: u64,
-    /// Accepted for none, all with 5xx.
+    /// Accepted for no recipient, and all replies were 5xx.
     pub rejected: u64,
-    /// Not accepted, because the connection was lost before.
+    /// Not accepted, because the connection was lost first.
     pub not_sent: u64,
-    /// Sent whole, and the reply never came: they may have been accepted.
+    /// Sent completely, but no reply came, so they may have been accepted.
     pub unknown: u64,
     /// Not sent, because they must not be sent to this target.
     pub withheld: u64,
-    /// Asked for, or due before sending ended, and never begun.
+    /// Requested, or due before sending ended, but never begun.
     pub not_begun: u64,
-    /// Sent again over another connection, because the target ended theirs with 421 before it
-    /// accepted anything of them.
+    /// Sent again on another connection, because the target ended theirs with 421 before accepting
+    /// any of them.
     pub resent: u64,
-    /// Sent by DATA although a careless server could see the end of data within them.
+    /// Sent by DATA although a careless server could mistake a part of them for the end of data.
     pub ambiguous: u64,
-    /// Connections on which the target sent a reply that nothing had asked for.
+    /// Connections on which the target sent an unexpected reply.
     pub unasked: u64,
     /// Recipients of accepted messages.
     pub recipients: u64,
@@ -86,27 +86,27 @@ pub struct SendingTally {
     pub refused_recipients: u64,
     /// Octets (RFC 1870) of accepted messages.
     pub bytes: u64,
-    /// Connections that were made.
+    /// Connections that were opened.
     pub connections: u64,
-    /// Connections that lanes needed beyond one each.
+    /// Connections of lanes beyond their first.
     pub extra: Extra,
     /// Failures, by what failed.
     pub failures: BTreeMap<FailureKind, Failure>,
 }
 
-/// Why lanes needed more than one connection each.
+/// Why lanes needed more than one connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extra {
     /// A message was due while the connection of its lane was busy.
     pub busy: u64,
     /// The connection of the lane had ended before its last message.
     pub ended: u64,
-    /// The connection of the lane had been closed because no more connections were allowed.
+    /// The connection of the lane had been closed to stay within the maximum.
     pub crowded: u64,
 }
 
 impl Extra {
-    /// All of them.
+    /// Returns the sum.
     pub fn sum(&self) -> u64 {
         self.busy + self.ended + self.crowded
     }
@@ -119,7 +119,7 @@ impl Extra {
 }
 
 impl SendingTally {
-    /// A message is done.
+    /// Counts a message that is done.
     pub fn done(&mut self, outcome: &Outcome<'_>, octets: u64) {
         let (accepted, all) = (outcome.accepted(), outcome.codes.len());
         let place = match outcome.end {
@@ -143,7 +143,7 @@ impl SendingTally {
         }
     }
 
-    /// Something failed. Costs a look-up; the first of a sort, a copy of the example.
+    /// Counts a failure. Costs a lookup, and for the first of a kind a copy of the example.
     pub fn fail(&mut self, what: FailureKind, example: &[u8]) {
         if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
@@ -157,23 +157,23 @@ impl SendingTally {
         }
     }
 
-    /// Messages that are done.
+    /// Returns the number of messages that are done.
     pub fn ended(&self) -> u64 {
         let not_accepted = self.deferred + self.rejected + self.not_sent + self.unknown;
         self.accepted_for_any() + not_accepted + self.withheld
     }
 
-    /// Messages that the target answered, whatever it said.
+    /// Returns the number of messages that the target answered in any way.
     pub fn answered(&self) -> u64 {
         self.accepted_for_any() + self.deferred + self.rejected
     }
 
-    /// Messages that were accepted, for some recipient at least.
+    /// Returns the number of messages that were accepted for at least one recipient.
     pub fn accepted_for_any(&self) -> u64 {
         self.accepted + self.partly_accepted
     }
 
-    /// Adds what another thread did.
+    /// Adds the totals of another thread.
     pub fn merge(&mut self, other: &SendingTally) {
         self.begun += other.begun;
         self.accepted += other.accepted;

@@ -1,8 +1,8 @@
-//! Where mail is sent to, and whether it may be: `[lmtp:]HOST:PORT`, `[lmtp:]unix:PATH`.
+//! The target of mail, and whether mail may be sent there: `[lmtp:]HOST:PORT`, `[lmtp:]unix:PATH`.
 //!
-//! Mail that was made for a test, or that a test has caught, must not get out by accident. A target
-//! is resolved once, every address it has is judged, and only an address that was judged is ever
-//! connected to: a name that means something else a moment later changes nothing.
+//! Mail that was made for a test, or caught by one, must not escape by accident. A target is
+//! resolved once, all its addresses are checked, and only a checked address is ever connected to.
+//! If the name resolves differently a moment later, that changes nothing.
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -14,24 +14,24 @@ use std::time::Duration;
 pub use super::stream::ResolvedAddress;
 use crate::smtp::client::Protocol;
 
-/// Addresses of one name that are used; a name with more does not belong to a mail server.
+/// Maximum number of addresses of a name; one with more does not belong to a mail server.
 const ADDRESSES_MAX: usize = 64;
-/// An address of several that has not answered by then is passed over.
+/// How long to wait for one of several addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is sent to, as it was named.
+/// A target as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// What is spoken there.
+    /// The protocol spoken there.
     pub protocol: Protocol,
-    /// The address by name, or the path of the socket.
+    /// The address by name, or the path of a socket.
     pub place: TargetAddress,
 }
 
 /// Where a target is, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetAddress {
-    /// A name or an address, without brackets, and a port.
+    /// A name or an address without brackets, and a port.
     #[allow(missing_docs)]
     Host { host: String, port: u16 },
     /// The path of a socket in the file system.
@@ -46,37 +46,37 @@ pub enum TargetAddress {
 )]
 pub struct NotATarget(pub String);
 
-/// Why nothing is sent there.
+/// Why mail is not sent to a target.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// No such host.
+    /// The host does not exist.
     #[error("{host}: {cause}; is the name right?")]
     Unresolved {
         /// The name as the user gave it.
         host: String,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// The system knows the name, but no address of it.
+    /// The name exists, but has no address.
     #[error("{host}: expected a name with an address, found none; is the name right?")]
     NoAddress {
         /// The name as the user gave it.
         host: String,
     },
-    /// A name with that many addresses does not belong to a mail server.
+    /// The name has more addresses than a mail server would have.
     #[error("{host}: expected at most {ADDRESSES_MAX} addresses, found more; choose one of them")]
     TooMany {
         /// The name as the user gave it.
         host: String,
     },
-    /// No single host has the address.
+    /// The address does not belong to a single host.
     #[error("{address} is not the address of a single host; choose another one")]
     NotOneMachine {
-        /// Multicast, or broadcast.
+        /// The multicast or broadcast address.
         address: IpAddr,
     },
-    /// The address may be a stranger's.
+    /// The address may belong to a stranger.
     #[error(
         "{} is not a local or private address, so real people may receive the mail; to send \
          anyway, pass --allow-public {host}", named(host, *address)
@@ -84,20 +84,20 @@ pub enum TargetError {
     Public {
         /// The name as the user gave it.
         host: String,
-        /// The first of its addresses that is public.
+        /// Its first public address.
         address: IpAddr,
     },
-    /// The flag --allow-public names another host.
+    /// --allow-public names another host.
     #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
         /// The host as named in the target.
         host: String,
-        /// What may be sent to.
+        /// The host named by --allow-public.
         allowed: String,
     },
 }
 
-/// A host with its address, or an address alone where it was named by it.
+/// Formats a host with its address, or only the address if the host was named by it.
 fn named(host: &str, address: IpAddr) -> String {
     match host.parse() == Ok(address) {
         true => host.to_owned(),
@@ -129,7 +129,7 @@ fn parse_host(text: &str) -> Option<TargetAddress> {
     let host = match host.strip_prefix('[') {
         Some(address) => {
             let address = address.strip_suffix(']')?;
-            // With a zone, as in fe80::1%eth0, the system is asked.
+            // Addresses with a zone, such as fe80::1%eth0, are resolved by the system.
             address.split('%').next()?.parse::<Ipv6Addr>().ok()?;
             address
         }
@@ -141,13 +141,13 @@ fn parse_host(text: &str) -> Option<TargetAddress> {
 }
 
 impl Target {
-    /// All addresses it has, each of them one that may be sent to; at least one. Costs a look-up of
-    /// the name. Connect to these and to no other: what the name means may change.
+    /// Returns all addresses of the target, each of them allowed; at least one. Costs a name
+    /// lookup. Connect only to these, because a later lookup may return others.
     ///
-    /// `allow_public`: the host that may be sent to although it is neither this machine nor has a
+    /// `allow_public` is a host that may be sent to although it is neither this machine nor has a
     /// private address, named as in the target.
     ///
-    /// Errors: the name is unknown, or one of its addresses may not be sent to.
+    /// Errors: the name is unknown, or one of its addresses is not allowed.
     pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<ResolvedAddress>, TargetError> {
         let (host, port) = match &self.place {
             TargetAddress::Unix(path) => return Ok(vec![ResolvedAddress::Unix(path.clone())]),
@@ -200,9 +200,9 @@ fn judge(
     Ok(addresses)
 }
 
-/// The first of them that accepts a connection. If there is but one, it is not asked.
+/// Returns the first address that accepts a connection. A single address is returned untested.
 ///
-/// Errors: none does, or none was given; each has [`CONNECT_TIMEOUT`].
+/// Errors: none accepts within [`CONNECT_TIMEOUT`] each, or there are none.
 pub fn connectable(addresses: &[ResolvedAddress]) -> io::Result<ResolvedAddress> {
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
@@ -221,7 +221,7 @@ pub fn connectable(addresses: &[ResolvedAddress]) -> io::Result<ResolvedAddress>
     Err(last)
 }
 
-/// Multicast and broadcast: no one machine has it.
+/// Returns whether the address is multicast or broadcast, so that no single machine has it.
 fn is_nobodys(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
@@ -229,13 +229,13 @@ fn is_nobodys(address: IpAddr) -> bool {
     }
 }
 
-/// Returns whether the address is this machine, or in a network that isn't the Internet.
+/// Returns whether the address is this machine, or in a private network.
 ///
-/// Loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3), the unspecified address, to which
-/// Linux connects as to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC
-/// 3927, RFC 4291 section 2.5.6); IPv4 addresses mapped into IPv6 are what they map. Not private:
-/// what carriers share among their customers (RFC 6598), and addresses that a gateway translates
-/// (6to4, NAT64).
+/// That includes loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3); the unspecified
+/// address, which Linux treats as loopback; private (RFC 1918), unique local (RFC 4193) and
+/// link-local addresses (RFC 3927, RFC 4291 section 2.5.6). IPv4 addresses mapped into IPv6 are
+/// treated as IPv4. It excludes carrier-grade NAT (RFC 6598) and addresses that a gateway
+/// translates (6to4, NAT64).
 pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => {
@@ -416,7 +416,7 @@ mod tests {
     fn of_several_addresses_one_that_listens_is_taken() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listens = ResolvedAddress::Tcp(listener.local_addr().unwrap());
-        // Bound, so that no other process gets the port, and not listening.
+        // Bound but not listening, so that no other process gets the port.
         let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let silent = silent.unwrap();
         silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

@@ -1,37 +1,37 @@
-//! Messages that wait for their moment, or for a connection.
+//! Messages that wait until they are due, or for a connection.
 use super::source::DueMessage;
 
-/// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
-/// that a replay tells apart, as those with the same pause come in their order.
+/// Maximum number of waiting messages that were overtaken by ones due sooner. A replay has at most
+/// 7 distinct pauses between attempts, and messages with the same pause keep their order.
 const OVERTAKEN_MAX: usize = 16;
 
-/// Which message of the source would leave before the one that waits.
+/// Which message of the source would leave before the first waiting one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WantedMessage {
-    /// No message: one that is due waits already, and only for a connection.
+    /// None: a due message already waits for a connection.
     Nothing,
-    /// Any: none waits.
+    /// Any message, because none is waiting.
     Any,
-    /// A message that is due before this time, ns.
+    /// Only a message due before this time, in ns.
     Before(u64),
 }
 
-/// The messages that wait, the latest due first: the next one to leave is last.
+/// The waiting messages, latest due first, so the next to leave is last.
 #[derive(Debug)]
 pub(super) struct WaitingMessages<M>(Vec<(DueMessage, M)>);
 
 impl<M> WaitingMessages<M> {
-    /// Nothing waits.
+    /// Starts without waiting messages.
     pub fn new() -> WaitingMessages<M> {
         WaitingMessages(Vec::new())
     }
 
-    /// Returns whether nothing waits.
+    /// Returns whether no message is waiting.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns which message of the source is to wait, too.
+    /// Returns which message to request from the source.
     #[inline]
     pub fn wanted(&self, now_ns: u64) -> WantedMessage {
         let Some((order, _)) = self.0.last() else { return WantedMessage::Any };
@@ -42,32 +42,32 @@ impl<M> WaitingMessages<M> {
         }
     }
 
-    /// Adds a message of the source. It is not always the soonest of all: the source may have found
-    /// that it can't give that one, and given what follows.
+    /// Adds a message of the source. It is not always the soonest: the source may have skipped one
+    /// that it could not provide.
     #[inline]
     pub fn add(&mut self, order: DueMessage, mail: M) {
         let at = self.0.partition_point(|(other, _)| other.due_ns > order.due_ns);
         self.0.insert(at, (order, mail));
     }
 
-    /// When the next message is due; `None`: it has no moment, or there is none.
+    /// Returns when the next message is due; `None` if it has no due time, or none is waiting.
     pub fn due_ns(&self) -> Option<u64> {
         self.0.last().and_then(|(order, _)| order.due_ns)
     }
 
-    /// The next message, if its moment has come.
+    /// Returns the next message if it is due.
     pub fn due(&self, now_ns: u64) -> Option<&DueMessage> {
         let (order, _) = self.0.last()?;
         order.due_ns.is_none_or(|due_ns| due_ns <= now_ns).then_some(order)
     }
 
-    /// Takes the next message, if its moment has come.
+    /// Removes and returns the next message if it is due.
     #[inline]
     pub fn take_due(&mut self, now_ns: u64) -> Option<(DueMessage, M)> {
         self.0.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
     }
 
-    /// Takes all, the soonest first.
+    /// Removes and returns all messages, soonest first.
     pub fn take_all(&mut self) -> Vec<(DueMessage, M)> {
         self.0.reverse();
         std::mem::take(&mut self.0)

@@ -1,4 +1,4 @@
-//! Attachments: files, and made-up ones, encoded once.
+//! Attachments: files and generated data, encoded once.
 use std::path::Path;
 
 use base64::Engine;
@@ -6,13 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::random::{Purpose, Random};
 
-/// Octets of what is attached, at most.
+/// Maximum size of an attachment in octets, before encoding.
 pub const ATTACHMENT_BYTES_MAX: u64 = 48 << 20;
 
-/// Octets that make a line of base64: 76 (RFC 2045 section 6.8).
+/// Octets that fill a base64 line of 76 characters (RFC 2045 section 6.8).
 const LINE_BYTES: usize = 57;
 
-/// Types by extension; anything else is `application/octet-stream`.
+/// Content types by extension; other files are `application/octet-stream`.
 const TYPES: [(&str, &str); 16] = [
     ("csv", "text/csv"),
     ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
@@ -47,14 +47,15 @@ pub enum AttachmentError {
     Name { file: String },
 }
 
-/// A part of a message: header, empty line, base64 in lines of 76, each with CRLF.
+/// A part of a message: header fields, empty line, and base64 in lines of 76 characters, each with
+/// CRLF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     part: Vec<u8>,
 }
 
 impl Attachment {
-    /// A file, under its name.
+    /// Reads a file and attaches it under its name.
     pub fn read(path: &Path) -> Result<Attachment, AttachmentError> {
         let file = || path.display().to_string();
         let io = |error| AttachmentError::Io { file: file(), error };
@@ -70,7 +71,7 @@ impl Attachment {
         Ok(Attachment::new(name, &std::fs::read(path).map_err(io)?))
     }
 
-    /// Makes up an attachment of `bytes` octets that don't compress, the same for the same seed.
+    /// Generates an attachment of `bytes` octets that don't compress; it depends only on the seed.
     ///
     /// `bytes`: up to [`ATTACHMENT_BYTES_MAX`].
     pub fn made_up(seed: u64, bytes: u64) -> Attachment {
@@ -101,7 +102,7 @@ impl Attachment {
         Attachment { part }
     }
 
-    /// See [`Attachment`].
+    /// Returns the whole part; see [`Attachment`].
     pub fn part(&self) -> &[u8] {
         &self.part
     }

@@ -1,9 +1,9 @@
-//! Built-in content: newsletters whose bodies are prepared, one for each of a few texts and sizes.
+//! Built-in content: newsletters with prepared bodies for a few texts and sizes.
 //!
-//! A text is one run of octets: lines of a paragraph each, then how the message ends (with its
-//! attachments). Bodies of all sizes are ends of it, cut where a line begins, so that they share
-//! its octets. A field in the header, `X-Filler`, makes up for the rest: a message has exactly the
-//! size that was drawn.
+//! A text is one buffer: lines of a paragraph each, then the end of the message with its
+//! attachments. The body of each size is a tail of this buffer that starts at the beginning of a
+//! line, so all sizes share its octets. The header field `X-Filler` adds the missing octets, so
+//! that each message has exactly the size that was drawn.
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,90 +15,89 @@ use super::size::Sizes;
 use super::words::WordStream;
 use crate::smtp::client::OutgoingMail;
 
-/// Octets that all texts together have, as long as there are several.
+/// Total size of all texts, while there are several.
 const TEXTS_BYTES: u64 = 16 << 20;
 const TEXTS_MAX: u64 = 8;
 
 /// The lines of a text repeat after this number of octets.
 const LINES_BYTES: usize = 256 << 10;
 
-/// No line of made-up text has more.
+/// Maximum length of a line of generated text.
 const LINE_BYTES_MAX: usize = 128;
 
-/// Sizes for which bodies are prepared, where any size may be asked for: next to each other
-/// this far apart, or a 64th of the size in between.
+/// Distance between the sizes with a prepared body: these bounds, or a 64th of the size in between.
 const STEP_BYTES: (u64, u64) = (64, 8192);
 
-/// Lines of the plain text of a newsletter.
+/// Number of lines in the plain text part of a newsletter.
 const TEXT_LINES: usize = 4;
 
 const INNER: &str = "=_blast_alternative";
 const OUTER: &str = "=_blast_mixed";
 
-/// What the built-in messages of a blast have in common.
+/// Properties that all built-in messages of a blast share.
 pub struct Common<'a> {
     #[allow(missing_docs)]
     pub seed: u64,
     #[allow(missing_docs)]
     pub run_id: &'a str,
-    /// The address in the field From.
+    /// The address in the From field.
     pub from: &'a str,
-    /// RFC 5322.
+    /// The Date field (RFC 5322).
     pub date: &'a str,
-    /// Octets of the longest one that stands in a To field.
+    /// The length of the longest address in a To field.
     pub address_bytes_max: usize,
-    /// Parts with their headers.
+    /// Attached parts with their header fields.
     pub attachments: &'a [&'a [u8]],
 }
 
-/// How a message is made: the text before and after the lines.
+/// The structure of a message: the text before and after the lines.
 struct Layout {
-    /// Ends where the address goes.
+    /// The beginning of the message, up to the address.
     head: MessageHead,
-    /// The content before what is shared.
+    /// The rest of the message before the shared lines.
     front: Vec<u8>,
     text: Arc<Vec<u8>>,
-    /// Where lines begin; the last one is where they end.
+    /// Start positions of the lines; the last entry is the end of the lines.
     starts: Vec<u32>,
-    /// Octets without the address, the filler and the lines; attachments don't count.
+    /// Octets without the address, the filler, the lines and the attachments.
     fixed_bytes: usize,
 }
 
-/// A body of one text for one size.
+/// The body of one text in one size.
 struct BodyEntry {
     layout: usize,
     start: u32,
     checksum: [u8; 8],
-    /// Octets of the message without its address, its filler and its attachments.
+    /// Octets of the message without its address, filler and attachments.
     fixed_bytes: usize,
 }
 
-/// What is prepared, for all threads.
+/// Prepared content, shared by all threads.
 pub struct Bank {
-    /// Two of each text: plain, and a newsletter.
+    /// Two layouts per text: plain, and newsletter.
     layouts: Vec<Layout>,
-    /// Sizes for which there are bodies, rising.
+    /// Sizes with a body, ascending.
     classes: Vec<u64>,
-    /// For each text, one of each class.
+    /// For each text, one entry per class.
     entries: Vec<BodyEntry>,
-    /// Fills a field.
+    /// The content of the filler field.
     filler: Vec<u8>,
     texts: u64,
 }
 
-/// What a thread has of it: references that no other thread counts.
+/// References of one thread to the content, with reference counts of its own.
 pub struct Bodies(Vec<Bytes>);
 
-/// A header field that takes up room ends like this: `X-Filler: x`, at least.
+/// The shortest filler field is `X-Filler: x`.
 const FILLER: &[u8] = b"\r\nX-Filler: ";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 const FILLER_LINE: usize = 72;
 
 impl Bank {
-    /// Prepares bodies for all sizes; those below [`Bank::size_min`] become that.
+    /// Prepares bodies for all sizes; sizes below [`Bank::size_min`] are raised to it.
     ///
-    /// Costs about 10 ms for each 64 MiB of texts, which it keeps: 16 MiB for small messages, or
-    /// the largest message once.
+    /// Costs about 10 ms per 64 MiB of text, and keeps the text in memory: 16 MiB for small
+    /// messages, or the size of the largest message.
     pub fn new(common: &Common<'_>, sizes: &Sizes) -> Bank {
         let attached: usize = common.attachments.iter().map(|part| part.len()).sum();
         let (low, high) = sizes.bounds();
@@ -121,14 +120,14 @@ impl Bank {
         bank
     }
 
-    /// Returns the octets of the smallest message with an address of `address_bytes` octets.
+    /// Returns the size of the smallest message whose address has `address_bytes` octets.
     pub fn size_min(&self, address_bytes: usize) -> u64 {
         let smallest = self.layouts.iter().step_by(2).map(|layout| layout.fixed_bytes).max();
         (smallest.unwrap_or(0) + address_bytes + 1) as u64
     }
 
-    /// The bodies of one text, from the smallest to the largest: each checksum needs but what the
-    /// last one lacked.
+    /// Prepares the bodies of one text in ascending order, so that each checksum only adds the
+    /// octets that the last one lacked.
     fn prepare(&mut self, text: usize, address_bytes_max: usize) {
         let pair = &self.layouts[2 * text..2 * text + 2];
         let mut grown = [Grown::of(&pair[0]), Grown::of(&pair[1])];
@@ -136,7 +135,7 @@ impl Bank {
             let room = |layout: &Layout| {
                 (size as usize).checked_sub(layout.fixed_bytes + address_bytes_max + 1)
             };
-            // A newsletter, if it fits.
+            // A newsletter if it fits, otherwise plain text.
             let (kind, lines) = match room(&pair[1]) {
                 Some(lines) => (1, lines),
                 None => (0, room(&pair[0]).expect("no class is below the smallest message")),
@@ -154,18 +153,18 @@ impl Bank {
         }
     }
 
-    /// Returns the bodies of one thread.
+    /// Returns references for one thread.
     pub fn bodies(&self) -> Bodies {
         let owned: Vec<Bytes> = self.layouts.iter().map(|layout| reference(&layout.text)).collect();
         Bodies(self.entries.iter().map(|e| owned[e.layout].slice(e.start as usize..)).collect())
     }
 
-    /// Which text a message gets is drawn below this.
+    /// Returns the number of texts; the text of a message is drawn from these.
     pub fn texts(&self) -> u64 {
         self.texts
     }
 
-    /// Fills head and body. `size`: raised to the smallest there is; attachments come on top.
+    /// Fills head and body. `size` is raised to the minimum; attachments are added to it.
     pub fn fill(&self, bodies: &Bodies, chosen: Chosen<'_>, mail: &mut OutgoingMail) {
         let Chosen { text, size, number, address } = chosen;
         let class = self.classes.partition_point(|&least| least <= size).saturating_sub(1);
@@ -184,20 +183,20 @@ impl Bank {
     }
 }
 
-/// What a message is to be.
+/// The properties chosen for one message.
 pub struct Chosen<'a> {
-    /// Below [`Bank::texts`].
+    /// The number of the text, below [`Bank::texts`].
     pub text: u64,
-    /// Octets without attachments.
+    /// The size in octets, without attachments.
     pub size: u64,
     #[allow(missing_docs)]
     pub number: &'a [u8; DIGITS],
-    /// The address in the field To.
+    /// The address in the To field.
     pub address: &'a [u8],
 }
 
 impl Layout {
-    /// A short message of plain text.
+    /// Makes the layout of a short plain text message.
     fn plain(common: &Common<'_>, number: u64, bytes: usize) -> Layout {
         let mut words = WordStream::new(common.seed, 2 * number);
         let content_type = "Content-Type: text/plain; charset=utf-8\r\n";
@@ -206,7 +205,7 @@ impl Layout {
         Layout::new(common, content_type, Vec::new(), text, number)
     }
 
-    /// Plain text and HTML.
+    /// Makes the layout of a message with plain text and HTML.
     fn newsletter(common: &Common<'_>, number: u64, bytes: usize) -> Layout {
         let mut words = WordStream::new(common.seed, 2 * number + 1);
         let content_type = format!("Content-Type: multipart/alternative; boundary=\"{INNER}\"\r\n");
@@ -261,7 +260,7 @@ impl Layout {
         *self.starts.last().expect("where lines end is among them") as usize
     }
 
-    /// Returns where a body begins whose lines have at most `lines_bytes` octets.
+    /// Returns the start of the body whose lines have at most `lines_bytes` octets.
     fn start_for(&self, lines_bytes: usize) -> u32 {
         let earliest = self.lines_end().saturating_sub(lines_bytes) as u32;
         self.starts[self.starts.partition_point(|&start| start < earliest)]
@@ -282,14 +281,14 @@ fn header(common: &Common<'_>, content_type: &str, number: u64) -> String {
     )
 }
 
-/// Lines, and how the message ends.
+/// The lines, and the end of the message.
 struct BodyText {
     octets: Vec<u8>,
     starts: Vec<u32>,
 }
 
 impl BodyText {
-    /// At least `bytes` of lines.
+    /// Generates at least `bytes` octets of lines.
     fn new(mut line: impl FnMut(&mut Vec<u8>), bytes: usize, tail: &[u8]) -> BodyText {
         let mut octets = Vec::with_capacity(bytes + LINE_BYTES_MAX + tail.len());
         while octets.len() < bytes.min(LINES_BYTES) {
@@ -306,7 +305,7 @@ impl BodyText {
     }
 }
 
-/// The checksum of an end of a text, made longer bit by bit.
+/// The checksum of a tail of a text, extended step by step.
 struct Grown {
     front: Front,
     start: usize,
@@ -319,8 +318,8 @@ impl Grown {
         Grown { front: Front::of(&layout.front), start, checksum: crc32c(&layout.text[start..]) }
     }
 
-    /// Returns the checksum of front and body for a body that begins at `start`, no later than the
-    /// last call's.
+    /// Returns the checksum of front and body, for a body that begins at `start`. Each call must
+    /// have a `start` no later than the call before.
     fn checksum(&mut self, layout: &Layout, start: u32) -> u32 {
         let start = start as usize;
         let new = Front::of(&layout.text[start..self.start]);
@@ -330,7 +329,7 @@ impl Grown {
     }
 }
 
-/// Sizes for which bodies are prepared.
+/// Returns the sizes with prepared bodies.
 fn classes(sizes: &Sizes, low: u64, high: u64) -> Vec<u64> {
     if let Sizes::Choices(choices) = sizes {
         let mut all: Vec<u64> = choices.iter().map(|(size, _)| (*size).max(low)).collect();
@@ -344,14 +343,14 @@ fn classes(sizes: &Sizes, low: u64, high: u64) -> Vec<u64> {
         .collect()
 }
 
-/// Octets for a folded field, of any length.
+/// Returns the octets of a folded field.
 fn filler(bytes: usize) -> Vec<u8> {
     let mut line = vec![b'x'; FILLER_LINE];
     line.extend_from_slice(b"\r\n ");
     line.into_iter().cycle().take(bytes).collect()
 }
 
-/// A fold that is cut off becomes part of the line.
+/// Appends the filler. If it ends within a fold, the octets of that fold are overwritten with `x`.
 fn append_filler(filler: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(filler);
     let cut = filler.len() % (FILLER_LINE + 3);

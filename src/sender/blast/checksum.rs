@@ -1,26 +1,27 @@
-//! CRC-32C (Castagnoli; RFC 3720 appendix B.4), and its combination.
+//! CRC-32C (Castagnoli; RFC 3720 appendix B.4), and combining two checksums.
 use crc_fast::{CrcAlgorithm, checksum_combine, crc32_iscsi};
 
 pub use crc_fast::crc32_iscsi as crc32c;
 
-/// A checksum that goes before others: of `front ++ rest` from that of `rest`.
+/// The checksum of a prefix, to compute that of `front ++ rest` from that of `rest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Front(u32);
 
 impl Front {
-    /// Looks through all of `front`.
+    /// Computes the checksum of `front`.
     pub fn of(front: &[u8]) -> Front {
         Front(crc32_iscsi(front))
     }
 
-    /// `rest`: the checksum of what follows, and its octets. Costs about 1 us.
+    /// Returns the checksum of the concatenation. `rest` is the checksum of the remaining
+    /// `rest_bytes` octets. Costs about 1 us.
     pub fn before(self, rest: u32, rest_bytes: usize) -> u32 {
         let (front, rest) = (u64::from(self.0), u64::from(rest));
         checksum_combine(CrcAlgorithm::Crc32Iscsi, front, rest, rest_bytes as u64) as u32
     }
 }
 
-/// Eight digits, small letters.
+/// Formats a checksum as eight lowercase hexadecimal digits.
 pub fn hex(checksum: u32) -> [u8; 8] {
     let mut digits = [0; 8];
     for (i, digit) in digits.iter_mut().enumerate() {
@@ -33,7 +34,7 @@ pub fn hex(checksum: u32) -> [u8; 8] {
 mod tests {
     use super::*;
 
-    /// Bit by bit, sharing no code: RFC 3720's polynomial, reflected.
+    /// A slow twin, bit by bit, without shared code: the polynomial of RFC 3720, reflected.
     pub fn slowly(octets: &[u8]) -> u32 {
         !octets.iter().fold(!0u32, |crc, &octet| {
             (0..8).fold(crc ^ u32::from(octet), |crc, _| {

@@ -1,14 +1,14 @@
-//! Header fields that say which message it is, with places for what differs.
+//! Header fields that identify a message, with placeholders for the values that vary.
 //!
 //! docs/blast.md explains the fields for programs that check the mail.
 
-/// Digits of a number in the fields; zeros come first.
+/// Number of digits of a message number; leading zeros are written.
 pub const DIGITS: usize = 12;
 
-/// A number below 10^12. Costs 3 ns.
+/// Formats a number below 10^12. Costs 3 ns.
 ///
-/// All digits at once, in registers: written octet by octet, the copies that follow would have to
-/// wait for them (measured: a fifth of what a message costs).
+/// Works on all digits at once, in registers. If they were written octet by octet, the copies that
+/// follow would have to wait for the stores (measured: a fifth of the cost of a message).
 pub fn digits(number: u64) -> [u8; DIGITS] {
     let mut digits = [b'0'; DIGITS];
     let mut low = number;
@@ -31,13 +31,13 @@ fn eight_digits(number: u64) -> [u8; 8] {
     (ones + 0x3030_3030_3030_3030).to_le_bytes()
 }
 
-/// In the text of a head: here stands the number.
+/// Placeholder for the number in the text of a head.
 pub const NUMBER: &str = "\0\0\0\0\0\0\0\0\0\0\0\0";
 
-/// In the text of a head: here stands the checksum.
+/// Placeholder for the checksum in the text of a head.
 pub const CHECKSUM: &str = "\x01\x01\x01\x01\x01\x01\x01\x01";
 
-/// Octets that messages begin with, and where each has its own.
+/// The first octets of a message, with the positions of its own values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHead {
     octets: Vec<u8>,
@@ -46,19 +46,19 @@ pub struct MessageHead {
 }
 
 impl MessageHead {
-    /// `text`: with [`NUMBER`] anywhere and [`CHECKSUM`] once.
+    /// `text` contains [`NUMBER`] any number of times and [`CHECKSUM`] once.
     pub fn new(text: &str) -> MessageHead {
         let numbers = text.match_indices(NUMBER).map(|(at, _)| at).collect();
         let checksum = text.find(CHECKSUM).expect("every head has a place for it");
         MessageHead { octets: text.as_bytes().to_vec(), numbers, checksum }
     }
 
-    /// Octets of it.
+    /// Returns the length in octets.
     pub fn bytes(&self) -> usize {
         self.octets.len()
     }
 
-    /// Appends it for one message; its checksum may still be unknown: see
+    /// Appends the head of one message. The checksum may be filled in later by
     /// [`MessageHead::put_checksum`].
     pub fn append(&self, number: &[u8; DIGITS], out: &mut Vec<u8>) {
         let start = out.len();
@@ -68,25 +68,27 @@ impl MessageHead {
         }
     }
 
-    /// `out`: begins with what [`MessageHead::append`] wrote. `checksum`: as hexadecimal digits.
+    /// Fills in the checksum, as hexadecimal digits. `out` begins with the head that
+    /// [`MessageHead::append`] wrote.
     pub fn put_checksum(&self, checksum: [u8; 8], out: &mut [u8]) {
         out[self.checksum..self.checksum + 8].copy_from_slice(&checksum);
     }
 }
 
-/// The name of the first field, which says when sending of the message began.
+/// The name of the first field: the time at which sending of the message began.
 const SENT_NAME: &str = "X-Sent: ";
 
-/// Digits of a Unix time in ms, until the year 2286.
+/// Number of digits of a Unix time in ms, until the year 2286.
 const SENT_DIGITS: usize = DIGITS + 1;
 
-/// The field that every message begins with, so that its digits have one place in all of them; 0
-/// until [`put_sent`].
+/// Returns the field at the beginning of every message, so its digits are at the same position in
+/// all of them. The digits are 0 until [`put_sent`].
 pub fn sent() -> String {
     format!("{SENT_NAME}{:0SENT_DIGITS$}\r\n", 0)
 }
 
-/// `head`: of a message that begins with [`sent`]. Costs 5 ns.
+/// Fills in the sending time. `head` is the head of a message that begins with [`sent`]. Costs 5
+/// ns.
 pub fn put_sent(unix_ms: u64, head: &mut [u8]) {
     let (first, rest) = (unix_ms / 1_000_000_000_000 % 10, unix_ms % 1_000_000_000_000);
     let place = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
@@ -94,12 +96,13 @@ pub fn put_sent(unix_ms: u64, head: &mut [u8]) {
     place[1..].copy_from_slice(&digits(rest));
 }
 
-/// Fields that every message has and no template may: which message it is, and of which run.
+/// Returns the fields of every message that templates can't override: number and run of the
+/// message.
 pub fn marks(run_id: &str) -> String {
     format!("X-Sequence: {NUMBER}\r\nX-Content-CRC32C: {CHECKSUM}\r\nX-Run: {run_id}\r\n")
 }
 
-/// The field Message-ID, with a value of its own for each message of each run.
+/// Returns the Message-ID field, with a unique value for each message of each run.
 pub fn message_id(run_id: &str, from: &str) -> String {
     let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
     format!("Message-ID: <{NUMBER}.{run_id}@{domain}>\r\n")

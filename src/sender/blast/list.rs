@@ -1,31 +1,31 @@
-//! A list of recipients: one address a line, or CSV with a header row (RFC 4180).
+//! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
 use std::fmt;
 use std::path::Path;
 
-/// Octets of a list that is read; it takes twice that while it is, afterwards once and four octets
-/// a cell.
+/// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size
+/// and four octets per cell.
 pub const LIST_BYTES_MAX: u64 = 1 << 30;
 
-/// Octets of an address; RFC 5321 section 4.5.3.1.3 asks for 254.
+/// Maximum length of an address; RFC 5321 section 4.5.3.1.3 requires 254.
 const MAILBOX_BYTES_MAX: usize = 900;
 
-/// Bad rows that are named.
+/// Maximum number of bad rows that an error names.
 const NAMED_MAX: usize = 10;
 
-/// Octets of a bad row that are shown.
+/// Maximum number of octets of a bad row that an error shows.
 const SHOWN_BYTES_MAX: usize = 60;
 
-/// Addresses, with what else the list says of each.
+/// Addresses, with the other columns of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
-    /// The name of its file, for errors.
+    /// The name of the file, for errors.
     file: String,
     columns: Vec<String>,
-    /// Which of the columns is the address.
+    /// The index of the column with the address.
     address: usize,
-    /// All cells, row by row, one after the other.
+    /// The text of all cells, row by row.
     text: String,
-    /// Where each cell ends.
+    /// The end positions of the cells.
     ends: Vec<u32>,
 }
 
@@ -47,12 +47,12 @@ pub enum ListError {
     Rows(BadRows),
 }
 
-/// Rows without a valid recipient: the first ones, and how many.
+/// Rows without a valid recipient: the first ones, and their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRows {
     #[allow(missing_docs)]
     pub file: String,
-    /// Line, counted from 1, and reason; ten at most.
+    /// Line (from 1) and reason of the first rows, at most ten.
     pub first: Vec<(u64, RowError)>,
     #[allow(missing_docs)]
     pub count: u64,
@@ -83,29 +83,29 @@ pub enum RowError {
     /// Two columns have this name.
     #[error("two columns are called '{0}'")]
     ColumnTwice(String),
-    /// The row has fewer or more cells than the header row.
+    /// The row and the header row differ in their number of cells.
     #[error("expected {expected} cells, as in the header row, found {found}")]
     Cells {
-        /// Cells of the header row.
+        /// Number of cells in the header row.
         expected: usize,
-        /// Cells of this row.
+        /// Number of cells in this row.
         found: usize,
     },
-    /// The cell of the address has another text.
+    /// The cell with the address contains other text.
     #[error("expected an address such as ann@example.org, found '{0}'")]
     Address(String),
-    /// The position of the first octet that is not UTF-8, counted from 1.
+    /// The text is not UTF-8 at this octet, counted from 1.
     #[error("expected text in UTF-8, found another byte at {0}")]
     Utf8(usize),
-    /// The row has a control character other than a tab.
+    /// The row contains a control character other than a tab.
     #[error("a control character ({:#04x}) in '{text}'", u32::from(*character))]
     Control {
         /// The character.
         character: char,
-        /// The row, cut where it is long.
+        /// The row, shortened if it is long.
         text: String,
     },
-    /// Another text follows a quoted cell.
+    /// Text follows a quoted cell.
     #[error("expected a comma, found '{0}'")]
     Comma(String),
     /// A quoted cell is not closed.
@@ -116,16 +116,16 @@ pub enum RowError {
 /// How the rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowForm {
-    /// An address each.
+    /// One address per row.
     Addresses,
-    /// Cells, under the names of a header row.
+    /// Cells, named by a header row.
     Csv,
 }
 
 impl List {
-    /// Reads a file.
+    /// Reads a list from a file.
     ///
-    /// Errors: all bad rows are found before it fails, and the first ten named.
+    /// Errors: reading continues to the end, and the error names the first ten bad rows.
     pub fn read(path: &Path) -> Result<List, ListError> {
         let file = path.display().to_string();
         let io = |error| ListError::Io { file: path.display().to_string(), error };
@@ -136,7 +136,8 @@ impl List {
         List::parse(&file, &std::fs::read(path).map_err(io)?)
     }
 
-    /// `file`: its name, for errors. Line ends may be LF or CRLF; empty lines don't count.
+    /// Parses a list. `file` is its name, for errors. Lines end in LF or CRLF; empty lines are
+    /// ignored.
     pub fn parse(file: &str, octets: &[u8]) -> Result<List, ListError> {
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
         let mut list = List::empty(file);
@@ -170,13 +171,13 @@ impl List {
         }
     }
 
-    /// A list of addresses alone, as yet without any.
+    /// Returns an empty list of plain addresses.
     fn empty(file: &str) -> List {
         let columns = vec!["email".into()];
         List { file: file.to_owned(), columns, address: 0, text: String::new(), ends: Vec::new() }
     }
 
-    /// The header row: `email` names the address, else the first column is it.
+    /// Reads the header row: the address is in the column `email`, or else in the first column.
     fn set_names(&mut self, row: &[u8]) -> Result<(), RowError> {
         let (mut text, mut ends) = (String::new(), Vec::new());
         cells(utf8(row)?, &mut text, &mut ends)?;
@@ -225,17 +226,17 @@ impl List {
         Ok(())
     }
 
-    /// The name of the file that the list was read from.
+    /// Returns the name of the file.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The number of recipients.
+    /// Returns the number of recipients.
     pub fn rows(&self) -> u64 {
         (self.ends.len() / self.columns.len()) as u64
     }
 
-    /// Names of the columns, in order.
+    /// Returns the names of the columns, in order.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -245,18 +246,18 @@ impl List {
         &self.text[start as usize..self.ends[at] as usize]
     }
 
-    /// A column of a row. `row < rows()`.
+    /// Returns a cell. `row` must be below `rows()`.
     pub fn cell(&self, row: u64, column: usize) -> &str {
         self.cell_at(row as usize * self.columns.len() + column)
     }
 
-    /// A mailbox without angle brackets.
+    /// Returns the mailbox of a row, without angle brackets.
     pub fn address(&self, row: u64) -> &str {
         self.cell(row, self.address)
     }
 }
 
-/// Returns whether the text is a mailbox with a domain that fits into a header line (RFC 5322
+/// Returns whether the text is a mailbox with a domain, short enough for a header line (RFC 5322
 /// section 2.1.1).
 pub fn is_mailbox(text: &str) -> bool {
     text.contains('@')
@@ -272,7 +273,7 @@ fn utf8(row: &[u8]) -> Result<&str, RowError> {
     }
 }
 
-/// Appends the cells of a row. A quoted cell ends on its line.
+/// Appends the cells of a row. A quoted cell must end on its line.
 fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowError> {
     let mut rest = row;
     loop {
@@ -293,7 +294,8 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowErr
     }
 }
 
-/// `text` begins after the first quote; returns the text after the last one.
+/// Appends a quoted cell. `text` starts after the opening quote; returns the text after the closing
+/// one.
 fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError> {
     let mut rest = quoted;
     loop {

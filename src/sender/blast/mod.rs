@@ -1,4 +1,4 @@
-//! Made-up mail for load generation: what each message is follows from a seed and its number alone.
+//! Generates mail for load tests: each message depends only on a seed and its number.
 //!
 //! ```text
 //! Settings ─▶ Plan (once: bodies, templates, recipients; shared by all threads)
@@ -6,12 +6,12 @@
 //!                     number ─▶ size, body, recipients, moment ─▶ Mail
 //! ```
 //!
-//! Neither the number of threads nor the order of calls matters: nothing passes from one message to
-//! another but the number, and the moment. docs/blast.md describes the content of a message, and
-//! how to recompute its checksum.
+//! The number of threads and the order of calls do not matter: messages share nothing but the
+//! counter of numbers. docs/blast.md describes the content of a message, and how to recompute its
+//! checksum.
 //!
-//! Sketch of a message with built-in content: one copy of some 900 octets from a prepared head,
-//! 12 digits put into it four times, one reference to a body of this thread's; no allocation.
+//! Cost of a message with built-in content: one copy of about 900 octets from a prepared head, 12
+//! digits filled in four times, and one reference to a body of this thread; no allocation.
 pub mod attachment;
 mod bank;
 mod checksum;

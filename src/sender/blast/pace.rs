@@ -1,38 +1,38 @@
-//! When messages leave, if their rate is given (open loop).
+//! Decides when messages leave if a rate is given (open loop).
 use std::time::Duration;
 
 use super::random::{Purpose, Random};
 use crate::sender::clock::nanos;
 
-/// How messages follow each other.
+/// The distribution of the gaps between messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Arrivals {
     /// Message n leaves at n / rate.
     #[default]
     Even,
-    /// As many independent senders do: gaps have an exponential distribution.
+    /// Gaps have an exponential distribution, as with many independent senders.
     Poisson,
 }
 
-/// A rate.
+/// A rate of sending.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SendingRate {
-    /// Messages a second, of all threads together; above 0.
+    /// Messages per second over all threads; above 0.
     pub per_s: f64,
     #[allow(missing_docs)]
     pub arrivals: Arrivals,
-    /// No message leaves then or later.
+    /// No message leaves at this time or later.
     pub until: Option<Duration>,
 }
 
-/// The moments of one thread's messages.
+/// The sending times of one thread's messages.
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
     gap_ns: f64,
     arrivals: Arrivals,
     until_ns: u64,
     seed: u64,
-    /// Poisson: how far it has been added up.
+    /// For Poisson arrivals: the number up to which gaps were added up.
     number: u64,
     at_ns: f64,
 }
@@ -49,10 +49,12 @@ impl Schedule {
         }
     }
 
-    /// When it leaves, ns since the start of sending; `None`: not any more.
+    /// Returns when the message is due, in ns since the start of sending; `None` if that is after
+    /// the end.
     ///
-    /// `number`: never falls. Poisson arrivals cost 15 ns for each number since the last call:
-    /// every thread adds up the gaps of all, which need no agreement then.
+    /// `number` must not decrease. Poisson arrivals cost 15 ns for each number since the last call,
+    /// because every thread adds up the gaps of all messages, which avoids communication between
+    /// threads.
     pub fn due_ns(&mut self, number: u64) -> Option<u64> {
         let due = match self.arrivals {
             Arrivals::Even => number as f64 * self.gap_ns,
@@ -86,7 +88,7 @@ mod tests {
         let poisson = dues(Arrivals::Poisson, 0, 1);
         assert!((9_700..10_300).contains(&poisson.len()), "{}", poisson.len());
         assert!(poisson.windows(2).all(|pair| pair[0] <= pair[1]));
-        // A third of the gaps is longer than the mean: 1 / e.
+        // The share of gaps longer than the mean is 1 / e, about a third.
         let long = poisson.windows(2).filter(|pair| pair[1] - pair[0] > 1_000_000).count();
         assert!((3_400..3_960).contains(&long), "{long}");
     }

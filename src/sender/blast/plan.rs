@@ -1,4 +1,4 @@
-//! What a blast sends, settled before it begins.
+//! The plan of a blast: everything decided before it begins.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,38 +13,38 @@ use super::size::Sizes;
 use super::template::Template;
 use crate::sender::source::SessionEnd;
 
-/// Messages are numbered from 0, and none has this number: it would be too long for its field.
+/// Upper bound of message numbers, which start at 0; a larger one would not fit into its field.
 pub const NUMBER_MAX: u64 = 1_000_000_000_000;
 
-/// Stands in From fields if the reverse-path is null.
+/// The address in From fields if the reverse-path is null.
 const FROM: &str = "news@sender.example";
 
-/// Numbers of missing messages that are kept.
+/// Maximum number of missing messages whose numbers are kept.
 pub const MISSING_MAX: usize = 10_000;
 
-/// Octets of a run's name.
+/// Maximum length of a run's name, in octets.
 const RUN_ID_BYTES_MAX: usize = 64;
 
-/// Octets of a message with all that is attached.
+/// Maximum size of a message including attachments, in octets.
 const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 
-/// What messages are made of.
+/// The source of the content.
 #[derive(Debug, Clone)]
 pub enum BlastContent {
-    /// Newsletters of these sizes; attachments come on top.
+    /// Newsletters of these sizes, without attachments.
     MadeUp(Sizes),
     /// A template.
     Template(Template),
 }
 
-/// What a blast is to send.
+/// Settings of a blast.
 #[derive(Debug, Clone)]
 pub struct BlastSettings {
-    /// What everything that is drawn follows from.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Distinguishes runs [default: the seed].
+    /// Identifies the run [default: the seed].
     pub run_id: Option<String>,
-    /// RFC 5322, the same in all messages.
+    /// The Date field (RFC 5322) of all messages.
     pub date: String,
     /// The reverse-path without brackets; "" is the null reverse-path.
     pub from: String,
@@ -54,9 +54,9 @@ pub struct BlastSettings {
     pub content: BlastContent,
     #[allow(missing_docs)]
     pub attachments: Vec<Attachment>,
-    /// Messages in all; `None`: only the pace ends the run.
+    /// The number of messages; `None` if only the pace ends the run.
     pub count: Option<u64>,
-    /// Open loop, if there is one.
+    /// The pace, for an open loop.
     pub pace: Option<SendingRate>,
 }
 
@@ -94,7 +94,7 @@ pub(super) enum Prepared {
     Template(Rendering),
 }
 
-/// A blast that can be sent: shared by its threads.
+/// A plan, shared by all threads.
 pub struct BlastPlan {
     pub(super) seed: u64,
     pub(super) from: String,
@@ -108,21 +108,21 @@ pub struct BlastPlan {
     missing: Mutex<MissingNumbers>,
 }
 
-/// How many numbers were given: on a cache line of its own, as all threads write it.
+/// Counts the numbers handed out. It has a cache line of its own, because all threads write it.
 #[repr(align(128))]
 struct NumberCounter(AtomicU64);
 
-/// Numbers, rising; the first [`MISSING_MAX`] of each.
+/// Message numbers in ascending order; at most [`MISSING_MAX`] of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingNumbers {
-    /// Not sent: the connection was lost before, or sending ended.
+    /// Not sent: the connection was lost first, or sending ended.
     pub not_sent: Vec<u64>,
-    /// Sent whole, and never answered.
+    /// Sent completely, but never answered.
     pub unknown: Vec<u64>,
 }
 
 impl BlastPlan {
-    /// Prepares what can be prepared: up to 64 MiB, and 0.1 s for the largest sizes.
+    /// Prepares the content: up to 64 MiB, and up to 0.1 s for the largest sizes.
     pub fn new(settings: BlastSettings) -> Result<Arc<BlastPlan>, PlanError> {
         let BlastSettings { seed, run_id, date, from, recipients, .. } = settings;
         if !from.is_empty() && !is_mailbox(&from) {
@@ -164,26 +164,26 @@ impl BlastPlan {
         }))
     }
 
-    /// What stands in X-Run.
+    /// Returns the value of X-Run.
     pub fn run_id(&self) -> &str {
         &self.run_id
     }
 
-    /// Takes a number; `None`: there is none left.
+    /// Returns the next number; `None` if there is none left.
     pub(super) fn take(&self) -> Option<u64> {
-        // Nothing is published by it: a number is all there is.
+        // Relaxed, because only the number itself is shared.
         let number = self.numbers.0.fetch_add(1, Ordering::Relaxed);
         (number < self.end).then_some(number)
     }
 
-    /// The number that would be given next. For after all threads have ended.
+    /// Returns the number that would be next. To be called after all threads have ended.
     pub(super) fn next(&self) -> Option<u64> {
         let number = self.numbers.0.load(Ordering::Relaxed);
         (number < self.end).then_some(number)
     }
 
-    /// When the schedule ends, since the start of sending: about then, for a count of Poisson
-    /// arrivals. `None`: messages have no moments, or the schedule has no end.
+    /// Returns the end of the schedule, since the start of sending; approximate for a count of
+    /// Poisson arrivals. `None` if there is no pace or no end.
     pub fn schedule_end(&self) -> Option<Duration> {
         let pace = self.pace?;
         let by_count = self.asked.map(|count| {
@@ -205,7 +205,8 @@ impl BlastPlan {
         }
     }
 
-    /// Messages that got a number and may not have arrived, though the target did not refuse them.
+    /// Returns the messages that were numbered but may not have arrived, although the target did
+    /// not refuse them.
     pub fn missing(&self) -> MissingNumbers {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         missing.not_sent.sort_unstable();
@@ -232,7 +233,7 @@ fn prepare(common: &Common<'_>, content: BlastContent) -> Result<Prepared, PlanE
     let bank = Bank::new(common, &sizes);
     let smallest = bank.size_min(common.address_bytes_max);
     match (&sizes, sizes.bounds().0) {
-        // Few are that small: they become the smallest there is.
+        // Few sizes are that small; they are raised to the minimum.
         (Sizes::Lognormal { .. }, _) => {}
         (_, size) if size < smallest => return Err(PlanError::TooSmall { size, smallest }),
         _ => {}

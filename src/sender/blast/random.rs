@@ -1,38 +1,39 @@
-//! Numbers that follow from (seed, message, purpose): a generator without history.
+//! Random numbers that depend only on (seed, message, purpose): a generator without history.
 //!
-//! SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014; the
-//! constants are those of Vigna's public domain splitmix64.c): a counter, mixed. Begun anywhere, it
-//! costs what it costs to go on.
+//! SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014;
+//! constants from Vigna's public domain splitmix64.c): a mixed counter. Starting at any position
+//! costs no more than the next number.
 use std::f64::consts::TAU;
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Odd, so that each number differs from all others; not [`STEP`], so that streams lie apart.
+/// Odd, so that all message numbers map to different states; different from [`STEP`], so that
+/// streams do not overlap.
 const NUMBERS: u64 = 0xd134_2543_de82_ef95;
 
-/// What numbers are for: two purposes never see the same ones.
+/// The purpose of a stream; streams of different purposes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
     #[allow(missing_docs)]
     Size = 1,
-    /// Which of the prepared bodies.
+    /// The choice of a prepared body.
     Body,
     #[allow(missing_docs)]
     Recipient,
-    /// When a message leaves.
+    /// The sending time of a message.
     Arrival,
     /// Placeholders of templates.
     Placeholder,
-    /// Made-up text; the number is the body's.
+    /// Generated text; the number is that of the body.
     Text,
-    /// Made-up attachments; the number is the body's.
+    /// Generated attachments; the number is that of the body.
     Attachment,
-    /// What names a run.
+    /// The name of a run.
     Run,
 }
 
-/// A stream of numbers.
+/// A stream of random numbers.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
@@ -45,7 +46,7 @@ fn mix(mut z: u64) -> u64 {
 }
 
 impl Random {
-    /// The stream for one purpose and message of a seed. Costs 2 ns.
+    /// Returns the stream for one seed, message and purpose. Costs 2 ns.
     pub fn new(seed: u64, number: u64, purpose: Purpose) -> Random {
         let seed = mix(seed.wrapping_add((purpose as u64).wrapping_mul(STEP)));
         Random { state: mix(seed.wrapping_add(number.wrapping_mul(NUMBERS))) }
@@ -57,23 +58,23 @@ impl Random {
         mix(self.state)
     }
 
-    /// `0..bound`, and 0 for 0. The bias is below `bound / 2^64`.
+    /// Returns a number in `0..bound`, and 0 if the bound is 0. The bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// `0.0 <= x < 1.0`, 53 bits.
+    /// Returns a number with 53 random bits, `0.0 <= x < 1.0`.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Normal distribution, mean 0, deviation 1 (Box and Muller).
+    /// Returns a normally distributed number with mean 0 and deviation 1 (Box and Muller).
     pub fn normal(&mut self) -> f64 {
         let (radius, angle) = (1.0 - self.unit(), self.unit());
         (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
     }
 
-    /// Exponential distribution, mean 1.
+    /// Returns an exponentially distributed number with mean 1.
     pub fn exponential(&mut self) -> f64 {
         -(1.0 - self.unit()).ln()
     }
@@ -83,7 +84,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    /// The first numbers of splitmix64.c for a state of 1234567.
+    /// The first outputs of splitmix64.c for a state of 1234567.
     #[test]
     fn it_is_splitmix64() {
         let mut random = Random { state: 1_234_567 };

@@ -1,4 +1,4 @@
-//! Who gets which message.
+//! Chooses the recipients of each message.
 use std::ops::Range;
 
 use super::head::{DIGITS, digits};
@@ -7,20 +7,20 @@ use super::random::{Purpose, Random};
 
 pub use super::list::{BadRows, ListError, RowError};
 
-/// Recipients of a message, at most: what a target allows is for it to say.
+/// Maximum number of recipients per message; the target may allow fewer.
 pub const PER_MESSAGE_MAX: u64 = 10_000;
 
-/// Made-up addresses, at most.
+/// Maximum number of generated addresses.
 pub const MADE_UP_MAX: u64 = 1_000_000_000_000;
 
-/// How many recipients a message has: message after message takes the next number of the range.
+/// The number of recipients per message: successive messages take successive numbers of the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerMessage {
     low: u64,
     high: u64,
 }
 
-/// A text that is not a number of recipients.
+/// The text is not a number of recipients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}, found '{0}'"
@@ -62,20 +62,21 @@ impl PerMessage {
     }
 }
 
-/// In which order recipients take their turns.
+/// The order in which recipients are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecipientOrder {
-    /// In the order of the list, and then again from its beginning.
+    /// In the order of the list, repeated from its beginning.
     #[default]
     Listed,
-    /// A message's first recipient is any; more follow as listed, so that none comes twice.
+    /// The first recipient of a message is random; the others follow it in the list, so that none
+    /// is repeated.
     Random,
 }
 
 #[derive(Debug, Clone)]
 enum RecipientChoice {
     List(List),
-    /// `template`: `user-000000@domain`; `digits`: where the number stands in it.
+    /// `template` is `user-000000@domain`; `digits` is the place of the number in it.
     MadeUp {
         template: Vec<u8>,
         digits: Range<usize>,
@@ -90,20 +91,20 @@ pub enum RecipientsError {
     /// The domain is not one that generated addresses can have.
     #[error("--rcpt-domain: expected a domain such as example.com, found '{0}'")]
     Domain(String),
-    /// The number of generated recipients is out of its bounds.
+    /// The number of generated recipients is out of bounds.
     #[error("--recipient-count: expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
     Count(u64),
-    /// A message has more recipients than are made up.
+    /// A message needs more recipients than are generated.
     #[error("--rcpts: expected at most {count}, as many as --recipient-count, found {per_message}")]
     #[allow(missing_docs)]
     MoreThanMadeUp { per_message: u64, count: u64 },
-    /// A message has more recipients than the list.
+    /// A message needs more recipients than the list has.
     #[error("--rcpts: expected at most {count}, as many as {file} has, found {per_message}")]
     #[allow(missing_docs)]
     MoreThanListed { per_message: u64, count: u64, file: String },
 }
 
-/// Who gets which message.
+/// The source of recipients.
 #[derive(Debug, Clone)]
 pub struct RecipientSource {
     who: RecipientChoice,
@@ -113,7 +114,7 @@ pub struct RecipientSource {
 }
 
 impl RecipientSource {
-    /// Recipients from a list.
+    /// Takes recipients from a list.
     pub fn listed(list: List) -> RecipientSource {
         let longest = (0..list.rows()).map(|row| list.address(row).len()).max();
         RecipientSource {
@@ -124,7 +125,7 @@ impl RecipientSource {
         }
     }
 
-    /// `user-000000@domain` and so on: `count` of them.
+    /// Generates `count` recipients: `user-000000@domain` and so on.
     pub fn made_up(domain: &str, count: u64) -> Result<RecipientSource, RecipientsError> {
         if !is_mailbox(&format!("user@{domain}")) || !domain.is_ascii() {
             return Err(RecipientsError::Domain(domain.to_owned()));
@@ -142,7 +143,7 @@ impl RecipientSource {
         })
     }
 
-    /// Chooses this number of recipients for each message, in this order.
+    /// Chooses this number of recipients per message, in this order.
     pub fn chosen(
         self,
         per_message: PerMessage,
@@ -163,7 +164,7 @@ impl RecipientSource {
         })
     }
 
-    /// The number of recipients.
+    /// Returns the number of recipients.
     pub fn count(&self) -> u64 {
         match &self.who {
             RecipientChoice::List(list) => list.rows(),
@@ -171,7 +172,7 @@ impl RecipientSource {
         }
     }
 
-    /// The list, if there is one.
+    /// Returns the list, if there is one.
     pub fn list(&self) -> Option<&List> {
         match &self.who {
             RecipientChoice::List(list) => Some(list),
@@ -179,12 +180,12 @@ impl RecipientSource {
         }
     }
 
-    /// Octets of the longest address.
+    /// Returns the length of the longest address.
     pub fn address_bytes_max(&self) -> usize {
         self.address_bytes_max
     }
 
-    /// Returns the recipients of a message, as positions; never empty, none twice.
+    /// Returns the positions of a message's recipients: at least one, without repetition.
     pub fn of(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
         let (count, taken) = (self.count(), self.per_message.of(number));
         let first = match self.order {
@@ -195,7 +196,7 @@ impl RecipientSource {
         (first..first + taken).map(move |at| if at < count { at } else { at - count })
     }
 
-    /// The address at a position, in `room`, or where it lies.
+    /// Returns the address at a position. A generated address is written into `room`.
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
             RecipientChoice::List(list) => list.address(at).as_bytes(),

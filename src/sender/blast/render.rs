@@ -1,4 +1,4 @@
-//! Messages from a template.
+//! Renders messages from a template.
 use std::sync::Arc;
 
 use base64::Engine;
@@ -15,18 +15,19 @@ use super::template::{
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
-/// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 section 2).
+/// Maximum number of octets of text in an encoded word, which limits the word to 75 (RFC 2047
+/// section 2).
 const WORD_BYTES: usize = 45;
 
-/// What is left to be filled in.
+/// A template with the parts that remain to be filled in.
 pub struct Rendering {
     head: MessageHead,
     fields: Pieces,
-    /// Up to the last value in it.
+    /// The body up to its last value.
     body: Pieces,
-    /// What follows, attachments included, as DATA sends it if dots are stuffed in it.
+    /// The rest of the body including attachments; dot-stuffed for DATA if it contains such dots.
     tail: Arc<Vec<u8>>,
-    /// Octets of the tail without stuffed dots.
+    /// The length of the tail without stuffed dots.
     tail_bytes: usize,
     tail_checksum: u32,
     form: ContentForm,
@@ -34,20 +35,20 @@ pub struct Rendering {
     date: String,
 }
 
-/// What values are taken from.
+/// The values to fill in.
 pub struct Values<'a> {
-    /// The number.
+    /// The digits of the message number.
     pub digits: &'a [u8; DIGITS],
-    /// The first one.
+    /// The first recipient.
     pub recipient: &'a [u8],
-    /// A column of the first recipient's row.
+    /// Returns a column of the first recipient's row.
     pub cell: &'a dyn Fn(usize) -> &'a str,
-    /// For placeholders that are made up.
+    /// The random numbers for generated placeholders.
     pub random: Random,
 }
 
 impl Rendering {
-    /// Adds the fields that are missing, and the attachments.
+    /// Adds missing fields and the attachments.
     pub fn new(common: &Common<'_>, template: &Template) -> Rendering {
         let Common { run_id, from, date, .. } = common;
         let mut head = sent() + &marks(run_id);
@@ -83,7 +84,8 @@ impl Rendering {
         let all_dots = dots(&body);
         let tail = body.split_tail();
         let (tail_bytes, tail_checksum) = (tail.len(), crc32c(&tail));
-        // Stuffed here once, where the dots are known; else when the session sends it with DATA.
+        // If the positions of all dots are known, they are stuffed here once; otherwise the session
+        // does it when it sends the message with DATA.
         let (form, tail) = match (all_dots, dots(&body)) {
             (Dots::Literal(0), _) => (ContentForm::Clean, tail),
             (Dots::Literal(dots), Dots::Literal(0)) => {
@@ -104,12 +106,12 @@ impl Rendering {
         }
     }
 
-    /// Returns the tail for one thread.
+    /// Returns a reference to the tail for one thread.
     pub fn tail(&self) -> Bytes {
         reference(&self.tail)
     }
 
-    /// Fills head, body and form. Allocates only for octets above 127 in the header.
+    /// Fills head, body and form. Allocates only for non-ASCII octets in the header.
     pub fn fill(&self, tail: &Bytes, mut values: Values<'_>, mail: &mut OutgoingMail) {
         self.head.append(values.digits, &mut mail.head);
         self.append(&self.fields, &mut values, &mut mail.head);
@@ -165,7 +167,7 @@ impl Rendering {
     }
 }
 
-/// The template's message becomes the first part of another one.
+/// Wraps the template's message as the first part of a multipart message.
 fn wrap(template: &Template, attachments: &[&[u8]], fields: &mut Pieces, body: &mut Pieces) {
     let boundary = boundary(template);
     let describes_part = |field: &&TemplateField| field.name.starts_with("content-");
@@ -188,7 +190,7 @@ fn wrap(template: &Template, attachments: &[&[u8]], fields: &mut Pieces, body: &
     body.push_text(format!("--{boundary}--\r\n").as_bytes());
 }
 
-/// Returns a boundary that does not stand in the template.
+/// Returns a boundary that does not occur in the template.
 fn boundary(template: &Template) -> String {
     let texts = || {
         let fields = template.fields.iter().map(|field| &field.pieces.text[..]);
@@ -201,7 +203,7 @@ fn boundary(template: &Template) -> String {
     boundaries.into_iter().find(is_free).expect("a template is finite")
 }
 
-/// Where the text after the last placeholder begins.
+/// Returns where the text after the last placeholder begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begins {
     Line,
@@ -229,7 +231,7 @@ fn stuffed(tail: &[u8], begins: Begins) -> Vec<u8> {
     out
 }
 
-/// Five bits a character.
+/// Appends random characters of five bits each.
 fn append_random(count: usize, random: &mut Random, out: &mut Vec<u8>) {
     let end = out.len() + count;
     while out.len() < end {
@@ -241,7 +243,7 @@ fn append_random(count: usize, random: &mut Random, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 9562, version 4.
+/// Appends a version 4 UUID (RFC 9562).
 fn append_uuid(random: &mut Random, out: &mut Vec<u8>) {
     let bits = u128::from(random.bits()) << 64 | u128::from(random.bits());
     let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
@@ -253,7 +255,7 @@ fn append_uuid(random: &mut Random, out: &mut Vec<u8>) {
     }
 }
 
-/// Encoded words (RFC 2047), a line each.
+/// Appends encoded words (RFC 2047), one per line.
 fn append_encoded(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {

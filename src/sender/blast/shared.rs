@@ -1,4 +1,4 @@
-//! Octets that all threads read, with references that each thread counts for itself.
+//! Octets that all threads read, with a separate reference count for each thread.
 use std::sync::Arc;
 
 use bytes::Bytes;

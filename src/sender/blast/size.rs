@@ -1,36 +1,37 @@
-//! How large messages are.
+//! Distributions of message sizes.
 use super::random::Random;
 
-/// Octets beyond which no message goes.
+/// Maximum size of a message.
 pub const SIZE_MAX: u64 = 64 << 20;
 
-/// How far a lognormal distribution goes, in deviations: 1 message of 30,000 would lie outside.
+/// A lognormal distribution is cut off at this number of deviations; 1 message in 30,000 would be
+/// beyond.
 const SIGMAS_MAX: f64 = 4.0;
 
-/// Limit of distinct sizes.
+/// Maximum number of distinct sizes.
 const CHOICES_MAX: usize = 1000;
 
-/// Weights are at most this, so that their sum fits.
+/// Maximum weight, so that the sum of weights does not overflow.
 const WEIGHT_MAX: u64 = 1_000_000_000;
 
-/// What `mixed` stands for.
+/// The meaning of `mixed`.
 pub const MIXED: &str = "2K:70,20K:25,200K:5";
 
-/// A distribution of message sizes in octets, headers included (RFC 1870).
+/// A distribution of message sizes in octets, including header fields (RFC 1870).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sizes {
-    /// Each with its weight, in the order given; never empty, no sum is 0.
+    /// Sizes with weights, in the order given. Not empty, and the sum of weights is above 0.
     Choices(Vec<(u64, u64)>),
-    /// Each size in between as often as any other, bounds included.
+    /// All sizes in this range are equally likely, bounds included.
     #[allow(missing_docs)]
     Uniform { low: u64, high: u64 },
-    /// The logarithm of the size has a normal distribution; cut at four deviations, and at
+    /// The logarithm of the size is normally distributed, cut off at four deviations and at
     /// [`SIZE_MAX`].
     #[allow(missing_docs)]
     Lognormal { median: u64, sigma: f64 },
 }
 
-/// What is wrong with a distribution.
+/// Why a text is not a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     #[error(
@@ -57,9 +58,9 @@ pub enum SizeError {
 }
 
 impl Sizes {
-    /// Parses what a person writes. `bytes` reads one size, such as `64K`.
+    /// Parses a distribution. `bytes` parses a single size, such as `64K`.
     ///
-    /// Errors name the text that is wrong.
+    /// Errors name the part of the text that is wrong.
     pub fn parse(text: &str, bytes: fn(&str) -> Option<u64>) -> Result<Sizes, SizeError> {
         let size = |part: &str| match bytes(part) {
             None => Err(SizeError::Syntax(part.to_owned())),
@@ -87,7 +88,7 @@ impl Sizes {
         choices(text, size)
     }
 
-    /// One size. Costs 20 ns at most, and nothing where there is but one.
+    /// Draws a size. Costs at most 20 ns, and nothing if there is only one.
     pub fn draw(&self, random: &mut Random) -> u64 {
         match self {
             Sizes::Choices(choices) if choices.len() == 1 => choices[0].0,
@@ -127,7 +128,7 @@ impl Sizes {
 
 fn lognormal(median: u64, sigma: f64, deviations: f64) -> u64 {
     let size = median as f64 * (sigma * deviations).exp();
-    // A float beyond the range of integers becomes the nearest one.
+    // A float beyond the range of integers is clamped.
     (size.round() as u64).clamp(1, SIZE_MAX)
 }
 
@@ -203,7 +204,7 @@ mod tests {
             ("mixed", k * (1.4 + 5.0 + 10.0), (2048, 204_800)),
             ("9K:0,2K:1", 2.0 * k, (2048, 2048)),
             ("uniform:1K-63K", 32.0 * k, (1024, 63 * 1024)),
-            // exp(sigma^2 / 2) times the median.
+            // The mean is exp(sigma^2 / 2) times the median.
             ("lognormal:20K,0.5", 20.0 * k * 0.125f64.exp(), (2772, 151_328)),
             ("lognormal:20K,0", 20.0 * k, (20480, 20480)),
         ] {

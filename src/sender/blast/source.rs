@@ -1,4 +1,4 @@
-//! The messages of one thread.
+//! The source of one thread's messages.
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,24 +12,24 @@ use super::render::Values;
 use crate::sender::source::{DueMessage, Error, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::OutgoingMail;
 
-/// References that no other thread counts.
+/// References that only this thread counts.
 enum SharedBlast {
     MadeUp(Bodies),
     Template(Bytes),
 }
 
-/// Messages of a plan, each of which goes to the thread that asks first.
+/// A source of the messages of a plan; each message goes to the thread that asks first.
 pub struct Blast {
     plan: Arc<BlastPlan>,
     shared: SharedBlast,
     schedule: Option<Schedule>,
-    /// Addresses that are made up.
+    /// Buffer for generated addresses.
     room: Vec<u8>,
 }
 
 impl Blast {
-    /// For one thread. The one that asks next gets the next message: so what was sent by the time
-    /// that sending ends has no gaps but those that [`BlastPlan::missing`] knows of.
+    /// Makes the source of one thread. Messages go out in the order of requests, so when sending
+    /// ends, the sent numbers have no gaps except those that [`BlastPlan::missing`] reports.
     pub fn new(plan: &Arc<BlastPlan>) -> Blast {
         let plan = plan.clone();
         let shared = match &plan.prepared {
@@ -40,9 +40,9 @@ impl Blast {
         Blast { plan, shared, schedule, room: Vec::new() }
     }
 
-    /// Fills `mail`, which is clear, with any message: what it is doesn't depend on others.
+    /// Fills the empty `mail` with any message; the content does not depend on other messages.
     ///
-    /// Built-in content costs about 100 ns and allocates nothing, once `mail` has room.
+    /// Built-in content costs about 100 ns, and no allocation once `mail` has capacity.
     pub fn fill(&mut self, number: u64, mail: &mut OutgoingMail) {
         let Blast { plan, shared, room, .. } = self;
         let mut all = plan.recipients.of(plan.seed, number);
@@ -56,16 +56,16 @@ impl Blast {
             is_ascii &= address.is_ascii();
             mail.to(address, b"");
         }
-        // Templates and lists have no bare CR or LF, and what is built in has none.
+        // Templates and lists contain no bare CR or LF, and neither does built-in content.
         mail.made_here = true;
         mail.from(plan.from.as_bytes(), if is_ascii { b"" } else { b"SMTPUTF8" });
     }
 }
 
-/// A message: its number, and its first recipient.
+/// A message: its number and its first recipient.
 struct Subject<'a> {
     number: u64,
-    /// The first recipient's position, and address.
+    /// The position of the first recipient, and its address.
     first: u64,
     address: &'a [u8],
 }
@@ -130,7 +130,7 @@ impl Source for Blast {
         self.plan.asked()
     }
 
-    /// A message is accepted once at most; nothing else becomes of it.
+    /// Records messages without an answer; other outcomes change nothing here.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         if outcome.end != SessionEnd::Answered {
             self.plan.miss(ticket, outcome.end);

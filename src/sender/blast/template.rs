@@ -1,13 +1,13 @@
-//! A template: a whole message with placeholders, taken apart once.
+//! A template: a whole message with placeholders, parsed once.
 use std::ops::Range;
 
-/// Characters of a `{{random:N}}`, at most: a line has up to 998 octets.
+/// Maximum number of characters of `{{random:N}}`; a line has up to 998 octets.
 const RANDOM_MAX: u16 = 900;
 
-/// RFC 5322 section 2.1.1.
+/// Maximum length of a line (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
 
-/// What a placeholder stands for.
+/// The meaning of a placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder {
     Sequence,
@@ -21,49 +21,49 @@ pub(super) enum Placeholder {
     Column(usize),
 }
 
-/// Placeholders, as a person writes them.
+/// All placeholders, as users write them.
 const KNOWN: &str = "{{seq}}, {{rcpt}}, {{rcpt.local}}, {{rcpt.domain}}, {{from}}, {{date}}, \
                      {{random:N}}, {{uuid}}, {{col:NAME}}";
 
-/// Where a value goes.
+/// The place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValuePlace {
-    /// Octets above 127 are encoded there (RFC 2047).
+    /// In the header, where non-ASCII octets are encoded (RFC 2047).
     Header,
     Body,
 }
 
-/// A stretch of a template.
+/// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TemplatePiece {
-    /// A range of [`Pieces::text`].
+    /// Literal text: a range of [`Pieces::text`].
     Literal(Range<usize>),
     Value(Placeholder, ValuePlace),
 }
 
-/// What is wrong with a template.
+/// An error in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {reason}")]
 pub struct TemplateError {
     #[allow(missing_docs)]
     pub file: String,
-    /// Counted from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// In octets, counted from 1.
+    /// The column in octets, from 1.
     pub column: usize,
     #[allow(missing_docs)]
     pub reason: String,
 }
 
-/// What a template may refer to.
+/// Names that a template may use.
 pub struct Names<'a> {
-    /// The template's, for errors.
+    /// The name of the template file, for errors.
     pub file: &'a str,
-    /// Columns of the recipients' list; empty without a list.
+    /// The columns of the list of recipients; empty without a list.
     pub columns: &'a [String],
 }
 
-/// A message's pieces in order.
+/// The pieces of a message, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pieces {
     pub text: Vec<u8>,
@@ -91,7 +91,7 @@ impl Pieces {
         }
     }
 
-    /// Takes off the literal that it ends with.
+    /// Removes and returns the literal text at the end.
     pub fn split_tail(&mut self) -> Vec<u8> {
         match self.pieces.pop() {
             Some(TemplatePiece::Literal(range)) => self.text[range].to_vec(),
@@ -104,25 +104,25 @@ impl Pieces {
     }
 }
 
-/// A header field, folds included, with the CRLF at its end.
+/// A header field including folds and the final CRLF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TemplateField {
-    /// In small letters.
+    /// The name in lower case.
     pub name: String,
     pub pieces: Pieces,
 }
 
-/// A template that is fine.
+/// A valid template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     pub(super) fields: Vec<TemplateField>,
-    /// Ends with CRLF, unless it is empty.
+    /// The body; it ends with CRLF, unless it is empty.
     pub(super) body: Pieces,
 }
 
 impl Template {
-    /// Parses a whole message: header fields, an empty line, the body. Lines may end with LF or
-    /// CRLF, and become CRLF.
+    /// Parses a whole message: header fields, an empty line, the body. Lines end in LF or CRLF;
+    /// both become CRLF.
     ///
     /// Errors name line, column and reason.
     pub fn parse(names: &Names<'_>, octets: &[u8]) -> Result<Template, TemplateError> {
@@ -177,7 +177,7 @@ impl TemplateParser<'_> {
         }
     }
 
-    /// A field's first line.
+    /// Parses the first line of a field.
     fn field(&self, line: &[u8]) -> Result<TemplateField, TemplateError> {
         let is_name = |octet: &u8| (b'!'..=b'~').contains(octet);
         let colon = memchr::memchr(b':', line).filter(|&at| line[..at].iter().all(is_name));
@@ -199,13 +199,13 @@ impl TemplateParser<'_> {
         Ok(TemplateField { name, pieces })
     }
 
-    /// A line without its end; a CRLF follows it.
+    /// Parses a line without its end, and appends it with CRLF.
     fn line(&self, line: &[u8], place: ValuePlace, out: &mut Pieces) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
         while let Some(at) = memchr::memmem::find(rest, b"{{") {
             let column = line.len() - rest.len() + at + 1;
             let inside = &rest[at + 2..];
-            // "{{" may stand in itself: see `literal braces`.
+            // The text may itself contain "{{", see `literal braces`.
             let from = if inside.starts_with(b"{{}}") { 2 } else { 0 };
             let end = memchr::memmem::find(&inside[from..], b"}}")
                 .ok_or_else(|| self.error(column, "a placeholder without an end; '}}' is it"))?;
@@ -270,16 +270,16 @@ impl TemplateParser<'_> {
     }
 }
 
-/// What lines that begin with a dot mean for a body.
+/// Lines of a body that begin with a dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dots {
-    /// The number of dots, all of them in literals.
+    /// The number of such lines; all their dots are literal text.
     Literal(u32),
-    /// The number of dots depends on values.
+    /// The number depends on values.
     Maybe,
 }
 
-/// Looks for lines that begin with a dot; `pieces` begin a line.
+/// Counts the lines that begin with a dot. `pieces` start at the beginning of a line.
 pub(super) fn dots(pieces: &Pieces) -> Dots {
     let (mut is_start, mut count) = (true, 0);
     for piece in &pieces.pieces {
@@ -290,9 +290,9 @@ pub(super) fn dots(pieces: &Pieces) -> Dots {
                 count += memchr::memmem::find_iter(text, b"\r\n.").count() as u32;
                 is_start = text.ends_with(b"\r\n");
             }
-            // The value of a column is unknown here, and may be empty.
+            // The value of a column is not known yet, and may be empty.
             TemplatePiece::Value(Placeholder::Column(_), _) if is_start => return Dots::Maybe,
-            // No other value begins with a dot, or is empty.
+            // No other value begins with a dot or is empty.
             TemplatePiece::Value(..) => is_start = false,
         }
     }
@@ -309,7 +309,7 @@ mod tests {
         Template::parse(&names, text.as_bytes()).map_err(|error| error.to_string())
     }
 
-    /// Literals as they are, values in their names.
+    /// Returns literal text unchanged, and values as their names.
     fn shown(pieces: &Pieces) -> String {
         let show = |piece: &TemplatePiece| match piece {
             TemplatePiece::Literal(range) => {

@@ -1,32 +1,32 @@
-//! Made-up text: words by Zipf's law, in lines as newsletters have them.
+//! Generated text: words with frequencies as in Zipf's law, in lines like those of newsletters.
 use super::random::{Purpose, Random};
 
-/// What the words are made of.
+/// The letters that words are made of.
 const CONSONANTS: &[u8] = b"bcdfghklmnprstvwz";
 const VOWELS: [&str; 7] = ["a", "e", "i", "o", "u", "an", "er"];
 
 const WORDS: u64 = 20_000;
 
-/// Octets after which a line ends with the next word.
+/// A line ends with the word that reaches this length, in octets.
 const LINE_BYTES: usize = 64;
 
-/// Lines of HTML for each link.
+/// Number of HTML lines per link.
 const LINES_A_LINK: u64 = 6;
 
-/// A stream of words, the same for the same seed and number.
+/// A stream of words that depends only on seed and number.
 pub struct WordStream {
     random: Random,
     lines: u64,
 }
 
 impl WordStream {
-    /// `number`: of the text.
+    /// `number` is the number of the text.
     pub fn new(seed: u64, number: u64) -> WordStream {
         WordStream { random: Random::new(seed, number, Purpose::Text), lines: 0 }
     }
 
     fn word(&mut self, out: &mut Vec<u8>) {
-        // Nearly as often as 1 / rank: all magnitudes of rank are as likely.
+        // The frequency is nearly 1 / rank: all magnitudes of the rank are equally likely.
         let rank = ((WORDS as f64).powf(self.random.unit()) - 1.0) as u64;
         let mut spelling = Random::new(0, rank, Purpose::Text);
         for _ in 0..1 + spelling.below(4) {
@@ -35,7 +35,7 @@ impl WordStream {
         }
     }
 
-    /// Words until the line is full; no line end, nothing but letters and blanks.
+    /// Appends words until the line is full: only letters and spaces, without a line end.
     fn phrase(&mut self, out: &mut Vec<u8>, bytes: usize) {
         let start = out.len();
         self.word(out);
@@ -45,20 +45,20 @@ impl WordStream {
         }
     }
 
-    /// A subject of a few words, the first with a capital letter.
+    /// Appends a subject of a few words; the first is capitalized.
     pub fn subject(&mut self, out: &mut Vec<u8>) {
         let start = out.len();
         self.phrase(out, 24);
         out[start].make_ascii_uppercase();
     }
 
-    /// One line of plain text with its CRLF.
+    /// Appends a line of plain text with its CRLF.
     pub fn text_line(&mut self, out: &mut Vec<u8>) {
         self.phrase(out, LINE_BYTES);
         out.extend_from_slice(b"\r\n");
     }
 
-    /// One line of HTML with its CRLF: a paragraph, now and then with a link.
+    /// Appends a line of HTML with its CRLF: a paragraph, sometimes with a link.
     pub fn html_line(&mut self, out: &mut Vec<u8>) {
         self.lines += 1;
         out.extend_from_slice(b"<p>");

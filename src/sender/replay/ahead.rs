@@ -1,11 +1,11 @@
-//! Puts in order what comes nearly in order, looking ahead so far and no farther.
+//! Sorts items that arrive almost in order, with a bounded look-ahead.
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Items that wait for their turn: the least key first, and of equal keys the one that came first.
+/// A queue of waiting items, sorted by key; items with equal keys keep their order of arrival.
 ///
-/// A caller that keeps it full before each `pop` gets the items sorted, provided that no item is
-/// late by more places than the queue holds.
+/// If the caller keeps the queue full before each `pop`, the items come out sorted, provided that
+/// no item is late by more places than the queue holds.
 #[derive(Debug)]
 pub struct ReadAhead<K, T> {
     heap: BinaryHeap<AheadEntry<K, T>>,
@@ -21,23 +21,23 @@ struct AheadEntry<K, T> {
 }
 
 impl<K: Ord, T> ReadAhead<K, T> {
-    /// `room`: how many items it looks ahead, at least 1.
+    /// `room` is the number of items to look ahead, at least 1.
     pub fn new(room: usize) -> ReadAhead<K, T> {
         ReadAhead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
     }
 
-    /// Returns whether the queue looks as far ahead as it may.
+    /// Returns whether the queue holds its maximum number of items.
     pub fn is_full(&self) -> bool {
         self.heap.len() >= self.room
     }
 
-    /// Takes an item. Costs a few comparisons.
+    /// Adds an item. Costs a few comparisons.
     pub fn push(&mut self, key: K, item: T) {
         self.heap.push(AheadEntry { key, number: self.pushed, item });
         self.pushed += 1;
     }
 
-    /// The key of the first of them.
+    /// Returns the key of the first item.
     pub fn peek(&self) -> Option<&K> {
         self.heap.peek().map(|entry| &entry.key)
     }
@@ -54,7 +54,7 @@ impl<K: Ord, T> AheadEntry<K, T> {
     }
 }
 
-/// The heap returns the greatest first.
+/// Reversed, because the heap returns the greatest entry first.
 impl<K: Ord, T> Ord for AheadEntry<K, T> {
     fn cmp(&self, other: &AheadEntry<K, T>) -> Ordering {
         other.order(self)
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What comes out if it is kept full.
+    /// Returns what comes out if the queue is kept full.
     fn through(room: usize, keys: &[u32]) -> Vec<(u32, usize)> {
         let (mut ahead, mut out) = (ReadAhead::new(room), Vec::new());
         let mut keys = keys.iter().enumerate();
@@ -130,7 +130,7 @@ mod tests {
             room in 1usize..20,
         ) {
             keys.sort_unstable();
-            // Backwards within each piece: nothing comes `room` places late.
+            // Reversed within each piece, so no item is late by `room` places.
             keys.chunks_mut(room).for_each(<[u32]>::reverse);
             let got: Vec<u32> = through(room, &keys).into_iter().map(|(key, _)| key).collect();
             keys.sort_unstable();

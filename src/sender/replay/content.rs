@@ -1,4 +1,4 @@
-//! Fills mails with what is stored: content in place, envelope and marks.
+//! Fills mails with stored messages: content without a copy, envelope and marks.
 use super::maps::Maps;
 use super::marks::Marks;
 use super::rewriting::{Filled, Rewriting, Unsendable};
@@ -8,14 +8,14 @@ use crate::log::{MessageId, Slot};
 use crate::smtp::client::{ContentForm, OutgoingMail};
 use crate::wording::without_numbers;
 
-/// Where content comes from, and what is changed of it.
+/// Stored content, and the changes to make to it.
 pub struct ReplayContent<'a> {
     maps: Maps<'a>,
     rewriting: Rewriting,
     marks: Marks,
 }
 
-/// Why a message can't be given.
+/// Why a message can't be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     #[allow(missing_docs)]
@@ -37,7 +37,7 @@ impl ContentError {
         }
     }
 
-    /// Counts it.
+    /// Counts the error.
     pub(super) fn tell(&self, id: MessageId, tally: &ReplayTally) {
         match self {
             ContentError::Unreadable(error) => {
@@ -47,20 +47,20 @@ impl ContentError {
         }
     }
 
-    /// Counts it, where the error itself says which message it is.
+    /// Counts the error, if its text already names the message.
     pub(super) fn tell_error(&self, tally: &ReplayTally) {
         tally.tell(self.kind(), || self.to_string());
     }
 }
 
 impl<'a> ReplayContent<'a> {
-    /// Returns the content of a folder's messages.
+    /// Makes a source for the messages of a folder.
     pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> ReplayContent<'a> {
         ReplayContent { maps: Maps::new(folder), rewriting, marks }
     }
 
-    /// Fills `mail`, which is clear. `only`: positions of recipients that remain. The checksum of
-    /// all that is given has been checked.
+    /// Fills the empty `mail`. `only` has the positions of the remaining recipients. The checksums
+    /// of the message have been checked before this returns.
     pub fn fill(
         &mut self,
         slot: &Slot,
@@ -77,7 +77,8 @@ impl<'a> ReplayContent<'a> {
     }
 }
 
-/// Returns the form of the stored payload: mail that DATA brought is ready for DATA.
+/// Returns the form of the stored payload: a message received by DATA can be sent by DATA
+/// unchanged.
 fn form(slot: &Slot, payload: &[u8]) -> ContentForm {
     let is_ended = payload.is_empty() || payload.ends_with(b"\r\n");
     match slot.facts().dots {

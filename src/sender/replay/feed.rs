@@ -1,4 +1,4 @@
-//! The source of a replay: sets the moment, content and envelope of messages, and records their
+//! The source of a replay: provides the time, content and envelope of each message, and records the
 //! outcomes.
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,30 +16,30 @@ use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, 
 use crate::smtp::client::OutgoingMail;
 use crate::wording::without_numbers;
 
-/// Messages that one write to the resume file announces before they are sent. If the process is
-/// killed, these messages, those under way, and those whose outcome was not yet written count as
-/// possibly delivered. A write for 16 costs each of them 0.2 us.
+/// Number of messages that one write to the resume file announces before they are sent. If the
+/// process is killed, these messages, those in progress, and those whose outcome was not written
+/// yet count as possibly delivered. A write for 16 messages costs 0.2 us each.
 const GATE_MESSAGES: usize = 16;
-/// Outcomes are written when this many wait.
+/// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;
-/// The time after which lines are flushed although others follow: 100 ms.
+/// Maximum time before lines are flushed: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
-/// After this many messages in a row without any answer, the replay ends: a target that is dead
-/// should not cost each message its try.
+/// The replay ends after this many consecutive messages without an answer, so that a dead target
+/// does not cost an attempt for each message.
 const UNANSWERED_MAX: u32 = 100;
 const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
                           then send the rest (--resume), or try each more than once (--retry)";
 
-/// Which connections messages go over.
+/// How messages are distributed over connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionMapping {
-    /// Messages of one recorded session go one after the other over one connection.
+    /// The messages of each recorded session use one connection, one after another.
     Original,
-    /// Any that is free.
+    /// Messages use any free connection.
     Any,
 }
 
-/// How messages are sent.
+/// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayOptions {
     #[allow(missing_docs)]
@@ -50,60 +50,61 @@ pub struct ReplayOptions {
     pub retry: Retry,
 }
 
-/// A replay, as the sender asks for it.
+/// A replay, as a source of the sender.
 ///
-/// When it is dropped, it completes the resume file: messages that were given and not begun count
+/// Dropping it completes the resume file: messages that were handed out but not begun count as not
+/// sent.
 /// as not sent.
 pub struct Feed<'a> {
     plan: ReplayPlan<'a>,
     content: ReplayContent<'a>,
     options: ReplayOptions,
     moments: Departures,
-    /// Planned, told to the resume file, and not given yet.
+    /// Messages that are planned and announced in the resume file, but not handed out yet.
     gate: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
     under_way: HashMap<u64, UnderWay>,
     next_ticket: u64,
-    /// The last moment that was heard of.
+    /// The latest time that the sender passed.
     now_ns: u64,
     resume_log: ResumeLog,
     tally: Arc<ReplayTally>,
-    /// Messages in a row.
+    /// The number of consecutive messages without an answer.
     unanswered: u32,
 }
 
-/// A message that was given.
+/// A message that was handed out.
 #[derive(Debug)]
 struct UnderWay {
     slot: Slot,
-    /// Tries of the message, this one included.
+    /// The number of attempts, including this one.
     tries: u32,
     remaining: Remaining,
     answered: (u32, u32),
 }
 
-/// The resume file, and the outcomes that are not written to it yet.
+/// The resume file, and the outcomes not written to it yet.
 #[derive(Default)]
 struct ResumeLog {
     resume: Option<Resume>,
     before: Before,
     done: IdSet,
     not_sent: IdSet,
-    /// Outcomes not yet written.
+    /// The number of outcomes not written yet.
     waiting: usize,
     flushed_ns: u64,
     /// Why the replay can't continue: the resume file can't be written.
     error: Option<ResumeError>,
 }
 
-/// What is given next.
+/// The next message to hand out.
 enum NextMessage {
     Planned(Option<u64>, Departure),
     Again(Option<u64>, Again),
 }
 
 impl<'a> Feed<'a> {
-    /// `resume`: where outcomes are written, and what was sent before.
+    /// `resume` is where outcomes are written, and has what was sent before.
     pub fn new(
         plan: ReplayPlan<'a>,
         content: ReplayContent<'a>,
@@ -131,8 +132,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Lets some more messages through, if none is left. Writes them to the resume file first, if
-    /// there is one: a message that the file doesn't name was never sent.
+    /// Admits more messages if there are none left. Announces them in the resume file first, if
+    /// there is one: a message that the file does not name was never sent.
     fn fill_gate(&mut self) -> Result<(), Error> {
         if !self.gate.is_empty() {
             return Ok(());
@@ -148,7 +149,7 @@ impl<'a> Feed<'a> {
         self.resume_log.given(self.gate.iter().map(|(_, departure)| departure.slot.id()))
     }
 
-    /// What leaves next.
+    /// Returns the next message to send.
     fn turn(&mut self) -> Result<Option<NextMessage>, Error> {
         self.fill_gate()?;
         let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
@@ -176,7 +177,7 @@ impl<'a> Feed<'a> {
         DueMessage { ticket: self.next_ticket, due_ns, lane }
     }
 
-    /// A message that was planned, if it can be sent.
+    /// Returns a planned message, if it can be sent.
     fn planned(
         &mut self,
         due_ns: Option<u64>,
@@ -206,7 +207,8 @@ impl<'a> Feed<'a> {
         Some(order)
     }
 
-    /// Returns a message that is sent again: over a connection of its own, as its session went on.
+    /// Returns a message to be sent again, on a connection of its own, because its session has
+    /// moved on.
     fn again(
         &mut self,
         due_ns: Option<u64>,
@@ -227,7 +229,7 @@ impl<'a> Feed<'a> {
         Some(order)
     }
 
-    /// The target has answered for all recipients, as far as it ever will; or nothing was sent.
+    /// Handles the final answer for all recipients, or the fact that nothing was sent.
     fn answered(&mut self, it: UnderWay, verdict: RecipientVerdict) {
         let RecipientVerdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
         let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
@@ -244,7 +246,7 @@ impl<'a> Feed<'a> {
         let is_all = it.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
         match &remaining {
-            // A message that was partly sent before says so already.
+            // A message that was partly sent before already says so.
             _ if is_not_sent => self.resume_log.not_sent(id),
             None => self.resume_log.not_sent(id),
             Some(positions) => self.resume_log.partly(id, positions),
@@ -273,7 +275,8 @@ impl<'a> Feed<'a> {
         for (_, departure) in std::mem::take(&mut self.gate) {
             self.resume_log.not_sent(departure.slot.id());
         }
-        // The sender tells the end of all that was begun: the rest was not.
+        // The sender reports the end of everything that it began, so the remaining messages were
+        // not begun.
         for (_, it) in std::mem::take(&mut self.under_way) {
             self.resume_log.not_sent(it.slot.id());
         }
@@ -322,7 +325,7 @@ impl Source for Feed<'_> {
         self.content.fill(&it.slot, it.remaining.as_deref(), mail).is_ok()
     }
 
-    /// Only what is sent again comes out of turn: what was planned follows what was planned before.
+    /// Only messages that are sent again can be out of order; planned messages are ordered.
     fn is_sooner(&self, than_ns: u64) -> bool {
         self.retries.due_ns().is_some_and(|again_ns| again_ns < than_ns)
     }
@@ -352,25 +355,26 @@ impl Source for Feed<'_> {
 
 impl Drop for Feed<'_> {
     fn drop(&mut self) {
-        // What a panicking thread has begun is unknown.
+        // A panicking thread may have begun unknown messages.
         if !std::thread::panicking() {
             self.close();
         }
     }
 }
 
-/// What an outcome says of the recipients.
+/// What an outcome means for the recipients.
 struct RecipientVerdict {
     accepted: u32,
     rejected: u32,
-    /// Positions of those that may be tried again.
+    /// The positions of recipients that may be tried again.
     remaining: Vec<u32>,
     is_unknown: bool,
     is_not_sent: bool,
 }
 
 impl RecipientVerdict {
-    /// `sent_to`: positions in the stored envelope; without it, all of its recipients in order.
+    /// `sent_to` has the positions in the stored envelope; without it, all recipients were sent, in
+    /// order.
     fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> RecipientVerdict {
         let mut verdict = RecipientVerdict {
             accepted: 0,
@@ -396,7 +400,7 @@ impl RecipientVerdict {
 }
 
 impl ResumeLog {
-    /// Returns whether the message is to be sent. Counts one that is not.
+    /// Returns whether to send the message. Counts a message that is not sent.
     fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &ReplayTally) -> bool {
         let slot = match slot {
             Ok(slot) => slot,
@@ -422,7 +426,7 @@ impl ResumeLog {
         }
         let mut set = IdSet::default();
         ids.for_each(|id| set.insert(id));
-        // In the order in which it happened: what came before goes first.
+        // Earlier outcomes are written first, to keep the order of events.
         self.write_outcomes();
         let resume = self.resume.as_mut().expect("it was there");
         if set.is_empty() {
@@ -467,8 +471,8 @@ impl ResumeLog {
         self.waiting = 0;
     }
 
-    /// One more message has ended. If none is under way, nothing may follow for long: then it is
-    /// written at once.
+    /// Records that a message ended. If none is in progress, there may be no further events for
+    /// long, so the outcomes are written immediately.
     fn ended(&mut self, now_ns: u64, under_way: usize) {
         self.waiting += 1;
         let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;

@@ -1,43 +1,43 @@
-//! A set of message ids that takes little room where neighbors are in it.
+//! A set of message ids that stores neighbors compactly.
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
 use crate::log::MessageId;
 
-/// Ids as ranges of slots: 16 octets and a little for each range, however long it is.
+/// Ids as ranges of slots. A range takes slightly more than 16 octets, whatever its length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdSet {
-    /// Segment and first slot, mapped to one after the last slot. Ranges neither overlap nor touch.
+    /// Maps segment and first slot to one past the last slot. Ranges neither overlap nor touch.
     ranges: BTreeMap<(u32, u32), u32>,
 }
 
 impl IdSet {
-    /// Returns whether the set has this id. Costs a look-up.
+    /// Returns whether the set contains the id. Costs a lookup.
     pub fn contains(&self, id: MessageId) -> bool {
         self.at(id).is_some()
     }
 
-    /// The range that has it.
+    /// Returns the range that contains the id.
     fn at(&self, id: MessageId) -> Option<Range<u32>> {
         let (&(segment, start), &end) = self.ranges.range(..=(id.segment, id.slot)).next_back()?;
         (segment == id.segment && id.slot < end).then_some(start..end)
     }
 
-    /// Puts an id in.
+    /// Inserts an id.
     pub fn insert(&mut self, id: MessageId) {
         if id.slot < u32::MAX {
             self.insert_range(id.segment, id.slot..id.slot + 1);
         }
     }
 
-    /// Puts the slots of a range in.
+    /// Inserts a range of slots.
     pub fn insert_range(&mut self, segment: u32, slots: Range<u32>) {
         if slots.is_empty() {
             return;
         }
         let (mut start, mut end) = (slots.start, slots.end);
-        // Swallows what it touches, from the last one back.
+        // Absorbs the ranges that it touches, starting with the last.
         while let Some((&(_, s), &e)) = self.ranges.range((segment, 0)..=(segment, end)).next_back()
         {
             if e < start {
@@ -49,7 +49,7 @@ impl IdSet {
         self.ranges.insert((segment, start), end);
     }
 
-    /// Takes an id out; was it in there?
+    /// Removes an id, and returns whether the set contained it.
     pub fn remove(&mut self, id: MessageId) -> bool {
         let Some(range) = self.at(id) else { return false };
         self.ranges.remove(&(id.segment, range.start));
@@ -58,7 +58,7 @@ impl IdSet {
         true
     }
 
-    /// Takes the slots of a range out.
+    /// Removes a range of slots.
     pub fn remove_range(&mut self, segment: u32, slots: Range<u32>) {
         if slots.is_empty() {
             return;
@@ -78,18 +78,18 @@ impl IdSet {
         }
     }
 
-    /// Ranges of slots, segment by segment.
+    /// Returns the ranges of slots, segment by segment.
     pub fn ranges(&self) -> impl Iterator<Item = (u32, Range<u32>)> {
         self.ranges.iter().map(|(&(segment, start), &end)| (segment, start..end))
     }
 
-    /// Ids one by one.
+    /// Returns the ids one by one.
     pub fn iter(&self) -> impl Iterator<Item = MessageId> {
         self.ranges()
             .flat_map(|(segment, slots)| slots.map(move |slot| MessageId { segment, slot }))
     }
 
-    /// How many ids. Costs an addition for each range.
+    /// Returns the number of ids. Costs an addition per range.
     pub fn len(&self) -> u64 {
         self.ranges().map(|(_, slots)| slots.len() as u64).sum()
     }
@@ -99,13 +99,13 @@ impl IdSet {
         self.ranges.is_empty()
     }
 
-    /// Takes all out.
+    /// Removes all ids.
     pub fn clear(&mut self) {
         self.ranges.clear();
     }
 }
 
-/// `17:3 17:5-9`: ranges with their last slot.
+/// Formats ranges as `17:3 17:5-9`, with their last slot.
 impl fmt::Display for IdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (segment, slots)) in self.ranges().enumerate() {
@@ -119,7 +119,7 @@ impl fmt::Display for IdSet {
     }
 }
 
-/// One range as it is printed; `None`: it is none.
+/// Parses one range as printed; `None` if the text is not one.
 pub fn parse_range(text: &str) -> Option<(u32, Range<u32>)> {
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (first, Some(last)),
@@ -127,7 +127,7 @@ pub fn parse_range(text: &str) -> Option<(u32, Range<u32>)> {
     };
     let id: MessageId = first.parse().ok()?;
     let last = match last {
-        // As in an id, digits alone.
+        // As in an id, only digits are allowed.
         Some(last) if last.bytes().all(|b| b.is_ascii_digit()) => last.parse().ok()?,
         Some(_) => return None,
         None => id.slot,
@@ -198,7 +198,7 @@ mod tests {
                 prop_assert_eq!(set.len(), model.len() as u64);
                 let id = MessageId { segment, slot: start };
                 prop_assert_eq!(set.contains(id), model.contains(&id));
-                // Never more ranges than there have to be.
+                // There are never more ranges than necessary.
                 let ends: Vec<_> = set.ranges().collect();
                 prop_assert!(ends.windows(2).all(|w| w[0].0 < w[1].0 || w[0].1.end < w[1].1.start));
                 let text = set.to_string();

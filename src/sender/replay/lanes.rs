@@ -1,16 +1,16 @@
-//! Which messages went over one connection then, and so do now.
+//! Assigns messages of one recorded session to one connection.
 use std::collections::HashMap;
 
 use crate::sender::source::Lane;
 
-/// A session: the start of sinkd, and its number since then.
+/// A recorded session: the start of sinkd, and the number of the session since then.
 pub type Session = (u32, u64);
 
-/// The sessions of those messages that wait for their turn.
+/// The sessions of waiting messages.
 #[derive(Debug, Default)]
 pub struct Lanes {
     waiting: HashMap<Session, LaneQueue>,
-    /// Keys are never used twice, so that no two sessions share a connection by chance.
+    /// Keys are never reused, so two sessions can't share a connection by chance.
     next_key: u64,
 }
 
@@ -21,7 +21,7 @@ struct LaneQueue {
 }
 
 impl Lanes {
-    /// Notes that a message of this session waits.
+    /// Records that a message of this session waits.
     pub fn enter(&mut self, session: Session) {
         let next_key = &mut self.next_key;
         let waiting = self.waiting.entry(session).or_insert_with(|| {
@@ -31,7 +31,8 @@ impl Lanes {
         waiting.messages += 1;
     }
 
-    /// One of its messages has its turn: its connection, which ends with it if none waits any more.
+    /// Takes a waiting message of a session, and returns its lane, which ends with it if no other
+    /// message of the session waits.
     pub fn leave(&mut self, session: Session) -> Lane {
         let Some(waiting) = self.waiting.get_mut(&session) else { return self.fresh() };
         waiting.messages -= 1;
@@ -42,7 +43,7 @@ impl Lanes {
         lane
     }
 
-    /// A connection for one message alone.
+    /// Returns a new lane for a single message.
     pub fn fresh(&mut self) -> Lane {
         self.next_key += 1;
         Lane { key: self.next_key, is_last: true }

@@ -1,4 +1,4 @@
-//! The segments that messages are being sent from, mapped.
+//! The mapped segments of the messages being sent.
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -6,33 +6,33 @@ use bytes::Bytes;
 use crate::log::Slot;
 use crate::log::reader::{Folder, Mapped, ReadError};
 
-/// Segments mapped at once. Messages of one moment come from as many segments as sinkd had workers;
-/// large messages have one each.
+/// Maximum number of mapped segments. Messages of one moment come from as many segments as sinkd
+/// had workers; large messages have one each.
 const MAPS_MAX: usize = 64;
-/// Blocks of 256 KiB kept in our memory at once: 64 MiB, and at most one message more. The rest is
-/// in the page cache, or isn't.
+/// Maximum number of blocks of 256 KiB touched in our mappings: 64 MiB, and at most one more
+/// message. Other blocks may or may not be in the page cache.
 const BLOCKS_MAX: usize = 256;
 
-/// Returns records in place.
+/// Returns records without copying them.
 #[derive(Debug)]
 pub struct Maps<'a> {
     folder: &'a Folder,
-    /// The one used last is last.
+    /// The most recently used map is last.
     maps: VecDeque<Mapped>,
-    /// Segment and block, in the order in which they were brought in.
+    /// Segment and block, in the order in which they were touched.
     blocks: VecDeque<(u32, u32)>,
 }
 
 impl<'a> Maps<'a> {
-    /// Maps nothing yet.
+    /// Starts without any mapping.
     pub fn new(folder: &'a Folder) -> Maps<'a> {
         Maps { folder, maps: VecDeque::new(), blocks: VecDeque::new() }
     }
 
-    /// Envelope and payload (wire form), where they lie. Costs the checksum; for the first of a
-    /// segment, opening it.
+    /// Returns envelope and payload (wire form) in place. Costs the checksum, and for the first
+    /// record of a segment, opening the segment.
     ///
-    /// Errors: it is damaged, or was pruned meanwhile.
+    /// Errors: the record is damaged, or was pruned meanwhile.
     pub fn record(&mut self, slot: &Slot) -> Result<(Bytes, Bytes), ReadError> {
         let number = slot.id().segment;
         let is_it = |map: &Mapped| map.segment().number() == number;
@@ -62,7 +62,7 @@ impl<'a> Maps<'a> {
     fn let_go(&mut self) {
         while self.blocks.len() > BLOCKS_MAX {
             let Some((number, block)) = self.blocks.pop_front() else { return };
-            // One that is mapped no more has given everything back.
+            // A map that was dropped has already released all its blocks.
             if let Some(map) = self.maps.iter_mut().find(|map| map.segment().number() == number) {
                 map.let_go(block);
             }

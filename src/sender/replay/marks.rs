@@ -1,18 +1,18 @@
-//! Header fields put before each message, which distinguish it from the original.
+//! Header fields added before each message, which distinguish it from the original.
 use std::io::Write;
 
 use jiff::Timestamp;
 
 use crate::log::Slot;
 
-/// Marks of one replay.
+/// Maximum number of marks.
 const MARKS_MAX: usize = 32;
-/// Octets of a header line without its CRLF (RFC 5322 section 2.1.1).
+/// Maximum length of a header line without its CRLF (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
-/// What the longest placeholder becomes: a time.
+/// Maximum length of a placeholder's value, which is a time.
 const PLACEHOLDER_BYTES_MAX: usize = 35;
 
-/// The fields, ready to be written.
+/// The fields, parsed.
 #[derive(Debug, Clone, Default)]
 pub struct Marks(Vec<MarkField>);
 
@@ -25,9 +25,9 @@ struct MarkField {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum MarkPiece {
     Text(String),
-    /// `{id}`: the original's id.
+    /// `{id}`: the id of the original.
     Id,
-    /// `{time}`: when the original was received, RFC 3339.
+    /// `{time}`: when the original was received (RFC 3339).
     Time,
 }
 
@@ -38,13 +38,13 @@ pub enum NotAMark {
     #[allow(missing_docs)]
     #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
-    /// The name would not make one header field, or none at all.
+    /// The name does not make exactly one header field.
     #[error(
         "--mark: expected the name of a header field: printable ASCII characters without a colon \
          or a space, found '{0}'"
     )]
     Name(String),
-    /// A line end would begin another field, or the body.
+    /// The value contains a line end, which would begin another field or the body.
     #[error("--mark: expected a value of printable ASCII characters in one line, found {0:?}")]
     Value(String),
     #[allow(missing_docs)]
@@ -59,10 +59,10 @@ pub enum NotAMark {
 }
 
 impl Marks {
-    /// `texts`: `NAME=VALUE` each. In a value `{id}` is the original's id, `{time}` the time at
-    /// which it was received.
+    /// Parses marks of the form `NAME=VALUE`. In a value, `{id}` is the id of the original message,
+    /// and `{time}` the time at which it was received.
     ///
-    /// Errors: one of them is no header field (RFC 5322 section 2.2), or would be more than one.
+    /// Errors: a mark is not a header field (RFC 5322 section 2.2), or would be several.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Marks, NotAMark> {
         if texts.len() > MARKS_MAX {
             return Err(NotAMark::Many);
@@ -74,12 +74,12 @@ impl Marks {
             .map(Marks)
     }
 
-    /// Returns whether no mark was given.
+    /// Returns whether there are no marks.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Appends the fields to `head`, each a line with its end.
+    /// Appends the fields to `head`, one line each.
     pub fn write(&self, slot: &Slot, head: &mut Vec<u8>) {
         for mark in &self.0 {
             head.extend_from_slice(mark.name.as_bytes());
@@ -105,7 +105,7 @@ fn write_time(unix_ns: u64, head: &mut Vec<u8>) -> std::io::Result<()> {
 impl MarkField {
     fn parse(text: &str) -> Result<MarkField, NotAMark> {
         let (name, value) = text.split_once('=').ok_or_else(|| NotAMark::NoValue(text.into()))?;
-        // ftext (RFC 5322 section 3.6.8).
+        // The allowed characters are ftext (RFC 5322 section 3.6.8).
         if name.is_empty() || !name.bytes().all(|b| matches!(b, 33..=57 | 59..=126)) {
             return Err(NotAMark::Name(text.into()));
         }
@@ -124,7 +124,8 @@ impl MarkField {
     }
 }
 
-/// Braces around anything but a word of lower-case letters are text. Errors: an unknown word.
+/// Splits a value into its pieces. Braces around anything but a lower-case word are text. Errors:
+/// an unknown word.
 fn pieces(value: &str) -> Result<Vec<MarkPiece>, String> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), value);
     while let Some(at) = rest.find('{') {

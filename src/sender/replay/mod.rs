@@ -1,4 +1,4 @@
-//! Sends what was stored to another server: the messages of a folder, when they left, as they came.
+//! Replays a folder: sends its messages to another server, in the original order and timing.
 //!
 //! ```text
 //! Selection ─▶ Plan (departure order, sessions) ─▶ Feed ─▶ the engine
@@ -6,9 +6,9 @@
 //!                Resume (what was sent) ◀──────────────┴───────┘
 //! ```
 //!
-//! Invariants: a message is given to the sender only after the resume file knows, so that nothing
-//! is sent twice unnoticed; content goes from the map to the socket, after its checksum has been
-//! checked; memory does not grow with the number of messages.
+//! Invariants: a message is handed to the sender only after the resume file names it, so nothing is
+//! sent twice unnoticed; content goes from the map to the socket after its checksum was checked;
+//! memory does not grow with the number of messages.
 mod ahead;
 mod content;
 mod feed;

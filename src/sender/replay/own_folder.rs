@@ -1,8 +1,9 @@
-//! Is the target the very sinkd that writes the folder which is replayed? Then each message sent
-//! would become another one there.
+//! Finds out whether the target is the sinkd that writes the replayed folder. Each message sent
+//! would then become another message there.
 //!
-//! Linux says who holds the folder's lock, and which sockets that process listens on. What it can't
-//! see: another network namespace, a proxy in between, a machine that mounts the folder.
+//! Linux shows which process holds the lock of the folder, and on which sockets that process
+//! listens. It can't show other network namespaces, proxies in between, or other machines that
+//! mount the folder.
 use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -10,19 +11,19 @@ use std::path::{Path, PathBuf};
 
 use crate::sender::ResolvedAddress;
 
-/// What is known.
+/// Whether the target writes the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnFolder {
-    /// The process that writes the folder listens there.
+    /// The process that writes the folder listens on the target address.
     Yes {
-        /// The id of that process.
+        /// The id of the process.
         pid: u32,
     },
-    /// No process writes the folder, or its writer does not listen on the address.
+    /// No process writes the folder, or the process does not listen on the address.
     No,
-    /// A process may be writing the folder, and we may not look what it listens on.
+    /// A process may be writing the folder, but we have no permission to see its sockets.
     Unknown {
-        /// The id of that process.
+        /// The id of the process.
         pid: u32,
     },
 }
@@ -40,7 +41,7 @@ pub fn writes_into(folder: &Path, address: &ResolvedAddress) -> OwnFolder {
         return OwnFolder::No;
     }
     let Some(files) = open_files(&process) else { return OwnFolder::Unknown { pid } };
-    // Another process may have got the number since.
+    // The process id may have been reused by another process.
     let lock = lock.canonicalize().unwrap_or(lock);
     if !files.contains(&lock) {
         return OwnFolder::No;
@@ -50,8 +51,8 @@ pub fn writes_into(folder: &Path, address: &ResolvedAddress) -> OwnFolder {
     if is_there { OwnFolder::Yes { pid } } else { OwnFolder::No }
 }
 
-/// Returns whether this machine has the address. A socket can be bound to such an address alone;
-/// nothing is sent.
+/// Returns whether the address belongs to this machine: only then can a socket be bound to it.
+/// Nothing is sent.
 fn is_local(address: &ResolvedAddress) -> bool {
     match address {
         ResolvedAddress::Unix(_) => true,
@@ -59,18 +60,19 @@ fn is_local(address: &ResolvedAddress) -> bool {
     }
 }
 
-/// `None`: it isn't ours to know.
+/// Returns the open files of a process; `None` if we have no permission.
 fn open_files(process: &Path) -> Option<HashSet<PathBuf>> {
     let entries = fs::read_dir(process.join("fd")).ok()?;
     Some(entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect())
 }
 
-/// `socket:[1234]`.
+/// Parses `socket:[1234]`.
 fn socket(file: &Path) -> Option<u64> {
     file.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Inodes of the sockets that listen on an address, in the network of a process.
+/// Returns the inodes of the sockets that listen on an address, in the network namespace of a
+/// process.
 fn listening(process: &Path, address: &ResolvedAddress) -> Vec<u64> {
     let table = |name: &str| fs::read_to_string(process.join("net").join(name)).unwrap_or_default();
     match address {
@@ -87,12 +89,12 @@ fn listening(process: &Path, address: &ResolvedAddress) -> Vec<u64> {
     }
 }
 
-/// From /proc/net/tcp or tcp6: `sl local_address rem_address st ... inode` (proc_net_tcp.txt).
+/// Parses /proc/net/tcp or tcp6: `sl local_address rem_address st ... inode` (proc_net_tcp.txt).
 fn tcp_listeners(table: &str, address: SocketAddr) -> Vec<u64> {
     const LISTEN: &str = "0A";
     let is_it = |listener: SocketAddr| {
         let (ip, wanted) = (listener.ip().to_canonical(), address.ip().to_canonical());
-        // To the unspecified address Linux connects as to loopback.
+        // Linux treats a connection to the unspecified address as one to loopback.
         let is_same = ip == wanted || ip.is_unspecified() || wanted.is_unspecified();
         is_same && listener.port() == address.port()
     };
@@ -105,7 +107,7 @@ fn tcp_listeners(table: &str, address: SocketAddr) -> Vec<u64> {
     rows.collect()
 }
 
-/// `0100007F:0401`: words of four octets in the machine's order, the port as a number.
+/// Parses `0100007F:0401`: words of four octets in native byte order, and the port.
 fn socket_address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -122,12 +124,12 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// From /proc/net/unix: `Num RefCount Protocol Flags Type St Inode Path`.
+/// Parses /proc/net/unix: `Num RefCount Protocol Flags Type St Inode Path`.
 fn unix_sockets(table: &str, is_it: impl Fn(&str) -> bool) -> Vec<u64> {
     let rows = table.lines().skip(1).filter_map(|line| {
         let mut columns = line.split_whitespace();
         let inode = columns.nth(6)?;
-        // A path may have blanks in it.
+        // A path may contain spaces.
         let path = line.split_once(inode)?.1.trim_start();
         (!path.is_empty() && is_it(path)).then(|| inode.parse().ok()).flatten()
     });
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn tables_of_the_kernel_are_read() {
-        // As far as it is read: the columns after `inode` are left out.
+        // Only the columns up to `inode` are parsed.
         let row = |local: &str, state: &str, inode: u32| {
             format!("0: {local} 00000000:0000 {state} 0:0 00:0 00000000 1000 0 {inode}\n")
         };

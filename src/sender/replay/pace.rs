@@ -1,24 +1,24 @@
-//! When each message leaves.
+//! Decides when each message leaves.
 use std::fmt;
 
-/// What decides it.
+/// The pace of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ReplayPace {
     /// The recorded times, scaled by `speed`.
     Original {
-        /// 1: as then; 4: an hour in a quarter of one. Above 0.
+        /// The speed factor: 1 is the original speed, 4 sends an hour in a quarter of one. Above 0.
         speed: f64,
     },
     /// A fixed number of messages per second, evenly, in the original order.
     Rate {
-        /// Above 0.
+        /// The rate, above 0.
         per_s: f64,
     },
-    /// As soon as a connection has room for it.
+    /// Each message leaves as soon as a connection has room for it.
     Max,
 }
 
-/// The moments at which messages leave, one after the other.
+/// The departure times of successive messages.
 #[derive(Debug)]
 pub struct Departures {
     pace: ReplayPace,
@@ -28,18 +28,19 @@ pub struct Departures {
 }
 
 impl Departures {
-    /// Begins with the first message asked about.
+    /// Starts with the first message passed to `next`.
     pub fn new(pace: ReplayPace) -> Departures {
         Departures { pace, first_left_ns: None, given: 0, last_due_ns: 0 }
     }
 
-    /// When the next message leaves, ns from the start of sending; never falls. `left_ns`: when it
-    /// left then, Unix ns. A clock that was set back then costs no time now.
+    /// Returns when the next message leaves, in ns since the start of sending; never decreases.
+    /// `left_ns` is its original departure (Unix ns). If the clock was set back at that time, no
+    /// pause results.
     pub fn next(&mut self, left_ns: u64) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {
             ReplayPace::Max => return None,
-            // f64 holds a hundred days to the nanosecond, and years to a microsecond.
+            // An f64 holds a hundred days to the nanosecond, and years to the microsecond.
             ReplayPace::Original { speed } => left_ns.saturating_sub(first_left_ns) as f64 / speed,
             ReplayPace::Rate { per_s } => self.given as f64 / per_s * 1e9,
         };
@@ -50,7 +51,7 @@ impl Departures {
 }
 
 impl ReplayPace {
-    /// Returns how long `messages` recorded within `span_ns` take, in seconds; `None`: unknown.
+    /// Returns how long `messages` recorded within `span_ns` take, in seconds; `None` if unknown.
     pub fn seconds(self, messages: u64, span_ns: u64) -> Option<f64> {
         match self {
             ReplayPace::Original { speed } => Some(span_ns as f64 / 1e9 / speed),

@@ -1,52 +1,52 @@
-//! Which messages are sent, and in which order: that in which they left then.
+//! Plans a replay: which messages are sent, in the order of their original departure.
 use crate::log::reader::{Folder, ReadError, Span};
 use crate::log::{MessageId, Slot};
 
 use super::ahead::ReadAhead;
 use super::lanes::Lanes;
 
-/// How many messages the order looks ahead. The log is in the order in which messages were
-/// committed; one that took longer than this many others to arrive leaves late, in its turn. 8 MiB.
+/// Number of messages to look ahead when sorting by departure. The log is in the order of commits;
+/// a message that took longer to arrive than this many others is sent late. Takes 8 MiB.
 pub const LOOK_AHEAD: usize = 65_536;
 
-/// What of a folder is sent.
+/// The part of a folder to send.
 #[derive(Debug, Clone)]
 pub enum Selection {
-    /// What was received in a span of time.
+    /// Messages received in a span of time.
     Span(Span),
-    /// These, in the order of a listing: see [`in_order`]. 8 octets of memory for each.
+    /// These messages, in the order of a listing (see [`in_order`]). Takes 8 octets of memory each.
     Ids(Vec<MessageId>),
 }
 
 /// Messages in the order of a listing, or why one of them can't be read.
 pub type Messages<'a> = Box<dyn Iterator<Item = Result<Slot, ReadError>> + Send + 'a>;
 
-/// A message, and when it left: when MAIL was accepted.
+/// A message and its departure: the time at which MAIL was accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct Departure {
-    /// The message's slot.
+    /// The slot of the message.
     pub slot: Slot,
-    /// Which start of sinkd accepted it.
+    /// The start of sinkd that accepted it, numbered from 1.
     pub start_count: u32,
-    /// Unix ns.
+    /// The departure, in Unix ns.
     pub left_ns: u64,
 }
 
-/// Returns the messages of a selection in the order of departure.
+/// The messages of a selection, in the order of departure.
 pub struct ReplayPlan<'a> {
     folder: &'a Folder,
     input: Messages<'a>,
-    /// By start of sinkd, then by departure.
+    /// Sorted by start of sinkd, then by departure.
     ahead: ReadAhead<(u32, u64), Slot>,
-    /// A segment and its start, as the next message is mostly from the same one.
+    /// The segment of the last message and its start, because the next message is usually in the
+    /// same segment.
     last_start: (u32, u32),
-    /// Lanes of the messages that wait, here or later.
+    /// The lanes of all waiting messages.
     pub lanes: Lanes,
 }
 
 impl Selection {
-    /// Returns the messages of the selection, oldest first. Costs a binary search over time, or
-    /// nothing.
+    /// Returns the messages of the selection, oldest first. Costs at most a binary search.
     pub fn messages<'a>(&self, folder: &'a Folder) -> Result<Messages<'a>, ReadError> {
         Ok(match self {
             Selection::Span(span) => Box::new(folder.listing(*span)?.forward(0)?),
@@ -54,7 +54,7 @@ impl Selection {
         })
     }
 
-    /// How many there are; those that can't be read count.
+    /// Returns the number of messages, including those that can't be read.
     pub fn len(&self, folder: &Folder) -> Result<u64, ReadError> {
         Ok(match self {
             Selection::Span(span) => folder.listing(*span)?.len(),
@@ -62,7 +62,7 @@ impl Selection {
         })
     }
 
-    /// The last of them, if it can be read.
+    /// Returns the last message, if it can be read.
     pub fn last(&self, folder: &Folder) -> Result<Option<Slot>, ReadError> {
         Ok(match self {
             Selection::Span(span) => folder.listing(*span)?.backward(0)?.find_map(Result::ok),
@@ -76,8 +76,8 @@ fn find(folder: &Folder, id: MessageId) -> Result<Slot, ReadError> {
     if slot.is_message() { Ok(slot) } else { Err(ReadError::NoSuchMessage { id }) }
 }
 
-/// Puts ids into the order of a listing, each once; those that name nothing come first. Costs a
-/// read for each.
+/// Sorts ids in the order of a listing, without duplicates; ids without a message come first. Costs
+/// a read per id.
 pub fn in_order(folder: &Folder, ids: Vec<MessageId>) -> Vec<MessageId> {
     let key = |id: MessageId| {
         let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts().received_at_ns);
@@ -93,14 +93,14 @@ fn start_count(folder: &Folder, segment: u32) -> u32 {
     folder.summary(segment).map_or(0, |summary| summary.identity.start_count)
 }
 
-/// When MAIL was accepted, Unix ns.
+/// Returns when MAIL was accepted, in Unix ns.
 pub fn left_ns(slot: &Slot) -> u64 {
     let took_ns = u64::from(slot.facts().transaction_us) * 1_000;
     slot.facts().received_at_ns.saturating_sub(took_ns)
 }
 
 impl<'a> ReplayPlan<'a> {
-    /// `look_ahead`: usually [`LOOK_AHEAD`].
+    /// `look_ahead` is usually [`LOOK_AHEAD`].
     pub fn new(
         folder: &'a Folder,
         selection: &Selection,
@@ -110,8 +110,8 @@ impl<'a> ReplayPlan<'a> {
         Ok(ReplayPlan { folder, input, ahead, last_start: (0, 0), lanes: Lanes::default() })
     }
 
-    /// The next to leave. `is_wanted` is asked about each message, or told why it can't be read, as
-    /// it is seen far ahead. Costs a few comparisons, and at times reading some slots.
+    /// Returns the next message to leave. `is_wanted` gets each message, or why it can't be read,
+    /// when it enters the look-ahead. Costs a few comparisons, and sometimes reading slots.
     pub fn next(
         &mut self,
         mut is_wanted: impl FnMut(Result<&Slot, ReadError>) -> bool,
@@ -146,7 +146,7 @@ mod tests {
     use super::super::testkit::{folder, stored};
     use super::*;
 
-    /// Numbers of messages, received one millisecond after the other, as they left.
+    /// Checks the order in which messages leave that were received a millisecond apart.
     #[track_caller]
     fn check(transactions_us: &[u32], look_ahead: usize, expected: &[usize]) {
         let data = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Who gets the mail instead: a list of rows, old and new.
+//! Maps recipients to other addresses, from a list with old and new values.
 //!
 //! ```text
 //! # comment
@@ -8,9 +8,9 @@
 //! *                    @elsewhere.test      everyone else
 //! ```
 //!
-//! The most exact row counts: the address, then its domain, then `*`. Between the two stand blanks,
-//! a tab or a comma. Domains are compared without regard to case, local parts with it (RFC 5321
-//! 2.4).
+//! The most specific row applies: the address, then its domain, then `*`. The two values are
+//! separated by spaces, tabs or a comma. Domains are compared without regard to case, local parts
+//! with regard to it (RFC 5321 section 2.4).
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -21,40 +21,40 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::sender::mailbox::{is_mailbox, split};
 
-/// Rows of a list; they are kept in memory, some 150 octets each.
+/// Maximum number of rows; each takes about 150 octets of memory.
 const ROWS_MAX: usize = 10_000_000;
-/// Octets of a row: two paths, and what stands around them.
+/// Maximum length of a row in octets: two paths and what surrounds them.
 const ROW_BYTES_MAX: usize = 4096;
-/// Limit of bad rows that are reported individually.
+/// Maximum number of bad rows that are reported individually.
 const FAULTS_TOLD_MAX: usize = 10;
-/// What some editors put before UTF-8. It belongs to no address.
+/// Some editors write this before UTF-8 text. It is not part of an address.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Where the mail of a recipient goes.
+/// The new recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum New {
     Mailbox(Box<[u8]>),
-    /// The local part stays.
+    /// A new domain; the local part stays.
     Domain(Box<[u8]>),
 }
 
-/// The list.
+/// A map of recipients.
 #[derive(Debug, Clone, Default)]
 pub struct RecipientMap {
-    /// Keys are mailboxes with their domain in lower case, or `@domain` in lower case.
+    /// Keys are mailboxes with the domain in lower case, or `@domain` in lower case.
     rows: HashMap<Box<[u8]>, New>,
     everyone_else: Option<New>,
-    /// XXH3 of the file.
+    /// The XXH3 hash of the file.
     digest: u128,
 }
 
-/// A file, and the checksum of what was read of it: a pipe can't be read twice.
+/// A file, and the hash of the octets read from it: a pipe can't be read twice.
 struct Digested {
     file: File,
     xxh3: Xxh3,
 }
 
-/// Rows that are none.
+/// Invalid rows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Faults {
     file: PathBuf,
@@ -63,14 +63,14 @@ pub struct Faults {
     count: usize,
 }
 
-/// Why a list can't be used.
+/// Why a list is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
     #[allow(missing_docs)]
     #[error("{file}: cannot be read: {cause}")]
     Io { file: PathBuf, cause: io::Error },
-    /// Mail would go to whom it went then, which can't be meant.
+    /// The list is empty, so all mail would go to its original recipients, which can't be intended.
     #[error("{0}: expected at least one row")]
     Empty(PathBuf),
     #[allow(missing_docs)]
@@ -105,9 +105,9 @@ impl Read for Digested {
 }
 
 impl RecipientMap {
-    /// Reads the list. Costs a pass over the file.
+    /// Reads a list, in one pass.
     ///
-    /// Errors: it can't be read, or has bad rows: then all of it was looked through.
+    /// Errors: the list can't be read, or has invalid rows; reading then continues to its end.
     pub fn open(path: &Path) -> Result<RecipientMap, MapError> {
         let io = |cause| MapError::Io { file: path.to_owned(), cause };
         let file = File::open(path).map_err(io)?;
@@ -117,7 +117,7 @@ impl RecipientMap {
         Ok(map)
     }
 
-    /// A checksum of the file that it was read from.
+    /// Returns a hash of the file.
     pub fn digest(&self) -> u128 {
         self.digest
     }
@@ -153,7 +153,7 @@ impl RecipientMap {
         if is_empty { Err(MapError::Empty(path.to_owned())) } else { Ok(map) }
     }
 
-    /// Adds a row. Errors: why it is not a row.
+    /// Adds a row. Errors: why the row is invalid.
     fn take(&mut self, row: &[u8]) -> Result<(), String> {
         let row = row.trim_ascii();
         if row.is_empty() || row.starts_with(b"#") {
@@ -200,7 +200,7 @@ impl RecipientMap {
         }
     }
 
-    /// Where the mail of `mailbox` goes; `None`: no row is about it. Appends to `out`.
+    /// Appends the new address of `mailbox` to `out`; `None` if no row matches.
     pub fn apply(&self, mailbox: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (local, domain) = split(mailbox);
         let exact = key(mailbox);
@@ -222,7 +222,7 @@ impl RecipientMap {
     }
 }
 
-/// `false`: there is none any more. What is longer than a row may be is cut.
+/// Reads the next row, cut off at the maximum length. Returns `false` at the end.
 fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     row.clear();
     let mut is_any = false;
@@ -244,7 +244,8 @@ fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// The first word, up to a blank or comma outside of quotes, and what follows the blanks after it.
+/// Splits off the first word, which ends at a space or comma outside of quotes; the rest starts
+/// after the separators.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut at, mut is_quoted) = (0, false);
     while let Some(octet) = text.get(at) {
@@ -260,7 +261,7 @@ fn token(text: &[u8]) -> (&[u8], &[u8]) {
     (word, rest.trim_ascii_start())
 }
 
-/// The domain in lower case.
+/// Returns the mailbox with its domain in lower case.
 fn key(mailbox: &[u8]) -> Vec<u8> {
     let mut key = mailbox.to_vec();
     let local = split(mailbox).0.len();

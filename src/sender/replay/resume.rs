@@ -1,6 +1,6 @@
-//! The resume file: what was sent already, so that a replay which was interrupted can continue.
+//! The resume file: records what was sent, so that an interrupted replay can continue.
 //!
-//! Text, only ever appended to, each line by one write:
+//! The file is text and only ever appended to; each line is one write:
 //!
 //! ```text
 //! sinkd-replay 1
@@ -15,9 +15,9 @@
 //! u 17:255 0             its end of data went out, and no reply came for these
 //! ```
 //!
-//! What was given and has none of the other lines after it was under way when the process was
-//! killed: as `u`, it may have been accepted. A last line without an end was being written then,
-//! and counts for nothing.
+//! A message that was announced but has no other line was in progress when the process was killed:
+//! like `u`, it may have been accepted. A last line without a line end was being written at that
+//! time, and is ignored.
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -29,24 +29,25 @@ use crate::log::MessageId;
 const FIRST_LINE: &str = "sinkd-replay 1";
 const BEGUN: &str = "begun_ns";
 const HEADER_END: &str = "--";
-/// Octets of a line: what one write says of 64 messages, or the recipients that remain of one.
+/// Maximum length of a line in octets: one write about 64 messages, or the remaining recipients of
+/// one message.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// What a resume file belongs to: names, and what they must be again.
+/// The replay that a resume file belongs to: names, and values that must be the same again.
 pub type Belongs = Vec<(&'static str, String)>;
 
-/// What of a message remains to be sent; `None`: all of it.
+/// The positions of recipients that remain; `None` for all of them.
 pub type Remaining = Option<Box<[u32]>>;
 
 /// What was sent before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Before {
-    /// Nothing remains of these.
+    /// Messages of which nothing remains.
     pub done: IdSet,
     /// Messages of which some recipients remain; they are sent again.
     pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Messages that the target may have accepted: sent again, they may be there twice.
-    /// Only the target's answer for all that remains of one takes it out.
+    /// Messages that the target may have accepted; sent again, they may arrive twice. Only an
+    /// answer for all remaining recipients removes a message from this set.
     pub unknown: IdSet,
 }
 
@@ -56,13 +57,13 @@ pub struct Resume {
     file: File,
     path: PathBuf,
     begun_ns: u64,
-    /// The header of a new file, written with the first line: a replay that was never begun
-    /// leaves nothing that the next one would have to agree with.
+    /// The header of a new file. It is written with the first line, so a replay that never began
+    /// leaves no settings that the next one must match.
     header: Option<String>,
     line: Vec<u8>,
 }
 
-/// Why a file can't be resumed from.
+/// Why a resume file is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
@@ -83,14 +84,14 @@ pub enum ResumeError {
     Other {
         #[allow(missing_docs)]
         path: PathBuf,
-        /// What differs.
+        /// The name of the value that differs.
         name: String,
         #[allow(missing_docs)]
         then: String,
         #[allow(missing_docs)]
         now: String,
     },
-    /// Not only its end, which a crash may cut.
+    /// The file is damaged, and not only at its end, which a crash may cut off.
     #[error("{path}:{line}: damaged: the messages that were sent are unknown")]
     Damaged {
         #[allow(missing_docs)]
@@ -101,7 +102,7 @@ pub enum ResumeError {
 }
 
 impl Before {
-    /// Takes up a line. `None`: it is none.
+    /// Applies a line. `None` if the line is invalid.
     fn take(&mut self, line: &str, given: &mut IdSet) -> Option<()> {
         let (what, rest) = line.split_once(' ')?;
         if matches!(what, "p" | "u") {
@@ -136,7 +137,7 @@ impl Before {
         Some(())
     }
 
-    /// What was under way when the file ends may have been accepted.
+    /// Finishes reading: messages in progress at the end of the file may have been accepted.
     fn end(mut self, given: &IdSet) -> Before {
         for (segment, slots) in given.ranges() {
             self.unknown.insert_range(segment, slots);
@@ -146,9 +147,10 @@ impl Before {
 }
 
 impl Resume {
-    /// Opens the file, or makes it; what it says was sent before. Costs a pass over it.
+    /// Opens or creates the file, and returns what was sent before. Reads the file once.
     ///
-    /// `belongs`: what must be the same as when it was made. `now_ns`: Unix time.
+    /// `belongs` has the values that must be the same as when the file was created. `now_ns` is
+    /// Unix time.
     pub fn open(
         path: &Path,
         belongs: &Belongs,
@@ -157,14 +159,14 @@ impl Resume {
         let io = |cause| ResumeError::Io { path: path.to_owned(), cause };
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(path).map_err(io)?;
-        // A pipe would be waited for forever, and a device forgets.
+        // Opening a pipe would wait forever, and a device stores nothing.
         if !file.metadata().map_err(io)?.is_file() {
             return Err(ResumeError::Foreign(path.to_owned()));
         }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ResumeError::InUse(path.to_owned())),
-            // Where files can't be locked, only the user can prevent two writers.
+            // On file systems without locks, only the user can prevent two writers.
             Err(TryLockError::Error(_)) => {}
         }
         let (path, line) = (path.to_owned(), Vec::new());
@@ -178,7 +180,7 @@ impl Resume {
         Ok((resume, before))
     }
 
-    /// When the replay began that it is of, Unix ns.
+    /// Returns when the recorded replay began, in Unix ns.
     pub fn begun_ns(&self) -> u64 {
         self.begun_ns
     }
@@ -188,20 +190,20 @@ impl Resume {
     }
 
     fn write_header(&mut self, header: &str) -> io::Result<()> {
-        // A crash may have cut one that was made before.
+        // A crash may have cut off a header written earlier.
         self.file.set_len(0)?;
         self.file.write_all(header.as_bytes())?;
         self.file.sync_all()
     }
 
-    /// `false`: it is new, or was cut while its header was written.
+    /// Reads the header. `false` if the file is new, or was cut off while its header was written.
     fn read_header(&mut self, belongs: &Belongs) -> Result<bool, ResumeError> {
         let mut lines = Vec::new();
         let mut reader = BufReader::new(&self.file);
         for _ in 0..belongs.len() + 3 {
             match next_line(&mut reader).map_err(|e| self.io(e))? {
                 ResumeLine::Whole(line) => lines.push(line),
-                // What began as a header of ours may be made anew: nothing was sent yet.
+                // A partial header of ours may be rewritten, because nothing was sent yet.
                 ResumeLine::Cut(rest) => {
                     let all = [lines, vec![rest]].concat().join("\n");
                     let is_ours = all.starts_with(FIRST_LINE) || FIRST_LINE.starts_with(&all);
@@ -236,7 +238,7 @@ impl Resume {
         ResumeError::Foreign(self.path.clone())
     }
 
-    /// Reads from the end of the header, which has `header_lines` lines. Cuts off an incomplete
+    /// Reads the lines after the header, which has `header_lines` lines. Removes an incomplete last
     /// line that a crash has left.
     fn read_lines(&mut self, header_lines: usize) -> Result<Before, ResumeError> {
         let (mut before, mut given) = (Before::default(), IdSet::default());
@@ -252,7 +254,8 @@ impl Resume {
                     }
                     good_bytes += line.len() as u64 + 1;
                 }
-                // After a power loss the end may be anything; nothing may follow it.
+                // After a power loss, the end of the file may contain anything, so a bad line must
+                // be the last one.
                 ResumeLine::Whole(_) => bad = bad.or(Some(number)),
                 ResumeLine::Cut(_) => break,
             }
@@ -261,18 +264,19 @@ impl Resume {
         Ok(before.end(&given))
     }
 
-    /// These may be sent from now on. In one write.
+    /// Announces messages that may be sent from now on, in one write.
     pub fn given(&mut self, ids: &IdSet) -> Result<(), ResumeError> {
         self.ids("g", ids);
         self.flush()
     }
 
-    /// Nothing remains of these. With the next flush.
+    /// Records that nothing remains of these messages; written with the next flush.
     pub fn done(&mut self, ids: &IdSet) {
         self.ids("d", ids);
     }
 
-    /// All that remained of these still does. With the next flush.
+    /// Records that everything that remained of these messages still does; written with the next
+    /// flush.
     pub fn not_sent(&mut self, ids: &IdSet) {
         self.ids("n", ids);
     }
@@ -283,12 +287,13 @@ impl Resume {
         }
     }
 
-    /// Notes that the recipients at these positions remain. With the next flush.
+    /// Records that the recipients at these positions remain; written with the next flush.
     pub fn partly(&mut self, id: MessageId, positions: &[u32]) {
         self.one("p", id, positions);
     }
 
-    /// Notes that these recipients may have the message, or were deferred. With the next flush.
+    /// Records that these recipients may have the message, or were deferred; written with the next
+    /// flush.
     pub fn unknown(&mut self, id: MessageId, positions: &[u32]) {
         self.one("u", id, positions);
     }
@@ -299,7 +304,7 @@ impl Resume {
         writeln!(self.line, "{what} {id} {positions}").expect("writing into memory always works");
     }
 
-    /// Writes the lines since the last flush: they survive the end of this process.
+    /// Writes the lines since the last flush; they then survive the end of this process.
     pub fn flush(&mut self) -> Result<(), ResumeError> {
         if self.line.is_empty() {
             return Ok(());
@@ -313,7 +318,7 @@ impl Resume {
         Ok(())
     }
 
-    /// Writes the lines since the last flush: they survive a power loss.
+    /// Writes the lines since the last flush; they then survive a power loss.
     pub fn sync(&mut self) -> Result<(), ResumeError> {
         self.flush()?;
         self.file.sync_data().map_err(|e| self.io(e))
@@ -334,8 +339,8 @@ enum ResumeLine {
     Cut(String),
 }
 
-/// Reads the next line. A line that is not text, or longer than any that replay writes, is
-/// meaningless.
+/// Reads the next line. A line that is not text, or longer than any line of a resume file, is
+/// invalid.
 fn next_line(reader: &mut impl BufRead) -> io::Result<ResumeLine> {
     let mut line = Vec::new();
     let mut limited = io::Read::take(&mut *reader, LINE_BYTES_MAX as u64);
@@ -401,7 +406,7 @@ mod tests {
         assert_eq!(before.unknown, set("1:6 1:7 1:9 2:5"));
         let remaining = BTreeMap::from([(id("1:5"), [0, 3].into()), (id("1:6"), [1].into())]);
         assert_eq!(before.remaining, remaining);
-        // The second time: the rest is sent.
+        // The second replay sends the rest.
         resume.given(&set("1:4-7 1:9 2:5")).unwrap();
         resume.done(&set("1:4-7 1:9 2:5"));
         resume.sync().unwrap();
@@ -440,7 +445,7 @@ mod tests {
         }
     }
 
-    /// A pipe would make replay wait, and a device would remember nothing.
+    /// A pipe would make the replay wait, and a device stores nothing.
     #[test]
     fn only_regular_files_are_resume_files() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();
@@ -479,8 +484,8 @@ mod tests {
     }
 
     proptest! {
-        /// A file cut anywhere names no more outcomes than were written, and forgets no message
-        /// that was given.
+        /// A file that is cut off anywhere names no more outcomes than were written, and forgets no message
+        /// that was announced.
         #[test]
         fn it_is_safe_to_cut(
             steps in prop::collection::vec((0u8..4, 0u32..20), 1..40),

@@ -1,4 +1,4 @@
-//! Messages that are to be sent again, ordered by their moment.
+//! Messages to be sent again, ordered by time.
 use std::time::Duration;
 
 use super::ahead::ReadAhead;
@@ -6,32 +6,34 @@ use super::resume::Remaining;
 use crate::log::Slot;
 use crate::sender::clock::nanos;
 
-/// Messages that wait to be sent again. Beyond it they are given up, and remain for a resume.
+/// Maximum number of messages waiting for a retry. Further ones are given up, and remain for a
+/// resume.
 const WAITING_MAX: usize = 65_536;
-/// Pauses get no longer than this many times the first one.
+/// Maximum pause, as a multiple of the first one.
 const LONGEST: u32 = 64;
 
-/// How often, and when.
+/// How often and when to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Tries beyond the first.
+    /// The number of attempts after the first.
     pub times: u32,
-    /// The pause before the first of them; each next is twice as long, up to 64 times this one.
+    /// The pause before the first retry; each further pause is twice as long, up to 64 times the
+    /// first.
     pub after: Duration,
 }
 
-/// A message that is to be sent again.
+/// A message to be sent again.
 #[derive(Debug, Clone)]
 pub struct Again {
-    /// The message's slot.
+    /// The slot of the message.
     pub slot: Slot,
-    /// Tries behind it.
+    /// The number of attempts so far.
     pub tries: u32,
-    /// The recipients to whom the message is sent again.
+    /// The recipients that remain.
     pub remaining: Remaining,
-    /// Recipients that accepted it, and that rejected it, in earlier tries.
+    /// The numbers of recipients that accepted and that rejected the message in earlier attempts.
     pub answered: (u32, u32),
-    /// Whether only lost connections made it wait.
+    /// Whether all earlier attempts failed because of lost connections only.
     pub is_not_sent: bool,
 }
 
@@ -43,18 +45,18 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// Waits for nothing yet.
+    /// Starts without waiting messages.
     pub fn new(retry: Retry) -> Retries {
         Retries { retry, waiting: ReadAhead::new(WAITING_MAX) }
     }
 
-    /// Returns whether a message under way can be retried.
+    /// Returns whether a message in progress may be retried.
     pub fn may_come(&self) -> bool {
         self.retry.times > 0
     }
 
-    /// Takes a message that has `again.tries` behind it, at `now_ns`. Returns it if it has had all
-    /// of its tries, or too many wait already.
+    /// Adds a message after `again.tries` attempts, at `now_ns`. Returns it if it has no attempts
+    /// left, or if too many messages are waiting.
     pub fn put(&mut self, again: Again, now_ns: u64) -> Result<(), Again> {
         if again.tries > self.retry.times || self.waiting.is_full() {
             return Err(again);
@@ -66,12 +68,12 @@ impl Retries {
         Ok(())
     }
 
-    /// When the next one is due, ns since the start of sending.
+    /// Returns when the next message is due, in ns since the start of sending.
     pub fn due_ns(&self) -> Option<u64> {
         self.waiting.peek().copied()
     }
 
-    /// The next one.
+    /// Removes and returns the next message.
     pub fn pop(&mut self) -> Option<(u64, Again)> {
         self.waiting.pop()
     }

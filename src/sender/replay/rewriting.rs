@@ -1,18 +1,18 @@
-//! Puts the envelope of a stored message into a mail, changed as is wanted.
+//! Puts the envelope of a stored message into a mail, with the requested changes.
 use crate::sender::mailbox::{is_mailbox, split};
 use crate::smtp::client::OutgoingMail;
 use crate::smtp::envelope::{DecodeError, Decoded, decode};
 
 use super::recipient_map::RecipientMap;
 
-/// What of an envelope becomes another.
+/// The changes to an envelope.
 #[derive(Debug, Clone, Default)]
 pub struct Rewriting {
-    /// The reverse-path of every message; empty: the null reverse-path.
+    /// The reverse-path for every message; empty for the null reverse-path.
     pub from: Option<Vec<u8>>,
-    /// Who gets mail instead of whom.
+    /// New addresses of recipients.
     pub recipients: Option<RecipientMap>,
-    /// The domain of all whom the list does not mention.
+    /// The domain for all recipients that the list does not contain.
     pub to_domain: Option<Vec<u8>>,
 }
 
@@ -22,11 +22,11 @@ type Recipient<'a> = (Vec<u8>, &'a [u8]);
 /// The result of rewriting an envelope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
-    /// Recipients that have become the same as one before them. All of them are sent to.
+    /// Recipients that became equal to an earlier one. The message is sent to all of them.
     pub duplicates: u32,
 }
 
-/// Why a message has no envelope that could be sent.
+/// Why no sendable envelope can be made for a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsendable {
@@ -36,25 +36,24 @@ pub enum Unsendable {
     /// The message has no recipients.
     #[error("it has no recipients")]
     NoRecipients,
-    /// Damage would have been found before: it was accepted with `--syntax lenient`, or another
-    /// program wrote it.
+    /// A path breaks the grammar. It is not damage, which was checked earlier: the message was
+    /// accepted with `--syntax lenient`, or another program wrote it.
     #[error("expected an address, found '{0}'")]
     Path(String),
-    /// Only a line end would do harm; none may be in there.
+    /// Parameters contain a line end, the only octets that could do harm.
     #[error("expected parameters of MAIL or RCPT, found '{0}'")]
     Parameters(String),
 }
 
 impl Rewriting {
-    /// Returns whether the rewriting leaves every envelope unchanged.
+    /// Returns whether every envelope stays unchanged.
     pub fn is_nothing(&self) -> bool {
         self.from.is_none() && self.recipients.is_none() && self.to_domain.is_none()
     }
 
-    /// Fills the envelope of `mail`, which is clear. SIZE is left out: the session adds it anew.
-    ///
-    /// `envelope`: as stored. `only`: the positions of recipients that remain, ascending; without
-    /// it, all of them.
+    /// Fills the envelope of the empty `mail`. SIZE is left out, because the session adds it.
+    /// `envelope` is the stored envelope. `only` has the positions of the remaining recipients,
+    /// ascending; without it, all recipients remain.
     pub fn fill(
         &self,
         envelope: &[u8],
@@ -117,7 +116,7 @@ impl Rewriting {
         path
     }
 
-    /// Duplicates in the original don't count: rewriting did not cause them.
+    /// Counts the duplicates that rewriting caused; duplicates in the original do not count.
     fn duplicates(&self, mut recipients: Vec<Recipient<'_>>) -> u32 {
         if self.recipients.is_none() && self.to_domain.is_none() {
             return 0;
@@ -128,15 +127,15 @@ impl Rewriting {
     }
 }
 
-/// What the paths of an envelope are made of.
+/// The characters in the paths of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Paths {
     Ascii,
     Utf8,
 }
 
-/// Returns parameters without SIZE, and with SMTPUTF8 (RFC 6531 section 3.4) where a path has come
-/// to need it.
+/// Returns the parameters without SIZE, and with SMTPUTF8 (RFC 6531 section 3.4) if a rewritten
+/// path needs it.
 fn parameters(stored: &[u8], paths: Paths) -> Result<Vec<u8>, Unsendable> {
     check_parameters(stored)?;
     let mut kept: Vec<&[u8]> = Vec::new();

@@ -1,4 +1,4 @@
-//! What a replay is going to do, found out beforehand.
+//! Surveys a replay before it begins.
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,46 +10,47 @@ use crate::log::reader::{Folder, ReadError, Segment};
 use crate::log::{Slot, StorageMode};
 use crate::smtp::envelope::decode;
 
-/// Messages that are looked at. Of more, the rest is estimated: it should be shown within a second.
+/// Maximum number of messages to read; the rest is estimated, so that the survey takes less than a
+/// second.
 const LOOKED_AT_MAX: u64 = 1_000_000;
-/// Messages whose envelope the survey reads, evenly spread.
+/// Maximum number of envelopes to read, evenly spread.
 const ENVELOPES_MAX: u64 = 1_000;
 
 /// Progress of a survey, for other threads.
 #[derive(Debug, Default)]
 pub struct Looking {
-    /// Messages looked at.
+    /// Messages read so far.
     pub messages: AtomicU64,
-    /// Set: it ends with what it has seen.
+    /// Ends the survey early once it is set.
     pub stop: Arc<AtomicBool>,
 }
 
-/// What there is to be sent.
+/// The result of a survey.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Messages to be sent.
+    /// Messages to send.
     pub messages: u64,
     /// Their octets (RFC 1870).
     pub octets: u64,
     /// Their recipients.
     pub recipients: u64,
-    /// Sessions in which they came.
+    /// Their original sessions.
     pub sessions: u64,
-    /// When the first and the last of them left, Unix ns.
+    /// The original departure times of the first and the last, in Unix ns.
     pub left_ns: Range<u64>,
-    /// Done before, says the resume file: accepted, or rejected.
+    /// Messages finished before, according to the resume file: accepted or rejected.
     pub before: u64,
     /// Messages that are not stored in full.
     pub not_stored: u64,
-    /// Messages that are not readable, or not there.
+    /// Messages that can't be read, or do not exist.
     pub unreadable: u64,
-    /// Whether the survey read all messages; else all but the times are estimates.
+    /// Whether all messages were read; otherwise everything except the times is an estimate.
     pub is_exact: bool,
-    /// Whether the recipients are counted, not estimated.
+    /// Whether the recipients were counted and not estimated.
     pub is_recipients_exact: bool,
 }
 
-/// Looks at what `selection` has. Costs about 0.2 us a message, for the first million.
+/// Surveys the messages of `selection`. Costs about 0.2 us a message, for the first million.
 ///
 /// Errors: the folder can't be read.
 pub fn survey(
@@ -80,7 +81,7 @@ pub fn survey(
     Ok(view.end(all, seen, last))
 }
 
-/// What was seen so far.
+/// The survey so far.
 #[derive(Default)]
 struct View {
     survey: Survey,
@@ -88,12 +89,12 @@ struct View {
     envelope: Vec<u8>,
     /// Messages whose envelope was read.
     sampled: u64,
-    /// There are more than were looked at.
+    /// Whether there are more messages than were read.
     is_cut: bool,
 }
 
 impl View {
-    /// Counts a slot. Returns it if its message is to be sent.
+    /// Counts a slot. Returns it if its message will be sent.
     fn take(&mut self, slot: Result<Slot, ReadError>, before: &Before) -> Option<Slot> {
         let survey = &mut self.survey;
         let count = match &slot {
@@ -123,8 +124,8 @@ impl View {
         }
     }
 
-    /// Ends the survey. `all`: number of messages; `seen`: how many were read; `last`: the last
-    /// message, if it was not read.
+    /// Ends the survey. `all` is the number of messages, `seen` the number of those read, and
+    /// `last` the last message if it was not read.
     fn end(self, all: u64, seen: u64, last: Option<Slot>) -> Survey {
         let mut survey = self.survey;
         survey.sessions = self.sessions.len() as u64;
@@ -142,7 +143,7 @@ impl View {
 }
 
 impl Survey {
-    /// Estimates that the other messages are like those that were seen.
+    /// Extrapolates to the messages that were not read.
     fn estimate(&mut self, all: u64, seen: u64) {
         let counts = [
             &mut self.messages,
@@ -157,7 +158,7 @@ impl Survey {
     }
 }
 
-/// `count` of `of`, were it of `all`.
+/// Returns `count` of `of`, scaled to `all`.
 fn scaled(count: u64, all: u64, of: u64) -> u64 {
     if of == 0 {
         return 0;

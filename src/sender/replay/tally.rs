@@ -1,28 +1,28 @@
-//! Outcomes of the messages of a replay so far, for other threads.
+//! Counts the outcomes of a replay so far, for other threads.
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
-/// Limit of messages of each kind that are listed individually.
+/// Maximum number of messages of each kind that are listed individually.
 const TOLD_MAX: usize = 5;
-/// Limit of listed messages whose outcome is unknown: a user may want to look for them.
+/// Maximum number of listed messages with unknown outcome, which users may want to look up.
 const UNSURE_TOLD_MAX: usize = 1000;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
-        /// What is counted. Of messages but where it says otherwise.
+        /// What is counted; messages, unless stated otherwise.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ReplayCount { $($(#[$doc])* $kind,)* }
 
         impl ReplayCount {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &[ReplayCount] = &[$(ReplayCount::$kind,)*];
         }
     };
 }
 
 kinds! {
-    /// Given to be sent, for the first time in this process.
+    /// Handed out to be sent, for the first time in this process.
     Given,
     /// Accepted for all recipients.
     Accepted,
@@ -32,21 +32,21 @@ kinds! {
     Rejected,
     /// Deferred for some recipient (4xx), and not tried again.
     Deferred,
-    /// Not sent, as connections failed.
+    /// Not sent, because connections failed.
     NotSent,
-    /// The end of data went out, and no reply came.
+    /// The end of data was sent, but no reply came.
     Unknown,
     /// Not sent, because they must not be sent to this target.
     Withheld,
-    /// Tries beyond the first.
+    /// Attempts after the first.
     Again,
-    /// Sent although a try before may have been accepted.
+    /// Sent although an earlier attempt may have been accepted.
     PerhapsTwice,
-    /// Done before, says the resume file: accepted, or rejected.
+    /// Finished before, according to the resume file: accepted or rejected.
     Before,
-    /// Not stored in full: there is nothing to send.
+    /// Not stored in full, so they can't be sent.
     NotStored,
-    /// Removed, pruned, or never there.
+    /// Removed, pruned, or never existed.
     Gone,
     /// Messages that can't be read.
     Damaged,
@@ -54,13 +54,13 @@ kinds! {
     Unsendable,
     /// Recipients for whom a message was accepted.
     RecipientsAccepted,
-    /// Recipients that rejected it.
+    /// Recipients for whom a message was rejected.
     RecipientsRejected,
-    /// Recipients that rewriting made the same as another one of the message.
+    /// Recipients that rewriting made equal to another one of the same message.
     RecipientsDuplicate,
     /// Octets of the messages that were accepted for some recipient (RFC 1870).
     Octets,
-    /// Times that the resume file could not be written at the end: it says less than was done.
+    /// How often the resume file could not be written at the end, so that it is incomplete.
     Unwritten,
 }
 
@@ -81,7 +81,7 @@ impl Default for ReplayTally {
 }
 
 impl ReplayTally {
-    /// How many.
+    /// Returns the count of a kind.
     pub fn count(&self, kind: ReplayCount) -> u64 {
         self.counts[kind as usize].load(Relaxed)
     }
@@ -90,7 +90,7 @@ impl ReplayTally {
         self.counts[kind as usize].fetch_add(count, Relaxed);
     }
 
-    /// Counts one more of `kind`, and keeps `what` if it is among the first.
+    /// Counts one of `kind`, and keeps `what` if it is among the first.
     pub(super) fn tell(&self, kind: ReplayCount, what: impl FnOnce() -> String) {
         self.add(kind, 1);
         let told_max = match kind {
@@ -103,27 +103,27 @@ impl ReplayTally {
         }
     }
 
-    /// The first ones of a kind: ids, with the reason where there is one.
+    /// Returns the first messages of a kind: ids, with a reason if there is one.
     pub fn told(&self, kind: ReplayCount) -> Vec<String> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
     }
 
-    /// Messages that are not to be sent again: done, given up, or passed over.
+    /// Returns the number of messages that need not be sent again: finished, given up, or skipped.
     pub fn ended(&self) -> u64 {
         use ReplayCount::*;
         let kinds = [Accepted, PartlyAccepted, Rejected, Deferred, NotSent, Unknown, Withheld];
         kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
     }
 
-    /// Messages that could not be given.
+    /// Returns the number of messages that could not be handed out.
     pub fn passed_over(&self) -> u64 {
         use ReplayCount::*;
         [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
     }
 
-    /// Returns whether every message that ended was accepted for all of its recipients, and none
-    /// was passed over.
+    /// Returns whether every finished message was accepted for all of its recipients, and none was
+    /// skipped.
     pub fn is_all_accepted(&self) -> bool {
         self.count(ReplayCount::Accepted) == self.ended()
     }
