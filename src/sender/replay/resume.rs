@@ -484,8 +484,8 @@ mod tests {
     }
 
     proptest! {
-        /// A file that is cut off anywhere names no more outcomes than were written, and forgets no message
-        /// that was announced.
+        /// A file that is cut off anywhere names no more outcomes than were written, and forgets no
+        /// message that was announced.
         #[test]
         fn it_is_safe_to_cut(
             steps in prop::collection::vec((0u8..4, 0u32..20), 1..40),
