@@ -1,7 +1,7 @@
-//! Where the time of a run's connections went.
+//! Divides the time of a run's connections into shares of sender, network and sink.
 //!
-//! Workers sum up what each connection spends its time with (`server/time_spent.rs`); TCP says how
-//! long a round trip takes. Only seconds between the first and the last message count.
+//! Workers add up what each connection spends its time on (`server/recording/time_spent.rs`);
+//! TCP_INFO has the round trip times. Only seconds between the first and the last message count.
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -9,78 +9,80 @@ use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, RunSummary};
 
-/// A sender that takes no longer than this to answer works as fast as one connection lets it: to
-/// read a reply and write a command are two system calls and being scheduled twice, 5 to 50 us.
-/// Whatever takes longer does something else in between.
+/// A sender that answers within this time works as fast as one connection allows: reading a reply
+/// and writing a command takes two system calls and two wake-ups, 5 to 50 us. A slower sender does
+/// something else in between.
 const PROMPT_US: f64 = 100.0;
-/// On machines where system calls and being scheduled take longer, our own answers do as well: so
-/// many times our median is prompt. Senders in C were seen at 3, in Python at 4 to 5.
+/// On machines with slower system calls and wake-ups, the sink's own answers are slower, too, so
+/// this multiple of their median also counts as prompt. Senders in C were seen at 3, in Python at 4
+/// to 5.
 const PROMPT_ANSWERS: f64 = 6.0;
-/// A connection that is silent for longer is idle, and its time does not count: as the workers have
-/// it (`server/time_spent.rs`).
+/// A connection that is silent for longer is idle, and its time does not count; the workers use the
+/// same limit (`server/recording/time_spent.rs`).
 const IDLE_US: u64 = 100_000;
-/// Payload from another machine that comes faster than this, octets per second of all connections,
-/// is not held up by a network: 10 Gbit/s. On this machine there is none.
+/// Payload from another machine that arrives faster than this, in octets per second over all
+/// connections, is not limited by a network: 10 Gbit/s. On the same machine there is no network.
 const FAST_BYTES_PER_S: f64 = 1.25e9;
-/// Share of segments out of order that tells of losses on the way.
+/// Share of out-of-order segments that indicates losses.
 const LOSSY_SHARE: f64 = 0.001;
-/// TCP sends a lone segment again after this time at the earliest (Linux; RFC 6298 asks for 1 s).
+/// The earliest time after which TCP retransmits a lone segment (Linux; RFC 6298 asks for 1 s).
 const RETRANSMIT_US: u64 = 200_000;
-/// Linux acknowledges a lone segment after 40 ms at the latest, and wakes up to 4 ms late. Pauses
-/// of this length between the octets of a payload or a command, ms: Nagle's algorithm in the sender
-/// (RFC 9293 section 3.7.4) holds the rest back until then.
+/// Linux acknowledges a lone segment after at most 40 ms, and wakes up to 4 ms late. Pauses of this
+/// length (in ms) within a payload or a command are caused by Nagle's algorithm in the sender (RFC
+/// 9293 section 3.7.4), which holds back the rest until the acknowledgement.
 const DELAYED_ACK_MS: std::ops::RangeInclusive<u64> = 38..=48;
-/// A longer round trip is a cause of such pauses itself.
+/// With a longer round trip, such pauses have another cause.
 const DELAYED_ACK_RTT_US: u64 = 10_000;
 
-/// Where the time of the connections went, as shares of 1.
+/// Shares of the connections' time, as parts of 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// Senders' own time, and time in which no connection was open.
+    /// The sender's own time, and time without open connections.
     pub sender: f64,
-    /// Round trips, and payload on its way.
+    /// Round trips, and payload in transit.
     pub network: f64,
-    /// Waiting for us, flushes included.
+    /// Waiting for the sink, including flushes.
     pub sink: f64,
 }
 
-/// Sums over all connections, us.
+/// Sums over all connections, in us.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// Whole seconds strictly between the seconds of the first and the last message.
+    /// The whole seconds strictly between those of the first and the last message.
     pub whole_seconds: u64,
-    /// Accepted, and turned away.
+    /// Accepted connections, plus those turned away.
     pub connections: u64,
     pub turned_away: u64,
-    /// Clients waited for us.
+    /// Clients waited for the sink.
     pub sink_us: f64,
-    /// The part of it for room in the log, for commits, and because our loops had no processor.
+    /// The part of it spent waiting for room in the log, for commits, and for a processor for the
+    /// loops.
     pub storage_us: f64,
     pub commit_us: f64,
     pub starved_us: f64,
-    /// While our loops served them, these had no processor.
+    /// The loops served these clients, but had no processor.
     pub slowed_us: f64,
-    /// Time of senders alone, without round trips.
+    /// The sender's time without round trips.
     pub sender_us: f64,
     /// The part of the sender's time in answers that were not prompt, between transactions, and
     /// while replies were not read. These parts overlap.
     pub slow_us: f64,
     pub between_us: f64,
     pub unread_us: f64,
-    /// Round trips, and answers that came after a loss.
+    /// Round trips, and answers delayed by a loss.
     pub round_trips_us: f64,
     pub losses_us: f64,
-    /// Payload on its way, from this machine or from another.
+    /// Payload in transit, from this machine or from another.
     pub transfer_local_us: f64,
     pub transfer_us: f64,
     /// Pauses of clients within commands and payloads, of 20 ms or more.
     pub pauses_us: f64,
-    /// Most of them are as long as an acknowledgement is delayed; us.
+    /// Their usual length in us, if it is that of a delayed acknowledgement.
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,
-    /// Time in which connections were in use, us.
+    /// Time in which connections were in use, in us.
     pub active_us: f64,
     pub span_us: f64,
     pub exchanges: f64,
@@ -100,7 +102,7 @@ impl Budget {
         };
         let rtt_us = Percentiles::of_metric(history, Metric::RttMin).p50;
         let (think_us, transferring_us) = (total(Counter::ThinkUs), total(Counter::TransferUs));
-        // Time in which the loops had no processor is taken from both waits, in proportion.
+        // Time in which the loops had no processor is subtracted from both, in proportion.
         let waited_us = think_us + transferring_us;
         let starved_us = total(Counter::StarvedUs).min(waited_us);
         let ours = if waited_us > 0.0 { 1.0 - starved_us / waited_us } else { 1.0 };
@@ -147,26 +149,27 @@ impl Budget {
         }
     }
 
-    /// The time of all connections, but for idle ones.
+    /// Returns the time of all connections except idle ones.
     pub fn connected_us(&self) -> f64 {
         let transfers_us = self.transfer_local_us + self.transfer_us;
         self.sink_us + self.sender_us + self.round_trips_us + transfers_us
     }
 
-    /// Connections in use, on average over the span. The first and the last second may be cut, and
-    /// be active for longer than the span that the messages tell.
+    /// Returns the average number of connections in use. The first and the last second are partial,
+    /// and connections may be active longer than the span of the messages.
     pub fn connections_in_use(&self) -> f64 {
         let span_us = self.span_us.max(self.active_us);
         if span_us > 0.0 { self.connected_us() / span_us } else { 0.0 }
     }
 
-    /// Part of the run: of the time of all connections while any was in use.
+    /// Returns a share of the run: of the time of all connections while any was in use.
     pub fn share(&self, us: f64) -> f64 {
         let total = self.connected_us();
         if total > 0.0 { (1.0 - self.quiet_share) * us / total } else { 0.0 }
     }
 
-    /// Payload that a network held up, and payload that its sender took a long time to write, us.
+    /// Returns the time of payload limited by a network, and of payload limited by its sender, in
+    /// us.
     pub fn payload_us(&self) -> (f64, f64) {
         match self.bytes_per_s >= FAST_BYTES_PER_S {
             true => (0.0, self.transfer_us + self.transfer_local_us),
@@ -183,20 +186,20 @@ impl Budget {
         }
     }
 
-    /// The sender's own time for an answer, us.
+    /// Returns the sender's own time per answer, in us.
     pub fn answer_us(&self) -> f64 {
         if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
     }
 }
 
-/// Part of the span, between the tenths of the first and the last message, in which no connection
-/// was in use.
+/// Returns the part of the span, between the tenths of the first and the last message, in which no
+/// connection was in use.
 fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
-    // Sinks of a fleet are active at the same time or one after the other: that is not known.
+    // Sinks of a fleet may have been active at the same time or one after another; that is unknown.
     let active_us = |second: &&Second| second.counter(Counter::ActiveUs).min(1_000_000);
     let active_us: u64 = seconds.iter().map(active_us).sum();
-    // The tenths of the first and the last message may be full of messages, or nearly empty; and
-    // an old sinkd did not record it.
+    // The tenths of the first and the last message may be full of messages or nearly empty. Older
+    // versions of sinkd did not record this.
     let span_us = (last - first).saturating_sub(1) * 100_000;
     if active_us == 0 || span_us == 0 {
         return 0.0;
@@ -204,16 +207,16 @@ fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
     span_us.saturating_sub(active_us) as f64 / span_us as f64
 }
 
-/// Answers of clients, by what they took, us.
+/// Answers of clients, by duration, in us.
 #[derive(Debug, Default)]
 struct Answers {
-    /// The sender's own part, of all and of those that were not prompt.
+    /// The sender's own time, in all answers and in those that were not prompt.
     own_us: f64,
     slow_us: f64,
-    /// All of it, and of those that took long enough to have been lost on the way.
+    /// The total time, of all answers and of those slow enough to include a retransmission.
     us: f64,
     late_us: f64,
-    /// How many may have been lost.
+    /// The number of answers that may include a retransmission.
     late: f64,
 }
 
@@ -222,10 +225,10 @@ impl Answers {
         let command_us = Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64;
         let prompt_us = PROMPT_US.max(PROMPT_ANSWERS * command_us) as u64 + rtt_us;
         let mut answers = Answers::default();
-        // A connection is idle before its end, if it is a pool's.
+        // If the sender keeps a pool, a connection is idle before it closes.
         for metric in Metric::THINK.into_iter().filter(|metric| *metric != Metric::ThinkClose) {
             let Some(histogram) = history.histogram(metric) else { continue };
-            // As the workers have it: without a transaction a connection is idle after a while.
+            // As in the workers, a connection without a transaction becomes idle after a while.
             let max_us = if is_outside_transactions(metric) { IDLE_US } else { u64::MAX };
             for value in histogram.iter_recorded() {
                 let (us, count) = (value.value_iterated_to().min(max_us), value.count_at_value());
@@ -248,18 +251,19 @@ impl Answers {
         }
     }
 
-    /// Share of the sender's time spent on answers that were not prompt.
+    /// Returns the share of the sender's time spent on answers that were not prompt.
     fn slow_share(&self) -> f64 {
         if self.own_us > 0.0 { self.slow_us / self.own_us } else { 0.0 }
     }
 
-    /// Share of answer time spent on answers that needed a TCP retransmission, given `losses`.
+    /// Returns the share of answer time spent on answers that needed a TCP retransmission, given
+    /// `losses`.
     fn lost_share(&self, losses: f64) -> f64 {
         if self.late == 0.0 {
             return 0.0;
         }
-        // The kernel reports only losses of what the sink sent. A client's data is assumed to be
-        // lost as often.
+        // The kernel reports only losses of data that the sink sent. A client's data is assumed to
+        // be lost as often.
         let lost = (2.0 * losses / self.late).min(1.0);
         lost * self.late_us / self.us
     }
@@ -269,7 +273,7 @@ fn is_outside_transactions(metric: Metric) -> bool {
     matches!(metric, Metric::ThinkEhlo | Metric::ThinkMail | Metric::ThinkNext)
 }
 
-/// The usual pause of clients, us, if it is that of delayed acknowledgements.
+/// Returns the usual pause of clients in us, if it is caused by delayed acknowledgements.
 fn delayed_ack(history: &History, rtt_us: u64) -> Option<u64> {
     let pauses: &Histogram<u64> = history.histogram(Metric::Pause)?;
     let is_delayed = |us: u64| DELAYED_ACK_MS.contains(&(us / 1000));
@@ -339,7 +343,7 @@ mod tests {
         let mut data = Metric::ThinkData.histogram();
         data.record_n(50, 90_000).unwrap();
         data.record_n(45_000, 100).unwrap();
-        // A connection that was idle for an hour counts as long as the workers count it.
+        // A connection that was idle for an hour counts only up to the limit of the workers.
         let mut idle = Metric::ThinkNext.histogram();
         idle.record(3_600_000_000).unwrap();
         let counters = r#""counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0]"#;

@@ -1,4 +1,4 @@
-//! What this machine can do, as `sinkctl calibrate` measured it: `calibration.json` of a data
+//! The capacity of this machine, as `sinkctl calibrate` measured it: `calibration.json` in a data
 //! folder.
 use std::io;
 use std::path::Path;
@@ -10,65 +10,65 @@ use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, RunSummary};
 
 const FILE: &str = "calibration.json";
-/// A newer format is none that we know.
+/// The format version; files with a newer one are ignored.
 const VERSION: u32 = 1;
-/// How different a load may be in a respect and still be compared: three times as much.
+/// How much two loads may differ in one property and still be compared: by a factor of three.
 const FACTOR_MAX: f64 = 3.0;
-/// Messages of a session beyond which more make no difference.
+/// Number of messages per session beyond which more make no difference.
 const SESSION_MESSAGES_MAX: f64 = 100.0;
 
-/// Ways of sending, and how fast each went.
+/// Measured loads and their rates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     version: u32,
-    /// RFC 3339.
+    /// The time of the measurement (RFC 3339).
     pub measured_at: String,
-    /// Cores that sender and sink had together.
+    /// The number of cores that sender and sink shared.
     pub cores: usize,
     #[allow(missing_docs)]
     pub ceilings: Vec<Ceiling>,
 }
 
-/// What a load is like, as far as it decides how fast it can be. Means.
+/// Properties of a load that determine its maximum rate, as means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     #[allow(missing_docs)]
     pub message_bytes: f64,
     #[allow(missing_docs)]
     pub recipients: f64,
-    /// How deep it pipelines.
+    /// The depth of pipelining.
     pub commands_per_read: f64,
     /// Up to 100.
     pub messages_per_session: f64,
-    /// Open at once.
+    /// Concurrent connections.
     pub connections: f64,
 }
 
-/// How fast a load went.
+/// The measured rate of a load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ceiling {
-    /// A few words for it.
+    /// A short name.
     pub name: String,
     #[allow(missing_docs)]
     pub shape: Shape,
-    /// Sender and sink on this machine, median of its seconds.
+    /// The median rate over the seconds of the measurement, with sender and sink on this machine.
     pub messages_per_s: f64,
     #[allow(missing_docs)]
     pub bytes_per_s: f64,
-    /// Busy share of the sink's busiest loop, and of the sender's busiest thread.
+    /// The busy share of the sink's busiest loop, and of the sender's busiest thread.
     pub sink_busy_share: f64,
     #[allow(missing_docs)]
     pub sender_busy_share: f64,
 }
 
-/// A run beside the ceiling that is most like it.
+/// A run compared with the most similar ceiling.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibrated {
-    /// The ceiling's name.
+    /// The name of the ceiling.
     pub load: String,
     #[allow(missing_docs)]
     pub messages_per_s: f64,
-    /// What of it the run reached, in the median.
+    /// The median rate of the run as a part of the ceiling.
     pub share: f64,
 }
 
@@ -79,7 +79,8 @@ impl Shape {
         let mean = |metric| Percentiles::of_metric(history, metric).mean;
         let accepted = history.total(Counter::Connections);
         let open = history.seconds.values().map(|second| second.open_connections).max();
-        // Open connections are counted when a second ends: a short run had none then.
+        // Open connections are counted at the end of each second; a short run may have none by
+        // then.
         let connections = open.filter(|n| *n > 0).unwrap_or(accepted);
         (messages > 0.0).then(|| Shape {
             message_bytes: summary.totals.bytes as f64 / messages,
@@ -90,7 +91,7 @@ impl Shape {
         })
     }
 
-    /// 0: the same; `None`: too different to compare.
+    /// Returns the distance to another load: 0 if they are equal, `None` if they are too different.
     fn distance(&self, other: &Shape) -> Option<f64> {
         let respects = [
             (self.message_bytes, other.message_bytes),
@@ -103,26 +104,25 @@ impl Shape {
             .into_iter()
             .map(apart)
             .fold((0.0, 0.0), |(most, sum), one| (f64::max(most, one), sum + one));
-        // One connection is another thing than many; how many is not.
+        // A single connection differs from several; the exact number does not matter.
         let is_same_kind = (self.connections > 1.5) == (other.connections > 1.5);
         (is_same_kind && most <= FACTOR_MAX.ln()).then_some(sum)
     }
 }
 
 impl Calibration {
-    /// Returns a calibration with these ceilings, measured at this moment (RFC 3339).
+    /// Makes a calibration with these ceilings, measured at this time (RFC 3339).
     pub fn new(measured_at: String, cores: usize, ceilings: Vec<Ceiling>) -> Calibration {
         Calibration { version: VERSION, measured_at, cores, ceilings }
     }
 
-    /// Reads the calibration of a data folder; `None`: there is none, or none that this program
-    /// knows.
+    /// Reads the calibration of a data folder; `None` if there is none in a known format.
     pub fn read(data: &Path) -> Option<Calibration> {
         let text = std::fs::read_to_string(data.join(FILE)).ok()?;
         serde_json::from_str(&text).ok().filter(|it: &Calibration| it.version == VERSION)
     }
 
-    /// Puts it into a data folder, in place of the one before.
+    /// Writes the calibration to a data folder, replacing any previous one.
     pub fn write(&self, data: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
         let passing = data.join(format!("{FILE}.part"));

@@ -1,9 +1,9 @@
-//! Two runs side by side: is the difference larger than the noise between their seconds?
+//! Compares two runs: is the difference larger than the noise between seconds?
 //!
 //! Each measure has one value per second. Two runs are compared by the ratio of their means, and
-//! the 95% interval of the ratio comes from the noise of the seconds. Neighboring seconds are
-//! alike, which `noise.rs` takes into account. docs/compare.md describes the method and how often
-//! it is wrong; `simulation.rs` measures that.
+//! the 95% interval of the ratio is derived from the noise of the seconds. Neighboring seconds are
+//! correlated, which `noise.rs` accounts for. docs/compare.md describes the method and its error
+//! rate, which `simulation.rs` measures.
 mod measures;
 mod noise;
 mod ranks;
@@ -16,9 +16,9 @@ pub use measures::Measures;
 use measures::MeasureSeries;
 use noise::{Noise, half_width};
 
-/// Fewer seconds than this tell nothing about noise.
+/// Minimum number of seconds; fewer do not show the noise.
 pub const SECONDS_MIN: usize = 5;
-/// Fewer messages than this, and nothing is concluded from a run.
+/// Minimum number of messages for a verdict.
 pub const MESSAGES_MIN: u64 = 1000;
 
 /// A measure of two runs.
@@ -32,20 +32,20 @@ pub struct Difference {
     pub b: f64,
     /// The number of seconds with a value, of each run.
     pub seconds: (usize, usize),
-    /// The 95 % interval of `b / a`.
+    /// The 95% interval of `b / a`.
     pub interval: Result<Bounds, NoVerdict>,
 }
 
-/// The transactions of two runs as whole distributions.
+/// The transaction times of two runs, compared as whole distributions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shift {
-    /// How likely a transaction of the second run takes longer than one of the first.
+    /// The probability that a transaction of the second run takes longer than one of the first.
     pub share: f64,
-    /// The 95 % interval of `share`.
+    /// The 95% interval of `share`.
     pub interval: Result<Bounds, NoVerdict>,
 }
 
-/// A 95 % interval, and whether it leaves out what it would be without a difference.
+/// A 95% interval, and whether it excludes the value without a difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// The lower end of the interval.
@@ -56,7 +56,7 @@ pub struct Bounds {
     pub differs: bool,
 }
 
-/// Why `compare` has no verdict.
+/// Why there is no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoVerdict {
     /// A run has fewer than [`SECONDS_MIN`] seconds with a value.
@@ -65,7 +65,7 @@ pub enum NoVerdict {
     Few,
     /// A mean is 0, which has no ratio.
     Zero,
-    /// Both runs contain the same seconds of one record.
+    /// Both runs contain the same seconds of one recording.
     Shared,
 }
 
@@ -84,9 +84,9 @@ impl NoVerdict {
 /// All differences between two runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// All measures that both have: rates, then times.
+    /// All measures that both runs have: rates, then times.
     pub differences: Vec<Difference>,
-    /// `None`: a run recorded no transactions.
+    /// `None` if a run has no transactions.
     pub shift: Option<Shift>,
 }
 

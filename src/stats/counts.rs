@@ -1,18 +1,20 @@
-//! The counts of all histograms side by side, in HdrHistogram's own places: recording is an index
-//! and an addition, and what is read from them is what HdrHistogram would have counted.
+//! The counts of all histograms in one buffer, in the layout of HdrHistogram: recording is an index
+//! computation and an addition, and reading returns what HdrHistogram would have counted.
 //!
-//! hdrhistogram's `record` takes about 60 instructions, as it also keeps total, least and largest;
-//! here the reader computes them once a second.
+//! hdrhistogram's `record` takes about 60 instructions, because it also updates total, minimum and
+//! maximum; here the reader computes these once a second.
 use hdrhistogram::Histogram;
 
 use super::metric::Metric;
 
-/// Values below this have a bucket each: twice 10^2 (two significant digits), as a power of two.
+/// Values below this have a bucket each: twice 10^2 (two significant digits), rounded up to a power
+/// of two.
 const SUB_BUCKETS: u64 = 256;
 const SUB_BUCKETS_LOG2: u32 = SUB_BUCKETS.ilog2();
 const METRICS: usize = Metric::ALL.len();
 
-/// Where a value's count lies (HdrHistogram: `counts_array_index`, with unit magnitude 0).
+/// Returns the position of a value's count (HdrHistogram: `counts_array_index`, with unit magnitude
+/// 0).
 #[inline]
 const fn place_of(value: u64) -> usize {
     let bits = u64::BITS - (value | (SUB_BUCKETS - 1)).leading_zeros();
@@ -20,14 +22,14 @@ const fn place_of(value: u64) -> usize {
     ((bucket as usize) << (SUB_BUCKETS_LOG2 - 1)) + (value >> bucket) as usize
 }
 
-/// Returns the least value that is counted at `place`.
+/// Returns the smallest value that is counted at `place`.
 const fn value_of(place: usize) -> u64 {
     let half = SUB_BUCKETS_LOG2 - 1;
     let bucket = (place >> half).saturating_sub(1);
     ((place - (bucket << half)) as u64) << bucket
 }
 
-/// Where each metric's counts begin, and behind the last one where they end.
+/// The start of each metric's counts, and the end of the last one.
 const STARTS: [usize; METRICS + 1] = {
     let mut starts = [0; METRICS + 1];
     let mut metric = 0;
@@ -38,14 +40,13 @@ const STARTS: [usize; METRICS + 1] = {
     starts
 };
 
-/// Counts of those metrics that a sink records, about 30 KiB each; and of all, once one that only
-/// senders record has a value.
+/// Counts of the metrics that a sink records, about 30 KiB each; they grow to all metrics once one
+/// that only senders record has a value.
 #[derive(Debug, Clone)]
 pub struct Counts(Vec<u64>);
 
 impl Counts {
-    /// Returns counts of nothing. All of their memory was written to once: recording takes no page
-    /// faults.
+    /// Returns counts of 0. Their memory is written once, so recording causes no page faults.
     pub fn new() -> Counts {
         let mut counts = vec![0; STARTS[Metric::SINK.len()]];
         // Zeroed memory may come without pages.
@@ -53,7 +54,7 @@ impl Counts {
         Counts(counts)
     }
 
-    /// Counts a value `n` times; it must not be beyond the metric's bound. Costs about 2 ns.
+    /// Counts a value `n` times; it must not exceed the metric's maximum. Costs about 2 ns.
     #[inline]
     pub fn record_n(&mut self, metric: Metric, value: u64, n: u64) {
         debug_assert!(value <= metric.max(), "callers hold values to their bound");
@@ -70,7 +71,7 @@ impl Counts {
         self.0[place] += n;
     }
 
-    /// Adds what others counted.
+    /// Adds the counts of another buffer.
     pub fn merge(&mut self, other: &Counts) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -85,7 +86,7 @@ impl Counts {
         self.0.fill(0);
     }
 
-    /// The histogram of a metric. Costs about 3 us, and 30 KiB.
+    /// Returns the histogram of a metric. Costs about 3 us and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         let mut histogram = metric.histogram();
         let place = STARTS[metric as usize]..STARTS[metric as usize + 1];

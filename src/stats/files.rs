@@ -1,4 +1,4 @@
-//! The files of `stats/`: three for each start of sinkd and hour, and one more when the hour is
+//! The files in `stats/`: three for each start of sinkd and hour, and one more when the hour is
 //! over.
 //!
 //! | name | what it is |
@@ -21,7 +21,7 @@ use super::metric::{Counter, Metric};
 use super::sessions::{BatchFile, encode as encode_sessions};
 
 pub(super) const HOUR_S: u64 = 3600;
-/// The ending of files of connections.
+/// The extension of files about connections.
 pub(super) const SESSIONS: &str = "sessions";
 
 /// A line of counters.
@@ -36,29 +36,29 @@ pub(super) struct CounterLine {
     /// Accepted messages in each tenth of the second.
     #[serde(default)]
     pub tenths: [u32; TENTHS],
-    /// Time in loop rounds of the busiest worker, us.
+    /// Time in loop rounds of the busiest worker, in us.
     #[serde(default)]
     pub busiest_us: u64,
-    /// Connections that waited to be accepted when the second began.
+    /// Connections waiting to be accepted when the second began.
     #[serde(default)]
     pub accept_queue: u64,
-    /// Connections open at its end.
+    /// Connections open at the end of the second.
     #[serde(default)]
     pub open_connections: u64,
-    /// Messages that were not indexed at its end.
+    /// Messages not indexed at the end of the second.
     #[serde(default)]
     pub index_lag_messages: u64,
-    /// Age of the oldest of them, s.
+    /// Age of the oldest of these messages, in seconds.
     #[serde(default)]
     pub index_lag_s: u64,
 }
 
-/// The folder of statistics.
+/// Returns the folder of statistics.
 pub(super) fn folder_of(data: &Path) -> PathBuf {
     data.join("stats")
 }
 
-/// Start of sinkd and hour (Unix hours) of a file's name, and its ending.
+/// Parses a file name: start of sinkd, hour (in Unix hours), extension.
 pub(super) fn parse_name(name: &str) -> Option<(u32, u64, &str)> {
     let (stem, ending) = name.split_once('.')?;
     let (start, hour) = stem.split_once('-')?;
@@ -72,24 +72,24 @@ fn stem(start: u32, hour: u64) -> String {
     format!("{start:08}-{}", at.strftime("%Y%m%dT%H"))
 }
 
-/// The files of the hour under way.
+/// The files of the current hour.
 #[derive(Debug)]
 struct Hour {
     hour: u64,
     log: LineFile,
     lines: LineFile,
-    /// `None`: no connection was recorded yet, or it was a sender that did.
+    /// `None` if no connection was recorded yet, or if a sender is recording.
     sessions: Option<BatchFile>,
     total: Box<Interval>,
-    /// `total` holds every second of these files: they were not there before.
+    /// Whether `total` covers every second of these files, because they are new.
     is_whole: bool,
     first: u64,
     last: u64,
 }
 
 impl Hour {
-    /// Writes the connections of a second, if it has any, and then its counters: both or none.
-    /// `path`: the file of connections.
+    /// Writes the connections of a second, if there are any, and then its counters: both or
+    /// neither. `path` is the file of connections.
     fn write_sessions(&mut self, interval: &Interval, line: &[u8], path: &Path) -> io::Result<()> {
         if interval.sessions().is_empty() {
             return self.lines.append(line);
@@ -106,16 +106,16 @@ impl Hour {
     }
 }
 
-/// Writes the seconds down as they come.
+/// Writes the statistics of each second.
 #[derive(Debug)]
 pub(super) struct StatsWriter {
     folder: PathBuf,
     start: u32,
     replies: Vec<String>,
     current: Option<Hour>,
-    /// Files of hours that ended longer ago go, s.
+    /// Files of hours that ended longer ago than this are deleted; in seconds.
     retain_s: Option<u64>,
-    /// Writing failed before: said once.
+    /// Whether writing failed before, which is logged once.
     has_failed: bool,
 }
 
@@ -132,7 +132,7 @@ impl StatsWriter {
         Ok(StatsWriter { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
-    /// Writes a second down. On a full disk the second is lost, which is logged once.
+    /// Writes a second. On a full disk, the second is lost, which is logged once.
     pub(super) fn write(&mut self, interval: &Interval) {
         match self.try_write(interval) {
             Ok(()) => self.has_failed = false,
@@ -158,7 +158,8 @@ impl StatsWriter {
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
         let place = current.log.place();
         current.log.append(&text)?;
-        // Counters come last: a second without its line is not counted, and has no values either.
+        // Counters are written last: a second without a line of counters is ignored, and has no
+        // values either.
         current
             .write_sessions(interval, &line, &self.folder.join(sessions))
             .inspect_err(|_| current.log.take_back(place))?;
@@ -200,7 +201,7 @@ impl StatsWriter {
         if is_whole {
             log.append(header(hour * HOUR_S).as_bytes())?;
         } else {
-            // The clock was set back into an hour that was rolled up.
+            // The clock was set back into an hour that was already rolled up.
             drop(std::fs::remove_file(self.roll_up_path(hour)));
         }
         let total = Box::new(Interval::new(self.replies.len()));
@@ -208,7 +209,7 @@ impl StatsWriter {
         Ok(Hour { hour, log, lines, sessions, total, is_whole, first: u64::MAX, last: 0 })
     }
 
-    /// An hour begins: files of hours that are older than is kept go, of earlier starts too.
+    /// Deletes the files of hours beyond the retention, including those of earlier starts.
     fn drop_older(&self, hour: u64) {
         let (Some(retain_s), Ok(entries)) = (self.retain_s, std::fs::read_dir(&self.folder)) else {
             return;
@@ -229,7 +230,7 @@ impl StatsWriter {
         self.folder.join(format!("{}.hour.hlog", stem(self.start, hour)))
     }
 
-    /// Rolls the hour up. Without the roll-up its seconds are read one by one.
+    /// Rolls up the hour. Without the roll-up, readers read its seconds one by one.
     fn end_hour(&mut self) {
         let Some(hour) = self.current.take() else {
             return;
@@ -246,13 +247,13 @@ impl StatsWriter {
                 .and_then(|()| std::fs::write(&new, text))
                 .and_then(|()| std::fs::rename(&new, path));
         if let Err(e) = done {
-            // Part of an hour must not be read as all of it.
+            // A part of an hour must not be mistaken for the whole hour.
             drop(std::fs::remove_file(new));
             tracing::warn!(error = %e, "could not write the hourly summary");
         }
     }
 
-    /// No second follows.
+    /// Ends writing; no second follows.
     pub(super) fn close(mut self) {
         self.end_hour();
     }
@@ -267,7 +268,7 @@ fn header(start: u64) -> String {
     )
 }
 
-/// Lines of an interval log, one for each metric that has values.
+/// Encodes the lines of an interval log, one for each metric with values.
 fn encode(
     interval: &Interval,
     start: Duration,
@@ -288,7 +289,7 @@ fn encode(
     Ok(())
 }
 
-/// The counters of a line, in the order of their table; names of a newer version are left out.
+/// Returns the counters of a line in the order of their table; names of newer versions are ignored.
 pub(super) fn counters_of(line: &CounterLine) -> [u64; Counter::ALL.len()] {
     let mut counters = [0; Counter::ALL.len()];
     for (name, n) in &line.counters {
@@ -341,7 +342,8 @@ mod tests {
         assert_eq!(names.filter(|e| is_old(e.file_name().to_str().unwrap())).count(), 3);
     }
 
-    /// `cargo test --release --lib a_day_of -- --ignored --nocapture` says what reading it costs.
+    /// `cargo test --release --lib a_day_of -- --ignored --nocapture` prints the cost of reading
+    /// it.
     #[test]
     #[ignore = "writes half a gigabyte, and asserts no time"]
     fn a_day_of_seconds_is_read_by_its_hours() {

@@ -1,4 +1,4 @@
-//! Reading `stats/` on as it grows: each look costs what was added since the last one.
+//! Follows `stats/` as it grows: each look costs only what was added since the last one.
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,18 +11,19 @@ use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
 use super::metric::Metric;
 
-/// Octets of a file that one look reads at most, the newest: older octets are skipped.
-/// Three minutes or more of histograms, hours of counters.
+/// Maximum number of octets of a file per look; older octets are skipped. That covers at least
+/// three minutes of histograms, and hours of counters.
 const LOOK_BYTES_MAX: u64 = 4 << 20;
 
-/// What came since the last look.
+/// The seconds added since the last look.
 #[derive(Debug, Default)]
 pub struct NewSeconds {
-    /// Counters by Unix time, s; a second may come again, with what a late worker adds to it.
+    /// Counters by Unix time in seconds; a second may be repeated, with what a late worker adds to
+    /// it.
     pub seconds: BTreeMap<u64, Second>,
-    /// Values of a metric in a second; a second may come again with further values.
+    /// Values of a metric in a second; a second may be repeated with further values.
     pub histograms: Vec<(Metric, u64, Histogram<u64>)>,
-    /// What could not be read, a sentence each.
+    /// Parts that could not be read, one sentence each.
     pub problems: Vec<String>,
 }
 
@@ -30,20 +31,20 @@ pub struct NewSeconds {
 #[derive(Debug)]
 pub struct Follower {
     data: PathBuf,
-    /// Octets of each file that have been read.
+    /// The number of octets of each file that have been read.
     places: BTreeMap<PathBuf, u64>,
 }
 
 impl Follower {
-    /// Follows `data`, from the newest that is there on.
+    /// Follows `data`, starting with the newest seconds.
     pub fn new(data: &Path) -> Follower {
         Follower { data: data.to_owned(), places: BTreeMap::new() }
     }
 
-    /// What is new, of seconds from `since` (Unix s) on. Costs about 10 us a second and metric, and
+    /// Returns new seconds, from `since` (Unix s) on. Costs about 10 us per second and metric, and
     /// a listing of the folder.
     ///
-    /// Errors: the folder or a file cannot be read; no statistics are not an error.
+    /// Errors: the folder or a file cannot be read. Missing statistics are not an error.
     pub fn look(&mut self, since: u64) -> io::Result<NewSeconds> {
         let mut news = NewSeconds::default();
         let mut seen = BTreeMap::new();
@@ -51,8 +52,8 @@ impl Follower {
             if (stem.hour + 1) * HOUR_S <= since {
                 continue;
             }
-            // The hub writes counters last, and the follower reads them first: where the counters
-            // of a second are here, its histograms are, too.
+            // The hub writes counters last, and this reads them first: if the counters of a second
+            // are here, so are its histograms.
             for ending in ["jsonl", "hlog"] {
                 let Some(path) = files.get(ending) else { continue };
                 let mut place = self.places.get(path).copied().unwrap_or(0);
@@ -70,7 +71,7 @@ impl Follower {
                 seen.insert(path.clone(), place);
             }
         }
-        // What is no longer there, or too old, is forgotten.
+        // Files that are gone or too old are forgotten.
         self.places = seen;
         Ok(news)
     }
@@ -92,14 +93,14 @@ impl NewSeconds {
     }
 }
 
-/// Returns the whole lines after `place`, and moves `place` past them.
+/// Returns the whole lines after `place`, and advances `place` past them.
 fn read_on(path: &Path, place: &mut u64) -> io::Result<String> {
     let mut file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         other => other?,
     };
     let end = file.metadata()?.len();
-    // Shorter than before: another file of that name.
+    // If the file is shorter than before, it is another file with the same name.
     let from = if *place <= end { *place } else { 0 };
     let first = from.max(end.saturating_sub(LOOK_BYTES_MAX));
     file.seek(SeekFrom::Start(first))?;
@@ -108,7 +109,7 @@ fn read_on(path: &Path, place: &mut u64) -> io::Result<String> {
     let behind = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
     *place = first + behind as u64;
     bytes.truncate(behind);
-    // Within a line, unless what came before it has been read.
+    // The start is within a line, unless everything before it has been read.
     let skip = match first == from {
         true => 0,
         false => bytes.iter().position(|octet| *octet == b'\n').map_or(0, |at| at + 1),
@@ -176,7 +177,7 @@ mod tests {
         assert!(found.len() as u64 <= LOOK_BYTES_MAX && text.ends_with(&found));
         assert!(found.lines().all(|line| line.len() == 7));
         assert_eq!(read_on(&path, &mut place).unwrap(), "");
-        // Another file of that name.
+        // Another file with the same name.
         std::fs::write(&path, "new\n").unwrap();
         assert_eq!(read_on(&path, &mut place).unwrap(), "new\n");
         std::fs::remove_file(&path).unwrap();

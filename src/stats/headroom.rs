@@ -1,39 +1,39 @@
-//! What the sink had left while a run went on.
+//! The capacity that the sink had left during a run.
 use serde::Serialize;
 
 use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, RunSummary};
 
-/// What limited a run, and what the sink had left, is not computed from fewer messages, or from
-/// fewer whole seconds.
+/// Minimum number of messages for a verdict and for headroom.
 pub(super) const MESSAGES_MIN: u64 = 1000;
 pub(super) const WHOLE_SECONDS_MIN: u64 = 5;
-/// Nor from a loop that was hardly busy: what a message costs at full load is another thing.
+/// Minimum busy share for headroom: the cost of a message on an almost idle loop does not predict
+/// the cost at full load.
 const BUSY_SHARE_MIN: f64 = 0.20;
 
-/// What the sink had left.
+/// The capacity that the sink had left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Headroom {
-    /// Busy share of the busiest event loop, median over the seconds of the run.
+    /// The median busy share of the busiest event loop over the seconds of the run.
     pub busy_share: f64,
-    /// Messages per second at which the busiest loop would have been busy all the time, by its
-    /// whole seconds; null where there is too little to tell.
+    /// Messages per second at which the busiest loop would have been busy all the time,
+    /// extrapolated from whole seconds; null if there are too few.
     pub messages_per_s: Option<f64>,
     /// Connections that found the accept queue full.
     pub accept_overflows: u64,
-    /// Longest accept queue.
+    /// The maximum length of the accept queue.
     pub accept_queue_max: u64,
-    /// Times a payload waited for room in the log.
+    /// How often a payload waited for room in the log.
     pub storage_waits: u64,
-    /// Our time for a message.
+    /// The sink's time per message.
     pub service_message_us: Percentiles,
 }
 
 impl Headroom {
-    /// Costs one pass over the seconds.
+    /// Computes the headroom in one pass over the seconds.
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
-        // A round counts in the second of its end: one that began before makes it longer.
+        // A round counts in the second of its end, so a share can exceed 1.
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         Headroom {
@@ -47,8 +47,8 @@ impl Headroom {
     }
 }
 
-/// Messages by the time of the busiest loop, over the same seconds: all with messages but the first
-/// and the last, which are rarely whole.
+/// Returns messages divided by the time of the busiest loop, over the same seconds: all with
+/// messages except the first and the last, which are usually partial.
 fn saturation_rate(history: &History) -> Option<f64> {
     let seconds: Vec<&Second> = history.busy_seconds().map(|(_, second)| second).collect();
     let [_, whole @ .., _] = &seconds[..] else { return None };
@@ -63,11 +63,12 @@ fn saturation_rate(history: &History) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// What is left by a run of this many seconds, each with these messages and this busy time.
+    /// Returns the headroom of a run of this many seconds, each with these messages and this busy
+    /// time.
     fn left(seconds: u64, messages: u64, busiest_us: u64) -> Option<f64> {
         let mut history = History::default();
         for second in 0..seconds {
-            // The first and the last are cut, and busy for less.
+            // The first and the last are partial and less busy.
             let is_cut = second == 0 || second == seconds - 1;
             let (messages, busiest_us) =
                 if is_cut { (messages / 10, busiest_us / 20) } else { (messages, busiest_us) };

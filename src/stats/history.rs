@@ -1,4 +1,4 @@
-//! Reading `stats/` back: of one folder or of many, merged without loss.
+//! Reads `stats/` back, from one folder or merged from many without loss.
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -15,32 +15,32 @@ use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
 
-/// How a line of counters begins.
+/// The beginning of a line of counters.
 pub(super) const LINE_BEGIN: &str = "{\"second\":";
-/// How a line of values begins.
+/// The beginning of a line of values.
 pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 
 /// Counters of one second.
 #[derive(Debug, Clone)]
 pub struct Second {
     counters: [u64; Counter::ALL.len()],
-    /// Replies by code and enhanced code as sent.
+    /// Replies by code and enhanced code, as sent.
     pub replies: BTreeMap<String, u64>,
-    /// Accepted messages in each tenth of it.
+    /// Accepted messages in each tenth of the second.
     pub tenths: [u64; TENTHS],
-    /// Time in loop rounds of the busiest worker, us.
+    /// Time in loop rounds of the busiest worker, in us.
     pub busiest_us: u64,
-    /// Connections that waited to be accepted when the second began.
+    /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
-    /// Connections open at its end.
+    /// Connections open at the end of the second.
     pub open_connections: u64,
-    /// Messages that were not indexed at its end.
+    /// Messages not indexed at the end of the second.
     pub index_lag_messages: u64,
-    /// Age of the oldest of them, s.
+    /// Age of the oldest of these messages, in seconds.
     pub index_lag_s: u64,
 }
 
-/// By hand: arrays of more than 32 have no `Default`.
+/// Written by hand, because arrays with more than 32 elements have no `Default`.
 impl Default for Second {
     fn default() -> Second {
         Second {
@@ -57,19 +57,19 @@ impl Default for Second {
 }
 
 impl Second {
-    /// A counter's value.
+    /// Returns the value of a counter.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
     }
 
-    /// Parses a line of `*.jsonl`; `None`: the line is not a second.
+    /// Parses a line of `*.jsonl`; `None` if the line is not a second.
     pub fn of_line(text: &str) -> Option<Second> {
         let mut second = Second::default();
         second.add(&serde_json::from_str(text).ok()?);
         Some(second)
     }
 
-    /// Adds what another worker recorded in the same second.
+    /// Adds the recordings of another worker for the same second.
     pub fn merge(&mut self, other: &Second) {
         for (mine, theirs) in self.counters.iter_mut().zip(other.counters) {
             *mine += theirs;
@@ -105,42 +105,42 @@ impl Second {
     }
 }
 
-/// What was recorded in a span of time.
+/// The recordings of a span of time.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Seconds by Unix time, s; those in which nothing happened are left out.
+    /// Seconds by Unix time in seconds; seconds in which nothing happened are absent.
     pub seconds: BTreeMap<u64, Second>,
     histograms: BTreeMap<Metric, Histogram<u64>>,
-    /// What could not be read, a sentence each with file and line.
+    /// Parts that could not be read, one sentence each with file and line.
     pub problems: Vec<String>,
 }
 
-/// The files of one start of sinkd and hour.
+/// The start of sinkd and the hour in the names of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Stem {
     start: u32,
-    /// Unix hours.
+    /// The hour, in Unix hours.
     pub hour: u64,
 }
 
-/// Paths by ending.
+/// Paths by extension.
 pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
-    /// Was it recorded by a sender, not by a sink? Both together are a sink's.
+    /// Returns whether a sender recorded it. If a sink did, too, returns false.
     pub fn is_of_sender(&self) -> bool {
         self.histograms.contains_key(&Metric::Connect) && self.total(Counter::Commands) == 0
     }
 
-    /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
+    /// Reads the statistics of a data folder in `span` (Unix s), and adds them.
     ///
-    /// Costs about 10 us a second and metric where hours are not wholly inside the span, else 0.2
-    /// ms an hour. Errors: the folder cannot be read; no statistics are not an error.
+    /// Costs about 10 us per second and metric for hours that are partly in the span, and 0.2 ms
+    /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
         self.read_files(data, span, true)
     }
 
-    /// Reads the counters alone: 2 us a second.
+    /// Reads only the counters: 2 us per second.
     pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
         self.read_files(data, span, false)
     }
@@ -185,8 +185,8 @@ impl History {
         }
     }
 
-    /// Whether the file of a whole hour is cut short, which is then told: it gets its name when all
-    /// of it is written, so no crash cuts it. The hour's log by the second has the same values.
+    /// Returns whether the roll-up of an hour is cut off, and reports it. It gets its name when it
+    /// is complete, so no crash cuts it off. The hour's log by the second has the same values.
     fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
         let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
         if is_cut {
@@ -207,9 +207,9 @@ impl History {
         read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
-    /// Adds a second that is not here yet, and what was recorded in it: for callers that read on as
-    /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
-    /// left out. Costs about 5 us a metric.
+    /// Adds a second that is not present yet, and its values, for callers that follow the files
+    /// with [`Follower`](super::Follower). Values above a metric's maximum, from a newer sinkd, are
+    /// ignored. Costs about 5 us per metric.
     pub fn add_second<'a>(
         &mut self,
         second: u64,
@@ -223,18 +223,18 @@ impl History {
         }
     }
 
-    /// What was recorded of a metric; `None`: nothing.
+    /// Returns the values of a metric; `None` if there are none.
     pub fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
         self.histograms.get(&metric)
     }
 
-    /// The seconds with accepted messages, by Unix time, s.
+    /// Returns the seconds with accepted messages, by Unix time in seconds.
     pub fn busy_seconds(&self) -> impl Iterator<Item = (u64, &Second)> {
         let busy = self.seconds.iter().filter(|(_, s)| s.counter(Counter::Messages) > 0);
         busy.map(|(second, counts)| (*second, counts))
     }
 
-    /// A counter's sum.
+    /// Returns the sum of a counter.
     pub fn total(&self, counter: Counter) -> u64 {
         self.seconds.values().map(|second| second.counter(counter)).sum()
     }
@@ -245,7 +245,7 @@ impl History {
         counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()
     }
 
-    /// Replies by code and enhanced code.
+    /// Returns the replies by code and enhanced code.
     pub fn replies(&self) -> BTreeMap<&str, u64> {
         let mut replies = BTreeMap::new();
         for (name, n) in self.seconds.values().flat_map(|second| &second.replies) {
@@ -255,13 +255,12 @@ impl History {
     }
 }
 
-/// Reads what was recorded of `metrics` second by second in `span` (Unix s): `visit` gets metric,
-/// second and histogram, in the order of the files; a second may come more than once. Gives what
-/// could not be read, a sentence each.
+/// Reads the values of `metrics` for each second in `span` (Unix s). `visit` gets metric, second
+/// and histogram, in the order of the files; a second may be repeated. Returns what could not be
+/// read, one sentence each.
 ///
-/// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric;
-/// those not asked for cost next to nothing. Errors: the folder cannot be read; no statistics are
-/// not an error.
+/// Meant for percentiles over time. Costs about 10 us per second and metric; other metrics cost
+/// almost nothing. Errors: the folder cannot be read. Missing statistics are not an error.
 pub fn each_interval(
     data: &Path,
     span: Range<u64>,
@@ -285,8 +284,8 @@ pub fn each_interval(
     Ok(problems)
 }
 
-/// `take` gets metric, second and histogram of each line of these metrics, and says whether it
-/// could take it.
+/// Passes metric, second and histogram of each line of these metrics to `take`, which returns
+/// whether it could use them.
 fn read_intervals(
     path: &Path,
     metrics: &[Metric],
@@ -311,8 +310,8 @@ fn read_intervals(
     Ok(())
 }
 
-/// Returns whether the line's metric is not one of these, from its beginning, without decoding the
-/// rest.
+/// Returns whether the line is about none of these metrics. Looks only at its beginning, without
+/// decoding the rest.
 fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))
@@ -344,7 +343,8 @@ fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// The file's text without a last line that was cut (by a crash, or as it is being written).
+/// Returns the text of the file without a last line that is incomplete (after a crash, or while it
+/// is being written).
 fn whole_lines(path: &Path) -> io::Result<String> {
     let mut bytes = std::fs::read(path)?;
     let end = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
@@ -352,11 +352,10 @@ fn whole_lines(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A metric's values of one second.
+/// The values of a metric in one second.
 pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
-/// Metric, second and histogram of a line of an interval log; `None`: a comment, or a metric of a
-/// newer version.
+/// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.
 pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The hub thread: merges what the workers hand over, second by second, and writes it down.
+//! The hub thread: merges what the workers hand over each second, and writes it.
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::recorded_names::RecordedNames;
 use super::recorder::Recorder;
 use super::sample::Sample;
 
-/// Intervals of each worker: one it records into, one for messages whose commit took until now, one
-/// to take next, one being merged.
+/// Intervals per worker: one to record into, one for messages whose commit took longer, one to use
+/// next, one being merged.
 const INTERVALS_PER_WORKER: usize = 4;
-/// A second is written down this long after its end, when all workers have had the time to hand
-/// over their part.
+/// A second is written this long after its end, so that all workers have had time to hand over
+/// their parts.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What the server lets the hub ask and tells it, on the hub's thread.
+/// Provides samples to the hub and receives its reports, on the hub's thread.
 pub trait Observer: Send {
-    /// Looks at what no worker records; called about once a second. `now`: Unix time, s.
+    /// Samples what no worker records; called about once a second. `now` is Unix time in seconds.
     fn look(&mut self, now: u64) -> Sample;
 
     /// Reports the number of messages accepted in a second. The hub calls this for each second with
@@ -32,15 +32,15 @@ pub trait Observer: Send {
     fn messages(&mut self, _second: u64, _messages: u64) {}
 }
 
-/// No observer: for tests.
+/// No observer; used in tests.
 impl Observer for () {
     fn look(&mut self, _: u64) -> Sample {
         Sample::default()
     }
 }
 
-/// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
-/// come twice nor wait for an hour when the clock is set.
+/// Unix time that runs evenly from its start, like the clock of the workers: when the system clock
+/// is set, no second is repeated or skipped.
 struct SteadyClock {
     base: Instant,
     unix_base: Duration,
@@ -57,7 +57,7 @@ impl SteadyClock {
     }
 }
 
-/// What a worker and the hub exchange.
+/// The channels between a worker and the hub.
 struct Channels {
     full: Receiver<Box<Interval>>,
     empty: Sender<Box<Interval>>,
@@ -73,9 +73,9 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the thread, which writes into `folder/stats`, and returns a recorder for each worker.
-    /// `retain`: how long an hour's files are kept.
+    /// `retain` is how long the files of an hour are kept.
     ///
-    /// Errors: what the file system says about the folder.
+    /// Errors: the folder cannot be written.
     pub fn start(
         folder: &Path,
         start_count: u32,
@@ -116,12 +116,12 @@ impl Hub {
         Ok((Hub { stop, thread: Some(thread), live }, recorders))
     }
 
-    /// The sums since the start.
+    /// Returns the sums since the start.
     pub fn live(&self) -> Arc<Live> {
         self.live.clone()
     }
 
-    /// After the workers have closed their recorders: writes down what is left.
+    /// Writes the rest, after the workers have closed their recorders.
     pub fn close(self) {
         drop(self);
     }
@@ -129,7 +129,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        // Full: the thread has a notice already.
+        // If the channel is full, the thread has a notice already.
         let _ = self.stop.try_send(());
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -137,28 +137,28 @@ impl Drop for Hub {
     }
 }
 
-/// What was seen at the end of a second.
+/// Sets the figures sampled at the end of a second.
 fn set_sample(merged: &mut Interval, sample: &Sample) {
     merged.open_connections = sample.open_connections;
     merged.index_lag_messages = sample.index_lag_messages;
     merged.index_lag_s = sample.index_lag_s;
 }
 
-/// The thread's state.
+/// The state of the thread.
 struct Merging {
     channels: Vec<Channels>,
     names: RecordedNames,
     writer: StatsWriter,
     live: Arc<Live>,
-    /// Seconds not yet written down.
+    /// Seconds that are not written yet.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
-    /// What was seen before.
+    /// The previous sample.
     seen: Sample,
     watch: SteadyClock,
-    /// The time of the last look, Unix s.
+    /// The time of the last sample, in Unix seconds.
     looked_at: u64,
-    /// The second that the last look was at the end of.
+    /// The second whose end the last sample belongs to.
     looked_after: u64,
 }
 
@@ -188,19 +188,19 @@ impl Merging {
                 merged.merge(&interval);
                 merged.append_sessions(&interval);
                 interval.clear();
-                // The worker has gone.
+                // The worker has ended.
                 drop(self.channels[worker].empty.try_send(interval));
             }
         }
     }
 
-    /// What is being merged of a second.
+    /// Returns the interval that a second is merged into.
     fn at(&mut self, second: u64) -> &mut Interval {
         let (names, sample) = (&self.names, (second == self.looked_after).then_some(self.seen));
         self.seconds.entry(second).or_insert_with(|| {
             let mut merged = Box::new(names.interval());
             merged.second = second;
-            // The look at its end was before the first worker handed over its part.
+            // The sample for its end was taken before the first worker handed over its part.
             if let Some(sample) = sample {
                 set_sample(&mut merged, &sample);
             }
@@ -208,7 +208,8 @@ impl Merging {
         })
     }
 
-    /// Looks once a second, and at the end: what was counted since belongs to the second before.
+    /// Samples once a second and at the end; counts since the last sample belong to the second
+    /// before.
     fn look(&mut self, now: u64, is_over: bool) {
         if now == self.looked_at && !is_over {
             return;
@@ -231,7 +232,8 @@ impl Merging {
         }
     }
 
-    /// Seconds before `past` are complete: a worker that was late for one writes another line.
+    /// Writes the seconds before `past`. If a worker is late for one of them, another line is
+    /// written.
     fn write_down(&mut self, past: u64) {
         while let Some(entry) = self.seconds.first_entry() {
             if *entry.key() >= past {

@@ -1,4 +1,4 @@
-//! What was recorded in one second: by one worker, or by all of them.
+//! The recordings of one second, by one worker or merged from all.
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
@@ -8,42 +8,43 @@ use super::listener_counts::ListenerCounts;
 use super::metric::{Counter, Metric};
 use super::sessions::{SessionKey, SessionSecond, SessionSeconds};
 
-/// Parts of a second in which messages are counted, so that stutter shows.
+/// Number of parts of a second in which messages are counted, so that stutter shows.
 pub const TENTHS: usize = 10;
 
 /// Histograms and counters of one second.
 #[derive(Debug, Clone)]
 pub struct Interval {
-    /// Unix time, s.
+    /// Unix time, in seconds.
     pub second: u64,
     counts: Counts,
     counters: [u64; Counter::ALL.len()],
-    /// Replies, by code and enhanced code as sent (`250 2.1.0`).
+    /// Counts of replies, by code and enhanced code as sent (`250 2.1.0`).
     replies: Vec<u64>,
-    /// By listener; empty where listeners are not told apart.
+    /// Counts by listener; empty if listeners are not told apart.
     listeners: Vec<ListenerCounts>,
     /// Accepted messages in each tenth of the second.
     pub tenths: [u32; TENTHS],
-    /// Time in loop rounds of the busiest worker, us.
+    /// Time in loop rounds of the busiest worker, in us.
     pub busiest_us: u64,
-    /// Connections that waited to be accepted when the second began.
+    /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
-    /// Connections open at its end.
+    /// Connections open at the end of the second.
     pub open_connections: u64,
-    /// Messages that were not indexed at its end.
+    /// Messages not indexed at the end of the second.
     pub index_lag_messages: u64,
-    /// Age of the oldest of them, s.
+    /// Age of the oldest of these messages, in seconds.
     pub index_lag_s: u64,
     sessions: SessionSeconds,
 }
 
 impl Interval {
-    /// An empty one, for replies of as many kinds. Costs about 30 KiB for each metric.
+    /// Returns an empty interval for this number of kinds of replies. Costs about 30 KiB per
+    /// metric.
     pub fn new(reply_kinds: usize) -> Interval {
         Interval::by_listener(reply_kinds, 0)
     }
 
-    /// An empty interval, for replies of as many kinds, and for this number of listeners.
+    /// Returns an empty interval for these numbers of kinds of replies and of listeners.
     pub fn by_listener(reply_kinds: usize, listeners: usize) -> Interval {
         Interval {
             second: 0,
@@ -61,7 +62,8 @@ impl Interval {
         }
     }
 
-    /// Records `n` values; beyond the metric's bound they are recorded as the bound, and counted.
+    /// Records `n` values. Values above the metric's maximum are recorded as the maximum, and
+    /// counted.
     #[inline]
     pub fn record_n(&mut self, metric: Metric, value: u64, n: u64) {
         if value > metric.max() {
@@ -91,15 +93,15 @@ impl Interval {
         self.tenths[tenth] += 1;
     }
 
-    /// What this session did in the second so far. `at`: where it was found last, in whichever
-    /// second.
+    /// Returns the entry of a session in this second. `at` is the place where it was last found, in
+    /// whichever second.
     #[inline]
     pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
         self.sessions.find(at, id)
     }
 
-    /// Adds a session that did nothing in the second before. Returns its place; `None`: more
-    /// sessions did anything than are recorded one by one, which is counted.
+    /// Adds an entry for a session, and returns its place; `None` if too many sessions were active,
+    /// which is counted.
     #[inline]
     pub fn add_session(&mut self, key: SessionKey) -> Option<u32> {
         let place = self.sessions.add(key);
@@ -109,55 +111,55 @@ impl Interval {
         place
     }
 
-    /// The sessions that did anything.
+    /// Returns the entries of all active sessions.
     pub fn sessions(&self) -> &[SessionSecond] {
         self.sessions.as_slice()
     }
 
-    /// Adds the sessions of another one, which [`Interval::merge`] leaves out.
+    /// Adds the sessions of another interval, which [`Interval::merge`] leaves out.
     pub fn append_sessions(&mut self, other: &Interval) {
         self.sessions.append(&other.sessions);
     }
 
-    /// The histogram of a metric. Costs about 3 us, and 30 KiB.
+    /// Returns the histogram of a metric. Costs about 3 us and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         self.counts.histogram(metric)
     }
 
-    /// A counter's value.
+    /// Returns the value of a counter.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
     }
 
-    /// What happened at each listener.
+    /// Returns the counts of each listener.
     pub fn listeners(&self) -> &[ListenerCounts] {
         &self.listeners
     }
 
-    /// What happened at one listener, to be added to. `None`: listeners are not told apart. The
-    /// interval's counters have all that is counted here.
+    /// Returns the counts of one listener, to be added to; `None` if listeners are not told apart.
+    /// The interval's counters must include everything counted here.
     #[inline]
     pub fn listener_mut(&mut self, listener: usize) -> Option<&mut ListenerCounts> {
         self.listeners.get_mut(listener)
     }
 
-    /// Replies of each kind.
+    /// Returns the counts of each kind of reply.
     pub fn replies(&self) -> &[u64] {
         &self.replies
     }
 
-    /// The counts of replies, to be added to.
+    /// Returns the counts of replies, to be added to.
     pub fn replies_mut(&mut self) -> &mut [u64] {
         &mut self.replies
     }
 
-    /// Did nothing happen?
+    /// Returns whether nothing happened.
     pub fn is_empty(&self) -> bool {
         self.counters.iter().all(|n| *n == 0) && self.replies.iter().all(|n| *n == 0)
     }
 
-    /// Adds what another one holds, but for its sessions; loses nothing, as all have the same
-    /// bounds.
+    /// Adds another interval, except its sessions. Nothing is lost, because all have the same
+    /// maximum values.
     pub fn merge(&mut self, other: &Interval) {
         self.counts.merge(&other.counts);
         for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {
@@ -170,7 +172,8 @@ impl Interval {
             mine.add(theirs);
         }
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
-            // Sums over days don't fit; no reader uses the tenths of more than a second.
+            // Saturates, because sums over days do not fit; readers use tenths only within a
+            // second.
             *mine = mine.saturating_add(*theirs);
         }
         self.busiest_us = self.busiest_us.max(other.busiest_us);
@@ -180,7 +183,7 @@ impl Interval {
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
-    /// Clears the interval. Costs a `memset` of its 800 KiB.
+    /// Clears the interval. Costs a `memset` of 800 KiB.
     pub fn clear(&mut self) {
         self.counts.clear();
         self.counters.fill(0);
@@ -195,7 +198,7 @@ impl Interval {
         self.sessions.clear();
     }
 
-    /// Counters by name, those that are 0 left out.
+    /// Returns the counters by name, without those that are 0.
     pub fn named_counters(&self) -> BTreeMap<&'static str, u64> {
         let all = Counter::ALL.iter().map(|c| (c.tag(), self.counter(*c)));
         all.filter(|(_, n)| *n > 0).collect()

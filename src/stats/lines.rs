@@ -1,21 +1,21 @@
-//! A file of whole lines that is only appended to. A disk that is full, or a kill, cuts a line
-//! anywhere: a cut line must not make the next line unreadable.
+//! A file of whole lines that is only appended to. A full disk or a kill may cut off a line
+//! anywhere, which must not make the next line unreadable.
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The file, and how far its whole lines go.
+/// The file, and the length of its whole lines.
 #[derive(Debug)]
 pub(super) struct LineFile {
     file: File,
     whole_bytes: u64,
-    /// The file goes further: part of a line could not be taken back.
+    /// Whether the file is longer, because part of a line could not be removed.
     is_torn: bool,
 }
 
 impl LineFile {
-    /// Opens the file `path`, and creates it if it does not exist. If its last line was cut, the
-    /// next addition ends that line first.
+    /// Opens the file `path`, or creates it. If its last line was cut off, the next append ends
+    /// that line first.
     pub(super) fn open(path: &Path) -> io::Result<LineFile> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;
@@ -31,7 +31,7 @@ impl LineFile {
         self.whole_bytes == 0
     }
 
-    /// Octets up to the end of the last line: see [`LineFile::take_back`].
+    /// Returns the length up to the end of the last line, for [`LineFile::take_back`].
     pub(super) fn place(&self) -> u64 {
         self.whole_bytes
     }
@@ -54,7 +54,8 @@ impl LineFile {
                 Ok(())
             }
             Err(error) => {
-                // Of one that was torn before, what was whole is not known any more: it stays.
+                // If the file was torn before, its whole length is no longer known, so nothing is
+                // removed.
                 if !self.is_torn {
                     self.take_back(self.whole_bytes);
                 }
@@ -63,8 +64,7 @@ impl LineFile {
         }
     }
 
-    /// Cuts off what was appended after `place`. Where that can't be done, the next append begins
-    /// a line.
+    /// Removes everything appended after `place`. If that fails, the next append starts a new line.
     pub(super) fn take_back(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,
@@ -73,16 +73,17 @@ impl LineFile {
     }
 }
 
-/// Returns the lines of `text`, each with its number from 0. Separates a line that was cut from the
-/// line written after it: every line begins with `begin`, and has more than that.
+/// Returns the lines of `text`, each with its number from 0. Separates a line that was cut off from
+/// the line written after it: every line starts with `begin`, and is longer.
 ///
-/// Each piece of a line has the number of the line.
+/// Each piece of a line has the number of that line.
 pub(super) fn unglued<'a>(
     text: &'a str,
     begin: &'static str,
 ) -> impl Iterator<Item = (usize, &'a str)> {
     text.lines().enumerate().flat_map(move |(number, line)| {
-        // A line may end as another begins: base64 ends with up to two `=`, and nothing follows.
+        // A line may end with the beginning of another: base64 ends with up to two `=`, and nothing
+        // follows.
         let is_end = |rest: &str| rest.bytes().all(|octet| octet == b'=');
         let is_begin = |at: &usize| *at > 0 && !is_end(&line[at + begin.len()..]);
         let at = memchr::memmem::rfind_iter(line.as_bytes(), begin.as_bytes()).find(is_begin);
@@ -95,7 +96,7 @@ pub(super) fn unglued<'a>(
 mod tests {
     use super::*;
 
-    /// As a disk that is full: half of it is written.
+    /// Behaves like a full disk: writes half of the text.
     fn half(file: &mut File, text: &[u8]) -> io::Result<()> {
         file.write_all(&text[..text.len() / 2])?;
         Err(io::ErrorKind::StorageFull.into())
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(text(), "one\n");
         lines.append(b"two\n").unwrap();
         assert_eq!(text(), "one\ntwo\n");
-        // Killed in the middle of a line; the next start continues after it.
+        // Killed in the middle of a line; the next start appends after it.
         std::fs::write(&path, "one\ntw").unwrap();
         let mut lines = LineFile::open(&path).unwrap();
         lines.append_by(b"lost\n", half).unwrap_err();
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(of("Tag=a,1,xTag=b,2\n"), ["Tag=a,1,x", "Tag=b,2"]);
         assert_eq!(of("TaTag=b,2\nTag=a,1,Tag=\n"), ["Ta", "Tag=b,2", "Tag=a,1,Tag="]);
         assert_eq!(of("#x\n"), ["#x"]);
-        // One histogram in 50,000 ends like this in base64: an earlier version reported damage.
+        // One histogram in 50,000 ends like this in base64; an earlier version reported damage.
         assert_eq!(of("Tag=a,1,xTag==\n"), ["Tag=a,1,xTag=="]);
         assert_eq!(of("Tag=a,1,xTag=b,2,yTag==\n"), ["Tag=a,1,x", "Tag=b,2,yTag=="]);
     }

@@ -1,6 +1,7 @@
-//! What happened at one listener: for `/metrics` alone, so it is summed up and never written down.
+//! Counts of one listener, only for `/metrics`: they are summed up, but never written.
 
-/// What happened at one listener. [`Counter`](super::Counter) has the same of all together.
+/// Counts of one listener. [`Counter`](super::Counter) has the same counts for all listeners
+/// together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ListenerCounts {
     /// Connections accepted.
@@ -21,7 +22,7 @@ impl ListenerCounts {
         self.bytes += bytes;
     }
 
-    /// Adds what happened at another time.
+    /// Adds the counts of another interval.
     pub fn add(&mut self, other: &ListenerCounts) {
         self.connections += other.connections;
         self.denied += other.denied;

@@ -1,4 +1,4 @@
-//! Sums since the start, for requests while sinkd runs.
+//! Sums since the start, for HTTP requests while sinkd runs.
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,14 +6,14 @@ use super::interval::Interval;
 use super::recorded_names::RecordedNames;
 use super::sample::Sample;
 
-/// What was recorded since the start, as of the last whole second. The hub adds to it; workers
+/// Everything recorded since the start, up to the last whole second. The hub updates it; workers
 /// never touch it.
 #[derive(Debug)]
 pub struct Live {
-    /// Locked for a copy of the pointer, or for a merge: a reader never makes the hub wait.
+    /// Locked only to copy the pointer or to merge a second, so a reader never makes the hub wait.
     total: Mutex<Arc<Interval>>,
     names: RecordedNames,
-    /// Messages not indexed at the last look.
+    /// Messages not indexed at the last sample.
     index_lag_messages: AtomicU64,
     index_lag_s: AtomicU64,
     events_busy: AtomicU64,
@@ -47,35 +47,35 @@ impl Live {
         self.clock_ahead_ms.store(sample.clock_ahead_ms, Ordering::Relaxed);
     }
 
-    /// Messages that are not indexed, and the age of the oldest in seconds, at the last look: a
-    /// second ago at most.
+    /// Returns the number of messages not indexed, and the age of the oldest in seconds, at the
+    /// last sample: at most a second ago.
     pub fn index_lag(&self) -> (u64, u64) {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         (load(&self.index_lag_messages), load(&self.index_lag_s))
     }
 
-    /// How often the lock of `events.jsonl` was found taken, since the start; as of the last look.
+    /// Returns how often the lock of `events.jsonl` was busy, since the start, at the last sample.
     pub fn events_busy(&self) -> u64 {
         self.events_busy.load(Ordering::Relaxed)
     }
 
-    /// How far the system clock is ahead of sinkd's, ms; as of the last look.
+    /// Returns how far the system clock is ahead of sinkd's, in ms, at the last sample.
     pub fn clock_ahead_ms(&self) -> i64 {
         self.clock_ahead_ms.load(Ordering::Relaxed)
     }
 
-    /// The sums now; they don't change while they are looked at. `second` is the last one that is
-    /// in them, 0 before the first.
+    /// Returns the current sums, as an immutable snapshot. Its `second` is the last one included, 0
+    /// before the first.
     pub fn total(&self) -> Arc<Interval> {
         self.total.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Code and enhanced code (`250 2.1.0`) of each kind of replies; some kinds share a code.
+    /// Returns code and enhanced code (`250 2.1.0`) of each kind of reply; some kinds share a code.
     pub fn reply_names(&self) -> &[String] {
         &self.names.replies
     }
 
-    /// What each listener is called.
+    /// Returns the names of the listeners.
     pub fn listener_names(&self) -> &[String] {
         &self.names.listeners
     }

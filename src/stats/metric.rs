@@ -1,7 +1,7 @@
-//! What is recorded: one table of histograms and one of counters, with units and bounds.
+//! The tables of histograms and of counters, with units and maximum values.
 use hdrhistogram::Histogram;
 
-/// Significant digits of every histogram: values are true within 1 %.
+/// Significant digits of every histogram: values are accurate within 1%.
 pub(super) const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
@@ -17,20 +17,20 @@ macro_rules! table {
             /// The whole table.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
-            /// The name in files and on the command line; it ends in the unit.
+            /// Returns the name in files and on the command line; it ends in the unit.
             pub fn tag(self) -> &'static str {
                 match self { $($name::$variant => $tag),* }
             }
 
-            /// A sentence for a person.
+            /// Returns the description.
             pub fn help(self) -> &'static str {
                 match self { $($name::$variant => $help),* }
             }
 
-            /// The values of `max`, in the order of the table.
+            /// The maximum values, in the order of the table.
             pub(super) const MAX: &[u64] = &[$($max),*];
 
-            /// Returns the bound: a larger value is recorded as this one. 0 for counters.
+            /// Returns the maximum; larger values are recorded as this one. 0 for counters.
             #[inline]
             pub const fn max(self) -> u64 {
                 $name::MAX[self as usize]
@@ -45,7 +45,7 @@ macro_rules! table {
 }
 
 table! {
-    /// A histogram.
+    /// A histogram of values.
     Metric:
     Transaction = "transaction_us", DAY_US,
         "MAIL accepted to the final reply, of accepted messages. A sender's: from when it was due.";
@@ -241,23 +241,23 @@ table! {
 }
 
 impl Counter {
-    /// Commands that were accepted although they broke a rule, a counter for each kind of rule.
+    /// Commands that were accepted although they broke a rule, one counter per kind of deviation.
     pub const TOLERATED: &[Counter] =
         Counter::ALL.split_at(Counter::ToleratedUnderscore as usize).1;
 
-    /// Failures of TLS, a counter for each kind.
+    /// TLS failures, one counter per kind.
     pub const TLS_FAILED: &[Counter] = Counter::ALL
         .split_at(Counter::ToleratedUnderscore as usize)
         .0
         .split_at(Counter::TlsFailedUnknownCa as usize)
         .1;
 
-    /// The kind of a failure of TLS (`unknown_ca`); `None`: another counter.
+    /// Returns the kind of a TLS failure (`unknown_ca`); `None` for other counters.
     pub fn tls_failure(self) -> Option<&'static str> {
         self.tag().strip_prefix("tls_failed_")
     }
 
-    /// The kind of rule, as people read it (`no-brackets`); `None`: another counter.
+    /// Returns the kind of deviation (`no-brackets`); `None` for other counters.
     pub fn deviation(self) -> Option<String> {
         Some(self.tag().strip_prefix("tolerated_")?.replace('_', "-"))
     }
@@ -278,7 +278,7 @@ impl Metric {
         Metric::ThinkClose,
     ];
 
-    /// What a sender waited for, in the order of a session.
+    /// The replies that a sender waits for, in the order of a session.
     pub const REPLY: [Metric; 9] = [
         Metric::Connect,
         Metric::Handshake,
@@ -291,12 +291,12 @@ impl Metric {
         Metric::ReplyPayload,
     ];
 
-    /// An empty histogram for it. Costs about 30 KiB.
+    /// Returns an empty histogram for the metric. Costs about 30 KiB.
     pub fn histogram(self) -> Histogram<u64> {
         Histogram::new_with_max(self.max(), DIGITS).expect("the bounds of the table are valid")
     }
 
-    /// Microseconds, bytes, bytes per second, or a number?
+    /// Returns the unit: microseconds, bytes, bytes per second, or a number.
     pub fn unit(self) -> &'static str {
         let tag = self.tag();
         match tag {

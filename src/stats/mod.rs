@@ -1,4 +1,4 @@
-//! What a run was like: recorded per worker without locks, merged each second, kept as standard
+//! Statistics of a run: recorded per worker without locks, merged each second, stored as standard
 //! HdrHistogram interval logs and lines of counters, and read back from the folder alone.
 //!
 //! ```text
@@ -8,9 +8,9 @@
 //!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
-//! This room owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates
-//! nothing and never waits; a value beyond a metric's bound is recorded as the bound and counted;
-//! what is merged loses nothing; an interval in which nothing happened leaves no line.
+//! This room owns the folder `stats/` (docs/stats-format.md). Invariants: recording never allocates
+//! or waits; a value above a metric's maximum is recorded as the maximum and counted; merging loses
+//! nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod budget;

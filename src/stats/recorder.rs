@@ -1,4 +1,5 @@
-//! A worker's side: records into its own interval, and hands it over when its second is past.
+//! The worker's side of statistics: records into an interval, and hands it over when its second is
+//! over.
 use crossbeam_channel::{Receiver, Sender};
 
 use super::interval::{Interval, TENTHS};
@@ -8,31 +9,31 @@ use super::sessions::{SessionKey, SessionSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What nearly always has one value is counted aside, and recorded once a second.
+/// Counts of values that are almost always the same; they are recorded once a second.
 #[derive(Debug, Default)]
 struct Often {
-    /// Reads that brought one command.
+    /// Reads with exactly one command.
     lone_commands: u64,
-    /// Payloads that came within a round.
+    /// Payloads that arrived within one round.
     whole_transfers: u64,
-    /// Messages with one recipient.
+    /// Messages with exactly one recipient.
     lone_recipients: u64,
 }
 
-/// One for each worker. No call locks, waits or allocates.
+/// Records for one worker. No call locks, waits or allocates.
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Interval>,
-    /// A second that is past, with messages whose slots have its time and whose commit took until
-    /// now. Handed over with the current one.
+    /// A past second: messages whose slots have its time, but whose commit took until now. Handed
+    /// over with the current one.
     late: Option<Box<Interval>>,
-    /// Something was recorded in it.
+    /// Whether anything was recorded in the current interval.
     is_used: bool,
     often: Often,
-    /// When the round began, Unix ns.
+    /// When the round began, in Unix ns.
     round_ns: u64,
     tenth: usize,
-    /// Empty ones come back from the hub.
+    /// Empty intervals returned by the hub.
     empty: Receiver<Box<Interval>>,
     full: Sender<Box<Interval>>,
 }
@@ -61,8 +62,8 @@ impl Recorder {
         unix_ns / SECOND_NS != self.current.second
     }
 
-    /// Begins a loop round at this Unix time: what was recorded in a second that is past goes to
-    /// the hub.
+    /// Begins a loop round at this Unix time. If a second is over, its recordings are handed to the
+    /// hub.
     #[inline]
     pub fn begin_round(&mut self, unix_ns: u64) {
         let second = unix_ns / SECOND_NS;
@@ -73,12 +74,12 @@ impl Recorder {
         }
     }
 
-    /// Connections that wait to be accepted.
+    /// Records the number of connections waiting to be accepted.
     pub fn accept_queue(&mut self, length: u64) {
         self.current.accept_queue = self.current.accept_queue.max(length);
     }
 
-    /// Whether the second can be handed over when it is past; otherwise the hub is behind.
+    /// Returns whether a past second can be handed over; otherwise the hub is behind.
     pub fn can_hand_over(&self) -> bool {
         !self.is_used || !self.empty.is_empty()
     }
@@ -86,14 +87,16 @@ impl Recorder {
     #[cold]
     fn next_second(&mut self, second: u64) {
         if self.is_used {
-            // None: the hub is behind. The interval then grows beyond its second; nothing is lost.
+            // Without an empty interval the hub is behind. The interval then covers more than a
+            // second, and nothing is lost.
             let Ok(empty) = self.empty.try_recv() else {
                 return;
             };
             self.settle();
             let full = std::mem::replace(&mut self.current, empty);
             self.is_used = false;
-            // There are as many places as intervals; an error means that the hub has ended.
+            // The channel has as many places as there are intervals, so an error means that the hub
+            // has ended.
             drop(self.full.try_send(full));
             self.hand_over_late();
         }
@@ -106,17 +109,17 @@ impl Recorder {
         }
     }
 
-    /// When the second ends that is being recorded, Unix ns.
+    /// Returns when the current second ends, in Unix ns.
     pub fn second_end_ns(&self) -> u64 {
         (self.current.second + 1) * SECOND_NS
     }
 
-    /// What a counter has in this second.
+    /// Returns the value of a counter in this second.
     pub fn recorded(&self, counter: Counter) -> u64 {
         self.current.counter(counter)
     }
 
-    /// Records what was counted aside.
+    /// Records the counts of frequent values.
     fn settle(&mut self) {
         let Often { lone_commands, whole_transfers, lone_recipients } =
             std::mem::take(&mut self.often);
@@ -155,7 +158,7 @@ impl Recorder {
         }
     }
 
-    /// Records that a read brought `n` commands.
+    /// Records that a read contained `n` commands.
     #[inline]
     pub fn commands(&mut self, n: u64) {
         match n {
@@ -164,7 +167,7 @@ impl Recorder {
         }
     }
 
-    /// Records a payload: its octets, and the time from the first to the last.
+    /// Records a payload: its size, and the time from its first octet to its last.
     #[inline]
     pub fn transfer(&mut self, us: u64, bytes: u64) {
         if us == 0 {
@@ -176,7 +179,7 @@ impl Recorder {
         self.record(Metric::TransferRate, u64::try_from(rate).unwrap_or(u64::MAX));
     }
 
-    /// A message was accepted in this round.
+    /// Records a message accepted in this round.
     #[inline]
     pub fn message(&mut self, bytes: u64, recipients: u64) {
         self.is_used = true;
@@ -188,8 +191,8 @@ impl Recorder {
         }
     }
 
-    /// A message was accepted in this round, whose slot has this Unix time: its second counts it,
-    /// so that log and statistics agree.
+    /// Records a message accepted in this round, in the second of its slot's time, so that log and
+    /// statistics agree.
     #[cold]
     pub fn message_at(&mut self, unix_ns: u64, bytes: u64, recipients: u64) {
         self.is_used = true;
@@ -199,28 +202,28 @@ impl Recorder {
         interval.record_n(Metric::Recipients, recipients, 1);
     }
 
-    /// What happened at this listener in the second under way. `None`: listeners are not told
-    /// apart. What is counted there is counted of all together, too.
+    /// Returns the counts of a listener in the current second; `None` if listeners are not told
+    /// apart. Everything counted there must also be counted in the counters.
     #[inline]
     pub fn listener(&mut self, listener: usize) -> Option<&mut ListenerCounts> {
         self.current.listener_mut(listener)
     }
 
-    /// What happened at this listener in the second of this Unix time, as [`Recorder::message_at`]
-    /// has it.
+    /// Returns the counts of a listener in the second of this Unix time, as in
+    /// [`Recorder::message_at`].
     #[cold]
     pub fn listener_at(&mut self, unix_ns: u64, listener: usize) -> Option<&mut ListenerCounts> {
         self.interval_of(unix_ns / SECOND_NS).listener_mut(listener)
     }
 
-    /// What this session did in the second under way, so far. `at`: the place it had last. `None`:
-    /// nothing, so it must be added.
+    /// Returns the entry of a session in the current second; `None` if there is none, so it must be
+    /// added. `at` is its last place.
     #[inline]
     pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
         self.current.find_session(at, id)
     }
 
-    /// A session begins in this round. Returns its place. Costs 48 bytes.
+    /// Records the beginning of a session in this round, and returns its place. Costs 48 bytes.
     #[inline]
     pub fn begin_session(&mut self, key: SessionKey) -> Option<u32> {
         self.is_used = true;
@@ -232,8 +235,8 @@ impl Recorder {
         Some(at)
     }
 
-    /// A session has another client from now on, which `key` names. What it did in the second under
-    /// way counts for that client.
+    /// Changes the client of a session to the one in `key`. Everything it did in the current second
+    /// counts for that client.
     #[cold]
     pub fn rename_session(&mut self, at: &mut u32, key: SessionKey) {
         self.is_used = true;
@@ -245,8 +248,8 @@ impl Recorder {
         }
     }
 
-    /// Adds a session that did nothing in the second before; sets its place. `None`: too many
-    /// sessions do anything. Costs 48 bytes.
+    /// Adds an entry for a session, and sets its place; `None` if too many sessions are active.
+    /// Costs 48 bytes.
     #[cold]
     pub fn add_session(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
         self.is_used = true;
@@ -254,7 +257,7 @@ impl Recorder {
         self.current.find_session(*at, key.id)
     }
 
-    /// Adds what this session did in the second of this Unix time, which is not the one under way.
+    /// Adds an entry for a session in the second of this Unix time, which is not the current one.
     #[cold]
     pub fn add_session_at(&mut self, unix_ns: u64, key: SessionKey) -> Option<&mut SessionSecond> {
         self.is_used = true;
@@ -263,14 +266,14 @@ impl Recorder {
         interval.find_session(at, key.id)
     }
 
-    /// When the round began, us from the beginning of the second under way. More than a second
-    /// where the hub is behind.
+    /// Returns when the round began, in us from the beginning of the current second; more than a
+    /// second if the hub is behind.
     pub fn round_us(&self) -> u64 {
         self.round_ns.saturating_sub(self.current.second * SECOND_NS) / 1000
     }
 
-    /// The interval of this second. Without an empty one, the hub is behind, and the current one
-    /// takes it in as it takes in all else.
+    /// Returns the interval of this second. If there is no empty one, the hub is behind, and the
+    /// current interval is used.
     fn interval_of(&mut self, second: u64) -> &mut Interval {
         if second == self.current.second {
             return &mut self.current;
@@ -286,7 +289,7 @@ impl Recorder {
         late
     }
 
-    /// Takes over counts of replies, which become 0.
+    /// Takes counts of replies, and sets them to 0.
     #[inline]
     pub fn take_replies(&mut self, counts: &mut [u32]) {
         for (mine, theirs) in self.current.replies_mut().iter_mut().zip(counts) {
@@ -295,7 +298,7 @@ impl Recorder {
         }
     }
 
-    /// The worker has stopped: hands over what is left. May wait for the hub.
+    /// Hands over the rest after the worker has stopped. May wait for the hub.
     pub fn close(mut self) {
         self.settle();
         self.hand_over_late();

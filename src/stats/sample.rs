@@ -1,20 +1,20 @@
-//! What no worker records: looked at once a second.
+//! Figures that no worker records, sampled once a second.
 
-/// What no worker records.
+/// Figures that no worker records.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
-    /// Connections open now.
+    /// Open connections.
     pub open_connections: u64,
-    /// Flushes asked for, since the start.
+    /// Flushes requested since the start.
     pub flushes: u64,
-    /// Connections that found an accept queue full, since any time.
+    /// Connections that found an accept queue full, counted from any time.
     pub accept_overflows: u64,
     /// Messages that are not indexed yet.
     pub index_lag_messages: u64,
-    /// Age of the oldest of them, s.
+    /// Age of the oldest of these messages, in seconds.
     pub index_lag_s: u64,
-    /// How often the lock of `events.jsonl` was found taken, since the start.
+    /// How often the lock of `events.jsonl` was busy, since the start.
     pub events_busy: u64,
-    /// System clock minus sinkd's, ms.
+    /// The system clock minus sinkd's clock, in ms.
     pub clock_ahead_ms: i64,
 }

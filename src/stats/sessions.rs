@@ -1,5 +1,4 @@
-//! Connections one by one: what each of them did in each second, and which limits their clients
-//! kept.
+//! Individual connections: what each did in each second, and the limits that their clients kept to.
 //!
 //! ```text
 //! Recorder ─▶ SessionSeconds (of an interval) ─▶ batch ─▶ stats/*.sessions ─▶ reading ─▶ Limits

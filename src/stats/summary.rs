@@ -1,4 +1,4 @@
-//! A run in a few numbers.
+//! Summarizes a run in a few numbers.
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -8,20 +8,21 @@ use super::metric::{Counter, Metric};
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct MessageRate {
-    /// Messages by time from the first to the last tenth of a second with messages.
+    /// The number of messages divided by the time from the first to the last tenth of a second with
+    /// messages.
     pub mean: f64,
-    /// Median over the seconds of [`RunSummary::throughput`]; without any, the mean.
+    /// The median over the seconds of [`RunSummary::throughput`]; without any, the mean.
     pub median: f64,
-    /// The most in one second of the clock, a cut one included; where the mean is higher, the mean.
+    /// The maximum in one second of the clock, even a partial one; or the mean, if that is higher.
     pub max: f64,
 }
 
 /// Percentiles of a histogram, in its unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// Values recorded.
+    /// The number of values.
     pub count: u64,
-    /// Their mean.
+    /// The mean.
     pub mean: f64,
     #[allow(missing_docs)]
     pub p50: u64,
@@ -37,20 +38,20 @@ pub struct Percentiles {
     pub max: u64,
 }
 
-/// Sums over a run.
+/// Totals of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RunTotals {
-    /// Accepted.
+    /// Accepted messages.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
     /// Their octets.
     pub bytes: u64,
-    /// Accepted.
+    /// Accepted connections.
     pub connections: u64,
     /// Connections greeted with 421; not among the connections above.
     pub turned_away: u64,
-    /// Ended with 421 by the sink.
+    /// Connections that the sink ended with 421.
     pub dismissed: u64,
     /// Messages refused at the end of data.
     pub refused: u64,
@@ -58,46 +59,48 @@ pub struct RunTotals {
     pub denied: u64,
     /// Connections whose client a PROXY header named.
     pub proxied: u64,
-    /// Connections of a proxy for itself; those without mail are not among the connections above.
+    /// Connections that a proxy made for itself; those without mail are not among the connections
+    /// above.
     pub health_checks: u64,
-    /// Connections closed in silence: no PROXY header, a bad one, or a network not trusted.
+    /// Connections closed without a reply: the PROXY header was missing or invalid, or the network
+    /// not trusted.
     pub proxy_refused: u64,
-    /// PROXY headers that came to a listener that expects none.
+    /// PROXY headers that arrived at a listener that expects none.
     pub proxy_unexpected: u64,
-    /// XCLIENT commands whose client was greeted.
+    /// Accepted XCLIENT commands.
     pub xclient: u64,
-    /// XCLIENT commands that were refused.
+    /// Refused XCLIENT commands.
     pub xclient_refused: u64,
-    /// TLS handshakes that were completed.
+    /// Completed TLS handshakes.
     pub tls_handshakes: u64,
-    /// Of those, which continued an earlier session.
+    /// Those of them that resumed an earlier session.
     pub tls_resumed: u64,
-    /// Failures of TLS, in handshakes and after them.
+    /// TLS failures, in handshakes and later.
     pub tls_failed: u64,
 }
 
-/// Sessions that had not ended when the span did: no figure per session has them.
+/// Sessions still open at the end of the span; figures per session exclude them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct OpenSessions {
-    /// How many.
+    /// The number of sessions.
     pub sessions: u64,
-    /// Messages they have had so far; `None`: not known, as some began before the span, or some
-    /// ended unseen when sinkd was killed.
+    /// Their messages so far; `None` if unknown, because some began before the span, or some ended
+    /// unnoticed when sinkd was killed.
     pub messages: Option<u64>,
 }
 
 /// A run in a few numbers.
 #[derive(Debug, Clone)]
 pub struct RunSummary {
-    /// Sums.
+    /// The totals.
     pub totals: RunTotals,
-    /// Unix time of the first and the last tenth of a second with messages, in tenths.
+    /// The first and the last tenth of a second with messages, in tenths since the Unix epoch.
     pub span_tenths: Option<(u64, u64)>,
-    /// Messages per second.
+    /// The rate of messages.
     pub rate: MessageRate,
-    /// The busiest loop's share of time in rounds: median and maximum over the seconds.
+    /// The busy share of the busiest loop: median and maximum over the seconds.
     pub busy_share: (f64, f64),
-    /// Tenths with messages, and how many.
+    /// Tenths with messages, and their counts.
     busy: Vec<(u64, u64)>,
 }
 
@@ -124,7 +127,7 @@ impl Percentiles {
 }
 
 impl RunSummary {
-    /// Sums and rates.
+    /// Computes the summary.
     pub fn of(history: &History) -> RunSummary {
         let totals = RunTotals {
             messages: history.total(Counter::Messages),
@@ -151,17 +154,17 @@ impl RunSummary {
         RunSummary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
     }
 
-    /// Time from the first to the last message, s.
+    /// Returns the time from the first to the last message, in seconds.
     pub fn seconds(&self) -> f64 {
         self.span_tenths.map_or(0.0, |(first, last)| (last - first + 1) as f64 / 10.0)
     }
 
-    /// How many messages came in each window, as a histogram: what stutters shows here, and not in
-    /// a mean. Exact up to 262,143 messages in a window, within 0.001 % above.
+    /// Returns a histogram of the messages per window, which shows stutter that a mean hides. Exact
+    /// up to 262,143 messages per window, and within 0.001% above.
     ///
-    /// `Window::Second`: the seconds of the clock that lie in the span as a whole, and the first or
-    /// last one, which is cut, only where it has more messages than any of these. `Window::Tenth`:
-    /// all tenths of a second from the first to the last with messages.
+    /// `Window::Second` has the seconds of the clock that lie entirely in the span, and a partial
+    /// first or last one only if it has more messages than any of these. `Window::Tenth` has all
+    /// tenths of a second from the first to the last with messages.
     pub fn throughput(&self, window: MessageWindow) -> Histogram<u64> {
         let MessageWindows { count, busy } = match window {
             MessageWindow::Second => MessageWindows::seconds(&self.busy),
@@ -175,9 +178,9 @@ impl RunSummary {
         histogram
     }
 
-    /// Messages over time, in at most `columns_max` columns of equal length, and that length in
-    /// tenths of a second. Columns of a second and more begin with one of the clock: the first and
-    /// the last may be cut.
+    /// Returns the messages over time in at most `columns_max` columns of equal length, and that
+    /// length in tenths of a second. Columns of a second or more start with a second of the clock,
+    /// so the first and the last may be partial.
     pub fn course(&self, columns_max: u64) -> (Vec<u64>, u64) {
         let Some((first, last)) = self.span_tenths else { return (Vec::new(), 1) };
         let count = |step: u64| last / step - first / step + 1;
@@ -191,7 +194,7 @@ impl RunSummary {
     }
 }
 
-/// The length of what messages are counted in.
+/// The length of the windows in which messages are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageWindow {
     /// A second of the clock.
@@ -203,9 +206,9 @@ pub enum MessageWindow {
 /// Messages in windows of equal length.
 #[derive(Debug)]
 struct MessageWindows {
-    /// All of them.
+    /// The number of windows.
     count: u64,
-    /// Messages in those that had any.
+    /// The messages of each window that has any.
     busy: Vec<u64>,
 }
 
@@ -245,7 +248,7 @@ impl MessageWindows {
     }
 }
 
-/// Messages in each second of the clock that had any.
+/// Returns the messages of each second of the clock that has any.
 fn sums(busy: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut sums: Vec<(u64, u64)> = Vec::new();
     for (tenth, n) in busy {
@@ -266,19 +269,19 @@ impl MessageRate {
         let mean = messages as f64 * 10.0 / (last.0 - first.0 + 1) as f64;
         let max = sums(busy).iter().map(|(_, n)| *n as f64).fold(mean, f64::max);
         let seconds = MessageWindows::seconds(busy);
-        // Without a whole second the run has only one number.
+        // Without a whole second, the run has a single figure.
         let median = if seconds.count == 0 { mean } else { seconds.median() };
         MessageRate { mean, median, max }
     }
 }
 
 impl OpenSessions {
-    /// `sessions` are open at the end of what `history` has.
+    /// `sessions` is the number of sessions open at the end of `history`.
     pub fn of(history: &History, sessions: u64) -> OpenSessions {
         let total = |counter| history.total(counter);
         let without_end = total(Counter::Connections).checked_sub(total(Counter::Closed));
         let had = total(Counter::Messages).checked_sub(total(Counter::ClosedMessages));
-        // Sinks of before did not count the messages of sessions that ended.
+        // Older versions did not count the messages of sessions that ended.
         let is_counted = Percentiles::of_metric(history, Metric::SessionMessages).max == 0
             || total(Counter::ClosedMessages) > 0;
         let messages = had.filter(|_| without_end == Some(sessions) && is_counted);
@@ -286,8 +289,8 @@ impl OpenSessions {
     }
 }
 
-/// Returns the busiest loop's share over the seconds with messages, without the first and the last,
-/// which are rarely whole.
+/// Returns the share of the busiest loop over the seconds with messages, except the first and the
+/// last, which are usually partial.
 fn busy_share(history: &History) -> (f64, f64) {
     let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {
@@ -299,7 +302,7 @@ fn busy_share(history: &History) -> (f64, f64) {
     (of(shares.get(shares.len() / 2)), of(shares.last()))
 }
 
-/// Tenths of a second with messages (Unix time), ascending, and how many.
+/// Returns the tenths of a second with messages (Unix time), ascending, with their counts.
 fn busy_tenths(history: &History) -> Vec<(u64, u64)> {
     let busy = history.seconds.iter().flat_map(|(second, counts)| {
         let tenths = counts.tenths.iter().enumerate().filter(|(_, n)| **n > 0);
@@ -331,8 +334,8 @@ mod tests {
 
     #[test]
     fn the_highest_second_is_the_same_wherever_it_is_asked_for() {
-        // From tenth 5 of a second on: the cut second has the most, and no window that began with
-        // the first message would have.
+        // The run begins at tenth 5 of a second. The partial second has the most messages; windows
+        // counted from the first message would miss that.
         let mut busy = vec![(1005, 500), (1009, 278), (1015, 771), (1025, 700), (1035, 771)];
         busy.extend([(1045, 600), (1051, 1)]);
         let found = summary(busy);
@@ -340,7 +343,7 @@ mod tests {
         assert_eq!(found.throughput(MessageWindow::Second).max(), 778);
         assert_eq!(found.throughput(MessageWindow::Second).len(), 5, "four and a cut one");
         assert_eq!(found.rate.median, 771.0);
-        // Four digits.
+        // Rates of four digits.
         let busy = (0..50).map(|i| (1000 + i, 5165 / 10 + u64::from(i % 10 < 5))).collect();
         let found = summary(busy);
         assert_eq!(found.rate.max, found.throughput(MessageWindow::Second).max() as f64);
@@ -349,7 +352,7 @@ mod tests {
     #[test]
     fn no_rate_is_above_the_highest_one() {
         for busy in [
-            // A burst at the end of a second, and one that is nearly empty.
+            // A burst at the end of a second, and a nearly empty second.
             vec![(1009, 500), (1010, 1), (1019, 1), (1020, 500)],
             vec![(1000, 1)],
             vec![(1008, 900), (1011, 1)],
@@ -375,7 +378,7 @@ mod tests {
             assert_eq!(sums.iter().sum::<u64>(), 7 * 730);
             assert!(sums.iter().all(|sum| *sum <= 7 * step), "{sums:?}");
         }
-        // Silence has columns.
+        // Silence has columns, too.
         let (sums, length) = summary(vec![(1000, 5), (1100, 5)]).course(11);
         assert_eq!((sums.len(), length, sums[5]), (11, 10, 0));
         assert_eq!(summary(Vec::new()).course(9).0.len(), 0);
@@ -393,7 +396,7 @@ mod tests {
         };
         let all = history(r#"{"messages":50,"connections":5,"closed":2,"closed_messages":20}"#);
         assert_eq!(OpenSessions::of(&all, 3).messages, Some(30));
-        // One of them began before the span.
+        // One of the sessions began before the span.
         assert_eq!(OpenSessions::of(&all, 4).messages, None);
         let killed = history(r#"{"messages":50,"connections":5,"closed":2}"#);
         assert_eq!(OpenSessions::of(&killed, 0).messages, None);
@@ -406,14 +409,14 @@ mod tests {
             MessageRate::of(&[(77, 7)]),
             MessageRate { mean: 70.0, median: 70.0, max: 70.0 }
         );
-        // A hundred, a second of nothing, two hundred, and a part of a second.
+        // A second of 100, an empty one, one of 200, and a part of a second.
         let mut busy: Vec<_> = (0..10).map(|i| (1000 + i, 10)).collect();
         busy.extend((20..30).map(|i| (1000 + i, 20)));
         busy.extend((30..33).map(|i| (1000 + i, 5)));
         let found = MessageRate::of(&busy);
         assert_eq!((found.median, found.max), (100.0, 200.0));
         assert!((found.mean - 315.0 / 3.3).abs() < 1e-9);
-        // Years of nothing cost nothing.
+        // Years of silence cost nothing.
         assert_eq!(MessageRate::of(&[(10, 1), (10_000_000_010, 1)]).median, 0.0);
     }
 }

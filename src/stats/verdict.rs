@@ -1,13 +1,14 @@
-//! What limited a run, computed from where the time of its connections went.
+//! Decides what limited a run, from the shares of its connections' time.
 //!
 //! A connection in use is always in one of four states: its client waits for the sink, a round trip
-//! of the network is on its way, the sink waits for the sender, or a payload is on its way. The
-//! state with the largest share limited the run, unless the sink was saturated: then every sender
-//! waits, however fast it is. Time in which no connection is in use is the sender's.
+//! is in progress, the sink waits for the sender, or a payload is in transit. The state with the
+//! largest share limited the run, unless the sink was saturated: then every sender waits, however
+//! fast it is. Time without a connection in use belongs to the sender.
 //!
-//! The verdict cannot tell apart: commands that queue before a narrow link from a sender that takes
-//! its time (the least round trip is short either way), and a payload that trickles from one that
-//! comes over a narrow link. The verdict for the first is the sender, for the second the network.
+//! The verdict can't distinguish commands that queue before a narrow link from a slow sender (the
+//! minimum round trip time is short in both cases), or a payload that trickles in from one that
+//! arrives over a narrow link. Its verdict is the sender for the first pair, and the network for
+//! the second.
 use serde::Serialize;
 
 use super::budget::{Budget, Shares};
@@ -17,19 +18,19 @@ use super::history::History;
 use super::summary::RunSummary;
 use crate::wording::{duration, whole, whole_percent as percent};
 
-/// A loop that is busy for this share of its seconds is saturated: what is left is the time the
-/// kernel takes to give it its events, and what else runs on its core.
+/// Busy share at which a loop is saturated. The rest is the time that the kernel needs to deliver
+/// events, and that other programs use on its core.
 const SATURATED_SHARE: f64 = 0.90;
-/// A sink whose loops had no processor for this share of the time has no headroom to report.
+/// If the loops had no processor for this share of the time, no headroom is reported.
 const STARVED_SHARE: f64 = 0.10;
-/// Below this share of the time, the verdict names no limit.
+/// Minimum share of the time for a limit.
 const LIMITING_SHARE: f64 = 0.45;
-/// Round trips of a local network; longer ones are the network's doing.
+/// Maximum round trip time in a local network, in us; longer ones indicate a slow network.
 const NEAR_RTT_US: u64 = 500;
 
-/// Round trips within a machine.
+/// Maximum round trip time within a machine, in us.
 const LOCAL_RTT_US: u64 = 100;
-/// Share of what was measured from which on the machine is at its ceiling.
+/// Share of the measured ceiling from which the machine counts as being at its ceiling.
 const CEILING_SHARE: f64 = 0.9;
 
 /// What limited a run.
@@ -41,16 +42,16 @@ pub enum LimitedBy {
     Sender,
     /// Round trips, bandwidth or losses.
     Network,
-    /// Too few connections, in lock-step: each side waited for the other.
+    /// Too few connections in lock-step: each side waited for the other.
     Connections,
-    /// The sink: an event loop that is always busy, or an accept queue that overflowed.
+    /// The sink: an event loop that was always busy, or an accept queue that overflowed.
     Sink,
-    /// No limit stands out, or the data are too few for a verdict.
+    /// No limit stands out, or there is too little data.
     Undecided,
 }
 
 impl LimitedBy {
-    /// All of them.
+    /// All verdicts.
     pub const ALL: [LimitedBy; 5] = [
         LimitedBy::Sender,
         LimitedBy::Network,
@@ -59,7 +60,7 @@ impl LimitedBy {
         LimitedBy::Undecided,
     ];
 
-    /// Returns the name as in `--json`.
+    /// Returns the name in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             LimitedBy::Sender => "sender",
@@ -80,31 +81,31 @@ pub struct Verdict {
     pub because: String,
     /// Shares of connection time.
     pub shares: Shares,
-    /// Connections in use on average: idle ones are not.
+    /// The average number of connections in use, without idle ones.
     pub connections: f64,
-    /// Median of the connections' least round trips, us.
+    /// The median of the connections' minimum round trip times, in us.
     pub rtt_min_us: u64,
-    /// What the sink had left.
+    /// The capacity that the sink had left.
     pub headroom: Headroom,
-    /// Beside what was measured on this machine; null: nothing like it was.
+    /// The comparison with a measured ceiling; null if none is similar.
     pub calibrated: Option<Calibrated>,
-    /// There were enough messages and seconds to tell.
+    /// Whether there were enough messages and seconds.
     #[serde(skip)]
     pub is_enough: bool,
 }
 
 impl Verdict {
-    /// True where our ceiling may be taken for the sender's.
+    /// Returns whether the sink's ceiling might be mistaken for the sender's.
     pub fn is_saturated(&self) -> bool {
         self.limited_by == LimitedBy::Sink
     }
 
-    /// Returns the verdict on a run. Costs one pass over its seconds.
+    /// Returns the verdict on a run, in one pass over its seconds.
     pub fn of(history: &History, summary: &RunSummary) -> Verdict {
         let budget = Budget::of(history, summary);
         let mut headroom = Headroom::of(history, summary);
         if budget.share(budget.starved_us + budget.slowed_us) >= STARVED_SHARE {
-            // A loop that waits for a processor looks busy, and gets no faster.
+            // A loop that waits for a processor looks busy, but can't get faster.
             headroom.messages_per_s = None;
         }
         let shares = budget.shares();
@@ -124,8 +125,8 @@ impl Verdict {
         }
     }
 
-    /// Puts the run beside what the machine was measured to be able to. Where sender and sink share
-    /// it, they reach its ceiling together, and neither may be taken for slow.
+    /// Compares the run with the measured capacity of the machine. If sender and sink share the
+    /// machine, they reach its ceiling together, and neither counts as slow.
     pub fn calibrate(&mut self, calibrated: Calibrated) {
         let Calibrated { load, messages_per_s, share } = &calibrated;
         let reached = percent(*share);
@@ -161,7 +162,7 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
 }
 
-/// Returns why a verdict is impossible; `None`: the data suffice for one.
+/// Returns why there is too little data for a verdict; `None` if there is enough.
 fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {
@@ -173,7 +174,7 @@ fn too_little(budget: &Budget) -> Option<String> {
     })
 }
 
-/// What shows that acknowledgements were waited for (RFC 9293 section 3.7.4).
+/// Returns the evidence that acknowledgements were waited for (RFC 9293 section 3.7.4).
 fn nagle(budget: &Budget) -> Option<String> {
     let pause_us = budget.delayed_ack_us?;
     let share = budget.share(budget.pauses_us);
@@ -188,7 +189,7 @@ fn nagle(budget: &Budget) -> Option<String> {
     })
 }
 
-/// What shows that the sender took its time.
+/// Returns the evidence that the sender was slow.
 fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     if budget.quiet_share >= LIMITING_SHARE {
         let quiet = percent(budget.quiet_share);
@@ -215,7 +216,7 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     })
 }
 
-/// What shows that each side waited for the other.
+/// Returns the evidence that each side waited for the other.
 fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let prompt_us = budget.sender_us - budget.slow_us;
     let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
@@ -240,7 +241,8 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
     format!("sender {sender}, network {network}, sink {sink} of the time{starved}")
 }
 
-/// From what a sender recorded: it knows whether it was the limit itself, and nothing of the sink.
+/// Decides from a sender's records, which show whether the sender itself was the limit, but nothing
+/// about the sink.
 fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     if budget.messages == 0 {
         return (LimitedBy::Undecided, "no message was accepted".into());
@@ -256,9 +258,9 @@ fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String
     (LimitedBy::Undecided, why)
 }
 
-/// What shows that the sink was.
+/// Returns the evidence that the sink was saturated.
 fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
-    // The kernel counts for all listeners of the machine: a few among many are not ours to say.
+    // The kernel counts for all listeners of the machine, so a few among many may not be ours.
     let n = headroom.accept_overflows;
     if n > 0 && n * 100 >= budget.connections {
         return Some(format!("{n} connections found the accept queue full"));
@@ -275,7 +277,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
         let busy = percent(headroom.busy_share);
         return Some(format!("its busiest loop was busy for {busy} of the time"));
     }
-    // What stops a loop does so while it serves clients as well.
+    // Whatever stops a loop also does so while it serves clients.
     let waits_us = budget.storage_us + budget.commit_us;
     let loops = budget.share(budget.sink_us - waits_us);
     let starved = budget.share(budget.starved_us + budget.slowed_us);
@@ -310,7 +312,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     })
 }
 
-/// What shows that the network was.
+/// Returns the evidence that the network was slow.
 fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
     let is_far = budget.rtt_us > NEAR_RTT_US;
     if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {
@@ -338,7 +340,7 @@ mod tests {
 
     const S: f64 = 1e6;
 
-    /// One connection for 10 s that neither waits nor sends: rows set how it spends its time.
+    /// Returns 10 s of a connection that neither waits nor sends; rows set how it spends its time.
     fn ten_seconds(exchanges: f64, rtt_us: u64) -> Budget {
         Budget {
             messages: 1000,
@@ -352,7 +354,7 @@ mod tests {
         }
     }
 
-    /// What a sender does with all of `us`.
+    /// Returns 10 s in which the sender takes all of `us`.
     fn slow(us: f64) -> Budget {
         Budget { sender_us: us, slow_us: us, ..ten_seconds(4000.0, 10) }
     }
@@ -383,7 +385,7 @@ mod tests {
             ("nothing", Undecided, Budget::default(), busy(0.0)),
             ("lock-step", Connections, Budget { sender_us, sink_us, ..fast }, busy(0.3)),
             ("slow", Sender, Budget { sink_us, ..slow(sender_us) }, busy(0.3)),
-            // Half of the connections: their answers are few, and take most of the time.
+            // Half of the connections have few answers, which take most of the time.
             (
                 "slow half",
                 Sender,
@@ -454,7 +456,7 @@ mod tests {
                 busy(0.01),
             ),
         ]);
-        // In rounds as well: it looks busy.
+        // The loops were without a processor during rounds as well, so they look busy.
         let slowed = Budget { slowed_us: 3.0 * S, sink_us: 7.0 * S, ..starved(3.0 * S) };
         check(&[("a quota", Sink, slowed, busy(0.42))]);
         let told = nothing_stands_out(&starved(4.0 * S), &starved(4.0 * S).shares());

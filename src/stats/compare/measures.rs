@@ -1,4 +1,4 @@
-//! The measures of a run, a value per second of each, read from data folders.
+//! The measures of a run, with a value per second, read from data folders.
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -11,8 +11,7 @@ use super::ranks::{Counts, quantile};
 use crate::stats::history::{History, Second, each_interval};
 use crate::stats::metric::{Counter, Metric};
 
-/// The histograms that are compared. A sink records the first six, a sender the first and the last
-/// seven.
+/// The compared histograms. A sink records the first six, a sender the first and the last seven.
 const COMPARED: [Metric; 13] = [
     Metric::Transaction,
     Metric::ServiceCommand,
@@ -28,13 +27,13 @@ const COMPARED: [Metric; 13] = [
     Metric::ReplyData,
     Metric::ReplyPayload,
 ];
-/// The relative error of a percentile: histograms keep values in 128 steps from one power of two to
-/// the next (two significant digits).
+/// The relative error of a percentile: a histogram has 128 steps per power of two (two significant
+/// digits).
 const HISTOGRAM_STEP: f64 = 1.0 / 128.0;
-/// The absolute error of a percentile: histograms keep whole units.
+/// The absolute error of a percentile: a histogram keeps whole units.
 const HISTOGRAM_UNIT: f64 = 1.0;
 
-/// Values of one measure, a value per second.
+/// The values of one measure, one per second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct MeasureSeries {
     pub values: Vec<f64>,
@@ -47,20 +46,20 @@ pub(super) struct MeasureSeries {
 /// The measures of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Measures {
-    /// Series by name, in the order in which they are shown.
+    /// Series by name, in the order of the output.
     pub(super) series: Vec<(String, MeasureSeries)>,
-    /// Transaction times of each second with any.
+    /// Transaction times of each second that has any.
     pub(super) transactions: Vec<Counts>,
-    /// The seconds with messages: Unix time, and a hash of what was counted, for each record read.
+    /// The seconds with messages: Unix time and a hash of the counters, for each recording.
     recorded: BTreeSet<(u64, u64)>,
     pub(super) messages: u64,
 }
 
 impl Measures {
-    /// Reads a run: folders with the span (Unix s) of each, merged. Returns a sentence for each
-    /// part that could not be read, too.
+    /// Reads a run: folders and their spans (Unix s), merged. Also returns a sentence for each part
+    /// that could not be read.
     ///
-    /// Costs about 10 us and 3 KB a second and metric. Errors: a folder cannot be read.
+    /// Costs about 10 us and 3 KB per second and metric. Errors: a folder cannot be read.
     pub fn read(parts: &[(&Path, Range<u64>)]) -> io::Result<(Measures, Vec<String>)> {
         let mut measures = Measures::default();
         let mut history = History::default();
@@ -88,8 +87,8 @@ impl Measures {
         self.recorded.len()
     }
 
-    /// Returns the number of seconds that both have from one and the same record, whether in one
-    /// folder or in a copy of it.
+    /// Returns the number of seconds that both runs have from the same recording, in one folder or
+    /// in a copy of it.
     pub fn shared_seconds(&self, other: &Measures) -> usize {
         self.recorded.intersection(&other.recorded).count()
     }
@@ -124,7 +123,7 @@ impl Measures {
         take("busy_share", &|second| second.busiest_us as f64 / 1e6);
     }
 
-    /// Reads one metric, so that only the counts of one metric are in memory at a time.
+    /// Reads one metric at a time, so that memory holds the counts of a single metric.
     fn take_percentiles(
         &mut self,
         metric: Metric,
@@ -163,8 +162,8 @@ impl Measures {
     }
 }
 
-/// Returns the seconds from the first to the last with messages. The first and the last are rarely
-/// whole and are left out if there are others.
+/// Returns the seconds from the first to the last with messages. The first and the last are usually
+/// partial, and are left out if there are others.
 fn inner_seconds(history: &History) -> Range<u64> {
     let busy: Vec<u64> = history.busy_seconds().map(|(second, _)| second).collect();
     match (busy.first(), busy.last()) {
@@ -174,8 +173,8 @@ fn inner_seconds(history: &History) -> Range<u64> {
     }
 }
 
-/// Hashes all counters of a second. Some of them count microseconds, so two records of a busy
-/// second are never the same by chance.
+/// Hashes all counters of a second. Some count microseconds, so two recordings of a busy second are
+/// never equal by chance.
 fn hash(at: u64, second: &Second) -> u64 {
     let mut hasher = DefaultHasher::new();
     (at, second.tenths, second.busiest_us).hash(&mut hasher);

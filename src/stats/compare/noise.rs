@@ -1,40 +1,40 @@
-//! How far the mean of a run's seconds may be from the mean of a run without an end.
+//! Estimates how far the mean over a run's seconds may be from the mean of an endless run.
 //!
-//! Neighboring seconds are alike, so a run of N seconds tells less than N values would. The
-//! variance of the mean is estimated from the slow waves in the run (its projections on a few
-//! cosines; Müller 2007; Lazarus, Lewis, Stock and Watson 2018). In few seconds the slowest waves
-//! that fit still miss part of it. The estimate is therefore enlarged by what it misses where
-//! neighboring seconds correlate by an assumed 0.75, or more if the run itself shows more (as in
-//! Müller 2014), and the degrees of freedom are those that the enlarged estimate has there.
-//! `simulation.rs` measures that this holds.
+//! Neighboring seconds are correlated, so a run of N seconds has less information than N
+//! independent values. The variance of the mean is estimated from the slow waves in the run (its
+//! projections on a few cosines; Müller 2007; Lazarus, Lewis, Stock and Watson 2018). In short
+//! runs, the slowest waves that fit still miss a part of it. The estimate is therefore enlarged by
+//! the part that it misses if neighboring seconds correlate by an assumed 0.75, or more if the run
+//! itself shows more (as in Müller 2014), and the degrees of freedom are those of the enlarged
+//! estimate. `simulation.rs` verifies this.
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 use super::student::critical;
 
-/// Correlations of neighboring seconds that are assumed: the first always, the others where a run
-/// shows more than the one before.
+/// Assumed correlations of neighboring seconds: always the first one; a later one if the run shows
+/// more than the one before.
 const ASSUMED: [f64; 3] = [0.75, 0.85, 0.95];
-/// More cosines make an interval shorter by less than 4 %.
+/// More cosines shorten an interval by less than 4%.
 const WAVES_MAX: usize = 16;
 
-/// The variance of a mean, and how well it is known.
+/// The variance of a mean, and the degrees of freedom of its estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct MeanVariance {
-    /// Variance of the mean.
+    /// The variance.
     pub variance: f64,
-    /// Degrees of freedom of that estimate.
+    /// The degrees of freedom.
     pub freedom: f64,
 }
 
 impl MeanVariance {
-    /// The spread of the same mean in a unit that is `factor` times as large.
+    /// Returns the variance of the same mean in a unit that is `factor` times as large.
     pub fn per(self, factor: f64) -> MeanVariance {
         MeanVariance { variance: self.variance / (factor * factor), freedom: self.freedom }
     }
 }
 
-/// Half the width of the 95 % interval of a difference of two means (Welch 1947).
+/// Returns half the width of the 95% interval of a difference of two means (Welch 1947).
 pub(super) fn half_width(a: MeanVariance, b: MeanVariance) -> f64 {
     let variance = a.variance + b.variance;
     if variance == 0.0 {
@@ -44,15 +44,14 @@ pub(super) fn half_width(a: MeanVariance, b: MeanVariance) -> f64 {
     critical(1.0 / (part(a) + part(b))) * variance.sqrt()
 }
 
-/// Estimates spreads, and keeps what depends on the length of a run alone.
+/// Estimates variances, and caches what depends only on the length of a run.
 #[derive(Debug, Default)]
 pub(super) struct Noise(BTreeMap<(usize, usize), Estimator>);
 
 impl Noise {
-    /// Returns the spread of the mean of `values`, a value per second, in their order; two at
-    /// least.
+    /// Returns the variance of the mean of `values`, one value per second in order, at least two.
     ///
-    /// Costs about 10 ns a value and wave, the first time for a length 1 us a value.
+    /// Costs about 10 ns per value and wave, and the first time for a length 1 us per value.
     pub fn of(&mut self, values: &[f64]) -> MeanVariance {
         let alike = alike(values);
         let more = ASSUMED[..ASSUMED.len() - 1].iter().filter(|assumed| alike > **assumed).count();
@@ -62,8 +61,8 @@ impl Noise {
     }
 }
 
-/// Returns the correlation of neighboring seconds. Short runs show too small a correlation, which
-/// is corrected (Marriott and Pope 1954, Kendall 1954).
+/// Returns the correlation of neighboring seconds, corrected for the bias of short runs (Marriott
+/// and Pope 1954, Kendall 1954).
 fn alike(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -76,18 +75,18 @@ fn alike(values: &[f64]) -> f64 {
     found + (1.0 + 3.0 * found) / n
 }
 
-/// Estimates spreads of runs of one length, at an assumed correlation of neighbors.
+/// Estimates variances for runs of one length, with an assumed correlation of neighbors.
 #[derive(Debug)]
 struct Estimator {
     waves: Vec<Vec<f64>>,
-    /// The variance of the mean by the mean square of the projections on the waves, where
-    /// neighbors correlate as assumed.
+    /// The ratio of the variance of the mean to the mean square of the projections on the waves, at
+    /// the assumed correlation.
     scale: f64,
     freedom: f64,
 }
 
 impl Estimator {
-    /// Chooses the number of waves that makes the interval of a difference shortest.
+    /// Chooses the number of waves that minimizes the interval of a difference.
     fn new(seconds: usize, assumed: f64) -> Estimator {
         let count = WAVES_MAX.min(seconds - 1);
         let waves: Vec<Vec<f64>> = (1..=count).map(|number| wave(seconds, number)).collect();
@@ -116,15 +115,15 @@ impl Estimator {
             |wave: &Vec<f64>| wave.iter().zip(values).map(|(w, value)| w * value).sum::<f64>();
         let squares: f64 = self.waves.iter().map(|wave| projected(wave).powi(2)).sum();
         let variance = self.scale * squares / self.waves.len() as f64;
-        // Equal values leave nothing but rounding errors.
+        // For equal values, only rounding errors remain.
         let tiny = values.iter().fold(0.0, |most: f64, value| most.max(value.abs())) * 1e-9;
         let variance = if variance.sqrt() <= tiny { 0.0 } else { variance };
         MeanVariance { variance, freedom: self.freedom }
     }
 }
 
-/// Returns the covariances of the projections on these waves. A wave that is symmetrical in time
-/// and one that is antisymmetrical have none.
+/// Returns the covariances of the projections on these waves. It is 0 for a wave that is symmetric
+/// in time and one that is antisymmetric.
 fn covariances(waves: &[Vec<f64>], alike: f64) -> Vec<Vec<f64>> {
     let mut all = vec![vec![0.0; waves.len()]; waves.len()];
     for (i, one) in waves.iter().enumerate() {
@@ -136,7 +135,7 @@ fn covariances(waves: &[Vec<f64>], alike: f64) -> Vec<Vec<f64>> {
     all
 }
 
-/// Returns a cosine of `number` half periods; all of them are orthogonal to each other and to a
+/// Returns a cosine with `number` half periods; all of them are orthogonal to each other and to a
 /// constant.
 fn wave(seconds: usize, number: usize) -> Vec<f64> {
     let n = seconds as f64;
@@ -144,8 +143,8 @@ fn wave(seconds: usize, number: usize) -> Vec<f64> {
     (0..seconds).map(|second| (2.0 / n).sqrt() * at(second)).collect()
 }
 
-/// Returns the covariance of two weighted sums over the same seconds, which have the variance 1 and
-/// correlate by `alike` to the power of their distance.
+/// Returns the covariance of two weighted sums over the same seconds, whose values have variance 1
+/// and correlate by `alike` to the power of their distance.
 fn covariance(one: &[f64], other: &[f64], alike: f64) -> f64 {
     let (mut sum, mut before) = (0.0, (0.0, 0.0));
     for (x, y) in one.iter().zip(other) {
@@ -176,7 +175,7 @@ mod tests {
 
     #[test]
     fn independent_seconds_have_the_variance_of_the_textbook_and_a_margin() {
-        // The waves respond little to 0 and 1 in turn, and much to a slow wave.
+        // The waves respond little to alternating values, and strongly to a slow wave.
         let slow: Vec<f64> = (0..60).map(|second| (f64::from(second) / 10.0).sin()).collect();
         let fast: Vec<f64> = (0..60).map(|second| f64::from(second % 2)).collect();
         let mut noise = Noise::default();

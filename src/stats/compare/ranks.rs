@@ -1,16 +1,16 @@
-//! Whole distributions side by side: where the values of each second rank among those of both runs.
+//! Compares whole distributions by the ranks of each second's values among those of both runs.
 //!
-//! The rank-sum test (Mann and Whitney 1947) takes all values for independent, which transactions
-//! of one second are not. Here the unit is the second (as in Rosner and Grove 1999, who rank
-//! clusters): its mean rank is one value, and runs are compared by these as by any other measure.
+//! The rank-sum test (Mann and Whitney 1947) assumes independent values, but transactions of one
+//! second are not independent. Here the unit is the second (as in Rosner and Grove 1999, who rank
+//! clusters): its mean rank is one value, and these values are compared like any other measure.
 use std::collections::BTreeMap;
 
-/// Values, ascending, and how often each came in a second.
+/// Values in ascending order, with their count in one second.
 pub(super) type Counts = Vec<(u64, u64)>;
 
-/// Returns the mean rank of each second of two runs, from 0 to 1 among the values of both, in which
-/// each run and each second of it has the same weight. The difference of the runs' means is the
-/// probability that a value of `b` is larger than one of `a`, less one half; equal values count
+/// Returns the mean rank of each second of two runs, from 0 to 1 among the values of both; each
+/// run, and each second of a run, has the same weight. The difference of the means is the
+/// probability that a value of `b` is larger than one of `a`, minus one half; equal values count
 /// half.
 pub(super) fn mean_ranks(a: &[Counts], b: &[Counts]) -> (Vec<f64>, Vec<f64>) {
     let mut weights: BTreeMap<u64, f64> = BTreeMap::new();
@@ -68,9 +68,9 @@ mod tests {
             (vec![low.clone()], vec![high.clone()], 0.5),
             (vec![high.clone()], vec![low.clone(), low.clone()], -0.5),
             (vec![low.clone()], vec![low.clone()], 0.0),
-            // One second of two, whatever the number of its values.
+            // A second counts once, whatever the number of its values.
             (vec![low.clone()], vec![vec![(1, 300), (2, 100)], high.clone()], 0.25),
-            // 1 against 2 and 2 against 2: larger in 3 of 4 cases, and equal in 1.
+            // 1 against 2, and 2 against 2: larger in 3 of 4 pairs, and equal in 1.
             (vec![low], vec![vec![(2, 7)]], 0.375),
         ] {
             assert!((difference(&a, &b) - expected).abs() < 1e-12, "{a:?} {b:?}");

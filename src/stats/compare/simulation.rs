@@ -1,25 +1,26 @@
-//! How often `compare` finds a difference where there is none, and where there is one: measured
-//! with made-up runs. docs/compare.md has the tables, which
+//! Measures with simulated runs how often `compare` finds a difference where there is none, and
+//! where there is one. docs/compare.md has the tables;
 //!
 //! ```text
 //! cargo test --release --lib compare::simulation -- --ignored --nocapture
 //! ```
 //!
-//! prints anew, to the digit: the random numbers have fixed seeds.
+//! reproduces them exactly, because the random numbers have fixed seeds.
 use std::f64::consts::TAU;
 
 use super::ranks::{Counts, mean_ranks};
 use super::*;
 
-/// The promise of docs/compare.md: at most this share of pairs of equal runs differ, %.
+/// The promise of docs/compare.md: the maximum percentage of equal runs that are reported as
+/// different.
 const FALSE_MAX: f64 = 7.0;
-/// Seconds of both runs.
+/// Lengths of both runs, in seconds.
 const LENGTHS: [(usize, usize); 4] = [(5, 5), (15, 15), (30, 30), (60, 60)];
 const UNEQUAL: [(usize, usize); 3] = [(5, 60), (60, 5), (15, 60)];
 /// Correlations of neighboring seconds.
 const ALIKE: [f64; 3] = [0.0, 0.3, 0.7];
 
-/// Random numbers that are the same each time (SplitMix64; Steele, Lea and Flood 2014).
+/// A generator with a fixed seed (SplitMix64; Steele, Lea and Flood 2014).
 struct Dice(u64);
 
 impl Dice {
@@ -31,13 +32,13 @@ impl Dice {
         ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Of the normal distribution (Box and Muller 1958).
+    /// Returns a normally distributed number (Box and Muller 1958).
     fn normal(&mut self) -> f64 {
         (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (TAU * self.uniform()).cos()
     }
 
-    /// Seconds with the mean 0 and the variance 1, neighbors of which correlate by `alike`: a
-    /// first-order autoregression that has run forever.
+    /// Returns seconds with mean 0 and variance 1, whose neighbors correlate by `alike`: a
+    /// stationary first-order autoregression.
     fn seconds(&mut self, count: usize, alike: f64) -> Vec<f64> {
         let mut now = self.normal();
         let fresh = (1.0 - alike * alike).sqrt();
@@ -50,20 +51,20 @@ impl Dice {
     }
 }
 
-/// How the seconds of a run scatter around its mean, as parts of it.
+/// The distribution of a run's seconds around its mean, relative to the mean.
 #[derive(Clone, Copy)]
 enum Scatter {
-    /// The normal distribution with this standard deviation.
+    /// Normal, with this standard deviation.
     Normal(f64),
-    /// The exponential of a normal distribution with this standard deviation: 1 is the tail of a
-    /// bad p99, seven times the median in one second of forty.
+    /// Lognormal: the exponential of a normal distribution with this standard deviation. A value of
+    /// 1 resembles the tail of a bad p99: seven times the median in one second of forty.
     Skewed(f64),
-    /// Normal, and one second in ten has only a fifth: a rate with dips.
+    /// Normal, but one random second in ten has only a fifth: a rate with dips.
     Dips(f64),
-    /// Normal, and every tenth second has only a fifth, whenever the run begins: a rate with
-    /// regular pauses.
+    /// Normal, but every tenth second has only a fifth, at whatever second the run begins: a rate
+    /// with regular pauses.
     Pauses(f64),
-    /// Normal, with four times as much of it in the second run.
+    /// Normal, with four times the deviation in the second run.
     Unequal(f64),
 }
 
@@ -83,7 +84,7 @@ impl Scatter {
         }
     }
 
-    /// Returns the scatter of the second run.
+    /// Returns the distribution of the second run.
     fn second(self) -> Scatter {
         match self {
             Scatter::Unequal(deviation) => Scatter::Normal(4.0 * deviation),
@@ -111,13 +112,13 @@ impl Scatter {
     }
 }
 
-/// Two runs that are simulated many times.
+/// A pair of runs that is simulated many times.
 #[derive(Clone, Copy)]
 struct Cell {
     scatter: Scatter,
     seconds: (usize, usize),
     alike: f64,
-    /// Of the second run's mean, as a part of the first one's.
+    /// The difference of the second run's mean, relative to the first one's.
     difference: f64,
 }
 
@@ -127,7 +128,7 @@ impl Cell {
         (a * 1000 + b) as u64 * 1000 + (self.alike * 100.0) as u64
     }
 
-    /// Returns the share of pairs that `compare` says differ, %.
+    /// Returns the percentage of pairs that `compare` reports as different.
     fn differing(self, pairs: u32) -> f64 {
         let Cell { scatter, seconds, alike, difference } = self;
         let (mut dice, mut noise) = (Dice(self.seed()), Noise::default());
@@ -141,7 +142,7 @@ impl Cell {
     }
 }
 
-/// Returns the promise with a margin for the chance of a few pairs: two standard deviations of the
+/// Returns the promise plus a margin for a small number of pairs: two standard deviations of the
 /// binomial distribution.
 fn bound(pairs: u32) -> f64 {
     FALSE_MAX + 2.0 * (FALSE_MAX * (100.0 - FALSE_MAX) / f64::from(pairs)).sqrt()
@@ -178,10 +179,10 @@ fn a_difference_of_a_fifth_is_seen_in_15_seconds_and_of_a_twentieth_in_60() {
     }
 }
 
-/// Transactions a second in a made-up run; those of one second share its level.
+/// Transactions per second in a simulated run; those of one second share its level.
 const TRANSACTIONS: usize = 20;
 
-/// Makes up transaction times of two runs. They are lognormal: the standard deviation of the
+/// Simulates transaction times of two runs. They are lognormal: the standard deviation of the
 /// logarithm is `between` from second to second, and 0.5 within a second.
 fn transactions(dice: &mut Dice, cell: Cell, between: f64) -> [Vec<Counts>; 2] {
     let Cell { seconds, alike, difference, .. } = cell;
@@ -198,8 +199,8 @@ fn transactions(dice: &mut Dice, cell: Cell, between: f64) -> [Vec<Counts>; 2] {
     })
 }
 
-/// Returns whether the test of Kolmogorov and Smirnov, which takes all values for independent,
-/// finds a difference with a confidence of 95%.
+/// Returns whether the Kolmogorov-Smirnov test, which assumes independent values, finds a
+/// difference with 95% confidence.
 fn kolmogorov_differs(a: &[Counts], b: &[Counts]) -> bool {
     let flat = |run: &[Counts]| {
         let mut values: Vec<u64> = run.iter().flatten().map(|(value, _)| *value).collect();
@@ -214,8 +215,8 @@ fn kolmogorov_differs(a: &[Counts], b: &[Counts]) -> bool {
     apart.fold(0.0, f64::max) > 1.358 * ((n + m) / (n * m)).sqrt()
 }
 
-/// Returns the share of pairs that differ by the ranks of seconds, and by Kolmogorov and Smirnov,
-/// %.
+/// Returns the percentages of pairs reported as different by the ranks of seconds, and by
+/// Kolmogorov-Smirnov.
 fn shifted(cell: Cell, between: f64, pairs: u32) -> (f64, f64) {
     let (mut dice, mut noise) = (Dice(cell.seed()), Noise::default());
     let (mut by_ranks, mut by_kolmogorov) = (0, 0);
@@ -240,7 +241,7 @@ fn transactions_of_equal_runs_are_shifted_in_at_most_7_of_100_pairs() {
             let cell = Cell { scatter: Scatter::Normal(0.0), seconds, alike, difference: 0.0 };
             let (found, kolmogorov) = shifted(cell, 0.5, pairs);
             assert!(found <= bound(pairs), "{seconds:?}, {alike}: {found} %");
-            // What would happen if transactions were taken for independent.
+            // This is the error rate if transactions are assumed to be independent.
             assert!(kolmogorov > 30.0, "{seconds:?}, {alike}: {kolmogorov} %");
         }
     }

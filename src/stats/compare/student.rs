@@ -1,15 +1,16 @@
-//! Student's t distribution, as far as a 95 % interval needs it.
+//! Student's t distribution, as far as 95% intervals need it.
 use std::f64::consts::FRAC_PI_2;
 
-/// Steps of the sum that stands for an integral: errors stay below 0.3 %.
+/// Steps of the numerical integration; errors stay below 0.3%.
 const STEPS: usize = 256;
-/// With more degrees of freedom the value would be at most 1 % smaller.
+/// Above this number of degrees of freedom, the value decreases by at most 1%.
 const FREEDOM_MAX: f64 = 120.0;
 
-/// Returns the value that |t| exceeds with a probability of 5 % (the 97.5 % quantile).
+/// Returns the value that |t| exceeds with a probability of 5% (the 97.5% quantile).
 ///
-/// `freedom`: degrees of freedom, at least 1, not only whole numbers. With t = √ν·tan θ the density
-/// of θ is proportional to cos^(ν-1) θ, so no gamma function is needed. Costs about 5 us.
+/// `freedom` is the number of degrees of freedom: at least 1, and not necessarily whole. With t =
+/// √ν·tan θ, the density of θ is proportional to cos^(ν-1) θ, so no gamma function is needed. Costs
+/// about 5 us.
 pub(super) fn critical(freedom: f64) -> f64 {
     let freedom = freedom.clamp(1.0, FREEDOM_MAX);
     let width = FRAC_PI_2 / STEPS as f64;
@@ -49,7 +50,7 @@ mod tests {
             let found = critical(freedom);
             assert!((found / printed - 1.0).abs() < 0.003, "{freedom}: {found}, not {printed}");
         }
-        // The critical value falls between whole numbers, too; less than 1 degree counts as 1.
+        // The critical value also decreases between whole numbers; less than 1 degree counts as 1.
         assert!(critical(1.0) > critical(1.5) && critical(1.5) > critical(2.0));
         assert_eq!(critical(0.1), critical(1.0));
     }

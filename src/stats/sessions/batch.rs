@@ -1,24 +1,25 @@
-//! A batch: what sessions did in one second, as octets (docs/stats-format.md, "The connections").
+//! A batch: the sessions of one second, encoded (docs/stats-format.md, "The connections").
 use super::second::SessionSecond;
 
-/// Begins a batch. It ends with another octet than it begins with, so two of them never overlap.
+/// The first octets of a batch. The last octet differs from the first, so two of them can't
+/// overlap.
 pub(super) const MAGIC: [u8; 4] = *b"SNKB";
-/// Octets of the header before the records.
+/// Length of the header, in octets.
 pub(super) const HEADER_BYTES: usize = 24;
-/// One record.
+/// Length of a record, in octets.
 pub(super) const RECORD_BYTES: usize = 48;
-/// Records of a batch; more sessions have several.
+/// Maximum number of records in a batch; more sessions take several batches.
 const RECORDS_MAX: usize = 1 << 16;
-/// A whole batch.
+/// Maximum length of a batch.
 pub(super) const BATCH_BYTES_MAX: usize = HEADER_BYTES + RECORDS_MAX * RECORD_BYTES;
 
-/// Where the header's own checksum stands.
+/// The position of the header's own checksum.
 const CHECK_AT: usize = HEADER_BYTES - 4;
 
-/// The first octets of a batch.
+/// The header of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BatchHeader {
-    /// Unix time, s.
+    /// Unix time, in seconds.
     pub second: u64,
     pub records: u32,
     /// CRC-32C of the records.
@@ -26,7 +27,7 @@ pub(super) struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// `None`: no batch begins so.
+    /// Decodes a header; `None` if it is invalid.
     pub fn decode(octets: &[u8; HEADER_BYTES]) -> Option<BatchHeader> {
         let (covered, own) = octets.split_at(CHECK_AT);
         if !octets.starts_with(&MAGIC) || crc32c(covered).to_le_bytes() != own {
@@ -41,17 +42,17 @@ impl BatchHeader {
         })
     }
 
-    /// Octets of its records.
+    /// Returns the length of the records, in octets.
     pub fn records_bytes(&self) -> usize {
         self.records as usize * RECORD_BYTES
     }
 
-    /// Octets of the whole batch.
+    /// Returns the length of the whole batch, in octets.
     pub fn bytes(&self) -> u64 {
         (HEADER_BYTES + self.records_bytes()) as u64
     }
 
-    /// The records, from their octets. `None`: their checksum is wrong.
+    /// Decodes the records; `None` if their checksum is wrong.
     pub fn records<'a>(
         &self,
         octets: &'a [u8],

@@ -3,7 +3,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The file, and how far its whole batches go.
+/// The file, and the length of its whole batches.
 #[derive(Debug)]
 pub(crate) struct BatchFile {
     file: File,
@@ -11,14 +11,14 @@ pub(crate) struct BatchFile {
 }
 
 impl BatchFile {
-    /// Opens `path`, which is made if it isn't there.
+    /// Opens `path`, or creates it.
     pub fn open(path: &Path) -> io::Result<BatchFile> {
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;
         Ok(BatchFile { file, whole_bytes })
     }
 
-    /// Octets up to the end of the last batch: see [`BatchFile::take_back`].
+    /// Returns the length up to the end of the last batch, for [`BatchFile::take_back`].
     pub fn place(&self) -> u64 {
         self.whole_bytes
     }
@@ -31,8 +31,8 @@ impl BatchFile {
         Ok(())
     }
 
-    /// Cuts off what was appended after `place`. Where that can't be done, a reader finds the next
-    /// batch by its beginning.
+    /// Removes everything appended after `place`. If that fails, readers find the next batch by its
+    /// first octets.
     pub fn take_back(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,

@@ -1,4 +1,5 @@
-//! Which limits clients kept: connections at once, messages a connection and a window of time.
+//! The limits that clients kept to: concurrent connections, and messages per connection and per
+//! window of time.
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -10,28 +11,28 @@ use super::reading::{SessionEntry, SessionRecords};
 use super::spread::{Distribution, ValueCounts};
 use super::windows::SlidingWindows;
 
-/// What all clients kept to, and each of them.
+/// The limits that all clients together and each client kept to.
 #[derive(Debug)]
 pub struct SenderLimits {
     /// All connections together.
     pub all: ClientLimits,
-    /// Clients by their address, those with most connections at once first; `None` is every client
-    /// that came over a Unix socket.
+    /// Clients by address, ordered by concurrent connections, the highest first. `None` stands for
+    /// all clients of Unix sockets.
     pub clients: Vec<(Option<IpAddr>, ClientLimits)>,
-    /// What could not be read, a sentence each.
+    /// Parts that could not be read, one sentence each.
     pub problems: Vec<String>,
 }
 
-/// What one client kept to. docs/stats-format.md defines each figure.
+/// The limits that one client kept to. docs/stats-format.md defines each figure.
 #[derive(Debug, Clone, Default)]
 pub struct ClientLimits {
-    /// Connections that were open at any time of the span.
+    /// Connections that were open at any time in the span.
     pub connections: u64,
     /// Connections that began before the span.
     pub began_before: u64,
-    /// Connections whose beginning is not on record: they count from their first recorded event.
+    /// Connections whose beginning is not recorded; they count from their first recorded event.
     pub without_beginning: u64,
-    /// Connections that were open at the end of the span, or of the records.
+    /// Connections open at the end of the span, or of the records.
     pub open_at_end: u64,
     /// Connections that were open when sinkd was killed.
     pub cut_off: u64,
@@ -41,28 +42,29 @@ pub struct ClientLimits {
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Recipients of the message that had most.
+    /// The recipients of the message with the most.
     pub recipients_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Connections open at once, by time, while any was.
+    /// Concurrent connections, weighted by time, while any was open.
     pub open_at_once: Distribution,
-    /// When the most were open first, Unix us.
+    /// When the maximum was first reached, in Unix us.
     pub peak_at_us: u64,
-    /// Accepted messages of each connection, so far for those that are open.
+    /// Accepted messages per connection; for open connections, those so far.
     pub messages_per_connection: Distribution,
-    /// Accepted messages in windows that end with a second in which there were any.
+    /// Accepted messages per window, for windows that end with a second that had any.
     pub messages_per_window: Vec<Distribution>,
-    /// Connections that began, in windows that end with a second in which any did.
+    /// Connections opened per window, for windows that end with a second that had any.
     pub opened_per_window: Vec<Distribution>,
 }
 
 impl SenderLimits {
-    /// Of what was recorded in `folders`, each in its span of whole seconds (Unix s), over windows
-    /// of these lengths. `over_s`: a sinkd runs, and what it did before this second is recorded.
+    /// Computes the limits from the records in `folders`, each in its span of whole seconds (Unix
+    /// s), for windows of these lengths. `over_s` is set if a sinkd is running: everything before
+    /// this second is recorded.
     ///
-    /// Costs 0.3 to 2 us a connection and second, and the memory of the busiest second, of the
-    /// connections open at once, and of each client's seconds in the longest window (figures are in
+    /// Costs 0.3 to 2 us per connection and second, and the memory of the busiest second, of the
+    /// concurrent connections, and of each client's seconds in the longest window (figures are in
     /// docs/stats-format.md). Errors: a file cannot be read.
     pub fn of(
         folders: &[PathBuf],
@@ -85,7 +87,7 @@ impl SenderLimits {
         if !is_inside {
             gathering.begin(begin);
         }
-        // A connection that is idle leaves no record, and is open until then.
+        // An idle connection leaves no record, so it counts as open until then.
         let recorded = reading.last_second().map_or(begin, |second| second + 1);
         let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
         Ok(gathering.end(micros(until), reading.problems))
@@ -96,20 +98,20 @@ fn micros(second: u64) -> u64 {
     second.saturating_mul(1_000_000)
 }
 
-/// A session that is open.
+/// An open session.
 struct OpenSession {
-    /// The client's place among the clients.
+    /// The index of the client.
     client: usize,
     start: u32,
     messages: u64,
-    /// Whether the session counts as one that began before the span.
+    /// Whether it counts as a session that began before the span.
     began_before: bool,
-    /// Whether the session counts as one whose beginning is not on record.
+    /// Whether it counts as a session whose beginning is not recorded.
     without_beginning: bool,
 }
 
 impl OpenSession {
-    /// Counts it among the connections of a client, `by` more or less.
+    /// Adds the session to the counts of a client, or subtracts it, with `by`.
     fn count(&self, counts: &mut ClientLimits, by: fn(u64, u64) -> u64) {
         counts.connections = by(counts.connections, 1);
         counts.began_before = by(counts.began_before, self.began_before.into());
@@ -117,7 +119,7 @@ impl OpenSession {
     }
 }
 
-/// What is known so far.
+/// The state while reading.
 struct Gathering<'a> {
     spans: &'a [Range<u64>],
     windows_s: &'a [u64],
@@ -126,8 +128,8 @@ struct Gathering<'a> {
     places: HashMap<Option<IpAddr>, usize>,
     /// Sessions by folder and id.
     sessions: HashMap<(usize, u64), OpenSession>,
-    /// Starts that another one followed: the last second each recorded, its folder, itself. Soonest
-    /// last.
+    /// Starts of sinkd that were followed by another one: the last second each recorded, its
+    /// folder, and its number. Soonest last.
     ended_starts: Vec<(u64, usize, u32)>,
 }
 
@@ -149,7 +151,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// The span begins: of what was before, only what is open counts.
+    /// Begins the span: of everything before, only open sessions count.
     fn begin(&mut self, second: u64) {
         self.follow_starts(second);
         let at_us = micros(second);
@@ -193,8 +195,8 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Sessions of a start of sinkd that another one followed ended with it, if not before: it was
-    /// killed. Done when all that it recorded is before `second`.
+    /// Ends the sessions of a start of sinkd that was followed by another one, because sinkd was
+    /// killed. Called when all its records are before `second`.
     fn follow_starts(&mut self, second: u64) {
         while let Some((last, folder, start)) = self.ended_starts.pop_if(|it| it.0 < second) {
             let (clients, all) = (&mut self.clients, &mut self.all);
@@ -212,7 +214,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Adds what a session did, but for when it began and ended.
+    /// Adds what a session did, except its beginning and end.
     fn add(&mut self, second: u64, entry: &SessionEntry) {
         let address = entry.session.client();
         let windows = self.windows_s.len();
@@ -272,8 +274,8 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// XCLIENT has named the client of a connection, in which nothing was submitted until then: it has
-/// been the client's all the time.
+/// Applies XCLIENT: the connection, on which nothing had been submitted, counts for the named
+/// client from its beginning.
 fn rename(
     clients: &mut [(Option<IpAddr>, ClientState)],
     session: &mut OpenSession,
@@ -289,20 +291,20 @@ fn rename(
     session.client = to;
 }
 
-/// When a connection began or ended.
+/// The beginning or end of a connection.
 struct ConnectionEvent {
     at_us: u64,
     kind: ConnectionChange,
     entry: usize,
 }
 
-/// In the order in which those of one moment count: a client that closes a connection and opens
-/// another has not two at once.
+/// In the order in which events of one moment count: if a client closes a connection and opens
+/// another, it does not have two at once.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum ConnectionChange {
     End,
-    /// The connection began and ended in one round of the loop: which others were open then is not
-    /// known.
+    /// The connection began and ended in one round of the loop, so it is unknown which others were
+    /// open then.
     BeginAndEnd,
     Begin,
 }
@@ -328,9 +330,9 @@ fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
     events
 }
 
-/// What is known of one client so far, or of all.
+/// The state of one client, or of all.
 struct ClientState {
-    /// The client's counts; distributions come at the end.
+    /// The counts; distributions are added at the end.
     counts: ClientLimits,
     open: OpenConnections,
     per_connection: ValueCounts,
@@ -349,7 +351,7 @@ impl ClientState {
         }
     }
 
-    /// A client, from a moment on.
+    /// Makes the state of a client that appears at this time.
     fn open_from(&self, at_us: u64, windows: usize) -> ClientState {
         let mut client = ClientState::new(windows);
         client.open = self.open.clone();
@@ -388,7 +390,7 @@ impl ClientState {
         let spreads =
             |windows: SlidingWindows| windows.end().iter().map(ValueCounts::spread).collect();
         ClientLimits {
-            // A peak that lasted for less than a microsecond has no time, and was there.
+            // A peak that lasted less than a microsecond has no weight, but it did occur.
             open_at_once: Distribution { max: peak, ..self.open.over_time().spread() },
             peak_at_us,
             messages_per_connection: self.per_connection.spread(),

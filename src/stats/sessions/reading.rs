@@ -1,4 +1,4 @@
-//! Reading batches back, of one folder or of many, in the order of their seconds.
+//! Reads batches of one or more folders, in the order of their seconds.
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -8,15 +8,15 @@ use super::batch::{BATCH_BYTES_MAX, BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
 use crate::stats::files::{SESSIONS, folder_of, parse_name};
 
-/// How much of a damaged file is searched at once for the next batch.
+/// How much of a damaged file is searched at a time for the next batch.
 const SEARCH_BYTES: usize = 64 << 10;
 
-/// What a session did in a second, and where that was recorded.
+/// The activity of a session in a second, and where it was recorded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionEntry {
-    /// Which of the folders.
+    /// The index of the folder.
     pub folder: usize,
-    /// Start of sinkd.
+    /// The start of sinkd.
     pub start: u32,
     pub session: SessionSecond,
 }
@@ -29,7 +29,7 @@ struct BatchSource {
     start: u32,
 }
 
-/// Where a batch stands.
+/// The place of a batch.
 #[derive(Debug, Clone, Copy)]
 struct BatchPlace {
     header: BatchHeader,
@@ -42,14 +42,14 @@ struct BatchPlace {
 pub(super) struct SessionRecords {
     sources: Vec<BatchSource>,
     places: Vec<BatchPlace>,
-    /// What could not be read, a sentence each.
+    /// Parts that could not be read, one sentence each.
     pub problems: Vec<String>,
-    /// The last second on record, Unix s.
+    /// The last recorded second, in Unix seconds.
     last_second: Option<u64>,
 }
 
 impl SessionRecords {
-    /// Looks where the batches of these folders are, up to a second (Unix s) that is left out.
+    /// Finds the batches of these folders before a second (Unix s).
     pub fn open(folders: &[PathBuf], until_s: u64) -> io::Result<SessionRecords> {
         let mut reading = SessionRecords::default();
         for (folder, path) in folders.iter().enumerate() {
@@ -94,13 +94,14 @@ impl SessionRecords {
         Ok(())
     }
 
-    /// The last second on record, Unix s, also after what is read. `None`: there is none.
+    /// Returns the last recorded second in Unix seconds, even if it is after the part that is read.
+    /// `None` if there is none.
     pub fn last_second(&self) -> Option<u64> {
         self.last_second
     }
 
-    /// Starts of sinkd that another one followed, each with its folder and the last second (Unix s)
-    /// that it recorded; in the order of those seconds.
+    /// Returns the starts of sinkd that were followed by another one, each with the last second
+    /// (Unix s) that it recorded, its folder and its number, in the order of those seconds.
     pub fn ended_starts(&self) -> Vec<(u64, usize, u32)> {
         let mut last: BTreeMap<(usize, u32), u64> = BTreeMap::new();
         for place in &self.places {
@@ -118,8 +119,8 @@ impl SessionRecords {
         ended
     }
 
-    /// Calls `visit` with each second, Unix s, and what sessions did in it. Needs the memory of the
-    /// busiest second.
+    /// Calls `visit` with each second in Unix seconds and the activity of sessions in it. Needs the
+    /// memory of the busiest second.
     pub fn each_second(&mut self, mut visit: impl FnMut(u64, &[SessionEntry])) -> io::Result<()> {
         let (mut entries, mut octets) = (Vec::new(), Vec::new());
         let mut open: Option<(usize, File)> = None;
@@ -161,15 +162,15 @@ impl SessionRecords {
     }
 }
 
-/// Batches of a file, each with its place.
+/// The batches of a file, with their places.
 struct FoundBatches {
     batches: Vec<(u64, BatchHeader)>,
-    /// Octets that belong to no batch, except a last batch that is being written or was cut.
+    /// Octets that belong to no batch, except an incomplete last batch.
     skipped_bytes: u64,
 }
 
-/// Finds the batches of a file. Reads all of it: a batch that was cut, and could not be taken back,
-/// may have the next one inside, which only its checksum tells.
+/// Finds the batches of a file by reading all of it. If a batch was cut off and could not be
+/// removed, the next one may start inside it, which only its checksum shows.
 fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
     let end = file.seek(SeekFrom::End(0))?;
     let mut found = FoundBatches { batches: Vec::new(), skipped_bytes: 0 };
@@ -188,7 +189,7 @@ fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
                 found.skipped_bytes += next - at;
                 at = next;
             }
-            // The last one is being written, or was cut by a kill.
+            // The last batch is being written, or was cut off by a kill.
             None if header.is_some_and(|it| at + it.bytes() > end) => break,
             None => {
                 found.skipped_bytes += end - at;
@@ -199,7 +200,7 @@ fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
     Ok(found)
 }
 
-/// Returns whether the records of the batch at `at` are all there, and have their checksum.
+/// Returns whether the records of the batch at `at` are complete and match their checksum.
 fn is_whole(
     file: &mut (impl Read + Seek),
     at: u64,
@@ -223,7 +224,7 @@ fn header_at(file: &mut (impl Read + Seek), at: u64) -> io::Result<Option<BatchH
     Ok(BatchHeader::decode(&octets))
 }
 
-/// Where the next batch begins, from `at` on.
+/// Returns the start of the next batch, from `at` on.
 fn next_batch(file: &mut (impl Read + Seek), at: u64, end: u64) -> io::Result<Option<u64>> {
     let mut from = at;
     let mut octets = vec![0; SEARCH_BYTES];
@@ -237,13 +238,14 @@ fn next_batch(file: &mut (impl Read + Seek), at: u64, end: u64) -> io::Result<Op
                 return Ok(Some(candidate));
             }
         }
-        // What begins in the last octets is found with those that follow.
+        // The last octets are searched again with those that follow, because a batch may start
+        // there.
         from += (length - (MAGIC.len() - 1)) as u64;
     }
     Ok(None)
 }
 
-/// Reads `octets` as a file of batches, for the fuzzer. Panics where what is found is not inside.
+/// Reads `octets` as a file of batches, for the fuzzer. Panics if a batch lies outside the file.
 pub fn check_batches(octets: &[u8]) {
     let found = batches_in(&mut Cursor::new(octets)).expect("memory can be read");
     let mut end = 0;
@@ -294,7 +296,7 @@ mod tests {
             let glued = [&one, &two[..cut], &three].concat();
             let (batches, skipped) = found(&glued);
             assert_eq!((batches, skipped), (vec![(5, 2), (7, 1)], cut as u64), "cut at {cut}");
-            // The last one is being written, or was cut by a kill: nothing to report.
+            // The last batch is being written, or was cut off by a kill, which is not reported.
             let (batches, skipped) = found(&[&one[..], &two[..cut]].concat());
             assert_eq!((batches, skipped), (vec![(5, 2)], 0), "ends at {cut}");
         }

@@ -1,33 +1,36 @@
-//! What one session did in one second, and all sessions of an interval.
+//! The activity of sessions in one second.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Sessions of an interval that are recorded one by one. What further ones do is lost, and counted:
-/// a worker has fewer connections unless tens of thousands come and go each second.
+/// Maximum number of sessions that an interval records individually. The activity of further ones
+/// is lost and counted. A worker has fewer connections unless tens of thousands open and close each
+/// second.
 const SESSIONS_MAX: usize = 1 << 18;
-/// Room that an interval keeps, 48 bytes each.
+/// Capacity that an interval keeps, in entries of 48 bytes.
 const ROOM_KEPT: usize = 1024;
 /// The event did not happen in this second.
 const NEVER: u32 = u32::MAX;
-/// The connection had ended before the message was accepted.
+/// The connection ended before the message was accepted.
 const BEFORE: u32 = u32::MAX - 1;
-/// The latest time in a second, us: what a worker does late, it may book in an earlier second.
+/// Upper bound of times within a second, in us; a late worker may report an event in an earlier
+/// second.
 const LATEST_US: u64 = u32::MAX as u64 - 2;
 
-/// Which session, and of which client.
+/// A session and its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey {
     /// The id, as in slots.
     pub id: u64,
-    /// `None`: it came over a Unix socket.
+    /// `None` for a Unix socket.
     pub client: Option<IpAddr>,
 }
 
-/// What one session did in one second.
+/// The activity of one session in one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSecond {
     /// The id, as in slots.
     pub id: u64,
-    /// An IPv4 address is mapped (RFC 4291 section 2.5.5.2); `::` stands for a Unix socket.
+    /// The client's address; IPv4 is mapped (RFC 4291 section 2.5.5.2), and `::` stands for a Unix
+    /// socket.
     pub(super) client: [u8; 16],
     pub(super) began_us: u32,
     pub(super) ended_us: u32,
@@ -35,7 +38,7 @@ pub struct SessionSecond {
     pub messages: u32,
     /// Their forward-paths.
     pub recipients: u32,
-    /// Recipients of the message that had most.
+    /// Recipients of the message with the most.
     pub recipients_max: u32,
     /// Messages refused at the end of their data.
     pub refused: u32,
@@ -55,48 +58,50 @@ impl SessionSecond {
         }
     }
 
-    /// The client's address; `None`: it came over a Unix socket.
+    /// Returns the client's address; `None` for a Unix socket.
     pub fn client(&self) -> Option<IpAddr> {
         let address = Ipv6Addr::from(self.client);
         (!address.is_unspecified()).then(|| address.to_canonical())
     }
 
-    /// What is recorded counts for the client of `key`.
+    /// Changes the client to the one in `key`.
     pub fn rename(&mut self, key: SessionKey) {
         self.client = octets_of(key.client);
     }
 
-    /// When the connection began, us from the beginning of the second; `None`: not in this second.
+    /// Returns when the connection began, in us from the beginning of the second; `None` if not in
+    /// this second.
     pub fn began_us(&self) -> Option<u32> {
         (self.began_us < BEFORE).then_some(self.began_us)
     }
 
-    /// When the connection ended, us from the beginning of the second; `None`: not in this second.
+    /// Returns when the connection ended, in us from the beginning of the second; `None` if not in
+    /// this second.
     pub fn ended_us(&self) -> Option<u32> {
         (self.ended_us < BEFORE).then_some(self.ended_us)
     }
 
-    /// Whether its messages were accepted when the connection had ended.
+    /// Returns whether the messages were accepted after the connection had ended.
     pub fn is_after_end(&self) -> bool {
         self.ended_us == BEFORE
     }
 
-    /// The connection began `us` after the beginning of the second.
+    /// Records that the connection began `us` after the beginning of the second.
     pub fn begin(&mut self, us: u64) {
         self.began_us = us.min(LATEST_US) as u32;
     }
 
-    /// The connection ended `us` after the beginning of the second.
+    /// Records that the connection ended `us` after the beginning of the second.
     pub fn end(&mut self, us: u64) {
         self.ended_us = us.min(LATEST_US) as u32;
     }
 
-    /// The connection had ended before what is recorded happened.
+    /// Records that the connection had ended before this activity.
     pub fn is_over(&mut self) {
         self.ended_us = BEFORE;
     }
 
-    /// A message with this number of forward-paths was accepted.
+    /// Records an accepted message with this number of forward-paths.
     #[inline]
     pub fn message(&mut self, recipients: u32) {
         self.messages += 1;
@@ -109,7 +114,7 @@ fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
     let address = match client {
         None => Ipv6Addr::UNSPECIFIED,
         Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
-        // `::` stands for a Unix socket; a PROXY header may name it, as it may name 0.0.0.0.
+        // `::` stands for a Unix socket, but a PROXY header may contain it, just as 0.0.0.0.
         Some(IpAddr::V6(address)) if address.is_unspecified() => {
             Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()
         }
@@ -118,7 +123,7 @@ fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
     address.octets()
 }
 
-/// The sessions of an interval that did anything.
+/// The active sessions of an interval.
 #[derive(Debug, Clone)]
 pub struct SessionSeconds {
     list: Vec<SessionSecond>,
@@ -133,13 +138,14 @@ impl SessionSeconds {
         &self.list
     }
 
-    /// What this session does, if it stands at `at`, where it was found last in whichever interval.
+    /// Returns the entry of a session if it is at `at`, where it was last found, in whichever
+    /// interval.
     #[inline]
     pub fn find(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
         self.list.get_mut(at as usize).filter(|it| it.id == id)
     }
 
-    /// Adds a session. Returns its place; `None`: there are too many.
+    /// Adds an entry for a session, and returns its place; `None` if there are too many.
     #[inline]
     pub fn add(&mut self, key: SessionKey) -> Option<u32> {
         if self.list.len() == SESSIONS_MAX {
@@ -149,7 +155,7 @@ impl SessionSeconds {
         Some(self.list.len() as u32 - 1)
     }
 
-    /// Finds or adds a session: see [`SessionSeconds::find`].
+    /// Finds or adds the entry of a session, see [`SessionSeconds::find`].
     #[cfg(test)]
     pub fn of(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
         if self.find(*at, key.id).is_none() {
@@ -158,12 +164,12 @@ impl SessionSeconds {
         self.find(*at, key.id)
     }
 
-    /// Adds what another worker recorded: no session is of two workers.
+    /// Adds the entries of another worker; no session belongs to two workers.
     pub fn append(&mut self, other: &SessionSeconds) {
         self.list.extend_from_slice(&other.list);
     }
 
-    /// Clears the second. Unused capacity shrinks over time.
+    /// Clears the entries. Unused capacity shrinks over time.
     pub fn clear(&mut self) {
         let needed = self.list.len();
         self.list.clear();
@@ -188,7 +194,7 @@ mod tests {
         one.of(&mut seven, key(7)).unwrap().message(1);
         one.of(&mut eight, key(8)).unwrap().message(1);
         one.of(&mut seven, key(7)).unwrap().message(3);
-        // The next second: places of the one before mean nothing.
+        // In the next second, earlier places are invalid.
         other.of(&mut eight, key(8)).unwrap().message(1);
         other.of(&mut seven, key(7)).unwrap().message(1);
         other.of(&mut eight, key(8)).unwrap().message(1);
@@ -209,7 +215,7 @@ mod tests {
         assert!(seconds.of(&mut 0, key(0)).is_none());
         let mut last = SESSIONS_MAX as u32 - 1;
         assert!(seconds.of(&mut last, key(SESSIONS_MAX as u64)).is_some(), "one that has a place");
-        // Room goes when it is not needed.
+        // Unused capacity is released.
         for _ in 0..20 {
             seconds.clear();
         }
@@ -224,7 +230,7 @@ mod tests {
             assert_eq!(second.client(), Some(address));
         }
         assert_eq!(SessionSecond::new(SessionKey { id: 1, client: None }).client(), None);
-        // A PROXY header may name it, and it is no Unix socket.
+        // A PROXY header may contain this address, which is not a Unix socket.
         let unspecified = Some(Ipv6Addr::UNSPECIFIED.into());
         let second = SessionSecond::new(SessionKey { id: 1, client: unspecified });
         assert_eq!(second.client(), Some([0, 0, 0, 0].into()));

@@ -1,14 +1,15 @@
-//! A distribution of whole numbers, kept exactly.
+//! A distribution of whole numbers, kept exactly up to a limit.
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Distinct numbers that are kept exactly; more are rounded up, within 1.6 %.
+/// Maximum number of distinct numbers that are kept exactly; with more, numbers are rounded up,
+/// within 1.6%.
 const EXACT_MAX: usize = 1024;
-/// Bits of a number that rounding leaves: 64 numbers for each power of two.
+/// Significant bits of a rounded number: 64 numbers per power of two.
 const ROUNDED_BITS: u32 = 7;
 
-/// How often each number came. Memory is bounded: at most some thousand numbers, 16 bytes each.
+/// The count of each number. Memory is bounded: at most a few thousand numbers, 16 bytes each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ValueCounts {
     weights: BTreeMap<u64, u64>,
@@ -19,7 +20,7 @@ pub(super) struct ValueCounts {
 }
 
 impl ValueCounts {
-    /// `number` came `weight` times, or lasted for `weight`.
+    /// Adds `number` with this weight: a count or a duration.
     pub fn add(&mut self, number: u64, weight: u64) {
         if weight == 0 {
             return;
@@ -42,7 +43,7 @@ impl ValueCounts {
         }
     }
 
-    /// Percentiles: the least number that so large a share is not above.
+    /// Returns the percentiles: the smallest number that this share of the weight does not exceed.
     pub fn spread(&self) -> Distribution {
         let at = |percent: u128| {
             let rank = (self.total * percent).div_ceil(100).max(1);
@@ -63,24 +64,24 @@ impl ValueCounts {
     }
 }
 
-/// The highest of the numbers that are not told apart.
+/// Returns the highest of the numbers that are rounded to the same value.
 fn rounded_up(number: u64) -> u64 {
     let dropped_bits = (u64::BITS - number.leading_zeros()).saturating_sub(ROUNDED_BITS);
     number | ((1 << dropped_bits) - 1)
 }
 
-/// A distribution in a few numbers, all 0 where nothing came.
+/// A distribution in a few numbers; all are 0 if it is empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Distribution {
     /// The arithmetic mean.
     pub mean: f64,
     /// The median.
     pub p50: u64,
-    /// 90 % are not above it.
+    /// 90% are at most this.
     pub p90: u64,
-    /// 99 % are not above it.
+    /// 99% are at most this.
     pub p99: u64,
-    /// The highest.
+    /// The maximum.
     pub max: u64,
 }
 

@@ -1,22 +1,22 @@
-//! Sums over windows of time that end with each second in which something came.
+//! Sums over windows of time that end with each second that has an entry.
 use std::collections::VecDeque;
 
 use super::spread::ValueCounts;
 
-/// Sums of one thing over windows of several lengths. Costs 16 bytes for each second of the longest
-/// window in which something came.
+/// Sums over windows of several lengths. Costs 16 bytes for each second with an entry in the
+/// longest window.
 #[derive(Debug, Clone)]
 pub(super) struct SlidingWindows {
-    /// Seconds, and how many came in each; the last is under way.
+    /// Seconds and their counts; the last one is incomplete.
     recent: VecDeque<(u64, u64)>,
-    /// Seconds that have left `recent`.
+    /// The number of seconds removed from `recent`.
     dropped: usize,
     windows: Vec<WindowSum>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct WindowSum {
-    /// The first second that is inside, counted with those dropped.
+    /// The first second within the window, counting removed ones.
     first: usize,
     sum: u64,
     ended: ValueCounts,
@@ -28,8 +28,8 @@ impl SlidingWindows {
         SlidingWindows { recent: VecDeque::new(), dropped: 0, windows }
     }
 
-    /// `n` came in `second`, which is not before the last one. `lengths_s`: as many as there are
-    /// windows.
+    /// Adds `n` to `second`, which must not be before the last one. `lengths_s` has the length of
+    /// each window.
     pub fn add(&mut self, lengths_s: &[u64], second: u64, n: u64) {
         match self.recent.back_mut() {
             Some((last, so_far)) if *last >= second => *so_far += n,
@@ -44,7 +44,7 @@ impl SlidingWindows {
         }
     }
 
-    /// What is before the windows that end with `second` leaves them.
+    /// Removes the seconds that are before the windows ending with `second`.
     fn slide(&mut self, lengths_s: &[u64], second: u64) {
         for (window, length_s) in self.windows.iter_mut().zip(lengths_s) {
             while let Some((begin, n)) = self.recent.get(window.first - self.dropped)
@@ -69,7 +69,7 @@ impl SlidingWindows {
         }
     }
 
-    /// Nothing more comes: the sums of each window.
+    /// Ends adding, and returns the sums of each window.
     pub fn end(mut self) -> Vec<ValueCounts> {
         self.end_second();
         self.windows.into_iter().map(|window| window.ended).collect()
