@@ -1,6 +1,6 @@
 //! Divides the time of a run's connections into shares of sender, network and sink.
 //!
-//! Workers add up what each connection spends its time on (`server/recording/time_spent.rs`);
+//! Workers add up what each connection spends its time on (`server/time_spent/`);
 //! TCP_INFO has the round trip times. Only seconds between the first and the last message count.
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -18,7 +18,7 @@ const PROMPT_US: f64 = 100.0;
 /// to 5.
 const PROMPT_ANSWERS: f64 = 6.0;
 /// A connection that is silent for longer is idle, and its time does not count; the workers use the
-/// same limit (`server/recording/time_spent.rs`).
+/// same limit (`server/time_spent/`).
 const IDLE_US: u64 = 100_000;
 /// Payload from another machine that arrives faster than this, in octets per second over all
 /// connections, is not limited by a network: 10 Gbit/s. On the same machine there is no network.

@@ -1,4 +1,4 @@
-//! `sinkctl assert`: what must hold of a run, for CI.
+//! `sinkctl assert`: checks claims about a run, for CI.
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -77,14 +77,15 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// What a claim about transit that holds is not about.
+/// Returns a sentence about the messages that a claim about transit leaves out.
 fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());
     why.map_or(String::new(), |why| format!(" (left out: {why})"))
 }
 
-/// From the command line and from files: one a line, `#` begins a comment.
+/// Collects the claims from the command line and from files, which have one per line and comments
+/// after `#`.
 fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
     let mut claims = Vec::new();
     for text in &assert.claims {

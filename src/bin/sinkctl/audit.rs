@@ -1,4 +1,4 @@
-//! `sinkctl audit`: whether each recipient got exactly one message, and the right one.
+//! `sinkctl audit`: checks whether each recipient got exactly one message, and the right one.
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
         AuditStage::Bodies => bodies(done, all),
     };
     let answer = audit(selection(folders, &spans), question, &stop, &mut watch);
-    // Bars go before anything is printed.
+    // Progress bars must be gone before anything is printed.
     drop((watch, interruptible));
     let answer = answer.map_err(|error| match &wanted.expect {
         Some(path) if error.is_about_list() => {
@@ -123,7 +123,8 @@ fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Findin
     }
 }
 
-/// The messages that the query matches, and why they may not be all; no query means all messages.
+/// Returns the messages that match the query, and why they may be incomplete; without a query, all
+/// messages.
 fn meant(
     folders: &[PathBuf],
     wanted: &Audit,

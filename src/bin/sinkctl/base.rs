@@ -1,4 +1,4 @@
-//! What commands share: values of flags, spans of time, data folders, and output.
+//! Code that commands share: values of flags, spans of time, data folders, output.
 pub mod clock;
 pub mod data;
 pub mod left_out;

@@ -1,4 +1,4 @@
-//! `sinkctl blast`: sends made-up mail.
+//! `sinkctl blast`: sends generated mail.
 mod options;
 
 use std::io::Write;
@@ -29,11 +29,11 @@ use crate::sending::{
 
 /// Duration of a load without an explicit end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// Numbers of missing messages that are printed.
+/// Maximum number of missing messages whose numbers are printed.
 const MISSING_SHOWN: usize = 20;
 
 pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
-    // Settled first, so that nothing but what follows from it differs.
+    // Decided first, so that everything else depends only on it.
     let seed = blast.messages.seed.unwrap_or_else(drawn);
     let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
     if let Some(number) = blast.show {
@@ -124,7 +124,7 @@ fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Templat
     Ok(Template::parse(&Names { file: &file, columns }, &octets)?)
 }
 
-/// Prints a message as it would be sent with BDAT.
+/// Prints a message as BDAT would send it.
 fn show(plan: &Arc<BlastPlan>, number: u64, out: &mut Out) -> anyhow::Result<Finding> {
     let mut mail = OutgoingMail::default();
     blast::Blast::new(plan).fill(number, &mut mail);
@@ -139,14 +139,15 @@ fn duration(blast: &Blast) -> Option<Duration> {
     blast.pace.duration.or(is_endless.then_some(DURATION_DEFAULT))
 }
 
-/// How many messages there will be, where that is known.
+/// Returns the number of messages, if it is known.
 fn total(blast: &Blast) -> Option<u64> {
     let at_rate = blast.pace.rate.zip(duration(blast));
     let at_rate = at_rate.map(|(per_s, time)| (per_s * time.as_secs_f64()) as u64);
     blast.pace.count.or(at_rate)
 }
 
-/// At a rate, all that is due is sent: with a duration and with a count, which is the same load.
+/// Returns when sending ends. With a rate, every due message is sent, whether the load has a
+/// duration or a count.
 fn ends(blast: &Blast, plan: &BlastPlan) -> Ends {
     let at = || duration(blast).map_or(Ends::WithSource, Ends::At);
     plan.schedule_end().map_or_else(at, Ends::Scheduled)
@@ -198,7 +199,7 @@ fn settings(
     })
 }
 
-/// Numbers that a check will not find, or may not.
+/// Prints the numbers of messages that a check will or may not find.
 fn report_missing(plan: &BlastPlan) {
     let missing = plan.missing();
     for (what, numbers) in

@@ -1,5 +1,5 @@
-//! `sinkctl calibrate`: what this machine can do, load by load, so that others' numbers can be
-//! compared with it.
+//! `sinkctl calibrate`: measures the capacity of this machine under several loads, to compare other
+//! runs with it.
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -33,13 +33,13 @@ use crate::sending::{
 };
 use sinkd::analysis::wait_until_written;
 
-/// A load that many senders are like.
+/// A load that resembles many senders.
 struct Load {
     name: &'static str,
     size: &'static str,
     recipients: &'static str,
     connections: usize,
-    /// Messages under way on a connection; 1: one command a round trip.
+    /// Messages in flight per connection; 1 sends one command per round trip.
     depth: usize,
     is_chunked: bool,
     per_connection: Option<u64>,
@@ -88,9 +88,9 @@ fn address(text: &str) -> Result<SocketAddr, Unexpected> {
     text.parse().map_err(|_| Unexpected::new(expected, text))
 }
 
-/// Columns of the names of loads, if none is longer.
+/// Width of the column of names, if none is longer.
 const NAME_COLUMNS: usize = 32;
-/// The least duration of a load: only whole seconds count, and one second may contain none.
+/// Minimum duration of a load: only whole seconds count, and one second may contain none.
 const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
 
 fn load_time(text: &str) -> Result<Duration, Unexpected> {
@@ -99,7 +99,7 @@ fn load_time(text: &str) -> Result<Duration, Unexpected> {
 }
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
-    // Before it runs for minutes: with --to, what the sink recorded is read there.
+    // Checked before running for minutes: with --to, the sink's statistics are read from there.
     check_folder(data, calibrate)?;
     let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
@@ -139,7 +139,7 @@ fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How the sink is spoken to.
+/// How to speak with the sink.
 struct Way {
     address: SocketAddr,
     account: Option<Arc<Account>>,
@@ -164,18 +164,18 @@ impl Way {
         Ok(Way { address, account, start_tls: encryption.start_tls(), tls })
     }
 
-    /// The name of a load that is sent in this way.
+    /// Returns the name of a load that is sent in this way.
     fn name(&self, load: &Load) -> String {
         let tls = if self.tls.is_some() { ", TLS" } else { "" };
         format!("{}{tls}", load.name)
     }
 }
 
-/// The sinkd that is measured.
+/// The sinkd to measure.
 enum MeasuredSink<'a> {
-    /// A temporary sinkd, which ends with this value.
+    /// A temporary sinkd, which ends when this value is dropped.
     Own(Sinkd),
-    /// The sinkd at --to, with its data folder.
+    /// A running sinkd at --to, and its data folder.
     Running { address: SocketAddr, folder: &'a Path },
 }
 
@@ -207,11 +207,11 @@ impl<'a> MeasuredSink<'a> {
     }
 }
 
-/// Sends all loads, one after the other, and reads what the sink recorded of each.
+/// Sends all loads, one after another, and reads the sink's recordings of each.
 fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<Ceiling>> {
     let mut measured = Vec::new();
     for load in &LOADS {
-        // Whole seconds of this load, and of no other.
+        // Only whole seconds of this load count.
         let from = unix_s() + 1;
         let (report, sender) = send(load, way, duration)?;
         check_report(load, way.address, &report)?;
@@ -228,7 +228,7 @@ fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<
         .collect()
 }
 
-/// Errors: sending ended early, or the sink accepted nothing of the load.
+/// Errors: sending ended early, or the sink accepted nothing.
 fn check_report(load: &Load, address: SocketAddr, report: &Report) -> anyhow::Result<()> {
     if let Some(error) = &report.error {
         anyhow::bail!("{}: {error}", load.name);
@@ -249,9 +249,9 @@ fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Sends a load for the given duration; returns what the sender recorded.
+/// Sends a load for the given duration; returns the sender's recordings.
 fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, RunSummary)> {
-    // Half of the machine is the sink's.
+    // The sink gets half of the machine.
     let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
         address: ResolvedAddress::Tcp(way.address),
@@ -315,7 +315,7 @@ fn ceiling(
     let mut shape = Shape::of(&history, &summary).with_context(|| {
         format!("{}: no statistics of the load '{}'", folder.display(), load.name)
     })?;
-    // Seconds are looked at when most connections may have gone.
+    // Open connections are sampled at the end of a second, when most may already be closed.
     shape.connections = load.connections as f64;
     Ok(Ceiling {
         name: load.name.into(),
@@ -351,7 +351,7 @@ fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A sinkd of our own, with a folder that goes with it.
+/// A temporary sinkd with a temporary folder.
 struct Sinkd {
     child: Child,
     address: SocketAddr,
@@ -359,14 +359,14 @@ struct Sinkd {
 }
 
 impl Sinkd {
-    /// Starts one that accepts what the loads ask for.
+    /// Starts a sinkd that accepts the loads.
     fn start(calibrate: &Calibrate) -> anyhow::Result<Sinkd> {
         let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
         let program = program();
         let mut child = Command::new(&program)
             .args(listening(calibrate.encryption.tls))
             .args(["--http", "off", "--log-level", "error"])
-            // What is kept would fill the disk, and is the same each time.
+            // Stored mail would fill the disk, and its content does not matter.
             .args(["--retain-bytes", "256M", "--index", "off", "--data"])
             .arg(folder.path())
             .args(calibrate.account.auth_user.iter().flat_map(|_| ["--auth", "any"]))
@@ -396,7 +396,7 @@ impl Sinkd {
     }
 }
 
-/// The flags of a sinkd that serves this kind of TLS.
+/// Returns the flags of a sinkd with this kind of TLS.
 fn listening(tls: TlsMode) -> &'static [&'static str] {
     match tls {
         TlsMode::Off => &["--listen", "127.0.0.1:0"],
@@ -416,7 +416,7 @@ impl Drop for Sinkd {
     }
 }
 
-/// The sinkd beside us, or the one in the path.
+/// Returns the path of the sinkd beside this program, or its name to be found in PATH.
 fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().map(|us| us.with_file_name("sinkd"));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sinkd"))

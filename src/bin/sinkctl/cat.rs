@@ -1,4 +1,4 @@
-//! `sinkctl cat`: the message bytes, exactly.
+//! `sinkctl cat`: prints the exact bytes of a message.
 use std::io::Write;
 
 use sinkd::analysis::message::{message_octets, stored_bytes};

@@ -1,4 +1,4 @@
-//! `sinkctl cert`: the certificates that sinkd made, and what senders need to trust them.
+//! `sinkctl cert`: shows the certificates that sinkd made, and what senders need to trust them.
 mod senders;
 mod shown;
 
@@ -58,7 +58,7 @@ struct CertReport {
     ca: CertificateRow,
     certificate: CertificateRow,
     generated: bool,
-    /// `None`: no sinkd runs on the folder.
+    /// `None` if no sinkd runs on the folder.
     listeners: Option<Vec<ListenerAnswer>>,
     senders: Vec<SenderRow>,
 }
@@ -92,7 +92,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
          without --tls-cert",
         kept.ca_path().display()
     );
-    // Senders have other working folders.
+    // Senders have other working directories, so the path is absolute.
     let path = kept.ca_path().canonicalize()?;
     if cert.pem {
         out.write_all(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
@@ -129,7 +129,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// How the lines have senders start TLS.
+/// Returns how the lines have senders start TLS.
 fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<Way> {
     if !cert.smtps {
         return Ok(shown.way());
@@ -140,7 +140,7 @@ fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<Way> {
     )
 }
 
-/// Why senders would not accept the certificate; `signer`: the CA, if it signed it.
+/// Returns why senders would not accept the certificate. `signer` is the CA, if it signed it.
 fn reason_to_refuse(own: &CertificateFacts, signer: Option<&CertificateFacts>) -> Option<String> {
     let Some(ca) = signer else {
         return Some("the CA did not sign the certificate".into());

@@ -120,7 +120,7 @@ pub enum Command {
 const NO_FOLDER: [&str; 3] = ["blast", "completions", "man"];
 
 impl Cli {
-    /// Returns the definition of all flags; in each command, the help of `--data` says whether the
+    /// Returns the definition of all flags. In each command, the help of `--data` says whether the
     /// flag has an effect there, and whether it may be repeated.
     pub fn definition() -> clap::Command {
         let all = Cli::command();
@@ -132,7 +132,7 @@ impl Cli {
         })
     }
 
-    /// Reads the arguments of this process. Ends it if they are wrong or ask for help.
+    /// Parses the arguments of this process. Exits if they are invalid or request help.
     pub fn of_process() -> Cli {
         Cli::of(std::env::args_os()).unwrap_or_else(|error| match usage_error("sinkctl", &error) {
             Some(line) => {
@@ -149,7 +149,7 @@ impl Cli {
     }
 }
 
-/// The flag `--data` as a command defines it.
+/// Returns the flag `--data` for a command.
 fn data_of(command: &str, data: Arg) -> Arg {
     let data = data.hide(NO_FOLDER.contains(&command));
     match SEVERAL_FOLDERS.contains(&command) {
@@ -158,7 +158,7 @@ fn data_of(command: &str, data: Arg) -> Arg {
     }
 }
 
-/// The folder that sinkd uses in the same environment.
+/// Returns the folder that sinkd uses in the same environment.
 fn default_folder() -> PathBuf {
     let named = sinkd::config::Environment::of_process().data_folder();
     named.unwrap_or_else(|| sinkd::config::Config::default().data)

@@ -1,6 +1,6 @@
-//! `sinkctl compare`: two runs side by side, and which differences are more than noise.
+//! `sinkctl compare`: compares two runs, and reports which differences exceed the noise.
 //!
-//! docs/compare.md says how it decides, what it refuses, and what its exit code means.
+//! docs/compare.md describes the method, what is refused, and the exit codes.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
     Ok(if compared.warnings.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// The run that `what` stands for: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
+/// Finds the run that `what` names: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
 fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<ComparedRun> {
     let (folders, run) = place(what, folders);
     let during = TimeRange { run, ..TimeRange::default() };
@@ -47,7 +47,7 @@ fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<Compare
     Ok(ComparedRun::gather(letter, what, selection(&folders, &spans))?)
 }
 
-/// The folders and the run that are meant.
+/// Returns the folders and the run that `what` names.
 fn place(what: &str, folders: &[PathBuf]) -> (Vec<PathBuf>, Option<String>) {
     if Path::new(what).is_dir() {
         return (vec![PathBuf::from(what)], None);

@@ -1,5 +1,5 @@
-//! `sinkctl count`: the number of messages accepted, alone on a line; of several folders, a line
-//! for each, then the sum.
+//! `sinkctl count`: prints the number of accepted messages; for several folders, one line each and
+//! then the sum.
 use std::io::Write;
 
 use clap::Args;
@@ -51,7 +51,7 @@ pub fn run(folders: &[Folder], wanted: &Count, out: &mut Out) -> anyhow::Result<
     Ok(worst(folders.iter().map(report_lost)))
 }
 
-/// For a person.
+/// Formats the counts as text.
 fn line(counts: &MessageCounts) -> String {
     match &counts.folder {
         Some(folder) => format!("{}  {folder}", counts.messages),

@@ -1,5 +1,5 @@
-//! `sinkctl completions` and `sinkctl man`: what a package installs beside the program, made of the
-//! one definition of its flags.
+//! `sinkctl completions` and `sinkctl man`: files that packages install, generated from the
+//! definition of the flags.
 use std::io::Write;
 
 use anyhow::Context;
@@ -20,18 +20,18 @@ pub struct Man {
     command: Vec<String>,
 }
 
-/// Prints a completion script. `cli`: the whole command line.
+/// Prints a completion script. `cli` is the whole command line.
 pub fn completions(cli: Command, wanted: &Completions, out: &mut Out) -> anyhow::Result<Finding> {
     let mut cli = shown(&cli);
-    // Into memory first: the generator panics where the output is closed.
+    // Written to memory first, because the generator panics if the output is closed.
     let mut script = Vec::new();
     clap_complete::generate(wanted.shell, &mut cli, "sinkctl", &mut script);
     out.write_all(&script)?;
     Ok(Finding::Holds)
 }
 
-/// The command line without the arguments that help leaves out: a completion script lists them all,
-/// and there is one for each word that a query may have.
+/// Returns the command line without hidden arguments: a completion script lists all arguments, and
+/// a query has one per word.
 fn shown(command: &Command) -> Command {
     let about = command.get_about().cloned().unwrap_or_default();
     let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
@@ -42,9 +42,9 @@ fn shown(command: &Command) -> Command {
         .subcommands(command.get_subcommands().map(shown))
 }
 
-/// Prints a man page. `cli`: the whole command line.
+/// Prints a man page. `cli` is the whole command line.
 ///
-/// Errors: there is no such command.
+/// Errors: the command does not exist.
 pub fn man(cli: Command, wanted: &Man, out: &mut Out) -> anyhow::Result<Finding> {
     let mut cli = cli;
     cli.build();

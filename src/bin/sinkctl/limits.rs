@@ -1,5 +1,5 @@
-//! `sinkctl limits`: connections at once, messages per connection and per window of time, for each
-//! client: whether a sender keeps to its own settings.
+//! `sinkctl limits`: prints concurrent connections, and messages per connection and per window of
+//! time, for each client, to check whether a sender keeps to its settings.
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::base::value::number;
 
 mod print;
 
-/// Windows of one command.
+/// Maximum number of windows.
 const WINDOWS_MAX: usize = 8;
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! `sinkctl ls`: messages in the order of their arrival, of one folder or of several.
+//! `sinkctl ls`: lists messages in order of arrival, from one or more folders.
 use std::io::Write;
 
 use clap::Args;
@@ -14,11 +14,12 @@ use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::count;
 
-/// How much of a listing was printed.
+/// The extent of a printed listing.
 #[derive(Default)]
 struct Listed {
     shown: u64,
-    /// Messages in the span, those before `--offset` included; `None`: it was printed to its end.
+    /// The number of messages in the span, including those before `--offset`; `None` if the listing
+    /// was printed to its end.
     cut_of: Option<u64>,
 }
 
@@ -54,7 +55,7 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
         n => {
             let messages = counted(n, "message that was", "messages that were");
             match ls.rows.is_for_program() {
-                // Not among the rows, which are messages.
+                // Reported separately, because every row is a message.
                 true => eprintln!("sinkctl: and {messages} only counted"),
                 false => writeln!(out, "and {messages} only counted")?,
             }

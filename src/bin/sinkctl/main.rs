@@ -1,9 +1,9 @@
-//! sinkctl: reads and prunes what sinkd has stored, from the data folder alone, and sends mail to
-//! other servers.
+//! sinkctl reads and prunes the mail that sinkd has stored, using only the data folder, and sends
+//! mail to other servers.
 #![forbid(unsafe_code)]
 
-/// Shadows the standard one, which panics where stderr is full or closed: a lost message must not
-/// end the command. Leaves out the numbers of system errors.
+/// Shadows the standard macro, which panics if stderr is full or closed: a lost message must not
+/// end the command. Removes the numbers of system errors.
 macro_rules! eprintln {
     ($($said:tt)*) => {
         drop(std::io::Write::write_fmt(
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
         Ok(Finding::Holds) => ExitCode::SUCCESS,
         Ok(Finding::DoesNotHold) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => {
-            // What is still in the buffer has no reader; dropping it would try again.
+            // The rest of the buffer has no reader; dropping the buffer would try to write it
+            // again.
             std::mem::forget(out);
             ExitCode::SUCCESS
         }

@@ -1,4 +1,4 @@
-//! `sinkctl prune`: drops the oldest sealed segments, and says what went.
+//! `sinkctl prune`: drops the oldest sealed segments, and reports them.
 use std::io::Write;
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::base::value::{count, size, time};
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct PruneReport {
-    /// Nothing was dropped: it is what would go.
+    /// True if nothing was dropped, and the report lists what would be.
     dry_run: bool,
     segments: u64,
     messages: u64,
     message_bytes: u64,
     only_counted: u64,
-    /// Numbers of the segments, first and last of each range.
+    /// Ranges of segment numbers, with first and last.
     ranges: Vec<(u32, u32)>,
 }
 
@@ -80,7 +80,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
     } else {
         print(&report, out)?;
     }
-    // What can't be read is never dropped.
+    // Segments that can't be read are never dropped.
     Ok(report_left_out(folder))
 }
 

@@ -19,12 +19,12 @@ use crate::base::value::number;
 struct ReindexReport {
     segments: u64,
     messages: u64,
-    /// Octets of the index.
+    /// The size of the index in octets.
     bytes: u64,
     seconds: f64,
-    /// Segments that can't be read, a sentence each.
+    /// Segments that can't be read, one sentence each.
     unreadable: Vec<String>,
-    /// It was interrupted: segments that are missing here have the index they had.
+    /// Whether it was interrupted; segments that are missing here keep their old index.
     interrupted: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct Reindex {
     pub json: bool,
 }
 
-/// Parses the name of a field as sinkd does.
+/// Parses the name of a field in the same way as sinkd.
 fn sequence_field(text: &str) -> Result<String, String> {
     let mut config = sinkd::config::Config::default();
     let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");
@@ -82,7 +82,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// For a person.
+/// Prints the report as text.
 fn print(report: &ReindexReport, out: &mut Out) -> anyhow::Result<()> {
     for fault in &report.unreadable {
         eprintln!("sinkctl: {fault}");

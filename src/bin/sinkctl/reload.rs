@@ -1,4 +1,4 @@
-//! `sinkctl reload`: has the sinkd that runs on a data folder read its settings again.
+//! `sinkctl reload`: makes the sinkd on a data folder read its settings again.
 use std::io::Write;
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sinkd::control::{self, Answer, Request};
 
 use crate::base::outcome::{Finding, Out};
 
-/// What is in force now, in `--json`. Keys keep their meaning.
+/// The settings in force after the reload, for `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct ReloadReport {
     generation: u32,

@@ -35,11 +35,11 @@ use shown::Intent;
 
 pub use options::Replay;
 
-/// Default number of connections, where the original ones are not wanted.
+/// Default number of connections, if the original ones are not used.
 const CONNECTIONS_DEFAULT: usize = 10;
 
 pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
-    // Sources live as long as their threads: this one as long as the program.
+    // Sources are used by threads, so the folder lives as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
     let way = Way::of(replay)?;
@@ -74,7 +74,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 
-/// How the target is spoken to, as files and the environment say.
+/// How to speak with the target, from flags, files and the environment.
 struct Way {
     account: Option<Arc<Account>>,
     tls: Option<SendingTls>,
@@ -87,14 +87,14 @@ impl Way {
     }
 }
 
-/// What is sent, and how it is changed, before anything is sent.
+/// The messages to send and their changes, before sending.
 struct PreparedReplay {
     rewriting: Rewriting,
     marks: Marks,
     resume: Option<(Resume, Before)>,
     selection: Selection,
     survey: Survey,
-    /// Whether the folder has all that the flags ask for, and there is something to send.
+    /// Whether the folder has everything that the flags select, and there is something to send.
     is_complete: bool,
 }
 
@@ -120,7 +120,7 @@ impl PreparedReplay {
     }
 }
 
-/// Opens the file of --resume. A dry run makes no new one.
+/// Opens the file of --resume. A dry run does not create it.
 fn resume(
     replay: &Replay,
     belongs: &Belongs,
@@ -134,7 +134,7 @@ fn resume(
     })
 }
 
-/// Sends what was prepared, until all of it has ended or a person stops it.
+/// Sends what was prepared, until all of it has ended or the user stops it.
 fn send(
     folder: &'static Folder,
     replay: &Replay,
@@ -190,14 +190,15 @@ fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
     })
 }
 
-/// What a resume file belongs to: all that decides what is sent, where to, and to whom.
+/// Returns what a resume file belongs to: everything that decides what is sent, to which target and
+/// recipients.
 fn belongs(
     folder: &Folder,
     replay: &Replay,
     ids: Option<&[MessageId]>,
     map: Option<&RecipientMap>,
 ) -> anyhow::Result<Belongs> {
-    // The last run may be another one when the replay goes on.
+    // The most recent run may be a different one when the replay is resumed.
     let run_name = |name: &String| crate::base::span::run_name(&[folder.path().to_owned()], name);
     let run = replay.run.as_ref().map(run_name).transpose()?.unwrap_or_default();
     let store = folder.segments().next().map(|summary| summary.identity.store.0);
@@ -223,7 +224,7 @@ fn belongs(
     ])
 }
 
-/// Prints how many messages have no content and no time. Returns whether the selection includes
+/// Reports how many messages have neither content nor time. Returns whether the selection includes
 /// them.
 fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
     let count = folder.only_counted();
@@ -311,7 +312,7 @@ fn settings(
     }
 }
 
-/// Shows what it will do; asks, if a person is there.
+/// Shows what will be sent, and asks for confirmation on a terminal.
 fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
@@ -342,11 +343,11 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
     Ok(is_yes)
 }
 
-/// Prints the outcome. Returns whether everything was sent, and accepted.
+/// Prints the outcome. Returns whether everything was sent and accepted.
 fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyhow::Result<bool> {
     let FinishedReplay { report, records, tally, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
-    // A plan that came to its end was given whole, whatever the survey had estimated.
+    // If the source was read to its end, everything was handed out, whatever the survey estimated.
     let is_over = report.error.is_none() && !is_stopped;
     let came = tally.ended() - tally.passed_over();
     let planned = if is_over { came } else { sent.planned.max(came) };
@@ -374,6 +375,6 @@ struct FinishedReplay {
     records: Records,
     tally: Arc<ReplayTally>,
     is_stopped: bool,
-    /// Messages that were to be sent, as the survey found or estimated.
+    /// The number of messages to send, counted or estimated by the survey.
     planned: u64,
 }

@@ -1,4 +1,5 @@
-//! `sinkctl report`: a run as one page that can be attached, printed and read without a network.
+//! `sinkctl report`: writes a run as one page that can be attached, printed, and read without a
+//! network.
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ mod verdict;
 use figure::Figure;
 use part::ReportSection;
 
-/// The page alone, of one folder.
+/// Returns the page about one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     let folders = [folder.to_owned()];
     let spans = TimeRange::default().spans(&folders)?;
@@ -81,7 +82,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-/// What there is to show, in the order of a reader's questions.
+/// Returns the parts of the page, in the order of a reader's questions.
 fn parts(run: &ReportData) -> Vec<ReportSection> {
     let part = |heading, figures: Vec<Option<Figure>>, html: String| ReportSection {
         heading,

@@ -1,4 +1,4 @@
-//! `sinkctl rm`: removes messages from all listings and counts.
+//! `sinkctl rm`: removes messages from listings, counts and searches.
 use std::io::Write;
 
 use anyhow::Context;
@@ -18,7 +18,7 @@ use crate::base::value::MessageRef;
 #[derive(Debug, Serialize)]
 struct RemovalReport {
     messages: u64,
-    /// Ids that name no message, or one that was gone before.
+    /// Ids of messages that do not exist, or were removed earlier.
     missing: Vec<String>,
 }
 

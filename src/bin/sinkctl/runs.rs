@@ -1,4 +1,4 @@
-//! `sinkctl run`, `runs` and `mark`: named moments of a data folder.
+//! `sinkctl run`, `runs` and `mark`: named times of a data folder.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,7 +36,7 @@ pub struct Mark {
     text: String,
 }
 
-/// Begins or ends a run, and waits for that moment.
+/// Begins or ends a run, and waits until that time.
 pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<Finding> {
     let at_ns = match command {
         RunCommand::Start { name } => {
@@ -56,7 +56,7 @@ pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<F
     Ok(Finding::Holds)
 }
 
-/// Until this Unix time is past.
+/// Waits until this Unix time.
 fn wait_until(moment: Duration) {
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -64,7 +64,7 @@ fn wait_until(moment: Duration) {
         if left.is_zero() {
             return;
         }
-        // May return early.
+        // This may return early.
         std::thread::park_timeout(left);
     }
 }
@@ -75,7 +75,7 @@ pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> 
     Ok(Finding::Holds)
 }
 
-/// Runs and marks of all folders, by time.
+/// Lists the runs and marks of all folders, by time.
 pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     let mut finding = Finding::Holds;
@@ -84,7 +84,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         false => Ok(line(row)),
     };
     for folder in folders {
-        // A folder without statistics may have runs, one that is not there has none.
+        // A folder without statistics may have runs; a missing folder has none.
         ensure_data_folder(folder)?;
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
@@ -108,7 +108,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
     Ok(finding)
 }
 
-/// For a person.
+/// Formats a run or a mark as text.
 fn line(row: &RunRow) -> String {
     let short = |time: &str| format!("{}Z", &time[..19]);
     match row {

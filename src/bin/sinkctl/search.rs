@@ -1,4 +1,4 @@
-//! `sinkctl search`: the messages that a query is true of, the newest first.
+//! `sinkctl search`: lists the messages that match a query, newest first.
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,7 @@ use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::count;
 
-/// Shown to a person who says nothing else.
+/// Maximum number of lines of text without --limit.
 const LINES_MAX: u64 = 50;
 
 #[derive(Debug, Args)]
@@ -99,13 +99,13 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
 fn limit(search: &Search) -> Option<u64> {
     match search.limit {
         _ if search.count => Some(0),
-        // One more than is shown: whether there is one.
+        // One more than is shown, to find out whether there are more.
         None if is_list(search) => Some(LINES_MAX + 1),
         limit => limit,
     }
 }
 
-/// Keeps as many as are shown. Returns whether there are more.
+/// Removes the matches beyond the limit. Returns whether there were any.
 fn cut(found: &mut Matches, search: &Search) -> bool {
     let is_cut = search.limit.is_none() && is_list(search) && found.hits.len() as u64 > LINES_MAX;
     if is_cut {
@@ -114,12 +114,12 @@ fn cut(found: &mut Matches, search: &Search) -> bool {
     is_cut
 }
 
-/// Whether rows are printed for a person.
+/// Returns whether rows are printed as text.
 fn is_list(search: &Search) -> bool {
     !search.rows.is_for_program() && !search.ids && !search.count
 }
 
-/// Ids, or the number of matches.
+/// Prints ids, or the number of matches.
 fn print_short(
     folders: &[Folder],
     search: &Search,
@@ -139,9 +139,9 @@ fn print_short(
     Ok(())
 }
 
-/// The query as it is put to each folder: a run may be named in one of them alone.
+/// Parses the query for each folder, because a run may exist in only one of them.
 ///
-/// Errors: the text is not a query; the error shows the place.
+/// Errors: the text is not a query; the error shows the position.
 pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     let now_ns = u64::try_from(SystemClock.now().as_nanos())?;
     let queries = parse_queries(folders, text, now_ns);
@@ -153,7 +153,7 @@ pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     Ok(queries?)
 }
 
-/// The answer is whole, and came more slowly than it could.
+/// Reports segments whose index is unusable: the answer is complete, but took longer.
 fn report_unusable(folder: Option<String>, segments: &[u32]) {
     let Some(first) = segments.first() else { return };
     let folder = folder.map(|folder| format!("{folder}: ")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `sinkctl segments`: each file's fill, holes, state and span of time.
+//! `sinkctl segments`: lists segments with usage, holes, state and time span.
 use std::io::Write;
 
 use clap::Args;

@@ -1,5 +1,4 @@
-//! What replay, blast and calibrate have in common: sending with progress, and reporting the
-//! outcome.
+//! Code that replay, blast and calibrate share: sending with progress, and reporting the outcome.
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,34 +23,35 @@ pub use account::{AccountOptions, PASSWORD_VARIABLE};
 pub use encryption::{TlsMode, TlsOptions};
 pub use outcome::{ReplayOutcomes, ReportForms, report_outcome, report_outcome_with};
 
-/// Connections in the making at once: a target's backlog is often 128.
+/// Maximum number of connections being opened at once; a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;
-/// Descriptors that are not connections.
+/// Descriptors reserved for other purposes than connections.
 pub const DESCRIPTORS_KEPT: u64 = 128;
-/// Time after which a target that refuses all connections is given up.
+/// How long to retry a target that refuses all connections.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// Time that messages under way have after Ctrl-C.
+/// How long messages in progress may continue after Ctrl-C.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
+/// Raises the soft limit on descriptors to the hard one; returns the limit afterwards.
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Where it can't be raised, there are fewer.
+    // If the limit can't be raised, fewer descriptors are available.
     let _ = setrlimit(Resource::Nofile, wanted);
     getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
 }
 
-/// Where the records of a run go: a folder that `stats`, `report`, `compare` and `assert` read.
+/// The folder with the records of a run, in a form that `stats`, `report`, `compare` and `assert`
+/// read.
 pub enum Records {
-    /// To be kept.
+    /// A folder that is kept.
     Kept(PathBuf),
-    /// Gone with the run.
+    /// A temporary folder.
     Passing(tempfile::TempDir),
 }
 
 impl Records {
-    /// `folder`: must be empty, or not there.
+    /// `folder` must be empty or must not exist.
     pub fn new(folder: Option<&Path>) -> anyhow::Result<Records> {
         let Some(folder) = folder else {
             let made = tempfile::Builder::new().prefix("sinkctl-").tempdir();
@@ -76,8 +76,8 @@ impl Records {
     }
 }
 
-/// Sends, shows progress, and ends early on request. `total`: messages, where that is
-/// known; `done`: how many of them there will be no more to do about, such as [`ended`].
+/// Sends, shows progress, and ends early on request. `total` is the number of messages, if known;
+/// `done` returns how many of them are finished, such as [`ended`].
 pub fn send(
     settings: &SendingSettings,
     sources: Vec<Box<dyn Source>>,
@@ -86,7 +86,7 @@ pub fn send(
     done: impl Fn(&SharedRun) -> u64,
 ) -> anyhow::Result<(Report, Arc<SharedRun>)> {
     let shared = Arc::new(SharedRun::default());
-    // The first one lets what is under way be finished.
+    // The first signal lets messages in progress finish.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
     let mut progress = SendingProgress::new(records.path(), total);
     let report = watched(
@@ -97,16 +97,16 @@ pub fn send(
     Ok((report.context("cannot start sending")?, shared))
 }
 
-/// Messages done, each try one.
+/// Returns the number of messages done; each attempt counts.
 pub fn ended(shared: &SharedRun) -> u64 {
     shared.done.load(Ordering::Relaxed)
 }
 
-/// The progress line: messages, their rate and percentiles of the last second.
+/// The progress line: messages, their rate, and percentiles of the last second.
 struct SendingProgress {
     bar: ProgressBar,
     follower: Follower,
-    /// Newest second shown.
+    /// The newest second shown.
     seen: u64,
 }
 
@@ -134,7 +134,7 @@ impl SendingProgress {
             return;
         }
         self.bar.set_position(done);
-        // Only what a person sees depends on it.
+        // An error only affects the progress line.
         let Ok(news) = self.follower.look(self.seen) else { return };
         let Some((second, counters)) = news.seconds.last_key_value() else { return };
         if *second < self.seen {

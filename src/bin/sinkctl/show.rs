@@ -1,4 +1,4 @@
-//! `sinkctl show`: a message taken apart, all of it for a person or one thing of it for a test.
+//! `sinkctl show`: shows a message: all of it as text, or a single part for a test.
 mod file_name;
 mod save;
 mod whole;
@@ -85,7 +85,7 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     }
 }
 
-/// Returns whether the output is only one part of the message, not the whole for a person or as
+/// Returns whether the output is only one part of the message, rather than all of it as text or
 /// JSON.
 fn is_one_thing(show: &Show) -> bool {
     show.text
@@ -98,7 +98,7 @@ fn is_one_thing(show: &Show) -> bool {
         || show.save.is_some()
 }
 
-/// Returns whether the stored part has the answer: the header may be stored without the rest.
+/// Returns whether the stored part is sufficient: the header may be stored without the rest.
 fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
     slot.facts().mode == StorageMode::Headers && (show.headers || show.header.is_some())
 }
@@ -131,7 +131,7 @@ fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow:
     Ok(if lines.is_empty() { Finding::DoesNotHold } else { Finding::Holds })
 }
 
-/// A text as it is, unless a terminal would obey it; with a line end.
+/// Prints a text, with control characters escaped on a terminal, and a line end.
 fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
     let Some(text) = text else { return Ok(Finding::DoesNotHold) };
     print_text(&text, out)?;
@@ -143,7 +143,7 @@ fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
 
 fn print_text(text: &str, out: &mut Out) -> std::io::Result<()> {
     if is_terminal() {
-        // CR is harmless before LF.
+        // CR before LF is harmless.
         return out.write_all(harmless(&text.replace("\r\n", "\n")).as_bytes());
     }
     out.write_all(text.as_bytes())
@@ -153,12 +153,12 @@ fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// What comes from a mail, on a line of its own: no control character makes two of it.
+/// Formats text from a mail as one line, with control characters escaped.
 fn one_line(text: &str) -> String {
     harmless(text).replace('\n', " ")
 }
 
-/// The content of a part, numbered from 1.
+/// Prints the content of a part, numbered from 1.
 fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
     let taken = parts(message);
     let Some(part) = number.checked_sub(1).and_then(|at| taken.parts.get(at)) else {
@@ -180,7 +180,7 @@ fn attachments(message: &[u8]) -> Vec<String> {
     let numbered = taken.parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
     let line = |(at, part): (usize, &Part<'_>)| {
         let row = PartRow::new(at + 1, part);
-        // A tab in a name would be one column more.
+        // A tab in a name would add a column.
         let columns = [
             row.number.to_string(),
             row.decoded_bytes.to_string(),

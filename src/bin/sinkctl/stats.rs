@@ -1,4 +1,4 @@
-//! `sinkctl stats`: what a run was like, live or long after, from data folders alone.
+//! `sinkctl stats`: prints the statistics of a run, during or after it, from data folders alone.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -67,21 +67,21 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
     Ok(Finding::Holds)
 }
 
-/// All that was recorded in one folder.
+/// Reads all statistics of one folder.
 fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
     let folders = [folder.to_owned()];
     let spans = TimeRange::default().spans(&folders)?;
     Ok(RunStatistics::of(selection(&folders, &spans))?)
 }
 
-/// All that was recorded in one folder, for a person.
+/// Prints all statistics of one folder as text.
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
     let gathered = all_of(folder)?;
     let (figures, summary) = (figures(&gathered), &gathered.summary);
     screen::print(&StatsScreen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
 }
 
-/// The same as `--json` has it.
+/// Returns the same statistics as in `--json`.
 pub fn json_of(folder: &Path) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::to_value(figures(&all_of(folder)?))?)
 }

@@ -1,4 +1,4 @@
-//! `sinkctl tail`: the last messages, and new ones as they arrive.
+//! `sinkctl tail`: prints the last messages, and new ones as they arrive.
 use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::row::{RowFormat, RowPer, RowPrinter};
 use crate::base::value::count;
 
-/// Stores to a map wake no thread, so the live pages are read this often: a person sees no delay,
-/// and a look costs a few microseconds.
+/// Stores to a memory map wake no thread, so the live pages are read at this interval: a user sees
+/// no delay, and each read costs a few microseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
         return Ok(finding_of(attempts, left_out.finish(&folder)));
     }
     let mut reported = Reported::default();
-    // Nothing is ever sent: the wait is for the time alone.
+    // Nothing is ever sent on this channel; it only provides the wait.
     let (_never, pause) = crossbeam_channel::bounded::<()>(0);
     loop {
         reported.report_new(&folder);
@@ -55,7 +55,7 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
     }
 }
 
-/// What a follower has reported: it looks for as long as it runs, and reports each fault once.
+/// The faults already reported: a follower checks repeatedly, and reports each fault once.
 #[derive(Default)]
 struct Reported {
     faults: HashSet<String>,
@@ -70,8 +70,8 @@ impl Reported {
                 self.faults.insert(fault);
             }
         }
-        // Beside a ring that turns fast, every look would report this: report it when it has
-        // doubled.
+        // With a fast-turning ring, every check would report this, so it is reported again only
+        // when the number has doubled.
         let now = folder.passed_over();
         if now.segments > 2 * self.passed_over.segments {
             report_passed_over(&now);
@@ -89,7 +89,7 @@ fn print_last(
 ) -> anyhow::Result<Attempt> {
     let listing = folder.listing(Span::default())?;
     let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
-    // From the newest on: the oldest may be pruned meanwhile.
+    // Starts from the newest, because the oldest may be pruned meanwhile.
     let mut last: Vec<_> = listing.backward(0)?.take(lines).collect();
     last.reverse();
     let reader = RowReader::new(folder, source, None)?;

@@ -1,6 +1,6 @@
 //! `sinkctl top`: a live screen, from the data folder alone.
 //!
-//! `folder` looks at the folder, `model` is what is known, `view` paints it; here are the terminal,
+//! `folder` reads the folder, `model` holds the state, `view` draws it; this file has the terminal,
 //! the keys and the clock.
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -24,9 +24,9 @@ mod model;
 mod text;
 mod view;
 
-/// Between two looks at the folder.
+/// Time between two reads of the folder.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A signal is heard after this long at most.
+/// Maximum delay until a signal is handled.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
 pub fn run(folder: Folder) -> anyhow::Result<Finding> {
@@ -35,13 +35,13 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         "top needs a terminal; for a program, use sinkctl stats --json"
     );
     let ended = Arc::new(AtomicBool::new(false));
-    // SIGHUP ends the program as usual: the terminal has gone, and crossterm would read its end
-    // forever. A second signal also ends it, in case the first is not handled.
+    // SIGHUP ends the program as usual: the terminal is gone, and crossterm would read its
+    // end-of-file forever. A second signal also ends it, in case the first is not handled.
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
     }
-    // From here on a panic, too, restores the terminal.
+    // From here on, a panic also restores the terminal.
     let mut terminal = ratatui::try_init().context("cannot set up the terminal")?;
     let result = show(&mut terminal, folder, &ended);
     ratatui::restore();
@@ -70,7 +70,7 @@ fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> a
     Ok(())
 }
 
-/// Until then, or until something happens: is there an event?
+/// Waits until a time or an event. Returns whether there is an event.
 fn wait_for_event(until: Instant, ended: &AtomicBool) -> io::Result<bool> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -90,7 +90,7 @@ enum KeyEffect {
     End,
 }
 
-/// What an event does to the screen.
+/// Applies an event to the screen.
 fn press(event: Event, screen: &mut ScreenState) -> KeyEffect {
     let Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) = event else {
         return KeyEffect::GoOn;
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(screen.shown, Measure::FIRST.next());
         press(key(KeyCode::Char('?'), none), &mut screen);
         assert!(screen.is_help);
-        // Esc leaves the help first.
+        // Esc closes the help first.
         assert_eq!(press(key(KeyCode::Esc, none), &mut screen), KeyEffect::GoOn);
         assert!(!screen.is_help);
         assert_eq!(press(Event::Resize(1, 1), &mut screen), KeyEffect::GoOn);

@@ -53,7 +53,7 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
     Ok(finding_of(attempts, finding))
 }
 
-/// A bar when a person watches.
+/// Returns a progress bar, visible only on a terminal.
 fn progress(folder: &Folder) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -45,7 +45,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
         timeout: wait.timeout,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
     };
-    // Nothing is ever sent: the wait is for the time alone.
+    // Nothing is ever sent on this channel; it only provides the wait.
     let (_never, passed) = crossbeam_channel::bounded::<()>(0);
     let mut pause = |time| {
         let _ = passed.recv_timeout(time);
@@ -59,7 +59,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     print(&folders, wait, &matching, out)?;
     let is_sound = worst(folders.iter().map(|folder| match wait.new {
         true => Omissions::default().finish(folder),
-        // The search has told the faults of the folder.
+        // The search has reported the faults of the folder.
         false => Omissions::default().finish_without_faults(folder),
     })) == Finding::Holds;
     let n = matching.len();
@@ -73,7 +73,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     Ok(Finding::DoesNotHold)
 }
 
-/// Prints what matched. It has, whatever became of it: damage does not change the exit code.
+/// Prints the matches. Enough messages have matched, so damage does not change the exit code.
 fn print(
     folders: &[Folder],
     wait: &Wait,

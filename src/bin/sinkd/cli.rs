@@ -1,5 +1,5 @@
-//! The command line of sinkd: one flag for each row of the table of settings, and those that are
-//! not settings.
+//! The command line of sinkd: one flag per row of the table of settings, and flags that are not
+//! settings.
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use sinkd::wording::usage_error;
 
 use crate::generated::Generated;
 
-/// Returns what `args` say. Ends the process with a message if they are wrong, or ask for help.
+/// Parses `args`. Exits with a message if they are invalid or request help.
 pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
     command().try_get_matches_from(args).map_err(ours).unwrap_or_else(|error| {
         match usage_error("sinkd", &error) {
@@ -25,12 +25,12 @@ pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
     })
 }
 
-/// The first sentence alone is the one line of the man page's name.
+/// The first sentence is the description in the NAME section of the man page.
 const ABOUT: &str = "\
 An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
 delivers nothing; sinkctl reads what it stored";
 
-/// How settings stand in the environment.
+/// Returns the help text about environment variables.
 fn variables() -> String {
     let repeatable = KEYS.iter().filter(|key| key.is_repeatable());
     let repeatable: Vec<_> = repeatable.map(Setting::variable).collect();
@@ -43,12 +43,12 @@ fn variables() -> String {
     )
 }
 
-/// The whole command line, with the flags that other programs have.
+/// Returns the whole command line, including flags of other programs.
 fn command() -> Command {
     shown().args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &Config::default())))
 }
 
-/// The flags that sinkd has: one for each row of the table of settings, and those that are not
+/// Returns sinkd's own flags: one per row of the table of settings, and flags that are not
 /// settings.
 pub fn shown() -> Command {
     let mut command = Command::new("sinkd")
@@ -108,8 +108,8 @@ pub fn shown() -> Command {
     command
 }
 
-/// The help of a setting, without a period at its end, as clap writes it for sinkctl. A list may be
-/// empty by default.
+/// Returns the help of a setting, without a final period, as clap formats it for sinkctl. A list
+/// may be empty by default.
 fn with_default(help: &str, default: &str) -> String {
     let help = help.trim_end_matches('.');
     match default {
@@ -118,8 +118,9 @@ fn with_default(help: &str, default: &str) -> String {
     }
 }
 
-/// Flags that other programs have, which answer with ours: one with the long name, and one with the
-/// short name if there is any, so that each is named as it was given.
+/// Returns hidden flags of other programs that answer with the name of ours: one with the long
+/// name, and one with the short name if there is one, so that the error shows the flag as it was
+/// typed.
 fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + use<> {
     let tip = match guess::key(guess.meant) {
         Some(key) => {
@@ -150,7 +151,7 @@ fn heading(table: &str) -> String {
     heading
 }
 
-/// Suggests our flag where clap suggests one that only other programs have.
+/// Suggests our flag if clap suggests one that only other programs have.
 fn ours(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(suggested)) = error.get(ContextKind::SuggestedArg) else {
         return error;

@@ -1,5 +1,4 @@
-//! `sinkd --generate`: what a package installs beside the program, made of the one definition of
-//! its flags.
+//! `sinkd --generate`: files that packages install, generated from the definition of the flags.
 use anyhow::Context;
 use clap::builder::{PossibleValue, StyledStr};
 use clap::{Command, ValueEnum};
@@ -7,10 +6,10 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-/// What can be printed.
+/// The files that can be generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generated {
-    /// The man page, as roff.
+    /// The man page in roff.
     Man,
     /// A completion script.
     Completions(Shell),
@@ -38,7 +37,7 @@ impl ValueEnum for Generated {
 }
 
 impl Generated {
-    /// Returns what is to be printed. `command`: the flags that sinkd has, and no wrong ones.
+    /// Returns the text. `command` has sinkd's own flags only.
     pub fn text(self, mut command: Command) -> anyhow::Result<String> {
         let mut text = Vec::new();
         match self {
@@ -51,7 +50,8 @@ impl Generated {
     }
 }
 
-/// What no flag says. A term and its explanation each; a section without terms is one paragraph.
+/// Sections that no flag covers: pairs of term and explanation; a section without terms is one
+/// paragraph.
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",
@@ -123,7 +123,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     ("SEE ALSO", &[("", "sinkctl(1), systemd.service(5)")]),
 ];
 
-/// The page of sinkd. The first sentence of what sinkd is stands as the one line beside its name.
+/// Writes the man page. The first sentence of the description is in the NAME section.
 fn man(command: Command, out: &mut Vec<u8>) -> std::io::Result<()> {
     let about = command.get_about().map(StyledStr::to_string).unwrap_or_default();
     let name = about.split('.').next().unwrap_or_default().to_owned();

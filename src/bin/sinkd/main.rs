@@ -1,4 +1,4 @@
-//! sinkd: wiring and signals. The library does the work.
+//! sinkd: setup and signals. The library does the work.
 #![forbid(unsafe_code)]
 
 mod cli;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Only `--is-ready` has an answer that is not an error of the caller.
+/// Only `--is-ready` has an error that is an answer and not a mistake of the caller.
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<NotReady>() {
         None | Some(NotReady::NoAddress(_)) => EXIT_USAGE,
@@ -84,7 +84,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     serve(&config, matches, environment)
 }
 
-/// Where log lines go: to stderr, without the numbers of system errors.
+/// Writes log lines to stderr, without the numbers of system errors.
 struct LogLines;
 
 impl Write for LogLines {
@@ -105,7 +105,7 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(|| LogLines)
         // A line that can't be written (the disk is full) is lost. The alternative is a panic in
-        // whichever thread had something to say.
+        // the thread that logs.
         .log_internal_errors(false)
         .with_target(false);
     match config.log_format {
@@ -115,8 +115,8 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a bug, and what holds after it is unknown: it ends sinkd, and recovery sees to the
-/// rest. Only where mail is taken apart for the index it is the mail's fault, and is caught.
+/// A panic is a bug, and the state after it is unknown: it ends sinkd, and recovery handles the
+/// rest. Only a panic while mail is parsed for the index is caught, because the mail causes it.
 fn end_on_panic() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -128,7 +128,7 @@ fn end_on_panic() {
 }
 
 fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyhow::Result<()> {
-    // What sinkd makes holds other people's mail, or tells of it: it is for the owner alone.
+    // Files of sinkd contain or describe other people's mail, so only the owner may read them.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let started = SystemTime::now();
     let signals = signals()?;
@@ -183,7 +183,7 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
     );
 }
 
-/// What sinkd listens on, such as `SMTP on 127.0.0.1:1025`.
+/// Returns the addresses, such as `SMTP on 127.0.0.1:1025`.
 fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
     let mail = server.listeners().iter().map(|Listener { protocol, is_tls, address, .. }| {
         let name = match (protocol, is_tls) {
@@ -198,8 +198,8 @@ fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
     mail.chain(http.map(|http| format!("HTTP on {}", http.address()))).collect()
 }
 
-/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
-/// needed.
+/// Prints the addresses to stdout, because scripts may wait for these lines. Nothing has to read
+/// them.
 fn announce(addresses: &[String], authority: Option<&KeptAuthority>, config: &Config) {
     let mut lines: String = addresses.iter().map(|one| format!("sinkd: {one}\n")).collect();
     if let Some(KeptAuthority { path, facts }) = authority {
@@ -214,13 +214,13 @@ fn announce(addresses: &[String], authority: Option<&KeptAuthority>, config: &Co
     }
 }
 
-/// The command that lists what is in `folder`, as a shell takes it.
+/// Returns the command that lists the mail in `folder`, quoted for a shell.
 fn reading_command(folder: &Path) -> String {
     if folder == Config::default().data {
         return "sinkctl ls".into();
     }
     let name = folder.to_string_lossy();
-    // A name that begins with a dash would be taken for a flag.
+    // A name that begins with a dash would be parsed as a flag.
     let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     if name.chars().all(is_plain) {
@@ -229,19 +229,20 @@ fn reading_command(folder: &Path) -> String {
     format!("sinkctl --data '{}' ls", name.replace('\'', r"'\''"))
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signal {
     Stop,
     Reload,
 }
 
-/// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP.
+/// Returns a channel that receives an item for each SIGTERM, SIGINT or SIGHUP.
 ///
-/// A terminal that goes away stops sinkd as a person would, unless it was started with `nohup`.
-/// Where standard input is not a terminal, SIGHUP makes sinkd read its settings again.
+/// A terminal that hangs up stops sinkd gracefully, unless sinkd was started with `nohup`. If
+/// standard input is not a terminal, SIGHUP makes sinkd read its settings again.
 fn signals() -> anyhow::Result<Receiver<Signal>> {
-    // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
+    // A file that grows beyond a limit then causes an error of the call (EFBIG) instead of ending
+    // the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let hangup = match std::io::stdin().is_terminal() {
         true if is_hangup_ignored() => None,
@@ -264,8 +265,9 @@ fn signals() -> anyhow::Result<Receiver<Signal>> {
     Ok(heard)
 }
 
-/// Was sinkd started by something (`nohup`) that wants it to outlive its terminal? Read before any
-/// handler is registered. Elsewhere than on Linux it is not known, and a hangup stops sinkd.
+/// Returns whether sinkd was started (by `nohup`) to outlive its terminal. Must be called before
+/// any handler is registered. On systems other than Linux this is unknown, and a hangup stops
+/// sinkd.
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -273,10 +275,10 @@ fn is_hangup_ignored() -> bool {
     mask & (1 << (SIGHUP - 1)) != 0
 }
 
-/// How often to look whether the system clock has moved.
+/// Time between two checks whether the system clock has moved.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
-/// Returns when the workers are on their way out.
+/// Waits until the workers are stopping.
 fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, control: &Control) {
     let stop = server.stop();
     let stage_rose = stop.watch();
@@ -314,7 +316,7 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
         .map(|c| c.heard_unix_ms.load(Ordering::Relaxed))
         .max()
         .unwrap_or(0);
-    // Both are times of the clock of this process: the difference is time that has passed.
+    // Both are times of this process's clock, so the difference is elapsed time.
     let since = ProcessClock::get().unix().saturating_sub(Duration::from_millis(heard_ms));
     since.min(started.elapsed())
 }

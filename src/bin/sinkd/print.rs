@@ -1,12 +1,12 @@
-//! What is written to stdout and stderr beside the log.
+//! Writes to stdout and stderr, apart from the log.
 use std::io::{ErrorKind, Write};
 
-/// Writes to stderr. `eprintln!` panics on a closed pipe.
+/// Writes to stderr. Unlike `eprintln!`, it does not panic on a closed pipe.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "sinkd: {text}");
 }
 
-/// Writes to stdout. A reader that went away has all that it wanted (`--print-config | head`).
+/// Writes to stdout. A reader that closed its end needs no more (`--print-config | head`).
 pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -15,8 +15,8 @@ pub fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// An error and its causes. Some errors name their cause in their own text and as their source;
-/// each text appears once.
+/// Formats an error and its causes. Some errors include their cause in their own text and have it
+/// as their source; each text appears once.
 pub fn told_once(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |told, cause| match cause.to_string() {
         cause if told.ends_with(&cause) => told,

@@ -1,4 +1,4 @@
-//! Reading the settings again while sinkd runs.
+//! Reads the settings again while sinkd runs.
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -11,7 +11,7 @@ use sinkd::wording::without_numbers;
 use super::print::told_once;
 use super::settings::{config_file, effective};
 
-/// What the settings are read from, and what they change.
+/// The sources of the settings, and what a reload changes.
 pub struct Reloading {
     matches: ArgMatches,
     environment: Environment,
@@ -19,7 +19,7 @@ pub struct Reloading {
 }
 
 impl Reloading {
-    /// The flags and the environment of this process: both stay as they were at the start.
+    /// Keeps the flags and the environment of this process, which do not change.
     pub fn new(
         matches: ArgMatches,
         environment: Environment,
@@ -29,7 +29,7 @@ impl Reloading {
     }
 
     fn reload(&mut self) -> anyhow::Result<Reloaded> {
-        // A pipe was read at the start, and has nothing more to say; reading it may never end.
+        // A pipe was read at the start and has no more content; reading it might never end.
         config_file(&self.matches, &self.environment).iter().try_for_each(|it| regular(it))?;
         let config = effective(&self.matches, &self.environment)?;
         config.files().try_for_each(regular)?;
@@ -39,7 +39,7 @@ impl Reloading {
     }
 }
 
-/// Errors: `path` exists, and is not a regular file, so it may not be readable again.
+/// Errors: `path` exists but is not a regular file, so it may not be readable again.
 fn regular(path: &Path) -> anyhow::Result<()> {
     let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     anyhow::ensure!(!is_other, "{}: expected a regular file", path.display());
@@ -73,7 +73,7 @@ impl Reloading {
                 TlsUse::Required => ListenerTlsAnswer::Required,
                 TlsUse::Implicit => ListenerTlsAnswer::Implicit,
             };
-            // sinkctl has another working folder.
+            // sinkctl may have another working directory.
             let certificate = certificate.map(|it| std::path::absolute(it).unwrap_or(it.into()));
             ListenerAnswer { address: listener.to_string(), tls, certificate }
         };
@@ -100,7 +100,7 @@ impl Reloading {
     }
 }
 
-/// Starts the control thread. Without its socket sinkd runs all the same, and SIGHUP still works.
+/// Starts the control thread. Without its socket, sinkd runs anyway, and SIGHUP still works.
 pub fn start(folder: &Path, reloading: Reloading) -> anyhow::Result<Control> {
     let (control, trouble) = Control::start(folder, Box::new(reloading))?;
     if let Some(error) = trouble {

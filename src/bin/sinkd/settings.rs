@@ -1,17 +1,17 @@
-//! Where the settings come from.
+//! Combines the sources of settings.
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ArgMatches;
 use sinkd::config::{self, Config, Environment, KEYS};
 
-/// The configuration file, if one is named.
+/// Returns the path of the configuration file, if one is named.
 pub fn config_file(matches: &ArgMatches, environment: &Environment) -> Option<PathBuf> {
     let file: Option<&PathBuf> = matches.get_one("config");
     file.cloned().or_else(|| environment.config_file())
 }
 
-/// Defaults, then the file, then the environment, then the flags.
+/// Applies the defaults, then the file, then the environment, then the flags.
 pub fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
     let mut config = config::from_file(config_file(matches, environment).as_deref())?;
     environment.apply(&mut config)?;

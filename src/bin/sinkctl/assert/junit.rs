@@ -1,8 +1,8 @@
-//! The report that CI systems read: JUnit's XML.
+//! The report for CI systems, in JUnit's XML.
 use sinkd::analysis::claims::CheckedClaim;
 use sinkd::plot::escape;
 
-/// One test suite, a test case for each claim.
+/// Returns one test suite, with a test case per claim.
 pub fn xml(checked: &[CheckedClaim]) -> String {
     let failures = checked.iter().filter(|one| one.failure.is_some()).count();
     let tests = checked.len();

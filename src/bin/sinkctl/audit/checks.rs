@@ -1,18 +1,18 @@
-//! What was checked: a claim for each kind of fault that was asked about.
+//! The checks of an audit: a claim for each kind of fault that was requested.
 use sinkd::analysis::audit::{AuditFigures, Fault};
 
 use crate::base::print::counted;
 
-/// A claim, and how often it does not hold.
+/// A claim, and the number of faults.
 pub struct Check {
     pub fault: Fault,
-    /// What holds without faults.
+    /// The claim that holds if there are no faults.
     pub claim: &'static str,
-    /// Recipients or messages for which it does not hold.
+    /// The number of recipients or messages for which it does not hold.
     pub faults: u64,
-    /// The same as a phrase: "3 missing".
+    /// The number as a phrase: "3 missing".
     pub phrase: String,
-    /// Whether there was anything that the claim could be about.
+    /// Whether there was anything to check.
     pub is_checked: bool,
 }
 
@@ -22,7 +22,7 @@ impl Check {
     }
 }
 
-/// What was asked about, in the order of the output.
+/// Returns the requested checks, in the order of the output.
 pub fn checks(figures: &AuditFigures) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(expected) = &figures.expected {

@@ -1,4 +1,4 @@
-//! Offenders for a spreadsheet.
+//! Prints offenders as CSV.
 use std::io;
 
 use sinkd::analysis::audit::{NamedCopy, Offenders};
@@ -9,7 +9,7 @@ use crate::base::outcome::Out;
 const COLUMNS: [&str; 8] =
     ["fault", "recipient", "line", "count", "same", "first_reply", "messages", "detail"];
 
-/// Errors: nothing can be written; a closed pipe stays an I/O error.
+/// Errors: the output can't be written; a closed pipe stays an I/O error.
 pub fn print(offenders: &mut Offenders, listed: &mut Listed, out: &mut Out) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
     rows.write_record(COLUMNS).map_err(io_error)?;
@@ -32,7 +32,7 @@ pub fn print(offenders: &mut Offenders, listed: &mut Listed, out: &mut Out) -> i
     rows.flush()
 }
 
-/// The error of the file system as it is: its kind says whether a pipe was closed.
+/// Returns the underlying I/O error, whose kind shows whether a pipe was closed.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -40,7 +40,7 @@ fn io_error(error: csv::Error) -> io::Error {
     }
 }
 
-/// A message as it is named in one cell: its folder, if there are several, and its id.
+/// Formats a message for one cell: its folder, if there are several, and its id.
 pub fn message(copy: &NamedCopy) -> String {
     match &copy.folder {
         Some(folder) => format!("{folder}/{}", copy.id),

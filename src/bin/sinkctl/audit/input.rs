@@ -1,4 +1,4 @@
-//! The list, as it is read: a person sees how far it is, and may stop it.
+//! Reads the list, with a progress bar, until the user interrupts it.
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -37,7 +37,7 @@ impl ListInput {
             let is_gzip = begin.starts_with(b"\x1f\x8b");
             let input: Box<dyn Read> =
                 if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-            // Of a compressed list, how much there is to read is not known.
+            // The uncompressed size of a list is unknown.
             (input, if is_gzip { 0 } else { bytes })
         };
         let bar = TerminalBar::new(bytes, "bytes of the list");

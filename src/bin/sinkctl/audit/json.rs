@@ -1,4 +1,5 @@
-//! An audit as one JSON object. Offenders may be millions: they are written one by one.
+//! Prints an audit as one JSON object. Offenders are written one by one, because there may be
+//! millions.
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{AuditFigures, Offenders};

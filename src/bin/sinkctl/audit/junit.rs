@@ -1,4 +1,4 @@
-//! The report that CI systems read: JUnit's XML.
+//! The report for CI systems, in JUnit's XML.
 use sinkd::analysis::audit::{AuditFigures, Offender};
 use sinkd::plot::escape;
 
@@ -6,14 +6,14 @@ use super::checks::{Check, checks};
 use super::csv::message;
 use super::listed::Listed;
 
-/// The report until an audit has ended: it fails, so that no report of an earlier audit is taken
-/// for this one.
+/// Returns the report of an unfinished audit. It fails, so that no report of an earlier audit is
+/// mistaken for this one.
 pub fn unfinished() -> String {
     let error = "<error message=\"the audit did not end\" type=\"error\"/>";
     suite([1, 0, 1], &case("the audit ends", error))
 }
 
-/// One test suite: a test case for each thing that was checked, and one for what leaves doubts.
+/// Returns one test suite: a test case per check, and one for the doubts.
 pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let checks = checks(figures);
     let failures = checks.iter().filter(|check| check.faults > 0).count();
@@ -62,7 +62,7 @@ fn of(check: &Check, listed: &Listed) -> String {
     case(check.claim, &failure)
 }
 
-/// An offender on one line. XML has no place for control characters.
+/// Formats an offender on one line, without control characters, which XML does not allow.
 fn line(offender: &Offender) -> String {
     let messages = offender.messages.iter().map(message);
     let parts = [offender.recipient.clone()].into_iter().chain(messages);

@@ -1,36 +1,36 @@
-//! Offenders that are listed: the first of each kind of fault.
+//! The listed offenders: the first of each kind of fault.
 use std::collections::BTreeMap;
 use std::io;
 
 use sinkd::analysis::audit::{Fault, Offender, Offenders};
 
-/// Offenders of a kind that are kept for a report, however many are printed.
+/// Maximum number of offenders per kind that are kept for a report, however many are printed.
 const KEPT_MAX: u64 = 100;
 
-/// Counts offenders of each kind, and keeps the first.
+/// Counts the offenders of each kind, and keeps the first ones.
 pub struct Listed {
     limit: u64,
     kinds: BTreeMap<Fault, ListedKind>,
 }
 
-/// Offenders of one kind.
+/// The offenders of one kind.
 #[derive(Default)]
 pub struct ListedKind {
-    /// All of them.
+    /// The number of offenders.
     pub count: u64,
-    /// What they come to: a range of missing numbers is several.
+    /// The number of faults: a range of missing numbers is one offender with several faults.
     pub total: u64,
-    /// The first.
+    /// The first offenders.
     pub kept: Vec<Offender>,
 }
 
 impl Listed {
-    /// `limit`: how many of each kind are printed.
+    /// `limit` is the number of offenders per kind to print.
     pub fn new(limit: u64) -> Listed {
         Listed { limit, kinds: BTreeMap::new() }
     }
 
-    /// Counts an offender. Returns it if it is to be printed.
+    /// Counts an offender. Returns it if it should be printed.
     pub fn take(&mut self, offender: Offender) -> Option<Offender> {
         let kind = self.kinds.entry(offender.fault).or_default();
         kind.count += 1;
@@ -41,7 +41,7 @@ impl Listed {
         (kind.count <= self.limit).then_some(offender)
     }
 
-    /// Counts all, and prints none: the screen shows those that are kept.
+    /// Counts all offenders and prints none; the screen shows the kept ones.
     pub fn take_all(&mut self, offenders: &mut Offenders) -> io::Result<()> {
         while let Some(offender) = offenders.next_one()? {
             self.take(offender);
@@ -49,7 +49,7 @@ impl Listed {
         Ok(())
     }
 
-    /// Those of a kind; `None`: there are none.
+    /// Returns the offenders of a kind; `None` if there are none.
     pub fn of(&self, fault: Fault) -> Option<&ListedKind> {
         self.kinds.get(&fault)
     }

@@ -14,9 +14,9 @@ use crate::base::query_words::QueryWords;
 use crate::base::span::{SentField, TimeRange};
 use crate::base::value::{count, field_name, size, time};
 
-/// Octets that a pattern may take when it is compiled.
+/// Maximum memory of a compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// The least memory: what threads need beside it is more.
+/// Minimum of --memory; the threads need more than that besides.
 const MEMORY_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// How the list is read.
+    /// Returns how to read the list.
     pub fn list_rule(&self) -> ListRule {
         ListRule {
             column: self.column.clone(),
@@ -114,7 +114,7 @@ impl Audit {
         }
     }
 
-    /// What is asked of each message.
+    /// Returns what to check in each message.
     ///
     /// Errors: the pattern is not a regular expression.
     pub fn message_rule(&self) -> anyhow::Result<MessageRule> {
@@ -153,12 +153,12 @@ impl Audit {
         Ok(KeyRule { source, pattern: pattern.transpose()?, kind, folding })
     }
 
-    /// Whether numbers must arrive in their order.
+    /// Returns whether numbers must arrive in order.
     pub fn order_rule(&self) -> OrderRule {
         if self.in_order { OrderRule::Fault } else { OrderRule::Counted }
     }
 
-    /// Whether rows of the list may be repeated.
+    /// Returns whether the list may have several rows for one recipient.
     pub fn row_rule(&self) -> RowRule {
         if self.unique_rows { RowRule::Unique } else { RowRule::Repeated }
     }

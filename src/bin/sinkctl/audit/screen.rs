@@ -1,4 +1,4 @@
-//! An audit for a person: the verdict, the numbers, the first offenders.
+//! Prints an audit as text: the verdict, the figures, the first offenders.
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
@@ -47,7 +47,7 @@ fn verdict(figures: &AuditFigures) -> String {
     }
 }
 
-/// Numbers, each with what it counts.
+/// Returns the figures, each with a label.
 fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
     let mut lines = Vec::new();
     let mut add = |number: u64, label: &str| lines.push((number, label.to_owned()));
@@ -110,7 +110,7 @@ fn add_if(add: &mut impl FnMut(u64, &str), number: u64, phrase: &str) {
     }
 }
 
-/// What the copies have in common, as the end of a line.
+/// Returns what the copies have in common, as the end of a line.
 fn same(figures: &AuditFigures) -> String {
     let repeated = &figures.repeated;
     let kinds = [
@@ -168,7 +168,7 @@ fn title(fault: Fault) -> &'static str {
 
 fn line(offender: &Offender, wanted: &Audit) -> String {
     let mut parts = vec![offender.recipient.clone()];
-    // The line in a log stands in the detail.
+    // For a claim in a log, the detail contains the line.
     let line = offender.line.filter(|_| offender.fault != Fault::OnlyInLog);
     if let (Some(line), Some(list)) = (line, &wanted.expect) {
         parts.push(format!("{}:{line}", list.display()));
@@ -189,7 +189,7 @@ fn line(offender: &Offender, wanted: &Audit) -> String {
     harmless(&parts.join("  ")).replace(['\n', '\t'], " ")
 }
 
-/// A message with its time to the millisecond.
+/// Formats a message with its time to the millisecond.
 fn named(copy: &NamedCopy) -> String {
     let at = &copy.received_at[..copy.received_at.len().min(23)];
     format!("{} ({at}Z)", message(copy))

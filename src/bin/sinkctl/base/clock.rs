@@ -1,4 +1,4 @@
-//! The system's clock, for what waits.
+//! The system clock, for commands that wait.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinkd::analysis::Clock;
@@ -12,7 +12,7 @@ impl Clock for SystemClock {
     }
 
     fn pause(&self, time: Duration) {
-        // May return early.
+        // This may return early.
         std::thread::park_timeout(time);
     }
 }

@@ -1,4 +1,4 @@
-//! Several data folders in one answer.
+//! Opens data folders, and combines several in one answer.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ pub const SEVERAL_FOLDERS: [&str; 11] = [
     "runs",
 ];
 
-/// Opens the folders that were named, each once.
+/// Opens the given folders.
 ///
-/// Errors: one is not there, or is named twice: its messages would count twice.
+/// Errors: a folder does not exist, or is given twice, so its messages would count twice.
 pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
     ensure_distinct(paths)?;
     paths.iter().map(|path| open(path)).collect()
 }
 
-/// Errors: a folder is named twice: what it has would count twice.
+/// Errors: a folder is given twice, so its content would count twice.
 pub fn ensure_distinct(paths: &[PathBuf]) -> anyhow::Result<()> {
     for (n, path) in paths.iter().enumerate() {
         let same = |other: &&PathBuf| match (other.canonicalize(), path.canonicalize()) {
@@ -42,9 +42,9 @@ pub fn ensure_distinct(paths: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The folder that was named, for commands that read one.
+/// Returns the given folder, for commands that read only one.
 ///
-/// Errors: several were named.
+/// Errors: several were given.
 pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
     match paths {
         [path] => Ok(path),
@@ -56,7 +56,7 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
     }
 }
 
-/// Returns words as a list in a sentence: `a, b and c`.
+/// Joins words for a sentence: `a, b and c`.
 fn listed(words: &[&str]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -64,20 +64,20 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
-/// Opens the folder that was named.
+/// Opens a folder.
 pub fn open(data: &Path) -> anyhow::Result<Folder> {
     Ok(open_folder(data)?)
 }
 
-/// A message that was named.
+/// A message that the user named.
 pub struct NamedMessage {
     pub segment: Arc<Segment>,
     pub slot: Slot,
-    /// Whether it is what was asked for: the newest that can be read may not be the newest.
+    /// Whether it is the requested one: the newest readable message may not be the newest.
     pub finding: Finding,
 }
 
-/// The message meant; an error if there is none.
+/// Finds the message. Errors: there is none.
 pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessage> {
     let MessageRef::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
@@ -85,8 +85,8 @@ pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessa
     Ok(NamedMessage { segment, slot, finding: Finding::Holds })
 }
 
-/// The newest message of which the whole record can be read. Reports on stderr which newer ones
-/// can't.
+/// Finds the newest message whose whole record can be read. Reports newer ones that can't be read
+/// on stderr.
 pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
     let latest = message::newest(folder)?.ok_or(NoAnswer::Outpaced)?;
     let mut left_out = Omissions::default();
@@ -98,24 +98,24 @@ pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
     Ok(NamedMessage { segment, slot, finding: left_out.finish(folder) })
 }
 
-/// Reports on stderr that runs or marks of a folder may be missing.
+/// Reports on stderr if runs or marks of a folder may be missing.
 pub fn report_run_damage(folder: &Path) -> anyhow::Result<Finding> {
     let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
     eprintln!("sinkctl: {damage}");
     Ok(Finding::DoesNotHold)
 }
 
-/// How a folder is called in rows; `None`: it is the only one, and is not named.
+/// Returns the name of a folder in rows; `None` if it is the only one.
 pub fn name(folders: &[Folder], n: usize) -> Option<String> {
     (folders.len() > 1).then(|| folders[n].path().display().to_string())
 }
 
-/// The names of all folders in rows.
+/// Returns the names of all folders in rows.
 pub fn names(folders: &[Folder]) -> Vec<Option<String>> {
     (0..folders.len()).map(|n| name(folders, n)).collect()
 }
 
-/// What is found of all together.
+/// Returns the combined finding.
 pub fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
     match findings.into_iter().all(|finding| finding == Finding::Holds) {
         true => Finding::Holds,

@@ -1,9 +1,9 @@
-//! Reports once on stderr what an answer lacks: the one rule of all commands that read.
+//! Reports once on stderr what an answer lacks, in the same way for all commands that read.
 //!
-//! Segments that are pruned while a command reads are passed over and counted: the answer is
-//! complete without them. The command reports what is damaged or was lost, and exits with 1. If an
-//! answer is empty only because everything went before it could be read, the command tries again,
-//! and in the end reports that it has no answer.
+//! Segments that are pruned while a command reads are skipped and counted; the answer is complete
+//! without them. The command reports damage and losses, and exits with 1. If an answer is empty
+//! only because everything was pruned before it could be read, the command tries again, and finally
+//! reports that it has no answer.
 use std::fmt::Display;
 
 use sinkd::analysis::Attempts;
@@ -12,27 +12,27 @@ use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
 
-/// Counts what a command could not read while it continues with the rest.
+/// Counts what a command could not read while it continued with the rest.
 #[derive(Debug, Default)]
 pub struct Omissions {
     damaged: u64,
 }
 
 impl Omissions {
-    /// Reports on stderr what is damaged.
+    /// Reports damage on stderr.
     pub fn report(&mut self, what: impl Display) {
         eprintln!("sinkctl: {what:#}");
         self.damaged += 1;
     }
 
-    /// Reports the error, unless the segment was pruned: the folder has counted that.
+    /// Reports an error, unless the segment was pruned, which the folder counts.
     pub fn report_error(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.report(error);
         }
     }
 
-    /// Reports what is wrong with the folder as a whole, and what was pruned meanwhile.
+    /// Reports the faults of the folder as a whole, and what was pruned meanwhile.
     pub fn finish(mut self, folder: &Folder) -> Finding {
         for fault in folder.faults() {
             self.report(fault);
@@ -40,14 +40,14 @@ impl Omissions {
         self.finish_without_faults(folder)
     }
 
-    /// Reports what was pruned meanwhile, where the caller has reported the faults of the folder.
+    /// Reports what was pruned meanwhile; the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
         report_passed_over(&folder.passed_over());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
     }
 }
 
-/// Reports what was pruned while the command read, if anything was.
+/// Reports what was pruned while the command read, if anything.
 pub fn report_passed_over(passed_over: &PassedOver) {
     let PassedOver { segments, messages } = *passed_over;
     if segments > 0 {
@@ -59,7 +59,7 @@ pub fn report_passed_over(passed_over: &PassedOver) {
     }
 }
 
-/// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
+/// Reports the faults of the folder and what was pruned meanwhile on stderr.
 pub fn report_left_out(folder: &Folder) -> Finding {
     Omissions::default().finish(folder)
 }
@@ -75,7 +75,7 @@ pub fn finding_of(attempts: Attempts, finding: Finding) -> Finding {
     }
 }
 
-/// Why there is no answer, though there is a folder with mail.
+/// Why there is no answer, although the folder has mail.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     #[error(
@@ -91,8 +91,8 @@ pub enum NoAnswer {
     LatestDamaged,
 }
 
-/// Returns whether an error says that what was asked for is missing, is damaged or has no answer,
-/// and not that the command cannot run: the exit code is 1.
+/// Returns whether an error means that the requested data is missing, damaged or has no answer,
+/// rather than that the command cannot run. The exit code is then 1.
 pub fn is_finding(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if cause.is::<NoAnswer>() {

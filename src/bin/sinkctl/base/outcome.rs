@@ -1,14 +1,14 @@
-//! Where results go, and what a command found.
+//! The output of commands, and their findings.
 use std::io::{self, BufWriter, Write};
 
-/// What a command found; errors are another matter.
+/// The finding of a command that had no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     Holds,
     DoesNotHold,
 }
 
-/// Where results go.
+/// The output of results.
 pub type Out = BufWriter<io::StdoutLock<'static>>;
 
 /// Returns whether the reader closed its end (`| head`), which is not a failure.
@@ -18,7 +18,7 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Writes what is buffered. A reader that closed its end does not change what was found.
+/// Flushes the output. A reader that closed its end does not change the finding.
 pub fn flush(out: &mut Out) -> anyhow::Result<()> {
     match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,4 +1,4 @@
-//! What a person sees, and may do, while something takes long.
+//! Progress bars, and interruption of long operations.
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,11 +9,11 @@ use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 pub use sinkd::analysis::watched;
 
-/// A bar on stderr; nothing where stderr is not a terminal.
+/// A progress bar on stderr; invisible if stderr is not a terminal.
 pub struct TerminalBar(ProgressBar);
 
 impl TerminalBar {
-    /// `unit`: what the total counts, for example "messages".
+    /// `unit` is what the total counts, for example "messages".
     pub fn new(total: u64, unit: &str) -> TerminalBar {
         if !std::io::stderr().is_terminal() {
             return TerminalBar(ProgressBar::hidden());
@@ -23,12 +23,12 @@ impl TerminalBar {
         TerminalBar(ProgressBar::new(total).with_style(style))
     }
 
-    /// Sets the amount that is done.
+    /// Sets the amount done.
     pub fn at(&self, done: u64) {
         self.0.set_position(done);
     }
 
-    /// Sets the amount that there is to do.
+    /// Sets the total.
     fn set_total(&self, total: u64) {
         self.0.set_length(total);
     }
@@ -40,8 +40,8 @@ impl Drop for TerminalBar {
     }
 }
 
-/// A bar for what is not known to be long until it is begun: takes how much is done, and of how
-/// much.
+/// Returns a callback that shows a bar once the total is known; its arguments are the amount done
+/// and the total.
 pub fn bar(unit: &'static str) -> impl FnMut(u64, u64) {
     let mut bar = None;
     move |done, total| {
@@ -51,18 +51,19 @@ pub fn bar(unit: &'static str) -> impl FnMut(u64, u64) {
     }
 }
 
-/// While it lives, a signal sets a flag instead of ending us; a second one ends us.
+/// While this exists, a signal sets a flag instead of ending the process; a second signal ends it.
 pub struct Interruptible([SigId; 2]);
 
 impl Interruptible {
-    /// Sets `stop` on the first Ctrl-C.
+    /// Makes Ctrl-C set `stop`.
     pub fn new(stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
         Interruptible::by(SIGINT, stop)
     }
 
-    /// Sets a flag at another signal; several signals may share a flag.
+    /// Makes another signal set a flag; several signals may share one.
     pub fn by(signal: i32, stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
-        // In this order: the first finds the flag unset and sets it.
+        // The order matters: the handler registered first finds the flag unset, and the next one
+        // sets it.
         let second = flag::register_conditional_default(signal, stop.clone())?;
         Ok(Interruptible([second, flag::register(signal, stop.clone())?]))
     }

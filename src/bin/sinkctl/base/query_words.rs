@@ -1,29 +1,30 @@
-//! The words of a query on a command line: `-has:attachment` is a term there, `-y` a flag.
+//! The words of a query on the command line: `-has:attachment` is a term, `-y` a flag.
 //!
-//! clap takes a positional argument of many values that may begin with a hyphen to the end of the
-//! line, flags included. So each word is a positional argument of its own: before each of them clap
-//! looks for a flag that it knows.
+//! If a positional argument may have several values that begin with a hyphen, clap takes everything
+//! up to the end of the line, including flags. Therefore each word is a positional argument of its
+//! own, because clap looks for a known flag before each argument.
 use clap::builder::{StringValueParser, TypedValueParser, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use sinkd::analysis::nearest;
 
-/// Words in a query; a query in quotes is one of them.
+/// Maximum number of words in a query; a quoted query is one word.
 const WORDS_MAX: usize = 100;
 
-/// A query, in the words in which it was given.
+/// A query, in the words of the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryWords(Vec<String>);
 
 impl QueryWords {
-    /// The query as one text.
+    /// Returns the query as one text.
     pub fn text(&self) -> String {
         self.0.join(" ")
     }
 }
 
-/// The name of the argument for one word. Others may conflict with the first one, `query`.
+/// Returns the name of the argument for a word. Other flags may conflict with the first one,
+/// `query`.
 fn name(word: usize) -> String {
     if word == 0 { "query".to_owned() } else { format!("query{word}") }
 }
@@ -61,7 +62,7 @@ impl FromArgMatches for QueryWords {
     }
 }
 
-/// Refuses a flag with a typing error in it. As a term it would be true of nearly all mail.
+/// Refuses a misspelled flag, which as a term would match almost all mail.
 #[derive(Clone)]
 struct QueryWordParser;
 
@@ -161,7 +162,7 @@ mod tests {
         assert!(search(&words(WORDS_MAX + 1)).is_err());
     }
 
-    /// Each command with the names that lead to it.
+    /// Collects each command with the words that lead to it.
     fn commands(command: &Command, path: &[String], found: &mut Vec<(Vec<String>, Command)>) {
         let path = [path, &[command.get_name().to_owned()]].concat();
         found.push((path.clone(), command.clone()));
@@ -194,13 +195,13 @@ mod tests {
                 checked.push(format!("{} -{short}", path.join(" ")));
             }
         }
-        // Those that it was about, and enough that the walk is known to have been one.
+        // The flags that this test is about, and enough others to show that the walk found them.
         for flag in ["replay -y", "tail -f", "tail -n", "search -h", "report -o", "run start -h"] {
             assert!(checked.contains(&format!("sinkctl {flag}")), "{flag}: {checked:?}");
         }
     }
 
-    /// Arguments that are needed may be missing: this is about who takes the flag.
+    /// Required arguments may be missing: only the flag matters here.
     fn check(line: &[String], flag: &Arg) {
         if matches!(flag.get_action(), clap::ArgAction::Help | clap::ArgAction::Version) {
             let error = Cli::command().try_get_matches_from(line).unwrap_err();

@@ -1,4 +1,4 @@
-//! How rows of messages look: one line for a person, a JSON object or a line of CSV for a program.
+//! Prints rows of messages: as text, JSON objects, or CSV.
 use std::io::Write;
 
 use clap::Args;
@@ -11,7 +11,7 @@ use crate::base::left_out::Omissions;
 use crate::base::outcome::Out;
 use crate::base::print::harmless;
 
-/// Bytes of a line of CSV that are gathered before they are moved on.
+/// Initial capacity for a line of CSV.
 const CSV_BUFFER_BYTES: usize = 1 << 10;
 
 /// How rows are printed for programs.
@@ -34,7 +34,7 @@ pub struct RowOptions {
 }
 
 impl RowOptions {
-    /// How rows of that many folders are printed.
+    /// Returns the format for rows of this number of folders.
     pub fn format(&self, folders: usize) -> RowFormat {
         if self.json {
             return RowFormat::Json(self.per());
@@ -49,7 +49,7 @@ impl RowOptions {
         }
     }
 
-    /// Whether a program reads the rows.
+    /// Returns whether the rows are meant for a program.
     pub fn is_for_program(&self) -> bool {
         self.json || self.csv
     }
@@ -59,7 +59,7 @@ impl RowOptions {
     }
 }
 
-/// How rows are printed.
+/// The format of rows.
 #[derive(Debug, Clone)]
 pub enum RowFormat {
     Line,
@@ -67,11 +67,11 @@ pub enum RowFormat {
     Csv(RowPer, Columns),
 }
 
-/// What has a row of its own.
+/// What a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowPer {
     Message,
-    /// Each forward-path, repeats kept; a message without any has one row.
+    /// A forward-path, with repetitions; a message without any has one row.
     Recipient,
 }
 
@@ -79,17 +79,17 @@ pub enum RowPer {
 pub struct RowPrinter<'a> {
     format: &'a RowFormat,
     out: &'a mut Out,
-    /// A line of CSV; used again for the next one.
+    /// A buffer for a line of CSV.
     line: Vec<u8>,
 }
 
 impl<'a> RowPrinter<'a> {
-    /// A printer for some of the rows.
+    /// Makes a printer.
     pub fn new(format: &'a RowFormat, out: &'a mut Out) -> RowPrinter<'a> {
         RowPrinter { format, out, line: Vec::new() }
     }
 
-    /// Prints what stands once before all rows: the header of CSV.
+    /// Prints the header line of CSV, if there is one.
     pub fn print_header(&mut self) -> anyhow::Result<()> {
         match self.format {
             RowFormat::Csv(_, columns) => self.csv_line(columns.names()),
@@ -97,8 +97,8 @@ impl<'a> RowPrinter<'a> {
         }
     }
 
-    /// Prints a message, or reports why it can't be read. Returns the number of messages that this
-    /// accounts for: 0 if it was pruned meanwhile.
+    /// Prints a message, or reports why it can't be read. Returns the number of messages accounted
+    /// for: 0 if the message was pruned meanwhile.
     pub fn print(
         &mut self,
         row: Result<Option<MessageRow>, ReadError>,
@@ -136,7 +136,7 @@ impl<'a> RowPrinter<'a> {
         Ok(())
     }
 
-    /// Control characters stay as they are, inside quotes: a program reads them.
+    /// Control characters are not escaped, because CSV is read by programs; they are inside quotes.
     fn csv_line(&mut self, cells: impl Iterator<Item = impl AsRef<str>>) -> anyhow::Result<()> {
         self.line.clear();
         let mut builder = csv::WriterBuilder::new();
@@ -150,8 +150,8 @@ impl<'a> RowPrinter<'a> {
         Ok(self.out.write_all(&self.line)?)
     }
 
-    /// Prints messages of several folders by their ids, as they are now. Returns how many there
-    /// were; `pruned` gets those that were pruned meanwhile.
+    /// Prints messages of several folders by id, in their current state. Returns their number;
+    /// `pruned` gets those pruned meanwhile.
     pub fn print_ids(
         &mut self,
         folders: &[Folder],
@@ -178,7 +178,7 @@ impl<'a> RowPrinter<'a> {
     }
 }
 
-/// One line for a person, without its end.
+/// Formats a row as text, without a line end.
 fn line(row: &MessageRow) -> String {
     let mut line = row.folder.as_ref().map_or(String::new(), |folder| format!("{folder}  "));
     line += &envelope_line(&row.envelope);
@@ -200,7 +200,7 @@ fn envelope_line(row: &EnvelopeRow) -> String {
         true => String::new(),
         false => format!("  [{}]", row.flags.join(", ")),
     };
-    // Milliseconds are enough for an eye.
+    // Milliseconds are precise enough for text.
     let at = format!("{}Z", &row.received_at[..23.min(row.received_at.len() - 1)]);
     format!("{:<10} {at} {:>9}  {from} -> {to}{flags}", row.id, row.size)
 }

@@ -1,4 +1,4 @@
-//! Which span of time a command reads.
+//! The span of time that a command reads.
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub struct SentField {
     pub sent_field: Option<String>,
 }
 
-/// What stands for the run that began last.
+/// The name that stands for the most recent run.
 const LAST: &str = "last";
 
 impl TimeRange {
@@ -43,8 +43,8 @@ impl TimeRange {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
     }
 
-    /// Of each folder, Unix ns. A run may be named in one of them alone: then its span holds for
-    /// the others too.
+    /// Returns the span in each folder, in Unix ns. If only one folder has the run, its span
+    /// applies to all.
     pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Range<u64>>> {
         super::data::ensure_distinct(folders)?;
         let Some(name) = &self.run else {
@@ -62,25 +62,27 @@ impl TimeRange {
         Ok(found.into_iter().map(|span| span.unwrap_or(first.clone())).collect())
     }
 
-    /// Of one folder, as its log wants it.
+    /// Returns the span of one folder, for its log.
     pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
         let spans = self.spans(&[folder.to_owned()])?;
         Ok(log_span(&spans[0]))
     }
 
-    /// The spans of several folders.
+    /// Returns the spans of several folders.
     pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
         Ok(self.spans(&paths)?.iter().map(log_span).collect())
     }
 }
 
-/// The name of the run that `name` stands for in `folders`: its own, unless it is `last`.
+/// Returns the run that `name` stands for in `folders`: the one with that name, or the most recent
+/// one for `last`.
 pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
     Ok(meant(&runs_of(folders)?, name))
 }
 
-/// `last` is the run that began last in any of the folders, unless a run is called so.
+/// Returns the run that is meant: `last` is the most recent run of all folders, unless a run has
+/// that name.
 fn meant(all: &[Runs], name: &str) -> String {
     let is_called_so = all.iter().any(|runs| runs.find(name).is_ok());
     let last = all.iter().filter_map(|runs| runs.runs.last()).max_by_key(|run| run.from_ns);
@@ -100,7 +102,7 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
     folders.iter().map(read).collect()
 }
 
-/// Folders, each with its span.
+/// Combines folders and spans.
 pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> FolderSpans<'a> {
     FolderSpans { folders, spans, clock: &SystemClock }
 }

@@ -1,4 +1,4 @@
-//! Values of flags: one parser for each kind, one error for all of them.
+//! Parses the values of flags, with one parser per kind and one error for all.
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 pub use sinkd::analysis::Unexpected;
 use sinkd::log::MessageId;
 
-/// Which message is meant.
+/// A reference to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageRef {
     Latest,
@@ -25,7 +25,8 @@ impl FromStr for MessageRef {
     }
 }
 
-/// A parser of whole numbers in `range`; a range that ends with `u64::MAX` has no upper bound.
+/// Returns a parser of whole numbers in `range`; if the range ends with `u64::MAX`, there is no
+/// upper bound.
 pub fn number<T: TryFrom<u64> + Send + Sync + 'static>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, Unexpected> + Clone + Send + Sync + 'static {
@@ -42,42 +43,43 @@ pub fn number<T: TryFrom<u64> + Send + Sync + 'static>(
     }
 }
 
-/// A whole number of any size.
+/// Parses a whole number of any size.
 pub fn count(text: &str) -> Result<u64, Unexpected> {
     number(0..=u64::MAX)(text)
 }
 
-/// Messages per second.
+/// Parses a rate in messages per second.
 pub fn rate(text: &str) -> Result<f64, Unexpected> {
     let expected = "messages per second from 0.000001 to 10000000";
     positive(text, 1e7).ok_or_else(|| Unexpected::new(expected, text))
 }
 
-/// A number above 0.
+/// Parses a number above 0.
 pub fn positive(text: &str, max: f64) -> Option<f64> {
     text.parse().ok().filter(|number| (1e-6..=max).contains(number))
 }
 
-/// A domain, or an address literal (RFC 5321 section 4.1.2).
+/// Parses a domain or an address literal (RFC 5321 section 4.1.2).
 pub fn domain(text: &str) -> Result<String, Unexpected> {
     let is_good = sinkd::sender::is_mailbox(format!("x@{text}").as_bytes());
     let error = || Unexpected::new("a domain such as example.com", text);
     is_good.then(|| text.to_owned()).ok_or_else(error)
 }
 
-/// A duration, 0 included.
+/// Parses a duration, which may be 0.
 pub fn time(text: &str) -> Result<Duration, Unexpected> {
     let error = || Unexpected::new("a duration such as 250ms, 30s, 10m or 7d", text);
     duration(text).ok_or_else(error)
 }
 
-/// A duration above 0.
+/// Parses a duration above 0.
 pub fn time_above_0(text: &str) -> Result<Duration, Unexpected> {
     let error = || Unexpected::new("a duration above 0, such as 10s or 5m", text);
     duration(text).filter(|time| !time.is_zero()).ok_or_else(error)
 }
 
-/// `250ms`, `10s`, `1h30m`, `1d`, `2w`; a bare number is seconds, as in sinkd's settings.
+/// Parses a duration such as `250ms`, `10s`, `1h30m`, `1d`, `2w`; a bare number is seconds, as in
+/// sinkd's settings.
 pub fn duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -85,13 +87,13 @@ pub fn duration(text: &str) -> Option<Duration> {
     Duration::try_from(sinkd::log::length(text)?).ok()
 }
 
-/// A number of bytes.
+/// Parses a number of bytes.
 pub fn size(text: &str) -> Result<u64, Unexpected> {
     let error = || Unexpected::new("a size such as 4096, 64K or 10MiB (units: K, M, G, T)", text);
     sinkd::config::parse_bytes(text).ok_or_else(error)
 }
 
-/// The name of a header field (RFC 5322 section 3.6.8).
+/// Parses the name of a header field (RFC 5322 section 3.6.8).
 pub fn field_name(text: &str) -> Result<String, Unexpected> {
     let is_good = |octet: u8| octet.is_ascii_graphic() && octet != b':';
     let error = || Unexpected::new("the name of a header field, such as Date", text);

@@ -1,4 +1,4 @@
-//! What each common sender needs to require TLS of sinkd, and to trust its CA.
+//! The lines that common senders need to require TLS of sinkd and to trust its CA.
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -19,7 +19,7 @@ pub enum Sender {
     Curl,
     Msmtp,
     Openssl,
-    // What all programs trust.
+    // The certificates that all programs of the system trust.
     System,
 }
 
@@ -54,12 +54,12 @@ impl Sender {
         Sender::System,
     ];
 
-    /// Its name as a value of `--for`.
+    /// Returns the name as a value of `--for`.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Its name, and where the lines belong.
+    /// Returns the name, and where the lines belong.
     pub fn title(self) -> &'static str {
         match self {
             Sender::Postfix => "Postfix, in main.cf",
@@ -94,7 +94,7 @@ impl Sender {
     /// The lines for STARTTLS, with [`CA`] and [`PORT`] to be replaced.
     fn with_starttls(self) -> &'static str {
         match self {
-            // It compares no addresses, so a relayhost such as [127.0.0.1] needs a name.
+            // Postfix does not compare addresses, so a relayhost such as [127.0.0.1] needs a name.
             Sender::Postfix => {
                 "smtp_tls_security_level = secure\n\
                  smtp_tls_secure_cert_match = localhost\n\
@@ -110,7 +110,8 @@ impl Sender {
                  sudo update-ca-certificates\n\
                  enable_tls = 'Required'"
             }
-            // It verifies hosts that it forces TLS on. For others it uses TLS where offered.
+            // Haraka verifies only hosts for which TLS is forced; for others, it uses TLS if it is
+            // offered.
             Sender::Haraka => {
                 "NODE_EXTRA_CA_CERTS={ca}\n\
                  [outbound]\n\
@@ -174,7 +175,7 @@ impl Sender {
                  enable_tls = 'Required'\n\
                  tls_mode = 'ImplicitTls' -- where make_egress_path has tls_mode"
             }
-            // Its outbound connections know STARTTLS alone.
+            // Outbound connections of Haraka support only STARTTLS.
             Sender::Haraka => return None,
             Sender::Nodemailer => "secure: true,\ntls: { ca: fs.readFileSync({ca}) },",
             Sender::Phpmailer => {
@@ -215,10 +216,10 @@ impl Sender {
         })
     }
 
-    /// The path as the sender reads it.
+    /// Quotes the path for the sender.
     fn quoted(self, path: &str) -> String {
         match self {
-            // The rest of the line.
+            // The path is the rest of the line.
             Sender::Postfix | Sender::Exim => path.into(),
             Sender::Msmtp => format!("\"{path}\""),
             Sender::Nodemailer | Sender::Phpmailer | Sender::Smtplib => {
@@ -236,7 +237,7 @@ impl Sender {
     }
 }
 
-/// A path as a word of a shell.
+/// Quotes a path for a shell.
 fn shell_word(path: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     match path.chars().all(is_plain) {

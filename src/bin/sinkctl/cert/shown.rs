@@ -1,4 +1,4 @@
-//! Which certificate the listeners of a running sinkd show, as it says itself.
+//! The certificates that the listeners of a running sinkd show, as reported by sinkd.
 use std::io::Write;
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use sinkd::control::{self, Answer, ListenerAnswer, ListenerTlsAnswer, Request};
 use super::senders::Way;
 use crate::base::outcome::Out;
 
-/// What the sinkd on a data folder shows.
+/// The listeners of the sinkd on a data folder.
 pub struct Shown {
-    /// `None`: no sinkd runs there, or it has no control socket.
+    /// `None` if no sinkd runs there, or it has no control socket.
     pub listeners: Option<Vec<ListenerAnswer>>,
 }
 
@@ -18,7 +18,7 @@ impl Shown {
     pub fn by_sinkd(data: &Path) -> Shown {
         let listeners = match control::ask(data, &Request::Listeners) {
             Ok(Answer::Listeners { listeners }) => Some(listeners),
-            // One of another version does not know the request.
+            // Another version may not know the request.
             Ok(Answer::Reloaded { .. } | Answer::Error { .. }) | Err(_) => None,
         };
         Shown { listeners }
@@ -29,8 +29,8 @@ impl Shown {
         all.filter(|listener| listener.tls != ListenerTlsAnswer::Off)
     }
 
-    /// Why senders have no use for the CA in the file `ca`: every listener with TLS shows a
-    /// certificate from another file.
+    /// Returns why senders should not trust the CA in the file `ca`: every listener with TLS shows
+    /// another certificate.
     pub fn reason_against(&self, ca: &Path) -> Option<String> {
         if self.with_tls().any(|listener| listener.certificate.is_none()) {
             return None;
@@ -59,7 +59,7 @@ impl Shown {
         running.or_else(|| self.listeners.is_none().then_some(Way::Implicit { port: 465 }))
     }
 
-    /// The ways to the listeners that show the certificate made by sinkd.
+    /// Returns the ways to the listeners that show the certificate made by sinkd.
     fn ways(&self) -> impl Iterator<Item = Way> {
         self.with_tls().filter(|it| it.certificate.is_none()).filter_map(|listener| {
             let (_, port) = listener.address.rsplit_once(':')?;

@@ -1,12 +1,12 @@
-//! Every flag of every command is parsed, and arrives where it is meant to.
+//! Every flag of every command is parsed and reaches its field.
 use std::collections::BTreeSet;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 
 use super::{Cli, OsString, usage_error};
 
-/// A flag with its value, as it is typed after `command` and before `rest`, which the command needs
-/// beside it; and what the parsed command line then contains (as `Debug` prints it).
+/// A flag with its value, as typed after `command` and before the other arguments that the command
+/// needs; and a part of the parsed command line (as `Debug` prints it).
 struct FlagRow(&'static str, &'static str, &'static str, &'static str);
 
 const ROWS: &[FlagRow] = &[
@@ -288,7 +288,7 @@ fn every_flag_is_parsed_and_sets_what_its_row_says() {
     }
 }
 
-/// `path`: the words that lead to `command`.
+/// `path` has the words that lead to `command`.
 fn flags_of(command: &Command, path: &[&str], found: &mut BTreeSet<(String, String)>) {
     let is_ours = |arg: &&Arg| {
         let is_shown_once = path.is_empty() || !arg.is_global_set();
@@ -322,7 +322,7 @@ fn flags_have_names_of_their_own() {
     Cli::command().debug_assert();
 }
 
-/// A required group holds what a command acts on, never the form of its output.
+/// A required group contains what a command acts on, not its output format.
 #[test]
 fn no_form_of_output_counts_as_what_a_command_must_be_told() {
     let command = Cli::command();

@@ -1,8 +1,8 @@
-//! How a change is written: in percent, or as a factor where percent would be hard to read.
+//! Formats a change: in percent, or as a factor if percent would be hard to read.
 
 use sinkd::plot::PlotUnit;
 
-/// How ratios of a row are written, all in the same way.
+/// The format of all ratios in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeFormat {
     Percent,
@@ -10,7 +10,7 @@ pub enum ChangeFormat {
 }
 
 impl ChangeFormat {
-    /// Chooses percent if all ratios are between a half and the double.
+    /// Chooses percent if all ratios are between 0.5 and 2.
     pub fn of(ratios: &[f64]) -> ChangeFormat {
         match ratios.iter().all(|ratio| (0.5..2.0).contains(ratio)) {
             true => ChangeFormat::Percent,
@@ -18,7 +18,7 @@ impl ChangeFormat {
         }
     }
 
-    /// A ratio above 0 as text: `+6.6%`, `x374`, `x0.0027`.
+    /// Formats a ratio above 0: `+6.6%`, `x374`, `x0.0027`.
     pub fn text(self, ratio: f64) -> String {
         match self {
             ChangeFormat::Percent => format!("{:+.1}%", 100.0 * (ratio - 1.0)),
@@ -27,7 +27,7 @@ impl ChangeFormat {
     }
 }
 
-/// Returns a change between two values: `=` if they are equal, even when both are 0; `-` if only
+/// Formats the change between two values: `=` if they are equal, even if both are 0; `-` if only
 /// one of them is 0.
 pub fn text(a: f64, b: f64) -> String {
     if a == b {
@@ -39,7 +39,7 @@ pub fn text(a: f64, b: f64) -> String {
     ChangeFormat::of(&[b / a]).text(b / a)
 }
 
-/// Three digits that matter, two below 1.
+/// Formats three significant digits, or two below 1.
 fn digits(ratio: f64) -> String {
     match ratio {
         1e6.. | ..1e-6 => format!("{ratio:.0e}"),

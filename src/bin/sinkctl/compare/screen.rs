@@ -1,4 +1,4 @@
-//! The comparison for a person.
+//! Prints the comparison as text.
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -38,7 +38,8 @@ pub fn print(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
     notes(compared, out)
 }
 
-/// The name of a run, its span and what limited it. `whole`: the number of seconds compared.
+/// Prints the name of a run, its span and what limited it. `whole` is the number of seconds
+/// compared.
 fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
     let ComparedRun { letter, name, kind, gathered, .. } = side;
     writeln!(out, "{letter}: {name}, recorded by a {}", kind.name())?;
@@ -64,7 +65,8 @@ fn table(heads: &[&str]) -> Table {
     table
 }
 
-/// Totals, and replies by code: refusals first, because they are few and matter.
+/// Returns the totals, and the replies by code: refusals first, because they are few and matter
+/// most.
 fn totals(a: &ComparedRun, b: &ComparedRun) -> Table {
     let mut table = table(&["total", "A", "B", "change"]);
     let mut row = |name: &str, unit: PlotUnit, (a, b): (f64, f64)| {
@@ -114,7 +116,7 @@ fn measures(differences: &[Difference]) -> Table {
     table
 }
 
-/// Returns whether nothing happened in any second of both runs.
+/// Returns whether the measure is 0 in all seconds of both runs.
 fn is_nothing(difference: &Difference) -> bool {
     difference.a == 0.0 && difference.b == 0.0
 }
@@ -128,7 +130,7 @@ fn unit(measure: &str) -> PlotUnit {
     }
 }
 
-/// Percentiles of all transactions of each run.
+/// Returns the percentiles of all transactions of each run.
 fn transactions(a: &ComparedRun, b: &ComparedRun) -> Table {
     let mut table = table(&["all transactions", "A", "B", "change"]);
     let of =
@@ -160,7 +162,7 @@ fn longer(shift: &Shift) -> String {
     format!("B takes longer than A in {share} of pairs of transactions; {verdict}")
 }
 
-/// Explains the words that occurred.
+/// Explains the terms that occurred.
 fn notes(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
     let shown = compared.comparison.differences.iter().filter(|it| !is_nothing(it));
     let intervals = shown.map(|one| one.interval);

@@ -1,4 +1,4 @@
-//! What clients kept to, for a person.
+//! Prints the limits that clients kept to as text.
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -30,7 +30,7 @@ pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What the figures are about.
+/// Formats what the figures cover.
 fn counts(kept: &KeptLimits) -> String {
     let all = &kept.limits.all;
     let mut counts = vec![
@@ -60,7 +60,7 @@ fn counts(kept: &KeptLimits) -> String {
     counts.join(", ")
 }
 
-/// A distribution of each figure, across all clients.
+/// Returns the distribution of each figure across all clients.
 fn overall(kept: &KeptLimits) -> Table {
     let (all, windows_s) = (&kept.limits.all, &kept.windows_s);
     let mut table = table(["all clients", "p50", "p90", "p99", "max"].map(String::from).to_vec());
@@ -132,7 +132,7 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-/// A window's length, as short as it can be written.
+/// Formats the length of a window as briefly as possible.
 pub fn length(seconds: u64) -> String {
     match seconds {
         s if s % 86_400 == 0 => format!("{}d", s / 86_400),

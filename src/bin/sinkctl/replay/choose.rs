@@ -1,4 +1,4 @@
-//! The messages that a replay sends, as its options select them.
+//! Selects the messages of a replay.
 use std::fs;
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -17,11 +17,12 @@ use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
 
-/// Limit of bad rows that are listed individually.
+/// Maximum number of bad rows that are listed individually.
 const FAULTS_TOLD_MAX: usize = 10;
 
-/// What is sent. `begun_ns`: moments count from there, and what was received later is left out: so
-/// that a replay which is resumed sends what it would have sent.
+/// Returns what to send. `begun_ns` is when the replay first began: ages count from there, and
+/// messages received later are left out, so a resumed replay sends what the original one would have
+/// sent.
 pub fn selection(
     folder: &Folder,
     replay: &Replay,
@@ -69,9 +70,9 @@ fn search(
     Ok((Selection::Ids(ids), finding))
 }
 
-/// `text`: ids with commas between them, or the name of a file of ids.
+/// Parses ids separated by commas, or the name of a file with ids.
 ///
-/// Errors: the file can't be read, or has bad rows: they are named.
+/// Errors: the file can't be read, or has bad rows, which the error names.
 pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
     let listed: Result<Vec<MessageId>, _> = text.split(',').map(str::parse).collect();
     if let Ok(ids) = listed {
@@ -90,7 +91,7 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
 
 fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
     let (mut ids, mut faults, mut told) = (Vec::new(), 0, String::new());
-    // Some editors put it before UTF-8.
+    // Some editors write a byte order mark before UTF-8.
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     for (number, row) in (1..).zip(content.lines()) {
         let row = row.split('#').next().unwrap_or_default().trim();

@@ -100,7 +100,7 @@ pub struct Replay {
     pub wanted: crate::sending::ReportForms,
 }
 
-/// How fast a replay is.
+/// The speed of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
     Times(f64),
@@ -119,10 +119,10 @@ impl FromStr for Speed {
     }
 }
 
-/// Connections at most: a client address has about as many ports.
+/// Maximum number of connections; a client address has about as many ports.
 const CONNECTIONS_MAX: u64 = 60_000;
 
-/// Over which connections a replay sends.
+/// The connections of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayConnections {
     Original,
@@ -142,12 +142,12 @@ impl FromStr for ReplayConnections {
     }
 }
 
-/// Checks a moment and keeps its text: how long ago it was depends on when a replay began.
+/// Checks a time and keeps its text, because an age counts from the beginning of the replay.
 fn moment(text: &str) -> Result<String, NotAMoment> {
     text.parse::<Moment>().map(|_| text.to_owned())
 }
 
-/// A reverse-path, with or without its brackets; returns it without them.
+/// Parses a reverse-path with or without angle brackets; returns it without them.
 fn reverse_path(text: &str) -> Result<String, Unexpected> {
     let path = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
     let is_good = (path.is_empty() && text == "<>")

@@ -1,4 +1,4 @@
-//! What a replay is going to do, and what it has done, for a person and for a program.
+//! Shows what a replay will do and has done, as text and JSON.
 use serde_json::{Value, json};
 use sinkd::plot::PlotUnit;
 use sinkd::sender;
@@ -9,10 +9,10 @@ use super::options::Replay;
 use crate::base::print::{counted, rfc3339, seconds};
 use crate::sending::ReplayOutcomes;
 
-/// Messages of each kind that a person is shown.
+/// Maximum number of messages per kind that are shown as text.
 const EXAMPLES_MAX: usize = 5;
 
-/// Everything that is known before the first message leaves.
+/// Everything known before the first message leaves.
 pub struct Intent<'a> {
     pub replay: &'a Replay,
     pub target: &'a Target,
@@ -23,7 +23,7 @@ pub struct Intent<'a> {
     pub connections: usize,
 }
 
-/// Each kind, with the text of its line in the report.
+/// Each kind, with the label of its line in the report.
 const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
     (ReplayCount::PartlyAccepted, "partly accepted: rejected for some recipients"),
     (ReplayCount::Rejected, "rejected"),
@@ -46,13 +46,13 @@ const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
 ];
 
 impl Intent<'_> {
-    /// Seconds, as far as the timing says.
+    /// Returns the duration in seconds, if the timing determines it.
     fn seconds(&self) -> Option<f64> {
         let Survey { left_ns, messages, .. } = self.survey;
         self.pace.seconds(*messages, left_ns.end.saturating_sub(left_ns.start))
     }
 
-    /// Lines for a person.
+    /// Returns the lines of text.
     pub fn lines(&self, folder: &std::path::Path) -> Vec<String> {
         let survey = self.survey;
         let about = if survey.is_exact { "" } else { "about " };
@@ -95,7 +95,7 @@ impl Intent<'_> {
         lines
     }
 
-    /// The target with the address that it has, or alone where it was named by its address.
+    /// Formats the target with its address, or alone if it was named by its address.
     fn place(&self) -> String {
         let target = self.target.to_string();
         match target.strip_prefix("lmtp:").unwrap_or(&target) == self.address {
@@ -121,10 +121,10 @@ impl Intent<'_> {
         changes.into_iter().map(|change| format!("  {change}")).collect()
     }
 
-    /// Returns what is shown as JSON, for a program. Keys keep their meaning.
+    /// Returns the JSON object. Keys keep their meaning.
     pub fn to_json(&self) -> Value {
         let survey = self.survey;
-        // Nothing to send has no time.
+        // Without messages there are no times.
         let time = |ns| (survey.messages > 0).then(|| rfc3339(ns));
         json!({
             "to": self.target.to_string(),
@@ -163,8 +163,8 @@ pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
     }
 }
 
-/// Each once, by what its last try came to; those that were planned and never came to it were not
-/// begun.
+/// Counts each message once, by the outcome of its last attempt; planned messages without an
+/// outcome were not begun.
 fn messages(tally: &ReplayTally, planned: u64) -> sender::SendingTally {
     let came = tally.ended() - tally.passed_over();
     sender::SendingTally {
@@ -237,7 +237,7 @@ fn key(kind: ReplayCount) -> &'static str {
     }
 }
 
-/// Milliseconds are enough for an eye.
+/// Milliseconds are precise enough for text.
 fn short(time: &str) -> String {
     format!("{}Z", &time[..23.min(time.len() - 1)])
 }

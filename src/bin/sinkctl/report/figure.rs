@@ -1,33 +1,33 @@
-//! A plot of the report, with its words.
+//! A plot of the report, with its texts.
 use sinkd::plot::{Picture, PlotSize, PlotUnit};
 use sinkd::stats::Metric;
 
-/// How much of the page it takes.
+/// The width of a plot on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Whole,
-    /// Beside another one.
+    /// Half of the page, beside another plot.
     Half,
 }
 
 /// A plot with its title and a sentence about it.
 pub struct Figure {
-    /// The name of its file, without the ending.
+    /// The name of its file, without the extension.
     pub name: &'static str,
     pub title: String,
     pub note: String,
     pub width: Width,
-    /// At its width, and as a phone shows it.
+    /// The picture at its width, and at the width of a phone.
     pictures: (Picture, Option<Picture>),
 }
 
-/// What the plot is called and what is to be seen.
+/// The title and texts of a plot.
 pub struct FigureTexts {
     pub name: &'static str,
     pub title: String,
-    /// How to read it.
+    /// How to read the plot.
     pub note: String,
-    /// What it shows, for those who can't see it.
+    /// A description for readers who can't see the plot.
     pub label: String,
 }
 
@@ -49,18 +49,18 @@ impl Figure {
         Figure { name, title, note, width, pictures }
     }
 
-    /// The picture as it is on a page of full width, and as it is on a narrow one if that differs.
+    /// Returns the picture for a page of full width, and for a narrow one if it differs.
     pub fn pictures(&self) -> (String, Option<String>) {
         (self.pictures.0.inline(), self.pictures.1.as_ref().map(Picture::inline))
     }
 
-    /// A file of its own.
+    /// Returns the picture as a file of its own.
     pub fn standalone(&self) -> String {
         self.pictures.0.standalone()
     }
 }
 
-/// The unit of a metric's values.
+/// Returns the unit of a metric's values.
 pub fn unit(metric: Metric) -> PlotUnit {
     match metric.unit() {
         "us" => PlotUnit::Microseconds,
@@ -70,7 +70,7 @@ pub fn unit(metric: Metric) -> PlotUnit {
     }
 }
 
-/// A metric's name for people: its tag without the unit.
+/// Returns the name of a metric in texts: its tag without the unit.
 pub fn name(metric: Metric) -> String {
     let tag = metric.tag();
     let name = ["_us", "_bytes_per_s"].iter().find_map(|unit| tag.strip_suffix(unit));
@@ -81,17 +81,17 @@ pub fn name(metric: Metric) -> String {
     }
 }
 
-/// A Unix time, s, as exact as a span of this number of seconds needs it (UTC).
+/// Formats a Unix time in seconds (UTC), as precisely as a span of `length` seconds needs.
 pub fn moment(unix_s: f64, length: f64) -> String {
     strftime(unix_s, if length < 300.0 { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })
 }
 
-/// A Unix time, s, with its date (UTC).
+/// Formats a Unix time in seconds with its date (UTC).
 pub fn instant(unix_s: f64) -> String {
     strftime(unix_s, "%Y-%m-%d %H:%M:%S")
 }
 
-/// Date (UTC) of a Unix time, s.
+/// Formats the date (UTC) of a Unix time in seconds.
 pub fn date(unix_s: f64) -> String {
     strftime(unix_s, "%Y-%m-%d")
 }

@@ -1,4 +1,4 @@
-//! Transaction times over time, as a heat map.
+//! A heat map of transaction times over time.
 use hdrhistogram::Histogram;
 use sinkd::analysis::course::{ReportData, TimeBuckets, TimeColumn};
 use sinkd::plot::{Heat, Hint, LineSeries, PlotUnit, Scale};
@@ -8,11 +8,11 @@ use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::{counted, seconds};
 
-/// Rows of the heat map at most, and in a decade.
+/// Maximum number of rows, and rows per decade.
 const ROWS_MAX: f64 = 40.0;
 const ROWS_PER_DECADE_MAX: f64 = 12.0;
 
-/// Transaction times over time.
+/// Draws transaction times over time.
 pub fn heat(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;
@@ -60,7 +60,7 @@ pub fn heat(run: &ReportData) -> Option<Figure> {
     }))
 }
 
-/// Edges of equal ratio between the bounds.
+/// Returns row edges with equal ratios between the bounds.
 fn rows((from, until): (f64, f64)) -> Vec<f64> {
     let decades = (until / from).log10();
     let count = (decades * ROWS_PER_DECADE_MAX).round().clamp(1.0, ROWS_MAX) as usize;

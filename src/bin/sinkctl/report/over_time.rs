@@ -1,4 +1,4 @@
-//! Plots over time: rate, latencies, event loops.
+//! Plots over time: rate, latency, event loops.
 use sinkd::plot::{Hint, LinePlot, LineSeries, PlotUnit, Scale};
 use sinkd::stats::Counter;
 
@@ -7,23 +7,23 @@ use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::{counted, seconds};
 use sinkd::analysis::course::{Point, ReportData, TimeBuckets, TimeColumn};
 
-/// Limit of the points of a line.
+/// Maximum number of points of a line.
 const POINTS_MAX: u64 = 500;
-/// Runs of at most this number of seconds are shown by the tenth of a second.
+/// Runs up to this number of seconds are drawn by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
-/// A line over time, under way.
+/// A line over time that is being built.
 struct Curve {
     points: Vec<Point>,
-    /// What it covers, Unix s: the same for all plots over time.
+    /// The span in Unix seconds, equal for all plots over time.
     span: (f64, f64),
-    /// Length of each point, s.
+    /// The length of each point, in seconds.
     length: f64,
-    /// Each point is many seconds.
+    /// Whether each point covers several seconds.
     is_bucketed: bool,
 }
 
 impl Curve {
-    /// Of a value that each second has; `None`: less than two points.
+    /// Makes a line of a value per second; `None` if there are less than two points.
     fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
         let buckets = TimeBuckets::of(span.clone(), POINTS_MAX);
@@ -37,7 +37,7 @@ impl Curve {
         })
     }
 
-    /// Messages per second by the tenth.
+    /// Makes a line of messages per second, by the tenth of a second.
     fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
@@ -80,7 +80,7 @@ impl Curve {
         self.points.iter().map(hint).collect()
     }
 
-    /// What a point is.
+    /// Returns the sentence that explains the points.
     fn note(&self) -> String {
         match self.is_bucketed {
             true => format!(
@@ -123,7 +123,7 @@ pub fn rate(run: &ReportData) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-/// Connections that were open; nothing where there never was one at the end of a second.
+/// Draws the open connections; `None` if there was none at the end of any second.
 pub fn open_connections(run: &ReportData) -> Option<Figure> {
     let span = run.span()?;
     let buckets = TimeBuckets::of(span, POINTS_MAX);
@@ -194,7 +194,7 @@ pub fn busy(run: &ReportData) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-/// The longest round in each column of time.
+/// Draws the longest round in each column of time.
 pub fn rounds(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let longest = |column: &TimeColumn| column.longest_round_us as f64;
@@ -204,7 +204,7 @@ pub fn rounds(run: &ReportData) -> Option<Figure> {
     if max == 0.0 {
         return None;
     }
-    // A line over nothing would be a round of no time.
+    // Without a round there is no point, not a round of 0.
     let value = |us: f64| if us > 0.0 { us } else { f64::NAN };
     let points = values.iter().enumerate().map(|(i, us)| (middle(buckets, i), value(*us)));
     let hint = |(i, us): (usize, &f64)| {

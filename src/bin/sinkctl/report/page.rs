@@ -1,4 +1,4 @@
-//! The page: one HTML file that fetches nothing and needs no script.
+//! The page: one HTML file that loads nothing and needs no script.
 use std::fmt::Write;
 
 use sinkd::plot::{CSS, PlotUnit, escape};
@@ -11,7 +11,7 @@ use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
 use sinkd::analysis::course::ReportData;
 
-/// What the page has besides its plots.
+/// The style sheet of the page, apart from plots.
 const PAGE_CSS: &str = r#"
 *{box-sizing:border-box}body{margin:0;background:var(--surface);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -68,7 +68,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 "#;
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> String {
     let title = escape(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
@@ -98,14 +98,14 @@ pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> S
     html
 }
 
-/// When it was.
+/// Formats the span of the run.
 fn span(run: &ReportData) -> String {
     let Some((first, last)) = run.summary.span_tenths else {
         return String::new();
     };
     let time = |tenths: u64| rfc3339(tenths * 100_000_000)[..21].replace('T', " ");
     let (from, until) = (time(first), time(last + 1));
-    // The day is shown once.
+    // The date is shown once.
     let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };
     let length = seconds(run.summary.seconds());
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
@@ -132,7 +132,7 @@ fn headline(verdict: &VerdictSection) -> String {
     format!("<div class=\"{class}\"><strong>{mark}{headline}</strong>\n{figures}</div>\n")
 }
 
-/// What a reader must know before the numbers.
+/// Returns the notices that a reader must see before the numbers.
 fn notices(run: &ReportData) -> String {
     let mut notices = Vec::new();
     if run.summary.totals.messages == 0 {
@@ -159,7 +159,7 @@ fn notices(run: &ReportData) -> String {
     notices.into_iter().map(notice).collect()
 }
 
-/// A number of the head: what it is, itself, and what else is to say.
+/// A number at the top of the page: label, value, and further details.
 struct Tile(&'static str, String, String);
 
 fn tiles(run: &ReportData) -> String {
@@ -195,7 +195,7 @@ fn totals(run: &ReportData) -> Vec<Tile> {
     tiles
 }
 
-/// What else there is to say of connections: those that were turned away are not among them.
+/// Returns details about connections: those that were turned away are not included.
 fn connections(run: &ReportData) -> String {
     let totals = run.summary.totals;
     let all = [
@@ -215,7 +215,7 @@ fn connections(run: &ReportData) -> String {
     parts.join(", ")
 }
 
-/// Failures of TLS by kind, the most frequent first; `None` where there were none.
+/// Returns TLS failures by kind, the most frequent first; `None` if there were none.
 fn tls_failed(run: &ReportData) -> Option<String> {
     let of = |one: &Counter| Some((one.tls_failure()?, run.history.total(*one)));
     let kinds = Counter::TLS_FAILED.iter().filter_map(of);
@@ -228,7 +228,7 @@ fn tls_failed(run: &ReportData) -> Option<String> {
     (!kinds.is_empty()).then(|| format!("{all} failures of TLS ({words})"))
 }
 
-/// Returns the rates: none if everything came in a single tenth of a second, which is too short.
+/// Returns the rates; none if everything arrived in a single tenth of a second, which is too short.
 fn rates(run: &ReportData) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();
@@ -251,7 +251,7 @@ fn rates(run: &ReportData) -> Vec<Tile> {
 
 fn section(part: &ReportSection) -> String {
     let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
-    // One alone keeps its size, beside nothing.
+    // A single plot keeps its width.
     let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
     if are_halves && !part.figures.is_empty() {
         html.push_str("<div class=\"pair\">\n");

@@ -1,10 +1,10 @@
-//! A part of the page.
+//! A section of the page.
 use super::figure::Figure;
 
-/// A heading and what stands below it.
+/// A section: a heading and its content.
 pub struct ReportSection {
     pub heading: &'static str,
     pub figures: Vec<Figure>,
-    /// Tables and sentences, HTML.
+    /// Tables and sentences in HTML.
     pub html: String,
 }

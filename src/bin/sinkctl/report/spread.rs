@@ -7,13 +7,13 @@ use super::figure::{Figure, FigureTexts, Width, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::course::ReportData;
 
-/// Limit of the bars of a plot.
+/// Maximum number of bars in a plot.
 const BARS_MAX: f64 = 40.0;
-/// Recipients up to here have a bar for each number.
+/// Up to this number of recipients, each number has a bar.
 const SINGLE_MAX: u64 = 40;
-/// Points of a percentile curve for each nine.
+/// Points of a percentile curve per nine.
 const POINTS_PER_NINE: f64 = 30.0;
-/// Values below which a metric has no curve.
+/// Metrics with fewer values have no curve.
 const VALUES_MIN: u64 = 10;
 const BARS_PER_DECADE_MAX: f64 = 10.0;
 
@@ -21,10 +21,10 @@ fn axis(title: &str, scale: Scale) -> Axis {
     Axis { title: title.to_owned(), scale }
 }
 
-/// How many messages came in each second, or tenth of it.
+/// Draws the distribution of messages per second, or per tenth of a second.
 pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
     let histogram = run.summary.throughput(window);
-    // One span is a number, not a distribution.
+    // A single span is a number, not a distribution.
     if histogram.len() < 2 {
         return None;
     }
@@ -51,7 +51,8 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
     let bars = even_bars(&histogram, |n| counted(n, span, spans));
     let end = bars.last().map_or(1.0, |bar| bar.until);
     let most = bars.iter().map(|bar| bar.count).fold(0.0, f64::max);
-    // A long silence must not make the rest invisible: its bar is cut, and says its number.
+    // A long silence must not make the rest invisible: its bar is cut off, and labeled with its
+    // number.
     let most = most.max((nothing as f64).min(1.5 * most));
     let plot = Bars {
         x: axis(x, Scale::from_zero(PlotUnit::Number, end)),
@@ -72,7 +73,7 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
     Some(Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label)))
 }
 
-/// The sentence about spans without a message.
+/// Returns the sentence about spans without a message.
 fn silence(histogram: &Histogram<u64>, span: &str, spans: &str) -> String {
     match histogram.count_at(0) {
         0 => format!("No {span} was without a message."),
@@ -84,7 +85,7 @@ fn silence(histogram: &Histogram<u64>, span: &str, spans: &str) -> String {
     }
 }
 
-/// Bars of equal width from 0 on, 0 itself left out.
+/// Returns bars of equal width, starting above 0.
 fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Bar> {
     let max = histogram.max();
     let width = bar_width(max);
@@ -101,7 +102,7 @@ fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Ba
     counts.iter().enumerate().map(bar).collect()
 }
 
-/// What half and nearly all of the spans had, as far as that is anything.
+/// Returns the sentence about the median and the 90th percentile of spans, if they are above 0.
 fn had(histogram: &Histogram<u64>) -> String {
     let at = |quantile| histogram.value_at_quantile(quantile);
     let text = |n: u64| PlotUnit::Number.text(n as f64);
@@ -120,7 +121,7 @@ fn bar_width(max: u64) -> u64 {
     (fitting.unwrap_or(10.0) * decade) as u64
 }
 
-/// Where the time of a transaction goes, as the sink has part in it.
+/// Draws the sink's share of transaction times.
 pub fn sink_curves(run: &ReportData) -> Option<Figure> {
     let metrics = [
         Metric::Transaction,
@@ -143,7 +144,7 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
     curves(run, &metrics, words)
 }
 
-/// The sender's own time.
+/// Draws the sender's own times.
 pub fn sender_curves(run: &ReportData) -> Option<Figure> {
     let words = |label| FigureTexts {
         name: "think",
@@ -158,7 +159,7 @@ pub fn sender_curves(run: &ReportData) -> Option<Figure> {
     curves(run, &Metric::THINK, words)
 }
 
-/// What a sender recorded: how long it waited for what.
+/// Draws what a sender recorded: how long it waited for each reply.
 pub fn reply_curves(run: &ReportData) -> Option<Figure> {
     let words = |label| FigureTexts {
         name: "replies",
@@ -172,8 +173,8 @@ pub fn reply_curves(run: &ReportData) -> Option<Figure> {
     curves(run, &Metric::REPLY, words)
 }
 
-/// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
-/// few values have none: the table says all there is.
+/// Draws percentile curves on the scale of HdrHistogram; `None` if nothing was recorded. Metrics
+/// with few values have no curve, because the table shows them fully.
 fn curves(
     run: &ReportData,
     metrics: &[Metric],
@@ -216,7 +217,7 @@ fn curves(
     Some(Figure::new(Width::Whole, words(label), draw))
 }
 
-/// Points (1/(1-q), value at quantile q), as far as the number of values supports.
+/// Returns points (1/(1-q), value at quantile q), as far as the number of values supports.
 fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     let count = histogram.len() as f64;
     let steps = (count.log10() * POINTS_PER_NINE).floor() as i32;
@@ -224,18 +225,18 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
         .map(|i| 10f64.powf(f64::from(i) / POINTS_PER_NINE))
         .map(|odds| (odds, histogram.value_at_quantile(1.0 - 1.0 / odds) as f64))
         .collect();
-    // The last place belongs to the highest value.
+    // The last point is reserved for the maximum.
     points.retain(|(odds, _)| *odds < 0.999 * count);
     points.push((count, histogram.max() as f64));
     points
 }
 
-/// Sizes of messages; a sentence where all have the same.
+/// Draws the sizes of messages; a sentence if all are equal.
 pub fn sizes(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::MessageSize, "sizes", "Message sizes")
 }
 
-/// Recipients of messages; a sentence where all have as many.
+/// Draws the recipients per message; a sentence if all are equal.
 pub fn recipients(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::Recipients, "recipients", "Recipients per message")
 }
@@ -287,7 +288,7 @@ fn distribution(
     (Some(figure), String::new())
 }
 
-/// A bar for each number.
+/// Returns a bar per number.
 fn single_bars(histogram: &Histogram<u64>) -> (Scale, Vec<Bar>) {
     let bar = |n: u64| {
         let count = histogram.count_at(n);
@@ -298,7 +299,7 @@ fn single_bars(histogram: &Histogram<u64>) -> (Scale, Vec<Bar>) {
     (Scale::from_zero(PlotUnit::Number, max as f64 + 0.5), (0..=max).map(bar).collect())
 }
 
-/// Bars whose ends are in equal ratio.
+/// Returns bars whose edges have equal ratios.
 fn ratio_bars(histogram: &Histogram<u64>, unit: PlotUnit) -> (Scale, Vec<Bar>) {
     let scale = Scale::log(unit, histogram.min() as f64, histogram.max() as f64);
     let (from, until) = scale.bounds();

@@ -1,4 +1,4 @@
-//! What the report tells in tables and sentences.
+//! Tables and sentences of the report.
 use std::fmt::Write;
 
 use sinkd::plot::{PlotUnit, escape};
@@ -9,11 +9,11 @@ use crate::base::print::counted;
 use sinkd::analysis::GroupFigures;
 use sinkd::analysis::course::{ReportData, RunEvent};
 
-/// Limit of the runs and marks in the table.
+/// Maximum number of runs and marks in the table.
 const EVENTS_MAX: usize = 100;
 
-/// A mark, a name and a class of the style sheet for replies of a first digit: no color alone
-/// tells them apart.
+/// Returns symbol, name and CSS class for replies with this first digit; color alone does not
+/// distinguish them.
 fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
     match code.as_bytes().first() {
         Some(b'2') => ("", "done", "ok"),
@@ -24,7 +24,7 @@ fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// Replies by code and enhanced code.
+/// Returns the table of replies by code and enhanced code.
 pub fn replies(run: &ReportData) -> String {
     let replies = run.history.replies();
     let all: u64 = replies.values().sum();
@@ -55,7 +55,7 @@ pub fn replies(run: &ReportData) -> String {
     html + "</tbody></table></div>\n"
 }
 
-/// Runs and marks that are at least partly in the time shown; nothing where there are none.
+/// Returns the table of runs and marks that overlap the span; empty if there are none.
 pub fn events(run: &ReportData) -> String {
     let Some(span) = run.span() else { return String::new() };
     let (from, until) = (span.start as f64, span.end as f64);
@@ -87,7 +87,7 @@ pub fn events(run: &ReportData) -> String {
     )
 }
 
-/// Sessions that no figure per session has; nothing where all have ended.
+/// Returns a sentence about sessions that figures per session exclude; empty if all have ended.
 pub fn open_sessions(run: &ReportData) -> String {
     let open = run.open_sessions;
     if open.sessions == 0 {
@@ -101,7 +101,7 @@ pub fn open_sessions(run: &ReportData) -> String {
     format!("<p>{are} still open at the end, and in no figure of sessions: {had}.</p>\n")
 }
 
-/// The recipients of the messages, from their envelopes.
+/// Returns the table of recipient domains, read from envelopes.
 pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,
@@ -153,7 +153,7 @@ fn domain(name: &str, figures: &GroupFigures) -> String {
     format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
 }
 
-/// What the event loops did.
+/// Returns the table about event loops.
 pub fn loops(run: &ReportData) -> String {
     let rounds = run.history.total(Counter::Rounds);
     if rounds == 0 {
@@ -180,7 +180,7 @@ pub fn loops(run: &ReportData) -> String {
     html + "</p>\n"
 }
 
-/// Percentiles of what was recorded.
+/// Returns the table of percentiles.
 pub fn percentiles(run: &ReportData) -> String {
     let mut rows = String::new();
     let mut terms = String::new();

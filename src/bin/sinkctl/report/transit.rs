@@ -1,10 +1,11 @@
-//! Transit times in the report: of all messages, and of each recipient domain.
+//! Transit times in the report: for all messages, and per recipient domain.
 use sinkd::plot::{PlotUnit, escape};
 
 use sinkd::analysis::TransitFigures;
 use sinkd::analysis::course::ReportData;
 
-/// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
+/// Returns the table; empty without --sent-field. If the log can't be read, the section about
+/// recipient domains says why.
 pub fn table(run: &ReportData) -> String {
     let Ok(domains) = &run.domains else { return String::new() };
     let Some(overall) = &domains.transit else { return String::new() };

@@ -1,21 +1,22 @@
-//! The place for what limited the run: a headline and the figures that show it.
+//! The section about what limited the run: a headline and the evidence.
 use sinkd::plot::PlotUnit;
 use sinkd::stats::LimitedBy;
 
 use sinkd::analysis::course::ReportData;
 
-/// Shown above everything else.
+/// The first section of the page.
 #[derive(Debug, Clone)]
 pub struct VerdictSection {
     /// One sentence.
     pub headline: String,
-    /// What it rests on: name and value.
+    /// The evidence: names and values.
     pub figures: Vec<(String, String)>,
-    /// Our ceiling was reached, and must not be taken for the sender's: shown as an alarm.
+    /// Whether the sink's ceiling was reached, which must not be mistaken for the sender's: shown
+    /// as an alarm.
     pub is_saturated: bool,
 }
 
-/// What limited the run; `None` of a run without messages.
+/// Returns the section; `None` for a run without messages.
 pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
     run.summary.span_tenths?;
     let found = &run.verdict;
@@ -41,7 +42,8 @@ pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
     Some(VerdictSection { headline, figures, is_saturated: found.is_saturated() })
 }
 
-/// A sender knows nothing of where the time of its connections went.
+/// Makes the section from a sender's records, which do not show where the time of its connections
+/// went.
 fn of_sender(found: &sinkd::stats::Verdict) -> VerdictSection {
     let busy = PlotUnit::Share.text(found.headroom.busy_share);
     let what = match found.limited_by {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use sinkd::smtp::sasl::{Account, Mechanism, PASSWORD_BYTES_MAX, Preference};
 
-/// The environment variable that holds the password, unless a file does.
+/// The environment variable with the password, if there is no file.
 pub const PASSWORD_VARIABLE: &str = "SINKCTL_AUTH_PASSWORD";
 
 /// How the sender proves its identity.
@@ -31,7 +31,7 @@ pub struct AccountOptions {
     pub auth_mechanism: Option<MechanismName>,
 }
 
-/// A mechanism by its name.
+/// An AUTH mechanism by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MechanismName {
     Plain,
@@ -52,7 +52,7 @@ impl From<MechanismName> for Mechanism {
 }
 
 impl AccountOptions {
-    /// Returns the account; `None` if no user is named. Reads the password.
+    /// Returns the account, with its password; `None` if no user is named.
     pub fn account(&self) -> anyhow::Result<Option<Arc<Account>>> {
         let Some(user) = &self.auth_user else { return Ok(None) };
         let (password, place) = match &self.auth_password_file {
@@ -80,7 +80,7 @@ impl AccountOptions {
     }
 }
 
-/// The first line of a file that only its owner can read, without its end.
+/// Reads the first line of a file that only its owner can read, without its end.
 fn first_line(path: &Path) -> anyhow::Result<Vec<u8>> {
     let unreadable = || format!("{}: cannot be read", path.display());
     let file = File::open(path).with_context(unreadable)?;
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use std::fs::{self, Permissions};
 
-    /// The line that is read, and the mode of its file.
+    /// The expected line, and the mode of the file.
     fn read(text: &[u8], mode: u32) -> Result<Vec<u8>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");

@@ -9,7 +9,7 @@ use sinkd::sender::{SendingTls, TlsStart};
 use sinkd::smtp::client::StartTls;
 use sinkd::tls::{ClientRoots, Connector, Identity, ServerTrust, SessionReuse};
 
-/// What a socket without a name is taken for.
+/// The TLS name of a Unix socket.
 const NAME_DEFAULT: &str = "localhost";
 
 /// Whether connections have TLS, and whom they trust.
@@ -41,7 +41,7 @@ pub struct TlsOptions {
     pub no_tls_resumption: bool,
 }
 
-/// Whether and when TLS begins.
+/// Whether and how connections use TLS.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
     #[default]
@@ -52,7 +52,7 @@ pub enum TlsMode {
 }
 
 impl TlsOptions {
-    /// Whether sessions ask for TLS.
+    /// Returns whether sessions use STARTTLS.
     pub fn start_tls(&self) -> StartTls {
         match self.tls {
             TlsMode::Off | TlsMode::Implicit => StartTls::Never,
@@ -61,7 +61,7 @@ impl TlsOptions {
         }
     }
 
-    /// Whether the certificate is to be verified, and no flag says by which CA.
+    /// Returns whether the certificate must be verified but no flag names a CA.
     pub fn wants_ca(&self) -> bool {
         self.verifies() && self.ca.is_none() && !self.insecure
     }
@@ -70,18 +70,18 @@ impl TlsOptions {
         matches!(self.tls, TlsMode::Required | TlsMode::Implicit)
     }
 
-    /// What handshakes with `target` go by. Reads the files.
+    /// Returns the TLS settings for `target`. Reads the files.
     pub fn sending(&self, target: &Target) -> anyhow::Result<Option<SendingTls>> {
         let name = match (&self.tls_name, &target.place) {
             (Some(name), _) => name,
             (None, TargetAddress::Host { host, .. }) => host,
             (None, TargetAddress::Unix(_)) => NAME_DEFAULT,
         };
-        // Not the zone of an address: it is of this machine alone.
+        // The zone of an address is valid only on this machine.
         self.named(name.split('%').next().unwrap_or(name))
     }
 
-    /// The same with a server called `name`.
+    /// Returns the TLS settings for a server with this name.
     pub fn named(&self, name: &str) -> anyhow::Result<Option<SendingTls>> {
         self.check()?;
         let start = match self.tls {
@@ -103,7 +103,7 @@ impl TlsOptions {
         Ok(Some(SendingTls { connector, start }))
     }
 
-    /// A flag that has no effect could be taken for protection.
+    /// Errors: a flag has no effect, which might be mistaken for protection.
     fn check(&self) -> anyhow::Result<()> {
         let verifies = self.verifies();
         let of_verification = [("--ca", self.ca.is_some()), ("--insecure", self.insecure)];

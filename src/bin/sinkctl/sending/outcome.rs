@@ -1,4 +1,4 @@
-//! The outcome of sending: for a person, as one JSON object, as a log of histograms, as a page.
+//! Reports the outcome of sending: as text, JSON, a log of histograms, and a page.
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::Records;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::{counted, harmless};
 
-/// Failures shown to a person.
+/// Maximum number of failures shown as text.
 const FAILURES_MAX: usize = 12;
 
 /// Where it goes, besides the screen.
@@ -37,10 +37,10 @@ pub struct ReportForms {
 }
 
 impl ReportForms {
-    /// Can the files be written? Afterwards it would be late to hear it.
+    /// Checks that the files can be written, because afterward it would be too late.
     pub fn check(&self) -> anyhow::Result<()> {
         for path in self.hlog.iter().chain(&self.page) {
-            // The reader of a pipe would take this for the whole output.
+            // The reader of a pipe would mistake this for the whole output.
             if path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()) {
                 continue;
             }
@@ -51,7 +51,7 @@ impl ReportForms {
     }
 }
 
-/// In `--json`. Keys keep their meaning: to a sender each try is another message.
+/// The outcome in `--json`. Keys keep their meaning. To a sender, each attempt is another message.
 #[derive(Serialize)]
 struct SendingFigures<'a> {
     begun: u64,
@@ -62,7 +62,7 @@ struct SendingFigures<'a> {
     not_sent: u64,
     unknown: u64,
     withheld: u64,
-    /// Asked for, or due before sending ended, and never begun.
+    /// Messages requested, or due before sending ended, but never begun.
     not_begun: u64,
     resent: u64,
     ambiguous: u64,
@@ -73,7 +73,7 @@ struct SendingFigures<'a> {
     connections: u64,
     extra_connections: ExtraConnections,
     seconds: f64,
-    /// Why sending ended early; null: it did not.
+    /// Why sending ended early; null if it did not.
     error: Option<&'a str>,
     failures: Vec<FailureFigures<'a>>,
     stats: serde_json::Value,
@@ -89,15 +89,15 @@ struct ExtraConnections {
     crowded: u64,
 }
 
-/// What one command has to say beside the others.
+/// Outcomes that only one command reports.
 #[derive(Debug, Default)]
 pub struct ReplayOutcomes {
     /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
-    /// each try is another message.
+    /// each attempt is another message.
     pub messages: Option<SendingTally>,
-    /// For a person.
+    /// Lines of text.
     pub lines: Vec<String>,
-    /// Keys of the object for a program.
+    /// Keys of the JSON object.
     pub keys: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -108,8 +108,9 @@ struct FailureFigures<'a> {
     example: &'a str,
 }
 
-/// Reports the outcome in every requested form. The run is a success if there was a message, each
-/// that was asked for or due was accepted for every recipient, and the target was there in the end.
+/// Reports the outcome in every requested form. The run succeeded if there was at least one
+/// message, every message that was requested or due was accepted for every recipient, and the
+/// target was reachable at the end.
 pub fn report_outcome(
     report: &Report,
     records: &Records,
@@ -120,7 +121,7 @@ pub fn report_outcome(
     report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
 }
 
-/// Reports the end of sending, with the outcomes that only a replay has.
+/// Reports the outcome, with the details that only a replay has.
 pub fn report_outcome_with(
     report: &Report,
     records: &Records,
@@ -129,7 +130,7 @@ pub fn report_outcome_with(
     more: &ReplayOutcomes,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    // Nothing of it keeps the rest from being said: the mail is sent, and can't be sent again.
+    // An error here must not suppress the report: the mail was sent, and can't be sent again.
     let written = write_files(records, title, wanted);
     let printed = if wanted.json {
         object(report, records, more)
@@ -155,7 +156,7 @@ pub fn report_outcome_with(
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// What helps against a kind of failure, where that is one thing.
+/// Returns advice against a kind of failure, if there is specific advice.
 fn hint(kind: FailureKind) -> Option<&'static str> {
     match kind {
         FailureKind::Reply(Phase::Auth, 535) => {
@@ -298,7 +299,7 @@ fn print(
     Ok(())
 }
 
-/// What else a person should know of the connections.
+/// Returns further remarks about connections.
 fn notes(tally: &SendingTally) -> Vec<String> {
     let extra = tally.extra;
     [
@@ -321,7 +322,7 @@ fn notes(tally: &SendingTally) -> Vec<String> {
     .collect()
 }
 
-/// Joins the interval logs of the hours; the lines before the intervals come from the first log.
+/// Concatenates the interval logs of the hours; the header lines come from the first log.
 fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(folder.join("stats"))? {

@@ -1,20 +1,21 @@
-//! Names for files that the sender of a message chose.
+//! Makes safe file names from names that the sender of a message chose.
 use sinkd::mime::part::{Part, PartKind};
 
-/// Octets of a name; file systems take 255, and a number may follow.
+/// Maximum length of a name in octets; file systems allow 255, and a number may be appended.
 const BYTES_MAX: usize = 120;
-/// Octets of an extension that is kept when a name is cut.
+/// Maximum length of an extension that is kept when a name is shortened.
 const EXTENSION_BYTES_MAX: usize = 16;
 
-/// A name for a part's content: its own made safe, or `part-N` and an extension for its type.
+/// Returns a name for a part's content: its own name made safe, or `part-N` with an extension for
+/// its type.
 pub fn file_name(part: &Part<'_>, number: usize) -> String {
     let own = part.file_name.as_deref().map(safe).filter(|name| !name.is_empty());
     own.unwrap_or_else(|| format!("part-{number}.{}", extension(part)))
 }
 
-/// What is left of a name when it can't lead anywhere, hide, or pass for another: the last
-/// component of a path without control characters, marks of direction, leading dots and dashes, and
-/// what other systems forbid; at most 120 octets. May be empty.
+/// Returns the harmless part of a name, so that it can't lead elsewhere, hide, or pass for another:
+/// the last path component without control characters, direction marks, leading dots and dashes,
+/// and characters that other systems forbid; at most 120 octets. May be empty.
 fn safe(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let kept = last.chars().filter(|c| !c.is_control() && !is_unseen(*c));
@@ -27,8 +28,8 @@ fn safe(name: &str) -> String {
     if is_reserved(&cut) { format!("_{cut}") } else { cut }
 }
 
-/// Characters that turn the direction of what follows, or have no width: `gpj.exe` looks like
-/// `exe.jpg` with one.
+/// Returns whether a character changes the direction of the following text, or has no width: with
+/// such a character, `gpj.exe` looks like `exe.jpg`.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -45,7 +46,8 @@ fn cut(name: &str) -> String {
     format!("{}{extension}", stem.trim_end())
 }
 
-/// Devices of Windows, which a folder may be shared with, whatever their extension.
+/// Returns whether Windows reserves the name for a device, whatever its extension; a folder may be
+/// shared with Windows.
 fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or("").trim_end().to_ascii_lowercase();
     let is_numbered = |device: &str| {

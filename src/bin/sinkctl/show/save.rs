@@ -1,4 +1,4 @@
-//! `--save`: the parts of a message as files.
+//! `--save`: saves the parts of a message as files.
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,17 +12,17 @@ use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::harmless;
 
-/// Limit of numbered files of one name.
+/// Maximum number of files with the same name and a number.
 const SAME_NAME_MAX: usize = 10_000;
 
-/// Writes what the message is made of, a forwarded message as one file, and prints the paths. HTML
-/// that shows images of the message by `cid:` gets the names of their files instead.
+/// Writes the parts of the message, a forwarded message as one file, and prints the paths. In HTML,
+/// `cid:` links to images of the message are replaced by their file names.
 pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let taken = parts(message);
     let by_id = ByContentId::of(&taken);
     let mut paths: Vec<Option<PathBuf>> = vec![None; taken.parts.len()];
-    // HTML last: the names of what it shows are known then.
+    // HTML comes last, when the names of its images are known.
     let (pages, others): (Vec<_>, Vec<_>) =
         taken.parts.iter().enumerate().partition(|(_, part)| is_page(part));
     for (at, part) in others.into_iter().chain(pages) {
@@ -49,7 +49,7 @@ fn is_page(part: &Part<'_>) -> bool {
     part.kind == PartKind::Leaf && part.is_html()
 }
 
-/// A file as HTML beside it names it: nothing in it ends an address or begins a query.
+/// Returns a file name as HTML can link to it, with special characters encoded.
 fn address(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let mut address = String::from("./");
@@ -62,14 +62,14 @@ fn address(path: &Path) -> Option<String> {
     Some(address)
 }
 
-/// Then it is in that message's file.
+/// Such a part is in the file of the forwarded message.
 fn is_inside_a_message(taken: &Parts<'_>, part: &Part<'_>) -> bool {
     let mut around = std::iter::successors(part.parent, |at| taken.parts[*at].parent);
     around.any(|at| taken.parts[at].kind == PartKind::Message)
 }
 
-/// A file that was not there before: `a.pdf`, or else `a-2.pdf` and so on. What has that name
-/// already stays as it is, and a link is not followed.
+/// Creates a new file: `a.pdf`, or else `a-2.pdf` and so on. Existing files stay unchanged, and
+/// links are not followed.
 fn create(folder: &Path, name: &str) -> anyhow::Result<(PathBuf, File)> {
     for number in 1..=SAME_NAME_MAX {
         let path = folder.join(numbered(name, number));

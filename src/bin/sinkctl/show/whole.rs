@@ -1,4 +1,4 @@
-//! All of a message for a person: envelope, header, parts and text.
+//! Prints a whole message as text: envelope, header fields, parts and content.
 use std::io::Write;
 
 use sinkd::analysis::message::Message;
@@ -9,10 +9,10 @@ use sinkd::wording::duration;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
-/// Lines of text shown; `--text` has the rest.
+/// Maximum number of lines of content; `--text` prints all.
 const TEXT_LINES_MAX: usize = 40;
 
-/// `octets`: the message, or what is stored of it.
+/// `octets` is the message, or its stored part.
 pub fn print(message: &Message, octets: &[u8], out: &mut Out) -> anyhow::Result<()> {
     print_envelope(message, out)?;
     print_parts(message, out)?;

@@ -1,5 +1,5 @@
-//! `sinkctl stats --by`: who sent how much, by listener, client or recipient domain, from the log
-//! itself.
+//! `sinkctl stats --by`: counts messages by listener, client, user or recipient domain, from the
+//! log itself.
 use std::path::PathBuf;
 
 use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
@@ -54,9 +54,9 @@ fn report_damage(found: &GroupAnswer) {
     }
 }
 
-/// Transit times of all messages of a span. Says on stderr what is damaged.
+/// Returns the transit times of all messages of a span. Reports damage on stderr.
 ///
-/// Errors: those of [`find`]; all of it was pruned before it could be read.
+/// Errors: those of [`find`], or everything was pruned before it could be read.
 pub fn transit(
     folders: &[PathBuf],
     during: &TimeRange,

@@ -1,4 +1,4 @@
-//! One histogram: as bars for a person, in numbers, or as HdrHistogram plotters read it.
+//! Prints one histogram: as bars, as numbers, or in the format of HdrHistogram plotters.
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::base::outcome::Out;
 use crate::base::print::counted;
 use sinkd::analysis::RunStatistics;
 
-/// Columns of a bar.
+/// Width of a bar in columns.
 const BAR_CHARS: usize = 40;
 /// Rows of a histogram as text.
 const ROWS: usize = 20;
@@ -58,7 +58,8 @@ pub fn print(
     Ok(writeln!(out, "{values}, mean {mean}, p50 {median}, p99 {high}, max {max}")?)
 }
 
-/// Times span orders of magnitude: their rows have equal ratios. Rates have rows of equal width.
+/// Rows of times have equal ratios, because times span orders of magnitude; rows of rates have
+/// equal widths.
 fn bars(h: &Histogram<u64>, metric: Option<Metric>, out: &mut Out) -> anyhow::Result<()> {
     let (low, high) = (h.min(), h.max());
     let ratio = ((high + 1) as f64 / (low + 1) as f64).powf(1.0 / ROWS as f64).max(1.01);
@@ -69,7 +70,7 @@ fn bars(h: &Histogram<u64>, metric: Option<Metric>, out: &mut Out) -> anyhow::Re
             Some(_) => (((from + 1) as f64 * ratio) as u64).max(from + 1),
             None => from + width,
         };
-        // Values that the histogram can't tell apart belong to one row.
+        // Values that the histogram does not distinguish belong to one row.
         let to = h.highest_equivalent(to - 1) + 1;
         rows.push((from, h.count_between(from, to - 1)));
         from = to;
@@ -108,7 +109,7 @@ fn hgrm(histogram: &hdrhistogram::Histogram<u64>, out: &mut Out) -> anyhow::Resu
     Ok(())
 }
 
-/// A line for each metric.
+/// Prints a line per metric.
 pub fn csv(metrics: &BTreeMap<&'static str, Percentiles>, out: &mut Out) -> anyhow::Result<()> {
     writeln!(out, "metric,count,mean,p50,p90,p99,p99_9,p99_99,max")?;
     for (tag, p) in metrics {

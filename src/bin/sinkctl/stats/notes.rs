@@ -1,15 +1,15 @@
-//! Runs and marks below a course over time.
+//! Runs and marks below a sparkline over time.
 use std::path::PathBuf;
 
 use anyhow::Context;
 use sinkd::log::Runs;
 
-/// Where a run begins, or a mark is.
+/// The beginning of a run, or a mark.
 #[derive(Debug, Clone)]
 pub struct TimelineNote {
-    /// Unix time, tenths of a second.
+    /// Unix time in tenths of a second.
     tenth: u64,
-    /// `[` begins a run, `^` is a mark.
+    /// `[` for the beginning of a run, `^` for a mark.
     sign: char,
     text: String,
 }
@@ -28,8 +28,9 @@ pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
     Ok(notes)
 }
 
-/// A row of `columns`, of `step` tenths each, the first with the tenth `first`: each note has its
-/// place, and as much of its text as fits before the next one. `None`: there is none.
+/// Returns a row with `columns` columns of `step` tenths each, starting with the tenth `first`.
+/// Each note is at its place, with as much of its text as fits before the next one. `None` if there
+/// are no notes.
 pub fn row(notes: &[TimelineNote], first: u64, step: u64, columns: usize) -> Option<String> {
     let column = |note: &TimelineNote| (note.tenth / step).checked_sub(first / step);
     let is_seen = |column: &u64| *column < columns as u64;

@@ -79,12 +79,12 @@ fn by() -> impl TypedValueParser<Value = GroupBy> {
     })
 }
 
-/// What a histogram is of.
+/// The subject of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistogramSubject {
-    /// Something that was recorded.
+    /// A recorded metric.
     Metric(Metric),
-    /// Messages in each of these.
+    /// Messages per window.
     Throughput(MessageWindow),
 }
 
@@ -92,14 +92,14 @@ impl HistogramSubject {
     const THROUGHPUTS: [(&'static str, MessageWindow); 2] =
         [("messages_per_s", MessageWindow::Second), ("messages_per_100ms", MessageWindow::Tenth)];
 
-    /// Everything that a histogram can be of.
+    /// Returns all possible subjects.
     pub fn all() -> impl Iterator<Item = HistogramSubject> {
         let throughputs =
             HistogramSubject::THROUGHPUTS.map(|(_, window)| HistogramSubject::Throughput(window));
         throughputs.into_iter().chain(Metric::ALL.iter().copied().map(HistogramSubject::Metric))
     }
 
-    /// A sentence for a person.
+    /// Returns a description.
     pub fn help(self) -> &'static str {
         match self {
             HistogramSubject::Metric(metric) => metric.help(),

@@ -1,4 +1,4 @@
-//! A run on one screen of 80 columns and 24 lines.
+//! Prints a run on one screen of 80 columns and 24 lines.
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
@@ -11,8 +11,8 @@ use super::notes::TimelineNote;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
-/// What fits on a screen, of a sender's record and of a sink's, which have little in common; the
-/// others with --all.
+/// The metrics that fit on a screen, for records of senders and of sinks, which share few metrics;
+/// the others are printed with --all.
 pub const MAIN: &[Metric] = &[
     Metric::Transaction,
     Metric::Sent,
@@ -36,15 +36,15 @@ pub const MAIN: &[Metric] = &[
     Metric::RttMin,
     Metric::MessageSize,
 ];
-/// Steps of a sparkline.
+/// Characters of a sparkline, from low to high.
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Columns of a distribution, and of a course over time.
+/// Width of a sparkline in columns.
 const SPARK_CHARS: u64 = 16;
 const COURSE_CHARS: u64 = 38;
-/// Columns of a terminal.
+/// Width of a terminal in columns.
 const WIDTH: usize = 80;
 
-/// Returns a value of a metric as a person reads it; without a metric, a number.
+/// Formats a value of a metric; without a metric, a plain number.
 pub fn value(metric: Option<Metric>, n: u64) -> String {
     let unit = match metric.map_or("", Metric::unit) {
         "us" => PlotUnit::Microseconds,
@@ -55,13 +55,13 @@ pub fn value(metric: Option<Metric>, n: u64) -> String {
     unit.text(n as f64)
 }
 
-/// What is shown.
+/// The content of the screen.
 pub struct StatsScreen<'a> {
     pub figures: Figures<'a>,
     pub summary: &'a RunSummary,
     /// Runs and marks.
     pub notes: Vec<TimelineNote>,
-    /// The metrics of the table.
+    /// The metrics in the table.
     pub metrics: &'a [Metric],
 }
 
@@ -135,7 +135,7 @@ fn counts(totals: &RunTotals) -> String {
     counts.join(", ")
 }
 
-/// A step of a sparkline; whatever is more than nothing is seen.
+/// Returns the character of a sparkline; any value above 0 is visible.
 fn step(value: f64, most: f64) -> char {
     match value {
         0.0 => ' ',
@@ -143,8 +143,7 @@ fn step(value: f64, most: f64) -> char {
     }
 }
 
-/// Messages over time, from the first to the last, with runs and marks; nothing where there is one
-/// column.
+/// Prints messages over time with runs and marks; nothing if there is only one column.
 fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow::Result<()> {
     let (sums, tenths) = summary.course(COURSE_CHARS);
     if sums.len() < 2 {
@@ -153,7 +152,7 @@ fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow
     let most = sums.iter().copied().max().unwrap_or(0);
     let spark: String = sums.iter().map(|sum| step(*sum as f64, most as f64)).collect();
     let length = crate::base::print::seconds(tenths as f64 / 10.0);
-    // No rate: of less than a second it might be above the highest second.
+    // Not a rate: for columns shorter than a second, it could exceed the highest second.
     let most = PlotUnit::Number.text(most as f64);
     writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
     let first = summary.span_tenths.map_or(0, |(first, _)| first);
@@ -161,7 +160,8 @@ fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow
     Ok(row.map_or(Ok(()), |row| writeln!(out, "            |{}|  [ run ^ mark", harmless(&row)))?)
 }
 
-/// How evenly messages came: how many seconds, and tenths, had how many messages.
+/// Prints how evenly messages arrived: the distributions of messages per second and per tenth of a
+/// second.
 fn distributions(summary: &RunSummary, out: &mut Out) -> anyhow::Result<()> {
     let rows = [("per second", MessageWindow::Second), ("per 100 ms", MessageWindow::Tenth)];
     let rows = rows.map(|(name, window)| (name, summary.throughput(window)));
@@ -179,7 +179,7 @@ fn distributions(summary: &RunSummary, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many windows had how many messages, from the fewest to the most.
+/// Returns a sparkline of windows by their number of messages.
 fn spread(histogram: &Histogram<u64>) -> String {
     let (min, max) = (histogram.min(), histogram.max());
     let width = (max - min) / SPARK_CHARS + 1;
@@ -192,7 +192,7 @@ fn spread(histogram: &Histogram<u64>) -> String {
     counts.into_iter().map(|n| step(n as f64, most as f64)).collect()
 }
 
-/// What `messages_per_session` and `session` lack.
+/// Prints which sessions `messages_per_session` and `session` exclude.
 fn open_sessions(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let open = figures.open_sessions;
     if open.sessions == 0 {
@@ -219,7 +219,7 @@ fn table(figures: &Figures<'_>, metrics: &[Metric], out: &mut Out) -> anyhow::Re
     Ok(())
 }
 
-/// `metric`: in whose unit.
+/// `metric` determines the unit.
 fn row(name: &str, p: &Percentiles, metric: Metric, out: &mut Out) -> anyhow::Result<()> {
     let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = *p;
     let cells = [p50, p90, p99, p99_9, p99_99, max];
@@ -227,7 +227,7 @@ fn row(name: &str, p: &Percentiles, metric: Metric, out: &mut Out) -> anyhow::Re
     Ok(writeln!(out, "{name:23}{}", cells.join(""))?)
 }
 
-/// What the transit times are of, and which messages have none.
+/// Prints what the transit times cover, and which messages have none.
 fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     for sentence in figures.transit.iter().flat_map(|transit| transit.sentences()) {
         writeln!(out, "transit  {sentence}")?;
@@ -238,7 +238,7 @@ fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
 /// Prints the most frequent replies, as many as fit in two lines.
 fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = figures.replies.iter().collect();
-    // Refusals first: there are few, and they matter.
+    // Refusals come first, because they are few and matter most.
     replies.sort_by_key(|(code, n)| (code.starts_with(['2', '3']), std::cmp::Reverse(**n)));
     let words = replies.iter().map(|(code, n)| format!(" {code} x{};", whole(**n as f64)));
     wrapped("replies ", words.collect(), 2, out)
@@ -263,7 +263,7 @@ fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> a
     Ok(writeln!(out, "{}{rest}", line.trim_end_matches(';'))?)
 }
 
-/// Rules that senders broke, by how many commands; nothing where they broke none.
+/// Prints deviations with their number of commands; nothing if there are none.
 fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let of = |one: &Counter| Some((one.deviation()?, *figures.counters.get(one.tag())?));
     let mut kinds: Vec<_> = Counter::TOLERATED.iter().filter_map(of).collect();
@@ -275,7 +275,7 @@ fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("tolerated ", words.collect(), 3, out)
 }
 
-/// Handshakes of TLS, and failures by kind; nothing where there were none.
+/// Prints TLS handshakes, and failures by kind; nothing if there are none.
 fn tls(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let totals = &figures.totals;
     let count = |counter: Counter| figures.counters.get(counter.tag()).copied().unwrap_or(0);
@@ -327,12 +327,12 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the verdict as the last line: in red if the sink was the limit, because its ceiling may
+/// Prints the verdict as the last line; in red if the sink was the limit, because its ceiling may
 /// be mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
-        // What was measured says more than what is computed.
+        // A measured ceiling is more meaningful than a computed one.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {
             format!("; at {} messages/s the sink would be saturated", whole(rate))
         }

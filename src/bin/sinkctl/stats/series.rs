@@ -1,4 +1,4 @@
-//! Statistics as a time series: a line for each interval, also where nothing came.
+//! Prints statistics as a time series: one line per interval, including empty ones.
 use std::io::Write;
 
 use sinkd::analysis::{IntervalRow, intervals};

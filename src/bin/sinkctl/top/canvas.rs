@@ -1,14 +1,14 @@
-//! The free part of the screen, which is painted line by line.
+//! The free part of the screen, filled from top to bottom.
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-/// The screen from top to bottom; what has no room is left out.
+/// The screen; lines without room are left out.
 pub struct Canvas<'a> {
     pub buffer: &'a mut Buffer,
-    /// What is still free.
+    /// The area that is still free.
     area: Rect,
 }
 
@@ -22,12 +22,12 @@ impl<'a> Canvas<'a> {
         usize::from(self.area.width)
     }
 
-    /// Lines that are free.
+    /// Returns the number of free lines.
     pub fn left(&self) -> usize {
         usize::from(self.area.height)
     }
 
-    /// The next lines, or as many as there are.
+    /// Takes the next lines, or as many as there are.
     pub fn take(&mut self, lines: usize) -> Rect {
         let height = self.area.height.min(u16::try_from(lines).unwrap_or(u16::MAX));
         let taken = Rect { height, ..self.area };

@@ -1,5 +1,4 @@
-//! Looks at the folder once a second: statistics from where they were last read, segments by their
-//! headers.
+//! Reads the folder once a second: new statistics, and the headers of segments.
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 
@@ -11,12 +10,12 @@ use sinkd::analysis::holder;
 
 use super::model::{KEEP_S, RunState, StoredMail};
 
-/// What has been read so far.
+/// The state of reading.
 #[derive(Debug)]
 pub struct FolderReader {
     folder: Folder,
     follower: Follower,
-    /// Of sealed segments, which don't change: octets on the disk.
+    /// Sizes on disk of sealed segments, which do not change.
     sealed_bytes: BTreeMap<u32, u64>,
 }
 
@@ -26,7 +25,7 @@ impl FolderReader {
         FolderReader { folder, follower, sealed_bytes: BTreeMap::new() }
     }
 
-    /// Updates `state` with what is new at Unix time `now_s`.
+    /// Updates `state` with everything new at Unix time `now_s`.
     pub fn look(&mut self, now_s: u64, state: &mut RunState) {
         let mut problem = match self.follower.look(now_s.saturating_sub(KEEP_S)) {
             Ok(news) => {

@@ -1,22 +1,22 @@
-//! What the large graph shows.
+//! The measures that the large graph can show.
 use sinkd::stats::{Counter, Metric};
 
-/// What is shown big.
+/// A measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// A counter per second.
     Rate(Counter),
-    /// Connections at the end of a second; they stay as they are while nothing happens.
+    /// Open connections at the end of a second; the value stays the same while nothing happens.
     Open,
-    /// Its p99, by second.
+    /// The p99 of a metric per second.
     P99(Metric),
 }
 
 impl Measure {
-    /// What is shown first.
+    /// The measure shown first.
     pub const FIRST: Measure = Measure::Rate(Counter::Messages);
 
-    /// In the order in which the keys go through them.
+    /// Returns all measures, in the order of the keys.
     pub fn all() -> impl Iterator<Item = Measure> {
         let counters = [
             Counter::Messages,
@@ -38,12 +38,12 @@ impl Measure {
         all[(here + ahead) % all.len()]
     }
 
-    /// The one after it; the first after the last.
+    /// Returns the next measure; the first one after the last.
     pub fn next(self) -> Measure {
         self.at(1)
     }
 
-    /// The one before it.
+    /// Returns the previous measure.
     pub fn before(self) -> Measure {
         self.at(Measure::all().count() - 1)
     }

@@ -1,4 +1,4 @@
-//! What is known about the last minutes. No clock, no file, no terminal.
+//! The state of the last minutes, without a clock, files or a terminal.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,21 +8,21 @@ use sinkd::stats::{
     Counter, History, Metric, NewSeconds, Percentiles, RunSummary, Second, Verdict,
 };
 
-/// Seconds that are known.
+/// Number of seconds that are kept.
 pub const KEEP_S: u64 = 900;
-/// Seconds whose histograms are kept; of older ones the p99.
+/// Number of seconds whose histograms are kept; for older ones, only the p99 is.
 const HISTOGRAMS_S: u64 = 15;
-/// Seconds that the verdict is on.
+/// Number of seconds that the verdict covers.
 const VERDICT_S: u64 = 10;
 const _: () = assert!(VERDICT_S + LAG_S <= HISTOGRAMS_S, "the verdict needs their histograms");
-/// A second is written down at most a second after its end. If the newest one began longer ago than
-/// this, then nothing has happened since.
+/// A second is written at most a second after its end. If the newest one began longer ago than
+/// this, nothing has happened since.
 const LAG_S: u64 = 3;
 
-/// What the folder holds.
+/// The content of the folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoredMail {
-    /// Those only counted included.
+    /// Messages, including those that were only counted.
     pub messages: u64,
     pub segments: u64,
     pub disk_bytes: u64,
@@ -36,45 +36,46 @@ struct RecordedSecond {
     p99: BTreeMap<Metric, u64>,
 }
 
-/// What is known.
+/// The state.
 #[derive(Debug)]
 pub struct RunState {
     pub folder: PathBuf,
-    /// Unix time of the last look, s.
+    /// Unix time of the last read, in seconds.
     pub now_s: u64,
     pub stored: StoredMail,
-    /// Process id of the sinkd that runs on the folder, if one is seen.
+    /// Process id of the sinkd that runs on the folder, if one is visible.
     pub holder: Option<u32>,
-    /// There is a folder of statistics.
+    /// Whether the folder has statistics.
     pub has_statistics: bool,
-    /// What could not be read at the last look.
+    /// Why the last read was incomplete.
     pub problem: Option<String>,
-    /// What limited the last ten seconds; `None`: no message came.
+    /// What limited the last ten seconds; `None` if no message arrived.
     pub verdict: Option<Verdict>,
     seconds: BTreeMap<u64, RecordedSecond>,
 }
 
-/// How things stand.
+/// The condition of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Seconds come in.
+    /// New seconds arrive.
     Live,
-    /// sinkd runs, and nothing came for this number of seconds, or (`None`) since we first looked.
+    /// sinkd is running, but nothing arrived for this number of seconds, or (`None`) since the
+    /// first read.
     Quiet(Option<u64>),
-    /// The same, but no sinkd is seen.
+    /// Nothing arrives, and no sinkd is visible.
     Stopped(Option<u64>),
-    /// sinkd runs, and keeps no statistics.
+    /// sinkd is running, but keeps no statistics.
     NoStatistics,
 }
 
-/// Values by time.
+/// Values over time.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GraphSeries {
-    /// The newest last; as many as there are columns.
+    /// The newest value is last; one per column.
     pub values: Vec<u64>,
-    /// Seconds of a column.
+    /// The length of a column, in seconds.
     pub step_s: u64,
-    /// The highest value of a second: a column of several has less, if it is their mean.
+    /// The highest value of any second, which may exceed the mean of a column.
     pub most: u64,
 }
 
@@ -92,7 +93,7 @@ impl RunState {
         }
     }
 
-    /// It is `now_s`, and this is new.
+    /// Adds new seconds, at `now_s`.
     pub fn take(&mut self, now_s: u64, news: NewSeconds) {
         self.now_s = now_s;
         for (second, counts) in news.seconds {
@@ -106,7 +107,7 @@ impl RunState {
                 continue;
             }
             let mine = moment.histograms.entry(metric).or_insert_with(|| metric.histogram());
-            // Beyond our bounds are only values of a newer sinkd.
+            // Only a newer sinkd has values above our maximum.
             if mine.add(&histogram).is_ok() {
                 *p99 = mine.value_at_quantile(0.99);
             }
@@ -128,12 +129,12 @@ impl RunState {
         has_messages.then(|| Verdict::of(&history, &RunSummary::of(&history)))
     }
 
-    /// The newest second of which anything is known. What lies ahead of the clock doesn't count.
+    /// Returns the newest second with an entry. Seconds ahead of the clock are ignored.
     fn newest(&self) -> Option<u64> {
         self.seconds.range(..=self.now_s).next_back().map(|(second, _)| *second)
     }
 
-    /// The second that is shown as the last one: it is complete.
+    /// Returns the second to show as the last one, which is complete.
     pub fn last(&self) -> u64 {
         self.newest().unwrap_or(0).max(self.now_s.saturating_sub(LAG_S))
     }
@@ -159,8 +160,8 @@ impl RunState {
         self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
     }
 
-    /// Of the last seconds (15 at most), of several metrics taken together; `None`: nothing
-    /// was recorded.
+    /// Returns the percentiles of several metrics combined, over the last seconds (at most 15);
+    /// `None` if nothing was recorded.
     pub fn percentiles(&self, metrics: &[Metric], seconds: u64) -> Option<Percentiles> {
         let mut total = metrics.first()?.histogram();
         let all = self.moments(seconds).flat_map(|moment| &moment.histograms);
@@ -170,7 +171,7 @@ impl RunState {
         (!total.is_empty()).then(|| Percentiles::of(&total))
     }
 
-    /// Replies of the last seconds: refusals first, then the most frequent.
+    /// Returns the replies of the last seconds: refusals first, then the most frequent.
     pub fn replies(&self, seconds: u64) -> Vec<(String, u64)> {
         let mut sums = BTreeMap::<&str, u64>::new();
         for (name, n) in self.moments(seconds).flat_map(|moment| &moment.counts.replies) {
@@ -181,13 +182,13 @@ impl RunState {
         replies
     }
 
-    /// Connections that were open at the end of the last second in which anything happened.
+    /// Returns the connections that were open at the end of the last second with activity.
     pub fn open_connections(&self) -> u64 {
         let known = self.seconds.range(..=self.last()).next_back();
         known.map_or(0, |(_, moment)| moment.counts.open_connections)
     }
 
-    /// What is shown now.
+    /// Returns the current value of a measure.
     pub fn value(&self, shown: Measure) -> u64 {
         if shown == Measure::Open {
             return self.open_connections();
@@ -195,8 +196,8 @@ impl RunState {
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
     }
 
-    /// The last minutes, by columns: means of rates, the highest p99. Columns of more than a
-    /// second begin at its multiples, so that they stand still while they move.
+    /// Returns the last minutes by columns: means of rates, the highest p99. Columns longer than a
+    /// second begin at multiples of their length, so they do not flicker as they move.
     pub fn series(&self, shown: Measure, columns: usize) -> GraphSeries {
         let columns = columns.max(1) as u64;
         let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
@@ -220,15 +221,14 @@ impl RunState {
             values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
             values[newest] /= in_newest;
         }
-        // What is carried on may have begun before.
+        // The value may have been set before the first column.
         if shown == Measure::Open {
             most = values.iter().copied().max().unwrap_or(0);
         }
         GraphSeries { values, step_s, most }
     }
 
-    /// Columns in which nothing happened have as many open connections as the one before ended
-    /// with.
+    /// Fills columns without activity with the open connections at the end of the column before.
     fn carry_on(&self, first_s: u64, step_s: u64, values: &mut [u64]) {
         let before = self.seconds.range(..first_s).next_back();
         let mut now = before.map_or(0, |(_, moment)| moment.counts.open_connections);
@@ -261,7 +261,8 @@ impl RecordedSecond {
 pub mod tests {
     use super::*;
 
-    /// `messages` of 1000 octets with two recipients in a second, their transactions of `us` each.
+    /// Returns a second with this number of messages of 1000 octets and two recipients, and
+    /// transactions of `us` each.
     fn news(second: u64, messages: u64, us: u64) -> NewSeconds {
         let line = format!(
             r#"{{"second":{second},"counters":{{"messages":{messages},"recipients":{},"bytes":{}}},
@@ -283,7 +284,8 @@ pub mod tests {
 
     pub const NOW_S: u64 = 1_795_248_000;
 
-    /// Five minutes of 24,000 messages a second, the last one of 12,345, which took 200 us.
+    /// Returns five minutes of 24,000 messages per second, of which the last second has 12,345, at
+    /// 200 us.
     pub fn running() -> RunState {
         let mut state = RunState::new(Path::new("sink-data"));
         for second in NOW_S - 300..NOW_S - 2 {
@@ -309,7 +311,7 @@ pub mod tests {
         assert_eq!((one.p50, ten.p50), (200, 100));
         assert_eq!(state.percentiles(&[Metric::Session], 10).map(|p| p.count), None);
         assert_eq!(state.replies(10)[0], ("452 4.3.1".into(), 10));
-        // What a late worker adds.
+        // A late worker adds to a second.
         state.take(NOW_S + 1, news(NOW_S - 2, 5, 200));
         assert_eq!(state.value(Measure::FIRST), 12_350);
         assert_eq!(state.percentiles(&[Metric::Transaction], 1).unwrap().count, 12_350);
@@ -340,10 +342,10 @@ pub mod tests {
 
     #[test]
     fn the_verdict_is_on_the_last_ten_seconds() {
-        // Busy for 89 to 98 % of their time.
+        // Busy for 89 to 98% of the time.
         let mut state = running();
         assert!(state.verdict.as_ref().is_some_and(Verdict::is_saturated));
-        // Seconds that are hardly busy follow: half a minute later nothing is left of the others.
+        // Almost idle seconds follow, so that half a minute later only those count.
         for second in NOW_S + 1..NOW_S + 31 {
             state.take(second + 2, news(second, 100, 100));
         }
@@ -372,7 +374,7 @@ pub mod tests {
         }
         let series = state.series(Measure::FIRST, 78);
         assert_eq!(series.most, 24_000);
-        // NOW_S is even: the last column holds NOW_S - 2 alone.
+        // NOW_S is even, so the last column contains only NOW_S - 2.
         assert_eq!(series.values[76..], [24_000, 12_345]);
         assert_eq!(state.series(Measure::FIRST, 0).values.len(), 1);
     }

@@ -1,7 +1,7 @@
-//! Numbers as short text, and text in lines.
+//! Formats numbers as short text, and breaks text into lines.
 use ratatui::text::{Line, Span};
 
-/// Words in lines of at most `width`; what has no room in `lines_max` of them is left out.
+/// Breaks words into lines of at most `width`; words beyond `lines_max` lines are left out.
 pub fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -19,7 +19,7 @@ pub fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     lines
 }
 
-/// Spans in lines of at most `width`, two spaces between them.
+/// Breaks spans into lines of at most `width`, separated by two spaces.
 pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = vec![Line::default()];
     for span in spans {
@@ -36,7 +36,7 @@ pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// At most seven characters.
+/// Formats a size with at most seven characters.
 pub fn bytes(n: u64) -> String {
     match n {
         0..10_000 => format!("{n} B"),
@@ -46,7 +46,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// A time in words, to the second.
+/// Formats a duration to the second.
 pub fn long_time(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -55,7 +55,7 @@ pub fn long_time(seconds: u64) -> String {
     }
 }
 
-/// File names may hold anything.
+/// Replaces control characters, because file names may contain any characters.
 pub fn printable(text: &str) -> String {
     crate::base::print::harmless(text).replace(['\n', '\t'], " ")
 }

@@ -1,4 +1,4 @@
-//! What is seen: state and size of the screen in, cells out.
+//! Draws the screen from the state and the size of the terminal.
 use ratatui::Frame;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier, Style};
@@ -13,19 +13,19 @@ use super::measure::Measure;
 use super::model::{Condition, RunState, is_refusal};
 use super::text::{broken, bytes, long_time, printable, wrapped};
 
-/// What the person at the keys has chosen, and what the terminal can do.
+/// The user's choices, and the capabilities of the terminal.
 #[derive(Debug)]
 pub struct ScreenState {
     pub shown: Measure,
     pub is_paused: bool,
     pub is_help: bool,
     pub has_colors: bool,
-    /// Bars of eighths can be shown, and `µ`.
+    /// Whether block characters and `µ` can be shown.
     pub has_blocks: bool,
 }
 
 impl ScreenState {
-    /// `variable` returns the environment's.
+    /// `variable` returns a variable of the environment.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> ScreenState {
         let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
@@ -45,7 +45,7 @@ impl ScreenState {
     }
 }
 
-/// Rows of percentiles, the most telling first: name, and the metrics that are taken together.
+/// The rows of percentiles, most important first: name, and the metrics that are combined.
 const ROWS: &[(&str, &[Metric])] = &[
     ("transaction", &[Metric::Transaction]),
     ("service message", &[Metric::ServiceMessage]),
@@ -65,16 +65,16 @@ const ROWS: &[(&str, &[Metric])] = &[
     ("TLS handshake", &[Metric::Handshake]),
 ];
 const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
-/// Columns of a row's name, and of a value.
+/// Width of a row's name and of a value, in columns.
 const NAME_CHARS: usize = 16;
 const CELL_CHARS: usize = 8;
-/// From here on the table has the last second and the last ten.
+/// From this width on, the table shows both the last second and the last ten.
 const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
-/// From here on open connections have a place beside the rates.
+/// From this width on, open connections are shown beside the rates.
 const OPEN_CHARS_MIN: usize = 60;
-/// Lines of the bars of the big metric.
+/// Maximum height of the bars of the large graph, in lines.
 const BARS_LINES_MAX: usize = 12;
-/// Screens of fewer lines than this have one for the verdict, others two.
+/// Screens with fewer lines have one line for the verdict, others two.
 const TALL_LINES: usize = 20;
 
 const ASCII_BARS: bar::Set<'static> = bar::Set {
@@ -123,7 +123,7 @@ fn draw_in(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState) {
     let heads = if spans == PercentileSpans::Both { 2 } else { 1 };
     let fixed = 1 + rates.len() + heads + below;
     let space = paper.left().saturating_sub(fixed);
-    // Empty lines between the parts, if there is plenty.
+    // Empty lines separate the parts if there is enough space.
     let gap = usize::from(space >= 12);
     let space = space - 3 * gap;
     let rows = ROWS.len().min(space - (space / 3).min(BARS_LINES_MAX)).max(1);
@@ -174,7 +174,7 @@ fn heading(state: &RunState, screen: &ScreenState, width: usize) -> Line<'static
     let style = color.map_or(bold, |color| screen.colored(color).patch(bold));
     let paused = if screen.is_paused { " PAUSED " } else { "" };
     let folder = printable(&state.folder.display().to_string());
-    // What must be seen comes first; the folder has what is left.
+    // The status comes first; the folder gets the remaining space.
     let room = width.saturating_sub(text.chars().count() + paused.len() + 2);
     let folder = if folder.chars().count() <= room { folder } else { String::new() };
     Line::from(vec![
@@ -197,8 +197,8 @@ fn keys(screen: &ScreenState) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What limited the last ten seconds: red, and in other words, where our ceiling may be taken for
-/// the sender's.
+/// Draws what limited the last ten seconds; in red and in other words if the sink's ceiling may be
+/// mistaken for the sender's.
 fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
     let (name, because) = (verdict.limited_by.name(), &verdict.because);
@@ -214,7 +214,7 @@ fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Li
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
-/// The chosen metric: its value now, and its last minutes as bars.
+/// Draws the chosen measure: its current value, and the last minutes as bars.
 fn big(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState, lines: usize) {
     let shown = screen.shown;
     let series = state.series(shown, paper.width());
@@ -259,7 +259,8 @@ fn value(shown: Measure, n: u64) -> String {
     }
 }
 
-/// Those of the last second that are not shown big; open connections where there is room.
+/// Returns the rates of the last second that the large graph does not show; open connections if
+/// there is room.
 fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
     let counters = [
         Counter::Messages,
@@ -267,7 +268,7 @@ fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
         Counter::MessageBytes,
         Counter::Connections,
     ];
-    // Hardly ever, and then they matter.
+    // These are rare, but important when they occur.
     let rare = [Counter::TurnedAway, Counter::TlsHandshakes].map(Measure::Rate);
     let rare = rare.into_iter().filter(|shown| state.value(*shown) > 0);
     let others = counters.map(Measure::Rate).into_iter().chain(rare).filter(|shown| *shown != big);
@@ -278,15 +279,15 @@ fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
     texts.chain(open).chain([busy]).map(Span::raw).collect()
 }
 
-/// The spans of time that the table of percentiles has columns for.
+/// The spans of time in the table of percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PercentileSpans {
     LastSecond,
-    /// The last 10 seconds, too.
+    /// The last second and the last 10.
     Both,
 }
 
-/// Percentiles of the last second, and if it is wide enough of the last ten.
+/// Draws percentiles of the last second, and of the last ten if the screen is wide enough.
 fn table(paper: &mut Canvas<'_>, state: &RunState, spans: PercentileSpans, rows: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let narrow = paper.width() < NAME_CHARS + 4 * CELL_CHARS;
@@ -308,7 +309,7 @@ fn table(paper: &mut Canvas<'_>, state: &RunState, spans: PercentileSpans, rows:
     let full = has_values.iter().filter(|has| **has).count();
     let (mut left, mut empty) = (rows, rows.saturating_sub(full));
     for ((name, metrics), has_values) in ROWS.iter().zip(has_values) {
-        // Rows without values give way to those below them.
+        // Rows without values make room for those below them.
         if left == 0 || !has_values && empty == 0 {
             continue;
         }
@@ -330,7 +331,7 @@ fn cells(percentiles: Option<Percentiles>, columns: &[usize]) -> String {
     columns.iter().map(|column| format!("{:>CELL_CHARS$}", cell(column))).collect()
 }
 
-/// By code, of the last ten seconds, in two lines at most.
+/// Returns the replies by code of the last ten seconds, in at most two lines.
 fn replies(state: &RunState, screen: &ScreenState, width: usize) -> Vec<Line<'static>> {
     let mut spans = vec![Span::raw("replies in 10 s")];
     for (reply, n) in state.replies(10) {

@@ -1,4 +1,4 @@
-//! The table of groups: for a person, as JSON, as CSV.
+//! Prints the table of groups: as text, JSON or CSV.
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table as Cells, presets};
@@ -16,7 +16,8 @@ pub fn json(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
 }
 
-/// A line for each group, and one for the others; what is not in the table stands on stderr.
+/// Prints a line per group, and one for the others; messages that are missing are reported on
+/// stderr.
 pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     let (transit, more) = match &table.transit {
         Some(_) => (TRANSIT_NAMES, transit_cells as fn(&GroupFigures) -> String),
@@ -53,7 +54,7 @@ pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Columns that only --sent-field adds.
+/// Columns that --sent-field adds.
 const TRANSIT_NAMES: &str = ",transit_count,transit_p50_us,transit_p90_us,transit_p99_us,\
     transit_p99_9_us,transit_p99_99_us,transit_max_us,transit_negative,without_field,unreadable,\
     not_stored";
@@ -66,13 +67,13 @@ fn transit_cells(figures: &GroupFigures) -> String {
     times.iter().chain(&rest).map(|n| format!(",{n}")).collect()
 }
 
-/// Messages that broke rules, by kind; empty if none did.
+/// Formats the messages with deviations, by kind; empty if there are none.
 fn broken(figures: &GroupFigures, between: &str, joined: &str) -> String {
     let kinds = figures.deviations.iter().map(|(kind, n)| format!("{kind}{between}{n}"));
     kinds.collect::<Vec<_>>().join(joined)
 }
 
-/// A field of RFC 4180; names may hold anything.
+/// Quotes a field as in RFC 4180; names may contain any characters.
 fn quoted(name: &str) -> String {
     let name = harmless(name);
     match name.contains([',', '"', '\n']) {
@@ -130,7 +131,7 @@ fn cells(table: &GroupTable) -> Cells {
     cells
 }
 
-/// A line for each group that broke rules.
+/// Prints a line for each group with deviations.
 fn tolerated(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     let groups = table.groups.iter().map(|row| (&*row.name, &row.figures));
     let others = table.others.iter().map(|others| ("others", &others.figures));
@@ -143,7 +144,7 @@ fn tolerated(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
 
 fn line(name: String, figures: &GroupFigures) -> [String; 9] {
     let time = |us| value(Some(Metric::Transaction), us);
-    // A group of which no message has a transit has none in its row.
+    // A group without transit times shows dashes.
     let p = figures.transit.as_ref().map_or(&figures.transaction_us, |t| &t.transit_us);
     let is_known = figures.transit.is_none() || p.count > 0;
     let time = |us| if is_known { time(us) } else { String::from("-") };
@@ -160,12 +161,13 @@ fn line(name: String, figures: &GroupFigures) -> [String; 9] {
     ]
 }
 
-/// Several domains together may have more than all messages, as one may count in each.
+/// Formats a share. `-` if it exceeds 100%: several domains together may count a message more than
+/// once.
 fn share(share: f64) -> String {
     if share > 1.0 { "-".to_owned() } else { percent(share) }
 }
 
-/// What the columns are of, and what they can't say.
+/// Explains the columns and their limits.
 fn footer(table: &GroupTable, by: GroupBy, out: &mut Out) -> anyhow::Result<()> {
     let bytes = value(Some(Metric::MessageSize), table.bytes);
     let messages = counted(table.messages, "message", "messages");

@@ -1,4 +1,4 @@
-//! What stands on the screen, at sizes from one cell to a wall.
+//! The content of the screen, at sizes from a single cell to a wall.
 use std::path::Path;
 
 use ratatui::Terminal;
@@ -21,7 +21,7 @@ fn painted(state: &RunState, screen: &ScreenState, width: u16, height: u16) -> B
     terminal.backend().buffer().clone()
 }
 
-/// The screen's lines.
+/// Returns the lines of the screen.
 fn lines(state: &RunState, screen: &ScreenState, width: u16, height: u16) -> Vec<String> {
     let buffer = painted(state, screen, width, height);
     let rows = buffer.content.chunks(usize::from(width));
@@ -128,7 +128,7 @@ fn silence_problems_and_pauses_are_shown() {
     assert!(HELP.iter().all(|line| line.len() <= 64));
 }
 
-/// A reader of a rate must know whose ceiling it is: at once, without colors, on either
+/// A reader of a rate must see at once whose ceiling it is, without colors and on either
 /// background.
 #[test]
 fn a_saturated_sink_is_reported_in_red_and_in_words() {
