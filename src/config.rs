@@ -37,7 +37,7 @@ pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
 pub use setting::{Setting, ValueError};
 pub use settings::{Config, ConfigError, LogFormat, LogLevel};
-pub use table::KEYS;
+pub use table::all_settings;
 pub use tls::{ClientCerts, Tls};
 pub use tls_rules::{KeptAuthority, ListenerTls, TlsError};
 pub use value::{parse_bytes, parse_time};

@@ -1,5 +1,5 @@
 //! Which new settings can take effect while sinkd runs.
-use super::table::KEYS;
+use super::table::all_settings;
 use super::{Config, Listener, ListenerOptions};
 
 /// What another configuration changes, by the names of the settings: `limits.errors_max`, or
@@ -50,7 +50,7 @@ impl Config {
             ..self.clone()
         };
         let mut changes = Changes::default();
-        for key in KEYS.iter().filter(|key| key.name != "listen") {
+        for key in all_settings().filter(|key| key.name != "listen") {
             let shown = (key.show)(wanted);
             if shown == (key.show)(self) {
                 continue;
@@ -168,7 +168,7 @@ mod tests {
     /// Every setting, one at a time.
     #[test]
     fn each_setting_changes_or_says_that_it_needs_a_restart() {
-        for key in KEYS.iter().filter(|key| key.name != "listen") {
+        for key in all_settings().filter(|key| key.name != "listen") {
             let running = Config::default();
             let wanted = applied(&[(&key.variable(), another(key))]).unwrap();
             let name = format!("{}.{}", key.table, key.name);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::setting::{Setting, VARIABLE_PREFIX, ValueError};
-use super::table::KEYS;
+use super::table::all_settings;
 use super::{Config, guess};
 
 /// A variable that can't be used.
@@ -70,7 +70,7 @@ impl Environment {
 
     /// Sets what the variables say, over what `config` holds.
     pub fn apply(&self, config: &mut Config) -> Result<(), EnvironmentError> {
-        for key in KEYS {
+        for key in all_settings() {
             let name = key.variable();
             let Some(value) = self.value(&name[VARIABLE_PREFIX.len()..]) else { continue };
             let text = value.to_str().ok_or_else(|| EnvironmentError::NotText {
@@ -84,7 +84,8 @@ impl Environment {
 
     /// A sentence for each variable that sets nothing: no setting has its name.
     pub fn warnings(&self) -> Vec<String> {
-        let is_known = |name: &str| name == CONFIG || KEYS.iter().any(|key| is_variable(key, name));
+        let is_known =
+            |name: &str| name == CONFIG || all_settings().any(|key| is_variable(key, name));
         let unknown = self.variables.iter().filter(|(name, value)| {
             !is_known(name) && !is_service_link(name, &value.to_string_lossy())
         });
@@ -180,13 +181,14 @@ pub(super) mod tests {
 
     #[test]
     fn every_setting_can_be_set_by_its_variable() {
-        for key in KEYS {
+        for key in all_settings() {
             let value = another(key);
             let set = applied(&[(&key.variable(), value)]).unwrap();
             let shown = (key.show)(&set);
             assert_ne!(shown, (key.show)(&Config::default()), "{}", key.variable());
             // And nothing else.
-            let differing = KEYS.iter().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
+            let differing =
+                all_settings().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
             assert_eq!(differing.map(|k| k.name).collect::<Vec<_>>(), [key.name]);
         }
     }
@@ -205,7 +207,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_empty_variable_is_one_that_is_not_set() {
-        let variables: Vec<String> = KEYS.iter().map(Setting::variable).collect();
+        let variables: Vec<String> = all_settings().map(Setting::variable).collect();
         let empty: Vec<(&str, &str)> = variables.iter().map(|name| (&**name, "")).collect();
         assert_eq!(applied(&empty).unwrap().to_toml(), Config::default().to_toml());
         assert_eq!(environment(&[("SINKD_CONFIG", "")]).config_file(), None);
@@ -241,7 +243,7 @@ pub(super) mod tests {
                 None => assert!(!warning.contains("did you mean"), "{warning}"),
             }
         }
-        let known: Vec<String> = KEYS.iter().map(Setting::variable).collect();
+        let known: Vec<String> = all_settings().map(Setting::variable).collect();
         let known: Vec<_> = known.iter().map(|name| (&**name, "x")).collect();
         assert!(environment(&known).warnings().is_empty());
         assert!(environment(&[("SINKD_CONFIG", "x"), ("OTHER", "x")]).warnings().is_empty());

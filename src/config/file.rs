@@ -6,7 +6,7 @@ use toml::{Spanned, de};
 
 use super::listener_keys::{LISTENER_KEYS, meant_by};
 use super::setting::Setting;
-use super::table::KEYS;
+use super::table::all_settings;
 use super::value::SWITCH;
 use super::{Config, ListenAddress, Listener, guess};
 
@@ -90,12 +90,11 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
         };
         for (key_name, value) in table {
             let full = format!("{name}.{}", key_name.get_ref());
-            let key = KEYS
-                .iter()
+            let key = all_settings()
                 .find(|k| k.table == &**name && k.name == &**key_name.get_ref())
                 .ok_or_else(|| {
-                file.unknown(key_name.span().start, &full, Some(key_name.get_ref()))
-            })?;
+                    file.unknown(key_name.span().start, &full, Some(key_name.get_ref()))
+                })?;
             file.set(key, &full, value, config)?;
         }
     }
@@ -146,7 +145,7 @@ impl File<'_> {
 
     #[cold]
     fn unknown(&self, offset: usize, key: &str, name: Option<&str>) -> FileError {
-        let known = KEYS.iter().find(|k| Some(k.name) == name || k.name == key);
+        let known = all_settings().find(|k| Some(k.name) == name || k.name == key);
         let hint = match known {
             Some(known) => format!("; it belongs to [{}]", known.table),
             None => guess::meant_by(name.unwrap_or(key))

@@ -1,7 +1,7 @@
 //! Which setting is meant by a name that no setting has: names that other programs use, and typing
 //! mistakes.
 use super::setting::Setting;
-use super::table::KEYS;
+use super::table::all_settings;
 
 /// A name from elsewhere (underscores between words), its short flag, and our name for it.
 pub struct Guess {
@@ -67,7 +67,7 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
         return Some(guess.meant);
     }
-    let names = KEYS.iter().map(|key| key.name).chain(["config"]);
+    let names = all_settings().map(|key| key.name).chain(["config"]);
     let rated = names.map(|known| (strsim::jaro_winkler(&name, known), known));
     let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (likeness >= ALIKE).then_some(nearest)
@@ -75,7 +75,7 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
 
 /// The setting of this name.
 pub fn key(name: &str) -> Option<&'static Setting> {
-    KEYS.iter().find(|key| key.name == name)
+    all_settings().find(|key| key.name == name)
 }
 
 #[cfg(test)]

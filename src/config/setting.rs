@@ -1,5 +1,6 @@
 //! A setting: a row of the table.
 use super::Config;
+use super::value::quoted;
 
 /// A value that a setting refuses. The caller adds where the value stood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,4 +87,9 @@ impl Setting {
             clear(config);
         }
     }
+}
+
+/// Shows a setting that is on or off, as TOML.
+pub(super) fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
+    quoted(if is_on(config) { "on" } else { "off" })
 }

@@ -1,4 +1,5 @@
 //! Values as people write them: sizes, times, "none".
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -63,6 +64,19 @@ pub fn quoted(text: &str) -> String {
 /// `none`, or what `parse` reads.
 pub fn parse_option<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text == "none" { Some(None) } else { parse(text).map(Some) }
+}
+
+/// A path, or `none`.
+pub fn parse_path(text: &str) -> Option<Option<PathBuf>> {
+    parse_option(text, |path| (!path.is_empty()).then(|| path.into()))
+}
+
+pub fn show_path(path: &Option<PathBuf>) -> String {
+    show_option(path.as_deref(), |path| quoted(&path.to_string_lossy()))
+}
+
+pub fn show_number<T: ToString>(n: T) -> String {
+    n.to_string()
 }
 
 pub fn show_option<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
