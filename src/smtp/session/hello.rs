@@ -38,7 +38,7 @@ impl Session {
     pub(super) fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
         // A reset transaction may have kept an old generation.
-        self.follow(workspace);
+        self.update_policy(workspace);
         self.without = self.policy.without;
         self.state = SessionState::Ready;
         self.hello_deviations = Deviations::NONE;

@@ -4,7 +4,8 @@ use crate::smtp::deviation::Deviation;
 use crate::smtp::grammar::SyntaxError;
 use crate::smtp::lenient;
 use crate::smtp::limits::Syntax;
-use crate::smtp::param;
+use crate::smtp::param::{self, RcptParameters};
+use crate::smtp::path::Path;
 
 impl Session {
     /// The grammar has refused a line. Where that is wanted, it gets a second chance.

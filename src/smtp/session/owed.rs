@@ -23,7 +23,7 @@ impl OwedReplies {
     }
 
     /// Appends what is owed, as far as the replies may grow; false if more is left.
-    pub fn pay(&mut self, replies: &mut Vec<u8>) -> bool {
+    pub fn append(&mut self, replies: &mut Vec<u8>) -> bool {
         while self.left > 0 {
             if replies.len() > REPLIES_BYTES_PAUSE {
                 return false;

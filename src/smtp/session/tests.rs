@@ -2,6 +2,7 @@
 use super::*;
 use crate::smtp::limits::{Protocol, SessionLimits};
 use crate::smtp::policy::PolicyOptions;
+use crate::smtp::workspace::TransactionEvent;
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 

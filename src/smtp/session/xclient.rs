@@ -39,7 +39,7 @@ impl Session {
         match decision {
             Decision::Serve => {
                 (self.messages, self.errors) = (0, 0);
-                self.follow(workspace);
+                self.update_policy(workspace);
                 self.without = self.policy.without;
                 self.greet(workspace);
             }
