@@ -16,7 +16,7 @@ use crate::log::{Dropped, Slot};
 const THREADS_MAX: usize = 8;
 
 /// Damaged messages that are reported one by one.
-const DAMAGE_TOLD_MAX: usize = 20;
+const DAMAGE_LISTED_MAX: usize = 20;
 
 /// A data folder, and what is read of it.
 pub struct LogSource {
@@ -70,7 +70,7 @@ pub struct Unread {
 impl Unread {
     /// Adds a reason, unless there are many.
     pub fn note(&mut self, damage: String) {
-        if self.damage.len() < DAMAGE_TOLD_MAX {
+        if self.damage.len() < DAMAGE_LISTED_MAX {
             self.damage.push(damage);
         }
     }

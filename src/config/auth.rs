@@ -20,7 +20,7 @@ impl Auth {
     const NAMES: [(&'static str, Auth); 4] =
         [("off", Auth::Off), ("any", Auth::Any), ("reject", Auth::Reject), ("defer", Auth::Defer)];
 
-    pub(super) fn of(name: &str) -> Option<Auth> {
+    pub(super) fn from_name(name: &str) -> Option<Auth> {
         Auth::NAMES.iter().find(|(known, _)| *known == name).map(|(_, auth)| *auth)
     }
 

@@ -27,7 +27,7 @@ pub enum Denied {
 impl Denied {
     const NAMES: [(&'static str, Denied); 2] = [("reply", Denied::Reply), ("close", Denied::Close)];
 
-    pub(super) fn of(name: &str) -> Option<Denied> {
+    pub(super) fn from_name(name: &str) -> Option<Denied> {
         Denied::NAMES.iter().find(|(known, _)| *known == name).map(|(_, denied)| *denied)
     }
 
@@ -175,11 +175,11 @@ impl ClientList {
         if allow.is_empty() && deny.is_empty() {
             return Ok(None);
         }
-        let list = ClientList::of(&allowed, &denied)?;
+        let list = ClientList::from_networks(&allowed, &denied)?;
         Ok(Some(ClientList { allows_others: allow.is_empty(), ..list }))
     }
 
-    fn of(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
+    fn from_networks(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
         let allows_others = allowed.is_empty();
         let allowed = allowed.iter().map(|network| (*network, AddressRule::Allow));
         let denied = denied.iter().map(|network| (*network, AddressRule::Deny));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     fn list(allow: &[&str], deny: &[&str]) -> ClientList {
-        ClientList::of(&nets(allow), &nets(deny)).unwrap()
+        ClientList::from_networks(&nets(allow), &nets(deny)).unwrap()
     }
 
     fn allows(list: &ClientList, address: &str) -> bool {
@@ -328,10 +328,14 @@ mod tests {
     #[test]
     fn a_network_in_both_lists_is_an_error_however_it_is_written() {
         for (allow, deny) in [("10.0.0.0/8", "10.9.9.9/8"), ("::1", "::1/128")] {
-            let error = ClientList::of(&nets(&[allow]), &nets(&[deny])).unwrap_err().to_string();
+            let error =
+                ClientList::from_networks(&nets(&[allow]), &nets(&[deny])).unwrap_err().to_string();
             assert!(error.contains("is both allowed and denied: expected"), "{error}");
         }
-        assert!(ClientList::of(&nets(&["10.0.0.0/8", "10.1.1.1/8"]), &[]).is_ok(), "repeated");
+        assert!(
+            ClientList::from_networks(&nets(&["10.0.0.0/8", "10.1.1.1/8"]), &[]).is_ok(),
+            "repeated"
+        );
     }
 
     #[test]
@@ -359,7 +363,7 @@ mod tests {
     fn a_million_networks_are_asked_by_a_search() {
         let network = |n: u32| IpNet::new_assert(std::net::Ipv4Addr::from(n << 9).into(), 24);
         let denied: Vec<IpNet> = (0..1_000_000).map(network).collect();
-        let list = ClientList::of(&[], &denied).unwrap();
+        let list = ClientList::from_networks(&[], &denied).unwrap();
         assert_eq!(list.v4.len(), 2_000_000, "8 bytes for each end");
         for n in [0, 1, 499_999, 999_999_u32] {
             let address = std::net::Ipv4Addr::from((n << 9) + 7);
@@ -385,7 +389,7 @@ mod tests {
             };
             let (allowed, denied) = (of(true), of(false));
             let is_contradictory = allowed.iter().any(|net| denied.contains(net));
-            let list = ClientList::of(&allowed, &denied);
+            let list = ClientList::from_networks(&allowed, &denied);
             prop_assert_eq!(list.is_err(), is_contradictory);
             let Ok(list) = list else { return Ok(()) };
             for (a, b) in asked {

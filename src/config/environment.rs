@@ -121,7 +121,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
 }
 
 fn warning(name: &str) -> String {
-    let hint = guess::meant_by(name).map_or_else(String::new, |meant| {
+    let hint = guess::closest_name(name).map_or_else(String::new, |meant| {
         format!("; did you mean {VARIABLE_PREFIX}{}?", meant.to_ascii_uppercase())
     });
     format!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::listener_keys::{LISTENER_KEYS, meant_by};
+use super::listener_keys::{LISTENER_KEYS, closest_name};
 use super::setting::Setting;
 use super::table::all_settings;
 use super::value::SWITCH;
@@ -148,7 +148,7 @@ impl File<'_> {
         let known = all_settings().find(|k| Some(k.name) == name || k.name == key);
         let hint = match known {
             Some(known) => format!("; it belongs to [{}]", known.table),
-            None => guess::meant_by(name.unwrap_or(key))
+            None => guess::closest_name(name.unwrap_or(key))
                 .and_then(guess::key)
                 .map_or_else(String::new, |nearest| {
                     format!("; did you mean '{}.{}'?", nearest.table, nearest.name)
@@ -200,7 +200,7 @@ impl File<'_> {
 
     #[cold]
     fn unknown_of_listener(&self, name: &Spanned<std::borrow::Cow<'_, str>>) -> FileError {
-        let hint = match meant_by(name.get_ref()) {
+        let hint = match closest_name(name.get_ref()) {
             Some(nearest) => format!("; did you mean 'listener.{nearest}'?"),
             None => {
                 let names: Vec<&str> = LISTENER_KEYS.iter().map(|key| key.name).collect();

@@ -62,7 +62,7 @@ const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> 
 }
 
 /// The setting (or `config`) that `name` probably means; `None` if no name is near.
-pub fn meant_by(name: &str) -> Option<&'static str> {
+pub fn closest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
         return Some(guess.meant);
@@ -107,7 +107,7 @@ mod tests {
             ("version", None),
             ("", None),
         ] {
-            assert_eq!(meant_by(name), meant, "{name}");
+            assert_eq!(closest_name(name), meant, "{name}");
         }
     }
 }

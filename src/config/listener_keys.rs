@@ -101,7 +101,9 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "denied",
         expected: client_list::DENIED,
-        set: |listener, text| Denied::of(text).map(|denied| listener.options.denied = Some(denied)),
+        set: |listener, text| {
+            Denied::from_name(text).map(|denied| listener.options.denied = Some(denied))
+        },
         show: |listener| listener.options.denied.map(|denied| quoted(denied.name())),
     },
     ListenerKey {
@@ -113,7 +115,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "auth",
         expected: auth::AUTH,
-        set: |listener, text| Auth::of(text).map(|auth| listener.options.auth = Some(auth)),
+        set: |listener, text| Auth::from_name(text).map(|auth| listener.options.auth = Some(auth)),
         show: |listener| listener.options.auth.map(|auth| quoted(auth.name())),
     },
     ListenerKey {
@@ -141,7 +143,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "tls",
         expected: tls::TLS,
-        set: |listener, text| Tls::of(text).map(|tls| listener.options.tls = Some(tls)),
+        set: |listener, text| Tls::from_name(text).map(|tls| listener.options.tls = Some(tls)),
         show: |listener| listener.options.tls.map(|tls| quoted(tls.name())),
     },
     ListenerKey {
@@ -166,7 +168,8 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         name: "tls_client_certs",
         expected: tls::CLIENT_CERTS,
         set: |listener, text| {
-            ClientCerts::of(text).map(|certs| listener.options.tls_client_certs = Some(certs))
+            ClientCerts::from_name(text)
+                .map(|certs| listener.options.tls_client_certs = Some(certs))
         },
         show: |listener| listener.options.tls_client_certs.map(|certs| quoted(certs.name())),
     },
@@ -231,7 +234,7 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
 }
 
 /// The key that is probably meant by `name`.
-pub(super) fn meant_by(name: &str) -> Option<&'static str> {
+pub(super) fn closest_name(name: &str) -> Option<&'static str> {
     /// Names that are less alike are different names; 1 is the same name.
     const ALIKE: f64 = 0.8;
     let names = LISTENER_KEYS.iter().map(|key| key.name).chain(["address"]);

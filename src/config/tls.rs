@@ -32,7 +32,7 @@ impl Tls {
     const NAMES: [(&'static str, Tls); 3] =
         [("off", Tls::Off), ("offered", Tls::Offered), ("required", Tls::Required)];
 
-    pub(super) fn of(name: &str) -> Option<Tls> {
+    pub(super) fn from_name(name: &str) -> Option<Tls> {
         Tls::NAMES.iter().find(|(known, _)| *known == name).map(|(_, tls)| *tls)
     }
 
@@ -49,7 +49,7 @@ impl ClientCerts {
         ("required", ClientCerts::Required),
     ];
 
-    pub(super) fn of(name: &str) -> Option<ClientCerts> {
+    pub(super) fn from_name(name: &str) -> Option<ClientCerts> {
         ClientCerts::NAMES.iter().find(|(known, _)| *known == name).map(|(_, certs)| *certs)
     }
 

@@ -51,8 +51,9 @@ impl Appender {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (header, length) = (SidecarHeader::of(identity, sequence_field), bytes.len() as u64);
-        match Sidecar::of(bytes, identity) {
+        let (header, length) =
+            (SidecarHeader::for_segment(identity, sequence_field), bytes.len() as u64);
+        match Sidecar::parse(bytes, identity) {
             Ok(known) if *known.header() == header => {
                 let at = known.sound_bytes();
                 if at < length {
@@ -149,7 +150,7 @@ impl Replacement {
         let beside = path.with_extension(format!("new-{}", std::process::id()));
         let appender = Appender::begin(
             File::options().read(true).write(true).create(true).truncate(true).open(&beside)?,
-            &SidecarHeader::of(identity, sequence_field),
+            &SidecarHeader::for_segment(identity, sequence_field),
         )?;
         Ok(Replacement { appender, beside, path })
     }

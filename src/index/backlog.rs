@@ -183,7 +183,7 @@ impl Backlog {
         let is_first_look =
             progress.end_slot == 0 && !progress.is_claimed && progress.resting.is_none();
         if is_first_look && progress.is_sealed {
-            let header = SidecarHeader::of(segment.identity(), &self.sequence_field);
+            let header = SidecarHeader::for_segment(segment.identity(), &self.sequence_field);
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
                 self.segments.remove(&number);
                 self.complete.insert(number);

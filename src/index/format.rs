@@ -55,7 +55,7 @@ pub enum Unusable {
 
 impl SidecarHeader {
     /// Returns the header of the sidecar of segment `identity`.
-    pub fn of(identity: &Identity, sequence_field: &str) -> SidecarHeader {
+    pub fn for_segment(identity: &Identity, sequence_field: &str) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
         SidecarHeader { store, number, sequence_field: sequence_field.to_owned() }
     }

@@ -15,7 +15,7 @@ use super::sidecar::Sidecar;
 /// Messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;
 /// Limit of damaged messages that are listed individually.
-const DAMAGE_TOLD_MAX: usize = 20;
+const DAMAGE_LISTED_MAX: usize = 20;
 /// Slots of mail that is not indexed, read at once.
 const SLOTS_AT_ONCE: u32 = 1024;
 
@@ -79,15 +79,15 @@ impl Omissions {
         messages == 0 && self.damage.is_empty() && !self.stopped
     }
 
-    pub(super) fn tell(&mut self, what: &dyn std::fmt::Display) {
-        if self.damage.len() < DAMAGE_TOLD_MAX {
+    pub(super) fn add_damage(&mut self, what: &dyn std::fmt::Display) {
+        if self.damage.len() < DAMAGE_LISTED_MAX {
             self.damage.push(what.to_string());
         }
     }
 
     pub(super) fn unreadable(&mut self, damage: &Damage) {
         self.unreadable += 1;
-        self.tell(damage);
+        self.add_damage(damage);
     }
 
     /// Adds what another search left out.
@@ -97,7 +97,7 @@ impl Omissions {
         self.unreadable += other.unreadable;
         self.not_in_time += other.not_in_time;
         self.stopped |= other.stopped;
-        other.damage.iter().for_each(|damage| self.tell(damage));
+        other.damage.iter().for_each(|damage| self.add_damage(damage));
     }
 }
 
@@ -142,7 +142,7 @@ pub fn search_until(
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
-            let mut part = SearchThread::of(&shared);
+            let mut part = SearchThread::new(&shared);
             part.run();
             let SearchThread { matches, left_out, unusable, .. } = part;
             SearchResult { hits: Vec::new(), matches, left_out, unusable }
@@ -161,7 +161,7 @@ pub fn search_until(
         found.unusable.extend(part.unusable);
     }
     found.unusable.sort_unstable();
-    folder.faults().for_each(|error| found.left_out.tell(error));
+    folder.faults().for_each(|error| found.left_out.add_damage(error));
     found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
     found
 }
@@ -211,7 +211,7 @@ enum Continue {
 }
 
 impl<'a> SearchThread<'a> {
-    fn of(shared: &'a SharedSearch<'a>) -> SearchThread<'a> {
+    fn new(shared: &'a SharedSearch<'a>) -> SearchThread<'a> {
         let probe = Probe::new(shared.query);
         SearchThread {
             shared,
@@ -250,9 +250,9 @@ impl<'a> SearchThread<'a> {
                 }
                 // The folder has counted it.
                 Err(ReadError::Pruned { .. }) => {}
-                Err(error) => self.left_out.tell(&error),
+                Err(error) => self.left_out.add_damage(&error),
             }
-            self.tell_progress();
+            self.report_progress();
         }
     }
 
@@ -417,12 +417,12 @@ impl<'a> SearchThread<'a> {
         if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
             return Continue::On;
         }
-        self.tell_progress();
+        self.report_progress();
         // Times fall from here on: what is beyond now stays so.
         if self.is_stopped() || self.is_beyond(&hit) { Continue::Enough } else { Continue::On }
     }
 
-    fn tell_progress(&mut self) {
+    fn report_progress(&mut self) {
         let messages = std::mem::take(&mut self.looked_at);
         self.shared.progress.messages.fetch_add(messages, Ordering::Relaxed);
     }

@@ -87,14 +87,14 @@ impl Sidecar {
         match fs::read(path(data, identity.number)) {
             // The file is being made.
             Ok(bytes) if bytes.len() < HEADER_BYTES => Ok(None),
-            Ok(bytes) => Ok(Some(Sidecar::of(bytes, identity))),
+            Ok(bytes) => Ok(Some(Sidecar::parse(bytes, identity))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
     /// `bytes`: any value. Blocks are believed up to the first that isn't whole or skips slots.
-    pub fn of(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
+    pub fn parse(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
         let header = SidecarHeader::decode(&bytes)?;
         if (header.store, header.number) != (identity.store, identity.number) {
             return Err(Unusable::Damaged);

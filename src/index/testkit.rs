@@ -24,7 +24,7 @@ pub const IDENTITY: Identity = Identity {
 
 /// A whole sidecar of [`IDENTITY`]; entry `i` is that of slot `i`.
 pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
-    let header = SidecarHeader::of(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, "");
     let (mut bytes, mut block) = (header.encode().to_vec(), BlockBuilder::default());
     block.begin(0);
     for entry in entries {
@@ -48,7 +48,7 @@ pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
 pub fn check_sidecar(octets: &[u8]) {
     // Seldom so much as its header is right.
     let _ = check_content(octets.to_vec());
-    let header = SidecarHeader::of(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, "");
     let Some((counts, body)) = octets.split_first_chunk::<3>() else { return };
     let records = usize::from(counts[0]).min(body.len() / RECORD_BYTES);
     let block_header = BlockHeader {
@@ -71,7 +71,7 @@ pub fn check_sidecar(octets: &[u8]) {
 /// How many entries there are.
 fn check_content(bytes: Vec<u8>) -> Result<u64, Unusable> {
     let length = bytes.len();
-    let sidecar = Sidecar::of(bytes, &IDENTITY)?;
+    let sidecar = Sidecar::parse(bytes, &IDENTITY)?;
     assert!(HEADER_BYTES + sidecar.unsound_bytes() <= length);
     let mut entries = 0;
     for entry in sidecar.backward() {
@@ -107,7 +107,7 @@ pub fn check_facts(message: &[u8]) {
         is_whole: true,
         ..IndexEntry::default()
     };
-    let sidecar = Sidecar::of(sidecar(&[entry]), &IDENTITY).expect("it was just written");
+    let sidecar = Sidecar::parse(sidecar(&[entry]), &IDENTITY).expect("it was just written");
     assert_eq!(sidecar.unsound_bytes(), 0);
     assert!(sidecar.backward().eq([entry]));
 }

@@ -132,7 +132,7 @@ impl Waited {
         let Span { since_ns, until_ns } = watched.span;
         let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
         for damage in &news.damage {
-            self.tell(damage);
+            self.count_unreadable(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
         slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
@@ -149,7 +149,7 @@ impl Waited {
             match answer {
                 Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}
-                Err(error) => self.tell(&error),
+                Err(error) => self.count_unreadable(&error),
             }
             slots.pop();
         }
@@ -158,10 +158,10 @@ impl Waited {
     }
 
     /// Counts an unreadable message. A pruned one is not damaged: the folder has counted it.
-    fn tell(&mut self, error: &ReadError) {
+    fn count_unreadable(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.left_out.unreadable += 1;
-            self.left_out.tell(error);
+            self.left_out.add_damage(error);
         }
     }
 }

@@ -15,7 +15,7 @@ fn watch(look: impl FnMut() + 'static) {
 }
 
 /// Something will be stored.
-pub(crate) fn tell() {
+pub(crate) fn before_store() {
     // Taken out while it looks: a store of its own is not looked at.
     let Some(mut look) = WATCHER.take() else { return };
     look();

@@ -56,7 +56,7 @@ impl Log {
         let (parts, recovery) = LogParts::open(folder, settings)?;
         let LogParts { provision, asked, flusher, flushes, syncs, mut log } = parts;
         let handle = provision.store_handle();
-        let handle = handle.map_err(|e| OpenError::of(folder.join("store"), e))?;
+        let handle = handle.map_err(|e| OpenError::new(folder.join("store"), e))?;
         let call = log.settings.flush.clone();
         log.sync = Some(spawn("log-sync", move || sync::run(&syncs, &handle, &call))?);
         if let Some(flusher) = flusher {
@@ -135,7 +135,7 @@ impl Asked {
         let Asked { worker, gate, next, opened } = self;
         let gone = || io::Error::other("the provisioning thread has stopped");
         let opened = opened.recv().map_err(|_| gone()).flatten();
-        let first = *opened.map_err(|e| OpenError::of(&log.folder, e))?;
+        let first = *opened.map_err(|e| OpenError::new(&log.folder, e))?;
         let link = Link::new(worker, gate, log.requests.clone(), log.flusher.clone());
         Ok(Writer::new(log.settings.clone(), link, Segments::new(first, next)))
     }
@@ -159,12 +159,13 @@ impl LogParts {
         let lock = FolderLock::take(folder)?;
         probe::probe(folder)?;
         let boot = settings.boot.unwrap_or_else(current_boot);
-        reclaim::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
+        reclaim::reclaim(folder).map_err(|e| OpenError::new(folder, e))?;
         let highest = recovery::prepare(folder)?;
         let store = EventsStore::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
         let mut sealed_segments = std::mem::take(&mut recovery.sealed_segments);
-        date_by_system_clock(folder, &mut sealed_segments).map_err(|e| OpenError::of(folder, e))?;
+        date_by_system_clock(folder, &mut sealed_segments)
+            .map_err(|e| OpenError::new(folder, e))?;
         let (jobs, syncs) = unbounded();
         // The receiver is held here, so none is lost.
         unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
@@ -239,7 +240,7 @@ fn make_folders(folder: &Path) -> Result<(), OpenError> {
             return Err(OpenError::NotAFolder { path: path.to_owned() });
         }
     }
-    disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
+    disk::make_folder(&segments).map_err(|e| OpenError::new(folder, e))
 }
 
 fn spawn(

@@ -356,8 +356,8 @@ impl<'h> Iterator for Tokens<'h> {
             let rest = self.rest;
             match rest.as_bytes() {
                 [] => return None,
-                [b'<', b'!', b'-', b'-', ..] => self.skip_behind(2, "-->"),
-                [b'<', b'!' | b'?', ..] => self.skip_behind(2, ">"),
+                [b'<', b'!', b'-', b'-', ..] => self.skip_past(2, "-->"),
+                [b'<', b'!' | b'?', ..] => self.skip_past(2, ">"),
                 [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => {
                     return self.tag(&rest[2..], true);
                 }
@@ -377,7 +377,7 @@ impl<'h> Iterator for Tokens<'h> {
 
 impl<'h> Tokens<'h> {
     /// Goes on behind `end`, which is looked for from octet `from` on; without one nothing is left.
-    fn skip_behind(&mut self, from: usize, end: &str) {
+    fn skip_past(&mut self, from: usize, end: &str) {
         let found = self.rest[from..].find(end).map(|at| from + at + end.len());
         self.rest = found.map_or("", |at| &self.rest[at..]);
     }

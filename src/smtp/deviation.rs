@@ -42,7 +42,7 @@ impl Deviation {
     ];
 
     /// Returns the deviation with this number; `None`: one of a newer writer.
-    pub fn of(number: u8) -> Option<Deviation> {
+    pub fn from_number(number: u8) -> Option<Deviation> {
         let place = usize::from(number.checked_sub(1)?);
         Deviation::ALL.get(place).copied()
     }
@@ -117,11 +117,11 @@ mod tests {
     fn every_kind_has_its_number_and_a_name_of_its_own() {
         for (place, kind) in Deviation::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(kind as u8), place + 1);
-            assert_eq!(Deviation::of(kind as u8), Some(kind));
+            assert_eq!(Deviation::from_number(kind as u8), Some(kind));
             let same = Deviation::ALL.into_iter().filter(|other| other.name() == kind.name());
             assert_eq!(same.count(), 1, "{}", kind.name());
         }
-        assert_eq!((Deviation::of(0), Deviation::of(10)), (None, None));
+        assert_eq!((Deviation::from_number(0), Deviation::from_number(10)), (None, None));
     }
 
     #[test]

@@ -306,7 +306,7 @@ impl<'a> Decoded<'a> {
             17 => self.sink_name = value,
             18 => self.proxy_tls = decode_proxy_tls(value),
             14 => {
-                let known = value.iter().filter_map(|number| Deviation::of(*number));
+                let known = value.iter().filter_map(|number| Deviation::from_number(*number));
                 known.for_each(|kind| self.deviations.add(kind));
             }
             _ => {}

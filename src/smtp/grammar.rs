@@ -225,21 +225,21 @@ fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
 }
 
 fn parse_mail(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
-    let text = behind_keyword(argument, b"FROM:").ok_or(SyntaxError::MailForm)?;
+    let text = after_keyword(argument, b"FROM:").ok_or(SyntaxError::MailForm)?;
     let (path, rest) = path::parse_reverse(text).ok_or(SyntaxError::ReversePath)?;
     let parameters = param::parse_mail(rest)?;
     Ok(Command::Mail { path, parameters })
 }
 
 fn parse_rcpt(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
-    let text = behind_keyword(argument, b"TO:").ok_or(SyntaxError::RcptForm)?;
+    let text = after_keyword(argument, b"TO:").ok_or(SyntaxError::RcptForm)?;
     let (path, rest) = path::parse_forward(text).ok_or(SyntaxError::ForwardPath)?;
     let parameters = param::parse_rcpt(rest)?;
     Ok(Command::Rcpt { path, parameters })
 }
 
 /// What follows `FROM:` or `TO:` and at most one space.
-fn behind_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [u8]> {
+fn after_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = argument?.split_at_checked(keyword.len())?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     head.eq_ignore_ascii_case(keyword).then_some(rest)

@@ -181,14 +181,14 @@ pub struct PoliciesInForce {
 impl Policy {
     /// SMTP with all extensions.
     pub fn new(hostname: &str, listener: &str, limits: SessionLimits) -> Policy {
-        Policy::of(PolicyOptions::new(hostname, listener, limits))
+        Policy::from_options(PolicyOptions::new(hostname, listener, limits))
     }
 
     /// Encodes what every session of the listener says. The reply to LHLO is that to EHLO
     /// (RFC 2033 4.1).
     ///
     /// BINARYMIME needs CHUNKING (RFC 3030 3), so it is not offered without.
-    pub fn of(mut options: PolicyOptions) -> Policy {
+    pub fn from_options(mut options: PolicyOptions) -> Policy {
         if !options.extensions.contains(&Extension::Chunking) {
             options.extensions.retain(|extension| *extension != Extension::BinaryMime);
         }
@@ -350,7 +350,7 @@ mod tests {
     fn ehlo_reply_announces_the_limits() {
         let (messages_max, recipients_max) = (Some(7), 2_000_000);
         let limits = SessionLimits { messages_max, recipients_max, ..SessionLimits::default() };
-        let policy = Policy::of(options(limits));
+        let policy = Policy::from_options(options(limits));
         let reply = text(policy.ehlo_reply(EhloAudience::default()));
         assert!(reply.starts_with("250-sink.example\r\n250-PIPELINING\r\n"));
         assert!(reply.contains("250-SIZE 104857600\r\n"));
@@ -373,7 +373,8 @@ mod tests {
             (TlsUse::Required, true),
             (TlsUse::Implicit, false),
         ] {
-            let policy = Policy::of(PolicyOptions { tls, ..options(SessionLimits::default()) });
+            let policy =
+                Policy::from_options(PolicyOptions { tls, ..options(SessionLimits::default()) });
             for audience in EhloAudience::ALL {
                 let is_announced = text(policy.ehlo_reply(audience)).contains("250 STARTTLS\r\n")
                     || text(policy.ehlo_reply(audience)).contains("250-STARTTLS\r\n");
@@ -391,7 +392,10 @@ mod tests {
         ] {
             let mut options = options(SessionLimits::default());
             (options.hostname, options.extensions) = ("a".into(), extensions);
-            assert_eq!(text(Policy::of(options).ehlo_reply(EhloAudience::default())), expected);
+            assert_eq!(
+                text(Policy::from_options(options).ehlo_reply(EhloAudience::default())),
+                expected
+            );
         }
     }
 
@@ -403,7 +407,7 @@ mod tests {
         ] {
             let mut options = options(SessionLimits::default());
             options.greeting = Some(greeting.into());
-            assert_eq!(text(Policy::of(options).greeting()), expected);
+            assert_eq!(text(Policy::from_options(options).greeting()), expected);
         }
     }
 }

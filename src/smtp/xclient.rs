@@ -37,7 +37,7 @@ pub fn parse(argument: &[u8]) -> Result<ClientClaims, XclientError> {
     let mut seen = [false; Attribute::ALL.len()];
     for word in argument.split(|octet| *octet == b' ') {
         let equals = memchr::memchr(b'=', word).ok_or(XclientError::Form)?;
-        let attribute = Attribute::of(&word[..equals]).ok_or(XclientError::Attribute)?;
+        let attribute = Attribute::from_name(&word[..equals]).ok_or(XclientError::Attribute)?;
         let value = decode(&word[equals + 1..])?;
         if std::mem::replace(&mut seen[attribute as usize], true) {
             return Err(XclientError::Twice);

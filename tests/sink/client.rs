@@ -44,7 +44,9 @@ fn options_of(text: &str) -> Options {
             "tls-required" => options.start_tls = StartTls::Required,
             _ => match word.split_once('=').unwrap() {
                 ("depth", depth) => options.depth = depth.parse().unwrap(),
-                ("auth", name) => options.account = Some(account(Mechanism::of(name.as_bytes()))),
+                ("auth", name) => {
+                    options.account = Some(account(Mechanism::from_name(name.as_bytes())))
+                }
                 _ => panic!("{word}"),
             },
         }

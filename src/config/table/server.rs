@@ -127,7 +127,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "HOW",
         "Treatment of clients that are not served: 'reply' answers 554 in place of the greeting, 'close' sends nothing.",
         client_list::DENIED,
-        |c, v| Denied::of(v).map(|denied| c.denied = denied),
+        |c, v| Denied::from_name(v).map(|denied| c.denied = denied),
         |c| quoted(c.denied.name())
     ),
     Setting {
@@ -168,7 +168,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MODE",
         "Reply to AUTH (PLAIN, LOGIN, CRAM-MD5, XOAUTH2): 'any' accepts every user, 'reject' answers 535, 'defer' answers 454, and 'off' does not offer AUTH.",
         auth::AUTH,
-        |c, v| Auth::of(v).map(|auth| c.auth = auth),
+        |c, v| Auth::from_name(v).map(|auth| c.auth = auth),
         |c| quoted(c.auth.name())
     ),
     key!(

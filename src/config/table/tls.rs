@@ -11,7 +11,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         alone: Some("offered"),
         help: "TLS by STARTTLS on every listener: 'offered', 'required' before mail, or 'off'; --tls alone offers it.",
         expected: tls::TLS,
-        set: Setter::One(|c, v| Tls::of(v).map(|tls| c.tls = tls)),
+        set: Setter::One(|c, v| Tls::from_name(v).map(|tls| c.tls = tls)),
         show: |c| quoted(c.tls.name()),
     },
     key!(
@@ -48,7 +48,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Certificates of clients: 'off' does not ask, 'optional' asks and refuses those of other CAs, 'required' refuses clients without; 'auto' is 'optional' if tls_client_ca is set.",
         "'off', 'optional', 'required' or 'auto'",
         |c, v| {
-            c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::of(v)?) };
+            c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::from_name(v)?) };
             Some(())
         },
         |c| quoted(c.tls_client_certs.map_or("auto", ClientCerts::name))

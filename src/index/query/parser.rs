@@ -54,7 +54,7 @@ impl<'p> QueryParser<'p> {
     fn or(&mut self, depth: usize) -> Result<Node, QueryError> {
         let mut any = vec![self.and(depth)?];
         while let Some(Token::Or) = self.peek() {
-            self.expect_behind("OR")?;
+            self.expect_after("OR")?;
             any.push(self.and(depth)?);
         }
         Ok(Node::any(any))
@@ -65,7 +65,7 @@ impl<'p> QueryParser<'p> {
         loop {
             match self.peek() {
                 None | Some(Token::Or | Token::Close) => return Ok(Node::all(all)),
-                Some(Token::And) => self.expect_behind("AND")?,
+                Some(Token::And) => self.expect_after("AND")?,
                 Some(Token::Not | Token::Minus | Token::Open | Token::Term(_)) => {}
             }
             all.push(self.not(depth)?);
@@ -73,7 +73,7 @@ impl<'p> QueryParser<'p> {
     }
 
     /// Takes a word that joins, behind which something must stand.
-    fn expect_behind(&mut self, word: &'static str) -> Result<(), QueryError> {
+    fn expect_after(&mut self, word: &'static str) -> Result<(), QueryError> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
             Some(Token::Term(_) | Token::Open | Token::Minus | Token::Not) => Ok(()),
@@ -93,7 +93,7 @@ impl<'p> QueryParser<'p> {
             Token::Minus | Token::Not => {
                 let word = if *token == Token::Not { "NOT" } else { "-" };
                 self.at -= 1;
-                self.expect_behind(word)?;
+                self.expect_after(word)?;
                 Ok(Node::Not(Box::new(self.not(depth + 1)?)))
             }
             Token::Open => self.group(at, depth),

@@ -279,12 +279,12 @@ impl OpenSegment {
     /// Releases the region `start..end`, and the slot promised to it.
     pub(crate) fn release(&mut self, start: u64, end: u64) {
         self.give_back(start, end);
-        self.break_promise();
+        self.revoke_promise();
         self.publish_fronts();
     }
 
     /// Moves the promise of a slot from this segment to none.
-    fn break_promise(&mut self) {
+    fn revoke_promise(&mut self) {
         assert!(self.promised > 0, "a reservation is released once");
         self.promised -= 1;
     }
@@ -306,7 +306,7 @@ impl OpenSegment {
     ) -> MessageId {
         assert!(record.end() <= end, "the record lies inside its region");
         self.give_back(record.end(), end);
-        self.break_promise();
+        self.revoke_promise();
         self.commit(record, facts)
     }
 
@@ -423,7 +423,7 @@ impl OpenSegment {
     /// Returns the outcome of a commit that waits. After a final outcome, the caller must not ask
     /// again.
     pub(crate) fn fate(&mut self, slot: u32) -> FlushOutcome {
-        self.hear_flusher();
+        self.poll_flusher();
         let Publishing::Held(held) = &mut self.publishing else {
             return FlushOutcome::Published;
         };
@@ -438,7 +438,7 @@ impl OpenSegment {
 
     /// Takes over what the flusher says: publishes what a flush has covered, or condemns the
     /// segment.
-    pub(crate) fn hear_flusher(&mut self) {
+    pub(crate) fn poll_flusher(&mut self) {
         let (failed, landed) = match &mut self.publishing {
             Publishing::Now => return,
             Publishing::Watched(flushed) => (flushed.failed(), None),
@@ -479,7 +479,7 @@ impl OpenSegment {
 
     /// Flushes here and now what no commit waits for. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
-        self.hear_flusher();
+        self.poll_flusher();
         let written = self.written;
         let Publishing::Held(held) = &mut self.publishing else {
             return;

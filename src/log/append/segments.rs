@@ -122,7 +122,7 @@ impl Segments {
     /// for all of a round.
     pub(super) fn flush_what_waits(&mut self, link: &mut Link) {
         for segment in self.left.iter_mut().chain([&mut self.current]) {
-            segment.hear_flusher();
+            segment.poll_flusher();
             if let Some(flushed) = segment.begin_flush() {
                 link.flush(segment.access.mapping(), flushed);
             }

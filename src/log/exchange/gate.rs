@@ -68,7 +68,7 @@ impl Gate {
 
     /// Whether no further segment can be had from storage.
     pub(crate) fn is_full(&self) -> bool {
-        // Partner: the release store in `say_full`.
+        // Partner: the release store in `signal_full`.
         self.full.load(Acquire)
     }
 
@@ -90,13 +90,13 @@ impl Gate {
     }
 
     /// No further segment can be had from storage.
-    pub(crate) fn say_full(&self) {
+    pub(crate) fn signal_full(&self) {
         // Partner: the acquire load in `is_full`.
         self.full.store(true, Release);
     }
 
     /// A further segment is on its way.
-    pub(crate) fn say_room(&self) {
+    pub(crate) fn signal_room(&self) {
         // Partner: the acquire load in `is_full`.
         self.full.store(false, Release);
     }

@@ -104,7 +104,7 @@ fn by(pid: Option<u32>) -> String {
 
 impl OpenError {
     /// Sorts an error of the system by what the person can do about it.
-    pub(crate) fn of(path: impl Into<PathBuf>, cause: io::Error) -> OpenError {
+    pub(crate) fn new(path: impl Into<PathBuf>, cause: io::Error) -> OpenError {
         let path = path.into();
         match cause.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -134,7 +134,7 @@ mod tests {
 
     #[track_caller]
     fn check(errno: i32, is_it: impl Fn(&OpenError) -> bool, said: &str) {
-        let error = OpenError::of("/data", io::Error::from_raw_os_error(errno));
+        let error = OpenError::new("/data", io::Error::from_raw_os_error(errno));
         assert!(is_it(&error), "{error:?}");
         assert!(error.to_string().contains(said), "{error}");
     }

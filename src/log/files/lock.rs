@@ -55,7 +55,7 @@ impl FolderLock {
         let path = folder.join("lock");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
+        let mut file = options.open(&path).map_err(|e| OpenError::new(&path, e))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -72,7 +72,7 @@ impl FolderLock {
         let pid = format!("{}\n", std::process::id());
         held.set_len(0)
             .and_then(|()| held.write_all_at(pid.as_bytes(), 0))
-            .map_err(|e| OpenError::of(&path, e))?;
+            .map_err(|e| OpenError::new(&path, e))?;
         Ok(FolderLock { _held: held })
     }
 }

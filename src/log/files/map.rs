@@ -268,7 +268,7 @@ impl WriteAccess {
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {
         self.check(start, len);
         #[cfg(test)]
-        crate::log::between_stores::tell();
+        crate::log::between_stores::before_store();
         // SAFETY: `check` found the range usable, so it lies inside map and file, after the header
         // pages, and no other thread touches it. `&mut self` makes this the only slice of the
         // process; other processes only read, and nothing above the published count, so what they

@@ -18,21 +18,21 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
         move |cause| OpenError::Unsupported { path, call, cause }
     };
     match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::of(&path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::new(&path, e)),
         _ => {}
     }
-    let file = disk::create(&path).map_err(|e| OpenError::of(&path, e))?;
+    let file = disk::create(&path).map_err(|e| OpenError::new(&path, e))?;
     // From here on the file must go again, whatever happens.
     let outcome = (|| {
         let bytes = RECORDS_AT + 2 * PAGE_BYTES;
-        disk::allocate(&file, 0, bytes).map_err(|e| OpenError::of(&path, e))?;
-        let handle = file.try_clone().map_err(|e| OpenError::of(&path, e))?;
+        disk::allocate(&file, 0, bytes).map_err(|e| OpenError::new(&path, e))?;
+        let handle = file.try_clone().map_err(|e| OpenError::new(&path, e))?;
         let (mapping, mut access) =
             Mapping::new(handle, bytes, bytes).map_err(unsupported("map a file for writing"))?;
         mapping.populate_front(bytes).map_err(unsupported("populate a mapped file"))?;
         access.write(RECORDS_AT, 1)[0] = 1;
         let mut seen = [0];
-        file.read_exact_at(&mut seen, RECORDS_AT).map_err(|e| OpenError::of(&path, e))?;
+        file.read_exact_at(&mut seen, RECORDS_AT).map_err(|e| OpenError::new(&path, e))?;
         if seen != [1] {
             let cause = io::Error::other("a store to the map was not seen by a read");
             return Err(unsupported("keep maps and reads coherent")(cause));
@@ -40,14 +40,14 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
         disk::punch(&file, Hole { start: RECORDS_AT, end: bytes });
         Ok(())
     })();
-    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
+    std::fs::remove_file(&path).map_err(|e| OpenError::new(&path, e))?;
     outcome
 }
 
 /// Maps and locks of network file systems are not what the log builds on.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn refuse_network(folder: &Path) -> Result<(), OpenError> {
-    let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::of(folder, e.into()))?;
+    let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::new(folder, e.into()))?;
     // linux/magic.h, and cifs and smb2 in their sources.
     let kind = match stat.f_type as u64 & 0xffff_ffff {
         0x6969 => "NFS",

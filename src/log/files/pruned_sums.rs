@@ -12,7 +12,7 @@ use super::dropped::Dropped;
 pub(crate) struct PrunedSums {
     total: Dropped,
     /// Ranges of numbers that lines without gaps have told of, first to last; none touch.
-    told: BTreeMap<u32, u32>,
+    covered: BTreeMap<u32, u32>,
 }
 
 impl PrunedSums {
@@ -21,17 +21,17 @@ impl PrunedSums {
         let (first, last) = (dropped.first, dropped.last);
         let is_dense = dropped.segments == u64::from(last.saturating_sub(first)) + 1;
         if is_dense {
-            if self.has_told(first, last) {
+            if self.covers(first, last) {
                 return;
             }
-            self.tell(first, last);
+            self.cover(first, last);
         }
         self.total.add(dropped);
     }
 
     /// Subtracts a segment that is still there, if a line covers it.
     pub(crate) fn take_back(&mut self, there: &Dropped) {
-        if !self.has_told(there.first, there.first) {
+        if !self.covers(there.first, there.first) {
             return;
         }
         let total = &mut self.total;
@@ -49,21 +49,21 @@ impl PrunedSums {
         self.total
     }
 
-    fn has_told(&self, first: u32, last: u32) -> bool {
-        let around = self.told.range(..=first).next_back();
+    fn covers(&self, first: u32, last: u32) -> bool {
+        let around = self.covered.range(..=first).next_back();
         around.is_some_and(|(_, end)| *end >= last)
     }
 
-    fn tell(&mut self, mut first: u32, mut last: u32) {
-        while let Some((from, to)) = self.told.range(..=last.saturating_add(1)).next_back() {
+    fn cover(&mut self, mut first: u32, mut last: u32) {
+        while let Some((from, to)) = self.covered.range(..=last.saturating_add(1)).next_back() {
             if to.saturating_add(1) < first {
                 break;
             }
             let from = *from;
             (first, last) = (first.min(from), last.max(*to));
-            self.told.remove(&from);
+            self.covered.remove(&from);
         }
-        self.told.insert(first, last);
+        self.covered.insert(first, last);
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
             sums.add(&dropped(first, last));
         }
         assert_eq!((sums.total().segments, sums.total().messages), (8, 80));
-        assert_eq!(sums.told, BTreeMap::from([(1, 8)]));
+        assert_eq!(sums.covered, BTreeMap::from([(1, 8)]));
         sums.take_back(&dropped(6, 6));
         sums.take_back(&dropped(9, 9));
         assert_eq!((sums.total().segments, sums.total().messages), (7, 70));

@@ -88,9 +88,9 @@ impl EventsStore {
         let path = folder.join("store");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
+        let mut file = options.open(&path).map_err(|e| OpenError::new(&path, e))?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|e| OpenError::of(&path, e))?;
+        file.read_to_end(&mut bytes).map_err(|e| OpenError::new(&path, e))?;
         let (state, line) = match StoreState::newest(&bytes) {
             Some((state, line)) => (state, 1 - line),
             None if bytes.is_empty() || (highest == 0 && bytes.iter().all(|b| *b == 0)) => {
@@ -107,7 +107,7 @@ impl EventsStore {
         store
             .write()
             .and_then(|()| store.file.sync_all())
-            .map_err(|e| OpenError::of(&store.path, e))?;
+            .map_err(|e| OpenError::new(&store.path, e))?;
         Ok(store)
     }
 

@@ -16,7 +16,7 @@ impl Published {
         u64::from(self.slots) | u64::from(self.messages) << 32
     }
 
-    pub(crate) fn of(word: u64) -> Published {
+    pub(crate) fn from_word(word: u64) -> Published {
         Published { slots: word as u32, messages: (word >> 32) as u32 }
     }
 }
@@ -46,7 +46,7 @@ impl State {
         }
     }
 
-    pub(crate) fn of(word: u64) -> Option<State> {
+    pub(crate) fn from_word(word: u64) -> Option<State> {
         match word as u32 {
             0 if word == 0 => Some(State::Open),
             1 if word == 1 => Some(State::Sealed),
@@ -123,12 +123,12 @@ impl LiveWords {
     }
 
     pub(crate) fn published(&self) -> Published {
-        Published::of(self.0[PUBLISHED_WORD])
+        Published::from_word(self.0[PUBLISHED_WORD])
     }
 
     /// `None`: damaged.
     pub(crate) fn state(&self) -> Option<State> {
-        State::of(self.0[STATE_WORD])
+        State::from_word(self.0[STATE_WORD])
     }
 
     pub(crate) fn totals(&self) -> SealedTotals {
@@ -211,8 +211,8 @@ mod tests {
             assert!(!changed.is_sealed(&seed()), "word {i}");
         }
         for state in [State::Open, State::Sealed, State::Suspect { from: 17 }] {
-            assert_eq!(State::of(state.word()), Some(state));
+            assert_eq!(State::from_word(state.word()), Some(state));
         }
-        assert_eq!(State::of(3), None);
+        assert_eq!(State::from_word(3), None);
     }
 }

@@ -14,7 +14,7 @@ pub fn check_segment(bytes: &[u8]) {
     for boot in [BootId(boot), BootId([0xee; 16])] {
         let mut file = scratch_file();
         file.write_all(bytes).expect("scratch space is writable");
-        let Ok(segment) = Segment::of(file, Path::new("fuzz"), boot) else {
+        let Ok(segment) = Segment::from_file(file, Path::new("fuzz"), boot) else {
             continue;
         };
         check_content(&segment);

@@ -32,11 +32,14 @@ impl SegmentFile {
         let io = |cause| SegmentError::Io { file: path.to_owned(), cause };
         let file = File::open(path).map_err(io)?;
         disk::share(&file);
-        SegmentFile::of(file, path)
+        SegmentFile::from_file(file, path)
     }
 
     /// Checks the header of `file`, which has any name; returns also the live page as it is.
-    pub(crate) fn of(file: File, path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
+    pub(crate) fn from_file(
+        file: File,
+        path: &Path,
+    ) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
         let found = file.metadata();
         let found = found.map_err(|cause| SegmentError::Io { file: path.to_owned(), cause })?;

@@ -82,8 +82,12 @@ impl Segment {
     }
 
     /// `file` under any name.
-    pub(crate) fn of(file: File, path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::of(file, path)?, boot)
+    pub(crate) fn from_file(
+        file: File,
+        path: &Path,
+        boot: BootId,
+    ) -> Result<Segment, SegmentError> {
+        Segment::judged(SegmentFile::from_file(file, path)?, boot)
     }
 
     /// Opens it once more, with what was [`Segment::known`] of it. Costs one read of 8 KiB.
@@ -166,7 +170,7 @@ impl Segment {
                 let word = view.load(PUBLISHED_WORD);
                 // Partner: the release store in `OpenSegment::publish`, which slots precede.
                 fence(Acquire);
-                Published::of(word)
+                Published::from_word(word)
             }
             CountsFrom::Sealed(words) => words.published(),
             CountsFrom::Found(found) => found.words.published(),
@@ -379,7 +383,7 @@ fn judge(
 /// but each slot holds a message, a rejection or a note.
 fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
     let word = |at: usize| view.load(at);
-    let Published { slots, messages } = Published::of(word(PUBLISHED_WORD));
+    let Published { slots, messages } = Published::from_word(word(PUBLISHED_WORD));
     // Partner: the release store in `OpenSegment::publish`; before it, the other counts.
     fence(Acquire);
     let (rejections, notes) = (word(REJECTIONS_WORD), word(NOTES_WORD));

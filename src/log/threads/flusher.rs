@@ -148,7 +148,7 @@ fn flush_watched(call: &FlushCall, watched: &mut WatchedSegment) -> bool {
     }
     if let Err(e) = call.flush(watched.mapping.file()) {
         tracing::error!(segment = watched.number, error = %e, "a flush failed: it is suspect");
-        watched.flushed.fail(Published::of(watched.safe[0]).slots);
+        watched.flushed.fail(Published::from_word(watched.safe[0]).slots);
         return false;
     }
     watched.safe = now;

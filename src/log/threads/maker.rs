@@ -212,7 +212,7 @@ impl Maker {
     /// The file of a dropped segment, or a new one.
     fn segment_file(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
         let again = self.retainer.room_for(bytes);
-        let again = again.and_then(|old| self.use_again(worker, bytes, old).ok());
+        let again = again.and_then(|old| self.recycle_file(worker, bytes, old).ok());
         let made = match again {
             Some(made) => made,
             None => {
@@ -225,14 +225,14 @@ impl Maker {
     }
 
     /// Turns the file of segment `old` into a new segment. After an error the file is gone.
-    fn use_again(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
+    fn recycle_file(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
         let number = self.store.take_number()?;
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
         let from = layout::segment_path(&self.folder, old);
         let path = layout::segment_path(&self.folder, number);
         let kept = self.retainer.take_map(old);
-        let kept = kept.map_or_else(|| recycle::map_again(&self.folder, old), Ok);
+        let kept = kept.map_or_else(|| recycle::remap(&self.folder, old), Ok);
         let made = kept.and_then(|mut access| {
             access.renew();
             recycle::renew(access.file(), &identity)?;

@@ -66,7 +66,7 @@ impl OwnFile {
 
     /// Reports that the file could not be created.
     pub(super) fn fail(self, maker: &mut Maker, e: &io::Error) {
-        tell_failed(&self.events, e);
+        report_failure(&self.events, e);
         self.abandon(maker);
     }
 
@@ -128,13 +128,13 @@ impl OwnFile {
             .write_out(maker, self.worker, commit)
             .and_then(|sealed| growing.name(maker, &self.events, gate, sealed));
         if let Err(e) = outcome {
-            tell_failed(&self.events, &e);
+            report_failure(&self.events, &e);
             growing.abandon(maker);
         }
     }
 }
 
-fn tell_failed(events: &Sender<OwnEvent>, e: &io::Error) {
+fn report_failure(events: &Sender<OwnEvent>, e: &io::Error) {
     tracing::warn!(error = %e, "no room for a large message");
     // The worker may have released it already.
     drop(events.send(OwnEvent::Failed));

@@ -61,7 +61,7 @@ impl KeptMaps {
     }
 
     /// Keeps the map of a segment of `bytes` octets, if there is room.
-    pub(crate) fn put(&mut self, number: u32, access: WriteAccess, bytes: u64) {
+    pub(crate) fn insert(&mut self, number: u32, access: WriteAccess, bytes: u64) {
         let sum = self.bytes.saturating_add(bytes);
         if sum <= KEPT_BYTES_MAX && self.maps.len() < self.count_max {
             self.bytes = sum;
@@ -78,7 +78,7 @@ impl KeptMaps {
 }
 
 /// The file of a sealed segment, mapped.
-pub(crate) fn map_again(folder: &Path, number: u32) -> io::Result<WriteAccess> {
+pub(crate) fn remap(folder: &Path, number: u32) -> io::Result<WriteAccess> {
     let path = layout::segment_path(folder, number);
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let bytes = file.metadata()?.len();

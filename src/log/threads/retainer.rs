@@ -74,7 +74,7 @@ impl Retainer {
     pub(crate) fn begin(&mut self) {
         self.owed.note_rest(self.now);
         self.age_at = self.enforce_age();
-        self.look_at = self.look_if_changed();
+        self.look_at = self.check_if_changed();
     }
 
     /// The thread ends.
@@ -93,7 +93,7 @@ impl Retainer {
             self.age_at = self.enforce_age();
         }
         if self.look_at.is_some_and(|at| at <= self.now) {
-            self.look_at = self.look_if_changed();
+            self.look_at = self.check_if_changed();
         }
         self.owed.note_if_due(self.now);
     }
@@ -126,10 +126,10 @@ impl Retainer {
         let (open, open_bytes) = self.open_segments();
         let (open, open_bytes) = (open + 1, open_bytes.saturating_add(bytes));
         if self.is_over(open, open_bytes) {
-            self.look_at_folder();
+            self.check_folder();
         }
         while self.is_over(open, open_bytes) {
-            let number = self.sealed_segments.first_to_go()?;
+            let number = self.sealed_segments.next_to_drop()?;
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
@@ -153,7 +153,7 @@ impl Retainer {
     pub(crate) fn enforce(&mut self) {
         let (open, open_bytes) = self.open_segments();
         while self.is_over(open, open_bytes) {
-            let Some(number) = self.sealed_segments.first_to_go() else {
+            let Some(number) = self.sealed_segments.next_to_drop() else {
                 return;
             };
             self.drop_segment(number);
@@ -162,7 +162,7 @@ impl Retainer {
 
     /// The disk is full: drops the segment that goes first, where anything may be dropped at all.
     pub(crate) fn drop_one(&mut self) -> bool {
-        let first = self.sealed_segments.first_to_go().filter(|_| self.retention.is_on());
+        let first = self.sealed_segments.next_to_drop().filter(|_| self.retention.is_on());
         first.inspect(|number| self.drop_segment(*number)).is_some()
     }
 
@@ -188,7 +188,7 @@ impl Retainer {
     }
 
     /// Looks at the folder if it has changed; returns the time of the next look.
-    fn look_if_changed(&mut self) -> Option<Instant> {
+    fn check_if_changed(&mut self) -> Option<Instant> {
         if !self.retention.is_on() {
             return None;
         }
@@ -196,20 +196,20 @@ impl Retainer {
         let changed = std::fs::metadata(folder).and_then(|m| m.modified()).ok();
         if changed != self.folder_changed {
             self.folder_changed = changed;
-            self.look_at_folder();
+            self.check_folder();
         }
         Some(self.now + FOLDER_CHECK)
     }
 
     /// What others dropped weighs nothing now, and we map it no longer: only then the disk
     /// has its space again. What was removed beside us goes first.
-    fn look_at_folder(&mut self) {
+    fn check_folder(&mut self) {
         let Ok(Present { segments, flagged }) = layout::present(&self.folder) else {
             return;
         };
         for number in self.sealed_segments.numbers() {
             if !segments.contains(&number) {
-                self.sealed_segments.take_out(number);
+                self.sealed_segments.remove(number);
                 drop(self.kept.take(number));
             }
         }
@@ -217,7 +217,7 @@ impl Retainer {
         for number in kept.filter(|number| flagged.contains(number)) {
             let of = FlagsOf { store: self.store, number };
             let flags = flags::load(&self.folder, of);
-            self.sealed_segments.see_removed(number, flags.messages(), flags.only_counted);
+            self.sealed_segments.count_removed(number, flags.messages(), flags.only_counted);
         }
     }
 
@@ -235,7 +235,7 @@ impl Retainer {
     /// is ever missing unaccounted for. Where that cannot be done at once it goes all the same,
     /// and is written down later.
     fn note_dropped(&mut self, number: u32) {
-        let Some(sealed) = self.sealed_segments.take_out(number) else {
+        let Some(sealed) = self.sealed_segments.remove(number) else {
             return;
         };
         let path = layout::segment_path(&self.folder, number);
@@ -247,7 +247,7 @@ impl Retainer {
     pub(crate) fn keep_map(&mut self, number: u32, access: WriteAccess) {
         let bytes = self.open.remove(&number).unwrap_or(0);
         if self.retention.is_ring() {
-            self.kept.put(number, access, bytes);
+            self.kept.insert(number, access, bytes);
         }
     }
 
@@ -273,7 +273,7 @@ impl Retainer {
     /// A segment is sealed: from now on it may be dropped.
     pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
         self.open.remove(&number);
-        self.sealed_segments.put(number, sealed);
+        self.sealed_segments.insert(number, sealed);
         self.enforce();
     }
 }

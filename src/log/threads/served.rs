@@ -151,13 +151,13 @@ impl Served {
                 self.prepared = Some(prepared);
                 // Room for one is there: the last one was taken. An error: the worker is gone.
                 drop(self.next.try_send(parts));
-                self.gate.say_room();
+                self.gate.signal_room();
                 if was_full {
                     tracing::info!(worker = id, "the disk has room again");
                 }
             }
             Err(e) => {
-                self.gate.say_full();
+                self.gate.signal_full();
                 self.refused_until = Some(now + RETRY);
                 rest.refused(now + RETRY);
                 if !was_full {

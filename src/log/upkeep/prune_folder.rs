@@ -60,7 +60,7 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
             let (published, totals) = (summary.published, &summary.totals);
             let sealed =
                 Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
-            sealed_segments.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
+            sealed_segments.insert(number, Sealed { is_removed: summary.is_removed(), ..sealed });
             if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
                 sealed_segments.correct_clock(number, *ahead_ns);
             }
@@ -77,11 +77,11 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
         let old = || retention.age.and_then(|age| sealed_segments.expired(age, now_ns));
         let over = || {
             sealed_segments
-                .first_to_go()
+                .next_to_drop()
                 .filter(|_| sealed_segments.is_over(retention, open, open_bytes))
         };
         let Some(number) = removed.or_else(old).or_else(over) else { break };
-        going.extend(sealed_segments.take_out(number).map(|sealed| sealed.as_dropped(number)));
+        going.extend(sealed_segments.remove(number).map(|sealed| sealed.as_dropped(number)));
     }
     going.sort_by_key(|dropped| dropped.first);
     Ok(going)

@@ -75,7 +75,7 @@ fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
 /// the whole file.
 fn holds_mail(file: File, name: &Path) -> bool {
     // In no boot of this machine: nothing but checksums is believed.
-    SegmentFile::of(file, name).is_ok_and(|(file, words)| {
+    SegmentFile::from_file(file, name).is_ok_and(|(file, words)| {
         let found = scan(&file, Extent::Everything, &words);
         found.words.published().slots > 0 || words.is_sealed(file.seed())
     })

@@ -38,7 +38,7 @@ pub struct Recovery {
 /// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = layout::segments_folder(folder);
-    let failed = |e| OpenError::of(&segments, e);
+    let failed = |e| OpenError::new(&segments, e);
     let mut highest = 0;
     for entry in std::fs::read_dir(&segments).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -54,7 +54,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
         });
         if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
-            std::fs::remove_file(&path).map_err(|e| OpenError::of(path, e))?;
+            std::fs::remove_file(&path).map_err(|e| OpenError::new(path, e))?;
         }
     }
     Ok(highest)
@@ -62,20 +62,20 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
 
 /// Looks at every segment, seals what is open, and returns what still has to be flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
-    let failed = |e| OpenError::of(layout::segments_folder(folder), e);
+    let failed = |e| OpenError::new(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();
     let mut jobs = Vec::new();
     for (number, path) in layout::segment_files(folder).map_err(failed)? {
         match Segment::open_in(&path, boot) {
             Ok(segment) => {
                 let job = recover_segment(&segment, boot, &mut recovery)
-                    .map_err(|e| OpenError::of(&path, e))?;
+                    .map_err(|e| OpenError::new(&path, e))?;
                 jobs.extend(job);
             }
             // A copy of a segment file: `reclaim` has left it alone.
             Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
-                return Err(OpenError::of(path, cause));
+                return Err(OpenError::new(path, cause));
             }
             Err(e) => {
                 tracing::warn!(segment = number, error = %e, "a segment cannot be read");
@@ -122,7 +122,7 @@ fn recover_segment(
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
     let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
     let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
-    recovery.sealed_segments.put(segment.number(), sealed);
+    recovery.sealed_segments.insert(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {
@@ -207,7 +207,7 @@ mod tests {
         counted(dir.path());
         let (mut recovery, _) =
             recover(dir.path(), crate::log::files::boot::current_boot()).unwrap();
-        let recovered = recovery.sealed_segments.take_out(1).unwrap();
+        let recovered = recovery.sealed_segments.remove(1).unwrap();
         let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
         let (words, identity) =
             (disk::read_live(&file).unwrap(), disk::identity_of(&file).unwrap());

@@ -41,15 +41,15 @@ pub(crate) struct SealedSegments {
 }
 
 impl SealedSegments {
-    pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
-        self.take_out(number);
+    pub(crate) fn insert(&mut self, number: u32, sealed: Sealed) {
+        self.remove(number);
         self.disk_bytes += sealed.disk_bytes;
         self.by_age.insert((sealed.last_received_at_ns, number));
         self.sealed.insert(number, sealed);
     }
 
     /// Takes out a segment that is gone, or will be at once.
-    pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Sealed> {
         let sealed = self.sealed.remove(&number)?;
         self.disk_bytes -= sealed.disk_bytes;
         self.by_age.remove(&(sealed.last_received_at_ns, number));
@@ -76,9 +76,9 @@ impl SealedSegments {
     }
 
     fn redate(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
-        if let Some(sealed) = self.take_out(number) {
+        if let Some(sealed) = self.remove(number) {
             let last_received_at_ns = date(sealed.last_received_at_ns);
-            self.put(number, Sealed { last_received_at_ns, ..sealed });
+            self.insert(number, Sealed { last_received_at_ns, ..sealed });
         }
     }
 
@@ -95,7 +95,7 @@ impl SealedSegments {
     /// The segment that goes first: one whose messages were all removed, else the one whose last
     /// message is the oldest. That need not be the lowest number, which a large message gets when
     /// it begins to arrive.
-    pub(crate) fn first_to_go(&self) -> Option<u32> {
+    pub(crate) fn next_to_drop(&self) -> Option<u32> {
         self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
@@ -125,7 +125,7 @@ impl SealedSegments {
 
     /// Notes how many messages of a segment were removed, and how many without a slot
     /// (`only_counted`).
-    pub(crate) fn see_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
+    pub(crate) fn count_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;
         }
@@ -156,16 +156,16 @@ mod tests {
     #[test]
     fn the_oldest_goes_first_unless_one_is_empty() {
         let mut sealed_segments = SealedSegments::default();
-        (1..5).for_each(|n| sealed_segments.put(n, sealed(100, u64::from(n))));
-        assert_eq!(sealed_segments.first_to_go(), Some(1));
-        sealed_segments.see_removed(2, 0, 0);
-        sealed_segments.see_removed(3, 1, 0);
-        assert_eq!(sealed_segments.first_to_go(), Some(3));
-        sealed_segments.take_out(3);
+        (1..5).for_each(|n| sealed_segments.insert(n, sealed(100, u64::from(n))));
+        assert_eq!(sealed_segments.next_to_drop(), Some(1));
+        sealed_segments.count_removed(2, 0, 0);
+        sealed_segments.count_removed(3, 1, 0);
+        assert_eq!(sealed_segments.next_to_drop(), Some(3));
+        sealed_segments.remove(3);
         // The number of this segment is old, but its mail is not.
-        sealed_segments.put(0, sealed(0, 9));
-        assert_eq!(sealed_segments.first_to_go(), Some(1));
-        sealed_segments.take_out(0);
+        sealed_segments.insert(0, sealed(0, 9));
+        assert_eq!(sealed_segments.next_to_drop(), Some(1));
+        sealed_segments.remove(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
         assert!(!sealed_segments.is_over(&bytes, 1, 50) && sealed_segments.is_over(&bytes, 1, 51));
         let count = Retention { segments: Some(4), ..Retention::default() };
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn age_is_that_of_the_last_message_and_clocks_may_be_set_back() {
         let mut sealed_segments = SealedSegments::default();
-        sealed_segments.put(1, sealed(1, 100));
+        sealed_segments.insert(1, sealed(1, 100));
         let (age, s) = (Duration::from_secs(10), 1_000_000_000);
         assert_eq!(sealed_segments.expired(age, 110 * s), None);
         assert_eq!(sealed_segments.expired(age, 110 * s + 1), Some(1));

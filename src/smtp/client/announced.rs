@@ -52,7 +52,7 @@ impl Announced {
     }
 
     fn take_mechanism(&mut self, name: &[u8]) {
-        if let Some(mechanism) = Mechanism::of(name) {
+        if let Some(mechanism) = Mechanism::from_name(name) {
             self.mechanisms[mechanism as usize] = true;
         }
     }

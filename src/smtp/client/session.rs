@@ -176,7 +176,7 @@ impl<T: Copy> ClientSession<T> {
         };
         match withheld {
             Some(why) if !(is_ambiguous && self.options.sends_ambiguous) => {
-                self.give(transaction, SessionEnd::Withheld(why), watch);
+                self.report_done(transaction, SessionEnd::Withheld(why), watch);
             }
             _ => {
                 self.started += 1;
@@ -224,7 +224,7 @@ impl<T: Copy> ClientSession<T> {
     pub fn quit(&mut self) {
         if self.stage == SessionStage::Ready {
             self.stage = SessionStage::Quitting;
-            self.say_quit();
+            self.send_quit();
         }
     }
 
@@ -345,11 +345,11 @@ impl<T: Copy> ClientSession<T> {
                 Some(end) if is_out(end) => SessionEnd::Unknown,
                 _ => SessionEnd::NotSent,
             };
-            self.give(transaction, end, watch);
+            self.report_done(transaction, end, watch);
         }
     }
 
-    fn give(
+    fn report_done(
         &mut self,
         transaction: ClientTransaction<T>,
         end: SessionEnd,
@@ -496,7 +496,7 @@ impl<T: Copy> ClientSession<T> {
         if transaction.pending == 0 && transaction.next_command == NextCommand::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
             let end = transaction.end();
-            self.give(transaction, end, watch);
+            self.report_done(transaction, end, watch);
         }
     }
 
@@ -597,11 +597,11 @@ impl<T: Copy> ClientSession<T> {
             let Some(phase) = phase else { return };
             self.expect(phase);
         }
-        self.say_quit();
+        self.send_quit();
     }
 
     /// Queues QUIT when every transaction is done.
-    fn say_quit(&mut self) {
+    fn send_quit(&mut self) {
         let is_done = self.transactions.is_empty() && self.expected.is_empty();
         if self.stage == SessionStage::Quitting && is_done && !self.is_closed() {
             self.outbox.text(b"QUIT\r\n");

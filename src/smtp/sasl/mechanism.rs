@@ -29,7 +29,7 @@ impl Mechanism {
     }
 
     /// The mechanism of this name, in any case.
-    pub fn of(name: &[u8]) -> Option<Mechanism> {
+    pub fn from_name(name: &[u8]) -> Option<Mechanism> {
         Mechanism::ALL.into_iter().find(|it| name.eq_ignore_ascii_case(it.name().as_bytes()))
     }
 }

@@ -68,12 +68,12 @@ impl Session {
         if name.is_empty() || initial.is_some_and(<[u8]>::is_empty) || words.next().is_some() {
             return Err(NotAccepted::With(&reply::AUTH_FORM));
         }
-        let Some(mechanism) = Mechanism::of(name) else {
+        let Some(mechanism) = Mechanism::from_name(name) else {
             return Err(NotAccepted::With(&reply::AUTH_MECHANISM));
         };
         let challenge = workspace.challenges.next(&self.policy.hostname);
         let progress = Exchange::begin(mechanism, initial, challenge);
-        self.auth_goes_on(mechanism, progress, workspace);
+        self.auth_continues(mechanism, progress, workspace);
         Ok(Some(Step::Heard))
     }
 
@@ -89,7 +89,7 @@ impl Session {
         }
         let mechanism = exchange.mechanism();
         let progress = exchange.respond(line);
-        self.auth_goes_on(mechanism, progress, workspace);
+        self.auth_continues(mechanism, progress, workspace);
     }
 
     /// A response grew longer than any may be.
@@ -99,7 +99,7 @@ impl Session {
         self.reply(&reply::AUTH_TOO_LONG, workspace);
     }
 
-    fn auth_goes_on(
+    fn auth_continues(
         &mut self,
         mechanism: Mechanism,
         progress: Result<Progress, Malformed>,

@@ -212,7 +212,7 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
     const RECIPIENTS: usize = 5000;
     let limits = SessionLimits::default();
     let options = PolicyOptions::new("sink.example", "127.0.0.1:24", limits);
-    let policy = Policy::of(PolicyOptions { protocol: Protocol::Lmtp, ..options });
+    let policy = Policy::from_options(PolicyOptions { protocol: Protocol::Lmtp, ..options });
     let client = Client::Unix;
     let (mut session, mut workspace) =
         (Session::new(client, Arc::new(policy)), Workspace::new(1 << 20));

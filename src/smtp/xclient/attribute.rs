@@ -40,7 +40,7 @@ attributes! {
 
 impl Attribute {
     /// The attribute of this name, in any case.
-    pub fn of(name: &[u8]) -> Option<Attribute> {
+    pub fn from_name(name: &[u8]) -> Option<Attribute> {
         let is_meant = |it: &&Attribute| name.eq_ignore_ascii_case(it.name().as_bytes());
         Attribute::ALL.iter().find(is_meant).copied()
     }
