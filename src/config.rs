@@ -1,5 +1,5 @@
-//! Settings: one table defines each (name, value, default, text); the flags of `sinkd`, the keys of
-//! its TOML file and `--print-config` come from it.
+//! Settings. One table defines each setting (name, value, default, text); the flags of `sinkd`, the
+//! keys of its TOML file and `--print-config` are derived from it.
 #![forbid(unsafe_code)]
 
 mod auth;

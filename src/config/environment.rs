@@ -1,7 +1,7 @@
-//! Settings from the environment: `SINKD_` and the name of the setting in upper case.
+//! Settings from environment variables: `SINKD_` followed by the setting's name in upper case.
 //!
-//! A setting that can be given more than once takes a list with commas between its values. An empty
-//! variable is one that is not set, since scripts and container files pass such variables on.
+//! A setting that can be repeated takes a comma-separated list. An empty variable counts as unset,
+//! because scripts and container files pass on variables that they don't set.
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::{Config, guess};
 /// A variable that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Its setting refuses the value.
+    /// The setting refuses the value.
     #[error("environment variable {name}: {bad}")]
     Value {
         /// The variable.
@@ -20,12 +20,12 @@ pub enum EnvironmentError {
         /// What was expected, and what was found.
         bad: ValueError,
     },
-    /// The value is not UTF-8.
+    /// The value is not valid UTF-8.
     #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
     NotText {
         /// The variable.
         name: String,
-        /// The value as it is.
+        /// The value, unconverted.
         value: OsString,
     },
 }
@@ -33,11 +33,11 @@ pub enum EnvironmentError {
 /// The variables that begin with `SINKD_` and are not empty.
 #[derive(Debug)]
 pub struct Environment {
-    /// Name without `SINKD_`, and value; in the order of their names.
+    /// Name without `SINKD_`, and value; sorted by name.
     variables: Vec<(String, OsString)>,
 }
 
-/// Not settings, and yet ours: the file of settings.
+/// `SINKD_CONFIG` names the settings file. It is not a setting itself.
 const CONFIG: &str = "CONFIG";
 const DATA: &str = "DATA";
 
@@ -47,7 +47,7 @@ impl Environment {
         Environment::new(std::env::vars_os())
     }
 
-    /// Returns the environment with these variables; variables of other programs are left out.
+    /// Keeps those of `variables` that begin with `SINKD_` and are not empty.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let ours = |(name, value): (OsString, OsString)| {
             let name = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?.to_owned();
@@ -58,17 +58,17 @@ impl Environment {
         Environment { variables }
     }
 
-    /// `SINKD_CONFIG`: the file of settings.
+    /// Returns `SINKD_CONFIG`, the path of the settings file.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.value(CONFIG).map(PathBuf::from)
     }
 
-    /// `SINKD_DATA`, for programs that need no other setting.
+    /// Returns `SINKD_DATA`, for programs that need no other setting.
     pub fn data_folder(&self) -> Option<PathBuf> {
         self.value(DATA).map(PathBuf::from)
     }
 
-    /// Sets what the variables say, over what `config` holds.
+    /// Overrides the settings in `config` with those of the environment.
     pub fn apply(&self, config: &mut Config) -> Result<(), EnvironmentError> {
         for key in all_settings() {
             let name = key.variable();
@@ -82,7 +82,7 @@ impl Environment {
         Ok(())
     }
 
-    /// A sentence for each variable that sets nothing: no setting has its name.
+    /// Returns one sentence for each variable that matches no setting.
     pub fn warnings(&self) -> Vec<String> {
         let is_known =
             |name: &str| name == CONFIG || all_settings().any(|key| is_variable(key, name));
@@ -110,8 +110,8 @@ fn set(key: &Setting, text: &str, config: &mut Config) -> Result<(), ValueError>
     text.split(',').try_for_each(|value| key.apply(config, value.trim()))
 }
 
-/// Kubernetes and Docker's links tell a container of each service by such variables. They name a
-/// service `sinkd`, and no user set them.
+/// Returns whether Kubernetes or Docker set the variable to describe a service named `sinkd`. No
+/// user set it, so it causes no warning.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_address = value.starts_with("tcp://") || value.starts_with("udp://");
     name.ends_with("SERVICE_HOST")
@@ -144,7 +144,7 @@ pub(super) mod tests {
         Ok(config)
     }
 
-    /// A value that is not the default, for each setting. A new setting needs one.
+    /// Returns a value other than the default for each setting. A new setting needs a row.
     pub(in crate::config) fn another(key: &Setting) -> &'static str {
         match key.name {
             "listen" => "127.0.0.1:7,lmtp:unix:/run/s",
@@ -186,7 +186,7 @@ pub(super) mod tests {
             let set = applied(&[(&key.variable(), value)]).unwrap();
             let shown = (key.show)(&set);
             assert_ne!(shown, (key.show)(&Config::default()), "{}", key.variable());
-            // And nothing else.
+            // The variable changes no other setting.
             let differing =
                 all_settings().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
             assert_eq!(differing.map(|k| k.name).collect::<Vec<_>>(), [key.name]);

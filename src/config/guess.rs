@@ -1,19 +1,18 @@
-//! Which setting is meant by a name that no setting has: names that other programs use, and typing
-//! mistakes.
+//! Suggests a setting for an unknown name: one that other programs use, or one that is misspelled.
 use super::setting::Setting;
 use super::table::all_settings;
 
-/// A name from elsewhere (underscores between words), its short flag, and our name for it.
+/// A name that other programs use, and the setting that corresponds to it.
 pub struct Guess {
-    /// In small letters.
+    /// Lower case, with underscores between words.
     pub name: &'static str,
     /// Its short flag, without the dash.
     pub short: Option<char>,
-    /// Name of a setting, or `config`.
+    /// The name of a setting, or `config`.
     pub meant: &'static str,
 }
 
-/// Every guess; none is the name of a setting.
+/// Every guess. None of their names is a setting.
 pub const GUESSES: &[Guess] = &[
     guess("port", Some('p'), "listen"),
     guess("bind", Some('b'), "listen"),
@@ -54,14 +53,15 @@ pub const GUESSES: &[Guess] = &[
     guess("quiet", Some('q'), "log_level"),
 ];
 
-/// Names that are less alike than this are different names; 1 is the same name.
+/// Minimum similarity for a suggestion; 1 means equal.
 const ALIKE: f64 = 0.85;
 
 const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> Guess {
     Guess { name, short, meant }
 }
 
-/// The setting (or `config`) that `name` probably means; `None` if no name is near.
+/// Returns the setting (or `config`) that `name` probably means, or `None` if no name is similar
+/// enough.
 pub fn closest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
@@ -73,7 +73,7 @@ pub fn closest_name(name: &str) -> Option<&'static str> {
     (likeness >= ALIKE).then_some(nearest)
 }
 
-/// The setting of this name.
+/// Returns the setting of this name.
 pub fn key(name: &str) -> Option<&'static Setting> {
     all_settings().find(|key| key.name == name)
 }

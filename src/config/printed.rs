@@ -1,10 +1,11 @@
-//! Settings as a file that reads back as the same.
+//! Prints the effective settings as a TOML file that reads back unchanged.
 use super::listener_keys::show_tables;
 use super::settings::Config;
 use super::table::all_settings;
 
 impl Config {
-    /// The effective settings as a TOML file with comments, which reads back as the same.
+    /// Returns the effective settings as a TOML file with comments. It reads back as the same
+    /// settings.
     pub fn to_toml(&self) -> String {
         let mut text = String::from(
             "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\

@@ -6,8 +6,8 @@
 
 use super::setting::Setting;
 
-/// A row for a setting with one value: table, name, placeholder of the value, help, what is
-/// expected, how to set it from text, how to show it as TOML.
+/// A row for a setting with one value. The arguments are its table, name, value placeholder, help,
+/// what it expects, how to set it from text, and how to show it as TOML.
 macro_rules! key {
     ($table:literal, $name:literal, $value:literal, $help:literal, $expected:expr, $set:expr, $show:expr) => {
         $crate::config::setting::Setting {

@@ -1,4 +1,4 @@
-//! `[stop]`: when sinkd stops, and how long it then waits.
+//! `[stop]`: when sinkd stops, and how long open transactions may then continue.
 use std::time::Duration;
 
 use crate::config::bounds::{

@@ -70,7 +70,7 @@ fn values_at_their_bounds() {
     }
 }
 
-/// What stands between `from` and `to`, and after it.
+/// Returns the bounds: the words after `from` and after `to`.
 fn bounds(expected: &str) -> Option<(&str, &str)> {
     let (_, rest) = expected.split_once(" from ")?;
     let (least, rest) = rest.split_once(' ')?;
@@ -78,7 +78,7 @@ fn bounds(expected: &str) -> Option<(&str, &str)> {
     Some((least, rest.split([' ', ',']).next()?))
 }
 
-/// One less and one more, in the unit of the text; `None` below 0.
+/// Returns one less and one more, in the unit of the text; `None` if less than 0.
 fn beyond(least: &str, most: &str) -> (Option<String>, String) {
     if let (Some(least), Some(most)) = (parse_bytes(least), parse_bytes(most)) {
         return (least.checked_sub(1).map(|n| n.to_string()), (most + 1).to_string());
@@ -136,7 +136,7 @@ fn every_duration_has_an_upper_bound() {
         if key.apply(&mut config, "87600h").is_err() {
             continue;
         }
-        // Text takes anything.
+        // These settings accept any text.
         let texts = [
             "data",
             "hostname",
