@@ -58,7 +58,7 @@ pub enum TlsError {
     /// The certificates in the data folder can't be used.
     #[error(transparent)]
     Kept(#[from] KeptError),
-    /// The TLS library refuses the configuration.
+    /// TLS does not work on this system.
     #[error(transparent)]
     Acceptor(#[from] AcceptorError),
 }

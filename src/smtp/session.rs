@@ -8,12 +8,12 @@
 //!                           └──── accept, refuse, RSET, EHLO, failed chunk ◀──┘
 //! ```
 //!
-//! LMTP (RFC 2033) is the same with LHLO for EHLO, and with one reply per recipient after the end
-//! of data. Those are owed: `feed` emits them in portions, as the caller sends them.
+//! LMTP (RFC 2033) differs in LHLO instead of EHLO, and in one reply per recipient after the end of
+//! data. These replies are owed: `feed` appends them in portions, as the caller sends them.
 //!
 //! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
-//! replies. No allocation, no formatting but the message's name, no clock.
+//! replies. No allocation, no formatting except the message's name, no clock.
 
 mod auth;
 mod generation;
@@ -48,42 +48,43 @@ use std::sync::Arc;
 pub use step::{Decision, Question, Step};
 use transaction::{OpenTransaction, Stage};
 
-/// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
+/// Maximum number of octets by which deviations can extend an envelope beyond its limits: one field
+/// per kind.
 pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
 
-/// Proof that a message is committed, by which it is named in the reply.
+/// Proof that a message is committed. The reply to the client names the message by it.
 pub trait Receipt {
     /// Appends the message's name, for example `17:3`.
     fn write_name(&self, out: &mut Vec<u8>);
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug)]
 enum SessionState {
-    /// Before EHLO or HELO.
+    /// The greeting was sent; waits for EHLO or HELO.
     Greeted,
-    /// No transaction.
+    /// No transaction is open.
     Ready,
-    /// AUTH waits for the client's response.
+    /// AUTH is in progress; waits for the client's response.
     Authenticating(Box<Exchange>),
-    /// From the accepted MAIL on.
+    /// MAIL was accepted.
     Open(OpenTransaction),
-    /// Nothing is read any more.
+    /// The session is over; no more input is read.
     Closed,
 }
 
 /// Why a command is not accepted.
 #[derive(Debug, Clone, Copy)]
 enum NotAccepted {
-    /// With this reply.
+    /// Reply with this.
     With(&'static Reply),
-    /// With this reply, and the session ends.
+    /// Reply with this, and end the session.
     Closing(&'static Reply),
-    /// A path or a parameter has octets above 127, and MAIL did not say SMTPUTF8.
+    /// A path or a parameter has octets above 127, but MAIL did not request SMTPUTF8.
     NonAscii,
 }
 
-/// How a client said hello.
+/// The verb of the client's hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hello {
     Helo,
@@ -96,56 +97,57 @@ enum Hello {
 enum XclientUse {
     Denied,
     Allowed,
-    /// The client was named just now: it may if its own address may.
+    /// The client was just named by XCLIENT: the caller decides, based on its own address.
     Undecided,
 }
 
-/// How far a session has come to TLS.
+/// The TLS state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Security {
     Plain,
-    /// In plain text; the last hello was answered with STARTTLS.
+    /// In plain text, and the last EHLO reply announced STARTTLS.
     Announced,
     Secure,
 }
 
-/// One SMTP session, from the greeting to its close. An idle session owns the constant part of its
-/// envelopes and nothing else.
+/// One SMTP session, from the greeting to its close. An idle session owns only the constant part of
+/// its envelopes.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
     client: Client,
-    /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
-    /// on the client, the name that it said, and the protocol; last, and from the beginning, what
-    /// a PROXY header said and who connected (the fields from [`Tag::Peer`] on).
+    /// The encoded envelope fields that don't change between hellos. First come the client, its
+    /// hello name and the protocol, once it sent EHLO, HELO or LHLO. The last fields are set from
+    /// the beginning: what a PROXY header reported, and the peer (the fields from [`Tag::Peer`]
+    /// on).
     constant: Box<[u8]>,
     state: SessionState,
-    /// The reply to a chunk that is being discarded, and how often it is given.
+    /// The reply to a chunk that is being discarded, and how often to send it.
     latched: Option<(&'static Reply, u32)>,
     /// Replies to the end of data that have not been appended yet.
     owed: Option<Box<OwedReplies>>,
-    /// Accepted messages.
+    /// Number of accepted messages.
     messages: u32,
-    /// 5xx replies given.
+    /// Number of 5xx replies.
     errors: u32,
     skip: Skip,
-    /// Extensions that the last EHLO or LHLO did not announce. What it announced holds until the
-    /// next, whatever generation is in force.
+    /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
+    /// if a new generation takes effect.
     without: Extensions,
     /// Whether the client may send XCLIENT.
     xclient_use: XclientUse,
-    /// The client's port, where XCLIENT has named it.
+    /// The client's port, if XCLIENT named it.
     claimed_port: Option<NonZero<u16>>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
-    /// How far it has come to TLS.
+    /// The TLS state.
     security: Security,
     /// TLS is required, and has not begun.
     owes_tls: bool,
 }
 
 impl Session {
-    /// A session that has said nothing yet. Allocates nothing.
+    /// Creates a session; call `greet` next. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         let owes_tls = policy.tls == TlsUse::Required;
         Session {
@@ -167,12 +169,12 @@ impl Session {
         }
     }
 
-    /// The index of its listener.
+    /// Returns the index of its listener.
     pub fn listener_index(&self) -> usize {
         self.policy.index
     }
 
-    /// The listener's address as configured.
+    /// Returns the listener's address as configured.
     pub fn listener(&self) -> &str {
         &self.policy.listener
     }
@@ -183,13 +185,13 @@ impl Session {
         workspace.tally.greeting();
     }
 
-    /// Consumes commands; returns how many octets were consumed and what is wanted next.
+    /// Consumes commands. Returns the number of octets consumed, and what the session needs next.
     /// Never looks beyond the octet at which a step other than `NeedInput` ends.
     ///
-    /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each
-    /// piece, at most `command_line_bytes_max` octets.
+    /// Costs one scan per command line. A line that arrives in pieces is scanned again with each
+    /// piece, up to `command_line_bytes_max` octets.
     pub fn feed(&mut self, input: &[u8], workspace: &mut Workspace) -> (usize, Step) {
-        // Whatever wants payload ends this call, so once is enough.
+        // A command that needs payload ends this call, so checking once is enough.
         assert!(self.takes_commands(), "fed commands while payload is wanted");
         let mut consumed = 0;
         loop {
@@ -242,23 +244,24 @@ impl Session {
         }
     }
 
-    /// The encoded envelope of the open transaction, as it is stored; empty outside one.
+    /// Returns the encoded envelope of the open transaction, as it will be stored; empty if there
+    /// is no transaction.
     pub fn envelope(&self) -> &[u8] {
         self.open().map_or(&[], |transaction| transaction.envelope.as_bytes())
     }
 
-    /// Maximum size of a message, bytes (RFC 1870).
+    /// Returns the maximum size of a message, in bytes (RFC 1870).
     #[inline]
     pub fn message_bytes_max(&self) -> u64 {
         self.policy.limits.message_bytes_max
     }
 
-    /// SIZE= of the open transaction's MAIL (RFC 1870).
+    /// Returns the SIZE parameter of the open transaction (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.open().and_then(|transaction| transaction.envelope.declared_size())
     }
 
-    /// Replies with the outcome of the moment that NOOP named.
+    /// Replies with the outcome of a mark or run command in NOOP.
     pub fn moment_answered(
         &mut self,
         moment: &MarkCommand,
@@ -268,7 +271,8 @@ impl Session {
         self.reply(moment.reply(outcome), workspace);
     }
 
-    /// Appends a 421 because of `why`; the caller sends and closes.
+    /// Appends a final reply for the reason `why`, and ends the session; the caller sends it and
+    /// closes.
     pub fn farewell(&mut self, why: Farewell, workspace: &mut Workspace) {
         let reply = match why {
             Farewell::Timeout => &reply::TIMEOUT,
@@ -281,7 +285,8 @@ impl Session {
         self.close(reply, workspace);
     }
 
-    /// Returns the transaction's buffer; the caller must do this before it drops a session.
+    /// Ends the session and returns its buffers to `workspace`. The caller must do this before
+    /// dropping a session.
     pub fn abandon(&mut self, workspace: &mut Workspace) {
         self.end_transaction(workspace);
         self.latched = None;
@@ -289,33 +294,35 @@ impl Session {
         self.state = SessionState::Closed;
     }
 
-    /// True while replies to the last message are still to come from `feed`: it must be called,
-    /// with or without input, once those given have been sent.
+    /// Returns whether `feed` still has to append replies to the last message. The caller must then
+    /// call it, with or without input, after sending the replies it has.
     pub fn owes_replies(&self) -> bool {
         self.owed.is_some()
     }
 
-    /// Forward-paths of the open transaction.
+    /// Returns the number of forward-paths in the open transaction.
     pub fn recipients(&self) -> u32 {
         self.open().map_or(0, |transaction| transaction.recipients)
     }
 
-    /// Accepted messages so far.
+    /// Returns the number of messages accepted so far.
     pub fn messages(&self) -> u32 {
         self.messages
     }
 
-    /// 5xx replies so far.
+    /// Returns the number of 5xx replies so far.
     pub fn errors(&self) -> u32 {
         self.errors
     }
 
-    /// Whether the session has ended: the replies are to be sent, then the connection closes.
+    /// Returns whether the session has ended. The remaining replies must be sent before the
+    /// connection closes.
     pub fn is_over(&self) -> bool {
         matches!(self.state, SessionState::Closed)
     }
 
-    /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
+    /// Returns whether a transaction is open: from the accepted MAIL until its final reply or
+    /// reset. A graceful stop waits for it.
     pub fn in_transaction(&self) -> bool {
         self.owed.is_some() || self.open().is_some()
     }
@@ -339,7 +346,7 @@ impl Session {
         !matches!(stage, Some(Stage::Data | Stage::Chunk { .. })) && self.latched.is_none()
     }
 
-    /// Executes one command line; `None`: continue with the next.
+    /// Executes one command line. Returns `None` to continue with the next.
     fn command(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
             workspace.tally.command(Verb::Hello);
@@ -358,7 +365,7 @@ impl Session {
         }
     }
 
-    /// Executes a command and, if it is accepted, answers it.
+    /// Executes a command. If it is accepted, appends the reply.
     fn execute(
         &mut self,
         command: Command<'_>,
@@ -397,7 +404,8 @@ impl Session {
         Ok(None)
     }
 
-    /// Nothing (RFC 5321 4.1.1.9), unless it is allowed to name a moment and does.
+    /// Does nothing (RFC 5321 4.1.1.9), unless marks are enabled and the argument is a
+    /// [`MarkCommand`].
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.noop_marks {
             workspace.moment = MarkCommand::parse(argument);

@@ -1,5 +1,5 @@
-//! The client session, pure: a server's octets in, commands and payload out (RFC 5321, 2033, 2920,
-//! 3030, 3207, 4954).
+//! The client session: server octets in, commands and payload out, without I/O (RFC 5321, 2033,
+//! 2920, 3030, 3207, 4954).
 //!
 //! ```text
 //! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content where it lies) ─▶ socket

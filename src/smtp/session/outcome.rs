@@ -2,7 +2,7 @@
 use super::*;
 
 impl Session {
-    /// A chunk that was not the last, or a discarded one, is here in full.
+    /// Handles the end of a chunk that was not the last, or that was discarded.
     pub fn chunk_received(&mut self, workspace: &mut Workspace) {
         if let Some((latched, times)) = self.latched.take() {
             return self.reply_to_each(times, latched, workspace);
@@ -16,7 +16,8 @@ impl Session {
         self.reply(&reply::CHUNK_OK, workspace);
     }
 
-    /// Answers a payload that is whole and committed with 250 and its name. Ends the transaction.
+    /// Replies 250 with the message's name to a payload that is complete and committed. Ends the
+    /// transaction.
     pub fn accept<R: Receipt>(&mut self, receipt: &R, workspace: &mut Workspace) {
         let stage = self.open().map(|transaction| transaction.stage);
         let is_whole = matches!(stage, Some(Stage::Data | Stage::Chunk { last: true }));
@@ -40,8 +41,7 @@ impl Session {
         }
     }
 
-    /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the
-    /// transaction.
+    /// Refuses a complete payload (or chunk) that was discarded. Ends the transaction.
     pub fn refuse(&mut self, refusal: Refusal, workspace: &mut Workspace) {
         let times = match self.open().map(|transaction| transaction.stage) {
             Some(Stage::Chunk { last: false }) => 1,
@@ -57,7 +57,8 @@ impl Session {
         }
     }
 
-    /// Replies to the end of data: LMTP has one per accepted recipient (RFC 2033 4.2).
+    /// Returns the number of replies to the end of data: in LMTP, one per accepted recipient (RFC
+    /// 2033 4.2).
     pub(super) fn replies_due(&self) -> u32 {
         if self.policy.is_lmtp() { self.recipients().max(1) } else { 1 }
     }

@@ -1,8 +1,8 @@
-//! How a session appends replies.
+//! Appends the replies of a session.
 use super::*;
 
 impl Session {
-    /// Appends a reply; in place of one 5xx too many comes 421 and the end.
+    /// Appends a reply. A 5xx beyond the limit is replaced by 421, which ends the session.
     pub(super) fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
         if reply.is_permanent() {
             self.errors = self.errors.saturating_add(1);
@@ -14,7 +14,7 @@ impl Session {
         workspace.tally.reply(reply, 1);
     }
 
-    /// The same reply `times` times; it counts as one error.
+    /// Appends the same reply `times` times; it counts as one error.
     pub(super) fn reply_to_each(
         &mut self,
         times: u32,
@@ -29,14 +29,14 @@ impl Session {
         }
     }
 
-    /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
-    /// may not grow by now is owed.
+    /// Appends the last reply, which begins at `from`, `times` more times. Replies that do not fit
+    /// now are owed.
     pub(super) fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
         let owed = OwedReplies::repeat(&mut workspace.replies, from, times);
         self.owed = owed.map(Box::new);
     }
 
-    /// Appends what is owed, as far as the replies may grow; false if more is left.
+    /// Appends owed replies as far as they fit. Returns whether all were appended.
     pub(super) fn append_owed(&mut self, workspace: &mut Workspace) -> bool {
         let Some(owed) = &mut self.owed else { return true };
         if !owed.append(&mut workspace.replies) {
@@ -52,7 +52,7 @@ impl Session {
         self.abandon(workspace);
     }
 
-    /// Appends a reply, with its enhanced code where those were announced.
+    /// Appends a reply, with its enhanced code if ENHANCEDSTATUSCODES was announced.
     #[inline]
     fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
         match self.has_codes() {

@@ -1,4 +1,5 @@
-//! Steps of a session, one by one. Whole dialogues are held with the real server: `tests/sink`.
+//! Tests of single steps of a session. Whole dialogues are tested with the real server, in
+//! `tests/sink`.
 use super::*;
 use crate::smtp::limits::{Protocol, SessionLimits};
 use crate::smtp::policy::PolicyOptions;
@@ -38,13 +39,13 @@ fn moments_have_their_replies() {
         let moment = workspace.moment.take().unwrap();
         session.moment_answered(&moment, outcome, &mut workspace);
         assert_eq!(workspace.replies, expected.as_bytes(), "{argument}");
-        // The transaction under way is left alone.
+        // The open transaction is not affected.
         assert_eq!(session.feed(b"DATA\r\n", &mut workspace), (6, Step::Data), "{argument}");
         session.abandon(&mut workspace);
     }
 }
 
-/// A session in a transaction, in which NOOP has named a moment.
+/// Returns a session in a transaction after a NOOP with this argument.
 fn named_moment(argument: &str) -> (Session, Workspace) {
     let (mut session, mut workspace) = with_moments();
     let dialogue = format!("{OPEN}NOOP {argument}\r\n");
@@ -244,7 +245,7 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
             break;
         }
         assert!(session.in_transaction());
-        // Nothing is consumed before the replies to what came earlier are on their way.
+        // Nothing is consumed before the replies to earlier commands are sent.
         let (octets, step) = session.feed(b"NOOP\r\n", &mut workspace);
         if step != Step::Drain {
             assert_eq!(octets, 6);

@@ -48,7 +48,7 @@ impl Session {
         }
     }
 
-    /// A transaction whose envelope has the fields up to the MAIL parameters.
+    /// Creates a transaction whose envelope has all fields up to the MAIL parameters.
     fn begin(
         &self,
         path: Path<'_>,
@@ -145,8 +145,8 @@ impl Session {
         Ok(Step::Data)
     }
 
-    /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
-    /// discarded before it is answered (RFC 3030 2).
+    /// Handles BDAT. Payload follows the line whatever the reply, so a refused chunk is discarded
+    /// before the reply (RFC 3030 2).
     pub(super) fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
         if self.without.has(Extension::Chunking) {
             return self.discard(bytes, &reply::NOT_IMPLEMENTED);
@@ -169,7 +169,7 @@ impl Session {
         Step::Chunk { bytes, last, first }
     }
 
-    /// The open transaction, if it has a recipient.
+    /// Returns the open transaction, if it has a recipient.
     fn ready_for_payload(&mut self) -> Result<&mut OpenTransaction, OutOfSequence> {
         let hello_first = self.hello_first();
         let transaction = match &mut self.state {
@@ -180,7 +180,7 @@ impl Session {
             SessionState::Open(transaction) => transaction,
         };
         match transaction.recipients {
-            // LMTP has 503 alone here (RFC 2033 4.2).
+            // LMTP requires 503 here (RFC 2033 4.2).
             0 if transaction.was_rcpt_refused && !self.policy.is_lmtp() => {
                 Err(OutOfSequence::NoValidRecipients)
             }
@@ -194,7 +194,7 @@ impl Session {
         Step::DiscardChunk { bytes }
     }
 
-    /// RSET, among others: without a transaction there is nothing to reset (RFC 5321 4.1.1.5).
+    /// Resets the transaction. Does nothing if there is none (RFC 5321 4.1.1.5).
     pub(super) fn end_transaction(&mut self, workspace: &mut Workspace) {
         self.clear_transaction(workspace, TransactionEvent::Ended);
     }
