@@ -1,4 +1,4 @@
-//! Whether a file system can do what the log needs.
+//! Checks whether a file system supports what the log needs.
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,7 +9,8 @@ use super::layout::segments_folder;
 use super::map::Mapping;
 use crate::log::format::{Hole, PAGE_BYTES, RECORDS_AT};
 
-/// Tries on a file of its own what the log needs: create, allocate, map, populate, punch.
+/// Tries the operations that the log needs on a temporary file: create, allocate, map, populate,
+/// punch.
 pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
     refuse_network(folder)?;
     let path = segments_folder(folder).join("probe");
@@ -22,7 +23,7 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
         _ => {}
     }
     let file = disk::create(&path).map_err(|e| OpenError::new(&path, e))?;
-    // From here on the file must go again, whatever happens.
+    // From here on, the file must be deleted in any case.
     let outcome = (|| {
         let bytes = RECORDS_AT + 2 * PAGE_BYTES;
         disk::allocate(&file, 0, bytes).map_err(|e| OpenError::new(&path, e))?;
@@ -44,11 +45,11 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
     outcome
 }
 
-/// Maps and locks of network file systems are not what the log builds on.
+/// Refuses network file systems: the log does not rely on their maps and locks.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn refuse_network(folder: &Path) -> Result<(), OpenError> {
     let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::new(folder, e.into()))?;
-    // linux/magic.h, and cifs and smb2 in their sources.
+    // From linux/magic.h, and the cifs and smb2 sources.
     let kind = match stat.f_type as u64 & 0xffff_ffff {
         0x6969 => "NFS",
         0xff53_4d42 => "CIFS",

@@ -1,22 +1,22 @@
-//! What was pruned in all, from lines that may say a thing twice.
+//! Sums of everything pruned, from lines that may repeat each other.
 //!
-//! A line is written before its segments go. After a kill in between they are still there, and the
-//! process that drops them later writes another line. Numbers are never used again, so a number
-//! that a line without gaps covers counts once.
+//! A line is written before its segments are deleted. If the process is killed in between, they
+//! still exist, and the process that deletes them later writes another line. Segment numbers are
+//! never reused, so a number that is covered by a line without gaps counts once.
 use std::collections::BTreeMap;
 
 use super::dropped::Dropped;
 
-/// Sums over lines, each segment once.
+/// Sums over lines, counting each segment once.
 #[derive(Debug, Default)]
 pub(crate) struct PrunedSums {
     total: Dropped,
-    /// Ranges of numbers that lines without gaps have told of, first to last; none touch.
+    /// Ranges of segment numbers covered by lines without gaps, first to last. No two are adjacent.
     covered: BTreeMap<u32, u32>,
 }
 
 impl PrunedSums {
-    /// Adds what a line says, unless earlier lines cover it.
+    /// Adds a line, unless earlier lines cover it.
     pub(crate) fn add(&mut self, dropped: &Dropped) {
         let (first, last) = (dropped.first, dropped.last);
         let is_dense = dropped.segments == u64::from(last.saturating_sub(first)) + 1;
@@ -29,7 +29,7 @@ impl PrunedSums {
         self.total.add(dropped);
     }
 
-    /// Subtracts a segment that is still there, if a line covers it.
+    /// Subtracts a segment that still exists, if a line covers it.
     pub(crate) fn take_back(&mut self, there: &Dropped) {
         if !self.covers(there.first, there.first) {
             return;
@@ -44,7 +44,7 @@ impl PrunedSums {
         }
     }
 
-    /// All of it. Of what was taken back the numbers of the range may still speak.
+    /// Returns the totals. The range of numbers may still include segments that were subtracted.
     pub(crate) fn total(&self) -> Dropped {
         self.total
     }
@@ -87,7 +87,7 @@ mod tests {
         sums.take_back(&dropped(6, 6));
         sums.take_back(&dropped(9, 9));
         assert_eq!((sums.total().segments, sums.total().messages), (7, 70));
-        // Of a line with gaps it is not known which numbers it means.
+        // A line with gaps does not reveal which numbers it covers.
         sums.add(&Dropped { segments: 2, messages: 1, first: 10, last: 20, ..Dropped::default() });
         sums.add(&dropped(12, 12));
         assert_eq!((sums.total().segments, sums.total().messages), (10, 81));

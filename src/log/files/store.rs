@@ -1,7 +1,9 @@
-//! The folder's `store` file: its permanent name, the next segment number, how often it was opened.
+//! The folder's `store` file: its permanent ID, the next segment number, and how often it was
+//! opened.
 //!
-//! Two lines of text of fixed width, written alternately in place, each with its own checksum: a
-//! write that is cut leaves the other line. The valid one with the highest (starts, next) counts.
+//! Two text lines of fixed width are written alternately in place, each with its own checksum: if a
+//! write is cut short, the other line remains. The valid line with the highest (starts, next)
+//! counts.
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -11,11 +13,11 @@ use super::disk;
 use super::error::OpenError;
 use crate::log::format::{StoreId, crc};
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreState {
     pub id: StoreId,
-    /// No segment with this number or a higher one was ever created.
+    /// Every segment number used so far is lower than this.
     pub next: u32,
     /// How often the folder was opened for writing.
     pub starts: u32,
@@ -27,15 +29,15 @@ pub(crate) struct EventsStore {
     file: File,
     path: PathBuf,
     pub state: StoreState,
-    /// Which line is written next.
+    /// Index of the line to write next.
     line: u64,
 }
 
-/// Length of a line, line feed included.
+/// Length of a line, including the line feed.
 const LINE_BYTES: usize = 97;
 
 impl StoreState {
-    /// The line: `sinkd-store 1 id=… next=… starts=… crc=…`.
+    /// Returns the line: `sinkd-store 1 id=… next=… starts=… crc=…`.
     fn encode(&self) -> String {
         let id: String = self.id.0.iter().map(|byte| format!("{byte:02x}")).collect();
         let text =
@@ -45,7 +47,7 @@ impl StoreState {
         line
     }
 
-    /// `line`: any octets. `None`: not a valid line.
+    /// Parses a line of any octets. Returns `None` if it is not valid.
     fn decode(line: &[u8]) -> Option<StoreState> {
         let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
         let (text, check) = line.rsplit_once(" crc=")?;
@@ -66,7 +68,7 @@ impl StoreState {
         })
     }
 
-    /// The valid line that counts, and its number.
+    /// Returns the valid line that counts, and its index.
     fn newest(bytes: &[u8]) -> Option<(StoreState, u64)> {
         let lines = bytes.chunks(LINE_BYTES).zip(0..2);
         lines
@@ -76,10 +78,10 @@ impl StoreState {
 }
 
 impl EventsStore {
-    /// Opens the file under the lock, or makes it, and counts this start.
+    /// Opens or creates the file, and counts this start. The folder must be locked.
     ///
-    /// `highest`: the highest segment number found in the folder: the file may be older than that
-    /// after a power loss. Errors: `Format` when it is there and no line of it is valid.
+    /// `highest` is the highest segment number in the folder: after a power loss, the file may be
+    /// older than that. Errors: `Format` if the file exists without a valid line.
     pub(crate) fn open(
         folder: &Path,
         highest: u32,
@@ -111,7 +113,7 @@ impl EventsStore {
         Ok(store)
     }
 
-    /// The name of the store of `folder`; `None`: the file is not there, or does not say.
+    /// Returns the ID of the store in `folder`; `None`: the file is missing, or has no valid line.
     pub(crate) fn id_of(folder: &Path) -> io::Result<Option<StoreId>> {
         match std::fs::read(folder.join("store")) {
             Ok(bytes) => Ok(StoreState::newest(&bytes).map(|(state, _)| state.id)),
@@ -120,7 +122,7 @@ impl EventsStore {
         }
     }
 
-    /// Takes the next segment number, which is never used again.
+    /// Returns the next segment number, and never returns it again.
     pub(crate) fn take_number(&mut self) -> io::Result<u32> {
         let number = self.state.next;
         self.state.next = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;
@@ -134,7 +136,7 @@ impl EventsStore {
         Ok(())
     }
 
-    /// Another handle, for the sync thread.
+    /// Returns another handle, for the sync thread.
     pub(crate) fn handle(&self) -> io::Result<File> {
         self.file.try_clone()
     }
