@@ -23,9 +23,9 @@ pub(crate) struct StoreState {
     pub starts: u32,
 }
 
-/// The file, open for writing.
+/// The `store` file, open for writing.
 #[derive(Debug)]
-pub(crate) struct EventsStore {
+pub(crate) struct StoreFile {
     file: File,
     path: PathBuf,
     pub state: StoreState,
@@ -77,7 +77,7 @@ impl StoreState {
     }
 }
 
-impl EventsStore {
+impl StoreFile {
     /// Opens or creates the file, and counts this start. The folder must be locked.
     ///
     /// `highest` is the highest segment number in the folder: after a power loss, the file may be
@@ -86,7 +86,7 @@ impl EventsStore {
         folder: &Path,
         highest: u32,
         fresh: StoreId,
-    ) -> Result<EventsStore, OpenError> {
+    ) -> Result<StoreFile, OpenError> {
         let path = folder.join("store");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -103,7 +103,7 @@ impl EventsStore {
                 return Err(OpenError::Format { file: path, offset: 0, problem });
             }
         };
-        let mut store = EventsStore { file, path, state, line };
+        let mut store = StoreFile { file, path, state, line };
         store.state.next = state.next.max(highest.saturating_add(1));
         store.state.starts += 1;
         store

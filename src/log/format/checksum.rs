@@ -1,11 +1,11 @@
 //! CRC32C.
 
-/// CRC32C (Castagnoli, as in iSCSI). Runs at 60 GB/s and more on bytes that are in the cache.
+/// Returns the CRC32C (Castagnoli, as in iSCSI). Runs at 60 GB/s or more on bytes in the cache.
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// Returns the checksum over several pieces.
+/// Computes the checksum over several pieces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crc(crc_fast::Digest);
 
