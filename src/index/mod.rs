@@ -1,7 +1,8 @@
-//! The search index: the words of the messages, kept beside the segments and derived from them.
+//! The search index: facts and words of messages, stored separately from the segments and derived
+//! from them.
 //!
-//! Everything in the index can be deleted and rebuilt. A query ([`query`]) is put to the
-//! [`Columns`] of a message first, and to the message itself only where they can't answer.
+//! The index can be deleted and rebuilt at any time. A query ([`query`]) is first matched against
+//! the [`Columns`] of a message, and against the message itself only if they can't decide.
 #![forbid(unsafe_code)]
 mod appender;
 mod backlog;

@@ -1,7 +1,7 @@
-//! Waits until N messages match: looks at those already there, then at those that arrive.
+//! Waits until N messages match: existing ones first, then new ones as they arrive.
 //!
-//! The wait is bounded, whatever there is to look at: the first search ends with the time-out, and
-//! one last look at what came meanwhile takes at most [`LAST_LOOK`].
+//! The total time is bounded: the first search ends at the time-out, and a final check of mail that
+//! arrived meanwhile takes at most [`LAST_LOOK`].
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -13,50 +13,50 @@ use super::probe::Probe;
 use super::query::Query;
 use super::search::{Omissions, SearchOptions, Searching, search_until};
 
-/// A store to a map wakes no reader, so the wait looks at the live pages this often.
+/// How often the wait checks the live pages, because a store to a map wakes no reader.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// The least time for the first search, and the most for the last look.
+/// Minimum time for the first search, and maximum time for the final check.
 pub const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// A data folder whose messages count, as it was opened.
+/// A data folder to watch.
 #[derive(Debug)]
 pub struct WatchedFolder<'a> {
-    /// Moves on with each look.
+    /// The folder, refreshed at each check.
     pub folder: &'a mut Folder,
-    /// What must be true of a message.
+    /// The query that messages must match.
     pub query: &'a Query,
-    /// Only those that were received in this span count.
+    /// Only messages received in this span count.
     pub span: Span,
 }
 
-/// The condition of a wait.
+/// What to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// Number of messages that must match, of all folders together.
+    /// Number of messages that must match, in all folders together.
     pub count: u64,
-    /// Whether only what comes from now on counts.
+    /// Whether only new messages count.
     pub is_new: bool,
-    /// How long.
+    /// Maximum time to wait.
     pub timeout: Duration,
-    /// Threads of the first search.
+    /// Number of threads for the first search.
     pub threads: usize,
 }
 
 /// The outcome of a wait.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Messages that match, at most as many as were waited for, with the number of their folder:
-    /// first the messages that were there, oldest first, then others as they came.
+    /// The messages that match, at most as many as the goal, each with the index of its folder.
+    /// Existing messages come first, from the oldest to the newest, then new ones as they arrived.
     pub matching: Vec<(usize, MessageId)>,
-    /// Messages that could not be checked.
+    /// What could not be checked.
     pub left_out: Omissions,
 }
 
-/// Waits for `goal`, and returns what matched, which may be less.
+/// Waits for `goal`. Returns the matches, which can be fewer than the goal.
 ///
-/// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to the given
-/// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
-/// that one message takes. Errors: a folder cannot be listed.
+/// `clock` returns the time since the wait began; several threads call it. `pause` waits for up to
+/// the given time. Returns within the time-out (or [`LAST_LOOK`], if longer) plus [`LAST_LOOK`]
+/// plus the time for one message. Errors: a folder can't be listed.
 pub fn wait(
     watched: &mut [WatchedFolder<'_>],
     goal: Goal,
@@ -71,7 +71,7 @@ pub fn wait(
     }
     let mut probes: Vec<_> = watched.iter().map(|one| Probe::new(one.query)).collect();
     while (waited.matching.len() as u64) < goal.count {
-        // Before the look: what comes until then is seen.
+        // Evaluated first, so that the check below sees everything that arrives until the time-out.
         let is_last = clock() >= goal.timeout;
         for (n, one) in watched.iter_mut().enumerate() {
             let news = one.folder.follow(&mut seen[n])?;
@@ -89,7 +89,7 @@ pub fn wait(
 }
 
 impl Waited {
-    /// Searches what is there, each folder for its share of the time.
+    /// Searches the existing messages, giving each folder its share of the time.
     fn search(
         &mut self,
         watched: &[WatchedFolder<'_>],
@@ -121,7 +121,7 @@ impl Waited {
         self.matching = newest.iter().map(|(n, hit)| (*n, hit.id)).collect();
     }
 
-    /// Puts the query to what has come, the newest first; returns what matches, the oldest first.
+    /// Matches new messages, the newest first. Returns the matches, the oldest first.
     fn look(
         &mut self,
         watched: &WatchedFolder<'_>,
@@ -157,7 +157,7 @@ impl Waited {
         found
     }
 
-    /// Counts an unreadable message. A pruned one is not damaged: the folder has counted it.
+    /// Counts an unreadable message, unless it was pruned: the folder counts those.
     fn count_unreadable(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.left_out.unreadable += 1;

@@ -1,4 +1,4 @@
-//! Tokens as a tree.
+//! Parses tokens into a tree.
 //!
 //! ```text
 //! or   = and { "OR" and }
@@ -13,7 +13,7 @@ use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 use super::term::{KnownNames, Term};
 use super::tree::Node;
 
-/// The tree of a query; one without terms is true of everything.
+/// Parses a query. A query without terms matches everything.
 pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryError> {
     if text.len() > BYTES_MAX {
         let cut = text.floor_char_boundary(BYTES_MAX);
@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryErr
 struct QueryParser<'p> {
     tokens: &'p [Placed<'p>],
     at: usize,
-    /// Octets of the text.
+    /// Length of the text.
     end: usize,
     known: &'p KnownNames<'p>,
     terms: usize,
@@ -72,7 +72,7 @@ impl<'p> QueryParser<'p> {
         }
     }
 
-    /// Takes a word that joins, behind which something must stand.
+    /// Consumes an operator that must be followed by a term.
     fn expect_after(&mut self, word: &'static str) -> Result<(), QueryError> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
@@ -81,7 +81,8 @@ impl<'p> QueryParser<'p> {
         }
     }
 
-    /// `depth`: negations and parentheses around. The only way down, so it bounds the recursion.
+    /// `depth` is the number of negations and parentheses around. All recursion passes through this
+    /// function, so it enforces the limit.
     fn not(&mut self, depth: usize) -> Result<Node, QueryError> {
         let Some((token, at)) = self.next() else {
             unreachable!("callers have seen a token, or there is one at the start")

@@ -1,4 +1,4 @@
-//! Queries put to mails, and to a model that knows no short way.
+//! Tests of queries with sample messages, and against a model without optimizations.
 use proptest::prelude::*;
 
 use super::testkit::{MAIL, check_query, columns, runs};
@@ -225,7 +225,7 @@ fn the_span_is_as_narrow_as_the_query_says() {
     }
 }
 
-/// A mail of which columns and octets agree.
+/// A message whose columns and octets agree.
 #[derive(Debug, Clone)]
 struct SampleMail {
     received_at_ns: u64,
@@ -311,7 +311,7 @@ fn both(one: Deviations, other: Deviations) -> Deviations {
     one.and(other)
 }
 
-/// A query as people might write it.
+/// Generates queries as people might write them.
 fn queries() -> impl Strategy<Value = String> {
     let term = prop::sample::select(vec![
         "red",
@@ -364,7 +364,7 @@ fn queries() -> impl Strategy<Value = String> {
     })
 }
 
-/// Answers a query without columns, folding or order: by the words of each text.
+/// Matches a query without columns, folding or ordering: compares the words of each text.
 fn model(node: &Node, mail: &SampleMail) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|n| model(n, mail)),
@@ -374,7 +374,7 @@ fn model(node: &Node, mail: &SampleMail) -> bool {
     }
 }
 
-/// Splits a text into the words that the texts of these tests are made of.
+/// Splits a text into words, for the texts used in these tests.
 fn words_of(text: &str) -> Vec<String> {
     let simple = text.to_lowercase().replace('ü', "u");
     let apart: String =
