@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_users_is_for_its_owner_alone() {
+    fn a_list_of_users_must_be_readable_only_by_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
         fs::write(&path, "ann:secret\n").unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_do_not_go_together_are_named() {
+    fn contradictory_settings_are_named() {
         let list = || Some(PathBuf::from("/no/such"));
         for (auth, auth_users, auth_required, expected) in [
             (Auth::Reject, list(), false, "auth_users: expected auth to be 'off' or 'any'"),

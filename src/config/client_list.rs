@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_network_decides_and_without_allowed_ones_all_others_are() {
+    fn the_smallest_network_decides_and_others_are_served_if_none_is_allowed() {
         let denying = list(&[], &["10.0.0.0/8", "fd00::/8"]);
         for (address, expected) in [
             ("10.1.2.3", false),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_a_network_a_line_and_errors_name_the_line() {
+    fn files_have_one_network_per_line_and_errors_name_the_line() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("deny");
         let deny = [Networks::File(path.clone())];
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_networks_are_asked_by_a_search() {
+    fn a_million_networks_are_searched_by_bisection() {
         let network = |n: u32| IpNet::new_assert(std::net::Ipv4Addr::from(n << 9).into(), 24);
         let denied: Vec<IpNet> = (0..1_000_000).map(network).collect();
         let list = ClientList::from_networks(&[], &denied).unwrap();
@@ -381,7 +381,7 @@ mod tests {
         /// Compares with the definition: the smallest of all networks that contain the address
         /// decides.
         #[test]
-        fn a_list_answers_as_a_look_at_each_network_does(
+        fn lookups_agree_with_checking_each_network(
             networks in vec((any::<u8>(), any::<u8>(), 0..=16_u8, any::<bool>()), 0..30),
             asked in vec((any::<u8>(), any::<u8>()), 1..20),
         ) {

@@ -223,7 +223,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_variable_that_sets_nothing_is_warned_of_with_the_nearest() {
+    fn an_unknown_variable_causes_a_warning_that_suggests_a_setting() {
         for (name, value, hint) in [
             ("SINKD_RECIPIENTS", "7", Some("SINKD_RECIPIENTS_MAX")),
             ("SINKD_PORT", "1025", Some("SINKD_LISTEN")),
@@ -250,7 +250,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_service_of_our_name_in_kubernetes_is_not_warned_of() {
+    fn kubernetes_service_variables_cause_no_warning() {
         let variables = [
             ("SINKD_SERVICE_HOST", "10.0.0.11"),
             ("SINKD_SERVICE_PORT", "1025"),

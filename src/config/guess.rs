@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guesses_are_not_names_of_settings_and_mean_one() {
+    fn guesses_are_not_settings_and_refer_to_one() {
         for guess in GUESSES {
             assert!(key(guess.name).is_none(), "{} is a setting", guess.name);
             let is_known = key(guess.meant).is_some() || guess.meant == "config";
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_elsewhere_or_with_a_typing_mistake_finds_its_setting() {
+    fn foreign_and_misspelled_names_suggest_a_setting() {
         for (name, meant) in [
             ("port", Some("listen")),
             ("config-file", Some("config")),

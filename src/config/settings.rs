@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_recipients_than_the_rfc_has_are_warned_of() {
+    fn fewer_recipients_than_rfc_5321_requires_cause_a_warning() {
         let mut config = Config::default();
         for (recipients, warnings) in [(1, 1), (99, 1), (100, 0), (20_000, 0)] {
             config.limits.recipients_max = recipients;

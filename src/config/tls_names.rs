@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_settings_and_of_the_machine_each_once() {
+    fn names_of_settings_and_machine_are_listed_once() {
         let mut config = Config { hostname: "MX.example.".into(), ..Config::default() };
         let listen = ["10.0.0.7:25", "0.0.0.0:26", "[::1]:27", "unix:/run/s", "10.0.0.7:28"];
         config.listen = listen.iter().map(|text| text.parse().unwrap()).collect();

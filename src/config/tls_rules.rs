@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_has_the_tls_of_its_address_or_its_own_or_that_of_all() {
+    fn tls_mode_comes_from_the_address_the_listener_or_the_global_setting() {
         let folders = Folders::new();
         let all = ["127.0.0.1:1", "smtps:127.0.0.1:2", "lmtp:127.0.0.1:3", "submissions:unix:/s"];
         let mut config = folders.config(&all[..1]);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_the_listeners_own_or_that_of_all_or_made() {
+    fn a_certificate_is_the_listeners_own_or_global_or_generated() {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1", "smtps:127.0.0.1:2"]);
         let made = config.tls_rules(&config.listen, NOW).unwrap();
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_of_clients_asks_them_unless_the_settings_say_otherwise() {
+    fn a_client_ca_makes_client_certificates_optional_by_default() {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         let acceptor = |config: &Config| {
@@ -385,7 +385,7 @@ mod tests {
 
     /// Each row: listeners, settings, and the expected error.
     #[test]
-    fn settings_that_do_not_go_together_are_named_and_nothing_is_made() {
+    fn contradictory_settings_are_named_and_no_file_is_created() {
         type Set = fn(&mut Config, &Folders);
         let rows: [(&[&str], Set, &str); 11] = [
             (

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         for (text, bytes) in [
             ("0", Some(0)),
             ("4096", Some(4096)),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn times_are_parsed() {
         for (text, ms) in [
             ("10", Some(10_000)),
             ("10s", Some(10_000)),

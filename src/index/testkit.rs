@@ -127,7 +127,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_kept_of_any_mail_is_read_back(text in "(Subject|From|To|X-Number): .*\r\n.*") {
+        fn index_entries_of_any_mail_read_back(text in "(Subject|From|To|X-Number): .*\r\n.*") {
             check_facts(text.as_bytes());
         }
     }

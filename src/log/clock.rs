@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_of_the_process_is_one_and_never_falls() {
+    fn the_process_has_one_clock_that_never_decreases() {
         let (one, other) = (ProcessClock::get(), ProcessClock::get());
         assert!(std::ptr::eq(one, other));
         let before = one.unix_ns();

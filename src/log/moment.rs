@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
+    fn moments_are_parsed() {
         let now_ns = 1_795_248_000_000_000_000;
         for (text, expected) in [
             ("2026-11-21T08:00:00.5Z", 1_795_248_000_500_000_000),

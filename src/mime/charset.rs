@@ -119,9 +119,9 @@ fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
 fn shifted_out(octets: &[u8]) -> Vec<u8> {
     const DESIGNATION: &[u8] = b"\x1b$)C";
     let (mut euc, mut is_out, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
-    while let Some((octet, behind)) = rest.split_first() {
-        if let Some(behind) = rest.strip_prefix(DESIGNATION) {
-            rest = behind;
+    while let Some((octet, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(DESIGNATION) {
+            rest = after;
             continue;
         }
         match octet {
@@ -134,7 +134,7 @@ fn shifted_out(octets: &[u8]) -> Vec<u8> {
                 euc.push(*octet);
             }
         }
-        rest = behind;
+        rest = after;
     }
     euc
 }
@@ -142,7 +142,7 @@ fn shifted_out(octets: &[u8]) -> Vec<u8> {
 /// Converts HZ (RFC 1843) to GBK, where octets between `~{` and `~}` have the high bit set.
 fn in_braces(octets: &[u8]) -> Vec<u8> {
     let (mut gbk, mut is_in, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
-    while let Some((octet, behind)) = rest.split_first() {
+    while let Some((octet, after)) = rest.split_first() {
         let (now_in, meant, length) = match rest {
             [b'~', b'{', ..] => (true, None, 2),
             [b'~', b'}', ..] => (false, None, 2),
@@ -155,7 +155,7 @@ fn in_braces(octets: &[u8]) -> Vec<u8> {
         };
         is_in = now_in;
         gbk.extend(meant);
-        rest = behind.get(length - 1..).unwrap_or_default();
+        rest = after.get(length - 1..).unwrap_or_default();
     }
     gbk
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn octets_and_their_text() {
+    fn charsets_are_decoded() {
         for (octets, charset, expected) in [
             (&b"plain"[..], None, "plain"),
             (b"Gr\xc3\xbc\xc3\x9fe", None, "Grüße"),

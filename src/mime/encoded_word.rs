@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_their_text() {
+    fn encoded_words_are_decoded() {
         for (value, expected) in [
             (&b"plain"[..], "plain"),
             (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),

@@ -311,7 +311,7 @@ mod tests {
         --one--\r\n";
 
     #[test]
-    fn what_the_header_and_the_parts_say() {
+    fn facts_come_from_header_and_parts() {
         for mail in [MAIL.to_owned(), MAIL.replace("\r\n", "\n")] {
             let facts = facts(mail.as_bytes());
             assert_eq!(facts.subject, "Gr\u{fc}\u{df}e to all");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_leaves_out_what_always_changes() {
+    fn the_hash_excludes_fields_that_differ_between_copies() {
         let hash = |mail: &str| facts(mail.as_bytes()).content_hash;
         let same = hash(MAIL);
         let copies = [
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_delimiter_is_none() {
+    fn lines_that_resemble_delimiters_are_content() {
         let mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n\
             --bc\r\nContent-Disposition: attachment\r\n\r\n\
             x--b\r\nContent-Disposition: attachment\r\n\r\n\
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_inside_a_message_id_goes() {
+    fn white_space_in_a_message_id_is_removed() {
         for (value, expected) in [
             (" <1@example.org>\r\n", "1@example.org"),
             ("\r\n <1@example.org>\r\n", "1@example.org"),
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_give_facts() {
+    fn any_octets_have_facts() {
         for mail in [&b""[..], b"\r\n", b"\0\0\0", b"no header", b": x\r\n\r\n", &[0xff; 1000]] {
             assert_eq!(facts(mail).subject, "", "{mail:?}");
         }
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_addresses_are_those_that_the_library_finds() {
+    fn plain_addresses_agree_with_the_library() {
         let table = [
             ("ann@example.org", true),
             (" <ann@example.org>\r\n", true),

@@ -4,10 +4,10 @@
 //! characters that are neither letters nor digits separate words. Every word is surrounded by
 //! single spaces, so that
 //!
-//! | to find | look for |
+//! | to find | search for |
 //! |---|---|
 //! | a word | ` word ` |
-//! | a beginning | ` wor` |
+//! | the beginning of a word | ` wor` |
 //! | a phrase | ` two words ` |
 //!
 //! In scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character
@@ -110,16 +110,16 @@ impl FoldedWords<'_> {
         let end = text.bytes().position(|b| b.is_ascii()).unwrap_or(text.len());
         let (mut others, rest) = text.split_at(end);
         while let Some(first) = others.chars().next() {
-            let behind = &others[first.len_utf8()..];
-            if is_settled(first, behind) {
+            let after = &others[first.len_utf8()..];
+            if is_settled(first, after) {
                 self.put_settled(first);
-                others = behind;
+                others = after;
             } else if let Some(letters) = common(first) {
                 match letters {
                     [letter, '\0', _] => self.put_letter(*letter),
                     more => more.iter().take_while(|c| **c != '\0').for_each(|c| self.put(*c)),
                 }
-                others = behind;
+                others = after;
             } else {
                 others = self.take_rare(others);
             }
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_what_they_become() {
+    fn words_are_folded() {
         for (text, expected) in [
             ("", ""),
             (" \t\r\n.,;!", ""),
@@ -508,13 +508,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn folded_text_stays_as_it_is(text in texts()) {
+        fn folded_text_is_unchanged_by_folding(text in texts()) {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
         }
 
         #[test]
-        fn short_ways_lead_to_the_same_place(text in texts()) {
+        fn fast_paths_agree_with_the_rules(text in texts()) {
             prop_assert_eq!(folded(&text), folded_slowly(&text));
         }
 
@@ -529,7 +529,7 @@ mod tests {
         }
 
         #[test]
-        fn composed_or_not_is_the_same(text in texts()) {
+        fn composed_and_decomposed_text_fold_alike(text in texts()) {
             let composed: String = text.nfc().collect();
             let decomposed: String = text.nfd().collect();
             prop_assert_eq!(folded(&composed), folded(&decomposed));
@@ -537,7 +537,7 @@ mod tests {
         }
 
         #[test]
-        fn capitals_or_not_is_the_same(text in texts()) {
+        fn upper_and_lower_case_fold_alike(text in texts()) {
             // The iota below a letter is reordered with marks of other scripts, unlike a capital.
             let text = text.replace(['\u{345}', '\u{1fb3}', '\u{1fbc}'], "\u{3ac}");
             prop_assert_eq!(folded(&text.to_uppercase()), folded(&text.to_lowercase()));

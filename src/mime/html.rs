@@ -113,7 +113,7 @@ pub(super) fn saying_utf8(html: &str) -> String {
         let HtmlToken::Tag(name, attributes) = token else { continue };
         // An end tag has a slash before its name.
         let is_start = !html[..offset(name)].ends_with('/');
-        let behind = offset(attributes) + attributes.len() + 1;
+        let after = offset(attributes) + attributes.len() + 1;
         if name.eq_ignore_ascii_case("meta")
             && let Some(range) = charset_at(attributes)
         {
@@ -121,9 +121,9 @@ pub(super) fn saying_utf8(html: &str) -> String {
             said.push_str("utf-8");
             at = offset(attributes) + range.end;
         } else if is_start && name.eq_ignore_ascii_case("head") {
-            head.get_or_insert(behind);
+            head.get_or_insert(after);
         } else if is_start && name.eq_ignore_ascii_case("html") {
-            root.get_or_insert(behind);
+            root.get_or_insert(after);
         }
     }
     if at == 0
@@ -146,8 +146,8 @@ fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
         |from: usize, is: &dyn Fn(&u8) -> bool| octets[from..].iter().take_while(|b| is(b)).count();
     let mut names = octets.windows(NAME.len()).enumerate();
     names.find_map(|(at, name)| {
-        let behind = at + NAME.len();
-        let equals = behind + count(behind, &is_space);
+        let after = at + NAME.len();
+        let equals = after + count(after, &is_space);
         if !name.eq_ignore_ascii_case(NAME) || octets.get(equals) != Some(&b'=') {
             return None;
         }
@@ -314,13 +314,13 @@ fn href(attributes: &str) -> Option<String> {
         rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
         let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '=')?;
         let name = &rest[..end];
-        let behind = rest[end..].trim_ascii_start();
-        let Some(value) = behind.strip_prefix('=') else {
-            rest = behind;
+        let after = rest[end..].trim_ascii_start();
+        let Some(value) = after.strip_prefix('=') else {
+            rest = after;
             continue;
         };
         let value = value.trim_ascii_start();
-        let (value, behind) = match value.chars().next() {
+        let (value, after) = match value.chars().next() {
             Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
             _ => {
                 value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len()))
@@ -331,7 +331,7 @@ fn href(attributes: &str) -> Option<String> {
             let link = link.trim();
             return (!link.is_empty() && !link.starts_with('#')).then(|| link.to_owned());
         }
-        rest = behind;
+        rest = after;
     }
 }
 
@@ -439,7 +439,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_and_its_text() {
+    fn html_is_converted_to_text() {
         for (html, expected) in [
             ("", ""),
             ("<p>Hello, <b>W</b>orld!</p>", "Hello, World!"),
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn html_and_the_charset_it_names() {
+    fn html_charsets_are_found() {
         for (html, expected) in [
             ("<meta charset=koi8-r>", Some("koi8-r")),
             ("<html><head><META CHARSET = 'UTF-8' />", Some("UTF-8")),
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn html_and_its_links() {
+    fn html_links_are_found() {
         for (html, expected) in [
             (
                 "<a href=\"https://a.example/?x=1&amp;y=2\">a</a>",

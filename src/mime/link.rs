@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_in_plain_text() {
+    fn urls_in_plain_text_are_found() {
         for (text, expected) in [
             ("see https://example.org/a?b=c&d=e.", &["https://example.org/a?b=c&d=e"][..]),
             (
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_all_texts_once() {
+    fn links_of_all_texts_are_listed_once() {
         let message = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n\
             --b\r\n\r\nReset: https://a.example/?t=1&u=2\r\nhttps://b.example/\r\n\
             --b\r\nContent-Type: text/html\r\n\r\n<a href='https://a.example/?t=1&amp;u=2'>x</a> \

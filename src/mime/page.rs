@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_embedded_and_the_charset_is_the_one_it_is_written_in() {
+    fn images_are_embedded_and_the_charset_is_utf8() {
         const DATA: &str = "data:image/png;base64,QUJD";
         for (page, expected) in [
             ("<img src=\"cid:a%20b@x\">", format!("<img src=\"{DATA}\">")),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_embedded_over_and_over_has_a_bound() {
+    fn repeated_embedding_is_bounded() {
         let image = "QUJD".repeat(1 << 18);
         let page = "<img src=\"cid:a%20b@x\">".repeat(1000);
         let message = message(&page).replacen("ABC", &image, 1);

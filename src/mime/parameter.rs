@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn values() {
+    fn values_are_parsed() {
         for (text, expected) in [
             (" Text/HTML; charset=utf-8\r\n", "text/html"),
             ("text/plain (a comment)", "text/plain"),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters() {
+    fn parameters_are_parsed() {
         for (text, expected) in [
             ("a/b; name=x", Some("x")),
             ("a/b;NAME = \"x; y\" ; z=1", Some("x; y")),

@@ -271,8 +271,7 @@ impl<'m> Walk<'m> {
         let mut line = None;
         for (level, open) in self.open.iter().enumerate().rev() {
             let rest = &self.message[start + 2..];
-            let Some(behind) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..]))
-            else {
+            let Some(after) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..])) else {
                 continue;
             };
             let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
@@ -280,9 +279,9 @@ impl<'m> Walk<'m> {
             let is_alone = |from: usize| {
                 self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
             };
-            let behind_at = self.message.len() - behind.len();
-            let is_last = behind.starts_with(b"--");
-            if is_alone(behind_at + if is_last { 2 } else { 0 }) {
+            let after_at = self.message.len() - after.len();
+            let is_last = after.starts_with(b"--");
+            if is_alone(after_at + if is_last { 2 } else { 0 }) {
                 return Some(Delimiter { level, is_last, start, end });
             }
         }
@@ -406,7 +405,7 @@ mod tests {
     const MIXED: &str = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
 
     #[test]
-    fn parts_end_where_their_boundary_stands() {
+    fn parts_end_at_their_boundary() {
         check("", &["0 text/plain - \"\""]);
         check("\r\n", &["0 text/plain - \"\""]);
         check("A: b\r\n\r\nx\r\n", &["0 text/plain - \"x\\r\\n\""]);
@@ -482,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_lie_inside_of_what_they_are_part_of() {
+    fn parts_are_within_their_containers() {
         for inner in ["--c\r\nA: b\r\n\r\n", "--c\r\n\r\nx\r\n--c--\r\n", "--c\r\n\r\nx\r\n--c--"] {
             let message = format!(
                 "{MIXED}--b\r\nContent-Type: message/rfc822\r\n\r\n\
@@ -525,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_and_parts_have_a_bound() {
+    fn nesting_and_number_of_parts_are_bounded() {
         let deep = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
         let taken = parts(deep.as_bytes());
         assert_eq!((taken.parts.len(), taken.is_cut), (DEPTH_MAX + 1, true));

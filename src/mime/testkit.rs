@@ -46,7 +46,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn mails_put_together_at_random_are_read(pieces in prop::collection::vec(
+        fn random_mails_are_read(pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "\r\n", "\n", "--b", "--c", "--", "b", "c", " ", "\t", ":", ";", "\"", "=", "?=",
                 "Content-Type: ", "multipart/mixed; boundary=b",
@@ -69,7 +69,7 @@ mod tests {
         }
 
         #[test]
-        fn octets_at_random_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn random_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
             check_mail(&octets);
         }
     }

@@ -1,17 +1,17 @@
 //! The text of a message, for searching and for reading.
 //!
-//! | part | is it matched? | is it read? |
+//! | part | searched | displayed |
 //! |---|---|---|
 //! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
-//! | `text/html` without either | yes, without its markup (`html`) | without plain text beside it |
-//! | other forms of what stands there as plain text (an invitation) | yes | no |
+//! | `text/html` without either | yes, without markup (`html`) | without plain text |
+//! | other alternatives to plain text (such as an invitation) | yes | no |
 //! | text with a file name, if the message has no other | yes | yes |
 //! | attachments, and other parts with a file name | no | no |
-//! | a forwarded message (`message/rfc822`) | its text is | its text is |
-//! | an attached one | its text is | no |
-//! | one that is encoded against the rule | its text is, three deep | so, unless attached |
-//! | delivery and disposition notifications | yes, as they stand | yes |
-//! | a multipart in which no part begins | yes, as it stands | yes |
+//! | a forwarded message (`message/rfc822`) | its text | its text |
+//! | an attached message | its text | no |
+//! | an encoded message (forbidden) | its text, three levels deep | unless attached |
+//! | delivery and disposition notifications | yes, unchanged | yes |
+//! | a multipart without parts | yes, unchanged | yes |
 //!
 //! Limits: `part::PARTS_MAX` parts, nested `part::DEPTH_MAX` deep, and 16 MiB of octets before
 //! decoding. Text beyond these limits is not searched.

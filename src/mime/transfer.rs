@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quoted_printable_as_it_comes() {
+    fn quoted_printable_is_decoded() {
         for (text, expected) in [
             (&b""[..], &b""[..]),
             (b"Gr=C3=BC=c3=9Fe", "Grüße".as_bytes()),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_as_it_comes() {
+    fn base64_is_decoded() {
         for (text, expected) in [
             (&b""[..], &b""[..]),
             (b"QUJD", b"ABC"),
@@ -205,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn encoded_octets_come_back(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn encoded_octets_read_back(octets in prop::collection::vec(any::<u8>(), 0..200)) {
             let encoded = base64::engine::general_purpose::STANDARD.encode(&octets);
             prop_assert_eq!(base64(encoded.as_bytes()), octets);
         }

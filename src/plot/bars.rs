@@ -81,7 +81,7 @@ mod tests {
     use crate::plot::{PlotUnit, Scale};
 
     #[test]
-    fn what_came_once_can_be_seen() {
+    fn a_value_that_occurred_once_is_visible() {
         let axis =
             |max| Axis { title: String::from("n"), scale: Scale::from_zero(PlotUnit::Number, max) };
         let bar = |from: f64, count| Bar { from, until: from + 1.0, count, hint: String::new() };

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_its_own_has_style_and_title() {
+    fn a_standalone_file_has_style_and_title() {
         let text = lines(Vec::new()).draw(PlotSize::WIDE, "<Rate>", "\"so\"").standalone();
         assert!(text.contains("<style>") && text.contains(">&lt;Rate&gt;</text>"));
         assert!(text.contains("aria-label=\"&quot;so&quot;\"") && text.contains("role=\"img\""));

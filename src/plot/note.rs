@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_and_moments_are_drawn_with_the_labels_that_have_room() {
+    fn spans_and_moments_are_drawn_with_the_labels_that_fit() {
         let text = drawn(vec![
             note(-5.0, Some(50.0), "warm <up>"),
             note(50.0, Some(51.0), "too narrow for its name"),

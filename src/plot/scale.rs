@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_clocks() {
+    fn time_ticks_are_at_round_clock_times() {
         let day = 20_778.0 * DAY;
         for (from, until, expected) in [
             (8.0 * HOUR, 8.0 * HOUR, "08:00:00.0|08:00:00.1"),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn no_domain_is_too_odd() {
+    fn any_bounds_give_a_finite_scale() {
         let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e-300, 1e300, 5.0];
         for a in odd {
             for b in odd {

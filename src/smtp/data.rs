@@ -58,7 +58,7 @@ impl EndOfData {
                         self.place = LinePosition::Dot;
                     }
                     None => {
-                        self.place = place_behind(&piece[at..]);
+                        self.place = place_after(&piece[at..]);
                         return None;
                     }
                 }
@@ -96,7 +96,7 @@ impl EndOfData {
 }
 
 /// Returns the position after `rest`, which began within a line and contains no CRLF-dot.
-fn place_behind(rest: &[u8]) -> LinePosition {
+fn place_after(rest: &[u8]) -> LinePosition {
     if rest.ends_with(b"\r\n") {
         LinePosition::LineStart
     } else if rest.ends_with(b"\r") {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn all_short_wires_agree_with_the_twin() {
+    fn all_short_payloads_agree_with_the_specification() {
         // Every string over {CR, LF, dot, other} of up to 8 octets: 87,380 strings.
         let alphabet = *b"\r\n.x";
         for length in 0..=8u32 {

@@ -20,14 +20,14 @@
 //! | 6 | reverse-path | the mailbox; empty is the null reverse-path | once |
 //! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
-//! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
+//! | 9 | RCPT parameters | as sent, without the space before them | after their forward-path |
 //! | 10 | listener's name | as configured, UTF-8 | if it has one |
 //! | 11 | TLS | [`super::tls`] | if the session was under TLS |
 //! | 12 | authenticated user | the mechanism of AUTH, a space, the name in UTF-8 | at most once |
-//! | 13 | peer | as a client: who connected, where PROXY or XCLIENT named it | at most once |
+//! | 13 | peer | as tag 2: the peer, if PROXY or XCLIENT named the client | at most once |
 //! | 17 | sink's name | as configured, ASCII | if it has one |
-//! | 18 | TLS told by PROXY | see below | at most once |
-//! | 14 | tolerated deviations | an octet for each kind: [`super::deviation`] | each kind once |
+//! | 18 | TLS reported by PROXY | see below | at most once |
+//! | 14 | tolerated deviations | one octet per kind: [`super::deviation`] | each kind once |
 //!
 //! A client is encoded as one octet of family (4 or 6), the address (4 or 16 octets in network
 //! order), and the port (2 octets, little-endian). A client of a Unix socket is the single octet 1.
@@ -350,11 +350,11 @@ impl<'a> EnvelopeFields<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let Some((&[tag, l0, l1, l2, l3], behind)) = self.rest.split_first_chunk() else {
+        let Some((&[tag, l0, l1, l2, l3], after)) = self.rest.split_first_chunk() else {
             return Some(Err(Broken));
         };
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
-        let split = usize::try_from(length).ok().and_then(|length| behind.split_at_checked(length));
+        let split = usize::try_from(length).ok().and_then(|length| after.split_at_checked(length));
         let Some((value, rest)) = split else { return Some(Err(Broken)) };
         self.rest = rest;
         Some(Ok((tag, value)))
@@ -419,8 +419,8 @@ pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
 fn decode_proxy_tls(value: &[u8]) -> Option<ClientTls<'_>> {
     let (flags, mut rest) = value.split_first()?;
     let mut text = || {
-        let (length, behind) = rest.split_first_chunk::<2>()?;
-        let (text, after) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+        let (length, text) = rest.split_first_chunk::<2>()?;
+        let (text, after) = text.split_at_checked(u16::from_le_bytes(*length).into())?;
         rest = after;
         Some(text)
     };
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded() {
+    fn envelopes_read_back() {
         let bytes = sample();
         let decoded = decode(&bytes).unwrap();
         assert_eq!(decoded.client, Some(tcp("192.0.2.7:2525")));
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_clients_survive() {
+    fn ipv6_clients_read_back() {
         let client = tcp("[2001:db8::1]:9");
         let (value, bytes) = encode_client(client);
         assert_eq!(bytes, 19);
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_are_survived() {
+    fn decoding_any_octets_does_not_panic() {
         let bytes = sample();
         for end in 0..bytes.len() {
             if let Ok(decoded) = decode(&bytes[..end]) {

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_misread_is_accepted_and_named() {
+    fn unambiguous_lines_are_accepted_and_their_deviations_named() {
         for (line, subject, parameters, kinds) in [
             // Case 61.
             (
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_misread_stays_refused() {
+    fn ambiguous_lines_stay_refused() {
         for line in [
             &b"MAIL FROM:<a@b>\0"[..],
             b"MAIL FROM:<a@b>\rRSET",

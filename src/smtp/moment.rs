@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_noop_for_others_is_not_a_moment() {
+    fn a_noop_with_another_argument_is_not_a_mark() {
         let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
         let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
         for (argument, moment) in [

@@ -208,8 +208,8 @@ fn is_orcpt(value: &[u8]) -> bool {
 fn is_utf8_address(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let mut rest = text;
-    while let Some((_, behind)) = rest.split_once('\\') {
-        let Some((digits, next)) = behind.strip_prefix("x{").and_then(|hex| hex.split_once('}'))
+    while let Some((_, after)) = rest.split_once('\\') {
+        let Some((digits, next)) = after.strip_prefix("x{").and_then(|hex| hex.split_once('}'))
         else {
             return false;
         };

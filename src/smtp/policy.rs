@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_of_one_s_own_may_have_several_lines() {
+    fn a_custom_greeting_can_have_several_lines() {
         for (greeting, expected) in [
             ("****0****", "220 ****0****\r\n"),
             ("mx.example ESMTP\nno spam", "220-mx.example ESMTP\r\n220 no spam\r\n"),

@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_to_xclient_are_those_that_are_counted() {
+    fn every_refusal_of_xclient_is_counted() {
         let named = ALL.iter().filter(|reply| reply.name.starts_with("XCLIENT_"));
         assert!(named.eq(XCLIENT_REFUSALS.iter()));
     }

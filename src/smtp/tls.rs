@@ -67,8 +67,8 @@ impl<'a> SessionTls<'a> {
         let (flags, rest) = value.split_first()?;
         let (handshake, mut rest) = rest.split_first_chunk::<4>()?;
         let mut text = || {
-            let (length, behind) = rest.split_first_chunk::<2>()?;
-            let (text, after) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+            let (length, text) = rest.split_first_chunk::<2>()?;
+            let (text, after) = text.split_at_checked(u16::from_le_bytes(*length).into())?;
             rest = after;
             Some(text)
         };
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_reads_back_and_one_that_is_cut_is_none() {
+    fn a_field_reads_back_and_a_truncated_one_is_none() {
         let tls = SessionTls {
             version: b"TLSv1.3",
             cipher: b"TLS_AES_128_GCM_SHA256",

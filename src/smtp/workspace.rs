@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_left_out_goes_beyond_the_budget_and_is_accounted() {
+    fn mandatory_fields_can_exceed_the_budget_and_are_accounted() {
         let (mut workspace, mut buffer) = (Workspace::new(10), Vec::new());
         assert!(workspace.make_room(&mut buffer, 10));
         buffer.extend_from_slice(&[0; 10]);

@@ -54,9 +54,9 @@ fn decode(value: &[u8]) -> Result<Vec<u8>, XclientError> {
     }
     let mut decoded = Vec::with_capacity(value.len());
     let mut rest = value;
-    while let Some((octet, behind)) = rest.split_first() {
-        rest = behind;
-        match (octet, behind.split_first_chunk()) {
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        match (octet, after.split_first_chunk()) {
             (b'+', Some(([high, low], after))) => {
                 decoded.push(hex(*high) << 4 | hex(*low));
                 rest = after;

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::value::{parse_bytes, parse_time};
 
 #[test]
-fn values_at_their_bounds() {
+fn values_are_checked_at_their_bounds() {
     let rows = [
         ("recipients_max", "0", false),
         ("recipients_max", "1", true),

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_meant() {
+    fn address_patterns_match_addresses() {
         for (wanted, candidate, expected) in [
             ("ann@example.org", "Ann@Example.ORG", true),
             ("<Ann@example.org>", "ann@example.org", true),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_not_be_meant() {
+    fn invalid_address_patterns_are_refused() {
         for text in ["", "@", "ann@", "Ann Smith", "Ann <ann@example.org>", "a,b", "a b@x.org"] {
             assert_eq!(AddressPattern::parse(text), None, "{text}");
         }

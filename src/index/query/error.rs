@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_is_underlined() {
+    fn the_error_is_underlined() {
         let error = QueryError::new(6..11, QueryFault::NotASize("x".into()));
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
         let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_of_the_text_does_not_panic() {
+    fn a_range_outside_of_the_text_does_not_panic() {
         for at in [0..0, 5..9, 2..3, 100..200] {
             QueryError::new(at, QueryFault::NoWords).pointed_out("añb");
         }

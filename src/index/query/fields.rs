@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_meant_if_it_is_spelled_much_like_the_unknown_one() {
+    fn similar_words_are_suggested() {
         for (unknown, expected) in [
             ("form", Some("from")),
             ("sise", Some("size")),

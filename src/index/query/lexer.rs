@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_their_tokens() {
+    fn texts_are_split_into_tokens() {
         for (text, expected) in [
             ("", ""),
             ("  a\tb\u{3000}c ", "a b c"),

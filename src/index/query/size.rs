@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         for (text, min, max) in [
             ("4096", 4096, 4096),
             ("=4K", 4096, 4096),

@@ -21,7 +21,7 @@ fn holds(text: &str) -> bool {
 }
 
 #[test]
-fn queries_and_the_mail_they_are_put_to() {
+fn queries_match_the_right_mail() {
     for (text, expected) in [
         ("", true),
         ("order", true),
@@ -100,7 +100,7 @@ fn queries_and_the_mail_they_are_put_to() {
 }
 
 #[test]
-fn queries_and_how_they_are_shown() {
+fn queries_are_displayed_as_text() {
     for (text, expected) in [
         ("", ""),
         ("  a   AND b ", "a b"),
@@ -183,7 +183,7 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
-fn length_terms_and_depth_have_a_bound() {
+fn length_terms_and_depth_are_bounded() {
     let fault = |text: &str| Query::parse(text, 0, &runs()).map_err(|e| e.fault);
     let a = |n| "a".repeat(n);
     assert!(fault(&a(BYTES_MAX)).is_ok());
@@ -451,7 +451,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn answers_are_those_of_the_model(text in queries(), mail in mails()) {
+    fn matching_agrees_with_the_model(text in queries(), mail in mails()) {
         let (query, mut scratch) = (parsed(&text), Scratch::default());
         let expected = model(&query.root, &mail);
         let columns = mail.columns();
@@ -466,14 +466,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_is_the_same_query(text in queries()) {
+    fn a_displayed_query_parses_to_the_same_query(text in queries()) {
         check_query(text.as_bytes());
         let shown = parsed(&text).to_string();
         prop_assert_eq!(parsed(&shown).to_string(), shown);
     }
 
     #[test]
-    fn negations_are_as_in_logic(a in queries(), b in queries(), mail in mails()) {
+    fn negation_follows_logic(a in queries(), b in queries(), mail in mails()) {
         let answer = |text: &str| {
             let (query, mut scratch) = (parsed(text), Scratch::default());
             let columns = mail.columns();

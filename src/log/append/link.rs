@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_that_finds_room_leaves_others_of_its_worker_waiting() {
+    fn finding_room_does_not_cancel_the_wake_of_other_connections() {
         let woken = Arc::new(AtomicU32::new(0));
         let counted = woken.clone();
         let wake = Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));

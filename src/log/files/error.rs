@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_system_are_sorted_by_what_helps() {
+    fn system_errors_are_classified_by_remedy() {
         check(28, |e| matches!(e, OpenError::NoSpace { .. }), "the disk is full");
         // EFBIG: free disk space would not help.
         check(27, |e| matches!(e, OpenError::FileTooLarge { .. }), "ulimit -f");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_on_the_length_of_files_asks_for_a_shorter_one_and_drops_no_mail() {
+    fn a_file_size_limit_makes_segments_shorter_and_drops_no_mail() {
         let too_large = io::Error::from(io::ErrorKind::FileTooLarge);
         assert!(is_shorter_better(&too_large) && !is_no_space(&too_large));
         let full = io::Error::from(io::ErrorKind::StorageFull);

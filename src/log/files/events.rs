@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_anywhere_costs_itself_alone() {
+    fn a_torn_line_loses_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
         note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(3, 3, 7)).unwrap();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_write_at_the_same_time_lose_nothing() {
+    fn concurrent_writers_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for (at, by) in

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_are_folded_and_nothing_is_lost() {
+    fn merging_lines_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
         std::fs::write(path_of(dir.path()), foreign).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_that_frees_nothing_is_not_done_at_every_drop() {
+    fn lines_are_not_merged_at_every_drop() {
         let dir = tempfile::tempdir().unwrap();
         let mark = format!("{{\"event\":\"mark\",\"at_ns\":1,\"text\":\"{}\"}}\n", "x".repeat(90));
         std::fs::write(path_of(dir.path()), mark.repeat(10_000)).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_taken_is_not_waited_for_and_counted() {
+    fn a_taken_lock_is_counted_and_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
         let held = events::locked(dir.path()).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sinkctl_noted_meanwhile_is_not_noted_again() {
+    fn segments_recorded_by_sinkctl_are_not_recorded_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
         events::LockedEvents::lock(dir.path())

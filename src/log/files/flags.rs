@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_read_back_and_speak_about_one_segment() {
+    fn flags_read_back_and_belong_to_one_segment() {
         let mut flags = Flags::default();
         assert!(flags.remove(9) && flags.remove(3) && !flags.remove(9));
         flags.raise(5, 4);

@@ -96,9 +96,9 @@ impl Mapping {
 
     /// Returns the live page's words.
     pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: `new` saw to it that file and map contain the live page, whose offset is a
-        // multiple of 8; the map lives as long as `self`; these words are reached through atomics
-        // only, as `WriteAccess` never lends the header pages; an `AtomicU64` has no bad values.
+        // SAFETY: `new` ensured that file and map contain the live page, whose offset is a multiple
+        // of 8. The map lives as long as `self`. These words are only accessed as atomics, because
+        // `WriteAccess` never lends the header pages. Every bit pattern is a valid `AtomicU64`.
         unsafe { &*self.raw.as_ptr().add(LIVE_AT as usize).cast::<LivePage>() }
     }
 
@@ -201,11 +201,11 @@ impl Mapping {
     /// The portable way (also for Linux before 5.14): writes to each page without changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
-            // SAFETY: inside map and file: each caller bounds the range by the length of the file,
-            // and begins it with a page, so the offset is a multiple of 8. No slice of these octets
-            // exists: those of the header are never lent, and all others are not usable yet, as
-            // `usable` only moves under the lock that the caller holds for them, and falls back
-            // only with `&mut WriteAccess`.
+            // SAFETY: the word is within map and file: each caller bounds the range by the length
+            // of the file, and begins it at a page, so the offset is a multiple of 8. No slice of
+            // these octets exists: the header is never lent, and all other octets are not usable
+            // yet, because `usable` only advances under the lock that the caller holds for them,
+            // and is only reset with `&mut WriteAccess`.
             let word = unsafe { &*self.raw.as_ptr().add(page as usize).cast::<AtomicU64>() };
             // Relaxed: adds 0, and publishes nothing.
             word.fetch_add(0, Relaxed);
@@ -229,8 +229,8 @@ fn let_go(raw: &MmapRaw, range: Range<u64>) {
     #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     if start < end {
         let advice = memmap2::UncheckedAdvice::DontNeed;
-        // SAFETY: the map is shared and backed by a file, so dropped pages come back with the same
-        // content on the next access; no slice changes under its holder.
+        // SAFETY: the map is shared and backed by a file, so dropped pages have the same content on
+        // the next access: no slice changes while it is borrowed.
         let done =
             unsafe { raw.unchecked_advise_range(advice, start as usize, (end - start) as usize) };
         // An error affects only memory usage.
@@ -272,10 +272,9 @@ impl WriteAccess {
         self.check(start, len);
         #[cfg(test)]
         crate::log::between_stores::before_store();
-        // SAFETY: `check` found the range usable, so it lies inside map and file, after the header
-        // pages, and no other thread touches it. `&mut self` makes this the only slice of the
-        // process; other processes only read, and nothing above the published count, so what they
-        // see of it never counts.
+        // SAFETY: `check` found the range usable, so it is within map and file, after the header
+        // pages, and no other thread accesses it. `&mut self` makes this the only slice in this
+        // process. Other processes only read, and ignore everything above the published count.
         unsafe {
             let start = self.mapping.raw.as_mut_ptr().add(start as usize);
             std::slice::from_raw_parts_mut(start, len)
@@ -287,7 +286,7 @@ impl WriteAccess {
     #[inline]
     pub(crate) fn read(&self, start: u64, len: usize) -> &[u8] {
         self.check(start, len);
-        // SAFETY: as in `write`; `&self` keeps every `&mut` slice away.
+        // SAFETY: as in `write`; while `&self` is borrowed, no `&mut` slice exists.
         unsafe { std::slice::from_raw_parts(self.mapping.raw.as_ptr().add(start as usize), len) }
     }
 
@@ -332,10 +331,11 @@ impl LiveView {
 
     /// Loads a word. Relaxed: the caller needs a fence to order it with other data.
     pub(crate) fn load(&self, word: usize) -> u64 {
-        // SAFETY: the map is one page long, page-aligned, lives as long as `self`; `new` found the
-        // page inside the file, whose length never changes (docs/segment-format.md). Its writer, in
-        // this process or another, stores atomically; ours is a relaxed load, which read-only
-        // memory allows, and this is the only place that sees the words.
+        // SAFETY: the map is one page long, page-aligned, and lives as long as `self`. `new`
+        // checked that the page is within the file, whose length never changes
+        // (docs/segment-format.md). Its writer, in this process or another, stores atomically. This
+        // is the only access to the words, and a relaxed load, which is allowed on read-only
+        // memory.
         let live = unsafe { &*self.raw.as_ptr().cast::<LivePage>() };
         u64::from_le(live[word].load(Relaxed))
     }
@@ -428,15 +428,15 @@ impl RecordOctets {
 impl AsRef<[u8]> for RecordOctets {
     fn as_ref(&self) -> &[u8] {
         let (start, len) = (self.range.start as usize, self.range.end - self.range.start);
-        // SAFETY: `record` put the range inside the map, and took it from a slot that was read from
-        // this file and whose checksum holds: a worker writes that when its record is complete.
-        // No thread stores to a published record (docs/segment-format.md): sealing punches out only
-        // what belongs to no record; a flush that failed makes zeros only of slots that were not
-        // published, recovery only of slots that don't check; `rm` writes another file; pruning
-        // unlinks this one, which leaves its octets to those that have it open. Who makes a dropped
-        // segment the next one needs the exclusive lock, which our shared one denies as long as
-        // `_file` is open. Nor does the file end before its records: its length never changes from
-        // creation to unlink, and `new` looked. The map lives as long as `view`.
+        // SAFETY: `record` checked that the range is within the map, and took it from a slot that
+        // was read from this file and whose checksum is right: a worker writes that once its record
+        // is complete. No thread stores to a published record (docs/segment-format.md): sealing
+        // punches out only what belongs to no record; a failed flush zeros only slots that were not
+        // published, and recovery only slots whose checksums are wrong; `rm` writes another file;
+        // pruning unlinks this one, whose octets stay available to processes that have it open.
+        // Recycling a dropped segment requires the exclusive lock, which our shared lock prevents
+        // as long as `_file` is open. The file does not end before its records: its length never
+        // changes from creation to unlink, and `new` checked it. The map lives as long as `view`.
         unsafe { std::slice::from_raw_parts(self.view.raw.as_ptr().add(start), len as usize) }
     }
 }
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_lent_between_the_marks_and_nowhere_else() {
+    fn only_usable_octets_are_lent() {
         let (mapping, mut access) = mapped();
         check(&access, RECORDS_AT, 1, false);
         mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_reaches_beyond_its_file_lends_what_the_file_has() {
+    fn a_map_longer_than_its_file_lends_only_the_file() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(RECORDS_AT).unwrap();
         let (mapping, access) = Mapping::new(file, RECORDS_AT, BYTES).unwrap();

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_owed_outlives_the_process_and_is_bounded() {
+    fn waiting_entries_survive_the_process_and_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let load = || Owed::load(Arc::new(EventsFile::new(dir.path())));
         let mut owed = load();

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_counts_once() {
+    fn repeated_lines_count_once() {
         let mut sums = PrunedSums::default();
         for (first, last) in [(1, 1), (3, 3), (1, 1), (2, 2), (1, 3), (5, 8), (6, 6), (4, 4)] {
             sums.add(&dropped(first, last));

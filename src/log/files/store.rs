@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_lines_the_newest_valid_one_counts() {
+    fn the_newest_valid_line_counts() {
         let (old, new) = (state(5, 1).encode(), state(4, 2).encode());
         let both = |a: &str, b: &str| StoreState::newest(format!("{a}{b}").as_bytes());
         assert_eq!(both(&old, &new), Some((state(4, 2), 1)));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_anywhere_and_the_other_one_holds() {
+    fn a_torn_line_leaves_the_other_valid() {
         let (old, new) = (state(5, 1).encode(), state(6, 1).encode());
         for cut in 0..LINE_BYTES - 1 {
             let line = [&new.as_bytes()[..cut], &state(4, 1).encode().as_bytes()[cut..]].concat();

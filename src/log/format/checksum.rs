@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_one_the_format_page_names() {
+    fn the_checksum_matches_the_format_document() {
         assert_eq!(crc(b"123456789"), 0xe306_9283);
         let mut parts = Crc::new();
         parts.update(b"1234");

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_what_the_format_page_draws() {
+    fn a_slot_matches_the_format_document() {
         let slot = encoded();
         assert_eq!(slot[0..8], 8192u64.to_le_bytes());
         assert_eq!(slot[8..12], 20u32.to_le_bytes());
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_of_elsewhere_or_of_nothing_does_not_check() {
+    fn foreign_slots_and_zeros_have_wrong_checksums() {
         let slot = encoded();
         assert!(ours().decode(&slot, 4).is_none(), "another index");
         assert!(source(5, 8, BYTES).decode(&slot, ID.slot).is_none(), "another segment");
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_the_future_is_passed_over() {
+    fn slots_of_unknown_kinds_are_skipped() {
         let mut slot = encoded();
         slot[KIND_AT] = 9;
         let crc = seed().slot_crc(ID.slot, &slot);

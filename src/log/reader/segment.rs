@@ -291,8 +291,8 @@ impl Segment {
     /// Reads these slots, and one more.
     pub fn unpublished(&self) -> u32 {
         let published = self.published().slots;
-        let behind = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));
-        behind.count() as u32
+        let valid = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));
+        valid.count() as u32
     }
 
     /// Reads everything published now and checks every checksum. Returns the damage in slot order.

@@ -163,10 +163,10 @@ impl Growing {
             populated = to;
         }
         // One window before the front stays mapped, for the checksum, which is a little late.
-        let behind = end.saturating_sub(OWN_WINDOW_BYTES);
-        if behind > self.let_go + OWN_WINDOW_BYTES {
-            self.mapping.let_go(self.let_go..behind);
-            self.let_go = behind;
+        let released = end.saturating_sub(OWN_WINDOW_BYTES);
+        if released > self.let_go + OWN_WINDOW_BYTES {
+            self.mapping.let_go(self.let_go..released);
+            self.let_go = released;
         }
         Ok(if populated < wanted { Provisioned::Short } else { Provisioned::Full })
     }

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_without_slots_is_as_old_to_sinkd_that_seals_it_as_to_the_next_one() {
+    fn a_segment_without_slots_has_the_same_age_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         counted(dir.path());
         let (mut recovery, _) =
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_without_slots_is_as_old_to_prune_as_its_file() {
+    fn a_segment_without_slots_is_as_old_as_its_file_to_prune() {
         let dir = tempfile::tempdir().unwrap();
         counted(dir.path());
         let prune = |age| {

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_first_unless_one_is_empty() {
+    fn the_oldest_segment_is_dropped_first_unless_one_is_empty() {
         let mut sealed_segments = SealedSegments::default();
         (1..5).for_each(|n| sealed_segments.insert(n, sealed(100, u64::from(n))));
         assert_eq!(sealed_segments.next_to_drop(), Some(1));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_that_of_the_last_message_and_clocks_may_be_set_back() {
+    fn age_counts_from_the_last_message_even_if_clocks_are_set_back() {
         let mut sealed_segments = SealedSegments::default();
         sealed_segments.insert(1, sealed(1, 100));
         let (age, s) = (Duration::from_secs(10), 1_000_000_000);

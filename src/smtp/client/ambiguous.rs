@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_head_and_body_meet_changes_nothing(
+        fn the_split_between_head_and_body_does_not_matter(
             content in prop::collection::vec(
                 prop::sample::select(vec![b'\r', b'\n', b'.', b'\0', b'a']), 0..24),
             cut in 0usize..24,

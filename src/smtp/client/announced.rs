@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_name_the_number_of_transactions() {
+    fn mailmax_limits_the_number_of_transactions() {
         for (line, expected) in [
             ("LIMITS MAILMAX=7", Some(7)),
             ("limits RCPTMAX=100 mailmax=20 RCPTDOMAINMAX=1", Some(20)),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn mechanisms_are_those_of_auth() {
+    fn mechanisms_are_read_from_auth() {
         use Mechanism::{CramMd5, Login, Plain, Xoauth2};
         for (line, expected) in [
             ("AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2 SCRAM-SHA-1", &Mechanism::ALL[..]),

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_content_becomes_what_data_sends() {
+    fn raw_content_is_converted_to_the_form_for_data() {
         let rows: [(&str, &str, ContentForm); 9] = [
             ("", "", ContentForm::Clean),
             ("a\r\n", "a\r\n", ContentForm::Clean),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_used_again() {
+    fn a_mail_can_be_reused() {
         let mut mail = OutgoingMail::default();
         mail.from(b"a@example.org", b"BODY=8BITMIME");
         mail.to(b"b@example.com", b"");

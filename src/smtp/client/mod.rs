@@ -2,9 +2,9 @@
 //! 2920, 3030, 3207, 4954).
 //!
 //! ```text
-//! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content where it lies) ─▶ socket
+//! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content in place) ─▶ socket
 //!                               ▲
-//! socket ─▶ Session::feed ─▶ ReplyReader ─▶ the reply that was expected ─▶ Watch
+//! socket ─▶ Session::feed ─▶ ReplyReader ─▶ expected reply ─▶ Watch
 //! ```
 mod ambiguous;
 mod announced;

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_comes_out_in_order_and_every_mail_back() {
+    fn output_is_in_order_and_every_mail_is_returned() {
         let copied = 4096;
         let sizes = [0, 1, copied, copied + 1, copied + 2, 5, 3 * copied];
         for cut in [1, 7, copied, copied + 9, usize::MAX] {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_lent_and_given_back_when_it_is_empty() {
+    fn an_empty_buffer_is_returned() {
         let (mut outbox, mut room) = (Outbox::default(), Vec::with_capacity(100));
         outbox.lend(&mut room);
         outbox.text(b"NOOP\r\n");

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_bounded() {
+    fn endless_lines_and_replies_are_bounded() {
         let long = format!("250 {}\r\n", "x".repeat(LINE_BYTES_MAX - 6));
         assert_eq!(lines(long.as_bytes(), 100).len(), 1);
         let longer = format!("250 {}\r\n", "x".repeat(LINE_BYTES_MAX - 5));

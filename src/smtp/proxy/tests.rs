@@ -63,7 +63,7 @@ fn lines_of_version_1_name_the_client() {
 }
 
 #[test]
-fn lines_off_the_grammar_of_version_1_are_errors() {
+fn invalid_lines_of_version_1_are_errors() {
     for line in [
         "",
         " TCP4 192.0.2.7 198.51.100.1 4660 25",
@@ -124,7 +124,7 @@ fn headers_of_version_2_name_the_client() {
 }
 
 #[test]
-fn the_client_s_tls_is_read_where_the_proxy_tells_it() {
+fn client_tls_is_read_if_the_proxy_reports_it() {
     let header = version_2(1, 0x11, &over_tls());
     let tls = ClientTls {
         version: b"TLSv1.3",
@@ -146,7 +146,7 @@ fn the_client_s_tls_is_read_where_the_proxy_tells_it() {
 }
 
 #[test]
-fn what_version_2_does_not_define_is_an_error() {
+fn undefined_values_of_version_2_are_errors() {
     let big = vec![0; HEADER_BYTES_MAX];
     let lying = [&ADDRESSES_4[..], &[0x02, 0, 9, b'a']].concat();
     let lying_tls = [&ADDRESSES_4[..], &tlv(0x20, &[1, 0, 0, 0, 0, 0x21, 0, 1])].concat();
@@ -172,7 +172,7 @@ fn what_version_2_does_not_define_is_an_error() {
 }
 
 #[test]
-fn each_flipped_bit_of_a_header_with_a_checksum_is_noticed() {
+fn each_flipped_bit_of_a_header_with_a_checksum_is_detected() {
     let header = with_checksum(&over_tls());
     let whole = parse(&header).unwrap().unwrap();
     assert!(
@@ -189,7 +189,7 @@ fn each_flipped_bit_of_a_header_with_a_checksum_is_noticed() {
 }
 
 #[test]
-fn every_prefix_of_a_header_asks_for_more_and_every_flip_is_survived() {
+fn every_prefix_of_a_header_is_incomplete_and_no_flipped_bit_panics() {
     let line = b"PROXY TCP6 2001:db8::7 ::1 4660 25\r\n".to_vec();
     for header in [line, version_2(1, 0x11, &over_tls()), with_checksum(&over_tls())] {
         for length in 0..header.len() {
@@ -208,7 +208,7 @@ fn every_prefix_of_a_header_asks_for_more_and_every_flip_is_survived() {
 proptest! {
     /// The result depends only on the header: neither on octets after it, nor on how it was cut.
     #[test]
-    fn what_follows_a_header_does_not_change_it(
+    fn octets_after_a_header_do_not_change_it(
         octets in vec(any::<u8>(), 0..64),
         which in 0..3_usize,
         rest in vec(any::<u8>(), 0..40),

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn exchanges() {
+    fn clients_send_the_right_lines() {
         let secret = account("secret");
         for (mechanism, challenges, expected) in [
             // RFC 4616 section 2, RFC 4954 section 4: an initial response.
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_believes_what_the_client_of_each_mechanism_says() {
+    fn the_server_accepts_the_client_of_each_mechanism() {
         let users = Users::parse("ann b:s3cr3t").unwrap();
         for mechanism in Mechanism::ALL {
             for (password, is_right) in [("s3cr3t", true), ("wrong", false)] {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_a_secret_is_known() {
+    fn text_that_repeats_a_secret_is_detected() {
         let account = account("secret");
         let mut out = Vec::new();
         let exchange = ClientExchange::begin(Mechanism::Plain, &account, &mut out);

@@ -22,7 +22,7 @@ mod tests {
 
     /// The example of RFC 2195 section 2.
     #[test]
-    fn a_digest_is_that_of_the_rfc() {
+    fn the_digest_matches_the_rfc_example() {
         let challenge = "<1896.697170952@postoffice.reston.mci.net>";
         assert_eq!(digest(challenge, b"tanstaaftanstaaf"), "b913a602c7eda7a495b4e6e7334d3890");
     }

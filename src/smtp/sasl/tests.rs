@@ -33,7 +33,7 @@ fn users() -> Users {
 }
 
 #[test]
-fn each_mechanism_proves_who_a_user_of_the_list_is() {
+fn each_mechanism_authenticates_a_listed_user() {
     let ann = cram_md5::digest(CHALLENGE, b"a:secret");
     let (good, upper) = (format!("ann {ann}"), format!("ann {}", ann.to_uppercase()));
     for (mechanism, responses, is_good) in [
@@ -57,7 +57,7 @@ fn each_mechanism_proves_who_a_user_of_the_list_is() {
 }
 
 #[test]
-fn responses_of_another_form_are_errors() {
+fn malformed_responses_are_errors() {
     let long = [b"\0", &[b'a'; USER_BYTES_MAX + 1][..], b"\0x"].concat();
     for (mechanism, response) in [
         (Mechanism::Plain, &b""[..]),
@@ -89,7 +89,7 @@ fn responses_of_another_form_are_errors() {
 }
 
 #[test]
-fn challenges_are_those_that_clients_know() {
+fn challenges_have_the_form_that_clients_expect() {
     for (mechanism, expected) in [
         (Mechanism::Plain, ""),
         (Mechanism::Xoauth2, ""),

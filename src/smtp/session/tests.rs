@@ -22,7 +22,7 @@ fn limits() -> SessionLimits {
 }
 
 #[test]
-fn moments_have_their_replies() {
+fn mark_commands_have_their_replies() {
     let (mark, start, stop) = ("sinkd mark half way", "sinkd run start one", "sinkd run stop");
     for (argument, outcome, expected) in [
         (mark, MarkOutcome::Taken, &reply::MARK_TAKEN),
@@ -56,7 +56,7 @@ fn named_moment(argument: &str) -> (Session, Workspace) {
 }
 
 #[test]
-fn noop_that_names_no_moment_is_only_noop() {
+fn noop_without_a_mark_command_does_nothing() {
     let (allowed, not_allowed) = (with_moments(), session());
     for ((mut session, mut workspace), line) in [
         (allowed, &b"NOOP\r\nNOOP sinkd mrak x\r\n"[..]),
@@ -209,7 +209,7 @@ fn nothing_is_read_after_data_chunk_and_quit() {
 }
 
 #[test]
-fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
+fn lmtp_replies_once_per_recipient_in_portions() {
     const RECIPIENTS: usize = 5000;
     let limits = SessionLimits::default();
     let options = PolicyOptions::new("sink.example", "127.0.0.1:24", limits);

@@ -58,7 +58,7 @@ fn ports_names_and_protocols_are_read() {
 
 /// Valid logins, host names and destinations are accepted, and change nothing.
 #[test]
-fn what_is_not_kept_is_accepted() {
+fn attributes_that_are_not_stored_are_accepted() {
     for argument in [
         "NAME=[UNAVAILABLE]",
         "NAME=[TEMPUNAVAIL]",
@@ -77,7 +77,7 @@ fn what_is_not_kept_is_accepted() {
 
 // Long on purpose: one row for each way in which a command can be invalid.
 #[test]
-fn what_is_wrong_names_the_rule_that_it_broke() {
+fn invalid_commands_name_the_broken_rule() {
     use XclientError::{
         Address, Attribute as Unknown, Form, Hello, Login, Name, Port, Protocol, Twice, Value,
     };
@@ -194,7 +194,7 @@ fn every_flipped_octet_is_checked() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn no_octets_bring_anything_into_an_envelope_that_may_not_stand_there(
+    fn no_octets_bring_invalid_characters_into_an_envelope(
         words in prop::collection::vec((
             prop::sample::select(vec!["NAME", "ADDR", "port", "Proto", "HELO", "LOGIN", "A"]),
             prop::collection::vec(prop::sample::select(vec![
