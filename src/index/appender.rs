@@ -116,22 +116,22 @@ impl Appender {
     }
 
     /// Releases the lock until it is needed again.
-    pub fn rest(self) -> RestingAppender {
+    pub fn release(self) -> IdleAppender {
         let is_free = self.file.unlock().is_ok();
-        RestingAppender { appender: is_free.then_some(self) }
+        IdleAppender { appender: is_free.then_some(self) }
     }
 }
 
 /// An appender that does not hold the lock, because there is nothing to append.
 #[derive(Debug)]
-pub(super) struct RestingAppender {
+pub(super) struct IdleAppender {
     appender: Option<Appender>,
 }
 
-impl RestingAppender {
+impl IdleAppender {
     /// Takes the lock again, unless another process has changed the file meanwhile. Costs three
     /// system calls.
-    pub fn wake(self, data: &Path, number: u32) -> Option<Appender> {
+    pub fn resume(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
         lock(&appender.file).ok()?;
         let is_ours = is_at(&appender.file, &sidecar::path(data, number)).ok()?

@@ -10,13 +10,13 @@ use crossbeam_channel::Receiver;
 use crate::log::reader::{Opening, Segment};
 use crate::log::{Published, State, segment_files, segment_path};
 
-use super::appender::{Appender, NoAppender, RestingAppender};
+use super::appender::{Appender, IdleAppender, NoAppender};
 use super::format::SidecarHeader;
 use super::lag::Lag;
 use super::sidecar;
 
 /// How often the folder is listed, to find segments that no worker announced, and pruned ones.
-const LIST_EVERY: Duration = Duration::from_secs(10);
+const LIST_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a segment is skipped after its sidecar could not be written.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -40,7 +40,7 @@ struct IndexProgress {
     /// Commit time of the first message that is not indexed.
     oldest_ns: Option<u64>,
     is_claimed: bool,
-    resting: Option<RestingAppender>,
+    idle: Option<IdleAppender>,
     /// When to try again after an error.
     retry_at: Option<Instant>,
 }
@@ -65,7 +65,7 @@ impl Backlog {
     /// Returns the newest segment that has something to index and that no other process is
     /// indexing. Costs a small read per open segment.
     pub fn claim(&mut self) -> Option<Job> {
-        self.look();
+        self.update();
         let now = Instant::now();
         let free: Vec<u32> = self
             .segments
@@ -95,7 +95,7 @@ impl Backlog {
                 self.segments.remove(&number);
                 self.complete.insert(number);
             }
-            Ok(()) => progress.resting = Some(job.appender.rest()),
+            Ok(()) => progress.idle = Some(job.appender.release()),
             Err(error) => {
                 if progress.retry_at.is_none() {
                     tracing::warn!(segment = number, %error, "the index cannot be written");
@@ -107,7 +107,7 @@ impl Backlog {
 
     /// Returns how much is not indexed now.
     pub fn lag(&mut self) -> Lag {
-        self.look();
+        self.update();
         let open: Vec<u32> =
             self.segments.iter().filter(|s| !s.1.is_sealed).map(|s| *s.0).collect();
         for number in open {
@@ -121,13 +121,13 @@ impl Backlog {
     }
 
     /// Adds the segments that workers have begun, and lists the folder from time to time.
-    fn look(&mut self) {
+    fn update(&mut self) {
         while let Ok(number) = self.begun.try_recv() {
             if !self.complete.contains(&number) {
                 self.segments.entry(number).or_default();
             }
         }
-        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
+        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_INTERVAL) {
             self.listed_at = Some(Instant::now());
             if let Err(error) = self.list() {
                 tracing::warn!(%error, "the segments cannot be listed for the index");
@@ -182,7 +182,7 @@ impl Backlog {
         progress.is_sealed = segment.state() != State::Open;
         progress.published = segment.published();
         let is_first_look =
-            progress.end_slot == 0 && !progress.is_claimed && progress.resting.is_none();
+            progress.end_slot == 0 && !progress.is_claimed && progress.idle.is_none();
         if is_first_look && progress.is_sealed {
             let header = SidecarHeader::for_segment(segment.identity(), &self.sequence_field);
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
@@ -204,9 +204,9 @@ impl Backlog {
         if published.slots == progress.end_slot && !is_sealed {
             return None;
         }
-        let resting = progress.resting.take();
-        let resting = resting.and_then(|resting| resting.wake(&self.data, number));
-        let opened = match resting {
+        let idle = progress.idle.take();
+        let idle = idle.and_then(|idle| idle.resume(&self.data, number));
+        let opened = match idle {
             Some(appender) => Ok(appender),
             None => Appender::open(&self.data, &identity, &self.sequence_field),
         };

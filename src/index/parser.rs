@@ -16,9 +16,9 @@ use super::lag::Lag;
 
 /// How often an idle parser checks live pages. Polled, because a store to a map wakes no thread,
 /// and a wakeup would cost the worker a system call.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the threads pause while the workers are busy.
-const REST: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 /// Number of batches, of 2,048 messages in total, before a thread switches to another segment.
 const QUESTIONS_PER_TURN: u32 = 64;
 
@@ -124,7 +124,7 @@ impl Shared {
         let mut indexer = Indexer::new(&self.settings.sequence_field);
         loop {
             let pause = if self.must_rest() {
-                REST
+                PAUSE
             } else {
                 // Not part of the condition, because the lock would then be held during the whole
                 // turn.
@@ -134,7 +134,7 @@ impl Shared {
                         self.work(&mut indexer, job);
                         Duration::ZERO
                     }
-                    None => LOOK_EVERY,
+                    None => POLL_INTERVAL,
                 }
             };
             if self.stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {

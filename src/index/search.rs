@@ -34,7 +34,7 @@ pub struct SearchOptions {
 
 /// Progress of a search, for other threads.
 #[derive(Debug, Default)]
-pub struct Searching {
+pub struct SearchProgress {
     /// Number of messages matched so far.
     pub messages: AtomicU64,
     /// Set to end the search with what was found so far.
@@ -108,7 +108,7 @@ pub fn search(
     folder: &Folder,
     query: &Query,
     wanted: SearchOptions,
-    progress: &Searching,
+    progress: &SearchProgress,
 ) -> SearchResult {
     search_until(folder, query, wanted, progress, &|| false)
 }
@@ -121,7 +121,7 @@ pub fn search_until(
     folder: &Folder,
     query: &Query,
     wanted: SearchOptions,
-    progress: &Searching,
+    progress: &SearchProgress,
     is_over: &(dyn Fn() -> bool + Sync),
 ) -> SearchResult {
     let mut segments: Vec<&SegmentSummary> =
@@ -178,7 +178,7 @@ struct SharedSearch<'a> {
     folder: &'a Folder,
     query: &'a Query,
     wanted: SearchOptions,
-    progress: &'a Searching,
+    progress: &'a SearchProgress,
     is_over: &'a (dyn Fn() -> bool + Sync),
     /// The segments, the newest first.
     segments: Vec<&'a SegmentSummary>,
@@ -196,9 +196,9 @@ struct SearchThread<'a> {
     left_out: Omissions,
     unusable: Vec<u32>,
     /// Number of messages checked but not reported yet.
-    looked_at: u64,
+    checked: u64,
     /// Number of messages checked in the current segment.
-    looked_at_here: u64,
+    checked_here: u64,
     /// Whether the time limit has passed: remaining messages are only counted.
     is_over: bool,
 }
@@ -219,8 +219,8 @@ impl<'a> SearchThread<'a> {
             matches: 0,
             left_out: Omissions::default(),
             unusable: Vec::new(),
-            looked_at: 0,
-            looked_at_here: 0,
+            checked: 0,
+            checked_here: 0,
             is_over: false,
         }
     }
@@ -240,11 +240,11 @@ impl<'a> SearchThread<'a> {
             }
             match shared.folder.segment(summary.identity.number) {
                 Ok(segment) => {
-                    self.looked_at_here = 0;
+                    self.checked_here = 0;
                     self.segment(&segment, summary);
                     if self.is_over {
-                        let looked_at = self.looked_at_here;
-                        let left = summary.messages().saturating_sub(looked_at);
+                        let checked = self.checked_here;
+                        let left = summary.messages().saturating_sub(checked);
                         self.left_out.not_in_time += left;
                     }
                 }
@@ -378,14 +378,14 @@ impl<'a> SearchThread<'a> {
             }
             Ok(slot) => slot,
             Err(damage) => {
-                self.looked_at_here += 1;
+                self.checked_here += 1;
                 self.left_out.unreadable(&damage);
                 return Continue::On;
             }
         };
         let is_during = self.is_during(slot.facts().received_at_ns);
         if is_during && self.shared.wanted.indexed_only {
-            self.looked_at_here += 1;
+            self.checked_here += 1;
             self.left_out.not_indexed += 1;
             return Continue::On;
         }
@@ -413,9 +413,9 @@ impl<'a> SearchThread<'a> {
                 }
             }
         }
-        self.looked_at += 1;
-        self.looked_at_here += 1;
-        if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
+        self.checked += 1;
+        self.checked_here += 1;
+        if !self.checked.is_multiple_of(MESSAGES_AT_ONCE) {
             return Continue::On;
         }
         self.report_progress();
@@ -424,7 +424,7 @@ impl<'a> SearchThread<'a> {
     }
 
     fn report_progress(&mut self) {
-        let messages = std::mem::take(&mut self.looked_at);
+        let messages = std::mem::take(&mut self.checked);
         self.shared.progress.messages.fetch_add(messages, Ordering::Relaxed);
     }
 }

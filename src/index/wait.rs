@@ -1,7 +1,7 @@
 //! Waits until N messages match: existing ones first, then new ones as they arrive.
 //!
 //! The total time is bounded: the first search ends at the time-out, and a final check of mail that
-//! arrived meanwhile takes at most [`LAST_LOOK`].
+//! arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::log::{MessageId, Slot};
 
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{Omissions, SearchOptions, Searching, search_until};
+use super::search::{Omissions, SearchOptions, SearchProgress, search_until};
 
 /// How often the wait checks the live pages, because a store to a map wakes no reader.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Minimum time for the first search, and maximum time for the final check.
-pub const LAST_LOOK: Duration = Duration::from_secs(1);
+pub const FINAL_CHECK: Duration = Duration::from_secs(1);
 
 /// A data folder to watch.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct Waited {
 /// Waits for `goal`. Returns the matches, which can be fewer than the goal.
 ///
 /// `clock` returns the time since the wait began; several threads call it. `pause` waits for up to
-/// the given time. Returns within the time-out (or [`LAST_LOOK`], if longer) plus [`LAST_LOOK`]
+/// the given time. Returns within the time-out (or [`FINAL_CHECK`], if longer) plus [`FINAL_CHECK`]
 /// plus the time for one message. Errors: a folder can't be listed.
 pub fn wait(
     watched: &mut [WatchedFolder<'_>],
@@ -65,7 +65,7 @@ pub fn wait(
 ) -> io::Result<Waited> {
     let mut waited = Waited::default();
     let mut seen: Vec<_> = watched.iter().map(|one| one.folder.positions()).collect();
-    let search_ends = goal.timeout.max(LAST_LOOK);
+    let search_ends = goal.timeout.max(FINAL_CHECK);
     if !goal.is_new {
         waited.search(watched, goal, search_ends, clock);
     }
@@ -75,14 +75,14 @@ pub fn wait(
         let is_last = clock() >= goal.timeout;
         for (n, one) in watched.iter_mut().enumerate() {
             let news = one.folder.follow(&mut seen[n])?;
-            let is_over = || clock() >= search_ends + LAST_LOOK;
-            let found = waited.look(one, news, &mut probes[n], &is_over);
+            let is_over = || clock() >= search_ends + FINAL_CHECK;
+            let found = waited.check_new(one, news, &mut probes[n], &is_over);
             waited.matching.extend(found.into_iter().map(|id| (n, id)));
         }
         if is_last {
             break;
         }
-        pause(LOOK_EVERY.min(goal.timeout.saturating_sub(clock())));
+        pause(POLL_INTERVAL.min(goal.timeout.saturating_sub(clock())));
     }
     waited.matching.truncate(usize::try_from(goal.count).unwrap_or(usize::MAX));
     Ok(waited)
@@ -109,7 +109,7 @@ impl Waited {
             let share = ends.saturating_sub(now) / (watched.len() - n) as u32;
             let is_over = || clock() >= now + share;
             let found =
-                search_until(one.folder, one.query, wanted, &Searching::default(), &is_over);
+                search_until(one.folder, one.query, wanted, &SearchProgress::default(), &is_over);
             hits.extend(found.hits.iter().rev().map(|hit| (n, *hit)));
             self.left_out.add(found.left_out);
         }
@@ -122,7 +122,7 @@ impl Waited {
     }
 
     /// Matches new messages, the newest first. Returns the matches, the oldest first.
-    fn look(
+    fn check_new(
         &mut self,
         watched: &WatchedFolder<'_>,
         news: NewMessages,

@@ -36,7 +36,7 @@ mod tests {
 
     /// Checks that every counted slot is valid and has a valid record. Returns the number of
     /// messages.
-    fn look(folder: &Path) -> u64 {
+    fn count_messages(folder: &Path) -> u64 {
         let folder = Folder::open(folder).unwrap();
         let mut messages = 0;
         for summary in folder.segments() {
@@ -85,7 +85,7 @@ mod tests {
         let (committed, looks) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let (path, known, looked) = (folder.path().to_owned(), committed.clone(), looks.clone());
         watch(move || {
-            assert_eq!(look(&path), known.get(), "a commit under way is not there yet");
+            assert_eq!(count_messages(&path), known.get(), "a commit under way is not there yet");
             looked.set(looked.get() + 1);
         });
         for number in 0..150 {
@@ -101,13 +101,17 @@ mod tests {
             };
             assert!(matches!(done, Commit::Done(_)));
             committed.set(committed.get() + 1);
-            assert_eq!(look(folder.path()), committed.get(), "what is committed is there");
+            assert_eq!(
+                count_messages(folder.path()),
+                committed.get(),
+                "what is committed is there"
+            );
         }
         // Each message has a record and a slot, and some are tried again.
         assert!(looks.get() >= 300, "{} looks", looks.get());
         WATCHER.set(None);
         writer.close();
         log.close(Duration::ZERO);
-        assert_eq!(look(folder.path()), 150);
+        assert_eq!(count_messages(folder.path()), 150);
     }
 }

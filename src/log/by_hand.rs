@@ -50,10 +50,10 @@ impl LogByHand {
             && let Ok(request) = self.parts.asked.try_recv()
         {
             self.parts.provision.serve(request);
-            self.parts.provision.look();
+            self.parts.provision.run_due();
             served += 1;
         }
-        self.parts.provision.look();
+        self.parts.provision.run_due();
         served
     }
 
@@ -73,7 +73,7 @@ impl LogByHand {
     /// Runs the flusher as if the interval of durability `interval` had passed.
     pub fn flush_interval(&mut self) {
         if let Some(flusher) = &mut self.parts.flusher {
-            flusher.look();
+            flusher.flush_changed();
         }
     }
 

@@ -31,7 +31,7 @@ impl Roles {
         }
         // For each message, the alternatives that contain its text, or the text itself.
         let mut found: Vec<Option<usize>> = vec![None; parts.parts.len()];
-        let role = |(number, (part, around)): (usize, (&Part<'_>, &Around))| {
+        let role = |(number, (part, around)): (usize, (&Part<'_>, &PartContext))| {
             let is_named = part.is_text() && part.disposition.as_deref() != Some("attachment");
             let is_only = is_named && !has_text[around.message] && {
                 let group = around.alternative.unwrap_or(number);
@@ -44,7 +44,7 @@ impl Roles {
             }
         };
         let roles = parts.parts.iter().zip(&around).enumerate().map(role).collect();
-        let is_attached = |(part, around): (&Part<'_>, &Around)| {
+        let is_attached = |(part, around): (&Part<'_>, &PartContext)| {
             around.is_attached || (part.parent.is_some() && part.is_handed_over())
         };
         let is_attached = parts.parts.iter().zip(&around).map(is_attached).collect();
@@ -64,7 +64,7 @@ impl Roles {
 
 /// The context of a part.
 #[derive(Clone, Copy)]
-struct Around {
+struct PartContext {
     /// Index of the part with the message that contains this part; 0 for the outer message.
     message: usize,
     /// Whether that message, or one around it, is attached.
@@ -73,23 +73,23 @@ struct Around {
     alternative: Option<usize>,
 }
 
-fn surroundings(parts: &[Part<'_>]) -> Vec<Around> {
-    let mut all: Vec<Around> = Vec::with_capacity(parts.len());
+fn surroundings(parts: &[Part<'_>]) -> Vec<PartContext> {
+    let mut all: Vec<PartContext> = Vec::with_capacity(parts.len());
     for part in parts {
         let around = part.parent.map(|number| {
             let (parent, above) = (&parts[number], all[number]);
             match parent.kind {
-                PartKind::Message => Around {
+                PartKind::Message => PartContext {
                     message: number,
                     is_attached: above.is_attached
                         || (parent.parent.is_some() && parent.is_handed_over()),
                     alternative: None,
                 },
-                _ if parent.is_alternative() => Around { alternative: Some(number), ..above },
+                _ if parent.is_alternative() => PartContext { alternative: Some(number), ..above },
                 _ => above,
             }
         });
-        let outer = Around { message: 0, is_attached: false, alternative: None };
+        let outer = PartContext { message: 0, is_attached: false, alternative: None };
         all.push(around.unwrap_or(outer));
     }
     all

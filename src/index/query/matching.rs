@@ -35,22 +35,22 @@ impl Folded {
 }
 
 /// A message to match, as far as it has been read.
-pub(super) struct Sight<'s> {
+pub(super) struct Candidate<'s> {
     columns: &'s Columns<'s>,
     /// The octets of the message; `None` while only its columns are known.
     message: Option<&'s [u8]>,
     scratch: &'s mut Scratch,
 }
 
-impl<'s> Sight<'s> {
+impl<'s> Candidate<'s> {
     pub(super) fn new(
         columns: &'s Columns<'s>,
         message: Option<&'s [u8]>,
         scratch: &'s mut Scratch,
-    ) -> Sight<'s> {
+    ) -> Candidate<'s> {
         scratch.subject.is_done = false;
         scratch.body.is_done = false;
-        Sight { columns, message, scratch }
+        Candidate { columns, message, scratch }
     }
 
     /// Matches the columns. Returns `None` if the message is needed to decide.

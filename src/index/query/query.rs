@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::during::during;
 use super::error::QueryError;
-use super::matching::{Scratch, Sight};
+use super::matching::{Candidate, Scratch};
 use super::parser::parse;
 use super::term::KnownNames;
 use super::tree::Node;
@@ -34,7 +34,7 @@ impl Query {
     ///
     /// Costs some ns per term, and one folding of the subject if a term needs it.
     pub fn on_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
-        Sight::new(columns, None, scratch).on_columns(&self.root)
+        Candidate::new(columns, None, scratch).on_columns(&self.root)
     }
 
     /// Returns whether this message matches. Never contradicts [`Query::on_columns`].
@@ -42,7 +42,7 @@ impl Query {
     /// `message` is the stored part of the message, with dots unstuffed. Its body is decoded and
     /// folded once, and only if the result depends on it, within the limits of `mime::text`.
     pub fn on_message(&self, columns: &Columns<'_>, message: &[u8], scratch: &mut Scratch) -> bool {
-        Sight::new(columns, Some(message), scratch).on_message(&self.root)
+        Candidate::new(columns, Some(message), scratch).on_message(&self.root)
     }
 
     /// Returns whether matching may need more than the columns of a message. If not,

@@ -88,7 +88,7 @@ pub struct PendingOwn {
 }
 
 /// The result of checking an own segment for its outcome.
-pub(super) enum OwnLook {
+pub(super) enum OwnOutcome {
     /// The outcome was known before.
     Known(Result<MessageId, NoRoom>),
     /// The outcome has just become known: its share of the budget is free.
@@ -106,9 +106,9 @@ impl PendingOwn {
         self.outcome.is_none()
     }
 
-    pub(super) fn look(&mut self) -> OwnLook {
+    pub(super) fn poll(&mut self) -> OwnOutcome {
         if let Some(outcome) = self.outcome {
-            return OwnLook::Known(outcome);
+            return OwnOutcome::Known(outcome);
         }
         loop {
             let outcome = match self.events.try_recv() {
@@ -119,10 +119,10 @@ impl PendingOwn {
                 }
                 Ok(OwnEvent::Committed(id)) => Ok(id),
                 Ok(OwnEvent::Failed) | Err(TryRecvError::Disconnected) => Err(NoRoom::Full),
-                Err(TryRecvError::Empty) => return OwnLook::Waiting,
+                Err(TryRecvError::Empty) => return OwnOutcome::Waiting,
             };
             self.outcome = Some(outcome);
-            return OwnLook::Ended(outcome);
+            return OwnOutcome::Ended(outcome);
         }
     }
 }

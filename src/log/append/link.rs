@@ -46,7 +46,7 @@ impl Link {
     /// made progress in between. If it fails, the worker is woken when there may be room. If it
     /// succeeds, the worker may be woken needlessly: the announcement is not withdrawn, since other
     /// connections may need it.
-    pub(super) fn look_again<T>(
+    pub(super) fn announce_and_retry<T>(
         &mut self,
         found: impl FnOnce() -> Result<T, NoRoom>,
     ) -> Result<T, NoRoom> {
@@ -119,7 +119,7 @@ mod tests {
         let mut link = Link::new(0, gate.clone(), requests, flusher);
         // One connection waits for a flush; then another one succeeds at its second try.
         gate.wait();
-        assert_eq!(link.look_again(|| Ok(7)), Ok(7));
+        assert_eq!(link.announce_and_retry(|| Ok(7)), Ok(7));
         gate.wake();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
         // No connection waits now, so none is woken.

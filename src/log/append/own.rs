@@ -95,7 +95,7 @@ impl OpenOwnSegment {
     fn wait_for(&mut self, link: &mut Link, start: u64, least: u64) -> Result<u64, NoRoom> {
         match self.ready(start, least) {
             Ok(ready) => Ok(ready),
-            Err(_) => link.look_again(|| self.ready(start, least)),
+            Err(_) => link.announce_and_retry(|| self.ready(start, least)),
         }
     }
 
@@ -147,7 +147,7 @@ impl OpenOwnSegment {
 
 /// A worker's budget of own segments.
 #[derive(Debug)]
-pub(crate) struct Owns {
+pub(crate) struct OwnSegments {
     /// Number of own segments that are open or being committed.
     open: usize,
     open_max: usize,
@@ -155,9 +155,9 @@ pub(crate) struct Owns {
     key: u64,
 }
 
-impl Owns {
-    pub(crate) fn new(open_max: usize) -> Owns {
-        Owns { open: 0, open_max, key: 0 }
+impl OwnSegments {
+    pub(crate) fn new(open_max: usize) -> OwnSegments {
+        OwnSegments { open: 0, open_max, key: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {

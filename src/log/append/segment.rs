@@ -152,7 +152,7 @@ impl OpenSegment {
             holes,
         };
         segment.publish_fronts();
-        segment.look();
+        segment.load_marks();
         segment
     }
 
@@ -179,12 +179,12 @@ impl OpenSegment {
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
-        self.look();
+        self.load_marks();
         if end <= self.populated && slots >= self.slots_populated { Fit::Yes } else { Fit::NotYet }
     }
 
     /// Loads the marks that provisioning has published.
-    fn look(&mut self) {
+    fn load_marks(&mut self) {
         if self.suspect_from.is_some() {
             return;
         }
@@ -209,7 +209,7 @@ impl OpenSegment {
         if !self.is_beyond_half() {
             return false;
         }
-        self.look();
+        self.load_marks();
         self.is_beyond_half()
     }
 
@@ -255,7 +255,7 @@ impl OpenSegment {
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
         if end > self.populated {
-            self.look();
+            self.load_marks();
         }
         if end > self.slots_front() || end > self.populated {
             return false;

@@ -57,7 +57,7 @@ impl Segments {
     fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
         self.current.demand(bytes);
         let current = &mut self.current;
-        link.look_again(|| match current.fit(bytes) {
+        link.announce_and_retry(|| match current.fit(bytes) {
             Fit::Yes => Ok(()),
             Fit::NotYet | Fit::Never if current.window.ahead.is_full.load(Relaxed) => {
                 Err(NoRoom::Full)
@@ -86,7 +86,7 @@ impl Segments {
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
         link.gate().ask_for_segment(bytes);
-        let next = link.look_again(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
+        let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 

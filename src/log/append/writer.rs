@@ -3,9 +3,9 @@
 //! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
 //! one CRC over the record, 64 octets of slot with their own CRC, and three stores. The
 //! provisioning thread does everything that takes a system call.
-use super::commit::{Commit, Committed, Counted, NoRoom, OwnLook, PendingCommit, PendingOwn};
+use super::commit::{Commit, Committed, Counted, NoRoom, OwnOutcome, PendingCommit, PendingOwn};
 use super::link::Link;
-use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, Owns};
+use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, OwnSegments};
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Claim, Location, Reservation, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
@@ -28,7 +28,7 @@ pub struct Writer {
     link: Link,
     segments: Segments,
     regions: Regions,
-    owns: Owns,
+    owns: OwnSegments,
     received: Option<ReceivedHere>,
 }
 
@@ -43,7 +43,7 @@ struct ReceivedHere {
 impl Writer {
     pub(crate) fn new(settings: LogSettings, link: Link, segments: Segments) -> Writer {
         let regions = Regions::new(settings.region_bytes_max);
-        let owns = Owns::new(settings.own_segments_max);
+        let owns = OwnSegments::new(settings.own_segments_max);
         Writer { settings, link, segments, regions, owns, received: None }
     }
 
@@ -420,10 +420,10 @@ impl Writer {
         if p.is_open() {
             self.link.gate().wait();
         }
-        let outcome = match p.look() {
-            OwnLook::Waiting => return Err(NoRoom::Wait),
-            OwnLook::Known(outcome) => outcome,
-            OwnLook::Ended(outcome) => {
+        let outcome = match p.poll() {
+            OwnOutcome::Waiting => return Err(NoRoom::Wait),
+            OwnOutcome::Known(outcome) => outcome,
+            OwnOutcome::Ended(outcome) => {
                 self.owns.ended();
                 outcome
             }

@@ -67,7 +67,7 @@ impl Flusher {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if due.is_some_and(|due| due <= now) {
-                self.look();
+                self.flush_changed();
                 due = self.next_due(now);
             }
         }
@@ -88,7 +88,7 @@ impl Flusher {
     }
 
     /// Flushes the changed segments after an interval.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn flush_changed(&mut self) {
         self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
     }
 

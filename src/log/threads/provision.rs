@@ -17,13 +17,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::maker::{Maker, MakerSetup};
 use super::own_file::{OwnFile, Provisioned};
 use super::seal;
-use super::served::Served;
+use super::served::ServedWorker;
 use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
 
 /// The thread's state.
 pub(crate) struct Provision {
     maker: Maker,
-    workers: HashMap<u32, Served>,
+    workers: HashMap<u32, ServedWorker>,
     /// When to retry what storage refused.
     retry_at: Option<Instant>,
     /// Workers whose large messages need more than one step; fewer than there are workers.
@@ -59,7 +59,7 @@ impl Provision {
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         self.begin();
         loop {
-            let request = match self.next_look() {
+            let request = match self.next_due() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
@@ -70,7 +70,7 @@ impl Provision {
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.look();
+            self.run_due();
         }
         self.end();
     }
@@ -87,14 +87,14 @@ impl Provision {
     }
 
     /// Returns when to act without a request.
-    fn next_look(&self) -> Option<Instant> {
-        [self.retry_at, self.maker.retainer.next_look()].into_iter().flatten().min()
+    fn next_due(&self) -> Option<Instant> {
+        [self.retry_at, self.maker.retainer.next_due()].into_iter().flatten().min()
     }
 
     /// Does what is due, and one step of unfinished work.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn run_due(&mut self) {
         self.retry_if_due();
-        self.maker.retainer.look();
+        self.maker.retainer.run_due();
         if let Some(worker) = self.unfinished.pop_front() {
             self.attend(worker);
         }
@@ -138,7 +138,7 @@ impl Provision {
 
     fn open(&mut self, new: NewWorker) {
         let worker = new.worker;
-        if let Some(served) = Served::open(new, &mut self.maker) {
+        if let Some(served) = ServedWorker::open(new, &mut self.maker) {
             self.workers.insert(worker, served);
         }
         self.attend(worker);
@@ -151,12 +151,12 @@ impl Provision {
         let rest = served.attend(&mut self.maker);
         self.retry_at = [self.retry_at, rest.retry_at].into_iter().flatten().min();
         if rest.is_unfinished {
-            self.go_on_with(worker);
+            self.requeue(worker);
         }
     }
 
     /// Queues this worker to be served again after the others.
-    fn go_on_with(&mut self, worker: u32) {
+    fn requeue(&mut self, worker: u32) {
         if !self.unfinished.contains(&worker) {
             self.unfinished.push_back(worker);
         }
@@ -167,7 +167,7 @@ impl Provision {
             return;
         };
         if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Provisioned::Short {
-            self.go_on_with(worker);
+            self.requeue(worker);
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Retainer {
     /// When to check ages next.
     age_at: Option<Instant>,
     /// When to check the folder of segments next, and its modification time at the last check.
-    look_at: Option<Instant>,
+    check_folder_at: Option<Instant>,
     folder_changed: Option<SystemTime>,
 }
 
@@ -66,7 +66,7 @@ impl Retainer {
             owed: Owed::load(events),
             now,
             age_at: None,
-            look_at: None,
+            check_folder_at: None,
             folder_changed: None,
         }
     }
@@ -75,7 +75,7 @@ impl Retainer {
     pub(crate) fn begin(&mut self) {
         self.owed.note_rest(self.now);
         self.age_at = self.enforce_age();
-        self.look_at = self.check_if_changed();
+        self.check_folder_at = self.check_if_changed();
     }
 
     /// Runs at the end of the thread.
@@ -84,17 +84,17 @@ impl Retainer {
     }
 
     /// Returns when to act without a request.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
-        [self.age_at, self.look_at, self.owed.due_at()].into_iter().flatten().min()
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        [self.age_at, self.check_folder_at, self.owed.due_at()].into_iter().flatten().min()
     }
 
     /// Does what is due.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn run_due(&mut self) {
         if self.age_at.is_some_and(|at| at <= self.now) {
             self.age_at = self.enforce_age();
         }
-        if self.look_at.is_some_and(|at| at <= self.now) {
-            self.look_at = self.check_if_changed();
+        if self.check_folder_at.is_some_and(|at| at <= self.now) {
+            self.check_folder_at = self.check_if_changed();
         }
         self.owed.note_if_due(self.now);
     }

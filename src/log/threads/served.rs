@@ -16,7 +16,7 @@ use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 pub(super) const RETRY: Duration = Duration::from_millis(500);
 
 /// Provisioning's view of a worker.
-pub(super) struct Served {
+pub(super) struct ServedWorker {
     id: u32,
     pub gate: Arc<Gate>,
     next: Sender<PreparedSegment>,
@@ -36,29 +36,29 @@ pub(super) struct Served {
 
 /// Work that remains after attending to a worker.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rest {
+pub(super) struct PendingWork {
     /// When to retry what storage refused.
     pub retry_at: Option<Instant>,
     /// Whether large messages of this worker need further steps.
     pub is_unfinished: bool,
 }
 
-impl Rest {
+impl PendingWork {
     fn refused(&mut self, at: Instant) {
         self.retry_at = Some(self.retry_at.map_or(at, |known| known.min(at)));
     }
 }
 
-impl Served {
+impl ServedWorker {
     /// Creates the first segment, and sends it as the answer.
-    pub(super) fn open(new: NewWorker, maker: &mut Maker) -> Option<Served> {
+    pub(super) fn open(new: NewWorker, maker: &mut Maker) -> Option<ServedWorker> {
         let NewWorker { worker, gate, next, answer } = new;
         let first = maker.settings.segment_bytes_first;
         maker.workers += 1;
         let rate = WriteRate::new(maker.now());
         let (opened, served): (Opened, _) = match maker.prepare(worker, first, first, &rate) {
             Ok((current, parts)) => {
-                let served = Served {
+                let served = ServedWorker {
                     id: worker,
                     gate,
                     next,
@@ -83,8 +83,8 @@ impl Served {
     }
 
     /// Serves everything that the worker may need, and wakes it if there is something new.
-    pub(super) fn attend(&mut self, maker: &mut Maker) -> Rest {
-        let mut rest = Rest::default();
+    pub(super) fn attend(&mut self, maker: &mut Maker) -> PendingWork {
+        let mut rest = PendingWork::default();
         self.gate.attend();
         self.follow();
         if self.move_window(maker.now()).is_err() {
@@ -137,7 +137,7 @@ impl Served {
         outcome
     }
 
-    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut Rest) {
+    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut PendingWork) {
         let (id, now) = (self.id, maker.now());
         if let Some(at) = self.refused_until.filter(|at| now < *at) {
             // Called between two retries.

@@ -44,18 +44,18 @@ impl SessionWatch<usize> for SessionLog {
 
 /// A client that sends a list of messages, then QUIT.
 #[derive(Debug)]
-pub struct Talk {
+pub struct TestClient {
     pub session: ClientSession<usize>,
     mails: std::vec::IntoIter<OutgoingMail>,
     begun: usize,
     pub told: SessionLog,
 }
 
-impl Talk {
+impl TestClient {
     /// Creates a client that is connected.
-    pub fn new(options: Options, mails: Vec<OutgoingMail>) -> Talk {
+    pub fn new(options: Options, mails: Vec<OutgoingMail>) -> TestClient {
         let session = ClientSession::new(options, 0);
-        Talk { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
+        TestClient { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
     }
 
     /// Passes the server's next octets to the session.
@@ -165,7 +165,7 @@ pub fn check_replies(bytes: &[u8]) {
         forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, &content(n), form)).collect()
     };
     let [at_once, one_by_one] = [true, false].map(|is_at_once| {
-        let mut talk = Talk::new(options.clone(), mails());
+        let mut talk = TestClient::new(options.clone(), mails());
         let mut written = Vec::new();
         for line in octets.split_inclusive(|octet| *octet == b'\n') {
             // Some servers send replies before any command.
