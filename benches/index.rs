@@ -138,7 +138,7 @@ fn indexing(c: &mut Criterion) {
     let strings = strings(10_000);
     let entries: Vec<_> = strings.iter().enumerate().map(|(slot, s)| entry(slot, s)).collect();
     let bytes = testkit::sidecar(&entries);
-    let read = || Sidecar::of(bytes.clone(), &testkit::IDENTITY).unwrap();
+    let read = || Sidecar::parse(bytes.clone(), &testkit::IDENTITY).unwrap();
     assert_eq!((read().records(), read().unsound_bytes()), (10_000, 0));
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("write a sidecar", |b| {

@@ -1,5 +1,5 @@
-//! Settings: one table defines each (name, value, default, text); the flags of `sinkd`, the keys of
-//! its TOML file and `--print-config` come from it.
+//! Settings. One table defines each setting (name, value, default, text); the flags of `sinkd`, the
+//! keys of its TOML file and `--print-config` are derived from it.
 #![forbid(unsafe_code)]
 
 mod auth;
@@ -37,7 +37,7 @@ pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
 pub use setting::{Setting, ValueError};
 pub use settings::{Config, ConfigError, LogFormat, LogLevel};
-pub use table::KEYS;
+pub use table::all_settings;
 pub use tls::{ClientCerts, Tls};
 pub use tls_rules::{KeptAuthority, ListenerTls, TlsError};
 pub use value::{parse_bytes, parse_time};

@@ -15,7 +15,7 @@ use crate::log::{Dropped, Slot};
 const THREADS_MAX: usize = 8;
 
 /// Maximum number of damaged messages that are reported individually.
-const DAMAGE_TOLD_MAX: usize = 20;
+const DAMAGE_LISTED_MAX: usize = 20;
 
 /// A data folder, and the span to read.
 pub struct LogSource {
@@ -71,7 +71,7 @@ pub struct Unread {
 impl Unread {
     /// Adds a reason, unless there are many already.
     pub fn note(&mut self, damage: String) {
-        if self.damage.len() < DAMAGE_TOLD_MAX {
+        if self.damage.len() < DAMAGE_LISTED_MAX {
             self.damage.push(damage);
         }
     }

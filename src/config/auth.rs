@@ -1,26 +1,26 @@
-//! The replies to AUTH.
+//! The setting `auth`.
 
 /// How sinkd replies to AUTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// It is not offered.
+    /// AUTH is not offered.
     Off,
-    /// Each client is believed, whatever it says.
+    /// Any credentials are accepted.
     Any,
-    /// Each client is rejected: 535.
+    /// Every attempt is rejected with 535.
     Reject,
-    /// sinkd asks each client to try again later: 454.
+    /// Every attempt is deferred with 454.
     Defer,
 }
 
-/// What settings say that they expect.
+/// The values that `auth` expects, for errors and help.
 pub(super) const AUTH: &str = "'off', 'any', 'reject' or 'defer'";
 
 impl Auth {
     const NAMES: [(&'static str, Auth); 4] =
         [("off", Auth::Off), ("any", Auth::Any), ("reject", Auth::Reject), ("defer", Auth::Defer)];
 
-    pub(super) fn of(name: &str) -> Option<Auth> {
+    pub(super) fn from_name(name: &str) -> Option<Auth> {
         Auth::NAMES.iter().find(|(known, _)| *known == name).map(|(_, auth)| *auth)
     }
 

@@ -1,4 +1,4 @@
-//! Who is believed by each listener, and the lists of users.
+//! The AUTH rules of each listener, and reading the lists of users.
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -9,65 +9,65 @@ use super::{Auth, Config, Listener, Tls};
 use crate::smtp::policy::{AuthMode, AuthRules};
 use crate::smtp::sasl::{UserError, Users};
 
-/// Octets of a list of users: about a million of them.
+/// Maximum size of a list of users: room for about a million.
 const LIST_BYTES_MAX: u64 = 64 << 20;
 
-/// Why clients can't authenticate as the settings say.
+/// Why AUTH can't be set up as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The list can't be read.
+    /// The list of users can't be read.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
-        /// The list.
+        /// The file.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
-    /// Others than its owner may read the passwords.
+    /// Users other than its owner can read the file with the passwords.
     #[error(
         "{path}: expected a file that only its owner can read (mode 0600), found mode {mode:04o}",
         path = path.display()
     )]
     Readable {
-        /// The list.
+        /// The file.
         path: PathBuf,
-        /// Its mode.
+        /// Its permission bits.
         mode: u32,
     },
-    /// The list is too long.
+    /// The file is larger than 64 MiB.
     #[error("{path}: expected at most 64 MiB", path = .0.display())]
     TooLong(PathBuf),
-    /// A line names no user.
+    /// A line is not `NAME:PASSWORD`.
     #[error("{path}: {error}", path = path.display())]
     User {
-        /// The list.
+        /// The file.
         path: PathBuf,
-        /// Which line, and what was expected.
+        /// The line, and what was expected.
         error: UserError,
     },
-    /// A list, and a mode that does not ask it.
+    /// `auth_users` is set, but `auth` has a value that never checks users.
     #[error("auth_users: expected auth to be 'off' or 'any' beside it, found '{0}'")]
     ListNotAsked(&'static str),
-    /// Only under TLS, and no listener has any.
+    /// `auth_tls_only` is set, but no listener has TLS.
     #[error(
         "auth_tls_only: expected tls = 'offered' or 'required' beside it, or smtps: or \
          submissions: before an address; found no listener with TLS"
     )]
     NoTls,
-    /// Required, only under TLS, and there is none.
+    /// AUTH is required and allowed only under TLS, but the listener has no TLS.
     #[error(
         "listener {0}: auth_required and auth_tls_only: expected TLS, found none, so no client \
          could send mail"
     )]
     RequiredWithoutTls(Box<Listener>),
-    /// Required, and not offered.
+    /// AUTH is required, but not offered.
     #[error("auth_required: expected auth or auth_users beside it, found neither")]
     RequiredNotOffered,
 }
 
 impl Config {
-    /// Returns the rules of each of `listeners`: its own settings, or the global ones.
-    /// Reads lists of users.
+    /// Returns the AUTH rules of each of `listeners`, from its own settings or else the global
+    /// ones. Reads the files that list users.
     pub fn auth_rules(&self, listeners: &[Listener]) -> Result<Vec<Option<AuthRules>>, AuthError> {
         if self.auth_tls_only && !listeners.iter().any(|listener| self.has_tls(listener)) {
             return Err(AuthError::NoTls);
@@ -75,14 +75,14 @@ impl Config {
         listeners.iter().map(|listener| self.auth_of(listener)).collect()
     }
 
-    /// Whether clients of `listener` can come to TLS.
+    /// Returns whether clients of `listener` can use TLS.
     fn has_tls(&self, listener: &Listener) -> bool {
         listener.is_tls || listener.options.tls.unwrap_or(self.tls) != Tls::Off
     }
 
     fn auth_of(&self, listener: &Listener) -> Result<Option<AuthRules>, AuthError> {
         let own = &listener.options;
-        // A listener with a mode of its own does not ask the list of all.
+        // A listener with its own `auth` does not use the global list of users.
         let users = match own.auth {
             Some(_) => own.auth_users.as_ref(),
             None => own.auth_users.as_ref().or(self.auth_users.as_ref()),
@@ -97,7 +97,7 @@ impl Config {
             (Auth::Off, None) if own.auth_required == Some(true) => {
                 return Err(AuthError::RequiredNotOffered);
             }
-            // One listener may do without what all others require.
+            // A listener with its own `auth = 'off'` is exempt from the global `auth_required`.
             (Auth::Off, None) if is_required && own.auth.is_none() => {
                 return Err(AuthError::RequiredNotOffered);
             }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_users_is_for_its_owner_alone() {
+    fn a_list_of_users_must_be_readable_only_by_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
         fs::write(&path, "ann:secret\n").unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_do_not_go_together_are_named() {
+    fn contradictory_settings_are_named() {
         let list = || Some(PathBuf::from("/no/such"));
         for (auth, auth_users, auth_required, expected) in [
             (Auth::Reject, list(), false, "auth_users: expected auth to be 'off' or 'any'"),
@@ -179,7 +179,7 @@ mod tests {
         let required = Config { auth: Auth::Any, auth_required: true, ..Config::default() };
         assert!(rules(&required).unwrap().is_some_and(|rules| rules.is_required));
         assert!(rules(&Config::default()).unwrap().is_none());
-        // One listener does without.
+        // `auth = 'off'` exempts one listener.
         let mut one = required;
         one.listen[0].options.auth = Some(Auth::Off);
         assert!(rules(&one).unwrap().is_none());

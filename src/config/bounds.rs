@@ -1,4 +1,4 @@
-//! Bounds of settings: what a value must be, in words, and the check of it.
+//! Bounds of settings: each as text for errors and help, and the function that checks it.
 use std::time::Duration;
 
 use super::value::parse_time;
@@ -8,16 +8,16 @@ pub(super) const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s 
 pub(super) const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIME_OR_NONE: &str =
     "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or 'none'";
-/// What a `u16` holds.
+/// The range of a `u16`, without 0.
 pub(super) const COUNT_SMALL: &str = "a whole number from 1 to 65535";
-/// What a `u32` holds.
+/// The range of a `u32`, without 0.
 pub(super) const COUNT: &str = "a whole number from 1 to 4294967295";
 pub(super) const COUNT_OR_NONE: &str = "a whole number from 1 to 4294967295, or 'none'";
 pub(super) const NAME_OR_NONE: &str =
     "a name of 1 to 64 letters, digits, '.', '-' and '_', or 'none'";
 pub(super) const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
 pub(super) const COUNT_LARGE_OR_NONE: &str = "a whole number from 1 to 1000000000000, or 'none'";
-/// More messages than a machine takes in a year.
+/// More messages than a machine can receive in a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 
 pub(super) fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
@@ -28,15 +28,15 @@ pub(super) fn count_large(text: &str) -> Option<u64> {
     count(text).filter(|n| *n <= COUNT_LARGE_MAX)
 }
 
-/// Ten years: the upper bound of every duration. No setting needs more, and no sum with it
-/// overflows (the assertions below).
+/// The upper bound of every duration: ten years. The assertions below prove that no sum of times
+/// overflows.
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// 1 PiB: the upper bound of sizes on the disk, for the same reason.
+/// The upper bound of sizes on disk: 1 PiB, for the same reason.
 pub(super) const DISK_BYTES_MAX: u64 = 1 << 50;
-/// A year later than any clock that sinkd will see, s: 2400.
+/// The year 2400 in seconds since 1970, later than any clock that sinkd will see.
 const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
 
-// Times are added as ns, ms and s since 1970 or since the start, in u64 and (in statistics) i64.
+// Times are added as ns, ms and s, since 1970 or since the start, in u64 and (in statistics) i64.
 const _: () = {
     let ns_max = (UNIX_S_MAX + 2 * TIME_MAX.as_secs()) as u128 * 1_000_000_000;
     assert!(ns_max < u64::MAX as u128, "twice the longest time after any moment is a number of ns");
@@ -48,7 +48,7 @@ pub(super) fn time_between(text: &str, min: Duration) -> Option<Duration> {
     parse_time(text).filter(|time| (min..=TIME_MAX).contains(time))
 }
 
-/// 0 would end what it bounds before it begins.
+/// Parses a timeout. 0 is refused: it would end everything at once.
 pub(super) fn parse_timeout(text: &str) -> Option<Duration> {
     time_between(text, Duration::from_millis(1))
 }

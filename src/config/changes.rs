@@ -1,23 +1,23 @@
-//! Which new settings can take effect while sinkd runs.
-use super::table::KEYS;
+//! Which settings can change while sinkd runs.
+use super::table::all_settings;
 use super::{Config, Listener, ListenerOptions};
 
-/// What another configuration changes, by the names of the settings: `limits.errors_max`, or
-/// `listener 127.0.0.1:25 'mx-a'` for what a listener has of its own.
+/// The settings in which another configuration differs, by name: `limits.errors_max`, or `listener
+/// 127.0.0.1:25 'mx-a'` for the listener's own options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// They are different from now on.
+    /// Settings that have taken effect.
     pub changed: Vec<String>,
-    /// They stay as they were until sinkd is started again.
+    /// Settings that keep their old values until sinkd is restarted.
     pub needs_restart: Vec<String>,
 }
 
 impl Config {
-    /// Returns the settings that follow these when a running sinkd is told of `wanted`: `wanted`
-    /// where they can change, these where they can't; and the names of both.
+    /// Returns the configuration after a reload with `wanted`, and the settings that differ. It has
+    /// the values of `wanted` for settings that can change, and the values of `self` for all
+    /// others.
     ///
-    /// Listeners keep their addresses, protocols, names and order; what else a listener has of its
-    /// own can change.
+    /// Listeners keep their addresses, protocols, names and order; their other options can change.
     pub fn followed_by(&self, wanted: &Config) -> (Config, Changes) {
         let mut next = Config {
             hostname: wanted.hostname.clone(),
@@ -50,7 +50,7 @@ impl Config {
             ..self.clone()
         };
         let mut changes = Changes::default();
-        for key in KEYS.iter().filter(|key| key.name != "listen") {
+        for key in all_settings().filter(|key| key.name != "listen") {
             let shown = (key.show)(wanted);
             if shown == (key.show)(self) {
                 continue;
@@ -66,10 +66,10 @@ impl Config {
     }
 }
 
-/// Gives each of `listeners` the options of the one among `wanted` that is the same.
+/// Copies to each of `listeners` the options of the matching listener in `wanted`.
 fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &mut Changes) {
     let mut wanted: Vec<Option<&Listener>> = wanted.iter().map(Some).collect();
-    // Of several with port 0, the name tells which is which.
+    // Several listeners can have port 0; then the name decides which is which.
     let mut take = |listener: &Listener, is_namesake: fn(&Listener, &Listener) -> bool| {
         let is_same = |other: &&mut Option<&Listener>| {
             other.is_some_and(|it| it.is_bound_as(listener) && is_namesake(it, listener))
@@ -89,7 +89,7 @@ fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &m
             changes.needs_restart.push(format!("listener {label} (to close it)"));
             continue;
         };
-        // Figures go by its name.
+        // Statistics identify a listener by its name, so the name can't change.
         if same.options.name != listener.options.name {
             changes.needs_restart.push(format!("listener {label} (its name)"));
         }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::config::environment::tests::{another, applied};
 
-    /// What can change at a reload. docs/operations.md lists the same.
+    /// Settings that can change at a reload. docs/operations.md has the same list.
     const CAN_CHANGE: &[&str] = &[
         "server.hostname",
         "server.name",
@@ -165,10 +165,10 @@ mod tests {
         assert_eq!(listed, can_change);
     }
 
-    /// Every setting, one at a time.
+    /// Changes one setting at a time.
     #[test]
     fn each_setting_changes_or_says_that_it_needs_a_restart() {
-        for key in KEYS.iter().filter(|key| key.name != "listen") {
+        for key in all_settings().filter(|key| key.name != "listen") {
             let running = Config::default();
             let wanted = applied(&[(&key.variable(), another(key))]).unwrap();
             let name = format!("{}.{}", key.table, key.name);
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Listeners by address and host name.
+    /// Returns a configuration with listeners, each an address and a host name.
     fn with(listen: &[(&str, &str)]) -> Config {
         let listener = |(address, hostname): &(&str, &str)| {
             let mut listener: Listener = address.parse().unwrap();
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Port 0 says nothing of which is which.
+    /// Port 0 does not identify a listener.
     #[test]
     fn listeners_of_one_address_are_told_apart_by_name() {
         let mut running = with(&[("127.0.0.1:0", "a"), ("127.0.0.1:0", "b")]);

@@ -1,7 +1,8 @@
 //! Which clients a listener serves: networks that are allowed, and networks that are denied.
 //!
-//! Of the networks that contain an address the smallest decides. An address in none is allowed
-//! only where no networks were given to be allowed; a file of none allows none.
+//! The smallest network that contains an address decides. An address in no network is served unless
+//! networks to allow are configured. An empty file of allowed networks still counts as configured:
+//! it allows no client.
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,23 +12,23 @@ use ipnet::IpNet;
 
 use super::value::quoted;
 
-/// What settings say that they expect.
+/// The values that `allow` and `deny` expect, for errors and help.
 pub(super) const EXPECTED: &str =
     "a network such as 10.0.0.0/8 or fd00::/8, an address, or @FILE with one per line";
 
-/// What a client hears that is not served.
+/// How sinkd answers a client that is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// 554 in place of the greeting (RFC 5321 section 3.1).
+    /// 554 instead of the greeting (RFC 5321 section 3.1).
     Reply,
-    /// Nothing: the connection closes.
+    /// Closes the connection without a reply.
     Close,
 }
 
 impl Denied {
     const NAMES: [(&'static str, Denied); 2] = [("reply", Denied::Reply), ("close", Denied::Close)];
 
-    pub(super) fn of(name: &str) -> Option<Denied> {
+    pub(super) fn from_name(name: &str) -> Option<Denied> {
         Denied::NAMES.iter().find(|(known, _)| *known == name).map(|(_, denied)| *denied)
     }
 
@@ -37,23 +38,23 @@ impl Denied {
     }
 }
 
-/// What settings say that they expect.
+/// The values that `denied` expects, for errors and help.
 pub(super) const DENIED: &str = "'reply' or 'close'";
 
-/// A network, or a file with one a line.
+/// A network, or a file that lists networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networks {
     /// One network.
     One(IpNet),
-    /// A file: a network or an address a line; `#` begins a comment.
+    /// A file with one network or address per line; `#` begins a comment.
     File(PathBuf),
 }
 
-/// Neither a network nor a file.
+/// The text is neither a network nor `@FILE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotNetworks;
 
-/// Why lists of networks can't be used.
+/// Why the lists of networks can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientListError {
     /// A file can't be read.
@@ -70,9 +71,9 @@ pub enum ClientListError {
     Line {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// The line, at most 100 characters of it.
+        /// The line's text, truncated to 100 characters.
         found: String,
     },
     /// A network is in both lists.
@@ -101,13 +102,13 @@ impl fmt::Display for Networks {
     }
 }
 
-/// A network, or one address.
+/// Parses a network or a single address.
 pub(super) fn parse_network(text: &str) -> Option<IpNet> {
     let network: Option<IpNet> = text.parse().ok();
     network.or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
 }
 
-/// As TOML.
+/// Returns the networks as a TOML array.
 pub(super) fn show(networks: &[Networks]) -> String {
     let shown: Vec<String> = networks.iter().map(|it| quoted(&it.to_string())).collect();
     format!("[{}]", shown.join(", "))
@@ -124,7 +125,7 @@ impl Networks {
 }
 
 fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
-    /// Characters of a wrong line that an error shows.
+    /// Maximum length of a wrong line in an error, in characters.
     const SHOWN_MAX: usize = 100;
     let text = std::fs::read_to_string(path)
         .map_err(|source| ClientListError::Read { path: path.into(), source })?;
@@ -143,7 +144,7 @@ fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
     Ok(())
 }
 
-/// What the lists say about the addresses from one on.
+/// What the two lists say about a range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AddressRule {
     Unnamed,
@@ -151,18 +152,20 @@ enum AddressRule {
     Deny,
 }
 
-/// Both lists, ready to be asked. 8 bytes for each end of a network of IPv4, 32 for IPv6.
+/// Both lists, merged for lookups. Costs 8 bytes for each end of an IPv4 network, 32 for IPv6.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClientList {
-    /// Ascending, without equal rules in a row: from this address on, the rule.
+    /// Ascending; each entry is the first address of a range, and its rule. Neighbors have
+    /// different rules.
     v4: Vec<(u32, AddressRule)>,
     v6: Vec<(u128, AddressRule)>,
-    /// What holds for an address in no network.
+    /// Whether addresses in no network are served.
     allows_others: bool,
 }
 
 impl ClientList {
-    /// Reads files. `None`: neither list has anything, so all clients are served.
+    /// Reads the lists and their files. Returns `None` if both are empty, so that all clients are
+    /// served.
     ///
     /// Costs n log n for n networks.
     pub fn load(
@@ -175,11 +178,11 @@ impl ClientList {
         if allow.is_empty() && deny.is_empty() {
             return Ok(None);
         }
-        let list = ClientList::of(&allowed, &denied)?;
+        let list = ClientList::from_networks(&allowed, &denied)?;
         Ok(Some(ClientList { allows_others: allow.is_empty(), ..list }))
     }
 
-    fn of(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
+    fn from_networks(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
         let allows_others = allowed.is_empty();
         let allowed = allowed.iter().map(|network| (*network, AddressRule::Allow));
         let denied = denied.iter().map(|network| (*network, AddressRule::Deny));
@@ -213,7 +216,7 @@ impl ClientList {
         })
     }
 
-    /// Whether a client of `address` is served. Costs a binary search.
+    /// Returns whether a client at `address` is served. Costs a binary search.
     pub fn allows(&self, address: IpAddr) -> bool {
         let rule = match address.to_canonical() {
             IpAddr::V4(address) => rule_of(&self.v4, u32::from(address)),
@@ -232,11 +235,13 @@ fn rule_of<A: Ord + Copy>(rules: &[(A, AddressRule)], address: A) -> AddressRule
     after.checked_sub(1).map_or(AddressRule::Unnamed, |at| rules[at].1)
 }
 
-/// Networks (first and last address, rule), by first address and the larger first, as stretches
-/// that don't overlap: where each begins, and its rule. Networks contain one another or are apart.
+/// Converts nested networks to ranges that don't overlap: the first address of each, and its rule.
+///
+/// `networks`: first address, last address and rule, ascending by first address, the larger network
+/// first. Two networks are either nested or disjoint.
 fn flattened(networks: &[(u128, u128, AddressRule)], max: u128) -> Vec<(u128, AddressRule)> {
     let mut stretches = Vec::new();
-    // Networks that contain the address under way, the smallest last.
+    // The networks that contain the current address, the smallest last.
     let mut around: Vec<(u128, AddressRule)> = Vec::new();
     for (first, last, rule) in networks {
         leave(&mut around, Some(*first), max, &mut stretches);
@@ -247,7 +252,7 @@ fn flattened(networks: &[(u128, u128, AddressRule)], max: u128) -> Vec<(u128, Ad
     stretches
 }
 
-/// Ends the networks of `around` that end before `until`.
+/// Pops the networks of `around` that end before `until`.
 fn leave(
     around: &mut Vec<(u128, AddressRule)>,
     until: Option<u128>,
@@ -269,7 +274,7 @@ fn leave(
     }
 }
 
-/// From `first` on the rule is `rule`. What begins there already is replaced.
+/// Begins a range with `rule` at `first`. Replaces a range that begins at the same address.
 fn begin(stretches: &mut Vec<(u128, AddressRule)>, first: u128, rule: AddressRule) {
     if stretches.last().is_some_and(|(from, _)| *from == first) {
         stretches.pop();
@@ -291,7 +296,7 @@ mod tests {
     }
 
     fn list(allow: &[&str], deny: &[&str]) -> ClientList {
-        ClientList::of(&nets(allow), &nets(deny)).unwrap()
+        ClientList::from_networks(&nets(allow), &nets(deny)).unwrap()
     }
 
     fn allows(list: &ClientList, address: &str) -> bool {
@@ -299,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_network_decides_and_without_allowed_ones_all_others_are() {
+    fn the_smallest_network_decides_and_others_are_served_if_none_is_allowed() {
         let denying = list(&[], &["10.0.0.0/8", "fd00::/8"]);
         for (address, expected) in [
             ("10.1.2.3", false),
@@ -328,14 +333,18 @@ mod tests {
     #[test]
     fn a_network_in_both_lists_is_an_error_however_it_is_written() {
         for (allow, deny) in [("10.0.0.0/8", "10.9.9.9/8"), ("::1", "::1/128")] {
-            let error = ClientList::of(&nets(&[allow]), &nets(&[deny])).unwrap_err().to_string();
+            let error =
+                ClientList::from_networks(&nets(&[allow]), &nets(&[deny])).unwrap_err().to_string();
             assert!(error.contains("is both allowed and denied: expected"), "{error}");
         }
-        assert!(ClientList::of(&nets(&["10.0.0.0/8", "10.1.1.1/8"]), &[]).is_ok(), "repeated");
+        assert!(
+            ClientList::from_networks(&nets(&["10.0.0.0/8", "10.1.1.1/8"]), &[]).is_ok(),
+            "repeated"
+        );
     }
 
     #[test]
-    fn files_have_a_network_a_line_and_errors_name_the_line() {
+    fn files_have_one_network_per_line_and_errors_name_the_line() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("deny");
         let deny = [Networks::File(path.clone())];
@@ -345,7 +354,7 @@ mod tests {
         std::fs::write(&path, "10.0.0.0/8\n10.0.0.0/33\n").unwrap();
         let error = ClientList::load(&[], &deny).unwrap_err().to_string();
         assert!(error.ends_with("deny:2: expected a network or an address, found '10.0.0.0/33'"));
-        // An empty list of those that are allowed allows none.
+        // An empty list of allowed networks allows no client.
         std::fs::write(&path, "# none yet\n").unwrap();
         let allowing = ClientList::load(&deny, &[]).unwrap().unwrap();
         assert!(!allows(&allowing, "192.0.2.7"));
@@ -356,10 +365,10 @@ mod tests {
     }
 
     #[test]
-    fn a_million_networks_are_asked_by_a_search() {
+    fn a_million_networks_are_searched_by_bisection() {
         let network = |n: u32| IpNet::new_assert(std::net::Ipv4Addr::from(n << 9).into(), 24);
         let denied: Vec<IpNet> = (0..1_000_000).map(network).collect();
-        let list = ClientList::of(&[], &denied).unwrap();
+        let list = ClientList::from_networks(&[], &denied).unwrap();
         assert_eq!(list.v4.len(), 2_000_000, "8 bytes for each end");
         for n in [0, 1, 499_999, 999_999_u32] {
             let address = std::net::Ipv4Addr::from((n << 9) + 7);
@@ -369,9 +378,10 @@ mod tests {
     }
 
     proptest! {
-        /// Against the definition: of all networks that contain the address, the smallest.
+        /// Compares with the definition: the smallest of all networks that contain the address
+        /// decides.
         #[test]
-        fn a_list_answers_as_a_look_at_each_network_does(
+        fn lookups_agree_with_checking_each_network(
             networks in vec((any::<u8>(), any::<u8>(), 0..=16_u8, any::<bool>()), 0..30),
             asked in vec((any::<u8>(), any::<u8>()), 1..20),
         ) {
@@ -385,7 +395,7 @@ mod tests {
             };
             let (allowed, denied) = (of(true), of(false));
             let is_contradictory = allowed.iter().any(|net| denied.contains(net));
-            let list = ClientList::of(&allowed, &denied);
+            let list = ClientList::from_networks(&allowed, &denied);
             prop_assert_eq!(list.is_err(), is_contradictory);
             let Ok(list) = list else { return Ok(()) };
             for (a, b) in asked {

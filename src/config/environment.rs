@@ -1,18 +1,18 @@
-//! Settings from the environment: `SINKD_` and the name of the setting in upper case.
+//! Settings from environment variables: `SINKD_` followed by the setting's name in upper case.
 //!
-//! A setting that can be given more than once takes a list with commas between its values. An empty
-//! variable is one that is not set, since scripts and container files pass such variables on.
+//! A setting that can be repeated takes a comma-separated list. An empty variable counts as unset,
+//! because scripts and container files pass on variables that they don't set.
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::setting::{Setting, VARIABLE_PREFIX, ValueError};
-use super::table::KEYS;
+use super::table::all_settings;
 use super::{Config, guess};
 
 /// A variable that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Its setting refuses the value.
+    /// The setting refuses the value.
     #[error("environment variable {name}: {bad}")]
     Value {
         /// The variable.
@@ -20,12 +20,12 @@ pub enum EnvironmentError {
         /// What was expected, and what was found.
         bad: ValueError,
     },
-    /// The value is not UTF-8.
+    /// The value is not valid UTF-8.
     #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
     NotText {
         /// The variable.
         name: String,
-        /// The value as it is.
+        /// The value, unconverted.
         value: OsString,
     },
 }
@@ -33,11 +33,11 @@ pub enum EnvironmentError {
 /// The variables that begin with `SINKD_` and are not empty.
 #[derive(Debug)]
 pub struct Environment {
-    /// Name without `SINKD_`, and value; in the order of their names.
+    /// Name without `SINKD_`, and value; sorted by name.
     variables: Vec<(String, OsString)>,
 }
 
-/// Not settings, and yet ours: the file of settings.
+/// `SINKD_CONFIG` names the settings file. It is not a setting itself.
 const CONFIG: &str = "CONFIG";
 const DATA: &str = "DATA";
 
@@ -47,7 +47,7 @@ impl Environment {
         Environment::new(std::env::vars_os())
     }
 
-    /// Returns the environment with these variables; variables of other programs are left out.
+    /// Keeps those of `variables` that begin with `SINKD_` and are not empty.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let ours = |(name, value): (OsString, OsString)| {
             let name = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?.to_owned();
@@ -58,19 +58,19 @@ impl Environment {
         Environment { variables }
     }
 
-    /// `SINKD_CONFIG`: the file of settings.
+    /// Returns `SINKD_CONFIG`, the path of the settings file.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.value(CONFIG).map(PathBuf::from)
     }
 
-    /// `SINKD_DATA`, for programs that need no other setting.
+    /// Returns `SINKD_DATA`, for programs that need no other setting.
     pub fn data_folder(&self) -> Option<PathBuf> {
         self.value(DATA).map(PathBuf::from)
     }
 
-    /// Sets what the variables say, over what `config` holds.
+    /// Overrides the settings in `config` with those of the environment.
     pub fn apply(&self, config: &mut Config) -> Result<(), EnvironmentError> {
-        for key in KEYS {
+        for key in all_settings() {
             let name = key.variable();
             let Some(value) = self.value(&name[VARIABLE_PREFIX.len()..]) else { continue };
             let text = value.to_str().ok_or_else(|| EnvironmentError::NotText {
@@ -82,9 +82,10 @@ impl Environment {
         Ok(())
     }
 
-    /// A sentence for each variable that sets nothing: no setting has its name.
+    /// Returns one sentence for each variable that matches no setting.
     pub fn warnings(&self) -> Vec<String> {
-        let is_known = |name: &str| name == CONFIG || KEYS.iter().any(|key| is_variable(key, name));
+        let is_known =
+            |name: &str| name == CONFIG || all_settings().any(|key| is_variable(key, name));
         let unknown = self.variables.iter().filter(|(name, value)| {
             !is_known(name) && !is_service_link(name, &value.to_string_lossy())
         });
@@ -109,8 +110,8 @@ fn set(key: &Setting, text: &str, config: &mut Config) -> Result<(), ValueError>
     text.split(',').try_for_each(|value| key.apply(config, value.trim()))
 }
 
-/// Kubernetes and Docker's links tell a container of each service by such variables. They name a
-/// service `sinkd`, and no user set them.
+/// Returns whether Kubernetes or Docker set the variable to describe a service named `sinkd`. No
+/// user set it, so it causes no warning.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_address = value.starts_with("tcp://") || value.starts_with("udp://");
     name.ends_with("SERVICE_HOST")
@@ -120,7 +121,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
 }
 
 fn warning(name: &str) -> String {
-    let hint = guess::meant_by(name).map_or_else(String::new, |meant| {
+    let hint = guess::closest_name(name).map_or_else(String::new, |meant| {
         format!("; did you mean {VARIABLE_PREFIX}{}?", meant.to_ascii_uppercase())
     });
     format!(
@@ -143,7 +144,7 @@ pub(super) mod tests {
         Ok(config)
     }
 
-    /// A value that is not the default, for each setting. A new setting needs one.
+    /// Returns a value other than the default for each setting. A new setting needs a row.
     pub(in crate::config) fn another(key: &Setting) -> &'static str {
         match key.name {
             "listen" => "127.0.0.1:7,lmtp:unix:/run/s",
@@ -180,13 +181,14 @@ pub(super) mod tests {
 
     #[test]
     fn every_setting_can_be_set_by_its_variable() {
-        for key in KEYS {
+        for key in all_settings() {
             let value = another(key);
             let set = applied(&[(&key.variable(), value)]).unwrap();
             let shown = (key.show)(&set);
             assert_ne!(shown, (key.show)(&Config::default()), "{}", key.variable());
-            // And nothing else.
-            let differing = KEYS.iter().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
+            // The variable changes no other setting.
+            let differing =
+                all_settings().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
             assert_eq!(differing.map(|k| k.name).collect::<Vec<_>>(), [key.name]);
         }
     }
@@ -205,7 +207,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_empty_variable_is_one_that_is_not_set() {
-        let variables: Vec<String> = KEYS.iter().map(Setting::variable).collect();
+        let variables: Vec<String> = all_settings().map(Setting::variable).collect();
         let empty: Vec<(&str, &str)> = variables.iter().map(|name| (&**name, "")).collect();
         assert_eq!(applied(&empty).unwrap().to_toml(), Config::default().to_toml());
         assert_eq!(environment(&[("SINKD_CONFIG", "")]).config_file(), None);
@@ -221,7 +223,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_variable_that_sets_nothing_is_warned_of_with_the_nearest() {
+    fn an_unknown_variable_causes_a_warning_that_suggests_a_setting() {
         for (name, value, hint) in [
             ("SINKD_RECIPIENTS", "7", Some("SINKD_RECIPIENTS_MAX")),
             ("SINKD_PORT", "1025", Some("SINKD_LISTEN")),
@@ -241,14 +243,14 @@ pub(super) mod tests {
                 None => assert!(!warning.contains("did you mean"), "{warning}"),
             }
         }
-        let known: Vec<String> = KEYS.iter().map(Setting::variable).collect();
+        let known: Vec<String> = all_settings().map(Setting::variable).collect();
         let known: Vec<_> = known.iter().map(|name| (&**name, "x")).collect();
         assert!(environment(&known).warnings().is_empty());
         assert!(environment(&[("SINKD_CONFIG", "x"), ("OTHER", "x")]).warnings().is_empty());
     }
 
     #[test]
-    fn a_service_of_our_name_in_kubernetes_is_not_warned_of() {
+    fn kubernetes_service_variables_cause_no_warning() {
         let variables = [
             ("SINKD_SERVICE_HOST", "10.0.0.11"),
             ("SINKD_SERVICE_PORT", "1025"),

@@ -1,19 +1,19 @@
-//! The TOML file: every error names file, line, key and what was expected.
+//! The TOML settings file. Every error names file, line, key and what was expected.
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::listener_keys::{LISTENER_KEYS, meant_by};
+use super::listener_keys::{LISTENER_KEYS, closest_name};
 use super::setting::Setting;
-use super::table::KEYS;
+use super::table::all_settings;
 use super::value::SWITCH;
 use super::{Config, ListenAddress, Listener, guess};
 
-/// A configuration file that can't be used.
+/// Why a settings file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
         /// The file.
@@ -21,46 +21,46 @@ pub enum FileError {
         /// Why not.
         source: std::io::Error,
     },
-    /// It is not TOML.
+    /// The file is not valid TOML.
     #[error("{path}:{line}: {message}", path = path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
         /// What was expected and found.
         message: String,
     },
-    /// A key that no setting has.
+    /// The key is not the name of a setting.
     #[error("{path}:{line}: unknown setting '{key}'{hint} (all settings: sinkd --print-config)",
         path = path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// With its table, as `limits.errors_max`.
+        /// The key with its table, such as `limits.errors_max`.
         key: String,
-        /// `; ` and what may be meant, or nothing.
+        /// `; ` and a suggestion, or empty.
         hint: String,
     },
-    /// A value that its setting refuses.
+    /// The setting refuses the value.
     #[error("{path}:{line}: {key}: expected {expected}, found {found}", path = path.display())]
     Value {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// With its table.
+        /// The key with its table.
         key: String,
-        /// With its bounds.
+        /// What the setting expects, with its bounds.
         expected: &'static str,
-        /// As it is written there.
+        /// The value as it is written in the file.
         found: String,
     },
 }
 
-/// Reads `file`, if there is one, over the defaults.
+/// Returns the defaults, overridden by `file` if there is one.
 pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
     let mut config = Config::default();
     if let Some(path) = file {
@@ -69,14 +69,14 @@ pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
     Ok(config)
 }
 
-/// Reads `path` over what `config` holds.
+/// Overrides `config` with the settings in the file `path`.
 pub fn load(path: &Path, config: &mut Config) -> Result<(), FileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| FileError::Read { path: path.into(), source })?;
     apply(path, &text, config)
 }
 
-/// Applies the text of a file; `path` is for the errors.
+/// Overrides `config` with the settings in `text`; `path` is only for errors.
 pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), FileError> {
     let file = File { path, text };
     let document = DeTable::parse(text).map_err(|error| file.syntax(&error))?;
@@ -90,12 +90,11 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
         };
         for (key_name, value) in table {
             let full = format!("{name}.{}", key_name.get_ref());
-            let key = KEYS
-                .iter()
+            let key = all_settings()
                 .find(|k| k.table == &**name && k.name == &**key_name.get_ref())
                 .ok_or_else(|| {
-                file.unknown(key_name.span().start, &full, Some(key_name.get_ref()))
-            })?;
+                    file.unknown(key_name.span().start, &full, Some(key_name.get_ref()))
+                })?;
             file.set(key, &full, value, config)?;
         }
     }
@@ -133,7 +132,7 @@ impl File<'_> {
         }
     }
 
-    /// What was expected in the line of a syntax error, and what it holds.
+    /// Describes a syntax error: what was expected, and the line's text.
     fn syntax_message(&self, error: &de::Error) -> String {
         let line = self.line(error.span().map_or(0, |s| s.start));
         let found = self.text.lines().nth(line - 1).unwrap_or_default().trim();
@@ -146,10 +145,10 @@ impl File<'_> {
 
     #[cold]
     fn unknown(&self, offset: usize, key: &str, name: Option<&str>) -> FileError {
-        let known = KEYS.iter().find(|k| Some(k.name) == name || k.name == key);
+        let known = all_settings().find(|k| Some(k.name) == name || k.name == key);
         let hint = match known {
             Some(known) => format!("; it belongs to [{}]", known.table),
-            None => guess::meant_by(name.unwrap_or(key))
+            None => guess::closest_name(name.unwrap_or(key))
                 .and_then(guess::key)
                 .map_or_else(String::new, |nearest| {
                     format!("; did you mean '{}.{}'?", nearest.table, nearest.name)
@@ -159,7 +158,7 @@ impl File<'_> {
         FileError::Unknown { path, line, key: key.into(), hint }
     }
 
-    /// `[[listener]]` tables: addresses beside those of `server.listen`.
+    /// Adds the `[[listener]]` tables to the addresses of `server.listen`.
     fn listeners(
         &self,
         value: &Spanned<DeValue<'_>>,
@@ -178,7 +177,7 @@ impl File<'_> {
         Ok(())
     }
 
-    /// One `[[listener]]`; `value` is its `table`.
+    /// Adds one `[[listener]]`; `value` is the TOML value that holds `table`.
     fn listener(
         &self,
         value: &Spanned<DeValue<'_>>,
@@ -201,7 +200,7 @@ impl File<'_> {
 
     #[cold]
     fn unknown_of_listener(&self, name: &Spanned<std::borrow::Cow<'_, str>>) -> FileError {
-        let hint = match meant_by(name.get_ref()) {
+        let hint = match closest_name(name.get_ref()) {
             Some(nearest) => format!("; did you mean 'listener.{nearest}'?"),
             None => {
                 let names: Vec<&str> = LISTENER_KEYS.iter().map(|key| key.name).collect();
@@ -212,7 +211,7 @@ impl File<'_> {
         FileError::Unknown { path, line, key: format!("listener.{}", name.get_ref()), hint }
     }
 
-    /// The address of a `[[listener]]`.
+    /// Parses the address of a `[[listener]]`.
     fn address(
         &self,
         listener: &Spanned<DeValue<'_>>,
@@ -268,7 +267,7 @@ impl File<'_> {
     }
 }
 
-/// Returns a number or a string as text; `None` for other types, which no setting has.
+/// Returns a number or a string as text. Returns `None` for other types, which no setting takes.
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
@@ -277,7 +276,7 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// A value as text, a boolean as the settings spell it.
+/// Returns a value as text, and a boolean as `on` or `off`.
 fn word_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Boolean(true) => Some("on".into()),
@@ -286,13 +285,14 @@ fn word_of(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// A value as errors quote it: text in single quotes, anything else as it stands in the file.
+/// Returns a value as errors quote it: text in single quotes, anything else as written.
 fn found(value: &str) -> String {
     let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     text.map_or(value.to_owned(), |text| format!("'{text}'"))
 }
 
-/// A value as text, a list as its elements with commas between them; `None`: it is a table.
+/// Returns a value as text, and an array as its elements joined by commas. Returns `None` for a
+/// table.
 fn list_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Array(list) => {

@@ -1,19 +1,18 @@
-//! Which setting is meant by a name that no setting has: names that other programs use, and typing
-//! mistakes.
+//! Suggests a setting for an unknown name: one that other programs use, or one that is misspelled.
 use super::setting::Setting;
-use super::table::KEYS;
+use super::table::all_settings;
 
-/// A name from elsewhere (underscores between words), its short flag, and our name for it.
+/// A name that other programs use, and the setting that corresponds to it.
 pub struct Guess {
-    /// In small letters.
+    /// Lower case, with underscores between words.
     pub name: &'static str,
     /// Its short flag, without the dash.
     pub short: Option<char>,
-    /// Name of a setting, or `config`.
+    /// The name of a setting, or `config`.
     pub meant: &'static str,
 }
 
-/// Every guess; none is the name of a setting.
+/// Every guess. None of their names is a setting.
 pub const GUESSES: &[Guess] = &[
     guess("port", Some('p'), "listen"),
     guess("bind", Some('b'), "listen"),
@@ -54,28 +53,29 @@ pub const GUESSES: &[Guess] = &[
     guess("quiet", Some('q'), "log_level"),
 ];
 
-/// Names that are less alike than this are different names; 1 is the same name.
+/// Minimum similarity for a suggestion; 1 means equal.
 const ALIKE: f64 = 0.85;
 
 const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> Guess {
     Guess { name, short, meant }
 }
 
-/// The setting (or `config`) that `name` probably means; `None` if no name is near.
-pub fn meant_by(name: &str) -> Option<&'static str> {
+/// Returns the setting (or `config`) that `name` probably means, or `None` if no name is similar
+/// enough.
+pub fn closest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
         return Some(guess.meant);
     }
-    let names = KEYS.iter().map(|key| key.name).chain(["config"]);
+    let names = all_settings().map(|key| key.name).chain(["config"]);
     let rated = names.map(|known| (strsim::jaro_winkler(&name, known), known));
     let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (likeness >= ALIKE).then_some(nearest)
 }
 
-/// The setting of this name.
+/// Returns the setting of this name.
 pub fn key(name: &str) -> Option<&'static Setting> {
-    KEYS.iter().find(|key| key.name == name)
+    all_settings().find(|key| key.name == name)
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guesses_are_not_names_of_settings_and_mean_one() {
+    fn guesses_are_not_settings_and_refer_to_one() {
         for guess in GUESSES {
             assert!(key(guess.name).is_none(), "{} is a setting", guess.name);
             let is_known = key(guess.meant).is_some() || guess.meant == "config";
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_elsewhere_or_with_a_typing_mistake_finds_its_setting() {
+    fn foreign_and_misspelled_names_suggest_a_setting() {
         for (name, meant) in [
             ("port", Some("listen")),
             ("config-file", Some("config")),
@@ -107,7 +107,7 @@ mod tests {
             ("version", None),
             ("", None),
         ] {
-            assert_eq!(meant_by(name), meant, "{name}");
+            assert_eq!(closest_name(name), meant, "{name}");
         }
     }
 }

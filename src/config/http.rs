@@ -1,22 +1,23 @@
-//! Where HTTP is served: the setting `http`.
+//! The setting `http`: the address that serves monitoring.
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::str::FromStr;
 
 use super::listen;
 
-/// Where HTTP is served.
+/// Whether HTTP is served, and at which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
-    /// Nowhere.
+    /// HTTP is off.
     Off,
-    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken, as no user asked for it.
+    /// `auto`: serves at [`DEFAULT`], or not at all if that address is in use, as no user asked for
+    /// it.
     IfFree,
-    /// There or not at all.
+    /// Serves at this address; fails if it is in use.
     At(SocketAddr),
 }
 
-/// Not an address.
+/// The text is not an address, `auto` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct BadHttp;
@@ -25,7 +26,7 @@ pub struct BadHttp;
 pub const DEFAULT: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 8025));
 
-/// What the settings say that they expect.
+/// The values that `http` expects, for errors and help.
 pub const EXPECTED: &str =
     "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, 'auto' or 'off'";
 

@@ -1,5 +1,5 @@
-//! Addresses to listen on: `[proxy:][PROTOCOL:]HOST:PORT` and `[proxy:][PROTOCOL:]unix:PATH`, with
-//! the protocols `lmtp` and `submission`, and with TLS from the first octet on `smtps` and
+//! Addresses to listen on: `[proxy:][PROTOCOL:]HOST:PORT` and `[proxy:][PROTOCOL:]unix:PATH`. The
+//! protocols are `lmtp` and `submission`, and with TLS from the first octet `smtps` and
 //! `submissions`.
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,46 +9,45 @@ use std::str::FromStr;
 use super::listener_options::ListenerOptions;
 use crate::smtp::limits::Protocol;
 
-/// What is listened on, and what is spoken there.
+/// A listener: an address, and the protocol served there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// What is spoken.
+    /// The protocol.
     pub protocol: Protocol,
-    /// Where.
+    /// The address.
     pub address: ListenAddress,
     /// TLS begins with the first octet, or with the first after the PROXY header (RFC 8314).
     pub is_tls: bool,
     /// Each connection begins with a PROXY header (see [`crate::smtp::proxy`]).
     pub is_proxied: bool,
-    /// What it has of its own.
+    /// Options that differ from the global settings.
     pub options: ListenerOptions,
 }
 
-/// Where clients connect to.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// Port 0 is any free one.
+    /// An address and a port. Port 0 stands for any free port.
     Tcp(SocketAddr),
     /// The path of a socket in the file system.
     Unix(PathBuf),
 }
 
-/// Not an address.
+/// The text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct BadAddress;
 
-/// What the settings say that they expect.
+/// The values that `listen` expects, for errors and help.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
                             unix:/run/sinkd.sock, with the prefix lmtp: for LMTP, submission: \
                             for message submission, smtps: or submissions: for TLS from the first \
                             byte, and proxy: before it for PROXY headers";
 
-/// Addresses to listen on. Each worker has a socket for each.
+/// Maximum number of listeners. Each worker opens a socket for each of them.
 pub const LISTENERS_MAX: usize = 256;
 
-/// What stands before an address where the protocol is not plain SMTP, and whether it has TLS from
-/// the first octet on.
+/// Prefix, protocol, and whether TLS begins with the first octet. Plain SMTP has no prefix.
 const PREFIXES: [(&str, Protocol, bool); 4] = [
     ("lmtp:", Protocol::Lmtp, false),
     ("submission:", Protocol::Submission, false),
@@ -56,17 +55,17 @@ const PREFIXES: [(&str, Protocol, bool); 4] = [
     ("submissions:", Protocol::Submission, true),
 ];
 
-/// LMTP is for machines that know each other (RFC 2033 section 5).
+/// LMTP must not use this port (RFC 2033 section 5).
 const SMTP_PORT: u16 = 25;
 
 impl Listener {
-    /// SMTP at `address`, without anything that is optional.
+    /// Returns a listener for SMTP at `address`, without options.
     pub fn plain(address: ListenAddress) -> Listener {
         let (protocol, options) = (Protocol::Smtp, ListenerOptions::default());
         Listener { protocol, address, is_tls: false, is_proxied: false, options }
     }
 
-    /// Returns whether both have one address, and what is spoken there is the same.
+    /// Returns whether both have the same address and protocol.
     pub fn is_bound_as(&self, other: &Listener) -> bool {
         let bound = |it: &Listener| (it.protocol, it.is_tls, it.is_proxied);
         bound(self) == bound(other) && self.address == other.address
@@ -80,7 +79,7 @@ impl Listener {
 }
 
 impl ListenAddress {
-    /// Would both be bound to one socket? Port 0 is another port each time.
+    /// Returns whether both would bind the same socket. Two ports 0 are different ports.
     pub fn is_same_socket(&self, other: &ListenAddress) -> bool {
         match (self, other) {
             (ListenAddress::Tcp(address), other) => other.is_same_tcp(*address),
@@ -89,7 +88,7 @@ impl ListenAddress {
         }
     }
 
-    /// The same for an address of TCP.
+    /// Returns whether this is the TCP address `address`, and its port is not 0.
     pub fn is_same_tcp(&self, address: SocketAddr) -> bool {
         matches!(self, ListenAddress::Tcp(own) if *own == address && address.port() != 0)
     }

@@ -1,4 +1,4 @@
-//! The keys of `[[listener]]` beside its address.
+//! The keys of `[[listener]]` other than its address.
 use std::path::PathBuf;
 
 use super::auth::{self, Auth};
@@ -17,14 +17,14 @@ use crate::smtp::limits::Protocol;
 pub(super) struct ListenerKey {
     pub name: &'static str,
     pub expected: &'static str,
-    /// Sets it from text, a list from its elements with commas between them. Returns `None` if the
-    /// text is not a value.
+    /// Sets the option from text; array elements are joined by commas. Returns `None` if the text
+    /// is not a valid value.
     pub set: fn(&mut Listener, &str) -> Option<()>,
-    /// As TOML; `None` where the listener has nothing of its own.
+    /// Returns the value as TOML, or `None` if the listener does not set it.
     pub show: fn(&Listener) -> Option<String>,
 }
 
-/// Every key but `address`.
+/// Every key except `address`.
 pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "protocol",
@@ -101,7 +101,9 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "denied",
         expected: client_list::DENIED,
-        set: |listener, text| Denied::of(text).map(|denied| listener.options.denied = Some(denied)),
+        set: |listener, text| {
+            Denied::from_name(text).map(|denied| listener.options.denied = Some(denied))
+        },
         show: |listener| listener.options.denied.map(|denied| quoted(denied.name())),
     },
     ListenerKey {
@@ -113,7 +115,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "auth",
         expected: auth::AUTH,
-        set: |listener, text| Auth::of(text).map(|auth| listener.options.auth = Some(auth)),
+        set: |listener, text| Auth::from_name(text).map(|auth| listener.options.auth = Some(auth)),
         show: |listener| listener.options.auth.map(|auth| quoted(auth.name())),
     },
     ListenerKey {
@@ -141,7 +143,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "tls",
         expected: tls::TLS,
-        set: |listener, text| Tls::of(text).map(|tls| listener.options.tls = Some(tls)),
+        set: |listener, text| Tls::from_name(text).map(|tls| listener.options.tls = Some(tls)),
         show: |listener| listener.options.tls.map(|tls| quoted(tls.name())),
     },
     ListenerKey {
@@ -166,7 +168,8 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         name: "tls_client_certs",
         expected: tls::CLIENT_CERTS,
         set: |listener, text| {
-            ClientCerts::of(text).map(|certs| listener.options.tls_client_certs = Some(certs))
+            ClientCerts::from_name(text)
+                .map(|certs| listener.options.tls_client_certs = Some(certs))
         },
         show: |listener| listener.options.tls_client_certs.map(|certs| quoted(certs.name())),
     },
@@ -204,7 +207,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
 ];
 
-/// Names of protocols, and whether they have TLS from the first octet on.
+/// Name, protocol, and whether TLS begins with the first octet.
 const PROTOCOLS: [(&str, Protocol, bool); 5] = [
     ("smtp", Protocol::Smtp, false),
     ("smtps", Protocol::Smtp, true),
@@ -221,7 +224,7 @@ fn show_path(path: &Option<PathBuf>) -> Option<String> {
     path.as_ref().map(|path| quoted(&path.to_string_lossy()))
 }
 
-/// Networks with commas between them.
+/// Parses comma-separated networks.
 fn networks(text: &str) -> Option<Vec<Networks>> {
     text.split(',').map(|word| word.trim().parse().ok()).collect()
 }
@@ -230,9 +233,9 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
     (!networks.is_empty()).then(|| client_list::show(networks))
 }
 
-/// The key that is probably meant by `name`.
-pub(super) fn meant_by(name: &str) -> Option<&'static str> {
-    /// Names that are less alike are different names; 1 is the same name.
+/// Returns the key that `name` probably means.
+pub(super) fn closest_name(name: &str) -> Option<&'static str> {
+    /// Minimum similarity for a suggestion; 1 means equal.
     const ALIKE: f64 = 0.8;
     let names = LISTENER_KEYS.iter().map(|key| key.name).chain(["address"]);
     let rated = names.map(|known| (strsim::jaro_winkler(name, known), known));
@@ -240,7 +243,7 @@ pub(super) fn meant_by(name: &str) -> Option<&'static str> {
     (likeness >= ALIKE).then_some(nearest)
 }
 
-/// The listeners that have something of their own as `[[listener]]` tables.
+/// Prints the listeners that have options as `[[listener]]` tables.
 pub(super) fn show_tables(listeners: &[Listener]) -> String {
     let tables = listeners.iter().filter(|listener| !is_plain(listener)).map(|listener| {
         let address = format!("address = {}\n", quoted(&listener.address.to_string()));
@@ -252,7 +255,7 @@ pub(super) fn show_tables(listeners: &[Listener]) -> String {
     tables.collect()
 }
 
-/// Returns whether a listener has no options of its own, so that its address describes it fully.
+/// Returns whether a listener has no options, so that its address describes it fully.
 pub(super) fn is_plain(listener: &Listener) -> bool {
     listener.options == ListenerOptions::default()
 }

@@ -1,4 +1,4 @@
-//! What a listener may have of its own.
+//! The settings that a listener can override.
 use std::path::PathBuf;
 
 use super::auth::Auth;
@@ -7,57 +7,57 @@ use super::tls::{ClientCerts, Tls};
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
 
-/// What a listener has of its own; `None` and empty: as the settings of all listeners say.
+/// Options of one listener. `None` or empty means that the global setting applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListenerOptions {
-    /// By which it is called in envelopes, listings and figures.
+    /// Its name in envelopes, listings and statistics.
     pub name: Option<String>,
-    /// Its name in the greeting and in replies.
+    /// Its host name in the greeting and in replies.
     pub hostname: Option<String>,
-    /// What stands after 220 in its greeting, line by line.
+    /// The text after 220 in its greeting, lines separated by LF.
     pub greeting: Option<String>,
     /// The extensions that it offers, in the order of its EHLO reply.
     pub extensions: Option<Vec<Extension>>,
     /// Extensions that it does not offer.
     pub without: Vec<Extension>,
-    /// Networks whose clients it serves; empty: as for all listeners.
+    /// Networks whose clients it serves; empty: the global list applies.
     pub allow: Vec<Networks>,
-    /// Networks whose clients it does not serve; empty: as for all listeners.
+    /// Networks whose clients it does not serve; empty: the global list applies.
     pub deny: Vec<Networks>,
-    /// What a client hears that it does not serve.
+    /// How it answers clients that it does not serve.
     pub denied: Option<Denied>,
-    /// Whether its clients may send XCLIENT, if they are trusted; `None`: they may.
+    /// Whether trusted clients can send XCLIENT; `None`: they can.
     pub xclient: Option<bool>,
     /// How it replies to AUTH.
     pub auth: Option<Auth>,
-    /// A list of users: they are believed, and no others.
+    /// File of the only users that are accepted.
     pub auth_users: Option<PathBuf>,
-    /// MAIL waits for AUTH.
+    /// Whether MAIL is rejected before AUTH.
     pub auth_required: Option<bool>,
-    /// AUTH waits for TLS.
+    /// Whether AUTH is offered only under TLS.
     pub auth_tls_only: Option<bool>,
-    /// How its clients come to TLS, where it does not begin with the first octet.
+    /// How STARTTLS is offered; only for listeners where TLS does not begin with the first octet.
     pub tls: Option<Tls>,
-    /// A certificate with its chain.
+    /// Certificate file, with the chain.
     pub tls_cert: Option<PathBuf>,
-    /// Its key.
+    /// Private key file of the certificate.
     pub tls_key: Option<PathBuf>,
-    /// The CAs that sign the certificates of clients.
+    /// File of the CAs that sign client certificates.
     pub tls_client_ca: Option<PathBuf>,
-    /// Whether clients show certificates.
+    /// Whether clients are asked for certificates.
     pub tls_client_certs: Option<ClientCerts>,
     /// Maximum size of a message.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.
     pub recipients_max: Option<u32>,
-    /// Number of errors after which a session is closed; `Some(None)`: never.
+    /// Number of errors after which a session is closed; `Some(None)`: no limit.
     pub errors_max: Option<Option<u32>>,
-    /// Maximum number of messages of a session; `Some(None)`: no maximum.
+    /// Maximum number of messages per session; `Some(None)`: no limit.
     pub messages_max: Option<Option<u32>>,
 }
 
 impl ListenerOptions {
-    /// `limits` with the bounds that the listener has of its own.
+    /// Returns `limits` with the listener's own values.
     pub fn limits(&self, limits: &SessionLimits) -> SessionLimits {
         SessionLimits {
             message_bytes_max: self.message_bytes_max.unwrap_or(limits.message_bytes_max),

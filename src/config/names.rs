@@ -1,4 +1,4 @@
-//! Values that name or announce something: the sink, a listener, a host, a greeting, extensions.
+//! Names and announcements: of the sink, a listener, a host, the greeting, extensions.
 use super::value::quoted;
 use crate::smtp::extension::Extension;
 
@@ -10,15 +10,15 @@ pub(super) const EXTENSIONS: &str = "keywords of EHLO with commas between them: 
                                      8BITMIME, SMTPUTF8, CHUNKING, BINARYMIME, \
                                      ENHANCEDSTATUSCODES, DSN, LIMITS, HELP";
 
-/// What stands for no value in settings.
+/// The word for "no value" in settings.
 const NONE: &str = "none";
 const NAME_BYTES_MAX: usize = 64;
 const HOSTNAME_BYTES_MAX: usize = 255;
 const GREETING_LINES_MAX: usize = 20;
-/// A line of a reply has 512 octets, code and CRLF included (RFC 5321 section 4.5.3.1.5).
+/// A reply line has at most 512 octets including code and CRLF (RFC 5321 section 4.5.3.1.5).
 const GREETING_LINE_BYTES_MAX: usize = 500;
 
-/// The name of a sink or a listener. It stands in replies, queries, labels and file names.
+/// Parses the name of a sink or a listener. It appears in replies, queries, labels and file names.
 pub(super) fn name(text: &str) -> Option<String> {
     let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
     let is_name = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_good);
@@ -30,8 +30,8 @@ pub(super) fn hostname(text: &str) -> Option<String> {
     (is_bounded && text.bytes().all(|octet| octet.is_ascii_graphic())).then(|| text.to_owned())
 }
 
-/// What stands after 220. A line that could be taken for the last one, or for no reply at all,
-/// cannot be made of it: code and mark are ours.
+/// Parses the text after 220. It can't end the reply early or break its syntax, because sinkd adds
+/// the code and the separator to each line.
 pub(super) fn greeting(text: &str) -> Option<String> {
     let is_line = |line: &str| {
         let is_bounded = (1..=GREETING_LINE_BYTES_MAX).contains(&line.len());
@@ -41,7 +41,7 @@ pub(super) fn greeting(text: &str) -> Option<String> {
     (is_bounded && text.split('\n').all(is_line) && text != NONE).then(|| text.to_owned())
 }
 
-/// Keywords with commas between them, each once.
+/// Parses comma-separated keywords without duplicates.
 pub(super) fn extensions(text: &str) -> Option<Vec<Extension>> {
     let mut found = Vec::new();
     for keyword in text.split(',') {

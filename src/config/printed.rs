@@ -1,17 +1,18 @@
-//! Settings as a file that reads back as the same.
+//! Prints the effective settings as a TOML file that reads back unchanged.
 use super::listener_keys::show_tables;
 use super::settings::Config;
-use super::table::KEYS;
+use super::table::all_settings;
 
 impl Config {
-    /// The effective settings as a TOML file with comments, which reads back as the same.
+    /// Returns the effective settings as a TOML file with comments. It reads back as the same
+    /// settings.
     pub fn to_toml(&self) -> String {
         let mut text = String::from(
             "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\
              # variable (store_rule is --store-rule and SINKD_STORE_RULE).\n",
         );
         let mut table = "";
-        for key in KEYS {
+        for key in all_settings() {
             if key.table != table {
                 table = key.table;
                 text.push_str(&format!("\n[{table}]\n"));
@@ -94,8 +95,9 @@ mod tests {
 
     #[test]
     fn flags_and_keys_have_one_name() {
-        for (index, key) in KEYS.iter().enumerate() {
-            assert!(KEYS[..index].iter().all(|k| k.name != key.name), "{} twice", key.name);
+        let mut names = std::collections::HashSet::new();
+        for key in all_settings() {
+            assert!(names.insert(key.name), "{} twice", key.name);
             assert!(key.help.ends_with('.'), "{}: {}", key.name, key.help);
         }
     }

@@ -1,54 +1,55 @@
-//! A setting: a row of the table.
+//! The type of a row in the table of settings.
 use super::Config;
+use super::value::quoted;
 
-/// A value that a setting refuses. The caller adds where the value stood.
+/// A value that a setting refuses. The caller adds where it was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found}")]
 pub struct ValueError {
-    /// With its bounds.
+    /// What the setting expects, with its bounds.
     pub expected: &'static str,
-    /// In quotes, as it was written.
+    /// The value as it was given, in quotes.
     pub found: String,
 }
 
-/// What the environment variables of settings begin with.
+/// Prefix of the environment variables of settings.
 pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
 
-/// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a
-/// flag, `SINKD_NAME` in the environment.
+/// One setting: `[table] name = value` in the TOML file, `--name VALUE` (with dashes for
+/// underscores) as a flag, `SINKD_NAME` in the environment.
 pub struct Setting {
-    /// Its table in the file, and its heading in the help.
+    /// Its TOML table, and its heading in the help.
     pub table: &'static str,
-    /// Underscores between words.
+    /// Name, with underscores between words.
     pub name: &'static str,
-    /// What stands for the value in the help.
+    /// Placeholder for the value in the help.
     pub value: &'static str,
-    /// The value of the flag alone; `None`: the flag has a value.
+    /// The value that the flag has without an argument; `None`: it needs an argument.
     pub alone: Option<&'static str>,
-    /// A sentence.
+    /// One sentence of help.
     pub help: &'static str,
     /// What a value must be, with its bounds.
     pub expected: &'static str,
-    /// How it is set from text.
+    /// Sets the value from text.
     pub(super) set: Setter,
-    /// As TOML.
+    /// Returns the value as TOML.
     pub show: fn(&Config) -> String,
 }
 
 /// How a setting takes its value.
 pub(super) enum Setter {
-    /// It has one value. Returns `None` if the text is not a value.
+    /// One value. Returns `None` if the text is not valid.
     One(fn(&mut Config, &str) -> Option<()>),
-    /// It may be given more than once, and is a list in the file.
+    /// A list: the flag can be repeated, and the file has an array.
     Many {
         clear: fn(&mut Config),
-        /// Adds a value. The error: what is expected instead.
+        /// Adds a value. The error states what is expected instead.
         add: fn(&mut Config, &str) -> Result<(), &'static str>,
     },
 }
 
 impl Setting {
-    /// Sets it from text; of a setting with many values, adds one.
+    /// Sets the value from text, or adds it if the setting is a list.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
         let result = match &self.set {
             Setter::One(set) => set(config, text).ok_or(self.expected),
@@ -64,26 +65,30 @@ impl Setting {
         })
     }
 
-    /// The flag, without its dashes in front.
+    /// Returns the name of the flag, without leading dashes.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// The environment variable.
+    /// Returns the name of the environment variable.
     pub fn variable(&self) -> String {
         format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
-    /// Returns whether it may be given more than once.
+    /// Returns whether the setting can be given more than once.
     pub fn is_repeatable(&self) -> bool {
         matches!(self.set, Setter::Many { .. })
     }
 
-    /// Forgets the values of a setting that may be given more than once; another one keeps its
-    /// value, as the next one replaces it.
+    /// Empties a list. A setting with one value is left alone, because the next value replaces it.
     pub fn clear(&self, config: &mut Config) {
         if let Setter::Many { clear, .. } = &self.set {
             clear(config);
         }
     }
+}
+
+/// Shows a setting that is on or off, as TOML.
+pub(super) fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
+    quoted(if is_on(config) { "on" } else { "off" })
 }

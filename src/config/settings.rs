@@ -1,4 +1,4 @@
-//! The settings of a sinkd: what they hold, their defaults, and what does not go together.
+//! All settings: their values and defaults, and which combinations are refused.
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,80 +17,80 @@ use crate::smtp::extension::Extension;
 use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::{index, log};
 
-/// Effective settings.
+/// The effective settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Addresses that clients connect to; `check` wants at least one.
+    /// Addresses that clients connect to. `check` requires at least one.
     pub listen: Vec<Listener>,
     /// The data folder.
     pub data: PathBuf,
-    /// The name in the greeting: 1 to 255 octets of ASCII without blanks.
+    /// Host name in the greeting: 1 to 255 octets of ASCII without spaces.
     pub hostname: String,
     /// The name of the sink: 1 to 64 letters, digits, dots, dashes and underscores.
     pub name: Option<String>,
-    /// What stands after 220, line by line; `None`: the host's name and the protocol.
+    /// Text after 220, lines separated by LF; `None`: the host name and the protocol.
     pub greeting: Option<String>,
     /// The extensions that are offered, in the order of the EHLO reply.
     pub extensions: Vec<Extension>,
     /// Extensions that are not offered.
     pub without: Vec<Extension>,
-    /// Networks whose clients are served, others not.
+    /// Networks whose clients are served. If not empty, no others are.
     pub allow: Vec<Networks>,
     /// Networks whose clients are not served.
     pub deny: Vec<Networks>,
-    /// What a client hears that is not served.
+    /// How clients that are not served are answered.
     pub denied: Denied,
-    /// Networks whose PROXY headers are believed.
+    /// Networks whose PROXY headers are trusted.
     pub proxy_trusted: Vec<IpNet>,
-    /// Networks whose clients may send XCLIENT.
+    /// Networks whose clients can send XCLIENT.
     pub xclient_trusted: Vec<IpNet>,
     /// How sinkd replies to AUTH.
     pub auth: Auth,
-    /// A list of users: they are believed, and no others.
+    /// File of the only users that are accepted.
     pub auth_users: Option<PathBuf>,
-    /// MAIL waits for AUTH.
+    /// Whether MAIL is rejected before AUTH.
     pub auth_required: bool,
-    /// AUTH waits for TLS.
+    /// Whether AUTH is offered only under TLS.
     pub auth_tls_only: bool,
-    /// How clients come to TLS, where it does not begin with the first octet.
+    /// How STARTTLS is offered; only for listeners where TLS does not begin with the first octet.
     pub tls: Tls,
-    /// A certificate with its chain; `None`: sinkd makes one.
+    /// Certificate file, with the chain; `None`: sinkd makes a certificate.
     pub tls_cert: Option<PathBuf>,
-    /// Its key.
+    /// Private key file of the certificate.
     pub tls_key: Option<PathBuf>,
-    /// The CAs that sign the certificates of clients.
+    /// File of the CAs that sign client certificates.
     pub tls_client_ca: Option<PathBuf>,
-    /// Whether clients show certificates; `None`: they may if there is a CA.
+    /// Whether clients are asked for certificates; `None`: optional if `tls_client_ca` is set.
     pub tls_client_certs: Option<ClientCerts>,
-    /// `None`: the cores this process may use, at most 8.
+    /// Number of workers; `None`: one per core that this process may use, at most 8.
     pub workers: Option<usize>,
-    /// Connections that the kernel queues, for each listener and worker.
+    /// Connections that the kernel queues, per listener and worker.
     pub backlog: i32,
-    /// What becomes of commands that break the grammar.
+    /// Whether commands that break the grammar are accepted.
     pub syntax: Syntax,
     /// Limits of the protocol.
     pub limits: SessionLimits,
-    /// `None`: what the descriptor limit allows.
+    /// Maximum number of connections; `None`: as many as the descriptor limit allows.
     pub connections_max: Option<u32>,
-    /// `None`: no limit for one address.
+    /// Maximum number of connections from one address; `None`: no limit.
     pub connections_per_client_max: Option<u32>,
     /// Memory for envelopes in progress, per worker.
     pub envelope_memory_bytes: usize,
     /// Memory for input buffers, per worker.
     pub buffer_memory_bytes: usize,
-    /// Silence allowed between commands.
+    /// Maximum silence between commands.
     pub command_timeout: Duration,
-    /// Silence allowed within mail data.
+    /// Maximum silence within mail data.
     pub data_timeout: Duration,
-    /// How long a transfer waits for room in the log.
+    /// How long a transfer waits for room in the log before 452.
     pub storage_wait: Duration,
-    /// What a 250 survives.
+    /// Which failures a message acknowledged with 250 survives.
     pub durability: log::Durability,
     /// Which mail is dropped, and when.
     pub retention: log::Retention,
-    /// For recipients that no rule names.
+    /// How much of a message is stored if no rule names the recipient.
     pub store: StoreMode,
-    /// Rules for domains, in the order given; no two for one domain.
+    /// Rules for recipient domains, in the order given; at most one per domain.
     pub store_rules: Vec<StoreRule>,
     /// Size to which segments grow: a multiple of 4096.
     pub segment_bytes: u64,
@@ -98,63 +98,63 @@ pub struct Config {
     pub region_memory_bytes: u64,
     /// Maximum number of own segments in progress, per worker.
     pub own_segments_max: usize,
-    /// Keep statistics.
+    /// Whether statistics are recorded.
     pub stats: bool,
     /// How long an hour's statistics are kept.
     pub stats_retain_age: Option<Duration>,
-    /// A run begins with the first message after this time without any.
+    /// A run begins with the first message after this much idle time.
     pub run_after_idle: Option<Duration>,
     /// When and how mail is indexed.
     pub index: index::IndexSettings,
-    /// NOOP may name marks and runs.
+    /// Whether clients can set marks and runs by NOOP.
     pub noop_marks: bool,
-    /// Where HTTP is served.
+    /// Whether HTTP is served, and at which address.
     pub http: Http,
-    /// Time for transactions under way at a stop.
+    /// How long open transactions may continue after a stop begins.
     pub stop_grace: Duration,
     /// Stop after this number of messages.
     pub stop_after_messages: Option<u64>,
     /// Stop after this number of sessions.
     pub stop_after_sessions: Option<u64>,
-    /// Stop after this time without anything heard.
+    /// Stop once no client has sent anything for this time.
     pub stop_after_idle: Option<Duration>,
-    /// Folder for transcripts; `None`: none are written.
+    /// Folder for transcripts; `None`: no transcripts.
     pub transcript: Option<PathBuf>,
-    /// Which sessions have a transcript.
+    /// Which sessions are transcribed.
     pub transcript_sessions: TranscriptSessions,
     /// Least severe level to log.
     pub log_level: LogLevel,
-    /// Form of the lines on stderr.
+    /// Format of the log lines on stderr.
     pub log_format: LogFormat,
 }
 
-/// Recipients that a server must accept (RFC 5321 section 4.5.3.1.8).
+/// The number of recipients per message that a server must accept (RFC 5321 section 4.5.3.1.8).
 const RECIPIENTS_LEAST: u32 = 100;
 
-/// Settings that don't go together.
+/// Settings that contradict each other.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No address was given.
     #[error("no address to listen on: set at least one with --listen")]
     NoListener,
-    /// More than [`LISTENERS_MAX`].
+    /// There are more than [`LISTENERS_MAX`] addresses.
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
     TooManyListeners(usize),
-    /// Two listeners would be bound to one socket.
+    /// Two listeners have the same address.
     #[error("listener {0}: expected each address once, found it twice")]
     ListenedTwice(Box<Listener>),
-    /// Two listeners have one name.
+    /// Two listeners have the same name.
     #[error("listener name '{0}': expected each name once, found it twice")]
     NamedTwice(String),
-    /// HTTP has the address of a listener.
+    /// HTTP and a listener have the same address.
     #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
-    /// LMTP on the port of SMTP.
+    /// LMTP on port 25.
     #[error(
         "{listener}: LMTP must not be offered on port 25 (RFC 2033 section 5): choose another port"
     )]
     LmtpOnSmtpPort {
-        /// The one of them.
+        /// The listener.
         listener: Box<Listener>,
     },
 }
@@ -162,13 +162,13 @@ pub enum ConfigError {
 /// The least severe level that sinkd logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
-    /// What fails.
+    /// Failures.
     Error,
-    /// Also what may need attention.
+    /// Also warnings.
     Warn,
-    /// Also what sinkd does.
+    /// Also normal operation.
     Info,
-    /// Also what helps to find a fault.
+    /// Also details for debugging.
     Debug,
     /// Everything.
     Trace,
@@ -191,12 +191,12 @@ impl LogLevel {
     }
 }
 
-/// How sinkd writes about itself to stderr.
+/// Format of the log lines on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line for a person.
+    /// Plain text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -264,7 +264,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the log needs to know.
+    /// Returns the settings of the log.
     pub fn log_settings(&self) -> log::LogSettings {
         let first = log::LogSettings::default().segment_bytes_first;
         log::LogSettings {
@@ -278,7 +278,7 @@ impl Config {
         }
     }
 
-    /// The files that the settings name: networks, users and certificates.
+    /// Returns the files that the settings name: networks, users and certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let own_tls = self.listen.iter().map(|it| &it.options);
         let own_tls = own_tls.flat_map(|it| [&it.tls_cert, &it.tls_key, &it.tls_client_ca]);
@@ -296,8 +296,8 @@ impl Config {
         .chain(tls)
     }
 
-    /// Which clients each of `listeners` serves: its own lists, or the lists of all listeners if it
-    /// has none, which are shared. Reads their files.
+    /// Returns the clients that each of `listeners` serves: its own lists, or else the global
+    /// lists, which are shared. Reads their files.
     pub fn client_lists(
         &self,
         listeners: &[Listener],
@@ -313,8 +313,8 @@ impl Config {
         listeners.iter().map(list).collect()
     }
 
-    /// What no single setting can know to be wrong. The files of networks are another matter (see
-    /// [`Config::client_lists`]).
+    /// Checks the settings against each other. Files of networks are checked by
+    /// [`Config::client_lists`].
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
@@ -346,7 +346,7 @@ impl Config {
         }
     }
 
-    /// What is allowed and may surprise: a sentence each.
+    /// Returns one sentence for each setting that is allowed but may be a mistake.
     pub fn warnings(&self) -> Vec<String> {
         let of_all = [("recipients_max".to_owned(), self.limits.recipients_max)];
         let own = self.listen.iter().filter_map(|listener| {
@@ -379,9 +379,8 @@ mod tests {
         assert!(matches!(config.check(), Err(ConfigError::TooManyListeners(257))));
     }
 
-    /// `docker stop` and its kin kill after 10 s. After the grace, sinkd tries for a second to
-    /// write what waits for a locked file (measured with the lock held: 9.04 s from SIGTERM to the
-    /// end).
+    /// `docker stop` kills after 10 s. After the grace period, sinkd tries for one more second to
+    /// write to a locked file (measured with the lock held: 9.04 s from SIGTERM to exit).
     #[test]
     fn a_stop_ends_before_a_container_is_killed() {
         let (locked_file, margin) = (Duration::from_secs(1), Duration::from_secs(1));
@@ -398,7 +397,7 @@ mod tests {
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
             (["127.0.0.1:7", "127.0.0.2:7"], "off", None),
-            // Port 0 is another one each time.
+            // Two ports 0 are different ports.
             (["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0", None),
         ] {
             let config = Config {
@@ -415,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_recipients_than_the_rfc_has_are_warned_of() {
+    fn fewer_recipients_than_rfc_5321_requires_cause_a_warning() {
         let mut config = Config::default();
         for (recipients, warnings) in [(1, 1), (99, 1), (100, 0), (20_000, 0)] {
             config.limits.recipients_max = recipients;

@@ -6,24 +6,24 @@
 //! mode = "full" / "headers" / "envelope" / "none"
 //! ```
 //!
-//! `example.org` is that domain alone, `*.example.org` every domain below it, `*` all recipients
-//! that no other rule names, those without a domain included. Of the rules that match a domain the
-//! most specific counts, wherever it stands. `/N`: of the messages to which the rule applies, one
-//! in N is kept in full, the others in MODE.
+//! `example.org` matches that domain alone, `*.example.org` all its subdomains, and `*` all
+//! recipients that no other rule matches, including those without a domain. The most specific
+//! matching rule applies, whatever the order. `/N` keeps one in N of these messages in full, and
+//! the others in MODE.
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// How much of a message is stored, in ascending order.
+/// How much of a message is stored, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StoreMode {
-    /// It is counted, nothing more.
+    /// Nothing: the message is only counted.
     Nothing,
-    /// The envelope alone.
+    /// The envelope.
     Envelope,
-    /// Up to and including the first empty line.
+    /// The payload up to and including the first empty line.
     Headers,
-    /// All of it.
+    /// The whole message.
     Full,
 }
 
@@ -52,25 +52,25 @@ impl fmt::Display for StoreMode {
     }
 }
 
-/// One rule, checked.
+/// A rule whose syntax was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreRule {
-    /// For recipients of this.
+    /// The recipients that it matches.
     pub domain: Domain,
-    /// What is kept of their mail.
+    /// How much of their mail is stored.
     pub store: StoreMode,
-    /// Of this many messages, one is kept in full; 2 or more.
+    /// One message in this number is kept in full; at least 2.
     pub one_in: Option<u32>,
 }
 
-/// Which recipients a rule is about; domains in lower case.
+/// The recipients that a rule matches; domains in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Domain {
     /// This domain alone.
     Exactly(String),
-    /// Every domain below this one.
+    /// Every subdomain of this domain.
     Below(String),
-    /// All recipients that no other rule names.
+    /// All recipients that no other rule matches.
     Any,
 }
 
@@ -82,18 +82,18 @@ pub enum BadRule {
     NoDomain,
     /// The text before `=` is not a domain.
     Domain,
-    /// What stands after `=` is not a mode.
+    /// The text after `=` is not a mode.
     Mode,
-    /// What stands after `/` is not a number from 2.
+    /// The text after `/` is not a number of at least 2.
     OneIn,
     /// `/N` after `full`.
     FullSampled,
-    /// The domain has a rule.
+    /// The domain already has a rule.
     Twice,
 }
 
 impl BadRule {
-    /// What should have been there.
+    /// Returns what was expected instead.
     pub fn expected(self) -> &'static str {
         match self {
             BadRule::NoDomain => "a domain and its mode, as in example.org=headers or *=none",
@@ -109,7 +109,7 @@ impl BadRule {
     }
 }
 
-/// Octets a domain may have (RFC 5321 section 4.5.3.1.2).
+/// Maximum length of a domain, in octets (RFC 5321 section 4.5.3.1.2).
 pub const DOMAIN_BYTES_MAX: usize = 255;
 
 impl FromStr for StoreRule {
@@ -168,7 +168,7 @@ impl fmt::Display for StoreRule {
     }
 }
 
-/// Adds a rule to those there are.
+/// Adds a rule to `rules`.
 pub fn add_rule(rules: &mut Vec<StoreRule>, text: &str) -> Result<(), BadRule> {
     let rule: StoreRule = text.parse()?;
     if rules.iter().any(|other| other.domain == rule.domain) {
@@ -178,7 +178,7 @@ pub fn add_rule(rules: &mut Vec<StoreRule>, text: &str) -> Result<(), BadRule> {
     Ok(())
 }
 
-/// The rules, ready to be asked for each recipient.
+/// The rules as hash tables, for one lookup per recipient.
 #[derive(Debug)]
 pub struct Rules {
     exactly: HashMap<Box<[u8]>, usize>,
@@ -200,12 +200,12 @@ impl Rules {
         Rules { exactly, below, any }
     }
 
-    /// The number of the rule for a forward-path, without brackets. Costs a look-up for each label
-    /// of its domain; allocates nothing.
+    /// Returns the index of the rule for a forward-path without brackets. Costs a lookup for each
+    /// label of its domain; allocates nothing.
     pub fn find(&self, path: &[u8]) -> Option<usize> {
         let Some(at) = memchr::memrchr(b'@', path) else { return self.any };
         let domain = &path[at + 1..];
-        // The same domain (`--syntax lenient`).
+        // A trailing dot does not change the domain; `--syntax lenient` accepts it.
         let domain = domain.strip_suffix(b".").unwrap_or(domain);
         let mut lower = [0; DOMAIN_BYTES_MAX];
         let Some(lower) = lower.get_mut(..domain.len()) else { return self.any };

@@ -1,38 +1,38 @@
-//! How clients come to TLS, and whether they show certificates.
+//! The settings `tls` and `tls_client_certs`.
 
-/// How clients come to TLS.
+/// Whether a listener offers STARTTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all.
+    /// STARTTLS is not offered.
     Off,
-    /// By STARTTLS, if they like.
+    /// STARTTLS is offered.
     Offered,
-    /// By STARTTLS, before mail.
+    /// STARTTLS is required before mail.
     Required,
 }
 
-/// Whether clients show certificates.
+/// Whether clients are asked for certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCerts {
-    /// They are not asked.
+    /// Clients are not asked.
     Off,
-    /// They are asked.
+    /// Clients are asked, and can connect without one.
     Optional,
-    /// They are served only with one.
+    /// Clients without a certificate are refused.
     Required,
 }
 
-/// What settings say that they expect.
+/// The values that `tls` expects, for errors and help.
 pub(super) const TLS: &str = "'off', 'offered' or 'required'";
 
-/// What settings say that they expect.
+/// The values that `tls_client_certs` expects, for errors and help.
 pub(super) const CLIENT_CERTS: &str = "'off', 'optional' or 'required'";
 
 impl Tls {
     const NAMES: [(&'static str, Tls); 3] =
         [("off", Tls::Off), ("offered", Tls::Offered), ("required", Tls::Required)];
 
-    pub(super) fn of(name: &str) -> Option<Tls> {
+    pub(super) fn from_name(name: &str) -> Option<Tls> {
         Tls::NAMES.iter().find(|(known, _)| *known == name).map(|(_, tls)| *tls)
     }
 
@@ -49,7 +49,7 @@ impl ClientCerts {
         ("required", ClientCerts::Required),
     ];
 
-    pub(super) fn of(name: &str) -> Option<ClientCerts> {
+    pub(super) fn from_name(name: &str) -> Option<ClientCerts> {
         ClientCerts::NAMES.iter().find(|(known, _)| *known == name).map(|(_, certs)| *certs)
     }
 

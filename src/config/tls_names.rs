@@ -1,14 +1,14 @@
-//! The names of the certificate that sinkd makes: what clients connect to.
+//! The names in the certificate that sinkd makes: those that clients can connect to.
 use std::net::IpAddr;
 
 use super::{Config, ListenAddress, Listener};
 use crate::tls::is_server_name;
 
-/// What every client on this machine may connect to.
+/// Names that any client on this machine can connect to.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Returns the names of this machine, of the settings, and of what `listeners` are bound to, each
-/// once. The machine's own is the first.
+/// Returns the host names of this machine and of the settings, and the addresses of `listeners`,
+/// without duplicates. The machine's name is the first.
 pub(super) fn tls_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
     let machine = rustix::system::uname();
     let own = listeners.iter().filter_map(|listener| listener.options.hostname.as_deref());
@@ -25,8 +25,8 @@ pub(super) fn tls_names(config: &Config, listeners: &[Listener]) -> Vec<String> 
     names
 }
 
-/// As certificates have it: in small letters, `mx.example` for `mx.example.`, and an address for
-/// `[192.0.2.1]`.
+/// Returns a host name as it appears in a certificate: in lower case, `mx.example` for
+/// `mx.example.`, and an address for `[192.0.2.1]`.
 fn host(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -37,7 +37,7 @@ fn host(name: &str) -> String {
     }
 }
 
-/// The address of a listener that has one of its own.
+/// Returns the address of a listener, unless it is a wildcard or a Unix socket.
 fn bound_to(listener: &Listener) -> Option<IpAddr> {
     match &listener.address {
         ListenAddress::Tcp(address) => Some(address.ip()).filter(|ip| !ip.is_unspecified()),
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_settings_and_of_the_machine_each_once() {
+    fn names_of_settings_and_machine_are_listed_once() {
         let mut config = Config { hostname: "MX.example.".into(), ..Config::default() };
         let listen = ["10.0.0.7:25", "0.0.0.0:26", "[::1]:27", "unix:/run/s", "10.0.0.7:28"];
         config.listen = listen.iter().map(|text| text.parse().unwrap()).collect();
@@ -58,7 +58,7 @@ mod tests {
         config.listen[1].options.hostname = Some("no name, surely".into());
         let names = tls_names(&config, &config.listen);
         let expected = ["mx.example", "2001:db8::7", "localhost", "127.0.0.1", "::1", "10.0.0.7"];
-        // Before them, the name of the machine that tests, if it is a name.
+        // Before them is the name of the machine that runs the test, if it is a valid name.
         assert!(names.ends_with(&expected.map(String::from)), "{names:?}");
         assert!(names.len() <= expected.len() + 1, "{names:?}");
     }

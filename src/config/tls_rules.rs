@@ -1,4 +1,4 @@
-//! How the clients of each listener come to TLS, and the certificates for it.
+//! The TLS rules and certificates of each listener.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use crate::tls::{
     Identity, IdentityError, KeptError,
 };
 
-/// Why TLS can't be as the settings say.
+/// Why TLS can't be set up as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One of the two files of a certificate.
+    /// A certificate without its key, or a key without its certificate.
     #[error("{listener}{given}: expected {missing} beside it, found none")]
     HalfPair {
         /// `listener 127.0.0.1:25: `, or nothing.
         listener: String,
-        /// The setting that is there.
+        /// The setting that is set.
         given: &'static str,
-        /// The setting that is not.
+        /// The setting that is missing.
         missing: &'static str,
     },
-    /// A setting that has no effect.
+    /// A global setting has no effect.
     #[error(
         "{0}: expected tls = 'offered' or 'required' beside it, or smtps: or submissions: \
              before an address; found a listener without TLS"
     )]
     Unused(&'static str),
-    /// The same, of a listener.
+    /// A listener's setting has no effect.
     #[error(
         "listener {listener}: {setting}: expected tls = 'offered' or 'required' beside it, \
              found 'off'"
@@ -41,24 +41,24 @@ pub enum TlsError {
         /// The setting.
         setting: &'static str,
     },
-    /// STARTTLS where there is TLS already.
+    /// `tls` is set for a listener whose connections begin with TLS.
     #[error("listener {0}: expected no 'tls' beside TLS from the first byte, found '{1}'")]
     Twice(Box<Listener>, &'static str),
-    /// Clients are asked for certificates of no CA.
+    /// Client certificates are wanted, but no CA is configured.
     #[error("{listener}tls_client_certs: expected tls_client_ca beside '{mode}', found none")]
     NoClientCa {
         /// `listener 127.0.0.1:25: `, or nothing.
         listener: String,
-        /// What clients are asked.
+        /// The value of `tls_client_certs`.
         mode: &'static str,
     },
-    /// A file of the settings.
+    /// A certificate file can't be used.
     #[error(transparent)]
     File(#[from] IdentityError),
-    /// The certificates of the data folder.
+    /// The certificates in the data folder can't be used.
     #[error(transparent)]
     Kept(#[from] KeptError),
-    /// The machine.
+    /// TLS does not work on this system.
     #[error(transparent)]
     Acceptor(#[from] AcceptorError),
 }
@@ -66,48 +66,49 @@ pub enum TlsError {
 /// The TLS of a listener.
 #[derive(Debug, Clone)]
 pub struct ListenerTls {
-    /// How its sessions come to TLS.
+    /// When its sessions use TLS.
     pub tls_use: TlsUse,
-    /// What handshakes go by; `None`: there are none.
+    /// The configuration of handshakes; `None`: TLS is off.
     pub acceptor: Option<Acceptor>,
-    /// A sentence for each thing that is allowed and may be a mistake.
+    /// One sentence for each thing that is allowed but may be a mistake.
     pub warnings: Vec<String>,
-    /// The CA that sinkd made, if it signed the certificate.
+    /// The CA that sinkd made, if it signed the certificate in use.
     pub authority: Option<KeptAuthority>,
 }
 
 /// The CA that sinkd made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAuthority {
-    /// Its file.
+    /// Its certificate file.
     pub path: PathBuf,
-    /// What its certificate says.
+    /// The facts in its certificate.
     pub facts: CertificateFacts,
 }
 
-/// Where a certificate comes from.
+/// Where the certificate of a listener comes from.
 #[derive(Debug, PartialEq, Eq)]
 enum Source<'a> {
-    /// The data folder, where sinkd makes it.
+    /// The data folder: sinkd makes it.
     Kept,
-    /// The files of the certificate and of its key.
+    /// Files of the certificate and of its key.
     Files(&'a Path, &'a Path),
 }
 
-/// What the settings say of a listener, before any file is read.
+/// The TLS settings of a listener, before any file is read.
 #[derive(Debug)]
 struct Wanted<'a> {
     tls_use: TlsUse,
     source: Source<'a>,
-    /// Who asks clients for certificates of which CA.
+    /// Whether clients are asked for certificates, and the file of the CA.
     clients: Option<(ClientCerts, &'a Path)>,
 }
 
 impl Config {
-    /// Returns the TLS of each of `listeners`, which are open; `now`: the time since 1970.
+    /// Returns the TLS rules of each of `listeners`, which must be bound; `now` is the time since
+    /// 1970.
     ///
-    /// Reads the files of certificates, and makes the certificate of the data folder if a listener
-    /// needs it.
+    /// Reads certificate files, and makes the certificate in the data folder if a listener needs
+    /// it.
     pub fn tls_rules(
         &self,
         listeners: &[Listener],
@@ -122,8 +123,8 @@ impl Config {
         wanted.iter().map(rules).collect()
     }
 
-    /// Returns an error if [`Config::tls_rules`] would return one because of a setting or of a file
-    /// that it names, and the warnings otherwise. Makes and writes nothing.
+    /// Returns the warnings of [`Config::tls_rules`], or its error if a setting or a file that a
+    /// setting names is wrong. Creates no file.
     pub fn check_tls(
         &self,
         listeners: &[Listener],
@@ -142,8 +143,8 @@ impl Config {
         Ok(warnings)
     }
 
-    /// Returns how the sessions of each of `listeners` come to TLS, and the file of the
-    /// certificate that it shows, unless that is in the data folder. Reads no file.
+    /// Returns for each of `listeners` when its sessions use TLS, and the certificate file that it
+    /// shows. The file is `None` if the certificate is in the data folder. Reads no file.
     pub fn tls_shown<'a>(
         &'a self,
         listeners: &'a [Listener],
@@ -155,7 +156,7 @@ impl Config {
         Ok(self.tls_wanted(listeners)?.into_iter().map(shown).collect())
     }
 
-    /// What the settings say of each listener. Errors: they do not go together.
+    /// Returns the TLS settings of each listener. Errors: they contradict each other.
     fn tls_wanted<'a>(&'a self, listeners: &'a [Listener]) -> Result<Vec<Wanted<'a>>, TlsError> {
         let all = listeners.iter().map(|listener| self.tls_wanted_of(listener));
         let all: Vec<Wanted<'_>> = all.collect::<Result<_, _>>()?;
@@ -232,7 +233,7 @@ impl ListenerTls {
 }
 
 impl Wanted<'_> {
-    /// Reads the file of the CA.
+    /// Reads the CA file.
     fn client_certificates(&self) -> Result<ClientCertificates, IdentityError> {
         Ok(match self.clients {
             None | Some((ClientCerts::Off, _)) => ClientCertificates::Off,
@@ -246,7 +247,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Both files, or none.
+/// Returns both files or neither; one alone is an error.
 fn source<'a>(
     cert: Option<&'a Path>,
     key: Option<&'a Path>,
@@ -261,7 +262,7 @@ fn source<'a>(
     }
 }
 
-/// A CA alone asks clients, and refuses none that shows nothing.
+/// Without a mode, a CA makes client certificates optional.
 fn clients(
     mode: Option<ClientCerts>,
     ca: Option<&Path>,
@@ -283,7 +284,7 @@ mod tests {
     /// 2026-11-29.
     const NOW: Duration = Duration::from_secs(1_795_910_400);
 
-    /// A data folder, and the files of another one.
+    /// A data folder, and the certificate files of another one.
     struct Folders {
         data: tempfile::TempDir,
         other: tempfile::TempDir,
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_has_the_tls_of_its_address_or_its_own_or_that_of_all() {
+    fn tls_mode_comes_from_the_address_the_listener_or_the_global_setting() {
         let folders = Folders::new();
         let all = ["127.0.0.1:1", "smtps:127.0.0.1:2", "lmtp:127.0.0.1:3", "submissions:unix:/s"];
         let mut config = folders.config(&all[..1]);
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_the_listeners_own_or_that_of_all_or_made() {
+    fn a_certificate_is_the_listeners_own_or_global_or_generated() {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1", "smtps:127.0.0.1:2"]);
         let made = config.tls_rules(&config.listen, NOW).unwrap();
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_of_clients_asks_them_unless_the_settings_say_otherwise() {
+    fn a_client_ca_makes_client_certificates_optional_by_default() {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         let acceptor = |config: &Config| {
@@ -382,9 +383,9 @@ mod tests {
         assert_eq!(acceptor(&config), asked);
     }
 
-    /// Each row: listeners, what is set, and the error.
+    /// Each row: listeners, settings, and the expected error.
     #[test]
-    fn settings_that_do_not_go_together_are_named_and_nothing_is_made() {
+    fn contradictory_settings_are_named_and_no_file_is_created() {
         type Set = fn(&mut Config, &Folders);
         let rows: [(&[&str], Set, &str); 11] = [
             (
@@ -463,7 +464,7 @@ mod tests {
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         assert_eq!(config.check_tls(&config.listen, NOW).unwrap(), [""; 0]);
         assert!(!folders.is_written());
-        // The data folder may be missing: sinkd makes it.
+        // The data folder need not exist: sinkd makes it.
         config.data = folders.data.path().join("none/yet");
         assert!(config.check_tls(&config.listen, NOW).is_ok());
         assert_eq!(fs::read_dir(folders.data.path()).unwrap().count(), 0);

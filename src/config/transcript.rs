@@ -1,24 +1,24 @@
-//! Which sessions a transcript is kept of: the setting `transcript_sessions`.
+//! The setting `transcript_sessions`: which sessions are transcribed.
 use std::fmt;
 use std::str::FromStr;
 
-/// Which sessions are written down.
+/// Which sessions are transcribed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranscriptSessions {
-    /// Every one.
+    /// Every session.
     All,
-    /// Those that met a 4xx or 5xx.
+    /// Sessions with a 4xx or 5xx reply.
     Errors,
-    /// One in this number, the first included; 2 or more.
+    /// One in this number, starting with the first; at least 2.
     OneIn(u32),
 }
 
-/// Not one of those.
+/// The text is not a valid choice of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct BadSessions;
 
-/// What the settings say that they expect.
+/// The values that `transcript_sessions` expects, for errors and help.
 pub const EXPECTED: &str = "'all', 'errors', or 1/N with N from 2 to 4294967295";
 
 impl FromStr for TranscriptSessions {

@@ -1,9 +1,11 @@
-//! Values as people write them: sizes, times, "none".
+//! Sizes, times, switches and "none", as people write them.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// `4096`, `64K`, `64KiB`, `10MB`: powers of 1024 whatever the spelling, as in Postfix and nginx.
+/// Parses a size: `4096`, `64K`, `64KiB`, `10MB`. All units are powers of 1024, as in Postfix and
+/// nginx.
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -18,7 +20,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// The shortest spelling that `parse_bytes` reads back.
+/// Returns the shortest text that `parse_bytes` reads back.
 pub fn show_bytes(bytes: u64) -> String {
     for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
         if bytes > 0 && bytes.trailing_zeros() >= shift {
@@ -28,7 +30,7 @@ pub fn show_bytes(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// `5m`, `10s`, `250ms`, `1h30m`; a bare number is seconds.
+/// Parses a duration: `5m`, `10s`, `250ms`, `1h30m`; a bare number is seconds.
 pub fn parse_time(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -43,10 +45,10 @@ pub fn show_time(time: Duration) -> String {
     }
 }
 
-/// What a setting expects that is on or off. In TOML, `true` and `false` say the same.
+/// The values of a switch. TOML files can also use `true` and `false`.
 pub const SWITCH: &str = "'on' or 'off'";
 
-/// `on` or `off`.
+/// Parses `on` or `off`.
 pub fn parse_switch(text: &str) -> Option<bool> {
     match text {
         "on" => Some(true),
@@ -55,14 +57,27 @@ pub fn parse_switch(text: &str) -> Option<bool> {
     }
 }
 
-/// Text as TOML.
+/// Returns text as a TOML string.
 pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// `none`, or what `parse` reads.
+/// Parses `none`, or a value by `parse`.
 pub fn parse_option<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text == "none" { Some(None) } else { parse(text).map(Some) }
+}
+
+/// Parses a path or `none`.
+pub fn parse_path(text: &str) -> Option<Option<PathBuf>> {
+    parse_option(text, |path| (!path.is_empty()).then(|| path.into()))
+}
+
+pub fn show_path(path: &Option<PathBuf>) -> String {
+    show_option(path.as_deref(), |path| quoted(&path.to_string_lossy()))
+}
+
+pub fn show_number<T: ToString>(n: T) -> String {
+    n.to_string()
 }
 
 pub fn show_option<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -74,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         for (text, bytes) in [
             ("0", Some(0)),
             ("4096", Some(4096)),
@@ -106,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn times_are_parsed() {
         for (text, ms) in [
             ("10", Some(10_000)),
             ("10s", Some(10_000)),

@@ -1,4 +1,4 @@
-//! A sidecar that is being written: by one at a time, wherever it stopped last.
+//! Appends to a sidecar: one process at a time, from where the previous one stopped.
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -11,7 +11,7 @@ use super::format::{
 };
 use super::sidecar::{self, Sidecar};
 
-/// Holds the lock of the file.
+/// Appends to a sidecar, whose file is locked.
 #[derive(Debug)]
 pub(super) struct Appender {
     file: File,
@@ -21,13 +21,13 @@ pub(super) struct Appender {
     records: u64,
 }
 
-/// Why there is nothing to append to.
+/// Why a sidecar can't be appended to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAppender {
-    /// Another process writes it.
+    /// Another process is writing it.
     #[error("another process writes it")]
     Busy,
-    /// A later sinkd wrote it: it is left alone.
+    /// A newer sinkd wrote it, so it is left alone.
     #[error("it was written by a newer sinkd (version {0}, this one knows {VERSION})")]
     Newer(u32),
     #[error(transparent)]
@@ -35,8 +35,8 @@ pub(super) enum NoAppender {
 }
 
 impl Appender {
-    /// Opens the sidecar of a segment at the end of its valid part; creates one if none is usable.
-    /// Costs a read of all of it.
+    /// Opens the sidecar of a segment at the end of its valid part; creates one if there is none
+    /// that can be used. Costs a read of the whole file.
     pub fn open(
         data: &Path,
         identity: &Identity,
@@ -46,17 +46,19 @@ impl Appender {
         let mut file = open(&path)?;
         lock(&file)?;
         if !is_at(&file, &path)? {
-            // A whole new one was put in its place.
+            // Another process has replaced the file.
             return Err(NoAppender::Busy);
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (header, length) = (SidecarHeader::of(identity, sequence_field), bytes.len() as u64);
-        match Sidecar::of(bytes, identity) {
+        let (header, length) =
+            (SidecarHeader::for_segment(identity, sequence_field), bytes.len() as u64);
+        match Sidecar::parse(bytes, identity) {
             Ok(known) if *known.header() == header => {
                 let at = known.sound_bytes();
                 if at < length {
-                    // Octets after a gap would be trusted again once the gap is filled.
+                    // Truncated, because octets after a gap would be trusted again once the gap is
+                    // filled.
                     file.set_len(at)?;
                 }
                 let (end_slot, records) = (known.end_slot(), known.records());
@@ -76,27 +78,27 @@ impl Appender {
         Ok(Appender { file, seed, at, end_slot: 0, records: 0 })
     }
 
-    /// The first slot it says nothing about.
+    /// Returns the first slot that is not covered.
     pub fn end_slot(&self) -> u32 {
         self.end_slot
     }
 
-    /// Messages in it.
+    /// Returns the number of messages in it.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// The file's length.
+    /// Returns the file's length.
     pub fn bytes(&self) -> u64 {
         self.at
     }
 
-    /// What the checksums of its blocks start from.
+    /// Returns the seed of its blocks' checksums.
     pub fn seed(&self) -> u32 {
         self.seed
     }
 
-    /// Appends a block of `records` records that covers up to `end_slot`.
+    /// Appends a block with `records` records, which covers the slots up to `end_slot`.
     pub fn append(&mut self, block: &[u8], end_slot: u32, records: u32) -> io::Result<()> {
         self.file.write_all_at(block, self.at)?;
         self.at += block.len() as u64;
@@ -105,7 +107,8 @@ impl Appender {
         Ok(())
     }
 
-    /// Marks the sidecar as complete: the segment is sealed, and every record of it is here.
+    /// Marks the sidecar as complete: the segment is sealed, and all of its messages are in the
+    /// index.
     pub fn complete(&mut self) -> io::Result<()> {
         let mut end = [0; BLOCK_HEADER_BYTES];
         BlockHeader::end(self.end_slot).encode(&mut end, self.seed);
@@ -113,21 +116,22 @@ impl Appender {
     }
 
     /// Releases the lock until it is needed again.
-    pub fn rest(self) -> RestingAppender {
+    pub fn release(self) -> IdleAppender {
         let is_free = self.file.unlock().is_ok();
-        RestingAppender { appender: is_free.then_some(self) }
+        IdleAppender { appender: is_free.then_some(self) }
     }
 }
 
-/// An appender that waits for more, without the lock.
+/// An appender that does not hold the lock, because there is nothing to append.
 #[derive(Debug)]
-pub(super) struct RestingAppender {
+pub(super) struct IdleAppender {
     appender: Option<Appender>,
 }
 
-impl RestingAppender {
-    /// Continues, if no other process has touched the file meanwhile. Costs three system calls.
-    pub fn wake(self, data: &Path, number: u32) -> Option<Appender> {
+impl IdleAppender {
+    /// Takes the lock again, unless another process has changed the file meanwhile. Costs three
+    /// system calls.
+    pub fn resume(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
         lock(&appender.file).ok()?;
         let is_ours = is_at(&appender.file, &sidecar::path(data, number)).ok()?
@@ -136,7 +140,7 @@ impl RestingAppender {
     }
 }
 
-/// A sidecar written anew beside its name, and put there as a whole.
+/// A new sidecar under a temporary name, which replaces the old one when it is complete.
 pub(super) struct Replacement {
     appender: Appender,
     beside: PathBuf,
@@ -149,7 +153,7 @@ impl Replacement {
         let beside = path.with_extension(format!("new-{}", std::process::id()));
         let appender = Appender::begin(
             File::options().read(true).write(true).create(true).truncate(true).open(&beside)?,
-            &SidecarHeader::of(identity, sequence_field),
+            &SidecarHeader::for_segment(identity, sequence_field),
         )?;
         Ok(Replacement { appender, beside, path })
     }
@@ -158,9 +162,9 @@ impl Replacement {
         &mut self.appender
     }
 
-    /// Waits for the process that writes the old one: a batch at most. No process writes while
-    /// `finish` adds records that have arrived meanwhile: else the old one might be completed, and
-    /// then be replaced by less.
+    /// Replaces the old sidecar. Waits for a process that is writing it, at most for one batch. No
+    /// process writes while `finish` adds the records that have arrived meanwhile; otherwise the
+    /// old one could be completed, and then be replaced by an incomplete one.
     pub fn put_in_place<T>(
         mut self,
         finish: impl FnOnce(&mut Appender) -> io::Result<T>,
@@ -172,12 +176,12 @@ impl Replacement {
     }
 }
 
-/// Opens a sidecar, or makes an empty one.
+/// Opens a sidecar, or creates an empty one.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
     match options.open(path) {
-        // The index was deleted as a whole.
+        // The whole index was deleted.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(path.parent().expect("it lies in the folder of sidecars"))?;
             options.open(path)
@@ -186,7 +190,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Waits for the lock of the file at `path`; creates an empty sidecar if none exists.
+/// Opens the file at `path` and waits for its lock; creates an empty sidecar if there is none.
 fn hold(path: &Path) -> io::Result<File> {
     loop {
         let file = open(path)?;

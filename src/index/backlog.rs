@@ -1,4 +1,4 @@
-//! Which segments are not indexed to their end, and who is at it.
+//! Tracks which segments are not fully indexed, and which of them are being indexed.
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
@@ -10,48 +10,48 @@ use crossbeam_channel::Receiver;
 use crate::log::reader::{Opening, Segment};
 use crate::log::{Published, State, segment_files, segment_path};
 
-use super::appender::{Appender, NoAppender, RestingAppender};
+use super::appender::{Appender, IdleAppender, NoAppender};
 use super::format::SidecarHeader;
 use super::lag::Lag;
 use super::sidecar;
 
-/// The folder is listed this often: to find segments that no worker announced, and pruned ones.
-const LIST_EVERY: Duration = Duration::from_secs(10);
-/// After a sidecar could not be written, its segment rests for this time.
+/// How often the folder is listed, to find segments that no worker announced, and pruned ones.
+const LIST_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a segment is skipped after its sidecar could not be written.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// A segment to index further, and its sidecar.
+/// A segment to be indexed, and its sidecar.
 pub(super) struct Job {
     pub segment: Arc<Segment>,
     pub appender: Appender,
-    /// What it had published when it was claimed.
+    /// What it had published when this job was claimed.
     published: Published,
     is_sealed: bool,
 }
 
-/// A segment that is not indexed to its end, or wasn't at the last look.
+/// A segment that was not fully indexed when last checked.
 #[derive(Default)]
 struct IndexProgress {
     published: Published,
-    /// What was published will not grow.
+    /// Whether its published count is final.
     is_sealed: bool,
     end_slot: u32,
     records: u64,
     /// Commit time of the first message that is not indexed.
     oldest_ns: Option<u64>,
     is_claimed: bool,
-    resting: Option<RestingAppender>,
-    /// When to try again; not before then.
+    idle: Option<IdleAppender>,
+    /// When to try again after an error.
     retry_at: Option<Instant>,
 }
 
-/// All segments of a folder that are not indexed.
+/// All segments of a folder that are not fully indexed.
 pub(super) struct Backlog {
     data: PathBuf,
     sequence_field: String,
     begun: Receiver<u32>,
     segments: BTreeMap<u32, IndexProgress>,
-    /// Indexed to their end.
+    /// Segments that are fully indexed.
     complete: HashSet<u32>,
     listed_at: Option<Instant>,
 }
@@ -62,10 +62,10 @@ impl Backlog {
         Backlog { data, sequence_field, begun, segments, complete, listed_at }
     }
 
-    /// Returns the newest segment that has something to index and that no other process indexes.
-    /// Costs a small read for each open segment.
+    /// Returns the newest segment that has something to index and that no other process is
+    /// indexing. Costs a small read per open segment.
     pub fn claim(&mut self) -> Option<Job> {
-        self.look();
+        self.update();
         let now = Instant::now();
         let free: Vec<u32> = self
             .segments
@@ -77,7 +77,7 @@ impl Backlog {
         free.into_iter().find_map(|number| self.open(number))
     }
 
-    /// Takes a segment back, indexed as far as it was.
+    /// Returns a job to the backlog, with its progress.
     pub fn take_back(&mut self, mut job: Job, result: io::Result<()>) {
         let number = job.segment.number();
         let is_complete = job.is_sealed && job.appender.end_slot() >= job.published.slots;
@@ -95,7 +95,7 @@ impl Backlog {
                 self.segments.remove(&number);
                 self.complete.insert(number);
             }
-            Ok(()) => progress.resting = Some(job.appender.rest()),
+            Ok(()) => progress.idle = Some(job.appender.release()),
             Err(error) => {
                 if progress.retry_at.is_none() {
                     tracing::warn!(segment = number, %error, "the index cannot be written");
@@ -105,9 +105,9 @@ impl Backlog {
         }
     }
 
-    /// What is not indexed now.
+    /// Returns how much is not indexed now.
     pub fn lag(&mut self) -> Lag {
-        self.look();
+        self.update();
         let open: Vec<u32> =
             self.segments.iter().filter(|s| !s.1.is_sealed).map(|s| *s.0).collect();
         for number in open {
@@ -120,14 +120,14 @@ impl Backlog {
         }
     }
 
-    /// Takes note of segments that were begun, and lists the folder from time to time.
-    fn look(&mut self) {
+    /// Adds the segments that workers have begun, and lists the folder from time to time.
+    fn update(&mut self) {
         while let Ok(number) = self.begun.try_recv() {
             if !self.complete.contains(&number) {
                 self.segments.entry(number).or_default();
             }
         }
-        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
+        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_INTERVAL) {
             self.listed_at = Some(Instant::now());
             if let Err(error) = self.list() {
                 tracing::warn!(%error, "the segments cannot be listed for the index");
@@ -138,10 +138,11 @@ impl Backlog {
     fn list(&mut self) -> io::Result<()> {
         let there: Vec<u32> = segment_files(&self.data)?.into_iter().map(|file| file.0).collect();
         let is_there = |number: &u32| there.binary_search(number).is_ok();
-        // No worker will announce a segment begun after the listing a second time: it stays.
+        // Keep newer segments: a worker announces a segment only once, and it may have begun after
+        // the listing.
         let newest = there.last().copied().unwrap_or(0);
         self.segments.retain(|number, _| *number > newest || is_there(number));
-        // Forget what was known of deleted sidecars.
+        // Forget segments whose sidecars were deleted.
         let indexed = sidecar::numbers(&self.data)?;
         let is_indexed = |number: &u32| indexed.binary_search(number).is_ok();
         self.complete.retain(|number| is_there(number) && is_indexed(number));
@@ -158,13 +159,13 @@ impl Backlog {
         super::sweep(&self.data, &there)
     }
 
-    /// Opens a segment, and takes up what it says; `None`: it has gone, is indexed to its end, or
-    /// can't be.
+    /// Opens a segment and updates its progress. Returns `None` if it is gone, fully indexed, or
+    /// can't be opened.
     fn segment(&mut self, number: u32) -> Option<Arc<Segment>> {
         let progress = self.segments.get_mut(&number)?;
         let segment = match Opening::of(&segment_path(&self.data, number)) {
             Opening::Opened(segment) => segment,
-            // Nothing of it is left to index.
+            // There is nothing left to index.
             Opening::Gone => {
                 self.segments.remove(&number);
                 return None;
@@ -177,13 +178,13 @@ impl Backlog {
                 return None;
             }
         };
-        // The state first: only of what was sealed before is the count the last.
+        // The state is read first: the count is final only if the segment was sealed before.
         progress.is_sealed = segment.state() != State::Open;
         progress.published = segment.published();
         let is_first_look =
-            progress.end_slot == 0 && !progress.is_claimed && progress.resting.is_none();
+            progress.end_slot == 0 && !progress.is_claimed && progress.idle.is_none();
         if is_first_look && progress.is_sealed {
-            let header = SidecarHeader::of(segment.identity(), &self.sequence_field);
+            let header = SidecarHeader::for_segment(segment.identity(), &self.sequence_field);
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
                 self.segments.remove(&number);
                 self.complete.insert(number);
@@ -194,7 +195,7 @@ impl Backlog {
         Some(segment)
     }
 
-    /// Opens a segment and its sidecar, if there is something to do.
+    /// Opens a segment and its sidecar, if there is something to index.
     fn open(&mut self, number: u32) -> Option<Job> {
         let segment = self.segment(number)?;
         let identity = *segment.identity();
@@ -203,9 +204,9 @@ impl Backlog {
         if published.slots == progress.end_slot && !is_sealed {
             return None;
         }
-        let resting = progress.resting.take();
-        let resting = resting.and_then(|resting| resting.wake(&self.data, number));
-        let opened = match resting {
+        let idle = progress.idle.take();
+        let idle = idle.and_then(|idle| idle.resume(&self.data, number));
+        let opened = match idle {
             Some(appender) => Ok(appender),
             None => Appender::open(&self.data, &identity, &self.sequence_field),
         };
@@ -215,7 +216,7 @@ impl Backlog {
                 progress.retry_at = None;
                 Some(Job { segment, appender, published, is_sealed })
             }
-            // Soon it is not: a process that replaces it holds the lock for a moment.
+            // Busy only for a moment, while another process replaces the sidecar.
             Err(NoAppender::Busy) => None,
             Err(error) => {
                 if progress.retry_at.is_none() {
@@ -228,7 +229,7 @@ impl Backlog {
     }
 }
 
-/// Commit time of the first message from slot `from` on; costs a read of 64 octets.
+/// Returns the commit time of the first message from slot `from` on. Costs a read of 64 octets.
 fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
     let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
     slot.map(|slot| slot.facts().received_at_ns)

@@ -1,4 +1,4 @@
-//! A block of a sidecar while it is put together.
+//! Builds a block of a sidecar.
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -6,12 +6,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BLOCK_HEADER_BYTES, BlockHeader, IndexEntry, RECORD_BYTES, encode_record};
 
-/// A block with more messages is written, and the next one begins.
+/// Maximum number of messages in a block.
 const RECORDS_MAX: u32 = 4096;
-/// A block with more octets of strings is written, and the next one begins.
+/// Number of string octets after which a block is ended.
 const STRING_BYTES_MAX: usize = 1 << 20;
 
-/// The hash of a number that is a hash.
+/// Hashes a key that is already a hash.
 #[derive(Debug, Default)]
 struct IsHash(u64);
 
@@ -29,20 +29,20 @@ impl Hasher for IsHash {
     }
 }
 
-/// Messages one after another, each string kept once.
+/// Builds a block: records of consecutive messages, with each distinct string stored once.
 #[derive(Debug, Default)]
 pub(super) struct BlockBuilder {
     header: BlockHeader,
-    /// Room for the header, then records.
+    /// Space for the header, then the records.
     block: Vec<u8>,
-    /// Each ends with a NUL; the first is the empty one.
+    /// The strings, each terminated by NUL. The first is empty.
     strings: Vec<u8>,
-    /// Where a string with this hash stands.
+    /// Offsets of strings, by their hashes.
     known: HashMap<u64, u32, BuildHasherDefault<IsHash>>,
 }
 
 impl BlockBuilder {
-    /// Begins a block with `slot`.
+    /// Begins a block at `slot`.
     pub fn begin(&mut self, slot: u32) {
         self.header = BlockHeader { first_slot: slot, end_slot: slot, ..BlockHeader::default() };
         self.block.clear();
@@ -52,12 +52,12 @@ impl BlockBuilder {
         self.known.clear();
     }
 
-    /// Returns one after the last slot that the block covers.
+    /// Returns the slot after the last one covered.
     pub fn end_slot(&self) -> u32 {
         self.header.end_slot
     }
 
-    /// Messages in it.
+    /// Returns the number of messages in the block.
     pub fn records(&self) -> u32 {
         self.header.records
     }
@@ -70,12 +70,12 @@ impl BlockBuilder {
         self.header.records >= RECORDS_MAX || self.strings.len() >= STRING_BYTES_MAX
     }
 
-    /// Covers the slot at the end, which holds no message that could be read.
+    /// Covers the next slot without a record, because it holds no readable message.
     pub fn pass_over(&mut self) {
         self.header.end_slot += 1;
     }
 
-    /// Covers the slot at the end, which holds `entry`.
+    /// Covers the next slot, with the record of `entry`.
     pub fn push(&mut self, entry: &IndexEntry<'_>) {
         let strings = entry.strings().map(|string| self.intern(string));
         encode_record(&mut self.block, entry, strings);
@@ -106,7 +106,7 @@ impl BlockBuilder {
         at
     }
 
-    /// The block as it is written.
+    /// Completes the block and returns its encoding.
     pub fn finish(&mut self, seed: u32) -> &[u8] {
         debug_assert_eq!(
             self.block.len(),

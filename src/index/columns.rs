@@ -1,54 +1,54 @@
-//! What the index keeps of one message.
+//! The columns of the index: what it stores of each message.
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::tls::TlsVersion;
 
-/// Strings one after another, a line each; no string contains a line break.
+/// Strings, one per line. No string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TextColumn<'a>(pub &'a str);
 
 impl<'a> TextColumn<'a> {
-    /// One by one; nothing for the empty text.
+    /// Iterates over the strings; empty text has none.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         self.0.split('\n').filter(|line| !line.is_empty())
     }
 }
 
-/// A message as its columns show it. Texts are decoded to Unicode and otherwise as they were sent:
-/// neither case nor accents are folded.
+/// The columns of one message. Texts are decoded to Unicode, but neither case nor accents are
+/// folded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Columns<'a> {
     /// Commit time, ns since the Unix epoch.
     pub received_at_ns: u64,
-    /// Octets of the message (RFC 1870), whatever of it is stored.
+    /// Size of the message (RFC 1870), even if it was not stored in full.
     pub message_bytes: u64,
     /// Reverse-path of the envelope; empty for the null reverse-path.
     pub reverse_path: &'a str,
     /// Forward-paths of the envelope, in the order of RCPT.
     pub forward_paths: TextColumn<'a>,
-    /// Addresses in the header's From and Sender fields, without names.
+    /// Addresses in the header fields From and Sender, without display names.
     pub from: TextColumn<'a>,
-    /// Addresses in To.
+    /// Addresses in the field To.
     pub to: TextColumn<'a>,
-    /// Addresses in Cc.
+    /// Addresses in the field Cc.
     pub cc: TextColumn<'a>,
     /// The first Subject field.
     pub subject: &'a str,
     /// The first Message-ID field, without angle brackets.
     pub message_id: &'a str,
-    /// A part is an attachment (Content-Disposition: attachment, or it has a file name).
+    /// Whether any part is an attachment (Content-Disposition: attachment, or it has a file name).
     pub has_attachment: bool,
     /// Names of attached files.
     pub file_names: TextColumn<'a>,
     /// The name of the listener, or its address as configured if it has no name; empty if the
     /// envelope has neither.
     pub listener: &'a str,
-    /// The user that the client authenticated as; empty: it did not.
+    /// The user that the client authenticated as; empty if it did not.
     pub auth_user: &'a str,
-    /// The TLS under which it came; `None`: in plain text.
+    /// The TLS version of the session; `None`: plain text.
     pub tls: Option<TlsVersion>,
-    /// Rules that the client broke, and that were tolerated.
+    /// Deviations by the client that were tolerated.
     pub deviations: Deviations,
-    /// When the message says that it was sent, in its first X-Sent field.
+    /// When the message was sent, according to its first X-Sent field.
     pub sent: SentTime,
 }

@@ -1,4 +1,4 @@
-//! The bytes of a sidecar, as docs/segment-format.md draws them. Pure: no files.
+//! The bytes of a sidecar, as defined in docs/segment-format.md. Uses no files.
 //!
 //! A header, then blocks without gaps. All integers are little-endian.
 use crate::log::{Identity, StoreId};
@@ -8,16 +8,16 @@ use crate::smtp::tls::TlsVersion;
 
 use super::columns::{Columns, TextColumn};
 
-/// The version this program writes, and the only one it reads: an index of another version is
-/// rebuilt.
+/// The version that this program writes, and the only one that it reads. An index of another
+/// version is rebuilt.
 pub const VERSION: u32 = 4;
-/// Octets before the first block.
+/// Size of the header.
 pub const HEADER_BYTES: usize = 128;
-/// Octets of a block before its records.
+/// Size of a block's header, which precedes its records.
 pub const BLOCK_HEADER_BYTES: usize = 40;
-/// Octets of a record.
+/// Size of a record.
 pub const RECORD_BYTES: usize = 100;
-/// Octets of the name of a header field that a sidecar remembers.
+/// Maximum length of the sequence field's name, in octets.
 pub const SEQUENCE_FIELD_BYTES_MAX: usize = 64;
 
 const MAGIC: [u8; 8] = *b"SINKDIDX";
@@ -31,37 +31,36 @@ const FIELD_AT: usize = FIELD_BYTES_AT + 4;
 const HEADER_CRC_AT: usize = HEADER_BYTES - 4;
 const _: () = assert!(FIELD_AT + SEQUENCE_FIELD_BYTES_MAX <= HEADER_CRC_AT);
 
-/// What a sidecar says of itself.
+/// The header of a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SidecarHeader {
-    /// The folder.
+    /// The ID of the data folder.
     pub store: StoreId,
-    /// The segment.
+    /// The segment's number.
     pub number: u32,
-    /// Which header field numbers messages; empty: none.
+    /// The header field that numbers messages; empty: none.
     pub sequence_field: String,
 }
 
 /// Why a sidecar can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// The sidecar is damaged, empty, cut within the header, or of another segment.
+    /// The sidecar is damaged, empty, shorter than its header, or belongs to another segment.
     #[error("it is damaged, or no index of this segment")]
     Damaged,
-    /// Written by another sinkd.
+    /// Another version of sinkd wrote it.
     #[error("it has version {0}, this program reads version {VERSION}")]
     Version(u32),
 }
 
 impl SidecarHeader {
-    /// Returns the header of the sidecar of segment `identity`.
-    pub fn of(identity: &Identity, sequence_field: &str) -> SidecarHeader {
+    /// Returns the header of the sidecar for segment `identity`.
+    pub fn for_segment(identity: &Identity, sequence_field: &str) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
         SidecarHeader { store, number, sequence_field: sequence_field.to_owned() }
     }
 
-    /// Returns the header as it is written. The field's name has at most
-    /// [`SEQUENCE_FIELD_BYTES_MAX`] octets.
+    /// Encodes the header. The field's name must have at most [`SEQUENCE_FIELD_BYTES_MAX`] octets.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
@@ -76,7 +75,7 @@ impl SidecarHeader {
         bytes
     }
 
-    /// `bytes`: a sidecar from its beginning, any value.
+    /// Decodes the header at the beginning of `bytes`, which may have any value.
     pub fn decode(bytes: &[u8]) -> Result<SidecarHeader, Unusable> {
         let bytes = bytes.get(..HEADER_BYTES).ok_or(Unusable::Damaged)?;
         if bytes[..8] != MAGIC {
@@ -99,7 +98,7 @@ impl SidecarHeader {
         })
     }
 
-    /// What checksums of this sidecar's blocks start from: a block of another one doesn't check.
+    /// Returns the seed of the blocks' checksums, which makes blocks of other sidecars invalid.
     pub fn seed(&self) -> u32 {
         crc(&self.encode()[..HEADER_CRC_AT], 0)
     }
@@ -108,23 +107,23 @@ impl SidecarHeader {
 /// One message in a sidecar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexEntry<'a> {
-    /// Position in the segment.
+    /// Slot of the message in the segment.
     pub slot: u32,
-    /// What queries are put to.
+    /// The columns that queries are matched against.
     pub columns: Columns<'a>,
     /// The content's hash, as in [`crate::mime::MailFacts`].
     pub content_hash: u128,
-    /// The number in the sequence field, if there is one.
+    /// The number in the sequence field, if any.
     pub sequence: Option<u64>,
-    /// All of the message is stored, not only its envelope or its header.
+    /// Whether the whole message is stored, not only its envelope or header.
     pub is_whole: bool,
-    /// The message could not be parsed.
+    /// Whether the message could not be parsed.
     pub is_unparsed: bool,
-    /// The message could not even be read: of this entry, only the slot is meaningful.
+    /// Whether the message could not be read. Then only the slot of the entry is meaningful.
     pub is_unreadable: bool,
 }
 
-/// Where the strings of an entry stand in a record: in this order.
+/// Number of strings in a record.
 pub(super) const STRINGS: usize = 10;
 
 impl<'a> IndexEntry<'a> {
@@ -167,7 +166,7 @@ const SENT_IS_NO_TIME: u32 = 64;
 const IS_TLS_1_2: u32 = 128;
 const IS_TLS_1_3: u32 = 256;
 
-/// Appends the record of `entry`, whose strings stand at `strings`.
+/// Appends the record of `entry`, whose strings are at the offsets `strings`.
 pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
     let at = out.len();
     out.resize(at + RECORD_BYTES, 0);
@@ -201,7 +200,7 @@ pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: 
     }
 }
 
-/// A bit for each kind, the lowest for kind 1.
+/// Returns one bit per kind; kind 1 is the lowest.
 fn bits_of(deviations: Deviations) -> u32 {
     deviations.kinds().fold(0, |bits, kind| bits | bit_of(kind))
 }
@@ -220,7 +219,7 @@ fn bit_of(kind: Deviation) -> u32 {
     1 << (kind as u32 - 1)
 }
 
-/// The header before a block's records.
+/// The header of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BlockHeader {
     /// The first slot that the block covers.
@@ -238,12 +237,13 @@ pub(super) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The last block of a sealed segment's sidecar: no slot from `end_slot` on exists.
+    /// Returns the header of the empty block that ends the sidecar of a sealed segment: there is no
+    /// slot from `end_slot` on.
     pub fn end(end_slot: u32) -> BlockHeader {
         BlockHeader { first_slot: end_slot, end_slot, ..BlockHeader::default() }
     }
 
-    /// Writes it before records and strings that stand in `block` already, checksum included.
+    /// Writes the header, with the checksum, before the records and strings already in `block`.
     pub fn encode(&self, block: &mut [u8], seed: u32) {
         put32(block, 0, BLOCK_MAGIC);
         put32(block, FIRST_SLOT_AT, self.first_slot);
@@ -256,8 +256,8 @@ impl BlockHeader {
         put32(block, BLOCK_CRC_AT, crc);
     }
 
-    /// Of `head`, any value of [`BLOCK_HEADER_BYTES`]; `None`: no block begins so. Its checksum is
-    /// not looked at.
+    /// Decodes the [`BLOCK_HEADER_BYTES`] octets of `head`, which may have any value. Does not
+    /// verify the checksum. Returns `None` if they can't begin a block.
     pub fn peek(head: &[u8]) -> Option<BlockHeader> {
         let header = BlockHeader::decode(head);
         (get32(head, 0) == BLOCK_MAGIC && header.first_slot <= header.end_slot).then_some(header)
@@ -274,14 +274,14 @@ impl BlockHeader {
         }
     }
 
-    /// Octets of the whole block.
+    /// Returns the size of the whole block.
     pub fn bytes(&self) -> u64 {
         let records = u64::from(self.records) * RECORD_BYTES as u64;
         BLOCK_HEADER_BYTES as u64 + records + u64::from(self.string_bytes)
     }
 }
 
-/// A block whose checksum held.
+/// A block with a valid checksum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a> {
     pub header: BlockHeader,
@@ -290,7 +290,8 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The block that `bytes` begin with, any value, and how long it is. `None`: there is none.
+    /// Decodes the block at the beginning of `bytes`, which may have any value. Also returns its
+    /// length. Returns `None` if there is no valid block.
     pub fn decode(bytes: &'a [u8], seed: u32) -> Option<(Block<'a>, usize)> {
         let head = bytes.get(..BLOCK_HEADER_BYTES)?;
         let header = BlockHeader::decode(head);
@@ -303,7 +304,8 @@ impl<'a> Block<'a> {
         Block::view(block).map(|block| (block, len))
     }
 
-    /// Returns a view of a block whose `bytes` were checked before. Costs a look at the strings.
+    /// Returns a view of a block whose checksum was verified before. Costs a UTF-8 check of the
+    /// strings.
     pub fn view(bytes: &'a [u8]) -> Option<Block<'a>> {
         let (head, body) = bytes.split_at_checked(BLOCK_HEADER_BYTES)?;
         let header = BlockHeader::decode(head);
@@ -312,7 +314,7 @@ impl<'a> Block<'a> {
         Some(Block { header, records, strings })
     }
 
-    /// Entry `i`, below `header.records`.
+    /// Returns entry `i`, which must be below `header.records`.
     pub fn entry(&self, i: u32) -> IndexEntry<'a> {
         let record = &self.records[i as usize * RECORD_BYTES..][..RECORD_BYTES];
         let flags = get32(record, FLAGS_AT);
@@ -356,14 +358,14 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The string at an offset, any value: a NUL ends it.
+    /// Returns the string at an offset, which may have any value. NUL ends the string.
     fn string(&self, at: u32) -> &'a str {
         let rest = self.strings.get(at as usize..).unwrap_or_default();
         &rest[..memchr::memchr(0, rest.as_bytes()).unwrap_or(rest.len())]
     }
 }
 
-/// CRC32C, from `seed` on.
+/// Returns the CRC32C of `bytes`, starting from `seed`.
 fn crc(bytes: &[u8], seed: u32) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(&seed.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Writes the index of one segment, from where it ends on.
+//! Extends the index of one segment.
 use std::io;
 
 use crate::log::Slot;
@@ -9,10 +9,10 @@ use super::block::BlockBuilder;
 use super::format::IndexEntry;
 use super::reading::MessageReader;
 
-/// Messages between two checks whether to continue: less than a millisecond's work.
+/// Number of messages indexed between two calls of `goes_on`: less than a millisecond of work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
-/// One for each thread that writes an index.
+/// The buffers of a thread that writes indexes.
 pub(super) struct Indexer {
     reading: MessageReader,
     block: BlockBuilder,
@@ -23,10 +23,11 @@ impl Indexer {
         Indexer { reading: MessageReader::new(sequence_field), block: BlockBuilder::default() }
     }
 
-    /// Indexes what `segment` has published and `appender` doesn't cover, as long as `goes_on`,
-    /// which gets the number of messages done, returns true. A block that was begun is written.
+    /// Indexes the messages that `segment` has published and `appender` does not cover. Before each
+    /// batch it calls `goes_on` with the number of messages done, and stops when that returns
+    /// false. A block that was begun is always completed.
     ///
-    /// Errors: what the file system says when a block is written.
+    /// Errors: those of the file system when a block is written.
     pub fn index(
         &mut self,
         segment: &Segment,

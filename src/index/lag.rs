@@ -1,9 +1,9 @@
 //! How far indexing lags.
 
-/// What has been committed and is not indexed.
+/// The messages that are committed but not indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lag {
-    /// Messages.
+    /// Number of messages.
     pub messages: u64,
     /// Commit time of the oldest of them, ns since the Unix epoch.
     pub oldest_ns: Option<u64>,

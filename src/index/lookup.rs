@@ -1,7 +1,7 @@
-//! What the index says of single messages, in whatever order they are asked for.
+//! Looks up single messages in the index, in any order.
 //!
-//! A listing goes through a few segments at the same time, and through each of them in order: the
-//! block that a message is in is kept, a block for each segment.
+//! A listing reads a few segments at the same time, each of them in order. So for each segment, the
+//! block with the last requested message is cached.
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -16,10 +16,11 @@ use super::format::{
 };
 use super::sidecar;
 
-/// Segments of which a block is kept, up to 2 MB each: as many as workers write at a time.
+/// Number of segments for which a block is cached, each up to 2 MB: the number of workers that can
+/// write at the same time.
 const SEGMENTS_MAX: usize = 64;
 
-/// The content of a message that the index keeps.
+/// What the index stores of a message's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexedContent {
     /// The first Subject field, decoded.
@@ -28,9 +29,9 @@ pub struct IndexedContent {
     pub message_id: String,
     /// Names of attached files.
     pub file_names: Vec<String>,
-    /// Equal for copies of the same content.
+    /// Hash of the content; equal for copies of the same content.
     pub content_hash: u128,
-    /// The number in the header field that the index knows of.
+    /// The number in the sequence field, if any.
     pub sequence: Option<u64>,
 }
 
@@ -46,28 +47,28 @@ impl From<&IndexEntry<'_>> for IndexedContent {
     }
 }
 
-/// Reads the sidecars of a data folder, as they are at the first look at each.
+/// Reads the sidecars of a data folder, as they are when first used.
 #[derive(Debug)]
 pub struct Lookup {
     data: PathBuf,
     segments: HashMap<u32, KeptSegment>,
-    /// Counts the calls: what was not used for the longest time goes first.
+    /// Number of calls, for evicting the block that was not used for the longest time.
     calls: u64,
 }
 
 #[derive(Debug)]
 struct KeptSegment {
-    /// `None`: there is none that can be used.
+    /// `None`: no usable sidecar exists.
     sidecar: Option<OpenSidecar>,
     block: KeptBlock,
     used_at: u64,
 }
 
-/// The block that was read last.
+/// The last block that was read.
 #[derive(Debug, Default)]
 struct KeptBlock {
     slots: Range<u32>,
-    /// By slot, ascending.
+    /// Contents by slot, ascending.
     said: Vec<(u32, IndexedContent)>,
 }
 
@@ -75,20 +76,20 @@ struct KeptBlock {
 struct OpenSidecar {
     file: File,
     seed: u32,
-    /// Slots and place of each block.
+    /// The slots and the byte range of each block.
     blocks: Vec<(Range<u32>, Range<u64>)>,
 }
 
 impl Lookup {
-    /// Looks into the sidecars of the data folder `data`; opens none yet.
+    /// Creates a lookup for the data folder `data`. Opens no sidecars yet.
     pub fn new(data: impl Into<PathBuf>) -> Lookup {
         Lookup { data: data.into(), segments: HashMap::new(), calls: 0 }
     }
 
-    /// Returns what the index says of the message in a slot of segment `identity`. `None`: the
-    /// message is not indexed, or the index is damaged there.
+    /// Returns what the index stores of the message in a slot of segment `identity`. Returns `None`
+    /// if the message is not indexed, or if the index is damaged there.
     ///
-    /// Costs a millisecond for each block of up to 4,096 messages, and a binary search.
+    /// Costs a binary search, and a millisecond per block of up to 4,096 messages.
     pub fn content(&mut self, identity: &Identity, slot: u32) -> Option<&IndexedContent> {
         self.calls += 1;
         if !self.segments.contains_key(&identity.number) {
@@ -132,7 +133,7 @@ impl OpenSidecar {
         Some(OpenSidecar { file, seed: header.seed(), blocks })
     }
 
-    /// The block with `slot`; one that can't be believed says nothing of its slots.
+    /// Reads the block with `slot`. Returns `None` if its checksum is wrong.
     fn block(&self, slot: u32) -> Option<KeptBlock> {
         let place = self.blocks.partition_point(|(slots, _)| slots.end <= slot);
         let (slots, bytes) = self.blocks.get(place)?;
@@ -148,8 +149,8 @@ impl OpenSidecar {
     }
 }
 
-/// The blocks of a sidecar one after another, as their heads have it: up to the first that is not
-/// whole or skips slots.
+/// Lists the blocks of a sidecar by their headers, up to the first one that is incomplete or skips
+/// slots.
 fn blocks(file: &File) -> io::Result<Vec<(Range<u32>, Range<u64>)>> {
     let length = file.metadata()?.len();
     let (mut at, mut end_slot, mut blocks) = (HEADER_BYTES as u64, 0, Vec::new());

@@ -1,7 +1,8 @@
-//! The search index: the words of the messages, kept beside the segments and derived from them.
+//! The search index: facts and words of messages, stored separately from the segments and derived
+//! from them.
 //!
-//! Everything in the index can be deleted and rebuilt. A query ([`query`]) is put to the
-//! [`Columns`] of a message first, and to the message itself only where they can't answer.
+//! The index can be deleted and rebuilt at any time. A query ([`query`]) is first matched against
+//! the [`Columns`] of a message, and against the message itself only if they can't decide.
 #![forbid(unsafe_code)]
 mod appender;
 mod backlog;
@@ -31,7 +32,7 @@ pub use newest::Hit;
 pub use parser::{Host, IndexSettings, ParserThreads, When};
 pub use probe::{Match, Probe};
 pub use reindex::{ReindexProgress, Reindexed, reindex};
-pub use search::{Omissions, SearchOptions, SearchResult, Searching, search, search_until};
+pub use search::{Omissions, SearchOptions, SearchProgress, SearchResult, search, search_until};
 pub use sidecar::{Sidecar, sequence_field};
 pub use sweep::sweep;
-pub use wait::{Goal, LAST_LOOK, Waited, WatchedFolder, wait};
+pub use wait::{FINAL_CHECK, Goal, Waited, WatchedFolder, wait};

@@ -1,13 +1,13 @@
-//! The newest of what was found.
+//! Collects the newest matches.
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::log::MessageId;
 
-/// A message that matches, ordered as in a listing.
+/// A message that matches. Hits are ordered as in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hit {
-    /// The start of sinkd that took it.
+    /// The start of sinkd that received it.
     pub start_count: u32,
     /// Commit time, ns since the Unix epoch.
     pub received_at_ns: u64,
@@ -15,7 +15,7 @@ pub struct Hit {
     pub id: MessageId,
 }
 
-/// The newest hits, up to a limit, whatever the order in which they are found.
+/// Collects the newest hits, up to a limit, from hits in any order.
 #[derive(Debug)]
 pub(super) struct Newest {
     limit: usize,
@@ -27,7 +27,7 @@ impl Newest {
         Newest { limit, hits: BinaryHeap::new() }
     }
 
-    /// Returns whether it is full of hits that are newer than `hit`.
+    /// Returns whether the limit is reached with hits that are all newer than `hit`.
     pub fn is_beyond(&self, hit: &Hit) -> bool {
         self.hits.len() >= self.limit && self.hits.peek().is_none_or(|oldest| *hit <= oldest.0)
     }
@@ -42,7 +42,7 @@ impl Newest {
         }
     }
 
-    /// The newest first.
+    /// Returns the hits, the newest first.
     pub fn into_sorted(self) -> Vec<Hit> {
         self.hits.into_sorted_vec().into_iter().map(|hit| hit.0).collect()
     }

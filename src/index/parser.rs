@@ -1,8 +1,8 @@
-//! The parser threads of a running sinkd: they index what the workers have committed, when there is
-//! time for it.
+//! The parser threads of a running sinkd, which index committed messages when the machine has time.
 //!
-//! A worker says only that it has begun a segment, and never waits to say it: how far a segment
-//! goes is read from its live page, and what was not said is found by listing the folder.
+//! A worker only announces that it has begun a segment, and never waits to do so. The end of a
+//! segment is read from its live page, and segments that were not announced are found by listing
+//! the folder.
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,23 +14,23 @@ use super::backlog::{Backlog, Job};
 use super::indexer::Indexer;
 use super::lag::Lag;
 
-/// An idle parser looks at live pages this often: a store to a map wakes no thread, and waking one
-/// would cost a worker a system call.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long the threads rest while the workers are busy.
-const REST: Duration = Duration::from_millis(50);
-/// Checks whether to continue before another segment gets its turn: 2,048 messages.
+/// How often an idle parser checks live pages. Polled, because a store to a map wakes no thread,
+/// and a wakeup would cost the worker a system call.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the threads pause while the workers are busy.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Number of batches, of 2,048 messages in total, before a thread switches to another segment.
 const QUESTIONS_PER_TURN: u32 = 64;
 
 /// When mail is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum When {
-    /// As mail arrives, whatever else the machine has to do.
+    /// As mail arrives, whatever the load of the machine.
     Eager,
-    /// When the machine has idle time, and not while the workers are busy.
+    /// When the machine is idle, and not while the workers are busy.
     #[default]
     Lazy,
-    /// Never: `sinkctl reindex` does it, and searching goes without.
+    /// Never. `sinkctl reindex` creates the index; without it, searches read the messages.
     Off,
 }
 
@@ -51,10 +51,9 @@ impl Default for IndexSettings {
     }
 }
 
-/// What the threads ask the program they run in.
+/// What the threads need from the program that they run in.
 pub trait Host: Send + Sync {
-    /// Lowers the priority of the calling thread. Each thread of a lazy index calls it when it
-    /// begins.
+    /// Lowers the priority of the calling thread. Each thread of a lazy index calls it once.
     fn run_when_idle(&self);
 
     /// Returns whether the workers are busy.
@@ -64,7 +63,7 @@ pub trait Host: Send + Sync {
 /// The running threads.
 pub struct ParserThreads {
     shared: Arc<Shared>,
-    /// Dropped: they end.
+    /// Dropped to stop the threads.
     stop: Sender<()>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -77,9 +76,10 @@ struct Shared {
 }
 
 impl ParserThreads {
-    /// Starts the threads on the folder `data`. `begun`: numbers of segments that workers begin.
+    /// Starts the threads for the folder `data`. `begun` receives the numbers of segments that
+    /// workers begin.
     ///
-    /// Errors: the folder for the index can't be made, or a thread.
+    /// Errors: the index folder or a thread can't be created.
     pub fn start(
         data: &Path,
         settings: IndexSettings,
@@ -100,14 +100,14 @@ impl ParserThreads {
         Ok(parser)
     }
 
-    /// How to ask for the lag, from any thread.
+    /// Returns a function that computes the lag, for use on any thread.
     pub fn lag(&self) -> impl Fn() -> Lag + Send + use<> {
         let shared = self.shared.clone();
         move || shared.backlog().lag()
     }
 
-    /// Ends the threads, after the blocks that they have begun. The next start continues from
-    /// there.
+    /// Ends the threads once they have completed their current blocks. The next start continues
+    /// from there.
     pub fn close(self) {
         drop(self.stop);
         for thread in self.threads {
@@ -124,16 +124,17 @@ impl Shared {
         let mut indexer = Indexer::new(&self.settings.sequence_field);
         loop {
             let pause = if self.must_rest() {
-                REST
+                PAUSE
             } else {
-                // Not inside the condition: the lock would be held for the whole turn.
+                // Not part of the condition, because the lock would then be held during the whole
+                // turn.
                 let job = self.backlog().claim();
                 match job {
                     Some(job) => {
                         self.work(&mut indexer, job);
                         Duration::ZERO
                     }
-                    None => LOOK_EVERY,
+                    None => POLL_INTERVAL,
                 }
             };
             if self.stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {

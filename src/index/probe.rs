@@ -1,4 +1,4 @@
-//! Puts a query to single messages.
+//! Matches single messages against a query.
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -10,15 +10,15 @@ use super::format::IndexEntry;
 use super::query::{Query, Scratch};
 use super::reading::{MessageReader, PAYLOAD_BYTES_MAX};
 
-/// Slots read at once for those that are asked about one after another, newest first.
+/// Number of slots read at once if messages are matched one after another, the newest first.
 const SLOTS_AT_ONCE: u32 = 256;
 
-/// What a query says of a message.
+/// Whether a message matches a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
-    /// The message matches.
+    /// Whether the message matches.
     pub is_match: bool,
-    /// The verdict is based on a part of the message, as not all of it is stored.
+    /// Whether the result is based on a part of the message, because it is not stored in full.
     pub is_partial: bool,
 }
 
@@ -26,19 +26,19 @@ impl Match {
     pub(super) const NO: Match = Match { is_match: false, is_partial: false };
 }
 
-/// A query and the buffers it takes; one for each thread.
+/// A query with the buffers for matching; one per thread.
 pub struct Probe<'q> {
     query: &'q Query,
     reading: MessageReader,
     scratch: Scratch,
     record: Vec<u8>,
-    /// Slots of a segment that were read together.
+    /// Slots of a segment that were read in one batch.
     slots: Vec<Result<Slot, Damage>>,
     slots_at: (u32, Range<u32>),
 }
 
 impl<'q> Probe<'q> {
-    /// Returns a probe for any number of messages.
+    /// Returns a probe, which can be used for any number of messages.
     pub fn new(query: &'q Query) -> Probe<'q> {
         Probe {
             query,
@@ -50,9 +50,9 @@ impl<'q> Probe<'q> {
         }
     }
 
-    /// Judges a message in the log. Costs reading it.
+    /// Matches a message in the log. Costs reading it.
     ///
-    /// Errors: it can't be believed.
+    /// Errors: the message is damaged, or can't be read.
     pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
         let read = self.reading.read(segment, slot)?;
         let columns = &read.entry.columns;
@@ -66,7 +66,7 @@ impl<'q> Probe<'q> {
         Ok(answer)
     }
 
-    /// Judges a message in an index. Costs reading it from the log if its columns can't answer.
+    /// Matches an indexed message. Costs reading it from the log if its columns can't decide.
     pub(super) fn ask_entry(
         &mut self,
         segment: &Segment,
@@ -96,14 +96,14 @@ impl<'q> Probe<'q> {
         let at = (index - self.slots_at.1.start) as usize;
         match self.slots.get(at) {
             Some(Ok(slot)) => Ok(*slot),
-            // Say again why.
+            // Read again, to get the error.
             Some(Err(_)) | None => segment.slot(index),
         }
     }
 }
 
-/// Returns whether the part of a message that the query needs beyond the columns is not stored in
-/// full.
+/// Returns whether the query needs a part of the message, in addition to the columns, that is not
+/// stored in full.
 fn is_partial(query: &Query, slot: &Slot) -> bool {
     match slot.facts().mode {
         StorageMode::Full => false,
@@ -112,7 +112,7 @@ fn is_partial(query: &Query, slot: &Slot) -> bool {
     }
 }
 
-/// The name of an entry.
+/// Returns the ID of an entry.
 pub(super) fn id(segment: &Segment, entry: &IndexEntry<'_>) -> MessageId {
     MessageId { segment: segment.number(), slot: entry.slot }
 }

@@ -1,5 +1,5 @@
-//! From a message in the log to what the index says of it: the one way, for those who write an
-//! index and for those who search without one.
+//! Reads a message from the log and derives its index entry. Used both to write an index and to
+//! search without one.
 use std::borrow::Cow;
 
 use crate::log::reader::{Damage, Segment};
@@ -13,10 +13,10 @@ use crate::smtp::tls::TlsVersion;
 use super::columns::{Columns, TextColumn};
 use super::format::IndexEntry;
 
-/// Octets of a payload that are looked at: memory is bounded by it, whatever a message's size.
+/// Maximum number of payload octets that are read: bounds memory, whatever the size of a message.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
-/// Reads messages; one for each thread.
+/// Reads messages; one per thread.
 pub struct MessageReader {
     extractor: Extractor,
     facts: MailFacts,
@@ -24,7 +24,7 @@ pub struct MessageReader {
     envelope: EnvelopeTexts,
 }
 
-/// What an envelope says, as text.
+/// The texts in an envelope.
 #[derive(Default)]
 struct EnvelopeTexts {
     reverse_path: String,
@@ -33,22 +33,22 @@ struct EnvelopeTexts {
     user: String,
 }
 
-/// What an envelope says beside its texts.
+/// The facts in an envelope other than texts.
 struct EnvelopeFacts {
     deviations: Deviations,
     tls: Option<TlsVersion>,
 }
 
-/// A message as it was read.
+/// A message that was read.
 pub struct ReadMessage<'a> {
-    /// What the index says of it.
+    /// Its index entry.
     pub entry: IndexEntry<'a>,
-    /// The octets of the message as they are stored, dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
+    /// The message as stored, with dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
     pub message: Cow<'a, [u8]>,
 }
 
 impl MessageReader {
-    /// `sequence_field`: the header field that numbers messages; empty: none.
+    /// `sequence_field` is the header field that numbers messages; empty: none.
     pub fn new(sequence_field: &str) -> MessageReader {
         let sequence_field = Some(sequence_field).filter(|name| !name.is_empty());
         MessageReader {
@@ -59,10 +59,10 @@ impl MessageReader {
         }
     }
 
-    /// Reads the message of `slot`. Costs one read, its checksum, and a look at its header and its
-    /// structure: about 5 us for a message of 4.5 KB.
+    /// Reads the message in `slot`. Costs one read, its checksum, and parsing its header and
+    /// structure: about 5 µs for a message of 4.5 KB.
     ///
-    /// Errors: it can't be believed.
+    /// Errors: the message is damaged, or can't be read.
     pub fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<ReadMessage<'_>, Damage> {
         let (envelope, payload) =
             segment.record_start(slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
@@ -70,7 +70,7 @@ impl MessageReader {
             0 => payload.into(),
             _ => unstuff(payload),
         };
-        // Of an envelope alone there is no header; a payload of none would be one without fields.
+        // An envelope that is stored alone has no header, unlike a payload without header fields.
         self.extractor.extract(&message, &mut self.facts);
         let EnvelopeFacts { deviations, tls } = self.envelope.take(envelope);
         let facts = &self.facts;
@@ -106,7 +106,7 @@ impl MessageReader {
 }
 
 impl EnvelopeTexts {
-    /// Reads an envelope. One that can't be decoded has no texts.
+    /// Decodes an envelope. If that fails, the texts are empty.
     fn take(&mut self, envelope: &[u8]) -> EnvelopeFacts {
         self.reverse_path.clear();
         self.forward_paths.clear();
@@ -131,7 +131,7 @@ impl EnvelopeTexts {
     }
 }
 
-/// Paths are octets: mostly ASCII, UTF-8 where the transaction asked for SMTPUTF8.
+/// Appends octets of a path: mostly ASCII, or UTF-8 if the transaction requested SMTPUTF8.
 fn push_octets(to: &mut String, octets: &[u8]) {
     push_clean(to, &String::from_utf8_lossy(octets));
 }

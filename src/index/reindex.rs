@@ -1,4 +1,4 @@
-//! Works the whole index out again: beside a running sinkd or without one.
+//! Rebuilds the whole index, with or without a running sinkd.
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,34 +12,34 @@ use super::indexer::Indexer;
 use super::sidecar;
 use super::sweep::sweep;
 
-/// Progress, for other threads.
+/// The progress, readable from other threads.
 #[derive(Debug, Default)]
 pub struct ReindexProgress {
-    /// Segments done.
+    /// Number of segments done.
     pub segments: AtomicU64,
-    /// Messages done.
+    /// Number of messages done.
     pub messages: AtomicU64,
-    /// Set: it ends after the segments that are under way, and leaves the others as they were.
+    /// Set to stop after the current segments. The index of other segments is left unchanged.
     pub stop: Arc<AtomicBool>,
 }
 
-/// The result of reindexing.
+/// The result of rebuilding the index.
 #[derive(Debug, Default)]
 pub struct Reindexed {
-    /// Segments whose index was put in place.
+    /// Number of segments with a new index.
     pub segments: u64,
-    /// Messages in them.
+    /// Number of messages in them.
     pub messages: u64,
-    /// Octets of their index.
+    /// Size of their index.
     pub bytes: u64,
     /// Segments that can't be read.
     pub unreadable: Vec<SegmentError>,
 }
 
-/// Indexes every segment of the folder `data` from its beginning, with `threads` threads. An old
-/// index stays in use until the new one is whole.
+/// Indexes every segment of the folder `data` from scratch, with `threads` threads. An old index
+/// stays in use until the new one is complete.
 ///
-/// `sequence_field`: the header field that numbers messages; `None`: the one of the newest index.
+/// `sequence_field` is the header field that numbers messages; `None`: as in the newest index.
 ///
 /// Errors: the index can't be written.
 pub fn reindex(
@@ -60,7 +60,7 @@ pub fn reindex(
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Reindexed::default()));
     let work = || -> io::Result<()> {
         let mut indexer = Indexer::new(&sequence_field);
-        // The newest first: what arrived last is looked for first.
+        // The newest first, because recent mail is searched for first.
         while let Some((_, path)) = files.iter().rev().nth(next.fetch_add(1, Ordering::Relaxed)) {
             if progress.stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -82,7 +82,7 @@ pub fn reindex(
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        // All are waited for, whatever one of them says.
+        // All threads are joined, even if one of them failed.
         let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
         ended.into_iter().try_for_each(|ended| ended.expect("indexing does not panic"))
     })?;
@@ -94,7 +94,7 @@ enum Built {
         messages: u64,
         bytes: u64,
     },
-    /// Pruned meanwhile.
+    /// The segment was pruned meanwhile.
     Gone,
     Unreadable(SegmentError),
 }
@@ -120,7 +120,7 @@ fn one(
     };
     indexer.index(&segment, replacement.appender(), &mut count)?;
     replacement.put_in_place(|appender| {
-        // The state first: the count is final only if the segment was sealed before.
+        // The state is read first: the count is final only if the segment was sealed before.
         let is_sealed = segment.state() != State::Open;
         indexer.index(&segment, appender, &mut count)?;
         if is_sealed {
@@ -131,7 +131,7 @@ fn one(
     })
 }
 
-/// Removes what a process left behind that was killed.
+/// Deletes temporary files of processes that were killed.
 fn sweep_unfinished(data: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(sidecar::folder(data))? {
         let entry = entry?;

@@ -1,5 +1,5 @@
-//! Puts a query to all messages of a folder, on all cores: what is indexed is answered from there,
-//! what is not is read.
+//! Searches all messages of a folder on all cores. Uses the index where there is one, and reads
+//! other messages.
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,63 +12,63 @@ use super::probe::{Match, Probe, id};
 use super::query::Query;
 use super::sidecar::Sidecar;
 
-/// Messages between two checks for a request to stop.
+/// Number of messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;
-/// Limit of damaged messages that are listed individually.
-const DAMAGE_TOLD_MAX: usize = 20;
-/// Slots of mail that is not indexed, read at once.
+/// Maximum number of damaged messages that are listed individually.
+const DAMAGE_LISTED_MAX: usize = 20;
+/// Number of slots read at once if messages are not indexed.
 const SLOTS_AT_ONCE: u32 = 1024;
 
-/// What is wanted.
+/// Options of a search.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchOptions {
-    /// Number of newest matches to return; `None`: all matches. 0: only their number.
+    /// Number of newest matches to return; `None`: all matches; 0: only count them.
     pub limit: Option<u64>,
     /// Only messages received in this span match.
     pub span: Span,
-    /// Leave out what is not indexed, and say how much that was.
+    /// Whether to skip messages that are not indexed, and report their number.
     pub indexed_only: bool,
-    /// How many threads.
+    /// Number of threads.
     pub threads: usize,
 }
 
 /// Progress of a search, for other threads.
 #[derive(Debug, Default)]
-pub struct Searching {
-    /// Messages that the query was put to.
+pub struct SearchProgress {
+    /// Number of messages matched so far.
     pub messages: AtomicU64,
-    /// Set: it ends with what was found so far.
+    /// Set to end the search with what was found so far.
     pub stop: Arc<AtomicBool>,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct SearchResult {
-    /// The newest first.
+    /// The matches, the newest first.
     pub hits: Vec<Hit>,
-    /// All that match; of a search with a limit above 0, those that were seen before it was sure of
-    /// the newest.
+    /// Number of all matches. With a limit above 0, only those found before the newest were
+    /// certain.
     pub matches: u64,
     /// Why the answer may be incomplete.
     pub left_out: Omissions,
-    /// Segments whose index is damaged, or of another version: they were read instead.
+    /// Segments whose index is damaged or has another version, and that were read instead.
     pub unusable: Vec<u32>,
 }
 
-/// What a search could not look at.
+/// What a search left out.
 #[derive(Debug, Default)]
 pub struct Omissions {
-    /// Messages that are not indexed, where that was asked for.
+    /// Number of messages skipped because they are not indexed.
     pub not_indexed: u64,
-    /// Messages of which the query asked about what is not stored.
+    /// Number of messages for which the query depends on parts that are not stored.
     pub partial: u64,
-    /// Messages that can't be read.
+    /// Number of messages that can't be read.
     pub unreadable: u64,
-    /// Messages that were not checked because the time was up.
+    /// Number of messages not checked before the time limit.
     pub not_in_time: u64,
-    /// Why, for the first of them, and segments that can't be opened.
+    /// The first errors of unreadable messages, and of segments that can't be opened.
     pub damage: Vec<String>,
-    /// The search was stopped early.
+    /// Whether the search was stopped early.
     pub stopped: bool,
 }
 
@@ -79,15 +79,15 @@ impl Omissions {
         messages == 0 && self.damage.is_empty() && !self.stopped
     }
 
-    pub(super) fn tell(&mut self, what: &dyn std::fmt::Display) {
-        if self.damage.len() < DAMAGE_TOLD_MAX {
+    pub(super) fn add_damage(&mut self, what: &dyn std::fmt::Display) {
+        if self.damage.len() < DAMAGE_LISTED_MAX {
             self.damage.push(what.to_string());
         }
     }
 
     pub(super) fn unreadable(&mut self, damage: &Damage) {
         self.unreadable += 1;
-        self.tell(damage);
+        self.add_damage(damage);
     }
 
     /// Adds what another search left out.
@@ -97,31 +97,31 @@ impl Omissions {
         self.unreadable += other.unreadable;
         self.not_in_time += other.not_in_time;
         self.stopped |= other.stopped;
-        other.damage.iter().for_each(|damage| self.tell(damage));
+        other.damage.iter().for_each(|damage| self.add_damage(damage));
     }
 }
 
-/// Searches what `folder` has seen at its last refresh. Removed messages are not found.
+/// Searches the messages in `folder` as of its last refresh, without removed ones.
 ///
-/// With a limit, segments that can only hold older messages than those found are not looked at.
+/// With a limit, skips segments that can only have older messages than those found.
 pub fn search(
     folder: &Folder,
     query: &Query,
     wanted: SearchOptions,
-    progress: &Searching,
+    progress: &SearchProgress,
 ) -> SearchResult {
     search_until(folder, query, wanted, progress, &|| false)
 }
 
-/// Searches until the time is up. Returns what was found among the newest messages by then, and how
-/// many messages were not looked at.
+/// Searches with a time limit. Returns what was found among the newest messages, and how many
+/// messages were not checked.
 ///
-/// All threads call `is_over` before each message; once it returns true, it must keep doing so.
+/// All threads call `is_over` before each message. Once it returns true, it must keep doing so.
 pub fn search_until(
     folder: &Folder,
     query: &Query,
     wanted: SearchOptions,
-    progress: &Searching,
+    progress: &SearchProgress,
     is_over: &(dyn Fn() -> bool + Sync),
 ) -> SearchResult {
     let mut segments: Vec<&SegmentSummary> =
@@ -142,7 +142,7 @@ pub fn search_until(
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
-            let mut part = SearchThread::of(&shared);
+            let mut part = SearchThread::new(&shared);
             part.run();
             let SearchThread { matches, left_out, unusable, .. } = part;
             SearchResult { hits: Vec::new(), matches, left_out, unusable }
@@ -161,45 +161,45 @@ pub fn search_until(
         found.unusable.extend(part.unusable);
     }
     found.unusable.sort_unstable();
-    folder.faults().for_each(|error| found.left_out.tell(error));
+    folder.faults().for_each(|error| found.left_out.add_damage(error));
     found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
     found
 }
 
-/// Returns the intersection of both spans, Unix ns.
+/// Returns the intersection of both spans, in Unix ns.
 fn both(a: Span, b: Span) -> Range<u64> {
     let since = a.since_ns.max(b.since_ns).unwrap_or(0);
     let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
     since..until.unwrap_or(u64::MAX)
 }
 
-/// What the threads share.
+/// State shared by the threads.
 struct SharedSearch<'a> {
     folder: &'a Folder,
     query: &'a Query,
     wanted: SearchOptions,
-    progress: &'a Searching,
+    progress: &'a SearchProgress,
     is_over: &'a (dyn Fn() -> bool + Sync),
-    /// The newest first.
+    /// The segments, the newest first.
     segments: Vec<&'a SegmentSummary>,
     next: AtomicUsize,
     newest: Mutex<Newest>,
-    /// Nothing else can be wanted: what both the query and the caller say.
+    /// The span to search: the intersection of the query's and the caller's.
     during: Range<u64>,
 }
 
-/// A thread's part.
+/// State of one thread.
 struct SearchThread<'a> {
     shared: &'a SharedSearch<'a>,
     probe: Probe<'a>,
     matches: u64,
     left_out: Omissions,
     unusable: Vec<u32>,
-    /// Messages looked at that were not reported yet.
-    looked_at: u64,
-    /// Messages of the current segment that were checked.
-    looked_at_here: u64,
-    /// The time is up: the rest is only counted.
+    /// Number of messages checked but not reported yet.
+    checked: u64,
+    /// Number of messages checked in the current segment.
+    checked_here: u64,
+    /// Whether the time limit has passed: remaining messages are only counted.
     is_over: bool,
 }
 
@@ -211,7 +211,7 @@ enum Continue {
 }
 
 impl<'a> SearchThread<'a> {
-    fn of(shared: &'a SharedSearch<'a>) -> SearchThread<'a> {
+    fn new(shared: &'a SharedSearch<'a>) -> SearchThread<'a> {
         let probe = Probe::new(shared.query);
         SearchThread {
             shared,
@@ -219,8 +219,8 @@ impl<'a> SearchThread<'a> {
             matches: 0,
             left_out: Omissions::default(),
             unusable: Vec::new(),
-            looked_at: 0,
-            looked_at_here: 0,
+            checked: 0,
+            checked_here: 0,
             is_over: false,
         }
     }
@@ -240,19 +240,19 @@ impl<'a> SearchThread<'a> {
             }
             match shared.folder.segment(summary.identity.number) {
                 Ok(segment) => {
-                    self.looked_at_here = 0;
+                    self.checked_here = 0;
                     self.segment(&segment, summary);
                     if self.is_over {
-                        let looked_at = self.looked_at_here;
-                        let left = summary.messages().saturating_sub(looked_at);
+                        let checked = self.checked_here;
+                        let left = summary.messages().saturating_sub(checked);
                         self.left_out.not_in_time += left;
                     }
                 }
-                // The folder has counted it.
+                // The folder counts pruned segments.
                 Err(ReadError::Pruned { .. }) => {}
-                Err(error) => self.left_out.tell(&error),
+                Err(error) => self.left_out.add_damage(&error),
             }
-            self.tell_progress();
+            self.report_progress();
         }
     }
 
@@ -265,12 +265,12 @@ impl<'a> SearchThread<'a> {
         self.shared.progress.stop.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the segment can hold a wanted message.
+    /// Returns whether the segment can have a match.
     fn may_match(&self, summary: &SegmentSummary) -> bool {
         let during = &self.shared.during;
         let (first, last) =
             (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
-        // Of one that is open the last is not known for sure.
+        // The last message of an open segment is not known yet.
         let is_open = summary.state == crate::log::State::Open;
         let is_inside = (is_open || last >= during.start) && first < during.end;
         let newest = Hit {
@@ -285,7 +285,8 @@ impl<'a> SearchThread<'a> {
         self.shared.during.contains(&ns)
     }
 
-    /// With a limit of 0 everything is beyond it, and yet counted.
+    /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are
+    /// counted.
     fn is_beyond(&self, hit: &Hit) -> bool {
         self.shared.wanted.limit.is_some_and(|limit| limit > 0) && self.newest().is_beyond(hit)
     }
@@ -298,7 +299,7 @@ impl<'a> SearchThread<'a> {
         let sidecar = Sidecar::read(self.shared.folder.path(), segment.identity());
         let sidecar = match sidecar {
             Ok(Some(sidecar)) => {
-                // Of one that is open a block may be on its way to the file.
+                // The sidecar of an open segment may still be missing a block.
                 let is_sealed = summary.state != crate::log::State::Open;
                 let is_cut = |sidecar: &Sidecar| is_sealed && sidecar.unsound_bytes() > 0;
                 if sidecar.as_ref().map_or(true, is_cut) {
@@ -321,7 +322,7 @@ impl<'a> SearchThread<'a> {
                 return;
             }
             if entry.is_unreadable {
-                // The slot knows what the entry doesn't: when it came, and what is wrong.
+                // The slot has what the entry lacks: the time, and the error.
                 match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
                     Continue::On => continue,
                     Continue::Enough => return,
@@ -342,7 +343,7 @@ impl<'a> SearchThread<'a> {
         }
     }
 
-    /// Reads what is not indexed.
+    /// Reads messages that are not indexed.
     fn not_indexed(
         &mut self,
         segment: &Segment,
@@ -377,14 +378,14 @@ impl<'a> SearchThread<'a> {
             }
             Ok(slot) => slot,
             Err(damage) => {
-                self.looked_at_here += 1;
+                self.checked_here += 1;
                 self.left_out.unreadable(&damage);
                 return Continue::On;
             }
         };
         let is_during = self.is_during(slot.facts().received_at_ns);
         if is_during && self.shared.wanted.indexed_only {
-            self.looked_at_here += 1;
+            self.checked_here += 1;
             self.left_out.not_indexed += 1;
             return Continue::On;
         }
@@ -404,7 +405,7 @@ impl<'a> SearchThread<'a> {
         match answer {
             Err(damage) => self.left_out.unreadable(&damage),
             Ok(Match { is_match, is_partial }) => {
-                // A match may also be due to what is missing: -word.
+                // A match can also result from missing parts, as for -word.
                 self.left_out.partial += u64::from(is_partial);
                 if is_match {
                     self.matches += 1;
@@ -412,18 +413,18 @@ impl<'a> SearchThread<'a> {
                 }
             }
         }
-        self.looked_at += 1;
-        self.looked_at_here += 1;
-        if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
+        self.checked += 1;
+        self.checked_here += 1;
+        if !self.checked.is_multiple_of(MESSAGES_AT_ONCE) {
             return Continue::On;
         }
-        self.tell_progress();
-        // Times fall from here on: what is beyond now stays so.
+        self.report_progress();
+        // Times only decrease from here on, so the remaining messages are beyond the limit, too.
         if self.is_stopped() || self.is_beyond(&hit) { Continue::Enough } else { Continue::On }
     }
 
-    fn tell_progress(&mut self) {
-        let messages = std::mem::take(&mut self.looked_at);
+    fn report_progress(&mut self) {
+        let messages = std::mem::take(&mut self.checked);
         self.shared.progress.messages.fetch_add(messages, Ordering::Relaxed);
     }
 }

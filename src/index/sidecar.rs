@@ -1,4 +1,4 @@
-//! A sidecar file: `index/00000001.idx`, read as far as it can be believed, and appended to.
+//! A sidecar file, `index/00000001.idx`: the index of one segment.
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -11,17 +11,17 @@ use super::format::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
 };
 
-/// Where the sidecars of a data folder lie.
+/// Returns the folder of the sidecars in a data folder.
 pub fn folder(data: &Path) -> PathBuf {
     data.join("index")
 }
 
-/// The sidecar of a segment.
+/// Returns the path of a segment's sidecar.
 pub fn path(data: &Path, number: u32) -> PathBuf {
     folder(data).join(format!("{number:08}.idx"))
 }
 
-/// Numbers of the segments that have one.
+/// Returns the numbers of the segments that have a sidecar.
 pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
     let entries = match fs::read_dir(folder(data)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -37,8 +37,8 @@ pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// Which header field numbers messages, as the newest sidecar that can be used has it; empty: none.
-/// Costs a small read for each that can't.
+/// Returns the header field that numbers messages, from the newest usable sidecar; empty: none.
+/// Costs a small read for each sidecar that is not usable.
 pub fn sequence_field(data: &Path) -> io::Result<String> {
     for number in numbers(data)?.into_iter().rev() {
         let mut head = [0; HEADER_BYTES];
@@ -50,8 +50,8 @@ pub fn sequence_field(data: &Path) -> io::Result<String> {
     Ok(String::new())
 }
 
-/// Does the sidecar of a segment that has `slots` slots, and will have no more, say all there is to
-/// say? Costs two small reads.
+/// Returns whether the sidecar of a sealed segment with `slots` slots covers all of them. Costs two
+/// small reads.
 pub(super) fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bool {
     let last = || -> io::Result<bool> {
         let file = fs::File::open(path(data, header.number))?;
@@ -67,34 +67,35 @@ pub(super) fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bo
     last().unwrap_or(false)
 }
 
-/// A sidecar in memory.
+/// A sidecar read into memory.
 #[derive(Debug)]
 pub struct Sidecar {
     header: SidecarHeader,
     bytes: Vec<u8>,
-    /// Where its blocks lie.
+    /// The range of each block.
     blocks: Vec<Range<usize>>,
-    /// Octets up to the first that can't be believed.
+    /// Length of the valid part.
     sound_bytes: usize,
     end_slot: u32,
     records: u64,
 }
 
 impl Sidecar {
-    /// Reads the sidecar of segment `identity`; `None`: there is none yet. Costs one read of
-    /// about 200 octets a message, and their checksums.
+    /// Reads the sidecar of segment `identity`. Returns `None` if there is none yet. Costs one read
+    /// of about 200 octets per message, and their checksums.
     pub fn read(data: &Path, identity: &Identity) -> io::Result<Option<Result<Sidecar, Unusable>>> {
         match fs::read(path(data, identity.number)) {
-            // The file is being made.
+            // The file is being created.
             Ok(bytes) if bytes.len() < HEADER_BYTES => Ok(None),
-            Ok(bytes) => Ok(Some(Sidecar::of(bytes, identity))),
+            Ok(bytes) => Ok(Some(Sidecar::parse(bytes, identity))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// `bytes`: any value. Blocks are believed up to the first that isn't whole or skips slots.
-    pub fn of(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
+    /// Parses `bytes`, which may have any value. Uses all blocks up to the first one that is
+    /// invalid or skips slots.
+    pub fn parse(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
         let header = SidecarHeader::decode(&bytes)?;
         if (header.store, header.number) != (identity.store, identity.number) {
             return Err(Unusable::Damaged);
@@ -114,32 +115,32 @@ impl Sidecar {
         Ok(Sidecar { header, bytes, blocks, sound_bytes: at, end_slot, records })
     }
 
-    /// What it says of itself.
+    /// Returns the header.
     pub fn header(&self) -> &SidecarHeader {
         &self.header
     }
 
-    /// The sidecar describes the slots below this one.
+    /// Returns the first slot that is not covered.
     pub fn end_slot(&self) -> u32 {
         self.end_slot
     }
 
-    /// Messages in it.
+    /// Returns the number of messages.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// Octets after the valid part: a block that was being written, or damage.
+    /// Returns the number of octets after the valid part: a block that is being written, or damage.
     pub fn unsound_bytes(&self) -> usize {
         self.bytes.len() - self.sound_bytes
     }
 
-    /// Octets of the sidecar that can be believed.
+    /// Returns the length of the valid part.
     pub(super) fn sound_bytes(&self) -> u64 {
         self.sound_bytes as u64
     }
 
-    /// Every message, the newest first.
+    /// Iterates over all messages, the newest first.
     pub fn backward(&self) -> impl Iterator<Item = IndexEntry<'_>> {
         let blocks = self.blocks.iter().rev();
         let blocks = blocks.filter_map(|range| Block::view(&self.bytes[range.clone()]));

@@ -1,14 +1,14 @@
-//! Removal of sidecars whose segments have gone.
+//! Deletes sidecars whose segments no longer exist.
 use std::io;
 use std::path::Path;
 
 use super::sidecar;
 
-/// Removes the sidecars of segments that are not in `there` (ascending): retention does not remove
-/// them. Numbers of segments are never used again, so a sidecar that is removed late does no harm.
+/// Deletes the sidecars of segments that are not in `there` (ascending), because retention does not
+/// delete them. Segment numbers are never reused, so a sidecar that is deleted late does no harm.
 pub fn sweep(data: &Path, there: &[u32]) -> io::Result<()> {
     for number in sidecar::numbers(data)? {
-        // A segment may have begun since `there` was listed.
+        // Newer segments may have begun since `there` was listed.
         let is_old = there.last().is_some_and(|newest| number <= *newest);
         if is_old && there.binary_search(&number).is_err() {
             match std::fs::remove_file(sidecar::path(data, number)) {

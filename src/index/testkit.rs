@@ -1,5 +1,5 @@
-//! What holds for any octets that are taken for a sidecar, and for what is kept of any mail; for
-//! the fuzzer, benchmarks and tests.
+//! Checks that hold for any octets read as a sidecar, and for the facts of any message, for
+//! fuzzing, benchmarks and tests.
 use super::block::BlockBuilder;
 use super::columns::{Columns, TextColumn};
 use super::format::{
@@ -10,7 +10,7 @@ use super::sidecar::Sidecar;
 use crate::log::{BootId, Identity, SegmentKind, StoreId};
 use crate::mime::{Extractor, MailFacts};
 
-/// The segment that sidecars in here are of.
+/// The segment that the sidecars here belong to.
 pub const IDENTITY: Identity = Identity {
     number: 7,
     store: StoreId([1; 16]),
@@ -22,9 +22,9 @@ pub const IDENTITY: Identity = Identity {
     kind: SegmentKind::Shared,
 };
 
-/// A whole sidecar of [`IDENTITY`]; entry `i` is that of slot `i`.
+/// Returns a complete sidecar of [`IDENTITY`], in which entry `i` belongs to slot `i`.
 pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
-    let header = SidecarHeader::of(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, "");
     let (mut bytes, mut block) = (header.encode().to_vec(), BlockBuilder::default());
     block.begin(0);
     for entry in entries {
@@ -43,12 +43,12 @@ pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// Reads `octets` as a sidecar, and as the inside of one whose checksums are right; panics if the
-/// reader does, or if its results contradict each other.
+/// Reads `octets` as a sidecar, and as the content of one with correct checksums. Panics if reading
+/// panics, or if results contradict each other.
 pub fn check_sidecar(octets: &[u8]) {
-    // Seldom so much as its header is right.
+    // The header is rarely valid.
     let _ = check_content(octets.to_vec());
-    let header = SidecarHeader::of(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, "");
     let Some((counts, body)) = octets.split_first_chunk::<3>() else { return };
     let records = usize::from(counts[0]).min(body.len() / RECORD_BYTES);
     let block_header = BlockHeader {
@@ -68,10 +68,10 @@ pub fn check_sidecar(octets: &[u8]) {
     assert_eq!(read, if is_sound { records as u64 } else { 0 });
 }
 
-/// How many entries there are.
+/// Returns the number of entries.
 fn check_content(bytes: Vec<u8>) -> Result<u64, Unusable> {
     let length = bytes.len();
-    let sidecar = Sidecar::of(bytes, &IDENTITY)?;
+    let sidecar = Sidecar::parse(bytes, &IDENTITY)?;
     assert!(HEADER_BYTES + sidecar.unsound_bytes() <= length);
     let mut entries = 0;
     for entry in sidecar.backward() {
@@ -84,8 +84,8 @@ fn check_content(bytes: Vec<u8>) -> Result<u64, Unusable> {
     Ok(entries)
 }
 
-/// Takes `message` apart, and reads back what an index keeps of it; panics if that is anything
-/// else, or if taking it apart did.
+/// Parses `message`, then stores and reads back what an index keeps of it. Panics if the result
+/// differs, or if parsing panics.
 pub fn check_facts(message: &[u8]) {
     let mut facts = MailFacts::default();
     Extractor::new(Some("X-Number")).extract(message, &mut facts);
@@ -107,7 +107,7 @@ pub fn check_facts(message: &[u8]) {
         is_whole: true,
         ..IndexEntry::default()
     };
-    let sidecar = Sidecar::of(sidecar(&[entry]), &IDENTITY).expect("it was just written");
+    let sidecar = Sidecar::parse(sidecar(&[entry]), &IDENTITY).expect("it was just written");
     assert_eq!(sidecar.unsound_bytes(), 0);
     assert!(sidecar.backward().eq([entry]));
 }
@@ -121,13 +121,13 @@ mod tests {
         #[test]
         fn any_octets_are_read_as_a_sidecar(octets in prop::collection::vec(any::<u8>(), 0..400)) {
             check_sidecar(&octets);
-            // Mostly text after the records, so that it is trusted.
+            // As ASCII, so that the text after the records is accepted.
             let text: Vec<u8> = octets.iter().map(|octet| octet & 0x7f).collect();
             check_sidecar(&text);
         }
 
         #[test]
-        fn what_is_kept_of_any_mail_is_read_back(text in "(Subject|From|To|X-Number): .*\r\n.*") {
+        fn index_entries_of_any_mail_read_back(text in "(Subject|From|To|X-Number): .*\r\n.*") {
             check_facts(text.as_bytes());
         }
     }

@@ -1,7 +1,7 @@
-//! Waits until N messages match: looks at those already there, then at those that arrive.
+//! Waits until N messages match: existing ones first, then new ones as they arrive.
 //!
-//! The wait is bounded, whatever there is to look at: the first search ends with the time-out, and
-//! one last look at what came meanwhile takes at most [`LAST_LOOK`].
+//! The total time is bounded: the first search ends at the time-out, and a final check of mail that
+//! arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -11,52 +11,52 @@ use crate::log::{MessageId, Slot};
 
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{Omissions, SearchOptions, Searching, search_until};
+use super::search::{Omissions, SearchOptions, SearchProgress, search_until};
 
-/// A store to a map wakes no reader, so the wait looks at the live pages this often.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// The least time for the first search, and the most for the last look.
-pub const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How often the wait checks the live pages, because a store to a map wakes no reader.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Minimum time for the first search, and maximum time for the final check.
+pub const FINAL_CHECK: Duration = Duration::from_secs(1);
 
-/// A data folder whose messages count, as it was opened.
+/// A data folder to watch.
 #[derive(Debug)]
 pub struct WatchedFolder<'a> {
-    /// Moves on with each look.
+    /// The folder, refreshed at each check.
     pub folder: &'a mut Folder,
-    /// What must be true of a message.
+    /// The query that messages must match.
     pub query: &'a Query,
-    /// Only those that were received in this span count.
+    /// Only messages received in this span count.
     pub span: Span,
 }
 
-/// The condition of a wait.
+/// What to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// Number of messages that must match, of all folders together.
+    /// Number of messages that must match, in all folders together.
     pub count: u64,
-    /// Whether only what comes from now on counts.
+    /// Whether only new messages count.
     pub is_new: bool,
-    /// How long.
+    /// Maximum time to wait.
     pub timeout: Duration,
-    /// Threads of the first search.
+    /// Number of threads for the first search.
     pub threads: usize,
 }
 
 /// The outcome of a wait.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Messages that match, at most as many as were waited for, with the number of their folder:
-    /// first the messages that were there, oldest first, then others as they came.
+    /// The messages that match, at most as many as the goal, each with the index of its folder.
+    /// Existing messages come first, from the oldest to the newest, then new ones as they arrived.
     pub matching: Vec<(usize, MessageId)>,
-    /// Messages that could not be checked.
+    /// What could not be checked.
     pub left_out: Omissions,
 }
 
-/// Waits for `goal`, and returns what matched, which may be less.
+/// Waits for `goal`. Returns the matches, which can be fewer than the goal.
 ///
-/// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to the given
-/// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
-/// that one message takes. Errors: a folder cannot be listed.
+/// `clock` returns the time since the wait began; several threads call it. `pause` waits for up to
+/// the given time. Returns within the time-out (or [`FINAL_CHECK`], if longer) plus [`FINAL_CHECK`]
+/// plus the time for one message. Errors: a folder can't be listed.
 pub fn wait(
     watched: &mut [WatchedFolder<'_>],
     goal: Goal,
@@ -65,31 +65,31 @@ pub fn wait(
 ) -> io::Result<Waited> {
     let mut waited = Waited::default();
     let mut seen: Vec<_> = watched.iter().map(|one| one.folder.positions()).collect();
-    let search_ends = goal.timeout.max(LAST_LOOK);
+    let search_ends = goal.timeout.max(FINAL_CHECK);
     if !goal.is_new {
         waited.search(watched, goal, search_ends, clock);
     }
     let mut probes: Vec<_> = watched.iter().map(|one| Probe::new(one.query)).collect();
     while (waited.matching.len() as u64) < goal.count {
-        // Before the look: what comes until then is seen.
+        // Evaluated first, so that the check below sees everything that arrives until the time-out.
         let is_last = clock() >= goal.timeout;
         for (n, one) in watched.iter_mut().enumerate() {
             let news = one.folder.follow(&mut seen[n])?;
-            let is_over = || clock() >= search_ends + LAST_LOOK;
-            let found = waited.look(one, news, &mut probes[n], &is_over);
+            let is_over = || clock() >= search_ends + FINAL_CHECK;
+            let found = waited.check_new(one, news, &mut probes[n], &is_over);
             waited.matching.extend(found.into_iter().map(|id| (n, id)));
         }
         if is_last {
             break;
         }
-        pause(LOOK_EVERY.min(goal.timeout.saturating_sub(clock())));
+        pause(POLL_INTERVAL.min(goal.timeout.saturating_sub(clock())));
     }
     waited.matching.truncate(usize::try_from(goal.count).unwrap_or(usize::MAX));
     Ok(waited)
 }
 
 impl Waited {
-    /// Searches what is there, each folder for its share of the time.
+    /// Searches the existing messages, giving each folder its share of the time.
     fn search(
         &mut self,
         watched: &[WatchedFolder<'_>],
@@ -109,7 +109,7 @@ impl Waited {
             let share = ends.saturating_sub(now) / (watched.len() - n) as u32;
             let is_over = || clock() >= now + share;
             let found =
-                search_until(one.folder, one.query, wanted, &Searching::default(), &is_over);
+                search_until(one.folder, one.query, wanted, &SearchProgress::default(), &is_over);
             hits.extend(found.hits.iter().rev().map(|hit| (n, *hit)));
             self.left_out.add(found.left_out);
         }
@@ -121,8 +121,8 @@ impl Waited {
         self.matching = newest.iter().map(|(n, hit)| (*n, hit.id)).collect();
     }
 
-    /// Puts the query to what has come, the newest first; returns what matches, the oldest first.
-    fn look(
+    /// Matches new messages, the newest first. Returns the matches, the oldest first.
+    fn check_new(
         &mut self,
         watched: &WatchedFolder<'_>,
         news: NewMessages,
@@ -132,7 +132,7 @@ impl Waited {
         let Span { since_ns, until_ns } = watched.span;
         let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
         for damage in &news.damage {
-            self.tell(damage);
+            self.count_unreadable(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
         slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
@@ -149,7 +149,7 @@ impl Waited {
             match answer {
                 Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}
-                Err(error) => self.tell(&error),
+                Err(error) => self.count_unreadable(&error),
             }
             slots.pop();
         }
@@ -157,11 +157,11 @@ impl Waited {
         found
     }
 
-    /// Counts an unreadable message. A pruned one is not damaged: the folder has counted it.
-    fn tell(&mut self, error: &ReadError) {
+    /// Counts an unreadable message, unless it was pruned: the folder counts those.
+    fn count_unreadable(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.left_out.unreadable += 1;
-            self.left_out.tell(error);
+            self.left_out.add_damage(error);
         }
     }
 }

@@ -1,22 +1,22 @@
-//! For tests: what a reader of the folder finds between any two stores of a commit.
+//! For tests: lets a reader check the folder between any two stores of a commit.
 //!
-//! Records and slots are written through `WriteAccess::write` in `files/map.rs` alone, which tells
-//! of itself here first: a count that was published before its slot, or a slot before its record,
-//! is found by a reader that looks then. The memory order of a store is not seen by that.
+//! All records and slots are written by `WriteAccess::write` in `files/map.rs`, which first calls
+//! `before_store`. So a count that is published before its slot, or a slot before its record, is
+//! visible to a reader at that moment. This does not test the memory order of stores.
 use std::cell::RefCell;
 
 type Watcher = Box<dyn FnMut()>;
 
 thread_local!(static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) });
 
-/// From now on `look` is called before each store of this thread.
+/// Calls `look` before each further store of this thread.
 fn watch(look: impl FnMut() + 'static) {
     WATCHER.set(Some(Box::new(look)));
 }
 
-/// Something will be stored.
-pub(crate) fn tell() {
-    // Taken out while it looks: a store of its own is not looked at.
+/// Called before each store.
+pub(crate) fn before_store() {
+    // Removed during the call: stores that `look` makes itself are not observed.
     let Some(mut look) = WATCHER.take() else { return };
     look();
     WATCHER.set(Some(look));
@@ -34,8 +34,9 @@ mod tests {
     use super::super::{Claim, Commit, LogSettings, NoRoom, SlotFacts, Writer};
     use super::*;
 
-    /// Every slot that counts is whole, and so is its record. Returns how many there are.
-    fn look(folder: &Path) -> u64 {
+    /// Checks that every counted slot is valid and has a valid record. Returns the number of
+    /// messages.
+    fn count_messages(folder: &Path) -> u64 {
         let folder = Folder::open(folder).unwrap();
         let mut messages = 0;
         for summary in folder.segments() {
@@ -49,7 +50,7 @@ mod tests {
         messages
     }
 
-    /// One message, by one of the ways into the log.
+    /// Commits a message in one of the three ways.
     fn commit(writer: &mut Writer, way: u32, payload: &[u8]) -> Result<Commit, NoRoom> {
         let facts = SlotFacts { message_bytes: payload.len() as u32, ..SlotFacts::default() };
         let (envelope, octets) = (b"an envelope", payload.len());
@@ -58,7 +59,7 @@ mod tests {
             1 => {
                 let space = writer.receive_here(envelope, octets + 100)?;
                 space[..octets].copy_from_slice(payload);
-                // More than the payload was received: what follows it is not part of it.
+                // More than the payload was received; the rest is not part of it.
                 space[octets..octets + 5].copy_from_slice(b".\r\nQU");
                 Ok(writer.commit_received(octets, &facts))
             }
@@ -84,7 +85,7 @@ mod tests {
         let (committed, looks) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let (path, known, looked) = (folder.path().to_owned(), committed.clone(), looks.clone());
         watch(move || {
-            assert_eq!(look(&path), known.get(), "a commit under way is not there yet");
+            assert_eq!(count_messages(&path), known.get(), "a commit under way is not there yet");
             looked.set(looked.get() + 1);
         });
         for number in 0..150 {
@@ -100,13 +101,17 @@ mod tests {
             };
             assert!(matches!(done, Commit::Done(_)));
             committed.set(committed.get() + 1);
-            assert_eq!(look(folder.path()), committed.get(), "what is committed is there");
+            assert_eq!(
+                count_messages(folder.path()),
+                committed.get(),
+                "what is committed is there"
+            );
         }
-        // A record and a slot of each, and what waits for room once more.
+        // Each message has a record and a slot, and some are tried again.
         assert!(looks.get() >= 300, "{} looks", looks.get());
         WATCHER.set(None);
         writer.close();
         log.close(Duration::ZERO);
-        assert_eq!(look(folder.path()), 150);
+        assert_eq!(count_messages(folder.path()), 150);
     }
 }

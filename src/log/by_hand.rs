@@ -1,5 +1,5 @@
-//! The log without its threads, for simulation: the caller decides when each thread does its work,
-//! and passes the time.
+//! The log without its threads, for simulation: the caller decides when each thread runs, and
+//! passes the time.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use super::folder_log::LogParts;
 use super::settings::LogSettings;
 use super::upkeep::recovery::Recovery;
 
-/// A log whose provisioning and flushing are done by hand.
+/// A log whose provisioning and flushing happen only when called.
 pub struct LogByHand {
     parts: LogParts,
     began: Instant,
 }
 
 impl LogByHand {
-    /// Opens a folder as [`Log::open`] does.
+    /// Opens a folder like [`Log::open`].
     pub fn open(folder: &Path, settings: LogSettings) -> Result<(LogByHand, Recovery), OpenError> {
         let (mut parts, recovery) = LogParts::open(folder, settings)?;
         parts.provision.begin();
@@ -24,25 +24,25 @@ impl LogByHand {
         Ok((LogByHand { parts, began }, recovery))
     }
 
-    /// Returns a writer as [`Log::writer`] does.
+    /// Returns a writer like [`Log::writer`].
     pub fn writer(&mut self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
         let asked = self.parts.log.ask_for_writer(wake);
         self.serve(usize::MAX, self.parts.provision.now().duration_since(self.began));
         asked.finish(&self.parts.log)
     }
 
-    /// How often this folder was opened for writing, this time included.
+    /// Returns how often this folder was opened for writing, including this time.
     pub fn start_count(&self) -> u32 {
         self.parts.log.start_count()
     }
 
-    /// Requests that wait for provisioning.
+    /// Returns the number of requests waiting for provisioning.
     pub fn requests(&self) -> usize {
         self.parts.asked.len()
     }
 
-    /// Provisioning serves up to `most` requests, and does what is due, `now` after the log was
-    /// opened. Returns how many it served.
+    /// Runs provisioning: serves up to `most` requests, then does what is due. `now` is the time
+    /// since the log was opened. Returns the number of requests served.
     pub fn serve(&mut self, most: usize, now: Duration) -> usize {
         self.parts.provision.set_now(self.began + now);
         let mut served = 0;
@@ -50,14 +50,14 @@ impl LogByHand {
             && let Ok(request) = self.parts.asked.try_recv()
         {
             self.parts.provision.serve(request);
-            self.parts.provision.look();
+            self.parts.provision.run_due();
             served += 1;
         }
-        self.parts.provision.look();
+        self.parts.provision.run_due();
         served
     }
 
-    /// The flusher does up to `most` jobs. Returns how many.
+    /// Runs up to `most` jobs of the flusher. Returns the number of jobs run.
     pub fn flush(&mut self, most: usize, now: Duration) -> usize {
         let mut done = 0;
         while done < most
@@ -70,19 +70,19 @@ impl LogByHand {
         done
     }
 
-    /// The interval of durability `interval` has passed.
+    /// Runs the flusher as if the interval of durability `interval` had passed.
     pub fn flush_interval(&mut self) {
         if let Some(flusher) = &mut self.parts.flusher {
-            flusher.look();
+            flusher.flush_changed();
         }
     }
 
-    /// Seals and unlocks, after all writers were closed.
+    /// Seals and unlocks. All writers must have been closed.
     pub fn close(mut self, now: Duration) {
         while self.serve(usize::MAX, now) + self.flush(usize::MAX, now) > 0 {}
         self.parts.provision.end();
     }
 
-    /// The process ends here, as by SIGKILL: what was asked for and not done is not done.
+    /// Ends like a process killed by SIGKILL: requests that were not served are lost.
     pub fn crash(self) {}
 }

@@ -1,27 +1,27 @@
-//! The clock of this process: Unix time that runs on evenly from the moment of the first look.
+//! The clock of this process: Unix time that advances steadily from its first use.
 //!
-//! Everything sinkd writes down bears the time of this one clock, so an age, which is a difference
-//! of two of its times, is the time that has passed while the machine ran. Setting the system clock
-//! does not change an age, and neither does a suspend.
+//! sinkd uses only this clock for the times that it stores. So the difference of two of its times,
+//! such as an age, is the time that passed while the machine ran. Neither setting the system clock
+//! nor a suspend changes an age.
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Where this process began to count.
+/// The clock of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessClock {
-    /// The monotonic clock then.
+    /// Monotonic time at the first use.
     pub base: Instant,
-    /// The start in ns of the kernel's clock, to count from.
+    /// The same time in ns of the kernel's clock.
     base_ns: u64,
-    /// Unix time then.
+    /// Unix time at the first use.
     pub unix_base: Duration,
 }
 
 impl ProcessClock {
-    /// The one of this process; the first call starts it. Costs two clock reads then, and a load
-    /// later.
+    /// Returns the clock; the first call starts it. The first call costs two clock reads, later
+    /// ones a load.
     pub fn get() -> &'static ProcessClock {
         static CLOCK: OnceLock<ProcessClock> = OnceLock::new();
         CLOCK.get_or_init(|| {
@@ -30,35 +30,35 @@ impl ProcessClock {
         })
     }
 
-    /// The monotonic clock now.
+    /// Returns the monotonic time.
     pub fn monotonic(&self) -> Instant {
         self.base + self.elapsed()
     }
 
-    /// Time since the first look.
+    /// Returns the time since the first use.
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.elapsed_ns())
     }
 
-    /// Time since the first look, in ns. Event loops ask twice a round, so this does without
-    /// `Instant`, whose sums are checked: 60 instructions less.
+    /// Returns the time since the first use, in ns. Event loops call this twice a round, so it
+    /// avoids `Instant` with its checked sums, which saves 60 instructions.
     #[inline]
     pub fn elapsed_ns(&self) -> u64 {
         monotonic_ns() - self.base_ns
     }
 
-    /// Unix time as this process counts it. Never falls.
+    /// Returns Unix time by this clock. Never decreases.
     pub fn unix(&self) -> Duration {
         self.unix_base.saturating_add(self.elapsed())
     }
 
-    /// Unix time as this process counts it, in ns, which hold times up to the year 2554.
+    /// Returns Unix time by this clock, in ns. A `u64` of ns lasts until the year 2554.
     pub fn unix_ns(&self) -> u64 {
         u64::try_from(self.unix().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// How far the system clock has moved away from this one, in ns: ahead is positive. It moves
-    /// when it is set, and while the machine sleeps.
+    /// Returns how far the system clock is ahead of this one, in ns. The difference changes when
+    /// the system clock is set, and while the machine sleeps.
     pub fn ahead_ns(&self) -> i64 {
         let (ours, theirs) = (self.unix().as_nanos() as i128, system().as_nanos() as i128);
         let ahead = (theirs - ours).clamp(i64::MIN.into(), i64::MAX.into());
@@ -66,14 +66,14 @@ impl ProcessClock {
     }
 }
 
-/// What the monotonic clock says, ns.
+/// Reads the monotonic clock, in ns.
 #[inline]
 fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// What the system clock says. A clock before 1970 counts as 1970.
+/// Reads the system clock. A time before 1970 counts as 1970.
 fn system() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_of_the_process_is_one_and_never_falls() {
+    fn the_process_has_one_clock_that_never_decreases() {
         let (one, other) = (ProcessClock::get(), ProcessClock::get());
         assert!(std::ptr::eq(one, other));
         let before = one.unix_ns();
         assert!(other.unix_ns() >= before);
-        // A minute is more than a busy machine takes between the two reads.
+        // Even a busy machine needs less than a minute between the two reads.
         assert!(one.ahead_ns().unsigned_abs() < 60_000_000_000);
     }
 }

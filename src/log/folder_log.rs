@@ -21,7 +21,7 @@ use super::files::events_file::EventsFile;
 use super::files::layout;
 use super::files::lock::FolderLock;
 use super::files::probe;
-use super::files::store::EventsStore;
+use super::files::store::StoreFile;
 use super::format::StoreId;
 use super::settings::{Durability, LogSettings};
 use super::threads::{Flusher, MakerSetup, Provision, sync};
@@ -29,7 +29,8 @@ use super::upkeep::reclaim;
 use super::upkeep::recovery::{self, Recovery};
 use super::upkeep::retention::SealedSegments;
 
-/// The data folder, open for writing: lock, provisioning, flusher and sync threads.
+/// A data folder that is open for writing, with its lock, and the provisioning, flusher and sync
+/// threads.
 #[derive(Debug)]
 pub struct Log {
     folder: PathBuf,
@@ -47,16 +48,16 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens `folder`, which is made if it isn't there, and makes every message of earlier starts
-    /// readable.
+    /// Opens `folder`, which is created if necessary, and recovers every message that earlier
+    /// starts committed.
     ///
-    /// Costs one small read per segment; after a restart of the machine also a scan of what was
-    /// not yet flushed.
+    /// Costs one small read per segment. After a reboot of the machine, also costs a scan of
+    /// everything that was not flushed.
     pub fn open(folder: &Path, settings: LogSettings) -> Result<(Log, Recovery), OpenError> {
         let (parts, recovery) = LogParts::open(folder, settings)?;
         let LogParts { provision, asked, flusher, flushes, syncs, mut log } = parts;
         let handle = provision.store_handle();
-        let handle = handle.map_err(|e| OpenError::of(folder.join("store"), e))?;
+        let handle = handle.map_err(|e| OpenError::new(folder.join("store"), e))?;
         let call = log.settings.flush.clone();
         log.sync = Some(spawn("log-sync", move || sync::run(&syncs, &handle, &call))?);
         if let Some(flusher) = flusher {
@@ -66,38 +67,38 @@ impl Log {
         Ok((log, recovery))
     }
 
-    /// Returns a writer for one worker; its first segment is ready when this returns. Another
-    /// thread calls `wake` when a writer that got `Wait` may continue.
+    /// Returns a writer for one worker; its first segment is ready when this returns. When a writer
+    /// that got `Wait` can continue, another thread calls `wake`.
     ///
-    /// Errors: `NoSpace`, and what the file system says.
+    /// Errors: `NoSpace`, and errors of the file system.
     pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
         self.ask_for_writer(wake).finish(self)
     }
 
-    /// Asks provisioning for the first segment of a new worker.
+    /// Requests the first segment of a new worker from provisioning.
     pub(super) fn ask_for_writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Asked {
-        // Relaxed: only the numbers must differ.
+        // Relaxed: the numbers only have to differ.
         let worker = self.workers.fetch_add(1, Ordering::Relaxed);
         let gate = Arc::new(Gate::new(wake));
         let (next, receiver) = bounded(1);
         let (answer, opened) = bounded(1);
         let request = Request::Open(NewWorker { worker, gate: gate.clone(), next, answer });
-        // An error is seen where the answer is waited for.
+        // An error will be reported when the answer is waited for.
         drop(self.requests.send(request));
         Asked { worker, gate, next: receiver, opened }
     }
 
-    /// How often this folder was opened for writing, this time included.
+    /// Returns how often this folder was opened for writing, including this time.
     pub fn start_count(&self) -> u32 {
         self.start_count
     }
 
-    /// `events.jsonl` of this folder, for other threads of sinkd that write to it.
+    /// Returns `events.jsonl` of this folder, for other threads of sinkd that write to it.
     pub fn events(&self) -> Arc<EventsFile> {
         self.events.clone()
     }
 
-    /// Seals, joins the threads and unlocks, after all writers were closed.
+    /// Seals, joins the threads and unlocks. All writers must have been closed.
     pub fn close(self) {
         drop(self);
     }
@@ -105,7 +106,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // Errors here mean that a thread has already ended; there is nothing left to wait for.
+        // An error means that a thread has already ended, so there is nothing to wait for.
         drop(self.requests.send(Request::Stop));
         if let Some(thread) = self.provision.take() {
             drop(thread.join());
@@ -135,18 +136,18 @@ impl Asked {
         let Asked { worker, gate, next, opened } = self;
         let gone = || io::Error::other("the provisioning thread has stopped");
         let opened = opened.recv().map_err(|_| gone()).flatten();
-        let first = *opened.map_err(|e| OpenError::of(&log.folder, e))?;
+        let first = *opened.map_err(|e| OpenError::new(&log.folder, e))?;
         let link = Link::new(worker, gate, log.requests.clone(), log.flusher.clone());
         Ok(Writer::new(log.settings.clone(), link, Segments::new(first, next)))
     }
 }
 
-/// A log that was opened, before its threads run: what each of them does, and where it is asked.
+/// A log before its threads are started: the state of each thread, and the channel of its requests.
 pub(super) struct LogParts {
-    // Dropped first: it must not outlive what writers ask.
+    // Dropped first, because it must not outlive the receiver of the writers' requests.
     pub provision: Provision,
     pub asked: Receiver<Request>,
-    /// The flusher, where the durability asks for one.
+    /// The flusher, if the durability requires one.
     pub flusher: Option<Flusher>,
     pub flushes: Receiver<FlushJob>,
     pub syncs: Receiver<SyncJob>,
@@ -159,14 +160,15 @@ impl LogParts {
         let lock = FolderLock::take(folder)?;
         probe::probe(folder)?;
         let boot = settings.boot.unwrap_or_else(current_boot);
-        reclaim::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
+        reclaim::reclaim(folder).map_err(|e| OpenError::new(folder, e))?;
         let highest = recovery::prepare(folder)?;
-        let store = EventsStore::open(folder, highest, fresh_id()?)?;
+        let store = StoreFile::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
         let mut sealed_segments = std::mem::take(&mut recovery.sealed_segments);
-        date_by_system_clock(folder, &mut sealed_segments).map_err(|e| OpenError::of(folder, e))?;
+        date_by_system_clock(folder, &mut sealed_segments)
+            .map_err(|e| OpenError::new(folder, e))?;
         let (jobs, syncs) = unbounded();
-        // The receiver is held here, so none is lost.
+        // The receiver is still alive, so no job is lost.
         unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
         let start_count = store.state.starts;
         let (requests, asked) = bounded(REQUESTS_MAX);
@@ -202,7 +204,7 @@ impl LogParts {
     }
 }
 
-/// What flushes, where the durability asks for it.
+/// Returns the flusher, if the durability requires one.
 fn flusher(
     settings: &LogSettings,
     sync: &Sender<SyncJob>,
@@ -216,9 +218,9 @@ fn flusher(
     Some(Flusher::new(settings.flush.clone(), interval, sync.clone(), requests.clone()))
 }
 
-/// Brings what earlier sinkds dated by their clocks to the system clock, where ours began: it had
-/// moved while some of them ran. Costs a read of `events.jsonl`, and if a clock has ever moved,
-/// one of each segment's first page.
+/// Corrects the times of segments whose sinkd had a clock that differed from the system clock, with
+/// which our clock began. Costs a read of `events.jsonl`, and if a clock has ever moved, one of
+/// each segment's first page.
 fn date_by_system_clock(folder: &Path, sealed_segments: &mut SealedSegments) -> io::Result<()> {
     let moved = events::moved_clocks(folder)?;
     for number in if moved.is_empty() { Vec::new() } else { sealed_segments.numbers() } {
@@ -239,7 +241,7 @@ fn make_folders(folder: &Path) -> Result<(), OpenError> {
             return Err(OpenError::NotAFolder { path: path.to_owned() });
         }
     }
-    disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
+    disk::make_folder(&segments).map_err(|e| OpenError::new(folder, e))
 }
 
 fn spawn(
@@ -250,7 +252,7 @@ fn spawn(
     builder.spawn(run).map_err(|cause| OpenError::Thread { name, cause })
 }
 
-/// 16 random octets for a new folder.
+/// Returns 16 random octets for a new folder.
 fn fresh_id() -> Result<StoreId, OpenError> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");

@@ -1,4 +1,4 @@
-//! The segment log: keeps records that were received whole, and lets anyone read them.
+//! The segment log: stores complete records, and lets any process read them.
 //!
 //! ```text
 //! worker ──▶ Writer ──▶ map of its segment ──▶ published count ──▶ Segment, Folder (any process)
@@ -7,9 +7,9 @@
 //!           provisioning thread ──▶ sealed segment ──▶ sync thread
 //! ```
 //!
-//! This room owns the data folder (docs/segment-format.md) and knows envelopes only as bytes.
-//! Invariants: readers see whole records only; what is published never moves; one process writes,
-//! and of it one thread to each segment; a worker never waits for storage, it gets [`NoRoom`].
+//! Owns the data folder (docs/segment-format.md), and treats envelopes as opaque bytes. Invariants:
+//! readers only see complete records; published data never moves; only one process writes, with one
+//! thread per segment; a worker never waits for storage, but gets [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod append;

@@ -1,4 +1,4 @@
-//! A moment as people name it: RFC 3339, a day, or how long ago.
+//! Parses moments as people write them: RFC 3339, a date, or an age.
 use std::str::FromStr;
 
 use jiff::civil::Date;
@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::files::events;
 
-/// A moment, ns since the Unix epoch; one before the epoch is 0.
+/// A moment in ns since the Unix epoch; earlier moments are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub u64);
 
-/// A length of time with units, such as `250ms`, `1h30m`, `1d` or `2w`. A day has 24 hours, as
-/// times here are in UTC. `None`: the text is not a time, or has months or years, whose lengths
-/// vary.
+/// Parses a duration with units, such as `250ms`, `1h30m`, `1d` or `2w`. A day has 24 hours,
+/// because all times are in UTC. Returns `None` if the text is not a duration, or has months or
+/// years, whose lengths vary.
 pub fn length(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
@@ -28,14 +28,14 @@ pub fn length(text: &str) -> Option<SignedDuration> {
 pub struct NotAMoment(pub String);
 
 impl Moment {
-    /// `now_ns`: what "ago" counts from, ns since the Unix epoch.
+    /// Parses a moment. Ages count back from `now_ns`, in ns since the Unix epoch.
     pub fn parse(text: &str, now_ns: u64) -> Result<Moment, NotAMoment> {
         let day = || {
             let day: Date = text.parse().ok()?;
             Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
         let ago = || {
-            // What lies ahead is not how long ago something was.
+            // An age must not be negative.
             let length = length(text).filter(|length| !length.is_negative())?;
             Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(length).ok()
         };
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
+    fn moments_are_parsed() {
         let now_ns = 1_795_248_000_000_000_000;
         for (text, expected) in [
             ("2026-11-21T08:00:00.5Z", 1_795_248_000_500_000_000),

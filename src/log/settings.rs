@@ -1,4 +1,4 @@
-//! How large the log makes things, and when it flushes them.
+//! Settings of the log: sizes, limits, and when it flushes.
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,62 +10,63 @@ use super::files::flush_call::FlushCall;
 use super::format::BootId;
 use super::upkeep::retention::Retention;
 
-/// What a committed message survives.
+/// Which failures a committed message survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// The process ending for any reason: the page cache belongs to the kernel.
+    /// The end of the process for any reason, because the page cache belongs to the kernel.
     #[default]
     Process,
-    /// A power loss too, except for messages committed within the last interval.
+    /// Also a power loss, except for messages committed within the last interval.
     Interval(Duration),
-    /// A power loss: a commit is acknowledged only after a flush that covers it.
+    /// Also a power loss: a commit is acknowledged only after a flush that covers it.
     Message,
 }
 
-/// How much of a disk is left.
+/// How much space is left on a disk.
 #[derive(Debug, Clone, Default)]
 pub struct Space {
-    /// The upper bound, whatever the file system says.
+    /// An upper limit, whatever the file system reports.
     #[doc(hidden)]
     pub at_most: Option<Arc<AtomicU64>>,
 }
 
 impl Space {
-    /// Bytes left for the files of `folder`.
+    /// Returns the number of bytes left for the files of `folder`.
     pub(crate) fn left(&self, folder: &Path) -> io::Result<u64> {
         let left = disk::space_left(folder)?;
-        // Relaxed: a number, and nothing beside it.
+        // Relaxed: the number publishes no other data.
         let at_most = self.at_most.as_ref().map_or(u64::MAX, |most| most.load(Ordering::Relaxed));
         Ok(left.min(at_most))
     }
 }
 
-/// How the log is laid out and bounded. The defaults are DESIGN's, each with its reason there.
+/// The layout and the limits of the log. DESIGN has the reason for each default.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// Bytes of a worker's first segment; each next is twice that, up to `segment_bytes_max`. A
-    /// segment is made larger than this when one record needs it, and smaller down to the first
-    /// when the disk is nearly full.
+    /// Size of a worker's first segment. Each further one is twice as large, up to
+    /// `segment_bytes_max`. A segment is larger if one record needs it, and smaller, down to this
+    /// size, if the disk is nearly full.
     pub segment_bytes_first: u64,
-    /// Bytes of the largest segment to which `segment_bytes_first` grows.
+    /// Maximum size to which segments grow.
     pub segment_bytes_max: u64,
     /// Reservations larger than this get an own segment.
     pub own_segment_bytes_over: u64,
-    /// Own segments open at once, per worker.
+    /// Maximum number of own segments open at once, per worker.
     pub own_segments_max: usize,
-    /// Bytes of open regions per worker.
+    /// Maximum total size of open regions, per worker.
     pub region_bytes_max: u64,
-    /// What may stay.
+    /// What retention keeps.
     pub retention: Retention,
-    /// What a commit survives.
+    /// Which failures a commit survives.
     pub durability: Durability,
-    /// How a file is flushed: tests make flushes slow, fail and count with it.
+    /// How files are flushed. Tests use this to make flushes slow, to make them fail, and to count
+    /// them.
     #[doc(hidden)]
     pub flush: FlushCall,
-    /// What the disk has left: tests fill one up with it.
+    /// How much space the disk has left. Tests use this to fill a disk.
     #[doc(hidden)]
     pub space: Space,
-    /// Takes this for the machine's boot id: tests make a restart of the machine with it.
+    /// Replaces the machine's boot ID. Tests use this to simulate a reboot.
     #[doc(hidden)]
     pub boot: Option<BootId>,
 }

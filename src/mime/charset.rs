@@ -1,19 +1,19 @@
-//! Octets to Unicode.
+//! Decodes octets to Unicode.
 use std::borrow::Cow;
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::transfer::base64;
 
-/// Octets of a charset's name that are looked at; the longest known has 45.
+/// Maximum length of a charset's name that is recognized; the longest known has 45 octets.
 const NAME_BYTES_MAX: usize = 45;
 
-/// `octets` as text, whatever they are; a byte order mark is left out.
+/// Decodes any `octets` to text, without a byte order mark.
 ///
-/// As `charset` says, if it is one of those known: the WHATWG's, UTF-7, ISO-2022-KR, HZ, and the
-/// names that Windows has for them. Without it,
-/// with `us-ascii` and with an unknown one: UTF-8 if it is valid, else windows-1252, which every
-/// octet means something in. What is not valid in a charset becomes U+FFFD.
+/// `charset` can be any of the WHATWG's, UTF-7, ISO-2022-KR, HZ, and the names that Windows uses
+/// for them. Without a charset, with `us-ascii` and with an unknown one, the text is decoded as
+/// UTF-8 if it is valid, else as windows-1252, in which every octet is valid. Octets that are
+/// invalid in the charset become U+FFFD.
 pub fn to_unicode<'o>(octets: &'o [u8], charset: Option<&str>) -> Cow<'o, str> {
     let name = charset.unwrap_or("").trim_matches(|c: char| c.is_whitespace() || c == '\'');
     let is = |other: &str| name.eq_ignore_ascii_case(other);
@@ -36,7 +36,7 @@ pub fn to_unicode<'o>(octets: &'o [u8], charset: Option<&str>) -> Cow<'o, str> {
     without_mark(text.map_or_else(|| guess(octets), Cow::Owned))
 }
 
-/// What mailers call charsets that the library knows by other names.
+/// Names that mailers use for charsets that the library knows under other names.
 const ALIASES: [(&str, &str); 16] = [
     ("cp932", "shift_jis"),
     ("windows-31j", "shift_jis"),
@@ -63,8 +63,8 @@ pub(super) fn has_states(charset: &str) -> bool {
     ["iso-2022-", "csiso2022", "cp5022", "utf-7", "unicode-1-1-utf-7", "hz"].into_iter().any(begins)
 }
 
-/// UTF-7 (RFC 2152). The library's decoder loses text that ends without `-`, and the octet after
-/// it.
+/// Decodes UTF-7 (RFC 2152). The library's decoder loses text that ends without `-`, and the octet
+/// after it.
 fn utf7(octets: &[u8]) -> String {
     let (mut text, mut rest) = (String::with_capacity(octets.len()), octets);
     while let Some(plus) = memchr::memchr(b'+', rest) {
@@ -72,7 +72,7 @@ fn utf7(octets: &[u8]) -> String {
         rest = &rest[plus + 1..];
         let is_coded = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
         let coded = rest.iter().position(|b| !is_coded(b)).unwrap_or(rest.len());
-        // Too few for a character: a plus sign that was not encoded, or `+-`, which is one.
+        // Too short for a character: a plus sign that was not encoded, or `+-`, which encodes one.
         if coded < 3 {
             text.push('+');
             text.push_str(&utf8(&rest[..coded]));
@@ -90,8 +90,8 @@ fn utf7(octets: &[u8]) -> String {
     text
 }
 
-/// ISO-2022-JP without escape sequences that another one follows at once. Mailers that put lines
-/// together write them; the library takes each for an attack, and returns U+FFFD.
+/// Removes ISO-2022-JP escape sequences that are directly followed by another one. Mailers that
+/// join lines write them; the library considers each an attack, and returns U+FFFD.
 fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
     const ESCAPE: u8 = 0x1b;
     let mut kept = Vec::with_capacity(octets.len());
@@ -115,13 +115,13 @@ fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// ISO-2022-KR (RFC 1557) as EUC-KR: what stands between SO and SI has the high bit there.
+/// Converts ISO-2022-KR (RFC 1557) to EUC-KR, where octets between SO and SI have the high bit set.
 fn shifted_out(octets: &[u8]) -> Vec<u8> {
     const DESIGNATION: &[u8] = b"\x1b$)C";
     let (mut euc, mut is_out, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
-    while let Some((octet, behind)) = rest.split_first() {
-        if let Some(behind) = rest.strip_prefix(DESIGNATION) {
-            rest = behind;
+    while let Some((octet, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(DESIGNATION) {
+            rest = after;
             continue;
         }
         match octet {
@@ -129,20 +129,20 @@ fn shifted_out(octets: &[u8]) -> Vec<u8> {
             0x0f => is_out = false,
             0x21..=0x7e if is_out => euc.push(octet | 0x80),
             _ => {
-                // A line begins in ASCII, whatever the one before ended in.
+                // Every line begins in ASCII, whatever the state at the end of the previous one.
                 is_out &= *octet != b'\n';
                 euc.push(*octet);
             }
         }
-        rest = behind;
+        rest = after;
     }
     euc
 }
 
-/// HZ (RFC 1843) as GBK: what stands between `~{` and `~}` has the high bit there.
+/// Converts HZ (RFC 1843) to GBK, where octets between `~{` and `~}` have the high bit set.
 fn in_braces(octets: &[u8]) -> Vec<u8> {
     let (mut gbk, mut is_in, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
-    while let Some((octet, behind)) = rest.split_first() {
+    while let Some((octet, after)) = rest.split_first() {
         let (now_in, meant, length) = match rest {
             [b'~', b'{', ..] => (true, None, 2),
             [b'~', b'}', ..] => (false, None, 2),
@@ -155,12 +155,12 @@ fn in_braces(octets: &[u8]) -> Vec<u8> {
         };
         is_in = now_in;
         gbk.extend(meant);
-        rest = behind.get(length - 1..).unwrap_or_default();
+        rest = after.get(length - 1..).unwrap_or_default();
     }
     gbk
 }
 
-/// Valid text takes a faster check than the library's lossy conversion.
+/// Valid text takes a check that is faster than the library's lossy conversion.
 fn utf8(octets: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn octets_and_their_text() {
+    fn charsets_are_decoded() {
         for (octets, charset, expected) in [
             (&b"plain"[..], None, "plain"),
             (b"Gr\xc3\xbc\xc3\x9fe", None, "Grüße"),
@@ -203,7 +203,7 @@ mod tests {
             (b"\x1b$B%O%m!<\x1b(B", Some("iso-2022-jp"), "ハロー"),
             (b"\xc4\xe3\xba\xc3", Some("gb2312"), "你好"),
             (b"Gr\xfc\xdfe", Some("'iso-8859-1'"), "Grüße"),
-            // An escape sequence after another, as between lines that were put together.
+            // Two consecutive escape sequences, as at the boundary of joined lines.
             (b"\x1b$B%F%9\x1b(B\x1b$B%H\x1b(B", Some("iso-2022-jp"), "テスト"),
             (b"\x83n\x83\x8d\x81[", Some("cp932"), "ハロー"),
             (b"\xbe\xc8\xb3\xe7 \x8c\x63", Some("cp949"), "안녕 똠"),

@@ -1,4 +1,4 @@
-//! Encoded words in header fields (RFC 2047), as mailers send them.
+//! Decodes encoded words in header fields (RFC 2047), as mailers write them.
 use std::borrow::Cow;
 
 use memchr::memmem;
@@ -6,16 +6,17 @@ use memchr::memmem;
 use super::charset::{has_states, to_unicode};
 use super::transfer::{base64, quoted_printable};
 
-/// Octets of one encoded word's text; 75 are allowed. It bounds what is looked through for each
-/// `=?` that begins none.
+/// Maximum length of an encoded word's text; 75 octets are allowed. Bounds the search after each
+/// `=?` that begins no word.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// A field's value as text: encoded words decoded, all else UTF-8 or windows-1252.
+/// Decodes a field's value: encoded words, and all other text as UTF-8 or windows-1252.
 ///
-/// Space between two encoded words goes. Each is decoded from base64 or Q alone; of one charset,
-/// their octets are then text together, as mailers cut characters in two. But in charsets with
-/// states each word begins anew (RFC 2047 section 3). Spaces inside an encoded word are let pass,
-/// and one that is broken stays as it is. Total; one pass.
+/// White space between two encoded words is removed. The base64 or Q encoding of each word is
+/// decoded separately, but the octets of words with the same charset are converted together,
+/// because mailers split characters. In charsets with states, each word starts anew (RFC 2047
+/// section 3). Spaces within an encoded word are tolerated, and invalid words are left unchanged.
+/// Accepts any octets, in one pass.
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
     let mut text = String::with_capacity(value.len());
@@ -45,8 +46,8 @@ pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Returns `value` with every encoded word as `_`, and a beginning without an end as `=_`, so that
-/// a parser can read the rest of the field. One pass.
+/// Replaces every encoded word by `_`, and every beginning without an end by `=_`, so that a parser
+/// can read the rest of the field. One pass.
 pub(super) fn blanked(value: &[u8]) -> Vec<u8> {
     let mut blanked = Vec::with_capacity(value.len());
     let mut rest = value;
@@ -68,7 +69,7 @@ struct Word<'v> {
     octets: Vec<u8>,
 }
 
-/// Encoded words in a row, of one charset.
+/// Consecutive encoded words of the same charset.
 #[derive(Default)]
 struct WordRun<'v> {
     charset: Option<&'v str>,
@@ -93,12 +94,12 @@ impl<'v> WordRun<'v> {
     }
 }
 
-/// The encoded word that `value` begins with, and its length.
+/// Returns the encoded word at the beginning of `value`, and its length.
 fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let rest = value.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', &rest[..rest.len().min(64)])?;
     let charset = std::str::from_utf8(&rest[..charset_end]).ok()?;
-    // RFC 2231 section 5: a language may follow.
+    // RFC 2231 section 5: a language can follow.
     let charset = charset.split('*').next().filter(|c| !c.is_empty() && !c.contains(' '))?;
     let (encoding, rest) = rest[charset_end + 1..].split_first()?;
     let rest = rest.strip_prefix(b"?")?;
@@ -112,7 +113,7 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
         b'q' | b'Q' => {
             let spaced = |b: &u8| if *b == b'_' { b' ' } else { *b };
             let text: Vec<u8> = rest[..end].iter().map(spaced).collect();
-            // A space at the end is part of the text here, and no line ends.
+            // A space at the end is part of the text, and no line ends here.
             let kept = text.trim_ascii_end().len();
             let mut octets = quoted_printable(&text[..kept]);
             octets.extend_from_slice(&text[kept..]);
@@ -120,7 +121,7 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
         }
         _ => return None,
     };
-    // "=?", "?", the letter, "?", "?=".
+    // The lengths of "=?", "?", the letter, "?", and "?=".
     Some((Word { charset, octets }, 2 + charset_end + 3 + end + 2))
 }
 
@@ -141,19 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn values_and_their_text() {
+    fn encoded_words_are_decoded() {
         for (value, expected) in [
             (&b"plain"[..], "plain"),
             (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
             (b"=?UTF-8?B?R3LDvMOfZQ==?= Ann", "Grüße Ann"),
             (b"a =?iso-8859-1?Q?=E4_b?= c", "a ä b c"),
             (b"=?utf-8?q?a?= =?utf-8?q?b?=  =?iso-8859-1?q?=FC?=", "abü"),
-            // A character cut in two.
+            // A split character.
             (b"=?utf-8?b?R3LDvMM=?= =?utf-8?b?n2U=?=", "Grüße"),
             (b"=?koi8-r?B?8NLJ18XU?=", "Привет"),
             (b"=?iso-2022-jp?B?GyRCJU8lbSE8GyhC?=", "ハロー"),
             (b"=?gb2312?B?xOO6ww==?=", "你好"),
-            // Padding inside of a run, and states that a word left behind.
+            // Padding within a run, and states left over from a word.
             (b"=?utf-8?b?YQ==?= =?utf-8?b?Yg==?=", "ab"),
             (b"=?iso-2022-jp?B?GyRCJUY=?= =?iso-2022-jp?B?YQ==?=", "テa"),
             (b"=?utf-7?q?+AGE?= =?utf-7?q?+AGI-?=", "ab"),
@@ -162,7 +163,7 @@ mod tests {
             (b"=?utf-8?q?with spaces in it?= x", "with spaces in it x"),
             (b"=?utf-8?q?end_?= x", "end  x"),
             (b"Gr\xfcn =?utf-8?q?=C3=BC?=", "Grün ü"),
-            // Broken ones stay.
+            // Invalid words are left unchanged.
             (b"=?utf-8?x?abc?= =?", "=?utf-8?x?abc?= =?"),
             (b"=?utf-8?q?never ends", "=?utf-8?q?never ends"),
             (b"=? =??q?a?= =?=?=?", "=? =??q?a?= =?=?=?"),

@@ -1,4 +1,4 @@
-//! What the index keeps of a message, found without decoding any part.
+//! Extracts the facts that the index stores of a message, without decoding any part.
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,10 +11,10 @@ use super::header::{HeaderField, fields};
 use super::part::{Part, PartKind, parts};
 use super::sent_time::{SENT_FIELD, SentTime};
 
-/// Octets of a field's value in which addresses are looked for.
+/// Maximum length of a field's value in which addresses are searched for, in octets.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
 
-/// What a header field is to us.
+/// The role of a header field in the facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FieldRole {
     Originator,
@@ -22,17 +22,17 @@ enum FieldRole {
     Cc,
     Subject,
     MessageId,
-    /// When the message was sent.
+    /// The field with the time of sending.
     Sent,
-    /// The field differs between two copies of the same content: it says how a copy traveled, or
-    /// holds a checksum over what does.
+    /// The field can differ between copies of the same content: it describes how a copy traveled,
+    /// or has a checksum over such fields.
     Changing,
-    /// The field describes a part, and is hashed as it was understood, without the boundary.
+    /// The field describes a part. Its parsed value is hashed, without the boundary.
     Description,
     Other,
 }
 
-/// Octets of the longest name that has a role.
+/// Length of the longest name that has a role, in octets.
 const NAME_BYTES_MAX: usize = 32;
 
 impl FieldRole {
@@ -62,33 +62,33 @@ impl FieldRole {
     }
 }
 
-/// What is known of a message's content. Lists are lines; no string holds another line break or a
-/// control character.
+/// The facts of a message's content. Lists have one item per line; no string contains other line
+/// breaks or control characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailFacts {
     /// The first Subject field, decoded.
     pub subject: String,
-    /// The first Message-ID field, without angle brackets and white space.
+    /// The first Message-ID field, without angle brackets or white space.
     pub message_id: String,
-    /// Addresses in From and Sender.
+    /// Addresses in the fields From and Sender.
     pub from: String,
-    /// Addresses in To.
+    /// Addresses in the field To.
     pub to: String,
-    /// Addresses in Cc.
+    /// Addresses in the field Cc.
     pub cc: String,
     /// Names of the parts that have one, decoded.
     pub file_names: String,
-    /// A part is one: see [`Part::is_attachment`].
+    /// Whether any part is an attachment: see [`Part::is_attachment`].
     pub has_attachment: bool,
-    /// Hash of what two copies of the same content have in common: not of the fields that say how
-    /// a copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, of
-    /// folds in the header, boundaries, and parts that are signatures.
+    /// Hash of what copies of the same content have in common. Excludes fields that describe how a
+    /// copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, folds in
+    /// the header, boundaries, and signature parts.
     pub content_hash: u128,
     /// The number in the sequence field.
     pub sequence: Option<u64>,
-    /// What the first X-Sent field says.
+    /// The time in the first X-Sent field.
     pub sent: SentTime,
-    /// The message could not be taken apart: everything else is empty or 0.
+    /// Whether the message could not be parsed. Then everything else is empty or 0.
     pub is_unparsed: bool,
 }
 
@@ -106,20 +106,20 @@ impl MailFacts {
     }
 }
 
-/// Takes messages apart; one for each thread.
+/// Extracts facts from messages; one per thread.
 pub struct Extractor {
     sequence_field: Option<String>,
 }
 
 impl Extractor {
-    /// `sequence_field`: the name of the header field that numbers messages.
+    /// `sequence_field` is the name of the header field that numbers messages.
     pub fn new(sequence_field: Option<&str>) -> Extractor {
         Extractor { sequence_field: sequence_field.map(str::to_owned) }
     }
 
-    /// Fills `facts` from `message` (dots unstuffed). Total: any octets have facts.
+    /// Fills `facts` from `message` (with dots unstuffed). Accepts any octets.
     ///
-    /// Costs about 4 us for a message of 5 KB: see docs/performance.md.
+    /// Costs about 4 µs for a message of 5 KB: see docs/performance.md.
     pub fn extract(&self, message: &[u8], facts: &mut MailFacts) {
         facts.clear();
         if guarded(|| self.take_apart(message, facts)).is_none() {
@@ -132,7 +132,7 @@ impl Extractor {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
-                // The header of such a part holds neither a boundary nor a field that we look for.
+                // The header of such a part has neither a boundary nor a field with a role.
                 PartKind::Leaf if n > 0 => hash.update(part.header),
                 _ => self.take_header(part.header, n == 0, facts, &mut hash),
             }
@@ -156,8 +156,8 @@ impl Extractor {
         }
     }
 
-    /// Takes a field of the message's own header. Returns whether copies of the same content share
-    /// it.
+    /// Reads a field of the message's own header. Returns whether copies of the same content share
+    /// the field.
     fn take_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
         match role {
             FieldRole::Originator => push_addresses(&mut facts.from, field),
@@ -187,7 +187,7 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
     for text in [&part.charset, &part.disposition, &part.file_name] {
         hash.update(text.as_deref().unwrap_or_default().as_bytes());
-        // Told apart from its neighbor.
+        // Separates it from the next one.
         hash.update(b"\0");
     }
     let signatures = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];
@@ -203,13 +203,13 @@ thread_local! {
     static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether this thread is taking a message apart. A panic is then caught: for a panic hook
-/// that ends the program otherwise.
+/// Returns whether this thread is parsing a message, so that a panic will be caught. For a panic
+/// hook that would otherwise end the program.
 pub fn is_taking_apart() -> bool {
     IS_TAKING_APART.get()
 }
 
-/// Runs `take_apart`; `None`: the library panicked over the message.
+/// Runs `take_apart`. Returns `None` if the library panicked.
 fn guarded<T>(take_apart: impl FnOnce() -> T) -> Option<T> {
     IS_TAKING_APART.set(true);
     let result = catch_unwind(AssertUnwindSafe(take_apart));
@@ -224,7 +224,7 @@ fn push_id(to: &mut String, raw: &[u8]) {
     id.split_ascii_whitespace().for_each(|piece| push_clean(to, piece));
 }
 
-/// The last run of digits.
+/// Returns the last run of digits.
 fn number_in(value: &[u8]) -> Option<u64> {
     let end = value.iter().rposition(u8::is_ascii_digit)? + 1;
     let start = value[..end].iter().rposition(|octet| !octet.is_ascii_digit());
@@ -235,10 +235,10 @@ fn push_addresses(list: &mut String, field: &HeaderField<'_>) {
     if let Some(address) = only_address(field.raw) {
         return push_line(list, address);
     }
-    // Words stand in names, and the library takes quadratic time for broken ones.
+    // Encoded words occur in names, and the library takes quadratic time for invalid ones.
     let raw = &field.raw[..field.raw.len().min(ADDRESSES_BYTES_MAX)];
     let mut value = encoded_word::blanked(raw);
-    // The library wants the line's end.
+    // The library requires the line end.
     value.push(b'\n');
     if let HeaderValue::Address(addresses) = MessageStream::new(&value).parse_address() {
         let addresses = addresses.iter().filter_map(|address| address.address.as_deref());
@@ -246,8 +246,8 @@ fn push_addresses(list: &mut String, field: &HeaderField<'_>) {
     }
 }
 
-/// The address of `ann@example.org` and of `Ann Smith <ann@example.org>`, which most fields are:
-/// the library takes a microsecond for them. `None`: it may be anything.
+/// Returns the address of `ann@example.org` or `Ann Smith <ann@example.org>`. Most fields have this
+/// form, for which the library takes a microsecond. Returns `None` for any other form.
 fn only_address(raw: &[u8]) -> Option<&str> {
     let value = raw.trim_ascii();
     let address = match value.strip_suffix(b">") {
@@ -276,7 +276,7 @@ pub(super) fn push_line(list: &mut String, text: &str) {
     push_clean(list, text.trim());
 }
 
-/// Appends text whose line breaks and other control characters become spaces.
+/// Appends text, with line breaks and other control characters replaced by spaces.
 pub fn push_clean(to: &mut String, text: &str) {
     if text.bytes().any(|octet| octet < b' ' || octet == 0x7f || octet == 0xc2) {
         to.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
@@ -311,7 +311,7 @@ mod tests {
         --one--\r\n";
 
     #[test]
-    fn what_the_header_and_the_parts_say() {
+    fn facts_come_from_header_and_parts() {
         for mail in [MAIL.to_owned(), MAIL.replace("\r\n", "\n")] {
             let facts = facts(mail.as_bytes());
             assert_eq!(facts.subject, "Gr\u{fc}\u{df}e to all");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_leaves_out_what_always_changes() {
+    fn the_hash_excludes_fields_that_differ_between_copies() {
         let hash = |mail: &str| facts(mail.as_bytes()).content_hash;
         let same = hash(MAIL);
         let copies = [
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_delimiter_is_none() {
+    fn lines_that_resemble_delimiters_are_content() {
         let mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n\
             --bc\r\nContent-Disposition: attachment\r\n\r\n\
             x--b\r\nContent-Disposition: attachment\r\n\r\n\
@@ -398,13 +398,13 @@ mod tests {
     fn broken_words_in_addresses_delay_no_message() {
         let words = "=?aa?q?b ".repeat(100_000);
         let mail = format!("To: {words}<ann@x>\r\nCc: =?utf-8?q?Doe,_Bob?= <bob@x>\r\n\r\n");
-        // Looking through each of these words would take minutes.
+        // Scanning to the end for each of these words would take minutes.
         let facts = facts(mail.as_bytes());
         assert_eq!((&*facts.to, &*facts.cc), ("ann@x", "bob@x"));
     }
 
     #[test]
-    fn white_space_inside_a_message_id_goes() {
+    fn white_space_in_a_message_id_is_removed() {
         for (value, expected) in [
             (" <1@example.org>\r\n", "1@example.org"),
             ("\r\n <1@example.org>\r\n", "1@example.org"),
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_give_facts() {
+    fn any_octets_have_facts() {
         for mail in [&b""[..], b"\r\n", b"\0\0\0", b"no header", b": x\r\n\r\n", &[0xff; 1000]] {
             assert_eq!(facts(mail).subject, "", "{mail:?}");
         }
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_addresses_are_those_that_the_library_finds() {
+    fn plain_addresses_agree_with_the_library() {
         let table = [
             ("ann@example.org", true),
             (" <ann@example.org>\r\n", true),

@@ -1,37 +1,36 @@
-//! Text as words that compare equal however they were written: what a search matches.
+//! Folds text to words that compare equal however they were written. Searches match folded text.
 //!
-//! Case and accents are folded, letters that only look different are the same (`ﬁ`, full width),
-//! and what is neither letter nor digit separates words. Every word stands between two single
-//! spaces, so that
+//! Case and accents are folded, variants of the same letter are equal (`ﬁ`, full width), and
+//! characters that are neither letters nor digits separate words. Every word is surrounded by
+//! single spaces, so that
 //!
-//! | to find | look for |
+//! | to find | search for |
 //! |---|---|
 //! | a word | ` word ` |
-//! | a beginning | ` wor` |
+//! | the beginning of a word | ` wor` |
 //! | a phrase | ` two words ` |
 //!
 //! In scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character
-//! is a word, so that any stretch of them is found as a phrase.
+//! is a word, so that any sequence of them can be found as a phrase.
 //!
-//! The rules, in order: characters without a shape are left out (soft hyphens, joiners, variation
-//! selectors); compatibility decomposition; U+0300 to U+036F are left out, other marks are not, as
-//! they are letters in all but name (vowels of Thai, dakuten of Japanese); full case folding; a
-//! table for letters that are written with a stroke rather than an accent; composition. Other marks
-//! go on a word, and don't begin one.
+//! The rules, in order: remove invisible characters (soft hyphens, joiners, variation selectors);
+//! compatibility decomposition; remove U+0300 to U+036F, but keep other marks, which act as letters
+//! (Thai vowels, Japanese dakuten); full case folding; a table for letters with a stroke instead of
+//! an accent; composition. Other marks continue a word, and don't begin one.
 //!
-//! Cost: ASCII 1 to 2 GB/s; text of mixed scripts, Kana, Hangul and ideographs 50 to 250 MB/s; what
-//! takes the rules in full, such as Thai, 10 MB/s (`benches/index.rs`).
+//! Cost: 1 to 2 GB/s for ASCII; 50 to 250 MB/s for text of mixed scripts, Kana, Hangul and
+//! ideographs; 10 MB/s for text that needs all rules, such as Thai (`benches/index.rs`).
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Appends the words of `text`; nothing if there are none.
+/// Appends the words of `text`, or nothing if there are none.
 ///
-/// What is appended to an empty `out`, or behind other words, begins and ends with a space: to fold
-/// two texts one after the other is to fold both with a space between. `out` grows by no more than
-/// 18 times the octets of `text` (U+FDFA), commonly by fewer than there are.
+/// The output, whether `out` was empty or had words, begins and ends with a space: folding two
+/// texts one after the other is the same as folding both with a space between. `out` grows by at
+/// most 18 times the length of `text` (for U+FDFA), and usually by less than that length.
 pub fn fold(text: &str, out: &mut String) {
     let has_gap = out.ends_with(' ');
     if !has_gap {
@@ -50,14 +49,14 @@ pub fn fold(text: &str, out: &mut String) {
     }
 }
 
-/// What the output ends with.
+/// The end of the output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// A space.
     Gap,
-    /// A word that further letters belong to.
+    /// A word that can be continued.
     Word,
-    /// A character that is a word by itself; only marks belong to it.
+    /// A character that is a word of its own; only marks can follow.
     Whole,
 }
 
@@ -66,13 +65,13 @@ struct FoldedWords<'o> {
     last: Last,
 }
 
-/// Octets of ASCII that are folded at once, on the stack.
+/// Number of ASCII octets that are folded at once, on the stack.
 const BLOCK: usize = 1024;
-/// Below this number of octets the detour over a block costs more than it saves.
+/// Minimum number of octets for which folding as a block is faster.
 const BLOCK_MIN: usize = 16;
 
 impl FoldedWords<'_> {
-    /// Folds the ASCII that `text` begins with, and returns the rest.
+    /// Folds the ASCII at the beginning of `text`, and returns the rest.
     fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
         let mut at = 0;
         loop {
@@ -94,7 +93,7 @@ impl FoldedWords<'_> {
         }
     }
 
-    /// `ascii`: 1 to `BLOCK` octets below 128.
+    /// Folds `ascii`, which has 1 to `BLOCK` octets below 128.
     fn put_block(&mut self, ascii: &[u8]) {
         if self.last == Last::Whole {
             self.end_word();
@@ -106,21 +105,21 @@ impl FoldedWords<'_> {
         self.last = if is_gap { Last::Gap } else { Last::Word };
     }
 
-    /// Folds what stands before the next ASCII character, and returns the rest.
+    /// Folds everything before the next ASCII character, and returns the rest.
     fn take_others<'t>(&mut self, text: &'t str) -> &'t str {
         let end = text.bytes().position(|b| b.is_ascii()).unwrap_or(text.len());
         let (mut others, rest) = text.split_at(end);
         while let Some(first) = others.chars().next() {
-            let behind = &others[first.len_utf8()..];
-            if is_settled(first, behind) {
+            let after = &others[first.len_utf8()..];
+            if is_settled(first, after) {
                 self.put_settled(first);
-                others = behind;
+                others = after;
             } else if let Some(letters) = common(first) {
                 match letters {
                     [letter, '\0', _] => self.put_letter(*letter),
                     more => more.iter().take_while(|c| **c != '\0').for_each(|c| self.put(*c)),
                 }
-                others = behind;
+                others = after;
             } else {
                 others = self.take_rare(others);
             }
@@ -128,7 +127,7 @@ impl FoldedWords<'_> {
         rest
     }
 
-    /// Folds up to the next character that has a shorter way, and returns the rest.
+    /// Folds everything before the next character that has a faster way, and returns the rest.
     fn take_rare<'t>(&mut self, text: &'t str) -> &'t str {
         let mut end = text.chars().next().map_or(0, char::len_utf8);
         while let Some(next) = text[end..].chars().next()
@@ -141,7 +140,7 @@ impl FoldedWords<'_> {
         &text[end..]
     }
 
-    /// Takes a character that is folded already.
+    /// Appends a folded character.
     fn put(&mut self, c: char) {
         if c.is_ascii_alphanumeric() {
             self.put_letter(c);
@@ -158,7 +157,7 @@ impl FoldedWords<'_> {
         }
     }
 
-    /// Takes a folded letter that may be a word by itself.
+    /// Appends a folded letter, which may be a word of its own.
     fn put_settled(&mut self, c: char) {
         if is_word_by_itself(c) {
             self.end_word();
@@ -185,8 +184,8 @@ impl FoldedWords<'_> {
     }
 }
 
-/// Lower case of letters, digits as they are, a space for all else. No table: a loop of it becomes
-/// vector instructions.
+/// Returns the lower case of a letter, a digit unchanged, or a space for other octets. Not a table,
+/// so that the compiler can vectorize a loop of it.
 fn ascii_letter(octet: u8) -> u8 {
     let lower = octet | 0x20;
     if lower.wrapping_sub(b'a') < 26 {
@@ -198,17 +197,17 @@ fn ascii_letter(octet: u8) -> u8 {
     }
 }
 
-/// Octets that are copied together if no space among them is one too many: half a dozen words have
-/// one or two of those.
+/// Number of octets copied together if none of their spaces is superfluous. Half a dozen words
+/// usually have one or two superfluous spaces.
 const CHUNK: usize = 8;
 
-/// Writes the words of `ascii` and gives how many octets they take. `is_gap`: a space stands before
-/// them, and then behind them.
+/// Writes the words of `ascii` and returns their length. `is_gap` is whether the output so far ends
+/// with a space, before the call and after it.
 ///
-/// Two passes that become vector instructions say what each octet becomes and whether it stays; the
-/// third moves them, without a branch: words are too short for a guess to pay.
+/// Two vectorized passes compute what each octet becomes and whether it is kept. The third moves
+/// the octets without branches: words are too short for branch prediction.
 fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usize {
-    // The first one stands before the text.
+    // The first element represents the output before the text.
     let mut letters = [if *is_gap { b' ' } else { b'x' }; 1 + BLOCK];
     for (letter, octet) in letters[1..].iter_mut().zip(ascii) {
         *letter = ascii_letter(*octet);
@@ -233,30 +232,30 @@ fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usiz
     move_letters(rest, stay_rest, folded, bytes)
 }
 
-/// Appends the letters that stay to the first `bytes` of `folded`; returns how many there are then.
+/// Appends the letters that are kept to the first `bytes` of `folded`; returns the new length.
 fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut bytes: usize) -> usize {
     for (letter, stays) in letters.iter().zip(stays) {
-        // What does not stay is overwritten.
+        // Octets that are not kept are overwritten.
         folded[bytes % BLOCK] = *letter;
         bytes += usize::from(*stays);
     }
     bytes
 }
 
-/// The rules in full, for a text whose neighbors don't take part: folded characters, words not yet
-/// told apart.
+/// Applies all rules to a text that does not depend on its neighbors. Returns folded characters
+/// that are not yet split into words.
 fn folded_letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .filter(|c| !is_shapeless(*c))
         .nfkd()
         .filter(|c| !is_accent(*c))
-        // Up and down again is full case folding: it makes one of ſ, s and S, of ς, σ and Σ.
+        // Upper case, then lower case is full case folding: it unifies ſ, s and S, and ς, σ and Σ.
         .flat_map(|c| c.to_uppercase().flat_map(char::to_lowercase))
         .flat_map(|c| Letters { plain: plain(c), at: 0, or: Some(c) })
         .nfc()
 }
 
-/// A letter's plain spelling, or the letter.
+/// The plain spelling of a letter, or the letter itself.
 struct Letters {
     plain: Option<&'static [char]>,
     at: usize,
@@ -274,7 +273,8 @@ impl Iterator for Letters {
     }
 }
 
-/// Letters that no decomposition takes apart, as people type them who don't have them.
+/// Returns the plain spelling of letters without a decomposition, as people type them who lack
+/// these letters on their keyboards.
 fn plain(letter: char) -> Option<&'static [char]> {
     Some(match letter {
         'ß' => &['s', 's'],
@@ -288,19 +288,20 @@ fn plain(letter: char) -> Option<&'static [char]> {
         'ŧ' => &['t'],
         'ŋ' => &['n'],
         'ĸ' => &['k'],
-        // A letter by name; people type ' and ’ for it, which separate.
+        // A letter by its Unicode name; people type ' or ’ for it, which are separators.
         '\u{2bc}' => &[' '],
         _ => return None,
     })
 }
 
-/// Accents; but the small iota below a Greek letter is a letter, and one in capitals.
+/// Returns whether a character is an accent. The small iota below a Greek letter is not, because it
+/// is a letter in capitals.
 fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}') && c != '\u{345}'
 }
 
-/// Returns whether a character is invisible and can be inside a word: soft hyphen, joiners, marks
-/// of direction, variation selectors, byte order mark.
+/// Returns whether a character is invisible and can be within a word: soft hyphen, joiners,
+/// direction marks, variation selectors, byte order mark.
 fn is_shapeless(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -322,33 +323,32 @@ fn is_word_by_itself(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Returns whether the character is folded already, whatever stands around it. `behind`: the text
-/// after it.
-fn is_settled(c: char, behind: &str) -> bool {
+/// Returns whether folding leaves the character unchanged. `after` is the text after it.
+fn is_settled(c: char, after: &str) -> bool {
     match c {
         '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => true,
-        // Kana may be followed by a dakuten, and a Hangul syllable by a final consonant.
+        // Kana can be followed by a dakuten, and a Hangul syllable by a final consonant.
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{ac00}'..='\u{d7a3}' => {
-            behind.chars().next().is_none_or(|next| !joins_what_is_before(next))
+            after.chars().next().is_none_or(|next| !joins_what_is_before(next))
         }
         _ => false,
     }
 }
 
-/// Returns whether the character can combine or change places with the preceding one.
+/// Returns whether the character can combine or be reordered with the preceding one.
 fn joins_what_is_before(c: char) -> bool {
     let is_jamo = matches!(c, '\u{1100}'..='\u{11ff}' | '\u{ff65}'..='\u{ffdc}');
     is_jamo || is_shapeless(c) || is_combining_mark(c)
 }
 
-/// Characters that are looked up: Latin, Greek, Cyrillic, and signs.
+/// Characters in the lookup table: Latin, Greek, Cyrillic, and signs.
 const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
-/// Characters that one of those may become, a letter alone or a few of any kind; with fewer the
-/// rest is `\0`.
+/// Maximum number of characters that one of those folds to: a single letter, or several characters
+/// of any kind. Unused places are `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// What each of them becomes, or `None` if its neighbors matter: marks change places, also across
-/// a character that is left out.
+/// The folded form of each character, or `None` if it depends on its neighbors: marks are
+/// reordered, even across a character that is removed.
 static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
     let codes = COMMON.iter().cloned().flatten();
     codes.map(|code| char::from_u32(code).and_then(becomes)).collect()
@@ -363,7 +363,7 @@ fn becomes(c: char) -> Option<[char; COMMON_LETTERS]> {
     let mut padded = ['\0'; COMMON_LETTERS];
     padded.get_mut(..letters.len())?.copy_from_slice(&letters);
     if letters.len() == 1 && !letters[0].is_alphanumeric() {
-        // Two of what separates separate no more than one, and are no letter alone.
+        // Two separators are equivalent to one, but can't be taken for a single letter.
         padded[..2].fill(' ');
     }
     Some(padded)
@@ -394,7 +394,7 @@ mod tests {
         out
     }
 
-    /// The rules character by character, without a short way.
+    /// Applies the rules to each character, without the faster ways.
     fn folded_slowly(text: &str) -> String {
         let mut out = String::from(" ");
         let mut words = FoldedWords { out: &mut out, last: Last::Gap };
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_what_they_become() {
+    fn words_are_folded() {
         for (text, expected) in [
             ("", ""),
             (" \t\r\n.,;!", ""),
@@ -475,19 +475,19 @@ mod tests {
 
     #[test]
     fn every_character_is_folded_once_and_for_all() {
-        // No letters have code points above this range; the rest are folded or dropped in the same
+        // There are no letters above this range; other characters are folded or removed in the same
         // way.
         for c in (0..=0x2ffff).chain(0xe0000..=0xe01ff).filter_map(char::from_u32) {
             let text = c.to_string();
             let once = folded(&text);
             assert_eq!(folded(&once), once, "U+{:04X}", c as u32);
             assert_eq!(once, folded_slowly(&text), "U+{:04X}", c as u32);
-            // Two octets are the spaces around.
+            // Two octets are the surrounding spaces.
             assert!(once.len() <= 2 + 18 * text.len(), "U+{:04X}: {}", c as u32, once.len());
         }
     }
 
-    /// Texts of the characters that are hard: scripts, marks, invisible ones, ligatures.
+    /// Generates texts of difficult characters: scripts, marks, invisible ones, ligatures.
     fn texts() -> impl Strategy<Value = String> {
         let any = string_regex("(?s).{0,24}").unwrap();
         let hard = string_regex(concat!(
@@ -508,13 +508,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn folded_text_stays_as_it_is(text in texts()) {
+        fn folded_text_is_unchanged_by_folding(text in texts()) {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
         }
 
         #[test]
-        fn short_ways_lead_to_the_same_place(text in texts()) {
+        fn fast_paths_agree_with_the_rules(text in texts()) {
             prop_assert_eq!(folded(&text), folded_slowly(&text));
         }
 
@@ -529,7 +529,7 @@ mod tests {
         }
 
         #[test]
-        fn composed_or_not_is_the_same(text in texts()) {
+        fn composed_and_decomposed_text_fold_alike(text in texts()) {
             let composed: String = text.nfc().collect();
             let decomposed: String = text.nfd().collect();
             prop_assert_eq!(folded(&composed), folded(&decomposed));
@@ -537,9 +537,8 @@ mod tests {
         }
 
         #[test]
-        fn capitals_or_not_is_the_same(text in texts()) {
-            // The iota below a letter changes places with marks of other scripts; a capital
-            // doesn't.
+        fn upper_and_lower_case_fold_alike(text in texts()) {
+            // The iota below a letter is reordered with marks of other scripts, unlike a capital.
             let text = text.replace(['\u{345}', '\u{1fb3}', '\u{1fbc}'], "\u{3ac}");
             prop_assert_eq!(folded(&text.to_uppercase()), folded(&text.to_lowercase()));
             prop_assert_eq!(folded(&text.to_uppercase()), folded(&text));

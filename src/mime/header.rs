@@ -1,38 +1,38 @@
-//! Header fields as they stand in a message.
+//! Reads header fields as they appear in a message.
 use std::borrow::Cow;
 
 use super::encoded_word;
 
-/// Octets of one field's value that are decoded; no real field is that long.
+/// Maximum number of octets of a field's value that are decoded; no real field is longer.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// A field; borrows from the message.
+/// A header field, borrowed from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderField<'m> {
-    /// Printable ASCII without a colon, as sent; as text by [`HeaderField::name`].
+    /// The name as sent: printable ASCII without a colon. [`HeaderField::name`] returns it as text.
     pub name_octets: &'m [u8],
-    /// All after the colon, with its folds and its line end.
+    /// Everything after the colon, including folds and line end.
     pub raw: &'m [u8],
 }
 
 impl<'m> HeaderField<'m> {
-    /// The name of the field as text.
+    /// Returns the name as text.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
     }
 
-    /// Returns whether the field has this name, without regard to case.
+    /// Returns whether the field has this name, ignoring case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value of the field on one line, encoded words decoded (`encoded_word`); at most its
+    /// Returns the value on one line, with encoded words decoded (`encoded_word`); at most its
     /// first MiB.
     pub fn decoded(&self) -> String {
         encoded_word::decoded(&self.unfolded()).into_owned()
     }
 
-    /// The value of the field on one line: a fold is one space, and so is the space around it.
+    /// Returns the value on one line: a fold, with the white space around it, becomes one space.
     pub fn unfolded(&self) -> Cow<'m, [u8]> {
         let value = self.raw[..self.raw.len().min(VALUE_BYTES_MAX)].trim_ascii();
         if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
@@ -44,22 +44,22 @@ impl<'m> HeaderField<'m> {
     }
 }
 
-/// The fields of a message or part, in order, until the header ends. Costs one pass.
+/// Iterates over the header fields of a message or part. Costs one pass.
 ///
-/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 section 4.2).
+/// An empty line ends the header. A line of blanks is a fold instead (RFC 5322 section 4.2).
 /// Without an empty line, the body begins at the first line that is not a field.
 pub fn fields(message: &[u8]) -> HeaderFields<'_> {
     HeaderFields { rest: without_mark(message), has_begun: false }
 }
 
-/// Octets before the body: the fields and the empty line. 0 if the message has no header at all,
-/// because its first line is not a field.
+/// Returns the number of octets before the body: the fields and the empty line. 0 if there is no
+/// header, because the first line is not a field.
 pub fn header_bytes(message: &[u8]) -> usize {
     header_bytes_until(message, |_| false)
 }
 
-/// Measures the header as [`header_bytes`] does; a line for which `is_end`, called with the
-/// position of the line, returns true ends the header too.
+/// Returns the length of the header like [`header_bytes`]. The header also ends before a line for
+/// whose position `is_end` returns true.
 pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
     let mark = message.len() - without_mark(message).len();
     let (mut at, mut has_begun) = (mark, false);
@@ -74,24 +74,24 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
         }
         at += length;
     }
-    // A mark before a body belongs to the body.
+    // A byte order mark directly before a body belongs to the body.
     if at == mark { 0 } else { at }
 }
 
-/// What a line of a header is.
+/// The kind of a header line.
 enum HeaderLine<'m> {
-    /// The line begins a field, which may go on in folds.
+    /// The beginning of a field, which can continue in folds.
     Field(HeaderField<'m>),
-    /// The line continues the one before, or has blanks alone.
+    /// A continuation of the previous line, or a line of blanks.
     Fold,
-    /// The line that mailbox files begin a message with. It means nothing.
+    /// The line with which mbox files begin a message. It is skipped.
     Mark,
     Empty,
-    /// No part of a header.
+    /// A line that is not part of the header.
     Body,
 }
 
-/// The first line of `text`, and its octets. `has_begun`: a header's line stands before it.
+/// Returns the first line of `text` and its length. `has_begun`: whether a header line precedes it.
 fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     let length = line_bytes(text)?;
     let line = &text[..length];
@@ -99,7 +99,7 @@ fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     let found = match line[0] {
         b'\r' | b'\n' if is_blank() => HeaderLine::Empty,
         b' ' | b'\t' if has_begun || is_blank() => HeaderLine::Fold,
-        // The first line of all has no line to continue.
+        // The first line has no line to continue.
         b' ' | b'\t' => field(line.trim_ascii_start()).map_or(HeaderLine::Body, HeaderLine::Field),
         _ => match field(line) {
             Some(field) => HeaderLine::Field(field),
@@ -111,12 +111,12 @@ fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     Some((found, length))
 }
 
-/// Returns the message without a byte order mark, which editors put before the header.
+/// Returns the message without a byte order mark, which editors add before the header.
 fn without_mark(message: &[u8]) -> &[u8] {
     message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message)
 }
 
-/// Octets of the first line with its end; `None` if there is nothing.
+/// Returns the length of the first line including its end; `None` if there is none.
 pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
     if text.is_empty() {
         return None;
@@ -124,7 +124,7 @@ pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
     Some(memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1))
 }
 
-/// See [`fields`].
+/// An iterator over header fields: see [`fields`].
 #[derive(Debug, Clone)]
 pub struct HeaderFields<'m> {
     rest: &'m [u8],
@@ -151,7 +151,7 @@ impl<'m> Iterator for HeaderFields<'m> {
 }
 
 impl<'m> HeaderFields<'m> {
-    /// `field` with the folds after its first line, which has `length` octets.
+    /// Extends `field`, whose first line has `length` octets, by the folds after it.
     fn folded(&mut self, field: HeaderField<'m>, mut length: usize) -> HeaderField<'m> {
         let first = length;
         while let Some(b' ' | b'\t') = self.rest.get(length)
@@ -166,8 +166,8 @@ impl<'m> HeaderFields<'m> {
     }
 }
 
-/// The field that begins `text`. A line that begins with two dashes is meant as a delimiter, and
-/// one that begins with an address as text.
+/// Parses the field at the beginning of `text`. A line that begins with two dashes counts as a
+/// delimiter, and one that begins with an address as text.
 fn field(text: &[u8]) -> Option<HeaderField<'_>> {
     let colon = memchr::memchr2(b':', b'\n', text)?;
     let (name, raw) = (text[..colon].trim_ascii_end(), &text[colon + 1..]);
@@ -198,13 +198,13 @@ mod tests {
             (b"A:\r\n\r\n", &["A="], 6),
             (b"\xef\xbb\xbfA: 1\r\n\r\n", &["A=1"], 11),
             (b"From ann Mon Jan 1 00:00:00\r\nA: 1\r\n\r\n", &["A=1"], 37),
-            // The empty line was forgotten.
+            // The empty line is missing.
             (b"A: 1\r\nno field\r\n at all\r\nB: 2\r\n\r\n", &["A=1"], 6),
             (b"A: 1\r\n--b:c\r\nB: 2\r\n\r\n", &["A=1"], 6),
             (b"A: 1\r\nhttps://a.example\r\n", &["A=1"], 6),
             (b"A: 1\r\n>From - Mon Jan 26 17:20:56 2026\r\nB: 2\r\n\r\n", &["A=1", "B=2"], 48),
             (b"Hello,\r\n\r\nA: 1\r\n", &[], 0),
-            // Blanks are a fold, and before the first field nothing at all.
+            // Blanks are a fold; before the first field they are ignored.
             (b"A: 1\r\n \r\nB: 2\r\n\r\n", &["A=1", "B=2"], 17),
             (b"A: 1\r\n \t \r\n two\r\n\r\n", &["A=1 two"], 19),
             (b"A: 1\r\n \r\nwords\r\n", &["A=1"], 9),

@@ -1,19 +1,19 @@
-//! What HTML says, as text, and where it links to.
+//! Extracts text and links from HTML.
 //!
-//! Not the library's `html_to_text`: it runs table cells and blocks together, so that no word of
-//! them is found, and takes the content of `<style type="…">` for text.
+//! Does not use the library's `html_to_text`, which joins table cells and blocks, so that their
+//! words are not found, and takes the content of `<style type="…">` for text.
 use mail_parser::decoders::html::add_html_token;
 use memchr::memchr;
 
 use super::charset::to_unicode;
 
-/// Octets of an entity's name; the longest known has 31.
+/// Maximum length of an entity's name, in octets; the longest known has 31.
 const ENTITY_BYTES_MAX: usize = 40;
 
-/// Elements that are not shown.
+/// Elements whose content is not displayed.
 const UNSEEN: [&str; 4] = ["script", "style", "template", "title"];
 
-/// Elements that begin a line, as their end does.
+/// Elements that begin and end a line.
 const BLOCKS: [&str; 34] = [
     "address",
     "article",
@@ -51,9 +51,9 @@ const BLOCKS: [&str; 34] = [
     "ul",
 ];
 
-/// The text of `html` as it is seen: entities decoded, a line for each block, a space between
-/// cells, runs of white space one space. Total, one pass; no longer than `html`, but for the few
-/// entities that are longer than their name.
+/// Returns the visible text of `html`: entities decoded, one line per block, a space between cells,
+/// and runs of white space collapsed. Accepts any text, in one pass. The result is not longer than
+/// `html`, apart from the few entities that are longer than their names.
 pub fn text(html: &str) -> String {
     let mut lines = TextLines { text: String::with_capacity(html.len() / 2), gap: Gap::None };
     for token in tokens(html) {
@@ -69,8 +69,8 @@ pub fn text(html: &str) -> String {
     lines.text
 }
 
-/// The values of href in `html`, of links and areas, in order, entities decoded. Empty ones and
-/// places on the page itself are left out.
+/// Returns the values of href of links and areas in `html`, in order, with entities decoded. Empty
+/// ones and anchors on the page itself are left out.
 pub fn links(html: &str) -> Vec<String> {
     let of = |token| match token {
         HtmlToken::Tag(name, attributes) if is_one_of(name, &["a", "area"]) => href(attributes),
@@ -79,12 +79,12 @@ pub fn links(html: &str) -> Vec<String> {
     tokens(html).filter_map(of).collect()
 }
 
-/// Octets in which browsers look for a charset.
+/// Number of octets in which browsers look for a charset.
 const CHARSET_BYTES: usize = 1024;
 
-/// The charset that HTML names itself, for octets that are not decoded yet: in the first 1024, as
-/// browsers look for it. A byte order mark of UTF-8 is one. UTF-16 is not believed, as nothing
-/// could be read then.
+/// Returns the charset that HTML declares, from octets that are not decoded yet: like browsers, in
+/// the first 1024, or a UTF-8 byte order mark. A declaration of UTF-16 counts as UTF-8, because it
+/// would be unreadable in UTF-16.
 pub(super) fn charset(html: &[u8]) -> Option<String> {
     if html.starts_with(b"\xef\xbb\xbf") {
         return Some("utf-8".into());
@@ -102,17 +102,18 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
     }
 }
 
-/// `html` with `utf-8` for each charset that it names itself; if it names none, and has a place for
-/// it, naming that. A part of a page, without `<html>` and `<head>`, stays as it is. One pass.
+/// Returns `html` with `utf-8` in place of each charset that it declares. If it declares none, adds
+/// a declaration if there is a place for it; a fragment without `<html>` and `<head>` is left
+/// unchanged. One pass.
 pub(super) fn saying_utf8(html: &str) -> String {
     const META: &str = "<meta charset=\"utf-8\">";
     let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
     let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
     for token in tokens(html) {
         let HtmlToken::Tag(name, attributes) = token else { continue };
-        // An end tag has its slash before the name.
+        // An end tag has a slash before its name.
         let is_start = !html[..offset(name)].ends_with('/');
-        let behind = offset(attributes) + attributes.len() + 1;
+        let after = offset(attributes) + attributes.len() + 1;
         if name.eq_ignore_ascii_case("meta")
             && let Some(range) = charset_at(attributes)
         {
@@ -120,9 +121,9 @@ pub(super) fn saying_utf8(html: &str) -> String {
             said.push_str("utf-8");
             at = offset(attributes) + range.end;
         } else if is_start && name.eq_ignore_ascii_case("head") {
-            head.get_or_insert(behind);
+            head.get_or_insert(after);
         } else if is_start && name.eq_ignore_ascii_case("html") {
-            root.get_or_insert(behind);
+            root.get_or_insert(after);
         }
     }
     if at == 0
@@ -135,7 +136,7 @@ pub(super) fn saying_utf8(html: &str) -> String {
     said + &html[at..]
 }
 
-/// Where the charset stands in the attributes of `<meta>`: in `charset=…`, or in an old one's
+/// Returns the range of the charset in the attributes of `<meta>`: in `charset=…`, or in an old
 /// `content`.
 fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
     const NAME: &[u8] = b"charset";
@@ -145,8 +146,8 @@ fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
         |from: usize, is: &dyn Fn(&u8) -> bool| octets[from..].iter().take_while(|b| is(b)).count();
     let mut names = octets.windows(NAME.len()).enumerate();
     names.find_map(|(at, name)| {
-        let behind = at + NAME.len();
-        let equals = behind + count(behind, &is_space);
+        let after = at + NAME.len();
+        let equals = after + count(after, &is_space);
         if !name.eq_ignore_ascii_case(NAME) || octets.get(equals) != Some(&b'=') {
             return None;
         }
@@ -161,7 +162,7 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
-/// What stands between two words.
+/// The separator between two words.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     None,
@@ -208,16 +209,17 @@ impl TextLines {
     }
 }
 
-/// Where an entity stands.
+/// Where an entity occurs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntityPlace {
     Text,
-    /// What looks like an old entity is often a parameter there: `?a=b&copy=2`.
+    /// What looks like a legacy entity is often a parameter there: `?a=b&copy=2`.
     Attribute,
 }
 
-/// What the entity means that `text` begins with, and its octets; `&` itself if it is none.
-/// As the HTML standard says (13.2.5.72 to 80): numbers, and names of old, need no semicolon.
+/// Returns the meaning of the entity at the beginning of `text`, and its length; `&` itself if it
+/// is not an entity. Follows the HTML standard (13.2.5.72 to 80): numbers and legacy names need no
+/// semicolon.
 fn entity(text: &str, place: EntityPlace) -> (String, usize) {
     let octets = &text.as_bytes()[1..text.len().min(ENTITY_BYTES_MAX)];
     if let Some(digits) = octets.strip_prefix(b"#") {
@@ -253,7 +255,7 @@ fn named(name: &[u8]) -> Option<String> {
     (letters.as_bytes() != entity).then_some(letters)
 }
 
-/// `digits`: the text after `&#`.
+/// Parses `digits`, the text after `&#`.
 fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
     let value = |b: &u8| char::from(*b).to_digit(radix);
@@ -268,17 +270,17 @@ fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let semicolon = usize::from(digits.get(mark + count) == Some(&b';'));
     let letters = match code {
         0 => String::from(char::REPLACEMENT_CHARACTER),
-        // Pages that have these numbers mean windows-1252.
+        // Pages with these numbers mean windows-1252.
         0x80..=0x9f => to_unicode(&[code as u8], Some("windows-1252")).into_owned(),
         _ => char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
     };
     Some((letters, 2 + mark + count + semicolon))
 }
 
-/// Octets of the longest name below.
+/// Length of the longest name below, in octets.
 const LEGACY_BYTES_MAX: usize = 6;
 
-/// Entities that need no semicolon, by their octets.
+/// Entities that need no semicolon, by length.
 #[rustfmt::skip]
 const LEGACY: [&str; 106] = [
     "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil",
@@ -305,20 +307,20 @@ pub(super) fn unescaped(text: &str) -> String {
     letters + rest
 }
 
-/// The first attribute of that name that has a value.
+/// Returns the first href attribute that has a value.
 fn href(attributes: &str) -> Option<String> {
     let mut rest = attributes;
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
         let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '=')?;
         let name = &rest[..end];
-        let behind = rest[end..].trim_ascii_start();
-        let Some(value) = behind.strip_prefix('=') else {
-            rest = behind;
+        let after = rest[end..].trim_ascii_start();
+        let Some(value) = after.strip_prefix('=') else {
+            rest = after;
             continue;
         };
         let value = value.trim_ascii_start();
-        let (value, behind) = match value.chars().next() {
+        let (value, after) = match value.chars().next() {
             Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
             _ => {
                 value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len()))
@@ -329,17 +331,18 @@ fn href(attributes: &str) -> Option<String> {
             let link = link.trim();
             return (!link.is_empty() && !link.starts_with('#')).then(|| link.to_owned());
         }
-        rest = behind;
+        rest = after;
     }
 }
 
 enum HtmlToken<'h> {
     Text(&'h str),
-    /// Name of a start or end tag, and its attributes.
+    /// The name of a start or end tag, and its attributes.
     Tag(&'h str, &'h str),
 }
 
-/// `html` as texts and tags, without comments, declarations and the content of what is not shown.
+/// Splits `html` into texts and tags, without comments, declarations and content that is not
+/// displayed.
 fn tokens(html: &str) -> Tokens<'_> {
     Tokens { rest: html }
 }
@@ -356,8 +359,8 @@ impl<'h> Iterator for Tokens<'h> {
             let rest = self.rest;
             match rest.as_bytes() {
                 [] => return None,
-                [b'<', b'!', b'-', b'-', ..] => self.skip_behind(2, "-->"),
-                [b'<', b'!' | b'?', ..] => self.skip_behind(2, ">"),
+                [b'<', b'!', b'-', b'-', ..] => self.skip_past(2, "-->"),
+                [b'<', b'!' | b'?', ..] => self.skip_past(2, ">"),
                 [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => {
                     return self.tag(&rest[2..], true);
                 }
@@ -365,7 +368,7 @@ impl<'h> Iterator for Tokens<'h> {
                     return self.tag(&rest[1..], false);
                 }
                 octets => {
-                    // A "<" that begins no tag is text.
+                    // A "<" that does not begin a tag is text.
                     let end = memchr(b'<', &octets[1..]).map_or(octets.len(), |at| at + 1);
                     self.rest = &rest[end..];
                     return Some(HtmlToken::Text(&rest[..end]));
@@ -376,13 +379,15 @@ impl<'h> Iterator for Tokens<'h> {
 }
 
 impl<'h> Tokens<'h> {
-    /// Goes on behind `end`, which is looked for from octet `from` on; without one nothing is left.
-    fn skip_behind(&mut self, from: usize, end: &str) {
+    /// Skips everything up to `end`, which is searched for from octet `from` on; if it is missing,
+    /// skips the rest.
+    fn skip_past(&mut self, from: usize, end: &str) {
         let found = self.rest[from..].find(end).map(|at| from + at + end.len());
         self.rest = found.map_or("", |at| &self.rest[at..]);
     }
 
-    /// `tag`: from its name on. One that is never closed is the end, as it is for a browser.
+    /// Reads a tag; `tag` begins with its name. A tag that is never closed ends the text, as in
+    /// browsers.
     fn tag(&mut self, tag: &'h str, is_end: bool) -> Option<HtmlToken<'h>> {
         let is_name = |c: char| !c.is_ascii_whitespace() && c != '/' && c != '>';
         let name = &tag[..tag.find(|c| !is_name(c)).unwrap_or(tag.len())];
@@ -397,7 +402,7 @@ impl<'h> Tokens<'h> {
         Some(HtmlToken::Tag(name, &tag[name.len()..close]))
     }
 
-    /// Goes on at the end tag of an element whose content is not shown.
+    /// Skips to the end tag of an element whose content is not displayed.
     fn skip_content(&mut self, name: &str) {
         let mut rest = self.rest;
         while let Some(at) = rest.find("</") {
@@ -413,7 +418,7 @@ impl<'h> Tokens<'h> {
     }
 }
 
-/// Where the tag's `>` stands; one in a quoted value is none.
+/// Returns the position of the tag's `>`, ignoring those in quoted values.
 fn tag_end(tag: &str) -> Option<usize> {
     let (mut quote, mut is_value) = (None, false);
     for (at, octet) in tag.bytes().enumerate() {
@@ -434,7 +439,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_and_its_text() {
+    fn html_is_converted_to_text() {
         for (html, expected) in [
             ("", ""),
             ("<p>Hello, <b>W</b>orld!</p>", "Hello, World!"),
@@ -463,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn html_and_the_charset_it_names() {
+    fn html_charsets_are_found() {
         for (html, expected) in [
             ("<meta charset=koi8-r>", Some("koi8-r")),
             ("<html><head><META CHARSET = 'UTF-8' />", Some("UTF-8")),
@@ -483,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn html_and_its_links() {
+    fn html_links_are_found() {
         for (html, expected) in [
             (
                 "<a href=\"https://a.example/?x=1&amp;y=2\">a</a>",

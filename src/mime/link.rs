@@ -1,4 +1,4 @@
-//! Where a message links to.
+//! Finds the links of a message.
 use std::collections::HashSet;
 
 use memchr::memmem;
@@ -8,11 +8,11 @@ use super::part::parts;
 use super::role::Roles;
 use super::text::{BYTES_MAX, shown};
 
-/// The links of a message's texts, each once, in the order they appear: in HTML the targets of
-/// links, then addresses written out; in other text addresses written out, which begin with
-/// `http://`, `https://` or `ftp://`. Of attachments and attached messages none.
+/// Returns the distinct links in a message's texts, in order. In HTML these are first link targets,
+/// then URLs in the text; in other text, URLs that begin with `http://`, `https://` or `ftp://`.
+/// Attachments and attached messages are ignored.
 ///
-/// The links are as they stand there, entities decoded; nothing says that they are well-formed.
+/// Links are returned as written, with entities decoded; they need not be well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {
     let (mut links, mut seen) = (Vec::new(), HashSet::new());
     let mut left = BYTES_MAX;
@@ -29,7 +29,7 @@ pub fn links(message: &[u8]) -> Vec<String> {
     links
 }
 
-/// Addresses in plain text. Costs one pass.
+/// Returns the URLs in plain text. Costs one pass.
 fn written_out(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -41,7 +41,7 @@ fn written_out(text: &str) -> Vec<String> {
         };
         let Some(scheme) = ["https", "http", "ftp"].iter().find(is_scheme) else { continue };
         let start = colon - scheme.len();
-        // A letter of another script is not part of a scheme: such a script has no spaces.
+        // A letter of another script is not part of a scheme, because such a script has no spaces.
         if text[at..start].ends_with(|c: char| c.is_ascii_alphanumeric()) {
             continue;
         }
@@ -62,12 +62,12 @@ fn written_out(text: &str) -> Vec<String> {
     found
 }
 
-/// Octets of an address in angle brackets; beyond them none is looked for.
+/// Maximum length of a URL in angle brackets, in octets.
 const BRACKETS_BYTES_MAX: usize = 2048;
 
-/// The address that `text` begins with up to `>`, and its octets there. Line ends in it and the
-/// white space around them break lines (RFC 3986 appendix C), other blanks belong to it.
-/// `None` if it doesn't end, or if another paragraph or another address begins before.
+/// Returns the URL at the beginning of `text` up to `>`, and its length there. Line ends within it,
+/// and the white space around them, are removed (RFC 3986 appendix C); other blanks belong to it.
+/// Returns `None` if there is no `>`, or if another paragraph or another URL begins before it.
 fn in_brackets(text: &str) -> Option<(String, usize)> {
     let window = &text.as_bytes()[..text.len().min(BRACKETS_BYTES_MAX)];
     let end = memchr::memchr3(b'>', b'<', b'"', window).filter(|at| window[*at] == b'>')?;
@@ -80,7 +80,7 @@ fn in_brackets(text: &str) -> Option<(String, usize)> {
     is_one.then_some((address, end))
 }
 
-/// Octets up to what can't belong to an address.
+/// Returns the number of octets before the first one that can't belong to a URL.
 fn address_bytes(text: &str) -> usize {
     let is_end = |c: char| match c {
         '<' | '>' | '"' | '`' | '\\' => true,
@@ -90,8 +90,8 @@ fn address_bytes(text: &str) -> usize {
     text.find(is_end).unwrap_or(text.len())
 }
 
-/// Punctuation of CJK text, and quotes and dashes of others. It stands in addresses only as `%XX`;
-/// letters do stand there.
+/// Returns whether a character is punctuation of CJK text, or a quote or dash of other text. These
+/// appear in URLs only as `%XX`, unlike letters.
 fn is_wide_punctuation(c: char) -> bool {
     matches!(c,
         '\u{ab}' | '\u{bb}' | '\u{2010}'..='\u{203a}' | '\u{3001}'..='\u{3004}'
@@ -101,7 +101,7 @@ fn is_wide_punctuation(c: char) -> bool {
         | '\u{ff5b}'..='\u{ff65}')
 }
 
-/// Strips the punctuation that ends the sentence, and a parenthesis that the address didn't open.
+/// Removes the punctuation that ends the sentence, and a parenthesis that the URL did not open.
 fn without_punctuation(mut address: &str) -> &str {
     let opened = address.matches('(').count();
     let mut closed = address.matches(')').count();
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_in_plain_text() {
+    fn urls_in_plain_text_are_found() {
         for (text, expected) in [
             ("see https://example.org/a?b=c&d=e.", &["https://example.org/a?b=c&d=e"][..]),
             (
@@ -135,7 +135,7 @@ mod tests {
             ("https://a.example/?u=http://b.example/", &["https://a.example/?u=http://b.example/"]),
             ("xhttp://a mailto:a@b.c :// https:// http://. shttp://x", &[]),
             ("https://münchen.example/straße!", &["https://münchen.example/straße"]),
-            // CJK text has no spaces around, and punctuation of its own.
+            // CJK text has no spaces around it, and its own punctuation.
             ("見てhttps://a.example/x。次", &["https://a.example/x"]),
             (
                 "（https://a.example/記事）です「http://b.example」",
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_all_texts_once() {
+    fn links_of_all_texts_are_listed_once() {
         let message = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n\
             --b\r\n\r\nReset: https://a.example/?t=1&u=2\r\nhttps://b.example/\r\n\
             --b\r\nContent-Type: text/html\r\n\r\n<a href='https://a.example/?t=1&amp;u=2'>x</a> \

@@ -1,7 +1,7 @@
-//! What a message is made of: header fields, parts, text, links.
+//! The content of a message: header fields, parts, text, links.
 //!
-//! Everything here is total: any octets have a result, in time and memory that grow with their
-//! number. Only this room uses mail-parser.
+//! All functions accept any octets, in time and memory proportional to their number. Only this room
+//! uses mail-parser.
 #![forbid(unsafe_code)]
 pub mod charset;
 pub mod encoded_word;

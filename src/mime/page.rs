@@ -1,4 +1,4 @@
-//! HTML of a message as a page of its own, which a browser shows right.
+//! Converts the HTML of a message to a self-contained page that browsers display correctly.
 use std::collections::HashMap;
 
 use base64::Engine;
@@ -9,18 +9,19 @@ use super::html;
 use super::parameter::percent_decode;
 use super::part::{Part, PartKind, Parts};
 
-/// Octets of `data:` addresses in the HTML of one message; what is beyond keeps its `cid:`.
+/// Maximum total size of `data:` URLs in the HTML of one message; beyond it, `cid:` URLs are left
+/// unchanged.
 const EMBEDDED_BYTES_MAX: usize = 32 << 20;
-/// Octets of a Content-ID that are looked at.
+/// Maximum length of a Content-ID, in octets.
 const ID_BYTES_MAX: usize = 1024;
 
-/// The parts that HTML may show by their Content-ID (RFC 2392), by number.
+/// The parts that HTML can refer to by their Content-ID (RFC 2392), by index.
 pub struct ByContentId {
     numbers: HashMap<Vec<u8>, usize>,
 }
 
 impl ByContentId {
-    /// Collects all parts that have an id and are content. Costs one pass over their headers.
+    /// Collects all parts with an ID and content. Costs one pass over their headers.
     pub fn of(parts: &Parts<'_>) -> ByContentId {
         let mut numbers = HashMap::new();
         for (number, part) in
@@ -36,8 +37,9 @@ impl ByContentId {
         ByContentId { numbers }
     }
 
-    /// `html` with each `cid:` address that means a part replaced by what `address` returns for
-    /// that part's number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
+    /// Returns `html` with `cid:` URLs that refer to a part replaced by the result of `address` for
+    /// the part's index; if that is `None`, the URL is left unchanged. Accepts any octets, in one
+    /// pass, in any charset that extends ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],
@@ -71,7 +73,7 @@ impl ByContentId {
     }
 }
 
-/// Where `cid` begins before a colon, if it begins an address.
+/// Returns where `cid` begins before the colon, if it begins a URL.
 fn begin_of_cid(html: &[u8], colon: usize) -> Option<usize> {
     let start = colon.checked_sub(3)?;
     let is_cid = html[start..colon].eq_ignore_ascii_case(b"cid");
@@ -79,11 +81,11 @@ fn begin_of_cid(html: &[u8], colon: usize) -> Option<usize> {
     (is_cid && begins).then_some(start)
 }
 
-/// Pages of one message.
+/// Creates the pages of one message.
 pub(super) struct Pages<'p, 'm> {
     parts: &'p Parts<'m>,
     by_id: ByContentId,
-    /// Octets that may still be embedded.
+    /// Number of octets that can still be embedded.
     left: usize,
 }
 
@@ -92,7 +94,7 @@ impl<'p, 'm> Pages<'p, 'm> {
         Pages { parts, by_id: ByContentId::of(parts), left: EMBEDDED_BYTES_MAX }
     }
 
-    /// `html`, which is decoded, saying that it is UTF-8 and with its images in it.
+    /// Returns the decoded `html` as a page that declares UTF-8 and contains its images.
     pub fn page(&mut self, html: &str) -> String {
         let (parts, left) = (self.parts, &mut self.left);
         let mut embedded = |number: usize| data_address(&parts.parts[number], left);
@@ -102,7 +104,8 @@ impl<'p, 'm> Pages<'p, 'm> {
     }
 }
 
-/// RFC 2397. `None`: it is text, which is not embedded, or more than what is left.
+/// Returns the part as a `data:` URL (RFC 2397). Returns `None` for text, which is not embedded,
+/// and if the part exceeds what is left.
 fn data_address(part: &Part<'_>, left: &mut usize) -> Option<String> {
     let kind = &*part.content_type;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/+.-".contains(&b);
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_embedded_and_the_charset_is_the_one_it_is_written_in() {
+    fn images_are_embedded_and_the_charset_is_utf8() {
         const DATA: &str = "data:image/png;base64,QUJD";
         for (page, expected) in [
             ("<img src=\"cid:a%20b@x\">", format!("<img src=\"{DATA}\">")),
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_embedded_over_and_over_has_a_bound() {
+    fn repeated_embedding_is_bounded() {
         let image = "QUJD".repeat(1 << 18);
         let page = "<img src=\"cid:a%20b@x\">".repeat(1000);
         let message = message(&page).replacen("ABC", &image, 1);

@@ -1,19 +1,19 @@
-//! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 section 5.1, RFC
-//! 2183, RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
-//! without semicolons, with words that mean nothing.
+//! Parses a field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 section
+//! 5.1, RFC 2183, RFC 2231). Also accepts what mailers send in violation of the standards: comments
+//! anywhere, missing semicolons, and meaningless words.
 use std::borrow::Cow;
 
 use super::charset::to_unicode;
 use super::encoded_word;
 use super::header::HeaderField;
 
-/// Octets of a field that are looked at.
+/// Maximum number of octets of a field that are parsed.
 const FIELD_BYTES_MAX: usize = 64 << 10;
 
 /// A value such as `text/plain`, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameterized {
-    /// In lower case, without comments and spaces.
+    /// The value in lower case, without comments and spaces.
     pub value: String,
     parameters: Vec<Parameter>,
 }
@@ -21,17 +21,17 @@ pub struct Parameterized {
 /// `name=value`, `name*=…`, `name*0=…` or `name*0*=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parameter {
-    /// In lower case, without stars.
+    /// The name in lower case, without stars.
     name: String,
-    /// The number of the parameter if it is one of several that are one value.
+    /// The section number, if the value is split over several parameters.
     section: Option<u32>,
-    /// A star stands at its end: charset, language and octets as %XX.
+    /// The name ends with a star: the value has a charset, a language, and octets encoded as %XX.
     is_encoded: bool,
     value: Vec<u8>,
 }
 
 impl Parameterized {
-    /// Total; costs one pass over the first 64 KiB.
+    /// Parses any octets, in one pass over the first 64 KiB.
     pub fn parse(field: &HeaderField<'_>) -> Parameterized {
         let text = field.unfolded();
         let mut scanner = Scanner { rest: &text[..text.len().min(FIELD_BYTES_MAX)] };
@@ -40,8 +40,8 @@ impl Parameterized {
         Parameterized { value: String::from_utf8_lossy(&value).to_ascii_lowercase(), parameters }
     }
 
-    /// The octets of a parameter, in the way of RFC 2231 or as they stand; `None` if it is not
-    /// there, or empty.
+    /// Returns the octets of a parameter, by RFC 2231 or as written; `None` if it is missing or
+    /// empty.
     pub fn octets(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         let extended = self.sections(name).map(|sections| Cow::Owned(joined(&sections).1));
         let octets = extended.or_else(|| self.plain(name).map(Cow::Borrowed))?;
@@ -53,8 +53,8 @@ impl Parameterized {
         Some(&self.parameters.iter().find(plain)?.value)
     }
 
-    /// A parameter as Unicode: in the way of RFC 2231 if it is there in that way, else as encoded
-    /// words, which must not stand here and do. `None` if it is not there, or empty.
+    /// Returns a parameter as Unicode: by RFC 2231 if it is encoded that way, else as encoded
+    /// words, which are forbidden here but common. Returns `None` if it is missing or empty.
     pub fn text(&self, name: &str) -> Option<String> {
         let text = match self.sections(name) {
             Some(sections) if sections.iter().any(|section| section.is_encoded) => {
@@ -67,8 +67,8 @@ impl Parameterized {
         (!text.is_empty()).then_some(text)
     }
 
-    /// What there is of a parameter in the way of RFC 2231, in order: `name*` alone, or sections,
-    /// of each number the first.
+    /// Returns the parameters that form a value by RFC 2231, in order: `name*` alone, or the first
+    /// of each section number.
     fn sections(&self, name: &str) -> Option<Vec<&Parameter>> {
         let is_section = |p: &&Parameter| p.name == name && (p.is_encoded || p.section.is_some());
         let mut sections: Vec<&Parameter> = self.parameters.iter().filter(is_section).collect();
@@ -81,7 +81,7 @@ impl Parameterized {
     }
 }
 
-/// The charset of sections, and their octets together: mailers cut characters in two.
+/// Returns the charset of sections, and their joined octets, because mailers split characters.
 fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
     let (mut charset, mut octets) = (None, Vec::new());
     for (number, section) in sections.iter().enumerate() {
@@ -101,7 +101,7 @@ fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
 }
 
 impl Parameter {
-    /// `name` as it was written, with its stars.
+    /// `name` is as written, with stars.
     fn new(name: &[u8], value: Vec<u8>) -> Option<Parameter> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         let (name, is_encoded) = match name.strip_suffix('*') {
@@ -116,14 +116,14 @@ impl Parameter {
     }
 }
 
-/// What is left of a field's text. Everything it does takes octets away: one pass.
+/// The rest of a field's text. Each method consumes octets, so parsing is a single pass.
 struct Scanner<'t> {
     rest: &'t [u8],
 }
 
 impl<'t> Scanner<'t> {
-    /// What stands before the parameters, without comments, quotes, and the white space around `/`.
-    /// A word after it is not part of it. Empty if the first word is a parameter's name.
+    /// Returns the text before the parameters, without comments, quotes, and white space around
+    /// `/`. A word after it is ignored. Empty if the first word is the name of a parameter.
     fn value(&mut self) -> Vec<u8> {
         let start = self.rest;
         let mut value = Vec::new();
@@ -144,8 +144,8 @@ impl<'t> Scanner<'t> {
         value
     }
 
-    /// The next parameter. Words that are none are passed over; so a semicolon before one may be
-    /// missing.
+    /// Returns the next parameter. Other words are skipped, so a semicolon before a parameter can
+    /// be missing.
     fn parameter(&mut self) -> Option<Parameter> {
         loop {
             self.skip_comments();
@@ -165,7 +165,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Reads a value in quotes, or a word; but names of files may have unquoted spaces.
+    /// Reads a quoted value, or a word. File names can have unquoted spaces.
     fn parameter_value(&mut self, name: &[u8]) -> Vec<u8> {
         let stem = name.split(|b| *b == b'*').next().unwrap_or_default();
         let is_name = stem.len() >= 4 && stem[stem.len() - 4..].eq_ignore_ascii_case(b"name");
@@ -190,8 +190,8 @@ impl<'t> Scanner<'t> {
         before
     }
 
-    /// White space, and comments, which nest (RFC 5322 section 3.2.2). One never closed is the
-    /// rest.
+    /// Skips white space and comments, which can be nested (RFC 5322 section 3.2.2). A comment that
+    /// is never closed extends to the end.
     fn skip_comments(&mut self) {
         self.rest = self.rest.trim_ascii_start();
         while self.rest.starts_with(b"(") {
@@ -213,8 +213,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Returns the text up to the closing quote, with `\"` and the like undone, and the text after the
-/// quote.
+/// Returns the text up to the closing quote, unescaped, and the text after the quote.
 fn unquoted(text: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut octets = Vec::new();
     let mut at = 0;
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn values() {
+    fn values_are_parsed() {
         for (text, expected) in [
             (" Text/HTML; charset=utf-8\r\n", "text/html"),
             ("text/plain (a comment)", "text/plain"),
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters() {
+    fn parameters_are_parsed() {
         for (text, expected) in [
             ("a/b; name=x", Some("x")),
             ("a/b;NAME = \"x; y\" ; z=1", Some("x; y")),
@@ -293,17 +292,18 @@ mod tests {
             ("a/b; name*=utf-8'de'%C3%BC%2epdf", Some("ü.pdf")),
             ("a/b; name=x; name*=utf-8''y", Some("y")),
             ("a/b; name*=utf-8%20", Some("utf-8 ")),
-            // Sections out of order, a character in two of them, a charset of one octet.
+            // Sections out of order, a character split between two of them, and a charset with
+            // single octets.
             ("a/b; name*1*=%BC.; name*2=pdf; name*0*=utf-8''%C3", Some("ü.pdf")),
             ("a/b; name*0*=iso-8859-1'de'Gr%FC; name*1*=%DFe", Some("Grüße")),
             ("a/b; name*0=one; name*1=two", Some("onetwo")),
             ("a/b; name*x=1; name*99999999999=2", None),
-            // Encoded words that mailers cut in sections.
+            // Encoded words that mailers split into sections.
             ("a/b; name*0=\"=?utf-8?q?Gr=C3=BC\"; name*1=\"=C3=9Fe?=.pdf\"", Some("Grüße.pdf")),
             ("a/b; name*0==?utf-8?b?R3LDvMOf; name*1=ZQ==?=", Some("Grüße")),
             ("a/b; name*0=a; name*0=b; name*1=c", Some("ac")),
             ("a/b; name*=utf-8''x; name*0=y", Some("x")),
-            // Comments, semicolons that are missing, and words that mean nothing.
+            // Comments, missing semicolons, and meaningless words.
             ("a/b name=\"x\"", Some("x")),
             ("a/b; foo bar name=\"x\" charset=y", Some("x")),
             ("a/b (c; name=no) ; (d) name (e) = \"x\" (f)", Some("x")),

@@ -1,9 +1,9 @@
-//! The parts of a message, whatever it is made of.
+//! Splits a message into its parts, whatever its form.
 //!
-//! Not the library's parser: 0.11.9 looks for the end of every multipart that has none in all that
-//! follows, which is quadratic, and nests its result as deep as the mail does, which overflows
-//! the stack when it is dropped. This walk is one pass over the octets; a header is looked at when
-//! its part begins, nothing is decoded.
+//! Does not use the library's parser: version 0.11.9 searches the entire rest of the message for
+//! the end of every multipart that has none, which takes quadratic time. It also nests its result
+//! as deep as the message, which overflows the stack when the result is dropped. This code makes
+//! one pass over the octets. Headers are parsed when their parts begin; nothing is decoded.
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -15,74 +15,76 @@ use super::html;
 use super::parameter::Parameterized;
 use super::transfer::Encoding;
 
-/// What may begin a delimiter; making a finder costs as much as a search.
+/// Finds the possible beginnings of delimiters. Static, because building a finder costs as much as
+/// a search.
 static NEW_LINE_DASHES: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(b"\n--"));
 
-/// Containers around a part; what nests deeper is not taken apart.
+/// Maximum number of containers around a part; deeper ones are not split.
 pub const DEPTH_MAX: usize = 64;
-/// Parts of one message; what follows belongs to the last.
+/// Maximum number of parts in a message; the rest belongs to the last one.
 pub const PARTS_MAX: usize = 10_000;
-/// Octets of a boundary: 70 are allowed (RFC 2046 section 5.1.1).
+/// Maximum length of a boundary in octets: 70 are allowed (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
 
-/// What a part is made of.
+/// Whether a part contains other parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
-    /// A part with content, or a multipart in which no part begins.
+    /// A part with content, or a multipart without parts.
     Leaf,
-    /// The part consists of the following parts that are one deeper.
+    /// The part consists of the following parts that are one level deeper.
     Multipart,
-    /// The part consists of the message that follows.
+    /// The part consists of the message that follows it.
     Message,
 }
 
-/// One part; borrows from the message.
+/// A part, borrowed from the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
     pub kind: PartKind,
-    /// Containers around it; 0 is the message itself.
+    /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
-    /// Position of the container right around it.
+    /// Index of the innermost container around it.
     pub parent: Option<usize>,
-    /// In lower case, for example `text/plain`, which is also the default.
+    /// The type in lower case, such as `text/plain`, which is also the default.
     pub content_type: String,
     /// The charset as declared.
     pub charset: Option<String>,
     /// The type of Content-Disposition, in lower case.
     pub disposition: Option<String>,
-    /// The file name of Content-Disposition, or of Content-Type; decoded. It may hold anything,
-    /// paths too.
+    /// The file name from Content-Disposition, or else from Content-Type, decoded. Can be any text,
+    /// including a path.
     pub file_name: Option<String>,
     pub encoding: Encoding,
-    /// The header fields of the part, as octets.
+    /// The header of the part.
     pub header: &'m [u8],
     /// The octets after the header, not decoded.
     pub body: &'m [u8],
 }
 
-/// The parts of a message, in order; the first is the message itself.
+/// The parts of a message in order. The first is the message itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts<'m> {
     pub parts: Vec<Part<'m>>,
-    /// Not everything was taken apart: it has too many parts, or they nest too deep.
+    /// Whether the message was not split completely, because it has too many parts or is nested too
+    /// deep.
     pub is_cut: bool,
 }
 
 impl Part<'_> {
-    /// Returns whether the disposition says so, or the part has a file name.
+    /// Returns whether the part is an attachment by its disposition, or has a file name.
     pub fn is_attachment(&self) -> bool {
         self.disposition.as_deref() == Some("attachment") || self.file_name.is_some()
     }
 
-    /// Does a mail program show it as text below the header? Content that is text, reports that are
-    /// made for programs but read by people, and multiparts without a part; no attachments. A
-    /// message without any such part may have its text in one with a file name.
+    /// Returns whether mail programs display the part as text below the header: text content,
+    /// reports for programs that people read too, and multiparts without parts, but no attachments.
+    /// If a message has no such part, its text can be in a part with a file name.
     pub fn is_body_text(&self) -> bool {
         self.is_text() && !self.is_attachment()
     }
 
-    /// Could it be shown as text, whatever its name and its disposition?
+    /// Returns whether the part can be displayed as text, ignoring its file name and disposition.
     pub(super) fn is_text(&self) -> bool {
         let (main, sub) = self.content_type.split_once('/').unwrap_or((&self.content_type, ""));
         let is_text = match main {
@@ -94,21 +96,21 @@ impl Part<'_> {
         self.kind == PartKind::Leaf && is_text
     }
 
-    /// A message or other part that is handed over, and not shown: its disposition says so, or it
-    /// has a file name and no disposition says otherwise.
+    /// Returns whether the part is provided as a file and not displayed: its disposition says so,
+    /// or it has a file name and the disposition does not say otherwise.
     pub(super) fn is_handed_over(&self) -> bool {
         self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
 
-    /// A message that must not be encoded and is (RFC 2046 section 5.2.1): it has no parts in the
-    /// list.
+    /// Returns whether this is a message that is encoded although it must not be (RFC 2046 section
+    /// 5.2.1). Its parts are not in the list.
     pub fn is_encoded_message(&self) -> bool {
         self.kind == PartKind::Leaf
             && self.encoding != Encoding::Identity
             && matches!(&*self.content_type, "message/rfc822" | "message/global")
     }
 
-    /// Several forms of one content.
+    /// Returns whether the part contains alternative forms of the same content.
     pub(super) fn is_alternative(&self) -> bool {
         self.content_type == "multipart/alternative"
     }
@@ -117,7 +119,7 @@ impl Part<'_> {
         matches!(&*self.content_type, "text/html" | "text/x-amp-html" | "application/xhtml+xml")
     }
 
-    /// The octets that were sent, transfer encoding undone. Costs one pass over them.
+    /// Returns the content with the transfer encoding undone. Costs one pass.
     pub fn content(&self) -> Cow<'_, [u8]> {
         match self.kind {
             PartKind::Leaf => self.encoding.decoded(self.body),
@@ -125,8 +127,8 @@ impl Part<'_> {
         }
     }
 
-    /// The content of the part as Unicode, HTML as it stands; of at most `bytes_max` octets of the
-    /// body. If the header names no charset, HTML may (`<meta>`).
+    /// Returns the content as Unicode, with HTML markup, from at most `bytes_max` octets of the
+    /// body. If the header declares no charset, HTML can (`<meta>`).
     pub fn unicode(&self, bytes_max: usize) -> String {
         let body = &self.body[..self.body.len().min(bytes_max)];
         let content = self.encoding.decoded(body);
@@ -135,15 +137,15 @@ impl Part<'_> {
         to_unicode(&content, charset.as_deref()).into_owned()
     }
 
-    /// Returns its content as text without markup, from at most `bytes_max` octets of the body.
+    /// Returns the content as text without markup, from at most `bytes_max` octets of the body.
     pub fn text(&self, bytes_max: usize) -> String {
         let unicode = self.unicode(bytes_max);
         if self.is_html() { html::text(&unicode) } else { unicode }
     }
 }
 
-/// Takes `message` apart (payload with its dots unstuffed). Total: any octets have one part at
-/// least. Costs one pass over all of it, and some microseconds for each part.
+/// Splits `message` (with dots unstuffed) into parts. Any octets have at least one part. Costs one
+/// pass over the message, and some microseconds per part.
 pub fn parts(message: &[u8]) -> Parts<'_> {
     let mut walk = Walk { message, parts: Vec::new(), open: Vec::new(), leaf: None, is_cut: false };
     let mut next = Some(0);
@@ -154,7 +156,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
     Parts { parts: walk.parts, is_cut: walk.is_cut }
 }
 
-/// A container whose end has not come.
+/// A container whose end was not reached yet.
 struct OpenContainer {
     part: usize,
     /// The boundary of a multipart.
@@ -163,10 +165,10 @@ struct OpenContainer {
 
 /// A line that ends a part.
 struct Delimiter {
-    /// Position of its container among the open ones.
+    /// Index of its container among the open ones.
     level: usize,
     is_last: bool,
-    /// Where the line begins, and where the next one does.
+    /// Where the line begins, and where the next line begins.
     start: usize,
     end: usize,
 }
@@ -174,16 +176,16 @@ struct Delimiter {
 struct Walk<'m> {
     message: &'m [u8],
     parts: Vec<Part<'m>>,
-    /// From the outermost to the innermost.
+    /// The open containers, the outermost first.
     open: Vec<OpenContainer>,
-    /// The part whose content continues.
+    /// The part whose content is being read.
     leaf: Option<usize>,
     is_cut: bool,
 }
 
 impl<'m> Walk<'m> {
-    /// A part begins at `at`, and with it those that begin at once inside it; returns where the
-    /// content of the innermost does.
+    /// Begins a part at `at`, together with the parts that begin at the same place within it.
+    /// Returns where the content of the innermost begins.
     fn begin(&mut self, mut at: usize) -> usize {
         loop {
             let content = self.header_end(at);
@@ -215,14 +217,14 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Where the content of the part that begins at `at` does.
+    /// Returns where the content begins of the part that begins at `at`.
     fn header_end(&self, at: usize) -> usize {
         let is_end = |line: usize| self.delimiter_at(at + line).is_some();
         at + header_bytes_until(&self.message[at..], is_end)
     }
 
-    /// Looks for where the part ends that begins at `at` and whose content begins at `content`, and
-    /// those around it that end there too; returns where the next one begins.
+    /// Finds the end of the part that begins at `at`, and whose content begins at `content`, and of
+    /// the containers that end there, too. Returns where the next part begins.
     fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
         let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
@@ -230,8 +232,8 @@ impl<'m> Walk<'m> {
                 self.is_cut = true;
                 break;
             }
-            // The line end before a delimiter belongs to it (RFC 2046 section 5.1.1), also if it is
-            // all that ends a header, unless it belongs to another delimiter.
+            // The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1),
+            // even if it is the end of the header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -247,7 +249,7 @@ impl<'m> Walk<'m> {
         None
     }
 
-    /// The first line from `from`, which begins a line, that ends a part.
+    /// Returns the first line that ends a part, starting at `from`, the beginning of a line.
     fn delimiter(&self, mut from: usize) -> Option<Delimiter> {
         if !self.open.iter().any(|open| open.boundary.is_some()) {
             return None;
@@ -260,7 +262,8 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// The line at `start`, if it ends a part: an inner one's boundary goes before an outer one's.
+    /// Returns the line at `start`, if it ends a part. The boundary of an inner container takes
+    /// precedence.
     fn delimiter_at(&self, start: usize) -> Option<Delimiter> {
         if !self.message[start..].starts_with(b"--") {
             return None;
@@ -268,18 +271,17 @@ impl<'m> Walk<'m> {
         let mut line = None;
         for (level, open) in self.open.iter().enumerate().rev() {
             let rest = &self.message[start + 2..];
-            let Some(behind) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..]))
-            else {
+            let Some(after) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..])) else {
                 continue;
             };
             let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
-            // Only white space follows it (RFC 2046 section 5.1.1).
+            // Only white space can follow it (RFC 2046 section 5.1.1).
             let is_alone = |from: usize| {
                 self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
             };
-            let behind_at = self.message.len() - behind.len();
-            let is_last = behind.starts_with(b"--");
-            if is_alone(behind_at + if is_last { 2 } else { 0 }) {
+            let after_at = self.message.len() - after.len();
+            let is_last = after.starts_with(b"--");
+            if is_alone(after_at + if is_last { 2 } else { 0 }) {
                 return Some(Delimiter { level, is_last, start, end });
             }
         }
@@ -292,7 +294,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Closes the containers from position `level` on.
+    /// Closes the containers from index `level` on.
     fn close(&mut self, level: usize, end: usize) {
         for open in self.open.split_off(level) {
             self.end_part(open.part, end);
@@ -306,23 +308,23 @@ impl<'m> Walk<'m> {
         let part = &mut self.parts[part];
         let start = self.message.len() - part.body.len();
         part.body = &self.message[start.min(end)..end];
-        // The delimiter's line end was the header's last one.
+        // The delimiter's line end was the last one of the header.
         let left_out = start.saturating_sub(end).min(part.header.len());
         part.header = &part.header[..part.header.len() - left_out];
     }
 }
 
-/// Where the line ends that stands before the one at `line`, without its CRLF.
+/// Returns where the line before the one at `line` ends, without its CRLF.
 fn before_line_end(message: &[u8], line: usize) -> usize {
     let before = &message[..line];
     let before = before.strip_suffix(b"\n").unwrap_or(before);
     before.strip_suffix(b"\r").unwrap_or(before).len()
 }
 
-/// A part as its header describes it, and the boundary if it is a multipart that has one.
+/// Returns a part as described by its header, and the boundary if it is a multipart with one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
-    // The first field of each name counts.
+    // If a field is repeated, the first one counts.
     for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
         if field.is_named("Content-Type") {
             content_type.get_or_insert(field);
@@ -365,7 +367,8 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
-/// What is meant by a type; without one of two names it is the default (RFC 2045 section 5.2).
+/// Returns the meaning of a content type. Without two names, it is the default (RFC 2045 section
+/// 5.2).
 fn type_name(value: &str) -> &str {
     match value.split_once('/') {
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,
@@ -377,7 +380,7 @@ fn type_name(value: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// A line for each part: depth, type, file name, content.
+    /// Returns one line per part: depth, type, file name, content.
     fn shown(message: &[u8]) -> Vec<String> {
         let show = |part: &Part<'_>| {
             let content = match part.kind {
@@ -402,7 +405,7 @@ mod tests {
     const MIXED: &str = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
 
     #[test]
-    fn parts_end_where_their_boundary_stands() {
+    fn parts_end_at_their_boundary() {
         check("", &["0 text/plain - \"\""]);
         check("\r\n", &["0 text/plain - \"\""]);
         check("A: b\r\n\r\nx\r\n", &["0 text/plain - \"x\\r\\n\""]);
@@ -478,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_lie_inside_of_what_they_are_part_of() {
+    fn parts_are_within_their_containers() {
         for inner in ["--c\r\nA: b\r\n\r\n", "--c\r\n\r\nx\r\n--c--\r\n", "--c\r\n\r\nx\r\n--c--"] {
             let message = format!(
                 "{MIXED}--b\r\nContent-Type: message/rfc822\r\n\r\n\
@@ -521,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_and_parts_have_a_bound() {
+    fn nesting_and_number_of_parts_are_bounded() {
         let deep = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
         let taken = parts(deep.as_bytes());
         assert_eq!((taken.parts.len(), taken.is_cut), (DEPTH_MAX + 1, true));

@@ -1,45 +1,45 @@
-//! The moment at which a message says that it was sent, and which values of a field are one
-//! (docs/stats-format.md, *Transit times*).
+//! Parses the time at which a message was sent, from a header field (docs/stats-format.md, *Transit
+//! times*).
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// The field in lower case that the index reads; `sinkctl blast` writes it.
+/// Name, in lower case, of the field that the index reads; `sinkctl blast` writes it.
 pub(super) const SENT_FIELD: &[u8] = b"x-sent";
-/// RFC 5322; a wrong day of the week does no harm.
+/// RFC 5322 dates; a wrong day of the week is ignored.
 const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
-/// What the first `X-Sent` field of a message says.
+/// The time in the first `X-Sent` field of a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SentTime {
     /// The message has no such field.
     #[default]
     Absent,
-    /// The field has no time in a form that is known, or one before 1970 or after 2554.
+    /// The field has no time in a known form, or one before 1970 or after 2554.
     NotATime,
     /// Unix time in ns.
     At(u64),
 }
 
 impl SentTime {
-    /// `value`: of the field, unfolded.
+    /// Parses the value of the field, which must be unfolded.
     pub fn of(value: &[u8]) -> SentTime {
         let ns = moment(value).and_then(|(us, _)| u64::try_from(us).ok()?.checked_mul(1_000));
         ns.map_or(SentTime::NotATime, SentTime::At)
     }
 }
 
-/// What the moment in a field is true to.
+/// The resolution of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
-    /// The value has milliseconds.
+    /// The value is in milliseconds.
     Millisecond,
-    /// The value has whole seconds.
+    /// The value is in whole seconds.
     Second,
 }
 
-/// Returns the Unix time in us that a field's value names: 13 digits (ms), 10 digits (s) or a date
-/// of RFC 5322. `None`: the value is anything else.
+/// Returns the Unix time in µs that a field's value names: 13 digits (ms), 10 digits (s) or a date
+/// of RFC 5322. Returns `None` for any other value.
 ///
-/// `value`: unfolded; any octets.
+/// `value` must be unfolded, and can have any octets.
 pub fn moment(value: &[u8]) -> Option<(i64, Resolution)> {
     let text = str::from_utf8(value).ok()?.trim();
     if text.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -65,7 +65,7 @@ mod tests {
             ("1795248000123", Some((second + 123_000, Resolution::Millisecond))),
             ("1795248000", Some((second, Resolution::Second))),
             ("Sat, 21 Nov 2026 08:00:00 +0000", Some((second, Resolution::Second))),
-            // The wrong day, an old name of a zone, a comment.
+            // A wrong day of the week, an obsolete zone name, and a comment.
             ("Mon, 21 Nov 2026 03:00:00 EST (late)", Some((second, Resolution::Second))),
             ("21 Nov 2026 09:00:00 +0100", Some((second, Resolution::Second))),
             ("1795248000.5", None),

@@ -1,9 +1,9 @@
-//! What holds for any octets that are taken for a mail; for the fuzzer, and for tests.
+//! Checks that hold for any octets read as a message, for fuzzing and tests.
 use super::part::{DEPTH_MAX, PARTS_MAX, parts};
 use super::{fold, header, link, text};
 
-/// Reads everything there is in `message`; panics if something doesn't hold that always must: parts
-/// follow what they are part of, lie inside of it, and folded words stay as they are.
+/// Reads everything in `message`. Panics unless parts come after and are within their containers,
+/// and folded words are unchanged by folding.
 pub fn check_mail(message: &[u8]) {
     let taken = parts(message);
     assert!((1..=PARTS_MAX).contains(&taken.parts.len()));
@@ -16,7 +16,7 @@ pub fn check_mail(message: &[u8]) {
             let (inner, outer) = (inside(part.body), inside(around.body));
             assert!(outer.start <= inner.start && inner.end <= outer.end);
         }
-        // What is decoded is never longer; a text may be, by what U+FFFD takes.
+        // Decoded content is never longer than the body; text can be, because of U+FFFD.
         assert!(part.content().len() <= part.body.len());
     }
     for field in header::fields(message) {
@@ -33,7 +33,7 @@ pub fn check_mail(message: &[u8]) {
         fold::fold(line, &mut again);
         assert_eq!(line, again);
     }
-    // What is read is matched; texts of attached messages are only matched.
+    // Text that is displayed can also be found; texts of attached messages can only be found.
     assert!(!words.is_empty() || text::plain(message).is_none());
 }
 
@@ -46,7 +46,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn mails_put_together_at_random_are_read(pieces in prop::collection::vec(
+        fn random_mails_are_read(pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "\r\n", "\n", "--b", "--c", "--", "b", "c", " ", "\t", ":", ";", "\"", "=", "?=",
                 "Content-Type: ", "multipart/mixed; boundary=b",
@@ -69,7 +69,7 @@ mod tests {
         }
 
         #[test]
-        fn octets_at_random_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn random_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
             check_mail(&octets);
         }
     }

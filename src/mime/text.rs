@@ -1,35 +1,35 @@
-//! What a message says, as text: to be matched, and to be read.
+//! The text of a message, for searching and for reading.
 //!
-//! | part | is it matched? | is it read? |
+//! | part | searched | displayed |
 //! |---|---|---|
 //! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
-//! | `text/html` without either | yes, without its markup (`html`) | without plain text beside it |
-//! | other forms of what stands there as plain text (an invitation) | yes | no |
+//! | `text/html` without either | yes, without markup (`html`) | without plain text |
+//! | other alternatives to plain text (such as an invitation) | yes | no |
 //! | text with a file name, if the message has no other | yes | yes |
 //! | attachments, and other parts with a file name | no | no |
-//! | a forwarded message (`message/rfc822`) | its text is | its text is |
-//! | an attached one | its text is | no |
-//! | one that is encoded against the rule | its text is, three deep | so, unless attached |
-//! | delivery and disposition notifications | yes, as they stand | yes |
-//! | a multipart in which no part begins | yes, as it stands | yes |
+//! | a forwarded message (`message/rfc822`) | its text | its text |
+//! | an attached message | its text | no |
+//! | an encoded message (forbidden) | its text, three levels deep | unless attached |
+//! | delivery and disposition notifications | yes, unchanged | yes |
+//! | a multipart without parts | yes, unchanged | yes |
 //!
-//! Bounds: `part::PARTS_MAX` parts, `part::DEPTH_MAX` deep, 16 MiB of octets before they are
-//! decoded; what is beyond is not matched.
+//! Limits: `part::PARTS_MAX` parts, nested `part::DEPTH_MAX` deep, and 16 MiB of octets before
+//! decoding. Text beyond these limits is not searched.
 use super::fold::fold;
 use super::page::Pages;
 use super::part::{Part, Parts, parts};
 use super::role::{PartRole, Roles};
 
-/// Octets of text parts that are decoded, all parts together.
+/// Maximum number of octets of text that are decoded, in all parts together.
 pub const BYTES_MAX: usize = 16 << 20;
-/// Encoded messages inside of one another that are decoded.
+/// Maximum nesting of encoded messages that are decoded.
 const ENCODED_DEPTH_MAX: usize = 3;
 
-/// Appends the words of the body, folded (`fold`): all texts, those of HTML too where it stands
-/// beside the same as plain text.
+/// Appends the folded words of the body (`fold`): of all texts, including HTML alternatives of
+/// plain text.
 ///
-/// A line break stands between the words of two parts, so that no phrase reaches from one into the
-/// other. Costs a walk, and for each octet of text decoding and folding.
+/// The words of two parts are separated by a line break, so that no phrase spans both. Costs a walk
+/// over the parts, plus decoding and folding for each octet of text.
 pub fn fold_body(message: &[u8], words: &mut String) {
     let mut left = BYTES_MAX;
     each_message(message, MessageReach::Attached, ENCODED_DEPTH_MAX, &mut |parts, roles| {
@@ -43,8 +43,9 @@ pub fn fold_body(message: &[u8], words: &mut String) {
     });
 }
 
-/// The text for a person, with a line break after each part that has none; of alternatives the
-/// plain text alone, if there is one, else the HTML. `None` if no part is text.
+/// Returns the text for a person, with a line break after each part that has none. Of alternatives,
+/// returns the plain text if there is one, else the HTML as text. Returns `None` if no part is
+/// text.
 pub fn plain(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
     each_message(message, MessageReach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
@@ -64,8 +65,8 @@ pub fn plain(message: &[u8]) -> Option<String> {
     lines.text
 }
 
-/// The HTML of the message as a page in UTF-8 (`page`): the charset it names is that, and its
-/// images are in it, up to 32 MiB. `None` if there is none.
+/// Returns the HTML of the message as a page in UTF-8 (`page`), which declares this charset and
+/// contains its images, up to 32 MiB. Returns `None` if there is no HTML.
 pub fn html(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
     each_message(message, MessageReach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
@@ -76,7 +77,8 @@ pub fn html(message: &[u8]) -> Option<String> {
     lines.text
 }
 
-/// The texts of the message, and of those that are shown with it: all alternatives.
+/// Returns the texts of the message and of the messages displayed with it, including all
+/// alternatives.
 pub(super) fn shown<'p, 'm>(
     parts: &'p Parts<'m>,
     roles: &Roles,
@@ -85,16 +87,16 @@ pub(super) fn shown<'p, 'm>(
     parts.parts.iter().enumerate().filter(is_shown).map(|(_, part)| part)
 }
 
-/// The encoded messages that are decoded.
+/// Which encoded messages are decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageReach {
-    /// All.
+    /// All of them.
     Attached,
-    /// Messages that are not attached.
+    /// Those that are not attached.
     Shown,
 }
 
-/// Calls `visit` for `message`, and for each encoded message in it, `depth` deep.
+/// Calls `visit` for `message`, and for each encoded message within it, up to `depth` levels.
 fn each_message(
     message: &[u8],
     reach: MessageReach,
@@ -112,7 +114,7 @@ fn each_message(
     }
 }
 
-/// Texts, one after the other.
+/// Concatenated texts.
 #[derive(Default)]
 struct Paragraphs {
     text: Option<String>,
@@ -130,7 +132,7 @@ impl Paragraphs {
     }
 }
 
-/// Returns for each part whether it has text of this type.
+/// Returns, for each part, whether it contains text of this type.
 fn containers_of(content_type: &str, parts: &Parts<'_>, roles: &Roles) -> Vec<bool> {
     let mut has_it = vec![false; parts.parts.len()];
     for part in shown(parts, roles).filter(|part| part.content_type == content_type) {
@@ -139,7 +141,7 @@ fn containers_of(content_type: &str, parts: &Parts<'_>, roles: &Roles) -> Vec<bo
     has_it
 }
 
-/// The containers around `part`, from the inside out: at most `part::DEPTH_MAX`.
+/// Returns the containers around `part`, from the innermost: at most `part::DEPTH_MAX`.
 fn ancestors<'p>(parts: &'p Parts<'_>, part: &Part<'_>) -> impl Iterator<Item = usize> + use<'p> {
     std::iter::successors(part.parent, |number| parts.parts[*number].parent)
 }

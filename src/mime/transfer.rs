@@ -1,11 +1,11 @@
-//! Content-Transfer-Encoding undone (RFC 2045 section 6), for what mailers send as well as for what
-//! they should.
+//! Decodes Content-Transfer-Encoding (RFC 2045 section 6), including what mailers send in violation
+//! of it.
 use std::borrow::Cow;
 
-/// How a part's octets are written.
+/// The transfer encoding of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// 7bit, 8bit, binary, and whatever is unknown.
+    /// 7bit, 8bit, binary, and unknown encodings.
     Identity,
     QuotedPrintable,
     Base64,
@@ -24,7 +24,8 @@ impl Encoding {
         }
     }
 
-    /// Returns the decoded octets. Total: one pass, and no more octets than the input has.
+    /// Returns the decoded octets. Accepts any octets, in one pass; the result is not longer than
+    /// the input.
     pub fn decoded(self, octets: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Encoding::Identity => Cow::Borrowed(octets),
@@ -34,12 +35,13 @@ impl Encoding {
     }
 }
 
-/// White space at the end of a line goes; an `=` that encodes nothing stays as it is.
+/// Decodes quoted-printable. White space at the end of a line is removed; an `=` that encodes
+/// nothing is left unchanged.
 pub(super) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len());
     for line in octets.split_inclusive(|b| *b == b'\n') {
         let text = line.trim_ascii_end();
-        // The line may have no line end: the rest is text all the same.
+        // The line may lack a line end, but the rest is text nevertheless.
         let end = if line.ends_with(b"\r\n") {
             &b"\r\n"[..]
         } else if line.ends_with(b"\n") {
@@ -75,9 +77,9 @@ fn unescape(mut text: &[u8], decoded: &mut Vec<u8>) {
     decoded.extend_from_slice(text);
 }
 
-/// Octets outside of the alphabet are left out (RFC 2045 section 6.8). But from the first line on
-/// that looks like text all stands as it is: a list's footer below what is encoded, or text that
-/// never was.
+/// Decodes base64. Octets outside of the alphabet are ignored (RFC 2045 section 6.8). But
+/// everything from the first line that looks like text is left unchanged: a mailing list's footer
+/// after encoded text, or text that was never encoded.
 pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);
     let mut group = Group::default();
@@ -95,8 +97,8 @@ pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Octets that base64 doesn't have, and blanks between words or many of those octets: what strays
-/// into a line is few.
+/// Returns whether a line has octets outside of base64, and either blanks between words or many
+/// such octets. Real base64 lines have few stray octets.
 fn looks_like_text(line: &[u8]) -> bool {
     let is_foreign = |b: &u8| VALUES[usize::from(*b)] == FOREIGN;
     if !line.iter().any(is_foreign) {
@@ -111,7 +113,7 @@ const SPACE: u8 = 64;
 const PAD: u8 = 65;
 const FOREIGN: u8 = 66;
 
-/// What each octet stands for: six bits, or one of the above.
+/// The meaning of each octet: six bits, or one of the above.
 const VALUES: [u8; 256] = {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut values = [FOREIGN; 256];
@@ -167,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quoted_printable_as_it_comes() {
+    fn quoted_printable_is_decoded() {
         for (text, expected) in [
             (&b""[..], &b""[..]),
             (b"Gr=C3=BC=c3=9Fe", "Grüße".as_bytes()),
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_as_it_comes() {
+    fn base64_is_decoded() {
         for (text, expected) in [
             (&b""[..], &b""[..]),
             (b"QUJD", b"ABC"),
@@ -203,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn encoded_octets_come_back(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn encoded_octets_read_back(octets in prop::collection::vec(any::<u8>(), 0..200)) {
             let encoded = base64::engine::general_purpose::STANDARD.encode(&octets);
             prop_assert_eq!(base64(encoded.as_bytes()), octets);
         }

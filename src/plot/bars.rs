@@ -1,17 +1,17 @@
-//! Histograms: how often a value came.
+//! Histograms: how often values occurred.
 use super::frame::{Axis, Frame, Picture, PlotSize, SLOT};
 use super::svg::{Anchor, Area};
 
 /// How often a value occurred in a span of the x axis.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// Its beginning on the x axis.
+    /// Start on the x axis.
     pub from: f64,
-    /// Its end.
+    /// End on the x axis.
     pub until: f64,
-    /// Its height on the y axis.
+    /// Height on the y axis.
     pub count: f64,
-    /// What is shown where a pointer rests.
+    /// Shown when a pointer hovers over the bar.
     pub hint: String,
 }
 
@@ -22,24 +22,25 @@ pub struct Bars {
     pub x: Axis,
     #[allow(missing_docs)]
     pub y: Axis,
-    /// By x.
+    /// The bars, ordered by x.
     pub bars: Vec<Bar>,
-    /// How often nothing came, where that is an alarm: stands beside the axis, and is cut where it
-    /// is higher than the axis. None if 0.
+    /// Count of cases without a value, if these are an error. Drawn as a bar in the slot left of
+    /// the axis, and cut if it exceeds the axis. Not drawn if 0.
     pub nothing: f64,
 }
 
-/// A value that occurred once stays visible beside one that occurred a million times.
+/// Minimum height, so that a value that occurred once is visible next to one that occurred a
+/// million times.
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {
-    /// Draws it; `label`: see [`Picture`].
+    /// Draws the histogram; for `label`, see [`Picture`].
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let slot = if self.nothing > 0.0 { SLOT } else { 0.0 };
         let mut frame = Frame::new(size, (&self.x, &self.y), &[], slot);
         for bar in self.bars.iter().filter(|bar| bar.count > 0.0) {
             let (left, right) = (frame.x(bar.from), frame.x(bar.until));
-            // A gap between bars, as far as they are wide enough to have one.
+            // A gap between bars, if they are wide enough.
             let gap = ((right - left) / 8.0).min(1.0);
             let right = (right - gap).max(left + 1.0);
             let area = Area { left, right, top: top(&frame, bar.count), bottom: frame.plot.bottom };
@@ -56,8 +57,7 @@ fn top(frame: &Frame, count: f64) -> f64 {
     frame.y(count).min(frame.plot.bottom - HEIGHT_MIN)
 }
 
-/// Draws the bar of those without a value in the left slot, always in the alarm color, with its
-/// count.
+/// Draws the bar for missing values in the left slot, always in the alarm color, with its count.
 fn nothing(frame: &mut Frame, count: f64) {
     let (left, bottom) = (frame.plot.left - SLOT + 8.0, frame.plot.bottom);
     let area = Area { left, right: left + SLOT - 20.0, top: top(frame, count), bottom };
@@ -65,7 +65,7 @@ fn nothing(frame: &mut Frame, count: f64) {
     frame.svg.area(area, "none", "");
     let number = super::PlotUnit::Number.tick(count);
     if count > frame.y_max() {
-        // It goes on above the plot.
+        // Indicates that the bar continues above the plot.
         let cut = Area { top: area.top + 12.0, bottom: area.top + 16.0, ..area };
         frame.svg.area(cut, "back", "");
         frame.svg.text((area.right + 4.0, area.top + 11.0), Anchor::Start, "alert", &number);
@@ -81,7 +81,7 @@ mod tests {
     use crate::plot::{PlotUnit, Scale};
 
     #[test]
-    fn what_came_once_can_be_seen() {
+    fn a_value_that_occurred_once_is_visible() {
         let axis =
             |max| Axis { title: String::from("n"), scale: Scale::from_zero(PlotUnit::Number, max) };
         let bar = |from: f64, count| Bar { from, until: from + 1.0, count, hint: String::new() };

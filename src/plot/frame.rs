@@ -1,9 +1,9 @@
-//! What all plots share: a size, two axes with grid and titles, a legend.
+//! The frame of all plots: size, two axes with grid and titles, legend.
 use super::scale::{Scale, Tick};
 use super::style::CSS;
 use super::svg::{Anchor, Area, Svg, escape, number};
 
-/// Width and height of a plot, pixels at its natural size.
+/// Size of a plot in pixels, at its natural scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotSize {
     /// Pixels.
@@ -12,16 +12,16 @@ pub struct PlotSize {
     pub height: f64,
 }
 
-/// An axis and what stands beside it.
+/// An axis and its title.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    /// What is shown, with its unit.
+    /// The quantity and its unit.
     pub title: String,
-    /// Where it is shown.
+    /// The scale.
     pub scale: Scale,
 }
 
-/// A plot that is drawn.
+/// A finished plot.
 #[derive(Debug, Clone)]
 pub struct Picture {
     size: PlotSize,
@@ -30,11 +30,11 @@ pub struct Picture {
     body: String,
 }
 
-/// A row of the legend: how it is drawn, and what it is.
+/// A row of the legend: a symbol and its meaning.
 #[derive(Debug, Clone)]
 pub(super) struct LegendRow {
     pub mark: LegendMark,
-    /// A class of the style sheet.
+    /// The class in the style sheet.
     pub class: String,
     pub name: String,
 }
@@ -45,50 +45,50 @@ pub(super) enum LegendMark {
     Box,
 }
 
-/// A plot under way: axes are drawn, the data is next.
+/// A plot with axes and legend, but without data.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub svg: Svg,
-    /// Where the data goes.
+    /// The area for data.
     pub plot: Area,
     size: PlotSize,
     x: Scale,
     y: Scale,
 }
 
-/// Space kept free at the left of the x axis, pixels: for what is not on its scale.
+/// Width of the slot left of the x axis, for values that are not on its scale, in pixels.
 pub(super) const SLOT: f64 = 46.0;
 
-/// Approximate width of a letter, pixels.
+/// Approximate width of a letter, in pixels.
 const LETTER: f64 = 6.9;
-/// Height of a line of text, pixels.
+/// Height of a line of text, in pixels.
 const LINE: f64 = 19.0;
-/// What a row of the legend needs besides its letters.
+/// Width of a legend entry in addition to its text.
 const KEY: f64 = 42.0;
-/// Room for the heading of a picture that stands alone.
+/// Height of the heading of a standalone picture.
 const HEADING: f64 = 34.0;
 
 impl PlotSize {
-    /// Across a page.
+    /// The width of a page.
     pub const WIDE: PlotSize = PlotSize { width: 880.0, height: 300.0 };
-    /// Two beside each other, or one on a phone.
+    /// Half the width of a page, or the width of a phone.
     pub const NARROW: PlotSize = PlotSize { width: 430.0, height: 270.0 };
 }
 
 impl Picture {
-    /// `label` says in a sentence what is to be seen, for those who can't.
+    /// `label` describes the picture in a sentence, for people who can't see it.
     pub(super) fn new(frame: Frame, title: &str, label: &str) -> Picture {
         let (title, label) = (title.to_owned(), label.to_owned());
         Picture { size: frame.size, title, label, body: frame.svg.into_text() }
     }
 
-    /// An element for an HTML page that has [`CSS`]; the page says the title.
+    /// Returns an element for an HTML page that includes [`CSS`] and shows the title itself.
     pub fn inline(&self) -> String {
         let PlotSize { width, height } = self.size;
         self.element(&format!("0 0 {} {}", number(width), number(height)), "")
     }
 
-    /// A file of its own, with its title and its style.
+    /// Returns a standalone file, with its title and style.
     pub fn standalone(&self) -> String {
         let (width, height) = (self.size.width + 24.0, self.size.height + HEADING + 12.0);
         let [w, h, top] = [width, height, -HEADING].map(number);
@@ -111,7 +111,7 @@ impl Picture {
 }
 
 impl Frame {
-    /// `slot`: pixels kept free at the left, see [`SLOT`].
+    /// `slot` is the width of the slot at the left, see [`SLOT`].
     pub fn new(size: PlotSize, (x, y): (&Axis, &Axis), keys: &[LegendRow], slot: f64) -> Frame {
         let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
         let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
@@ -141,7 +141,7 @@ impl Frame {
     fn x_axis(&mut self, axis: &Axis, slot: f64) {
         let Area { left, right, top, bottom } = self.plot;
         let width = right - left;
-        // As many as the longest label leaves room for.
+        // As many labels as the longest one leaves room for.
         let mut most = (width / 60.0) as usize;
         let mut ticks = axis.scale.ticks(most);
         while most > 2 && is_crowded(&ticks, width) {
@@ -154,7 +154,7 @@ impl Frame {
             let class = if tick.label.is_empty() { "fine" } else { "grid" };
             self.svg.line((x, top), (x, bottom), class);
             let half = LETTER * tick.label.chars().count() as f64 / 2.0;
-            // Labels at the ends stay inside.
+            // Labels at the ends stay within the picture.
             let middle = x.min(self.size.width - half);
             if !tick.label.is_empty() && middle - half >= free_from {
                 self.svg.text((middle, bottom + 17.0), Anchor::Middle, "tick", &tick.label);
@@ -166,12 +166,12 @@ impl Frame {
         self.svg.text(at, Anchor::End, "title", &axis.title);
     }
 
-    /// Where the x axis ends.
+    /// Returns the end of the x axis.
     pub fn end(&self) -> f64 {
         self.x.bounds().1
     }
 
-    /// Where the y axis ends.
+    /// Returns the end of the y axis.
     pub fn y_max(&self) -> f64 {
         self.y.bounds().1
     }
@@ -185,7 +185,7 @@ impl Frame {
     }
 }
 
-/// Labels that would touch each other.
+/// Returns whether any labels would touch.
 fn is_crowded(ticks: &[Tick], width: f64) -> bool {
     let labeled: Vec<&Tick> = ticks.iter().filter(|tick| !tick.label.is_empty()).collect();
     labeled.windows(2).any(|pair| {
@@ -194,7 +194,7 @@ fn is_crowded(ticks: &[Tick], width: f64) -> bool {
     })
 }
 
-/// Rows of keys, then the title of the y axis; returns where the plot may begin.
+/// Draws the legend, then the title of the y axis. Returns where the plot can begin.
 fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[LegendRow]) -> f64 {
     let mut at = (0.0, 13.0);
     for key in keys {

@@ -1,4 +1,4 @@
-//! Heat maps: how often a value came, over time.
+//! Heat maps: how often values occurred, over time.
 use std::fmt::Write;
 
 use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
@@ -7,7 +7,7 @@ use super::note::{Note, notes};
 use super::svg::number;
 use super::unit::PlotUnit;
 
-/// A heat map, and lines above it.
+/// A heat map with lines on top.
 #[derive(Debug, Clone)]
 pub struct Heat {
     #[allow(missing_docs)]
@@ -18,23 +18,23 @@ pub struct Heat {
     pub columns: Vec<f64>,
     /// Edges of the rows on the y axis, ascending.
     pub rows: Vec<f64>,
-    /// By column, then row; one less than edges of each.
+    /// Counts by column, then row. There is one less of each than there are edges.
     pub counts: Vec<Vec<u64>>,
-    /// What is counted, for the legend.
+    /// What the counts mean, for the legend.
     pub what: String,
-    /// Lines of class `over1` or `over2`.
+    /// Lines with class `over1` or `over2`.
     pub series: Vec<LineSeries>,
-    /// By x.
+    /// Ordered by x.
     pub notes: Vec<Note>,
-    /// By x.
+    /// Ordered by x.
     pub hints: Vec<Hint>,
 }
 
-/// Steps of color.
+/// Number of colors.
 const STEPS: usize = 8;
 
 impl Heat {
-    /// Draws it; `label`: see [`Picture`].
+    /// Draws the heat map; for `label`, see [`Picture`].
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let most = self.counts.iter().flatten().copied().max().unwrap_or(0);
         let steps = steps(most);
@@ -47,7 +47,7 @@ impl Heat {
             }
         }
         for series in &self.series {
-            // What sets a line off from any color below it.
+            // A halo sets the line off from all colors below it.
             lines::line(&mut frame, &LineSeries { class: "halo", ..series.clone() });
             lines::line(&mut frame, series);
         }
@@ -56,7 +56,7 @@ impl Heat {
         Picture::new(frame, title, label)
     }
 
-    /// A path around all cells with counts from `least` on and below `end`.
+    /// Returns a path around all cells whose counts are in `least..end`.
     fn cells(&self, frame: &Frame, least: u64, end: u64) -> String {
         let mut path = String::new();
         for (edges, counts) in self.columns.windows(2).zip(&self.counts) {
@@ -89,21 +89,21 @@ impl Heat {
     }
 }
 
-/// Counts from `least` on have this color, 1 to 8.
+/// A color, 1 to 8, for counts of at least `least`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ColorStep {
     least: u64,
     color: usize,
 }
 
-/// Steps of equal ratio from 1 to `most`, at whole numbers.
+/// Returns steps of equal ratio from 1 to `most`, rounded to whole numbers.
 fn steps(most: u64) -> Vec<ColorStep> {
     let ratio = (most as f64 + 1.0).powf(1.0 / STEPS as f64);
     let mut least: Vec<u64> = (0..STEPS).map(|i| round(ratio.powi(i as i32))).collect();
     least.dedup();
     least.retain(|n| *n <= most.max(1));
     let last = (least.len() - 1).max(1);
-    // Few steps are spread over the colors.
+    // Spread few steps over all colors.
     let color = |i: usize| 2 + i * (STEPS - 2) / last;
     let all = least.len() == STEPS;
     let step =
@@ -111,7 +111,7 @@ fn steps(most: u64) -> Vec<ColorStep> {
     least.iter().enumerate().map(step).collect()
 }
 
-/// To two digits.
+/// Rounds to two digits.
 fn round(value: f64) -> u64 {
     let decade = 10f64.powf((value.max(1.0).log10().floor() - 1.0).max(0.0));
     ((value / decade).round() * decade) as u64

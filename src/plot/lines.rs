@@ -1,4 +1,4 @@
-//! Lines over time, or over percentiles.
+//! Line plots, over time or percentiles.
 use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
 use super::note::{Note, notes};
 use super::svg::{Area, polyline};
@@ -6,17 +6,18 @@ use super::svg::{Area, polyline};
 /// One line.
 #[derive(Debug, Clone, Default)]
 pub struct LineSeries {
-    /// For the legend.
+    /// Its name in the legend.
     pub name: String,
-    /// Class of the style sheet: `s1` to `s9`.
+    /// Its class in the style sheet: `s1` to `s9`.
     pub class: &'static str,
-    /// x and y, by x; one of them alone is a dot, and y that is not finite a gap.
+    /// Points (x, y), ordered by x. A single point is drawn as a dot, and a y that is not finite as
+    /// a gap.
     pub points: Vec<(f64, f64)>,
-    /// x, lowest and highest y around the line; none if empty.
+    /// A band around the line: x, lowest and highest y. Not drawn if empty.
     pub band: Vec<(f64, f64, f64)>,
 }
 
-/// What is shown where a pointer rests: from here to the next hint.
+/// Text that is shown when a pointer hovers between this position and the next hint.
 #[derive(Debug, Clone)]
 pub struct Hint {
     /// Position on the x axis.
@@ -32,16 +33,16 @@ pub struct LinePlot {
     pub x: Axis,
     #[allow(missing_docs)]
     pub y: Axis,
-    /// One without a name and a band needs no legend.
+    /// The lines. A single one without a name and a band needs no legend.
     pub series: Vec<LineSeries>,
-    /// By x.
+    /// Ordered by x.
     pub notes: Vec<Note>,
-    /// By x.
+    /// Ordered by x.
     pub hints: Vec<Hint>,
 }
 
 impl LinePlot {
-    /// Draws it; `label`: see [`Picture`].
+    /// Draws the plot; for `label`, see [`Picture`].
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
         let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
@@ -74,7 +75,7 @@ impl LinePlot {
     }
 }
 
-/// The band, or else what is under the line down to 0.
+/// Draws the band, or else fills the area between the line and 0.
 fn area(frame: &mut Frame, series: &LineSeries, is_filled: bool) {
     let bottom = frame.plot.bottom;
     if !series.band.is_empty() {
@@ -104,8 +105,8 @@ pub(super) fn line(frame: &mut Frame, series: &LineSeries) {
     }
 }
 
-/// Stripes that can't be seen until a pointer rests on them; none on a narrow plot, as a phone has
-/// no pointer.
+/// Draws invisible stripes that show hints when a pointer hovers over them. None in narrow plots,
+/// as phones have no pointer.
 pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: PlotSize) {
     let end = frame.end();
     for (i, hint) in hints.iter().filter(|_| size.width > PlotSize::NARROW.width).enumerate() {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_its_own_has_style_and_title() {
+    fn a_standalone_file_has_style_and_title() {
         let text = lines(Vec::new()).draw(PlotSize::WIDE, "<Rate>", "\"so\"").standalone();
         assert!(text.contains("<style>") && text.contains(">&lt;Rate&gt;</text>"));
         assert!(text.contains("aria-label=\"&quot;so&quot;\"") && text.contains("role=\"img\""));

@@ -4,9 +4,9 @@
 //! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ Lines | Bars | Heat ─▶ Picture
 //! ```
 //!
-//! It knows no statistics, no files and no HTML. Invariants: a picture is well-formed XML whatever
-//! the titles and numbers are; it names no color, only classes and variables of [`CSS`], so that
-//! the same text serves light, dark and print; no coordinate is ever NaN or infinite.
+//! Knows nothing about statistics, files or HTML. Invariants: a picture is well-formed XML for any
+//! titles and numbers; it uses no colors, only classes and variables of [`CSS`], so that the same
+//! text works in light, dark and print; no coordinate is NaN or infinite.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod bars;

@@ -1,29 +1,29 @@
-//! Named moments and spans on the x axis, above what is drawn: what else happened meanwhile.
+//! Named moments and spans on the x axis, drawn above the data.
 use super::frame::Frame;
 use super::svg::{Anchor, Area};
 
-/// A moment, or a span of the x axis, and what it is called.
+/// A named moment or span on the x axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
-    /// On the x axis.
+    /// The moment, or the start of the span, on the x axis.
     pub from: f64,
-    /// Where a span ends; `None`: a moment.
+    /// The end of a span; `None`: a moment.
     pub until: Option<f64>,
-    /// What it is called.
+    /// Its name.
     pub text: String,
 }
 
-/// Notes that are drawn at most: more would hide the plot.
+/// Maximum number of notes that are drawn: more would hide the plot.
 const NOTES_MAX: usize = 60;
-/// Height of a span's bar, pixels.
+/// Height of a span's bar, in pixels.
 const BAR: f64 = 4.0;
-/// Approximate width of a letter of a note, pixels.
+/// Approximate width of a letter in a note, in pixels.
 const LETTER: f64 = 6.2;
-/// Baselines of the labels of spans and of moments, pixels below the top of the plot.
+/// Baselines of the labels of spans and moments, in pixels below the top of the plot.
 const SPAN_LABEL: f64 = 13.0;
 const MOMENT_LABEL: f64 = 28.0;
 
-/// A bar above the plot for each span, a line for each moment; a label where it has room.
+/// Draws a bar above the plot for each span, a line for each moment, and labels that fit.
 pub(super) fn notes(frame: &mut Frame, notes: &[Note]) {
     let Area { left, right, top, bottom } = frame.plot;
     let (mut spans_end, mut moments_end, mut spans) = (f64::MIN, f64::MIN, 0);
@@ -38,7 +38,7 @@ pub(super) fn notes(frame: &mut Frame, notes: &[Note]) {
             continue;
         };
         let until = frame.x(until).clamp(from, right);
-        // One ends where the next begins: they differ in color.
+        // Consecutive spans differ in color, because one can end where the next begins.
         let class = if spans % 2 == 0 { "span" } else { "span other" };
         spans += 1;
         // Above the plot, where it hides no line.
@@ -51,7 +51,7 @@ pub(super) fn notes(frame: &mut Frame, notes: &[Note]) {
     }
 }
 
-/// Writes as much of `text` as `room` pixels hold, if that is anything; returns where it ends.
+/// Writes as much of `text` as fits in `room` pixels; returns where it ends.
 fn label(frame: &mut Frame, (x, y): (f64, f64), room: f64, text: &str) -> f64 {
     let letters = (room / LETTER).max(0.0) as usize;
     let shown = match text.chars().count() {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_and_moments_are_drawn_with_the_labels_that_have_room() {
+    fn spans_and_moments_are_drawn_with_the_labels_that_fit() {
         let text = drawn(vec![
             note(-5.0, Some(50.0), "warm <up>"),
             note(50.0, Some(51.0), "too narrow for its name"),
@@ -91,7 +91,7 @@ mod tests {
         assert!(text.contains("class=\"note\">warm &lt;up&gt;</text>"), "{text}");
         assert!(text.contains("class=\"note\">half way</text>"));
         assert!(!text.contains(">covered<"));
-        // Its bar has it where a pointer rests.
+        // Its bar shows the text when a pointer hovers over it.
         assert!(text.contains("<title>too narrow for its name</title>"));
         assert!(!text.contains("\">too narrow"), "{text}");
         assert!(text.contains("class=\"note\">long l") && text.contains("…</text>"), "{text}");

@@ -1,12 +1,12 @@
-//! Where a value stands on an axis, and which ticks the axis has.
+//! Scales: the position of a value on an axis, and the ticks of the axis.
 use super::unit::PlotUnit;
 
-/// A line across the plot; without a label it is a fine one.
+/// A grid line across the plot; thin if it has no label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// From 0, the beginning of the axis, to 1, its end.
+    /// Position, from 0 (the start of the axis) to 1 (its end).
     pub place: f64,
-    /// What is written beside it.
+    /// The label next to it.
     pub label: String,
 }
 
@@ -14,13 +14,13 @@ pub struct Tick {
 enum ScaleKind {
     Linear(PlotUnit),
     Log(PlotUnit),
-    /// Logarithm of 1/(1-q): each decade is another nine.
+    /// Logarithm of 1/(1-q): each decade adds a nine.
     Percentile,
-    /// Unix time, s.
+    /// Unix time in seconds.
     Time,
 }
 
-/// An axis between two values that are always finite and distinct, whatever the caller passes.
+/// A scale between two values. They are always finite and distinct, whatever the caller passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     kind: ScaleKind,
@@ -29,15 +29,15 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// From 0 to `max`, or to the round number above it.
+    /// Returns a scale from 0 to `max`, or to the next round number.
     pub fn from_zero(unit: PlotUnit, max: f64) -> Scale {
         let max = if max.is_finite() && max > 0.0 { max.clamp(1e-6, 1e18) } else { 1.0 };
         let step = linear_step(unit, max / 5.0);
         Scale { kind: ScaleKind::Linear(unit), from: 0.0, until: (max / step - 1e-9).ceil() * step }
     }
 
-    /// Logarithmic, from `low` (at least 1) to `high`, or to the 1, 2 or 5 of a decade beyond
-    /// them; at least a decade. What is smaller stands at its beginning.
+    /// Returns a logarithmic scale from `low` (at least 1) to `high`, extended to the next 1, 2 or
+    /// 5 of a decade; at least one decade. Smaller values are at its start.
     pub fn log(unit: PlotUnit, low: f64, high: f64) -> Scale {
         let low = if low.is_finite() { low.clamp(1.0, 1e18) } else { 1.0 };
         let high = if high.is_finite() { high.clamp(low, 1e19) } else { low };
@@ -49,22 +49,22 @@ impl Scale {
         Scale { kind: ScaleKind::Log(unit), from, until }
     }
 
-    /// The scale of percentiles, as HdrHistogram plots them: its values are 1/(1-q), from 1 (the
-    /// lowest value of all) to `count` (the highest of `count` values).
+    /// Returns a scale of percentiles, as HdrHistogram plots them. Its values are 1/(1-q), from 1
+    /// (the lowest value) to `count` (the highest of `count` values).
     pub fn percentile(count: f64) -> Scale {
         let until = if count.is_finite() { count.max(10.0) } else { 10.0 };
         Scale { kind: ScaleKind::Percentile, from: 1.0, until }
     }
 
-    /// Unix time, s, at least 0.1 s of it.
+    /// Returns a scale of Unix time in seconds, which spans at least 0.1 s.
     pub fn time(from: f64, until: f64) -> Scale {
-        // The years that jiff can name.
+        // The range of years that jiff supports.
         let bound = |time: f64| if time.is_finite() { time.clamp(0.0, 2e11) } else { 0.0 };
         let from = bound(from);
         Scale { kind: ScaleKind::Time, from, until: bound(until).max(from + 0.1) }
     }
 
-    /// From 0 to 1; values beyond the ends stand at the ends.
+    /// Returns the position from 0 to 1. Values outside of the scale are at its ends.
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.kind {
             ScaleKind::Linear(_) | ScaleKind::Time => {
@@ -77,12 +77,12 @@ impl Scale {
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
     }
 
-    /// Its beginning and its end.
+    /// Returns the start and the end of the scale.
     pub fn bounds(&self) -> (f64, f64) {
         (self.from, self.until)
     }
 
-    /// Ticks in their order, about `most` of them with labels.
+    /// Returns the ticks in order, about `most` of them with labels.
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.max(2);
         let ticks = match self.kind {
@@ -154,8 +154,8 @@ impl Scale {
     }
 }
 
-/// Of 1, 2 and 5 times a power of ten the smallest that is not below; whole where things are
-/// counted.
+/// Returns the smallest step of 1, 2 or 5 times a power of ten that is at least `least`; a whole
+/// number for counts.
 fn linear_step(unit: PlotUnit, least: f64) -> f64 {
     let step = round_above(least);
     if matches!(unit, PlotUnit::Share | PlotUnit::Microseconds) { step } else { step.max(1.0) }
@@ -177,7 +177,7 @@ const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 86_400.0;
 
-/// A step of clocks and calendars, s, that is not below `least`.
+/// Returns a step of clocks and calendars, in seconds, that is at least `least`.
 fn time_step(least: f64) -> f64 {
     let seconds = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0];
     let minutes = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0].map(|n| n * MINUTE);
@@ -187,7 +187,7 @@ fn time_step(least: f64) -> f64 {
     step.copied().unwrap_or_else(|| round_above(least / DAY) * DAY)
 }
 
-/// UTC, as exact as the step; at midnight the date.
+/// Returns the UTC time, as precise as the step; the date at midnight.
 fn time_label(unix_s: f64, step: f64) -> String {
     let at = jiff::Timestamp::from_millisecond((unix_s * 1000.0).round() as i64);
     let at = at.unwrap_or(jiff::Timestamp::MAX);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_clocks() {
+    fn time_ticks_are_at_round_clock_times() {
         let day = 20_778.0 * DAY;
         for (from, until, expected) in [
             (8.0 * HOUR, 8.0 * HOUR, "08:00:00.0|08:00:00.1"),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn no_domain_is_too_odd() {
+    fn any_bounds_give_a_finite_scale() {
         let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e-300, 1e300, 5.0];
         for a in odd {
             for b in odd {

@@ -1,10 +1,10 @@
-//! Colors and type, once for all plots.
+//! Colors and fonts of all plots.
 
-/// The style sheet of every picture: `:root` is the page, or the SVG file that stands alone.
+/// The style sheet of every picture. `:root` is the page, or the standalone SVG file.
 ///
-/// Series differ in lightness and hue as color-blind people see them, and from the fourth on by
-/// their dashes too. The steps of the heat map are one hue, from near the background to far from
-/// it, in the dark the other way round.
+/// Series differ in lightness and in hue as color-blind people see it, and from the fourth on also
+/// by dashes. The colors of the heat map have a single hue, from close to the background to far
+/// from it; in dark mode the order is reversed.
 pub const CSS: &str = r#"
 :root{color-scheme:light dark;
 --surface:#ffffff;--raised:#f6f6f3;--ink:#1b1b1a;--soft:#5b5a55;--grid:#e5e4df;--axis:#a5a39b;

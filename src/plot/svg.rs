@@ -1,7 +1,8 @@
-//! Writing SVG: elements that close, text that is escaped, coordinates that are short.
+//! Writes SVG, with closed elements, escaped text and short coordinates.
 use std::fmt::Write;
 
-/// Text and attributes of XML: markup is escaped, and what XML can't hold is replaced.
+/// Escapes text and attributes for XML: markup is escaped, and characters that XML does not allow
+/// are replaced.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -20,20 +21,20 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// A coordinate: a tenth of a pixel is enough.
+/// Formats a coordinate, rounded to a tenth of a pixel.
 pub(super) fn number(value: f64) -> String {
     let rounded = if value.is_finite() { (value * 10.0).round() / 10.0 } else { 0.0 };
-    // -0 is 0.
+    // Converts -0 to 0.
     format!("{}", rounded + 0.0)
 }
 
-/// The elements of a picture, in the order they are painted.
+/// The elements of a picture, in painting order.
 #[derive(Debug, Default)]
 pub(super) struct Svg {
     text: String,
 }
 
-/// Where text stands as to its coordinate.
+/// The alignment of text at its coordinate.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -41,7 +42,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Corners of a rectangle.
+/// A rectangle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Area {
     pub left: f64,
@@ -70,7 +71,7 @@ impl Svg {
         ));
     }
 
-    /// `hint` is shown where a pointer rests; none if empty.
+    /// Draws a rectangle. `hint` is shown when a pointer hovers over it, unless it is empty.
     pub fn area(&mut self, area: Area, class: &str, hint: &str) {
         let (width, height) =
             ((area.right - area.left).max(0.0), (area.bottom - area.top).max(0.0));
@@ -102,7 +103,7 @@ impl Svg {
     }
 }
 
-/// `M` to the first point, lines to the others.
+/// Returns a path: `M` to the first point, lines to the others.
 pub(super) fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
     let mut path = String::new();
     for (i, (x, y)) in points.enumerate() {
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_from_outside_is_markup() {
+    fn text_from_outside_is_escaped() {
         for (text, escaped) in [
             ("a", "a"),
             ("<script>\"&'</script>", "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;"),

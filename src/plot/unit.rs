@@ -1,25 +1,25 @@
-//! Numbers as a person reads them: three digits and a unit that fits.
+//! Formats numbers for people: three digits and a suitable unit.
 use crate::wording::{digits, duration, percent, whole};
 
-/// What a number counts.
+/// The quantity that a number measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlotUnit {
-    /// Things.
+    /// A count.
     Number,
-    /// Things in a second.
+    /// A rate per second.
     PerSecond,
     /// A duration, given in microseconds.
     Microseconds,
-    /// Octets; kB is 1000 of them.
+    /// Bytes; 1 kB is 1000.
     Bytes,
-    /// Octets in a second.
+    /// Bytes per second.
     BytesPerSecond,
-    /// A part of 1, shown in percent.
+    /// A fraction of 1, shown as a percentage.
     Share,
 }
 
 impl PlotUnit {
-    /// In running text and tables: `12.3 ms`, `1,234,567`, `2.05 kB`.
+    /// Formats a number for running text and tables: `12.3 ms`, `1,234,567`, `2.05 kB`.
     pub fn text(self, value: f64) -> String {
         let value = if value.is_finite() { value.max(0.0) } else { 0.0 };
         match self {
@@ -32,8 +32,8 @@ impl PlotUnit {
         }
     }
 
-    /// On an axis: shorter, and times in seconds however long they are, so that decades look like
-    /// decades.
+    /// Formats a number for an axis: shorter, and times of any length in seconds, so that decades
+    /// look like decades.
     pub fn tick(self, value: f64) -> String {
         match self {
             PlotUnit::Number | PlotUnit::PerSecond if value >= 1e4 => fitting(value, &LARGE[1..]),
@@ -44,7 +44,7 @@ impl PlotUnit {
     }
 }
 
-/// The number of bytes or things in a unit, and the name of the unit, smallest first.
+/// The size and the name of each unit, smallest first.
 type Table = &'static [(f64, &'static str)];
 
 const BYTES: Table = &[(1.0, " B"), (1e3, " kB"), (1e6, " MB"), (1e9, " GB"), (1e12, " TB")];
@@ -52,14 +52,14 @@ const RATES: Table =
     &[(1.0, " B/s"), (1e3, " kB/s"), (1e6, " MB/s"), (1e9, " GB/s"), (1e12, " TB/s")];
 const LARGE: Table = &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")];
 
-/// In the largest unit of which there is at least one.
+/// Formats a number in the largest unit that it reaches.
 fn fitting(value: f64, table: Table) -> String {
     let fits = |(worth, _): &&(f64, &str)| value >= worth * 0.9995;
     let (worth, name) = table.iter().rev().find(fits).unwrap_or(&table[0]);
     format!("{}{name}", digits(value / worth))
 }
 
-/// `1,234,567`; below 100, three significant digits.
+/// Formats a number like `1,234,567`; below 100, with three significant digits.
 fn grouped(value: f64) -> String {
     if value < 99.95 && value.fract() != 0.0 { digits(value) } else { whole(value) }
 }

@@ -2,15 +2,15 @@
 //!
 //! The end of data is CRLF `.` CRLF and nothing else. The CRLF that ended the DATA line counts as
 //! the first of the two, so a dot as the very first line ends an empty payload. A lone CR or LF is
-//! payload wherever it stands.
+//! always payload.
 //!
-//! Cost: one pass of memmem for CRLF `.`; only the octets after a hit are looked at one by one.
+//! Cost: one memmem pass for CRLF `.`; only the octets after a hit are examined one by one.
 
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// Octets of the end of data that are not payload: `.` CRLF. The CRLF before belongs to the
+/// Octets of the end of data that are not payload: `.` CRLF. The CRLF before them belongs to the
 /// payload.
 pub const END_BYTES: usize = 3;
 
@@ -23,7 +23,7 @@ pub struct EndOfData {
     place: LinePosition,
 }
 
-/// Where in a line the next octet stands.
+/// Position of the next octet within its line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum LinePosition {
     /// After CRLF, or at the first octet of the data.
@@ -40,14 +40,14 @@ enum LinePosition {
 }
 
 impl EndOfData {
-    /// Returns a scanner that is at the first octet after the DATA line.
+    /// Creates a scanner for the octets after the DATA line.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Scans the next piece. `Some(n)`: end of data ends after `n` octets of this piece, and the
-    /// payload is everything received so far up to there less the last 3 octets (`.` CRLF).
-    /// `None`: not yet. Stuffed dots are added to `dots`.
+    /// Scans the next piece. Returns `Some(n)` if the end of data ends after `n` octets of this
+    /// piece; the payload is everything up to there except the last 3 octets (`.` CRLF). Adds the
+    /// number of stuffed dots to `dots`.
     pub fn scan(&mut self, piece: &[u8], dots: &mut u32) -> Option<usize> {
         let mut at = 0;
         while at < piece.len() {
@@ -58,7 +58,7 @@ impl EndOfData {
                         self.place = LinePosition::Dot;
                     }
                     None => {
-                        self.place = place_behind(&piece[at..]);
+                        self.place = place_after(&piece[at..]);
                         return None;
                     }
                 }
@@ -73,7 +73,7 @@ impl EndOfData {
         None
     }
 
-    /// One octet; true when it completes the end of data.
+    /// Scans one octet. Returns whether it completes the end of data.
     fn step(&mut self, octet: u8, dots: &mut u32) -> bool {
         self.place = match (self.place, octet) {
             (LinePosition::LineStart, b'.') => LinePosition::Dot,
@@ -84,7 +84,7 @@ impl EndOfData {
             }
             (LinePosition::Cr, b'\n') => LinePosition::LineStart,
             (place, octet) => {
-                // More than a dot stands on this line, so the dot was stuffed (4.5.2).
+                // The line has more than a dot, so the dot was stuffed (4.5.2).
                 if matches!(place, LinePosition::Dot | LinePosition::DotCr) {
                     *dots = dots.saturating_add(1);
                 }
@@ -95,8 +95,8 @@ impl EndOfData {
     }
 }
 
-/// The place after `rest`, which began inside a line and holds no CRLF-dot.
-fn place_behind(rest: &[u8]) -> LinePosition {
+/// Returns the position after `rest`, which began within a line and contains no CRLF-dot.
+fn place_after(rest: &[u8]) -> LinePosition {
     if rest.ends_with(b"\r\n") {
         LinePosition::LineStart
     } else if rest.ends_with(b"\r") {
@@ -106,8 +106,8 @@ fn place_behind(rest: &[u8]) -> LinePosition {
     }
 }
 
-/// The specification of [`EndOfData`]: slow, over one piece, with stuffed dots counted as far as
-/// the octets tell. Tests and benchmarks hold the scanner against it.
+/// The specification of [`EndOfData`]: slow, for a single piece. Also returns the number of stuffed
+/// dots up to the end. Tests and benchmarks compare the scanner with it.
 #[doc(hidden)]
 pub fn scan_slowly(wire: &[u8]) -> (Option<usize>, u32) {
     let (mut line_start, mut dots) = (0, 0);
@@ -125,11 +125,11 @@ pub fn scan_slowly(wire: &[u8]) -> (Option<usize>, u32) {
     (None, dots + u32::from(tail.starts_with(b".") && tail != b"." && tail != b".\r"))
 }
 
-/// Undoes transparency: the dot that begins a line is dropped (RFC 5321 4.5.2).
+/// Undoes transparency: removes the first dot of each line that begins with one (RFC 5321 4.5.2).
 ///
-/// `wire`: a whole payload as DATA brought it, without its end of data. Call it only if the payload
-/// has stuffed dots: a payload that came by BDAT has none, whatever its lines begin with. Borrows
-/// when there is nothing to undo.
+/// `wire` is a whole payload as received by DATA, without its end of data. Call it only if the
+/// payload has stuffed dots: a payload received by BDAT has none, whatever its lines begin with.
+/// Borrows if nothing changes.
 ///
 /// ```
 /// use sinkd::smtp::data::unstuff;
@@ -144,7 +144,7 @@ pub fn unstuff(wire: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(message)
 }
 
-/// Like [`unstuff`], appended to `message`.
+/// Like [`unstuff`], but appends to `message`.
 pub fn unstuff_into(wire: &[u8], message: &mut Vec<u8>) {
     let mut rest = wire.strip_prefix(b".").unwrap_or(wire);
     while let Some(hit) = STUFFED_LINE.find(rest) {
@@ -209,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn all_short_wires_agree_with_the_twin() {
-        // Every string over {CR, LF, dot, other} up to 8 octets: 87,380 of them.
+    fn all_short_payloads_agree_with_the_specification() {
+        // Every string over {CR, LF, dot, other} of up to 8 octets: 87,380 strings.
         let alphabet = *b"\r\n.x";
         for length in 0..=8u32 {
             for number in 0..4usize.pow(length) {

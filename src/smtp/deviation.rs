@@ -1,9 +1,9 @@
-//! What clients do wrong and we put up with (`--syntax lenient`), as a closed list of kinds.
+//! The closed list of rules that clients may break under `--syntax lenient`.
 //!
-//! A kind is a number in the log (envelope tag 14), a name for people and JSON, and a counter of
-//! the statistics. Numbers and names are never given twice.
+//! Each kind of deviation has a number in the log (envelope tag 14), a name for people and JSON,
+//! and a counter in the statistics. Numbers and names are never reused.
 
-/// A rule that a client broke in a way that cannot be misread.
+/// A rule that a client broke without being ambiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Deviation {
@@ -11,9 +11,9 @@ pub enum Deviation {
     Underscore = 1,
     /// A domain with a dot at its end.
     TrailingDot = 2,
-    /// The name in EHLO, HELO or LHLO has blanks, or octets that are not printable ASCII.
+    /// The name in EHLO, HELO or LHLO has spaces or tabs, or octets that are not printable ASCII.
     HelloName = 3,
-    /// More blanks than one, or tabs, between the words of a command.
+    /// Several spaces, or tabs, between the words of a command.
     Blanks = 4,
     /// `AUTH=` in MAIL where AUTH is not announced (RFC 4954 5).
     AuthParameter = 5,
@@ -28,7 +28,7 @@ pub enum Deviation {
 }
 
 impl Deviation {
-    /// The whole list, in the order of the numbers.
+    /// Every kind, in the order of the numbers.
     pub const ALL: [Deviation; 9] = [
         Deviation::Underscore,
         Deviation::TrailingDot,
@@ -41,13 +41,13 @@ impl Deviation {
         Deviation::Dots,
     ];
 
-    /// Returns the deviation with this number; `None`: one of a newer writer.
-    pub fn of(number: u8) -> Option<Deviation> {
+    /// Returns the kind with this number; `None` if a newer program wrote it.
+    pub fn from_number(number: u8) -> Option<Deviation> {
         let place = usize::from(number.checked_sub(1)?);
         Deviation::ALL.get(place).copied()
     }
 
-    /// Its name in listings, transcripts and statistics.
+    /// Returns its name in listings, transcripts and statistics.
     pub const fn name(self) -> &'static str {
         match self {
             Deviation::Underscore => "underscore",
@@ -70,15 +70,15 @@ pub struct Deviations(u16);
 const _: () = assert!(Deviation::ALL.len() <= 16, "a bit for each kind");
 
 impl Deviations {
-    /// No kind.
+    /// The empty set.
     pub const NONE: Deviations = Deviations(0);
 
-    /// This kind alone.
+    /// Returns the set of this kind alone.
     pub fn only(kind: Deviation) -> Deviations {
         Deviations(1 << (kind as u8 - 1))
     }
 
-    /// Returns whether the set has no kind.
+    /// Returns whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -88,22 +88,22 @@ impl Deviations {
         *self = self.and(Deviations::only(kind));
     }
 
-    /// The kinds of both.
+    /// Returns the union of both sets.
     pub fn and(self, other: Deviations) -> Deviations {
         Deviations(self.0 | other.0)
     }
 
-    /// The kinds that `other` does not have.
+    /// Returns the kinds that are not in `other`.
     pub fn without(self, other: Deviations) -> Deviations {
         Deviations(self.0 & !other.0)
     }
 
-    /// Its kinds, by rising number.
+    /// Returns the kinds in the order of their numbers.
     pub fn kinds(self) -> impl Iterator<Item = Deviation> {
         Deviation::ALL.into_iter().filter(move |kind| self.0 & Deviations::only(*kind).0 != 0)
     }
 
-    /// Their names: `no-brackets, dots`.
+    /// Returns the names, separated by commas: `no-brackets, dots`.
     pub fn names(self) -> String {
         self.kinds().map(Deviation::name).collect::<Vec<_>>().join(", ")
     }
@@ -117,11 +117,11 @@ mod tests {
     fn every_kind_has_its_number_and_a_name_of_its_own() {
         for (place, kind) in Deviation::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(kind as u8), place + 1);
-            assert_eq!(Deviation::of(kind as u8), Some(kind));
+            assert_eq!(Deviation::from_number(kind as u8), Some(kind));
             let same = Deviation::ALL.into_iter().filter(|other| other.name() == kind.name());
             assert_eq!(same.count(), 1, "{}", kind.name());
         }
-        assert_eq!((Deviation::of(0), Deviation::of(10)), (None, None));
+        assert_eq!((Deviation::from_number(0), Deviation::from_number(10)), (None, None));
     }
 
     #[test]

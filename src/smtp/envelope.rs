@@ -1,9 +1,8 @@
-//! The envelope, encoded as it goes into the log: built while MAIL and RCPT arrive, read by offline
-//! tools.
+//! The envelope in its stored encoding: built while MAIL and RCPT arrive, read by offline tools.
 //!
 //! # Layout, version 1
 //!
-//! A sequence of fields without gaps, from the first octet to the last:
+//! A sequence of fields without gaps:
 //!
 //! | offset | octets | field |
 //! |--:|--:|---|
@@ -21,26 +20,26 @@
 //! | 6 | reverse-path | the mailbox; empty is the null reverse-path | once |
 //! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
-//! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
+//! | 9 | RCPT parameters | as sent, without the space before them | after their forward-path |
 //! | 10 | listener's name | as configured, UTF-8 | if it has one |
 //! | 11 | TLS | [`super::tls`] | if the session was under TLS |
 //! | 12 | authenticated user | the mechanism of AUTH, a space, the name in UTF-8 | at most once |
-//! | 13 | peer | as a client: who connected, where PROXY or XCLIENT named it | at most once |
+//! | 13 | peer | as tag 2: the peer, if PROXY or XCLIENT named the client | at most once |
 //! | 17 | sink's name | as configured, ASCII | if it has one |
-//! | 18 | TLS told by PROXY | see below | at most once |
-//! | 14 | tolerated deviations | an octet for each kind: [`super::deviation`] | each kind once |
+//! | 18 | TLS reported by PROXY | see below | at most once |
+//! | 14 | tolerated deviations | one octet per kind: [`super::deviation`] | each kind once |
 //!
-//! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
-//! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle
-//! brackets and without source route.
+//! A client is encoded as one octet of family (4 or 6), the address (4 or 16 octets in network
+//! order), and the port (2 octets, little-endian). A client of a Unix socket is the single octet 1.
+//! Mailboxes have no angle brackets and no source route.
 //!
-//! TLS as a PROXY header tells it is one octet of flags (bit 0: the client's certificate was
-//! verified), then version, cipher, server name and the certificate's common name, each as two
-//! octets of length, little-endian, and as many octets.
+//! TLS as reported by a PROXY header is one octet of flags (bit 0: the client's certificate was
+//! verified), then version, cipher, server name and the certificate's common name, each as a length
+//! (2 octets, little-endian) followed by its octets.
 //!
-//! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
-//! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
-//! ASCII, UTF-8 where the transaction asked for SMTPUTF8.
+//! Readers skip unknown tags. A new meaning of a known tag, or of the layout, increases the
+//! version; readers refuse unknown versions. Paths and parameters are octets: mostly ASCII, or
+//! UTF-8 if the transaction requested SMTPUTF8.
 
 use super::deviation::{Deviation, Deviations};
 use super::proxy::ClientTls;
@@ -50,10 +49,10 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Value of the version field.
 pub const VERSION: u8 = 1;
-/// Octets before the value of a field: tag and length.
+/// Size of a field's tag and length, which precede its value, in octets.
 pub const FIELD_HEADER_BYTES: usize = 5;
 
-/// What a field holds; the numbers are the format.
+/// The kind of a field. The numbers are part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tag {
@@ -75,46 +74,46 @@ pub enum Tag {
     ProxyTls = 18,
 }
 
-/// Built incrementally, already encoded, while MAIL and RCPT arrive.
+/// An envelope that is built in encoded form while MAIL and RCPT arrive.
 #[derive(Debug, Default)]
 pub struct Envelope {
-    /// Lent by the workspace, which accounts for its capacity.
+    /// Lent by the workspace, which tracks its capacity.
     pub(super) bytes: Vec<u8>,
     pub(super) declared_size: Option<u64>,
 }
 
 impl Envelope {
-    /// The encoded envelope, as it is stored.
+    /// Returns the encoded envelope, as it is stored.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// SIZE= of MAIL (RFC 1870).
+    /// Returns the SIZE= parameter of MAIL (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.declared_size
     }
 
-    /// Appends encoded fields. The caller has made room, so this does not allocate.
+    /// Appends encoded fields. The caller has reserved capacity, so this does not allocate.
     pub(super) fn push_encoded(&mut self, fields: &[u8]) {
         self.bytes.extend_from_slice(fields);
     }
 
-    /// Appends a field. The caller has made room, so this does not allocate.
+    /// Appends a field. The caller has reserved capacity, so this does not allocate.
     pub(super) fn push(&mut self, tag: Tag, value: &[u8]) {
         append_field(&mut self.bytes, tag, value);
     }
 }
 
-/// Who submitted a message.
+/// The client that submitted a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     Tcp(SocketAddr),
-    /// Over a Unix socket: without an address.
+    /// A client of a Unix socket, without an address.
     Unix,
 }
 
 impl Client {
-    /// Its address, if it has one.
+    /// Returns the client's IP address, if it has one.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Client::Tcp(address) => Some(address.ip()),
@@ -138,7 +137,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// Family of a client without an address.
+/// Family octet of a client without an address.
 const FAMILY_UNIX: u8 = 1;
 
 /// Appends one field to an encoded envelope; for tests and tools that compose envelopes.
@@ -149,7 +148,7 @@ pub fn append_field(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// The value of a client field: 1, 7 or 19 octets, in a buffer and how many of it count.
+/// Encodes a client: a buffer, and how many of its octets are used (1, 7 or 19).
 pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
     let mut value = [0; 19];
     let Client::Tcp(client) = client else {
@@ -172,7 +171,7 @@ pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
     (value, 3 + address_bytes)
 }
 
-/// An envelope whose fields all lie inside its octets; borrows from them.
+/// A decoded envelope. All fields are within its octets, and borrow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
     pub client: Option<Client>,
@@ -180,22 +179,22 @@ pub struct Decoded<'a> {
     /// The argument of EHLO or HELO.
     pub helo: &'a [u8],
     pub protocol: &'a [u8],
-    /// Empty is the null reverse-path.
+    /// Empty for the null reverse-path.
     pub mail_from: &'a [u8],
     pub mail_params: &'a [u8],
-    /// Rules that the client broke, of the kinds that this program knows.
+    /// Rules that the client broke, without kinds that this program does not know.
     pub deviations: Deviations,
     /// The name of the listener; empty if it has none.
     pub listener_name: &'a [u8],
-    /// The TLS of the session; `None`: it was in plain text.
+    /// The TLS of the session; `None` if it was in plain text.
     pub tls: Option<SessionTls<'a>>,
     /// The mechanism of AUTH, a space, and the user; empty without AUTH.
     pub auth: &'a [u8],
-    /// Who connected, where PROXY or XCLIENT named another client.
+    /// The peer that connected, if PROXY or XCLIENT named another client.
     pub peer: Option<Client>,
     /// The name of the sink; empty if it has none.
     pub sink_name: &'a [u8],
-    /// The client's TLS as a PROXY header told it.
+    /// The client's TLS, as reported by a PROXY header.
     pub proxy_tls: Option<ClientTls<'a>>,
     recipients: u32,
     fields: EnvelopeFields<'a>,
@@ -205,11 +204,11 @@ pub struct Decoded<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipient<'a> {
     pub path: &'a [u8],
-    /// Empty if none were sent.
+    /// The parameters; empty if none were sent.
     pub params: &'a [u8],
 }
 
-/// Why octets are not an envelope: damage, or a writer newer than this reader.
+/// Why octets are not a valid envelope: damage, or a newer program wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -221,10 +220,10 @@ pub enum DecodeError {
     VersionUnknown { version: u8 },
 }
 
-/// Decodes an envelope, whatever its octets are: never panics, allocates nothing.
+/// Decodes an envelope. Never panics, whatever the octets, and allocates nothing.
 ///
-/// Costs one step a field. Unknown tags are skipped; of a field that may occur once, the last
-/// counts; a client field of no known family is `None`.
+/// Costs one step per field. Unknown tags are skipped. If a field that should occur once is
+/// repeated, the last one counts. A client of an unknown family is decoded as `None`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let mut fields = EnvelopeFields { rest: bytes };
     match fields.next() {
@@ -261,23 +260,23 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
 }
 
 impl<'a> Decoded<'a> {
-    /// Forward-paths in the order sent, repeats kept.
+    /// Returns the forward-paths in the order sent, including repeats.
     pub fn recipients(&self) -> EnvelopeRecipients<'a> {
         EnvelopeRecipients { fields: self.fields }
     }
 
-    /// How many forward-paths there are; costs nothing.
+    /// Returns the number of forward-paths, without counting them.
     pub fn recipients_count(&self) -> u32 {
         self.recipients
     }
 
-    /// The mechanism by which the client authenticated; empty: it did not.
+    /// Returns the mechanism by which the client authenticated; empty if it did not.
     pub fn mechanism(&self) -> &'a [u8] {
         let space = memchr::memchr(b' ', self.auth).unwrap_or(0);
         &self.auth[..space]
     }
 
-    /// Who authenticated; empty: the client did not.
+    /// Returns the user name of AUTH; empty if the client did not authenticate.
     pub fn user(&self) -> &'a [u8] {
         match memchr::memchr(b' ', self.auth) {
             Some(space) => &self.auth[space + 1..],
@@ -285,7 +284,7 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    /// What the listener is called: its name, or its address if it has none.
+    /// Returns the listener's name, or its address if it has no name.
     pub fn listener_label(&self) -> &'a [u8] {
         if self.listener_name.is_empty() { self.listener } else { self.listener_name }
     }
@@ -306,7 +305,7 @@ impl<'a> Decoded<'a> {
             17 => self.sink_name = value,
             18 => self.proxy_tls = decode_proxy_tls(value),
             14 => {
-                let known = value.iter().filter_map(|number| Deviation::of(*number));
+                let known = value.iter().filter_map(|number| Deviation::from_number(*number));
                 known.for_each(|kind| self.deviations.add(kind));
             }
             _ => {}
@@ -338,7 +337,7 @@ impl<'a> Iterator for EnvelopeRecipients<'a> {
     }
 }
 
-/// A field reaches beyond the end.
+/// A field extends beyond the end of the envelope.
 struct Broken;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,18 +350,18 @@ impl<'a> EnvelopeFields<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let Some((&[tag, l0, l1, l2, l3], behind)) = self.rest.split_first_chunk() else {
+        let Some((&[tag, l0, l1, l2, l3], after)) = self.rest.split_first_chunk() else {
             return Some(Err(Broken));
         };
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
-        let split = usize::try_from(length).ok().and_then(|length| behind.split_at_checked(length));
+        let split = usize::try_from(length).ok().and_then(|length| after.split_at_checked(length));
         let Some((value, rest)) = split else { return Some(Err(Broken)) };
         self.rest = rest;
         Some(Ok((tag, value)))
     }
 }
 
-/// The fields from the first one with `tag` on; empty if there is none.
+/// Returns the fields starting with the first one that has `tag`; empty if there is none.
 pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
     let mut fields = EnvelopeFields { rest: encoded };
     loop {
@@ -375,8 +374,8 @@ pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
     }
 }
 
-/// Of the constant fields of a session, those that last beyond the next hello: from the user on,
-/// or the fields of the connection.
+/// Returns the constant fields of a session that survive another hello: from the user on, or else
+/// the fields of the connection.
 pub(super) fn lasting_fields(encoded: &[u8]) -> &[u8] {
     match fields_from(encoded, Tag::Auth) {
         [] => connection_fields(encoded),
@@ -384,7 +383,7 @@ pub(super) fn lasting_fields(encoded: &[u8]) -> &[u8] {
     }
 }
 
-/// Of the constant fields of a session, those that hold for its connection: from the peer on, or
+/// Returns the constant fields of a session that describe its connection: from the peer on, or else
 /// its TLS.
 pub(super) fn connection_fields(encoded: &[u8]) -> &[u8] {
     match fields_from(encoded, Tag::Peer) {
@@ -393,18 +392,18 @@ pub(super) fn connection_fields(encoded: &[u8]) -> &[u8] {
     }
 }
 
-/// Appends the field of a session's TLS.
+/// Appends the field with a session's TLS.
 pub fn append_tls(out: &mut Vec<u8>, tls: &SessionTls<'_>) {
     append_field(out, Tag::Tls, &tls.encode());
 }
 
-/// The peer among encoded fields.
+/// Returns the peer, if the encoded fields name one.
 pub(super) fn peer_of(encoded: &[u8]) -> Option<Client> {
     let mut fields = EnvelopeFields { rest: fields_from(encoded, Tag::Peer) };
     decode_client(fields.next()?.ok()?.1)
 }
 
-/// Appends the field of a client's TLS as a PROXY header tells it.
+/// Appends the field with a client's TLS as a PROXY header reported it.
 pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
     let texts = [tls.version, tls.cipher, tls.server_name, tls.common_name];
     let mut value = vec![u8::from(tls.is_verified)];
@@ -416,12 +415,12 @@ pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
     append_field(out, Tag::ProxyTls, &value);
 }
 
-/// `None`: it was damaged, or has a layout that is not known here.
+/// Returns `None` if the value is damaged or has an unknown layout.
 fn decode_proxy_tls(value: &[u8]) -> Option<ClientTls<'_>> {
     let (flags, mut rest) = value.split_first()?;
     let mut text = || {
-        let (length, behind) = rest.split_first_chunk::<2>()?;
-        let (text, after) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+        let (length, text) = rest.split_first_chunk::<2>()?;
+        let (text, after) = text.split_at_checked(u16::from_le_bytes(*length).into())?;
         rest = after;
         Some(text)
     };
@@ -473,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded() {
+    fn envelopes_read_back() {
         let bytes = sample();
         let decoded = decode(&bytes).unwrap();
         assert_eq!(decoded.client, Some(tcp("192.0.2.7:2525")));
@@ -486,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_clients_survive() {
+    fn ipv6_clients_read_back() {
         let client = tcp("[2001:db8::1]:9");
         let (value, bytes) = encode_client(client);
         assert_eq!(bytes, 19);
@@ -523,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_are_survived() {
+    fn decoding_any_octets_does_not_panic() {
         let bytes = sample();
         for end in 0..bytes.len() {
             if let Ok(decoded) = decode(&bytes[..end]) {

@@ -1,4 +1,4 @@
-//! The extensions that a listener offers: what EHLO announces, in which order, and what a server
+//! The extensions that a listener can offer: what EHLO announces, in which order, and what a server
 //! without them refuses.
 use std::fmt;
 use std::str::FromStr;
@@ -7,16 +7,16 @@ use super::param::{Body, MailParameters, RcptParameters};
 
 macro_rules! extensions {
     ($($(#[$doc:meta])* $name:ident = $keyword:literal;)*) => {
-        /// A service extension, by the keyword of EHLO (RFC 5321 section 2.2).
+        /// A service extension, identified by its EHLO keyword (RFC 5321 section 2.2).
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Extension { $($(#[$doc])* $name),* }
 
         impl Extension {
-            /// All of them, in the order in which EHLO announces them by default.
+            /// Every extension, in the order in which EHLO announces them by default.
             pub const ALL: &[Extension] = &[$(Extension::$name),*];
 
-            /// As EHLO announces it, without parameters.
+            /// Returns the EHLO keyword, without parameters.
             pub fn keyword(self) -> &'static str {
                 match self { $(Extension::$name => $keyword),* }
             }
@@ -47,7 +47,7 @@ extensions! {
     Help = "HELP";
 }
 
-/// Not the keyword of an extension.
+/// The word is not the keyword of an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAnExtension;
 
@@ -66,18 +66,18 @@ impl fmt::Display for Extension {
     }
 }
 
-/// A set of extensions: a bit for each.
+/// A set of extensions, one bit for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extensions(u16);
 
 impl Extensions {
-    /// Those that are not in `offered`.
+    /// Returns the extensions that are not in `offered`.
     pub fn all_but(offered: &[Extension]) -> Extensions {
         let missing = Extension::ALL.iter().filter(|extension| !offered.contains(extension));
         Extensions(missing.fold(0, |bits, extension| bits | bit(*extension)))
     }
 
-    /// Returns whether none is in the set.
+    /// Returns whether the set is empty.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -89,7 +89,7 @@ impl Extensions {
         self.0 & bit(extension) != 0
     }
 
-    /// Whether a parameter of MAIL belongs to an extension of the set.
+    /// Returns whether any parameter of MAIL belongs to an extension in the set.
     #[cold]
     pub fn have_parameter_of_mail(self, parameters: &MailParameters<'_>) -> bool {
         let MailParameters { size, body, smtputf8, ret, envid, .. } = parameters;
@@ -104,7 +104,7 @@ impl Extensions {
             || (ret.is_some() || envid.is_some()) && self.has(Extension::Dsn)
     }
 
-    /// Whether a parameter of RCPT belongs to an extension of the set.
+    /// Returns whether any parameter of RCPT belongs to an extension in the set.
     #[cold]
     pub fn have_parameter_of_rcpt(self, parameters: &RcptParameters<'_>) -> bool {
         let is_dsn = parameters.notify.is_some() || parameters.orcpt.is_some();

@@ -1,4 +1,4 @@
-//! Command lines (RFC 5321 4.1.1): octets to a borrowed [`Command`], nothing allocated.
+//! Parses command lines (RFC 5321 4.1.1) into a borrowed [`Command`], without allocating.
 //!
 //! ```text
 //! "EHLO" SP name     "MAIL FROM:" Reverse-path [SP parameters]     "VRFY" SP text     "RSET"
@@ -7,18 +7,19 @@
 //! "XCLIENT" SP attributes
 //! ```
 //!
-//! Verbs and keywords in any case (2.4). White space before the CRLF is tolerated (4.1.1), and one
-//! space between `FROM:` or `TO:` and the path, which many clients send and nothing else can mean.
-//! What else is let pass is [`super::lenient`]'s, which looks at a line after this one refused it.
+//! Verbs and keywords are case-insensitive (2.4). Two deviations are tolerated here: white space
+//! before the CRLF (4.1.1), and one space between `FROM:` or `TO:` and the path, which many clients
+//! send and which is unambiguous. All others are left to [`super::lenient`], which parses lines
+//! that this module refuses.
 
 use super::param::{self, MailParameters, ParameterError, RcptParameters};
 use super::path::{self, Path};
 use super::tally::Verb;
 
-/// Octets of the name in EHLO and HELO: what a domain may have (RFC 5321 4.5.3.1.2).
+/// Maximum length of the name in EHLO and HELO: that of a domain (RFC 5321 4.5.3.1.2).
 pub const NAME_BYTES_MAX: usize = 255;
 
-/// A command whose syntax is right. Whether it is in sequence is the session's question.
+/// A command with valid syntax. The session checks whether it is in sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command<'a> {
     Ehlo {
@@ -27,7 +28,7 @@ pub enum Command<'a> {
     Helo {
         name: &'a [u8],
     },
-    /// LMTP's greeting (RFC 2033 4.1).
+    /// The hello of LMTP (RFC 2033 4.1).
     Lhlo {
         name: &'a [u8],
     },
@@ -45,7 +46,7 @@ pub enum Command<'a> {
         last: bool,
     },
     Rset,
-    /// What follows the verb; mostly nothing, and mostly ignored (RFC 5321 4.1.1.9).
+    /// The text after the verb; usually empty, and usually ignored (RFC 5321 4.1.1.9).
     Noop {
         argument: &'a [u8],
     },
@@ -53,30 +54,30 @@ pub enum Command<'a> {
     Expn,
     Help,
     Quit,
-    /// What follows the verb (RFC 4954 section 4).
+    /// The text after the verb (RFC 4954 section 4).
     Auth {
         argument: &'a [u8],
     },
     /// RFC 3207.
     StartTls,
-    /// What follows the verb: see [`super::xclient`].
+    /// The text after the verb: see [`super::xclient`].
     Xclient {
         argument: &'a [u8],
     },
 }
 
-/// The rule a command line broke; each has its reply.
+/// The rule that a command line breaks. Each has its own reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyntaxError {
-    /// No verb we know.
+    /// Unknown verb.
     Unknown,
-    /// A verb of some RFC that we neither announce nor have.
+    /// A verb defined by some RFC that sinkd neither announces nor implements.
     Unimplemented,
     /// NUL, another control character, or a CR or LF that is not half of a CRLF.
     ControlCharacter,
     /// EHLO or HELO without one printable name of up to [`NAME_BYTES_MAX`] octets.
     Name,
-    /// LHLO without such a name.
+    /// LHLO without one such name.
     LhloName,
     /// MAIL without `FROM:`.
     MailForm,
@@ -86,13 +87,14 @@ pub enum SyntaxError {
     ForwardPath,
     Parameter,
     ParameterUnknown,
-    /// An argument where none may be.
+    /// An argument for a verb that takes none.
     ArgumentUnexpected,
-    /// VRFY or EXPN of nothing.
+    /// VRFY or EXPN without an argument.
     ArgumentMissing,
-    /// BDAT whose size cannot be parsed: the number of payload octets that follow is unknown.
+    /// BDAT with an invalid size: the number of payload octets that follow is unknown.
     BdatSize,
-    /// BDAT whose size is valid and whose rest is not `LAST`: `bytes` octets of payload follow.
+    /// BDAT with a valid size, followed by a word other than `LAST`: `bytes` octets of payload
+    /// follow.
     BdatRest {
         bytes: u64,
     },
@@ -100,8 +102,8 @@ pub enum SyntaxError {
 
 /// Parses one command line, without its CRLF.
 ///
-/// `line`: any number of octets of any value; the session bounds it. The result borrows from it.
-/// Errors are the client's: the session answers 500, 501, 502 or 555, or 421 to
+/// `line` may have any number of octets of any value; the session limits its length. The result
+/// borrows from it. Errors are the client's: the session replies 500, 501, 502 or 555, or 421 for
 /// [`SyntaxError::BdatSize`].
 ///
 /// ```
@@ -147,7 +149,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 }
 
 impl Command<'_> {
-    /// Which command, as far as statistics tell them apart.
+    /// Returns the command's category in the statistics.
     pub fn verb(&self) -> Verb {
         match self {
             Command::Ehlo { .. } | Command::Helo { .. } | Command::Lhlo { .. } => Verb::Hello,
@@ -160,21 +162,22 @@ impl Command<'_> {
     }
 }
 
-/// True for EHLO and HELO, whatever follows: commands that LMTP does not have (RFC 2033 4.1).
+/// Returns whether the verb is EHLO or HELO, which LMTP does not have (RFC 2033 4.1).
 pub fn is_smtp_hello(line: &[u8]) -> bool {
     let verb = line.get(..4).unwrap_or_default();
     let ends = line.get(4).is_none_or(|octet| matches!(octet, b' ' | b'\t'));
     ends && (verb.eq_ignore_ascii_case(b"EHLO") || verb.eq_ignore_ascii_case(b"HELO"))
 }
 
-/// True for a line, or the beginning of one, whose verb is BDAT: payload follows its CRLF.
+/// Returns whether the verb of a (possibly incomplete) line is BDAT: payload follows its CRLF.
 pub fn is_bdat(line: &[u8]) -> bool {
     line.len() >= 4
         && line[..4].eq_ignore_ascii_case(b"BDAT")
         && line.get(4).is_none_or(|&octet| octet <= b' ')
 }
 
-/// True for a line, or the beginning of one, whose verb is AUTH: it may be longer than others.
+/// Returns whether the verb of a (possibly incomplete) line is AUTH, which may be longer than
+/// others.
 pub fn is_auth(line: &[u8]) -> bool {
     line.len() >= 5 && line[..5].eq_ignore_ascii_case(b"AUTH ")
 }
@@ -184,12 +187,13 @@ pub(super) fn trim_trailing_blanks(line: &[u8]) -> &[u8] {
     &line[..end.map_or(0, |at| at + 1)]
 }
 
-/// One pass without an early exit: lines are short, and so the compiler can do 16 octets at once.
+/// One pass without an early exit, so that the compiler can process 16 octets at once. Lines are
+/// short.
 fn has_control_character(line: &[u8]) -> bool {
     line.iter().fold(false, |found, &octet| found | (octet < b' ') | (octet == 0x7f))
 }
 
-/// A verb of another length than those of RFC 5321.
+/// Parses verbs longer or shorter than the four letters of most verbs in RFC 5321.
 #[cold]
 fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a>, SyntaxError> {
     if verb.eq_ignore_ascii_case(b"XCLIENT") {
@@ -201,7 +205,7 @@ fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a
     Err(other_verb(verb))
 }
 
-/// Verbs of other RFCs get 502 rather than 500, so that a person sees what is missing.
+/// Verbs of other RFCs get 502 instead of 500, which tells a person what is missing.
 #[cold]
 fn other_verb(verb: &[u8]) -> SyntaxError {
     let known = ["ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
@@ -216,8 +220,8 @@ fn bare<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a>
     if argument.is_some() { Err(SyntaxError::ArgumentUnexpected) } else { Ok(command) }
 }
 
-/// Lenient: any graphic characters. Clients introduce themselves with all kinds of names, and RFC
-/// 5321 section 4.1.4 forbids refusing mail for this reason.
+/// Lenient: accepts any graphic characters. Clients send all kinds of names, and RFC 5321 section
+/// 4.1.4 forbids refusing mail for this reason.
 fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
     let name = argument.unwrap_or_default();
     let is_name = matches!(name.len(), 1..=NAME_BYTES_MAX) && name.iter().all(u8::is_ascii_graphic);
@@ -225,21 +229,21 @@ fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
 }
 
 fn parse_mail(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
-    let text = behind_keyword(argument, b"FROM:").ok_or(SyntaxError::MailForm)?;
+    let text = after_keyword(argument, b"FROM:").ok_or(SyntaxError::MailForm)?;
     let (path, rest) = path::parse_reverse(text).ok_or(SyntaxError::ReversePath)?;
     let parameters = param::parse_mail(rest)?;
     Ok(Command::Mail { path, parameters })
 }
 
 fn parse_rcpt(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
-    let text = behind_keyword(argument, b"TO:").ok_or(SyntaxError::RcptForm)?;
+    let text = after_keyword(argument, b"TO:").ok_or(SyntaxError::RcptForm)?;
     let (path, rest) = path::parse_forward(text).ok_or(SyntaxError::ForwardPath)?;
     let parameters = param::parse_rcpt(rest)?;
     Ok(Command::Rcpt { path, parameters })
 }
 
-/// What follows `FROM:` or `TO:` and at most one space.
-fn behind_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [u8]> {
+/// Returns the text after `FROM:` or `TO:` and at most one space.
+fn after_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = argument?.split_at_checked(keyword.len())?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     head.eq_ignore_ascii_case(keyword).then_some(rest)

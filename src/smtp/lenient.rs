@@ -1,10 +1,9 @@
-//! Command lines as programs in the field send them: those that break the grammar and cannot be
-//! misread.
+//! Parses command lines that break the grammar but are unambiguous, as real programs send them.
 //!
-//! Tried after [`super::grammar::parse`] has refused a line, so a client that keeps to the grammar
-//! never comes here. Only EHLO, HELO, LHLO, MAIL and RCPT: a line that decides where payload begins
-//! (DATA, BDAT) is taken as the grammar has it, or not at all. So are line ends: CR, LF and NUL
-//! within a line, and every other control character but the tab, stay refused.
+//! Used after [`super::grammar::parse`] has refused a line, so a conforming client never reaches
+//! this code. Covers only EHLO, HELO, LHLO, MAIL and RCPT. Lines that decide where payload begins
+//! (DATA, BDAT) must follow the grammar. CR, LF, NUL and all other control characters within a
+//! line, except the tab, stay refused.
 //!
 //! | kind | accepted |
 //! |---|---|
@@ -16,7 +15,7 @@
 //! | no-domain | `<root>`; not `<"root">` |
 //! | dots | `<a..b@c>`, `<a.@c>`, `<.a@c>` |
 //!
-//! The remaining kind, non-ascii, needs no parser: the session tolerates it.
+//! The remaining kind, non-ascii, needs no parser: the session detects it.
 
 use super::deviation::{Deviation, Deviations};
 use super::grammar::{self, Command, NAME_BYTES_MAX};
@@ -25,8 +24,8 @@ use super::path::{self, PATH_BYTES_MAX, Path};
 
 /// Parses a command line that the grammar refused, without its CRLF.
 ///
-/// Returns the command and the rules it breaks, at least one. Borrows from `line`, allocates
-/// nothing. `None`: it could be misread, or breaks a rule that is not on the list.
+/// Returns the command and the rules it breaks, at least one. Returns `None` if the line is
+/// ambiguous, or breaks a rule that is not on the list. Borrows from `line`; allocates nothing.
 ///
 /// ```
 /// use sinkd::smtp::{grammar::Command, lenient};
@@ -63,28 +62,28 @@ fn is_blank(octet: &u8) -> bool {
     matches!(octet, b' ' | b'\t')
 }
 
-/// What is left of the line, and the rules that were broken so far.
+/// The rest of the line, and the rules broken so far.
 struct Reader<'a> {
     rest: &'a [u8],
     found: Deviations,
 }
 
 impl<'a> Reader<'a> {
-    /// Takes `bytes` octets, which must be there.
+    /// Consumes `bytes` octets; panics if there are fewer.
     fn take(&mut self, bytes: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(bytes);
         self.rest = rest;
         taken
     }
 
-    /// Takes `text` in any case.
+    /// Consumes `text`, ignoring case.
     fn expect(&mut self, text: &[u8]) -> Option<()> {
         let (head, rest) = self.rest.split_at_checked(text.len())?;
         self.rest = rest;
         head.eq_ignore_ascii_case(text).then_some(())
     }
 
-    /// Takes blanks and tabs, none included; others than those in `right` are a deviation.
+    /// Consumes spaces and tabs, if any. A sequence that is not in `right` is a deviation.
     fn blanks(&mut self, right: &[&[u8]]) {
         let count = self.rest.iter().take_while(|octet| is_blank(octet)).count();
         let taken = self.take(count);
@@ -128,7 +127,7 @@ impl<'a> Reader<'a> {
         let before = self.found;
         let path = self.path()?;
         if path.mailbox.eq_ignore_ascii_case(b"postmaster") {
-            // The one recipient that needs no domain (RFC 5321 4.1.1.3).
+            // The only recipient that needs no domain (RFC 5321 4.1.1.3).
             let no_domain = Deviations::only(Deviation::NoDomain);
             self.found = before.and(self.found.without(no_domain));
         }
@@ -141,7 +140,8 @@ impl<'a> Reader<'a> {
         Some(Command::Rcpt { path, parameters })
     }
 
-    /// `FROM:` or `TO:`, and the blanks around the colon. The grammar, too, takes one space behind.
+    /// Consumes `FROM:` or `TO:`, and blanks around the colon. One space after it is no deviation,
+    /// as in the grammar.
     fn keyword(&mut self, word: &[u8]) -> Option<()> {
         self.expect(word)?;
         self.blanks(&[b""]);
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// All parameters, as sent, without the blanks before them.
+    /// Returns all parameters as sent, without the blanks before the first.
     fn parameters(&mut self) -> Option<&'a [u8]> {
         if self.rest.is_empty() {
             return Some(b"");
@@ -163,7 +163,8 @@ impl<'a> Reader<'a> {
         if text.windows(2).any(|pair| pair == b"  ") {
             self.found.add(Deviation::Blanks);
         }
-        // Parameters are kept as sent and may be sent on: no control character gets among them.
+        // Parameters are kept as sent, and may be forwarded: no control character may be among
+        // them.
         (!text.contains(&b'\t')).then_some(text)
     }
 
@@ -182,7 +183,7 @@ impl<'a> Reader<'a> {
         } else if !self.rest.first().is_none_or(is_blank) {
             return None;
         } else if !has_domain && mailbox.contains(&b'=') {
-            // `MAIL FROM: SIZE=5` is an empty path and a parameter.
+            // `MAIL FROM: SIZE=5` has an empty path, and a parameter.
             return None;
         }
         let whole = &whole[..whole.len() - self.rest.len()];
@@ -193,7 +194,7 @@ impl<'a> Reader<'a> {
         Some(Path { mailbox, utf8 })
     }
 
-    /// `@a,@b:`, or nothing.
+    /// Skips a source route, `@a,@b:`, if there is one.
     fn source_route(&mut self) -> Option<()> {
         if !self.rest.starts_with(b"@") {
             return Some(());
@@ -212,7 +213,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The mailbox, and whether it has a domain.
+    /// Parses the mailbox; also returns whether it has a domain.
     fn mailbox(&mut self) -> Option<(&'a [u8], bool)> {
         let text = self.rest;
         self.local_part()?;
@@ -221,7 +222,7 @@ impl<'a> Reader<'a> {
             self.take(1);
             self.domain()?;
         } else if text.starts_with(b"\"") {
-            // `"a@b"` is a local-part, and looks like an address to the readers of the log.
+            // `"a@b"` is a local-part, but would look like an address in the log.
             return None;
         } else {
             self.found.add(Deviation::NoDomain);
@@ -267,7 +268,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `AUTH=` with a value (RFC 4954 5), which sinkd does not interpret.
+/// Returns whether this is `AUTH=` with a value (RFC 4954 5), which sinkd does not interpret.
 fn is_auth(parameter: &[u8]) -> bool {
     let keyword = parameter.get(..5).unwrap_or_default();
     keyword.eq_ignore_ascii_case(b"AUTH=") && parameter[5..].iter().all(u8::is_ascii_graphic)
@@ -277,7 +278,7 @@ fn is_auth(parameter: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// What is accepted: the mailbox or name, the parameters, and the kinds.
+    /// Checks that a line is accepted: its mailbox or name, its parameters, and its deviations.
     #[track_caller]
     fn accepted(line: &[u8], subject: &[u8], parameters: &[u8], kinds: &str) {
         assert!(grammar::parse(line).is_err(), "{}", line.escape_ascii());
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_misread_is_accepted_and_named() {
+    fn unambiguous_lines_are_accepted_and_their_deviations_named() {
         for (line, subject, parameters, kinds) in [
             // Case 61.
             (
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_misread_stays_refused() {
+    fn ambiguous_lines_stay_refused() {
         for line in [
             &b"MAIL FROM:<a@b>\0"[..],
             b"MAIL FROM:<a@b>\rRSET",

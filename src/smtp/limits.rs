@@ -1,6 +1,6 @@
-//! What a listener speaks, and the bounds of its sessions.
+//! The protocol of a listener, and the limits of its sessions.
 
-/// What a listener speaks, or a client.
+/// The protocol of a listener or a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Smtp,
@@ -10,31 +10,30 @@ pub enum Protocol {
     Lmtp,
 }
 
-/// What becomes of a command that breaks the grammar.
+/// How commands that break the grammar are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
-    /// It is accepted where it cannot be misread, and the session names the deviation (see
-    /// [`super::lenient`]).
+    /// Accepted if unambiguous; the session reports the deviation (see [`super::lenient`]).
     Lenient,
-    /// It is refused, as RFC 5321 has it.
+    /// Refused, as RFC 5321 requires.
     Strict,
 }
 
-/// Bounds of a session. `None` is "no bound".
+/// Limits of a session. `None` means no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Message bytes as RFC 1870 counts them (dots unstuffed, end of data left out); announced as
-    /// SIZE.
+    /// Maximum message size as RFC 1870 counts it (dots unstuffed, without the end of data);
+    /// announced as SIZE.
     pub message_bytes_max: u64,
-    /// Forward-paths in one transaction; announced as LIMITS RCPTMAX (RFC 9422).
+    /// Maximum number of forward-paths per transaction; announced as LIMITS RCPTMAX (RFC 9422).
     pub recipients_max: u32,
-    /// Octets of one encoded envelope.
+    /// Maximum size of an encoded envelope, in octets.
     pub envelope_bytes_max: usize,
-    /// Octets of a command line, CRLF included.
+    /// Maximum length of a command line, including CRLF, in octets.
     pub command_line_bytes_max: usize,
-    /// 5xx replies in one session; in place of the next one comes 421.
+    /// Maximum number of 5xx replies per session; the next one is replaced by 421.
     pub errors_max: Option<u32>,
-    /// Accepted transactions in one session; announced as LIMITS MAILMAX.
+    /// Maximum number of accepted transactions per session; announced as LIMITS MAILMAX.
     pub messages_max: Option<u32>,
 }
 

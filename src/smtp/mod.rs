@@ -1,8 +1,8 @@
-//! The protocol, pure: octets in, replies and steps out (RFC 5321 and its extensions, server side).
+//! The SMTP protocol without I/O: octets in, replies and steps out (RFC 5321 and its extensions).
 //!
 //! Owns the command grammar, replies and enhanced codes, the envelope and its encoding, the server
-//! session and the end-of-data scanner. Knows no sockets, files, clocks or threads, and nothing of
-//! the log: the server hands over a [`session::Receipt`] to prove that a message is committed.
+//! session and the end-of-data scanner. Knows no sockets, files, clocks or threads, and nothing
+//! about the log: the server passes a [`session::Receipt`] as proof that a message is committed.
 //!
 //! ```text
 //! octets ─▶ Session::feed ─▶ grammar (path, param) ─▶ state ─▶ reply ─▶ Workspace::replies
@@ -11,8 +11,8 @@
 //!                └─▶ Step: Data ─▶ EndOfData::scan        Chunk ─▶ counted by the caller
 //! ```
 //!
-//! Invariants: replies and envelopes depend on the octets alone, never on how they were cut into
-//! reads; in the steady state a transaction allocates nothing.
+//! Invariants: replies and envelopes depend only on the octets received, never on how they were cut
+//! into reads. In the steady state a transaction allocates nothing.
 #![forbid(unsafe_code)]
 pub mod client;
 pub mod data;

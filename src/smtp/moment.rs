@@ -1,46 +1,47 @@
-//! A moment of a run, named by the argument of NOOP, for senders that can say nothing else.
+//! Marks and runs that a client sets by the argument of NOOP, for senders that have no other way.
 //!
-//! RFC 5321 4.1.1.9 has a server ignore that argument. So this is ours, off by default, and begins
-//! with our name; whatever else the argument is, NOOP does nothing and says 250.
+//! RFC 5321 4.1.1.9 has servers ignore this argument. So the feature is an extension of sinkd, off
+//! by default, and its arguments begin with `sinkd`. NOOP with any other argument does nothing, and
+//! is answered with 250.
 //!
 //! ```text
 //! argument = "sinkd" SP ("mark" SP text / "run" SP "start" SP name / "run" SP "stop")
 //! ```
 //!
-//! Words in any case; text and name go to the end of the line, blanks around them left out.
+//! Words are case-insensitive. Text and name extend to the end of the line, without blanks around
+//! them.
 use super::reply::{self, Reply};
 
-/// What a client wants to be noted. Text and name are as sent: whether they are good is not known
-/// here.
+/// A request by NOOP. Text and name are as sent: this module does not validate them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarkCommand {
-    /// A text at this moment.
+    /// Sets a mark with this text.
     Mark(Box<[u8]>),
-    /// A run of this name begins.
+    /// Starts a run with this name.
     RunStart(Box<[u8]>),
-    /// The run under way ends.
+    /// Stops the current run.
     RunStop,
 }
 
-/// The outcome of a mark or of a run's begin or end.
+/// The outcome of a [`MarkCommand`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkOutcome {
-    /// Taken: it is being written down.
+    /// Accepted: it is being written.
     Taken,
-    /// The text of a mark, or the name of a run, is not one.
+    /// The text of the mark, or the name of the run, is not valid.
     Malformed,
-    /// There is such a run.
+    /// A run with this name exists.
     NameTaken,
-    /// No run is under way.
+    /// There is no current run.
     NoRun,
-    /// More commands came in this second than sinkd accepts.
+    /// The limit of commands per second was reached.
     TooFast,
-    /// More commands than sinkd accepts have come since sinkd started.
+    /// The limit of commands since the start of sinkd was reached.
     TooMany,
 }
 
 impl MarkCommand {
-    /// `None`: the argument is not for us.
+    /// Parses the argument of NOOP. Returns `None` if it is not a request.
     pub fn parse(argument: &[u8]) -> Option<MarkCommand> {
         let (name, rest) = word(argument);
         let (what, rest) = word(rest);
@@ -59,7 +60,7 @@ impl MarkCommand {
         }
     }
 
-    /// The reply to it.
+    /// Returns the reply for an outcome.
     pub(super) fn reply(&self, outcome: MarkOutcome) -> &'static Reply {
         match (outcome, self) {
             (MarkOutcome::Taken, MarkCommand::Mark(_)) => &reply::MARK_TAKEN,
@@ -75,7 +76,7 @@ impl MarkCommand {
     }
 }
 
-/// The first word, and what follows the blanks after it.
+/// Returns the first word, and the rest after the blanks that follow it.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = text.trim_ascii();
     let end = memchr::memchr(b' ', text).unwrap_or(text.len());
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_noop_for_others_is_not_a_moment() {
+    fn a_noop_with_another_argument_is_not_a_mark() {
         let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
         let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
         for (argument, moment) in [

@@ -2,15 +2,15 @@
 //!
 //! MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
 //! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). A parameter that is
-//! malformed or given twice is one error (501), one we never announced another (555).
+//! malformed or repeated is an error with 501, a parameter that is not announced an error with 555.
 //! `AUTH=` is left to [`super::lenient`].
 
-/// Why the parameters are refused.
+/// Why parameters are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterError {
-    /// Bad syntax, a value out of its range, or the same parameter twice.
+    /// Bad syntax, a value out of range, or a repeated parameter.
     Malformed,
-    /// No extension we announce has such a parameter for this verb.
+    /// No announced extension defines this parameter for this verb.
     Unknown,
 }
 
@@ -19,7 +19,7 @@ pub enum ParameterError {
 pub enum Body {
     SevenBit,
     EightBitMime,
-    /// Only BDAT may carry it (RFC 3030 3).
+    /// Permitted only with BDAT (RFC 3030 3).
     BinaryMime,
 }
 
@@ -35,7 +35,7 @@ pub enum Ret {
 pub struct MailParameters<'a> {
     /// The parameters as sent, without the space before them.
     pub text: &'a [u8],
-    /// Octets of the message as the client declares them; more than fits is the largest number.
+    /// Message size as declared by the client; saturates at the largest number.
     pub size: Option<u64>,
     pub body: Option<Body>,
     pub smtputf8: bool,
@@ -51,13 +51,13 @@ pub struct RcptParameters<'a> {
     pub text: &'a [u8],
     /// `NEVER`, or a list of `SUCCESS`, `FAILURE` and `DELAY`.
     pub notify: Option<&'a [u8]>,
-    /// Address type, `;`, address in xtext (or as RFC 6533 has it).
+    /// Address type, `;`, and the address in xtext (or as RFC 6533 defines it).
     pub orcpt: Option<&'a [u8]>,
-    /// Octets above 127 occur: the transaction must have asked for SMTPUTF8.
+    /// Whether there are octets above 127, which require SMTPUTF8.
     pub utf8: bool,
 }
 
-/// Parses what follows a reverse-path: nothing, or parameters with one space before each.
+/// Parses the rest of MAIL after the reverse-path: empty, or parameters with one space before each.
 pub fn parse_mail(text: &[u8]) -> Result<MailParameters<'_>, ParameterError> {
     let mut found = MailParameters { text: strip_space(text)?, ..MailParameters::default() };
     for parameter in each(text) {
@@ -66,7 +66,7 @@ pub fn parse_mail(text: &[u8]) -> Result<MailParameters<'_>, ParameterError> {
     Ok(found)
 }
 
-/// Takes one parameter of MAIL.
+/// Parses one parameter of MAIL.
 pub(super) fn take_mail<'a>(
     found: &mut MailParameters<'a>,
     parameter: &'a [u8],
@@ -92,7 +92,7 @@ pub(super) fn take_mail<'a>(
     }
 }
 
-/// Parses what follows a forward-path: nothing, or parameters with one space before each.
+/// Parses the rest of RCPT after the forward-path: empty, or parameters with one space before each.
 pub fn parse_rcpt(text: &[u8]) -> Result<RcptParameters<'_>, ParameterError> {
     let mut found = RcptParameters { text: strip_space(text)?, ..RcptParameters::default() };
     for parameter in each(text) {
@@ -102,7 +102,7 @@ pub fn parse_rcpt(text: &[u8]) -> Result<RcptParameters<'_>, ParameterError> {
     Ok(found)
 }
 
-/// Takes one parameter of RCPT.
+/// Parses one parameter of RCPT.
 pub(super) fn take_rcpt<'a>(
     found: &mut RcptParameters<'a>,
     parameter: &'a [u8],
@@ -129,7 +129,7 @@ fn each(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&octet| octet == b' ').skip(1)
 }
 
-/// Keyword and value; `KEYWORD=` without a value is malformed.
+/// Splits a parameter into keyword and value. `KEYWORD=` without a value is malformed.
 fn split(parameter: &[u8]) -> Result<(&[u8], Option<&[u8]>), ParameterError> {
     let equals = memchr::memchr(b'=', parameter);
     let keyword = &parameter[..equals.unwrap_or(parameter.len())];
@@ -142,7 +142,7 @@ fn split(parameter: &[u8]) -> Result<(&[u8], Option<&[u8]>), ParameterError> {
     Ok((keyword, value))
 }
 
-/// Takes a value that parsed, once.
+/// Sets `place` to a parsed value. Errors: the value is invalid, or the parameter is repeated.
 fn set<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), ParameterError> {
     if place.is_some() || value.is_none() {
         return Err(ParameterError::Malformed);
@@ -183,7 +183,7 @@ fn parse_ret(value: &[u8]) -> Option<Ret> {
     }
 }
 
-/// RFC 3461 4.1: NEVER stands alone.
+/// RFC 3461 4.1: NEVER can't be combined with others.
 fn is_notify(value: &[u8]) -> bool {
     let is_event = |event: &[u8]| {
         [&b"SUCCESS"[..], b"FAILURE", b"DELAY"].iter().any(|name| event.eq_ignore_ascii_case(name))
@@ -203,12 +203,13 @@ fn is_orcpt(value: &[u8]) -> bool {
     is_kind && !address.is_empty() && is_xtext(address)
 }
 
-/// RFC 6533 3: graphic characters but `+` and `=`, with `\x{...}` for what the reader may not take.
+/// RFC 6533 3: graphic characters except `+` and `=`, with `\x{...}` for characters that the reader
+/// may not support.
 fn is_utf8_address(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let mut rest = text;
-    while let Some((_, behind)) = rest.split_once('\\') {
-        let Some((digits, next)) = behind.strip_prefix("x{").and_then(|hex| hex.split_once('}'))
+    while let Some((_, after)) = rest.split_once('\\') {
+        let Some((digits, next)) = after.strip_prefix("x{").and_then(|hex| hex.split_once('}'))
         else {
             return false;
         };
@@ -223,7 +224,8 @@ fn is_utf8_address(text: &[u8]) -> bool {
             .all(|octet| matches!(octet, 33..=126 | 128..) && octet != b'+' && octet != b'=')
 }
 
-/// RFC 3461 4: graphic octets but `+` and `=`, which are written `+` and two upper-case hex digits.
+/// RFC 3461 4: graphic octets except `+` and `=`, which are encoded as `+` and two upper-case hex
+/// digits.
 pub fn is_xtext(text: &[u8]) -> bool {
     let is_hex = |octet: Option<&u8>| matches!(octet, Some(b'0'..=b'9' | b'A'..=b'F'));
     let mut at = 0;

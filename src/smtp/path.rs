@@ -6,22 +6,23 @@
 //! Local-part = Dot-string / Quoted-string
 //! ```
 //!
-//! The limits of 4.5.3.1.1 to 4.5.3.1.3 (64, 255, 256 octets) are what a server must at least take;
-//! this one takes paths of up to [`PATH_BYTES_MAX`] and does not count the parts.
+//! The limits of 4.5.3.1.1 to 4.5.3.1.3 (64, 255, 256 octets) are the minimum that a server must
+//! accept. This parser accepts paths of up to [`PATH_BYTES_MAX`] and does not limit the parts.
 
-/// Octets of a path, angle brackets and source route included, beyond which it is refused.
+/// Maximum length of a path, including angle brackets and source route, in octets.
 pub const PATH_BYTES_MAX: usize = 1024;
 
-/// A path, syntax checked.
+/// A path with valid syntax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<'a> {
-    /// The mailbox without angle brackets and source route; empty is the null reverse-path.
+    /// The mailbox without angle brackets and source route; empty for the null reverse-path.
     pub mailbox: &'a [u8],
-    /// Octets above 127 occur (they are valid UTF-8): the transaction must have asked for SMTPUTF8.
+    /// Whether there are octets above 127 (valid UTF-8), which require SMTPUTF8.
     pub utf8: bool,
 }
 
-/// Parses a reverse-path, `<>` included; returns it and what follows its `>`. `None`: bad syntax.
+/// Parses a reverse-path, including `<>`. Returns it and the text after its `>`, or `None` for bad
+/// syntax.
 pub fn parse_reverse(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     if let Some(rest) = text.strip_prefix(b"<>") {
         return Some((Path { mailbox: b"", utf8: false }, rest));
@@ -29,7 +30,7 @@ pub fn parse_reverse(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     parse(text)
 }
 
-/// Parses a forward-path, `<postmaster>` without a domain included (RFC 5321 4.1.1.3, 4.5.1).
+/// Parses a forward-path, including `<postmaster>` without a domain (RFC 5321 4.1.1.3, 4.5.1).
 pub fn parse_forward(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     let postmaster = text.get(1..11).unwrap_or_default();
     if postmaster.eq_ignore_ascii_case(b"postmaster")
@@ -42,8 +43,8 @@ pub fn parse_forward(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
 }
 
 impl Path<'_> {
-    /// Returns whether its domain has more than one label, or is an address literal; the null
-    /// reverse-path and `postmaster` have none and need none.
+    /// Returns whether the domain has more than one label or is an address literal. The null
+    /// reverse-path and `postmaster` need no domain, and count as fully qualified.
     pub fn is_fully_qualified(&self) -> bool {
         let Some(at) = memchr::memrchr(b'@', self.mailbox) else {
             return self.mailbox.is_empty() || self.mailbox.eq_ignore_ascii_case(b"postmaster");
@@ -82,7 +83,7 @@ fn skip_source_route(text: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// Octets of the mailbox that `text` begins with.
+/// Returns the length of the mailbox at the start of `text`.
 fn mailbox_bytes(text: &[u8]) -> Option<usize> {
     let local = if text.starts_with(b"\"") {
         quoted_string_bytes(text)?
@@ -93,7 +94,7 @@ fn mailbox_bytes(text: &[u8]) -> Option<usize> {
     Some(local + 1 + domain_bytes(domain)?)
 }
 
-/// Elements of one octet or more that satisfy `belongs`, joined by dots.
+/// Returns the length of non-empty atoms joined by dots, where each octet satisfies `belongs`.
 fn dotted_bytes(text: &[u8], belongs: fn(u8) -> bool) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -136,7 +137,7 @@ pub(super) fn has_no_outer_hyphen(label: &[u8]) -> bool {
     label.first() != Some(&b'-') && label.last() != Some(&b'-')
 }
 
-/// What stands between the square brackets (RFC 5321 4.1.3).
+/// Checks the text between the square brackets (RFC 5321 4.1.3).
 fn is_address_literal(text: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', text) else { return is_ipv4(text) };
     let (tag, content) = (&text[..colon], &text[colon + 1..]);
@@ -150,7 +151,7 @@ fn is_address_literal(text: &[u8]) -> bool {
     is_tag && !content.is_empty() && content.iter().all(|octet| matches!(octet, 33..=90 | 94..=126))
 }
 
-/// Four numbers of one to three digits up to 255.
+/// Checks for four numbers of one to three digits, up to 255.
 fn is_ipv4(text: &[u8]) -> bool {
     let mut parts = 0;
     let is_number = |part: &[u8]| {

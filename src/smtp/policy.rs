@@ -1,4 +1,4 @@
-//! What a listener says and allows, encoded once for all of its sessions.
+//! What a listener offers, announces and allows, encoded once for all of its sessions.
 use std::sync::Arc;
 
 use super::envelope::{self, Tag, append_field};
@@ -7,54 +7,54 @@ use super::limits::{Protocol, SessionLimits, Syntax};
 use super::sasl::{Mechanism, Users};
 use super::xclient::Attribute;
 
-/// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
-/// this.
+/// The largest number that LIMITS can announce: six digits (RFC 9422 4). Higher limits are
+/// announced as this number.
 const ANNOUNCED_LIMIT_MAX: u32 = 999_999;
 
-/// Whether and how clients authenticate.
+/// The AUTH rules of a listener.
 #[derive(Debug, Clone)]
 pub struct AuthRules {
-    /// Who is believed.
+    /// Which credentials are accepted.
     pub mode: AuthMode,
-    /// MAIL waits for it.
+    /// Whether MAIL is rejected before AUTH.
     pub is_required: bool,
-    /// It waits for TLS.
+    /// Whether AUTH is offered only under TLS.
     pub under_tls_only: bool,
 }
 
-/// Who is believed.
+/// Which credentials are accepted.
 #[derive(Debug, Clone)]
 pub enum AuthMode {
-    /// Each client, whatever it says.
+    /// Any.
     Any,
-    /// Those of a list.
+    /// Those of the users in a list.
     Users(Arc<Users>),
-    /// No client: 535.
+    /// None: replies 535.
     Reject,
-    /// No client for now: 454.
+    /// None for now: replies 454.
     Defer,
 }
 
-/// How the sessions of a listener come to TLS.
+/// When the sessions of a listener use TLS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TlsUse {
-    /// Not at all: STARTTLS gets 502.
+    /// Never: STARTTLS is answered with 502.
     #[default]
     Off,
-    /// STARTTLS is announced (RFC 3207).
+    /// After STARTTLS, which is announced (RFC 3207).
     Offered,
-    /// STARTTLS is announced, and mail waits for it.
+    /// After STARTTLS, which is announced and required before mail.
     Required,
-    /// From the first octet on (RFC 8314).
+    /// From the first octet (RFC 8314).
     Implicit,
 }
 
-/// Whom a reply to EHLO is for.
+/// The properties of a client on which the EHLO reply depends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EhloAudience {
-    /// It may send XCLIENT.
+    /// The client can send XCLIENT.
     pub is_trusted: bool,
-    /// It is under TLS.
+    /// The session is under TLS.
     pub is_secure: bool,
 }
 
@@ -71,45 +71,46 @@ impl EhloAudience {
     }
 }
 
-/// What a policy is made of.
+/// The settings from which a [`Policy`] is built.
 #[derive(Debug, Clone)]
 pub struct PolicyOptions {
-    /// What is spoken.
+    /// The protocol.
     pub protocol: Protocol,
-    /// How the server names itself: printable, without spaces.
+    /// The server's host name: printable, without spaces.
     pub hostname: String,
     /// Connections begin with a PROXY header.
     pub is_proxied: bool,
-    /// Clients that are trusted may send XCLIENT.
+    /// Trusted clients can send XCLIENT.
     pub has_xclient: bool,
-    /// What stands after 220, line by line, in place of the name and what is spoken.
+    /// The text after 220, lines separated by LF; `None`: the host name and the protocol.
     pub greeting: Option<String>,
-    /// The extensions that are offered, in the order in which EHLO announces them.
+    /// The extensions offered, in the order in which EHLO announces them.
     pub extensions: Vec<Extension>,
-    /// The bounds of a session.
+    /// The limits of a session.
     pub limits: SessionLimits,
     /// The listener's address as configured, for the envelope.
     pub listener: String,
-    /// The listener's name, for the envelope; empty: it has none.
+    /// The listener's name, for the envelope; empty if it has none.
     pub listener_name: String,
-    /// The sink's name, for the envelope and the reply that names a message; empty: it has none.
+    /// The sink's name, for the envelope and for the reply that names a message; empty if it has
+    /// none.
     pub sink_name: String,
-    /// NOOP may name marks and runs (see [`super::moment`]).
+    /// Whether clients can set marks and runs by NOOP (see [`super::moment`]).
     pub noop_marks: bool,
-    /// What becomes of commands that break the grammar.
+    /// How commands that break the grammar are treated.
     pub syntax: Syntax,
-    /// `None`: AUTH is not offered.
+    /// The AUTH rules; `None`: AUTH is not offered.
     pub auth: Option<AuthRules>,
-    /// How sessions come to TLS.
+    /// When sessions use TLS.
     pub tls: TlsUse,
-    /// Which generation of the settings it belongs to.
+    /// The generation of the settings.
     pub generation: u32,
-    /// The listener's index among those of its generation.
+    /// The listener's index within the generation.
     pub index: usize,
 }
 
 impl PolicyOptions {
-    /// SMTP with all extensions, and without anything that is optional.
+    /// Returns the options for SMTP with all extensions; everything optional is off.
     pub fn new(hostname: &str, listener: &str, limits: SessionLimits) -> PolicyOptions {
         PolicyOptions {
             protocol: Protocol::Smtp,
@@ -132,63 +133,63 @@ impl PolicyOptions {
     }
 }
 
-/// Immutable, shared by all sessions of a listener; holds what is encoded once.
+/// The rules and encoded replies of a listener. Immutable, and shared by all of its sessions.
 #[derive(Debug)]
 pub struct Policy {
-    /// How the server names itself.
+    /// The server's host name.
     pub hostname: String,
-    /// What is spoken.
+    /// The protocol.
     pub protocol: Protocol,
     /// Connections begin with a PROXY header.
     pub is_proxied: bool,
-    /// Clients that are trusted may send XCLIENT.
+    /// Trusted clients can send XCLIENT.
     pub has_xclient: bool,
-    /// The bounds of a session.
+    /// The limits of a session.
     pub limits: SessionLimits,
     /// The listener's address as configured.
     pub listener: String,
-    /// NOOP may name marks and runs (see [`super::moment`]).
+    /// Whether clients can set marks and runs by NOOP (see [`super::moment`]).
     pub noop_marks: bool,
-    /// What becomes of commands that break the grammar.
+    /// How commands that break the grammar are treated.
     pub syntax: Syntax,
     /// Extensions that are not offered.
     pub without: Extensions,
-    /// `None`: AUTH is not offered.
+    /// The AUTH rules; `None`: AUTH is not offered.
     pub auth: Option<AuthRules>,
-    /// How sessions come to TLS.
+    /// When sessions use TLS.
     pub tls: TlsUse,
-    /// Which generation of the settings it belongs to.
+    /// The generation of the settings.
     pub generation: u32,
-    /// The listener's index among those of its generation.
+    /// The listener's index within the generation.
     pub index: usize,
     greeting: Vec<u8>,
-    /// By [`EhloAudience::place`].
+    /// Indexed by [`EhloAudience::place`].
     ehlo_replies: [Vec<u8>; 4],
     helo_reply: Vec<u8>,
     envelope: Vec<u8>,
     accepted_end: Vec<u8>,
 }
 
-/// The policies of all listeners that are in force now. Sessions follow them between transactions.
+/// The policies of all listeners that are in force now. Sessions adopt them between transactions.
 #[derive(Debug, Default)]
 pub struct PoliciesInForce {
-    /// That of all `policies`.
+    /// The generation of all `policies`.
     pub generation: u32,
-    /// By listener.
+    /// Indexed by listener.
     pub policies: Vec<Arc<Policy>>,
 }
 
 impl Policy {
-    /// SMTP with all extensions.
+    /// Returns a policy for SMTP with all extensions.
     pub fn new(hostname: &str, listener: &str, limits: SessionLimits) -> Policy {
-        Policy::of(PolicyOptions::new(hostname, listener, limits))
+        Policy::from_options(PolicyOptions::new(hostname, listener, limits))
     }
 
-    /// Encodes what every session of the listener says. The reply to LHLO is that to EHLO
-    /// (RFC 2033 4.1).
+    /// Encodes the replies and fields that all sessions of the listener share. LHLO gets the same
+    /// reply as EHLO (RFC 2033 4.1).
     ///
-    /// BINARYMIME needs CHUNKING (RFC 3030 3), so it is not offered without.
-    pub fn of(mut options: PolicyOptions) -> Policy {
+    /// BINARYMIME requires CHUNKING (RFC 3030 3), so it is not offered without it.
+    pub fn from_options(mut options: PolicyOptions) -> Policy {
         if !options.extensions.contains(&Extension::Chunking) {
             options.extensions.retain(|extension| *extension != Extension::BinaryMime);
         }
@@ -215,7 +216,7 @@ impl Policy {
         }
     }
 
-    /// 220, with CRLF.
+    /// Returns the 220 greeting, including CRLF.
     pub fn greeting(&self) -> &[u8] {
         &self.greeting
     }
@@ -231,27 +232,27 @@ impl Policy {
         self.protocol == Protocol::Submission
     }
 
-    /// 250 and the announced extensions (RFC 5321 4.1.1.1), with CRLF.
+    /// Returns 250 and the announced extensions (RFC 5321 4.1.1.1), including CRLF.
     pub fn ehlo_reply(&self, audience: EhloAudience) -> &[u8] {
         &self.ehlo_replies[audience.place()]
     }
 
-    /// Returns whether `audience` is offered STARTTLS.
+    /// Returns whether STARTTLS is announced to `audience`.
     pub fn announces_starttls(&self, audience: EhloAudience) -> bool {
         !audience.is_secure && matches!(self.tls, TlsUse::Offered | TlsUse::Required)
     }
 
-    /// 250, with CRLF.
+    /// Returns the 250 reply to HELO, including CRLF.
     pub fn helo_reply(&self) -> &[u8] {
         &self.helo_reply
     }
 
-    /// The fields with which every envelope of the listener begins, encoded.
+    /// Returns the encoded fields at the beginning of every envelope of the listener.
     pub fn envelope(&self) -> &[u8] {
         &self.envelope
     }
 
-    /// What follows the message's name in the reply to it: the sink's name, and CRLF.
+    /// Returns the end of the reply that names a message: the sink's name, if it has one, and CRLF.
     pub fn accepted_end(&self) -> &[u8] {
         &self.accepted_end
     }
@@ -273,7 +274,7 @@ fn ehlo_reply(options: &PolicyOptions, audience: EhloAudience) -> Vec<u8> {
     let starttls = (has_starttls && !audience.is_secure).then(|| "STARTTLS".to_owned());
     let xclient = audience.is_trusted.then(Attribute::announcement);
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
-    // What may not be used is not announced.
+    // AUTH is not announced where it would be refused.
     let may_auth = |auth: &&AuthRules| {
         audience.is_secure || !auth.under_tls_only && options.tls != TlsUse::Required
     };
@@ -303,7 +304,7 @@ fn announcement(extension: Extension, options: &PolicyOptions) -> String {
     }
 }
 
-/// A reply of as many lines as there are texts (RFC 5321 4.2.1).
+/// Returns a reply with one line per text (RFC 5321 4.2.1).
 fn multiline<'a>(code: &str, texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let texts: Vec<&str> = texts.collect();
     let line = |(number, text): (usize, &&str)| {
@@ -350,7 +351,7 @@ mod tests {
     fn ehlo_reply_announces_the_limits() {
         let (messages_max, recipients_max) = (Some(7), 2_000_000);
         let limits = SessionLimits { messages_max, recipients_max, ..SessionLimits::default() };
-        let policy = Policy::of(options(limits));
+        let policy = Policy::from_options(options(limits));
         let reply = text(policy.ehlo_reply(EhloAudience::default()));
         assert!(reply.starts_with("250-sink.example\r\n250-PIPELINING\r\n"));
         assert!(reply.contains("250-SIZE 104857600\r\n"));
@@ -373,7 +374,8 @@ mod tests {
             (TlsUse::Required, true),
             (TlsUse::Implicit, false),
         ] {
-            let policy = Policy::of(PolicyOptions { tls, ..options(SessionLimits::default()) });
+            let policy =
+                Policy::from_options(PolicyOptions { tls, ..options(SessionLimits::default()) });
             for audience in EhloAudience::ALL {
                 let is_announced = text(policy.ehlo_reply(audience)).contains("250 STARTTLS\r\n")
                     || text(policy.ehlo_reply(audience)).contains("250-STARTTLS\r\n");
@@ -391,19 +393,22 @@ mod tests {
         ] {
             let mut options = options(SessionLimits::default());
             (options.hostname, options.extensions) = ("a".into(), extensions);
-            assert_eq!(text(Policy::of(options).ehlo_reply(EhloAudience::default())), expected);
+            assert_eq!(
+                text(Policy::from_options(options).ehlo_reply(EhloAudience::default())),
+                expected
+            );
         }
     }
 
     #[test]
-    fn a_greeting_of_one_s_own_may_have_several_lines() {
+    fn a_custom_greeting_can_have_several_lines() {
         for (greeting, expected) in [
             ("****0****", "220 ****0****\r\n"),
             ("mx.example ESMTP\nno spam", "220-mx.example ESMTP\r\n220 no spam\r\n"),
         ] {
             let mut options = options(SessionLimits::default());
             options.greeting = Some(greeting.into());
-            assert_eq!(text(Policy::of(options).greeting()), expected);
+            assert_eq!(text(Policy::from_options(options).greeting()), expected);
         }
     }
 }

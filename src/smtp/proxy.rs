@@ -1,9 +1,9 @@
-//! The PROXY protocol, versions 1 and 2, as a receiver reads it: HAProxy's
+//! The receiver's side of the PROXY protocol, versions 1 and 2, as defined in HAProxy's
 //! `doc/proxy-protocol.txt` of 2020-03-05.
 //!
-//! A load balancer sends one header before anything else, and names in it the client for which it
-//! speaks. The parser is pure, allocates nothing, and never guesses: octets are a header, the
-//! beginning of one, or an error. Its caller bounds what it collects to [`HEADER_BYTES_MAX`].
+//! A load balancer sends one header before anything else, which names the client it connects for.
+//! The parser does no I/O, allocates nothing, and never guesses: octets are a header, the beginning
+//! of one, or an error. The caller buffers at most [`HEADER_BYTES_MAX`].
 mod binary;
 mod error;
 mod header;
@@ -15,9 +15,9 @@ pub use error::ProxyError;
 pub use header::{ClientEnd, Endpoints, HEADER_BYTES_MAX, Header, Whole};
 pub use tls::ClientTls;
 
-/// Reads the header at the start of `octets`. `None`: more octets are needed to tell.
+/// Parses the header at the start of `octets`. Returns `None` if more octets are needed.
 ///
-/// Costs one pass over the header, and its checksum where it has one.
+/// Costs one pass over the header, and its checksum if it has one.
 pub fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     let begins = |signature: &[u8]| octets.iter().zip(signature).all(|(left, right)| left == right);
     if begins(binary::SIGNATURE) {
@@ -29,8 +29,8 @@ pub fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     Err(ProxyError::NoHeader)
 }
 
-/// Panics if the answer to `octets` depends on what follows the header, or if an answer changes
-/// once it is given: what the fuzz target calls.
+/// Checks for the fuzz target `proxy`: panics if the result depends on octets after the header, or
+/// if it changes when more octets arrive.
 pub fn check_header(octets: &[u8]) {
     let whole = parse(octets);
     for length in 0..octets.len() {

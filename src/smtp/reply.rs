@@ -1,20 +1,20 @@
 //! Every reply of a session, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
-//! Replies are static octets, appended as they are. The three that depend on the listener
-//! (greeting, EHLO and HELO reply) are encoded once in [`super::policy::Policy`]; the one that
-//! names a message is composed by `Session::accept` from [`ACCEPTED_PREFIX`].
+//! Replies are static octets, appended unchanged. The three that depend on the listener (greeting,
+//! EHLO and HELO reply) are encoded once in [`super::policy::Policy`]. The one that names a message
+//! is composed by `Session::accept` from [`ACCEPTED_PREFIX`].
 //!
-//! Enhanced codes stand in every 2xx, 4xx and 5xx but the greeting and the replies to EHLO and HELO
-//! (RFC 2034 4). They are given after HELO as well: to a client that does not know them they are
-//! text.
+//! Every 2xx, 4xx and 5xx has an enhanced code, except the greeting and the replies to EHLO and
+//! HELO (RFC 2034 4). Enhanced codes are also sent after HELO: clients that don't know them read
+//! them as text.
 
-/// One line (or, for HELP, lines) with its CRLF.
+/// A reply of one or more lines, each with its CRLF.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The constant's name, for tests and logs.
     pub name: &'static str,
     wire: &'static str,
-    /// Its place in [`ALL`], by which it is counted.
+    /// Its index in [`ALL`], for counting.
     pub(super) place: usize,
 }
 
@@ -29,7 +29,7 @@ impl Reply {
         self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit & 15))
     }
 
-    /// Returns whether the reply is a 5xx: the client should not repeat the command.
+    /// Returns whether the reply is a 5xx, after which the client should not repeat the command.
     pub fn is_permanent(&self) -> bool {
         self.wire.starts_with('5')
     }
@@ -39,7 +39,7 @@ impl Reply {
         out.extend_from_slice(self.as_bytes());
     }
 
-    /// Appends the reply as a server without ENHANCEDSTATUSCODES gives it.
+    /// Appends the reply without its enhanced code, for servers without ENHANCEDSTATUSCODES.
     #[cold]
     pub fn encode_without_code(&self, out: &mut Vec<u8>) {
         for line in self.wire.split_inclusive("\r\n") {
@@ -54,24 +54,24 @@ impl Reply {
     }
 }
 
-/// `2.1.0` and its like (RFC 3463 2).
+/// Returns whether a word looks like `2.1.0` (RFC 3463 2).
 fn is_enhanced_code(word: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     word.split('.').count() == 3 && word.split('.').all(is_number)
 }
 
-/// 250 to the end of data; the message's name and CRLF follow.
+/// The beginning of the 250 at the end of data; the message's name and CRLF follow.
 pub const ACCEPTED_PREFIX: &[u8] = b"250 2.0.0 Ok ";
 
-/// Both for servers without ENHANCEDSTATUSCODES.
+/// [`ACCEPTED_PREFIX`] and [`DELIVERED_PREFIX`] for servers without ENHANCEDSTATUSCODES.
 pub const PLAIN_PREFIX: &[u8] = b"250 Ok ";
 
-/// The same for one recipient of a message that came by LMTP (RFC 2033 4.2).
+/// The beginning of the 250 for one recipient of a message received by LMTP (RFC 2033 4.2).
 pub const DELIVERED_PREFIX: &[u8] = b"250 2.1.5 Ok ";
 
 macro_rules! replies {
     ($($name:ident = $code_and_text:literal;)*) => {
-        /// Places in the table, under the replies' names.
+        /// Indexes into the table, named after the replies.
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the names are")]
         enum TableIndex { $($name),* }
         $(pub static $name: Reply = Reply {
@@ -79,15 +79,15 @@ macro_rules! replies {
             wire: concat!($code_and_text, "\r\n"),
             place: TableIndex::$name as usize,
         };)*
-        /// The whole table.
+        /// Every reply.
         pub static ALL: &[&Reply] = &[$(&$name),*];
-        /// Its length.
+        /// The number of replies.
         pub const COUNT: usize = [$(stringify!($name)),*].len();
     };
 }
 
 replies! {
-    // The course of things.
+    // Normal operation.
     CLOSING = "221 2.0.0 Bye";
     HELP = "214-2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
             214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
@@ -187,7 +187,7 @@ replies! {
     MOMENTS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
     MOMENTS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
 
-    // Farewells; the connection closes after them.
+    // The connection closes after these.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
     TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
     PROXY_UNEXPECTED = "421 4.3.2 Expected EHLO, found a PROXY header or an empty line: closing";
@@ -199,7 +199,7 @@ replies! {
     OUT_OF_BUFFERS = "421 4.3.1 Out of buffers and this transfer stalled longest: try again later";
 }
 
-/// Every reply to XCLIENT but the greeting, by which refused ones are counted.
+/// Every negative reply to XCLIENT, for counting refusals.
 pub static XCLIENT_REFUSALS: &[&Reply] = &[
     &XCLIENT_FORM,
     &XCLIENT_ATTRIBUTE,
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_to_xclient_are_those_that_are_counted() {
+    fn every_refusal_of_xclient_is_counted() {
         let named = ALL.iter().filter(|reply| reply.name.starts_with("XCLIENT_"));
         assert!(named.eq(XCLIENT_REFUSALS.iter()));
     }

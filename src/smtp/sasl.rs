@@ -1,13 +1,13 @@
-//! How a client proves its identity (RFC 4422, RFC 4954): four mechanisms, each a small machine
-//! that takes the client's responses and returns what comes next.
+//! Authentication (RFC 4422, RFC 4954): four mechanisms, each a state machine that takes the
+//! client's responses and returns the next step.
 //!
 //! ```text
 //! AUTH PLAIN AGFubgBzZWNyZXQ=      the initial response, in base64; = is an empty one
 //! 334 VXNlcm5hbWU6                 a challenge, in base64; the client answers with a line
 //! ```
 //!
-//! Pure: no clock, no randomness (a challenge's number is an argument). Secrets are a type that
-//! cannot be printed, and nothing here keeps one longer than the exchange.
+//! No clock and no randomness: the number in a challenge is an argument. Secrets have a type that
+//! can't be printed, and are dropped at the end of the exchange.
 mod account;
 mod challenges;
 mod client;
@@ -29,13 +29,14 @@ pub use mechanism::Mechanism;
 pub use secret::Secret;
 pub use users::{UserError, Users};
 
-/// Octets of a client's line while it authenticates, CRLF included (RFC 4954 section 4).
+/// Maximum length of a client's line during AUTH, including CRLF (RFC 4954 section 4).
 pub const LINE_BYTES_MAX: usize = 12_288;
 
-/// Panics if a user is claimed whose name may not stand in an envelope: what the fuzz target calls.
+/// Checks for the fuzz target `sasl`: panics if the exchange accepts a user name that may not
+/// appear in an envelope.
 ///
-/// `bytes`: the mechanism, then the client's lines; the first is the initial response, unless it is
-/// a dash.
+/// `bytes`: the mechanism, then the client's lines. The first line is the initial response, unless
+/// it is a dash.
 pub fn check_sasl(bytes: &[u8]) {
     let [which, lines @ ..] = bytes else { return };
     let mechanism = Mechanism::ALL[usize::from(*which) % Mechanism::ALL.len()];

@@ -8,22 +8,26 @@
 //!                           └──── accept, refuse, RSET, EHLO, failed chunk ◀──┘
 //! ```
 //!
-//! LMTP (RFC 2033) is the same with LHLO for EHLO, and with one reply per recipient after the end
-//! of data. Those are owed: `feed` emits them in portions, as the caller sends them.
+//! LMTP (RFC 2033) differs in LHLO instead of EHLO, and in one reply per recipient after the end of
+//! data. These replies are owed: `feed` appends them in portions, as the caller sends them.
 //!
 //! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
-//! replies. No allocation, no formatting but the message's name, no clock.
+//! replies. No allocation, no formatting except the message's name, no clock.
 
 mod auth;
+mod generation;
 mod hello;
 mod line;
 mod off_grammar;
+mod outcome;
 mod owed;
 mod refusal;
+mod replies;
 mod step;
 mod tls;
 mod transaction;
+mod transaction_commands;
 mod xclient;
 
 use super::deviation::{Deviation, Deviations};
@@ -31,57 +35,56 @@ use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
 use super::extension::{Extension, Extensions};
 use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
-use super::param::{Body, MailParameters, RcptParameters};
-use super::path::Path;
-use super::policy::{PoliciesInForce, Policy, TlsUse};
+use super::policy::{Policy, TlsUse};
 use super::reply::{self, Reply};
 use super::sasl::Exchange;
 use super::tally::Verb;
-use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
+use super::workspace::{REPLIES_BYTES_PAUSE, Workspace};
 use line::{Skip, find_line, skip_line};
 use owed::OwedReplies;
 pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
 use std::sync::Arc;
 pub use step::{Decision, Question, Step};
-use transaction::{OpenTransaction, OutOfSequence, Stage};
+use transaction::{OpenTransaction, Stage};
 
-/// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
+/// Maximum number of octets by which deviations can extend an envelope beyond its limits: one field
+/// per kind.
 pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
 
-/// Proof that a message is committed, by which it is named in the reply.
+/// Proof that a message is committed. The reply to the client names the message by it.
 pub trait Receipt {
     /// Appends the message's name, for example `17:3`.
     fn write_name(&self, out: &mut Vec<u8>);
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug)]
 enum SessionState {
-    /// Before EHLO or HELO.
+    /// The greeting was sent; waits for EHLO or HELO.
     Greeted,
-    /// No transaction.
+    /// No transaction is open.
     Ready,
-    /// AUTH waits for the client's response.
+    /// AUTH is in progress; waits for the client's response.
     Authenticating(Box<Exchange>),
-    /// From the accepted MAIL on.
+    /// MAIL was accepted.
     Open(OpenTransaction),
-    /// Nothing is read any more.
+    /// The session is over; no more input is read.
     Closed,
 }
 
 /// Why a command is not accepted.
 #[derive(Debug, Clone, Copy)]
 enum NotAccepted {
-    /// With this reply.
+    /// Reply with this.
     With(&'static Reply),
-    /// With this reply, and the session ends.
+    /// Reply with this, and end the session.
     Closing(&'static Reply),
-    /// A path or a parameter has octets above 127, and MAIL did not say SMTPUTF8.
+    /// A path or a parameter has octets above 127, but MAIL did not request SMTPUTF8.
     NonAscii,
 }
 
-/// How a client said hello.
+/// The verb of the client's hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hello {
     Helo,
@@ -94,56 +97,57 @@ enum Hello {
 enum XclientUse {
     Denied,
     Allowed,
-    /// The client was named just now: it may if its own address may.
+    /// The client was just named by XCLIENT: the caller decides, based on its own address.
     Undecided,
 }
 
-/// How far a session has come to TLS.
+/// The TLS state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Security {
     Plain,
-    /// In plain text; the last hello was answered with STARTTLS.
+    /// In plain text, and the last EHLO reply announced STARTTLS.
     Announced,
     Secure,
 }
 
-/// One SMTP session, from the greeting to its close. An idle session owns the constant part of its
-/// envelopes and nothing else.
+/// One SMTP session, from the greeting to its close. An idle session owns only the constant part of
+/// its envelopes.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
     client: Client,
-    /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
-    /// on the client, the name that it said, and the protocol; last, and from the beginning, what
-    /// a PROXY header said and who connected (the fields from [`Tag::Peer`] on).
+    /// The encoded envelope fields that don't change between hellos. First come the client, its
+    /// hello name and the protocol, once it sent EHLO, HELO or LHLO. The last fields are set from
+    /// the beginning: what a PROXY header reported, and the peer (the fields from [`Tag::Peer`]
+    /// on).
     constant: Box<[u8]>,
     state: SessionState,
-    /// The reply to a chunk that is being discarded, and how often it is given.
+    /// The reply to a chunk that is being discarded, and how often to send it.
     latched: Option<(&'static Reply, u32)>,
     /// Replies to the end of data that have not been appended yet.
     owed: Option<Box<OwedReplies>>,
-    /// Accepted messages.
+    /// Number of accepted messages.
     messages: u32,
-    /// 5xx replies given.
+    /// Number of 5xx replies.
     errors: u32,
     skip: Skip,
-    /// Extensions that the last EHLO or LHLO did not announce. What it announced holds until the
-    /// next, whatever generation is in force.
+    /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
+    /// if a new generation takes effect.
     without: Extensions,
     /// Whether the client may send XCLIENT.
     xclient_use: XclientUse,
-    /// The client's port, where XCLIENT has named it.
+    /// The client's port, if XCLIENT named it.
     claimed_port: Option<NonZero<u16>>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
-    /// How far it has come to TLS.
+    /// The TLS state.
     security: Security,
     /// TLS is required, and has not begun.
     owes_tls: bool,
 }
 
 impl Session {
-    /// A session that has said nothing yet. Allocates nothing.
+    /// Creates a session; call `greet` next. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         let owes_tls = policy.tls == TlsUse::Required;
         Session {
@@ -165,12 +169,12 @@ impl Session {
         }
     }
 
-    /// The index of its listener.
+    /// Returns the index of its listener.
     pub fn listener_index(&self) -> usize {
         self.policy.index
     }
 
-    /// The listener's address as configured.
+    /// Returns the listener's address as configured.
     pub fn listener(&self) -> &str {
         &self.policy.listener
     }
@@ -181,17 +185,17 @@ impl Session {
         workspace.tally.greeting();
     }
 
-    /// Consumes commands; returns how many octets were consumed and what is wanted next.
+    /// Consumes commands. Returns the number of octets consumed, and what the session needs next.
     /// Never looks beyond the octet at which a step other than `NeedInput` ends.
     ///
-    /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each
-    /// piece, at most `command_line_bytes_max` octets.
+    /// Costs one scan per command line. A line that arrives in pieces is scanned again with each
+    /// piece, up to `command_line_bytes_max` octets.
     pub fn feed(&mut self, input: &[u8], workspace: &mut Workspace) -> (usize, Step) {
-        // Whatever wants payload ends this call, so once is enough.
+        // A command that needs payload ends this call, so checking once is enough.
         assert!(self.takes_commands(), "fed commands while payload is wanted");
         let mut consumed = 0;
         loop {
-            if self.owed.is_some() && !self.pay(workspace) {
+            if self.owed.is_some() && !self.append_owed(workspace) {
                 return (consumed, Step::Drain);
             }
             if self.is_over() {
@@ -210,7 +214,7 @@ impl Session {
             if rest.is_empty() {
                 return (consumed, Step::NeedInput);
             }
-            self.follow(workspace);
+            self.update_policy(workspace);
             let line_bytes_max = match self.policy.auth.is_some() {
                 true => self.auth_line_bytes_max(rest),
                 false => self.policy.limits.command_line_bytes_max,
@@ -240,37 +244,24 @@ impl Session {
         }
     }
 
-    /// The encoded envelope of the open transaction, as it is stored; empty outside one.
+    /// Returns the encoded envelope of the open transaction, as it will be stored; empty if there
+    /// is no transaction.
     pub fn envelope(&self) -> &[u8] {
         self.open().map_or(&[], |transaction| transaction.envelope.as_bytes())
     }
 
-    /// Maximum size of a message, bytes (RFC 1870).
+    /// Returns the maximum size of a message, in bytes (RFC 1870).
     #[inline]
     pub fn message_bytes_max(&self) -> u64 {
         self.policy.limits.message_bytes_max
     }
 
-    /// SIZE= of the open transaction's MAIL (RFC 1870).
+    /// Returns the SIZE parameter of the open transaction (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.open().and_then(|transaction| transaction.envelope.declared_size())
     }
 
-    /// A chunk that was not the last, or a discarded one, is here in full.
-    pub fn chunk_received(&mut self, workspace: &mut Workspace) {
-        if let Some((latched, times)) = self.latched.take() {
-            return self.reply_to_each(times, latched, workspace);
-        }
-        match self.open_mut() {
-            Some(transaction) if transaction.stage == (Stage::Chunk { last: false }) => {
-                transaction.stage = Stage::Chunks;
-            }
-            _ => panic!("chunk_received without such a chunk"),
-        }
-        self.reply(&reply::CHUNK_OK, workspace);
-    }
-
-    /// Replies with the outcome of the moment that NOOP named.
+    /// Replies with the outcome of a mark or run command in NOOP.
     pub fn moment_answered(
         &mut self,
         moment: &MarkCommand,
@@ -280,48 +271,8 @@ impl Session {
         self.reply(moment.reply(outcome), workspace);
     }
 
-    /// Answers a payload that is whole and committed with 250 and its name. Ends the transaction.
-    pub fn accept<R: Receipt>(&mut self, receipt: &R, workspace: &mut Workspace) {
-        let stage = self.open().map(|transaction| transaction.stage);
-        let is_whole = matches!(stage, Some(Stage::Data | Stage::Chunk { last: true }));
-        assert!(is_whole, "accept without a whole payload: {stage:?}");
-        let recipients = self.recipients();
-        self.end_transaction(workspace);
-        self.messages = self.messages.saturating_add(1);
-        let is_lmtp = self.policy.is_lmtp();
-        let prefix = match (self.has_codes(), is_lmtp) {
-            (true, false) => reply::ACCEPTED_PREFIX,
-            (true, true) => reply::DELIVERED_PREFIX,
-            (false, _) => reply::PLAIN_PREFIX,
-        };
-        let from = workspace.replies.len();
-        workspace.replies.extend_from_slice(prefix);
-        receipt.write_name(&mut workspace.replies);
-        workspace.replies.extend_from_slice(self.policy.accepted_end());
-        workspace.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
-        if is_lmtp && recipients > 1 {
-            self.repeat(from, recipients - 1, workspace);
-        }
-    }
-
-    /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the
-    /// transaction.
-    pub fn refuse(&mut self, refusal: Refusal, workspace: &mut Workspace) {
-        let times = match self.open().map(|transaction| transaction.stage) {
-            Some(Stage::Chunk { last: false }) => 1,
-            Some(Stage::Data | Stage::Chunk { last: true }) => self.replies_due(),
-            stage => panic!("refuse without a payload: {stage:?}"),
-        };
-        self.end_transaction(workspace);
-        match refusal {
-            Refusal::TooLarge => self.reply_to_each(times, &reply::TOO_LARGE, workspace),
-            Refusal::NoStorage => self.reply_to_each(times, &reply::NO_STORAGE, workspace),
-            Refusal::StorageFailed => self.reply_to_each(times, &reply::STORAGE_FAILED, workspace),
-            Refusal::Stopping => self.close(&reply::STOPPING, workspace),
-        }
-    }
-
-    /// Appends a 421 because of `why`; the caller sends and closes.
+    /// Appends a final reply for the reason `why`, and ends the session; the caller sends it and
+    /// closes.
     pub fn farewell(&mut self, why: Farewell, workspace: &mut Workspace) {
         let reply = match why {
             Farewell::Timeout => &reply::TIMEOUT,
@@ -334,7 +285,8 @@ impl Session {
         self.close(reply, workspace);
     }
 
-    /// Returns the transaction's buffer; the caller must do this before it drops a session.
+    /// Ends the session and returns its buffers to `workspace`. The caller must do this before
+    /// dropping a session.
     pub fn abandon(&mut self, workspace: &mut Workspace) {
         self.end_transaction(workspace);
         self.latched = None;
@@ -342,33 +294,35 @@ impl Session {
         self.state = SessionState::Closed;
     }
 
-    /// True while replies to the last message are still to come from `feed`: it must be called,
-    /// with or without input, once those given have been sent.
+    /// Returns whether `feed` still has to append replies to the last message. The caller must then
+    /// call it, with or without input, after sending the replies it has.
     pub fn owes_replies(&self) -> bool {
         self.owed.is_some()
     }
 
-    /// Forward-paths of the open transaction.
+    /// Returns the number of forward-paths in the open transaction.
     pub fn recipients(&self) -> u32 {
         self.open().map_or(0, |transaction| transaction.recipients)
     }
 
-    /// Accepted messages so far.
+    /// Returns the number of messages accepted so far.
     pub fn messages(&self) -> u32 {
         self.messages
     }
 
-    /// 5xx replies so far.
+    /// Returns the number of 5xx replies so far.
     pub fn errors(&self) -> u32 {
         self.errors
     }
 
-    /// Whether the session has ended: the replies are to be sent, then the connection closes.
+    /// Returns whether the session has ended. The remaining replies must be sent before the
+    /// connection closes.
     pub fn is_over(&self) -> bool {
         matches!(self.state, SessionState::Closed)
     }
 
-    /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
+    /// Returns whether a transaction is open: from the accepted MAIL until its final reply or
+    /// reset. A graceful stop waits for it.
     pub fn in_transaction(&self) -> bool {
         self.owed.is_some() || self.open().is_some()
     }
@@ -392,7 +346,7 @@ impl Session {
         !matches!(stage, Some(Stage::Data | Stage::Chunk { .. })) && self.latched.is_none()
     }
 
-    /// Executes one command line; `None`: continue with the next.
+    /// Executes one command line. Returns `None` to continue with the next.
     fn command(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
             workspace.tally.command(Verb::Hello);
@@ -411,7 +365,7 @@ impl Session {
         }
     }
 
-    /// Executes a command and, if it is accepted, answers it.
+    /// Executes a command. If it is accepted, appends the reply.
     fn execute(
         &mut self,
         command: Command<'_>,
@@ -450,7 +404,8 @@ impl Session {
         Ok(None)
     }
 
-    /// Nothing (RFC 5321 4.1.1.9), unless it is allowed to name a moment and does.
+    /// Does nothing (RFC 5321 4.1.1.9), unless marks are enabled and the argument is a
+    /// [`MarkCommand`].
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.noop_marks {
             workspace.moment = MarkCommand::parse(argument);
@@ -462,301 +417,12 @@ impl Session {
         None
     }
 
-    fn mail(
-        &mut self,
-        path: Path<'_>,
-        parameters: MailParameters<'_>,
-        workspace: &mut Workspace,
-    ) -> Result<(), NotAccepted> {
-        self.may_mail(path, parameters)?;
-        self.state = SessionState::Open(self.begin(path, parameters, workspace)?);
-        workspace.events.push(TransactionEvent::Began);
-        if !self.hello_deviations.is_empty() {
-            self.note(self.hello_deviations, workspace);
-        }
-        self.reply(&reply::MAIL_OK, workspace);
-        Ok(())
-    }
-
-    /// Between transactions and AUTH, a session goes over to what is in force, before it reads a
-    /// command.
-    #[inline]
-    fn follow(&mut self, workspace: &Workspace) {
-        if self.policy.generation != workspace.in_force.generation {
-            self.go_over(&workspace.in_force);
-        }
-    }
-
-    #[cold]
-    fn go_over(&mut self, in_force: &PoliciesInForce) {
-        if let Some(policy) = in_force.policies.get(self.policy.index)
-            && !self.in_transaction()
-            && !self.is_authenticating()
-        {
-            self.policy = policy.clone();
-            self.owes_tls = policy.tls == TlsUse::Required && !self.is_secure();
-        }
-    }
-
-    fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.without);
-        if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
-            return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
-        }
-        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
-        match self.state {
-            SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
-            SessionState::Open(_) | SessionState::Closed | SessionState::Authenticating(_) => {
-                Err(NotAccepted::With(&reply::MAIL_NESTED))
-            }
-            SessionState::Ready if self.policy.auth.is_some() && self.owes_auth() => {
-                Err(NotAccepted::With(self.auth_first()))
-            }
-            SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
-            SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
-            SessionState::Ready if parameters.size > Some(limits.message_bytes_max) => {
-                Err(NotAccepted::With(&reply::TOO_LARGE))
-            }
-            SessionState::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
-                Err(NotAccepted::Closing(&reply::TOO_MANY_MESSAGES))
-            }
-            SessionState::Ready => Ok(()),
-        }
-    }
-
-    /// A transaction whose envelope has the fields up to the MAIL parameters.
-    fn begin(
-        &self,
-        path: Path<'_>,
-        parameters: MailParameters<'_>,
-        workspace: &mut Workspace,
-    ) -> Result<OpenTransaction, NotAccepted> {
-        let mut bytes = self.policy.envelope().len() + self.constant.len();
-        bytes += FIELD_HEADER_BYTES + path.mailbox.len();
-        if !parameters.text.is_empty() {
-            bytes += FIELD_HEADER_BYTES + parameters.text.len();
-        }
-        let mut transaction = OpenTransaction {
-            is_smtputf8: parameters.smtputf8,
-            is_binary: parameters.body == Some(Body::BinaryMime),
-            ..OpenTransaction::default()
-        };
-        let envelope = &mut transaction.envelope;
-        if !workspace.make_room(&mut envelope.bytes, bytes) {
-            return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
-        }
-        envelope.push_encoded(self.policy.envelope());
-        envelope.push_encoded(&self.constant);
-        envelope.push(Tag::ReversePath, path.mailbox);
-        if !parameters.text.is_empty() {
-            envelope.push(Tag::MailParameters, parameters.text);
-        }
-        envelope.declared_size = parameters.size;
-        Ok(transaction)
-    }
-
-    fn rcpt(
-        &mut self,
-        path: Path<'_>,
-        parameters: RcptParameters<'_>,
-        workspace: &mut Workspace,
-    ) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.without);
-        if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
-            return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
-        }
-        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
-        let transaction = match &mut self.state {
-            SessionState::Open(transaction) if transaction.stage == Stage::Recipients => {
-                transaction
-            }
-            SessionState::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
-            SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
-            SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
-                return Err(NotAccepted::With(&reply::MAIL_FIRST));
-            }
-        };
-        if is_partial {
-            return Err(NotAccepted::With(&reply::RECIPIENT_PARTIAL));
-        }
-        if (path.utf8 || parameters.utf8) && !transaction.is_smtputf8 {
-            return Err(NotAccepted::NonAscii);
-        }
-        let parameters_bytes = match parameters.text.len() {
-            0 => 0,
-            bytes => FIELD_HEADER_BYTES + bytes,
-        };
-        let bytes = FIELD_HEADER_BYTES + path.mailbox.len() + parameters_bytes;
-        let envelope = &mut transaction.envelope;
-        if transaction.recipients >= limits.recipients_max
-            || envelope.bytes.len() + bytes > limits.envelope_bytes_max
-        {
-            return Err(NotAccepted::With(&reply::TOO_MANY_RECIPIENTS));
-        }
-        if !workspace.make_room(&mut envelope.bytes, bytes) {
-            return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
-        }
-        envelope.push(Tag::ForwardPath, path.mailbox);
-        if !parameters.text.is_empty() {
-            envelope.push(Tag::RcptParameters, parameters.text);
-        }
-        transaction.recipients += 1;
-        self.reply(&reply::RCPT_OK, workspace);
-        Ok(())
-    }
-
-    fn data(&mut self, workspace: &mut Workspace) -> Result<Step, NotAccepted> {
-        let transaction = match self.ready_for_payload() {
-            Ok(transaction) => transaction,
-            Err(why) => return Err(NotAccepted::With(why.reply_to_data())),
-        };
-        if transaction.stage == Stage::Chunks {
-            return Err(NotAccepted::With(&reply::CHUNKS_BEGUN));
-        }
-        if transaction.is_binary {
-            return Err(NotAccepted::With(&reply::BINARY_NEEDS_BDAT));
-        }
-        transaction.stage = Stage::Data;
-        self.reply(&reply::START_DATA, workspace);
-        Ok(Step::Data)
-    }
-
-    /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
-    /// discarded before it is answered (RFC 3030 2).
-    fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
-        if self.without.has(Extension::Chunking) {
-            return self.discard(bytes, &reply::NOT_IMPLEMENTED);
-        }
-        let message_bytes_max = self.policy.limits.message_bytes_max;
-        let transaction = match self.ready_for_payload() {
-            Ok(transaction) => transaction,
-            Err(why) => return self.discard(bytes, why.reply_to_bdat()),
-        };
-        let total = transaction.chunk_bytes.saturating_add(bytes);
-        if total > message_bytes_max {
-            let times = if last { self.replies_due() } else { 1 };
-            self.clear_transaction(workspace, TransactionEvent::TooLarge);
-            self.latched = Some((&reply::TOO_LARGE, times));
-            return Step::DiscardChunk { bytes };
-        }
-        let first = transaction.stage == Stage::Recipients;
-        transaction.chunk_bytes = total;
-        transaction.stage = Stage::Chunk { last };
-        Step::Chunk { bytes, last, first }
-    }
-
-    /// The open transaction, if it has a recipient.
-    fn ready_for_payload(&mut self) -> Result<&mut OpenTransaction, OutOfSequence> {
-        let hello_first = self.hello_first();
-        let transaction = match &mut self.state {
-            SessionState::Greeted => return Err(OutOfSequence::Hello(hello_first)),
-            SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
-                return Err(OutOfSequence::Mail);
-            }
-            SessionState::Open(transaction) => transaction,
-        };
-        match transaction.recipients {
-            // LMTP has 503 alone here (RFC 2033 4.2).
-            0 if transaction.was_rcpt_refused && !self.policy.is_lmtp() => {
-                Err(OutOfSequence::NoValidRecipients)
-            }
-            0 => Err(OutOfSequence::Rcpt),
-            _ => Ok(transaction),
-        }
-    }
-
-    fn hello_first(&self) -> &'static Reply {
-        if self.policy.is_lmtp() { &reply::LHLO_FIRST } else { &reply::EHLO_FIRST }
-    }
-
-    /// Replies to the end of data: LMTP has one per accepted recipient (RFC 2033 4.2).
-    fn replies_due(&self) -> u32 {
-        if self.policy.is_lmtp() { self.recipients().max(1) } else { 1 }
-    }
-
-    /// The same reply `times` times; it counts as one error.
-    fn reply_to_each(&mut self, times: u32, reply: &'static Reply, workspace: &mut Workspace) {
-        let from = workspace.replies.len();
-        self.reply(reply, workspace);
-        if times > 1 && !self.is_over() {
-            workspace.tally.reply(reply, times - 1);
-            self.repeat(from, times - 1, workspace);
-        }
-    }
-
-    /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
-    /// may not grow by now is owed.
-    fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
-        let owed = OwedReplies::repeat(&mut workspace.replies, from, times);
-        self.owed = owed.map(Box::new);
-    }
-
-    /// Appends what is owed, as far as the replies may grow; false if more is left.
-    fn pay(&mut self, workspace: &mut Workspace) -> bool {
-        let Some(owed) = &mut self.owed else { return true };
-        if !owed.pay(&mut workspace.replies) {
-            return false;
-        }
-        self.owed = None;
-        true
-    }
-
-    fn discard(&mut self, bytes: u64, answer: &'static Reply) -> Step {
-        self.latched = Some((answer, 1));
-        Step::DiscardChunk { bytes }
-    }
-
     fn line_skipped(&mut self, workspace: &mut Workspace) {
         let skip = std::mem::replace(&mut self.skip, Skip::Nothing);
         match skip {
             _ if self.is_authenticating() => self.auth_response_too_long(workspace),
             Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, workspace),
             _ => self.reply(&reply::LINE_TOO_LONG, workspace),
-        }
-    }
-
-    /// Appends a reply; in place of one 5xx too many comes 421 and the end.
-    fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
-        if reply.is_permanent() {
-            self.errors = self.errors.saturating_add(1);
-            if self.policy.limits.errors_max.is_some_and(|max| self.errors > max) {
-                return self.close(&reply::TOO_MANY_ERRORS, workspace);
-            }
-        }
-        self.encode(reply, &mut workspace.replies);
-        workspace.tally.reply(reply, 1);
-    }
-
-    /// Appends a reply, with its enhanced code where those were announced.
-    #[inline]
-    fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
-        match self.has_codes() {
-            true => reply.encode(out),
-            false => reply.encode_without_code(out),
-        }
-    }
-
-    #[inline]
-    fn has_codes(&self) -> bool {
-        !self.without.has(Extension::EnhancedStatusCodes)
-    }
-
-    fn close(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
-        self.encode(reply, &mut workspace.replies);
-        workspace.tally.reply(reply, 1);
-        self.abandon(workspace);
-    }
-
-    /// RSET, among others: without a transaction there is nothing to reset (RFC 5321 4.1.1.5).
-    fn end_transaction(&mut self, workspace: &mut Workspace) {
-        self.clear_transaction(workspace, TransactionEvent::Ended);
-    }
-
-    fn clear_transaction(&mut self, workspace: &mut Workspace, event: TransactionEvent) {
-        if let SessionState::Open(transaction) = &mut self.state {
-            workspace.take_back(&mut transaction.envelope.bytes);
-            workspace.events.push(event);
-            self.state = SessionState::Ready;
         }
     }
 }

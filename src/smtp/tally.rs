@@ -1,7 +1,7 @@
-//! Commands and replies of sessions, counted where they occur, for the statistics.
+//! Counts the commands and replies of sessions, for the statistics.
 use super::reply::{ALL, Reply};
 
-/// Number of kinds of replies: one for each of the table, and four that are composed.
+/// Number of kinds of replies: one for each row of the table, and four that are composed.
 pub const KINDS: usize = ALL_LEN + 4;
 const ALL_LEN: usize = super::reply::COUNT;
 const GREETING: usize = ALL_LEN;
@@ -9,7 +9,7 @@ const HELLO: usize = ALL_LEN + 1;
 const ACCEPTED: usize = ALL_LEN + 2;
 const DELIVERED: usize = ALL_LEN + 3;
 
-/// A command, as far as statistics tell them apart.
+/// The categories of commands in the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// EHLO, HELO, LHLO.
@@ -26,14 +26,14 @@ pub enum Verb {
     Other,
 }
 
-/// Counts, added to by the sessions of a worker, and taken away by it.
+/// Counts of the sessions of a worker, which takes them and starts over.
 #[derive(Debug)]
 pub struct CommandTally {
-    /// Replies by kind; see [`kinds`].
+    /// Number of replies by kind; see [`kinds`].
     pub replies: [u32; KINDS],
-    /// Command lines.
+    /// Number of command lines.
     pub commands: u32,
-    /// The first command since this was last taken away.
+    /// The first command since the counts were last taken.
     pub first: Option<Verb>,
 }
 
@@ -55,7 +55,7 @@ impl CommandTally {
         self.replies[reply.place] += times;
     }
 
-    /// How often `reply` was given since the counts were last taken away.
+    /// Returns how often `reply` was sent since the counts were last taken.
     pub fn replies_of(&self, reply: &Reply) -> u32 {
         self.replies[reply.place]
     }
@@ -68,14 +68,14 @@ impl CommandTally {
         self.replies[HELLO] += 1;
     }
 
-    /// 250 to the end of data, or `times` of them by LMTP.
+    /// Counts a 250 at the end of data, or `times` of them in LMTP.
     #[inline]
     pub(super) fn accepted(&mut self, is_lmtp: bool, times: u32) {
         self.replies[if is_lmtp { DELIVERED } else { ACCEPTED }] += times;
     }
 }
 
-/// Code and enhanced code of each kind, such as `250 2.1.0` or `354`.
+/// Returns the code and enhanced code of each kind, such as `250 2.1.0` or `354`.
 pub fn kinds() -> Vec<String> {
     let name = |reply: &&Reply| {
         let text = String::from_utf8_lossy(reply.as_bytes());

@@ -1,23 +1,23 @@
-//! What the envelope says of the TLS under which a message came.
+//! The TLS of a session, as stored in envelopes.
 
-/// The TLS of a session. Texts are octets as they came, mostly ASCII.
+/// The TLS of a session. Texts are octets as received, mostly ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionTls<'a> {
-    /// For example `TLSv1.3`.
+    /// Such as `TLSv1.3`.
     pub version: &'a [u8],
-    /// The cipher suite, as IANA spells it.
+    /// The cipher suite, by its IANA name.
     pub cipher: &'a [u8],
-    /// The name that the client asked for (SNI); empty if it asked for none.
+    /// The server name that the client requested (SNI); empty if none.
     pub server_name: &'a [u8],
-    /// The subject of the client's certificate; empty without one.
+    /// The subject of the client's certificate; empty if it sent none.
     pub client_subject: &'a [u8],
-    /// The client continued an earlier session.
+    /// Whether the client resumed an earlier TLS session.
     pub is_resumed: bool,
-    /// From the first octet of the handshake to its last, us.
+    /// Time from the first octet of the handshake to its last, in µs.
     pub handshake_us: u32,
 }
 
-/// A version of TLS that sinkd speaks.
+/// A supported version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsVersion {
     /// RFC 5246.
@@ -27,10 +27,10 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// Both.
+    /// Every version.
     pub const ALL: [TlsVersion; 2] = [TlsVersion::V1_2, TlsVersion::V1_3];
 
-    /// As queries spell it.
+    /// Returns the number as queries spell it.
     pub fn number(self) -> &'static str {
         match self {
             TlsVersion::V1_2 => "1.2",
@@ -42,9 +42,9 @@ impl TlsVersion {
 const RESUMED: u8 = 1;
 
 impl<'a> SessionTls<'a> {
-    /// The value of the field: flags (bit 0: resumed), the handshake's us in 4 octets,
-    /// little-endian, then version, cipher, server name and subject, each as 2 octets of length,
-    /// little-endian, and as many octets. A text that is longer is cut.
+    /// Encodes the field's value: flags (bit 0: resumed), the handshake time in µs (4 octets,
+    /// little-endian), then version, cipher, server name and subject, each as a length (2 octets,
+    /// little-endian) followed by its octets. A longer text is truncated.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut value = vec![if self.is_resumed { RESUMED } else { 0 }];
         value.extend_from_slice(&self.handshake_us.to_le_bytes());
@@ -56,19 +56,19 @@ impl<'a> SessionTls<'a> {
         value
     }
 
-    /// `None`: one that is not known here.
+    /// Returns the version, or `None` if it is not a known one.
     pub fn known_version(&self) -> Option<TlsVersion> {
         let number = self.version.strip_prefix(b"TLSv")?;
         TlsVersion::ALL.into_iter().find(|version| version.number().as_bytes() == number)
     }
 
-    /// `None`: it was damaged, or has a layout that is not known here.
+    /// Returns `None` if the value is damaged or has an unknown layout.
     pub(super) fn decode(value: &'a [u8]) -> Option<SessionTls<'a>> {
         let (flags, rest) = value.split_first()?;
         let (handshake, mut rest) = rest.split_first_chunk::<4>()?;
         let mut text = || {
-            let (length, behind) = rest.split_first_chunk::<2>()?;
-            let (text, after) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+            let (length, text) = rest.split_first_chunk::<2>()?;
+            let (text, after) = text.split_at_checked(u16::from_le_bytes(*length).into())?;
             rest = after;
             Some(text)
         };
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_reads_back_and_one_that_is_cut_is_none() {
+    fn a_field_reads_back_and_a_truncated_one_is_none() {
         let tls = SessionTls {
             version: b"TLSv1.3",
             cipher: b"TLS_AES_128_GCM_SHA256",

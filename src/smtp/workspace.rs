@@ -1,65 +1,65 @@
-//! What a worker lends to whichever session it is running.
+//! The buffers and counts that all sessions of a worker share.
 //!
-//! Envelope buffers are accounted by capacity while lent. Given back, they wait for the next MAIL
-//! as long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates
-//! nothing.
+//! Envelope buffers count by their capacity while lent. Returned buffers are kept for later
+//! transactions, up to a total of [`SPARE_BYTES_MAX`]: the steady state allocates nothing.
 
 use super::moment::MarkCommand;
 use super::policy::PoliciesInForce;
 use super::sasl::Challenges;
 use super::tally::CommandTally;
 
-/// Octets of replies beyond which a session pauses.
+/// Size of the reply buffer beyond which a session pauses.
 pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
-/// Capacity for events at the start. Each event has a reply, so `REPLIES_BYTES_PAUSE` bounds them.
+/// Initial capacity for events. Each event has a reply, so `REPLIES_BYTES_PAUSE` bounds them.
 const EVENTS_FIRST: usize = 64;
-/// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
+/// Capacity of a new envelope buffer. A plain envelope with one recipient has about 200 octets.
 const ENVELOPE_BYTES_FIRST: usize = 512;
 /// Maximum total capacity of the spare buffers of a worker, in bytes.
 pub const SPARE_BYTES_MAX: usize = 1 << 20;
 
-/// What happened to the transaction of the session that was called.
+/// What happened to a session's transaction during a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionEvent {
     /// MAIL was accepted.
     Began,
-    /// Its final reply was given, or it was reset; what was received of its payload is void.
+    /// The final reply was sent, or the transaction was reset; the payload received so far is void.
     Ended,
-    /// As `Ended`: a chunk was announced that takes the message over its limit. The chunk is
-    /// discarded, and then the message refused.
+    /// Ended because a chunk would take the message over its limit. The chunk is discarded, then
+    /// the message refused.
     TooLarge,
 }
 
-/// What a worker lends to whichever session it is running: the reply buffer, spare envelope
-/// buffers and the budget for envelopes. One for each worker.
+/// What a worker lends to the session that is running: the reply buffer, spare envelope buffers and
+/// the budget for envelopes. One per worker.
 #[derive(Debug)]
 pub struct Workspace {
-    /// Replies to be sent, in order; the caller drains it.
+    /// Replies to send, in order; the caller drains it.
     pub replies: Vec<u8>,
-    /// What the sessions heard and said; the caller takes it away.
+    /// Counts of commands and replies; the caller takes them.
     pub tally: CommandTally,
-    /// Transactions that began and ended, in order; the caller drains it after each call of a
+    /// Transactions that began and ended, in order; the caller drains it after each call to a
     /// session.
     pub events: Vec<TransactionEvent>,
-    /// Where a session encodes fields of its envelopes before it keeps them.
+    /// Scratch buffer in which a session encodes envelope fields.
     pub(super) fields: Vec<u8>,
-    /// What a client has named by NOOP, for the caller to take away.
+    /// The mark or run command that a client sent by NOOP; the caller takes it.
     pub moment: Option<MarkCommand>,
-    /// What CRAM-MD5 sends.
+    /// The source of CRAM-MD5 challenges.
     pub challenges: Challenges,
-    /// What sessions go by from their next transaction on.
+    /// The policies that sessions adopt between transactions.
     pub in_force: PoliciesInForce,
     spare: Vec<Vec<u8>>,
-    /// Capacity of all `spare`.
+    /// Total capacity of `spare`.
     spare_bytes: usize,
-    /// Capacity of all buffers lent to open transactions; `<= envelope_bytes_budget` and what
-    /// `make_room_beyond` took.
+    /// Total capacity of the buffers lent to open transactions: at most `envelope_bytes_budget`,
+    /// plus what `make_room_beyond` added.
     lent_bytes: usize,
     envelope_bytes_budget: usize,
 }
 
 impl Workspace {
-    /// `envelope_bytes_budget`: capacity of all envelopes of this worker's open transactions.
+    /// `envelope_bytes_budget`: maximum total capacity of the envelopes in this worker's open
+    /// transactions.
     pub fn new(envelope_bytes_budget: usize) -> Workspace {
         Workspace {
             replies: Vec::with_capacity(REPLIES_BYTES_PAUSE + 1024),
@@ -76,13 +76,14 @@ impl Workspace {
         }
     }
 
-    /// Capacity of the envelopes of all open transactions, in octets; 0 when none is open.
+    /// Returns the total capacity of the envelopes in open transactions, in octets; 0 if none is
+    /// open.
     pub fn envelope_bytes_lent(&self) -> usize {
         self.lent_bytes
     }
 
-    /// Makes room for `additional` octets in a buffer that is lent, or empty and about to be; false
-    /// if the budget does not allow it.
+    /// Makes room for `additional` octets in a buffer that is lent, or that is empty and will be
+    /// lent by this call. Returns false if the budget does not allow it.
     pub(super) fn make_room(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
         let before = buffer.capacity();
         let needed = buffer.len() + additional;
@@ -93,7 +94,7 @@ impl Workspace {
             return true;
         }
         let doubled = needed.max(before * 2).max(ENVELOPE_BYTES_FIRST);
-        // Doubling keeps growing cheap; near the end of the budget exactly what is needed must do.
+        // Doubling makes growth cheap; near the end of the budget, grow only as needed.
         for capacity in [doubled, needed] {
             if self.lent_bytes - before + capacity <= self.envelope_bytes_budget {
                 buffer.reserve_exact(capacity - buffer.len());
@@ -104,10 +105,10 @@ impl Workspace {
         false
     }
 
-    /// Makes room for a few octets in a buffer that is lent, also beyond the budget.
+    /// Makes room for a few octets in a lent buffer, even beyond the budget.
     ///
-    /// For what must not be left out of an envelope that was accepted: at most
-    /// [`super::session::DEVIATION_BYTES_MAX`] for each open transaction.
+    /// For fields that an accepted envelope must not lack: at most
+    /// [`super::session::DEVIATION_BYTES_MAX`] per open transaction.
     #[cold]
     pub(super) fn make_room_beyond(&mut self, buffer: &mut Vec<u8>, additional: usize) {
         if !self.make_room(buffer, additional) {
@@ -131,7 +132,7 @@ impl Workspace {
         true
     }
 
-    /// Takes a lent buffer back and leaves an empty one that owns nothing.
+    /// Takes back a lent buffer, and leaves an empty one.
     pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
         let mut buffer = std::mem::take(buffer);
         let capacity = buffer.capacity();
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_left_out_goes_beyond_the_budget_and_is_accounted() {
+    fn mandatory_fields_can_exceed_the_budget_and_are_accounted() {
         let (mut workspace, mut buffer) = (Workspace::new(10), Vec::new());
         assert!(workspace.make_room(&mut buffer, 10));
         buffer.extend_from_slice(&[0; 10]);

@@ -1,14 +1,14 @@
-//! XCLIENT as Postfix defines it (its `XCLIENT_README`): a client that is trusted says for which
-//! client it speaks.
+//! XCLIENT as Postfix defines it (in `XCLIENT_README`): a trusted client names the client that it
+//! acts for.
 //!
 //! ```text
 //! "XCLIENT" 1*( SP attribute "=" value )      value = 1*255 octets of xtext (RFC 3461 4)
 //! ```
 //!
-//! The parser is pure and never guesses: a command is right as a whole, or an error that names the
-//! rule it broke. Stricter than Postfix: a value that is not xtext, an attribute that stands
-//! twice, a port beyond 65535 and the addresses 0.0.0.0 and `::` are errors. What a value decodes
-//! to is checked octet by octet, so no line end and no other control character leaves this parser.
+//! The parser does no I/O and never guesses: a command is valid as a whole, or an error names the
+//! rule that it breaks. It is stricter than Postfix: a value that is not xtext, a repeated
+//! attribute, a port above 65535 and the addresses 0.0.0.0 and `::` are errors. Decoded values are
+//! checked too, so that they contain no line ends or other control characters.
 mod attribute;
 mod claims;
 mod error;
@@ -19,12 +19,12 @@ pub use error::XclientError;
 
 use super::param;
 
-/// Octets of a value, as sent.
+/// Maximum length of a value as sent, in octets.
 pub const VALUE_BYTES_MAX: usize = 255;
 
-/// Reads what follows the verb.
+/// Parses the text after the verb.
 ///
-/// Allocates the name of HELO, and a value that has encoded octets, for as long as it is looked at.
+/// Allocates the HELO name, and temporarily each value with encoded octets.
 ///
 /// ```
 /// use sinkd::smtp::xclient::{Claim, parse};
@@ -37,7 +37,7 @@ pub fn parse(argument: &[u8]) -> Result<ClientClaims, XclientError> {
     let mut seen = [false; Attribute::ALL.len()];
     for word in argument.split(|octet| *octet == b' ') {
         let equals = memchr::memchr(b'=', word).ok_or(XclientError::Form)?;
-        let attribute = Attribute::of(&word[..equals]).ok_or(XclientError::Attribute)?;
+        let attribute = Attribute::from_name(&word[..equals]).ok_or(XclientError::Attribute)?;
         let value = decode(&word[equals + 1..])?;
         if std::mem::replace(&mut seen[attribute as usize], true) {
             return Err(XclientError::Twice);
@@ -47,16 +47,16 @@ pub fn parse(argument: &[u8]) -> Result<ClientClaims, XclientError> {
     Ok(claims)
 }
 
-/// The octets that a value stands for.
+/// Decodes xtext.
 fn decode(value: &[u8]) -> Result<Vec<u8>, XclientError> {
     if !(1..=VALUE_BYTES_MAX).contains(&value.len()) || !param::is_xtext(value) {
         return Err(XclientError::Value);
     }
     let mut decoded = Vec::with_capacity(value.len());
     let mut rest = value;
-    while let Some((octet, behind)) = rest.split_first() {
-        rest = behind;
-        match (octet, behind.split_first_chunk()) {
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        match (octet, after.split_first_chunk()) {
             (b'+', Some(([high, low], after))) => {
                 decoded.push(hex(*high) << 4 | hex(*low));
                 rest = after;
@@ -67,13 +67,13 @@ fn decode(value: &[u8]) -> Result<Vec<u8>, XclientError> {
     Ok(decoded)
 }
 
-/// The value of a hex digit, in upper case as xtext has them.
+/// Returns the value of an upper-case hex digit, as xtext requires.
 fn hex(digit: u8) -> u8 {
     if digit.is_ascii_digit() { digit - b'0' } else { digit - b'A' + 10 }
 }
 
-/// Panics if what is read of `argument` has an octet that may not stand in an envelope, or is not
-/// the same wherever its attributes stand: what the fuzz target calls.
+/// Checks for the fuzz target `xclient`: panics if a parsed value has an octet that may not appear
+/// in an envelope, or depends on the order of the attributes.
 pub fn check_xclient(argument: &[u8]) {
     let found = parse(argument);
     if let Ok(ClientClaims { hello: Some(Claim::Known(name)), .. }) = &found {

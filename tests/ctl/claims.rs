@@ -1,19 +1,15 @@
 //! `sinkctl assert`: nothing holds of figures that do not exist or are not complete yet, and every
 //! word of a claim is one that is known.
 use crate::common;
+use crate::output::{Output, run};
 
 use std::path::Path;
 
-use common::{Sink, sinkctl};
+use common::Sink;
 use tempfile::tempdir;
 
 /// Output, errors and exit code.
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
-
-fn assert_claims(data: &Path, claims: &[&str]) -> (String, String, i32) {
+fn assert_claims(data: &Path, claims: &[&str]) -> Output {
     run(data, &[&["assert"], claims].concat())
 }
 
@@ -37,12 +33,12 @@ fn a_claim_right_after_a_load_waits_for_the_second_under_way() {
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 20);
     let claims = ["totals.messages == 20", "totals.refused == 1", "replies.5xx == 1"];
-    let (out, errors, code) = assert_claims(data.path(), &claims);
-    assert_eq!(code, 0, "{out}{errors}");
+    let Output { stdout, stderr, code } = assert_claims(data.path(), &claims);
+    assert_eq!(code, 0, "{stdout}{stderr}");
     // Of what was refused the log knows nothing: it is waited for all the same.
     send(&sink, 0);
-    let (out, errors, code) = assert_claims(data.path(), &["replies.5xx == 2"]);
-    assert_eq!(code, 0, "{out}{errors}");
+    let Output { stdout, stderr, code } = assert_claims(data.path(), &["replies.5xx == 2"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(sink.stop().success());
 }
 
@@ -57,22 +53,26 @@ fn no_claim_holds_of_figures_that_lack_messages_unless_one_allows_for_them() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
     }
     for claim in ["replies.5xx == 0", "totals.messages == 0", "totals.messages >= 0"] {
-        let (out, _, code) = assert_claims(data.path(), &[claim]);
-        assert_eq!(code, 1, "{out}");
-        assert!(out.starts_with("FAILED") && out.contains("5 messages are in the log"), "{out}");
+        let Output { stdout, code, .. } = assert_claims(data.path(), &[claim]);
+        assert_eq!(code, 1, "{stdout}");
+        assert!(
+            stdout.starts_with("FAILED") && stdout.contains("5 messages are in the log"),
+            "{stdout}"
+        );
     }
-    let (out, _, code) = assert_claims(data.path(), &["not_recorded == 0"]);
-    assert!(code == 1 && out.contains("FAILED"), "{out}");
+    let Output { stdout, code, .. } = assert_claims(data.path(), &["not_recorded == 0"]);
+    assert!(code == 1 && stdout.contains("FAILED"), "{stdout}");
     let allowed = ["not_recorded <= 5", "totals.messages == 0"];
-    let (out, _, code) = assert_claims(data.path(), &allowed);
-    assert_eq!((code, out.matches("ok ").count()), (1, 1), "{out}");
+    let Output { stdout, code, .. } = assert_claims(data.path(), &allowed);
+    assert_eq!((code, stdout.matches("ok ").count()), (1, 1), "{stdout}");
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 2);
     assert!(sink.stop().success());
     let allowed = ["not_recorded <= 5", "totals.messages == 2"];
-    let (out, _, code) = assert_claims(data.path(), &allowed);
-    assert_eq!((code, out.matches("ok ").count()), (0, 2), "{out}");
-    let (_, _, code) = assert_claims(data.path(), &["not_recorded <= 4", "totals.messages == 2"]);
+    let Output { stdout, code, .. } = assert_claims(data.path(), &allowed);
+    assert_eq!((code, stdout.matches("ok ").count()), (0, 2), "{stdout}");
+    let Output { code, .. } =
+        assert_claims(data.path(), &["not_recorded <= 4", "totals.messages == 2"]);
     assert_eq!(code, 1);
 }
 
@@ -94,22 +94,22 @@ fn without_traffic_only_claims_about_its_absence_hold() {
         "limited_by == undecided",
         "not_recorded == 0",
     ] {
-        let (out, errors, code) = assert_claims(data.path(), &[claim]);
-        assert_eq!(code, 1, "{out}{errors}");
-        assert!(out.contains("nothing was recorded"), "{out}");
+        let Output { stdout, stderr, code } = assert_claims(data.path(), &[claim]);
+        assert_eq!(code, 1, "{stdout}{stderr}");
+        assert!(stdout.contains("nothing was recorded"), "{stdout}");
     }
     let none = ["totals.messages == 0", "totals.bytes < 1", "transaction.count == 0"];
-    assert_eq!(assert_claims(data.path(), &none).2, 0);
+    assert_eq!(assert_claims(data.path(), &none).code, 0);
     // The same of a span of time in which nothing came.
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 0);
     assert!(sink.stop().success());
     let before = ["--until", "2026-01-01", "replies.5xx == 0"];
-    assert_eq!(assert_claims(data.path(), &before).2, 1);
-    assert_eq!(assert_claims(data.path(), &["replies.5xx == 1", "totals.messages == 0"]).2, 0);
+    assert_eq!(assert_claims(data.path(), &before).code, 1);
+    assert_eq!(assert_claims(data.path(), &["replies.5xx == 1", "totals.messages == 0"]).code, 0);
     for claim in ["rate.max <= 1000", "limited_by != sink"] {
-        let (out, _, code) = assert_claims(data.path(), &[claim]);
-        assert!(code == 1 && out.contains("no message was accepted"), "{out}");
+        let Output { stdout, code, .. } = assert_claims(data.path(), &[claim]);
+        assert!(code == 1 && stdout.contains("no message was accepted"), "{stdout}");
     }
 }
 
@@ -119,11 +119,11 @@ fn no_claim_about_what_did_not_limit_a_run_holds_where_that_is_undecided() {
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 3);
     assert!(sink.stop().success());
-    let (out, _, code) = assert_claims(data.path(), &["limited_by != sink"]);
-    assert!(code == 1 && out.contains("it is undecided: too little to tell"), "{out}");
+    let Output { stdout, code, .. } = assert_claims(data.path(), &["limited_by != sink"]);
+    assert!(code == 1 && stdout.contains("it is undecided: too little to tell"), "{stdout}");
     let known = ["limited_by == undecided", "limited_by != undecided"];
-    let (out, _, code) = assert_claims(data.path(), &known);
-    assert_eq!((code, out.matches("ok ").count()), (1, 1), "{out}");
+    let Output { stdout, code, .. } = assert_claims(data.path(), &known);
+    assert_eq!((code, stdout.matches("ok ").count()), (1, 1), "{stdout}");
 }
 
 #[test]
@@ -138,15 +138,15 @@ fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
         ("transactoin.p99 > 1ms", "found 'transactoin'; did you mean 'transaction' or "),
         ("transaction.p99 > 1sec", "us, µs, ms, s, found '1sec'"),
     ] {
-        let (out, errors, code) = assert_claims(data.path(), &[claim]);
-        assert_eq!((code, out.as_str()), (2, ""), "{errors}");
-        assert!(errors.contains(says), "{claim}: {errors}");
+        let Output { stdout, stderr, code } = assert_claims(data.path(), &[claim]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(says), "{claim}: {stderr}");
     }
     for metric in ["transaction", "transaction_us"] {
-        let (out, errors, code) = run(data.path(), &["stats", "--metric", metric]);
-        assert_eq!(code, 0, "{errors}");
-        assert!(out.starts_with("transaction_us: "), "{out}");
+        let Output { stdout, stderr, code } = run(data.path(), &["stats", "--metric", metric]);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stdout.starts_with("transaction_us: "), "{stdout}");
     }
-    let (_, errors, code) = run(data.path(), &["stats", "--metric", "message_per_s"]);
-    assert!(code == 2 && errors.contains("; did you mean 'messages_per_s', "), "{errors}");
+    let Output { stderr, code, .. } = run(data.path(), &["stats", "--metric", "message_per_s"]);
+    assert!(code == 2 && stderr.contains("; did you mean 'messages_per_s', "), "{stderr}");
 }

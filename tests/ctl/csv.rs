@@ -1,9 +1,10 @@
 //! `ls --csv` and `search --csv`: the rows of `--json` as a table.
 use crate::common;
+use crate::output::{Output, run_on};
 
 use std::path::Path;
 
-use common::{Sink, sinkctl, sinkctl_on};
+use common::{Sink, sinkctl};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -46,10 +47,9 @@ fn filled() -> TempDir {
     data
 }
 
-fn run(folders: &[&Path], args: &str) -> (String, String, i32) {
+fn run_words(folders: &[&Path], args: &str) -> Output {
     let args: Vec<&str> = args.split(' ').collect();
-    let (out, errors, code) = sinkctl_on(folders, &args);
-    (String::from_utf8(out).unwrap(), errors, code)
+    run_on(folders, &args)
 }
 
 /// Header and rows.
@@ -73,7 +73,7 @@ fn cell(value: &Value) -> String {
 
 /// The table that `--json` with the same arguments has.
 fn expected(folders: &[&Path], args: &str, columns: &[String]) -> Vec<Vec<String>> {
-    let (objects, _, _) = run(folders, &format!("{args} --json"));
+    let Output { stdout: objects, .. } = run_words(folders, &format!("{args} --json"));
     let pointers: Vec<String> =
         columns.iter().map(|column| format!("/{}", column.replace('.', "/"))).collect();
     let is_per_recipient = args.contains("--per-recipient");
@@ -100,17 +100,18 @@ fn rows_of_csv_are_the_rows_of_json_whatever_is_in_the_mail() {
     // Before and after the index has the content: null, then text.
     for _ in 0..2 {
         for args in ["ls", "ls --reverse --offset 1 --limit 3", "ls --per-recipient", "search"] {
-            let (out, errors, code) = run(folder, &format!("{args} --csv --columns {ALL}"));
-            assert_eq!(code, 0, "{errors}");
-            let (header, rows) = table(&out);
+            let Output { stdout, stderr, code } =
+                run_words(folder, &format!("{args} --csv --columns {ALL}"));
+            assert_eq!(code, 0, "{stderr}");
+            let (header, rows) = table(&stdout);
             assert_eq!(header.join(","), ALL);
             assert_eq!(rows, expected(folder, args, &header), "{args}");
-            assert!(!rows.is_empty() && !out.contains(",\r\n"), "lines end with LF: {out}");
+            assert!(!rows.is_empty() && !stdout.contains(",\r\n"), "lines end with LF: {stdout}");
         }
         assert_eq!(sinkctl(data.path(), &["reindex"]).2, 0);
     }
-    let (out, _, _) = run(folder, "ls --csv --columns subject,size");
-    let subjects: Vec<String> = table(&out).1.into_iter().map(|mut row| row.remove(0)).collect();
+    let Output { stdout, .. } = run_words(folder, "ls --csv --columns subject,size");
+    let subjects: Vec<String> = table(&stdout).1.into_iter().map(|mut row| row.remove(0)).collect();
     assert_eq!(subjects[0], SUBJECTS[0]);
     assert_eq!(subjects[2], SUBJECTS[2], "formulas stay data");
     assert_eq!(subjects[4], "");
@@ -119,18 +120,20 @@ fn rows_of_csv_are_the_rows_of_json_whatever_is_in_the_mail() {
 #[test]
 fn each_recipient_has_a_row_of_its_own_on_request() {
     let data = filled();
-    let (out, _, _) = run(&[data.path()], "ls --csv --columns id,rcpt_to --per-recipient");
-    let paths: Vec<String> = table(&out).1.into_iter().map(|mut row| row.remove(1)).collect();
+    let Output { stdout, .. } =
+        run_words(&[data.path()], "ls --csv --columns id,rcpt_to --per-recipient");
+    let paths: Vec<String> = table(&stdout).1.into_iter().map(|mut row| row.remove(1)).collect();
     assert_eq!(paths, [RECIPIENTS.concat(), RECIPIENTS.concat()].concat());
-    let (objects, _, _) = run(&[data.path()], "search --json --per-recipient");
+    let Output { stdout: objects, .. } = run_words(&[data.path()], "search --json --per-recipient");
     let objects = objects.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let counts: Vec<usize> =
         objects.map(|object| object["rcpt_to"].as_array().unwrap().len()).collect();
     assert_eq!(counts, [1; 12]);
     // The limit counts messages.
-    let (out, errors, _) = run(&[data.path()], "ls --csv --per-recipient --limit 2");
-    assert_eq!(table(&out).1.len(), 4);
-    assert!(errors.contains("2 of 6 messages are listed"), "{errors}");
+    let Output { stdout, stderr, .. } =
+        run_words(&[data.path()], "ls --csv --per-recipient --limit 2");
+    assert_eq!(table(&stdout).1.len(), 4);
+    assert!(stderr.contains("2 of 6 messages are listed"), "{stderr}");
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn a_table_without_messages_is_its_header() {
     let header = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,message_id,\
                   content_hash,sequence\n";
     for (args, exit) in [("ls --csv --since 2100-01-01", 0), ("search --csv subject:xyzzy", 1)] {
-        let (out, errors, code) = run(&[data.path()], args);
+        let Output { stdout: out, stderr: errors, code } = run_words(&[data.path()], args);
         assert_eq!((out.as_str(), errors.as_str(), code), (header, "", exit), "{args}");
     }
 }
@@ -149,11 +152,11 @@ fn rows_of_several_folders_name_theirs_in_the_first_column() {
     let (one, two) = (filled(), filled());
     let folders = &[one.path(), two.path()];
     for args in ["ls", "search"] {
-        let (out, _, code) = run(folders, &format!("{args} --csv"));
-        let (header, rows) = table(&out);
+        let Output { stdout, code, .. } = run_words(folders, &format!("{args} --csv"));
+        let (header, rows) = table(&stdout);
         assert_eq!((code, header[0].as_str(), rows.len()), (0, "folder", 12));
         assert_eq!(rows, expected(folders, args, &header));
-        let (out, _, _) = run(folders, &format!("{args} --csv --columns id"));
-        assert_eq!(table(&out).0, ["id"], "chosen columns are all there are");
+        let Output { stdout, .. } = run_words(folders, &format!("{args} --csv --columns id"));
+        assert_eq!(table(&stdout).0, ["id"], "chosen columns are all there are");
     }
 }

@@ -1,11 +1,12 @@
 //! What is damaged beside the segments is named on stderr: statistics of an hour, runs and marks,
 //! messages that `stats --by` can't count.
 use crate::common;
+use crate::output::{Output, run};
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use common::{Sink, messages, sinkctl};
+use common::{Sink, messages};
 use tempfile::{TempDir, tempdir};
 
 fn filled(n: usize) -> TempDir {
@@ -20,11 +21,6 @@ fn filled(n: usize) -> TempDir {
     data
 }
 
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
-
 /// The statistics of whole hours: a test may run across the end of one.
 fn hours(data: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(data.join("stats")).unwrap().map(|file| file.unwrap().path());
@@ -36,20 +32,20 @@ fn statistics_of_an_hour_that_are_cut_short_are_named_and_read_by_the_second() {
     let data = filled(20);
     let data = data.path();
     let whole = run(data, &["stats", "--json"]);
-    assert_eq!((whole.1.as_str(), whole.2), ("", 0));
+    assert_eq!((whole.stderr.as_str(), whole.code), ("", 0));
     for path in hours(data) {
         let bytes = std::fs::read(&path).unwrap();
         for cut in [0, bytes.len() / 2, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            let (out, errors, code) = run(data, &["stats", "--json"]);
-            assert_eq!(code, 1, "{errors}");
-            assert!(errors.contains("hour.hlog: cut short"), "{errors}");
-            assert_eq!(out, whole.0, "the seconds have it all");
-            assert_eq!(run(data, &["assert", "totals.messages == 20"]).2, 1);
+            let Output { stdout, stderr, code } = run(data, &["stats", "--json"]);
+            assert_eq!(code, 1, "{stderr}");
+            assert!(stderr.contains("hour.hlog: cut short"), "{stderr}");
+            assert_eq!(stdout, whole.stdout, "the seconds have it all");
+            assert_eq!(run(data, &["assert", "totals.messages == 20"]).code, 1);
         }
         std::fs::write(&path, bytes).unwrap();
     }
-    assert_eq!(run(data, &["stats"]).2, 0);
+    assert_eq!(run(data, &["stats"]).code, 0);
 }
 
 #[test]
@@ -57,25 +53,25 @@ fn a_mark_that_damage_took_away_is_missed() {
     let data = filled(1);
     let data = data.path();
     for text in ["first", "second", "third"] {
-        assert_eq!(run(data, &["mark", text]).2, 0);
+        assert_eq!(run(data, &["mark", text]).code, 0);
     }
-    assert_eq!(run(data, &["run", "start", "later"]).2, 0);
-    let (listed, errors, code) = run(data, &["runs"]);
-    assert_eq!((listed.lines().count(), errors.as_str(), code), (4, "", 0));
+    assert_eq!(run(data, &["run", "start", "later"]).code, 0);
+    let Output { stdout: listed, stderr, code } = run(data, &["runs"]);
+    assert_eq!((listed.lines().count(), stderr.as_str(), code), (4, "", 0));
     let path = data.join("events.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     let line = 1 + text.lines().position(|line| line.contains("second")).unwrap();
     std::fs::write(&path, text.replace("\"second\"", "\"second")).unwrap();
-    let (listed, errors, code) = run(data, &["runs"]);
+    let Output { stdout: listed, stderr, code } = run(data, &["runs"]);
     assert_eq!((listed.lines().count(), code), (3, 1), "{listed}");
-    assert!(errors.contains(&format!("events.jsonl:{line}: damaged")), "{errors}");
+    assert!(stderr.contains(&format!("events.jsonl:{line}: damaged")), "{stderr}");
     for args in
         [&["stats", "--run", "later"][..], &["ls", "--run", "later"], &["search", "run:later"]]
     {
-        let (_, errors, _) = run(data, args);
-        assert!(errors.contains("events.jsonl"), "{args:?}: {errors}");
+        let Output { stderr, .. } = run(data, args);
+        assert!(stderr.contains("events.jsonl"), "{args:?}: {stderr}");
     }
-    assert_eq!(run(data, &["ls"]).1, "", "it needs no runs");
+    assert_eq!(run(data, &["ls"]).stderr, "", "it needs no runs");
 }
 
 #[test]
@@ -90,9 +86,9 @@ fn stats_by_names_on_stderr_what_it_could_not_count() {
     let file = std::fs::OpenOptions::new().write(true).open(path.next().unwrap()).unwrap();
     file.write_all_at(b"!", slot.record_offset() + 3).unwrap();
     for form in ["--json", "--csv", "--top=5"] {
-        let (_, errors, code) = run(data, &["stats", "--by", "client", form]);
+        let Output { stderr, code, .. } = run(data, &["stats", "--by", "client", form]);
         assert_eq!(code, 1);
-        assert!(errors.contains(&format!("the record of {} is damaged", slot.id())), "{errors}");
-        assert!(errors.contains("1 message is damaged and not in the table"), "{errors}");
+        assert!(stderr.contains(&format!("the record of {} is damaged", slot.id())), "{stderr}");
+        assert!(stderr.contains("1 message is damaged and not in the table"), "{stderr}");
     }
 }

@@ -1,5 +1,6 @@
 //! `ls`, `count`, `search` and `wait` on several data folders: one answer, which names the folders.
 use crate::common;
+use crate::output::{Output, run_on};
 
 use std::path::Path;
 
@@ -35,19 +36,18 @@ impl Two {
         ["one", "two"].map(|name| self.data.path().join(name))
     }
 
-    fn run(&self, args: &[&str]) -> (String, String, i32) {
+    fn run(&self, args: &[&str]) -> Output {
         let paths = self.paths();
         let folders: Vec<&Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
-        let (out, errors, code) = sinkctl_on(&folders, args);
-        (String::from_utf8(out).unwrap(), errors, code)
+        run_on(&folders, args)
     }
 
     /// The objects, each with folder and subject.
     fn objects(&self, args: &[&str]) -> Vec<(String, String)> {
-        let (out, errors, code) = self.run(args);
-        assert_eq!(code, 0, "{args:?}: {errors}");
+        let Output { stdout, stderr, code } = self.run(args);
+        assert_eq!(code, 0, "{args:?}: {stderr}");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let objects = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let objects = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         objects.map(|object| (text(&object["folder"]), text(&object["subject"]))).collect()
     }
 }
@@ -76,29 +76,30 @@ fn lists_of_several_folders_are_one_in_order_of_arrival_and_rows_name_the_folder
         assert_eq!(two.objects(&args), cut(&expected), "{args:?}");
         assert_eq!(two.objects(&[&args[..], &["--reverse"]].concat()), cut(&newest_first));
     }
-    let (listed, errors, code) = two.run(&["ls", "--limit", "2"]);
+    let Output { stdout: listed, stderr, code } = two.run(&["ls", "--limit", "2"]);
     assert_eq!(code, 0);
-    assert!(errors.contains("2 of 20 messages are listed"), "{errors}");
+    assert!(stderr.contains("2 of 20 messages are listed"), "{stderr}");
     for (n, line) in listed.lines().enumerate() {
         assert!(line.starts_with(&folders[n]) && line.ends_with(&format!("number {n}")), "{line}");
     }
-    let (ids, _, _) = two.run(&["search", "--ids", "subject:\"number 3\""]);
+    let Output { stdout: ids, .. } = two.run(&["search", "--ids", "subject:\"number 3\""]);
     assert!(ids.starts_with(&format!("{}\t", folders[1])) && ids.lines().count() == 1, "{ids}");
-    assert_eq!(two.run(&["search", "--count"]).0, "20\n");
+    assert_eq!(two.run(&["search", "--count"]).stdout, "20\n");
     // One folder is not named.
-    let (out, _, _) = sinkctl(&two.paths()[0], &["ls", "--json", "--limit", "1"]);
-    assert!(!String::from_utf8(out).unwrap().contains("\"folder\""));
+    let (stdout, _, _) = sinkctl(&two.paths()[0], &["ls", "--json", "--limit", "1"]);
+    assert!(!String::from_utf8(stdout).unwrap().contains("\"folder\""));
 }
 
 #[test]
 fn count_prints_each_folder_and_the_sum() {
     let two = Two::filled(5);
     let folders = two.paths().map(|path| path.display().to_string());
-    let (out, errors, code) = two.run(&["count"]);
-    assert_eq!((code, errors.as_str()), (0, ""));
-    assert_eq!(out, format!("3  {}\n2  {}\n5\n", folders[0], folders[1]));
-    let (out, _, _) = two.run(&["count", "--json", "--since", "1h"]);
-    let counts: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let Output { stdout, stderr, code } = two.run(&["count"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(stdout, format!("3  {}\n2  {}\n5\n", folders[0], folders[1]));
+    let Output { stdout, .. } = two.run(&["count", "--json", "--since", "1h"]);
+    let counts: Vec<Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(counts.len(), 3);
     assert_eq!(
         (&counts[0]["folder"], &counts[0]["messages"]),
@@ -115,25 +116,25 @@ fn the_exit_code_of_several_folders_is_that_of_the_worst() {
     let [one, other] = two.paths();
     let missing = two.data.path().join("mistyped");
     for args in [&["ls"][..], &["count"], &["search"], &["wait", "--timeout", "0s"]] {
-        assert_eq!(two.run(args).2, 0, "{args:?}");
-        let (out, errors, code) = sinkctl_on(&[&one, &missing], args);
-        assert_eq!((code, out.len()), (2, 0), "{args:?}");
-        assert!(errors.contains("mistyped"), "{errors}");
-        let (_, errors, code) = sinkctl_on(&[&one, &one], args);
-        assert!(code == 2 && errors.contains("are the same folder"), "{args:?}: {errors}");
+        assert_eq!(two.run(args).code, 0, "{args:?}");
+        let (stdout, stderr, code) = sinkctl_on(&[&one, &missing], args);
+        assert_eq!((code, stdout.len()), (2, 0), "{args:?}");
+        assert!(stderr.contains("mistyped"), "{stderr}");
+        let (_, stderr, code) = sinkctl_on(&[&one, &one], args);
+        assert!(code == 2 && stderr.contains("are the same folder"), "{args:?}: {stderr}");
     }
-    assert_eq!(two.run(&["search", "subject:nothing"]).2, 1);
-    assert_eq!(two.run(&["wait", "--count", "5", "--timeout", "0s"]).2, 1);
+    assert_eq!(two.run(&["search", "subject:nothing"]).code, 1);
+    assert_eq!(two.run(&["wait", "--count", "5", "--timeout", "0s"]).code, 1);
     for file in std::fs::read_dir(other.join("segments")).unwrap() {
         std::fs::write(file.unwrap().path(), "damaged").unwrap();
     }
     for args in [&["ls"][..], &["count"], &["search"]] {
-        let (out, errors, code) = two.run(args);
+        let Output { stdout, stderr, code } = two.run(args);
         assert_eq!(code, 1, "{args:?}");
-        assert!(errors.contains("two") && !out.is_empty(), "{args:?}: {errors}");
+        assert!(stderr.contains("two") && !stdout.is_empty(), "{args:?}: {stderr}");
     }
-    let (_, errors, code) = two.run(&["tail"]);
-    assert!(code == 2 && errors.contains("expected one --data, found 2"), "{errors}");
+    let Output { stderr, code, .. } = two.run(&["tail"]);
+    assert!(code == 2 && stderr.contains("expected one --data, found 2"), "{stderr}");
 }
 
 #[test]
@@ -141,9 +142,9 @@ fn a_run_that_one_folder_names_holds_for_the_others() {
     let two = Two::filled(4);
     assert_eq!(sinkctl(&two.paths()[1], &["run", "start", "later"]).2, 0);
     for args in [&["search", "run:later"][..], &["search", "--run", "later"]] {
-        let (out, errors, code) = two.run(args);
-        assert_eq!((out.as_str(), code), ("", 1), "{errors}");
+        let Output { stdout, stderr, code } = two.run(args);
+        assert_eq!((stdout.as_str(), code), ("", 1), "{stderr}");
     }
-    assert_eq!(two.run(&["search", "-run:later", "--count"]).0, "4\n");
-    assert_eq!(two.run(&["search", "run:never"]).2, 2);
+    assert_eq!(two.run(&["search", "-run:later", "--count"]).stdout, "4\n");
+    assert_eq!(two.run(&["search", "run:never"]).code, 2);
 }

@@ -48,7 +48,7 @@ fn the_help_names_every_variable_that_takes_several_values() {
     let (_, rest) = text.split_once("Commas separate several values of these variables:").unwrap();
     let list = rest.split('.').next().unwrap();
     let named: BTreeSet<_> = list.split(',').map(|name| name.trim().to_owned()).collect();
-    let keys = sinkd::config::KEYS.iter().filter(|key| key.is_repeatable());
+    let keys = sinkd::config::all_settings().filter(|key| key.is_repeatable());
     let known: BTreeSet<_> = keys.map(|key| key.variable()).collect();
     assert!(known.contains("SINKD_ALLOW") && known.contains("SINKD_DENY"), "{known:?}");
     assert_eq!(named, known);

@@ -1,20 +1,16 @@
 //! `sinkctl limits` over a real sinkd: what each client did is exact, and what is not on record is
 //! never passed over in silence.
 use crate::common;
+use crate::output::{Output, run};
 
 use std::path::{Path, PathBuf};
 
-use common::{Client, Sink, sinkctl, sinkctl_on};
+use common::{Client, Sink, sinkctl_on};
 use serde_json::Value;
 use tempfile::tempdir;
 
 const ONE: [u8; 4] = [127, 0, 0, 1];
 const TWO: [u8; 4] = [127, 0, 0, 2];
-
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
 
 /// One worker: only rounds order the beginnings and ends of several workers.
 fn start(data: &Path) -> Sink {
@@ -114,7 +110,8 @@ fn limits_are_those_of_each_client_and_of_all() {
     check(&live);
     assert!(sink.stop().success());
     check(&limits(&[data.path()], &[]).0);
-    let (text, _, code) = run(data.path(), &["limits", "--window", "1h", "--top", "1"]);
+    let Output { stdout: text, code, .. } =
+        run(data.path(), &["limits", "--window", "1h", "--top", "1"]);
     assert_eq!(code, 0);
     let counts = text.lines().nth(1).unwrap();
     assert_eq!(counts, "2 clients, 6 messages, 4 connections, 1 without a message", "{text}");
@@ -125,8 +122,8 @@ fn limits_are_those_of_each_client_and_of_all() {
 fn limits_can_be_asserted_and_nothing_holds_of_no_connection() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
-    let (out, _, code) = run(data.path(), &["assert", "limits.open_at_once <= 100"]);
-    assert_eq!(code, 1, "{out}");
+    let Output { stdout, code, .. } = run(data.path(), &["assert", "limits.open_at_once <= 100"]);
+    assert_eq!(code, 1, "{stdout}");
     send(&sink);
     let holds = [
         "limits.open_at_once == 2",
@@ -135,12 +132,14 @@ fn limits_can_be_asserted_and_nothing_holds_of_no_connection() {
         "limits.opened_per_1d == 3",
         "limits.recipients_per_message == 5",
     ];
-    let (out, errors, code) = run(data.path(), &[&["assert"][..], &holds].concat());
-    assert_eq!(code, 0, "{out}{errors}");
-    let (out, _, code) = run(data.path(), &["assert", "limits.messages_per_connection < 3"]);
-    assert!(code == 1 && out.contains("it is 3, by 127.0.0.1"), "{out}");
-    let (_, errors, code) = run(data.path(), &["assert", "limits.messages_per_1m <= 200/s"]);
-    assert!(code == 2 && errors.contains("200/s"), "a number is not a rate: {errors}");
+    let Output { stdout, stderr, code } = run(data.path(), &[&["assert"][..], &holds].concat());
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let Output { stdout, code, .. } =
+        run(data.path(), &["assert", "limits.messages_per_connection < 3"]);
+    assert!(code == 1 && stdout.contains("it is 3, by 127.0.0.1"), "{stdout}");
+    let Output { stderr, code, .. } =
+        run(data.path(), &["assert", "limits.messages_per_1m <= 200/s"]);
+    assert!(code == 2 && stderr.contains("200/s"), "a number is not a rate: {stderr}");
 }
 
 #[test]
@@ -148,8 +147,9 @@ fn a_span_that_ends_before_it_begins_has_no_connections_and_is_not_a_panic() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
     send(&sink);
-    let (out, errors, code) = run(data.path(), &["limits", "--since", "10m", "--until", "20m"]);
-    assert!(code == 1 && out.contains("no connection was recorded"), "{out}{errors}");
+    let Output { stdout, stderr, code } =
+        run(data.path(), &["limits", "--since", "10m", "--until", "20m"]);
+    assert!(code == 1 && stdout.contains("no connection was recorded"), "{stdout}{stderr}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_connection_that_began_before_the_span_counts_as_open_in_it() {
     let sink = start(data.path());
     let mut client = connect(&sink, ONE);
     deliver(&mut client, 1);
-    assert_eq!(run(data.path(), &["run", "start", "second"]).2, 0);
+    assert_eq!(run(data.path(), &["run", "start", "second"]).code, 0);
     deliver(&mut client, 1);
     let (found, code) = limits(&[data.path()], &["--run", "second"]);
     assert_eq!(code, 0, "{found}");
@@ -194,8 +194,8 @@ fn connections_that_a_kill_cut_off_ended_with_it() {
     let keys = ["connections", "open_at_end", "cut_off", "messages"];
     assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [4, 0, 1, 5]);
     let claims = ["assert", "not_recorded <= 100", "limits.open_at_once <= 100"];
-    let (out, _, code) = run(data.path(), &claims);
-    assert!(code == 1 && out.contains("cut off when sinkd was killed"), "{out}");
+    let Output { stdout, code, .. } = run(data.path(), &claims);
+    assert!(code == 1 && stdout.contains("cut off when sinkd was killed"), "{stdout}");
     assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
 }
 
@@ -212,29 +212,32 @@ fn missing_records_are_reported_and_fail_every_claim() {
     let mut damaged = whole.clone();
     damaged[40] ^= 1;
     std::fs::write(&path, damaged).unwrap();
-    let (out, errors, code) = run(data.path(), &["limits"]);
-    assert_eq!(code, 1, "{out}");
+    let Output { stdout, stderr, code } = run(data.path(), &["limits"]);
+    assert_eq!(code, 1, "{stdout}");
     assert!(
-        errors.contains("hold no records of connections") && out.contains("are damaged"),
-        "{errors}{out}"
+        stderr.contains("hold no records of connections") && stdout.contains("are damaged"),
+        "{stderr}{stdout}"
     );
-    assert_eq!(run(data.path(), &["assert", claim]).2, 1);
+    assert_eq!(run(data.path(), &["assert", claim]).code, 1);
 
     // A folder of an earlier sinkd.
     std::fs::remove_file(&path).unwrap();
-    let (out, _, code) = run(data.path(), &["limits"]);
-    assert!(code == 1 && out.contains("6 messages came over no connection on record"), "{out}");
-    assert_eq!(run(data.path(), &["assert", claim]).2, 1);
+    let Output { stdout, code, .. } = run(data.path(), &["limits"]);
+    assert!(
+        code == 1 && stdout.contains("6 messages came over no connection on record"),
+        "{stdout}"
+    );
+    assert_eq!(run(data.path(), &["assert", claim]).code, 1);
     std::fs::write(&path, whole).unwrap();
-    assert_eq!(run(data.path(), &["assert", claim]).2, 0);
+    assert_eq!(run(data.path(), &["assert", claim]).code, 0);
 
     // Counters that can't be read may lack messages.
     let counters = path.with_extension("jsonl");
     let mut lines = std::fs::read_to_string(&counters).unwrap();
     lines.push_str("{\"second\":nonsense}\n");
     std::fs::write(&counters, lines).unwrap();
-    let (out, errors, code) = run(data.path(), &["limits"]);
-    assert!(code == 1 && out.contains("statistics are damaged"), "{out}{errors}");
+    let Output { stdout, stderr, code } = run(data.path(), &["limits"]);
+    assert!(code == 1 && stdout.contains("statistics are damaged"), "{stdout}{stderr}");
 }
 
 #[test]
@@ -256,9 +259,9 @@ fn a_senders_records_have_no_connections_of_clients() {
     let records_of = records.path().to_str().unwrap();
     let to = sink.addresses[0].to_string();
     let args = ["blast", "--to", &to, "--count", "10", "--records", records_of];
-    assert_eq!(run(data.path(), &args).2, 0);
-    let (out, _, code) = run(records.path(), &["limits"]);
-    assert!(code == 1 && out.contains("a sender's records"), "{out}");
-    assert_eq!(run(data.path(), &["limits", "--window", "1ms"]).2, 2);
-    assert_eq!(run(&data.path().join("absent"), &["limits"]).2, 2);
+    assert_eq!(run(data.path(), &args).code, 0);
+    let Output { stdout, code, .. } = run(records.path(), &["limits"]);
+    assert!(code == 1 && stdout.contains("a sender's records"), "{stdout}");
+    assert_eq!(run(data.path(), &["limits", "--window", "1ms"]).code, 2);
+    assert_eq!(run(&data.path().join("absent"), &["limits"]).code, 2);
 }

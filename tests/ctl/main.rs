@@ -20,6 +20,7 @@ mod golden_help;
 mod json_keys;
 mod limits;
 mod old_folders;
+mod output;
 mod reading;
 mod replay;
 mod report;

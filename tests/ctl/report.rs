@@ -306,7 +306,7 @@ fn a_long_run_is_drawn_in_buckets() {
 }
 
 #[test]
-fn nothing_from_outside_is_markup() {
+fn text_from_outside_is_escaped() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("<img src=x>&\"'");
     recorded(&data, &[second(BEGIN_S, 3, 1000), second(BEGIN_S + 1, 3, 1000)]);

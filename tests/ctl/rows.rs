@@ -1,9 +1,8 @@
 //! A message as `ls`, `tail`, `search` and `wait` print it: the same row, and the same keys.
 use crate::common;
+use crate::output::{Output, run};
 
-use std::path::Path;
-
-use common::{Sink, sinkctl};
+use common::Sink;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -25,22 +24,17 @@ fn filled(n: usize) -> TempDir {
 }
 
 /// Output, errors and exit code.
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
-
 const FOUR: [&[&str]; 4] =
     [&["ls"], &["tail"], &["search", "grusse"], &["wait", "grusse", "--count", "1"]];
 
 #[test]
 fn ls_tail_search_and_wait_print_one_row_with_the_same_keys() {
     let data = filled(1);
-    assert_eq!(run(data.path(), &["reindex"]).2, 0);
-    let rows = FOUR.map(|args| run(data.path(), args).0);
+    assert_eq!(run(data.path(), &["reindex"]).code, 0);
+    let rows = FOUR.map(|args| run(data.path(), args).stdout);
     assert!(rows[0].ends_with("a@example.org -> b@example.org  Grüße 0\n"), "{}", rows[0]);
     assert!(rows.iter().all(|row| *row == rows[0]), "{rows:?}");
-    let objects = FOUR.map(|args| run(data.path(), &[args, &["--json"]].concat()).0);
+    let objects = FOUR.map(|args| run(data.path(), &[args, &["--json"]].concat()).stdout);
     assert!(objects.iter().all(|object| *object == objects[0]), "{objects:?}");
     let object: Value = serde_json::from_str(&objects[0]).unwrap();
     assert_eq!(object["subject"], "Grüße 0");
@@ -61,20 +55,20 @@ fn ls_has_a_subject_where_the_index_has_it_and_reads_no_message_for_it() {
         let object: Value = serde_json::from_str(text).unwrap();
         object.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
-    let (listed, _, code) = run(data.path(), &["ls"]);
+    let Output { stdout: listed, code, .. } = run(data.path(), &["ls"]);
     assert!(code == 0 && !listed.contains("Grüße"), "{listed}");
-    let (objects, _, _) = run(data.path(), &["ls", "--json"]);
+    let Output { stdout: objects, .. } = run(data.path(), &["ls", "--json"]);
     let first = objects.lines().next().unwrap();
     for key in ["subject", "message_id", "file_names", "content_hash", "sequence"] {
         let object: Value = serde_json::from_str(first).unwrap();
         assert!(object.as_object().unwrap().contains_key(key), "{first}");
         assert_eq!(object[key], Value::Null);
     }
-    let (tailed, _, _) = run(data.path(), &["tail", "-n", "1", "--json"]);
+    let Output { stdout: tailed, .. } = run(data.path(), &["tail", "-n", "1", "--json"]);
     assert_eq!(keys(&tailed), keys(first));
     assert!(tailed.contains("Grüße 2"), "{tailed}");
-    assert_eq!(run(data.path(), &["reindex"]).2, 0);
-    let (listed, _, _) = run(data.path(), &["ls"]);
+    assert_eq!(run(data.path(), &["reindex"]).code, 0);
+    let Output { stdout: listed, .. } = run(data.path(), &["ls"]);
     for (n, line) in listed.lines().enumerate() {
         assert!(line.ends_with(&format!("  Grüße {n}")), "{line}");
     }
@@ -87,8 +81,8 @@ fn ls_has_a_subject_where_the_index_has_it_and_reads_no_message_for_it() {
         bytes[last] ^= 1;
         std::fs::write(&path, bytes).unwrap();
     }
-    let (listed, errors, code) = run(data.path(), &["ls"]);
-    assert_eq!((code, errors.as_str(), listed.lines().count()), (0, "", 3));
+    let Output { stdout: listed, stderr, code } = run(data.path(), &["ls"]);
+    assert_eq!((code, stderr.as_str(), listed.lines().count()), (0, "", 3));
     assert!(!listed.contains("Grüße"), "{listed}");
 }
 
@@ -106,13 +100,13 @@ fn a_list_that_was_cut_says_so_and_a_whole_one_does_not() {
         (&["search", "--limit", "51"], ""),
         (&["search", "-subject:50"], ""),
     ] {
-        let (out, errors, code) = run(data.path(), args);
-        assert_eq!(code, 0, "{args:?}: {errors}");
+        let Output { stdout, stderr, code } = run(data.path(), args);
+        assert_eq!(code, 0, "{args:?}: {stderr}");
         assert!(
-            errors.contains(says) && errors.is_empty() == says.is_empty(),
-            "{args:?}: {errors}"
+            stderr.contains(says) && stderr.is_empty() == says.is_empty(),
+            "{args:?}: {stderr}"
         );
-        let listed = out.lines().count();
-        assert!(says.is_empty() || errors.contains(&listed.to_string()), "{args:?}: {listed}");
+        let listed = stdout.lines().count();
+        assert!(says.is_empty() || stderr.contains(&listed.to_string()), "{args:?}: {listed}");
     }
 }

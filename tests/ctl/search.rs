@@ -1,12 +1,13 @@
 //! `sinkctl search`, `wait` and `reindex` on a running sinkd.
 use crate::common;
+use crate::output::{Output, run};
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::{Client, Sink, sinkctl};
+use common::{Client, Sink};
 use tempfile::{TempDir, tempdir};
 
 /// Message `n`: every third is to Bob, and has an attachment.
@@ -41,27 +42,22 @@ fn filled(messages: usize, args: &[&str]) -> (TempDir, Sink, Vec<String>) {
 }
 
 /// Output, errors and exit code.
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
-
 /// The ids of what matches, newest first.
 fn found(data: &Path, query: &str) -> Vec<String> {
-    let (out, errors, code) = run(data, &["search", "--ids", query]);
-    assert_eq!((code, errors.as_str()), (i32::from(out.is_empty()), ""), "{query}");
-    out.lines().map(str::to_owned).collect()
+    let Output { stdout, stderr, code } = run(data, &["search", "--ids", query]);
+    assert_eq!((code, stderr.as_str()), (i32::from(stdout.is_empty()), ""), "{query}");
+    stdout.lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn a_search_prints_a_table_objects_ids_or_a_number() {
     let (data, _sink, ids) = filled(60, &["--index", "eager", "--sequence-field", "X-Number"]);
     let data = data.path();
-    let (table, _, code) = run(data, &["search", "grusse", "to:example.org"]);
+    let Output { stdout: table, code, .. } = run(data, &["search", "grusse", "to:example.org"]);
     assert_eq!((table.lines().count(), code), (40, 0));
     let first = table.lines().next().unwrap();
     assert!(first.contains(&ids[59]) && first.ends_with("Grüße 59"), "{first}");
-    assert_eq!(run(data, &["search"]).0.lines().count(), 50, "the newest of 60");
+    assert_eq!(run(data, &["search"]).stdout.lines().count(), 50, "the newest of 60");
     assert_eq!(found(data, "").len(), 60);
     let bobs: Vec<_> = ids.iter().step_by(3).rev().cloned().collect();
     assert_eq!(found(data, "to:example.com"), bobs);
@@ -69,14 +65,16 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
     assert_eq!(found(data, "body:\"thank you\"").len(), 40);
     // Neither is a flag.
     assert_eq!(found(data, "-has:attachment").len(), 40);
-    assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).0, "0\n");
-    assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).0, {
+    assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).stdout, "0\n");
+    assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).stdout, {
         format!("{}\n{}\n", bobs[0], bobs[1])
     });
-    let (count, errors, code) = run(data, &["search", "--count", "has:attachment"]);
-    assert_eq!((count.as_str(), errors.as_str(), code), ("20\n", "", 0));
+    let Output { stdout: count, stderr, code } =
+        run(data, &["search", "--count", "has:attachment"]);
+    assert_eq!((count.as_str(), stderr.as_str(), code), ("20\n", "", 0));
 
-    let (json, _, _) = run(data, &["search", "--json", "message-id:<3@example.org>"]);
+    let Output { stdout: json, .. } =
+        run(data, &["search", "--json", "message-id:<3@example.org>"]);
     let object: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(object["id"], *ids[3]);
     assert_eq!(object["subject"], "Grüße 3");
@@ -91,19 +89,20 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
 fn nothing_found_is_1_and_no_query_is_2() {
     let (data, _sink, _) = filled(3, &[]);
     let data = data.path();
-    let (count, errors, code) = run(data, &["search", "--count", "subject:nobody"]);
-    assert_eq!((count.as_str(), errors.as_str(), code), ("0\n", "", 1));
+    let Output { stdout: count, stderr, code } =
+        run(data, &["search", "--count", "subject:nobody"]);
+    assert_eq!((count.as_str(), stderr.as_str(), code), ("0\n", "", 1));
     for command in ["search", "wait"] {
-        let (out, errors, code) = run(data, &[command, "to:ann@example.org sise:>1M"]);
-        assert_eq!((out.as_str(), code), ("", 2), "{errors}");
-        let lines: Vec<_> = errors.lines().collect();
+        let Output { stdout, stderr, code } = run(data, &[command, "to:ann@example.org sise:>1M"]);
+        assert_eq!((stdout.as_str(), code), ("", 2), "{stderr}");
+        let lines: Vec<_> = stderr.lines().collect();
         assert_eq!(
             lines[lines.len() - 2..],
             ["to:ann@example.org sise:>1M", "                   ^^^^^^^^",]
         );
     }
-    let (_, errors, code) = run(data, &["search", "run:nobody"]);
-    assert!(code == 2 && errors.contains("nobody"), "{errors}");
+    let Output { stderr, code, .. } = run(data, &["search", "run:nobody"]);
+    assert!(code == 2 && stderr.contains("nobody"), "{stderr}");
 }
 
 const TWO_LISTENERS: &str = r#"
@@ -217,9 +216,9 @@ fn a_wait_for_new_mail_counts_none_that_is_there() {
 fn a_wait_that_ends_too_early_says_how_many_there_were() {
     let (data, _sink, _) = filled(4, &[]);
     let args = ["wait", "to:ann@example.org", "--count", "5", "--timeout", "50ms"];
-    let (out, errors, code) = run(data.path(), &args);
-    assert_eq!((out.lines().count(), code), (2, 1));
-    assert_eq!(errors, "sinkctl: 2 of 5 messages matched within 50ms\n");
+    let Output { stdout, stderr, code } = run(data.path(), &args);
+    assert_eq!((stdout.lines().count(), code), (2, 1));
+    assert_eq!(stderr, "sinkctl: 2 of 5 messages matched within 50ms\n");
 }
 
 #[test]
@@ -235,9 +234,9 @@ fn answers_stay_the_same_whatever_becomes_of_the_index() {
     let before = answers();
     assert_eq!(before[0].len(), ids.len());
     let reindex = || {
-        let (out, errors, code) = run(data, &["reindex", "--json"]);
-        assert_eq!(code, 0, "{errors}");
-        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let Output { stdout, stderr, code } = run(data, &["reindex", "--json"]);
+        assert_eq!(code, 0, "{stderr}");
+        let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         assert_eq!(report["messages"], 50);
     };
     // Beside a running sinkd.
@@ -250,11 +249,11 @@ fn answers_stay_the_same_whatever_becomes_of_the_index() {
     sink.stop();
     fs::remove_dir_all(data.join("index")).unwrap();
     assert_eq!(answers(), before);
-    let (_, errors, code) = run(data, &["search", "--indexed-only", "--count"]);
+    let Output { stderr, code, .. } = run(data, &["search", "--indexed-only", "--count"]);
     assert_eq!(code, 1);
-    assert!(errors.contains("50 messages are not indexed"), "{errors}");
+    assert!(stderr.contains("50 messages are not indexed"), "{stderr}");
     // And without one.
     reindex();
     assert_eq!(answers(), before);
-    assert_eq!(run(data, &["search", "--indexed-only", "--count"]).2, 0);
+    assert_eq!(run(data, &["search", "--indexed-only", "--count"]).code, 0);
 }

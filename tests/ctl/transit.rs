@@ -1,23 +1,19 @@
 //! Transit time: what a header field says of when a message was sent, against its arrival; and no
 //! message is left out without a word.
 use crate::common;
+use crate::output::{Output, run};
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{Client, Sink, sinkctl};
+use common::{Client, Sink};
 use serde_json::Value;
 use sinkd::index::{IndexEntry, Sidecar};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::mime::sent_time::SentTime;
 use tempfile::tempdir;
-
-fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
-    let (out, errors, code) = sinkctl(data, args);
-    (String::from_utf8(out).unwrap(), errors, code)
-}
 
 /// Unix time in ms, some seconds ago; negative: to come.
 fn ms_ago(seconds: i64) -> String {
@@ -59,9 +55,10 @@ fn transit_is_arrival_minus_sent_and_every_message_is_accounted_for() {
     let sink = Sink::start(data.path(), &[]);
     send(&sink);
     assert!(sink.stop().success());
-    let (out, errors, code) = run(data.path(), &["stats", "--json", "--sent-field", "x-SENT"]);
-    assert_eq!((code, &*errors), (0, ""));
-    let all: Value = serde_json::from_str(&out).unwrap();
+    let Output { stdout, stderr, code } =
+        run(data.path(), &["stats", "--json", "--sent-field", "x-SENT"]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let all: Value = serde_json::from_str(&stdout).unwrap();
     let transit = &all["transit"];
     assert_eq!(transit["field"], "x-SENT");
     let counts = ["without_field", "unreadable", "not_stored", "missing", "negative"];
@@ -74,7 +71,7 @@ fn transit_is_arrival_minus_sent_and_every_message_is_accounted_for() {
     let before = transit["negative_max_us"].as_u64().unwrap();
     assert!((3_000_000_000..=3_600_000_000).contains(&before), "{before}");
 
-    let (screen, _, _) = run(data.path(), &["stats", "--sent-field", "X-Sent"]);
+    let Output { stdout: screen, .. } = run(data.path(), &["stats", "--sent-field", "X-Sent"]);
     for says in [
         "arrival minus X-Sent, of 5 messages; resolution 1 s",
         "left out: 1 without the field, 1 with a value that is not a time",
@@ -82,9 +79,10 @@ fn transit_is_arrival_minus_sent_and_every_message_is_accounted_for() {
     ] {
         assert!(screen.contains(says), "{says}: {screen}");
     }
-    let (csv, _, _) = run(data.path(), &["stats", "--csv", "--sent-field", "X-Sent"]);
+    let Output { stdout: csv, .. } =
+        run(data.path(), &["stats", "--csv", "--sent-field", "X-Sent"]);
     assert!(csv.contains("\ntransit_us,5,"), "{csv}");
-    let (plain, _, _) = run(data.path(), &["stats", "--json"]);
+    let Output { stdout: plain, .. } = run(data.path(), &["stats", "--json"]);
     let plain: Value = serde_json::from_str(&plain).unwrap();
     assert!(plain["transit"].is_null() && plain.as_object().unwrap().contains_key("transit"));
 }
@@ -96,9 +94,9 @@ fn each_recipient_domain_has_its_own_transit_times() {
     send(&sink);
     assert!(sink.stop().success());
     let by = ["stats", "--by", "rcpt-domain", "--sent-field", "X-Sent"];
-    let (out, errors, code) = run(data.path(), &[&by[..], &["--json"]].concat());
-    assert_eq!((code, &*errors), (0, ""));
-    let table: Value = serde_json::from_str(&out).unwrap();
+    let Output { stdout, stderr, code } = run(data.path(), &[&by[..], &["--json"]].concat());
+    assert_eq!((code, &*stderr), (0, ""));
+    let table: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(table["transit"]["transit_us"]["count"], 5);
     let groups = table["groups"].as_array().unwrap();
     let row = |n: usize| {
@@ -113,15 +111,15 @@ fn each_recipient_domain_has_its_own_transit_times() {
     let (name, fast, counts) = row(1);
     assert_eq!((name, fast["count"].as_u64(), counts), ("fast.test", Some(2), [0, 0, 1]));
     about(&fast["max"], 0);
-    let (text, _, _) = run(data.path(), &by);
+    let Output { stdout: text, .. } = run(data.path(), &by);
     assert!(text.contains("p50 to max: transit times"), "{text}");
-    let (csv, _, _) = run(data.path(), &[&by[..], &["--csv"]].concat());
+    let Output { stdout: csv, .. } = run(data.path(), &[&by[..], &["--csv"]].concat());
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
     assert_eq!(columns, [25; 3], "{csv}");
 
     let page = data.path().join("page.html");
     let report = ["report", "-o", page.to_str().unwrap(), "--sent-field", "X-Sent"];
-    assert_eq!(run(data.path(), &report).2, 0);
+    assert_eq!(run(data.path(), &report).code, 0);
     let page = std::fs::read_to_string(page).unwrap();
     let (_, after) = page.split_once("<h2>Transit times</h2>").unwrap();
     let (section, _) = after.split_once("</section>").unwrap();
@@ -135,8 +133,9 @@ fn no_claim_about_transit_holds_without_a_time_that_can_be_trusted() {
     send(&sink);
     assert!(sink.stop().success());
     let check = |field: &[&str], claim: &str| {
-        let (out, errors, code) = run(data.path(), &[&["assert", claim], field].concat());
-        (format!("{out}{errors}"), code)
+        let Output { stdout, stderr, code } =
+            run(data.path(), &[&["assert", claim], field].concat());
+        (format!("{stdout}{stderr}"), code)
     };
     let by = |name: &'static str| ["--sent-field", name];
     for (field, claim, says) in [
@@ -172,15 +171,16 @@ fn messages_whose_header_was_not_stored_are_counted() {
         stored += sent;
         assert!(sink.stop().success());
     }
-    let (out, errors, code) = run(data.path(), &["stats", "--json", "--sent-field", "X-Sent"]);
-    assert_eq!((code, &*errors), (0, ""));
-    let all: Value = serde_json::from_str(&out).unwrap();
+    let Output { stdout, stderr, code } =
+        run(data.path(), &["stats", "--json", "--sent-field", "X-Sent"]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let all: Value = serde_json::from_str(&stdout).unwrap();
     let transit = &all["transit"];
     assert_eq!(all["totals"]["messages"], stored);
     assert_eq!(transit["transit_us"]["count"], 2, "{transit}");
     assert_eq!((&transit["not_stored"], &transit["missing"]), (&3.into(), &4.into()));
     let claim = ["assert", "--sent-field", "X-Sent", "transit.p99 >= 40s"];
-    let (text, _, code) = run(data.path(), &claim);
+    let Output { stdout: text, code, .. } = run(data.path(), &claim);
     let says = "(left out: 3 whose header was not stored, 4 no longer in the log, damaged, or \
         only counted)";
     assert!(code == 0 && text.contains(says), "{text}");
@@ -188,8 +188,8 @@ fn messages_whose_header_was_not_stored_are_counted() {
 
 /// What the index says of when each message was sent.
 fn indexed_sent_times(data: &Path) -> HashMap<MessageId, SentTime> {
-    let (_, errors, code) = run(data, &["reindex"]);
-    assert_eq!(code, 0, "{errors}");
+    let Output { stderr, code, .. } = run(data, &["reindex"]);
+    assert_eq!(code, 0, "{stderr}");
     let mut times = HashMap::new();
     for summary in Folder::open(data).unwrap().segments() {
         let segment = summary.identity.number;
@@ -211,8 +211,8 @@ fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
     let before = ms_ago(0);
     for more in [&[][..], &["--template", template.to_str().unwrap()], &["--rate", "200"]] {
         let blast = ["blast", "--to", &to, "--count", "50", "--connections", "2"];
-        let (_, errors, code) = run(data.path(), &[&blast[..], more].concat());
-        assert_eq!(code, 0, "{errors}");
+        let Output { stderr, code, .. } = run(data.path(), &[&blast[..], more].concat());
+        assert_eq!(code, 0, "{stderr}");
     }
     let after = ms_ago(0);
     assert!(sink.stop().success());
@@ -229,7 +229,7 @@ fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
         assert_eq!(indexed[&slot.id()], at, "the index has it, too");
     }
     let claims = ["transit.count == 150", "transit.without_field == 0", "transit.max <= 60s"];
-    let (text, errors, code) =
+    let Output { stdout: text, stderr, code } =
         run(data.path(), &[&["assert", "--sent-field", "X-Sent"], &claims[..]].concat());
-    assert_eq!(code, 0, "{text}{errors}");
+    assert_eq!(code, 0, "{text}{stderr}");
 }

@@ -18,7 +18,7 @@ fn one_message() -> TempDir {
     data
 }
 
-fn run(data: &Path, args: &[&str]) -> (String, i32) {
+fn printed(data: &Path, args: &[&str]) -> (String, i32) {
     let (out, errors, code) = sinkctl(data, args);
     (String::from_utf8(out).unwrap() + &errors, code)
 }
@@ -47,7 +47,7 @@ fn one_of_a_thing_is_singular_wherever_it_is_counted() {
         (&["prune", "--removed"], "dropped 1 segment, 1 message, 17 bytes"),
         (&["segments"], "pruned: 1 segment, 1 message, 17 bytes"),
     ] {
-        let (said, code) = run(data, args);
+        let (said, code) = printed(data, args);
         assert!(said.contains(says), "{args:?}: {said}");
         let is_one_of_many = said.split('\n').any(|line| {
             let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
@@ -68,14 +68,14 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     // Into the record, which begins after the two header pages.
     file.write_all_at(b"!!", 8192 + 4).unwrap();
-    let (said, code) = run(data, &["verify"]);
+    let (said, code) = printed(data, &["verify"]);
     assert_eq!(code, 1);
     assert!(said.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{said}");
     let (out, _, _) = sinkctl(data, &["verify", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!((&report["damaged"], &report["damaged_segments"]), (&1.into(), &1.into()));
     std::fs::write(data.join("segments").join("00000099.seg"), "no segment").unwrap();
-    let (said, _) = run(data, &["verify"]);
+    let (said, _) = printed(data, &["verify"]);
     assert!(said.contains("2 damaged segments with 2 faults"), "{said}");
 }
 
@@ -93,16 +93,16 @@ fn days_and_weeks_are_lengths_of_time() {
             &["prune", "--keep-age", since],
             &["stats", "--since", since],
         ] {
-            let (said, code) = run(data.path(), args);
+            let (said, code) = printed(data.path(), args);
             assert!(code == 0 && !said.is_empty(), "{args:?}: {said}");
         }
-        let (said, code) = run(data.path(), &["count", "--until", since]);
+        let (said, code) = printed(data.path(), &["count", "--until", since]);
         assert_eq!((said.lines().next(), code), (Some("0"), 0), "{said}");
     }
     for args in
         [&["ls", "--since", "1mo"][..], &["wait", "--timeout", "1y"], &["prune", "--keep-age", "d"]]
     {
-        let (said, code) = run(data.path(), args);
+        let (said, code) = printed(data.path(), args);
         assert!(code == 2 && said.contains("expected ") && said.contains(", found '"), "{said}");
     }
 }
@@ -116,7 +116,7 @@ fn system_errors_are_printed_once() {
     // A folder of another kind is not an error of the system.
     for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
-            let (said, code) = run(folder, args);
+            let (said, code) = printed(folder, args);
             assert_eq!(code, 2, "{args:?}: {said}");
             assert_eq!(said.matches(found).count(), 1, "{args:?}: {said}");
             assert!(!said.contains("(os error"), "{args:?}: {said}");
@@ -129,7 +129,7 @@ fn system_errors_are_printed_once() {
     std::fs::remove_file(sink.join("events.jsonl")).ok();
     std::fs::create_dir(sink.join("events.jsonl")).unwrap();
     for args in [&["mark", "x"][..], &["runs"], &["search", "run:x"], &["rm", "--all"]] {
-        let (said, code) = run(&sink, args);
+        let (said, code) = printed(&sink, args);
         assert_eq!(code, 2, "{args:?}: {said}");
         assert_eq!(said.matches("Is a directory").count(), 1, "{args:?}: {said}");
         assert!(!said.contains("os error"), "{args:?}: {said}");

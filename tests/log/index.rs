@@ -387,11 +387,11 @@ proptest! {
             all.reverse();
             all
         };
-        let sound = text(&Sidecar::of(whole.clone(), &identity).unwrap());
+        let sound = text(&Sidecar::parse(whole.clone(), &identity).unwrap());
         let mut bytes = whole[..(whole.len() as f64 * cut) as usize].to_vec();
         let place = (bytes.len() as f64 * at) as usize;
         bytes[place] ^= flip;
-        if let Ok(sidecar) = Sidecar::of(bytes, &identity) {
+        if let Ok(sidecar) = Sidecar::parse(bytes, &identity) {
             let damaged = text(&sidecar);
             prop_assert!(sound.starts_with(&damaged));
             prop_assert_eq!(sidecar.records(), damaged.len() as u64);

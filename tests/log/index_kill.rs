@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{Dice, Sink};
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::MessageReader;
-use sinkd::index::{SearchOptions, SearchResult, Searching, Sidecar, search};
+use sinkd::index::{SearchOptions, SearchProgress, SearchResult, Sidecar, search};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Runs};
 use tempfile::tempdir;
@@ -95,7 +95,7 @@ fn parse(query: &str) -> Query {
 fn find(data: &Path, query: &str, indexed_only: bool) -> SearchResult {
     let folder = Folder::open(data).unwrap();
     let wanted = SearchOptions { limit: None, span: Span::default(), indexed_only, threads: 2 };
-    search(&folder, &parse(query), wanted, &Searching::default())
+    search(&folder, &parse(query), wanted, &SearchProgress::default())
 }
 
 fn assert_answers_are_complete(data: &Path) {

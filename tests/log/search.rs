@@ -1,4 +1,4 @@
-//! Searching: whatever of a folder is indexed, the answer is that of reading every message.
+//! SearchProgress: whatever of a folder is indexed, the answer is that of reading every message.
 use crate::common;
 use crate::log_support;
 
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::MessageReader;
 use sinkd::index::{
-    IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchResult, Searching, reindex,
+    IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchProgress, SearchResult, reindex,
     search, sidecar,
 };
 use sinkd::log::reader::{Folder, Span};
@@ -271,7 +271,7 @@ fn all() -> SearchOptions {
 }
 
 fn find(folder: &Folder, query: &str, wanted: SearchOptions) -> SearchResult {
-    search(folder, &parse(query), wanted, &Searching::default())
+    search(folder, &parse(query), wanted, &SearchProgress::default())
 }
 
 fn ids(found: &SearchResult) -> Vec<MessageId> {
@@ -284,7 +284,7 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
     let expected = scan(folder, &query, span);
     for (limit, threads) in [(None, 2), (None, 1), (Some(1), 2), (Some(3), 3), (Some(0), 1)] {
         let wanted = SearchOptions { limit, span, threads, ..all() };
-        let found = search(folder, &query, wanted, &Searching::default());
+        let found = search(folder, &query, wanted, &SearchProgress::default());
         let n = limit.map_or(expected.len(), |n| expected.len().min(n as usize));
         let context = format!("{text}, {span:?}, {wanted:?}");
         assert_eq!(ids(&found), expected[..n], "{context}");
@@ -298,7 +298,7 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
         folder,
         &query,
         SearchOptions { indexed_only: true, span, ..all() },
-        &Searching::default(),
+        &SearchProgress::default(),
     );
     let found = ids(&indexed);
     let mut rest = expected.iter();
@@ -548,7 +548,7 @@ fn a_search_that_is_stopped_says_so() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..2000, plain);
     let folder = Folder::open(data.path()).unwrap();
-    let progress = Searching::default();
+    let progress = SearchProgress::default();
     progress.stop.store(true, Ordering::Relaxed);
     let found = search(&folder, &parse("body:hello"), all(), &progress);
     assert!(found.left_out.stopped && !found.left_out.is_nothing());

@@ -9,8 +9,8 @@ use std::time::Duration;
 use log_support::{Bench, facts, open, small};
 use sinkd::index::query::Query;
 use sinkd::index::{
-    Goal, LAST_LOOK, ReindexProgress, SearchOptions, Searching, Waited, WatchedFolder, reindex,
-    search_until,
+    FINAL_CHECK, Goal, ReindexProgress, SearchOptions, SearchProgress, Waited, WatchedFolder,
+    reindex, search_until,
 };
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Runs, SlotFacts};
@@ -61,7 +61,7 @@ fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_no
                 indexed_only: false,
                 threads: 1,
             };
-            let progress = Searching::default();
+            let progress = SearchProgress::default();
             let is_over = over_after(calls);
             let found = search_until(&folder, &query("old"), wanted, &progress, &is_over);
             // It is asked for each segment, too.
@@ -87,7 +87,8 @@ fn threads_together_leave_out_as_many_as_they_did_not_look_at() {
         SearchOptions { limit: None, span: Span::default(), indexed_only: false, threads: 4 };
     for calls in [0, 500] {
         let is_over = over_after(calls);
-        let found = search_until(&folder, &query("old"), wanted, &Searching::default(), &is_over);
+        let found =
+            search_until(&folder, &query("old"), wanted, &SearchProgress::default(), &is_over);
         assert_eq!(found.left_out.not_in_time + found.hits.len() as u64, N);
         assert!(found.left_out.not_in_time >= N - calls);
     }
@@ -132,7 +133,7 @@ fn a_wait_whose_first_search_takes_all_its_time_looks_at_what_came_meanwhile() {
 fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
     let (data, bench, _) = filled(10);
     let bench = Mutex::new(bench);
-    let last_look = 20 + LAST_LOOK.as_millis() as u64 / 100;
+    let final_check = 20 + FINAL_CHECK.as_millis() as u64 / 100;
     // A hundred come during the search; a few can be looked at.
     let (waited, _) = wait(&data, "subject:new", |asked| {
         if asked == 5 {
@@ -144,7 +145,7 @@ fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
         match asked {
             0..5 => 0,
             5..15 => 20,
-            _ => last_look,
+            _ => final_check,
         }
     });
     assert_eq!(waited.matching.len(), 1);

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sinkd::server::testkit::{Dialogue, Trust, small_limits, with_trusting_sink};
-use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
+use sinkd::smtp::client::testkit::{Ended, TestClient, check_replies, mail};
 use sinkd::smtp::client::{ContentForm, Options, OutgoingMail, Protocol, SessionEnd, StartTls};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{SessionLimits, Syntax};
@@ -44,7 +44,9 @@ fn options_of(text: &str) -> Options {
             "tls-required" => options.start_tls = StartTls::Required,
             _ => match word.split_once('=').unwrap() {
                 ("depth", depth) => options.depth = depth.parse().unwrap(),
-                ("auth", name) => options.account = Some(account(Mechanism::of(name.as_bytes()))),
+                ("auth", name) => {
+                    options.account = Some(account(Mechanism::from_name(name.as_bytes())))
+                }
                 _ => panic!("{word}"),
             },
         }
@@ -72,7 +74,7 @@ struct Seen {
     is_closed: bool,
 }
 
-fn tell(talk: &mut Talk, seen: &mut Seen, out: &mut String) {
+fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
     for (number, end, codes) in &talk.told.ended[seen.ended..] {
         let end = match end {
             SessionEnd::Answered => "answered",
@@ -134,7 +136,7 @@ fn hold(text: &str) -> String {
         }
         writeln!(out, "{line}").unwrap();
     }
-    let mut talk = Talk::new(options, mails);
+    let mut talk = TestClient::new(options, mails);
     let mut seen = Seen { ended: 0, is_closed: false };
     let mut read = String::new();
     for line in lines.filter(|line| line.starts_with('S')) {
@@ -200,14 +202,14 @@ type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 fn talk(options: Options, limits: &SessionLimits, messages: &[Message], cuts: &[usize]) -> Talked {
     let protocol = options.protocol;
     let trust = if options.account.is_some() { Trust::Auth } else { Trust::None };
-    let client = Talk::new(options, messages.iter().map(make).collect());
+    let client = TestClient::new(options, messages.iter().map(make).collect());
     with_trusting_sink(limits, Syntax::Strict, trust, |sink| {
         talk_to(client, sink.connect(protocol), cuts)
     })
 }
 
 /// The octets of each side are cut into pieces of a cycle of sizes.
-fn talk_to(mut client: Talk, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
+fn talk_to(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         let replies = server.take_replies();

@@ -134,7 +134,7 @@ fn every_reply_has_its_dialogue() {
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",
         "LHLO_FIRST",
-        "MARK_TAKEN", // moments_have_their_replies
+        "MARK_TAKEN", // mark_commands_have_their_replies
         "RUN_BEGINS",
         "RUN_ENDS",
         "MARK_SYNTAX",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::watched::watched;
 use super::merged::{Merged, TimeOrder};
 use crate::index::query::Query;
-use crate::index::{self, Hit, Omissions, SearchOptions, Searching};
+use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress};
 use crate::log::reader::{Folder, Span};
 
 /// A search of all folders.
@@ -51,7 +51,7 @@ impl Matches {
         let MatchQuery { limit, indexed_only, .. } = query;
         let wanted = |span| SearchOptions { limit, span, indexed_only, threads };
         for ((folder, text), span) in folders.iter().zip(query.queries).zip(query.spans) {
-            let progress = Searching { stop: query.stop.clone(), ..Searching::default() };
+            let progress = SearchProgress { stop: query.stop.clone(), ..SearchProgress::default() };
             let messages = folder.messages();
             // Pairs with the additions in `index::search`. Only the number itself is shared.
             let searched = || progress.messages.load(Ordering::Relaxed);

@@ -44,7 +44,7 @@ pub struct Reindex {
 /// Parses the name of a field in the same way as sinkd.
 fn sequence_field(text: &str) -> Result<String, String> {
     let mut config = sinkd::config::Config::default();
-    let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");
+    let key = sinkd::config::all_settings().find(|key| key.name == "sequence_field");
     let key = key.expect("the table has it");
     key.apply(&mut config, text).map_err(|error| error.to_string())?;
     Ok(config.index.sequence_field)

@@ -7,7 +7,7 @@ use clap::builder::UnknownArgumentValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sinkd::config::guess::{self, GUESSES, Guess};
-use sinkd::config::{Config, KEYS, Setting};
+use sinkd::config::{Config, Setting, all_settings};
 use sinkd::wording::usage_error;
 
 use crate::generated::Generated;
@@ -32,7 +32,7 @@ delivers nothing; sinkctl reads what it stored";
 
 /// Returns the help text about environment variables.
 fn variables() -> String {
-    let repeatable = KEYS.iter().filter(|key| key.is_repeatable());
+    let repeatable = all_settings().filter(|key| key.is_repeatable());
     let repeatable: Vec<_> = repeatable.map(Setting::variable).collect();
     format!(
         "Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, \
@@ -91,7 +91,7 @@ pub fn shown() -> Command {
                 ),
         );
     let defaults = Config::default();
-    for key in KEYS {
+    for key in all_settings() {
         let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
         let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
         let arg = Arg::new(key.name)

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ArgMatches;
-use sinkd::config::{self, Config, Environment, KEYS};
+use sinkd::config::{self, Config, Environment, all_settings};
 
 /// Returns the path of the configuration file, if one is named.
 pub fn config_file(matches: &ArgMatches, environment: &Environment) -> Option<PathBuf> {
@@ -15,7 +15,7 @@ pub fn config_file(matches: &ArgMatches, environment: &Environment) -> Option<Pa
 pub fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
     let mut config = config::from_file(config_file(matches, environment).as_deref())?;
     environment.apply(&mut config)?;
-    for key in KEYS {
+    for key in all_settings() {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };
         key.clear(&mut config);
         for value in values {

@@ -1,26 +1,26 @@
-//! Whom `from:`, `to:` and `cc:` mean.
+//! Address patterns of the fields `from:`, `to:` and `cc:`.
 use std::fmt;
 
 use super::pattern::value;
 
-/// An address or a group of them. Texts are in lower case.
+/// A pattern for addresses. Texts are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum AddressPattern {
     /// `<>`: the null reverse-path.
     Null,
-    /// `ann@example.org`: this one.
+    /// `ann@example.org`: this address.
     Whole(String),
-    /// `@example.org`: all of this domain, not of those below it.
+    /// `@example.org`: all addresses in this domain, without subdomains.
     Domain(String),
-    /// `example.org`: all of this domain and of those below it; or the address without a domain,
-    /// such as `postmaster`.
+    /// `example.org`: all addresses in this domain and its subdomains. Also matches an address
+    /// without a domain, such as `postmaster`.
     Below(String),
-    /// `bounce+*@example.org`: all that are like it, where each `*` stands for anything.
+    /// `bounce+*@example.org`: all addresses that match, where each `*` stands for any text.
     Like(String),
 }
 
 impl AddressPattern {
-    /// `None` if it can't be one.
+    /// Parses an address pattern without `*`. Returns `None` if it is not valid.
     pub(super) fn parse(text: &str) -> Option<AddressPattern> {
         if text == "<>" {
             return Some(AddressPattern::Null);
@@ -38,7 +38,7 @@ impl AddressPattern {
         Some(match local {
             None => AddressPattern::Below(lower),
             Some("") => AddressPattern::Domain(domain.to_owned()),
-            // A local part with a space is a quoted one.
+            // A local-part with a space must be quoted.
             Some(local) if local.starts_with('"') || local.chars().all(is_domain) => {
                 AddressPattern::Whole(lower)
             }
@@ -46,14 +46,13 @@ impl AddressPattern {
         })
     }
 
-    /// `text`: with a `*` at least. `None` if no address is like it.
+    /// Parses a pattern with at least one `*`. Returns `None` if no address can match it.
     pub(super) fn like(text: &str) -> Option<AddressPattern> {
         let is_good = |c: char| !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | '"');
         text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
     }
 
-    /// Returns whether the pattern stands for `candidate`. The null reverse-path is never asked for
-    /// here.
+    /// Returns whether `candidate` matches. It must not be the null reverse-path.
     pub(super) fn is(&self, candidate: &str) -> bool {
         let domain = candidate.rsplit_once('@').map(|(_, domain)| domain);
         match self {
@@ -67,26 +66,26 @@ impl AddressPattern {
     }
 }
 
-/// Compares without regard to case. `lower` is in lower case.
+/// Compares case-insensitively. `lower` must be in lower case.
 fn is_same(text: &str, lower: &str) -> bool {
     text.eq_ignore_ascii_case(lower) || (!text.is_ascii() && text.to_lowercase() == lower)
 }
 
-/// Returns whether `domain` is `wanted`, or a subdomain of it. `wanted` is in lower case.
+/// Returns whether `domain` is `wanted` or a subdomain of it. `wanted` must be in lower case.
 fn is_below(domain: &str, wanted: &str) -> bool {
     if is_same(domain, wanted) {
         return true;
     }
     let start = domain.len().checked_sub(wanted.len());
     let Some(start) = start.filter(|s| *s > 0) else { return false };
-    // Lower case may have another length; then a dot is looked for at a place where none is.
+    // Lower case can have a different length, so this may not be a character boundary.
     let parts = domain.is_char_boundary(start).then(|| domain.split_at(start));
     parts.is_some_and(|(above, end)| above.ends_with('.') && is_same(end, wanted))
 }
 
-/// Returns whether `text` is like `wanted`, in which each `*` stands for anything. Each piece
-/// between two of them is taken where it occurs first: that leaves most for the pieces after it, so
-/// one pass is enough.
+/// Returns whether `text` matches `wanted`, in which each `*` stands for any text. The text between
+/// two stars is matched where it first occurs, which leaves the most for the rest, so one pass is
+/// enough.
 fn is_like(text: &str, wanted: &str) -> bool {
     let (start, rest) = wanted.split_once('*').unwrap_or((wanted, ""));
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_meant() {
+    fn address_patterns_match_addresses() {
         for (wanted, candidate, expected) in [
             ("ann@example.org", "Ann@Example.ORG", true),
             ("<Ann@example.org>", "ann@example.org", true),
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_not_be_meant() {
+    fn invalid_address_patterns_are_refused() {
         for text in ["", "@", "ann@", "Ann Smith", "Ann <ann@example.org>", "a,b", "a b@x.org"] {
             assert_eq!(AddressPattern::parse(text), None, "{text}");
         }

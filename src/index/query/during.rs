@@ -1,4 +1,4 @@
-//! The time outside of which a query is true of nothing.
+//! Computes the span of time outside of which a query matches nothing.
 use std::ops::Range;
 
 use super::term::Term;
@@ -6,13 +6,14 @@ use super::tree::Node;
 
 const ALL: Range<u64> = 0..u64::MAX;
 
-/// The smallest span that the tree's bounds of time give, ns since the Unix epoch; an end of
-/// `u64::MAX` means no bound. `is_negated`: the span of the tree's negation.
+/// Returns the smallest span implied by the tree's time conditions, in ns since the Unix epoch.
+/// `u64::MAX` as its end means no bound. With `is_negated`, returns the span of the tree's
+/// negation.
 pub(super) fn during(node: &Node, is_negated: bool) -> Range<u64> {
     match node {
         Node::Not(node) => during(node, !is_negated),
         Node::Term(term) => of_term(term, is_negated),
-        // Not all of them is any of their negations, and the other way round.
+        // By De Morgan, the negation of "and" is the "or" of the negations, and vice versa.
         Node::And(nodes) if !is_negated => {
             nodes.iter().map(|n| during(n, false)).fold(ALL, |a, b| both(&a, &b))
         }
@@ -40,7 +41,7 @@ fn both(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     start..a.end.min(b.end).max(start)
 }
 
-/// The smallest that has both; an empty one adds nothing.
+/// Returns the smallest span that contains both. An empty span adds nothing.
 fn around(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b.clone(),

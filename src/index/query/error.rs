@@ -1,20 +1,21 @@
-//! Why a text is not a query, and where in it.
+//! Why a text is not a valid query, and where the error is.
 use std::ops::Range;
 
 use super::fields::{deviations, known_fields, meant_deviation};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
-/// Why a text is not a query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
+/// Why a text is not a valid query. Displays as a sentence; [`QueryError::pointed_out`] shows the
+/// location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct QueryError {
-    /// Octets of the query that it is about; behind its last one if something is missing there.
+    /// Range of the error in the query, in octets. It is at the end if something is missing there.
     pub at: Range<usize>,
     #[allow(missing_docs)]
     pub fault: QueryFault,
 }
 
-/// What is wrong.
+/// The kind of an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -85,8 +86,8 @@ impl QueryError {
         QueryError { at, fault }
     }
 
-    /// Two lines for a terminal: the query, and below it what this is about, underlined. Long
-    /// queries are cut around the place; control characters are shown as spaces.
+    /// Returns two lines for a terminal: the query, and a line that underlines the error. Shortens
+    /// long queries around the error, and replaces control characters by spaces.
     pub fn pointed_out(&self, query: &str) -> String {
         let shown = |c: char| if c.is_control() { ' ' } else { c };
         let before = query.get(..self.at.start).unwrap_or(query);
@@ -101,7 +102,7 @@ impl QueryError {
     }
 }
 
-/// Characters shown on each side of the place.
+/// Number of characters shown on each side of the error.
 const CONTEXT_CHARS: usize = 40;
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_is_underlined() {
+    fn the_error_is_underlined() {
         let error = QueryError::new(6..11, QueryFault::NotASize("x".into()));
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
         let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_of_the_text_does_not_panic() {
+    fn a_range_outside_of_the_text_does_not_panic() {
         for at in [0..0, 5..9, 2..3, 100..200] {
             QueryError::new(at, QueryFault::NoWords).pointed_out("añb");
         }

@@ -1,7 +1,7 @@
-//! The words that a term may name: fields, and kinds of deviations.
+//! Names of fields and deviations that a query can use.
 use crate::smtp::deviation::Deviation;
 
-/// Every field there is.
+/// Every field.
 const FIELDS: [&str; 17] = [
     "from",
     "to",
@@ -22,28 +22,28 @@ const FIELDS: [&str; 17] = [
     "deviation",
 ];
 
-/// Words that are less alike have little more than letters in common: `sender:` does not mean
-/// `listener:`.
+/// Minimum similarity for a suggestion. Below this, words merely share some letters: `sender:` does
+/// not mean `listener:`.
 const ALIKE_MIN: f64 = 0.85;
 
-/// What an error about an unknown field says of the known ones.
+/// Returns the end of the error about an unknown field: a suggestion, or all known fields.
 pub(super) fn known_fields(unknown: &str) -> String {
     let meant = meant(unknown, &FIELDS).map(|field| format!("; did you mean '{field}:'?"));
     format!("{}{}", FIELDS.join(", "), meant.unwrap_or_default())
 }
 
-/// Every kind of deviation, for error messages.
+/// Returns every kind of deviation, for errors.
 pub(super) fn deviations() -> String {
     Deviation::ALL.map(Deviation::name).join(", ")
 }
 
-/// What an error about an unknown kind ends with.
+/// Returns the end of the error about an unknown deviation.
 pub(super) fn meant_deviation(unknown: &str) -> String {
     let meant = meant(unknown, &Deviation::ALL.map(Deviation::name));
     meant.map(|kind| format!("; did you mean '{kind}'?")).unwrap_or_default()
 }
 
-/// The known word that is most like `unknown`, if one is like it at all.
+/// Returns the known word that is most similar to `unknown`, if any is similar enough.
 fn meant<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let alike = |known: &&'k str| (strsim::jaro_winkler(unknown, known), *known);
     let alike = known.iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_meant_if_it_is_spelled_much_like_the_unknown_one() {
+    fn similar_words_are_suggested() {
         for (unknown, expected) in [
             ("form", Some("from")),
             ("sise", Some("size")),

@@ -1,14 +1,14 @@
-//! A query's text as tokens.
+//! Splits a query into tokens.
 use std::ops::Range;
 
 use super::error::{QueryError, QueryFault};
 
-/// What a query is made of. Spaces separate and are nothing themselves.
+/// A token of a query. Spaces only separate tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token<'q> {
     Open,
     Close,
-    /// `-` right before a term or parenthesis.
+    /// `-` directly before a term or parenthesis.
     Minus,
     And,
     Or,
@@ -16,21 +16,21 @@ pub(super) enum Token<'q> {
     Term(RawTerm<'q>),
 }
 
-/// A term that is not parsed yet: `head"quoted"*`, each of them optional.
+/// An unparsed term: `head"quoted"*`, where each part is optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawTerm<'q> {
-    /// The text before the quote, or all of it, without a * at its end.
+    /// The text before the quote, or the whole term if it has no quote, without a `*` at its end.
     pub head: &'q str,
-    /// What stood in quotes, `\"` and `\\` undone.
+    /// The text within quotes, with `\"` and `\\` unescaped.
     pub quoted: Option<String>,
-    /// A * follows.
+    /// Whether `*` follows.
     pub has_star: bool,
 }
 
-/// A token and its place in the text.
+/// A token and its range in the text.
 pub(super) type Placed<'q> = (Token<'q>, Range<usize>);
 
-/// All tokens of `text`. Costs one pass.
+/// Returns all tokens of `text`. Costs one pass.
 pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -54,7 +54,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     Ok(tokens)
 }
 
-/// Reads a word that is not one of the tokens above, and returns its end.
+/// Reads a term at `start`, and returns its end.
 fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
     let head_end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
@@ -75,7 +75,7 @@ fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     Ok((token, head_end))
 }
 
-/// `head"quoted"*`: the quote is at `open`.
+/// Reads the rest of `head"quoted"*`, with the quote at `open`.
 fn quoted<'q>(text: &'q str, head: &'q str, open: usize) -> Result<(Token<'q>, usize), QueryError> {
     if !(head.is_empty() || head.ends_with([':', '='])) {
         return Err(QueryError::new(open..open + 1, QueryFault::QuoteInside));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_their_tokens() {
+    fn texts_are_split_into_tokens() {
         for (text, expected) in [
             ("", ""),
             ("  a\tb\u{3000}c ", "a b c"),

@@ -1,8 +1,9 @@
-//! How long and how deep a query may be.
+//! Limits on the length and depth of a query.
 
-/// Octets of a query: a screen full, and what a command line takes anywhere.
+/// Maximum length of a query in octets: a full screen, and short enough for any command line.
 pub const BYTES_MAX: usize = 4096;
-/// Terms of a query: each is looked for in each message.
+/// Maximum number of terms, because each term is searched for in each message.
 pub const TERMS_MAX: usize = 256;
-/// Parentheses and negations around a term: what parses and answers goes as deep on the stack.
+/// Maximum number of parentheses and negations around a term: bounds the recursion of parsing and
+/// matching.
 pub const DEPTH_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! Is it true of a message?
+//! Matches a query against a message.
 use super::address::AddressPattern;
 use super::pattern::Pattern;
 use super::term::Term;
@@ -7,16 +7,16 @@ use crate::index::{Columns, TextColumn};
 use crate::mime::fold::fold;
 use crate::mime::{header, text};
 
-/// Buffers that are kept from message to message; one for each thread.
+/// Buffers that are reused for all messages; one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
     subject: Folded,
     body: Folded,
-    /// A header's value, or a file's name.
+    /// The value of a header field, or a file name.
     value: String,
 }
 
-/// A text of one message, folded when it is first asked for.
+/// A text of one message, which is folded on first use.
 #[derive(Debug, Default)]
 struct Folded {
     words: String,
@@ -34,26 +34,26 @@ impl Folded {
     }
 }
 
-/// A message, as far as it is known.
-pub(super) struct Sight<'s> {
+/// A message to match, as far as it has been read.
+pub(super) struct Candidate<'s> {
     columns: &'s Columns<'s>,
-    /// The octets of the message; `None` while the columns are all there is.
+    /// The octets of the message; `None` while only its columns are known.
     message: Option<&'s [u8]>,
     scratch: &'s mut Scratch,
 }
 
-impl<'s> Sight<'s> {
+impl<'s> Candidate<'s> {
     pub(super) fn new(
         columns: &'s Columns<'s>,
         message: Option<&'s [u8]>,
         scratch: &'s mut Scratch,
-    ) -> Sight<'s> {
+    ) -> Candidate<'s> {
         scratch.subject.is_done = false;
         scratch.body.is_done = false;
-        Sight { columns, message, scratch }
+        Candidate { columns, message, scratch }
     }
 
-    /// What the columns say; `None`: it takes the message to tell.
+    /// Matches the columns. Returns `None` if the message is needed to decide.
     pub(super) fn on_columns(&mut self, node: &Node) -> Option<bool> {
         match node {
             Node::And(nodes) => self.unless_one_is(false, nodes),
@@ -63,7 +63,8 @@ impl<'s> Sight<'s> {
         }
     }
 
-    /// `decisive` if one of them is, else not if they all are not.
+    /// Returns `decisive` if any node has that result, its opposite if all nodes have the opposite,
+    /// else `None`.
     fn unless_one_is(&mut self, decisive: bool, nodes: &[Node]) -> Option<bool> {
         let mut all_known = true;
         for node in nodes {
@@ -76,9 +77,9 @@ impl<'s> Sight<'s> {
         all_known.then_some(!decisive)
     }
 
-    /// What the message says, whose octets are given.
+    /// Matches the message, whose octets must be known.
     pub(super) fn on_message(&mut self, node: &Node) -> bool {
-        // Columns first: decoding a body costs as much as a thousand of them.
+        // Columns first: decoding a body costs as much as matching a thousand of them.
         if let Some(is_true) = self.on_columns(node) {
             return is_true;
         }

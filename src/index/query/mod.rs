@@ -1,8 +1,8 @@
-//! Queries for messages: one grammar for every place that searches (docs/search.md).
+//! Queries for messages: the single grammar for all commands that search (docs/search.md).
 //!
-//! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that parses to the
-//! same tree. It is put to the columns of a message first, three-valued: they may not be enough to
-//! tell. Only then is it put to the message itself.
+//! A text is parsed into a tree (`lexer`, `parser`, `term`), which displays as a text that parses
+//! to the same tree. It is first matched against the columns of a message, with three-valued logic,
+//! because they may not be enough to decide. Only then is it matched against the message itself.
 //!
 //! ```
 //! use sinkd::index::{Columns, query::{Query, Scratch}};

@@ -1,4 +1,4 @@
-//! Tokens as a tree.
+//! Parses tokens into a tree.
 //!
 //! ```text
 //! or   = and { "OR" and }
@@ -13,7 +13,7 @@ use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 use super::term::{KnownNames, Term};
 use super::tree::Node;
 
-/// The tree of a query; one without terms is true of everything.
+/// Parses a query. A query without terms matches everything.
 pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryError> {
     if text.len() > BYTES_MAX {
         let cut = text.floor_char_boundary(BYTES_MAX);
@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryErr
 struct QueryParser<'p> {
     tokens: &'p [Placed<'p>],
     at: usize,
-    /// Octets of the text.
+    /// Length of the text.
     end: usize,
     known: &'p KnownNames<'p>,
     terms: usize,
@@ -54,7 +54,7 @@ impl<'p> QueryParser<'p> {
     fn or(&mut self, depth: usize) -> Result<Node, QueryError> {
         let mut any = vec![self.and(depth)?];
         while let Some(Token::Or) = self.peek() {
-            self.expect_behind("OR")?;
+            self.expect_after("OR")?;
             any.push(self.and(depth)?);
         }
         Ok(Node::any(any))
@@ -65,15 +65,15 @@ impl<'p> QueryParser<'p> {
         loop {
             match self.peek() {
                 None | Some(Token::Or | Token::Close) => return Ok(Node::all(all)),
-                Some(Token::And) => self.expect_behind("AND")?,
+                Some(Token::And) => self.expect_after("AND")?,
                 Some(Token::Not | Token::Minus | Token::Open | Token::Term(_)) => {}
             }
             all.push(self.not(depth)?);
         }
     }
 
-    /// Takes a word that joins, behind which something must stand.
-    fn expect_behind(&mut self, word: &'static str) -> Result<(), QueryError> {
+    /// Consumes an operator that must be followed by a term.
+    fn expect_after(&mut self, word: &'static str) -> Result<(), QueryError> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
             Some(Token::Term(_) | Token::Open | Token::Minus | Token::Not) => Ok(()),
@@ -81,7 +81,8 @@ impl<'p> QueryParser<'p> {
         }
     }
 
-    /// `depth`: negations and parentheses around. The only way down, so it bounds the recursion.
+    /// `depth` is the number of negations and parentheses around. All recursion passes through this
+    /// function, so it enforces the limit.
     fn not(&mut self, depth: usize) -> Result<Node, QueryError> {
         let Some((token, at)) = self.next() else {
             unreachable!("callers have seen a token, or there is one at the start")
@@ -93,7 +94,7 @@ impl<'p> QueryParser<'p> {
             Token::Minus | Token::Not => {
                 let word = if *token == Token::Not { "NOT" } else { "-" };
                 self.at -= 1;
-                self.expect_behind(word)?;
+                self.expect_after(word)?;
                 Ok(Node::Not(Box::new(self.not(depth + 1)?)))
             }
             Token::Open => self.group(at, depth),

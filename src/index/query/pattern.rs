@@ -1,24 +1,24 @@
-//! A word, a phrase, or the beginning of one.
+//! Text patterns: a word, a phrase, or the beginning of one.
 use std::fmt;
 
 use memchr::memmem::Finder;
 
 use crate::mime::fold::fold;
 
-/// What is looked for in folded text (`mime::fold`).
+/// A pattern to search for in folded text (`mime::fold`).
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    /// The text as written, without quotes and star.
+    /// The text as written, without quotes or star.
     text: String,
-    /// Letters may follow.
+    /// Whether more letters may follow the pattern.
     is_prefix: bool,
-    /// The words of the text with a space before each and, unless the pattern is a prefix, after
-    /// the last.
+    /// Searches for the folded words, with a space before each and, unless the pattern is a prefix,
+    /// after the last.
     finder: Finder<'static>,
 }
 
 impl Pattern {
-    /// `None` if `text` has no word.
+    /// Returns `None` if `text` has no word.
     pub(super) fn new(text: &str, is_prefix: bool) -> Option<Pattern> {
         let mut words = String::new();
         fold(text, &mut words);
@@ -30,13 +30,13 @@ impl Pattern {
         Some(Pattern { text: text.to_owned(), is_prefix, finder })
     }
 
-    /// `folded`: what `fold` gave. Costs a memmem.
+    /// Returns whether the pattern occurs in `folded`, a result of `fold`. Costs a memmem.
     pub(super) fn is_in(&self, folded: &str) -> bool {
         self.finder.find(folded.as_bytes()).is_some()
     }
 }
 
-/// The words follow from the rest.
+/// Compares only text and kind, because they determine the words.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
         self.text == other.text && self.is_prefix == other.is_prefix
@@ -58,12 +58,12 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// In quotes, so that it is read as it is.
+/// Writes a text in quotes, so that it is read literally.
 pub(super) fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Writes the value of a field that is not a pattern: in quotes if it must be.
+/// Writes the value of a field that takes no pattern, in quotes if necessary.
 pub(super) fn value(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let is_bare = |c: char| !c.is_whitespace() && !matches!(c, '(' | ')' | '"' | '\\' | '*');
     if !text.is_empty() && text.chars().all(is_bare) {

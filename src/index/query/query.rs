@@ -1,9 +1,9 @@
-//! A query that was parsed, and whether it is true of a message.
+//! A parsed query.
 use std::fmt;
 
 use super::during::during;
 use super::error::QueryError;
-use super::matching::{Scratch, Sight};
+use super::matching::{Candidate, Scratch};
 use super::parser::parse;
 use super::term::KnownNames;
 use super::tree::Node;
@@ -11,52 +11,53 @@ use crate::index::Columns;
 use crate::log::Runs;
 use crate::log::reader::Span;
 
-/// What must be true of a message.
+/// A parsed query, which a message can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Read by tests, beside their model.
+    /// Also read by tests, which compare it with a model.
     pub(super) root: Node,
 }
 
 impl Query {
-    /// Parses a query; an empty one is true of every message.
+    /// Parses a query. An empty one matches every message.
     ///
-    /// `now_ns`: what "10m ago" counts from, ns since the Unix epoch. `runs`: those that `run:` may
-    /// name; the one under way has no end. Costs microseconds; errors name the fault and the place.
+    /// `now_ns` is the time from which "10m ago" counts back, in ns since the Unix epoch. `runs`
+    /// are the runs that `run:` can name; the current one has no end. Costs microseconds. Errors
+    /// state what is wrong, and where.
     pub fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QueryError> {
         let known = KnownNames { now_ns, runs };
         parse(text, &known).map(|root| Query { root })
     }
 
-    /// Returns whether the message of these columns matches. `None`: it takes the message itself to
-    /// tell.
+    /// Returns whether the message with these columns matches. Returns `None` if the message itself
+    /// is needed to decide.
     ///
-    /// Costs some ns for each term, and one folding of the subject if a term asks for it.
+    /// Costs some ns per term, and one folding of the subject if a term needs it.
     pub fn on_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
-        Sight::new(columns, None, scratch).on_columns(&self.root)
+        Candidate::new(columns, None, scratch).on_columns(&self.root)
     }
 
-    /// Returns whether this message matches. What [`Query::on_columns`] says, this says too.
+    /// Returns whether this message matches. Never contradicts [`Query::on_columns`].
     ///
-    /// `message`: what is stored of it, with its dots unstuffed. Its body is decoded and folded
-    /// once, and only if the answer depends on it; bounds of that are in `mime::text`.
+    /// `message` is the stored part of the message, with dots unstuffed. Its body is decoded and
+    /// folded once, and only if the result depends on it, within the limits of `mime::text`.
     pub fn on_message(&self, columns: &Columns<'_>, message: &[u8], scratch: &mut Scratch) -> bool {
-        Sight::new(columns, Some(message), scratch).on_message(&self.root)
+        Candidate::new(columns, Some(message), scratch).on_message(&self.root)
     }
 
-    /// Returns whether judging a message may need more than its columns. If not,
-    /// [`Query::on_columns`] always tells.
+    /// Returns whether matching may need more than the columns of a message. If not,
+    /// [`Query::on_columns`] always decides.
     pub fn needs_message(&self) -> bool {
         self.root.needs_message()
     }
 
-    /// Returns whether judging a message may need more than its header.
+    /// Returns whether matching may need more than the header of a message.
     pub fn needs_body(&self) -> bool {
         self.root.needs_body()
     }
 
-    /// Returns a span outside of which no message matches. A span that holds no moment has equal
-    /// ends.
+    /// Returns a span outside of which no message matches. If nothing can match, its ends are
+    /// equal.
     pub fn span(&self) -> Span {
         let during = during(&self.root, false);
         Span {
@@ -66,7 +67,8 @@ impl Query {
     }
 }
 
-/// A text that [`Query::parse`] makes the same query of; moments in it are absolute.
+/// Formats the query as text that [`Query::parse`] parses to the same query. Moments in it are
+/// absolute.
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.root.fmt(f)

@@ -1,24 +1,24 @@
-//! How large a message is to be.
+//! Size conditions.
 use std::fmt;
 
-/// Octets, both bounds included; never empty.
+/// A range of sizes in octets, both ends included; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SizeRange {
     pub min: u64,
     pub max: u64,
 }
 
-/// Why it is none.
+/// Why a text is not a size condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotASize {
     Malformed,
-    /// No number of octets fulfils it.
+    /// No size satisfies it.
     Empty,
 }
 
 impl SizeRange {
-    /// `>1M`, `>=1M`, `<1M`, `<=1M`, `=4096`, `4096`, `10K..2M`, `10K..`, `..2M`; a range includes
-    /// both its ends.
+    /// Parses `>1M`, `>=1M`, `<1M`, `<=1M`, `=4096`, `4096`, `10K..2M`, `10K..` or `..2M`. A range
+    /// includes both ends.
     pub(super) fn parse(text: &str) -> Result<SizeRange, NotASize> {
         let all = SizeRange { min: 0, max: u64::MAX };
         let size = if let Some((min, max)) = text.split_once("..") {
@@ -47,7 +47,7 @@ impl SizeRange {
     }
 }
 
-/// Octets, as the settings of sinkd have them: K, M, G and T are powers of 1024.
+/// Parses a size like sinkd's settings: K, M, G and T are powers of 1024.
 fn bytes(text: &str) -> Result<u64, NotASize> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         for (text, min, max) in [
             ("4096", 4096, 4096),
             ("=4K", 4096, 4096),

@@ -1,4 +1,4 @@
-//! One condition: a field and what it is to be.
+//! Terms of a query: a field and its condition.
 use std::fmt;
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use crate::log::{Moment, Runs};
 use crate::smtp::deviation::Deviation;
 use crate::smtp::tls::TlsVersion;
 
-/// What names in a query stand for.
+/// The context that names in a query refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownNames<'k> {
-    /// What "10m ago" counts from, ns since the Unix epoch.
+    /// The time from which "10m ago" counts back, in ns since the Unix epoch.
     pub now_ns: u64,
     pub runs: &'k Runs,
 }
@@ -24,43 +24,43 @@ pub(super) struct KnownNames<'k> {
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Term {
-    /// In the subject or in the body.
+    /// Words in the subject or the body.
     Words(Pattern),
     Subject(Pattern),
     Body(Pattern),
     From(AddressPattern),
     To(AddressPattern),
     Cc(AddressPattern),
-    /// A field of that name; with a pattern: one whose value has it.
+    /// A header field with this name, and optionally a pattern that its value contains.
     Header(String, Option<Pattern>),
-    /// Without angle brackets.
+    /// A Message-ID without angle brackets.
     MessageId(String),
     HasAttachment,
-    /// Any.
+    /// Any deviation.
     HasDeviation,
     FileName(Pattern),
-    /// In lower case.
+    /// The end of an attached file's name, in lower case.
     FileNameEnd(String),
     Size(SizeRange),
-    /// Received before it, ns since the Unix epoch.
+    /// Received before this time, in ns since the Unix epoch.
     Before(u64),
-    /// Received then or later.
+    /// Received at this time or later.
     After(u64),
-    /// A run's name, and the time it took, ns since the Unix epoch.
+    /// Received during the run with this name and span, in ns since the Unix epoch.
     Run(String, Range<u64>),
     /// The name of a listener, or its address if it has no name.
     Listener(String),
     /// The user that the client authenticated as, exactly.
     Auth(String),
     HasAuth,
-    /// Under TLS of this version; `None`: in plain text.
+    /// Received under TLS of this version; `None`: in plain text.
     Tls(Option<TlsVersion>),
     HasTls,
     Deviation(Deviation),
 }
 
 impl Term {
-    /// `at`: the place in the query.
+    /// `at` is the range of the term in the query.
     pub(super) fn parse(
         raw: &RawTerm<'_>,
         at: &Range<usize>,
@@ -74,7 +74,7 @@ impl Term {
         let text = raw.quoted.as_deref().unwrap_or(rest);
         let value = FieldValue { text, has_star: raw.has_star, is_quoted: raw.quoted.is_some() };
         let Some(field) = field else {
-            // `12:"x"` is not a field with a value.
+            // `12:"x"` does not begin with the name of a field.
             if raw.quoted.is_some() && !raw.head.is_empty() {
                 return Err(fail(QueryFault::QuoteInside));
             }
@@ -89,18 +89,19 @@ impl Term {
         value.term(&field, known).map_err(fail)
     }
 
-    /// Returns whether judging a message may need more than its columns.
+    /// Returns whether matching may need more than the columns of a message.
     pub(super) fn needs_message(&self) -> bool {
         self.needs_body() || matches!(self, Term::Header(..))
     }
 
-    /// Returns whether judging a message may need more than its header.
+    /// Returns whether matching may need more than the header of a message.
     pub(super) fn needs_body(&self) -> bool {
         matches!(self, Term::Words(_) | Term::Body(_))
     }
 }
 
-/// Only letters and hyphens name a field: `12:30` and `::1` are words.
+/// Returns whether this can be the name of a field. Names have only letters and hyphens: `12:30`
+/// and `::1` are words.
 fn is_field(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
@@ -142,7 +143,7 @@ impl FieldValue<'_> {
         })
     }
 
-    /// Itself, unless nothing is there.
+    /// Returns the value, or an error if it is empty.
     fn given(&self, field: &'static str, example: &'static str) -> Result<&Self, QueryFault> {
         if self.text.is_empty() && !self.has_star {
             return Err(QueryFault::NoValue(field, example));
@@ -150,13 +151,13 @@ impl FieldValue<'_> {
         Ok(self)
     }
 
-    /// Returns the text of the value; the field takes no pattern.
+    /// Returns the text of the value, for fields that take no pattern.
     fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, QueryFault> {
         let value = self.given(field, example)?;
         if value.has_star { Err(QueryFault::StarNotHere(field)) } else { Ok(value.text) }
     }
 
-    /// One address, or all that are like it; a star in quotes is a star.
+    /// Parses an address, or a pattern for addresses. A star in quotes is literal.
     fn address(
         &self,
         field: &'static str,
@@ -180,7 +181,7 @@ impl FieldValue<'_> {
         Pattern::new(self.text, self.has_star).ok_or(QueryFault::NoWords)
     }
 
-    /// `rest`: the text after `header:`, before a quote if there is one.
+    /// `rest` is the text after `header:`, up to a quote if there is one.
     fn header(&self, rest: &str) -> Result<Term, QueryFault> {
         let (name, unquoted) = match rest.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -211,7 +212,7 @@ impl FieldValue<'_> {
         QueryFault::NotAHeader(format!("header:{rest}{quoted}"))
     }
 
-    /// A * or a dot at the start asks for the end of the name.
+    /// A `*` or a dot at the start matches the end of the name.
     fn file_name(&self) -> Result<Term, QueryFault> {
         let end = match self.text.strip_prefix('*') {
             None if self.text.starts_with('.') && !self.has_star => self.text,
@@ -227,7 +228,7 @@ impl FieldValue<'_> {
     }
 }
 
-/// One that a message is sent to: never the null reverse-path.
+/// Refuses the null reverse-path, to which no message is sent.
 fn recipient(address: AddressPattern) -> Result<AddressPattern, QueryFault> {
     Some(address).filter(|a| *a != AddressPattern::Null).ok_or(QueryFault::NotAnAddress)
 }
@@ -315,7 +316,7 @@ impl fmt::Display for Term {
     }
 }
 
-/// RFC 3339, so that it is the same moment tomorrow.
+/// Formats the time by RFC 3339, so that it means the same moment later.
 fn moment(at_ns: u64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(at_ns)).expect("2^64 ns are in the year 2554")
 }

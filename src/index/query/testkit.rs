@@ -1,4 +1,4 @@
-//! What holds for any text that is put as a query; for the fuzzer, and for tests.
+//! Checks that hold for any text parsed as a query, for fuzzing and tests.
 use super::{Query, Scratch};
 use crate::index::{Columns, TextColumn};
 use crate::log::{Run, Runs};
@@ -6,13 +6,13 @@ use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
 
-/// The mail that queries are put to: columns and octets that agree.
+/// The message that queries are matched against; it agrees with [`columns`].
 pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.com\r\n\
     Subject: Your order 4711\r\nMessage-ID: <1@example.org>\r\nX-Campaign: spring sale\r\n\
     Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDear Bob, thank you!\r\n\
     --b\r\nContent-Disposition: attachment; filename=invoice.pdf\r\n\r\nx\r\n--b--\r\n";
 
-/// The message's columns.
+/// Returns the message's columns.
 pub fn columns() -> Columns<'static> {
     Columns {
         received_at_ns: 1_795_248_000_000_000_000,
@@ -34,7 +34,7 @@ pub fn columns() -> Columns<'static> {
     }
 }
 
-/// The runs that queries may name: `nightly`, over, and `now`, under way.
+/// Returns the runs that queries can name: `nightly`, which has ended, and `now`, which has not.
 pub fn runs() -> Runs {
     let run = |name: &str, from_s: u64, until_s: Option<u64>| Run {
         name: name.to_owned(),
@@ -46,8 +46,8 @@ pub fn runs() -> Runs {
     Runs { runs, marks: Vec::new() }
 }
 
-/// Parses `octets` as a query; panics if something doesn't hold that always must: it displays as
-/// itself, columns never contradict the message, and no answer lies outside of its span.
+/// Parses `octets` as a query. Panics unless its displayed form parses to the same query, columns
+/// never contradict the message, and no match is outside of its span.
 pub fn check_query(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let now_ns = columns().received_at_ns;
@@ -62,7 +62,7 @@ pub fn check_query(octets: &[u8]) {
     let shown = query.to_string();
     match Query::parse(&shown, now_ns, &runs()) {
         Ok(again) => assert_eq!(again, query, "{shown}"),
-        // Quotes and absolute moments make it longer than it was.
+        // Quotes and absolute moments can make the text longer than the limit.
         Err(error) => assert!(shown.len() > super::BYTES_MAX, "{error}: {shown}"),
     }
     let mut scratch = Scratch::default();

@@ -1,4 +1,4 @@
-//! Queries put to mails, and to a model that knows no short way.
+//! Tests of queries with sample messages, and against a model without optimizations.
 use proptest::prelude::*;
 
 use super::testkit::{MAIL, check_query, columns, runs};
@@ -21,7 +21,7 @@ fn holds(text: &str) -> bool {
 }
 
 #[test]
-fn queries_and_the_mail_they_are_put_to() {
+fn queries_match_the_right_mail() {
     for (text, expected) in [
         ("", true),
         ("order", true),
@@ -100,7 +100,7 @@ fn queries_and_the_mail_they_are_put_to() {
 }
 
 #[test]
-fn queries_and_how_they_are_shown() {
+fn queries_are_displayed_as_text() {
     for (text, expected) in [
         ("", ""),
         ("  a   AND b ", "a b"),
@@ -183,7 +183,7 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
-fn length_terms_and_depth_have_a_bound() {
+fn length_terms_and_depth_are_bounded() {
     let fault = |text: &str| Query::parse(text, 0, &runs()).map_err(|e| e.fault);
     let a = |n| "a".repeat(n);
     assert!(fault(&a(BYTES_MAX)).is_ok());
@@ -225,7 +225,7 @@ fn the_span_is_as_narrow_as_the_query_says() {
     }
 }
 
-/// A mail of which columns and octets agree.
+/// A message whose columns and octets agree.
 #[derive(Debug, Clone)]
 struct SampleMail {
     received_at_ns: u64,
@@ -311,7 +311,7 @@ fn both(one: Deviations, other: Deviations) -> Deviations {
     one.and(other)
 }
 
-/// A query as people might write it.
+/// Generates queries as people might write them.
 fn queries() -> impl Strategy<Value = String> {
     let term = prop::sample::select(vec![
         "red",
@@ -364,7 +364,7 @@ fn queries() -> impl Strategy<Value = String> {
     })
 }
 
-/// Answers a query without columns, folding or order: by the words of each text.
+/// Matches a query without columns, folding or ordering: compares the words of each text.
 fn model(node: &Node, mail: &SampleMail) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|n| model(n, mail)),
@@ -374,7 +374,7 @@ fn model(node: &Node, mail: &SampleMail) -> bool {
     }
 }
 
-/// Splits a text into the words that the texts of these tests are made of.
+/// Splits a text into words, for the texts used in these tests.
 fn words_of(text: &str) -> Vec<String> {
     let simple = text.to_lowercase().replace('ü', "u");
     let apart: String =
@@ -451,7 +451,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn answers_are_those_of_the_model(text in queries(), mail in mails()) {
+    fn matching_agrees_with_the_model(text in queries(), mail in mails()) {
         let (query, mut scratch) = (parsed(&text), Scratch::default());
         let expected = model(&query.root, &mail);
         let columns = mail.columns();
@@ -466,14 +466,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_is_the_same_query(text in queries()) {
+    fn a_displayed_query_parses_to_the_same_query(text in queries()) {
         check_query(text.as_bytes());
         let shown = parsed(&text).to_string();
         prop_assert_eq!(parsed(&shown).to_string(), shown);
     }
 
     #[test]
-    fn negations_are_as_in_logic(a in queries(), b in queries(), mail in mails()) {
+    fn negation_follows_logic(a in queries(), b in queries(), mail in mails()) {
         let answer = |text: &str| {
             let (query, mut scratch) = (parsed(text), Scratch::default());
             let columns = mail.columns();

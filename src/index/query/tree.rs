@@ -1,21 +1,21 @@
-//! A query as a tree, and the tree as a text that parses to the same tree.
+//! The tree of a query, and its text, which parses to the same tree.
 use std::fmt;
 
 use super::term::Term;
 
-/// What must be true of a message.
+/// A node of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
-    /// All of them; none stands right in another one. Empty: true of everything.
+    /// All of the nodes match. None is itself an `And`. If empty, everything matches.
     And(Vec<Node>),
-    /// Any of them, at least two; none stands right in another one.
+    /// Any of the nodes matches; there are at least two. None is itself an `Or`.
     Or(Vec<Node>),
     Not(Box<Node>),
     Term(Box<Term>),
 }
 
 impl Node {
-    /// All of `nodes`, which are one or more.
+    /// Returns a node that requires all of `nodes`; at least one.
     pub(super) fn all(nodes: Vec<Node>) -> Node {
         let parts = |node| match node {
             Node::And(inner) => inner,
@@ -25,7 +25,7 @@ impl Node {
         if flat.len() == 1 { flat.remove(0) } else { Node::And(flat) }
     }
 
-    /// Any of `nodes`, which are one or more.
+    /// Returns a node that requires any of `nodes`; at least one.
     pub(super) fn any(nodes: Vec<Node>) -> Node {
         let parts = |node| match node {
             Node::Or(inner) => inner,
@@ -35,17 +35,17 @@ impl Node {
         if flat.len() == 1 { flat.remove(0) } else { Node::Or(flat) }
     }
 
-    /// Returns whether judging a message may need more than its columns.
+    /// Returns whether matching may need more than the columns of a message.
     pub(super) fn needs_message(&self) -> bool {
         self.has(Term::needs_message)
     }
 
-    /// Returns whether judging a message may need more than its header.
+    /// Returns whether matching may need more than the header of a message.
     pub(super) fn needs_body(&self) -> bool {
         self.has(Term::needs_body)
     }
 
-    /// Returns whether `is_it` holds for any term.
+    /// Returns whether `is_it` returns true for any term.
     fn has(&self, is_it: fn(&Term) -> bool) -> bool {
         match self {
             Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|node| node.has(is_it)),

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use crate::log::exchange::OwnEvent;
 use crate::log::format::id::MessageId;
 
-/// Proof of a commit; only the log makes one.
+/// Proof that a message is committed; only the log creates it.
 #[derive(Debug, Clone, Copy)]
 pub struct Committed {
     id: MessageId,
@@ -21,7 +21,7 @@ impl Committed {
     }
 }
 
-/// Proof that a message was counted and nothing of it stored; only the log makes one.
+/// Proof that a message was counted without being stored; only the log creates it.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted(());
 
@@ -31,29 +31,33 @@ impl Counted {
     }
 }
 
-/// Why a writer has no room. None of them is a mistake, and none loses anything.
+/// Why a writer has no room. None of these is a bug, and no message is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
-    /// Provisioning is behind: park; the writer's `wake` is called when there may be room.
+    /// Provisioning is too slow: park the connection. The writer's `wake` is called when there may
+    /// be room.
     Wait,
-    /// A budget of this worker (regions, own segments) is used up: 452, or stage.
+    /// A budget of this worker (regions or own segments) is used up: reply 452, or stage the
+    /// payload.
     Budget,
-    /// The disk is full or failing: 452 until a probe succeeds.
+    /// The disk is full or failing: reply 452 until a probe succeeds.
     Full,
 }
 
-/// The commit of a reservation.
+/// The outcome of committing a record.
 #[derive(Debug)]
 pub enum Commit {
-    /// Readers can see it.
+    /// Committed: readers can see it.
     Done(Committed),
-    /// An own segment is being cut and renamed by provisioning, or a flush must come first; `wake`
-    /// is called; ask [`Writer::poll_commit`](super::Writer::poll_commit).
+    /// Not committed yet: provisioning still has to cut and rename an own segment, or a flush must
+    /// finish first. After `wake` is called, call
+    /// [`Writer::poll_commit`](super::Writer::poll_commit).
     Later(PendingCommit),
 }
 
 impl Commit {
-    /// The proof, where there is one already (durabilities `process` and `interval`).
+    /// Returns the proof if the commit is done, which is always so with the durabilities `process`
+    /// and `interval`, except for own segments.
     pub fn done(self) -> Option<Committed> {
         match self {
             Commit::Done(committed) => Some(committed),
@@ -62,32 +66,32 @@ impl Commit {
     }
 }
 
-/// A commit under way. Dropped, it still happens, but its share of the budget, or its segment, is
-/// not given back.
+/// A commit in progress. If dropped, the commit still happens, but its share of the budget, or its
+/// segment, is not released.
 #[must_use]
 #[derive(Debug)]
 pub enum PendingCommit {
-    /// An own segment.
+    /// In an own segment.
     #[doc(hidden)]
     Own(PendingOwn),
-    /// Written, and waiting for a flush (durability `message`).
+    /// Written, but waiting for a flush (durability `message`).
     #[doc(hidden)]
     Flush(MessageId),
 }
 
-/// An own segment on its way into place.
+/// An own segment that is being committed.
 #[derive(Debug)]
 pub struct PendingOwn {
     events: Receiver<OwnEvent>,
-    /// How it ended, once that is known.
+    /// The outcome, once it is known.
     outcome: Option<Result<MessageId, NoRoom>>,
 }
 
-/// What has come since the last look at an own segment under way.
-pub(super) enum OwnLook {
-    /// The own segment had ended before.
+/// The result of checking an own segment for its outcome.
+pub(super) enum OwnOutcome {
+    /// The outcome was known before.
     Known(Result<MessageId, NoRoom>),
-    /// The own segment has just ended: its share of the budget is free.
+    /// The outcome has just become known: its share of the budget is free.
     Ended(Result<MessageId, NoRoom>),
     Waiting,
 }
@@ -97,28 +101,28 @@ impl PendingOwn {
         PendingOwn { events, outcome: None }
     }
 
-    /// Whether its outcome is not known yet.
+    /// Returns whether the outcome is still unknown.
     pub(super) fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
 
-    pub(super) fn look(&mut self) -> OwnLook {
+    pub(super) fn poll(&mut self) -> OwnOutcome {
         if let Some(outcome) = self.outcome {
-            return OwnLook::Known(outcome);
+            return OwnOutcome::Known(outcome);
         }
         loop {
             let outcome = match self.events.try_recv() {
-                // The file was opened after the commit was asked for; its map is not needed.
+                // The file was opened after the commit was requested; its map is not needed.
                 Ok(OwnEvent::Opened(access)) => {
                     drop(access);
                     continue;
                 }
                 Ok(OwnEvent::Committed(id)) => Ok(id),
                 Ok(OwnEvent::Failed) | Err(TryRecvError::Disconnected) => Err(NoRoom::Full),
-                Err(TryRecvError::Empty) => return OwnLook::Waiting,
+                Err(TryRecvError::Empty) => return OwnOutcome::Waiting,
             };
             self.outcome = Some(outcome);
-            return OwnLook::Ended(outcome);
+            return OwnOutcome::Ended(outcome);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A worker's link to the threads that do for it what takes a system call.
+//! A worker's link to the threads that make system calls for it.
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ pub(crate) struct Link {
     pub worker: u32,
     gate: Arc<Gate>,
     requests: Sender<Request>,
-    /// Requests that found the channel full; sent again at the end of the round.
+    /// Requests that did not fit in the channel; sent again at the end of the round.
     outbox: VecDeque<Request>,
-    /// Unbounded, but never more than one request for each segment.
+    /// Unbounded, but never holds more than one request per segment.
     flusher: Sender<FlushJob>,
     flushes: u64,
 }
@@ -35,17 +35,18 @@ impl Link {
         &self.gate
     }
 
-    /// Asks provisioning to look at this worker, unless it is about to.
+    /// Asks provisioning to attend to this worker, unless such a request is already pending.
     pub(super) fn poke(&mut self) {
         if self.gate.poke() {
             self.send(Request::Attend { worker: self.worker });
         }
     }
 
-    /// Looks once more for what provisioning may have made meanwhile: `found` says whether it is
-    /// there. If it is not, the worker is woken when it may be. If it is, the worker may be woken
-    /// for nothing: other connections of it may wait, so what they asked for is not taken back.
-    pub(super) fn look_again<T>(
+    /// Tries `found` again after announcing that the worker waits, because provisioning may have
+    /// made progress in between. If it fails, the worker is woken when there may be room. If it
+    /// succeeds, the worker may be woken needlessly: the announcement is not withdrawn, since other
+    /// connections may need it.
+    pub(super) fn announce_and_retry<T>(
         &mut self,
         found: impl FnOnce() -> Result<T, NoRoom>,
     ) -> Result<T, NoRoom> {
@@ -54,17 +55,18 @@ impl Link {
         found()
     }
 
-    /// Never blocks: what the channel has no room for goes with the end of the round.
+    /// Sends a request without blocking. If the channel is full, the request is sent at the end of
+    /// the round.
     pub(super) fn send(&mut self, request: Request) {
         match self.requests.try_send(request) {
             Ok(()) => {}
             Err(TrySendError::Full(request)) => self.outbox.push_back(request),
-            // The log was closed before its writers; recovery seals what this one leaves.
+            // The log was closed before its writers; recovery seals this writer's segments.
             Err(TrySendError::Disconnected(_)) => {}
         }
     }
 
-    /// Sends what waits, as far as there is room; returns whether all of it has gone.
+    /// Sends the waiting requests until the channel is full; returns whether all were sent.
     pub(super) fn send_waiting(&mut self) -> bool {
         while let Some(request) = self.outbox.pop_front() {
             if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
@@ -75,23 +77,24 @@ impl Link {
         true
     }
 
-    /// Asks for a flush of all that was written to `mapping` until now.
+    /// Requests a flush of everything written to `mapping` so far.
     pub(super) fn flush(&mut self, mapping: Arc<Mapping>, flushed: Arc<Flushed>) {
         self.flushes += 1;
         // The thread outlives all writers.
         drop(self.flusher.send(FlushJob::Segment { mapping, flushed, gate: self.gate.clone() }));
     }
 
-    /// Flushes asked for so far.
+    /// Number of flushes requested so far.
     pub(super) fn flushes(&self) -> u64 {
         self.flushes
     }
 
-    /// Sends all that waits, and `last`. Blocking is right here: the worker has stopped.
+    /// Sends all waiting requests, then `last`. Blocks, which is fine because the worker has
+    /// stopped.
     pub(super) fn close(self, last: Request) {
         let Link { worker, requests, outbox, .. } = self;
         for request in outbox.into_iter().chain([last, Request::Closed { worker }]) {
-            // An error means that the log was closed first; recovery seals the segment then.
+            // An error means that the log was closed first; recovery then seals the segment.
             if requests.send(request).is_err() {
                 return;
             }
@@ -106,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_that_finds_room_leaves_others_of_its_worker_waiting() {
+    fn finding_room_does_not_cancel_the_wake_of_other_connections() {
         let woken = Arc::new(AtomicU32::new(0));
         let counted = woken.clone();
         let wake = Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
@@ -114,12 +117,12 @@ mod tests {
         let (requests, _asked) = crossbeam_channel::bounded(4);
         let (flusher, _jobs) = crossbeam_channel::unbounded();
         let mut link = Link::new(0, gate.clone(), requests, flusher);
-        // One connection waits for a flush; then another one finds room at the second look.
+        // One connection waits for a flush; then another one succeeds at its second try.
         gate.wait();
-        assert_eq!(link.look_again(|| Ok(7)), Ok(7));
+        assert_eq!(link.announce_and_retry(|| Ok(7)), Ok(7));
         gate.wake();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
-        // Nothing waits now, so nothing is woken.
+        // No connection waits now, so none is woken.
         gate.wake();
         assert_eq!(woken.load(Ordering::Relaxed), 1);
     }

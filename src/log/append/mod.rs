@@ -1,7 +1,8 @@
-//! What a worker does: it fills segments that others made ready, and leaves them to be sealed.
+//! The worker's side of the log: fills segments that other threads prepare, and hands them back to
+//! be sealed.
 //!
-//! [`Writer`] is a link to the other threads, its shared segments, and two budgets: one for regions
-//! and one for own segments.
+//! A [`Writer`] has a link to the other threads, the worker's shared segments, and two budgets: one
+//! for regions and one for own segments.
 mod commit;
 mod link;
 mod own;

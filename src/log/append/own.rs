@@ -1,7 +1,8 @@
-//! The worker's side of an own segment: a file of one large record, built unseen.
+//! The worker's side of an own segment: a file of one large record, invisible to readers until it
+//! is complete.
 //!
-//! Provisioning opens, grows, cuts and renames the file; the worker only fills it. What they say
-//! to each other goes through events, through an [`OwnWindow`] and through the marks of the map.
+//! Provisioning opens, grows, cuts and renames the file; the worker only fills it. They communicate
+//! through events, an [`OwnWindow`], and the marks of the map.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -18,35 +19,35 @@ use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
 /// An own segment being filled.
 #[derive(Debug)]
 pub(crate) struct OpenOwnSegment {
-    /// Names it between worker and provisioning.
+    /// Identifies it between worker and provisioning.
     key: u64,
     window: Arc<OwnWindow>,
     events: Receiver<OwnEvent>,
     state: OwnState,
 }
 
-/// The segment's file, as the worker knows it.
+/// Whether the segment's file is open.
 #[derive(Debug)]
 enum OwnState {
-    /// Asked for. The envelope is written when it is open.
+    /// The file was requested. The envelope is written once it is open.
     Opening {
         envelope: Vec<u8>,
     },
     Open(WriteAccess),
 }
 
-/// What is known of a record when it is committed, beside its facts.
+/// The properties of a record at its commit, in addition to its facts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ending {
     pub envelope_bytes: u32,
     pub payload_bytes: u32,
-    /// `None`: it must be computed again.
+    /// The checksum; `None`: it must be computed again.
     pub record_crc: Option<u32>,
 }
 
 impl OpenOwnSegment {
-    /// Octets ready from `start` on, at least `least`. Errors: `Wait`; `Full`, also where the file
-    /// could not be created.
+    /// Returns the number of usable octets from `start` on, at least `least`. Errors: `Wait`;
+    /// `Full`, also if the file could not be created.
     fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
         let ready = self.open()?.usable().0.saturating_sub(start);
         if ready >= least {
@@ -73,7 +74,7 @@ impl OpenOwnSegment {
         }
     }
 
-    /// The free octets from `start` on, at most `most`. Errors: `Wait`, `Full`.
+    /// Returns the free octets from `start` on, at most `most`. Errors: `Wait`, `Full`.
     pub(super) fn space(
         &mut self,
         link: &mut Link,
@@ -84,7 +85,7 @@ impl OpenOwnSegment {
         Ok(self.open()?.write(start, ready as usize))
     }
 
-    /// Puts `record`, as far as it is there, at the start. Errors: `Wait`, `Full`.
+    /// Writes `record`, as far as it has arrived, to the start. Errors: `Wait`, `Full`.
     pub(super) fn fill(&mut self, link: &mut Link, record: &[u8]) -> Result<(), NoRoom> {
         self.wait_for(link, RECORDS_AT, record.len() as u64)?;
         self.open()?.write(RECORDS_AT, record.len()).copy_from_slice(record);
@@ -94,12 +95,12 @@ impl OpenOwnSegment {
     fn wait_for(&mut self, link: &mut Link, start: u64, least: u64) -> Result<u64, NoRoom> {
         match self.ready(start, least) {
             Ok(ready) => Ok(ready),
-            Err(_) => link.look_again(|| self.ready(start, least)),
+            Err(_) => link.announce_and_retry(|| self.ready(start, least)),
         }
     }
 
-    /// The octets `start..start + len`; `None`: it is not open, and has only an envelope, which
-    /// provisioning will write.
+    /// Returns the octets `start..start + len`; `None`: the file is not open yet, and provisioning
+    /// will write the envelope, the only content.
     pub(super) fn read(&self, start: u64, len: usize) -> Option<&[u8]> {
         match &self.state {
             OwnState::Open(access) => Some(access.read(start, len)),
@@ -107,7 +108,7 @@ impl OpenOwnSegment {
         }
     }
 
-    /// Stores how far the record is filled; returns true if less than half the window is left.
+    /// Stores how far the record is filled. Returns whether less than half of the window is left.
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
         let usable = match &self.state {
@@ -117,13 +118,13 @@ impl OpenOwnSegment {
         usable < (end + OWN_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))
     }
 
-    /// The transfer is now expected to have `payload_bytes`.
+    /// Sets the expected length of the payload.
     pub(super) fn expect(&self, envelope_bytes: u32, payload_bytes: u64) {
         let end = RECORDS_AT + u64::from(envelope_bytes) + payload_bytes;
         self.window.expected_end.store(end, Relaxed);
     }
 
-    /// Requests that the file is cut and named; the returned commit learns the outcome later.
+    /// Requests that the file be cut and renamed. The returned commit receives the outcome later.
     pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &SlotFacts) -> PendingOwn {
         let (access, unwritten) = match self.state {
             OwnState::Open(access) => (Some(access), Vec::new()),
@@ -144,26 +145,26 @@ impl OpenOwnSegment {
     }
 }
 
-/// The budget of a worker for own segments.
+/// A worker's budget of own segments.
 #[derive(Debug)]
-pub(crate) struct Owns {
-    /// Open, or being committed.
+pub(crate) struct OwnSegments {
+    /// Number of own segments that are open or being committed.
     open: usize,
     open_max: usize,
-    /// The last one's key.
+    /// The key given to the most recent one.
     key: u64,
 }
 
-impl Owns {
-    pub(crate) fn new(open_max: usize) -> Owns {
-        Owns { open: 0, open_max, key: 0 }
+impl OwnSegments {
+    pub(crate) fn new(open_max: usize) -> OwnSegments {
+        OwnSegments { open: 0, open_max, key: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open == 0
     }
 
-    /// Asks for a file. Errors: `Budget`.
+    /// Requests a file. Errors: `Budget`.
     pub(super) fn open(
         &mut self,
         link: &mut Link,
@@ -187,7 +188,7 @@ impl Owns {
         Ok(OpenOwnSegment { key, window, events, state: OwnState::Opening { envelope } })
     }
 
-    /// Releases the segment of a transfer that ended early, or continues elsewhere.
+    /// Releases the segment of a transfer that ended early, or that continues elsewhere.
     pub(super) fn release(&mut self, link: &mut Link, own: OpenOwnSegment) {
         self.open -= 1;
         let access = match own.state {
@@ -197,23 +198,23 @@ impl Owns {
         link.send(Request::OwnDrop { worker: link.worker, key: own.key, access });
     }
 
-    /// A commit has ended, one way or the other.
+    /// Frees a share of the budget after a commit has ended, successfully or not.
     pub(super) fn ended(&mut self) {
         self.open -= 1;
     }
 }
 
-/// A record's checksum, computed along with its arrival while the bytes are warm, but a little
-/// later: what is committed ends before what was filled, at the end of data.
+/// The running checksum of a record. It is updated while the octets are still in the cache, but not
+/// up to the last ones filled, because those after the end of data are not part of the record.
 #[derive(Debug)]
 pub(super) struct Running {
     crc: Crc,
-    /// Octets of the record that `crc` covers.
+    /// Number of octets of the record that `crc` covers.
     pub covered: u64,
 }
 
-/// The end of data and what a client pipelines after it; more than that, and the checksum is
-/// computed again from the start, which is slow but right.
+/// Enough for the end of data and what a client pipelines after it. If more than this is not part
+/// of the record, the checksum is computed again from the start, which is slow but correct.
 pub(super) const CRC_LAG_BYTES: u64 = 4096;
 
 impl Running {

@@ -1,4 +1,4 @@
-//! Regions of shared segments, held for payloads that arrive over many reads.
+//! Regions of shared segments, reserved for payloads that arrive over many reads.
 use super::commit::NoRoom;
 use super::link::Link;
 use super::segment::Fit;
@@ -19,16 +19,16 @@ impl Region {
     }
 }
 
-/// Returns the octets of a region for this envelope and payload. Regions are whole multiples of the
-/// alignment, so that one ends where the next begins.
+/// Returns the size of a region for an envelope and a payload: a multiple of the alignment, so that
+/// each region ends where the next one can begin.
 pub(super) fn region_bytes(envelope_bytes: u64, payload_bytes: u64) -> u64 {
     (envelope_bytes + payload_bytes).next_multiple_of(RECORD_ALIGN)
 }
 
-/// The budget of a worker for open regions.
+/// A worker's budget of open regions.
 #[derive(Debug)]
 pub(crate) struct Regions {
-    /// Octets of open regions.
+    /// Total size of open regions.
     bytes: u64,
     bytes_max: u64,
 }
@@ -42,7 +42,8 @@ impl Regions {
         self.bytes == 0
     }
 
-    /// Whether a guess of `bytes` may be held: nothing of the second half of the budget.
+    /// Returns whether a guessed size of `bytes` may be reserved. Guesses can only use the first
+    /// half of the budget.
     pub(super) fn has_room_for_guess(&self, bytes: u64) -> bool {
         self.bytes + bytes <= self.bytes_max / 2
     }
@@ -51,7 +52,7 @@ impl Regions {
         if self.bytes + more > self.bytes_max { Err(NoRoom::Budget) } else { Ok(()) }
     }
 
-    /// Holds a region in the current segment.
+    /// Reserves a region in the current segment.
     pub(super) fn hold(
         &mut self,
         segments: &mut Segments,
@@ -68,8 +69,8 @@ impl Regions {
         Ok(Region { segment: segments.current.number, start, bytes })
     }
 
-    /// Makes a region `wanted` octets long where it lies, if it is the last one there and that
-    /// segment has room; `None`: it must move.
+    /// Extends a region in place to `wanted` octets, if it is the last one in its segment and the
+    /// segment has room. Returns `None` if it must move instead.
     pub(super) fn extend(
         &mut self,
         segments: &mut Segments,
@@ -94,7 +95,7 @@ impl Regions {
         old: Region,
         (wanted, len): (u64, u64),
     ) -> Result<Region, NoRoom> {
-        // Not yet given back, the old one doesn't count twice.
+        // The old region is about to be released, so it must not count twice.
         self.bytes -= old.bytes;
         let held = self.hold(segments, link, wanted);
         self.bytes += old.bytes;
@@ -104,13 +105,14 @@ impl Regions {
         Ok(new)
     }
 
-    /// Releases a region, and the slot promised to it.
+    /// Releases a region and the slot promised to it.
     pub(super) fn release(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         segments.segment(region.segment).release(region.start, region.end());
         self.ended(segments, link, region);
     }
 
-    /// Frees the region's share of the budget, and seals its segment if it was the last one there.
+    /// Frees the region's share of the budget. Seals its segment if the worker has left it and no
+    /// other region is open there.
     pub(super) fn ended(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         self.bytes -= region.bytes;
         if region.segment != segments.current.number {

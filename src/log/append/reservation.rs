@@ -1,37 +1,37 @@
-//! Space held before commit: a region of a shared segment, or an own segment.
+//! Space reserved before a commit: a region of a shared segment, or an own segment.
 use super::own::{OpenOwnSegment, Running};
 use super::regions::Region;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 
-/// How certain the size is that a reservation asks for.
+/// Whether the size in a request for space is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// The client has said it, or the octets are here.
+    /// The client declared it, or the octets have already arrived.
     Declared,
-    /// Expected from earlier payloads. A guess gets neither an own segment nor any of the second
-    /// half of the budget for regions: these are reserved for declared sizes.
+    /// Estimated from earlier payloads. A guess gets neither an own segment nor any of the second
+    /// half of the budget for regions: these are kept for declared sizes.
     Guessed,
 }
 
-/// Space held before commit: a region in a shared segment, or an own segment. Must be given back
-/// by `commit_reserved` or `release`.
+/// Space reserved before a commit: a region in a shared segment, or an own segment. Must be passed
+/// to `commit_reserved` or `release`.
 #[must_use]
 #[derive(Debug)]
 pub struct Reservation {
     pub(super) location: Location,
     pub(super) envelope_bytes: u32,
-    /// Payload octets that may be filled.
+    /// Number of payload octets that fit.
     pub(super) capacity: u64,
-    /// Payload octets filled.
+    /// Number of payload octets filled.
     pub(super) filled: u64,
     pub(super) crc: Running,
 }
 
-/// Where a reservation lies.
+/// The location of a reservation.
 #[derive(Debug)]
 pub(super) enum Location {
     Region(Region),
-    /// The payload lies in a region, on its way to an own segment that is not ready yet.
+    /// In a region, but moving to an own segment that is not ready yet.
     Moving(Region, Box<OpenOwnSegment>),
     Own(Box<OpenOwnSegment>),
 }
@@ -41,7 +41,7 @@ impl Reservation {
         Reservation { location, envelope_bytes, capacity, filled: 0, crc: Running::new() }
     }
 
-    /// Octets from the start of the file to the record.
+    /// Returns the offset of the record in the file.
     pub(super) fn start(&self) -> u64 {
         match &self.location {
             Location::Region(region) | Location::Moving(region, _) => region.start,
@@ -49,17 +49,17 @@ impl Reservation {
         }
     }
 
-    /// Octets from the start of the file to the first one that is not filled yet.
+    /// Returns the offset of the first unfilled octet in the file.
     pub(super) fn front(&self) -> u64 {
         self.start() + self.held_bytes()
     }
 
-    /// Envelope and what is filled of the payload.
+    /// Returns the length of the envelope and the filled part of the payload.
     pub(super) fn held_bytes(&self) -> u64 {
         u64::from(self.envelope_bytes) + self.filled
     }
 
-    /// The record begins in `region` now.
+    /// Records that the reservation is now in `region`.
     pub(super) fn move_to(&mut self, region: Region) {
         self.capacity = region.bytes - u64::from(self.envelope_bytes);
         match &mut self.location {
@@ -69,8 +69,8 @@ impl Reservation {
     }
 }
 
-/// To what a payload of `filled` octets grows for `more`: what it needs, and what is best, because
-/// doubling keeps the number of moves small. `None`: it can't grow by a single octet.
+/// Returns the size to which a payload of `filled` octets must grow for `more`, and the size to
+/// prefer: at least double, to keep moves rare. Returns `None` if it can't grow by a single octet.
 pub(super) fn sizes(filled: u64, more: u64) -> Option<(u64, u64)> {
     let needed = filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
     let best = needed.max(filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);
@@ -81,7 +81,7 @@ pub(super) fn sizes(filled: u64, more: u64) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    /// Beyond 2 GiB, doubling asked for more than any payload may have and was refused.
+    /// Beyond 2 GiB, doubling used to exceed the maximum payload and was refused.
     #[test]
     fn a_payload_grows_up_to_the_last_octet_that_a_slot_can_count() {
         const MAX: u64 = PAYLOAD_BYTES_MAX;

@@ -15,21 +15,21 @@ use crate::log::format::{
     encode_slot,
 };
 
-/// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
-/// punched page saves 4 KiB and costs a system call.
+/// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
+/// counted, because punching costs a system call to save 4 KiB per page.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
 /// Whether a segment has room for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
     Yes,
-    /// In the file, but not yet populated.
+    /// It has room in the file, but not yet in the populated part.
     NotYet,
-    /// The segment is full for a record of this size.
+    /// It has no room for a record of this size.
     Never,
 }
 
-/// What is counted per segment.
+/// Counts and totals of the slots in a segment.
 #[derive(Debug, Clone, Copy, Default)]
 struct SegmentCounts {
     published: Published,
@@ -41,28 +41,28 @@ struct SegmentCounts {
     last_received_at_ns: u64,
 }
 
-/// Whether a segment's slots are published when they are written, or after a flush.
+/// Whether the slots of a segment are published when they are written, or after a flush.
 #[derive(Debug)]
 enum Publishing {
-    /// At once (durability `process`).
+    /// When written (durability `process`).
     Now,
-    /// At once, and the flusher says if a later flush fails (`interval`).
+    /// When written; the flusher reports if a later flush fails (`interval`).
     Watched(Arc<Flushed>),
-    /// When a flush has returned (`message`).
+    /// After a flush (`message`).
     Held(Unpublished),
 }
 
-/// What is written and not yet published.
+/// The progress of flushes for slots that are not published yet.
 #[derive(Debug)]
 struct Unpublished {
     flushed: Arc<Flushed>,
-    /// Flushes asked for.
+    /// Number of flushes requested.
     asked: u32,
-    /// What the one under way covers.
+    /// What the flush in progress covers.
     flight: Option<SegmentCounts>,
     /// What is published.
     shown: SegmentCounts,
-    /// Commits whose outcome was not yet fetched.
+    /// Number of commits whose outcome was not fetched yet.
     waiting: u32,
 }
 
@@ -80,7 +80,7 @@ impl Publishing {
     }
 }
 
-/// How a commit ended that waited for a flush.
+/// The outcome of a commit that waited for a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FlushOutcome {
     Waiting,
@@ -90,8 +90,9 @@ pub(crate) enum FlushOutcome {
 
 /// A shared segment, open.
 ///
-/// Invariants: `RECORDS_AT <= end <= slots_at - SLOT_BYTES * promised`; what a reservation holds
-/// lies below `end` and below `populated`, and the slot promised to it above `slots_populated`.
+/// Invariants: `RECORDS_AT <= end <= slots_at - SLOT_BYTES * promised`. The space of each
+/// reservation is below `end` and below `populated`, and the slot promised to it is above
+/// `slots_populated`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
     identity: Identity,
@@ -100,27 +101,29 @@ pub(crate) struct OpenSegment {
     pub access: WriteAccess,
     pub window: Arc<Window>,
     seed: Seed,
-    /// Octets from the start of the file to the first one without an owner.
+    /// Offset of the first octet that belongs to no record or reservation.
     end: u64,
-    /// Octets from the start of the file to the lowest slot written; falls by `SLOT_BYTES` per
-    /// commit.
+    /// Offset of the lowest slot written; decreases by `SLOT_BYTES` per commit.
     slots_at: u64,
-    /// Reservations neither committed nor released: each has a slot promised to it.
+    /// Number of reservations that are neither committed nor released. Each has a slot promised to
+    /// it.
     promised: u32,
-    /// How far the window was usable at the last look.
+    /// How far the window was usable when last checked.
     populated: u64,
     slots_populated: u64,
-    /// Beyond these fronts less than half the window is left.
+    /// Positions beyond which less than half of the window is left.
     poke_end: u64,
     poke_slots: u64,
-    /// All that was written.
+    /// Counts of everything written.
     written: SegmentCounts,
     publishing: Publishing,
-    /// A flush failed: nothing more is written here, and slots from this one on are in doubt.
+    /// A flush failed: the segment accepts no more records, and the slots from this one on are in
+    /// doubt.
     suspect_from: Option<u32>,
-    /// Messages that were accepted and have no slot.
+    /// Number of messages that were accepted without a slot.
     counted: u64,
-    /// Holes of at least `PUNCHED_HOLE_BYTES_MIN`: fewer than `bytes` divided by that.
+    /// Holes of at least `PUNCHED_HOLE_BYTES_MIN`. There are fewer than `bytes /
+    /// PUNCHED_HOLE_BYTES_MIN`.
     holes: Vec<Hole>,
 }
 
@@ -149,11 +152,11 @@ impl OpenSegment {
             holes,
         };
         segment.publish_fronts();
-        segment.look();
+        segment.load_marks();
         segment
     }
 
-    /// Where a record starts that is put at the tail.
+    /// Returns the offset at which a record at the tail would start.
     #[inline]
     pub(crate) fn start(&self) -> u64 {
         self.end.next_multiple_of(RECORD_ALIGN)
@@ -176,12 +179,12 @@ impl OpenSegment {
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
-        self.look();
+        self.load_marks();
         if end <= self.populated && slots >= self.slots_populated { Fit::Yes } else { Fit::NotYet }
     }
 
-    /// Takes over the marks that provisioning has published.
-    fn look(&mut self) {
+    /// Loads the marks that provisioning has published.
+    fn load_marks(&mut self) {
         if self.suspect_from.is_some() {
             return;
         }
@@ -195,7 +198,7 @@ impl OpenSegment {
         }
     }
 
-    /// Publishes how far the worker wants to write, before it waits.
+    /// Publishes how far the worker wants to write. Called before it waits.
     pub(crate) fn demand(&self, bytes: u64) {
         self.window.fronts.demand.store(self.start() + bytes, Relaxed);
     }
@@ -206,7 +209,7 @@ impl OpenSegment {
         if !self.is_beyond_half() {
             return false;
         }
-        self.look();
+        self.load_marks();
         self.is_beyond_half()
     }
 
@@ -220,14 +223,14 @@ impl OpenSegment {
 
     #[inline]
     fn publish_fronts(&self) {
-        // Loaded by provisioning; a stale value only makes it look once more.
+        // Loaded by provisioning; a stale value only makes it check once more.
         let Fronts { end, slots, .. } = &self.window.fronts;
         end.store(self.end, Relaxed);
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Takes `bytes` octets at the tail and promises a slot; returns their offset. The caller has
-    /// asked `fit`.
+    /// Reserves `bytes` octets at the tail and promises a slot; returns their offset. `fit` must
+    /// have returned `Yes`.
     pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
         let start = self.start();
         self.end = start + bytes;
@@ -237,22 +240,22 @@ impl OpenSegment {
         start
     }
 
-    /// Whether a reservation is open here: it keeps the segment from being sealed.
+    /// Returns whether a reservation is open here, which keeps the segment from being sealed.
     pub(crate) fn has_reservations(&self) -> bool {
         self.promised > 0
     }
 
     /// Returns whether the region that ends at `end` is the last one, which can be extended or
-    /// taken back.
+    /// shrunk.
     pub(crate) fn is_last(&self, end: u64) -> bool {
         self.end == end
     }
 
-    /// Makes the last region longer by `bytes`, if there is room.
+    /// Extends the last region by `bytes`, if there is room.
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
         if end > self.populated {
-            self.look();
+            self.load_marks();
         }
         if end > self.slots_front() || end > self.populated {
             return false;
@@ -262,7 +265,7 @@ impl OpenSegment {
         true
     }
 
-    /// A reservation has ended: what it held from `keep_to` to `end` has no owner now.
+    /// Ends a reservation: the octets from `keep_to` to `end` belong to no record.
     fn give_back(&mut self, keep_to: u64, end: u64) {
         if self.end != end {
             if end - keep_to >= PUNCHED_HOLE_BYTES_MIN {
@@ -276,20 +279,21 @@ impl OpenSegment {
         }
     }
 
-    /// Releases the region `start..end`, and the slot promised to it.
+    /// Releases the region `start..end` and the slot promised to it.
     pub(crate) fn release(&mut self, start: u64, end: u64) {
         self.give_back(start, end);
-        self.break_promise();
+        self.revoke_promise();
         self.publish_fronts();
     }
 
-    /// Moves the promise of a slot from this segment to none.
-    fn break_promise(&mut self) {
+    /// Takes back the promise of a slot.
+    fn revoke_promise(&mut self) {
         assert!(self.promised > 0, "a reservation is released once");
         self.promised -= 1;
     }
 
-    /// Commits a record put at the tail, where `fit` said yes. Readers see it when this returns.
+    /// Commits a record at the tail, for which `fit` returned `Yes`. When this returns, readers see
+    /// it.
     #[inline]
     pub(crate) fn commit_tail(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
@@ -297,7 +301,8 @@ impl OpenSegment {
         self.commit(record, facts)
     }
 
-    /// Commits a record in the region `record.offset..region_end`; the rest of it is given back.
+    /// Commits a record in the region `record.offset..region_end`, and releases the rest of the
+    /// region.
     pub(crate) fn commit_region(
         &mut self,
         record: Record,
@@ -306,14 +311,14 @@ impl OpenSegment {
     ) -> MessageId {
         assert!(record.end() <= end, "the record lies inside its region");
         self.give_back(record.end(), end);
-        self.break_promise();
+        self.revoke_promise();
         self.commit(record, facts)
     }
 
     #[inline]
     fn commit(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
         let before = self.written.published;
-        // Times never fall within a segment: listings search in them.
+        // Times never decrease within a segment: listings rely on that for their binary search.
         let mut facts = *facts;
         facts.received_at_ns = facts.received_at_ns.max(self.written.last_received_at_ns);
         self.slots_at -= SLOT_BYTES;
@@ -347,7 +352,7 @@ impl OpenSegment {
         }
     }
 
-    /// Shows readers the slots that `counts` counts.
+    /// Publishes the slots in `counts` to readers.
     #[inline]
     fn publish(&self, counts: SegmentCounts) {
         let live = self.access.live();
@@ -358,15 +363,15 @@ impl OpenSegment {
         live[PUBLISHED_WORD].store(counts.published.word().to_le(), Release);
     }
 
-    /// Counts a message that leaves nothing else. Readers see it when this returns.
+    /// Counts a message that is not stored. When this returns, readers see the count.
     #[inline]
     pub(crate) fn count_only(&mut self) {
         self.counted += 1;
-        // Relaxed: the count publishes nothing but itself.
+        // Relaxed: the count publishes no other data.
         self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 
-    /// Leaves the segment: its worker continues in another one. Nothing may be open here.
+    /// Hands the segment over to be sealed. No reservation or commit may be open in it.
     pub(crate) fn leave(mut self) -> LeftSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
@@ -408,7 +413,7 @@ impl OpenSegment {
         self.promised == 0 && is_told
     }
 
-    /// Must a commit just written wait for a flush? If so it counts as waiting.
+    /// Returns whether a commit that was just written must wait for a flush, and counts it if so.
     #[inline]
     pub(crate) fn waits(&mut self) -> bool {
         match &mut self.publishing {
@@ -420,10 +425,10 @@ impl OpenSegment {
         }
     }
 
-    /// Returns the outcome of a commit that waits. After a final outcome, the caller must not ask
-    /// again.
+    /// Returns the outcome of a commit that waits. After a final outcome, the caller must not call
+    /// this again.
     pub(crate) fn fate(&mut self, slot: u32) -> FlushOutcome {
-        self.hear_flusher();
+        self.poll_flusher();
         let Publishing::Held(held) = &mut self.publishing else {
             return FlushOutcome::Published;
         };
@@ -436,9 +441,9 @@ impl OpenSegment {
         fate
     }
 
-    /// Takes over what the flusher says: publishes what a flush has covered, or condemns the
-    /// segment.
-    pub(crate) fn hear_flusher(&mut self) {
+    /// Handles the flusher's results: publishes the slots that a flush has covered, or marks the
+    /// segment as suspect.
+    pub(crate) fn poll_flusher(&mut self) {
         let (failed, landed) = match &mut self.publishing {
             Publishing::Now => return,
             Publishing::Watched(flushed) => (flushed.failed(), None),
@@ -455,13 +460,13 @@ impl OpenSegment {
         }
         if failed.is_some() && self.suspect_from.is_none() {
             self.suspect_from = failed;
-            // No further record fits below these marks.
+            // With these marks, no further record fits.
             (self.populated, self.slots_populated) = (0, u64::MAX);
         }
     }
 
-    /// Something is written that no flush has covered, and none is under way: what a flush that
-    /// begins now will cover. The caller must ask the flusher.
+    /// Begins a flush if something written is not covered by one and none is in progress. The
+    /// caller must pass the result to the flusher.
     pub(crate) fn begin_flush(&mut self) -> Option<Arc<Flushed>> {
         let is_good = self.suspect_from.is_none();
         let written = self.written;
@@ -477,9 +482,9 @@ impl OpenSegment {
         Some(held.flushed.clone())
     }
 
-    /// Flushes here and now what no commit waits for. Blocks.
+    /// Flushes, on this thread, what no commit waits for. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
-        self.hear_flusher();
+        self.poll_flusher();
         let written = self.written;
         let Publishing::Held(held) = &mut self.publishing else {
             return;
@@ -496,8 +501,8 @@ impl OpenSegment {
         }
     }
 
-    /// Slots that were never published must not look like messages to a reader that tries every
-    /// position: their clients received a failure.
+    /// Zeros slots that were never published: a reader that tries every position must not take them
+    /// for messages, because their clients received an error.
     fn wipe_unpublished(&mut self) {
         let Publishing::Held(held) = &self.publishing else {
             return;

@@ -1,4 +1,4 @@
-//! The shared segments of a worker: the one it writes, those it has left, the next one.
+//! The shared segments of a worker: the current one, those it has left, and the next one.
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
@@ -12,12 +12,12 @@ use crate::log::files::flush_call::FlushCall;
 /// The shared segments of a worker.
 #[derive(Debug)]
 pub(crate) struct Segments {
-    /// Prepared ones: one at most is on its way.
+    /// Delivers prepared segments, at most one at a time.
     next: Receiver<PreparedSegment>,
     pub current: OpenSegment,
-    /// Segments left while something was open in them; few.
+    /// Segments that the worker left while a reservation or commit was open in them; few.
     left: Vec<OpenSegment>,
-    /// The segment left last.
+    /// The segment left most recently.
     last_left: Option<u32>,
 }
 
@@ -27,7 +27,7 @@ impl Segments {
         Segments { next, current, left: Vec::new(), last_left: None }
     }
 
-    /// The segment of this number, in which something is open.
+    /// Returns the segment with this number, in which something is open.
     pub(super) fn segment(&mut self, number: u32) -> &mut OpenSegment {
         if number == self.current.number {
             return &mut self.current;
@@ -36,13 +36,13 @@ impl Segments {
         left.expect("a segment stays while something is open in it")
     }
 
-    /// The current segment, and another one in which something is open.
+    /// Returns the current segment, and another one in which something is open.
     pub(super) fn current_and(&mut self, number: u32) -> (&mut OpenSegment, &OpenSegment) {
         let left = self.left.iter().find(|segment| segment.number == number);
         (&mut self.current, left.expect("a segment stays while something is open in it"))
     }
 
-    /// Makes `bytes` octets fit at the tail. Cold: the caller found that they don't.
+    /// Makes room for `bytes` octets at the tail. Cold: called only if they don't fit.
     #[cold]
     pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
         loop {
@@ -57,7 +57,7 @@ impl Segments {
     fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
         self.current.demand(bytes);
         let current = &mut self.current;
-        link.look_again(|| match current.fit(bytes) {
+        link.announce_and_retry(|| match current.fit(bytes) {
             Fit::Yes => Ok(()),
             Fit::NotYet | Fit::Never if current.window.ahead.is_full.load(Relaxed) => {
                 Err(NoRoom::Full)
@@ -66,7 +66,7 @@ impl Segments {
         })
     }
 
-    /// Goes on in the next segment, which should hold `bytes`.
+    /// Continues in the next segment, which should have room for `bytes`.
     fn roll(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
         let next = match self.next.try_recv() {
             Ok(next) => next,
@@ -86,11 +86,11 @@ impl Segments {
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
         link.gate().ask_for_segment(bytes);
-        let next = link.look_again(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
+        let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 
-    /// Asks provisioning to look at this worker if less than half of its window is left.
+    /// Asks provisioning to attend to this worker if less than half of its window is left.
     #[inline]
     pub(super) fn poke_if_low(&mut self, link: &mut Link) {
         if self.current.window_is_low() {
@@ -98,7 +98,7 @@ impl Segments {
         }
     }
 
-    /// Seals those segments in which nothing is open now.
+    /// Seals the segments left by the worker in which nothing is open now.
     pub(super) fn seal_left(&mut self, link: &mut Link) {
         while let Some(i) = self.left.iter().position(OpenSegment::is_done) {
             let left = self.left.swap_remove(i).leave();
@@ -106,33 +106,35 @@ impl Segments {
         }
     }
 
-    /// Whether segments were left with something open in them.
+    /// Returns whether the worker has left segments with something open in them.
     pub(super) fn has_left(&self) -> bool {
         !self.left.is_empty()
     }
 
-    /// A segment left before the last one, which open regions keep from being sealed.
+    /// Returns a segment that open regions keep from being sealed although the worker has since
+    /// left another one too.
     pub(super) fn pinned(&self) -> Option<u32> {
         let is_pinned =
             |left: &&OpenSegment| left.has_reservations() && Some(left.number) != self.last_left;
         self.left.iter().find(is_pinned).map(|left| left.number)
     }
 
-    /// Takes over what the flusher has said, and asks it for whatever a commit waits for: one flush
-    /// for all of a round.
+    /// Handles the flusher's results, and requests a flush for each segment in which commits wait:
+    /// one flush for all commits of a round.
     pub(super) fn flush_what_waits(&mut self, link: &mut Link) {
         for segment in self.left.iter_mut().chain([&mut self.current]) {
-            segment.hear_flusher();
+            segment.poll_flusher();
             if let Some(flushed) = segment.begin_flush() {
                 link.flush(segment.access.mapping(), flushed);
             }
         }
     }
 
-    /// The worker has stopped: flushes what no commit waits for, and seals all. Blocks.
+    /// Flushes what no commit waits for, and seals all segments after the worker has stopped.
+    /// Blocks.
     pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
         for segment in self.left.iter_mut().chain([&mut self.current]) {
-            // Only notes can be left.
+            // Only notes can be unflushed here.
             segment.flush_rest(flush);
             assert!(segment.is_done(), "reservations are gone, and no commit waits");
         }

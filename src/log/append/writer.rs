@@ -1,11 +1,11 @@
-//! What a worker does with its segments.
+//! A worker's writer: commits records to its segments.
 //!
 //! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
-//! one CRC over the record, 64 octets of slot with their own CRC, and three stores. Everything that
-//! takes a system call is asked of the provisioning thread.
-use super::commit::{Commit, Committed, Counted, NoRoom, OwnLook, PendingCommit, PendingOwn};
+//! one CRC over the record, 64 octets of slot with their own CRC, and three stores. The
+//! provisioning thread does everything that takes a system call.
+use super::commit::{Commit, Committed, Counted, NoRoom, OwnOutcome, PendingCommit, PendingOwn};
 use super::link::Link;
-use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, Owns};
+use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, OwnSegments};
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Claim, Location, Reservation, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
@@ -14,10 +14,10 @@ use crate::log::format::id::MessageId;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, SlotFacts, SlotKind, crc};
 use crate::log::settings::{Durability, LogSettings};
 
-/// The most that `space` returns at once: a connection's share of a loop round.
+/// Maximum number of octets that `space` returns at once: a connection's share of a loop round.
 pub const SPACE_BYTES_MAX: u64 = 256 << 10;
 
-/// Octets that a reservation has room for after it was moved out of a segment that it pinned.
+/// Free octets of a reservation after it was moved out of a segment that it pinned.
 const MOVED_ROOM_BYTES: u64 = 4 << 10;
 
 /// A worker's access to its segments. No call blocks, allocates (in the steady state) or makes a
@@ -28,11 +28,11 @@ pub struct Writer {
     link: Link,
     segments: Segments,
     regions: Regions,
-    owns: Owns,
+    owns: OwnSegments,
     received: Option<ReceivedHere>,
 }
 
-/// What `receive_here` gave.
+/// What `receive_here` returned.
 #[derive(Debug, Clone, Copy)]
 struct ReceivedHere {
     offset: u64,
@@ -43,13 +43,13 @@ struct ReceivedHere {
 impl Writer {
     pub(crate) fn new(settings: LogSettings, link: Link, segments: Segments) -> Writer {
         let regions = Regions::new(settings.region_bytes_max);
-        let owns = Owns::new(settings.own_segments_max);
+        let owns = OwnSegments::new(settings.own_segments_max);
         Writer { settings, link, segments, regions, owns, received: None }
     }
 
-    /// Receive here (the *whole* way): puts `envelope` at the tail and returns the free space
-    /// after it: exactly `payload_bytes` octets (callers ask for at most 256 KiB). Nothing is held:
-    /// any other call on the writer takes the space back.
+    /// Receives a payload in place (the *whole* way). Puts `envelope` at the tail and returns
+    /// exactly `payload_bytes` octets of free space after it; callers ask for at most 256 KiB.
+    /// Nothing is reserved: any other call on the writer reuses the space.
     ///
     /// Costs the copy of the envelope. Errors: `Wait`, `Full`.
     #[inline]
@@ -71,7 +71,8 @@ impl Writer {
         Ok(space)
     }
 
-    /// Commits the first `payload_bytes` octets of what the `receive_here` just before gave.
+    /// Commits the first `payload_bytes` octets of the space that the preceding call,
+    /// `receive_here`, returned.
     ///
     /// Costs one CRC over the record, one over the slot.
     #[inline]
@@ -88,8 +89,8 @@ impl Writer {
         committed_in(&mut self.segments.current, id, facts)
     }
 
-    /// Appends these slices as one payload (staging, bytes after a BDAT line). At most 4 MiB in
-    /// all.
+    /// Appends these slices as one payload (after staging, or for bytes after a BDAT line). At most
+    /// 4 MiB in total.
     ///
     /// Costs the copy and one CRC over the record. Errors: `Wait`, `Full`.
     pub fn append(
@@ -108,8 +109,8 @@ impl Writer {
         Ok(self.commit_received(payload_bytes, facts))
     }
 
-    /// Accepts a message of which nothing is stored: it is counted on the live page of the segment
-    /// that is open. The count survives the process, as commits do.
+    /// Accepts a message without storing it: only counts it, on the live page of the current
+    /// segment. The count survives the process, like commits.
     ///
     /// Costs one store; there is always room.
     #[inline]
@@ -118,9 +119,9 @@ impl Writer {
         Counted::new()
     }
 
-    /// At the end of a loop round, and when the worker goes idle: publishes front positions to
-    /// provisioning if it must move the window, asks for a flush where commits wait for one. Cheap
-    /// when there is nothing to do.
+    /// Ends a loop round; also called when the worker goes idle. Publishes front positions to
+    /// provisioning if it must move the window, and requests a flush if commits wait for one. Cheap
+    /// if there is nothing to do.
     pub fn round_done(&mut self) {
         if self.settings.durability != Durability::Process {
             self.segments.flush_what_waits(&mut self.link);
@@ -133,23 +134,22 @@ impl Writer {
         }
     }
 
-    /// Flushes asked for so far (durability `message`).
+    /// Returns the number of flushes requested so far (durability `message`).
     pub fn flushes(&self) -> u64 {
         self.link.flushes()
     }
 
-    /// Seals what this worker has open. All reservations must be gone, and no commit may wait.
+    /// Seals this worker's segments. No reservation may be open, and no commit may wait.
     pub fn close(self) {
         assert!(self.regions.is_empty() && self.owns.is_empty(), "reservations are gone");
         self.segments.close(self.link, &self.settings.flush);
     }
 
-    /// Holds space for `payload_bytes` octets of payload, to be filled over many reads.
+    /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
-    /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background.
-    /// A guess is cut to what guesses may have ([`Claim`]).
-    /// Errors: `Wait`, `Full`; `Budget`: regions or own segments are used up, or it is more than
-    /// [`PAYLOAD_BYTES_MAX`].
+    /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background. A
+    /// guess is reduced to what guesses can reserve ([`Claim`]). Errors: `Wait`, `Full`; `Budget`:
+    /// regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
     pub fn reserve(
         &mut self,
         envelope: &[u8],
@@ -175,7 +175,7 @@ impl Writer {
         Ok(Reservation::new(location, octets(envelope.len()), payload_bytes))
     }
 
-    /// What of a guess of `payload_bytes` may be reserved: one region at most.
+    /// Returns how much of a guess can be reserved: at most one region.
     fn cut_guess(&self, envelope_bytes: u64, payload_bytes: u64) -> Result<u64, NoRoom> {
         let over = self.settings.own_segment_bytes_over / RECORD_ALIGN * RECORD_ALIGN;
         let payload_bytes = payload_bytes.min(over.saturating_sub(envelope_bytes));
@@ -190,14 +190,15 @@ impl Writer {
         self.regions.hold(&mut self.segments, &mut self.link, bytes)
     }
 
-    /// Octets of payload that `r` still has room for before it must `grow`.
+    /// Returns how many payload octets fit in `r` before it must `grow`.
     pub fn room(&self, r: &Reservation) -> u64 {
         r.capacity - r.filled
     }
 
-    /// The next free populated octets of `r`, at most 256 KiB; none when it must `grow` first.
+    /// Returns the next free populated octets of `r`, at most 256 KiB; empty if it must `grow`
+    /// first.
     ///
-    /// Errors: `Wait` while provisioning maps more; `Full`: release it.
+    /// Errors: `Wait` while provisioning maps more; `Full`: the caller must release it.
     pub fn space<'a>(&'a mut self, r: &'a mut Reservation) -> Result<&'a mut [u8], NoRoom> {
         self.received = None;
         let (start, wanted) = (r.front(), r.capacity - r.filled);
@@ -211,9 +212,9 @@ impl Writer {
         }
     }
 
-    /// The first `bytes` octets of `space` now hold payload.
+    /// Records that the first `bytes` octets of `space` now hold payload.
     ///
-    /// Costs the CRC of what was filled before.
+    /// Costs the CRC of the octets filled before.
     pub fn filled(&mut self, r: &mut Reservation, bytes: usize) {
         self.received = None;
         assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
@@ -226,7 +227,7 @@ impl Writer {
         }
     }
 
-    /// Brings the running checksum up to octet `to` of the record.
+    /// Extends the running checksum to octet `to` of the record.
     fn cover(&mut self, r: &mut Reservation, to: u64) {
         let covered = r.crc.covered;
         if to <= covered {
@@ -245,13 +246,13 @@ impl Writer {
         }
     }
 
-    /// Makes room for at least one more octet than is filled, and for `more` of them unless that
-    /// exceeds [`PAYLOAD_BYTES_MAX`]: by growing in place, or by moving what is there (region to
-    /// region, region to own segment). On error `r` is as it was.
+    /// Makes room for at least one more octet, and for `more` octets unless that exceeds
+    /// [`PAYLOAD_BYTES_MAX`]: in place, or by moving the content (from region to region, or from
+    /// region to own segment). On error `r` is unchanged.
     ///
-    /// The reservation itself knows how much is filled, so a caller can't ask for a size that
-    /// leaves it without room. Costs, for a region that is not the last one, a copy of at most
-    /// `own_segment_bytes_over`. Errors: `Wait`: call again after the wake; `Full`, `Budget`.
+    /// The new size is relative to what is filled, so callers can't request a size that leaves no
+    /// room. Unless the region is the last one, costs a copy of at most `own_segment_bytes_over`.
+    /// Errors: `Wait`: call again after the wake; `Full`, `Budget`.
     pub fn grow(&mut self, r: &mut Reservation, more: u64) -> Result<(), NoRoom> {
         self.received = None;
         assert!(more > 0, "callers grow for octets that they have");
@@ -286,7 +287,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Moves what `r` holds to a region of `wanted` octets in the current segment.
+    /// Moves the content of `r` to a region of `wanted` octets in the current segment.
     fn relocate(&mut self, r: &mut Reservation, old: Region, wanted: u64) -> Result<(), NoRoom> {
         let size = (wanted, r.held_bytes());
         let new = self.regions.relocate(&mut self.segments, &mut self.link, old, size)?;
@@ -294,19 +295,19 @@ impl Writer {
         Ok(())
     }
 
-    /// The segment that open regions keep from being sealed although this worker left it long ago:
-    /// at least one further segment was filled since. `None` in the steady state.
+    /// Returns a segment that open regions keep from being sealed although this worker has filled
+    /// at least one further segment since it left. `None` in the steady state.
     ///
-    /// Without a remedy, a client that stalls inside a small payload would keep a whole segment
-    /// out of the reach of retention. Costs nothing while no segment is left open.
+    /// Unless its regions are moved, a client that stalls within a small payload would keep a whole
+    /// segment from retention. Costs nothing while no segment is left open.
     pub fn pinned_segment(&self) -> Option<u32> {
         self.segments.pinned()
     }
 
-    /// Moves `r` out of the segment `pinned`, if it lies there, with little more room than it has
-    /// filled: it is a transfer that takes its time.
+    /// If `r` is in the segment `pinned`, moves it to another one, with little free room, because
+    /// its transfer is slow.
     ///
-    /// Costs a copy of what is filled. Errors: `Wait`, `Full`, `Budget`; `r` is as it was.
+    /// Costs a copy of the filled octets. Errors: `Wait`, `Full`, `Budget`; `r` is then unchanged.
     pub fn leave_segment(&mut self, r: &mut Reservation, pinned: u32) -> Result<(), NoRoom> {
         self.received = None;
         let old = match &r.location {
@@ -320,7 +321,7 @@ impl Writer {
         self.relocate(r, old, wanted)
     }
 
-    /// Moves what `r` holds to an own segment, which may have to be opened first.
+    /// Moves the content of `r` to an own segment, which may have to be opened first.
     fn grow_to_own(
         &mut self,
         r: &mut Reservation,
@@ -355,10 +356,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits the first `payload_bytes` octets (at most what was filled); the rest is given back.
+    /// Commits the first `payload_bytes` octets (at most as many as were filled), and releases the
+    /// rest.
     ///
-    /// Costs the CRC of the last octets (of the whole record, if more than 4 KiB of what was filled
-    /// is not committed), and one over the slot.
+    /// Costs a CRC over the slot, and over the last octets of the record (or all of it, if more
+    /// than 4 KiB of the filled octets are not committed).
     pub fn commit_reserved(
         &mut self,
         mut r: Reservation,
@@ -398,9 +400,9 @@ impl Writer {
         commit
     }
 
-    /// Asks how a [`Commit::Later`] went; each answer but `Wait` is final.
+    /// Returns the outcome of a [`Commit::Later`]. Every result except `Wait` is final.
     ///
-    /// Errors: `Wait`: not yet. `Full`: it failed, nothing is visible.
+    /// Errors: `Wait`: not known yet. `Full`: the commit failed, and readers don't see it.
     pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
         let id = match p {
             PendingCommit::Own(own) => return self.poll_own(own),
@@ -418,10 +420,10 @@ impl Writer {
         if p.is_open() {
             self.link.gate().wait();
         }
-        let outcome = match p.look() {
-            OwnLook::Waiting => return Err(NoRoom::Wait),
-            OwnLook::Known(outcome) => outcome,
-            OwnLook::Ended(outcome) => {
+        let outcome = match p.poll() {
+            OwnOutcome::Waiting => return Err(NoRoom::Wait),
+            OwnOutcome::Known(outcome) => outcome,
+            OwnOutcome::Ended(outcome) => {
                 self.owns.ended();
                 outcome
             }
@@ -429,7 +431,7 @@ impl Writer {
         outcome.map(Committed::new)
     }
 
-    /// Releases the reservation of a transfer that ended early: no reader ever sees it.
+    /// Releases the reservation of a transfer that ended early. Readers never see it.
     pub fn release(&mut self, r: Reservation) {
         self.received = None;
         match r.location {
@@ -451,7 +453,8 @@ impl Writer {
     }
 }
 
-/// Returns the commit of a record, or that it must wait for a flush. A note never waits.
+/// Returns the commit of a record, or a pending one if it must wait for a flush. A note never
+/// waits.
 #[inline]
 fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Commit {
     if facts.kind != SlotKind::Note && home.waits() {
@@ -460,7 +463,7 @@ fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Com
     Commit::Done(Committed::new(id))
 }
 
-/// Returns a length as a slot has it, in 32 bits; the callers' limits are below that.
+/// Converts a length to the 32 bits of a slot; the callers' limits are below that.
 fn octets(len: usize) -> u32 {
     u32::try_from(len).expect("lengths in a slot are below 4 GiB")
 }

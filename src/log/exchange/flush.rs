@@ -1,4 +1,4 @@
-//! Requests to the flusher, and its answers to a worker.
+//! Requests to the flusher, and its results for a worker.
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -11,37 +11,38 @@ use super::own::OwnEvent;
 use crate::log::files::map::Mapping;
 use crate::log::format::id::MessageId;
 
-/// What the flusher tells a worker about a segment. Written by the flusher alone.
+/// The results of flushes of a segment. Written only by the flusher, read by the worker.
 #[derive(Debug, Default)]
 pub(crate) struct Flushed {
-    /// Flushes that have returned well, of those the worker asked for.
+    /// Number of flushes, of those that the worker requested, that succeeded.
     done: AtomicU32,
-    /// 0; or 1 when a flush has failed.
+    /// 1 once a flush has failed, else 0.
     failed: AtomicU32,
-    /// Slots that are safe all the same.
+    /// Slots below this are safe even after a failure.
     safe_slots: AtomicU32,
 }
 
 impl Flushed {
-    /// How many have returned.
+    /// Returns the number of flushes that succeeded.
     pub(crate) fn done(&self) -> u32 {
         // Partner: the release store in `succeed`, which follows the flush.
         self.done.load(Acquire)
     }
 
-    /// Another one has returned. One asks, one answers: no count is lost.
+    /// Counts a successful flush. There is only one writer, so no count is lost.
     pub(crate) fn succeed(&self) {
         // Partner: the acquire load in `done`.
         self.done.store(self.done.load(Relaxed).wrapping_add(1), Release);
     }
 
-    /// A flush has failed: the slots below this are on disk for sure (durability `interval`).
+    /// Returns, after a failed flush, the slot below which all slots are safely on disk (durability
+    /// `interval`).
     pub(crate) fn failed(&self) -> Option<u32> {
         // Partner: the release store in `fail`; before it, `safe_slots`.
         (self.failed.load(Acquire) != 0).then(|| self.safe_slots.load(Relaxed))
     }
 
-    /// A flush has failed; the slots below `safe_slots` had been flushed before.
+    /// Records that a flush failed; the slots below `safe_slots` were flushed before.
     pub(crate) fn fail(&self, safe_slots: u32) {
         self.safe_slots.store(safe_slots, Relaxed);
         // Partner: the acquire load in `failed`.
@@ -52,19 +53,19 @@ impl Flushed {
 /// A request to the flusher.
 #[derive(Debug)]
 pub(crate) enum FlushJob {
-    /// All that was written to this segment until now.
+    /// Flush everything written to this segment so far.
     Segment { mapping: Arc<Mapping>, flushed: Arc<Flushed>, gate: Arc<Gate> },
-    /// An own segment, which gets its name when it is safe.
+    /// Flush an own segment, then give it its name.
     Own(OwnFlush),
-    /// From now on flush this segment when it has changed (durability `interval`).
+    /// Flush this segment whenever it has changed (durability `interval`).
     Watch { number: u32, mapping: Arc<Mapping>, flushed: Arc<Flushed> },
-    /// The segment is sealed: the sync thread flushes it.
+    /// Stop watching a segment: it is sealed, and the sync thread flushes it.
     Forget { number: u32 },
     /// The log is being closed.
     Stop,
 }
 
-/// An own segment that is complete but for its name.
+/// An own segment that is complete except for its name.
 #[derive(Debug)]
 pub(crate) struct OwnFlush {
     pub mapping: Arc<Mapping>,

@@ -1,23 +1,23 @@
-//! What a worker and provisioning share beside the segments: who waits, and for what.
+//! State shared by a worker and provisioning, apart from segments: who waits, and for what.
 //!
-//! The words that decide whether one of them sleeps (`poked`, `waiting`) go with `SeqCst` fences:
-//! each side first says what it has, then looks at what the other wants, so at least one of them
-//! sees the other.
+//! The words that decide whether one side sleeps (`poked`, `waiting`) are used with `SeqCst`
+//! fences: each side first publishes its own state, then reads the other's, so at least one of them
+//! sees the other's update.
 use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 
-/// What a worker and provisioning share beside the segments.
+/// State shared by a worker and provisioning, apart from segments.
 pub(crate) struct Gate {
-    /// The worker got `Wait` (or `Full`) and wants to be woken.
+    /// The worker got `Wait` (or `Full`) and must be woken.
     waiting: AtomicBool,
-    /// A request to look at this worker is under way.
+    /// A request to attend to this worker is pending.
     poked: AtomicBool,
-    /// No further segment can be had from storage. Stored by provisioning.
+    /// Storage provides no further segment. Stored by provisioning.
     full: AtomicBool,
-    /// Octets that the next segment must hold; 0: the worker doesn't need one yet.
+    /// Size of the record that the next segment must hold; 0: no segment is needed yet.
     need: AtomicU64,
-    /// Prepared segments that the worker has taken.
+    /// Number of prepared segments that the worker has taken.
     taken: AtomicU32,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -28,7 +28,7 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// The worker's side.
+/// Methods for the worker.
 impl Gate {
     pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Gate {
         Gate {
@@ -41,67 +41,71 @@ impl Gate {
         }
     }
 
-    /// The worker is about to get `Wait`: after this it must look at the marks once more.
+    /// Announces that the worker is about to get `Wait`. After this call, it must check the marks
+    /// once more.
     pub(crate) fn wait(&self) {
         self.waiting.store(true, Relaxed);
-        // Partner: the fence in `wake`. Either we see the new marks, or it sees us waiting.
+        // Partner: the fence in `wake`. Either we see the new marks, or provisioning sees us
+        // waiting.
         fence(SeqCst);
     }
 
-    /// Must the worker send a request? `false`: one is under way that will see what it has stored.
+    /// Returns whether the worker must send a request. If false, one is pending that will see what
+    /// the worker has stored.
     pub(crate) fn poke(&self) -> bool {
-        // Partner: the fence in `attend`, which follows its clearing of the flag.
+        // Partner: the fence in `attend`, which comes after it clears the flag.
         fence(SeqCst);
         !self.poked.swap(true, Relaxed)
     }
 
-    /// The next segment must hold `bytes`. To be followed by `poke`.
+    /// Requests that the next segment hold `bytes`. Must be followed by `poke`.
     pub(crate) fn ask_for_segment(&self, bytes: u64) {
         self.need.store(bytes, Relaxed);
     }
 
-    /// The worker has taken the prepared segment. To be followed by `poke`.
+    /// Records that the worker has taken the prepared segment. Must be followed by `poke`.
     pub(crate) fn took_segment(&self) {
         self.need.store(0, Relaxed);
         self.taken.fetch_add(1, Relaxed);
     }
 
-    /// Whether no further segment can be had from storage.
+    /// Returns whether storage provides no further segment.
     pub(crate) fn is_full(&self) -> bool {
-        // Partner: the release store in `say_full`.
+        // Partner: the release store in `signal_full`.
         self.full.load(Acquire)
     }
 
-    /// Provisioning begins to look at what this worker has stored.
+    /// Provisioning calls this before it reads what this worker has stored.
     pub(crate) fn attend(&self) {
         self.poked.store(false, Relaxed);
-        // Partner: the fence in `poke`: what the worker stored before it is seen after this.
+        // Partner: the fence in `poke`. What the worker stored before that is visible after this.
         fence(SeqCst);
     }
 
-    /// Octets that the next segment must hold; 0: none is needed yet. To be asked after `attend`.
+    /// Returns the size that the next segment must hold; 0: no segment is needed yet. Call `attend`
+    /// first.
     pub(crate) fn need(&self) -> u64 {
         self.need.load(Relaxed)
     }
 
-    /// Prepared segments taken so far. To be asked after `attend`.
+    /// Returns the number of prepared segments taken so far. Call `attend` first.
     pub(crate) fn taken(&self) -> u32 {
         self.taken.load(Relaxed)
     }
 
-    /// No further segment can be had from storage.
-    pub(crate) fn say_full(&self) {
+    /// Signals that storage provides no further segment.
+    pub(crate) fn signal_full(&self) {
         // Partner: the acquire load in `is_full`.
         self.full.store(true, Release);
     }
 
-    /// A further segment is on its way.
-    pub(crate) fn say_room(&self) {
+    /// Signals that a further segment will be provided.
+    pub(crate) fn signal_room(&self) {
         // Partner: the acquire load in `is_full`.
         self.full.store(false, Release);
     }
 
-    /// There may be room now, or a definite no: wakes the worker if it waits.
+    /// Wakes the worker if it waits, because there may be room, or storage has definitely refused.
     pub(crate) fn wake(&self) {
         // Partner: the fence in `wait`.
         fence(SeqCst);

@@ -1,5 +1,5 @@
-//! What two threads hand to each other: data, atomics with their pairs of memory orders, and
-//! constructors, so that neither side imports the other.
+//! Data that two threads pass to each other: messages, atomics with their memory orders, and
+//! constructors. This room lets neither side import the other.
 //!
 //! ```text
 //! worker       ── Request, LeftSegment, OwnCommit ──▶ provisioning

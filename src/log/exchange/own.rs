@@ -1,13 +1,13 @@
-//! What a worker and provisioning tell each other about an own segment.
+//! Data that a worker and provisioning exchange about an own segment.
 use crate::log::files::map::WriteAccess;
 use crate::log::format::SlotFacts;
 use crate::log::format::id::MessageId;
 
-/// How far ahead of the filled octets an own segment is kept ready: two windows of 10 ms each at
-/// 800 MB/s, a fast single sender; its transfer is parked when it is faster.
+/// How far ahead of the filled octets an own segment is prepared: two windows of 10 ms each at 800
+/// MB/s, which is a fast single sender. A faster transfer is parked.
 pub(crate) const OWN_WINDOW_BYTES: u64 = 16 << 20;
 
-/// What provisioning says about an own segment: two of them at most, opened; committed or failed.
+/// Provisioning's events about an own segment: at most two, first opened, then committed or failed.
 #[derive(Debug)]
 pub(crate) enum OwnEvent {
     Opened(WriteAccess),
@@ -15,20 +15,21 @@ pub(crate) enum OwnEvent {
     Failed,
 }
 
-/// Events of one own segment.
+/// Maximum number of events for one own segment.
 pub(crate) const OWN_EVENTS_MAX: usize = 2;
 
-/// What is needed to finish the file; the slot's index is 0.
+/// Data for completing the file of an own segment. The index of its slot is 0.
 #[derive(Debug)]
 pub(crate) struct OwnCommit {
     pub key: u64,
-    /// Handed over so that the map goes where no event loop waits; `None`: never taken.
+    /// Passed back so that the file is unmapped off the event loop; `None`: the worker never
+    /// received it.
     pub access: Option<WriteAccess>,
-    /// The envelope, where the worker had not yet written it.
+    /// The envelope, if the worker had not written it yet.
     pub unwritten: Vec<u8>,
     pub envelope_bytes: u32,
     pub payload_bytes: u32,
-    /// `None`: more had been put into it than is committed, so it must be computed again.
+    /// `None`: more octets were filled than are committed, so the checksum must be computed again.
     pub record_crc: Option<u32>,
     pub facts: SlotFacts,
 }

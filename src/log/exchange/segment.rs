@@ -1,4 +1,4 @@
-//! A segment as it is handed over: prepared for its worker, and left by it.
+//! A segment in transit between threads: prepared for a worker, or left by it.
 use std::sync::Arc;
 
 use super::flush::Flushed;
@@ -6,29 +6,29 @@ use super::window::Window;
 use crate::log::files::map::WriteAccess;
 use crate::log::format::{Hole, Identity, SealedTotals, State};
 
-/// A segment that provisioning has made ready, in parts: its worker builds an open one from them.
+/// A prepared segment, in the parts from which its worker builds an open segment.
 #[derive(Debug)]
 pub(crate) struct PreparedSegment {
     pub identity: Identity,
     pub access: WriteAccess,
     pub window: Arc<Window>,
     pub publish_after: PublishAfter,
-    /// Room for holes: the worker allocates none.
+    /// Preallocated space for holes: the worker allocates nothing.
     pub holes: Vec<Hole>,
 }
 
-/// What must have happened before readers see a slot.
+/// What must happen before a slot is published to readers.
 #[derive(Debug)]
 pub(crate) enum PublishAfter {
-    /// The commit (durability `process`).
+    /// Its commit (durability `process`).
     Commit,
-    /// The commit; the flusher reports if a later flush fails (`interval`).
+    /// Its commit; the flusher reports if a later flush fails (`interval`).
     WatchedCommit(Arc<Flushed>),
-    /// A flush that returned (`message`).
+    /// A successful flush (`message`).
     Flush(Arc<Flushed>),
 }
 
-/// A segment that its worker has left, on its way to be sealed.
+/// A segment that its worker has left, to be sealed.
 #[derive(Debug)]
 pub(crate) struct LeftSegment {
     pub identity: Identity,
@@ -36,8 +36,8 @@ pub(crate) struct LeftSegment {
     pub totals: SealedTotals,
     pub slots: u32,
     pub state: State,
-    /// Messages that were only counted.
+    /// Number of messages that were only counted.
     pub counted: u64,
-    /// The unused middle and the holes, to be punched out.
+    /// The unused middle, and holes to be punched out.
     pub holes: Vec<Hole>,
 }

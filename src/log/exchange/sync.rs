@@ -2,17 +2,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
+/// How long after sealing a segment is flushed. The kernel writes pages after 30 s
+/// (`dirty_expire_centisecs`), and checks every 5 s.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
 
 /// A request to the sync thread.
 #[derive(Debug)]
 pub(crate) enum SyncJob {
-    /// By name, not as an open file: large messages are a file each, and a disk may fall behind
-    /// by thousands.
+    /// Flush a sealed segment. Named by path instead of an open file: each large message is a file,
+    /// and a slow disk can leave thousands of them waiting.
     Segment { number: u32, path: PathBuf, due: Instant },
-    /// The `store` file has changed.
+    /// Flush the `store` file, which has changed.
     Store,
-    /// The log is being closed.
+    /// End the thread, because the log is being closed.
     Stop,
 }

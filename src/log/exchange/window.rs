@@ -1,11 +1,11 @@
-//! How far a worker has come in a segment, and how far it wants to go. The segment's map
-//! (`Mapping::usable`) limits how far it may go.
+//! Positions in a segment: how far a worker has written, and how far it wants to. How far it may
+//! write is limited by the segment's map (`Mapping::usable`).
 //!
-//! Every word has one writer.
+//! Every word has a single writer.
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// The front positions of a shared segment, and how far provisioning looks ahead of them. Offsets
-/// count from the start of its file.
+/// The front positions of a shared segment, and how far ahead of them provisioning prepares it.
+/// Offsets are relative to the start of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     /// Stored by the worker.
@@ -14,7 +14,7 @@ pub(crate) struct Window {
     pub ahead: LookAhead,
 }
 
-/// Relaxed stores of the worker, loaded by provisioning after the fence in `Gate::attend`.
+/// Stored by the worker with Relaxed; provisioning loads them after the fence in `Gate::attend`.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Fronts {
@@ -26,28 +26,28 @@ pub(crate) struct Fronts {
     pub demand: AtomicU64,
 }
 
-/// Relaxed stores of provisioning, loaded by the worker: they order nothing.
+/// Stored by provisioning with Relaxed; the worker loads them. They order nothing.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct LookAhead {
-    /// Octets that provisioning wants to keep ready ahead of `end`.
+    /// Number of octets that provisioning tries to keep ready ahead of `end`.
     pub window_bytes: AtomicU64,
-    /// Octets of slots that provisioning wants to keep ready.
+    /// Number of octets of slots that provisioning tries to keep ready.
     pub slots_window_bytes: AtomicU64,
-    /// Whether storage refuses to make more of this segment present.
+    /// Whether storage refuses to populate more of this segment.
     pub is_full: AtomicBool,
 }
 
-/// What provisioning and a worker tell each other about an own segment, which holds one record.
+/// Positions in an own segment, which holds one record.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct OwnWindow {
-    /// First octet that is not filled. Stored by the worker, as are the next two.
+    /// First octet that is not filled. Stored by the worker, like the next two.
     pub filled_to: AtomicU64,
     /// Where the record is expected to end.
     pub expected_end: AtomicU64,
     /// How far the worker wants to write.
     pub demand: AtomicU64,
-    /// Whether storage refuses to make the file longer. Stored by provisioning.
+    /// Whether storage refuses to extend the file. Stored by provisioning.
     pub is_full: AtomicBool,
 }

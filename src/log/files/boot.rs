@@ -1,8 +1,9 @@
-//! The boot of the machine: while it is the same, what was written is in the page cache.
+//! The machine's boot ID: as long as it is unchanged, everything written is in the page cache.
 use crate::log::format::BootId;
 
-/// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
-/// two boots are taken for the same, and counts that were not flushed are not believed.
+/// Returns the machine's boot ID. It is zero if the system has none (macOS, a chroot without
+/// /proc). Then every boot counts as a different one, and counts that were not flushed are not
+/// trusted.
 pub(crate) fn current_boot() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();

@@ -1,4 +1,4 @@
-//! What the log asks of the file system.
+//! File system operations of the log.
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
@@ -7,47 +7,49 @@ use std::time::Duration;
 
 use crate::log::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES};
 
-/// How files of a data folder are opened where they may have to be made: they hold other people's
-/// mail, so they are for their owner alone.
+/// Returns options for files that may have to be created. They are readable only by their owner,
+/// because a data folder holds other people's mail.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
 }
 
-/// Makes a folder, and those above it, for their owner alone. Those that exist stay as they are.
+/// Creates a folder and its parents, accessible only by their owner. Existing ones are left
+/// unchanged.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// How often [`share`] tries, and how long it waits in between: longer than sinkd needs to make a
-/// file another segment's.
+/// How often [`share`] tries, and how long it waits between tries: longer than sinkd needs to
+/// recycle a file.
 const SHARE_TRIES: u32 = 100;
 const SHARE_EVERY: Duration = Duration::from_millis(2);
 
-/// Takes the shared lock of a segment that is to be read: as long as it is held, the file is not
-/// made another segment's. Any process may hold the other lock for as long as it likes, so after a
-/// moment this goes on without: checksums tell what has become of the file.
+/// Takes the shared lock of a segment to be read. While it is held, the file is not recycled for
+/// another segment. Another process may hold the exclusive lock indefinitely, so after a moment
+/// this gives up and continues without the lock; checksums then reveal what happened to the file.
 pub(crate) fn share(file: &File) {
     for _ in 0..SHARE_TRIES {
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
                 let _ = crossbeam_channel::after(SHARE_EVERY).recv();
             }
-            // Where files cannot be locked, no sinkd runs.
+            // sinkd does not run where files can't be locked.
             Ok(()) | Err(TryLockError::Error(_)) => return,
         }
     }
 }
 
-/// Creates a file that isn't there yet.
+/// Creates a file that must not exist.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     private().read(true).write(true).create_new(true).open(path)
 }
 
-/// Makes the octets `from..to` part of the file, with space on the disk: zeros until written.
+/// Extends the file to contain the octets `from..to`, with space allocated on disk; they read as
+/// zeros until written.
 ///
-/// Errors: `StorageFull`, `QuotaExceeded`, `FileTooLarge`; others as the system says.
+/// Errors: `StorageFull`, `QuotaExceeded`, `FileTooLarge`, and other errors of the system.
 pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     loop {
@@ -59,8 +61,8 @@ pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
             Err(e) => return Err(e.into()),
         }
     }
-    // Without fallocate, only written octets have space for sure: a store to a hole on a full disk
-    // would be SIGBUS.
+    // Without fallocate, only octets that were written are sure to have space: storing to a hole on
+    // a full disk would raise SIGBUS.
     write_zeros(file, from, to)
 }
 
@@ -76,8 +78,8 @@ pub(crate) fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the whole pages inside `hole` to the disk; readers then see zeros. Where the file system
-/// can't do that, nothing happens: only space depends on it.
+/// Returns the whole pages within `hole` to the disk; readers then see zeros. Does nothing if the
+/// file system can't do that, because only disk usage depends on it.
 pub(crate) fn punch(file: &File, hole: Hole) {
     let start = hole.start.next_multiple_of(PAGE_BYTES);
     let end = hole.end / PAGE_BYTES * PAGE_BYTES;
@@ -96,24 +98,24 @@ pub(crate) fn punch(file: &File, hole: Hole) {
     let _ = (file, start, end);
 }
 
-/// Descriptors that this process may have open.
+/// Returns the maximum number of descriptors that this process may have open.
 pub(crate) fn descriptors_max() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(u64::MAX)
 }
 
-/// Octets that this process may still write to the file system of `folder`.
+/// Returns how many octets this process can still write to the file system of `folder`.
 pub(crate) fn space_left(folder: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(folder)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Octets of disk that a file takes.
+/// Returns the disk space that a file uses, in octets.
 pub(crate) fn bytes_of(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
 }
 
-/// Writes a live page as a whole, through the file.
+/// Writes a whole live page through the file.
 pub(crate) fn write_live(file: &File, words: &LiveWords) -> io::Result<()> {
     file.write_all_at(&words.encode(), crate::log::format::LIVE_AT)
 }
@@ -125,7 +127,7 @@ pub(crate) fn read_live(file: &File) -> io::Result<LiveWords> {
     Ok(LiveWords::decode(&bytes))
 }
 
-/// Reads the identity page of a segment's file; `None`: it cannot be read, or does not check.
+/// Reads the identity page of a segment's file; `None`: it can't be read, or its checksum is wrong.
 pub(crate) fn identity_of(file: &File) -> Option<Identity> {
     let mut page = [0; PAGE_BYTES as usize];
     file.read_exact_at(&mut page, crate::log::format::IDENTITY_AT).ok()?;

@@ -1,26 +1,26 @@
-//! What was pruned: segments, and what went with them.
+//! Pruned segments, and how many messages were pruned with them.
 use serde::{Deserialize, Serialize};
 
 /// Who dropped the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DroppedBy {
-    /// Retention, in a running sinkd.
+    /// Retention in a running sinkd.
     Sinkd,
-    /// A person, or a script.
+    /// `sinkctl prune`, called by a person or a script.
     Sinkctl,
 }
 
-/// What was dropped, with its segments.
+/// Dropped segments, and their messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// Files.
+    /// Number of files.
     pub segments: u64,
-    /// Messages that could be listed.
+    /// Number of messages that could be listed.
     pub messages: u64,
-    /// True octets of all messages, whatever was stored of them.
+    /// Size of all messages, even if they were not stored in full.
     pub message_bytes: u64,
-    /// Messages that were only counted.
+    /// Number of messages that were only counted.
     pub only_counted: u64,
     /// Number of the lowest segment.
     pub first: u32,
@@ -29,7 +29,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// Adds another lot.
+    /// Adds other dropped segments.
     pub fn add(&mut self, other: &Dropped) {
         if other.segments == 0 {
             return;
@@ -37,7 +37,7 @@ impl Dropped {
         let is_first = self.segments == 0;
         self.first = if is_first { other.first } else { self.first.min(other.first) };
         self.last = self.last.max(other.last);
-        // The file may say anything.
+        // Saturating, because the file may contain any numbers.
         self.segments = self.segments.saturating_add(other.segments);
         self.messages = self.messages.saturating_add(other.messages);
         self.message_bytes = self.message_bytes.saturating_add(other.message_bytes);
@@ -45,7 +45,7 @@ impl Dropped {
     }
 }
 
-/// Puts together what has neighboring numbers; `all` is in their order.
+/// Merges entries with consecutive segment numbers; `all` must be sorted by number.
 pub(crate) fn joined(all: &[Dropped]) -> Vec<Dropped> {
     let mut joined: Vec<Dropped> = Vec::new();
     for dropped in all {

@@ -1,22 +1,23 @@
-//! Why a data folder cannot be opened for writing.
+//! Why a data folder can't be opened for writing.
 use std::io;
 use std::path::PathBuf;
 
-/// Why [`Log::open`](crate::log::Log::open) failed. Each sentence says what, where, and what to do.
+/// Why [`Log::open`](crate::log::Log::open) failed. Each message says what failed, where, and what
+/// to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The folder, or something in it, cannot be written.
+    /// The folder, or a file in it, is not writable.
     #[error(
         "{path}: not writable ({cause}); make it writable, or choose another folder with --data"
     )]
     NotWritable {
-        /// What could not be created or opened.
+        /// The path that could not be created or opened.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// Another sinkd has it open.
+    /// Another sinkd is using it.
     #[error(
         "{folder}: in use by another sinkd{}; stop that one, or choose another folder with --data",
         by(*.pid)
@@ -27,57 +28,57 @@ pub enum OpenError {
         /// The other process, if its lock file names it.
         pid: Option<u32>,
     },
-    /// The path is something else.
+    /// The path is not a folder.
     #[error("{path}: not a folder; choose a folder with --data")]
     NotAFolder {
-        /// What is no folder.
+        /// The path.
         path: PathBuf,
     },
-    /// A file of the folder is not what it should be.
+    /// A file in the folder has the wrong content.
     #[error("{file}, octet {offset}: {problem}; move the file away, or choose another folder")]
     Format {
         /// The file.
         file: PathBuf,
-        /// Octets from the start of the file.
+        /// Offset in the file, in octets.
         offset: u64,
         /// What was found, and what was expected.
         problem: String,
     },
-    /// The file system lacks what the log cannot do without.
+    /// The file system lacks an operation that the log requires.
     #[error(
         "{path}: this file system cannot {call} ({cause}); put the data folder on a local disk"
     )]
     Unsupported {
         /// The data folder.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         call: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The folder lies on another machine.
+    /// The folder is on a network file system.
     #[error("{path}: is on a network file system ({kind}); put the data folder on a local disk")]
     Network {
         /// The data folder.
         path: PathBuf,
-        /// The kind of the file system.
+        /// The type of the file system.
         kind: &'static str,
     },
-    /// Not enough space for a worker's first segment.
+    /// There is not enough space for a worker's first segment.
     #[error("{path}: the disk is full; free some space, or choose another folder with --data")]
     NoSpace {
         /// The data folder.
         path: PathBuf,
     },
-    /// A segment is longer than a file may be.
+    /// A segment exceeds the maximum file size.
     #[error(
         "{path}: files as large as a segment are not allowed ({cause}); raise the limit (ulimit \
          -f), or choose a folder on another file system with --data"
     )]
     FileTooLarge {
-        /// What was to be written.
+        /// The file to be written.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// A thread could not be started.
@@ -85,15 +86,15 @@ pub enum OpenError {
     Thread {
         /// The thread's name.
         name: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("{path}: {cause}")]
     Io {
-        /// What was being read or written.
+        /// The path that was being read or written.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
 }
@@ -103,8 +104,8 @@ fn by(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
-    /// Sorts an error of the system by what the person can do about it.
-    pub(crate) fn of(path: impl Into<PathBuf>, cause: io::Error) -> OpenError {
+    /// Classifies a system error by what the user can do about it.
+    pub(crate) fn new(path: impl Into<PathBuf>, cause: io::Error) -> OpenError {
         let path = path.into();
         match cause.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -118,12 +119,12 @@ impl OpenError {
     }
 }
 
-/// Whether storage refused because it or a quota is used up: dropping older mail helps.
+/// Returns whether storage or a quota is used up, so that dropping older mail helps.
 pub(crate) fn is_no_space(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Returns whether a shorter file may succeed.
+/// Returns whether a shorter file could succeed.
 pub(crate) fn is_shorter_better(e: &io::Error) -> bool {
     is_no_space(e) || e.kind() == io::ErrorKind::FileTooLarge
 }
@@ -134,24 +135,24 @@ mod tests {
 
     #[track_caller]
     fn check(errno: i32, is_it: impl Fn(&OpenError) -> bool, said: &str) {
-        let error = OpenError::of("/data", io::Error::from_raw_os_error(errno));
+        let error = OpenError::new("/data", io::Error::from_raw_os_error(errno));
         assert!(is_it(&error), "{error:?}");
         assert!(error.to_string().contains(said), "{error}");
     }
 
     #[test]
-    fn errors_of_the_system_are_sorted_by_what_helps() {
+    fn system_errors_are_classified_by_remedy() {
         check(28, |e| matches!(e, OpenError::NoSpace { .. }), "the disk is full");
-        // EFBIG: no room on the disk would help.
+        // EFBIG: free disk space would not help.
         check(27, |e| matches!(e, OpenError::FileTooLarge { .. }), "ulimit -f");
-        // EEXIST: another file is in the way, not a file in the place of a folder.
+        // EEXIST: another file has the name; this is not a file instead of a folder.
         check(17, |e| matches!(e, OpenError::Io { .. }), "/data: File exists");
         check(20, |e| matches!(e, OpenError::NotAFolder { .. }), "not a folder");
         check(13, |e| matches!(e, OpenError::NotWritable { .. }), "not writable");
     }
 
     #[test]
-    fn a_limit_on_the_length_of_files_asks_for_a_shorter_one_and_drops_no_mail() {
+    fn a_file_size_limit_makes_segments_shorter_and_drops_no_mail() {
         let too_large = io::Error::from(io::ErrorKind::FileTooLarge);
         assert!(is_shorter_better(&too_large) && !is_no_space(&too_large));
         let full = io::Error::from(io::ErrorKind::StorageFull);

@@ -1,9 +1,10 @@
-//! `events.jsonl`: what happened to the folder beside the arrival of mail, a JSON object a line.
+//! `events.jsonl`: events of the data folder other than the arrival of mail, one JSON object per
+//! line.
 //!
-//! Any process appends, under an exclusive flock on the file; sinkd does so through
-//! [`super::events_file`], which never waits for the lock. A line that was cut (by a crash) or that
-//! this version doesn't know is passed over. Lines about pruning by sinkd are folded into one when
-//! the file has grown, so a ring that turns for days stays small.
+//! Any process appends under an exclusive flock on the file; sinkd does so through
+//! [`super::events_file`], which never waits for the lock. Lines that a crash cut short, or that
+//! are unknown to this version, are skipped. When the file has grown, lines about pruning by sinkd
+//! are merged into one, so that a ring that runs for days stays small.
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,7 +19,7 @@ use super::dropped::{Dropped, DroppedBy};
 use super::lock::HeldLock;
 use super::pruned_sums::PrunedSums;
 
-/// A line.
+/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Event {
@@ -29,7 +30,7 @@ pub(crate) enum Event {
         #[serde(flatten)]
         dropped: Dropped,
     },
-    /// A run begins; one that is under way ends.
+    /// A run begins; the current one ends.
     #[serde(rename = "run-started")]
     RunStarted {
         /// Unix time, ns.
@@ -45,16 +46,16 @@ pub(crate) enum Event {
         /// Unix time, ns.
         at_ns: u64,
         text: String,
-        /// The mark is sinkd's own: the system clock has moved.
+        /// Set by sinkd itself, because the system clock has moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         clock: Option<Moved>,
     },
 }
 
-/// How far the system clock is from the clock of a running sinkd from now on.
+/// How far the system clock is from the clock of a running sinkd after it moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moved {
-    /// Which start of sinkd: how often the folder had been opened.
+    /// The number of this start of sinkd, counting how often the folder was opened.
     pub start: u32,
     /// System clock minus sinkd's clock, ns.
     pub ahead_ns: i64,
@@ -64,8 +65,8 @@ fn path_of(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 
-/// How far the system clock was from that of each start of sinkd at last, ns; starts whose clock
-/// never moved are left out.
+/// Returns, for each start of sinkd, how far the system clock last was from its clock, in ns.
+/// Starts whose clock never moved are omitted.
 pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     let moved = all(folder)?.into_iter().filter_map(|event| match event {
         Event::Mark { clock, .. } => clock.map(|moved| (moved.start, moved.ahead_ns)),
@@ -74,47 +75,48 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     Ok(moved.collect())
 }
 
-/// What the lines of the file say was pruned.
+/// Returns the pruned segments that the lines of the file name.
 pub(crate) fn pruned_in(file: &mut File) -> io::Result<Vec<Dropped>> {
     let text = read_all(file)?;
     Ok(text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect())
 }
 
-/// Returns whether a line of `noted` names just this segment, or a range without gaps around it.
+/// Returns whether a line of `noted` names exactly this segment, or a range without gaps that
+/// contains it.
 pub(crate) fn is_among(noted: &[Dropped], number: u32) -> bool {
     let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
     noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
 }
 
-/// The file, locked: as long as this lives, no other process writes to it.
+/// The file, locked: no other process writes to it until this is dropped.
 #[derive(Debug)]
 pub(crate) struct LockedEvents {
     file: HeldLock,
-    /// What was there when it was locked.
+    /// The entries that the file had when it was locked.
     pruned: Vec<Dropped>,
 }
 
 impl LockedEvents {
-    /// Waits for the lock, and reads what is there.
+    /// Waits for the lock, then reads the file.
     pub(crate) fn lock(folder: &Path) -> io::Result<LockedEvents> {
         let mut file = locked(folder)?;
         let pruned = pruned_in(&mut file)?;
         Ok(LockedEvents { file, pruned })
     }
 
-    /// Returns whether a line records that exactly this segment was dropped, or a range without
-    /// gaps around it.
+    /// Returns whether a line names exactly this segment as dropped, or a range without gaps that
+    /// contains it.
     pub(crate) fn has_pruned(&self, number: u32) -> bool {
         is_among(&self.pruned, number)
     }
 
-    /// Notes that segments are being dropped: to be called before the first of them goes.
+    /// Records that segments are being dropped. Must be called before the first of them is deleted.
     pub(crate) fn note(&mut self, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
         append(&mut self.file, by, dropped)
     }
 }
 
-/// What a line says was pruned, if it is whole and about that.
+/// Parses a line about pruning. Returns `None` if it is incomplete, or about something else.
 pub(crate) fn pruned_of(line: &[u8]) -> Option<Dropped> {
     match serde_json::from_slice(line) {
         Ok(Event::Pruned { dropped, .. }) => Some(dropped),
@@ -122,7 +124,7 @@ pub(crate) fn pruned_of(line: &[u8]) -> Option<Dropped> {
     }
 }
 
-/// Every line that this version knows, in the order they were written. Costs one read of the file.
+/// Returns every line that this version knows, in the order written. Costs one read of the file.
 pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -132,8 +134,8 @@ pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Numbers, from 1, of lines that are damaged: none that any version writes. A last line without an
-/// end may be on its way. Costs one read of the file.
+/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without an
+/// end is not damaged: it may still be being written. Costs one read of the file.
 pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
     let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -141,13 +143,13 @@ pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
     };
     let whole = text.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
     let lines = text[..whole].split(|octet| *octet == b'\n').enumerate();
-    // What a newer version writes is an object, too.
+    // A line of a newer version is a JSON object, too.
     let is_damaged =
         |line: &[u8]| !line.is_empty() && serde_json::from_slice::<AnyEvent>(line).is_err();
     Ok(lines.filter(|(_, line)| is_damaged(line)).map(|(number, _)| number + 1).collect())
 }
 
-/// A line of whatever version: one that is known must be right, too.
+/// A line of any version. One of a known kind must be valid.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyEvent {
@@ -157,7 +159,7 @@ enum AnyEvent {
     Newer(Newer),
 }
 
-/// What this version has no name for.
+/// A kind that this version does not know.
 struct Newer;
 
 impl<'de> Deserialize<'de> for Newer {
@@ -176,8 +178,8 @@ impl<'de> Deserialize<'de> for Newer {
     }
 }
 
-/// What is in the file, from its start to the end it has now: a file that grows, or a device in its
-/// place, does not hold us up.
+/// Reads the file from its start to its current end. A file that keeps growing, or a device in its
+/// place, can't block the caller.
 fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
     let (bytes, mut text) = (file.metadata()?.len(), Vec::new());
     file.seek(SeekFrom::Start(0))?;
@@ -185,7 +187,7 @@ fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Adds a line for each to the file, which is locked.
+/// Appends one line per entry to the file, which must be locked.
 pub(crate) fn append_all(file: &mut File, by: DroppedBy, all: &[Dropped]) -> io::Result<()> {
     all.iter().try_for_each(|dropped| append(file, by, dropped))
 }
@@ -194,18 +196,18 @@ fn append(file: &mut File, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
     append_event(file, &Event::Pruned { at_ns: now_ns(), by, dropped: *dropped })
 }
 
-/// Adds a line to the file, which is locked.
+/// Appends a line to the file, which must be locked.
 pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
     let line = line(event)?;
-    // A line that a crash cut must not swallow this one.
+    // A line that a crash cut short must not run into this one.
     let is_torn = file.seek(SeekFrom::End(0))? > 0 && last_octet(file)? != b'\n';
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
 }
 
-/// Makes one line of all that sinkd has pruned, with `newest` after it; the others stay as they
-/// are. Gives the octets of the new file, which has taken the old one's place.
+/// Rewrites the file: merges all entries about pruning by sinkd into one line, then adds `newest`;
+/// other lines are unchanged. Returns the size of the new file, which replaces the old one.
 ///
-/// Costs a read and a write of the file: its caller sees to it that this pays.
+/// Costs a read and a write of the file, so callers do it rarely.
 pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {
     let text = read_all(old)?;
     let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
@@ -213,7 +215,7 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
         |told: &Dropped| newest.iter().any(|one| (one.first, one.last) == (told.first, told.last));
     for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(one) {
-            // Said before a kill: one of the newest lines says it again.
+            // Written before a kill; the lines for `newest` repeat it.
             Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped: told, .. }) if is_newest(&told) => {}
             Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) => all.add(&dropped),
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
@@ -222,15 +224,15 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     let by_sinkd =
         |dropped| line(&Event::Pruned { at_ns: now_ns(), by: DroppedBy::Sinkd, dropped });
     let mut folded = [by_sinkd(all.total())?, rest].concat();
-    // The newest stay lines of their own: a file may be there yet, and `LockedEvents::has_pruned`
-    // asks.
+    // The newest entries keep lines of their own: their files may still exist, and
+    // `LockedEvents::has_pruned` checks for each.
     for dropped in newest {
         folded.extend(by_sinkd(*dropped)?);
     }
     let new = folder.join("events.jsonl.new");
     let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
     file.write_all(&folded)?;
-    // A process waiting for the old file's lock will find that the file no longer has its name, and
+    // A process waiting for the old file's lock will notice that the file has lost its name, and
     // open the new one.
     std::fs::rename(new, path_of(folder))?;
     Ok(folded.len() as u64)
@@ -249,8 +251,9 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
     Ok(octet[0])
 }
 
-/// The file, created if need be, under its exclusive lock, which is waited for: not to be called in
-/// sinkd. Code that changes flags takes it, too: it keeps writers beside sinkd apart.
+/// Returns the file under its exclusive lock, and creates it if necessary. Waits for the lock, so
+/// sinkd must not call this. Code that changes flags takes this lock too, which serializes all
+/// writers other than sinkd.
 pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     loop {
         let file = open(folder)?;
@@ -279,7 +282,8 @@ fn open(folder: &Path) -> io::Result<File> {
     disk::private().read(true).append(true).create(true).open(path_of(folder))
 }
 
-/// Folded while its lock was taken, the file has lost its name to another.
+/// Returns whether the file still has its name. It loses it if it is rewritten while the caller
+/// waits for the lock.
 fn is_named(file: &File, folder: &Path) -> bool {
     std::fs::metadata(path_of(folder)).is_ok_and(|named| {
         file.metadata().is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_anywhere_costs_itself_alone() {
+    fn a_torn_line_loses_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
         note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(3, 3, 7)).unwrap();
@@ -341,14 +345,14 @@ mod tests {
             std::fs::write(path_of(dir.path()), &whole[..cut]).unwrap();
             note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(4, 4, 100)).unwrap();
             let messages = pruned(dir.path()).unwrap().messages;
-            // Only the line feed is missing: the line is there.
+            // If only the line feed is missing, the line is complete.
             let expected = if cut + 1 == whole.len() { 112 } else { 105 };
             assert_eq!(messages, expected, "cut at {cut}");
         }
     }
 
     #[test]
-    fn those_who_write_at_the_same_time_lose_nothing() {
+    fn concurrent_writers_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for (at, by) in

@@ -1,8 +1,8 @@
-//! `events.jsonl` as sinkd writes to it: when the lock is free, and never waiting for it.
+//! Writes `events.jsonl` in sinkd: only when the lock is free, without ever waiting for it.
 //!
-//! Any process may hold the lock for as long as it likes (a suspended `sinkctl rm` does). So each
-//! thread of sinkd that has a line to write keeps it when the lock is taken, goes on, and tries
-//! again. It counts each failed try, and logs once when a lock stays taken.
+//! Any process can hold the lock indefinitely (a suspended `sinkctl rm` does). So a thread of sinkd
+//! that finds it taken keeps its line, continues, and tries again later. Failed attempts are
+//! counted, and logged once if the lock stays taken.
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,32 +13,33 @@ use super::events::{self, is_among};
 use super::lock::HeldLock;
 use crate::log::clock::ProcessClock;
 
-/// 256 KiB: some thousand lines, read in a millisecond.
+/// File size above which lines are merged. 256 KiB is several thousand lines, which take a
+/// millisecond to read.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
-/// A lock that is held for longer is worth a line in the log: sinkctl needs it for milliseconds.
+/// How long the lock must be taken before sinkd logs it: sinkctl needs it for milliseconds.
 const SAY_AFTER_NS: u64 = 1_000_000_000;
-/// How often sinkd asks for the lock again while it waits at its end.
+/// How often sinkd tries to get the lock while it stops.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
-/// How long each thread that still has lines to write waits for the lock when sinkd stops.
+/// How long each thread that still has lines to write waits for the lock while sinkd stops.
 pub const PATIENCE_AT_END: Duration = Duration::from_secs(1);
 
-/// The file, shared by the threads of sinkd.
+/// The file, shared by all threads of sinkd.
 #[derive(Debug)]
 pub struct EventsFile {
     folder: PathBuf,
-    /// Tries that found the lock taken, since the start. Relaxed here and below: the numbers
-    /// publish nothing else.
+    /// Number of failed attempts since the start. Relaxed here and below: the numbers publish no
+    /// other data.
     busy: AtomicU64,
-    /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
+    /// Since when every attempt has failed, in Unix ns; 0: the last attempt succeeded.
     busy_since_ns: AtomicU64,
-    /// Whether sinkd has logged that the lock is held.
+    /// Whether sinkd has logged that the lock is taken.
     is_said: AtomicBool,
-    /// Octets that the last folding left.
+    /// Size of the file after it was last merged.
     folded_bytes: AtomicU64,
 }
 
 impl EventsFile {
-    /// The file of a data folder; nothing is opened yet.
+    /// Returns the file of a data folder, without opening it.
     pub fn new(folder: &Path) -> EventsFile {
         EventsFile {
             folder: folder.to_owned(),
@@ -54,12 +55,12 @@ impl EventsFile {
         &self.folder
     }
 
-    /// How often the lock was found taken by another process, since the start.
+    /// Returns how often another process held the lock, since the start.
     pub fn busy(&self) -> u64 {
         self.busy.load(Relaxed)
     }
 
-    /// The file under its exclusive lock; `None`: another process holds it.
+    /// Returns the file under its exclusive lock; `None`: another process holds the lock.
     pub(crate) fn try_lock(&self) -> io::Result<Option<HeldLock>> {
         let file = events::try_locked(&self.folder)?;
         if file.is_some() {
@@ -81,8 +82,8 @@ impl EventsFile {
         Ok(None)
     }
 
-    /// Calls `write` until it finds the lock free (it then returns `true`), for at most
-    /// `PATIENCE_AT_END`: for a thread that is about to end.
+    /// Calls `write` until it returns true, because the lock is free, but at most for
+    /// `PATIENCE_AT_END`. For threads that are about to end.
     pub fn try_until_the_end(&self, mut write: impl FnMut() -> bool) {
         let tries = PATIENCE_AT_END.as_millis() / TRY_AGAIN.as_millis();
         for _ in 0..tries {
@@ -93,13 +94,14 @@ impl EventsFile {
         }
     }
 
-    /// Notes segments that sinkd drops, one an entry; `false`: the lock is taken, and nothing was
+    /// Records segments that sinkd drops. Returns false if the lock is taken, so that nothing was
     /// written.
     ///
-    /// `waited`: went while the lock was taken; what `sinkctl prune` noted of them meanwhile is
-    /// left out, which costs a read of the file. `now`: is about to go, and its file: if that has
-    /// gone, `sinkctl` has dropped it and noted it.
-    /// Errors: what the file system says; noted again after that, nothing counts twice.
+    /// `waited`: segments that were dropped while the lock was taken. Those that `sinkctl prune`
+    /// has recorded meanwhile are omitted, which costs a read of the file. `now`: a segment that is
+    /// about to be dropped, and its file. If the file no longer exists, `sinkctl` has dropped and
+    /// recorded it. Errors: those of the file system. Recording the same segments again after an
+    /// error counts none of them twice.
     pub(crate) fn note_pruned(
         &self,
         waited: &[Dropped],
@@ -128,8 +130,9 @@ impl EventsFile {
         Ok(true)
     }
 
-    /// Folding reads and writes the whole file, and leaves the lines of others: it waits until the
-    /// file is twice what the last one left, so its cost per line does not grow with the file.
+    /// Merging reads and writes the whole file, including the lines of others. It waits until the
+    /// file is twice as large as after the last time, so that the cost per line does not grow with
+    /// the file.
     fn pays_to_fold(&self, bytes: u64) -> bool {
         bytes > FOLD_BYTES_OVER.max(self.folded_bytes.load(Relaxed).saturating_mul(2))
     }
@@ -145,7 +148,7 @@ mod tests {
         Dropped { segments: 1, messages, first: number, last: number, ..Dropped::default() }
     }
 
-    /// A folder whose segments are one file that is always there.
+    /// Drops a segment of a folder in which all segments are the same file, which always exists.
     fn drop_one(file: &EventsFile, one: &Dropped) -> bool {
         let path = file.folder().to_owned();
         file.note_pruned(&[], Some((one, &path))).unwrap()
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_are_folded_and_nothing_is_lost() {
+    fn merging_lines_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
         std::fs::write(path_of(dir.path()), foreign).unwrap();
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_that_frees_nothing_is_not_done_at_every_drop() {
+    fn lines_are_not_merged_at_every_drop() {
         let dir = tempfile::tempdir().unwrap();
         let mark = format!("{{\"event\":\"mark\",\"at_ns\":1,\"text\":\"{}\"}}\n", "x".repeat(90));
         std::fs::write(path_of(dir.path()), mark.repeat(10_000)).unwrap();
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_taken_is_not_waited_for_and_counted() {
+    fn a_taken_lock_is_counted_and_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
         let held = events::locked(dir.path()).unwrap();
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sinkctl_noted_meanwhile_is_not_noted_again() {
+    fn segments_recorded_by_sinkctl_are_not_recorded_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
         events::LockedEvents::lock(dir.path())

@@ -1,7 +1,7 @@
-//! `00000001.flags`: which messages of a segment were removed. Expendable: if the file is missing,
-//! no message counts as removed.
+//! `00000001.flags`: which messages of a segment were removed. If the file is missing, no message
+//! counts as removed.
 //!
-//! The process that holds the lock of `events.jsonl` writes a whole new file and renames it into
+//! A process that holds the lock of `events.jsonl` writes a complete new file and renames it into
 //! place. The file names store and segment, so it never applies to another segment.
 use std::fs;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 48;
 const REMOVED: u8 = 1;
 
-/// Which segment they are about.
+/// The segment that flags belong to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FlagsOf {
     pub store: StoreId,
@@ -29,16 +29,16 @@ impl From<&Identity> for FlagsOf {
     }
 }
 
-/// What is removed of one segment.
+/// The removed messages of one segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
-    /// Every slot below this is removed...
+    /// Every slot below this is removed.
     pub watermark: u32,
-    /// Messages below that slot.
+    /// Number of messages below that slot.
     pub messages_below: u32,
-    /// Messages without a slot (they were only counted) that are removed.
+    /// Number of removed messages without a slot (they were only counted).
     pub only_counted: u64,
-    /// Removed messages from the watermark on: their slots, ascending.
+    /// Slots of removed messages from the watermark on, ascending.
     pub removed: Vec<u32>,
 }
 
@@ -47,17 +47,17 @@ impl Flags {
         slot < self.watermark || self.removed.binary_search(&slot).is_ok()
     }
 
-    /// Removed messages in all.
+    /// Returns the total number of removed messages.
     pub(crate) fn messages(&self) -> u64 {
         u64::from(self.messages_below) + self.removed.len() as u64
     }
 
-    /// Removed messages from the watermark up to `slot`.
+    /// Returns the number of removed messages from the watermark up to `slot`.
     pub(crate) fn removed_before(&self, slot: u32) -> u32 {
         self.removed.partition_point(|removed| *removed < slot) as u32
     }
 
-    /// Removes the message in `slot`; `false`: it was removed already.
+    /// Removes the message in `slot`. Returns false if it was removed before.
     pub(crate) fn remove(&mut self, slot: u32) -> bool {
         if slot < self.watermark {
             return false;
@@ -71,7 +71,7 @@ impl Flags {
         }
     }
 
-    /// Removes every slot below `slot`, which has `messages_below` messages before it.
+    /// Removes every slot below `slot`. `messages_below` is the number of messages in these slots.
     pub(crate) fn raise(&mut self, slot: u32, messages_below: u32) {
         debug_assert!(messages_below <= slot, "a message has a slot");
         if slot > self.watermark {
@@ -117,7 +117,7 @@ impl Flags {
     }
 }
 
-/// `segments/00000001.flags`.
+/// Returns the path, such as `segments/00000001.flags`.
 pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
     layout::segment_path(folder, number).with_extension("flags")
 }
@@ -150,9 +150,9 @@ pub(crate) fn store(folder: &Path, of: FlagsOf, flags: &Flags) -> io::Result<()>
     fs::rename(new, path)
 }
 
-/// The segment has gone.
+/// Deletes the flags of a segment that no longer exists.
 pub(crate) fn forget(folder: &Path, number: u32) {
-    // Mostly there is none.
+    // Usually there is no such file.
     drop(fs::remove_file(path_of(folder, number)));
 }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_read_back_and_speak_about_one_segment() {
+    fn flags_read_back_and_belong_to_one_segment() {
         let mut flags = Flags::default();
         assert!(flags.remove(9) && flags.remove(3) && !flags.remove(9));
         flags.raise(5, 4);

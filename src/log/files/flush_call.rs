@@ -1,4 +1,4 @@
-//! How a file's content, and its name, are made to survive a power loss.
+//! The calls that make a file's content and name survive a power loss.
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 type Call = dyn Fn(&File) -> io::Result<()> + Send + Sync;
 
-/// How a file's content, and the names in a folder, are made to survive a power loss.
+/// The calls that make a file's content, and the names in a folder, survive a power loss.
 #[derive(Clone)]
 pub struct FlushCall {
     file: Arc<Call>,
@@ -15,13 +15,13 @@ pub struct FlushCall {
 }
 
 impl FlushCall {
-    /// `call` in the place of fdatasync.
+    /// Uses `call` instead of fdatasync.
     #[doc(hidden)]
     pub fn new(call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> FlushCall {
         FlushCall { file: Arc::new(call), folder: Arc::new(File::sync_all) }
     }
 
-    /// `call` in the place of fsync on a folder.
+    /// Uses `call` instead of fsync on a folder.
     #[doc(hidden)]
     pub fn folders(
         self,

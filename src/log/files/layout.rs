@@ -1,33 +1,33 @@
-//! Where the files of a data folder's segments lie, and what they are called.
+//! The paths and names of a data folder's segments and their files.
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The folder of the segments.
+/// Returns the folder of the segments.
 pub(crate) fn segments_folder(folder: &Path) -> PathBuf {
     folder.join("segments")
 }
 
-/// `segments/00000001.seg`.
+/// Returns the path, such as `segments/00000001.seg`.
 pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.seg"))
 }
 
-/// The name while an own segment is being built.
+/// Returns the path of an own segment that is not complete.
 pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.part"))
 }
 
-/// A file name's segment number: at least eight digits, `.seg`.
+/// Parses the number in a segment's file name: at least eight digits, then `.seg`.
 pub(crate) fn segment_number(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".seg")?;
     let is_ours = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit());
     let number = is_ours.then(|| digits.parse().ok()).flatten()?;
-    // Only one name belongs to each number.
+    // Only one name is valid for each number.
     (format!("{number:08}") == digits && number > 0).then_some(number)
 }
 
-/// The segment files of a folder, by number.
+/// Returns the segment files of a folder, ordered by number.
 pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(segments_folder(folder))? {
@@ -40,7 +40,7 @@ pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(files)
 }
 
-/// The segments of a folder that have flags.
+/// Returns the segments of a folder that have flags.
 pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
     present(folder).map(|present| present.flagged)
 }
@@ -53,7 +53,7 @@ pub(crate) struct Present {
     pub flagged: HashSet<u32>,
 }
 
-/// Costs a listing of the folder.
+/// Lists the folder of segments.
 pub(crate) fn present(folder: &Path) -> io::Result<Present> {
     let mut present = Present::default();
     for entry in std::fs::read_dir(segments_folder(folder))? {
@@ -65,7 +65,7 @@ pub(crate) fn present(folder: &Path) -> io::Result<Present> {
     Ok(present)
 }
 
-/// The number in the name of a file of flags.
+/// Parses the number in the name of a file of flags.
 pub(crate) fn flags_number(name: &str) -> Option<u32> {
     let stem = name.strip_suffix(".flags")?;
     segment_number(&format!("{stem}.seg"))

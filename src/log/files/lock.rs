@@ -1,4 +1,5 @@
-//! One writer: the folder's `lock` file, locked for as long as its sinkd lives, its pid inside.
+//! Ensures a single writer: the folder's `lock` file is locked as long as its sinkd runs, and
+//! contains its pid.
 use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::ops::{Deref, DerefMut};
@@ -8,15 +9,15 @@ use std::path::Path;
 use super::disk;
 use super::error::OpenError;
 
-/// A file under a lock that ends when this is dropped, or with the process.
+/// A locked file. The lock ends when this is dropped, or with the process.
 ///
-/// The drop releases the lock explicitly: closing the file alone would leave the lock to whatever
-/// else has the descriptor, such as a program that another thread is just starting.
+/// Dropping unlocks explicitly: closing the file alone would leave the lock with other holders of
+/// the descriptor, such as a program that another thread is starting.
 #[derive(Debug)]
 pub(crate) struct HeldLock(File);
 
 impl HeldLock {
-    /// `file` was locked just now.
+    /// Wraps a file that was just locked.
     pub(crate) fn of(file: File) -> HeldLock {
         HeldLock(file)
     }
@@ -38,7 +39,7 @@ impl DerefMut for HeldLock {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        // Unlocking can only fail where no lock exists.
+        // Unlocking fails only if there is no lock.
         let _ = self.0.unlock();
     }
 }
@@ -50,12 +51,12 @@ pub(crate) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Errors: `Locked` by another process (or by this one, earlier).
+    /// Takes the lock. Errors: `Locked` by another process, or by this one earlier.
     pub(crate) fn take(folder: &Path) -> Result<FolderLock, OpenError> {
         let path = folder.join("lock");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
+        let mut file = options.open(&path).map_err(|e| OpenError::new(&path, e))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -72,7 +73,7 @@ impl FolderLock {
         let pid = format!("{}\n", std::process::id());
         held.set_len(0)
             .and_then(|()| held.write_all_at(pid.as_bytes(), 0))
-            .map_err(|e| OpenError::of(&path, e))?;
+            .map_err(|e| OpenError::new(&path, e))?;
         Ok(FolderLock { _held: held })
     }
 }
@@ -85,7 +86,7 @@ mod tests {
     fn a_lock_ends_with_its_holder_although_its_descriptor_lives_on() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FolderLock::take(folder.path()).unwrap();
-        // As a program has it that another thread is starting.
+        // Like a program that another thread is starting.
         let inherited = lock._held.try_clone().unwrap();
         assert!(matches!(FolderLock::take(folder.path()), Err(OpenError::Locked { .. })));
         drop(lock);

@@ -1,13 +1,14 @@
-//! The writer's map of a segment, and the two kinds a reader has: the only unsafe code of the log.
+//! Memory maps of segments, one kind for writers and two for readers. Contains all unsafe code of
+//! the log.
 //!
-//! A [`Mapping`] is shared between a worker and other threads; it lends no slices, only the live
-//! page's atomic words. Slices come from its one [`WriteAccess`], which the worker owns, and each
-//! is borrowed from that access, so that two never overlap in time. The mapping itself knows which
-//! octets may be lent: those that provisioning has made present. So a caller that is wrong about a
-//! place panics, and reaches nothing.
+//! A [`Mapping`] is shared between a worker and other threads. It lends no slices, only the live
+//! page's atomic words. Slices come from its only [`WriteAccess`], which the worker owns, and
+//! borrow from it, so two never overlap in time. The mapping knows which octets may be lent: those
+//! that provisioning has populated. So a caller that computes a wrong range causes a panic, but
+//! accesses no memory.
 //!
-//! No type can stop another program from truncating the file. sinkd truncates only an own segment,
-//! once, at its commit, after its worker has given up its access; other programs must leave the
+//! No type can keep another program from truncating the file. sinkd truncates only own segments,
+//! once, at their commit, after the worker has given up its access. Other programs must leave the
 //! file alone.
 #![allow(unsafe_code)]
 use std::fs::File;
@@ -23,7 +24,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use super::disk;
 use crate::log::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
 
-/// The words of a live page, in place.
+/// The words of a live page, in the map.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
 
 /// A segment file mapped for writing.
@@ -32,14 +33,13 @@ pub(crate) struct Mapping {
     raw: MmapRaw,
     file: File,
     usable: Usable,
-    /// Octets that the file has; the map may reach beyond. Threads that move the marks of `usable`
-    /// hold the lock, so only one moves them at a time.
+    /// Length of the file; the map may be longer. A thread must hold this lock to move the marks in
+    /// `usable`, so only one moves them at a time.
     file_bytes: Mutex<u64>,
 }
 
-/// Which octets the worker may use: those from `RECORDS_AT` to `front`, and those from `back` on.
-/// All of them lie inside the file. The marks come closer to each other, never the other way, until
-/// [`WriteAccess::renew`].
+/// The octets that the worker may use: from `RECORDS_AT` to `front`, and from `back` on. All of
+/// them are within the file. The marks only move toward each other, until [`WriteAccess::renew`].
 #[derive(Debug)]
 #[repr(align(64))]
 struct Usable {
@@ -49,8 +49,8 @@ struct Usable {
 
 impl Usable {
     fn range(&self) -> (u64, u64) {
-        // Partner: the release stores in `raise` and `lower`: octets are present before they are
-        // lent, and after that the worker alone touches them.
+        // Partner: the release stores in `raise` and `lower`. Octets are populated before they are
+        // lent, and then only the worker accesses them.
         (self.front.load(Acquire), self.back.load(Acquire))
     }
 
@@ -72,8 +72,8 @@ pub(crate) struct WriteAccess {
 }
 
 impl Mapping {
-    /// Maps `reach` octets of `file`, of which the first `bytes` are there already: the file is
-    /// that long. None of them is usable yet. Costs three system calls.
+    /// Maps `reach` octets of `file`, whose current length is `bytes`. No octets are usable yet.
+    /// Costs three system calls.
     pub(crate) fn new(
         file: File,
         bytes: u64,
@@ -94,26 +94,27 @@ impl Mapping {
         &self.file
     }
 
-    /// The live page's words.
+    /// Returns the live page's words.
     pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: `new` saw to it that file and map contain the live page, whose offset is a
-        // multiple of 8; the map lives as long as `self`; these words are reached through atomics
-        // only, as `WriteAccess` never lends the header pages; an `AtomicU64` has no bad values.
+        // SAFETY: `new` ensured that file and map contain the live page, whose offset is a multiple
+        // of 8. The map lives as long as `self`. These words are only accessed as atomics, because
+        // `WriteAccess` never lends the header pages. Every bit pattern is a valid `AtomicU64`.
         unsafe { &*self.raw.as_ptr().add(LIVE_AT as usize).cast::<LivePage>() }
     }
 
-    /// How far the worker may use the file from its start, and from where on to its end.
+    /// Returns how far the worker may use the file from its start, and from which offset to its
+    /// end.
     #[inline]
     pub(crate) fn usable(&self) -> (u64, u64) {
         self.usable.range()
     }
 
-    /// Octets that the file has.
+    /// Returns the length of the file.
     pub(crate) fn file_bytes(&self) -> u64 {
         *self.lock()
     }
 
-    /// Makes the file longer, with space on the disk. Errors: as in [`disk::allocate`].
+    /// Extends the file, with space allocated on disk. Errors: see [`disk::allocate`].
     pub(crate) fn grow(&self, to: u64) -> io::Result<()> {
         let mut bytes = self.lock();
         if to > *bytes {
@@ -127,15 +128,15 @@ impl Mapping {
         self.file_bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the header pages present.
+    /// Populates the header pages.
     pub(crate) fn populate_header(&self) -> io::Result<()> {
         self.populate(0..RECORDS_AT)
     }
 
-    /// Makes octets up to `to` present and writable, so that a store there takes no page fault, and
-    /// usable. Costs 0.2 us a page (recycled) to 1 us (fresh).
+    /// Populates the octets up to `to`, so that stores cause no page fault, and makes them usable.
+    /// Costs 0.2 µs per recycled page and 1 µs per new one.
     ///
-    /// Errors: the disk is full or failing (where blocks are allocated on write).
+    /// Errors: the disk is full or failing (on file systems that allocate blocks on write).
     pub(crate) fn populate_front(&self, to: u64) -> io::Result<()> {
         let bytes = self.lock();
         assert!(to <= *bytes, "inside the file");
@@ -147,7 +148,7 @@ impl Mapping {
         Ok(())
     }
 
-    /// Makes the octets from `from` to the end of the file present, writable and usable.
+    /// Populates the octets from `from` to the end of the file, and makes them usable.
     pub(crate) fn populate_back(&self, from: u64) -> io::Result<()> {
         let bytes = self.lock();
         assert!(*bytes == self.raw.len() as u64, "the file has its final length");
@@ -159,7 +160,7 @@ impl Mapping {
         Ok(())
     }
 
-    /// All of the file is usable from now on, present or not.
+    /// Makes the whole file usable, populated or not.
     pub(crate) fn use_all(&self) {
         let bytes = self.lock();
         assert!(*bytes == self.raw.len() as u64, "the file has its final length");
@@ -167,10 +168,10 @@ impl Mapping {
         self.usable.raise(*bytes);
     }
 
-    /// `range`: inside the file; its octets are not usable.
+    /// `range` must be within the file, and none of its octets usable.
     fn populate(&self, range: Range<u64>) -> io::Result<()> {
         let (start, end) = (range.start, range.end);
-        // A page that was in part usable would be touched beside its worker.
+        // A page that is partly usable would be written while its worker uses it.
         assert!(start.is_multiple_of(PAGE_BYTES), "marks move by whole pages");
         match self.advise_populate(start, end) {
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
@@ -197,28 +198,29 @@ impl Mapping {
         Err(io::ErrorKind::InvalidInput.into())
     }
 
-    /// The portable way (and Linux before 5.14): writes to each page without changing it.
+    /// The portable way (also for Linux before 5.14): writes to each page without changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
-            // SAFETY: inside map and file: each caller bounds the range by the length of the file,
-            // and begins it with a page, so the offset is a multiple of 8. No slice of these octets
-            // exists: those of the header are never lent, and all others are not usable yet, as
-            // `usable` only moves under the lock that the caller holds for them, and falls back
-            // only with `&mut WriteAccess`.
+            // SAFETY: the word is within map and file: each caller bounds the range by the length
+            // of the file, and begins it at a page, so the offset is a multiple of 8. No slice of
+            // these octets exists: the header is never lent, and all other octets are not usable
+            // yet, because `usable` only advances under the lock that the caller holds for them,
+            // and is only reset with `&mut WriteAccess`.
             let word = unsafe { &*self.raw.as_ptr().add(page as usize).cast::<AtomicU64>() };
-            // Relaxed: adds nothing, publishes nothing.
+            // Relaxed: adds 0, and publishes nothing.
             word.fetch_add(0, Relaxed);
         }
     }
 
-    /// Lets go of the map's hold on the pages of `range`, not of their content, which is in the
-    /// page cache: keeps the memory that a large transfer occupies small.
+    /// Unmaps the pages of `range` without affecting their content in the page cache. Keeps the
+    /// memory usage of large transfers low.
     pub(crate) fn let_go(&self, range: Range<u64>) {
         let_go(&self.raw, range);
     }
 }
 
-/// Drops the whole pages inside of `range` from a map of a file; they come back when touched.
+/// Unmaps the whole pages within `range` of a shared file map. They are mapped again on the next
+/// access.
 fn let_go(raw: &MmapRaw, range: Range<u64>) {
     let start = range.start.next_multiple_of(PAGE_BYTES);
     let end = range.end.min(raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
@@ -227,11 +229,11 @@ fn let_go(raw: &MmapRaw, range: Range<u64>) {
     #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     if start < end {
         let advice = memmap2::UncheckedAdvice::DontNeed;
-        // SAFETY: the map is shared and backed by a file, so dropped pages come back with the same
-        // content on the next access; no slice changes under its holder.
+        // SAFETY: the map is shared and backed by a file, so dropped pages have the same content on
+        // the next access: no slice changes while it is borrowed.
         let done =
             unsafe { raw.unchecked_advise_range(advice, start as usize, (end - start) as usize) };
-        // Only memory use depends on it.
+        // An error affects only memory usage.
         drop(done);
     }
 }
@@ -245,49 +247,50 @@ impl WriteAccess {
         self.mapping.file()
     }
 
-    /// What this gives access to: for its file and its live page.
+    /// Returns the mapping, for its file and its live page.
     pub(crate) fn mapping(&self) -> Arc<Mapping> {
         self.mapping.clone()
     }
 
-    /// How far the file may be used: see [`Mapping::usable`].
+    /// Returns how far the file may be used: see [`Mapping::usable`].
     #[inline]
     pub(crate) fn usable(&self) -> (u64, u64) {
         self.mapping.usable()
     }
 
-    /// The file becomes another segment's: none of it is usable.
+    /// Makes the file unusable, because it becomes another segment.
     pub(crate) fn renew(&mut self) {
         let _bytes = self.mapping.lock();
         self.mapping.usable.lower(u64::MAX);
         self.mapping.usable.raise(RECORDS_AT);
     }
 
-    /// The octets `start..start + len` of the file, to write to. Panics if they are not usable.
+    /// Returns the octets `start..start + len` of the file for writing. Panics if they are not
+    /// usable.
     #[inline]
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {
         self.check(start, len);
         #[cfg(test)]
-        crate::log::between_stores::tell();
-        // SAFETY: `check` found the range usable, so it lies inside map and file, after the header
-        // pages, and no other thread touches it. `&mut self` makes this the only slice of the
-        // process; other processes only read, and nothing above the published count, so what they
-        // see of it never counts.
+        crate::log::between_stores::before_store();
+        // SAFETY: `check` found the range usable, so it is within map and file, after the header
+        // pages, and no other thread accesses it. `&mut self` makes this the only slice in this
+        // process. Other processes only read, and ignore everything above the published count.
         unsafe {
             let start = self.mapping.raw.as_mut_ptr().add(start as usize);
             std::slice::from_raw_parts_mut(start, len)
         }
     }
 
-    /// The octets `start..start + len` of the file, to read. Panics if they are not usable.
+    /// Returns the octets `start..start + len` of the file for reading. Panics if they are not
+    /// usable.
     #[inline]
     pub(crate) fn read(&self, start: u64, len: usize) -> &[u8] {
         self.check(start, len);
-        // SAFETY: as in `write`; `&self` keeps every `&mut` slice away.
+        // SAFETY: as in `write`; while `&self` is borrowed, no `&mut` slice exists.
         unsafe { std::slice::from_raw_parts(self.mapping.raw.as_ptr().add(start as usize), len) }
     }
 
-    /// Copies `len` octets of the file from `from` to `to`; the two may not overlap.
+    /// Copies `len` octets of the file from `from` to `to`. The ranges must not overlap.
     pub(crate) fn copy(&mut self, from: u64, to: u64, len: usize) {
         assert!(from + len as u64 <= to || to + len as u64 <= from, "apart");
         let (low, high) = (from.min(to), from.max(to));
@@ -326,32 +329,33 @@ impl LiveView {
         Ok(LiveView { raw })
     }
 
-    /// Loads a word. It orders nothing: what must be seen with it needs a fence.
+    /// Loads a word. Relaxed: the caller needs a fence to order it with other data.
     pub(crate) fn load(&self, word: usize) -> u64 {
-        // SAFETY: the map is one page long, page-aligned, lives as long as `self`; `new` found the
-        // page inside the file, whose length never changes (docs/segment-format.md). Its writer, in
-        // this process or another, stores atomically; ours is a relaxed load, which read-only
-        // memory allows, and this is the only place that sees the words.
+        // SAFETY: the map is one page long, page-aligned, and lives as long as `self`. `new`
+        // checked that the page is within the file, whose length never changes
+        // (docs/segment-format.md). Its writer, in this process or another, stores atomically. This
+        // is the only access to the words, and a relaxed load, which is allowed on read-only
+        // memory.
         let live = unsafe { &*self.raw.as_ptr().cast::<LivePage>() };
         u64::from_le(live[word].load(Relaxed))
     }
 }
 
-/// A whole segment file, mapped for reading: lends records in place.
+/// A whole segment file mapped for reading; returns records in place.
 #[derive(Debug)]
 pub(crate) struct RecordsView {
     raw: MmapRaw,
     source: SlotSource,
-    /// The file, whose shared lock keeps it from becoming another segment's.
+    /// The file. Its shared lock keeps it from being recycled for another segment.
     _file: File,
 }
 
 impl RecordsView {
-    /// Maps `file` and holds its shared lock. Costs five system calls. Error `InvalidData`: it has
-    /// become another segment than the one of `identity`.
+    /// Maps `file` and takes its shared lock. Costs five system calls. Error `InvalidData`: it is
+    /// no longer the segment described by `identity`.
     pub(crate) fn new(file: File, identity: &Identity) -> io::Result<RecordsView> {
         file.lock_shared()?;
-        // Only now what it says cannot change.
+        // Checked now, because it can no longer change.
         if disk::identity_of(&file).as_ref() != Some(identity) {
             let problem = "it has become another segment";
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
@@ -367,8 +371,8 @@ impl RecordsView {
         Ok(RecordsView { raw, source, _file: file })
     }
 
-    /// Brings the pages of `range` in, so that reading them takes no page fault, and so that a disk
-    /// that fails is an error here and not a signal there. Costs a system call.
+    /// Populates the pages of `range`, so that reading them causes no page fault, and a failing
+    /// disk causes an error here instead of a signal. Costs a system call.
     pub(crate) fn populate(&self, range: Range<u64>) -> io::Result<()> {
         let start = range.start / PAGE_BYTES * PAGE_BYTES;
         let end = range.end.min(self.raw.len() as u64);
@@ -380,7 +384,7 @@ impl RecordsView {
             let (start, len) = (start as usize, (end - start) as usize);
             match self.raw.advise_range(memmap2::Advice::PopulateRead, start, len) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // Linux before 5.14: the pages come as they are touched.
+                // Linux before 5.14: pages are loaded when accessed.
                 Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Ok(()),
                 other => return other,
             }
@@ -389,14 +393,14 @@ impl RecordsView {
         Ok(())
     }
 
-    /// Lets go of the map's hold on the pages of `range`, not of their content, which stays in the
-    /// page cache, or comes from the disk again.
+    /// Unmaps the pages of `range`. Their content stays in the page cache, or is read from disk
+    /// again.
     pub(crate) fn let_go(&self, range: Range<u64>) {
         let_go(&self.raw, range);
     }
 
-    /// The record of `slot`, which the caller has found published; `None`: it was read from another
-    /// file.
+    /// Returns the record of `slot`, which must be published; `None`: the slot was read from
+    /// another file.
     pub(crate) fn record(self: &Arc<RecordsView>, slot: &Slot) -> Option<RecordOctets> {
         let range = slot.record_offset()..slot.record_end();
         let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
@@ -405,7 +409,7 @@ impl RecordsView {
     }
 }
 
-/// A record, or a part of one, in place. Only [`RecordsView::record`] makes one.
+/// A record, or a part of one, in the map. Only [`RecordsView::record`] creates it.
 #[derive(Debug)]
 pub(crate) struct RecordOctets {
     view: Arc<RecordsView>,
@@ -413,7 +417,7 @@ pub(crate) struct RecordOctets {
 }
 
 impl RecordOctets {
-    /// What comes before octet `at` of it, and the rest.
+    /// Returns the octets before `at`, and the rest.
     pub(crate) fn split_at(self, at: u64) -> (RecordOctets, RecordOctets) {
         let middle = self.range.start.saturating_add(at).min(self.range.end);
         let first = RecordOctets { view: self.view.clone(), range: self.range.start..middle };
@@ -424,15 +428,15 @@ impl RecordOctets {
 impl AsRef<[u8]> for RecordOctets {
     fn as_ref(&self) -> &[u8] {
         let (start, len) = (self.range.start as usize, self.range.end - self.range.start);
-        // SAFETY: `record` put the range inside the map, and took it from a slot that was read from
-        // this file and whose checksum holds: a worker writes that when its record is complete.
-        // No thread stores to a published record (docs/segment-format.md): sealing punches out only
-        // what belongs to no record; a flush that failed makes zeros only of slots that were not
-        // published, recovery only of slots that don't check; `rm` writes another file; pruning
-        // unlinks this one, which leaves its octets to those that have it open. Who makes a dropped
-        // segment the next one needs the exclusive lock, which our shared one denies as long as
-        // `_file` is open. Nor does the file end before its records: its length never changes from
-        // creation to unlink, and `new` looked. The map lives as long as `view`.
+        // SAFETY: `record` checked that the range is within the map, and took it from a slot that
+        // was read from this file and whose checksum is right: a worker writes that once its record
+        // is complete. No thread stores to a published record (docs/segment-format.md): sealing
+        // punches out only what belongs to no record; a failed flush zeros only slots that were not
+        // published, and recovery only slots whose checksums are wrong; `rm` writes another file;
+        // pruning unlinks this one, whose octets stay available to processes that have it open.
+        // Recycling a dropped segment requires the exclusive lock, which our shared lock prevents
+        // as long as `_file` is open. The file does not end before its records: its length never
+        // changes from creation to unlink, and `new` checked it. The map lives as long as `view`.
         unsafe { std::slice::from_raw_parts(self.view.raw.as_ptr().add(start), len as usize) }
     }
 }
@@ -457,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_lent_between_the_marks_and_nowhere_else() {
+    fn only_usable_octets_are_lent() {
         let (mapping, mut access) = mapped();
         check(&access, RECORDS_AT, 1, false);
         mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
@@ -476,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_reaches_beyond_its_file_lends_what_the_file_has() {
+    fn a_map_longer_than_its_file_lends_only_the_file() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(RECORDS_AT).unwrap();
         let (mapping, access) = Mapping::new(file, RECORDS_AT, BYTES).unwrap();

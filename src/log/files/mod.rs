@@ -1,5 +1,5 @@
-//! The files of a data folder: where they lie, what the file system is asked for, and the map of a
-//! segment, which holds the unsafe code.
+//! The files of a data folder: their paths, file system operations, and the maps of segments, which
+//! contain all unsafe code of the log.
 pub(crate) mod boot;
 pub(crate) mod disk;
 pub(crate) mod dropped;

@@ -1,9 +1,10 @@
-//! `dropped.jsonl`: what sinkd dropped while it could not write to `events.jsonl`.
+//! `dropped.jsonl`: segments that sinkd dropped while it could not write to `events.jsonl`.
 //!
-//! Another process may hold the lock of `events.jsonl`, or the disk be full. Only the sinkd that
-//! has the folder writes this file, so it needs no lock; its lines are those of `events.jsonl`, one
-//! a segment, each there before its segment goes. They are taken over as soon as that can be done,
-//! by the next sinkd if need be, and the file goes. Readers count both.
+//! Another process may hold the lock of `events.jsonl`, or the disk may be full. `dropped.jsonl` is
+//! written only by the sinkd that owns the folder, so it needs no lock. Its lines have the format
+//! of `events.jsonl`, one per segment, and each is written before its segment is deleted. As soon
+//! as possible, this or the next sinkd moves the lines to `events.jsonl` and deletes the file.
+//! Readers count both files.
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,10 +16,11 @@ use super::dropped::{Dropped, DroppedBy, joined};
 use super::events;
 use super::events_file::EventsFile;
 
-/// Segments that have a line each; beyond that neighbors are summed up. 10 MB of lines.
+/// Number of segments that get a line each (10 MB of lines); beyond that, consecutive ones are
+/// merged.
 const OWED_MAX: usize = 65_536;
 
-/// The lines that are still to be taken over.
+/// Entries that still have to be moved to `events.jsonl`.
 #[derive(Debug)]
 pub(crate) struct Owed {
     path: PathBuf,
@@ -26,15 +28,15 @@ pub(crate) struct Owed {
     segments: Vec<Dropped>,
     /// When to try again.
     at: Option<Instant>,
-    /// The last try failed with an error, which was logged.
+    /// Whether the last attempt failed with an error, which was logged.
     has_failed: bool,
 }
 
-/// How often to try again to note what could not be noted.
+/// Interval between attempts.
 const RETRY: Duration = Duration::from_millis(500);
 
 impl Owed {
-    /// What earlier sinkds left. Costs a read of the file.
+    /// Loads what earlier sinkds left. Costs a read of the file.
     pub(crate) fn load(events: Arc<EventsFile>) -> Owed {
         let folder = events.folder();
         let segments = read(folder).unwrap_or_else(|e| {
@@ -45,13 +47,13 @@ impl Owed {
         Owed { path, events, segments, at: None, has_failed: false }
     }
 
-    /// When to try again.
+    /// Returns when to try again.
     pub(crate) fn due_at(&self) -> Option<Instant> {
         self.at
     }
 
-    /// Notes in `events.jsonl` what went before, and the segment that is about to go, whose file is
-    /// `path`. Where that cannot be done at once, it is written down here, and noted later.
+    /// Records a segment that is about to be deleted, whose file is `path`, in `events.jsonl`,
+    /// along with the entries that wait. If that fails, records it here, to be moved later.
     pub(crate) fn note(&mut self, dropped: Dropped, path: &Path, now: Instant) {
         let is_there = path.exists();
         if !self.try_note(Some((&dropped, path)), now) && is_there {
@@ -59,22 +61,22 @@ impl Owed {
         }
     }
 
-    /// Notes what could not be noted before, if there is anything.
+    /// Moves the waiting entries to `events.jsonl`, if there are any.
     pub(crate) fn note_waiting(&mut self, now: Instant) {
         if !self.segments.is_empty() {
             self.try_note(None, now);
         }
     }
 
-    /// Writes what is owed when its time has come.
+    /// Moves the waiting entries if a new attempt is due.
     pub(crate) fn note_if_due(&mut self, now: Instant) {
         if self.at.is_some_and(|at| at <= now) {
             self.try_note(None, now);
         }
     }
 
-    /// Notes what an earlier process, or this one, could not, when the thread begins or ends. The
-    /// next start notes the rest.
+    /// Moves entries left by this process or an earlier one; called when the thread begins or ends.
+    /// The next start moves the rest.
     pub(crate) fn note_rest(&mut self, now: Instant) {
         if self.segments.is_empty() || self.try_note(None, now) {
             return;
@@ -83,7 +85,7 @@ impl Owed {
         tracing::warn!(segments, "dropped.jsonl says what was dropped and is to be noted");
     }
 
-    /// Notes what went before and `going`; `false`: not yet.
+    /// Tries to record the waiting entries and `going`. Returns whether it succeeded.
     fn try_note(&mut self, going: Option<(&Dropped, &Path)>, now: Instant) -> bool {
         match self.events.note_pruned(&self.segments, going) {
             Ok(true) => {
@@ -101,7 +103,7 @@ impl Owed {
         false
     }
 
-    /// A segment is about to go.
+    /// Adds a segment that is about to be deleted.
     fn push(&mut self, dropped: Dropped) {
         self.segments.push(dropped);
         let written = if self.segments.len() > OWED_MAX {
@@ -116,11 +118,11 @@ impl Owed {
         }
     }
 
-    /// All of it stands in `events.jsonl` now.
+    /// Removes all entries, because they are in `events.jsonl` now.
     fn clear(&mut self) {
         if !self.segments.is_empty() {
             self.segments.clear();
-            // If it stays: what it says is known to have been noted.
+            // If the file stays, its entries are known to be recorded.
             drop(std::fs::remove_file(&self.path));
         }
         (self.at, self.has_failed) = (None, false);
@@ -145,7 +147,7 @@ fn path_of(folder: &Path) -> PathBuf {
     folder.join("dropped.jsonl")
 }
 
-/// The lines of a folder, mostly none.
+/// Reads the file of a folder; usually there is none.
 pub(crate) fn read(folder: &Path) -> io::Result<Vec<Dropped>> {
     let text = match std::fs::read(path_of(folder)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -159,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_owed_outlives_the_process_and_is_bounded() {
+    fn waiting_entries_survive_the_process_and_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let load = || Owed::load(Arc::new(EventsFile::new(dir.path())));
         let mut owed = load();

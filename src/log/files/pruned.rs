@@ -1,4 +1,4 @@
-//! What was pruned from a folder, wherever that was noted.
+//! Everything that was pruned from a folder, from both files that record it.
 use std::io;
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use super::events::{self, Event};
 use super::owed;
 use super::pruned_sums::PrunedSums;
 
-/// Returns what was pruned from `folder` so far, by any process. Costs one read of the file.
+/// Returns what was pruned from `folder` so far, by any process. Costs one read of each file.
 pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
-    // First what is not there yet: it may be taken over meanwhile, and then it counts once.
+    // `dropped.jsonl` is read first: its entries may be moved meanwhile, and then count once.
     let owed = owed::read(folder)?;
     let mut sums = PrunedSums::default();
     for event in events::all(folder)? {

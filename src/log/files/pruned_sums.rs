@@ -1,37 +1,37 @@
-//! What was pruned in all, from lines that may say a thing twice.
+//! Sums of everything pruned, from lines that may repeat each other.
 //!
-//! A line is written before its segments go. After a kill in between they are still there, and the
-//! process that drops them later writes another line. Numbers are never used again, so a number
-//! that a line without gaps covers counts once.
+//! A line is written before its segments are deleted. If the process is killed in between, they
+//! still exist, and the process that deletes them later writes another line. Segment numbers are
+//! never reused, so a number that is covered by a line without gaps counts once.
 use std::collections::BTreeMap;
 
 use super::dropped::Dropped;
 
-/// Sums over lines, each segment once.
+/// Sums over lines, counting each segment once.
 #[derive(Debug, Default)]
 pub(crate) struct PrunedSums {
     total: Dropped,
-    /// Ranges of numbers that lines without gaps have told of, first to last; none touch.
-    told: BTreeMap<u32, u32>,
+    /// Ranges of segment numbers covered by lines without gaps, first to last. No two are adjacent.
+    covered: BTreeMap<u32, u32>,
 }
 
 impl PrunedSums {
-    /// Adds what a line says, unless earlier lines cover it.
+    /// Adds a line, unless earlier lines cover it.
     pub(crate) fn add(&mut self, dropped: &Dropped) {
         let (first, last) = (dropped.first, dropped.last);
         let is_dense = dropped.segments == u64::from(last.saturating_sub(first)) + 1;
         if is_dense {
-            if self.has_told(first, last) {
+            if self.covers(first, last) {
                 return;
             }
-            self.tell(first, last);
+            self.cover(first, last);
         }
         self.total.add(dropped);
     }
 
-    /// Subtracts a segment that is still there, if a line covers it.
+    /// Subtracts a segment that still exists, if a line covers it.
     pub(crate) fn take_back(&mut self, there: &Dropped) {
-        if !self.has_told(there.first, there.first) {
+        if !self.covers(there.first, there.first) {
             return;
         }
         let total = &mut self.total;
@@ -44,26 +44,26 @@ impl PrunedSums {
         }
     }
 
-    /// All of it. Of what was taken back the numbers of the range may still speak.
+    /// Returns the totals. The range of numbers may still include segments that were subtracted.
     pub(crate) fn total(&self) -> Dropped {
         self.total
     }
 
-    fn has_told(&self, first: u32, last: u32) -> bool {
-        let around = self.told.range(..=first).next_back();
+    fn covers(&self, first: u32, last: u32) -> bool {
+        let around = self.covered.range(..=first).next_back();
         around.is_some_and(|(_, end)| *end >= last)
     }
 
-    fn tell(&mut self, mut first: u32, mut last: u32) {
-        while let Some((from, to)) = self.told.range(..=last.saturating_add(1)).next_back() {
+    fn cover(&mut self, mut first: u32, mut last: u32) {
+        while let Some((from, to)) = self.covered.range(..=last.saturating_add(1)).next_back() {
             if to.saturating_add(1) < first {
                 break;
             }
             let from = *from;
             (first, last) = (first.min(from), last.max(*to));
-            self.told.remove(&from);
+            self.covered.remove(&from);
         }
-        self.told.insert(first, last);
+        self.covered.insert(first, last);
     }
 }
 
@@ -77,17 +77,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_counts_once() {
+    fn repeated_lines_count_once() {
         let mut sums = PrunedSums::default();
         for (first, last) in [(1, 1), (3, 3), (1, 1), (2, 2), (1, 3), (5, 8), (6, 6), (4, 4)] {
             sums.add(&dropped(first, last));
         }
         assert_eq!((sums.total().segments, sums.total().messages), (8, 80));
-        assert_eq!(sums.told, BTreeMap::from([(1, 8)]));
+        assert_eq!(sums.covered, BTreeMap::from([(1, 8)]));
         sums.take_back(&dropped(6, 6));
         sums.take_back(&dropped(9, 9));
         assert_eq!((sums.total().segments, sums.total().messages), (7, 70));
-        // Of a line with gaps it is not known which numbers it means.
+        // A line with gaps does not reveal which numbers it covers.
         sums.add(&Dropped { segments: 2, messages: 1, first: 10, last: 20, ..Dropped::default() });
         sums.add(&dropped(12, 12));
         assert_eq!((sums.total().segments, sums.total().messages), (10, 81));

@@ -1,7 +1,7 @@
 //! Runs and marks: named moments of a data folder, kept in `events.jsonl`.
 //!
-//! Runs begin and end with a whole second, as statistics are kept by the second: what is sent after
-//! [`Runs::start`] has named its moment, and that moment has come, belongs to the run.
+//! Runs begin and end at whole seconds, because statistics are kept by the second. Messages sent
+//! after the moment that [`Runs::start`] returns belong to the run.
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,18 +11,19 @@ use super::events_file::EventsFile;
 use super::lock::HeldLock;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Octets of a name, and of a mark's text.
+/// Maximum length of a run's name, in octets.
 const NAME_BYTES_MAX: usize = 64;
+/// Maximum length of a mark's text, in octets.
 const TEXT_BYTES_MAX: usize = 256;
 
 /// A named span of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Unlike any other's in the folder.
+    /// Unique in the folder.
     pub name: String,
-    /// Unix time, ns: a whole second.
+    /// Start, in Unix ns: a whole second.
     pub from_ns: u64,
-    /// Unix time, ns: the first moment after the run. `None`: the run is under way.
+    /// The first moment after the run, in Unix ns. `None`: the run has not ended.
     pub until_ns: Option<u64>,
 }
 
@@ -35,7 +36,7 @@ pub struct Mark {
     pub text: String,
 }
 
-/// Why there is no such run.
+/// Why a run or mark can't be found, started or set.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The name is blank, too long, contains '/', or can't be printed.
@@ -50,13 +51,14 @@ pub enum RunError {
     #[allow(missing_docs)]
     #[error("run '{0}' already exists; choose another name")]
     Taken(String),
-    /// Nothing to stop.
+    /// No run is in progress.
     #[error("no run is in progress")]
     NoneUnderWay,
     #[allow(missing_docs)]
     #[error("no run '{0}' (sinkctl runs lists all runs)")]
     Unknown(String),
-    /// Only sinkd gets this error, as it does not wait for the lock; it tries again later.
+    /// Another process holds the lock. Only sinkd, which does not wait for it, gets this error; it
+    /// tries again later.
     #[error("another process holds the lock of events.jsonl")]
     Busy,
     #[allow(missing_docs)]
@@ -64,7 +66,8 @@ pub enum RunError {
     Io(io::Error),
 }
 
-/// Not by `#[from]`: the sentence says the cause, so it is not passed on.
+/// Not derived by `#[from]`: the message already contains the cause, so it must not also be the
+/// source.
 impl From<io::Error> for RunError {
     fn from(cause: io::Error) -> RunError {
         RunError::Io(cause)
@@ -74,15 +77,15 @@ impl From<io::Error> for RunError {
 /// The runs and marks of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runs {
-    /// In the order they began.
+    /// Ordered by start.
     pub runs: Vec<Run>,
-    /// In the order they were made.
+    /// In the order they were set.
     pub marks: Vec<Mark>,
 }
 
 impl Runs {
-    /// Reads all runs and marks: one read of `events.jsonl`. A folder without that file has no
-    /// runs.
+    /// Reads all runs and marks. Costs one read of `events.jsonl`. A folder without that file has
+    /// none.
     pub fn read(folder: &Path) -> io::Result<Runs> {
         let mut all = Runs::default();
         for event in events::all(folder)? {
@@ -91,8 +94,8 @@ impl Runs {
         Ok(all)
     }
 
-    /// A sentence if lines of `events.jsonl` are damaged: runs, marks, or notes of what was pruned
-    /// may be missing.
+    /// Returns a sentence if lines of `events.jsonl` are damaged: runs, marks, or entries about
+    /// pruned segments may be missing.
     pub fn damage(folder: &Path) -> io::Result<Option<String>> {
         let lines = events::damaged_lines(folder)?;
         let Some(first) = lines.first() else { return Ok(None) };
@@ -120,77 +123,77 @@ impl Runs {
         }
     }
 
-    /// A clock that was set back ends a run at its beginning, not before.
+    /// If the clock was set back, a run ends where it began, not earlier.
     fn end(&mut self, at_ns: u64) {
         if let Some(run) = self.runs.last_mut().filter(|run| run.until_ns.is_none()) {
             run.until_ns = Some(at_ns.max(run.from_ns));
         }
     }
 
-    /// The run of a name.
+    /// Returns the run with this name.
     pub fn find(&self, name: &str) -> Result<&Run, RunError> {
         let found = self.runs.iter().find(|run| run.name == name);
         found.ok_or_else(|| RunError::Unknown(name.to_owned()))
     }
 
-    /// The run under way.
+    /// Returns the run in progress.
     pub fn current(&self) -> Option<&Run> {
         self.runs.last().filter(|run| run.until_ns.is_none())
     }
 
-    /// Begins a run with the next whole second, and ends the one that is under way; returns the
-    /// moment, which the caller should wait for.
+    /// Begins a run at the next whole second, and ends the current one. Returns the moment, which
+    /// the caller should wait for.
     pub fn start(folder: &Path, name: &str) -> Result<u64, RunError> {
         Runs::start_at(folder, name, next_second_ns())
     }
 
-    /// Starts a run at a given whole second, Unix ns.
+    /// Begins a run at a given whole second, in Unix ns.
     pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(events::locked(folder)?, folder, name, at_ns)
     }
 
-    /// Starts a run without waiting for the lock, as sinkd does.
+    /// Begins a run without waiting for the lock, for sinkd.
     pub fn try_start_at(file: &EventsFile, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(locked(file)?, file.folder(), name, at_ns)
     }
 
-    /// Ends the run under way with the next whole second, and returns the run. The caller should
-    /// wait for its end: what comes before belongs to it.
+    /// Ends the current run at the next whole second, and returns it. The caller should wait for
+    /// that moment: messages before it belong to the run.
     pub fn stop(folder: &Path) -> Result<Run, RunError> {
         Runs::stop_at(folder, next_second_ns())
     }
 
-    /// Ends the run under way at a given whole second, Unix ns.
+    /// Ends the current run at a given whole second, in Unix ns.
     pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
         stop_in(events::locked(folder)?, folder, at_ns)
     }
 
-    /// Ends the run under way without waiting for the lock, as sinkd does.
+    /// Ends the current run without waiting for the lock, for sinkd.
     pub fn try_stop_at(file: &EventsFile, at_ns: u64) -> Result<Run, RunError> {
         stop_in(locked(file)?, file.folder(), at_ns)
     }
 
-    /// Notes this moment.
+    /// Sets a mark at this moment.
     pub fn mark(folder: &Path, text: &str) -> Result<Mark, RunError> {
         Runs::mark_at(folder, text, events::now_ns())
     }
 
-    /// Notes a moment, Unix ns.
+    /// Sets a mark at a given moment, in Unix ns.
     pub fn mark_at(folder: &Path, text: &str, at_ns: u64) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(events::locked(folder)?, text, at_ns, None)
     }
 
-    /// Records a mark without waiting for the lock, as sinkd does.
+    /// Sets a mark without waiting for the lock, for sinkd.
     pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: u64) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(locked(file)?, text, at_ns, None)
     }
 
-    /// Notes, in sinkd, that the system clock has moved: since `at_ns` it has been `ahead_ns` from
-    /// the clock of the `start`-th sinkd of the folder. It shows as a mark.
+    /// Records that the system clock has moved: since `at_ns` it has been ahead of the clock of
+    /// this sinkd (start number `start` of the folder) by `ahead_ns`. Appears as a mark.
     pub fn try_mark_clock(
         file: &EventsFile,
         start: u32,
@@ -212,7 +215,8 @@ impl Runs {
         is_good(text, TEXT_BYTES_MAX).then_some(()).ok_or(RunError::Text)
     }
 
-    /// Runs don't overlap, also when the clock was set back.
+    /// Returns the earliest time at which a run may begin or end, so that runs never overlap, even
+    /// if the clock was set back.
     fn not_before(&self, at_ns: u64) -> u64 {
         let last = self.runs.last().map_or(0, |run| run.until_ns.unwrap_or(run.from_ns));
         at_ns.max(last)
@@ -223,7 +227,7 @@ fn locked(file: &EventsFile) -> Result<HeldLock, RunError> {
     file.try_lock()?.ok_or(RunError::Busy)
 }
 
-/// `file`: `events.jsonl` of `folder`, which is locked.
+/// `file` is `events.jsonl` of `folder`, and must be locked.
 fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
     let before = Runs::read(folder)?;
     if before.find(name).is_ok() {
@@ -255,7 +259,7 @@ fn mark_in(
     Ok(mark)
 }
 
-/// What a mark about a moved clock says.
+/// Returns the text of a mark about a moved clock.
 fn clock_text(ahead_ns: i64) -> String {
     let by = Duration::from_nanos(ahead_ns.unsigned_abs());
     let way = if ahead_ns < 0 { "behind" } else { "ahead of" };

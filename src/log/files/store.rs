@@ -1,7 +1,9 @@
-//! The folder's `store` file: its permanent name, the next segment number, how often it was opened.
+//! The folder's `store` file: its permanent ID, the next segment number, and how often it was
+//! opened.
 //!
-//! Two lines of text of fixed width, written alternately in place, each with its own checksum: a
-//! write that is cut leaves the other line. The valid one with the highest (starts, next) counts.
+//! Two text lines of fixed width are written alternately in place, each with its own checksum: if a
+//! write is cut short, the other line remains. The valid line with the highest (starts, next)
+//! counts.
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -11,31 +13,31 @@ use super::disk;
 use super::error::OpenError;
 use crate::log::format::{StoreId, crc};
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreState {
     pub id: StoreId,
-    /// No segment with this number or a higher one was ever created.
+    /// Every segment number used so far is lower than this.
     pub next: u32,
     /// How often the folder was opened for writing.
     pub starts: u32,
 }
 
-/// The file, open for writing.
+/// The `store` file, open for writing.
 #[derive(Debug)]
-pub(crate) struct EventsStore {
+pub(crate) struct StoreFile {
     file: File,
     path: PathBuf,
     pub state: StoreState,
-    /// Which line is written next.
+    /// Index of the line to write next.
     line: u64,
 }
 
-/// Length of a line, line feed included.
+/// Length of a line, including the line feed.
 const LINE_BYTES: usize = 97;
 
 impl StoreState {
-    /// The line: `sinkd-store 1 id=… next=… starts=… crc=…`.
+    /// Returns the line: `sinkd-store 1 id=… next=… starts=… crc=…`.
     fn encode(&self) -> String {
         let id: String = self.id.0.iter().map(|byte| format!("{byte:02x}")).collect();
         let text =
@@ -45,7 +47,7 @@ impl StoreState {
         line
     }
 
-    /// `line`: any octets. `None`: not a valid line.
+    /// Parses a line of any octets. Returns `None` if it is not valid.
     fn decode(line: &[u8]) -> Option<StoreState> {
         let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
         let (text, check) = line.rsplit_once(" crc=")?;
@@ -66,7 +68,7 @@ impl StoreState {
         })
     }
 
-    /// The valid line that counts, and its number.
+    /// Returns the valid line that counts, and its index.
     fn newest(bytes: &[u8]) -> Option<(StoreState, u64)> {
         let lines = bytes.chunks(LINE_BYTES).zip(0..2);
         lines
@@ -75,22 +77,22 @@ impl StoreState {
     }
 }
 
-impl EventsStore {
-    /// Opens the file under the lock, or makes it, and counts this start.
+impl StoreFile {
+    /// Opens or creates the file, and counts this start. The folder must be locked.
     ///
-    /// `highest`: the highest segment number found in the folder: the file may be older than that
-    /// after a power loss. Errors: `Format` when it is there and no line of it is valid.
+    /// `highest` is the highest segment number in the folder: after a power loss, the file may be
+    /// older than that. Errors: `Format` if the file exists without a valid line.
     pub(crate) fn open(
         folder: &Path,
         highest: u32,
         fresh: StoreId,
-    ) -> Result<EventsStore, OpenError> {
+    ) -> Result<StoreFile, OpenError> {
         let path = folder.join("store");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
+        let mut file = options.open(&path).map_err(|e| OpenError::new(&path, e))?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|e| OpenError::of(&path, e))?;
+        file.read_to_end(&mut bytes).map_err(|e| OpenError::new(&path, e))?;
         let (state, line) = match StoreState::newest(&bytes) {
             Some((state, line)) => (state, 1 - line),
             None if bytes.is_empty() || (highest == 0 && bytes.iter().all(|b| *b == 0)) => {
@@ -101,17 +103,17 @@ impl EventsStore {
                 return Err(OpenError::Format { file: path, offset: 0, problem });
             }
         };
-        let mut store = EventsStore { file, path, state, line };
+        let mut store = StoreFile { file, path, state, line };
         store.state.next = state.next.max(highest.saturating_add(1));
         store.state.starts += 1;
         store
             .write()
             .and_then(|()| store.file.sync_all())
-            .map_err(|e| OpenError::of(&store.path, e))?;
+            .map_err(|e| OpenError::new(&store.path, e))?;
         Ok(store)
     }
 
-    /// The name of the store of `folder`; `None`: the file is not there, or does not say.
+    /// Returns the ID of the store in `folder`; `None`: the file is missing, or has no valid line.
     pub(crate) fn id_of(folder: &Path) -> io::Result<Option<StoreId>> {
         match std::fs::read(folder.join("store")) {
             Ok(bytes) => Ok(StoreState::newest(&bytes).map(|(state, _)| state.id)),
@@ -120,7 +122,7 @@ impl EventsStore {
         }
     }
 
-    /// Takes the next segment number, which is never used again.
+    /// Returns the next segment number, and never returns it again.
     pub(crate) fn take_number(&mut self) -> io::Result<u32> {
         let number = self.state.next;
         self.state.next = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;
@@ -134,7 +136,7 @@ impl EventsStore {
         Ok(())
     }
 
-    /// Another handle, for the sync thread.
+    /// Returns another handle, for the sync thread.
     pub(crate) fn handle(&self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_lines_the_newest_valid_one_counts() {
+    fn the_newest_valid_line_counts() {
         let (old, new) = (state(5, 1).encode(), state(4, 2).encode());
         let both = |a: &str, b: &str| StoreState::newest(format!("{a}{b}").as_bytes());
         assert_eq!(both(&old, &new), Some((state(4, 2), 1)));
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_anywhere_and_the_other_one_holds() {
+    fn a_torn_line_leaves_the_other_valid() {
         let (old, new) = (state(5, 1).encode(), state(6, 1).encode());
         for cut in 0..LINE_BYTES - 1 {
             let line = [&new.as_bytes()[..cut], &state(4, 1).encode().as_bytes()[cut..]].concat();

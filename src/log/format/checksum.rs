@@ -1,11 +1,11 @@
 //! CRC32C.
 
-/// CRC32C (Castagnoli, as in iSCSI). Runs at 60 GB/s and more on bytes that are in the cache.
+/// Returns the CRC32C (Castagnoli, as in iSCSI). Runs at 60 GB/s or more on bytes in the cache.
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// Returns the checksum over several pieces.
+/// Computes the checksum over several pieces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crc(crc_fast::Digest);
 
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_one_the_format_page_names() {
+    fn the_checksum_matches_the_format_document() {
         assert_eq!(crc(b"123456789"), 0xe306_9283);
         let mut parts = Crc::new();
         parts.update(b"1234");

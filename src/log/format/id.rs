@@ -1,13 +1,13 @@
-//! A message's id, for people `segment:slot` in decimal.
+//! The ID of a message, written as `segment:slot` in decimal.
 use std::fmt;
 use std::str::FromStr;
 
 /// `segment:slot`. Orders by segment, then by slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
-    /// Number of the segment, from 1.
+    /// Segment number, from 1.
     pub segment: u32,
-    /// Position in it, from 0.
+    /// Position in the segment, from 0.
     pub slot: u32,
 }
 
@@ -17,7 +17,7 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// An id is `segment:slot`, two decimal numbers below 2^32.
+/// The text is not `segment:slot`, two decimal numbers below 2^32.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a message ID (segment:slot) such as 17:3")]
 pub struct NotAnId;
@@ -31,7 +31,7 @@ impl FromStr for MessageId {
     }
 }
 
-/// Digits alone: `u32::from_str` would take a plus sign too.
+/// Accepts only digits: `u32::from_str` would accept a plus sign, too.
 fn number(text: &str) -> Result<u32, NotAnId> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(NotAnId);
@@ -40,12 +40,12 @@ fn number(text: &str) -> Result<u32, NotAnId> {
 }
 
 impl MessageId {
-    /// The encoding used in a note's payload: segment, then slot, little-endian.
+    /// Encodes the ID as in a note's payload: segment, then slot, little-endian.
     pub fn to_bytes(self) -> [u8; 8] {
         (u64::from(self.segment) | u64::from(self.slot) << 32).to_le_bytes()
     }
 
-    /// The reverse of [`MessageId::to_bytes`].
+    /// Decodes an ID encoded by [`MessageId::to_bytes`].
     pub fn from_bytes(bytes: [u8; 8]) -> MessageId {
         let word = u64::from_le_bytes(bytes);
         MessageId { segment: word as u32, slot: (word >> 32) as u32 }

@@ -5,12 +5,12 @@ use super::names::{BootId, StoreId};
 use super::seed::Seed;
 use super::words::{get16, get32, get64, put32, put64};
 
-/// Whether many records share the file, or one large record has the file to itself.
+/// Whether a file holds many records or a single large one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentKind {
     /// Many records, in commit order.
     Shared,
-    /// Exactly one.
+    /// Exactly one record.
     Own,
 }
 
@@ -19,13 +19,13 @@ pub enum SegmentKind {
 pub struct Identity {
     /// The segment's number, as in its file's name.
     pub number: u32,
-    /// The folder it was written for.
+    /// The data folder for which the file was written.
     pub store: StoreId,
     /// Length of the file, from creation to unlink.
     pub segment_bytes: u64,
     /// The worker that filled it, from 0.
     pub worker: u32,
-    /// The start of sinkd that wrote it, from 1.
+    /// The start of sinkd that wrote it, counting from 1.
     pub start_count: u32,
     /// The machine's boot in which it was created.
     pub boot: BootId,
@@ -48,7 +48,7 @@ const SEGMENT_KIND_AT: usize = CREATED_AT_AT + 8;
 const IDENTITY_CRC_AT: usize = PAGE_BYTES as usize - 4;
 const _: () = assert!(SEGMENT_KIND_AT == 72);
 
-/// Why an identity page is not one.
+/// Why a page is not a valid identity page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoIdentity {
     Foreign,
@@ -57,7 +57,7 @@ pub(crate) enum NoIdentity {
 }
 
 impl Identity {
-    /// The page as it is written.
+    /// Encodes the page.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut page = vec![0; PAGE_BYTES as usize];
         page[MAGIC_AT..][..8].copy_from_slice(&MAGIC);
@@ -75,12 +75,12 @@ impl Identity {
         page
     }
 
-    /// `page`: the file's first [`PAGE_BYTES`] octets, any value.
+    /// Decodes the file's first [`PAGE_BYTES`] octets, which may have any value.
     pub(crate) fn decode(page: &[u8]) -> Result<Identity, NoIdentity> {
         if page[MAGIC_AT..][..8] != MAGIC {
             return Err(NoIdentity::Foreign);
         }
-        // A newer version may keep its checksum elsewhere, so the version speaks first.
+        // The version is checked first, because a newer version may store its checksum elsewhere.
         let version = get32(page, VERSION_AT);
         if version > FORMAT_VERSION {
             return Err(NoIdentity::Newer(version));
@@ -105,7 +105,7 @@ impl Identity {
         })
     }
 
-    /// What this segment's slot checksums start from.
+    /// Returns the seed of this segment's slot checksums.
     pub(crate) fn seed(&self) -> Seed {
         Seed::new(self.store, self.number)
     }

@@ -1,13 +1,13 @@
-//! The live page: counts, state, and what sealing writes.
+//! The live page: counts, state, and the totals written at sealing.
 use super::seed::Seed;
 use super::words::{get64, put64};
 
 /// The live page's `published` word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Published {
-    /// Slots that readers may read.
+    /// Number of slots that readers may read.
     pub slots: u32,
-    /// Messages among them.
+    /// Number of messages among them.
     pub messages: u32,
 }
 
@@ -16,12 +16,12 @@ impl Published {
         u64::from(self.slots) | u64::from(self.messages) << 32
     }
 
-    pub(crate) fn of(word: u64) -> Published {
+    pub(crate) fn from_word(word: u64) -> Published {
         Published { slots: word as u32, messages: (word >> 32) as u32 }
     }
 }
 
-/// A segment's state, as its live page says it.
+/// A segment's state, as stored in its live page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The worker may still commit into the segment (or was killed before it could seal the
@@ -29,8 +29,8 @@ pub enum State {
     Open,
     /// The segment will not change.
     Sealed,
-    /// The segment will not change, but a flush of it failed: what slot `from` and later ones hold
-    /// may not be on disk.
+    /// The segment will not change, but one of its flushes failed: slot `from` and later ones may
+    /// not be on disk.
     Suspect {
         /// The first slot in doubt.
         from: u32,
@@ -46,7 +46,7 @@ impl State {
         }
     }
 
-    pub(crate) fn of(word: u64) -> Option<State> {
+    pub(crate) fn from_word(word: u64) -> Option<State> {
         match word as u32 {
             0 if word == 0 => Some(State::Open),
             1 if word == 1 => Some(State::Sealed),
@@ -56,18 +56,18 @@ impl State {
     }
 }
 
-/// What is written to the live page when a segment is sealed.
+/// Totals that are written to the live page when a segment is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SealedTotals {
-    /// From the start of the file to the first octet after the last record.
+    /// Offset of the first octet after the last record.
     pub records_end: u64,
-    /// `received_at` of the first slot; 0 without slots.
+    /// `received_at` of the first slot; 0 if there are no slots.
     pub first_received_at_ns: u64,
-    /// `received_at` of the last slot; 0 without slots.
+    /// `received_at` of the last slot; 0 if there are no slots.
     pub last_received_at_ns: u64,
-    /// True message bytes of all messages.
+    /// Total size of all messages, even if they were not stored in full.
     pub message_bytes: u64,
-    /// Octets before `records_end` that belong to no record, alignment included.
+    /// Octets before `records_end` that belong to no record, including alignment.
     pub hole_bytes: u64,
     /// Slots below `published` that recovery found unreadable.
     pub lost_slots: u32,
@@ -88,7 +88,7 @@ impl SealedTotals {
     }
 }
 
-// Offsets in the live page, as words of 8 octets.
+// Offsets in the live page, in words of 8 octets.
 pub(crate) const PUBLISHED_WORD: usize = 0;
 pub(crate) const REJECTIONS_WORD: usize = 1;
 pub(crate) const NOTES_WORD: usize = 2;
@@ -97,19 +97,19 @@ pub(crate) const STATE_WORD: usize = 8;
 pub(crate) const TOTALS_WORD: usize = STATE_WORD + 1;
 pub(crate) const SEAL_CHECK_WORD: usize = TOTALS_WORD + 6;
 pub(crate) const SYNCED_WORD: usize = SEAL_CHECK_WORD + 1;
-/// More messages than a segment can have counted: its age would be years at a million a second.
+/// More messages than a segment can count: it would take years at a million per second.
 pub(crate) const COUNTED_MAX: u64 = 1 << 48;
-/// Words of the live page that mean something; the rest is zeros.
+/// Number of words in the live page that are used; the rest is zero.
 pub(crate) const LIVE_WORDS: usize = SYNCED_WORD + 1;
 /// The upper half of the `synced` word ("SYNC"); the lower half repeats the seal check.
 const SYNCED_MARK: u64 = 0x434e_5953 << 32;
 
-/// The live page's words, copied out of it.
+/// A copy of the live page's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LiveWords(pub [u64; LIVE_WORDS]);
 
 impl LiveWords {
-    /// `page`: at least `8 * LIVE_WORDS` octets.
+    /// Decodes a page of at least `8 * LIVE_WORDS` octets.
     pub(crate) fn decode(page: &[u8]) -> LiveWords {
         LiveWords(std::array::from_fn(|i| get64(page, 8 * i)))
     }
@@ -123,12 +123,12 @@ impl LiveWords {
     }
 
     pub(crate) fn published(&self) -> Published {
-        Published::of(self.0[PUBLISHED_WORD])
+        Published::from_word(self.0[PUBLISHED_WORD])
     }
 
-    /// `None`: damaged.
+    /// Returns the state; `None` if it is damaged.
     pub(crate) fn state(&self) -> Option<State> {
-        State::of(self.0[STATE_WORD])
+        State::from_word(self.0[STATE_WORD])
     }
 
     pub(crate) fn totals(&self) -> SealedTotals {
@@ -144,7 +144,7 @@ impl LiveWords {
         }
     }
 
-    /// Puts totals, their check and the state there.
+    /// Stores totals, their checksum and the state.
     pub(crate) fn seal(&mut self, seed: &Seed, totals: &SealedTotals, state: State) {
         self.0[TOTALS_WORD..][..6].copy_from_slice(&totals.words());
         self.0[SEAL_CHECK_WORD] = u64::from(self.seal_crc(seed));
@@ -164,20 +164,20 @@ impl LiveWords {
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
     }
 
-    /// Whether it was about to be sealed: the state alone is missing, and its counts and totals
-    /// check.
+    /// Returns whether only the state is missing to be sealed: counts and totals match their
+    /// checksums.
     pub(crate) fn is_almost_sealed(&self, seed: &Seed) -> bool {
         self.state() == Some(State::Open)
             && self.0[SEAL_CHECK_WORD] != 0
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
     }
 
-    /// Did a flush of the sealed segment return?
+    /// Returns whether a flush of the sealed segment succeeded.
     pub(crate) fn is_synced(&self, seed: &Seed) -> bool {
         self.is_sealed(seed) && self.0[SYNCED_WORD] == self.synced_word()
     }
 
-    /// What the `synced` word becomes once the flush has returned.
+    /// Returns the value of the `synced` word after a successful flush.
     pub(crate) fn synced_word(&self) -> u64 {
         SYNCED_MARK | self.0[SEAL_CHECK_WORD]
     }
@@ -211,8 +211,8 @@ mod tests {
             assert!(!changed.is_sealed(&seed()), "word {i}");
         }
         for state in [State::Open, State::Sealed, State::Suspect { from: 17 }] {
-            assert_eq!(State::of(state.word()), Some(state));
+            assert_eq!(State::from_word(state.word()), Some(state));
         }
-        assert_eq!(State::of(3), None);
+        assert_eq!(State::from_word(3), None);
     }
 }

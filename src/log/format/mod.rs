@@ -1,5 +1,5 @@
-//! The bytes of a segment file, as docs/segment-format.md draws them: where each structure stands,
-//! and how it is encoded and decoded. Pure: no files, no maps, no clocks.
+//! The bytes of a segment file, as defined in docs/segment-format.md: the offset of each structure,
+//! and how it is encoded and decoded. Uses no files, maps or clocks.
 //!
 //! All integers are little-endian. Every offset is computed from the one before it.
 mod checksum;

@@ -1,16 +1,16 @@
-//! The names of a data folder, and of a boot of the machine.
+//! The IDs of a data folder, and of a boot of the machine.
 
-/// A boot of the machine: while it is the same, the page cache has survived.
+/// The ID of a boot. As long as it is unchanged, the content of the page cache has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootId(pub [u8; 16]);
 
 impl BootId {
-    /// Whether the system named its boot. Without a name, no two boots are taken for the same.
+    /// Returns whether the system has a boot ID. Without one, every boot counts as a different one.
     pub fn is_known(&self) -> bool {
         *self != BootId::default()
     }
 }
 
-/// Names a data folder permanently; seeds every slot's checksum.
+/// The permanent ID of a data folder. Part of every slot's checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreId(pub [u8; 16]);

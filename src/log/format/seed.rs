@@ -1,10 +1,10 @@
-//! What the checksums of slots and of sealed counts start from.
+//! The common beginning of all checksums in a segment.
 use super::checksum::crc;
 use super::layout::SLOT_CRC_AT;
 use super::names::StoreId;
 use super::words::put64;
 
-/// The first 20 of the 84 octets under a slot's checksum: store id, segment number.
+/// The first 20 of the 84 octets that a slot's checksum covers: store ID and segment number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seed([u8; 20]);
 
@@ -16,7 +16,7 @@ impl Seed {
         Seed(seed)
     }
 
-    /// CRC32C of store id, segment number, slot index and the slot's first 60 octets.
+    /// Returns the CRC32C of store ID, segment number, slot index and the slot's first 60 octets.
     pub(super) fn slot_crc(&self, index: u32, slot: &[u8]) -> u32 {
         let mut covered = [0; 20 + 4 + SLOT_CRC_AT];
         covered[..20].copy_from_slice(&self.0);
@@ -25,7 +25,7 @@ impl Seed {
         crc(&covered)
     }
 
-    /// CRC32C of store id, segment number, and the live page's counts and totals.
+    /// Returns the CRC32C of store ID, segment number, and the live page's counts and totals.
     pub(super) fn seal_crc(&self, counts: &[u64; 4], totals: &[u64; 6]) -> u32 {
         let mut covered = [0; 20 + 10 * 8];
         covered[..20].copy_from_slice(&self.0);

@@ -1,4 +1,4 @@
-//! A slot: what it says of a message, and where its record lies.
+//! Slots: the facts of a message, and the location of its record.
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::id::MessageId;
@@ -8,15 +8,15 @@ use super::live::Published;
 use super::seed::Seed;
 use super::words::{get32, get64, put32, put64};
 
-/// What lies in a slot's record.
+/// The kind of a slot's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SlotKind {
-    /// A message that was received whole.
+    /// A message that was received completely.
     #[default]
     Message,
-    /// A recipient or a message that was refused, with the reply given.
+    /// A refused recipient or message, with the reply.
     Rejection,
-    /// A remark about an earlier message: its payload is that message's id, 8 bytes.
+    /// A note about an earlier message. Its payload is that message's ID, 8 bytes.
     Note,
 }
 
@@ -26,38 +26,39 @@ pub enum StorageMode {
     /// Everything.
     #[default]
     Full,
-    /// Up to the first empty line.
+    /// Everything up to the first empty line.
     Headers,
     /// The envelope alone.
     Envelope,
 }
 
-/// What the slot says beside place, lengths and checksums.
+/// The content of a slot, apart from location, lengths and checksums.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SlotFacts {
-    /// What lies in the record.
+    /// The kind of the record.
     pub kind: SlotKind,
-    /// How much of it is stored.
+    /// How much of the message is stored.
     pub mode: StorageMode,
     /// Commit time, ns since the Unix epoch (monotonic clock plus an offset taken at start).
     pub received_at_ns: u64,
-    /// MAIL accepted to commit, us, saturating.
+    /// Time from the accepted MAIL to the commit, in µs, saturating.
     pub transaction_us: u32,
     /// The session's number.
     pub session: u64,
     /// Stuffed dots in the stored payload.
     pub dots: u32,
-    /// True message bytes (RFC 1870), whatever is stored.
+    /// Size of the message (RFC 1870), even if it was not stored in full.
     pub message_bytes: u32,
-    /// Final reply, e.g. 250 and 2, 0, 0.
+    /// The final reply code, such as 250.
     pub reply_code: u16,
     /// The enhanced code of that reply (RFC 2034).
     pub enhanced: [u8; 3],
-    /// Arrived by BDAT.
+    /// Whether the message arrived by BDAT.
     pub chunked: bool,
 }
 
-/// The file that slots are read from: what their checksums start from, and which file it is.
+/// The file that slots are read from: the seed of their checksums, and a mark that identifies the
+/// file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotSource {
     seed: Seed,
@@ -66,13 +67,12 @@ pub(crate) struct SlotSource {
     mark: FileMark,
 }
 
-/// Distinguishes the file of a segment from every other file: 64 bits of a hash over its place in
-/// the file system and its identity page.
+/// Identifies the file of a segment: 64 bits of a hash over its device, inode and identity page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileMark(u64);
 
 impl SlotSource {
-    /// `device` and `inode` identify the file, which contains `identity`.
+    /// `device` and `inode` identify the file, whose identity page is `identity`.
     pub(crate) fn new(identity: &Identity, device: u64, inode: u64) -> SlotSource {
         let mut hasher = DefaultHasher::new();
         (device, inode, identity.store.0, identity.number).hash(&mut hasher);
@@ -89,21 +89,22 @@ impl SlotSource {
         &self.seed
     }
 
-    /// Reads slot `index` from its 64 octets, any value. Nothing else makes a [`Slot`].
+    /// Decodes slot `index` from its 64 octets, which may have any value. The only way to create a
+    /// [`Slot`].
     ///
-    /// `None`: its checksum doesn't hold, or its record would lie outside the records of the file.
-    /// That is what zeros, and slots of another segment or of a recycled file's earlier life, look
-    /// like.
+    /// Returns `None` if the checksum is wrong, or if the record would be outside the record area
+    /// of the file. This is the case for zeros, and for slots of another segment or of a recycled
+    /// file's earlier use.
     pub(crate) fn decode(&self, octets: &[u8], index: u32) -> Option<Slot> {
         let id = MessageId { segment: self.number, slot: index };
         decode_slot(octets, self, id)
     }
 }
 
-/// A slot as read from a file: its own checksum held.
+/// A slot that was read from a file, with a valid checksum.
 ///
-/// Only the decoder makes one, and it remembers the file: so it leads to the record that it was
-/// written for, and to nothing else.
+/// Only the decoder creates it, and it remembers its file, so it can only be used to read the
+/// record that it was written for.
 #[derive(Debug, Clone, Copy)]
 pub struct Slot {
     id: MessageId,
@@ -123,38 +124,38 @@ impl Slot {
         self.id
     }
 
-    /// From the start of the file to the envelope; the payload follows it.
+    /// Returns the offset of the envelope in the file; the payload follows it.
     pub fn record_offset(&self) -> u64 {
         self.record_offset
     }
 
-    /// Octets of the stored payload.
+    /// Returns the length of the stored payload.
     pub fn payload_bytes(&self) -> u32 {
         self.payload_bytes
     }
 
-    /// Octets of the envelope before it.
+    /// Returns the length of the envelope.
     pub fn envelope_bytes(&self) -> u32 {
         self.envelope_bytes
     }
 
-    /// Messages in lower slots of this segment, lost ones included.
+    /// Returns the number of messages in lower slots of this segment, including lost ones.
     pub fn messages_before(&self) -> u32 {
         self.messages_before
     }
 
-    /// CRC32C over envelope and payload.
+    /// Returns the CRC32C over envelope and payload.
     pub fn record_crc(&self) -> u32 {
         self.record_crc
     }
 
-    /// Was it written by a program that knows kinds or storage modes which this one doesn't? Then
-    /// `kind` and `mode` of its facts mean nothing, and readers pass over it.
+    /// Returns whether the slot has a kind or storage mode that this program does not know. Then
+    /// `kind` and `mode` of its facts are meaningless, and readers skip it.
     pub fn is_unknown(&self) -> bool {
         self.is_unknown
     }
 
-    /// Everything else.
+    /// Returns the facts of the message.
     pub fn facts(&self) -> &SlotFacts {
         &self.facts
     }
@@ -164,12 +165,12 @@ impl Slot {
         self.facts.kind == SlotKind::Message && !self.is_unknown
     }
 
-    /// Whether it was read from this file.
+    /// Returns whether the slot was read from this file.
     pub(crate) fn is_of(&self, source: &SlotSource) -> bool {
         self.file == source.mark
     }
 
-    /// From the start of the file to the first octet after the record.
+    /// Returns the offset of the first octet after the record.
     pub(crate) fn record_end(&self) -> u64 {
         self.record_offset + u64::from(self.envelope_bytes) + u64::from(self.payload_bytes)
     }
@@ -177,7 +178,7 @@ impl Slot {
 
 #[cfg(test)]
 impl Slot {
-    /// A slot with an empty record, by way of the encoder and the decoder.
+    /// Returns a slot with an empty record, by encoding and decoding it.
     pub(crate) fn empty(id: MessageId, facts: &SlotFacts) -> Slot {
         use super::checksum::crc;
         use super::identity::SegmentKind;
@@ -221,7 +222,7 @@ const _: () = assert!(ENHANCED_AT + 4 == SLOT_CRC_AT);
 const FLAGS_MODE: u8 = 0b0000_0011;
 const FLAGS_CHUNKED: u8 = 0b0000_0100;
 
-/// A record that is complete but for its slot.
+/// A record that is complete except for its slot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record {
     pub offset: u64,
@@ -236,8 +237,8 @@ impl Record {
     }
 }
 
-/// Writes the 64 octets of the slot that has `before` in front of it. Costs about 15 ns, all of it
-/// the checksum.
+/// Encodes the 64 octets of a slot, where `before` counts the slots before it. Costs about 15 ns,
+/// all of it for the checksum.
 pub(crate) fn encode_slot(
     slot: &mut [u8],
     seed: &Seed,
@@ -370,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_what_the_format_page_draws() {
+    fn a_slot_matches_the_format_document() {
         let slot = encoded();
         assert_eq!(slot[0..8], 8192u64.to_le_bytes());
         assert_eq!(slot[8..12], 20u32.to_le_bytes());
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_of_elsewhere_or_of_nothing_does_not_check() {
+    fn foreign_slots_and_zeros_have_wrong_checksums() {
         let slot = encoded();
         assert!(ours().decode(&slot, 4).is_none(), "another index");
         assert!(source(5, 8, BYTES).decode(&slot, ID.slot).is_none(), "another segment");
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_the_future_is_passed_over() {
+    fn slots_of_unknown_kinds_are_skipped() {
         let mut slot = encoded();
         slot[KIND_AT] = 9;
         let crc = seed().slot_crc(ID.slot, &slot);

@@ -1,4 +1,4 @@
-//! The segments of a data folder: what was found at the last look, and which of them are open.
+//! The segments of a data folder, as of the last refresh, and which of them are open.
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,24 +13,26 @@ use crate::log::files::layout::{self, flagged, segment_files};
 use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, Slot};
 
-/// Sealed segments kept open at once: a folder of thousands must not use up the descriptors.
+/// Maximum number of sealed segments kept open, so that a folder with thousands of them does not
+/// exhaust the descriptors.
 const OPEN_MAX: usize = 64;
-/// Listings that one look takes at most: beside a ring that turns fast, files are gone when they
-/// are to be opened.
+/// Maximum number of listings per refresh. If a ring drops segments quickly, files can be gone
+/// before they are opened.
 const LISTINGS_MAX: usize = 10;
 
-/// The segments of a data folder, as of the last look.
+/// The segments of a data folder, as of the last refresh.
 #[derive(Debug)]
 pub(super) struct Catalog {
     path: PathBuf,
     boot: BootId,
     entries: BTreeMap<u32, CatalogEntry>,
-    /// What was pruned since the look before, with messages that came since: a follower reads them.
+    /// Segments pruned since the previous refresh, with messages that arrived after it, for
+    /// followers to read.
     departed: BTreeMap<u32, CatalogEntry>,
     unreadable: BTreeMap<u32, SegmentError>,
-    /// What is wrong with segments that can be read.
+    /// Problems of segments that can be read.
     faults: Vec<SegmentError>,
-    /// Sealed segments used since the last look, the latest last.
+    /// Sealed segments used since the last refresh, the most recent last.
     open: Mutex<VecDeque<Arc<Segment>>>,
     gone: Mutex<Gone>,
 }
@@ -38,7 +40,7 @@ pub(super) struct Catalog {
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
 struct Gone {
-    /// Numbers of the segments that the last look found.
+    /// Numbers of the segments that the last refresh found.
     numbers: HashSet<u32>,
     passed_over: PassedOver,
 }
@@ -55,14 +57,14 @@ impl Gone {
 #[derive(Debug)]
 struct CatalogEntry {
     summary: SegmentSummary,
-    /// Kept open, as it is live.
+    /// Kept open if it is live.
     segment: Option<Arc<Segment>>,
-    /// What had to be computed of its content.
+    /// Results of scanning its content, if that was necessary.
     known: Option<KnownScan>,
 }
 
 impl Catalog {
-    /// Looks at a folder for the first time.
+    /// Opens a folder and refreshes it.
     pub(super) fn open(path: &Path, boot: BootId) -> io::Result<Catalog> {
         let mut catalog = Catalog {
             path: path.to_owned(),
@@ -78,11 +80,11 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Looks again: new segments, new messages, dropped segments. Costs a listing of the folder,
-    /// one read per new segment and a few per live one. No sealed segment stays open.
+    /// Finds new segments, new messages and dropped segments. Costs a listing of the folder, one
+    /// read per new segment and a few per live one. Closes all sealed segments.
     ///
-    /// Where segments go faster than they can be opened, the folder is listed up to ten times; what
-    /// could not be opened even so is in [`Catalog::passed_over`].
+    /// If segments are dropped before they can be opened, the folder is listed up to ten times.
+    /// Segments that still could not be opened are counted in [`Catalog::passed_over`].
     pub(super) fn refresh(&mut self) -> io::Result<()> {
         lock(&self.open).clear();
         lock(&self.gone).numbers.clear();
@@ -98,7 +100,8 @@ impl Catalog {
         self.read_flags()
     }
 
-    /// Lists the folder and opens what is new; returns what was gone by then.
+    /// Lists the folder and opens new segments. Returns the numbers of segments that were gone by
+    /// then.
     fn list(&mut self) -> io::Result<Vec<u32>> {
         let files = segment_files(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
@@ -108,7 +111,7 @@ impl Catalog {
         }
         self.unreadable.clear();
         let mut gone = Vec::new();
-        // From the newest on, so that what is seen of a worker's mail has no gap.
+        // The newest first, so that the messages found of a worker have no gap.
         for (number, path) in files.into_iter().rev() {
             let opening = match self.entries.get(&number) {
                 Some(CatalogEntry { segment: Some(live), .. }) if !live.is_outdated() => {
@@ -123,7 +126,7 @@ impl Catalog {
                 Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
             }
         }
-        // A spare has the name of a segment but is not one, however often a reader looks.
+        // A spare has the name of a segment, but is not one; listing again would not help.
         gone.retain(|number| !self.is_spare(*number));
         Ok(gone)
     }
@@ -140,8 +143,8 @@ impl Catalog {
         self.entries.insert(number, CatalogEntry { summary, segment, known });
     }
 
-    /// The file is no longer there. Messages that came since the last look can still be read where
-    /// it was kept open.
+    /// Handles a segment whose file no longer exists. If it is still open, messages that arrived
+    /// since the last refresh can be read.
     fn depart(&mut self, number: u32) {
         let Some(mut entry) = self.entries.remove(&number) else { return };
         let Some(segment) = &entry.segment else { return };
@@ -152,7 +155,7 @@ impl Catalog {
         }
     }
 
-    /// Removing renames a whole file into place: what is read is one state or the next.
+    /// Removal renames a complete file into place, so this reads either the old or the new state.
     fn read_flags(&mut self) -> io::Result<()> {
         let flagged = flagged(&self.path)?;
         let mut changed = Vec::new();
@@ -183,7 +186,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Lost messages below the watermark of a segment's flags. Costs a pass over its slots.
+    /// Returns the number of lost messages below the watermark of a segment's flags. Costs a pass
+    /// over its slots.
     fn lost_below(&self, number: u32) -> Option<u32> {
         let flags = &self.summary(number)?.flags;
         let segment = self.segment(number).ok()?;
@@ -192,28 +196,28 @@ impl Catalog {
         Some(flags.messages_below.saturating_sub(there))
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Segments that cannot be read, by number, and why.
+    /// Returns the errors of segments that can't be read, ordered by number.
     pub(super) fn unreadable(&self) -> impl Iterator<Item = &SegmentError> {
         self.unreadable.values()
     }
 
-    /// What is wrong: segments that cannot be read, and those that can, of which counts or flags
-    /// are damaged.
+    /// Returns all problems: of segments that can't be read, and of readable segments with damaged
+    /// counts or flags.
     pub(super) fn faults(&self) -> impl Iterator<Item = &SegmentError> {
         self.unreadable.values().chain(&self.faults)
     }
 
-    /// What is known of a segment.
+    /// Returns the summary of a segment.
     pub(super) fn summary(&self, number: u32) -> Option<&SegmentSummary> {
         self.entries.get(&number).map(|entry| &entry.summary)
     }
 
-    /// Every readable segment, by number.
+    /// Returns every readable segment, ordered by number.
     pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.entries.values().map(|entry| &entry.summary)
     }
@@ -224,17 +228,17 @@ impl Catalog {
         entry.is_some_and(|entry| entry.summary.flags.is_removed(id.slot))
     }
 
-    /// Opens segment `number`, or returns it if it is open already. Costs one read of 8 KiB at
-    /// most.
+    /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
+    /// KiB.
     ///
-    /// Errors: `Pruned`, it was there at the last look, and is now counted as passed over;
-    /// `NoSuchMessage`, it was not; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
+    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub(super) fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         let missing = MessageId { segment: number, slot: 0 };
         let entry = self.entries.get(&number).or_else(|| self.departed.get(&number));
         let Some(entry) = entry else {
             return match self.unreadable.contains_key(&number) {
-                // Asked again, for what is wrong with it; it may have been mended.
+                // Opened again to get its error; it may have been repaired.
                 true => {
                     let path = layout::segment_path(&self.path, number);
                     Ok(Arc::new(Segment::open_in(&path, self.boot)?))
@@ -267,22 +271,23 @@ impl Catalog {
         }
     }
 
-    /// What was pruned under the eyes of a reader, since the folder was opened.
+    /// Returns the segments that were pruned while they were being read, since the folder was
+    /// opened.
     pub(super) fn passed_over(&self) -> PassedOver {
         lock(&self.gone).passed_over
     }
 
-    /// Begins to count anew, and returns what there was.
+    /// Returns the segments passed over, and resets the counts.
     pub(super) fn take_passed_over(&self) -> PassedOver {
         std::mem::take(&mut lock(&self.gone).passed_over)
     }
 
-    /// Whether a segment was found to be pruned since the last look.
+    /// Returns whether a segment was found to be pruned since the last refresh.
     pub(super) fn is_gone(&self, number: u32) -> bool {
         lock(&self.gone).numbers.contains(&number)
     }
 
-    /// Segments that are no longer there, of which a follower has not seen all.
+    /// Returns segments that no longer exist, but have messages that a follower has not read.
     pub(super) fn departed(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.departed.values().map(|entry| &entry.summary)
     }

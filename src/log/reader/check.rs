@@ -1,20 +1,19 @@
-//! What the fuzzer runs: a file of any content must be read without a panic.
+//! Fuzzing: reading a file with any content must not panic.
 use std::io::Write;
 use std::path::Path;
 
 use super::Segment;
 use crate::log::format::BootId;
 
-/// Reads `bytes` as a segment file in every way there is, in its own boot and in another.
+/// Reads `bytes` as a segment file in every possible way, both in its own boot and in another one.
 ///
-/// Panics if the reader does, or if the reader's results contradict each other. Costs a temporary
-/// file.
+/// Panics if reading panics, or if results contradict each other. Costs a temporary file.
 pub fn check_segment(bytes: &[u8]) {
     let boot: [u8; 16] = bytes.get(48..64).and_then(|b| b.try_into().ok()).unwrap_or_default();
     for boot in [BootId(boot), BootId([0xee; 16])] {
         let mut file = scratch_file();
         file.write_all(bytes).expect("scratch space is writable");
-        let Ok(segment) = Segment::of(file, Path::new("fuzz"), boot) else {
+        let Ok(segment) = Segment::from_file(file, Path::new("fuzz"), boot) else {
             continue;
         };
         check_content(&segment);

@@ -1,20 +1,20 @@
-//! What can be wrong with a segment file, or with a part of it.
+//! Errors of segment files, and of single messages.
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::format::id::MessageId;
 
-/// Why a file cannot be read as a segment.
+/// Why a file can't be read as a segment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// Something else.
+    /// It is not a segment.
     #[error("{file}, octet 0: not a segment of sinkd")]
     Foreign {
         /// The file.
         file: PathBuf,
     },
-    /// The segment is of a later format version.
+    /// The segment has a newer format version.
     #[error("{file}, octet 8: format version {version}; this program reads up to {newest}")]
     Newer {
         /// The file.
@@ -24,7 +24,7 @@ pub enum SegmentError {
         /// The newest version that this program reads.
         newest: u32,
     },
-    /// Shorter than it says.
+    /// The file is shorter than its header says.
     #[error("{file}, octet {found}: cut off, expected {expected} bytes")]
     Truncated {
         /// The file.
@@ -41,18 +41,19 @@ pub enum SegmentError {
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,
-        /// What doesn't hold.
+        /// What is wrong.
         problem: &'static str,
     },
-    /// A file kept for later use: what it holds belongs to a segment that was dropped.
+    /// A file kept for reuse: its content belongs to a segment that was dropped.
     #[error("{file}, octet 12: segment {number} under another name")]
     Spare {
         /// The file.
         file: PathBuf,
-        /// The number inside.
+        /// The number in its identity page.
         number: u32,
     },
-    /// The counts on the live page are damaged. The segment can be read: its slots were tried.
+    /// The counts on the live page are damaged. The segment can be read, because every slot was
+    /// checked.
     #[error(
         "{file}, octet 4096: the segment's counts are damaged; every slot was checked instead{}",
         if *.is_counted_known { "" } else { ", and messages that were only counted are left out" }
@@ -60,10 +61,10 @@ pub enum SegmentError {
     Counts {
         /// The file.
         file: PathBuf,
-        /// Whether the number of messages that were only counted could be proven right.
+        /// Whether the count of messages that were only counted is proven to be right.
         is_counted_known: bool,
     },
-    /// The flags beside the segment are damaged, or about another one. It can be read.
+    /// The flags of the segment are damaged, or belong to another segment. The segment can be read.
     #[error("{file}: damaged, or about another segment; what it removed is shown again")]
     Flags {
         /// The file of the flags.
@@ -74,13 +75,13 @@ pub enum SegmentError {
     Io {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
 }
 
 impl SegmentError {
-    /// The file that it is about: the segment's file, or its file of flags.
+    /// Returns the file with the error: the segment's file, or its file of flags.
     pub fn file(&self) -> &Path {
         match self {
             SegmentError::Foreign { file }
@@ -94,7 +95,7 @@ impl SegmentError {
         }
     }
 
-    /// Whether the segment is gone: its file was unlinked, or became another segment's.
+    /// Returns whether the segment is gone: its file was unlinked, or recycled for another segment.
     pub(super) fn is_gone(&self) -> bool {
         match self {
             SegmentError::Spare { .. } => true,
@@ -104,11 +105,11 @@ impl SegmentError {
     }
 }
 
-/// Why one message of a segment cannot be read.
+/// Why one message of a segment can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
-    /// The slot's checksum doesn't hold, or it points outside the file.
+    /// The slot's checksum is wrong, or the slot points outside the file.
     #[error("{file}, octet {offset}: slot {id} is damaged, or was lost in a crash")]
     Slot {
         /// The file.
@@ -118,7 +119,7 @@ pub enum Damage {
         /// The ID of the message.
         id: MessageId,
     },
-    /// The record's checksum doesn't hold.
+    /// The record's checksum is wrong.
     #[error("{file}, octet {offset}: the record of {id} is damaged")]
     Record {
         /// The file.
@@ -133,22 +134,22 @@ pub enum Damage {
     NoSuchSlot {
         /// The file.
         file: PathBuf,
-        /// The ID that was asked for.
+        /// The requested ID.
         id: MessageId,
     },
-    /// The system could not read it.
+    /// The system could not read the message.
     #[error("{file}, octet {offset}: {cause}")]
     Io {
         /// The file.
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
 }
 
-/// Why something asked of a folder cannot be given.
+/// Why a message, or a folder, can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -158,10 +159,10 @@ pub enum ReadError {
          messages)"
     )]
     NoSuchMessage {
-        /// The ID that was asked for.
+        /// The requested ID.
         id: MessageId,
     },
-    /// The segment was pruned after the folder was last looked at. [`Folder::segment`] has counted
+    /// The segment was pruned after the last refresh of the folder. [`Folder::segment`] has counted
     /// it: see [`Folder::passed_over`].
     ///
     /// [`Folder::segment`]: super::Folder::segment
@@ -174,19 +175,19 @@ pub enum ReadError {
     /// The message was removed.
     #[error("no message {id}: it was removed (sinkctl ls lists messages)")]
     Removed {
-        /// The ID that was asked for.
+        /// The requested ID.
         id: MessageId,
     },
-    /// The folder cannot be read, or written to.
+    /// The folder can't be read or written.
     #[error(transparent)]
     Io {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The segment of the message cannot be read.
+    /// The message's segment can't be read.
     #[error(transparent)]
     Segment(#[from] SegmentError),
-    /// The message cannot be read.
+    /// The message can't be read.
     #[error(transparent)]
     Damage(#[from] Damage),
 }

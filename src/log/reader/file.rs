@@ -1,5 +1,5 @@
-//! A segment file whose header was checked: its slots and records by their places, whatever its
-//! counts say.
+//! A segment file whose header was checked: reads slots and records by their offsets, without
+//! relying on its counts.
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -14,7 +14,7 @@ use crate::log::format::{
     RECORDS_AT, SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, Slot, SlotSource, crc, slot_at,
 };
 
-/// Octets of a record read at once where its content isn't kept.
+/// Number of octets of a record that are read at once if its content is not kept.
 const RECORD_BYTES_AT_ONCE: u64 = 256 << 10;
 
 /// A segment file, open for reading.
@@ -27,16 +27,19 @@ pub(crate) struct SegmentFile {
 }
 
 impl SegmentFile {
-    /// Opens it. As long as it is open, it is not made another segment's.
+    /// Opens a file. While it is open, it is not recycled for another segment.
     pub(crate) fn open(path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let io = |cause| SegmentError::Io { file: path.to_owned(), cause };
         let file = File::open(path).map_err(io)?;
         disk::share(&file);
-        SegmentFile::of(file, path)
+        SegmentFile::from_file(file, path)
     }
 
-    /// Checks the header of `file`, which has any name; returns also the live page as it is.
-    pub(crate) fn of(file: File, path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
+    /// Checks the header of `file`, whatever its name. Also returns the live page as stored.
+    pub(crate) fn from_file(
+        file: File,
+        path: &Path,
+    ) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
         let found = file.metadata();
         let found = found.map_err(|cause| SegmentError::Io { file: path.to_owned(), cause })?;
@@ -61,27 +64,27 @@ impl SegmentFile {
         self.source.seed()
     }
 
-    /// The segment's number.
+    /// Returns the segment's number.
     pub(crate) fn number(&self) -> u32 {
         self.identity.number
     }
 
-    /// Octets of the file.
+    /// Returns the length of the file.
     pub(crate) fn bytes(&self) -> u64 {
         self.identity.segment_bytes
     }
 
-    /// The id of slot `index`.
+    /// Returns the ID of slot `index`.
     pub(crate) fn id(&self, index: u32) -> MessageId {
         MessageId { segment: self.number(), slot: index }
     }
 
-    /// `octets`: the 64 of slot `index`. `None`: its checksum doesn't hold.
+    /// Decodes the 64 octets of slot `index`. Returns `None` if the checksum is wrong.
     pub(crate) fn decode(&self, octets: &[u8], index: u32) -> Option<Slot> {
         self.source.decode(octets, index)
     }
 
-    /// Reads the octets of slot `index`, which lies inside the file.
+    /// Reads the octets of slot `index`, which must be within the file.
     pub(crate) fn slot_octets(&self, index: u32) -> Result<[u8; SLOT_BYTES as usize], Damage> {
         let mut octets = [0; SLOT_BYTES as usize];
         match slot_at(self.bytes(), index) {
@@ -91,8 +94,8 @@ impl SegmentFile {
         Ok(octets)
     }
 
-    /// Reads the octets of the slots of `range`, which is not empty, into `chunk`: the highest
-    /// first, as they lie in the file.
+    /// Reads the octets of the slots in `range`, which must not be empty, into `chunk`. As in the
+    /// file, the highest slot comes first.
     pub(crate) fn read_slots(&self, range: &Range<u32>, chunk: &mut Vec<u8>) -> Result<(), Damage> {
         let last = range.end - 1;
         let offset = slot_at(self.bytes(), last).ok_or_else(|| self.no_such_slot(last))?;
@@ -100,7 +103,7 @@ impl SegmentFile {
         self.read(chunk, offset)
     }
 
-    /// Whether slot `index` is a valid slot with a valid record, published or not.
+    /// Returns whether slot `index` is valid and has a valid record, published or not.
     pub(crate) fn is_valid_at(&self, index: u32) -> bool {
         let slot = self.slot_octets(index).ok().and_then(|octets| self.decode(&octets, index));
         slot.is_some_and(|slot| self.check_record(&slot, &mut Vec::new()).is_ok())
@@ -115,8 +118,8 @@ impl SegmentFile {
         Damage::Slot { file: self.path.clone(), offset, id: self.id(index) }
     }
 
-    /// Reads a record into `buf`, which grows as needed and is overwritten; returns envelope and
-    /// payload (wire form) if the checksum holds. Costs one read, and the CRC.
+    /// Reads a record into `buf`, which is overwritten and grows as needed. Returns envelope and
+    /// payload (wire form) if the checksum is right. Costs one read, and the CRC.
     pub(super) fn record<'a>(
         &self,
         slot: &Slot,
@@ -135,8 +138,8 @@ impl SegmentFile {
         Ok(record.split_at(envelope))
     }
 
-    /// Reads a record of any size, in bounded memory: returns at most `payload_max` octets of the
-    /// payload. The rest is read all the same, for the checksum.
+    /// Reads a record of any size in bounded memory: returns at most `payload_max` octets of the
+    /// payload. The rest is read too, for the checksum.
     pub(super) fn record_start<'a>(
         &self,
         slot: &Slot,
@@ -152,24 +155,23 @@ impl SegmentFile {
         Ok(buf[..bytes].split_at(envelope))
     }
 
-    /// Returns the envelope alone, if the record's checksum holds. The checksum also covers the
-    /// payload, which this function reads in constant memory: the call costs as much as reading the
-    /// record.
+    /// Returns the envelope, if the record's checksum is right. The checksum also covers the
+    /// payload, which is read in constant memory, so this costs as much as reading the record.
     pub(super) fn envelope<'a>(
         &self,
         slot: &Slot,
         buf: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], Damage> {
         let envelope = slot.envelope_bytes() as usize;
-        // Mostly the whole record in one read.
+        // Usually, one read gets the whole record.
         let first = (envelope as u64).max(RECORD_BYTES_AT_ONCE);
         let first = first.min(slot.record_end() - slot.record_offset()) as usize;
         self.read_through(slot, first, buf)?;
         Ok(&buf[..envelope])
     }
 
-    /// Puts the first `first` octets of a record into `buf`, which grows as needed, and checks all
-    /// of it in constant memory.
+    /// Reads the first `first` octets of a record into `buf`, which grows as needed, and checks the
+    /// whole record in constant memory.
     fn read_through(&self, slot: &Slot, first: usize, buf: &mut Vec<u8>) -> Result<(), Damage> {
         if buf.len() < first {
             buf.resize(first, 0);
@@ -191,7 +193,7 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Reads a record through and checks it, in constant memory, of which `chunk` is the most.
+    /// Checks a whole record in constant memory, namely that of `chunk`.
     pub(crate) fn check_record(&self, slot: &Slot, chunk: &mut Vec<u8>) -> Result<(), Damage> {
         let bytes = slot.record_end() - slot.record_offset();
         self.read_through(slot, bytes.min(RECORD_BYTES_AT_ONCE) as usize, chunk)
@@ -249,7 +251,7 @@ fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentE
     Ok((identity, words))
 }
 
-/// Returns whether the page, as far as it goes, begins as a segment does.
+/// Returns whether the (possibly short) page begins like a segment.
 fn is_ours(page: &[u8]) -> bool {
     page.starts_with(&crate::log::format::MAGIC)
 }

@@ -1,4 +1,4 @@
-//! All segments of a data folder, for reading.
+//! Reads all segments of a data folder.
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
@@ -17,94 +17,97 @@ use crate::log::files::pruned;
 use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, Slot, SlotKind};
 
-/// A data folder, open for reading. What it knows of the segments is as of the last `refresh`.
+/// A data folder that is open for reading. Its knowledge of the segments is as of the last
+/// `refresh`.
 #[derive(Debug)]
 pub struct Folder {
     catalog: Catalog,
 }
 
-/// The newest message that can be read.
+/// The newest readable message.
 #[derive(Debug)]
 pub struct Latest {
-    /// The segment of the message, and its slot there; `None`: no message can be read.
+    /// The message's segment and slot; `None`: no message can be read.
     pub newest: Option<(Arc<Segment>, Slot)>,
-    /// Newer ones that can't be read.
+    /// Errors of newer messages, which can't be read.
     pub damage: Vec<ReadError>,
 }
 
-/// The messages that notes speak about.
+/// The messages that notes refer to.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Their 250 could not be sent.
+    /// Messages whose 250 could not be sent.
     pub of: HashSet<MessageId>,
-    /// Notes that can't be read.
+    /// Errors of notes that can't be read.
     pub damage: Vec<ReadError>,
 }
 
 impl Folder {
     /// Opens a data folder. Costs one read of 8 KiB per segment.
     ///
-    /// Errors: there is no such folder, or it cannot be listed. Segments that cannot be read are no
-    /// error: see [`Folder::unreadable`].
+    /// Errors: the folder does not exist, or can't be listed. Segments that can't be read are not
+    /// an error: see [`Folder::unreadable`].
     pub fn open(path: &Path) -> io::Result<Folder> {
         Folder::open_in(path, current_boot())
     }
 
-    /// Opens the folder as a machine does whose boot is `boot`: tests simulate a restart with it.
+    /// Opens a data folder as if the machine's boot were `boot`, for tests that simulate a reboot.
     #[doc(hidden)]
     pub fn open_in(path: &Path, boot: BootId) -> io::Result<Folder> {
         Ok(Folder { catalog: Catalog::open(path, boot)? })
     }
 
-    /// Looks again: new segments, new messages, dropped segments. Costs a listing of the folder,
-    /// one read per new segment and a few per live one. No sealed segment stays open.
+    /// Finds new segments, new messages and dropped segments. Costs a listing of the folder, one
+    /// read per new segment and a few per live one. Closes all sealed segments.
     ///
-    /// Where segments go faster than they can be opened, the folder is listed up to ten times; what
-    /// could not be opened even so is in [`Folder::passed_over`].
+    /// If segments are dropped before they can be opened, the folder is listed up to ten times.
+    /// Segments that still could not be opened are counted in [`Folder::passed_over`].
     pub fn refresh(&mut self) -> io::Result<()> {
         self.catalog.refresh()
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         self.catalog.path()
     }
 
-    /// Segments that cannot be read, by number, and why.
+    /// Returns the errors of segments that can't be read, ordered by number.
     pub fn unreadable(&self) -> impl Iterator<Item = &SegmentError> {
         self.catalog.unreadable()
     }
 
-    /// What is wrong: segments that cannot be read, and those that can, of which counts or flags
-    /// are damaged.
+    /// Returns all problems: of segments that can't be read, and of readable segments with damaged
+    /// counts or flags.
     pub fn faults(&self) -> impl Iterator<Item = &SegmentError> {
         self.catalog.faults()
     }
 
-    /// Every readable segment, by number.
+    /// Returns every readable segment, ordered by number.
     pub fn segments(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.catalog.segments()
     }
 
-    /// What is known of a segment.
+    /// Returns the summary of a segment.
     pub(crate) fn summary(&self, number: u32) -> Option<&SegmentSummary> {
         self.catalog.summary(number)
     }
 
-    /// Opens segment `number`, or returns it again. Costs one read of 8 KiB at most.
+    /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
+    /// KiB.
     ///
-    /// Errors: `Pruned`, it was there at the last look, and is now counted as passed over;
-    /// `NoSuchMessage`, it was not; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
+    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         self.catalog.segment(number)
     }
 
-    /// What was pruned under the eyes of a reader, since the folder was opened.
+    /// Returns the segments that were pruned while they were being read, since the folder was
+    /// opened.
     pub fn passed_over(&self) -> PassedOver {
         self.catalog.passed_over()
     }
 
-    /// Begins to count anew, and returns what there was.
+    /// Returns the segments passed over, and resets the counts.
     pub fn take_passed_over(&self) -> PassedOver {
         self.catalog.take_passed_over()
     }
@@ -114,36 +117,37 @@ impl Folder {
         self.catalog.is_removed(id)
     }
 
-    /// Messages in all segments, lost and removed ones left out. Costs an addition per segment.
+    /// Returns the number of messages in all segments, without lost and removed ones. Costs an
+    /// addition per segment.
     pub fn messages(&self) -> u64 {
         self.segments().map(|s| s.messages()).sum()
     }
 
-    /// Messages that were accepted and only counted, removed ones left out.
+    /// Returns the number of messages that were only counted, without removed ones.
     pub fn only_counted(&self) -> u64 {
         self.segments().map(|s| s.only_counted.saturating_sub(s.flags.only_counted)).sum()
     }
 
-    /// Messages that were lost in a crash, and whose segment is still there.
+    /// Returns the number of messages lost in a crash, in segments that still exist.
     pub fn lost(&self) -> u64 {
         self.segments().map(SegmentSummary::lost).sum()
     }
 
-    /// Messages that were removed, and whose segment is still there.
+    /// Returns the number of removed messages, in segments that still exist.
     pub fn removed(&self) -> u64 {
         self.segments().map(SegmentSummary::removed).sum()
     }
 
-    /// What was pruned from here so far: what `events.jsonl` says has gone, and is no longer here.
-    /// Costs one read of that file.
+    /// Returns what was pruned from the folder so far: segments that `events.jsonl` lists, and that
+    /// no longer exist. Costs one read of that file.
     pub fn pruned(&self) -> io::Result<Dropped> {
         let mut sums = pruned::pruned_sums(self.path())?;
-        // Killed between the line and the unlinking, or not there yet.
+        // A listed segment may still exist: it is about to be deleted, or sinkd was killed before.
         self.segments().for_each(|summary| sums.take_back(&summary.as_dropped()));
         Ok(sums.total())
     }
 
-    /// The slot of `id`, whatever its kind, and its segment. Costs two reads at most.
+    /// Returns the slot with `id`, whatever its kind, and its segment. Costs at most two reads.
     pub fn find(&self, id: MessageId) -> Result<(Arc<Segment>, Slot), ReadError> {
         let no_such = |e| match e {
             ReadError::NoSuchMessage { .. }
@@ -159,8 +163,8 @@ impl Folder {
         Ok((segment, slot))
     }
 
-    /// The newest message that can be read, in the order of a listing, and newer ones that can't.
-    /// Costs reading it.
+    /// Returns the newest readable message, in the order of a listing, and the errors of newer
+    /// ones. Costs reading it.
     pub fn latest(&self) -> Result<Latest, ReadError> {
         let mut damage = Vec::new();
         for slot in self.listing(Span::default())?.backward(0)? {
@@ -178,14 +182,14 @@ impl Folder {
         Ok(Latest { newest: None, damage })
     }
 
-    /// All messages of `span`, in the order of their arrival. Costs little per segment; where
-    /// `span` cuts through a segment, a binary search in it.
+    /// Returns all messages in `span`, ordered by arrival. Costs little per segment, and a binary
+    /// search in each segment that is partly in `span`.
     pub fn listing(&self, span: Span) -> Result<Listing<'_>, ReadError> {
         Listing::new(&self.catalog, span)
     }
 
-    /// The messages that notes speak about (their 250 could not be sent). Costs a pass over the
-    /// slots of those segments that hold notes.
+    /// Returns the messages that notes refer to (their 250 could not be sent). Costs a pass over
+    /// the slots of all segments with notes.
     pub fn notes(&self) -> Result<Notes, ReadError> {
         let mut notes = Notes::default();
         let mut buf = Vec::new();
@@ -194,7 +198,7 @@ impl Folder {
                 Err(ReadError::Pruned { .. }) => continue,
                 other => other?,
             };
-            // The listing reports damaged slots.
+            // Damaged slots are reported by the listing.
             let slots = segment.slots(0..u32::MAX).flatten();
             for slot in slots.filter(|s| s.facts().kind == SlotKind::Note && !s.is_unknown()) {
                 match segment.record(&slot, &mut buf) {
@@ -209,14 +213,14 @@ impl Folder {
         Ok(notes)
     }
 
-    /// How far everything goes now: what a follower that starts here has seen.
+    /// Returns the current end of each segment, as the positions of a follower that starts now.
     pub fn positions(&self) -> Positions {
         let slots = self.segments().map(|s| (s.identity.number, s.published.slots));
         Positions(slots.collect())
     }
 
-    /// The slots that have come since `seen`, per segment. A long transfer may commit into a
-    /// segment its worker has left, so every segment counts for itself.
+    /// Returns the slots that arrived after `seen`, by segment. A long transfer can commit to a
+    /// segment that its worker has left, so each segment has its own position.
     pub fn since(&self, seen: &Positions) -> Vec<(u32, Range<u32>)> {
         let new = self.segments().chain(self.catalog.departed()).map(|s| {
             let number = s.identity.number;
@@ -225,12 +229,12 @@ impl Folder {
         new.filter(|(_, range)| !range.is_empty()).collect()
     }
 
-    /// Looks again, and returns the messages that have come since `seen`, which moves on. Until the
-    /// next look they can be read, also where their segment was pruned, if it was still open at the
-    /// look before; other segments that were pruned meanwhile are in [`Folder::passed_over`].
+    /// Refreshes, and returns the messages that arrived after `seen`, which is updated. They can be
+    /// read until the next refresh, even if their segment was pruned, provided that it was open at
+    /// the previous refresh. Other pruned segments are counted in [`Folder::passed_over`].
     ///
-    /// Costs what [`Folder::refresh`] costs, and a read for 1024 new slots of a segment. Errors:
-    /// the folder cannot be listed.
+    /// Costs a [`Folder::refresh`], and a read per 1024 new slots of a segment. Errors: the folder
+    /// can't be listed.
     pub fn follow(&mut self, seen: &mut Positions) -> io::Result<NewMessages> {
         self.refresh()?;
         let mut news = NewMessages::default();

@@ -1,18 +1,18 @@
-//! Reading on as mail arrives.
+//! Following new mail.
 use std::collections::BTreeMap;
 
 use super::ReadError;
 use crate::log::format::Slot;
 
-/// How far a follower has read: slots of each segment.
+/// The positions of a follower: number of slots read in each segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Positions(pub BTreeMap<u32, u32>);
 
-/// What has come since a follower last looked.
+/// The messages that arrived since a follower's last call.
 #[derive(Debug, Default)]
 pub struct NewMessages {
-    /// Messages in the order of their arrival, removed ones left out.
+    /// Messages ordered by arrival, without removed ones.
     pub slots: Vec<Slot>,
-    /// What can't be read of the rest.
+    /// Errors of messages that can't be read.
     pub damage: Vec<ReadError>,
 }

@@ -1,8 +1,9 @@
-//! Messages in the order of their arrival, over all segments.
+//! Lists messages of all segments in the order of arrival.
 //!
-//! The order is (start of sinkd, commit time, id). Within a segment times never fall, so it is a
-//! merge of segments; page K is found without reading what lies before it, by a binary search over
-//! time, each step of which counts by binary searches in those segments that overlap.
+//! The order is (start of sinkd, commit time, ID). Times never decrease within a segment, so a
+//! listing merges segments. A page is found without reading the messages before it, by a binary
+//! search over time. Each step of that counts messages by binary searches in the segments that
+//! overlap.
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
@@ -14,53 +15,54 @@ use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
 use crate::log::format::{Identity, Slot};
 
-/// A span of commit times, ns since the Unix epoch.
+/// A span of commit times, in ns since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
-    /// From this time on.
+    /// The first time that belongs to the span; `None`: no lower bound.
     pub since_ns: Option<u64>,
-    /// Before this time.
+    /// The first time after the span; `None`: no upper bound.
     pub until_ns: Option<u64>,
 }
 
-/// The messages of a folder in the order of their arrival, as of the folder's last refresh.
+/// The messages of a folder ordered by arrival, as of the folder's last refresh.
 #[derive(Debug)]
 pub struct Listing<'a> {
     folder: &'a Catalog,
-    /// One for each start of sinkd, in order.
+    /// The segments of each start of sinkd, in order.
     groups: Vec<Vec<SegmentSpan>>,
 }
 
-/// The slots of one segment that lie inside a span.
+/// The slots of one segment that are in the span of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     /// The segment's number.
     pub segment: u32,
-    /// Neighbors, of every kind.
+    /// The slots, of every kind.
     pub slots: Range<u32>,
-    /// Messages among them that were not removed; lost ones count, as they have a position.
+    /// Number of messages among them that were not removed. Lost ones count, because they have a
+    /// position.
     pub messages: u64,
 }
 
-/// The part of a segment that lies inside the span.
+/// The part of a segment within the span.
 #[derive(Debug, Clone)]
 struct SegmentSpan {
     number: u32,
-    /// Slots and messages in the whole segment.
+    /// Number of slots and messages in the whole segment.
     slots: u32,
     messages: u32,
     first_ns: u64,
     last_ns: u64,
-    /// What lies inside; nothing that is removed below a watermark.
+    /// The positions within the span. Slots below the watermark of the flags are excluded.
     from: Position,
     to: Position,
-    /// Single messages in it may be removed.
+    /// The flags of the segment: single messages in the part may be removed.
     flags: Arc<Flags>,
-    /// Messages of the whole segment that were lost.
+    /// Number of lost messages in the whole segment.
     lost: u32,
 }
 
-/// A position between two slots: slots and messages before it.
+/// A position between two slots: the number of slots and messages before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     slot: u32,
@@ -85,7 +87,8 @@ impl SegmentSpan {
         }
     }
 
-    /// Leaves what lies inside `span`. Costs a binary search where it cuts through the segment.
+    /// Shrinks the part to `span`. Costs a binary search if the span begins or ends within the
+    /// segment.
     fn cut_to(&mut self, folder: &Catalog, span: Span) -> Result<(), ReadError> {
         if let Some(since) = span.since_ns {
             let place = self.place_at(folder, since, 0..self.slots)?;
@@ -103,14 +106,15 @@ impl SegmentSpan {
         self.between(self.from, self.to)
     }
 
-    /// Messages between two places that were not removed.
+    /// Returns the number of messages between two positions, without removed ones.
     fn between(&self, from: Position, to: Position) -> u64 {
         let all = to.messages.saturating_sub(from.messages);
         let removed = self.flags.removed_before(to.slot) - self.flags.removed_before(from.slot);
         u64::from(all.saturating_sub(removed))
     }
 
-    /// Messages in it that were not lost. Costs a pass over its slots where some were.
+    /// Returns the number of messages that were not lost. Costs a pass over the slots if any were
+    /// lost.
     fn present(&self, folder: &Catalog) -> u64 {
         if self.lost == 0 {
             return self.len();
@@ -121,7 +125,7 @@ impl SegmentSpan {
         there.count() as u64
     }
 
-    /// The place after all slots with a time below `ns`, which lies within `bounds`.
+    /// Returns the position after all slots with a time before `ns`, which is within `bounds`.
     fn place_at(
         &self,
         folder: &Catalog,
@@ -142,12 +146,12 @@ impl SegmentSpan {
         Ok(self.place(&segment, slot))
     }
 
-    /// The place after the first `count` messages from `from` on that were not removed; at least
-    /// one more follows.
+    /// Returns the position after `count` messages from `from` on, not counting removed ones. At
+    /// least one more message must follow.
     fn skip(&self, folder: &Catalog, from: Position, count: u64) -> Result<Position, ReadError> {
         let mut messages = from.messages + count as u32;
         loop {
-            // Each removed one in between moves the place one further.
+            // Each removed message in between moves the position by one.
             let place = self.place_of(folder, messages)?;
             let missing = count.saturating_sub(self.between(from, place));
             if missing == 0 {
@@ -157,20 +161,20 @@ impl SegmentSpan {
         }
     }
 
-    /// The place before the message that has `messages` before it.
+    /// Returns the position before the message that has `messages` messages before it.
     fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Position, ReadError> {
         let segment = folder.segment(self.number)?;
         let slot = search(0..self.slots, |slot| {
             next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before() >= messages)
         });
-        // Of lost slots it is not known which held messages: the last of them are taken to have.
+        // It is unknown which lost slots held messages: assume that the last of them did.
         let next = self.place(&segment, slot);
         let back = next.messages.saturating_sub(messages).min(next.slot - slot);
         Ok(Position { slot: next.slot - back, messages })
     }
 
-    /// The place before the first valid slot from `slot` on: what was lost up to there lies before
-    /// it, as a valid slot counts lost messages, too.
+    /// Returns the position before the first valid slot from `slot` on. Lost slots up to there come
+    /// before it, because a valid slot counts lost messages, too.
     fn place(&self, segment: &Segment, slot: u32) -> Position {
         let end = Position { slot: self.slots, messages: self.messages };
         next_valid(segment, slot, self.slots).map_or(end, |next| Position {
@@ -180,17 +184,18 @@ impl SegmentSpan {
     }
 }
 
-/// The first index in `bounds` for which `is_behind` holds; it holds for all that follow.
-fn search(bounds: Range<u32>, mut is_behind: impl FnMut(u32) -> bool) -> u32 {
+/// Returns the first index in `bounds` for which `is_after` returns true; it must be true for all
+/// later ones.
+fn search(bounds: Range<u32>, mut is_after: impl FnMut(u32) -> bool) -> u32 {
     let (mut low, mut high) = (bounds.start, bounds.end);
     while low < high {
         let middle = low + (high - low) / 2;
-        if is_behind(middle) { high = middle } else { low = middle + 1 }
+        if is_after(middle) { high = middle } else { low = middle + 1 }
     }
     low
 }
 
-/// The first undamaged slot of `slot..end`.
+/// Returns the first undamaged slot in `slot..end`.
 fn next_valid(segment: &Segment, slot: u32, end: u32) -> Option<Slot> {
     (slot..end).find_map(|slot| segment.slot(slot).ok())
 }
@@ -214,8 +219,8 @@ impl<'a> Listing<'a> {
         Ok(Listing { folder, groups })
     }
 
-    /// For each segment with something inside the span: where that ends, as the slots and the
-    /// messages before.
+    /// Returns where each segment with messages in the span ends within it: the number of slots and
+    /// messages before that position.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&Identity, u32, u32)> {
         let parts = self.groups.iter().flatten();
         parts.filter_map(|part| {
@@ -224,8 +229,8 @@ impl<'a> Listing<'a> {
         })
     }
 
-    /// What it consists of, segment by segment: for callers that read all of it in any order,
-    /// on several threads. Which messages among them were removed: [`Folder::is_removed`].
+    /// Returns the parts of the listing by segment, for callers that read all of it in any order on
+    /// several threads. They must skip removed messages: see [`Folder::is_removed`].
     ///
     /// [`Folder::is_removed`]: super::Folder::is_removed
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> {
@@ -236,13 +241,13 @@ impl<'a> Listing<'a> {
         })
     }
 
-    /// Messages in it. Lost ones count, as they have a position.
+    /// Returns the number of messages. Lost ones count, because they have a position.
     pub fn len(&self) -> u64 {
         self.groups.iter().flatten().map(SegmentSpan::len).sum()
     }
 
-    /// Messages in it that were not lost: as many as it returns, where no record is damaged. Costs
-    /// a pass over the slots of those segments that have lost some.
+    /// Returns the number of messages that were not lost. The listing returns that many if no
+    /// record is damaged. Costs a pass over the slots of all segments with lost messages.
     pub fn present(&self) -> u64 {
         self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
     }
@@ -252,18 +257,20 @@ impl<'a> Listing<'a> {
         self.len() == 0
     }
 
-    /// Oldest first, without the first `offset`. Costs a binary search over time.
+    /// Iterates from the oldest message, skipping the first `offset`. Costs a binary search over
+    /// time.
     ///
-    /// Damaged messages come as errors, in their segment's turn. What was pruned meanwhile is
-    /// passed over (see [`Folder::passed_over`]), and counts for the offset only if that was found
-    /// out after this.
+    /// Damaged messages are returned as errors, in their segment's turn. Pruned segments are passed
+    /// over (see [`Folder::passed_over`]), and count toward the offset only if they are found to be
+    /// pruned after this call.
     ///
     /// [`Folder::passed_over`]: super::Folder::passed_over
     pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
         self.page(offset, Direction::Forward)
     }
 
-    /// Newest first, without the newest `offset`; else as [`Listing::forward`].
+    /// Iterates from the newest message, skipping the newest `offset`. Otherwise like
+    /// [`Listing::forward`].
     pub fn backward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
         self.page(offset, Direction::Backward)
     }
@@ -272,15 +279,15 @@ impl<'a> Listing<'a> {
         loop {
             match self.groups_without(offset, direction) {
                 Ok(groups) => return Ok(Page::new(self.folder, groups, direction)),
-                // One part less each time.
+                // Each time, one part less remains.
                 Err(ReadError::Pruned { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The groups without the first `offset` messages. Error `Pruned`: a segment was found to be
-    /// gone, and is left out the next time.
+    /// Returns the groups without the first `offset` messages. Error `Pruned`: a segment was found
+    /// to be gone, and will be left out at the next call.
     fn groups_without(
         &self,
         offset: u64,
@@ -317,11 +324,11 @@ impl<'a> Listing<'a> {
         Ok(left)
     }
 
-    /// The place in each part of `group` so that the first `k` messages lie before them; `k` is
-    /// more than 0 and less than the messages in the group.
+    /// Returns a position in each part of `group` such that `k` messages in total come before them.
+    /// `k` must be more than 0, and less than the number of messages in the group.
     fn cut(&self, group: &[SegmentSpan], k: u64) -> Result<Vec<Position>, ReadError> {
-        // Invariant: fewer than or exactly `k` messages have a time below `low`, more have one
-        // below `high`. `at_low` and `at_high` are the places of those two times.
+        // Invariant: at most `k` messages have a time below `low`, and more than `k` have one below
+        // `high`. `at_low` and `at_high` are the positions of these times.
         let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or(0);
         let mut high = group.iter().map(|p| p.last_ns).max().unwrap_or(0).saturating_add(1);
         let mut at_low: Vec<Position> = group.iter().map(|p| p.from).collect();
@@ -340,7 +347,7 @@ impl<'a> Listing<'a> {
                 (low, at_low) = (middle, at_middle);
             }
         }
-        // All messages in between have the time `low`; they are ordered by id.
+        // All messages in between have the time `low`, and are ordered by ID.
         let mut missing = k.saturating_sub(count(group, &at_low));
         for (i, part) in group.iter().enumerate() {
             let equal = part.between(at_low[i], at_high[i]);
@@ -355,7 +362,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Messages of `group` before these places.
+/// Returns the number of messages in `group` before these positions.
 fn count(group: &[SegmentSpan], places: &[Position]) -> u64 {
     let before = |(part, place): (&SegmentSpan, &Position)| part.between(part.from, *place);
     group.iter().zip(places).map(before).sum()
@@ -377,20 +384,20 @@ enum Direction {
     Backward,
 }
 
-/// Messages one after another.
+/// An iterator over messages.
 #[derive(Debug)]
 pub struct Page<'a> {
     folder: &'a Catalog,
     direction: Direction,
     groups: VecDeque<Vec<SegmentSpan>>,
-    /// Parts of the current group not yet reached, the next one last.
+    /// Parts of the current group that have no cursor yet; the next one is last.
     waiting: Vec<SegmentSpan>,
-    /// Cursors, ordered by the item that each returns next.
+    /// Cursors, ordered by the item that each one returns next.
     heads: BinaryHeap<CursorHead>,
     cursors: Vec<Cursor>,
 }
 
-/// The item that a cursor returns next: the greatest comes first.
+/// Wraps a cursor for the heap, whose greatest item comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CursorHead {
     Backward((u64, u32, u32), usize),
@@ -423,7 +430,7 @@ impl<'a> Page<'a> {
         Page { folder, direction, groups, waiting, heads, cursors }
     }
 
-    /// Opens the parts whose time has come: those that may hold something before the next head.
+    /// Opens the parts that may contain an item before the next one.
     fn reach(&mut self) -> Result<(), ReadError> {
         if self.heads.is_empty() && self.waiting.is_empty() {
             self.cursors.clear();
@@ -444,7 +451,7 @@ impl<'a> Page<'a> {
             let part = self.waiting.pop().expect("it was seen");
             let segment = match self.folder.segment(part.number) {
                 Ok(segment) => segment,
-                // No item is left, and the folder has counted it.
+                // The folder has counted it; there is nothing to return.
                 Err(ReadError::Pruned { .. }) => continue,
                 Err(e) => return Err(e),
             };
@@ -489,27 +496,27 @@ impl Iterator for Page<'_> {
     }
 }
 
-/// The messages of one part, read some at a time.
+/// Reads the messages of one part in batches.
 #[derive(Debug)]
 struct Cursor {
     number: u32,
-    /// `None`: everything was read. Descriptors are few, and segments may be many.
+    /// `None` once everything was read: there can be many segments, but few descriptors.
     segment: Option<Arc<Segment>>,
     flags: Arc<Flags>,
     direction: Direction,
-    /// Slots not yet read.
+    /// Slots that were not read yet.
     left: Range<u32>,
-    /// Messages read, with their times (damaged ones have their neighbor's).
+    /// Messages read, with their times (for damaged ones, the time of a neighbor).
     read: VecDeque<(u64, Result<Slot, ReadError>)>,
-    /// The time of the message read last.
+    /// The time of the last message read.
     last: u64,
 }
 
-/// Slots a cursor reads at once: a page of a terminal, not a segment.
+/// Number of slots that a cursor reads at once: a terminal page, not a segment.
 const CURSOR_SLOTS: u32 = 64;
 
 impl Cursor {
-    /// (time, segment, slot) of what comes next.
+    /// Returns the time, segment and slot of the next item.
     fn peek(&mut self) -> Option<(u64, u32, u32)> {
         while self.read.is_empty() && !self.left.is_empty() {
             self.fill();

@@ -1,4 +1,4 @@
-//! A segment mapped as a whole: returns records in place, for callers that forward them.
+//! A segment that is mapped as a whole: returns records in place, for callers that forward them.
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,25 +7,25 @@ use super::{Damage, ReadError, Segment};
 use crate::log::files::map::RecordsView;
 use crate::log::format::{Slot, crc};
 
-/// Number of octets that are brought into memory at once.
+/// Number of octets that are populated at once.
 const BLOCK_BYTES: u64 = 256 << 10;
 
-/// A segment, open or sealed, mapped for reading. It stays readable when the file is unlinked. As
+/// A segment, open or sealed, mapped for reading. It stays readable after the file is unlinked. As
 /// long as one of its records is held, its file is not recycled for another segment.
 ///
-/// Meant for one reader: it remembers which pages it has brought in.
+/// For a single reader, because it tracks which pages are populated.
 #[derive(Debug)]
 pub struct Mapped {
     segment: Arc<Segment>,
     view: Arc<RecordsView>,
-    /// Whether the pages of each block were brought in and not released since.
+    /// Whether each block is populated.
     present: Vec<bool>,
 }
 
 impl Mapped {
-    /// Maps it. Costs three system calls and one read of 8 KiB.
+    /// Maps a segment. Costs three system calls and one read of 8 KiB.
     ///
-    /// Errors: the file can't be mapped or locked, or has become another segment's.
+    /// Errors: the file can't be mapped or locked, or was recycled for another segment.
     pub fn new(segment: Arc<Segment>) -> Result<Mapped, ReadError> {
         let io = |cause| Damage::Io { file: segment.path().to_owned(), offset: 0, cause };
         let file = segment.file().file().try_clone().map_err(io)?;
@@ -35,14 +35,14 @@ impl Mapped {
         Ok(Mapped { segment, view, present })
     }
 
-    /// The segment that is mapped.
+    /// Returns the segment.
     pub fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 
-    /// Envelope and payload (wire form) of a slot of this segment, in place, if the checksum holds.
-    /// Calls `brought_in` with each block of the file that was brought in for it: see
-    /// [`Mapped::let_go`]. Costs the CRC, and a system call for each new 256 KiB.
+    /// Returns the envelope and payload (wire form) of a slot in place, if the checksum is right.
+    /// Calls `brought_in` for each block of the file that was populated: see [`Mapped::let_go`].
+    /// Costs the CRC, and a system call per new 256 KiB.
     ///
     /// Errors: the record is damaged, or can't be read.
     pub fn record(
@@ -73,8 +73,7 @@ impl Mapped {
         Ok((Bytes::from_owner(envelope), Bytes::from_owner(payload)))
     }
 
-    /// Releases the memory of a block; a caller that holds a record in it may still read the
-    /// record.
+    /// Releases the memory of a block. A record in it can still be read by its holder.
     pub fn let_go(&mut self, block: u32) {
         if let Some(present) = self.present.get_mut(block as usize) {
             *present = false;

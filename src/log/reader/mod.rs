@@ -1,9 +1,9 @@
-//! The reading side, for any process: needs no lock, and never writes.
+//! Reads a data folder from any process. Takes no lock of the folder, and never writes.
 //!
-//! [`Segment`] reads one file, [`Folder`] all of them, [`Listing`] in the order of arrival. Records
-//! and slots are read by `pread` and trusted only when their checksum holds; of a segment that is
-//! still open, the live page alone is mapped, to see what its worker publishes. Who passes content
-//! on without looking at it, as `sinkctl replay` does, maps whole segments: [`Mapped`].
+//! [`Segment`] reads one file, [`Folder`] all of them, and [`Listing`] orders messages by arrival.
+//! Records and slots are read by `pread`, and trusted only if their checksums are right. Of an open
+//! segment, only the live page is mapped, to see what its worker publishes. Code that forwards
+//! content without reading it, as `sinkctl replay` does, maps whole segments by [`Mapped`].
 mod catalog;
 mod check;
 mod damage;

@@ -1,7 +1,7 @@
 //! The outcomes of opening a segment: one rule for all readers.
 //!
-//! A segment that was pruned meanwhile is gone, which is not an error: readers skip and count it. A
-//! segment that exists and can't be read is damaged, and readers always report it.
+//! A pruned segment is gone, which is not an error: readers skip and count it. A segment that
+//! exists but can't be read is damaged, and readers always report it.
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,21 +13,22 @@ use crate::log::format::BootId;
 /// The outcome of opening a segment.
 #[derive(Debug)]
 pub enum Opening {
-    /// The segment can be read, whatever becomes of its file.
+    /// The segment can be read, even if its file is unlinked later.
     Opened(Arc<Segment>),
     /// The segment was pruned, or its file is being recycled.
     Gone,
-    /// The segment exists, and cannot be read.
+    /// The segment exists, but can't be read.
     Damaged(SegmentError),
 }
 
 impl Opening {
-    /// Opens the file of a segment. Costs what [`Segment::open`] costs.
+    /// Opens the file of a segment. Costs the same as [`Segment::open`].
     pub fn of(path: &Path) -> Opening {
         Opening::in_boot(path, current_boot(), None)
     }
 
-    /// Opens the file as a machine does whose boot is `boot`. `known`: what was computed before.
+    /// Opens the file as if the machine's boot were `boot`. `known` is the result of an earlier
+    /// scan.
     pub(super) fn in_boot(path: &Path, boot: BootId, known: Option<KnownScan>) -> Opening {
         let opened = match known {
             Some(known) => Segment::open_known(path, known),
@@ -44,8 +45,8 @@ impl Opening {
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Files.
+    /// Number of files.
     pub segments: u64,
-    /// Messages in them that could be listed, as far as they had been seen.
+    /// Number of messages that could be listed, as far as they had been counted.
     pub messages: u64,
 }

@@ -1,8 +1,8 @@
-//! Finding the messages of a segment by trying every slot position.
+//! Finds the messages of a segment by trying every slot position.
 //!
-//! This is how a segment is read whose live page cannot be believed: it was not flushed before the
-//! machine went down, or the page is damaged. *A message is a slot whose own checksum and whose
-//! record's checksum hold.* What is invalid between valid ones was lost; ids stay.
+//! Used for a segment whose live page can't be trusted, because it was not flushed before a power
+//! loss or is damaged. *A message is a slot whose own checksum and whose record's checksum are
+//! right.* Invalid positions between valid slots were lost; the IDs of the others don't change.
 use super::file::SegmentFile;
 use crate::log::format::{
     COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
@@ -10,26 +10,26 @@ use crate::log::format::{
     slot_at, slot_positions,
 };
 
-/// Slot positions read at once.
+/// Number of slot positions read at once.
 const POSITIONS_AT_ONCE: u32 = 1024;
 
-/// What to look at.
+/// Which slots to scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// Every position, and every record.
     Everything,
-    /// The published slots; their records are believed.
+    /// The published slots. Their records are not checked.
     Published(u32),
 }
 
-/// What was found.
+/// The result of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanResult {
-    /// The live page as it should be: counts, totals, sealed.
+    /// The correct live page: counts, totals, sealed.
     pub words: LiveWords,
-    /// Slots that are invalid, below the last valid one; ascending.
+    /// Invalid slots below the last valid one, ascending.
     pub lost: Vec<u32>,
-    /// Whether the number of messages that were only counted could be believed. If not, it is 0.
+    /// Whether the count of messages that were only counted could be trusted. If not, it is 0.
     pub is_counted_known: bool,
 }
 
@@ -39,13 +39,13 @@ impl ScanResult {
     }
 }
 
-/// The scan under way.
+/// A scan in progress.
 struct Scan<'a> {
     segment: &'a SegmentFile,
-    /// The live page as it is.
+    /// The live page as stored.
     page: LiveWords,
     extent: Extent,
-    /// The invalid positions seen since the last valid one; they are lost if one follows.
+    /// Invalid positions since the last valid one. They are lost if another valid one follows.
     gap: Vec<u32>,
     lost: Vec<u32>,
     last: Option<Slot>,
@@ -57,8 +57,8 @@ struct Scan<'a> {
     chunk: Vec<u8>,
 }
 
-/// Works out counts and totals; `words` as the live page has them. Never fails: what cannot be
-/// read is lost.
+/// Computes counts and totals. `words` is the live page as stored. Never fails: what can't be read
+/// is lost.
 pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> ScanResult {
     let mut scan = Scan {
         segment,
@@ -76,7 +76,7 @@ pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> 
     };
     let bytes = segment.bytes();
     let positions = match extent {
-        // A flush failed: later slots were answered with 451.
+        // A flush failed: messages in later slots were answered with 451.
         Extent::Everything if is_suspect(words, segment.seed()) => {
             words.published().slots.min(slot_positions(bytes))
         }
@@ -92,24 +92,24 @@ pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> 
     scan.finish()
 }
 
-/// Whether the page says that a flush failed, and can be believed.
+/// Returns whether the page records a failed flush, and its checksum is right.
 fn is_suspect(words: &LiveWords, seed: &Seed) -> bool {
     matches!(words.state(), Some(State::Suspect { .. })) && words.is_sealed(seed)
 }
 
-/// Whether the count of messages without a slot can be believed, `page` being the live page as it
-/// is, and `found` the same with everything else computed from the slots.
+/// Returns whether the count of messages without a slot can be trusted. `page` is the live page as
+/// stored, and `found` the same with all other values computed from the slots.
 fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
     match page.state() {
         // No checksum covers the counts of an open segment.
         Some(State::Open) => page.0[COUNTED_WORD] < COUNTED_MAX,
-        // The check that sealing wrote holds for the count once the other counts are mended.
+        // The checksum written at sealing proves the count once the other counts are corrected.
         _ => page.is_sealed(seed) || page.0[SEAL_CHECK_WORD] == found.0[SEAL_CHECK_WORD],
     }
 }
 
 impl Scan<'_> {
-    /// No slot lies below the end of a valid record.
+    /// Returns whether the position is above the end of all valid records, and so can be a slot.
     fn may_hold_slots(&self, index: u32) -> bool {
         let bytes = self.segment.bytes();
         slot_at(bytes, index).is_some_and(|at| at >= self.totals.records_end)
@@ -160,7 +160,7 @@ impl Scan<'_> {
     fn finish(mut self) -> ScanResult {
         let mut words = self.page;
         if let Extent::Published(_) = self.extent {
-            // The slots of the gap were published: clients know their ids, whatever follows.
+            // The slots of the gap were published: clients know their IDs, whatever follows.
             self.lost.append(&mut self.gap);
         }
         let slots = self.last.map_or(0, |slot| slot.id().slot + 1);

@@ -1,4 +1,4 @@
-//! One segment file, for reading.
+//! Reads one segment file.
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -17,44 +17,44 @@ use crate::log::format::{
     REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, SealedTotals, Seed, Slot, State, slot_positions,
 };
 
-/// Slots read at once by [`Slots`]: 64 KiB.
+/// Number of slots that [`Slots`] reads at once: 64 KiB.
 const SLOTS_AT_ONCE: u32 = 1024;
-/// One segment file, open for reading. It stays readable when the file is unlinked.
+/// A segment file that is open for reading. It stays readable after the file is unlinked.
 #[derive(Debug)]
 pub struct Segment {
     file: SegmentFile,
     counts: CountsFrom,
     trust: Trust,
-    /// The live page when it was opened.
+    /// The live page at the time of opening.
     words: LiveWords,
 }
 
 /// Where a segment's counts come from.
 #[derive(Debug)]
 enum CountsFrom {
-    /// The worker may still commit: the live page, mapped.
+    /// The mapped live page, because the worker may still commit.
     Live(LiveView),
     /// The segment was sealed, and its totals are consistent.
     Sealed(LiveWords),
-    /// The counts could not be trusted: every slot position was tried.
+    /// A scan of every slot position, because the counts could not be trusted.
     Found(Arc<ScanResult>),
 }
 
-/// Why a segment's counts are believed, or not.
+/// Whether a segment's counts can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    /// The counts are from this boot, or were flushed and match their checksum.
+    /// Yes: the counts are from this boot, or were flushed and match their checksum.
     Believed,
-    /// The machine went down before they were flushed.
+    /// No: the machine went down before they were flushed.
     Unflushed,
-    /// The segment is open, in a boot that has no name: a writer may be at work, or may have been
-    /// in another boot.
+    /// Unknown: the segment is open, but the boot has no ID. A writer may be active, or may have
+    /// been active in another boot.
     Unknown,
-    /// What they say is impossible, or a checksum doesn't hold.
+    /// No: the counts are impossible, or a checksum is wrong.
     Damaged,
 }
 
-/// What of a segment was computed before, to open it once more without reading all of it.
+/// The result of scanning a segment, for opening it again without another scan.
 #[derive(Debug, Clone)]
 pub(super) struct KnownScan {
     found: Arc<ScanResult>,
@@ -62,7 +62,7 @@ pub(super) struct KnownScan {
 }
 
 impl KnownScan {
-    /// What is wrong with the counts of the segment in `file`.
+    /// Returns the error about the counts of the segment in `file`.
     pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
         let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
         (self.trust == Trust::Damaged).then_some(SegmentError::Counts { file, is_counted_known })
@@ -70,23 +70,27 @@ impl KnownScan {
 }
 
 impl Segment {
-    /// Opens the file of a segment. Costs one read of 8 KiB; a segment that was not flushed before
-    /// the machine last went down is read as a whole.
+    /// Opens the file of a segment. Costs one read of 8 KiB. A segment that was not flushed before
+    /// the machine last went down is read completely.
     pub fn open(path: &Path) -> Result<Segment, SegmentError> {
         Segment::open_in(path, current_boot())
     }
 
-    /// Opens a segment in a machine whose boot is `boot`.
+    /// Opens a segment as if the machine's boot were `boot`.
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
         Segment::judged(SegmentFile::open(path)?, boot)
     }
 
-    /// `file` under any name.
-    pub(crate) fn of(file: File, path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::of(file, path)?, boot)
+    /// Opens `file`, whatever its name.
+    pub(crate) fn from_file(
+        file: File,
+        path: &Path,
+        boot: BootId,
+    ) -> Result<Segment, SegmentError> {
+        Segment::judged(SegmentFile::from_file(file, path)?, boot)
     }
 
-    /// Opens it once more, with what was [`Segment::known`] of it. Costs one read of 8 KiB.
+    /// Opens a segment again, with the result of [`Segment::known`]. Costs one read of 8 KiB.
     pub(super) fn open_known(path: &Path, known: KnownScan) -> Result<Segment, SegmentError> {
         let (file, words) = SegmentFile::open(path)?;
         let counts = CountsFrom::Found(known.found);
@@ -101,7 +105,7 @@ impl Segment {
         Ok(Segment { file, counts, trust, words })
     }
 
-    /// What was computed of it, if its counts could not be believed.
+    /// Returns the result of the scan, if the counts could not be trusted.
     pub(super) fn known(&self) -> Option<KnownScan> {
         match &self.counts {
             CountsFrom::Found(found) => Some(KnownScan { found: found.clone(), trust: self.trust }),
@@ -109,34 +113,34 @@ impl Segment {
         }
     }
 
-    /// What is wrong with its counts. It can be read all the same.
+    /// Returns the error about its counts. The segment can be read nevertheless.
     pub fn fault(&self) -> Option<SegmentError> {
         self.known()?.fault(self.path())
     }
 
-    /// Whether its worker has committed since it was opened, unseen: it must be opened again to see
-    /// more. Costs a read where the boot has no name, else nothing.
+    /// Returns whether its worker has committed since the segment was opened, without this being
+    /// visible: it must be opened again. Costs a read if the boot has no ID, else nothing.
     pub(super) fn is_outdated(&self) -> bool {
         let is_same = || disk::read_live(self.file.file()).is_ok_and(|words| words == self.words);
         self.trust == Trust::Unknown && !is_same()
     }
 
-    /// The identity page.
+    /// Returns the identity page.
     pub fn identity(&self) -> &Identity {
         self.file.identity()
     }
 
-    /// The segment's number.
+    /// Returns the segment's number.
     pub fn number(&self) -> u32 {
         self.file.number()
     }
 
-    /// The file's name when it was opened.
+    /// Returns the file's path at the time of opening.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The segment's file, whatever its counts say.
+    /// Returns the segment's file, for reading regardless of its counts.
     pub(crate) fn file(&self) -> &SegmentFile {
         &self.file
     }
@@ -145,7 +149,7 @@ impl Segment {
         self.file.seed()
     }
 
-    /// What recovery computed, where the live page could not be believed.
+    /// Returns the result of the scan, if the live page could not be trusted.
     pub(crate) fn found(&self) -> Option<&ScanResult> {
         match &self.counts {
             CountsFrom::Found(found) => Some(found),
@@ -159,19 +163,21 @@ impl Segment {
             || (matches!(self.counts, CountsFrom::Live(_)) && self.state() == State::Open)
     }
 
-    /// Slots and messages that readers may read now; never falls. Costs a load.
+    /// Returns the number of slots and messages that readers may read now. Never decreases. Costs a
+    /// load.
     pub fn published(&self) -> Published {
         let published = match &self.counts {
             CountsFrom::Live(view) => {
                 let word = view.load(PUBLISHED_WORD);
-                // Partner: the release store in `OpenSegment::publish`, which slots precede.
+                // Partner: the release store in `OpenSegment::publish`, which follows the stores of
+                // the slots.
                 fence(Acquire);
-                Published::of(word)
+                Published::from_word(word)
             }
             CountsFrom::Sealed(words) => words.published(),
             CountsFrom::Found(found) => found.words.published(),
         };
-        // A damaged page may hold any number; the file has room for this many slots.
+        // A damaged page may hold any number; this is how many slots fit in the file.
         let slots = published.slots.min(slot_positions(self.file.bytes()));
         Published { slots, messages: published.messages.min(slots) }
     }
@@ -180,7 +186,8 @@ impl Segment {
         match &self.counts {
             CountsFrom::Live(view) => {
                 let state = view.load(STATE_WORD);
-                // Partner: the release store in `seal::write_down`; before it, the totals.
+                // Partner: the release store in `seal::write_down`, which follows the stores of the
+                // totals.
                 fence(Acquire);
                 let mut words = LiveWords(std::array::from_fn(|word| view.load(word)));
                 words.0[STATE_WORD] = state;
@@ -191,7 +198,7 @@ impl Segment {
         }
     }
 
-    /// Open, sealed or suspect.
+    /// Returns the state: open, sealed or suspect.
     pub fn state(&self) -> State {
         if self.trust == Trust::Unknown {
             return State::Open;
@@ -199,23 +206,23 @@ impl Segment {
         self.words().state().unwrap_or(State::Open)
     }
 
-    /// What sealing wrote down; `None` while it is open.
+    /// Returns the totals written at sealing; `None` while it is open.
     pub fn totals(&self) -> Option<SealedTotals> {
         let words = self.words();
         (words.state() != Some(State::Open)).then(|| words.totals())
     }
 
-    /// Slots that hold rejections.
+    /// Returns the number of slots with rejections.
     pub fn rejections(&self) -> u64 {
         self.words().0[REJECTIONS_WORD]
     }
 
-    /// Slots that hold notes.
+    /// Returns the number of slots with notes.
     pub fn notes(&self) -> u64 {
         self.words().0[NOTES_WORD]
     }
 
-    /// Messages that were accepted and only counted (storage mode `none`).
+    /// Returns the number of messages that were only counted (storage mode `none`).
     pub fn only_counted(&self) -> u64 {
         self.words().0[COUNTED_WORD]
     }
@@ -233,22 +240,22 @@ impl Segment {
         self.decode(&self.file.slot_octets(index)?, index)
     }
 
-    /// `octets`: the 64 of slot `index`, which is published.
+    /// Decodes the 64 octets of slot `index`, which is published.
     fn decode(&self, octets: &[u8], index: u32) -> Result<Slot, Damage> {
         let is_lost = self.found().is_some_and(|found| found.is_lost(index));
         let slot = self.file.decode(octets, index).filter(|_| !is_lost);
         slot.ok_or_else(|| self.file.slot_damage(index))
     }
 
-    /// The slots of `range` in order, as far as they are published now. Costs one read for each
-    /// 1024 of them.
+    /// Returns the slots of `range` in order, as far as they are published now. Costs one read per
+    /// 1024 slots.
     pub fn slots(&self, range: Range<u32>) -> Slots<'_> {
         let end = range.end.min(self.published().slots);
         Slots { segment: self, next: range.start, end, chunk: Vec::new(), chunk_at: 0..0 }
     }
 
-    /// Reads a record into `buf`, which grows as needed and is overwritten; returns envelope and
-    /// payload (wire form) if the checksum holds. Costs one read, and the CRC.
+    /// Reads a record into `buf`, which is overwritten and grows as needed. Returns envelope and
+    /// payload (wire form) if the checksum is right. Costs one read, and the CRC.
     pub fn record<'a>(
         &self,
         slot: &Slot,
@@ -257,8 +264,8 @@ impl Segment {
         self.file.record(slot, buf)
     }
 
-    /// Reads a record of any size, in bounded memory: returns at most `payload_max` octets of the
-    /// payload. The rest is read all the same, for the checksum.
+    /// Reads a record of any size in bounded memory: returns at most `payload_max` octets of the
+    /// payload. The rest is read too, for the checksum.
     pub fn record_start<'a>(
         &self,
         slot: &Slot,
@@ -268,28 +275,28 @@ impl Segment {
         self.file.record_start(slot, payload_max, buf)
     }
 
-    /// Returns the envelope alone, if the record's checksum holds. It covers the payload, too,
-    /// which is read through in constant memory: costs as much as reading the record.
+    /// Returns the envelope, if the record's checksum is right. The checksum also covers the
+    /// payload, which is read in constant memory, so this costs as much as reading the record.
     pub fn envelope<'a>(&self, slot: &Slot, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Damage> {
         self.file.envelope(slot, buf)
     }
 
-    /// Reads a record through and checks it, in constant memory.
+    /// Checks a whole record in constant memory.
     pub fn check_record(&self, slot: &Slot) -> Result<(), Damage> {
         self.file.check_record(slot, &mut Vec::new())
     }
 
-    /// Returns the number of valid slots with valid records directly after the published ones. A
-    /// writer is about to publish them; without a writer, the count is damaged, or the writer was
-    /// killed. The call reads these slots, and one more.
+    /// Returns the number of valid slots with valid records directly after the published ones.
+    /// Either a writer is about to publish them, or the count is damaged, or the writer was killed.
+    /// Reads these slots, and one more.
     pub fn unpublished(&self) -> u32 {
         let published = self.published().slots;
-        let behind = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));
-        behind.count() as u32
+        let valid = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));
+        valid.count() as u32
     }
 
-    /// Reads everything that is published now and checks every checksum: the damage found, in slot
-    /// order. Costs about 0.15 s per GB from the page cache.
+    /// Reads everything published now and checks every checksum. Returns the damage in slot order.
+    /// Costs about 0.15 s per GB from the page cache.
     pub fn verify(&self) -> impl Iterator<Item = Damage> + '_ {
         let mut chunk = Vec::new();
         self.slots(0..u32::MAX).filter_map(move |slot| match slot {
@@ -299,13 +306,14 @@ impl Segment {
     }
 }
 
-/// Slots of one segment, in order; a damaged one is an `Err` and does not end it.
+/// An iterator over the slots of one segment. A damaged slot is an `Err`, and does not end the
+/// iteration.
 #[derive(Debug)]
 pub struct Slots<'a> {
     segment: &'a Segment,
     next: u32,
     end: u32,
-    /// The octets of the slots `chunk_at`, highest first, as they lie in the file.
+    /// The octets of the slots `chunk_at`. As in the file, the highest slot comes first.
     chunk: Vec<u8>,
     chunk_at: Range<u32>,
 }
@@ -340,7 +348,7 @@ impl Iterator for Slots<'_> {
     }
 }
 
-/// Decides what to believe of the live page.
+/// Decides whether to trust the live page.
 fn judge(
     file: &SegmentFile,
     mut words: LiveWords,
@@ -357,7 +365,8 @@ fn judge(
             return Ok((CountsFrom::Live(view), Trust::Believed));
         }
     } else if words.state() != Some(State::Open) {
-        // Another process may be sealing the segment right now: the second look sees all of it.
+        // Another process may be sealing the segment at this moment; a second read then sees the
+        // complete result.
         words = disk::read_live(file.file()).map_err(io)?;
     }
     let is_sealed = words.is_sealed(file.seed());
@@ -375,12 +384,13 @@ fn judge(
     Ok((CountsFrom::Found(Arc::new(found)), trust))
 }
 
-/// Whether the counts of an open segment of `segment_bytes` can be true: no checksum covers them,
-/// but each slot holds a message, a rejection or a note.
+/// Returns whether the counts of an open segment of `segment_bytes` are possible. No checksum
+/// covers them, but each slot must hold a message, a rejection or a note.
 fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
     let word = |at: usize| view.load(at);
-    let Published { slots, messages } = Published::of(word(PUBLISHED_WORD));
-    // Partner: the release store in `OpenSegment::publish`; before it, the other counts.
+    let Published { slots, messages } = Published::from_word(word(PUBLISHED_WORD));
+    // Partner: the release store in `OpenSegment::publish`, which follows the stores of the other
+    // counts.
     fence(Acquire);
     let (rejections, notes) = (word(REJECTIONS_WORD), word(NOTES_WORD));
     let positions = u64::from(slot_positions(segment_bytes));

@@ -1,4 +1,4 @@
-//! What is known of one segment without opening it again.
+//! A summary of one segment, usable without opening it again.
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use crate::log::files::dropped::Dropped;
 use crate::log::files::flags::Flags;
 use crate::log::format::{Identity, Published, SealedTotals, Slot, State};
 
-/// What is known of one segment without opening it again.
+/// A summary of one segment, usable without opening it again.
 #[derive(Debug, Clone)]
 pub struct SegmentSummary {
     /// The segment's identity page.
     pub identity: Identity,
-    /// Slots and messages.
+    /// Number of slots and messages.
     pub published: Published,
     /// Open, sealed or suspect.
     pub state: State,
-    /// What sealing wrote down; of an open one, what is known so far (times only).
+    /// The totals written at sealing. Of an open segment, only the times are known.
     pub totals: SealedTotals,
-    /// Slots that hold rejections.
+    /// Number of slots with rejections.
     pub rejections: u64,
-    /// Slots that hold notes.
+    /// Number of slots with notes.
     pub notes: u64,
-    /// Messages that were only counted.
+    /// Number of messages that were only counted.
     pub only_counted: u64,
     /// The path of its file.
     pub path: PathBuf,
-    /// What of it was removed.
+    /// Which of its messages were removed.
     pub(crate) flags: Arc<Flags>,
-    /// Lost messages below the watermark of the flags: they were not removed.
+    /// Number of lost messages below the watermark of the flags, which don't count as removed.
     pub(super) lost_below: u32,
 }
 
@@ -36,14 +36,14 @@ impl SegmentSummary {
     pub(super) fn of(segment: &Segment) -> SegmentSummary {
         let mut published = segment.published();
         let totals = segment.totals().unwrap_or_else(|| {
-            // While it is open, its first and last slots say the times.
+            // Of an open segment, the first and last slots provide the times.
             let time = |slot: Result<Slot, Damage>| slot.map_or(0, |s| s.facts().received_at_ns);
             let first_received_at_ns = time(segment.slot(0));
             let last_received_at_ns = time(segment.slot(published.slots.saturating_sub(1)));
             SealedTotals { first_received_at_ns, last_received_at_ns, ..SealedTotals::default() }
         });
         if segment.totals().is_some() {
-            // Sealed meanwhile: only now the count is final, as the totals are.
+            // The segment was sealed meanwhile: only now are the counts final, like the totals.
             published = segment.published();
         }
         SegmentSummary {
@@ -60,13 +60,14 @@ impl SegmentSummary {
         }
     }
 
-    /// Messages that can be read.
+    /// Returns the number of readable messages.
     pub fn messages(&self) -> u64 {
         let there = u64::from(self.published.messages.saturating_sub(self.totals.lost_messages));
         there.saturating_sub(self.removed_messages())
     }
 
-    /// Messages that were lost in a crash, and not passed over by the watermark of its flags.
+    /// Returns the number of messages lost in a crash, without those below the watermark of its
+    /// flags.
     pub fn lost(&self) -> u64 {
         u64::from(self.totals.lost_messages.saturating_sub(self.lost_below))
     }
@@ -75,12 +76,12 @@ impl SegmentSummary {
         self.flags.messages().saturating_sub(u64::from(self.lost_below))
     }
 
-    /// Messages that were removed, those included that were only counted.
+    /// Returns the number of removed messages, including those that were only counted.
     pub fn removed(&self) -> u64 {
         self.removed_messages() + self.flags.only_counted
     }
 
-    /// As a line of `events.jsonl` counts it when it is dropped.
+    /// Returns the entry for `events.jsonl` if the segment is dropped.
     pub(super) fn as_dropped(&self) -> Dropped {
         Dropped {
             segments: 1,

@@ -1,4 +1,4 @@
-//! How far ahead of its worker a segment's pages are populated.
+//! Decides how far ahead of its worker a segment is populated.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -7,22 +7,23 @@ use crate::log::exchange::Window;
 use crate::log::files::map::Mapping;
 use crate::log::format::{PAGE_BYTES, RECORDS_AT};
 
-/// A worker's window is what it writes in this time...
+/// The window is the amount that the worker writes in this time.
 const WINDOW_TIME: Duration = Duration::from_millis(10);
-/// The lower bound of the window: 0.2 ms of populating, four times what a connection may take in a
-/// round.
+/// Minimum size of the window: populating it takes 0.2 ms, and it is four times what a connection
+/// may receive in a round.
 const WINDOW_BYTES_MIN: u64 = 1 << 20;
-/// The upper bound of the window: pages populated long before their use are written out and
+/// Maximum size of the window: pages populated long before their use would be written to disk and
 /// protected again.
 const WINDOW_BYTES_MAX: u64 = 64 << 20;
-/// The lower bound of the window for slots: 1024 of them.
+/// Minimum size of the window for slots: 1024 slots.
 const SLOTS_WINDOW_BYTES_MIN: u64 = 64 << 10;
-/// The mark moves in steps, so that a worker that waits goes on before the window is complete.
+/// The mark moves in steps of this size, so that a waiting worker continues before the window is
+/// complete.
 const POPULATE_STEP_BYTES: u64 = 1 << 20;
-/// A rate is measured over at least this time.
+/// Minimum time over which a rate is measured.
 const RATE_TIME_MIN: Duration = Duration::from_millis(2);
 
-/// The thread's half of a segment that has a worker, or waits for it.
+/// Provisioning's view of a segment that a worker uses or will use.
 pub(crate) struct SegmentAhead {
     pub bytes: u64,
     pub mapping: Arc<Mapping>,
@@ -33,10 +34,10 @@ pub(crate) struct SegmentAhead {
 /// How fast a worker writes.
 pub(crate) struct WriteRate {
     since: Instant,
-    /// Fronts at `since`, or where the segment began.
+    /// Fronts at `since`, or at the beginning of the segment.
     end: u64,
     slots: u64,
-    /// Written since then to segments left in between.
+    /// Octets written since then to segments left in between.
     carried: u64,
     carried_slots: u64,
     pub window_bytes: u64,
@@ -44,19 +45,19 @@ pub(crate) struct WriteRate {
 }
 
 impl SegmentAhead {
-    /// Makes the first window present.
+    /// Populates the first window.
     pub(crate) fn populate_first(&self, rate: &WriteRate) -> std::io::Result<()> {
         self.mapping.populate_header()?;
         let slots = self.bytes.saturating_sub(rate.slots_window_bytes);
         self.populate(RECORDS_AT + rate.window_bytes, slots, rate, || ())
     }
 
-    /// Whether all of it can be used.
+    /// Returns whether the whole segment is usable.
     pub(crate) fn is_populated(&self) -> bool {
         self.mapping.usable().0 >= self.bytes
     }
 
-    /// Moves the marks up to `wanted` and down to `wanted_slots`; `moved` is called at each step.
+    /// Moves the marks up to `wanted` and down to `wanted_slots`, and calls `moved` at each step.
     pub(crate) fn populate(
         &self,
         wanted: u64,
@@ -84,7 +85,7 @@ impl SegmentAhead {
             moved();
         }
         if front >= slots {
-            // The two windows have met: all of the file is populated.
+            // The two windows have met, so the whole file is populated.
             self.mapping.use_all();
             moved();
         }
@@ -105,7 +106,7 @@ impl WriteRate {
         }
     }
 
-    /// Sets the windows from how far the fronts moved since the last measurement.
+    /// Sets the windows, based on how far the fronts moved since the last measurement.
     pub(crate) fn measure(&mut self, end: u64, slots: u64, now: Instant) {
         let elapsed = now.saturating_duration_since(self.since);
         if elapsed < RATE_TIME_MIN {
@@ -123,7 +124,8 @@ impl WriteRate {
         (self.carried, self.carried_slots) = (0, 0);
     }
 
-    /// The fronts start anew in another segment: what was written to the old one still counts.
+    /// Continues in another segment, whose fronts start over; what was written to the old segment
+    /// still counts.
     pub(crate) fn rolled(&mut self, old: &SegmentAhead, new: &SegmentAhead) {
         let fronts = &old.window.fronts;
         self.carried += fronts.end.load(Relaxed).saturating_sub(self.end);

@@ -1,12 +1,12 @@
-//! The flusher thread of the durabilities `message` and `interval`: no event loop ever waits for a
-//! disk.
+//! The flusher thread of the durabilities `message` and `interval`, so that no event loop waits for
+//! a disk.
 //!
-//! `message`: a worker asks at the end of a round for one flush of what it has written to its
-//! segment. What it writes while that is under way waits for the next, so the slower the disk, the
-//! more messages share a flush. `interval`: the thread looks at the live pages by itself.
+//! `message`: at the end of a round, a worker requests one flush of everything it has written to
+//! its segment. What it writes during the flush waits for the next one, so the slower the disk, the
+//! more messages share a flush. `interval`: the thread checks the live pages on its own.
 //!
 //! A failed flush is final for its segment: the kernel has dropped what it could not write, and a
-//! second flush that returns would say nothing about it.
+//! second flush that succeeds would not change that.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
@@ -20,21 +20,21 @@ use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::Mapping;
 use crate::log::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
 
-/// A segment under watch.
+/// A segment that is flushed at intervals.
 struct WatchedSegment {
     number: u32,
     mapping: Arc<Mapping>,
     flushed: Arc<Flushed>,
-    /// The words published and counted when it was last flushed.
+    /// The words `published` and `counted` at its last flush.
     safe: [u64; 2],
 }
 
 /// The thread's state.
 pub(crate) struct Flusher {
     call: FlushCall,
-    /// Durability `interval`.
+    /// The interval of durability `interval`.
     interval: Option<Duration>,
-    /// Own segments go on to have their flush written down.
+    /// The sync thread, which marks own segments as flushed.
     sync: Sender<SyncJob>,
     /// Sends provisioning the outcome for each own segment. Provisioning never waits for this
     /// thread.
@@ -52,7 +52,7 @@ impl Flusher {
         Flusher { call, interval, sync, requests, watched: Vec::new() }
     }
 
-    /// Serves until `Stop`.
+    /// Serves jobs until `Stop`.
     pub(crate) fn run(mut self, jobs: &Receiver<FlushJob>) {
         let mut due = self.next_due(Instant::now());
         loop {
@@ -67,7 +67,7 @@ impl Flusher {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if due.is_some_and(|due| due <= now) {
-                self.look();
+                self.flush_changed();
                 due = self.next_due(now);
             }
         }
@@ -87,12 +87,13 @@ impl Flusher {
         }
     }
 
-    /// An interval has passed.
-    pub(crate) fn look(&mut self) {
+    /// Flushes the changed segments after an interval.
+    pub(crate) fn flush_changed(&mut self) {
         self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
     }
 
-    /// `None`: never, which is also what an interval beyond the clock's end means.
+    /// Returns when the next interval ends; `None`: never, including an interval that ends beyond
+    /// the range of the clock.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         self.interval.and_then(|interval| now.checked_add(interval))
     }
@@ -123,32 +124,32 @@ impl Flusher {
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
-                // The file has one of the two names; recovery removes a `.part` that stays.
+                // The file has one of the two names; recovery deletes a `.part` that remains.
                 drop(std::fs::remove_file(&own.part));
                 drop(std::fs::remove_file(&own.path));
                 (OwnEvent::Failed, OwnFlushed::Gone)
             }
         };
-        // An error: provisioning has ended, and the next start finds it.
+        // An error means that provisioning has ended; the next start then finds the file.
         drop(self.requests.send(Request::OwnFlushed { number, outcome }));
-        // The channel has room for both events of its life.
+        // The channel has room for both events of an own segment.
         drop(own.events.send(event));
         own.gate.wake();
     }
 }
 
-/// Flushes it if it has changed; `false`: that failed, and always will.
+/// Flushes a segment if it has changed. Returns false if that failed, which is final.
 fn flush_watched(call: &FlushCall, watched: &mut WatchedSegment) -> bool {
     let live = watched.mapping.live();
-    // Partner: the release store in `OpenSegment::publish`: what was published before is in the
-    // page cache when the flush begins.
+    // Partner: the release store in `OpenSegment::publish`. Everything published before this load
+    // is in the page cache when the flush begins.
     let now = [PUBLISHED_WORD, COUNTED_WORD].map(|word| u64::from_le(live[word].load(Acquire)));
     if now == watched.safe {
         return true;
     }
     if let Err(e) = call.flush(watched.mapping.file()) {
         tracing::error!(segment = watched.number, error = %e, "a flush failed: it is suspect");
-        watched.flushed.fail(Published::of(watched.safe[0]).slots);
+        watched.flushed.fail(Published::from_word(watched.safe[0]).slots);
         return false;
     }
     watched.safe = now;

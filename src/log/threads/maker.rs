@@ -1,4 +1,4 @@
-//! Making segments: new files, or those of dropped ones.
+//! Creates segments from new files or from recycled ones.
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,22 +19,22 @@ use crate::log::files::error::{is_no_space, is_shorter_better};
 use crate::log::files::events_file::EventsFile;
 use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
-use crate::log::files::store::EventsStore;
+use crate::log::files::store::StoreFile;
 use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
 use crate::log::settings::{Durability, LogSettings};
 use crate::log::upkeep::retention::SealedSegments;
 
-/// A ring has at least this number of segments per worker, so that it forgets in small pieces.
+/// Minimum number of segments per worker in a ring, so that each drop forgets little.
 const RING_SEGMENTS_MIN: u64 = 8;
 
-/// Holes that a segment has room for before it allocates.
+/// Initial capacity for holes in a segment.
 const HOLES: usize = 64;
 
-/// What the thread works on.
+/// The handles that provisioning works with.
 pub(crate) struct MakerSetup {
     pub folder: PathBuf,
     pub settings: LogSettings,
-    pub store: EventsStore,
+    pub store: StoreFile,
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
@@ -42,16 +42,16 @@ pub(crate) struct MakerSetup {
     pub events: Arc<EventsFile>,
 }
 
-/// Makes segments, and has others dropped where they must make room.
+/// Creates segments, and has others dropped to make room.
 pub(crate) struct Maker {
     pub folder: PathBuf,
     pub settings: LogSettings,
-    pub store: EventsStore,
+    pub store: StoreFile,
     boot: BootId,
     sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
     pub retainer: Retainer,
-    /// Workers that have not closed.
+    /// Number of workers that have not closed.
     pub workers: u64,
 }
 
@@ -76,13 +76,13 @@ impl Maker {
         }
     }
 
-    /// When what is being served came.
+    /// Returns the time of the request being served.
     pub(crate) fn now(&self) -> Instant {
         self.retainer.now
     }
 
-    /// Creates, allocates, maps and populates a segment of `wanted` octets, or of less, down to
-    /// `least`, where the disk is nearly full.
+    /// Creates, allocates, maps and populates a segment of `wanted` octets, or smaller, down to
+    /// `least`, if the disk is nearly full.
     pub(crate) fn prepare(
         &mut self,
         worker: u32,
@@ -97,7 +97,7 @@ impl Maker {
                 Err(e) if is_shorter_better(&e) && bytes > least => {
                     bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
                 }
-                // Only what would otherwise be refused costs older mail.
+                // Older mail is dropped only if the request would otherwise be refused.
                 Err(e) if is_no_space(&e) && self.retainer.drop_one() => {}
                 Err(e) => return Err(e),
                 Ok(made) => return self.hand_over(made, rate),
@@ -105,7 +105,7 @@ impl Maker {
         }
     }
 
-    /// Makes its first window present, and returns both halves.
+    /// Populates the first window, and returns both halves.
     fn hand_over(
         &mut self,
         made: Made,
@@ -125,8 +125,8 @@ impl Maker {
         Ok((ahead, parts))
     }
 
-    /// Populates the first window. Where each message is flushed nothing is populated: pages made
-    /// ready ahead of the writer would be written out by every flush (zeros, time and again).
+    /// Populates the first window, unless each message is flushed: then every flush would write the
+    /// pages populated ahead of the writer (zeros, again and again).
     fn make_ready(&self, ahead: &SegmentAhead, rate: &WriteRate) -> io::Result<()> {
         if self.settings.durability != Durability::Message {
             return ahead.populate_first(rate);
@@ -135,7 +135,8 @@ impl Maker {
         Ok(())
     }
 
-    /// When slots of this segment are published, and who hears of flushes.
+    /// Returns when slots of this segment are published, and registers it with the flusher if
+    /// necessary.
     fn publish_after(&self, ahead: &SegmentAhead) -> PublishAfter {
         match self.settings.durability {
             Durability::Process => PublishAfter::Commit,
@@ -143,7 +144,7 @@ impl Maker {
             Durability::Interval(_) => {
                 let flushed = Arc::new(Flushed::default());
                 let (number, mapping) = (ahead.number, ahead.mapping.clone());
-                // The thread outlives this one.
+                // The flusher outlives this thread.
                 let watch = FlushJob::Watch { number, mapping, flushed: flushed.clone() };
                 drop(self.flusher.send(watch));
                 PublishAfter::WatchedCommit(flushed)
@@ -151,12 +152,12 @@ impl Maker {
         }
     }
 
-    /// The length of the segment after one of `bytes`.
+    /// Returns the length of the segment after one of `bytes`.
     pub(crate) fn doubled(&self, bytes: u64) -> u64 {
         bytes.saturating_mul(2).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
     }
 
-    /// The longest segment that suits the bound on bytes.
+    /// Returns the maximum segment length that fits the retention limit on bytes.
     fn segment_bytes_max(&self) -> u64 {
         let max = self.settings.segment_bytes_max;
         let Some(bytes) = self.settings.retention.bytes else {
@@ -167,7 +168,7 @@ impl Maker {
         max.min(whole).max(self.settings.segment_bytes_first)
     }
 
-    /// Workers that have not closed, at least 1.
+    /// Returns the number of workers that have not closed, at least 1.
     fn workers_open(&self) -> u64 {
         self.workers.max(1)
     }
@@ -181,14 +182,14 @@ impl Maker {
         Ok(())
     }
 
-    /// Two segments of `segment_bytes` per worker stay free, for others and for what copy-on-write
-    /// file systems need when a page is rewritten.
+    /// Returns the space that stays free: two segments of `segment_bytes` per worker, for others
+    /// and for copy-on-write file systems, which need space to rewrite a page.
     fn reserve(&self, segment_bytes: u64) -> u64 {
         segment_bytes.saturating_mul(2).saturating_mul(self.workers_open())
     }
 
-    /// Does `step`, and while the disk is too full for it drops the oldest and does it again, if
-    /// all that may be dropped would make room for `bytes`: what does not fit anyway costs nothing.
+    /// Calls `step`. As long as the disk is too full for it, drops the oldest segment and tries
+    /// again. Drops nothing if everything that may be dropped would not make room for `bytes`.
     pub(crate) fn with_space<T>(
         &mut self,
         bytes: u64,
@@ -209,10 +210,10 @@ impl Maker {
         left.saturating_add(self.retainer.sealed_bytes()) >= needed
     }
 
-    /// The file of a dropped segment, or a new one.
+    /// Returns the file of a dropped segment, or a new one.
     fn segment_file(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
         let again = self.retainer.room_for(bytes);
-        let again = again.and_then(|old| self.use_again(worker, bytes, old).ok());
+        let again = again.and_then(|old| self.recycle_file(worker, bytes, old).ok());
         let made = match again {
             Some(made) => made,
             None => {
@@ -224,15 +225,15 @@ impl Maker {
         Ok(made)
     }
 
-    /// Turns the file of segment `old` into a new segment. After an error the file is gone.
-    fn use_again(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
+    /// Turns the file of segment `old` into a new segment. After an error the file is deleted.
+    fn recycle_file(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
         let number = self.store.take_number()?;
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
         let from = layout::segment_path(&self.folder, old);
         let path = layout::segment_path(&self.folder, number);
         let kept = self.retainer.take_map(old);
-        let kept = kept.map_or_else(|| recycle::map_again(&self.folder, old), Ok);
+        let kept = kept.map_or_else(|| recycle::remap(&self.folder, old), Ok);
         let made = kept.and_then(|mut access| {
             access.renew();
             recycle::renew(access.file(), &identity)?;
@@ -249,7 +250,7 @@ impl Maker {
         Ok(Made { identity, access })
     }
 
-    /// Removes a segment into which no worker has committed.
+    /// Deletes a segment to which no worker has committed.
     pub(crate) fn forget(&mut self, number: u32) {
         self.retainer.closed(number);
         if let Err(e) = std::fs::remove_file(layout::segment_path(&self.folder, number)) {
@@ -260,10 +261,10 @@ impl Maker {
     fn create(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
         use std::os::unix::fs::FileExt;
         let number = self.store.take_number()?;
-        // Lost syncs are made good by the next; only a power loss asks for it.
+        // The next sync makes up for a lost one; only a power loss depends on it.
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
-        // No reader ever sees it without its identity page.
+        // No reader sees the file without its identity page.
         let part = layout::part_path(&self.folder, number);
         let file = disk::create(&part)?;
         let path = layout::segment_path(&self.folder, number);
@@ -275,7 +276,7 @@ impl Maker {
         match made {
             Ok((_, access)) => Ok(Made { identity, access }),
             Err(e) => {
-                // One of the two is there; recovery removes what stays.
+                // The file has one of the two names; recovery deletes what remains.
                 drop(std::fs::remove_file(&part));
                 drop(std::fs::remove_file(&path));
                 Err(e)
@@ -283,8 +284,8 @@ impl Maker {
         }
     }
 
-    /// Where each message is flushed, the file's blocks are written once before use: a flush then
-    /// writes data alone, and nothing about the file.
+    /// If each message is flushed, writes the file's blocks once before use: flushes then write
+    /// only data, not metadata.
     fn write_out(&self, file: &File, bytes: u64) -> io::Result<()> {
         match self.settings.durability {
             Durability::Message => disk::write_zeros(file, 0, bytes),
@@ -292,7 +293,8 @@ impl Maker {
         }
     }
 
-    /// Renames a new segment to its final name, which survives a power loss where messages must.
+    /// Renames a new segment to its final name. If messages must survive a power loss, so does the
+    /// name.
     fn name_safely(&self, file: &File, part: &Path, path: &Path) -> io::Result<()> {
         if self.settings.durability == Durability::Process {
             return std::fs::rename(part, path);
@@ -321,14 +323,14 @@ impl Maker {
         }
     }
 
-    /// Has a sealed segment flushed: at once where messages are to survive a power loss.
+    /// Queues a sealed segment for flushing: at once if messages must survive a power loss.
     pub(crate) fn sync_later(&self, number: u32) {
         let path = layout::segment_path(&self.folder, number);
         let wait = match self.settings.durability {
             Durability::Process => SYNC_AFTER,
             Durability::Interval(_) | Durability::Message => Duration::ZERO,
         };
-        // The thread outlives this one; without it, recovery queues the segment again.
+        // The sync thread outlives this one; otherwise, recovery queues the segment again.
         drop(self.sync.send(SyncJob::Segment { number, path, due: self.now() + wait }));
     }
 }

@@ -1,5 +1,5 @@
-//! What no worker waits for: segments are made, sealed, dropped and used again by one thread
-//! ([`Provision`]), flushed by another ([`Flusher`]), and, once sealed, late by a third ([`sync`]).
+//! The threads that do what no worker waits for. [`Provision`] creates, seals, drops and recycles
+//! segments, [`Flusher`] flushes open ones, and [`sync`] flushes sealed ones later.
 mod ahead;
 mod flusher;
 mod maker;

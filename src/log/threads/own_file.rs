@@ -1,4 +1,5 @@
-//! Provisioning's side of an own segment: grown ahead of its worker, cut, written out, renamed.
+//! Provisioning's side of an own segment: extends the file ahead of its worker, then cuts,
+//! completes and renames it.
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -23,17 +24,18 @@ use crate::log::format::{
 use crate::log::settings::Durability;
 use crate::log::upkeep::sealed::Sealed;
 
-/// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
+/// The mark moves in steps of this size, so that a parked transfer continues before everything is
+/// populated.
 const STEP_BYTES: u64 = 2 << 20;
 
-/// Whether a window is as far ahead as it should be.
+/// Whether a window has its full size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Provisioned {
     Full,
     Short,
 }
 
-/// An own segment, as provisioning knows it.
+/// Provisioning's view of an own segment.
 pub(super) struct OwnFile {
     pub key: u64,
     worker: u32,
@@ -43,11 +45,11 @@ pub(super) struct OwnFile {
     growing: Option<Growing>,
 }
 
-/// The segment's file, `.part`.
+/// The segment's file, named `.part`.
 struct Growing {
     number: u32,
     mapping: Arc<Mapping>,
-    /// Octets below this were let go by the map.
+    /// The map has released its pages below this offset.
     let_go: u64,
 }
 
@@ -57,7 +59,7 @@ impl OwnFile {
         OwnFile { key, worker, window, events, envelope_bytes, growing: None }
     }
 
-    /// The transfer ended early.
+    /// Deletes the segment of a transfer that ended early.
     pub(super) fn abandon(self, maker: &mut Maker) {
         if let Some(growing) = self.growing {
             growing.abandon(maker);
@@ -66,12 +68,12 @@ impl OwnFile {
 
     /// Reports that the file could not be created.
     pub(super) fn fail(self, maker: &mut Maker, e: &io::Error) {
-        tell_failed(&self.events, e);
+        report_failure(&self.events, e);
         self.abandon(maker);
     }
 
-    /// Opens the file if need be, and moves its window by a step: other workers have their turn
-    /// before the next.
+    /// Opens the file if necessary, and moves its window by one step; other workers are served
+    /// before the next step.
     pub(super) fn grow(&mut self, maker: &mut Maker) -> io::Result<Provisioned> {
         let outcome = self.try_grow(maker);
         self.window.is_full.store(outcome.is_err(), Relaxed);
@@ -94,7 +96,7 @@ impl OwnFile {
         let path = layout::part_path(&maker.folder, number);
         let file = disk::create(&path)?;
         let first = RECORDS_AT + self.envelope_bytes.next_multiple_of(PAGE_BYTES);
-        // Address space for the largest payload; pages come with the windows.
+        // Reserves address space for the largest payload; pages are populated with the windows.
         let reach = first + (PAYLOAD_BYTES_MAX + 1);
         let opened = maker
             .has_space(first, maker.settings.segment_bytes_first)
@@ -106,7 +108,7 @@ impl OwnFile {
             });
         match opened {
             Ok((mapping, access)) => {
-                // The channel has room for both events of its life.
+                // The channel has room for both events of an own segment.
                 drop(self.events.send(OwnEvent::Opened(access)));
                 maker.retainer.opened(number, first);
                 maker.retainer.enforce();
@@ -128,26 +130,26 @@ impl OwnFile {
             .write_out(maker, self.worker, commit)
             .and_then(|sealed| growing.name(maker, &self.events, gate, sealed));
         if let Err(e) = outcome {
-            tell_failed(&self.events, &e);
+            report_failure(&self.events, &e);
             growing.abandon(maker);
         }
     }
 }
 
-fn tell_failed(events: &Sender<OwnEvent>, e: &io::Error) {
+fn report_failure(events: &Sender<OwnEvent>, e: &io::Error) {
     tracing::warn!(error = %e, "no room for a large message");
-    // The worker may have released it already.
+    // The worker may have released the segment already.
     drop(events.send(OwnEvent::Failed));
 }
 
 impl Growing {
     fn abandon(self, maker: &mut Maker) {
         maker.retainer.closed(self.number);
-        // Recovery removes what stays.
+        // Recovery deletes what remains.
         drop(std::fs::remove_file(layout::part_path(&maker.folder, self.number)));
     }
 
-    /// Moves the window by a step.
+    /// Moves the window by one step.
     fn step(&mut self, maker: &mut Maker, window: &OwnWindow) -> io::Result<Provisioned> {
         let (end, demand) = (window.filled_to.load(Relaxed), window.demand.load(Relaxed));
         let expected = window.expected_end.load(Relaxed).max(demand);
@@ -160,17 +162,17 @@ impl Growing {
             self.mapping.populate_front(to)?;
             populated = to;
         }
-        // One window before the front stays, for the checksum that follows it.
-        let behind = end.saturating_sub(OWN_WINDOW_BYTES);
-        if behind > self.let_go + OWN_WINDOW_BYTES {
-            self.mapping.let_go(self.let_go..behind);
-            self.let_go = behind;
+        // One window before the front stays mapped, for the checksum, which is a little late.
+        let released = end.saturating_sub(OWN_WINDOW_BYTES);
+        if released > self.let_go + OWN_WINDOW_BYTES {
+            self.mapping.let_go(self.let_go..released);
+            self.let_go = released;
         }
         Ok(if populated < wanted { Provisioned::Short } else { Provisioned::Full })
     }
 
-    /// Makes the file of a large message `to` octets long. It counts like every open segment: what
-    /// has to go for it goes now, not when it is whole.
+    /// Extends the file of a large message to `to` octets. It counts like every open segment: older
+    /// mail is dropped for it now, not when it is complete.
     fn allocate(&self, maker: &mut Maker, to: u64) -> io::Result<()> {
         let allocated = self.mapping.file_bytes();
         if to > allocated {
@@ -182,8 +184,8 @@ impl Growing {
         Ok(())
     }
 
-    /// Renames the file to its name; where each message is flushed, the flusher does that after the
-    /// flush. Only a file that has its name may be dropped.
+    /// Renames the file to its final name. If each message is flushed, the flusher does that after
+    /// the flush. Only a file with its final name can be dropped.
     fn name(
         &self,
         maker: &mut Maker,
@@ -210,14 +212,14 @@ impl Growing {
     }
 
     fn write_out(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
-        // The worker has given up its access: the file may be cut.
+        // The worker has given up its access, so the file can be cut.
         drop(commit.access);
         let file = self.mapping.file();
         file.write_all_at(&commit.unwritten, RECORDS_AT)?;
         let (envelope_bytes, payload_bytes) = (commit.envelope_bytes, commit.payload_bytes);
         let records_end = RECORDS_AT + u64::from(envelope_bytes) + u64::from(payload_bytes);
         let bytes = (records_end + SLOT_BYTES).next_multiple_of(PAGE_BYTES);
-        // The last page or two come from what is kept free.
+        // The last page or two use the space that is kept free.
         let allocated = self.mapping.file_bytes();
         if bytes > allocated {
             maker.with_space(bytes - allocated, |_| self.mapping.grow(bytes))?;
@@ -241,7 +243,7 @@ impl Growing {
     }
 }
 
-/// The live page of a segment that is sealed when it is first seen.
+/// Returns the live page of a segment that is sealed before readers first see it.
 fn own_live(facts: &SlotFacts, seed: &Seed, records_end: u64) -> LiveWords {
     let mut words = LiveWords::default();
     let is_message = facts.kind == SlotKind::Message;
@@ -260,7 +262,7 @@ fn own_live(facts: &SlotFacts, seed: &Seed, records_end: u64) -> LiveWords {
     words
 }
 
-/// CRC32C of the octets `from..to` of a file.
+/// Returns the CRC32C of the octets `from..to` of a file.
 fn crc_of_file(file: &File, from: u64, to: u64) -> io::Result<u32> {
     let mut crc = Crc::new();
     let mut chunk = vec![0; 256 << 10];

@@ -1,12 +1,12 @@
-//! The provisioning thread: creates, allocates, maps, populates, seals and unmaps segments, where
-//! no event loop waits.
+//! The provisioning thread: creates, allocates, maps, populates, seals and unmaps segments, so that
+//! no event loop waits for that.
 //!
-//! The thread sleeps in its request channel. A worker sends `Attend` when less than half of its
-//! window is left or when it got `Wait`; everything else that the thread needs to know is in the
+//! The thread sleeps in its request channel. A worker sends `Attend` if less than half of its
+//! window is left or if it got `Wait`; everything else that the thread needs to know is in the
 //! atomics of `exchange`. While storage refuses, the thread tries again every half second.
 //!
-//! The thread reads no clock: [`Provision::run`] passes the time, the simulation one that is made
-//! up.
+//! The thread reads no clock: [`Provision::run`] passes the time, and the simulation passes a
+//! made-up one.
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
@@ -17,16 +17,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::maker::{Maker, MakerSetup};
 use super::own_file::{OwnFile, Provisioned};
 use super::seal;
-use super::served::Served;
+use super::served::ServedWorker;
 use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
 
 /// The thread's state.
 pub(crate) struct Provision {
     maker: Maker,
-    workers: HashMap<u32, Served>,
-    /// When to try again what storage refused.
+    workers: HashMap<u32, ServedWorker>,
+    /// When to retry what storage refused.
     retry_at: Option<Instant>,
-    /// Workers whose large messages want more than one step; fewer than there are workers.
+    /// Workers whose large messages need more than one step; fewer than there are workers.
     unfinished: VecDeque<u32>,
 }
 
@@ -40,26 +40,26 @@ impl Provision {
         }
     }
 
-    /// When what is being served came.
+    /// Returns the time of the request being served.
     pub(crate) fn now(&self) -> Instant {
         self.maker.now()
     }
 
-    /// What follows comes now.
+    /// Sets the time of the next requests.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.maker.retainer.now = now;
     }
 
-    /// Another handle of the file `store`, for the sync thread.
+    /// Returns another handle for the file `store`, for the sync thread.
     pub(crate) fn store_handle(&self) -> io::Result<File> {
         self.maker.store.handle()
     }
 
-    /// Serves until `Stop`.
+    /// Serves requests until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         self.begin();
         loop {
-            let request = match self.next_look() {
+            let request = match self.next_due() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
@@ -70,31 +70,31 @@ impl Provision {
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.look();
+            self.run_due();
         }
         self.end();
     }
 
-    /// The thread begins.
+    /// Runs at the start of the thread.
     pub(crate) fn begin(&mut self) {
         self.maker.retainer.begin();
     }
 
-    /// The thread ends. Workers that did not close may still take what was prepared for them: it
-    /// stays, and recovery removes it if it is empty.
+    /// Runs at the end of the thread. Workers that did not close may still take the segments
+    /// prepared for them, so these stay; recovery deletes empty ones.
     pub(crate) fn end(&mut self) {
         self.maker.retainer.end();
     }
 
-    /// When something is to be looked at without a request.
-    fn next_look(&self) -> Option<Instant> {
-        [self.retry_at, self.maker.retainer.next_look()].into_iter().flatten().min()
+    /// Returns when to act without a request.
+    fn next_due(&self) -> Option<Instant> {
+        [self.retry_at, self.maker.retainer.next_due()].into_iter().flatten().min()
     }
 
-    /// Does what is due, and one step of what is unfinished.
-    pub(crate) fn look(&mut self) {
+    /// Does what is due, and one step of unfinished work.
+    pub(crate) fn run_due(&mut self) {
         self.retry_if_due();
-        self.maker.retainer.look();
+        self.maker.retainer.run_due();
         if let Some(worker) = self.unfinished.pop_front() {
             self.attend(worker);
         }
@@ -138,7 +138,7 @@ impl Provision {
 
     fn open(&mut self, new: NewWorker) {
         let worker = new.worker;
-        if let Some(served) = Served::open(new, &mut self.maker) {
+        if let Some(served) = ServedWorker::open(new, &mut self.maker) {
             self.workers.insert(worker, served);
         }
         self.attend(worker);
@@ -151,12 +151,12 @@ impl Provision {
         let rest = served.attend(&mut self.maker);
         self.retry_at = [self.retry_at, rest.retry_at].into_iter().flatten().min();
         if rest.is_unfinished {
-            self.go_on_with(worker);
+            self.requeue(worker);
         }
     }
 
-    /// This worker is attended to again when the others had their turn.
-    fn go_on_with(&mut self, worker: u32) {
+    /// Queues this worker to be served again after the others.
+    fn requeue(&mut self, worker: u32) {
         if !self.unfinished.contains(&worker) {
             self.unfinished.push_back(worker);
         }
@@ -167,7 +167,7 @@ impl Provision {
             return;
         };
         if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Provisioned::Short {
-            self.go_on_with(worker);
+            self.requeue(worker);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Provisioning's side of retention: what is over the bounds is dropped, or its file used again.
+//! Provisioning's side of retention: drops segments beyond the limits, or recycles their files.
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -18,31 +18,32 @@ use crate::log::format::StoreId;
 use crate::log::upkeep::retention::{Retention, SealedSegments};
 use crate::log::upkeep::sealed::Sealed;
 
-/// How often ages are looked at: a tenth of the age, within these.
+/// How often ages are checked: a tenth of the age, within these bounds.
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);
 const AGE_CHECK_MAX: Duration = Duration::from_secs(10);
-/// How often to look whether `sinkctl prune` has dropped segments: one stat, and a listing if
-/// the folder has changed. What they dropped takes space until then, because we map it.
+/// How often to check whether `sinkctl prune` has dropped segments: one stat, and a listing if the
+/// folder has changed. Until then, what it dropped uses disk space, because it is still mapped.
 const FOLDER_CHECK: Duration = Duration::from_secs(1);
 
-/// Keeps what may stay, and drops the rest: the sealed segments of the folder.
+/// Enforces retention on the sealed segments of the folder.
 pub(crate) struct Retainer {
     folder: PathBuf,
     retention: Retention,
     store: StoreId,
     sealed_segments: SealedSegments,
     kept: KeptMaps,
-    /// Segments that are not sealed yet, large messages' among them, and the disk they take.
+    /// Segments that are not sealed yet, including those of large messages, and the disk space they
+    /// use.
     open: HashMap<u32, u64>,
-    /// Own segments that get their names when they were flushed.
+    /// Own segments that will get their names once they are flushed.
     unnamed: HashMap<u32, Sealed>,
     owed: Owed,
-    /// When what is being served came.
+    /// The time of the request being served.
     pub now: Instant,
-    /// When ages are looked at next.
+    /// When to check ages next.
     age_at: Option<Instant>,
-    /// When to look at the folder of segments next, and when it had changed at the last look.
-    look_at: Option<Instant>,
+    /// When to check the folder of segments next, and its modification time at the last check.
+    check_folder_at: Option<Instant>,
     folder_changed: Option<SystemTime>,
 }
 
@@ -65,71 +66,71 @@ impl Retainer {
             owed: Owed::load(events),
             now,
             age_at: None,
-            look_at: None,
+            check_folder_at: None,
             folder_changed: None,
         }
     }
 
-    /// The thread begins.
+    /// Runs at the start of the thread.
     pub(crate) fn begin(&mut self) {
         self.owed.note_rest(self.now);
         self.age_at = self.enforce_age();
-        self.look_at = self.look_if_changed();
+        self.check_folder_at = self.check_if_changed();
     }
 
-    /// The thread ends.
+    /// Runs at the end of the thread.
     pub(crate) fn end(&mut self) {
         self.owed.note_rest(self.now);
     }
 
-    /// When something is to be looked at without a request.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
-        [self.age_at, self.look_at, self.owed.due_at()].into_iter().flatten().min()
+    /// Returns when to act without a request.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        [self.age_at, self.check_folder_at, self.owed.due_at()].into_iter().flatten().min()
     }
 
     /// Does what is due.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn run_due(&mut self) {
         if self.age_at.is_some_and(|at| at <= self.now) {
             self.age_at = self.enforce_age();
         }
-        if self.look_at.is_some_and(|at| at <= self.now) {
-            self.look_at = self.look_if_changed();
+        if self.check_folder_at.is_some_and(|at| at <= self.now) {
+            self.check_folder_at = self.check_if_changed();
         }
         self.owed.note_if_due(self.now);
     }
 
-    /// A segment that is not sealed takes `bytes` of the disk.
+    /// Counts an open segment that uses `bytes` of the disk.
     pub(crate) fn opened(&mut self, number: u32, bytes: u64) {
         self.open.insert(number, bytes);
     }
 
-    /// The segment takes no space on the disk now, or counts as sealed.
+    /// Stops counting an open segment, because it was deleted or sealed.
     pub(crate) fn closed(&mut self, number: u32) {
         self.open.remove(&number);
     }
 
-    /// Segments that are not sealed yet, and their lengths in all.
+    /// Returns the number of open segments, and their total length.
     fn open_segments(&self) -> (u64, u64) {
         let bytes = self.open.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
         (self.open.len() as u64, bytes)
     }
 
-    /// Octets of disk under all sealed segments.
+    /// Returns the disk space of all sealed segments.
     pub(crate) fn sealed_bytes(&self) -> u64 {
         self.sealed_segments.disk_bytes()
     }
 
-    /// Drops what must go before a further segment of `bytes` is made; one of that length is not
-    /// dropped, but given, to be used again.
+    /// Drops what exceeds the limits once another segment of `bytes` is created. Instead of
+    /// dropping a segment of that length, returns it for recycling.
     pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();
         let (open, open_bytes) = (open + 1, open_bytes.saturating_add(bytes));
         if self.is_over(open, open_bytes) {
-            self.look_at_folder();
+            self.check_folder();
         }
         while self.is_over(open, open_bytes) {
-            let number = self.sealed_segments.first_to_go()?;
+            let number = self.sealed_segments.next_to_drop()?;
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
@@ -142,34 +143,35 @@ impl Retainer {
         again
     }
 
-    /// Must a sealed segment go? The newest stays in any case: a message that was just acknowledged
-    /// is not dropped because it is larger than the ring.
+    /// Returns whether a sealed segment must be dropped. The newest is never dropped, so that a
+    /// message that was just acknowledged is not lost because it is larger than the ring.
     fn is_over(&self, open: u64, open_bytes: u64) -> bool {
         self.sealed_segments.len() > 1
             && self.sealed_segments.is_over(&self.retention, open, open_bytes)
     }
 
-    /// Drops what is over the bounds now.
+    /// Drops what exceeds the limits now.
     pub(crate) fn enforce(&mut self) {
         let (open, open_bytes) = self.open_segments();
         while self.is_over(open, open_bytes) {
-            let Some(number) = self.sealed_segments.first_to_go() else {
+            let Some(number) = self.sealed_segments.next_to_drop() else {
                 return;
             };
             self.drop_segment(number);
         }
     }
 
-    /// The disk is full: drops the segment that goes first, where anything may be dropped at all.
+    /// Drops the next segment because the disk is full, if retention permits dropping at all.
+    /// Returns whether it did.
     pub(crate) fn drop_one(&mut self) -> bool {
-        let first = self.sealed_segments.first_to_go().filter(|_| self.retention.is_on());
+        let first = self.sealed_segments.next_to_drop().filter(|_| self.retention.is_on());
         first.inspect(|number| self.drop_segment(*number)).is_some()
     }
 
-    /// Drops what is too old; returns the time of the next look.
+    /// Drops segments that are too old; returns the time of the next check.
     ///
-    /// An age is a difference of two times of the clock of this process: the system clock may be
-    /// set, or the machine may sleep, and fresh mail stays fresh.
+    /// An age is a difference of two times of this process's clock: fresh mail stays fresh, even if
+    /// the system clock is set or the machine sleeps.
     fn enforce_age(&mut self) -> Option<Instant> {
         let age = self.retention.age?;
         while let Some(number) = self.sealed_segments.expired(age, ProcessClock::get().unix_ns()) {
@@ -178,17 +180,17 @@ impl Retainer {
         Some(self.now + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
     }
 
-    /// Unlinks a sealed segment. A reader that has it open reads on.
+    /// Unlinks a sealed segment. A reader that has it open can continue.
     fn drop_segment(&mut self, number: u32) {
         self.note_dropped(number);
         drop(self.kept.take(number));
         self.unlink(number);
-        // Now a disk that was full has room for a line.
+        // A disk that was full now has room for a line.
         self.owed.note_waiting(self.now);
     }
 
-    /// Looks at the folder if it has changed; returns the time of the next look.
-    fn look_if_changed(&mut self) -> Option<Instant> {
+    /// Checks the folder if it has changed; returns the time of the next check.
+    fn check_if_changed(&mut self) -> Option<Instant> {
         if !self.retention.is_on() {
             return None;
         }
@@ -196,20 +198,20 @@ impl Retainer {
         let changed = std::fs::metadata(folder).and_then(|m| m.modified()).ok();
         if changed != self.folder_changed {
             self.folder_changed = changed;
-            self.look_at_folder();
+            self.check_folder();
         }
         Some(self.now + FOLDER_CHECK)
     }
 
-    /// What others dropped weighs nothing now, and we map it no longer: only then the disk
-    /// has its space again. What was removed beside us goes first.
-    fn look_at_folder(&mut self) {
+    /// Forgets segments that others dropped, and unmaps them: only then does the disk get its space
+    /// back. Segments from which all messages were removed become the next to be dropped.
+    fn check_folder(&mut self) {
         let Ok(Present { segments, flagged }) = layout::present(&self.folder) else {
             return;
         };
         for number in self.sealed_segments.numbers() {
             if !segments.contains(&number) {
-                self.sealed_segments.take_out(number);
+                self.sealed_segments.remove(number);
                 drop(self.kept.take(number));
             }
         }
@@ -217,7 +219,7 @@ impl Retainer {
         for number in kept.filter(|number| flagged.contains(number)) {
             let of = FlagsOf { store: self.store, number };
             let flags = flags::load(&self.folder, of);
-            self.sealed_segments.see_removed(number, flags.messages(), flags.only_counted);
+            self.sealed_segments.count_removed(number, flags.messages(), flags.only_counted);
         }
     }
 
@@ -231,38 +233,38 @@ impl Retainer {
         }
     }
 
-    /// Takes it out, and writes down what goes with it: before it goes, so that nothing
-    /// is ever missing unaccounted for. Where that cannot be done at once it goes all the same,
-    /// and is written down later.
+    /// Removes a segment from the list, and records it before it is deleted, so that nothing is
+    /// ever missing without a record. If recording is not possible now, the segment is deleted
+    /// nevertheless, and recorded later.
     fn note_dropped(&mut self, number: u32) {
-        let Some(sealed) = self.sealed_segments.take_out(number) else {
+        let Some(sealed) = self.sealed_segments.remove(number) else {
             return;
         };
         let path = layout::segment_path(&self.folder, number);
         self.owed.note(sealed.as_dropped(number), &path, self.now);
     }
 
-    /// Keeps the map of a segment that was just sealed. Only a ring uses files again: with a bound
-    /// on age alone, kept maps would serve nothing.
+    /// Keeps the map of a segment that was just sealed. Only a ring recycles files: with a limit on
+    /// age alone, kept maps would be useless.
     pub(crate) fn keep_map(&mut self, number: u32, access: WriteAccess) {
         let bytes = self.open.remove(&number).unwrap_or(0);
         if self.retention.is_ring() {
-            self.kept.put(number, access, bytes);
+            self.kept.insert(number, access, bytes);
         }
     }
 
-    /// Returns the map that was kept of a segment.
+    /// Returns the kept map of a segment.
     pub(crate) fn take_map(&mut self, number: u32) -> Option<WriteAccess> {
         self.kept.take(number)
     }
 
-    /// An own segment is whole, and gets its name when it was flushed: before that nothing may drop
-    /// it.
+    /// Stores a complete own segment that gets its name after its flush; before that, it must not
+    /// be dropped.
     pub(crate) fn name_later(&mut self, number: u32, sealed: Sealed) {
         self.unnamed.insert(number, sealed);
     }
 
-    /// The segment was flushed.
+    /// Handles the outcome of flushing an own segment.
     pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
             (OwnFlushed::Named, Some(sealed)) => self.shelve(number, sealed),
@@ -270,10 +272,10 @@ impl Retainer {
         }
     }
 
-    /// A segment is sealed: from now on it may be dropped.
+    /// Adds a sealed segment, which may be dropped from now on.
     pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
         self.open.remove(&number);
-        self.sealed_segments.put(number, sealed);
+        self.sealed_segments.insert(number, sealed);
         self.enforce();
     }
 }

@@ -1,4 +1,4 @@
-//! Sealing a segment that its worker has left.
+//! Seals a segment that its worker has left.
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::maker::Maker;
@@ -8,7 +8,8 @@ use crate::log::format::{COUNTED_WORD, LIVE_WORDS, LiveWords, STATE_WORD, SYNCED
 use crate::log::settings::Durability;
 use crate::log::upkeep::sealed::Sealed;
 
-/// Totals and state to the live page, unused space back to the disk, the map away.
+/// Writes totals and state to the live page, returns unused space to the disk, and unmaps the file
+/// or keeps its map.
 pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
     if matches!(maker.settings.durability, Durability::Interval(_)) {
         drop(maker.flusher.send(FlushJob::Forget { number: left.identity.number }));
@@ -32,7 +33,7 @@ pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
     maker.retainer.shelve(left.identity.number, sealed);
 }
 
-/// Seals the live page, and returns what it says now.
+/// Seals the live page, and returns its new content.
 fn write_down(left: &LeftSegment) -> LiveWords {
     let live = left.access.live();
     let mut words = LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));

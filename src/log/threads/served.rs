@@ -1,4 +1,4 @@
-//! A worker as provisioning serves it: its segments, its own segments, how fast it writes.
+//! Provisioning's view of a worker: its segments, its own segments, and how fast it writes.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -11,54 +11,54 @@ use super::own_file::{OwnFile, Provisioned};
 use crate::log::exchange::{Gate, NewWorker, Opened, PreparedSegment};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 
-/// How often a refused allocation is tried again while a worker needs it: often enough that mail
-/// flows again a moment after space was made, rarely enough to cost nothing.
+/// How often a refused allocation is retried while a worker needs it: often enough that mail flows
+/// again soon after space was made, rarely enough to cost nothing.
 pub(super) const RETRY: Duration = Duration::from_millis(500);
 
-/// What the thread knows of a worker.
-pub(super) struct Served {
+/// Provisioning's view of a worker.
+pub(super) struct ServedWorker {
     id: u32,
     pub gate: Arc<Gate>,
     next: Sender<PreparedSegment>,
-    /// The segment it writes.
+    /// The segment that the worker writes to.
     current: SegmentAhead,
-    /// The one that waits for it.
+    /// The next segment.
     prepared: Option<SegmentAhead>,
-    /// Prepared segments it has taken so far.
+    /// Number of prepared segments that the worker has taken.
     taken: u32,
-    /// Length of the segment to prepare next, if space allows.
+    /// Length of the next segment, if space allows.
     next_bytes: u64,
     rate: WriteRate,
     owns: Vec<OwnFile>,
-    /// Storage refused a further segment; it is not asked again before this.
+    /// Storage refused another segment; it is not asked again before this time.
     refused_until: Option<Instant>,
 }
 
-/// What a look at a worker leaves to be done.
+/// Work that remains after attending to a worker.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rest {
-    /// Storage refused something: when to try again.
+pub(super) struct PendingWork {
+    /// When to retry what storage refused.
     pub retry_at: Option<Instant>,
-    /// Large messages of this worker need more than one step.
+    /// Whether large messages of this worker need further steps.
     pub is_unfinished: bool,
 }
 
-impl Rest {
+impl PendingWork {
     fn refused(&mut self, at: Instant) {
         self.retry_at = Some(self.retry_at.map_or(at, |known| known.min(at)));
     }
 }
 
-impl Served {
-    /// Makes its first segment, and answers with it.
-    pub(super) fn open(new: NewWorker, maker: &mut Maker) -> Option<Served> {
+impl ServedWorker {
+    /// Creates the first segment, and sends it as the answer.
+    pub(super) fn open(new: NewWorker, maker: &mut Maker) -> Option<ServedWorker> {
         let NewWorker { worker, gate, next, answer } = new;
         let first = maker.settings.segment_bytes_first;
         maker.workers += 1;
         let rate = WriteRate::new(maker.now());
         let (opened, served): (Opened, _) = match maker.prepare(worker, first, first, &rate) {
             Ok((current, parts)) => {
-                let served = Served {
+                let served = ServedWorker {
                     id: worker,
                     gate,
                     next,
@@ -77,14 +77,14 @@ impl Served {
                 (Err(e), None)
             }
         };
-        // The asker waits in `Log::writer`; if it is gone the answer is lost.
+        // The caller waits in `Log::writer`; if it is gone, the answer is lost.
         drop(answer.send(opened));
         served
     }
 
-    /// Looks at all that it may want, and wakes it when something has come.
-    pub(super) fn attend(&mut self, maker: &mut Maker) -> Rest {
-        let mut rest = Rest::default();
+    /// Serves everything that the worker may need, and wakes it if there is something new.
+    pub(super) fn attend(&mut self, maker: &mut Maker) -> PendingWork {
+        let mut rest = PendingWork::default();
         self.gate.attend();
         self.follow();
         if self.move_window(maker.now()).is_err() {
@@ -105,7 +105,7 @@ impl Served {
         rest
     }
 
-    /// Notices that the worker has taken the prepared segment.
+    /// Checks whether the worker has taken the prepared segment.
     fn follow(&mut self) {
         let taken = self.gate.taken();
         if taken != self.taken
@@ -137,10 +137,10 @@ impl Served {
         outcome
     }
 
-    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut Rest) {
+    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut PendingWork) {
         let (id, now) = (self.id, maker.now());
         if let Some(at) = self.refused_until.filter(|at| now < *at) {
-            // Asked again between two tries.
+            // Called between two retries.
             return rest.refused(at);
         }
         let was_full = self.refused_until.take().is_some();
@@ -149,15 +149,16 @@ impl Served {
             Ok((prepared, parts)) => {
                 self.next_bytes = maker.doubled(self.next_bytes);
                 self.prepared = Some(prepared);
-                // Room for one is there: the last one was taken. An error: the worker is gone.
+                // There is room for one segment, because the last one was taken. An error means
+                // that the worker is gone.
                 drop(self.next.try_send(parts));
-                self.gate.say_room();
+                self.gate.signal_room();
                 if was_full {
                     tracing::info!(worker = id, "the disk has room again");
                 }
             }
             Err(e) => {
-                self.gate.say_full();
+                self.gate.signal_full();
                 self.refused_until = Some(now + RETRY);
                 rest.refused(now + RETRY);
                 if !was_full {
@@ -168,7 +169,7 @@ impl Served {
         self.gate.wake();
     }
 
-    /// Makes the file of an own segment. Returns whether it wants a further step.
+    /// Creates the file of an own segment. Returns whether it needs a further step.
     pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Provisioned {
         let reach = match own.grow(maker) {
             Ok(reach) => {
@@ -184,13 +185,13 @@ impl Served {
         reach
     }
 
-    /// The own segment of this key.
+    /// Removes and returns the own segment with this key.
     pub(super) fn take_own(&mut self, key: u64) -> Option<OwnFile> {
         let at = self.owns.iter().position(|own| own.key == key)?;
         Some(self.owns.swap_remove(at))
     }
 
-    /// The worker has stopped.
+    /// Ends serving a worker that has stopped.
     pub(super) fn close(mut self, maker: &mut Maker) {
         maker.workers -= 1;
         self.follow();
@@ -203,7 +204,7 @@ impl Served {
     }
 }
 
-/// The length of a segment that holds a record of `bytes` octets.
+/// Returns the length of a segment that holds a record of `bytes` octets.
 fn file_bytes(record: u64) -> u64 {
     (RECORDS_AT + record + 8 + SLOT_BYTES).next_multiple_of(PAGE_BYTES)
 }

@@ -1,8 +1,8 @@
 //! The sync thread: flushes sealed segments in the background, then marks their live pages.
 //!
-//! Lazily: the kernel writes dirty pages out by itself after about 30 s, in large pieces and at its
-//! own pace. An fdatasync right after sealing would compete with it for the disk; one that comes
-//! later finds little left to do.
+//! It does so lazily: the kernel writes dirty pages on its own after about 30 s, in large pieces.
+//! An fdatasync right after sealing would compete with it for the disk; a later one finds little
+//! left to do.
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,12 +20,13 @@ use crate::log::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 /// The thread's state.
 struct Syncer<'a> {
     call: &'a FlushCall,
-    /// When the last flush of the folder that succeeded began: names that files had got by then
-    /// survive a power loss.
+    /// When the last successful flush of the folder began: names that files had by then survive a
+    /// power loss.
     names_safe_at: Option<Instant>,
 }
 
-/// Serves until `Stop`; what is not yet due then is left to the kernel and to the next start.
+/// Serves jobs until `Stop`. Jobs that are not due by then are left to the kernel and to the next
+/// start.
 pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
     let mut syncer = Syncer { call, names_safe_at: None };
     let mut waiting: VecDeque<(u32, PathBuf, Instant)> = VecDeque::new();
@@ -44,7 +45,7 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
             Ok(SyncJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        // Several changes of `store` that came together are flushed together.
+        // Several pending changes of `store` share one flush.
         if is_store_dirty && jobs.is_empty() {
             is_store_dirty = false;
             if let Err(e) = store.sync_data() {
@@ -61,19 +62,19 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
 }
 
 impl Syncer<'_> {
-    /// `named_by`: the segment had its name by then. A failed flush is final: what the kernel could
-    /// not write it has dropped, and a second flush that returns would say nothing about it.
+    /// The segment had its name at `named_by`. A failed flush is final: the kernel has dropped what
+    /// it could not write, and a second flush that succeeds would not change that.
     fn sync_segment(&mut self, number: u32, path: &Path, named_by: Instant) {
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
-            // Dropped meanwhile: nothing is left to be kept.
+            // The segment was dropped meanwhile.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return,
             Err(e) => {
                 tracing::warn!(segment = number, error = %e, "the next start will flush it");
                 return;
             }
         };
-        // The file may be about to become another segment, or have become one.
+        // The file may be in use for recycling, or be another segment by now.
         if file.try_lock_shared().is_err() || !is_segment(&file, number) {
             return;
         }
@@ -87,15 +88,15 @@ impl Syncer<'_> {
         }
     }
 
-    /// Flushes a sealed segment and its name, then sets its `synced` word: should that word reach
-    /// the disk, data and name got there before.
+    /// Flushes a sealed segment and its name, then sets its `synced` word. So if that word is on
+    /// disk, data and name are, too.
     fn flush(&mut self, file: &File, path: &Path, named_by: Instant) -> io::Result<()> {
         self.call.flush(file)?;
-        // One flush of the folder serves all segments that were renamed before it.
+        // One flush of the folder covers all segments that were renamed before it.
         if self.names_safe_at.is_none_or(|at| at < named_by) {
             let now = Instant::now();
             if let Err(e) = self.call.flush_name(path) {
-                // The data is safe, and nothing says yet that all of it is.
+                // The data is safe, but the segment is not marked as synced.
                 tracing::warn!(error = %e, "the folder of segments cannot be flushed");
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! What keeps a folder in order: recovery after a crash, retention, pruning and removal.
+//! Maintenance of a folder: recovery after a crash, retention, pruning and removal.
 pub(crate) mod prune_folder;
 pub(crate) mod reclaim;
 pub(crate) mod recovery;

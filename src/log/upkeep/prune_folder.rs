@@ -1,9 +1,9 @@
-//! Dropping sealed segments at a user's request, beside a running sinkd or without one.
+//! Drops sealed segments at a user's request, with or without a running sinkd.
 //!
-//! Under the lock of `events.jsonl` and the shared lock of the segment: then sinkd can't make
-//! another segment of the file meanwhile, and what both want to drop is written down once. Segments
-//! that may still take messages never go. A reader that has one open reads on: unlinking keeps the
-//! file for it.
+//! Each segment is dropped under the lock of `events.jsonl` and its own shared lock. So sinkd can't
+//! recycle the file meanwhile, and a segment that both want to drop is recorded once. Segments that
+//! may still receive messages are never dropped. A reader that has a segment open can continue,
+//! because unlinking keeps the file for it.
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use crate::log::files::events::{self, LockedEvents};
 use crate::log::files::flags;
 use crate::log::reader::{Folder, Segment};
 
-/// Segments dropped under one lock: few open files, and sinkd does not wait for long.
+/// Number of segments dropped under one lock: bounds the open files, and how long sinkd waits.
 const AT_ONCE: usize = 64;
 
-/// What [`prune`] leaves.
+/// What [`prune`] keeps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
-    /// The retention, with the meaning that it has in sinkd.
+    /// The retention limits, as sinkd interprets them.
     pub retention: Retention,
-    /// No sealed segment all of whose messages were removed.
+    /// Whether to drop sealed segments from which all messages were removed.
     pub without_removed: bool,
 }
 
-/// Drops the oldest sealed segments of a data folder until `keep` holds; open segments count, and
-/// never go. Gives what went, or with `is_dry_run` what would go.
+/// Drops the oldest sealed segments of a data folder until `keep` holds. Open segments count, but
+/// are never dropped. Returns what was dropped, or with `is_dry_run` what would be.
 ///
 /// Costs a read of 8 KiB per segment, and an unlink per dropped one. Errors: the folder or its
-/// `events.jsonl` cannot be read or written, a file cannot be unlinked; what went before is written
-/// down.
+/// `events.jsonl` can't be read or written, or a file can't be unlinked; what was dropped before is
+/// recorded.
 pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
     let folder = Folder::open(path)?;
     let going = going(&folder, keep)?;
@@ -47,9 +47,9 @@ pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropp
     Ok(joined(&gone))
 }
 
-/// What must go, by number, so that `keep` holds.
+/// Returns what must be dropped for `keep` to hold, ordered by number.
 fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
-    // Mail bears the times of its sinkd's clock; the system clock may have moved since.
+    // Mail has the times of its sinkd's clock; the system clock may have moved since.
     let moved = events::moved_clocks(folder.path())?;
     let mut sealed_segments = SealedSegments::default();
     let (mut open, mut open_bytes) = (0, 0);
@@ -60,7 +60,7 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
             let (published, totals) = (summary.published, &summary.totals);
             let sealed =
                 Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
-            sealed_segments.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
+            sealed_segments.insert(number, Sealed { is_removed: summary.is_removed(), ..sealed });
             if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
                 sealed_segments.correct_clock(number, *ahead_ns);
             }
@@ -77,11 +77,11 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
         let old = || retention.age.and_then(|age| sealed_segments.expired(age, now_ns));
         let over = || {
             sealed_segments
-                .first_to_go()
+                .next_to_drop()
                 .filter(|_| sealed_segments.is_over(retention, open, open_bytes))
         };
         let Some(number) = removed.or_else(old).or_else(over) else { break };
-        going.extend(sealed_segments.take_out(number).map(|sealed| sealed.as_dropped(number)));
+        going.extend(sealed_segments.remove(number).map(|sealed| sealed.as_dropped(number)));
     }
     going.sort_by_key(|dropped| dropped.first);
     Ok(going)
@@ -94,7 +94,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
     let folder = Folder::open(path)?;
     for dropped in some {
-        // Gone, or becoming another one: sinkd was here first, and has noted it.
+        // Gone, or being recycled: sinkd has already dropped and recorded it.
         if let Ok(segment) = folder.segment(dropped.first)
             && !segment.is_live()
         {

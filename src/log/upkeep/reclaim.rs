@@ -1,5 +1,5 @@
-//! Files that a crash left between two segments: a dropped one, and the one that its file was
-//! becoming (`threads/recycle.rs`).
+//! Repairs files that a crash left between two segments: a dropped one, and the one for which it
+//! was being recycled (`threads/recycle.rs`).
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -7,31 +7,30 @@ use std::path::Path;
 use crate::log::files::disk;
 use crate::log::files::flags;
 use crate::log::files::layout;
-use crate::log::files::store::EventsStore;
+use crate::log::files::store::StoreFile;
 use crate::log::format::Identity;
 use crate::log::reader::{Extent, SegmentFile, scan};
 
-/// What [`reclaim`] did.
+/// The result of [`reclaim`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Reclaimed {
-    /// Files that got the name of the segment they are.
+    /// Number of files renamed to the segment that they contain.
     pub renamed: u64,
-    /// Files without any acknowledged message.
+    /// Number of files deleted, without any acknowledged message.
     pub removed: u64,
 }
 
 /// Renames every spare of a data folder (its name and its identity differ) to the segment that its
-/// identity describes, or removes it if it is empty. The caller holds the lock of the folder.
+/// identity describes, or deletes it if it is empty. The folder must be locked.
 ///
-/// A crash of sinkd leaves a spare that is empty. A power loss can take the last renaming back and
-/// keep what was written after it: such a file holds mail. The segment by whose name it goes was
-/// dropped on purpose. Files of another store are left alone.
+/// A crash of sinkd leaves an empty spare. A power loss can undo the last renaming but keep what
+/// was written after it: such a file holds mail. The segment whose name the file has was dropped on
+/// purpose. Files of another store are left alone.
 ///
-/// Costs a read of 4 KiB per segment, and of each spare as a whole. Errors: what the file system
-/// says.
+/// Costs a read of 4 KiB per segment, and of each whole spare. Errors: those of the file system.
 pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     let mut done = Reclaimed::default();
-    let store = EventsStore::id_of(folder)?;
+    let store = StoreFile::id_of(folder)?;
     for (number, path) in layout::segment_files(folder)? {
         let Some((file, identity)) = spare(&path, number) else {
             continue;
@@ -45,7 +44,7 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
                 std::fs::rename(&path, name)?;
                 done.renamed += 1;
             }
-            // A copy, made by hand.
+            // A copy made by hand.
             (true, true) => continue,
             (false, _) => {
                 std::fs::remove_file(&path)?;
@@ -64,18 +63,18 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     Ok(done)
 }
 
-/// The file and what it is, if that is not what it is called.
+/// Returns the open file and its identity, if that does not match its name.
 fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
     let file = File::open(path).ok()?;
     let identity = disk::identity_of(&file)?;
     (identity.number != number).then_some((file, identity))
 }
 
-/// Returns whether any slot of the file has a valid checksum, under the name it should have. Reads
-/// the whole file.
+/// Returns whether any slot of the file has a valid checksum, given its right name. Reads the whole
+/// file.
 fn holds_mail(file: File, name: &Path) -> bool {
-    // In no boot of this machine: nothing but checksums is believed.
-    SegmentFile::of(file, name).is_ok_and(|(file, words)| {
+    // As if in an unknown boot: only checksums are trusted.
+    SegmentFile::from_file(file, name).is_ok_and(|(file, words)| {
         let found = scan(&file, Extent::Everything, &words);
         found.words.published().slots > 0 || words.is_sealed(file.seed())
     })

@@ -1,9 +1,9 @@
-//! Making a folder whole again after its sinkd ended, however it ended.
+//! Recovers a folder after its sinkd ended in any way.
 //!
-//! Opening costs one small read per segment. In the boot that wrote them the counts hold, because
-//! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
-//! machine, what was not flushed is found by [`scan`]. Only `Log::open`, which holds the lock,
-//! writes the result down; readers work it out in memory.
+//! Opening costs one small read per segment. If they were written in the current boot, the counts
+//! are right, because the page cache has survived: unsealed segments are sealed as they are. After
+//! a reboot, messages that were not flushed are found by [`scan`]. Only `Log::open`, which holds
+//! the lock, writes the result to disk; readers compute it in memory.
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -19,26 +19,26 @@ use crate::log::files::layout;
 use crate::log::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
 use crate::log::reader::{Extent, ScanResult, Segment, SegmentError, scan};
 
-/// What happened at opening, for the log lines of sinkd.
+/// The result of opening a folder, for sinkd's log.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    /// Segments that can be read.
+    /// Number of readable segments.
     pub segments: u64,
-    /// Messages in them that can be read.
+    /// Number of readable messages in them.
     pub messages: u64,
-    /// Segments that an earlier sinkd left open and that are sealed now.
+    /// Number of segments left open by an earlier sinkd, and sealed now.
     pub sealed_now: u64,
-    /// What cannot be read, a sentence each, with file and offset.
+    /// One sentence for each thing that can't be read, with file and offset.
     pub damaged: Vec<String>,
-    /// What retention may drop.
+    /// The segments that retention may drop.
     pub(crate) sealed_segments: SealedSegments,
 }
 
-/// Removes own segments that were never finished, and flags whose segment has gone; returns the
-/// highest segment number in the folder.
+/// Deletes own segments that were never completed, and flags without a segment; returns the highest
+/// segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = layout::segments_folder(folder);
-    let failed = |e| OpenError::of(&segments, e);
+    let failed = |e| OpenError::new(&segments, e);
     let mut highest = 0;
     for entry in std::fs::read_dir(&segments).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -54,28 +54,29 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
         });
         if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
-            std::fs::remove_file(&path).map_err(|e| OpenError::of(path, e))?;
+            std::fs::remove_file(&path).map_err(|e| OpenError::new(path, e))?;
         }
     }
     Ok(highest)
 }
 
-/// Looks at every segment, seals what is open, and returns what still has to be flushed.
+/// Checks every segment and seals the open ones. Returns the segments that still have to be
+/// flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
-    let failed = |e| OpenError::of(layout::segments_folder(folder), e);
+    let failed = |e| OpenError::new(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();
     let mut jobs = Vec::new();
     for (number, path) in layout::segment_files(folder).map_err(failed)? {
         match Segment::open_in(&path, boot) {
             Ok(segment) => {
                 let job = recover_segment(&segment, boot, &mut recovery)
-                    .map_err(|e| OpenError::of(&path, e))?;
+                    .map_err(|e| OpenError::new(&path, e))?;
                 jobs.extend(job);
             }
-            // A copy of a segment file: `reclaim` has left it alone.
+            // A copy of a segment file, which `reclaim` has left alone.
             Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
-                return Err(OpenError::of(path, cause));
+                return Err(OpenError::new(path, cause));
             }
             Err(e) => {
                 tracing::warn!(segment = number, error = %e, "a segment cannot be read");
@@ -90,7 +91,7 @@ fn is_denied(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Seals one segment if it is not sealed; `Some`: it must be flushed.
+/// Seals one segment if necessary. Returns a job if it must be flushed.
 fn recover_segment(
     segment: &Segment,
     boot: BootId,
@@ -109,7 +110,7 @@ fn recover_segment(
         && segment.only_counted() == 0
         && segment.fault().is_none()
     {
-        // Prepared, and never used: neither a slot nor a count.
+        // Prepared but never used: neither a slot nor a count.
         std::fs::remove_file(segment.path())?;
         return Ok(None);
     }
@@ -122,7 +123,7 @@ fn recover_segment(
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
     let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
     let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
-    recovery.sealed_segments.put(segment.number(), sealed);
+    recovery.sealed_segments.insert(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {
@@ -139,10 +140,10 @@ fn recover_segment(
     Ok(Some(SyncJob::Segment { number, path, due: Instant::now() + wait }))
 }
 
-/// Returns what an open segment holds. No checksum covers its counts: a valid slot after the
-/// published ones shows that the number is wrong (or that the writer was killed in between), and
-/// then recovery tries every slot. It also tries every slot before it takes a segment for empty,
-/// because it deletes an empty segment.
+/// Returns the content of an open segment. No checksum covers its counts, so if a valid slot
+/// follows the published ones, the count is wrong (or the writer was killed in between), and
+/// recovery tries every slot. It also does so before it treats a segment as empty, because it
+/// deletes empty segments.
 fn left_open(segment: &Segment, words: &LiveWords) -> ScanResult {
     let published = segment.published().slots;
     if published == 0 || segment.file().is_valid_at(published) {
@@ -174,7 +175,7 @@ fn lost_sentence(segment: &Segment, found: &ScanResult) -> Option<String> {
     ))
 }
 
-/// Puts what was found into the file: lost slots become zeros, then the live page says sealed.
+/// Writes the result to the file: zeros lost slots, then seals the live page.
 fn write_down(segment: &Segment, found: &ScanResult) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(segment.path())?;
     for index in &found.lost {
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
     use crate::log::{Keep, Log, LogSettings, Retention};
 
-    /// A sealed segment of which messages were only counted.
+    /// Creates a sealed segment whose messages were only counted.
     fn counted(folder: &Path) {
         let (log, _) = Log::open(folder, LogSettings::default()).unwrap();
         let mut writer = log.writer(Box::new(|| ())).unwrap();
@@ -202,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_without_slots_is_as_old_to_sinkd_that_seals_it_as_to_the_next_one() {
+    fn a_segment_without_slots_has_the_same_age_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         counted(dir.path());
         let (mut recovery, _) =
             recover(dir.path(), crate::log::files::boot::current_boot()).unwrap();
-        let recovered = recovery.sealed_segments.take_out(1).unwrap();
+        let recovered = recovery.sealed_segments.remove(1).unwrap();
         let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
         let (words, identity) =
             (disk::read_live(&file).unwrap(), disk::identity_of(&file).unwrap());
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_without_slots_is_as_old_to_prune_as_its_file() {
+    fn a_segment_without_slots_is_as_old_as_its_file_to_prune() {
         let dir = tempfile::tempdir().unwrap();
         counted(dir.path());
         let prune = |age| {

@@ -1,4 +1,4 @@
-//! `rm`: marks messages as removed, beside a running sinkd or without one.
+//! `rm`: marks messages as removed, with or without a running sinkd.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,29 +10,29 @@ use crate::log::reader::{Damage, Folder, ReadError, Segment, Span};
 /// Which messages to remove.
 #[derive(Debug, Clone)]
 pub enum Remove {
-    /// These.
+    /// The messages with these IDs.
     Ids(Vec<MessageId>),
-    /// All that are there when it begins.
+    /// All messages that exist when the removal begins.
     All,
-    /// All that were received before this time (Unix ns). Messages that were only counted have no
+    /// All messages received before this time (Unix ns). Messages that were only counted have no
     /// time, and stay.
     Until(u64),
 }
 
-/// What [`remove`] did.
+/// The result of [`remove`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Messages that are gone now and were there before.
+    /// Number of messages that existed and are removed now.
     pub messages: u64,
-    /// Ids that name no message, or one that was gone before.
+    /// IDs without a message, or whose message was removed before.
     pub missing: Vec<MessageId>,
 }
 
-/// Marks messages of a data folder as removed: they are not listed, counted or given any more, and
-/// their space goes with their segment.
+/// Marks messages of a data folder as removed: they no longer appear in listings or counts, and
+/// can't be read. Their space is freed when their segment is dropped.
 ///
-/// `All` and `Until` cost a small file per segment, however many messages that are. What arrives
-/// while it runs stays. Errors: the folder cannot be read or written.
+/// `All` and `Until` cost a small file per segment, whatever the number of messages. Messages that
+/// arrive meanwhile stay. Errors: the folder can't be read or written.
 pub fn remove(path: &Path, what: &Remove) -> Result<Removed, ReadError> {
     let lines = LockedEvents::lock(path).map_err(|source| ReadError::Io { source })?;
     let folder = Folder::open(path).map_err(|source| ReadError::Io { source })?;
@@ -55,10 +55,10 @@ fn remove_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> 
                 let (_, flags) = changed
                     .entry(id.segment)
                     .or_insert_with(|| (of, flags::load(folder.path(), of)));
-                // Named twice, it is removed once.
+                // An ID that is given twice counts once.
                 done.messages += u64::from(flags.remove(id.slot));
             }
-            // A damaged slot names nothing any more.
+            // A damaged slot identifies no message.
             Ok(_)
             | Err(
                 ReadError::NoSuchMessage { .. }
@@ -76,7 +76,7 @@ fn remove_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> 
     Ok(done)
 }
 
-/// Everything that is there, messages without a slot included.
+/// Removes everything, including messages without a slot.
 fn remove_all(folder: &Folder) -> Result<Removed, ReadError> {
     let mut done = Removed::default();
     for summary in folder.segments() {
@@ -126,7 +126,8 @@ fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
     Ok(done)
 }
 
-/// Messages below `slot` that are neither lost nor removed. Costs a pass over these slots.
+/// Returns the number of messages below `slot` that are neither lost nor removed. Costs a pass over
+/// these slots.
 fn present(segment: &Segment, flags: &Flags, slot: u32) -> u64 {
     let slots = segment.slots(flags.watermark..slot).flatten();
     slots.filter(|s| s.is_message() && !flags.is_removed(s.id().slot)).count() as u64

@@ -1,30 +1,31 @@
-//! What may stay: the sealed segments of a folder, and which of them go first.
+//! Retention: the sealed segments of a folder, and the order in which they are dropped.
 //!
-//! Pure: only numbers, sizes and times are known here; provisioning drops the files, or reuses them
+//! This module knows only numbers, sizes and times; provisioning drops the files, or recycles them
 //! (`log/threads/recycle.rs`).
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::sealed::Sealed;
 
-/// How much is kept. All of them hold; `None`: no bound.
+/// The limits of retention. All of them apply; `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Bytes on the disk of all segments. Those that are open count, and never go.
+    /// Maximum disk space of all segments. Open ones count, but are never dropped.
     pub bytes: Option<u64>,
-    /// Time since a segment's last message.
+    /// Maximum time since a segment's last message.
     pub age: Option<Duration>,
-    /// Segments.
+    /// Maximum number of segments.
     pub segments: Option<u64>,
 }
 
 impl Retention {
-    /// Returns whether retention has any bound.
+    /// Returns whether retention has any limit.
     pub fn is_on(&self) -> bool {
         *self != Retention::default()
     }
 
-    /// Returns whether retention by size or number drops segments, whose files can then be reused.
+    /// Returns whether retention drops segments by size or number, so that their files can be
+    /// recycled.
     pub(crate) fn is_ring(&self) -> bool {
         self.bytes.is_some() || self.segments.is_some()
     }
@@ -33,36 +34,36 @@ impl Retention {
 /// The sealed segments of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct SealedSegments {
-    /// By number.
+    /// The segments, by number.
     sealed: BTreeMap<u32, Sealed>,
-    /// Their last messages' times with their numbers.
+    /// The time of each segment's last message, with its number.
     by_age: BTreeSet<(u64, u32)>,
     disk_bytes: u64,
 }
 
 impl SealedSegments {
-    pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
-        self.take_out(number);
+    pub(crate) fn insert(&mut self, number: u32, sealed: Sealed) {
+        self.remove(number);
         self.disk_bytes += sealed.disk_bytes;
         self.by_age.insert((sealed.last_received_at_ns, number));
         self.sealed.insert(number, sealed);
     }
 
-    /// Takes out a segment that is gone, or will be at once.
-    pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
+    /// Removes a segment that is gone, or about to be deleted.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Sealed> {
         let sealed = self.sealed.remove(&number)?;
         self.disk_bytes -= sealed.disk_bytes;
         self.by_age.remove(&(sealed.last_received_at_ns, number));
         Some(sealed)
     }
 
-    /// Octets of disk under all of them.
+    /// Returns the total disk space of the segments.
     pub(crate) fn disk_bytes(&self) -> u64 {
         self.disk_bytes
     }
 
-    /// Sets times after `now_ns` to `now_ns`. Such a time is from a clock that has been set back
-    /// since; the segment ages from now on.
+    /// Sets times after `now_ns` to `now_ns`. They are from a clock that has been set back since;
+    /// the age of such a segment counts from now.
     pub(crate) fn clamp_times(&mut self, now_ns: u64) {
         let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
         for (_, number) in later {
@@ -70,32 +71,33 @@ impl SealedSegments {
         }
     }
 
-    /// Moves the times of a segment by `ahead_ns`: the clock that dated it was behind by that much.
+    /// Adds `ahead_ns` to the times of a segment, because the clock that set them was behind by
+    /// that much.
     pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
         self.redate(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
     }
 
     fn redate(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
-        if let Some(sealed) = self.take_out(number) {
+        if let Some(sealed) = self.remove(number) {
             let last_received_at_ns = date(sealed.last_received_at_ns);
-            self.put(number, Sealed { last_received_at_ns, ..sealed });
+            self.insert(number, Sealed { last_received_at_ns, ..sealed });
         }
     }
 
-    /// Their numbers.
+    /// Returns the numbers of all segments.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         self.sealed.keys().copied().collect()
     }
 
-    /// Segments on it.
+    /// Returns the number of segments.
     pub(crate) fn len(&self) -> usize {
         self.sealed.len()
     }
 
-    /// The segment that goes first: one whose messages were all removed, else the one whose last
-    /// message is the oldest. That need not be the lowest number, which a large message gets when
-    /// it begins to arrive.
-    pub(crate) fn first_to_go(&self) -> Option<u32> {
+    /// Returns the segment to drop next: one from which all messages were removed, else the one
+    /// whose last message is the oldest. That is not always the lowest number, because a large
+    /// message gets its number when it begins to arrive.
+    pub(crate) fn next_to_drop(&self) -> Option<u32> {
         self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
@@ -109,29 +111,29 @@ impl SealedSegments {
                 || retention.segments.is_some_and(|max| count + open > max))
     }
 
-    /// A segment whose last message is older: `now_ns` is of the clock that dated it, or of a later
-    /// one. A clock that was set back makes nothing old.
+    /// Returns a segment whose last message is older than `age`. `now_ns` must be from the clock
+    /// that set its times, or a later one. A clock that was set back makes no segment old.
     pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let (last_at_ns, number) = *self.by_age.first()?;
         (now_ns.saturating_sub(last_at_ns) > age_ns).then_some(number)
     }
 
-    /// Numbers of those not known to be removed as a whole.
+    /// Returns the numbers of segments from which not all messages are known to be removed.
     pub(crate) fn kept(&self) -> Vec<u32> {
         let kept = self.sealed.iter().filter(|(_, sealed)| !sealed.is_removed);
         kept.map(|(number, _)| *number).collect()
     }
 
-    /// Notes how many messages of a segment were removed, and how many without a slot
+    /// Records how many messages of a segment were removed, and how many without a slot
     /// (`only_counted`).
-    pub(crate) fn see_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
+    pub(crate) fn count_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;
         }
     }
 
-    /// A segment of which everything was removed.
+    /// Returns a segment from which all messages were removed.
     pub(crate) fn removed(&self) -> Option<u32> {
         let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
         removed.map(|(number, _)| *number)
@@ -154,18 +156,18 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_first_unless_one_is_empty() {
+    fn the_oldest_segment_is_dropped_first_unless_one_is_empty() {
         let mut sealed_segments = SealedSegments::default();
-        (1..5).for_each(|n| sealed_segments.put(n, sealed(100, u64::from(n))));
-        assert_eq!(sealed_segments.first_to_go(), Some(1));
-        sealed_segments.see_removed(2, 0, 0);
-        sealed_segments.see_removed(3, 1, 0);
-        assert_eq!(sealed_segments.first_to_go(), Some(3));
-        sealed_segments.take_out(3);
-        // The number of this segment is old, but its mail is not.
-        sealed_segments.put(0, sealed(0, 9));
-        assert_eq!(sealed_segments.first_to_go(), Some(1));
-        sealed_segments.take_out(0);
+        (1..5).for_each(|n| sealed_segments.insert(n, sealed(100, u64::from(n))));
+        assert_eq!(sealed_segments.next_to_drop(), Some(1));
+        sealed_segments.count_removed(2, 0, 0);
+        sealed_segments.count_removed(3, 1, 0);
+        assert_eq!(sealed_segments.next_to_drop(), Some(3));
+        sealed_segments.remove(3);
+        // The number of this segment is old, but its mail is new.
+        sealed_segments.insert(0, sealed(0, 9));
+        assert_eq!(sealed_segments.next_to_drop(), Some(1));
+        sealed_segments.remove(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
         assert!(!sealed_segments.is_over(&bytes, 1, 50) && sealed_segments.is_over(&bytes, 1, 51));
         let count = Retention { segments: Some(4), ..Retention::default() };
@@ -174,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn age_is_that_of_the_last_message_and_clocks_may_be_set_back() {
+    fn age_counts_from_the_last_message_even_if_clocks_are_set_back() {
         let mut sealed_segments = SealedSegments::default();
-        sealed_segments.put(1, sealed(1, 100));
+        sealed_segments.insert(1, sealed(1, 100));
         let (age, s) = (Duration::from_secs(10), 1_000_000_000);
         assert_eq!(sealed_segments.expired(age, 110 * s), None);
         assert_eq!(sealed_segments.expired(age, 110 * s + 1), Some(1));
         assert_eq!(sealed_segments.expired(age, 5 * s), None);
-        // Mail dated by a clock that has been set back since ages from the start on.
+        // If the clock was set back, the age of mail dated before counts from the start.
         sealed_segments.clamp_times(20 * s);
         assert_eq!(sealed_segments.expired(age, 30 * s), None);
         assert_eq!(sealed_segments.expired(age, 30 * s + 1), Some(1));

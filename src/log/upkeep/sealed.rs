@@ -1,27 +1,27 @@
-//! A sealed segment, as retention sees it: what it weighs, and how old it is.
+//! A sealed segment as retention sees it: its size on disk, and its age.
 use crate::log::files::dropped::Dropped;
 use crate::log::format::{Identity, Published, SealedTotals};
 
 /// A sealed segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealed {
-    /// Octets of disk.
+    /// Disk space, in octets.
     pub disk_bytes: u64,
-    /// When its last message came: what its age counts from.
+    /// When its last message was received; its age counts from this time.
     pub last_received_at_ns: u64,
     pub messages: u64,
     pub message_bytes: u64,
     pub only_counted: u64,
-    /// Every message in it was removed: it goes first.
+    /// Whether all of its messages were removed, so that it is dropped first.
     pub is_removed: bool,
 }
 
 impl Sealed {
-    /// What the file says, and the octets of disk that it takes.
+    /// Reads the facts of a segment from its file, and its size on disk.
     ///
-    /// The one rule of age: a segment is as old as its last message. Without a slot (messages were
-    /// only counted) it is as old as its file, because no other time is known to all who ask: sinkd
-    /// when it seals it, the next sinkd, and `prune`.
+    /// Age has a single definition: a segment is as old as its last message. Without a slot
+    /// (messages were only counted), it is as old as its file, because no other time is known to
+    /// all callers: sinkd when it seals the segment, the next sinkd, and `prune`.
     pub(crate) fn new(
         disk_bytes: u64,
         identity: &Identity,

@@ -71,7 +71,7 @@ pub fn policy(
     let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
     let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
     let hostname = own.hostname.as_ref().unwrap_or(&config.hostname).clone();
-    Policy::of(PolicyOptions {
+    Policy::from_options(PolicyOptions {
         protocol: listener.protocol,
         hostname,
         is_proxied: listener.is_proxied,

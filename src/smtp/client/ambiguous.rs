@@ -1,18 +1,18 @@
-//! Content in which a careless server could see the end of data too early.
+//! Detects content in which a careless server could see the end of data too early.
 //!
-//! RFC 5321 section 4.1.1.4 ends data with CRLF.CRLF and nothing else. Servers exist that also take
-//! LF.LF, LF.CRLF, CR.CR and their mixtures for the end of data, or that drop the dot of a line
-//! which only a bare CR or LF begins. What follows such an end is then read as commands: a stored
-//! message could send another one, to any recipient ("SMTP smuggling").
+//! RFC 5321 section 4.1.1.4 ends data with CRLF.CRLF and nothing else. Some servers also accept
+//! LF.LF, LF.CRLF, CR.CR and mixtures of them as the end of data, or drop the dot of a line that
+//! begins after a bare CR or LF. They then read the rest as commands: a stored message could send
+//! another one, to any recipient ("SMTP smuggling").
 use memchr::memmem;
 
-/// Octets on each side of the place where head and body meet that are looked at together.
+/// Octets on each side of the boundary between head and body that are searched together.
 const SEAM_BYTES: usize = 8;
 
-/// Returns whether a line-leading dot stands next to a bare CR, a bare LF or a NUL (which some
-/// servers drop). `head` and `body`: content as DATA sends it, without the end of data.
+/// Returns whether a line-leading dot is next to a bare CR, a bare LF or a NUL (which some servers
+/// drop). `head` and `body` are the content as DATA sends it, without the end of data.
 ///
-/// Costs three passes of memmem, and copies nothing.
+/// Costs three memmem passes, and copies nothing.
 pub(super) fn has_ambiguous_dot(head: &[u8], body: &[u8]) -> bool {
     let of_body = if head.is_empty() { Begin::Data } else { Begin::Middle };
     if is_ambiguous(head, Begin::Data) || is_ambiguous(body, of_body) {
@@ -29,14 +29,14 @@ pub(super) fn has_ambiguous_dot(head: &[u8], body: &[u8]) -> bool {
 /// Where a piece of content begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begin {
-    /// Where the data begins.
+    /// At the beginning of the data.
     Data,
-    /// After octets that are not seen here.
+    /// After octets outside this piece.
     Middle,
 }
 
-/// Where data does not begin with `piece`, a dot without two octets before it is judged by the call
-/// that sees them.
+/// Searches one piece. In a piece from the middle, a dot with fewer than two octets before it is
+/// left to the call that sees those octets.
 fn is_ambiguous(piece: &[u8], begin: Begin) -> bool {
     let is_start = begin == Begin::Data;
     let is_bare_after = |dot: usize| match piece[dot + 1..] {
@@ -101,13 +101,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_head_and_body_meet_changes_nothing(
+        fn the_split_between_head_and_body_does_not_matter(
             content in prop::collection::vec(
                 prop::sample::select(vec![b'\r', b'\n', b'.', b'\0', b'a']), 0..24),
             cut in 0usize..24,
         ) {
             let (head, body) = content.split_at(cut.min(content.len()));
-            // A longer run of NULs across the cut is outside this test.
+            // This test does not cover a longer run of NULs across the cut.
             prop_assume!(!content.windows(5).any(|run| run == [0; 5]));
             prop_assert_eq!(has_ambiguous_dot(head, body), is_ambiguous(&content, Begin::Data));
         }

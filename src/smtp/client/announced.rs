@@ -1,7 +1,7 @@
-//! What a server announces in its reply to EHLO, and which parameters may be sent to it.
+//! What a server announces in its EHLO reply, and which parameters it permits.
 use crate::smtp::sasl::Mechanism;
 
-/// Extensions that change what we send. Without EHLO there are none.
+/// The extensions that change what the session sends. Without EHLO there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Announced {
     /// RFC 2920.
@@ -20,14 +20,14 @@ pub struct Announced {
     pub dsn: bool,
     /// RFC 3207.
     pub starttls: bool,
-    /// RFC 4954: by the position in [`Mechanism::ALL`].
+    /// RFC 4954; indexed by the position in [`Mechanism::ALL`].
     mechanisms: [bool; Mechanism::ALL.len()],
     /// Mail transactions that the server accepts in one session (MAILMAX of RFC 9422).
     pub mail_max: Option<u64>,
 }
 
 impl Announced {
-    /// Takes a line of the reply to EHLO, without its code. Unknown keywords mean nothing to us.
+    /// Reads a line of the EHLO reply, without its code. Unknown keywords are ignored.
     pub fn take(&mut self, line: &[u8]) {
         let mut words = line.split(|octet| *octet == b' ');
         let keyword = words.next().unwrap_or_default();
@@ -52,7 +52,7 @@ impl Announced {
     }
 
     fn take_mechanism(&mut self, name: &[u8]) {
-        if let Some(mechanism) = Mechanism::of(name) {
+        if let Some(mechanism) = Mechanism::from_name(name) {
             self.mechanisms[mechanism as usize] = true;
         }
     }
@@ -62,8 +62,8 @@ impl Announced {
         self.mechanisms[mechanism as usize]
     }
 
-    /// May this parameter of MAIL or RCPT be sent? SIZE may not: the session says it by itself, of
-    /// what it sends. Neither may those of extensions that we know nothing about.
+    /// Returns whether this parameter of MAIL or RCPT may be sent. SIZE may not, because the
+    /// session sends its own. Parameters of unknown extensions may not either.
     pub fn allows(&self, parameter: &[u8]) -> bool {
         let keyword = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
         let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
@@ -79,14 +79,15 @@ impl Announced {
     }
 }
 
-/// The keyword of AUTH; returns a mechanism's name where it has one: servers of old write `AUTH=`.
+/// Matches the AUTH keyword. Returns the mechanism of `AUTH=MECHANISM`, as old servers write it, or
+/// an empty slice for plain `AUTH`.
 fn auth(keyword: &[u8]) -> Option<&[u8]> {
     let (name, rest) = keyword.split_at_checked(b"AUTH".len())?;
     let rest = if rest.is_empty() { rest } else { rest.strip_prefix(b"=")? };
     name.eq_ignore_ascii_case(b"AUTH").then_some(rest)
 }
 
-/// The value of MAILMAX, at least 1: "0" is not a limit (RFC 9422 section 4).
+/// Returns the value of MAILMAX, at least 1: "0" is not a limit (RFC 9422 section 4).
 fn mail_max(limit: &[u8]) -> Option<u64> {
     let (name, value) = limit.split_at_checked(b"MAILMAX=".len())?;
     if !name.eq_ignore_ascii_case(b"MAILMAX=") {
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_name_the_number_of_transactions() {
+    fn mailmax_limits_the_number_of_transactions() {
         for (line, expected) in [
             ("LIMITS MAILMAX=7", Some(7)),
             ("limits RCPTMAX=100 mailmax=20 RCPTDOMAINMAX=1", Some(20)),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn mechanisms_are_those_of_auth() {
+    fn mechanisms_are_read_from_auth() {
         use Mechanism::{CramMd5, Login, Plain, Xoauth2};
         for (line, expected) in [
             ("AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2 SCRAM-SHA-1", &Mechanism::ALL[..]),

@@ -1,7 +1,7 @@
-//! A message to be sent: its envelope, and its content in at most two pieces.
+//! A message to send: its envelope, and its content in at most two pieces.
 //!
-//! Made to be used again: what clears it keeps its room, so that a sender allocates nothing for its
-//! next message.
+//! Made to be reused: clearing it keeps its buffers, so that sending another message allocates
+//! nothing.
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,51 +9,53 @@ use memchr::memmem;
 
 use crate::smtp::data::unstuff;
 
-/// How the content's octets stand in [`OutgoingMail::head`] and [`OutgoingMail::body`].
+/// The form of the content in [`OutgoingMail::head`] and [`OutgoingMail::body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContentForm {
-    /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same.
+    /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same
+    /// octets.
     #[default]
     Clean,
-    /// The form that DATA sends, without the end of data. It ends with CRLF.
+    /// The form for DATA, without the end of data. It ends with CRLF.
     Stuffed {
-        /// Octets that aren't the message's.
+        /// Number of stuffed dots.
         dots: u32,
     },
-    /// The form that BDAT sends: any octets.
+    /// The form for BDAT: arbitrary octets.
     Raw,
 }
 
-/// A forward-path and what was asked for with it.
+/// A forward-path and its parameters.
 #[derive(Debug, Clone)]
 struct MailRecipient {
     path: Range<usize>,
     parameters: Range<usize>,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone, Default)]
 pub struct OutgoingMail {
-    /// Paths and parameters, one after the other.
+    /// Paths and parameters, concatenated.
     text: Vec<u8>,
     reverse_path: Range<usize>,
     parameters: Range<usize>,
     recipients: Vec<MailRecipient>,
-    /// What is this message's own, and comes first.
+    /// The first part of the content, owned by this message.
     pub head: Vec<u8>,
-    /// What it shares with others, or lies elsewhere.
+    /// The rest of the content, possibly shared with other messages.
     pub body: Bytes,
     /// The form of head and body together.
     pub form: ContentForm,
-    /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
-    /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
+    /// The message was received by BDAT. It is sent by BDAT whenever the server announces CHUNKING,
+    /// whatever the options say: DATA can't carry BODY=BINARYMIME, or content that ends within a
+    /// line.
     pub chunked: bool,
-    /// The content was made by this program: each CR and LF of it is part of a CRLF.
+    /// This program generated the content: each CR and LF is part of a CRLF.
     pub made_here: bool,
 }
 
 impl OutgoingMail {
-    /// Clears the mail, and keeps its buffers.
+    /// Clears the message, but keeps its buffers.
     pub fn clear(&mut self) {
         self.text.clear();
         self.recipients.clear();
@@ -77,7 +79,7 @@ impl OutgoingMail {
         self.parameters = self.append(parameters);
     }
 
-    /// One more recipient: a mailbox without angle brackets, and the parameters of RCPT.
+    /// Adds a recipient: a mailbox without angle brackets, and the parameters of RCPT.
     pub fn to(&mut self, path: &[u8], parameters: &[u8]) {
         let recipient =
             MailRecipient { path: self.append(path), parameters: self.append(parameters) };
@@ -99,7 +101,7 @@ impl OutgoingMail {
         self.asks_for(b"BODY=BINARYMIME")
     }
 
-    /// Returns whether this is one of the parameters of MAIL.
+    /// Returns whether `wanted` is one of the parameters of MAIL.
     pub fn asks_for(&self, wanted: &[u8]) -> bool {
         let mut parameters = self.parameters().split(|octet| *octet == b' ');
         parameters.any(|parameter| parameter.eq_ignore_ascii_case(wanted))
@@ -111,25 +113,25 @@ impl OutgoingMail {
         is_ascii(&self.reverse_path) && self.recipients.iter().all(|r| is_ascii(&r.path))
     }
 
-    /// Forward-paths with their parameters, in the order of the commands.
+    /// Returns the forward-paths with their parameters, in the order of the commands.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.recipients
             .iter()
             .map(|r| (&self.text[r.path.clone()], &self.text[r.parameters.clone()]))
     }
 
-    /// The forward-path at a position, and its parameters.
+    /// Returns the forward-path at an index, and its parameters.
     pub fn recipient(&self, at: usize) -> (&[u8], &[u8]) {
         let MailRecipient { path, parameters } = &self.recipients[at];
         (&self.text[path.clone()], &self.text[parameters.clone()])
     }
 
-    /// Octets of head and body.
+    /// Returns the number of octets in head and body.
     pub fn wire_bytes(&self) -> u64 {
         (self.head.len() + self.body.len()) as u64
     }
 
-    /// Octets of the message (RFC 1870): stuffed dots don't count.
+    /// Returns the message size as RFC 1870 counts it, without stuffed dots.
     pub fn octets(&self) -> u64 {
         match self.form {
             ContentForm::Stuffed { dots } => self.wire_bytes().saturating_sub(u64::from(dots)),
@@ -137,8 +139,9 @@ impl OutgoingMail {
         }
     }
 
-    /// Makes it what DATA sends. Costs nothing but for raw content, which is looked through, and
-    /// copied where a line begins with a dot or the last one has no end (it then gets one).
+    /// Converts the content to the form for DATA. Free unless the content is raw. Raw content is
+    /// scanned, and copied if a line begins with a dot or the last line has no end (it then gets
+    /// one).
     pub fn stuff(&mut self) {
         if self.form != ContentForm::Raw {
             return;
@@ -163,7 +166,8 @@ impl OutgoingMail {
         self.form = ContentForm::Stuffed { dots };
     }
 
-    /// Makes it what BDAT sends. Costs nothing but for stuffed content, which is copied.
+    /// Converts the content to the form for BDAT. Free unless the content is stuffed; then it is
+    /// copied.
     pub fn unstuff(&mut self) {
         let ContentForm::Stuffed { dots } = self.form else { return };
         if dots > 0 {
@@ -174,18 +178,18 @@ impl OutgoingMail {
     }
 }
 
-/// Returns whether any line of the piece begins with a dot, the first one included.
+/// Returns whether any line of the piece begins with a dot, including the first.
 fn has_dot(piece: &[u8]) -> bool {
     piece.starts_with(b".") || memmem::find(piece, b"\r\n.").is_some()
 }
 
-/// Does a line that begins with a dot begin in `head` and go on in `body`? (`.` first in the body
-/// is found there already.)
+/// Returns whether the CRLF before a line-leading dot is split between `head` and `body`. (A dot at
+/// the start of `body` is found by `has_dot`.)
 fn dot_between(head: &[u8], body: &[u8]) -> bool {
     head.ends_with(b"\r") && body.starts_with(b"\n.")
 }
 
-/// Appends `content` in wire form in place of what `out` held; returns the dots it stuffed.
+/// Replaces the content of `out` by `content` in wire form; returns the number of stuffed dots.
 fn stuff_into(content: &[u8], out: &mut Vec<u8>) -> u32 {
     out.clear();
     out.reserve(content.len() + 16);
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_content_becomes_what_data_sends() {
+    fn raw_content_is_converted_to_the_form_for_data() {
         let rows: [(&str, &str, ContentForm); 9] = [
             ("", "", ContentForm::Clean),
             ("a\r\n", "a\r\n", ContentForm::Clean),
@@ -240,7 +244,7 @@ mod tests {
                 let mut mail = raw(head, body);
                 mail.stuff();
                 assert_eq!(wire(&mail), expected.as_bytes(), "{content:?} cut at {cut}");
-                // Where only the body begins with a dot, `stuff` may copy without need.
+                // If only the body begins with a dot, `stuff` may copy needlessly.
                 let same = mail.form == form || expected == content;
                 assert!(same, "{content:?} cut at {cut}: {:?}", mail.form);
                 let ended = content.is_empty() || content.ends_with("\r\n");
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_used_again() {
+    fn a_mail_can_be_reused() {
         let mut mail = OutgoingMail::default();
         mail.from(b"a@example.org", b"BODY=8BITMIME");
         mail.to(b"b@example.com", b"");

@@ -1,10 +1,10 @@
-//! The client session, pure: a server's octets in, commands and payload out (RFC 5321, 2033, 2920,
-//! 3030, 3207, 4954).
+//! The client session: server octets in, commands and payload out, without I/O (RFC 5321, 2033,
+//! 2920, 3030, 3207, 4954).
 //!
 //! ```text
-//! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content where it lies) ─▶ socket
+//! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content in place) ─▶ socket
 //!                               ▲
-//! socket ─▶ Session::feed ─▶ ReplyReader ─▶ the reply that was expected ─▶ Watch
+//! socket ─▶ Session::feed ─▶ ReplyReader ─▶ expected reply ─▶ Watch
 //! ```
 mod ambiguous;
 mod announced;

@@ -1,4 +1,4 @@
-//! How a session is opened: the greeting, EHLO, STARTTLS and AUTH, in this order.
+//! Opens a session: the greeting, EHLO, STARTTLS and AUTH, in this order.
 //!
 //! ```text
 //! greeting ─▶ EHLO ─▶ STARTTLS ─▶ (handshake) ─▶ EHLO ─▶ AUTH ⇄ 334 ─▶ Ready
@@ -11,45 +11,45 @@ use super::watch::{Phase, SessionFault};
 use crate::smtp::limits::Protocol;
 use crate::smtp::sasl::{Account, ClientExchange};
 
-/// Stands for a server's text that must not be shown.
+/// Replaces server text that must not be shown.
 const TEXT_LEFT_OUT: &[u8] = b"(the server's text repeats the credentials, and is left out)";
 
-/// What follows a reply to the opening.
+/// What to do after a reply to the opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpeningStep {
-    /// A command was queued, whose reply is of this phase.
+    /// A command was queued; the next reply answers this phase.
     Said(Phase),
-    /// The handshake.
+    /// Start the TLS handshake.
     Handshake,
-    /// Messages may be sent.
+    /// Messages can be sent.
     Done,
-    /// The session is over.
+    /// The session has failed.
     Over(SessionFault),
 }
 
-/// What the opening has come to.
+/// Progress of the opening.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
     pub announced: Announced,
-    /// Lines of the reply to EHLO so far.
+    /// Number of EHLO reply lines so far.
     hello_lines: usize,
     is_helo: bool,
-    /// The handshake after STARTTLS is done, or STARTTLS was refused.
+    /// The handshake after STARTTLS is done, or the server refused STARTTLS.
     is_past_tls: bool,
     exchange: Option<ClientExchange>,
 }
 
 impl Opening {
-    /// Takes a line of the reply to EHLO.
+    /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
-        // The first one names the server.
+        // The first line names the server.
         if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
             self.announced.take(line.text);
         }
         self.hello_lines += 1;
     }
 
-    /// Takes a reply to the opening, with the text of its last line.
+    /// Handles a reply to the opening. `text` is the text of its last line.
     pub fn reply(
         &mut self,
         (phase, code): (Phase, u16),
@@ -62,7 +62,7 @@ impl Opening {
         match phase {
             Phase::Greeting if is_positive => self.hello(options, outbox),
             Phase::Hello if is_positive => self.after_hello(options, outbox),
-            // RFC 5321 section 3.2: a server that knows no EHLO.
+            // RFC 5321 section 3.2: the server does not support EHLO.
             Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
                 self.is_helo = true;
                 self.hello(options, outbox)
@@ -73,13 +73,14 @@ impl Opening {
         }
     }
 
-    /// The handshake is done: all that the server said before is forgotten (RFC 3207 section 4.2).
+    /// Continues after the TLS handshake. Discards everything that the server announced before (RFC
+    /// 3207 section 4.2).
     pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
         *self = Opening { is_past_tls: true, ..Opening::default() };
         self.hello(options, outbox)
     }
 
-    /// Returns `text`, or what stands for it where it repeats credentials.
+    /// Returns `text`, or a placeholder if it repeats credentials.
     pub fn shown<'a>(&self, text: &'a [u8], options: &Options) -> &'a [u8] {
         let is_secret = match (&self.exchange, &options.account) {
             (Some(exchange), Some(account)) => exchange.is_repeated_in(text, account),
@@ -123,7 +124,7 @@ impl Opening {
         let phase = Phase::StartTls;
         match code {
             220 => OpeningStep::Handshake,
-            // RFC 3207 section 4: the client decides whether to go on without.
+            // RFC 3207 section 4: the client decides whether to continue without TLS.
             400.. if options.start_tls == StartTls::Offered && code != 421 => {
                 self.is_past_tls = true;
                 self.authenticate(options, outbox)

@@ -1,48 +1,50 @@
-//! How a session speaks.
+//! Options of a client session.
 use std::sync::Arc;
 
 use crate::smtp::limits::Protocol;
 use crate::smtp::sasl::Account;
 
-/// Whether a session that begins in plain text asks for TLS (RFC 3207).
+/// Whether a session that begins in plain text uses STARTTLS (RFC 3207).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartTls {
-    /// It does not. A connection may have TLS all the same: from its first octet (RFC 8314).
+    /// Never. The connection may still have TLS from its first octet (RFC 8314).
     Never,
-    /// Where the server announces STARTTLS; a server that then refuses it is spoken to without.
+    /// If the server announces it. If the server then refuses it, the session continues in plain
+    /// text.
     Offered,
-    /// A server that does not announce STARTTLS, or refuses it, gets nothing.
+    /// Always. The session fails if the server does not announce STARTTLS, or refuses it.
     Required,
 }
 
-/// How a session speaks.
+/// Options of a client session.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// SMTP or LMTP.
     pub protocol: Protocol,
     /// The argument of EHLO, HELO or LHLO.
     pub name: String,
-    /// Send commands in groups, where the server announces PIPELINING.
+    /// Whether to send commands in groups if the server announces PIPELINING.
     pub pipelining: bool,
-    /// Send BDAT, where the server announces CHUNKING; else only what was
-    /// [`super::OutgoingMail::chunked`].
+    /// Whether to send BDAT if the server announces CHUNKING. If false, only messages that were
+    /// [`super::OutgoingMail::chunked`] are sent by BDAT.
     pub chunking: bool,
-    /// Messages that may be under way at once, where commands are pipelined; at least 1.
+    /// Maximum number of messages in progress at once if commands are pipelined; at least 1.
     pub depth: usize,
-    /// Content of at most N octets is copied beside its commands, and written with them as
-    /// one piece: see [`JOINED_BYTES_MAX`]. 0: content is written from where it lies.
+    /// Content of at most this size is copied after its commands and written together with them:
+    /// see [`JOINED_BYTES_MAX`]. 0 means that content is never copied.
     pub joined_bytes_max: u64,
-    /// Send by DATA also what [`super::Withheld::AmbiguousDot`] describes.
+    /// Whether to send messages by DATA that have [`super::Withheld::AmbiguousDot`].
     pub sends_ambiguous: bool,
-    /// Ask for TLS.
+    /// Whether to use STARTTLS.
     pub start_tls: StartTls,
-    /// Prove an identity by AUTH before anything is sent (RFC 4954); a server that announces none
-    /// of the account's mechanisms gets nothing.
+    /// The account for AUTH before anything is sent (RFC 4954). The session fails if the server
+    /// announces none of its mechanisms.
     pub account: Option<Arc<Account>>,
 }
 
 impl Options {
-    /// One command a round trip, by DATA, without TLS and AUTH, as a client called `name`.
+    /// Returns options for a client called `name` that uses DATA, does not pipeline, and uses
+    /// neither TLS nor AUTH.
     pub fn plain(protocol: Protocol, name: impl Into<String>) -> Options {
         Options {
             protocol,
@@ -58,6 +60,6 @@ impl Options {
     }
 }
 
-/// Up to here it costs less to copy content twice than to write it as a piece of its own
+/// Up to this size, copying content twice costs less than writing it as a separate piece
 /// (docs/performance.md).
 pub const JOINED_BYTES_MAX: u64 = 4096;

@@ -1,4 +1,4 @@
-//! What is to be written: commands, and payload that lies where its mail has it.
+//! The output queue: commands, and payload that stays in its message.
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -6,17 +6,17 @@ use super::mail::OutgoingMail;
 
 #[derive(Debug)]
 enum OutboxPiece {
-    /// The next octets of `text`, this many.
+    /// The next N octets of `text`.
     Text(usize),
-    /// Content of a mail from this octet on.
+    /// Content of a message from octet `from` on.
     Content { mail: Box<OutgoingMail>, from: usize },
 }
 
-/// A queue of octets, of which positions count from the session's first one.
+/// A queue of octets. Positions count from the first octet of the session.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     text: Vec<u8>,
-    /// Octets of `text` that were written.
+    /// Number of octets of `text` that were written.
     text_at: usize,
     pieces: VecDeque<OutboxPiece>,
     queued: u64,
@@ -24,22 +24,22 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Position after everything that was queued.
+    /// Returns the position after the last queued octet.
     pub fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// Position after everything that was written.
+    /// Returns the position after the last written octet.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Commands that wait to be written, octets.
+    /// Returns the number of command octets that are not written yet.
     pub fn text_bytes(&self) -> usize {
         self.text.len() - self.text_at
     }
 
-    /// Appends what `write` appends.
+    /// Queues the octets that `write` appends.
     #[inline]
     pub fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.text.len();
@@ -52,13 +52,13 @@ impl Outbox {
         }
     }
 
-    /// Appends octets.
+    /// Queues octets.
     pub fn text(&mut self, octets: &[u8]) {
         self.compose(|text| text.extend_from_slice(octets));
     }
 
-    /// Appends the content of `mail`; at most `joined_bytes_max` octets are copied, and `spent` has
-    /// the mail back at once. Else the one of `wrote` has it.
+    /// Queues the content of `mail`. Content of at most `joined_bytes_max` octets is copied, and
+    /// `mail` goes to `spent` at once. Otherwise it goes to the `spent` of `wrote`.
     pub fn content(
         &mut self,
         mail: Box<OutgoingMail>,
@@ -76,7 +76,7 @@ impl Outbox {
         self.pieces.push_back(OutboxPiece::Content { mail, from: 0 });
     }
 
-    /// Fills `slices` with what is to be written next; returns how many there are.
+    /// Fills `slices` with the next output; returns the number of slices used.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut n, mut text_at) = (0, self.text_at);
         let mut push = |octets: &'a [u8]| {
@@ -105,8 +105,8 @@ impl Outbox {
         n
     }
 
-    /// Notes that `octets` octets were written. `spent` gets each mail whose content is written
-    /// whole.
+    /// Records that `octets` octets were written. Each message whose content is now fully written
+    /// goes to `spent`.
     pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<OutgoingMail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
@@ -140,7 +140,7 @@ impl Outbox {
         }
     }
 
-    /// Nothing of it will be written any more.
+    /// Discards the queue; nothing more will be written.
     pub fn give_up(&mut self, mut spent: impl FnMut(Box<OutgoingMail>)) {
         for piece in self.pieces.drain(..) {
             if let OutboxPiece::Content { mail, .. } = piece {
@@ -149,21 +149,21 @@ impl Outbox {
         }
     }
 
-    /// Takes `room`, if it has none.
+    /// Takes the buffer `room`, if the queue has none.
     pub fn lend(&mut self, room: &mut Vec<u8>) {
         if self.text.capacity() == 0 {
             self.text = std::mem::take(room);
         }
     }
 
-    /// Returns the buffer to `room`, if nothing is in it.
+    /// Returns the buffer to `room`, if it is empty.
     pub fn give_back(&mut self, room: &mut Vec<u8>) {
         if self.text.is_empty() && self.text.capacity() > 0 {
             *room = std::mem::take(&mut self.text);
         }
     }
 
-    /// Returns whether nothing is left to be written.
+    /// Returns whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_comes_out_in_order_and_every_mail_back() {
+    fn output_is_in_order_and_every_mail_is_returned() {
         let copied = 4096;
         let sizes = [0, 1, copied, copied + 1, copied + 2, 5, 3 * copied];
         for cut in [1, 7, copied, copied + 9, usize::MAX] {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_lent_and_given_back_when_it_is_empty() {
+    fn an_empty_buffer_is_returned() {
         let (mut outbox, mut room) = (Outbox::default(), Vec::with_capacity(100));
         outbox.lend(&mut room);
         outbox.text(b"NOOP\r\n");

@@ -1,10 +1,10 @@
-//! Replies of a server, line by line, whatever it sends (RFC 5321 section 4.2).
+//! Reads server replies line by line, whatever the server sends (RFC 5321 section 4.2).
 use memchr::memchr;
 
-/// Octets of a line that are taken, its end included. RFC 5321 section 4.5.3.1.5 allows 512;
-/// servers say more to EHLO and in refusals.
+/// Maximum length of a line in octets, including its end. RFC 5321 section 4.5.3.1.5 allows 512;
+/// servers send more in EHLO replies and refusals.
 pub const LINE_BYTES_MAX: usize = 4096;
-/// Lines of a reply.
+/// Maximum number of lines in a reply.
 pub const LINES_MAX: usize = 512;
 
 /// One line of a reply.
@@ -12,9 +12,9 @@ pub const LINES_MAX: usize = 512;
 pub struct ReplyLine<'a> {
     /// 200 to 599.
     pub code: u16,
-    /// Without code and line end.
+    /// The text, without code and line end.
     pub text: &'a [u8],
-    /// No further line of this reply follows.
+    /// Whether this is the last line of the reply.
     pub is_last: bool,
 }
 
@@ -32,20 +32,20 @@ pub enum ReplyError {
     CodesDiffer,
 }
 
-/// Assembles lines from pieces. Holds one line at most.
+/// Assembles reply lines from pieces. Holds at most one line.
 #[derive(Debug, Default)]
 pub struct ReplyReader {
-    /// The beginning of a line whose end has not come; or one that was given out.
+    /// The beginning of an incomplete line, or the last line that was returned.
     partial: Vec<u8>,
     is_given: bool,
     order: LineOrder,
 }
 
 impl ReplyReader {
-    /// Takes octets from `input`: how many, and the line that they complete, if they do.
+    /// Consumes octets of `input`. Returns how many, and the line that they complete, if any.
     ///
-    /// Call it again with what is left, until all of it is taken. An error is final. Costs a
-    /// memchr, and a copy where a line was cut.
+    /// Call it again with the rest until all input is consumed. An error is final. Costs a memchr,
+    /// and a copy if a line was cut.
     #[inline]
     pub fn next<'a>(
         &'a mut self,
@@ -64,7 +64,7 @@ impl ReplyReader {
         (taken, self.join(&input[..taken], is_whole))
     }
 
-    /// More of a line that was cut, or one that is too long. `is_whole`: it ends here.
+    /// Continues a line that was cut or is too long. `is_whole`: the line ends with this piece.
     #[cold]
     fn join(&mut self, piece: &[u8], is_whole: bool) -> Option<Result<ReplyLine<'_>, ReplyError>> {
         if self.partial.len() + piece.len() > LINE_BYTES_MAX {
@@ -76,7 +76,7 @@ impl ReplyReader {
     }
 }
 
-/// Lines of the reply under way.
+/// Counts the lines of a reply and checks their codes.
 #[derive(Debug, Default)]
 struct LineOrder {
     code: Option<u16>,
@@ -103,7 +103,8 @@ impl LineOrder {
     }
 }
 
-/// `line`: with its end. A lone code is a line (RFC 5321 section 4.2.1: clients accept it).
+/// Parses a line including its end. A code without text is valid (RFC 5321 section 4.2.1: clients
+/// accept it).
 #[inline]
 fn parse(line: &[u8]) -> Option<ReplyLine<'_>> {
     let line = match line {
@@ -125,7 +126,8 @@ fn parse(line: &[u8]) -> Option<ReplyLine<'_>> {
 mod tests {
     use super::*;
 
-    /// Lines as `code text`, `+` behind those that others follow; the error ends it.
+    /// Returns the lines as `code text`, with `+` after each line that is not the last of its
+    /// reply. An error ends the list.
     fn lines(input: &[u8], cut: usize) -> Vec<String> {
         let mut reader = ReplyReader::default();
         let mut found = Vec::new();
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_bounded() {
+    fn endless_lines_and_replies_are_bounded() {
         let long = format!("250 {}\r\n", "x".repeat(LINE_BYTES_MAX - 6));
         assert_eq!(lines(long.as_bytes(), 100).len(), 1);
         let longer = format!("250 {}\r\n", "x".repeat(LINE_BYTES_MAX - 5));

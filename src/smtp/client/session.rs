@@ -4,13 +4,13 @@
 //! Opening ─▶ Ready ⇄ (MAIL ─▶ RCPT… ─▶ DATA ─▶ 354 ─▶ content, or BDAT LAST) ─▶ Quit
 //! ```
 //!
-//! What is written goes into one queue, in which every expected reply has its position: so a reply
-//! is matched to the command it answers, and one that comes before its command was written is known
-//! for what it is. Only the newest transaction is still being written; those before it wait for
+//! All output goes through one queue, and every expected reply has its position in it. So each
+//! reply is matched to its command, and a reply that arrives before its command was written is
+//! detected. Only the newest transaction still has commands to write; earlier ones wait for
 //! replies.
 //!
-//! Invariants: what is written, and what becomes of each message, depends on the server's octets
-//! alone, never on how they were cut into reads. Only the reply line being read is held in memory.
+//! Invariants: the output and the outcome of each message depend only on the server's octets, never
+//! on how they were cut into reads. Only the reply line being read is held in memory.
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -25,30 +25,30 @@ use super::transaction::{ClientTransaction, ContentCommand, MailReply, NextComma
 use super::watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
 use crate::smtp::limits::Protocol;
 
-/// Commands that wait to be written beyond which no more are queued.
+/// Number of unwritten command octets above which no more commands are queued.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// A reply that is to come.
+/// A reply that is expected.
 #[derive(Debug, Clone, Copy)]
 struct ExpectedReply {
     phase: Phase,
-    /// Position after its command.
+    /// Position in the output after its command.
     end: u64,
-    /// When that was written, us.
+    /// When the command was written, in µs.
     written_us: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionStage {
     Opening,
-    /// The reply to STARTTLS was positive: nothing is read and written until the handshake is done.
+    /// The server accepted STARTTLS: nothing is read or written until the handshake is done.
     Handshake,
     Ready,
     Quitting,
     Closed,
 }
 
-/// One session. `T`: what its owner wants to know a message by.
+/// One client session. `T` is the caller's identifier for a message.
 #[derive(Debug)]
 pub struct ClientSession<T> {
     options: Options,
@@ -58,26 +58,27 @@ pub struct ClientSession<T> {
     opening: Opening,
     outbox: Outbox,
     expected: VecDeque<ExpectedReply>,
-    /// How many of them were written.
+    /// Number of expected replies whose commands were written.
     stamped: usize,
     transactions: VecDeque<ClientTransaction<T>>,
-    /// The server still has a transaction that failed.
+    /// A transaction failed, and the server has not discarded it yet.
     needs_reset: bool,
-    /// A chunk failed: MAIL will be refused until RSET is answered.
+    /// A chunk failed: the server will refuse MAIL until RSET is answered.
     is_poisoned: bool,
-    /// Messages started, which counts against MAILMAX.
+    /// Number of messages started; counts against MAILMAX.
     started: u64,
-    /// Some message was accepted for some recipient.
+    /// A message was accepted for at least one recipient.
     has_accepted: bool,
-    /// The server said 421.
+    /// The server replied 421.
     is_closing: bool,
-    /// The code that refused the opening.
+    /// The reply code that refused the opening.
     refusal: Option<u16>,
     spare: Vec<Vec<u16>>,
 }
 
 impl<T: Copy> ClientSession<T> {
-    /// A session over a connection that is made at this time, or will be (see `connected`).
+    /// Creates a session on a connection opened at `now_us`. For a connection that is still being
+    /// opened, see `connected`.
     pub fn new(options: Options, now_us: u64) -> ClientSession<T> {
         assert!(options.depth > 0, "some message must be under way");
         let mut session = ClientSession {
@@ -103,7 +104,7 @@ impl<T: Copy> ClientSession<T> {
         session
     }
 
-    /// The connection is made only now.
+    /// Sets the time at which the connection was opened.
     pub fn connected(&mut self, now_us: u64) {
         if let Some(ExpectedReply { phase: Phase::Greeting, written_us, .. }) =
             self.expected.front_mut()
@@ -128,18 +129,18 @@ impl<T: Copy> ClientSession<T> {
         self.opening.announced.mail_max.is_some_and(|max| self.started >= max)
     }
 
-    /// Takes `room` for what is to be written, if it has none: sessions that write one after the
-    /// other can share it.
+    /// Takes the output buffer `room`, if the session has none. Sessions that write one after the
+    /// other can share a buffer.
     pub fn lend(&mut self, room: &mut Vec<u8>) {
         self.outbox.lend(room);
     }
 
-    /// Returns an empty output buffer to `room`.
+    /// Returns the output buffer to `room`, if it is empty.
     pub fn give_back(&mut self, room: &mut Vec<u8>) {
         self.outbox.give_back(room);
     }
 
-    /// Starts sending a message with at least one recipient; `takes` was true.
+    /// Starts sending a message with at least one recipient; `takes` must have returned true.
     pub fn start(
         &mut self,
         cookie: T,
@@ -176,7 +177,7 @@ impl<T: Copy> ClientSession<T> {
         };
         match withheld {
             Some(why) if !(is_ambiguous && self.options.sends_ambiguous) => {
-                self.give(transaction, SessionEnd::Withheld(why), watch);
+                self.report_done(transaction, SessionEnd::Withheld(why), watch);
             }
             _ => {
                 self.started += 1;
@@ -186,7 +187,7 @@ impl<T: Copy> ClientSession<T> {
         }
     }
 
-    /// Chooses the command for the content, and makes the content what that command sends.
+    /// Chooses the command for the content, and converts the content to its form.
     fn prepare(&self, mail: &mut OutgoingMail) -> ContentCommand {
         let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
         if self.opening.announced.chunking && wants_chunk {
@@ -194,7 +195,7 @@ impl<T: Copy> ClientSession<T> {
             return ContentCommand::Bdat;
         }
         mail.stuff();
-        // BDAT says how long the content is, so that there is nothing to misread.
+        // BDAT states the length of the content, so nothing can be misread.
         let is_safer = self.opening.announced.chunking && !self.options.sends_ambiguous;
         if is_safer && is_ambiguous(mail) {
             mail.unstuff();
@@ -203,7 +204,7 @@ impl<T: Copy> ClientSession<T> {
         ContentCommand::Data
     }
 
-    /// Why a message must not be sent to this server by BDAT.
+    /// Returns why a message must not be sent to this server by BDAT.
     fn withheld_from_bdat(&self, mail: &OutgoingMail) -> Option<Withheld> {
         if mail.is_binary() && !self.opening.announced.binary_mime {
             return Some(Withheld::Binary);
@@ -211,7 +212,7 @@ impl<T: Copy> ClientSession<T> {
         (!self.opening.announced.smtputf8 && !mail.is_ascii()).then_some(Withheld::Utf8Address)
     }
 
-    /// Why a message must not be sent to this server by DATA.
+    /// Returns why a message must not be sent to this server by DATA.
     fn withheld_from_data(&self, mail: &OutgoingMail) -> Option<Withheld> {
         if mail.is_binary() {
             return Some(Withheld::Binary);
@@ -219,42 +220,42 @@ impl<T: Copy> ClientSession<T> {
         self.withheld_from_bdat(mail).or(is_ambiguous(mail).then_some(Withheld::AmbiguousDot))
     }
 
-    /// Ends the session with QUIT when the messages under way are done. No new message may be
-    /// started after this.
+    /// Ends the session with QUIT once the messages in progress are done. No message may be started
+    /// after this.
     pub fn quit(&mut self) {
         if self.stage == SessionStage::Ready {
             self.stage = SessionStage::Quitting;
-            self.say_quit();
+            self.send_quit();
         }
     }
 
-    /// The session is over: close the connection.
+    /// Returns whether the session is over, so that the connection should be closed.
     pub fn is_closed(&self) -> bool {
         self.stage == SessionStage::Closed || self.fault.is_some()
     }
 
-    /// Returns why the session can't continue; `None`: it can, or has ended by QUIT.
+    /// Returns why the session can't continue; `None` if it can, or if it ended with QUIT.
     pub fn fault(&self) -> Option<SessionFault> {
         self.fault
     }
 
-    /// The code with which the server refused to open the session.
+    /// Returns the reply code with which the server refused to open the session.
     pub fn refusal(&self) -> Option<u16> {
         self.refusal
     }
 
-    /// Returns whether the opening is over.
+    /// Returns whether the session has been opened, so that messages can be sent.
     pub fn is_open(&self) -> bool {
         !matches!(self.stage, SessionStage::Opening | SessionStage::Handshake)
     }
 
-    /// Returns whether the TLS handshake is to begin now: see [`ClientSession::secured`].
+    /// Returns whether the TLS handshake should begin now: see [`ClientSession::secured`].
     pub fn wants_handshake(&self) -> bool {
         self.stage == SessionStage::Handshake && self.fault.is_none()
     }
 
-    /// The handshake that the session wanted is done: the session starts over with EHLO, and knows
-    /// nothing of what the server said before (RFC 3207 section 4.2).
+    /// Continues after the TLS handshake. The session starts over with EHLO and discards everything
+    /// that the server announced before (RFC 3207 section 4.2).
     pub fn secured(&mut self) {
         assert!(self.wants_handshake(), "the session said so");
         self.stage = SessionStage::Opening;
@@ -267,7 +268,7 @@ impl<T: Copy> ClientSession<T> {
         matches!(self.stage, SessionStage::Quitting | SessionStage::Closed)
     }
 
-    /// Messages under way.
+    /// Returns the number of messages in progress.
     pub fn under_way(&self) -> usize {
         self.transactions.len()
     }
@@ -277,7 +278,7 @@ impl<T: Copy> ClientSession<T> {
         !self.expected.is_empty() || !self.outbox.is_empty()
     }
 
-    /// What the server announced.
+    /// Returns what the server announced.
     pub fn announced(&self) -> &Announced {
         &self.opening.announced
     }
@@ -299,7 +300,7 @@ impl<T: Copy> ClientSession<T> {
         self.outbox.slices(slices)
     }
 
-    /// Notes that `octets` octets of the slices were written.
+    /// Records that `octets` octets of the slices were written.
     pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
         self.outbox.wrote(octets, |mail| watch.spent(mail));
         let written = self.outbox.written();
@@ -312,8 +313,8 @@ impl<T: Copy> ClientSession<T> {
         self.advance(watch);
     }
 
-    /// Consumes all of `input`, which the server sent, and reports events to `watch`. Afterwards
-    /// `slices` returns the output.
+    /// Processes all of `input`, which the server sent, and reports events to `watch`. Call
+    /// `slices` for the resulting output.
     pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
         let mut reader = std::mem::take(&mut self.reader);
         let mut rest = input;
@@ -321,7 +322,7 @@ impl<T: Copy> ClientSession<T> {
             let (taken, line) = reader.next(rest);
             rest = &rest[taken..];
             match line {
-                // What is read before the handshake is not protected.
+                // Octets that arrive before the handshake are not protected.
                 _ if self.stage == SessionStage::Handshake => {
                     self.fault = Some(SessionFault::PlainAfterStartTls);
                 }
@@ -334,7 +335,7 @@ impl<T: Copy> ClientSession<T> {
         self.advance(watch);
     }
 
-    /// The connection was lost, or is given up: what was under way is done.
+    /// Ends all messages in progress, because the connection was lost or is given up.
     pub fn lost(&mut self, watch: &mut impl SessionWatch<T>) {
         self.stage = SessionStage::Closed;
         self.outbox.give_up(|mail| watch.spent(mail));
@@ -345,11 +346,11 @@ impl<T: Copy> ClientSession<T> {
                 Some(end) if is_out(end) => SessionEnd::Unknown,
                 _ => SessionEnd::NotSent,
             };
-            self.give(transaction, end, watch);
+            self.report_done(transaction, end, watch);
         }
     }
 
-    fn give(
+    fn report_done(
         &mut self,
         transaction: ClientTransaction<T>,
         end: SessionEnd,
@@ -410,7 +411,7 @@ impl<T: Copy> ClientSession<T> {
         let us = if is_early { 0 } else { now_us.saturating_sub(written_us) };
         watch.replied(phase, code, shown, us);
         if is_early && (phase != Phase::Payload || code < 400) {
-            // A server may say 421 at any time, also while we begin to speak.
+            // A server may send 421 at any time, even before the first command.
             let fault = if code == 421 {
                 SessionFault::Closing
             } else {
@@ -426,7 +427,7 @@ impl<T: Copy> ClientSession<T> {
                 let step = self.opening.reply(reply, text, &self.options, &mut self.outbox);
                 self.take_opening(step);
             }
-            // 530: the server wants TLS or AUTH first, so it has no transaction that could go on.
+            // 530: the server requires TLS or AUTH first, so it has no open transaction.
             Phase::Reset if code / 100 == 2 || code == 530 => {
                 self.answered();
                 self.is_poisoned = false;
@@ -437,14 +438,15 @@ impl<T: Copy> ClientSession<T> {
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
-            // It refused a command before the end of it: what it will make of the rest is unknown.
+            // The server refused a command before its end was sent: how it will treat the rest is
+            // unknown.
             self.fault = Some(SessionFault::Early { phase, code });
         } else if code == 421 && self.stage != SessionStage::Closed {
             self.fault = Some(SessionFault::Closing);
         }
     }
 
-    /// The first reply that was expected has come.
+    /// Removes the oldest expected reply, which has arrived.
     fn answered(&mut self) {
         self.expected.pop_front();
         self.stamped = self.stamped.saturating_sub(1);
@@ -469,7 +471,7 @@ impl<T: Copy> ClientSession<T> {
         }
     }
 
-    /// A reply to the first transaction.
+    /// Handles a reply to the oldest transaction.
     fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl SessionWatch<T>) {
         let is_understood = match phase {
             Phase::Data => code == 354 || code >= 400,
@@ -496,11 +498,11 @@ impl<T: Copy> ClientSession<T> {
         if transaction.pending == 0 && transaction.next_command == NextCommand::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
             let end = transaction.end();
-            self.give(transaction, end, watch);
+            self.report_done(transaction, end, watch);
         }
     }
 
-    /// The transaction that the next reply belongs to.
+    /// Returns the transaction that the next reply belongs to.
     fn front(&mut self) -> &mut ClientTransaction<T> {
         self.transactions.front_mut().expect("a reply to it was expected")
     }
@@ -558,20 +560,20 @@ impl<T: Copy> ClientSession<T> {
         self.expect(Phase::Payload);
     }
 
-    /// Notes a reply to a payload. Returns whether it was the last one.
+    /// Records a reply to a payload. Returns whether it was the last one.
     fn payload_reply(&mut self, code: u16) -> bool {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
         let has_others = self.transactions.len() > 1;
         let transaction = self.front();
         let is_chunk = transaction.content_command == ContentCommand::Bdat;
         match transaction.codes.iter_mut().find(|code| **code == 0) {
-            // RFC 2033 section 4.2: a reply for each recipient.
+            // RFC 2033 section 4.2: one reply per recipient.
             Some(owed) if is_lmtp => *owed = code,
             _ => transaction.refuse(code),
         }
         let is_last = !transaction.codes.contains(&0);
         if is_chunk && is_last && code >= 400 {
-            // RFC 3030 section 2: what follows a chunk that failed is refused, until RSET.
+            // RFC 3030 section 2: after a chunk failed, further commands are refused until RSET.
             self.needs_reset = true;
             self.is_poisoned |= has_others;
         }
@@ -597,11 +599,11 @@ impl<T: Copy> ClientSession<T> {
             let Some(phase) = phase else { return };
             self.expect(phase);
         }
-        self.say_quit();
+        self.send_quit();
     }
 
-    /// Queues QUIT when every transaction is done.
-    fn say_quit(&mut self) {
+    /// Queues QUIT once every transaction is done.
+    fn send_quit(&mut self) {
         let is_done = self.transactions.is_empty() && self.expected.is_empty();
         if self.stage == SessionStage::Quitting && is_done && !self.is_closed() {
             self.outbox.text(b"QUIT\r\n");
@@ -610,7 +612,7 @@ impl<T: Copy> ClientSession<T> {
     }
 }
 
-/// `mail`: as DATA sends it.
+/// `mail` must be in the form for DATA.
 fn is_ambiguous(mail: &OutgoingMail) -> bool {
     !mail.made_here && has_ambiguous_dot(&mail.head, &mail.body)
 }

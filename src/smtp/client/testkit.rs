@@ -1,4 +1,4 @@
-//! A client without sockets, for tests and fuzzing: a session, and what happened in it as lines.
+//! A client without sockets, for tests and fuzzing: runs a session and records its events.
 use std::io::IoSlice;
 
 use super::mail::OutgoingMail;
@@ -11,18 +11,18 @@ use std::sync::Arc;
 /// The outcome of a message: its number, how it ended, and the codes of its recipients.
 pub type Ended = (usize, super::SessionEnd, Vec<u16>);
 
-/// What the session told.
+/// What the session reported.
 #[derive(Debug, Default)]
 pub struct SessionLog {
     /// Replies, in order.
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
     pub ended: Vec<Ended>,
-    /// Messages for which the session reported this.
+    /// Messages that the session reported as turned away.
     pub turned_away: Vec<usize>,
-    /// Messages for which the session reported this.
+    /// Messages that the session reported as ambiguous.
     pub ambiguous: Vec<usize>,
-    /// Mails that came back.
+    /// Number of messages returned by `spent`.
     pub spent: usize,
 }
 
@@ -42,29 +42,29 @@ impl SessionWatch<usize> for SessionLog {
     }
 }
 
-/// A client that sends a number of messages and quits after the last one.
+/// A client that sends a list of messages, then QUIT.
 #[derive(Debug)]
-pub struct Talk {
+pub struct TestClient {
     pub session: ClientSession<usize>,
     mails: std::vec::IntoIter<OutgoingMail>,
     begun: usize,
     pub told: SessionLog,
 }
 
-impl Talk {
-    /// One that is connected.
-    pub fn new(options: Options, mails: Vec<OutgoingMail>) -> Talk {
+impl TestClient {
+    /// Creates a client that is connected.
+    pub fn new(options: Options, mails: Vec<OutgoingMail>) -> TestClient {
         let session = ClientSession::new(options, 0);
-        Talk { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
+        TestClient { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
     }
 
-    /// The server's next octets.
+    /// Passes the server's next octets to the session.
     pub fn feed(&mut self, octets: &[u8]) {
         self.session.feed(octets, 0, &mut self.told);
         self.fill();
     }
 
-    /// The handshake that the session waits for is done.
+    /// Completes the handshake that the session waits for.
     pub fn secure(&mut self) {
         self.session.secured();
     }
@@ -80,7 +80,7 @@ impl Talk {
         }
     }
 
-    /// Returns at most `octets_max` octets of the output; they count as written.
+    /// Returns at most `octets_max` octets of output, and marks them as written.
     pub fn write(&mut self, octets_max: usize) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 8];
         let n = self.session.slices(&mut slices);
@@ -92,7 +92,7 @@ impl Talk {
         octets
     }
 
-    /// All that is to be written.
+    /// Returns all output, and marks it as written.
     pub fn write_all(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
         while self.session.has_output() {
@@ -101,7 +101,7 @@ impl Talk {
         octets
     }
 
-    /// The connection ends: every message that was begun has ended, once.
+    /// Ends the connection. Every message that was started must have ended exactly once.
     pub fn finish(mut self) -> SessionLog {
         self.session.lost(&mut self.told);
         let mut numbers: Vec<usize> = self.told.ended.iter().map(|(number, ..)| *number).collect();
@@ -112,7 +112,7 @@ impl Talk {
     }
 }
 
-/// A message to `recipients` recipients.
+/// Creates a message with N recipients.
 pub fn mail(recipients: usize, content: &[u8], form: super::ContentForm) -> OutgoingMail {
     let mut mail = OutgoingMail::default();
     mail.form = form;
@@ -126,7 +126,7 @@ pub fn mail(recipients: usize, content: &[u8], form: super::ContentForm) -> Outg
     mail
 }
 
-/// An account for each variant, or none.
+/// Returns an account for each variant, or none.
 fn account(variant: u8) -> Option<Arc<Account>> {
     let preference = match variant {
         0 | 1 => return None,
@@ -136,10 +136,10 @@ fn account(variant: u8) -> Option<Arc<Account>> {
     Some(Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).expect("they can be sent")))
 }
 
-/// The check behind the fuzz target `replies`: whatever a server sends, no panic; each message ends
-/// once; and lines that come octet by octet are those that come at once.
+/// Checks for the fuzz target `replies`: no server octets cause a panic, each message ends exactly
+/// once, and lines are the same however the octets were cut.
 ///
-/// `bytes`: a variant of the options, then the server's octets.
+/// `bytes`: one octet that selects the options, then the server's octets.
 pub fn check_replies(bytes: &[u8]) {
     let [variant, octets @ ..] = bytes else { return };
     let is = |bit: u8| variant & bit != 0;
@@ -160,15 +160,15 @@ pub fn check_replies(bytes: &[u8]) {
             super::ContentForm::Raw,
             super::ContentForm::Stuffed { dots: 1 },
         ];
-        // What is written with its commands, and what is not.
+        // Content that is written together with its commands, and content that is not.
         let content = |n| b"..a\r\n".repeat([1, 100, 1][n]);
         forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, &content(n), form)).collect()
     };
     let [at_once, one_by_one] = [true, false].map(|is_at_once| {
-        let mut talk = Talk::new(options.clone(), mails());
+        let mut talk = TestClient::new(options.clone(), mails());
         let mut written = Vec::new();
         for line in octets.split_inclusive(|octet| *octet == b'\n') {
-            // Some servers speak before they are asked.
+            // Some servers send replies before any command.
             if !is(8) || !line.starts_with(b"2") {
                 written.extend(talk.write_all());
             }

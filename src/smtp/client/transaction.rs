@@ -1,15 +1,15 @@
-//! One transaction of a client session: what of it is to be written next, and what was answered.
+//! One transaction of a client session: what to write next, and what was answered.
 use super::announced::Announced;
 use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::watch::{Phase, SessionEnd};
 
-/// What of a transaction is to be written next.
+/// The next part of a transaction to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextCommand {
     Mail,
-    /// The recipient at this position.
+    /// RCPT for the recipient at this index.
     Rcpt(usize),
     Data,
     /// The content, after 354.
@@ -25,7 +25,7 @@ pub(super) enum ContentCommand {
     Bdat,
 }
 
-/// What became of MAIL.
+/// The outcome of MAIL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MailReply {
     /// The reply was positive, or has not come yet.
@@ -35,34 +35,34 @@ pub(super) enum MailReply {
     FailedByEarlier,
 }
 
-/// A transaction under way.
+/// A transaction in progress.
 #[derive(Debug)]
 pub(super) struct ClientTransaction<T> {
     pub cookie: T,
-    /// Until its content is queued.
+    /// The message, until its content is queued.
     pub mail: Option<Box<OutgoingMail>>,
     pub octets: u64,
     pub content_command: ContentCommand,
     pub begun_us: u64,
     pub next_command: NextCommand,
-    /// Replies to come.
+    /// Number of replies still expected.
     pub pending: usize,
-    /// See [`super::Done`]; 0 also stands for a recipient that was accepted so far.
+    /// See [`super::Done`]. During the transaction, 0 also marks a recipient that was accepted.
     pub codes: Vec<u16>,
-    /// Recipients whose RCPT was answered, and of them, accepted.
+    /// Number of RCPT commands answered so far; `accepted` counts the positive replies.
     pub answered: usize,
     pub accepted: usize,
     pub mail_reply: MailReply,
-    /// 421 answered MAIL, RCPT or DATA of this transaction.
+    /// The server answered MAIL, RCPT or DATA of this transaction with 421.
     pub is_turned_away: bool,
     /// Another server may see an end of data within the content.
     pub is_ambiguous: bool,
-    /// Position after its end of data.
+    /// Position in the output after the end of data.
     pub end_of_data: Option<u64>,
 }
 
 impl<T> ClientTransaction<T> {
-    /// Returns how the transaction ends when every reply to it has come.
+    /// Returns the outcome, once every reply has arrived.
     pub fn end(&self) -> SessionEnd {
         match self.mail_reply {
             MailReply::FailedByEarlier => SessionEnd::NotSent,
@@ -70,7 +70,7 @@ impl<T> ClientTransaction<T> {
         }
     }
 
-    /// Queues its next command, and content that goes along with it; returns what will answer it.
+    /// Queues the next command, and content that is sent with it. Returns which reply to expect.
     pub fn write(
         &mut self,
         announced: &Announced,
@@ -110,7 +110,7 @@ impl<T> ClientTransaction<T> {
         Some(phase)
     }
 
-    /// Every recipient that nothing else refused gets this code.
+    /// Sets this code for every recipient that was not refused before.
     pub fn refuse(&mut self, code: u16) {
         self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
     }
@@ -148,8 +148,8 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// And the end of the command. `parameters`: with a space between them; those the server knows
-/// nothing about are left out.
+/// Appends the parameters and the end of the command. `parameters` are separated by single spaces;
+/// those that the server does not support are omitted.
 fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
     if !parameters.is_empty() {
         for parameter in parameters.split(|octet| *octet == b' ') {

@@ -1,14 +1,14 @@
-//! What a session tells its owner.
+//! The events that a client session reports.
 use std::fmt;
 
 use super::mail::OutgoingMail;
 use super::reply::ReplyError;
 use crate::smtp::sasl::ChallengeError;
 
-/// What a reply answers.
+/// The command that a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// The connection.
+    /// None: the server greets the client.
     Greeting,
     /// EHLO, HELO or LHLO.
     Hello,
@@ -48,28 +48,28 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Why a session can't continue.
+/// Why a client session can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionFault {
     /// The greeting, EHLO, STARTTLS, AUTH or RSET was refused.
     #[error("the server refused to speak with us: {code} to {phase}")]
     Refused {
-        /// What was refused.
+        /// The command that was refused.
         phase: Phase,
-        /// With this reply code.
+        /// The reply code.
         code: u16,
     },
-    /// 421, whatever it answered (RFC 5321 section 3.8).
+    /// The server sent 421, in reply to any command (RFC 5321 section 3.8).
     #[error("the server closed the session (421)")]
     Closing,
-    /// No command waits for a reply.
+    /// A reply arrived although no command waits for one.
     #[error("a reply came that nothing had asked for: {code}")]
     Unasked {
-        /// Its code.
+        /// The reply code.
         code: u16,
     },
-    /// A reply came before its command was written whole.
+    /// A reply arrived before its command was completely written.
     #[error("a reply came before its command was written: {code} to {phase}")]
     Early {
         /// The command that waits for a reply.
@@ -77,7 +77,7 @@ pub enum SessionFault {
         /// The reply code.
         code: u16,
     },
-    /// A reply that its command cannot have.
+    /// The reply code is not valid for its command.
     #[error("a reply means nothing here: {code} to {phase}")]
     Unexpected {
         /// The command.
@@ -85,35 +85,34 @@ pub enum SessionFault {
         /// The reply code.
         code: u16,
     },
-    /// TLS is required.
+    /// TLS is required, but the server does not announce STARTTLS.
     #[error("TLS is required, but the server does not announce STARTTLS")]
     NoStartTls,
-    /// Octets in plain text after the reply to STARTTLS, which an attacker between server and
-    /// client may have put there (RFC 3207 section 5).
+    /// Plain text arrived after the reply to STARTTLS. An attacker between server and client may
+    /// have injected it (RFC 3207 section 5).
     #[error("the server sent more in plain text after its reply to STARTTLS")]
     PlainAfterStartTls,
-    /// No mechanism of the account is announced.
+    /// The server announces no mechanism of the account.
     #[error("the server does not announce AUTH with a mechanism that may be used here")]
     NoMechanism,
-    /// No mechanism of the account is announced, and STARTTLS is: many servers announce AUTH only
-    /// under TLS.
+    /// The server announces no mechanism of the account, but STARTTLS: many servers announce AUTH
+    /// only under TLS.
     #[error(
         "the server announces STARTTLS, and no AUTH with a mechanism that may be used here: try \
          --tls required"
     )]
     NoMechanismBeforeTls,
-    /// A challenge of AUTH that its mechanism does not have.
+    /// The server sent a challenge that the mechanism does not define.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
-    /// Octets that are not a reply.
+    /// The server sent octets that are not a reply.
     #[error(transparent)]
     Reply(#[from] ReplyError),
 }
 
 impl SessionFault {
-    /// Returns whether another session with the same options would end in the same way: the
-    /// server does not speak with us (RFC 5321 section 3.1), does not believe the account, or lacks
-    /// what is required.
+    /// Returns whether another session with the same options would fail in the same way: the server
+    /// refuses the client (RFC 5321 section 3.1) or its account, or lacks a required extension.
     pub fn is_permanent(self) -> bool {
         match self {
             SessionFault::Refused { phase, code } => {
@@ -130,14 +129,15 @@ impl SessionFault {
 /// How sending a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// The server has said what becomes of it, recipient by recipient.
+    /// The server answered for each recipient.
     Answered,
-    /// It wasn't taken, and can't have been: the connection was lost before the end of data was
-    /// out, or a failure before it in the same session took it along.
+    /// The message was not accepted, and can't have been: the connection was lost before the end of
+    /// data was written, or an earlier failure in the session aborted it.
     NotSent,
-    /// Its end of data went out, and not every reply came: it may have been taken.
+    /// The end of data was written, but not every reply arrived: the message may have been
+    /// accepted.
     Unknown,
-    /// It must not be sent to this server: nothing of it was.
+    /// The message must not be sent to this server. Nothing of it was sent.
     Withheld(Withheld),
 }
 
@@ -145,50 +145,51 @@ pub enum SessionEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withheld {
-    /// By DATA, some servers would see the end of data within the content, and read what follows
+    /// Sent by DATA, some servers would see the end of data within the content, and read the rest
     /// as commands.
     #[error(
         "a line-leading dot stands next to a bare CR, a bare LF or a NUL: some servers would see \
          the end of data there, and read what follows as commands"
     )]
     AmbiguousDot,
-    /// RFC 3030 section 3: it needs BINARYMIME and CHUNKING.
+    /// The message needs BINARYMIME and CHUNKING (RFC 3030 section 3).
     #[error("it is BODY=BINARYMIME, and the server does not announce BINARYMIME with CHUNKING")]
     Binary,
-    /// RFC 6531 section 3.1.
+    /// The message needs SMTPUTF8 (RFC 6531 section 3.1).
     #[error("an address is not ASCII, and the server does not announce SMTPUTF8")]
     Utf8Address,
 }
 
-/// A message is done.
+/// The outcome of a message.
 #[derive(Debug)]
 pub struct Done<'a, T> {
     /// The value that was passed to [`super::ClientSession::start`].
     pub cookie: T,
-    /// Octets of the message (RFC 1870).
+    /// Size of the message (RFC 1870).
     pub octets: u64,
-    /// The reply code for each recipient: from its RCPT (or from MAIL or DATA) where that was
-    /// refused, else from the end of data; 0: no reply came.
+    /// The reply code for each recipient: from RCPT, MAIL or DATA if that was refused, else from
+    /// the end of data; 0 if no reply arrived.
     pub codes: &'a [u16],
     /// How it ended.
     pub end: SessionEnd,
-    /// When it was given to `start`, us.
+    /// When it was passed to `start`, in µs.
     pub begun_us: u64,
-    /// The server ended the session with 421 before it took anything of this message, and after it
-    /// had accepted another one: over another connection it may be accepted.
+    /// The server ended the session with 421 before the end of data of this message, but had
+    /// accepted an earlier one. This message may be accepted over another connection.
     pub is_turned_away: bool,
-    /// It was sent as [`Withheld::AmbiguousDot`] describes, because the options allow it.
+    /// The message was sent although [`Withheld::AmbiguousDot`] applies, because the options allow
+    /// it.
     pub is_ambiguous: bool,
 }
 
 /// Receives the events of a session.
 pub trait SessionWatch<T> {
-    /// A whole reply came, `us` microseconds after its command was written. `text`: the text of its
-    /// last line; another one where that repeats credentials.
+    /// A whole reply arrived, `us` microseconds after its command was written. `text` is the text
+    /// of its last line, or a placeholder if that repeats credentials.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
-    /// Nothing more of a mail will be written: it can be used again. Told once for each, before
-    /// or after its message is done.
+    /// The session is done with the content of a message: the buffer can be reused. Called exactly
+    /// once for each message, before or after `done`.
     fn spent(&mut self, mail: Box<OutgoingMail>);
-    /// A message is done.
+    /// A message has ended.
     fn done(&mut self, done: Done<'_, T>);
 }

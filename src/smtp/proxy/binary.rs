@@ -1,4 +1,4 @@
-//! Version 2: a binary header with type-length-values (section 2.2).
+//! Version 2 of the header: binary, with type-length-values (section 2.2).
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::ProxyError;
@@ -17,18 +17,18 @@ const UNSPECIFIED: u8 = 0x00;
 const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
-/// Two paths of 108 octets.
+/// Two paths of 108 octets each.
 const UNIX_BYTES: usize = 216;
 
-/// Types of TLVs that mean something here.
+/// The types of TLVs that are interpreted.
 const AUTHORITY: u8 = 0x02;
 const CRC32C: u8 = 0x03;
 const TLS: u8 = 0x20;
 
-/// Reads a header that begins with [`SIGNATURE`], as far as it has come.
+/// Parses a (possibly incomplete) header that begins with [`SIGNATURE`].
 pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     let rest = octets.get(SIGNATURE.len()..).unwrap_or_default();
-    // An error is returned as soon as it is seen: a client may never send more.
+    // Errors are returned as early as possible: the client may never send more.
     let Some(&version_and_command) = rest.first() else { return Ok(None) };
     let command = command(version_and_command)?;
     let Some(&family) = rest.get(1) else { return Ok(None) };
@@ -64,8 +64,8 @@ fn command(octet: u8) -> Result<u8, ProxyError> {
     }
 }
 
-/// Octets of addresses before the TLVs. A receiver ignores everything that LOCAL says beyond its
-/// length.
+/// Returns the length of the addresses before the TLVs. Receivers ignore the content of LOCAL, but
+/// not its length.
 fn address_bytes(command: u8, family: u8) -> Result<usize, ProxyError> {
     match family {
         _ if command == LOCAL => Ok(0),
@@ -77,7 +77,7 @@ fn address_bytes(command: u8, family: u8) -> Result<usize, ProxyError> {
     }
 }
 
-/// `None`: the proxy does not know its client.
+/// Returns `None` if the proxy does not know its client.
 fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
     let tcp = |source: IpAddr, destination: IpAddr, ports: [u8; 4]| {
         let [s0, s1, d0, d1] = ports;
@@ -101,7 +101,7 @@ fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
     Some(tcp(source.into(), destination.into(), *ports))
 }
 
-/// Reads the TLVs of a whole `header`, and checks its checksum if it has one.
+/// Reads the TLVs of a complete `header`, and checks its checksum if it has one.
 fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'a>>, ProxyError> {
     let (mut tls, mut server_name) = (None, &b""[..]);
     let mut tlvs = Tlvs::new(tlvs);
@@ -120,7 +120,7 @@ fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'
     Ok(tls.map(|tls| ClientTls { server_name, ..tls }))
 }
 
-/// The checksum is taken of the header with 0 in place of the checksum's own four octets.
+/// Compares the checksum, which is computed with 0 in its own four octets.
 fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(before);

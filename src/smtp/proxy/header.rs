@@ -1,26 +1,26 @@
-//! What a header says.
+//! The content of a PROXY header.
 use std::net::SocketAddr;
 
 use super::tls::ClientTls;
 
-/// Longest header that is accepted, octets: version 1 has 107 at most (section 2.1), and of version
-/// 2 no sender is known that comes near (addresses of 216 octets, and TLVs).
+/// Maximum length of a header, in octets. Version 1 has at most 107 (section 2.1); in version 2,
+/// addresses take up to 216 octets, and no known proxy comes near this limit with its TLVs.
 pub const HEADER_BYTES_MAX: usize = 4096;
 
-/// A whole header, and its length in octets: what follows is the session's.
+/// A complete header and its length in octets. The octets after it belong to the session.
 pub type Whole<'a> = (Header<'a>, usize);
 
-/// What a proxy says of its connection.
+/// The content of a PROXY header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header<'a> {
-    /// The proxy speaks for itself, as in a health check, or does not know its client (`LOCAL`,
-    /// `UNKNOWN`, unspecified family): the connection's own addresses count.
+    /// The proxy connects on its own behalf, such as for a health check, or does not know its
+    /// client (`LOCAL`, `UNKNOWN`, unspecified family). The addresses of the connection apply.
     Local,
-    /// The proxy speaks for a client.
+    /// The proxy connects on behalf of a client.
     Proxied {
-        /// Who connected to the proxy, and where.
+        /// The addresses of the client's connection to the proxy.
         endpoints: Endpoints,
-        /// The TLS that the proxy has taken off (TLV 0x20), if it says so.
+        /// The TLS that the proxy terminated (TLV 0x20), if it reports any.
         tls: Option<ClientTls<'a>>,
     },
 }
@@ -30,7 +30,7 @@ pub enum Header<'a> {
 pub struct Endpoints {
     /// The client.
     pub source: ClientEnd,
-    /// Where it connected to; `None` for a Unix socket.
+    /// The address that the client connected to; `None` for a Unix socket.
     pub destination: Option<SocketAddr>,
 }
 
@@ -39,6 +39,6 @@ pub struct Endpoints {
 pub enum ClientEnd {
     /// Over TCP.
     Tcp(SocketAddr),
-    /// Over a Unix socket, whose path says nothing here.
+    /// Over a Unix socket, whose path is ignored.
     Unix,
 }

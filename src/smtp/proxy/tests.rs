@@ -1,4 +1,4 @@
-//! Headers of both versions, right and wrong, whole, cut and flipped.
+//! Tests of both header versions: valid, invalid, whole, cut and with flipped bits.
 use std::net::SocketAddr;
 
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ fn proxied(source: &str, destination: &str) -> Header<'static> {
     Header::Proxied { endpoints: tcp(source, destination), tls: None }
 }
 
-/// A header of version 2: command, family, and what follows the length.
+/// Builds a header of version 2: command, family, and the octets after the length.
 fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let mut header = binary::SIGNATURE.to_vec();
     header.extend([0x20 | command, family]);
@@ -38,7 +38,7 @@ fn over_tls() -> Vec<u8> {
     [&ADDRESSES_4[..], &tlv(0x02, b"mx.example"), &tlv(0x20, &value), &tlv(0x04, b"")].concat()
 }
 
-/// `rest` with a TLV of the checksum after it, as HAProxy computes it.
+/// Returns `rest` followed by a checksum TLV as HAProxy computes it.
 fn with_checksum(rest: &[u8]) -> Vec<u8> {
     let mut header = version_2(1, 0x11, &[rest, &tlv(0x03, &[0; 4])].concat());
     let crc = crc_fast::crc32_iscsi(&header).to_be_bytes();
@@ -63,7 +63,7 @@ fn lines_of_version_1_name_the_client() {
 }
 
 #[test]
-fn lines_off_the_grammar_of_version_1_are_errors() {
+fn invalid_lines_of_version_1_are_errors() {
     for line in [
         "",
         " TCP4 192.0.2.7 198.51.100.1 4660 25",
@@ -124,7 +124,7 @@ fn headers_of_version_2_name_the_client() {
 }
 
 #[test]
-fn the_client_s_tls_is_read_where_the_proxy_tells_it() {
+fn client_tls_is_read_if_the_proxy_reports_it() {
     let header = version_2(1, 0x11, &over_tls());
     let tls = ClientTls {
         version: b"TLSv1.3",
@@ -135,7 +135,7 @@ fn the_client_s_tls_is_read_where_the_proxy_tells_it() {
     };
     let Ok(Some((Header::Proxied { tls: found, .. }, _))) = parse(&header) else { panic!() };
     assert_eq!(found, Some(tls));
-    // Plain text to the proxy (client bit 0 is clear), or a certificate that failed.
+    // The client used no TLS (client bit 0 is clear), or its certificate failed verification.
     for (client, verify, expected) in [(0, 0, None), (0x03, 1, Some(false)), (0x01, 0, Some(false))]
     {
         let rest = [&ADDRESSES_4[..], &tlv(0x20, &[client, 0, 0, 0, verify])].concat();
@@ -146,7 +146,7 @@ fn the_client_s_tls_is_read_where_the_proxy_tells_it() {
 }
 
 #[test]
-fn what_version_2_does_not_define_is_an_error() {
+fn undefined_values_of_version_2_are_errors() {
     let big = vec![0; HEADER_BYTES_MAX];
     let lying = [&ADDRESSES_4[..], &[0x02, 0, 9, b'a']].concat();
     let lying_tls = [&ADDRESSES_4[..], &tlv(0x20, &[1, 0, 0, 0, 0, 0x21, 0, 1])].concat();
@@ -172,7 +172,7 @@ fn what_version_2_does_not_define_is_an_error() {
 }
 
 #[test]
-fn each_flipped_bit_of_a_header_with_a_checksum_is_noticed() {
+fn each_flipped_bit_of_a_header_with_a_checksum_is_detected() {
     let header = with_checksum(&over_tls());
     let whole = parse(&header).unwrap().unwrap();
     assert!(
@@ -181,7 +181,7 @@ fn each_flipped_bit_of_a_header_with_a_checksum_is_noticed() {
     for bit in 0..header.len() * 8 {
         let mut flipped = header.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        // One that declares more octets waits for them; LOCAL ignores what follows.
+        // A header that declares more octets is incomplete; the content of LOCAL is ignored.
         let is_noticed = !matches!(parse(&flipped), Ok(Some((Header::Proxied { .. }, _))));
         let is_the_checksum_s_type = flipped[header.len() - 7] != 0x03;
         assert!(is_noticed || is_the_checksum_s_type, "bit {bit}");
@@ -189,7 +189,7 @@ fn each_flipped_bit_of_a_header_with_a_checksum_is_noticed() {
 }
 
 #[test]
-fn every_prefix_of_a_header_asks_for_more_and_every_flip_is_survived() {
+fn every_prefix_of_a_header_is_incomplete_and_no_flipped_bit_panics() {
     let line = b"PROXY TCP6 2001:db8::7 ::1 4660 25\r\n".to_vec();
     for header in [line, version_2(1, 0x11, &over_tls()), with_checksum(&over_tls())] {
         for length in 0..header.len() {
@@ -206,10 +206,9 @@ fn every_prefix_of_a_header_asks_for_more_and_every_flip_is_survived() {
 }
 
 proptest! {
-    /// The answer to octets depends on no more than the header: neither on what follows it, nor on
-    /// how it was cut.
+    /// The result depends only on the header: neither on octets after it, nor on how it was cut.
     #[test]
-    fn what_follows_a_header_does_not_change_it(
+    fn octets_after_a_header_do_not_change_it(
         octets in vec(any::<u8>(), 0..64),
         which in 0..3_usize,
         rest in vec(any::<u8>(), 0..40),

@@ -1,4 +1,4 @@
-//! Version 1: one line of text (section 2.1).
+//! Version 1 of the header: one line of text (section 2.1).
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -6,10 +6,10 @@ use super::error::ProxyError;
 use super::header::{ClientEnd, Endpoints, Header, Whole};
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
-/// CR and LF included.
+/// Maximum length of a line, including CRLF.
 const LINE_BYTES_MAX: usize = 107;
 
-/// Reads a line that begins with [`SIGNATURE`], as far as it has come.
+/// Parses a (possibly incomplete) line that begins with [`SIGNATURE`].
 pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     let seen = &octets[..octets.len().min(LINE_BYTES_MAX)];
     let Some(line_feed) = memchr::memchr(b'\n', seen) else {
@@ -23,11 +23,11 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     Ok(Some((header, line_feed + 1)))
 }
 
-/// What stands after `PROXY `, without the line end.
+/// Parses the text after `PROXY `, without the line end.
 fn header(line: &str) -> Option<Header<'static>> {
     let (family, rest) = line.split_once(' ').unwrap_or((line, ""));
     match family {
-        // Whatever follows is to be ignored.
+        // The rest of the line must be ignored.
         "UNKNOWN" => Some(Header::Local),
         "TCP4" => proxied::<Ipv4Addr>(rest),
         "TCP6" => proxied::<Ipv6Addr>(rest),
@@ -50,7 +50,7 @@ fn proxied<A: FromStr + Into<IpAddr>>(rest: &str) -> Option<Header<'static>> {
     Some(Header::Proxied { endpoints, tls: None })
 }
 
-/// Decimal digits without a sign and without leading zeros.
+/// Parses decimal digits without a sign or leading zeros.
 fn port(text: &str) -> Option<u16> {
     let is_plain = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
     if is_plain { text.parse().ok() } else { None }

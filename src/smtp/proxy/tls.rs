@@ -1,4 +1,4 @@
-//! The TLS of the client's connection to the proxy, as the proxy tells it (section 2.2.6).
+//! The TLS of the client's connection to the proxy, as the proxy reports it (section 2.2.6).
 use super::error::ProxyError;
 use super::tlv::Tlvs;
 
@@ -11,23 +11,23 @@ const VERSION: u8 = 0x21;
 const COMMON_NAME: u8 = 0x22;
 const CIPHER: u8 = 0x23;
 
-/// What a proxy says of its client's TLS. Texts are octets as they came, mostly ASCII.
+/// The TLS of a proxy's client. Texts are octets as received, mostly ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientTls<'a> {
-    /// For example `TLSv1.3`; empty if the proxy does not say.
+    /// Such as `TLSv1.3`; empty if not reported.
     pub version: &'a [u8],
-    /// In OpenSSL's spelling; empty if the proxy does not say.
+    /// In OpenSSL's spelling; empty if not reported.
     pub cipher: &'a [u8],
-    /// The name that the client asked for (SNI, TLV 0x02); empty if there was none.
+    /// The server name that the client requested (SNI, TLV 0x02); empty if none.
     pub server_name: &'a [u8],
-    /// The common name of the client's certificate; empty without one.
+    /// The common name of the client's certificate; empty if it sent none.
     pub common_name: &'a [u8],
-    /// The client presented a certificate, and the proxy has verified it.
+    /// The client sent a certificate, and the proxy verified it.
     pub is_verified: bool,
 }
 
 impl<'a> ClientTls<'a> {
-    /// Reads the value of TLV 0x20; `None` if the client did not speak TLS.
+    /// Parses the value of TLV 0x20. Returns `None` if the client did not use TLS.
     pub(super) fn parse(value: &'a [u8]) -> Result<Option<ClientTls<'a>>, ProxyError> {
         let Some((&[client, v0, v1, v2, v3], rest)) = value.split_first_chunk() else {
             return Err(ProxyError::Tlv);

@@ -1,7 +1,7 @@
 //! Type-length-values of version 2 (section 2.2).
 use super::error::ProxyError;
 
-/// The type-length-values in a stretch of a header, one after the other; ends at the first error.
+/// Iterates over consecutive type-length-values; stops at the first error.
 pub(super) struct Tlvs<'a> {
     rest: &'a [u8],
 }
@@ -11,7 +11,7 @@ impl<'a> Tlvs<'a> {
         Tlvs { rest }
     }
 
-    /// What has not been read yet.
+    /// Returns the octets that have not been read yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }

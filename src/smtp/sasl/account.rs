@@ -1,23 +1,23 @@
-//! The account with which a client proves its identity.
+//! The account that a client authenticates with.
 use std::fmt;
 
 use super::credentials::USER_BYTES_MAX;
 use super::mechanism::Mechanism;
 use super::secret::Secret;
 
-/// Octets of a password or token: with the user's name, its base64 fits a client's line.
+/// Maximum length of a password or token. Together with the user name, its base64 fits in a line.
 pub const PASSWORD_BYTES_MAX: usize = 8192;
 
-/// Which mechanism a client uses.
+/// How a client chooses the mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preference {
-    /// The strongest one that the server announces of CRAM-MD5, PLAIN and LOGIN, in this order.
+    /// The strongest that the server announces: CRAM-MD5, then PLAIN, then LOGIN.
     Strongest,
-    /// This one and no other.
+    /// Only this mechanism.
     Only(Mechanism),
 }
 
-/// A user's name, with the password or access token.
+/// A user name with its password or access token.
 pub struct Account {
     pub(super) user: String,
     pub(super) password: Secret,
@@ -30,19 +30,19 @@ impl fmt::Debug for Account {
     }
 }
 
-/// Why a name and a password are not an account; the text shows nothing of the password.
+/// Why a user name and a password can't be used. The text never contains the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The name is empty, too long, or has control characters.
     #[error("expected a user name of 1 to {USER_BYTES_MAX} bytes without control characters")]
     User,
-    /// The password is empty, too long, or has an octet that no mechanism can carry.
+    /// The password is empty, too long, or has an octet that no mechanism can transport.
     #[error("expected a password of 1 to {PASSWORD_BYTES_MAX} bytes without NUL and line ends")]
     Password,
 }
 
 impl Account {
-    /// An account of `user`, whose password (or access token, for XOAUTH2) is `password`.
+    /// Creates an account. `password` is the access token for XOAUTH2.
     pub fn new(
         user: &str,
         password: Vec<u8>,
@@ -58,8 +58,8 @@ impl Account {
         Ok(Account { user: user.to_owned(), password: Secret::new(password), preference })
     }
 
-    /// The mechanism for a server that announces those for which `announces` returns true.
-    /// XOAUTH2 is never chosen unless it is the preference: a password is not a token.
+    /// Chooses a mechanism that `announces` returns true for. Never chooses XOAUTH2 unless it is
+    /// the preference: a password is not a token.
     pub fn choose(&self, announces: impl Fn(Mechanism) -> bool) -> Option<Mechanism> {
         let allowed: &[Mechanism] = match &self.preference {
             Preference::Strongest => &[Mechanism::CramMd5, Mechanism::Plain, Mechanism::Login],

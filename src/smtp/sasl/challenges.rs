@@ -1,8 +1,8 @@
-//! The challenges of CRAM-MD5: another one each time.
+//! Unique challenges for CRAM-MD5.
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-/// Makes challenges. Without a seed they are the same in each run, for tests.
+/// Generates challenges. Without a seed, they are the same in each run, for tests.
 #[derive(Debug, Clone, Default)]
 pub struct Challenges {
     seed: u64,
@@ -10,12 +10,12 @@ pub struct Challenges {
 }
 
 impl Challenges {
-    /// `seed`: a number that no client knows.
+    /// `seed` must be unknown to clients.
     pub fn new(seed: u64) -> Challenges {
         Challenges { seed, made: 0 }
     }
 
-    /// `<NUMBER@HOST>` (RFC 2195 section 2).
+    /// Returns the next challenge, `<NUMBER@HOST>` (RFC 2195 section 2).
     pub fn next(&mut self, host: &str) -> String {
         self.made += 1;
         let mut hasher = DefaultHasher::new();

@@ -1,4 +1,4 @@
-//! The client's side of an exchange: what it sends first, and what it answers to each challenge.
+//! The client's side of an exchange: the initial response, and the responses to challenges.
 use std::fmt;
 
 use base64::Engine;
@@ -10,15 +10,16 @@ use super::cram_md5::digest;
 use super::mechanism::Mechanism;
 use super::secret::Secret;
 
-/// Octets of an AUTH command with its initial response, CRLF included (RFC 4954 section 4: the
-/// limit of a command holds, and a longer response waits for a challenge).
+/// Maximum length of an AUTH command with its initial response, including CRLF (RFC 4954 section 4:
+/// the limit of a command applies, and a longer response waits for a challenge).
 const COMMAND_BYTES_MAX: usize = 512;
 
-/// An exchange under way, after AUTH was sent.
+/// An exchange in progress, after AUTH was sent.
 pub struct ClientExchange {
     mechanism: Mechanism,
     next: NextResponse,
-    /// All that was sent: the server may repeat it in an error, which must not be shown.
+    /// Everything that was sent. The server may repeat it in an error, which then must not be
+    /// shown.
     sent: Vec<Secret>,
 }
 
@@ -28,24 +29,24 @@ impl fmt::Debug for ClientExchange {
     }
 }
 
-/// What answers the next challenge.
+/// How to answer the next challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NextResponse {
-    /// All of it, whatever the challenge.
+    /// With the whole response, whatever the challenge.
     Whole,
-    /// LOGIN.
+    /// With the user name of LOGIN.
     User,
-    /// LOGIN.
+    /// With the password of LOGIN.
     Password,
-    /// CRAM-MD5: the digest of the challenge.
+    /// With the CRAM-MD5 digest of the challenge.
     Digest,
-    /// XOAUTH2: the challenge is an error, and the answer is empty.
+    /// With an empty response: the challenge is an error of XOAUTH2.
     Nothing,
-    /// The exchange needs no more answers.
+    /// No further challenge is expected.
     None,
 }
 
-/// A challenge that its mechanism does not have.
+/// The server sent a challenge that the mechanism does not define.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
     #[error("the challenge of AUTH {} is not base64 of ASCII text", .0.name())]
@@ -55,8 +56,8 @@ pub enum ChallengeError {
 }
 
 impl ClientExchange {
-    /// Begins: appends the AUTH command to `out`, with the initial response where the mechanism
-    /// has one that fits a command.
+    /// Begins an exchange: appends the AUTH command to `out`, with the initial response if the
+    /// mechanism has one that fits in a command.
     pub fn begin(mechanism: Mechanism, account: &Account, out: &mut Vec<u8>) -> ClientExchange {
         let next = match mechanism {
             Mechanism::Plain | Mechanism::Xoauth2 => NextResponse::Whole,
@@ -119,13 +120,13 @@ impl ClientExchange {
         Ok(())
     }
 
-    /// Returns whether `text`, which the server said, repeats the password or a response.
+    /// Returns whether `text`, which the server sent, repeats the password or a response.
     pub fn is_repeated_in(&self, text: &[u8], account: &Account) -> bool {
         let is_in = |secret: &Secret| memmem::find(text, secret.octets()).is_some();
         is_in(&account.password) || self.sent.iter().any(is_in)
     }
 
-    /// What follows all that PLAIN or XOAUTH2 have to say.
+    /// Returns the state after PLAIN or XOAUTH2 sent its whole response.
     fn after_whole(&self) -> NextResponse {
         match self.mechanism {
             Mechanism::Xoauth2 => NextResponse::Nothing,
@@ -142,7 +143,7 @@ impl ClientExchange {
     }
 }
 
-/// The one response of PLAIN (RFC 4616 section 2) and XOAUTH2.
+/// Returns the only response of PLAIN (RFC 4616 section 2) or XOAUTH2.
 fn whole(mechanism: Mechanism, account: &Account) -> Vec<u8> {
     let (user, password) = (account.user.as_bytes(), account.password.octets());
     match mechanism {
@@ -151,7 +152,7 @@ fn whole(mechanism: Mechanism, account: &Account) -> Vec<u8> {
     }
 }
 
-/// A challenge as text (RFC 2195 section 2: it is a message identifier).
+/// Returns a decoded challenge (RFC 2195 section 2: it has the form of a message identifier).
 fn decoded(challenge: &[u8]) -> Option<String> {
     let octets = STANDARD.decode(challenge).ok()?;
     String::from_utf8(octets).ok().filter(|text| text.is_ascii())
@@ -166,7 +167,7 @@ mod tests {
         Account::new("ann b", password.as_bytes().to_vec(), Preference::Strongest).unwrap()
     }
 
-    /// The lines that the client sends to a server of these challenges.
+    /// Returns the lines that the client sends to a server that sends these challenges.
     fn lines(mechanism: Mechanism, account: &Account, challenges: &[&str]) -> Vec<String> {
         let mut out = Vec::new();
         let mut exchange = ClientExchange::begin(mechanism, account, &mut out);
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn exchanges() {
+    fn clients_send_the_right_lines() {
         let secret = account("secret");
         for (mechanism, challenges, expected) in [
             // RFC 4616 section 2, RFC 4954 section 4: an initial response.
@@ -194,7 +195,7 @@ mod tests {
                     "the server asks for more than AUTH PLAIN has",
                 ],
             ),
-            // Some servers ask in other words.
+            // Some servers use other challenges.
             (
                 Mechanism::Login,
                 &["VXNlcm5hbWU6", "Pass phrase?", ""],
@@ -214,7 +215,8 @@ mod tests {
                     "the server asks for more than AUTH CRAM-MD5 has",
                 ],
             ),
-            // Google's documentation: the error is a challenge, and is answered with nothing.
+            // Google's documentation: the error is sent as a challenge, and is answered with an
+            // empty line.
             (
                 Mechanism::Xoauth2,
                 &["eyJzdGF0dXMiOiI0MDAifQ==", ""],
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_believes_what_the_client_of_each_mechanism_says() {
+    fn the_server_accepts_the_client_of_each_mechanism() {
         let users = Users::parse("ann b:s3cr3t").unwrap();
         for mechanism in Mechanism::ALL {
             for (password, is_right) in [("s3cr3t", true), ("wrong", false)] {
@@ -265,13 +267,13 @@ mod tests {
                         Progress::Refused => panic!("nothing was refused"),
                     }
                 };
-                assert_eq!(users.believe(&credentials), is_right, "{mechanism:?} {password}");
+                assert_eq!(users.accepts(&credentials), is_right, "{mechanism:?} {password}");
             }
         }
     }
 
     #[test]
-    fn what_repeats_a_secret_is_known() {
+    fn text_that_repeats_a_secret_is_detected() {
         let account = account("secret");
         let mut out = Vec::new();
         let exchange = ClientExchange::begin(Mechanism::Plain, &account, &mut out);

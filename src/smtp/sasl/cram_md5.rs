@@ -1,10 +1,11 @@
-//! The digest of CRAM-MD5 (RFC 2195, RFC 2104).
+//! The CRAM-MD5 digest (RFC 2195, RFC 2104).
 use std::fmt::Write;
 
 use hmac::{Hmac, Mac};
 use md5::Md5;
 
-/// HMAC-MD5 of `challenge` with `password` as its key: 32 hexadecimal digits in lower case.
+/// Returns the HMAC-MD5 of `challenge` with `password` as its key, as 32 hexadecimal digits in
+/// lower case.
 pub(super) fn digest(challenge: &str, password: &[u8]) -> String {
     let mut mac = Hmac::<Md5>::new_from_slice(password).expect("a key may have any length");
     mac.update(challenge.as_bytes());
@@ -21,7 +22,7 @@ mod tests {
 
     /// The example of RFC 2195 section 2.
     #[test]
-    fn a_digest_is_that_of_the_rfc() {
+    fn the_digest_matches_the_rfc_example() {
         let challenge = "<1896.697170952@postoffice.reston.mci.net>";
         assert_eq!(digest(challenge, b"tanstaaftanstaaf"), "b913a602c7eda7a495b4e6e7334d3890");
     }

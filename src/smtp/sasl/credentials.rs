@@ -1,28 +1,28 @@
-//! What a client claims, and how it proves it.
+//! The credentials that a client presents.
 use super::secret::Secret;
 
-/// Octets of a user's name.
+/// Maximum length of a user name, in octets.
 pub const USER_BYTES_MAX: usize = 255;
 
 /// The user that a client claims to be, with its proof.
 pub struct Credentials {
     /// UTF-8 of 1 to [`USER_BYTES_MAX`] octets without control characters.
     pub user: String,
-    /// Why it should be believed.
+    /// How the user is authenticated.
     pub proof: Proof,
 }
 
-/// The proof of a mechanism.
+/// The proof that a mechanism transports.
 pub enum Proof {
-    /// PLAIN, LOGIN: the password.
+    /// The password, for PLAIN and LOGIN.
     Password(Secret),
-    /// CRAM-MD5: the digest of `challenge` with the password as its key, in hexadecimal.
+    /// The digest of `challenge` with the password as its key, for CRAM-MD5.
     Digest {
-        /// As it was sent, decoded.
+        /// The challenge as sent, decoded.
         challenge: String,
-        /// 32 digits in lower case.
+        /// 32 hexadecimal digits in lower case.
         digest: Secret,
     },
-    /// XOAUTH2: the access token.
+    /// The access token, for XOAUTH2.
     Token(Secret),
 }

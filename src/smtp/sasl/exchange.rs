@@ -1,4 +1,4 @@
-//! One exchange of challenges and responses.
+//! The server's side of an exchange of challenges and responses.
 use std::fmt;
 
 use base64::Engine;
@@ -8,7 +8,7 @@ use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
 use super::mechanism::Mechanism;
 use super::secret::Secret;
 
-/// An exchange that waits for the client's response. Its memory: a name, at most.
+/// An exchange that waits for the client's response. Stores at most a user name or a challenge.
 pub struct Exchange {
     mechanism: Mechanism,
     waits_for: Response,
@@ -20,46 +20,46 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// What the next response is.
+/// The meaning of the next response.
 enum Response {
-    /// All of it: PLAIN, XOAUTH2.
+    /// The whole credentials, for PLAIN and XOAUTH2.
     Whole,
-    /// LOGIN.
+    /// The user name of LOGIN.
     User,
-    /// LOGIN, of this user.
+    /// The password of LOGIN, for this user.
     Password(String),
-    /// CRAM-MD5, to this challenge.
+    /// The CRAM-MD5 digest of this challenge.
     Digest(String),
-    /// Any: XOAUTH2 was refused, and the client says that it knows.
+    /// Anything: XOAUTH2 was refused, and the client acknowledges that.
     Refused,
 }
 
-/// How far an exchange has come.
+/// The state of an exchange after a response.
 pub enum Progress {
-    /// The client is sent this challenge, in base64, and answers.
+    /// Send this challenge in base64, and wait for the response.
     Challenge(Exchange, String),
-    /// The client has said all.
+    /// The client has presented its credentials.
     Claimed(Credentials),
-    /// The client has heard that its token is refused.
+    /// The client has acknowledged that its token is refused.
     Refused,
 }
 
-/// A response that is not what the mechanism asks for.
+/// A response that breaks the rules of its mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// It is not base64.
+    /// The response is not base64.
     Base64,
-    /// It has another form than the mechanism's.
+    /// The response has the wrong form for the mechanism.
     Form,
 }
 
-/// What Google answers to a token that it refuses.
+/// What Google sends for a token that it refuses.
 const TOKEN_REFUSED: &str =
     r#"{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}"#;
 
 impl Exchange {
-    /// Begins: `initial` is the initial response, as it stands in the AUTH command. `challenge` is
-    /// what CRAM-MD5 sends: `<NUMBER@HOST>`, another one each time.
+    /// Begins an exchange. `initial` is the initial response as given in the AUTH command.
+    /// `challenge` is the unique `<NUMBER@HOST>` that CRAM-MD5 sends.
     pub fn begin(
         mechanism: Mechanism,
         initial: Option<&[u8]>,
@@ -68,7 +68,7 @@ impl Exchange {
         let (waits_for, text) = match mechanism {
             Mechanism::Plain | Mechanism::Xoauth2 => (Response::Whole, String::new()),
             Mechanism::Login => (Response::User, "Username:".into()),
-            // The server speaks first, so an initial response is none.
+            // The server speaks first in CRAM-MD5, so an initial response is an error.
             Mechanism::CramMd5 if initial.is_some() => return Err(Malformed::Form),
             Mechanism::CramMd5 => (Response::Digest(challenge.clone()), challenge),
         };
@@ -80,18 +80,19 @@ impl Exchange {
         }
     }
 
-    /// XOAUTH2: what the client sent is refused. It hears why, and then that it failed.
+    /// Returns the exchange after an XOAUTH2 token was refused, and the error to send as a
+    /// challenge.
     pub fn refuse_token() -> (Exchange, String) {
         let exchange = Exchange { mechanism: Mechanism::Xoauth2, waits_for: Response::Refused };
         (exchange, STANDARD.encode(TOKEN_REFUSED))
     }
 
-    /// The mechanism.
+    /// Returns the mechanism.
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
 
-    /// Takes a response, in base64; an empty line is an empty response.
+    /// Handles a response in base64; an empty line is an empty response.
     pub fn respond(self, line: &[u8]) -> Result<Progress, Malformed> {
         if matches!(self.waits_for, Response::Refused) {
             return Ok(Progress::Refused);
@@ -120,15 +121,15 @@ impl Exchange {
     }
 }
 
-/// A name as it may stand in an envelope.
+/// Checks a user name against the rules for envelopes.
 fn user(octets: &[u8]) -> Result<String, Malformed> {
     let text = std::str::from_utf8(octets).map_err(|_| Malformed::Form)?;
     let is_good = (1..=USER_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
     if is_good { Ok(text.to_owned()) } else { Err(Malformed::Form) }
 }
 
-/// `[authorization identity] NUL user NUL password` (RFC 4616 section 2). The authorization
-/// identity is not looked at.
+/// Parses `[authorization identity] NUL user NUL password` (RFC 4616 section 2). The authorization
+/// identity is ignored.
 fn plain(octets: &[u8]) -> Result<Credentials, Malformed> {
     let mut parts = octets.split(|octet| *octet == 0);
     let (Some(_), Some(name), Some(password), None) =
@@ -139,7 +140,7 @@ fn plain(octets: &[u8]) -> Result<Credentials, Malformed> {
     Ok(Credentials { user: user(name)?, proof: Proof::Password(Secret::new(password.to_vec())) })
 }
 
-/// `user SP digest`; the name may have spaces.
+/// Parses `user SP digest`; the name may contain spaces.
 fn digest(octets: &[u8], challenge: String) -> Result<Credentials, Malformed> {
     let space = memchr::memrchr(b' ', octets).ok_or(Malformed::Form)?;
     let (name, digits) = (&octets[..space], &octets[space + 1..]);
@@ -150,7 +151,7 @@ fn digest(octets: &[u8], challenge: String) -> Result<Credentials, Malformed> {
     Ok(Credentials { user: user(name)?, proof: Proof::Digest { challenge, digest } })
 }
 
-/// `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
+/// Parses `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
 fn token(octets: &[u8]) -> Result<Credentials, Malformed> {
     let rest = octets.strip_suffix(b"\x01\x01").ok_or(Malformed::Form)?;
     let (mut name, mut token) = (None, None);

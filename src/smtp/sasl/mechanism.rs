@@ -1,4 +1,4 @@
-//! The mechanisms that sinkd knows.
+//! The supported SASL mechanisms.
 
 /// A SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,11 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// In the order in which EHLO announces them.
+    /// Every mechanism, in the order in which EHLO announces them.
     pub const ALL: [Mechanism; 4] =
         [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5, Mechanism::Xoauth2];
 
-    /// As EHLO announces it.
+    /// Returns its name as EHLO announces it.
     pub fn name(self) -> &'static str {
         match self {
             Mechanism::Plain => "PLAIN",
@@ -28,8 +28,8 @@ impl Mechanism {
         }
     }
 
-    /// The mechanism of this name, in any case.
-    pub fn of(name: &[u8]) -> Option<Mechanism> {
+    /// Returns the mechanism of this name, ignoring case.
+    pub fn from_name(name: &[u8]) -> Option<Mechanism> {
         Mechanism::ALL.into_iter().find(|it| name.eq_ignore_ascii_case(it.name().as_bytes()))
     }
 }

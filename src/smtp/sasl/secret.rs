@@ -1,21 +1,21 @@
-//! What must never be shown.
+//! A type for values that must never be shown.
 
-/// A password, a token or a digest. It has no `Debug`, and is not compared octet by octet.
+/// A password, a token or a digest. It has no `Debug`, and comparisons take constant time.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Takes these octets.
+    /// Wraps `octets`.
     pub fn new(octets: Vec<u8>) -> Secret {
         Secret(octets)
     }
 
-    /// The octets, for a mechanism to compute with.
+    /// Returns the octets, for use in a mechanism.
     pub(super) fn octets(&self) -> &[u8] {
         &self.0
     }
 
-    /// Returns whether both are the same, in a time that depends on the lengths alone.
+    /// Returns whether both are equal, in time that depends only on the lengths.
     pub fn is(&self, other: &[u8]) -> bool {
         let differing = self.0.iter().zip(other).fold(0, |bits, (one, other)| bits | (one ^ other));
         self.0.len() == other.len() && differing == 0

@@ -1,4 +1,4 @@
-//! Properties of mechanisms and lists of users.
+//! Property tests of mechanisms and lists of users.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -7,7 +7,8 @@ use super::*;
 
 const CHALLENGE: &str = "<1.2@sink.example>";
 
-/// What a client that says these responses, decoded, claims; the first is the initial response.
+/// Returns the credentials of a client that sends these responses, given decoded; the first is the
+/// initial response.
 fn claimed(mechanism: Mechanism, responses: &[&[u8]]) -> Result<Credentials, Malformed> {
     let mut lines = responses.iter().map(|response| STANDARD.encode(response));
     let initial = match mechanism {
@@ -32,7 +33,7 @@ fn users() -> Users {
 }
 
 #[test]
-fn each_mechanism_proves_who_a_user_of_the_list_is() {
+fn each_mechanism_authenticates_a_listed_user() {
     let ann = cram_md5::digest(CHALLENGE, b"a:secret");
     let (good, upper) = (format!("ann {ann}"), format!("ann {}", ann.to_uppercase()));
     for (mechanism, responses, is_good) in [
@@ -51,12 +52,12 @@ fn each_mechanism_proves_who_a_user_of_the_list_is() {
     ] {
         let credentials = claimed(mechanism, &responses).ok().unwrap();
         let shown: Vec<String> = responses.iter().map(|it| it.escape_ascii().to_string()).collect();
-        assert_eq!(users().believe(&credentials), is_good, "{mechanism:?} {shown:?}");
+        assert_eq!(users().accepts(&credentials), is_good, "{mechanism:?} {shown:?}");
     }
 }
 
 #[test]
-fn responses_of_another_form_are_errors() {
+fn malformed_responses_are_errors() {
     let long = [b"\0", &[b'a'; USER_BYTES_MAX + 1][..], b"\0x"].concat();
     for (mechanism, response) in [
         (Mechanism::Plain, &b""[..]),
@@ -88,7 +89,7 @@ fn responses_of_another_form_are_errors() {
 }
 
 #[test]
-fn challenges_are_those_that_clients_know() {
+fn challenges_have_the_form_that_clients_expect() {
     for (mechanism, expected) in [
         (Mechanism::Plain, ""),
         (Mechanism::Xoauth2, ""),
@@ -108,7 +109,7 @@ fn challenges_are_those_that_clients_know() {
         panic!("a challenge")
     };
     assert_eq!(text, "UGFzc3dvcmQ6");
-    // An empty initial response is an equals sign (RFC 4954 section 4): no name.
+    // An equals sign is an empty initial response (RFC 4954 section 4), so the user name is empty.
     let empty = Exchange::begin(Mechanism::Login, Some(b"="), String::new()).err();
     assert_eq!(empty, Some(Malformed::Form));
 }
@@ -134,7 +135,7 @@ fn a_list_is_read_by_line_and_its_errors_show_no_password() {
 }
 
 proptest! {
-    /// Nothing that a client sends may panic, and no name that is claimed has a control character.
+    /// No response causes a panic, and no accepted user name has a control character.
     #[test]
     fn any_response_is_a_claim_or_an_error(
         which in 0_usize..4,
@@ -143,11 +144,11 @@ proptest! {
         if let Ok(credentials) = claimed(Mechanism::ALL[which], &[&response, &response]) {
             prop_assert!(!credentials.user.is_empty());
             prop_assert!(!credentials.user.contains(char::is_control));
-            prop_assert!(!users().believe(&credentials) || credentials.user.len() > 2);
+            prop_assert!(!users().accepts(&credentials) || credentials.user.len() > 2);
         }
     }
 
-    /// What a client claims by PLAIN is what it meant, whatever the password is.
+    /// PLAIN transports user name and password unchanged, whatever the password is.
     #[test]
     fn a_plain_response_reads_back(
         name in "[^\\x00-\\x1f\\x7f-\\x9f]{1,20}",

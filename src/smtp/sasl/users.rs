@@ -1,4 +1,4 @@
-//! The users that a list names.
+//! A list of users and passwords.
 use std::collections::HashMap;
 use std::fmt;
 
@@ -6,16 +6,16 @@ use super::cram_md5::digest;
 use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
 use super::secret::Secret;
 
-/// Users with their passwords (or tokens). Two lists are equal if both believe the same.
+/// Users with their passwords (or tokens). Two lists are equal if they accept the same credentials.
 #[derive(Default, PartialEq, Eq)]
 pub struct Users {
     passwords: HashMap<String, Secret>,
 }
 
-/// A line that names no user; the text shows nothing of it, as it may hold a password.
+/// Why a line is not a user. The text never contains the line, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
-    /// No colon, or no name before it.
+    /// The line has no colon, or nothing before it.
     #[error("line {0}: expected NAME:PASSWORD")]
     Form(usize),
     /// The name is too long, or has control characters.
@@ -23,13 +23,13 @@ pub enum UserError {
         "line {0}: expected a name of at most {USER_BYTES_MAX} bytes without control characters"
     )]
     Name(usize),
-    /// Nothing after the colon, so anybody could be the user.
+    /// The line has nothing after the colon, so anybody could authenticate as the user.
     #[error("line {0}: expected a password after the colon, found none")]
     NoPassword(usize),
-    /// No line names a user.
+    /// The list has no user.
     #[error("line 1: expected NAME:PASSWORD a line, found no user in the file")]
     NoUser,
-    /// The second line for one user.
+    /// The line repeats a user.
     #[error("line {0}: expected each name once, found it twice")]
     Twice(usize),
 }
@@ -41,8 +41,8 @@ impl fmt::Debug for Users {
 }
 
 impl Users {
-    /// Reads a list: `NAME:PASSWORD` a line; the first colon separates them. Empty lines and those
-    /// that begin with `#` name no user; some line must.
+    /// Parses a list with one `NAME:PASSWORD` per line; the first colon separates them. Empty lines
+    /// and lines that begin with `#` are skipped. At least one user is required.
     pub fn parse(text: &str) -> Result<Users, UserError> {
         let mut users = Users::default();
         for (index, line) in text.lines().enumerate() {
@@ -68,8 +68,8 @@ impl Users {
         if users.is_empty() { Err(UserError::NoUser) } else { Ok(users) }
     }
 
-    /// Returns whether the list has the user, and the proof fits the password.
-    pub fn believe(&self, credentials: &Credentials) -> bool {
+    /// Returns whether the list has the user, and the proof matches the password.
+    pub fn accepts(&self, credentials: &Credentials) -> bool {
         let Some(password) = self.passwords.get(&credentials.user) else { return false };
         match &credentials.proof {
             Proof::Password(said) | Proof::Token(said) => password.is(said.octets()),
@@ -79,12 +79,12 @@ impl Users {
         }
     }
 
-    /// Number of users.
+    /// Returns the number of users.
     pub fn len(&self) -> usize {
         self.passwords.len()
     }
 
-    /// Returns whether the list names none.
+    /// Returns whether the list has no users.
     pub fn is_empty(&self) -> bool {
         self.passwords.is_empty()
     }

@@ -5,29 +5,29 @@ use crate::smtp::policy::AuthMode;
 use crate::smtp::sasl::{self, Credentials, Exchange, Malformed, Mechanism, Progress};
 
 impl Session {
-    /// Whether the next line is a response of AUTH, and so a secret.
+    /// Returns whether the next line is a response to AUTH, and therefore secret.
     pub fn is_authenticating(&self) -> bool {
         matches!(self.state, SessionState::Authenticating(_))
     }
 
-    /// Whether AUTH has succeeded.
+    /// Returns whether AUTH has succeeded.
     fn is_authenticated(&self) -> bool {
         !envelope::fields_from(&self.constant, Tag::Auth).is_empty()
     }
 
-    /// Whether MAIL has to wait for AUTH.
+    /// Returns whether MAIL must be rejected until the client authenticates.
     #[cold]
     pub(super) fn owes_auth(&self) -> bool {
         let is_required = self.policy.auth.as_ref().is_some_and(|auth| auth.is_required);
         is_required && !self.is_authenticated()
     }
 
-    /// Whether clients may authenticate only once they are under TLS.
+    /// Returns whether clients can authenticate only after TLS has begun.
     fn auth_waits_for_tls(&self) -> bool {
         !self.is_secure() && self.policy.auth.as_ref().is_some_and(|auth| auth.under_tls_only)
     }
 
-    /// The reply to MAIL that waits for AUTH.
+    /// Returns the reply to MAIL before a required AUTH.
     #[cold]
     pub(super) fn auth_first(&self) -> &'static Reply {
         match self.auth_waits_for_tls() {
@@ -36,7 +36,7 @@ impl Session {
         }
     }
 
-    /// Octets that the line at the beginning of `rest` may have, where AUTH is offered.
+    /// Returns the maximum length of the line at the beginning of `rest`. AUTH must be offered.
     #[cold]
     pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
         let commands_max = self.policy.limits.command_line_bytes_max;
@@ -68,16 +68,16 @@ impl Session {
         if name.is_empty() || initial.is_some_and(<[u8]>::is_empty) || words.next().is_some() {
             return Err(NotAccepted::With(&reply::AUTH_FORM));
         }
-        let Some(mechanism) = Mechanism::of(name) else {
+        let Some(mechanism) = Mechanism::from_name(name) else {
             return Err(NotAccepted::With(&reply::AUTH_MECHANISM));
         };
         let challenge = workspace.challenges.next(&self.policy.hostname);
         let progress = Exchange::begin(mechanism, initial, challenge);
-        self.auth_goes_on(mechanism, progress, workspace);
+        self.auth_continues(mechanism, progress, workspace);
         Ok(Some(Step::Heard))
     }
 
-    /// A line that came while the exchange waits for a response.
+    /// Handles the client's response during AUTH.
     #[cold]
     pub(super) fn auth_response(&mut self, line: &[u8], workspace: &mut Workspace) {
         let state = std::mem::replace(&mut self.state, SessionState::Ready);
@@ -89,17 +89,17 @@ impl Session {
         }
         let mechanism = exchange.mechanism();
         let progress = exchange.respond(line);
-        self.auth_goes_on(mechanism, progress, workspace);
+        self.auth_continues(mechanism, progress, workspace);
     }
 
-    /// A response grew longer than any may be.
+    /// Handles a response that exceeds the maximum length.
     #[cold]
     pub(super) fn auth_response_too_long(&mut self, workspace: &mut Workspace) {
         self.state = SessionState::Ready;
         self.reply(&reply::AUTH_TOO_LONG, workspace);
     }
 
-    fn auth_goes_on(
+    fn auth_continues(
         &mut self,
         mechanism: Mechanism,
         progress: Result<Progress, Malformed>,
@@ -114,7 +114,7 @@ impl Session {
         }
     }
 
-    /// 334 and a challenge in base64.
+    /// Appends 334 and a challenge in base64.
     fn challenge(&mut self, exchange: Exchange, text: &str, workspace: &mut Workspace) {
         workspace.replies.extend_from_slice(b"334 ");
         workspace.replies.extend_from_slice(text.as_bytes());
@@ -125,13 +125,13 @@ impl Session {
 
     fn judge(&mut self, mechanism: Mechanism, claim: &Credentials, workspace: &mut Workspace) {
         let mode = self.policy.auth.as_ref().map(|auth| &auth.mode);
-        let is_believed = match mode {
+        let is_accepted = match mode {
             Some(AuthMode::Any) => true,
-            Some(AuthMode::Users(users)) => users.believe(claim),
+            Some(AuthMode::Users(users)) => users.accepts(claim),
             Some(AuthMode::Defer) => return self.reply(&reply::AUTH_DEFERRED, workspace),
             Some(AuthMode::Reject) | None => false,
         };
-        if is_believed {
+        if is_accepted {
             self.keep_user(mechanism, &claim.user);
             return self.reply(&reply::AUTH_OK, workspace);
         }
@@ -144,7 +144,7 @@ impl Session {
         }
     }
 
-    /// From here on, envelopes name the user: until XCLIENT, or to the end of the session.
+    /// Stores the user for later envelopes, until XCLIENT or the end of the session.
     fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
         let peer = envelope::connection_fields(&self.constant);
         let hello = self.constant.len() - peer.len();

@@ -1,11 +1,12 @@
-//! The client's identity: its hello, and the part of its envelopes that does not change.
+//! The client's identity: its hello, and the constant part of its envelopes.
 use super::*;
 use crate::smtp::envelope;
 use crate::smtp::policy::EhloAudience;
 use crate::smtp::proxy::ClientTls;
 
 impl Session {
-    /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
+    /// Records that the connection is on behalf of `client`, as a PROXY header states. Must be
+    /// called before `greet`.
     pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
         assert!(self.constant.is_empty(), "a client is named before the session begins");
         let mut fields = self.encode_peer();
@@ -16,17 +17,17 @@ impl Session {
         self.client = client;
     }
 
-    /// Who submits mail: who connected, or whom PROXY or XCLIENT named.
+    /// Returns the client that submits mail: the peer, or the client that PROXY or XCLIENT named.
     pub fn client(&self) -> Client {
         self.client
     }
 
-    /// Who connected, where PROXY or XCLIENT named the client.
+    /// Returns the peer, if PROXY or XCLIENT named another client.
     pub fn peer(&self) -> Option<Client> {
         envelope::peer_of(&self.constant)
     }
 
-    /// The client, as the field of who connected.
+    /// Encodes the client as the peer field.
     pub(super) fn encode_peer(&self) -> Vec<u8> {
         let (peer, peer_bytes) = envelope::encode_client(self.client);
         let mut fields = Vec::new();
@@ -34,11 +35,11 @@ impl Session {
         fields
     }
 
-    /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
+    /// Handles EHLO, HELO and LHLO: resets like RSET, and sets the name (RFC 5321 4.1.1.1, 4.1.4).
     pub(super) fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
-        // A reset transaction may have kept an old generation.
-        self.follow(workspace);
+        // The transaction that was just reset may have delayed a new generation.
+        self.update_policy(workspace);
         self.without = self.policy.without;
         self.state = SessionState::Ready;
         self.hello_deviations = Deviations::NONE;
@@ -56,7 +57,7 @@ impl Session {
         workspace.tally.hello();
     }
 
-    /// Encodes the fields of envelopes that stay the same until the next hello.
+    /// Encodes the envelope fields that stay the same until the next hello.
     fn encode_constant(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         let protocol: &[u8] = match hello {
             Hello::Helo => b"SMTP",
@@ -72,7 +73,7 @@ impl Session {
         }
     }
 
-    /// Appends the fields of an envelope that a hello settles.
+    /// Appends the envelope fields that a hello determines.
     pub(super) fn append_hello(out: &mut Vec<u8>, client: Client, name: &[u8], protocol: &[u8]) {
         let (client, client_bytes) = envelope::encode_client(client);
         envelope::append_field(out, Tag::Client, &client[..client_bytes]);

@@ -1,15 +1,16 @@
-//! Command lines, and those that grew too long.
+//! Finds the end of command lines, and skips lines that are too long.
 
-/// What is left to skip of a command line that grew too long.
+/// What remains to be skipped of a line that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skip {
     Nothing,
     Line,
-    /// The verb is BDAT: after the line comes payload of unknown length.
+    /// The verb is BDAT: payload of unknown length follows the line.
     BdatLine,
 }
 
-/// Octets of the first line of `text`, CRLF included. A lone LF ends no command (RFC 5321 2.3.8).
+/// Returns the length of the first line of `text`, including CRLF. A bare LF does not end a command
+/// (RFC 5321 2.3.8).
 pub fn find_line(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
@@ -21,8 +22,8 @@ pub fn find_line(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Octets to skip of a line that grew too long, and whether its CRLF was among them. A CR at the
-/// end of `text` stays: it may be half of one.
+/// Returns the number of octets to skip of a line that is too long, and whether its CRLF is among
+/// them. A CR at the end of `text` is not skipped: it may be half of a CRLF.
 pub fn skip_line(text: &[u8]) -> (usize, bool) {
     match find_line(text) {
         Some(bytes) => (bytes, true),

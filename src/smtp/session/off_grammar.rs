@@ -1,13 +1,15 @@
-//! Cold: commands that break the grammar. NotAccepted, or tolerated where they cannot be misread.
+//! Cold: commands that break the grammar. They are refused, or tolerated if unambiguous.
 use super::*;
 use crate::smtp::deviation::Deviation;
 use crate::smtp::grammar::SyntaxError;
 use crate::smtp::lenient;
 use crate::smtp::limits::Syntax;
-use crate::smtp::param;
+use crate::smtp::param::{self, RcptParameters};
+use crate::smtp::path::Path;
 
 impl Session {
-    /// The grammar has refused a line. Where that is wanted, it gets a second chance.
+    /// Handles a line that the grammar refused. Under `--syntax lenient`, parses it again
+    /// leniently.
     #[cold]
     pub(super) fn off_grammar(
         &mut self,
@@ -35,7 +37,7 @@ impl Session {
         }
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
-            // The grammar knows no AUTH=, so to it every one is unknown.
+            // The grammar does not define AUTH=, so it reports every one as an unknown parameter.
             let error = match error {
                 SyntaxError::ParameterUnknown
                     if self.policy.auth.is_some() && has_bad_auth_parameter(line) =>
@@ -55,9 +57,8 @@ impl Session {
         self.tolerate(command, kinds, workspace)
     }
 
-    /// A PROXY header that is not expected is named at once, as the client of the proxy takes our
-    /// answer to it for the answer to its EHLO. One of version 2 begins with an empty line, with
-    /// which no sender begins.
+    /// Refuses an unexpected PROXY header at once, because the proxy's client would take the error
+    /// for the reply to its EHLO. Version 2 begins with an empty line, which no client sends first.
     #[cold]
     fn proxy_unexpected(&mut self, line: &[u8], workspace: &mut Workspace) -> bool {
         let is_header = self.errors == 0 && (line.is_empty() || line.starts_with(b"PROXY "));
@@ -68,7 +69,7 @@ impl Session {
         is_header
     }
 
-    /// Executes a command that breaks rules. They were tolerated if it is accepted.
+    /// Executes a command that breaks rules. If it is accepted, records the deviations.
     #[cold]
     fn tolerate(
         &mut self,
@@ -91,7 +92,7 @@ impl Session {
         Some(Step::Tolerated(kinds))
     }
 
-    /// Answers a command that keeps to the grammar and is not accepted.
+    /// Replies to a command that is valid but not accepted.
     #[cold]
     pub(super) fn refuse_command(
         &mut self,
@@ -117,7 +118,7 @@ impl Session {
         None
     }
 
-    /// Writes kinds into the envelope of the transaction, each once.
+    /// Adds kinds of deviations to the transaction's envelope, each once.
     #[cold]
     pub(super) fn note(&mut self, kinds: Deviations, workspace: &mut Workspace) {
         let Some(transaction) = self.open_mut() else { return };
@@ -158,8 +159,8 @@ impl Session {
                 return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
             }
             SyntaxError::BdatSize => {
-                // Payload of unknown size follows: a session that continued would read it as
-                // commands.
+                // Payload of unknown size follows, and would be read as commands if the session
+                // continued.
                 self.close(&reply::CHUNK_SIZE_LOST, workspace);
                 return None;
             }
@@ -172,8 +173,8 @@ impl Session {
     }
 }
 
-/// MAIL that keeps to all rules where AUTH is offered: its parameter `AUTH=` has `<>` or xtext
-/// (RFC 4954 section 5). What is believed of it is the receiver's matter; here it is only kept.
+/// Parses a MAIL command that is valid where AUTH is offered: its parameter `AUTH=` is `<>` or
+/// xtext (RFC 4954 section 5). The value is stored, but not interpreted.
 fn with_auth_parameter(line: &[u8]) -> Option<Command<'_>> {
     let (command, kinds) = lenient::parse(line)?;
     let Command::Mail { parameters, .. } = command else { return None };
@@ -182,13 +183,13 @@ fn with_auth_parameter(line: &[u8]) -> Option<Command<'_>> {
     (is_one && kinds == Deviations::only(Deviation::AuthParameter)).then_some(command)
 }
 
-/// Returns whether a line has a parameter `AUTH=` that is malformed, or has it twice.
+/// Returns whether a line has a malformed parameter `AUTH=`, or has it twice.
 fn has_bad_auth_parameter(line: &[u8]) -> bool {
     let mut values = auth_values(line);
     values.next().is_some_and(|first| !is_auth_value(first) || values.next().is_some())
 }
 
-/// The values of `AUTH=` among words with spaces between them.
+/// Returns the values of `AUTH=` among words separated by spaces.
 fn auth_values(words: &[u8]) -> impl Iterator<Item = &[u8]> {
     words.split(|octet| *octet == b' ').filter_map(|parameter| {
         let (keyword, value) = parameter.split_at_checked(5)?;
@@ -200,12 +201,13 @@ fn is_auth_value(value: &[u8]) -> bool {
     value == b"<>" || param::is_xtext(value)
 }
 
-/// The kind that no line shows by itself: it depends on what MAIL said.
+/// The deviation that can't be detected in a single line, because it depends on the parameters of
+/// MAIL.
 fn non_ascii() -> Deviations {
     Deviations::only(Deviation::NonAscii)
 }
 
-/// The command without the claim that its octets above 127 are UTF-8 that MAIL announced.
+/// Clears the flag of a command that requires SMTPUTF8 for its octets above 127.
 fn as_ascii(command: Command<'_>) -> Command<'_> {
     match command {
         Command::Mail { path, parameters } => {
@@ -219,7 +221,8 @@ fn as_ascii(command: Command<'_>) -> Command<'_> {
     }
 }
 
-/// The error is one of RCPT: within a transaction MAIL is out of sequence, whatever its parameters.
+/// Returns whether the error is one of RCPT. Within a transaction, MAIL is out of sequence,
+/// whatever its parameters.
 fn is_of_rcpt(error: SyntaxError) -> bool {
     use SyntaxError::{ForwardPath, Parameter, ParameterUnknown, RcptForm};
     matches!(error, RcptForm | ForwardPath | Parameter | ParameterUnknown)

@@ -1,7 +1,7 @@
-//! The same reply, once for each recipient.
+//! Repeats a reply once per recipient, in portions.
 use crate::smtp::workspace::REPLIES_BYTES_PAUSE;
 
-/// The same reply, owed once for each recipient.
+/// A reply that is still to be sent a number of times.
 #[derive(Debug)]
 pub struct OwedReplies {
     line: Vec<u8>,
@@ -9,8 +9,8 @@ pub struct OwedReplies {
 }
 
 impl OwedReplies {
-    /// Appends the reply that begins at `from`, the last one of `replies`, `times` times more.
-    /// Returns what the replies may not grow by now.
+    /// Appends the last reply in `replies`, which begins at `from`, `times` more times. Returns the
+    /// rest if `replies` is full first.
     pub fn repeat(replies: &mut Vec<u8>, from: usize, times: u32) -> Option<OwedReplies> {
         let to = replies.len();
         for given in 0..times {
@@ -22,8 +22,8 @@ impl OwedReplies {
         None
     }
 
-    /// Appends what is owed, as far as the replies may grow; false if more is left.
-    pub fn pay(&mut self, replies: &mut Vec<u8>) -> bool {
+    /// Appends replies until `replies` is full. Returns whether all were appended.
+    pub fn append(&mut self, replies: &mut Vec<u8>) -> bool {
         while self.left > 0 {
             if replies.len() > REPLIES_BYTES_PAUSE {
                 return false;

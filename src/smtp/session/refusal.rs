@@ -1,30 +1,30 @@
-//! Why the server refuses a message, and why it ends a session by itself.
+//! Why the server refuses a message or ends a session.
 
-/// Why mail data that arrived whole is not accepted.
+/// Why a message is refused after its data was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// 552 5.3.4
+    /// 552 5.3.4: the message is too large.
     TooLarge,
-    /// 452 4.3.1: no room in the log now.
+    /// 452 4.3.1: the log has no room at present.
     NoStorage,
-    /// 451 4.3.0: storage failed under this message.
+    /// 451 4.3.0: storage failed for this message.
     StorageFailed,
-    /// 421 4.3.2: stopping; the session closes.
+    /// 421 4.3.2: the server is stopping; the session closes.
     Stopping,
 }
 
-/// Why the server ends a session by itself.
+/// Why the server ends a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Farewell {
-    /// 421 4.4.2 nothing came for too long
+    /// 421 4.4.2: the client was silent for too long.
     Timeout,
-    /// 421 4.3.2 shutting down
+    /// 421 4.3.2: the server is stopping.
     Stopping,
-    /// 421 4.7.0 too many connections (in all / from this address), given instead of a greeting
+    /// 421 4.7.0, instead of the greeting: too many connections in total, or from this address.
     TooManyConnections,
     TooManyFromAddress,
-    /// 554 5.7.1 not a client that this listener serves, given instead of a greeting
+    /// 554 5.7.1, instead of the greeting: the listener does not serve this client.
     Denied,
-    /// 421 4.3.1 this worker's buffers are full and this transfer stalled the longest
+    /// 421 4.3.1: the worker's buffers are full, and this transfer stalled the longest.
     OutOfBuffers,
 }

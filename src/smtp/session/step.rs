@@ -1,53 +1,55 @@
-//! What a session wants of its caller, and what the caller may answer.
+//! What a session needs from its caller next.
 use super::refusal::Farewell;
 use crate::smtp::deviation::Deviations;
 
-/// What the session wants next.
+/// What the session needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Every whole command in the input was consumed; the rest (shorter than a command line may
-    /// be) must be offered again with more after it.
+    /// More input. Every complete command was consumed; the rest (shorter than the maximum command
+    /// line) must be passed again, followed by more input.
     NeedInput,
-    /// Replies have grown beyond `REPLIES_BYTES_PAUSE`: send them, then feed the rest.
+    /// The replies exceed `REPLIES_BYTES_PAUSE`: send them, then feed the rest.
     Drain,
-    /// DATA was accepted and 354 is in the replies: what follows is mail data for `EndOfData`.
-    /// End with `accept` or `refuse`, then feed what follows.
+    /// Mail data for `EndOfData`: DATA was accepted, and 354 is in the replies. Call `accept` or
+    /// `refuse` at the end of data, then feed the rest.
     Data,
-    /// The next `bytes` octets belong to the payload. When they are here: `chunk_received` if it
-    /// was not the last, else `accept` or `refuse`. May be 0 octets. `first`: a payload begins,
-    /// whatever chunks came before belong to a transaction that was reset.
+    /// The next `bytes` octets (possibly 0) of the payload. After them, call `chunk_received` if
+    /// the chunk is not the last, else `accept` or `refuse`. `first`: a payload begins here;
+    /// earlier chunks belong to a transaction that was reset.
     Chunk { bytes: u64, last: bool, first: bool },
-    /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
-    /// (which returns the reply that was latched). May be 0 octets.
+    /// The next `bytes` octets (possibly 0) must be read and discarded. Then call `chunk_received`,
+    /// which appends the latched reply.
     DiscardChunk { bytes: u64 },
-    /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
+    /// The client sent a mark or run command: take it from `Workspace::moment`, then call
+    /// `moment_answered`.
     MarkCommand,
-    /// The caller has to decide something before the session continues. Nothing of what follows in
-    /// the input may be fed before.
+    /// The caller must decide something before the session continues. No further input may be fed
+    /// before that.
     Decide(Question),
-    /// The line that ends here was of AUTH. Feed what follows.
+    /// The line that ends here belonged to AUTH. Feed the rest.
     Heard,
-    /// The command that ends here was accepted although it breaks these rules. Feed what follows.
+    /// The command that ends here was accepted although it breaks these rules. Feed the rest.
     Tolerated(Deviations),
-    /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
-    /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
+    /// Send the replies, then close. Once the session is over, every `feed` returns this, including
+    /// the first one after `accept`, `refuse` or `chunk_received` ended it.
     Close,
 }
 
-/// What a session cannot answer by itself.
+/// A question that a session can't answer itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// XCLIENT has named the client, see `Session::client`: is it served? Answer: `decided`.
+    /// XCLIENT named the client, see `Session::client`: is it served? Answer by `decided`.
     Client,
-    /// STARTTLS: may the handshake begin? Answer: `tls_begins` or `tls_is_unavailable`.
+    /// The client sent STARTTLS: can the handshake begin? Answer by `tls_begins` or
+    /// `tls_is_unavailable`.
     Tls,
 }
 
-/// The answer to a question.
+/// The answer to [`Question::Client`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The client is served: it is greeted, and the session starts over.
+    /// The client is served: greet it and start the session over.
     Serve,
-    /// The client must go: it gets this reply in place of a greeting, and the session is over.
+    /// The client is not served: send this reply instead of a greeting, and end the session.
     Refuse(Farewell),
 }

@@ -1,7 +1,9 @@
-//! Steps of a session, one by one. Whole dialogues are held with the real server: `tests/sink`.
+//! Tests of single steps of a session. Whole dialogues are tested with the real server, in
+//! `tests/sink`.
 use super::*;
 use crate::smtp::limits::{Protocol, SessionLimits};
 use crate::smtp::policy::PolicyOptions;
+use crate::smtp::workspace::TransactionEvent;
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
@@ -20,7 +22,7 @@ fn limits() -> SessionLimits {
 }
 
 #[test]
-fn moments_have_their_replies() {
+fn mark_commands_have_their_replies() {
     let (mark, start, stop) = ("sinkd mark half way", "sinkd run start one", "sinkd run stop");
     for (argument, outcome, expected) in [
         (mark, MarkOutcome::Taken, &reply::MARK_TAKEN),
@@ -37,13 +39,13 @@ fn moments_have_their_replies() {
         let moment = workspace.moment.take().unwrap();
         session.moment_answered(&moment, outcome, &mut workspace);
         assert_eq!(workspace.replies, expected.as_bytes(), "{argument}");
-        // The transaction under way is left alone.
+        // The open transaction is not affected.
         assert_eq!(session.feed(b"DATA\r\n", &mut workspace), (6, Step::Data), "{argument}");
         session.abandon(&mut workspace);
     }
 }
 
-/// A session in a transaction, in which NOOP has named a moment.
+/// Returns a session in a transaction after a NOOP with this argument.
 fn named_moment(argument: &str) -> (Session, Workspace) {
     let (mut session, mut workspace) = with_moments();
     let dialogue = format!("{OPEN}NOOP {argument}\r\n");
@@ -54,7 +56,7 @@ fn named_moment(argument: &str) -> (Session, Workspace) {
 }
 
 #[test]
-fn noop_that_names_no_moment_is_only_noop() {
+fn noop_without_a_mark_command_does_nothing() {
     let (allowed, not_allowed) = (with_moments(), session());
     for ((mut session, mut workspace), line) in [
         (allowed, &b"NOOP\r\nNOOP sinkd mrak x\r\n"[..]),
@@ -207,11 +209,11 @@ fn nothing_is_read_after_data_chunk_and_quit() {
 }
 
 #[test]
-fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
+fn lmtp_replies_once_per_recipient_in_portions() {
     const RECIPIENTS: usize = 5000;
     let limits = SessionLimits::default();
     let options = PolicyOptions::new("sink.example", "127.0.0.1:24", limits);
-    let policy = Policy::of(PolicyOptions { protocol: Protocol::Lmtp, ..options });
+    let policy = Policy::from_options(PolicyOptions { protocol: Protocol::Lmtp, ..options });
     let client = Client::Unix;
     let (mut session, mut workspace) =
         (Session::new(client, Arc::new(policy)), Workspace::new(1 << 20));
@@ -243,7 +245,7 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
             break;
         }
         assert!(session.in_transaction());
-        // Nothing is consumed before the replies to what came earlier are on their way.
+        // Nothing is consumed before the replies to earlier commands are sent.
         let (octets, step) = session.feed(b"NOOP\r\n", &mut workspace);
         if step != Step::Drain {
             assert_eq!(octets, 6);

@@ -1,22 +1,22 @@
-//! Cold: STARTTLS (RFC 3207), and what holds under TLS.
+//! Cold: STARTTLS (RFC 3207), and rules that hold under TLS.
 use super::*;
 use crate::smtp::envelope;
 use crate::smtp::policy::TlsUse;
 use crate::smtp::tls::SessionTls;
 
 impl Session {
-    /// Whether the session is under TLS.
+    /// Returns whether the session is under TLS.
     pub fn is_secure(&self) -> bool {
         self.security == Security::Secure
     }
 
-    /// Whether its listener begins with TLS.
+    /// Returns whether connections to its listener begin with TLS.
     pub fn begins_with_tls(&self) -> bool {
         self.policy.tls == TlsUse::Implicit
     }
 
-    /// STARTTLS is allowed: the caller decides, as only it knows whether there is room for another
-    /// handshake.
+    /// Checks whether STARTTLS is allowed. If so, the caller decides, because only it knows whether
+    /// there is capacity for another handshake.
     pub(super) fn starttls(&mut self) -> Result<Step, NotAccepted> {
         let refusal = match (&self.state, self.policy.tls) {
             _ if self.is_secure() => &reply::STARTTLS_TWICE,
@@ -31,7 +31,8 @@ impl Session {
         Err(NotAccepted::With(refusal))
     }
 
-    /// The reply to what waits for TLS: where there is none, it is not implemented.
+    /// Returns the reply to a command that requires TLS. If TLS is off, the command is not
+    /// implemented.
     pub(super) fn starttls_first(&self) -> &'static Reply {
         match self.policy.tls {
             TlsUse::Off => &reply::NOT_IMPLEMENTED,
@@ -39,21 +40,21 @@ impl Session {
         }
     }
 
-    /// The handshake begins once this reply has left. Nothing that the client has sent before may
-    /// be fed (RFC 3207 section 6).
+    /// Appends the reply after which the handshake begins. Input that the client sent earlier must
+    /// not be fed (RFC 3207 section 6).
     #[cold]
     pub fn tls_begins(&mut self, workspace: &mut Workspace) {
         self.reply(&reply::TLS_READY, workspace);
     }
 
-    /// There can't be a handshake now: the session goes on without.
+    /// Refuses STARTTLS for now; the session continues without TLS.
     #[cold]
     pub fn tls_is_unavailable(&mut self, workspace: &mut Workspace) {
         self.reply(&reply::TLS_UNAVAILABLE, workspace);
     }
 
-    /// The handshake is done: the session starts over, and nothing that the client said before
-    /// counts (RFC 3207 section 4.2). Whom PROXY or XCLIENT named stays.
+    /// Starts the session over after the handshake. Everything that the client sent before is
+    /// discarded (RFC 3207 section 4.2), but a client named by PROXY or XCLIENT stays.
     #[cold]
     pub fn secured(&mut self, tls: &SessionTls<'_>) {
         let mut fields = envelope::connection_fields(&self.constant).to_vec();
@@ -65,14 +66,14 @@ impl Session {
         (self.security, self.owes_tls) = (Security::Secure, false);
     }
 
-    /// Appends the reply to a client that speaks in plain text where the port begins with TLS.
+    /// Appends the reply to a client that sends plain text to a port where TLS comes first.
     #[cold]
     pub fn tls_expected(&mut self, workspace: &mut Workspace) {
         self.close(&reply::TLS_EXPECTED, workspace);
     }
 
-    /// A hello of TLS came where a command should be. It is not made of lines, so no more of it is
-    /// read.
+    /// Returns whether the input is a TLS ClientHello instead of a command. It has no lines, so the
+    /// session can't continue.
     #[cold]
     pub(super) fn is_tls_hello(&self, input: &[u8]) -> bool {
         const HANDSHAKE: u8 = 22;
@@ -80,7 +81,8 @@ impl Session {
         matches!(self.state, SessionState::Greeted) && input.starts_with(&[HANDSHAKE, MAJOR])
     }
 
-    /// A command that waits for TLS is refused; what follows BDAT is payload nevertheless.
+    /// Refuses a command before a required STARTTLS. The octets after BDAT are payload
+    /// nevertheless.
     #[cold]
     pub(super) fn refuse_before_tls(&mut self, command: Command<'_>) -> Result<Step, NotAccepted> {
         match command {
@@ -91,7 +93,7 @@ impl Session {
 }
 
 impl Session {
-    /// Whether a command waits for TLS where it is required (RFC 3207 section 4).
+    /// Returns whether a command must wait for TLS if TLS is required (RFC 3207 section 4).
     #[cold]
     pub(super) fn waits_for_tls(command: &Command<'_>) -> bool {
         !matches!(

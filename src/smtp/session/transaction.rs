@@ -1,31 +1,32 @@
-//! One mail transaction: from the accepted MAIL to its final reply or reset (RFC 5321 3.3).
+//! The state of a mail transaction: from the accepted MAIL to its final reply or reset (RFC 5321
+//! 3.3).
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Envelope;
 use crate::smtp::reply::{self, Reply};
 
-/// What a session knows of its open transaction.
+/// The state of an open transaction.
 #[derive(Debug, Default)]
 pub struct OpenTransaction {
     pub envelope: Envelope,
-    /// Octets of its chunks, the one under way included.
+    /// Number of octets in its chunks, including the current one.
     pub chunk_bytes: u64,
-    /// Forward-paths.
+    /// Number of forward-paths.
     pub recipients: u32,
-    /// Rules that it broke: those that are in its envelope.
+    /// Deviations that are already in its envelope.
     pub noted: Deviations,
     pub stage: Stage,
-    /// MAIL said SMTPUTF8.
+    /// MAIL requested SMTPUTF8.
     pub is_smtputf8: bool,
-    /// MAIL said BODY=BINARYMIME.
+    /// MAIL requested BODY=BINARYMIME.
     pub is_binary: bool,
     /// A RCPT was refused.
     pub was_rcpt_refused: bool,
 }
 
-/// How far a transaction has come.
+/// The progress of a transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
-    /// Recipients may be named, or the payload may begin.
+    /// Accepts RCPT, or the beginning of the payload.
     #[default]
     Recipients,
     /// Mail data is being received.
@@ -42,7 +43,7 @@ pub enum OutOfSequence {
     Hello(&'static Reply),
     Mail,
     Rcpt,
-    /// RCPT was tried, and refused each time.
+    /// All RCPT commands were refused.
     NoValidRecipients,
 }
 

@@ -1,7 +1,7 @@
-//! Cold: XCLIENT, by which a trusted client names the client for which it speaks.
+//! Cold: XCLIENT, by which a trusted client names the client that it acts for.
 //!
-//! The session starts over: nothing that the client said before counts for the named one, and what
-//! follows in the input is read after `decided`, in the named client's session.
+//! The session starts over: nothing that the sender of XCLIENT sent before applies to the named
+//! client. Input after the command is read after `decided`, as part of the named client's session.
 use std::net::SocketAddr;
 use std::num::NonZero;
 
@@ -10,36 +10,36 @@ use crate::smtp::envelope;
 use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
 
 impl Session {
-    /// The client is trusted: it may send XCLIENT, and EHLO says so.
+    /// Allows the client to send XCLIENT, because it is trusted; EHLO announces it.
     #[cold]
     pub fn allow_xclient(&mut self) {
         self.xclient_use = XclientUse::Allowed;
     }
 
-    /// The client may no longer send XCLIENT, whatever EHLO said.
+    /// Forbids XCLIENT, even if EHLO announced it.
     #[cold]
     pub fn deny_xclient(&mut self) {
         self.xclient_use = XclientUse::Denied;
     }
 
-    /// Whether the client may send XCLIENT.
+    /// Returns whether the client can send XCLIENT.
     pub fn may_xclient(&self) -> bool {
         self.xclient_use == XclientUse::Allowed
     }
 
-    /// Whether the caller has to decide if the client may send XCLIENT: its address was named just
-    /// now, and the client that named it was trusted for itself alone.
+    /// Returns whether the caller must decide if the client can send XCLIENT: its address was just
+    /// named, and trust in the client that named it does not extend to it.
     pub fn is_xclient_undecided(&self) -> bool {
         self.xclient_use == XclientUse::Undecided
     }
 
-    /// Answers the question of the step `Decide`.
+    /// Handles the answer to [`Question::Client`].
     #[cold]
     pub fn decided(&mut self, decision: Decision, workspace: &mut Workspace) {
         match decision {
             Decision::Serve => {
                 (self.messages, self.errors) = (0, 0);
-                self.follow(workspace);
+                self.update_policy(workspace);
                 self.without = self.policy.without;
                 self.greet(workspace);
             }
@@ -47,7 +47,7 @@ impl Session {
         }
     }
 
-    /// A bad command changes nothing. A good one ends what the session has been so far.
+    /// Executes XCLIENT. An invalid command changes nothing; a valid one starts the session over.
     #[cold]
     pub(super) fn xclient(&mut self, argument: &[u8]) -> Result<Step, NotAccepted> {
         if self.xclient_use != XclientUse::Allowed {
@@ -74,7 +74,7 @@ impl Session {
         self.xclient_use = match claims.address {
             None => self.xclient_use,
             Some(Claim::Known(_)) => XclientUse::Undecided,
-            // Whose words follow is not known.
+            // It is unknown who sends the following commands.
             Some(Claim::Unavailable) => XclientUse::Denied,
         };
         self.hello_deviations = Deviations::NONE;
@@ -88,9 +88,9 @@ impl Session {
         self.constant = fields.into();
     }
 
-    /// The client that counts from now on. An address has the port that an XCLIENT has named, or 0:
-    /// the port of the connection belongs to another address. An address that is not available
-    /// changes nothing, as with PROXY.
+    /// Returns the client after XCLIENT. An address gets the port that an XCLIENT named, or 0,
+    /// because the port of the connection belongs to another address. An address that is
+    /// unavailable changes nothing, as with PROXY.
     fn client_of(&self, claims: &ClientClaims) -> Client {
         let claimed = port_of(claims).or(self.claimed_port.map(NonZero::get));
         match (&claims.address, self.client) {
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// What stands in the envelope beside the name of HELO.
+    /// Returns the value of the envelope's protocol field.
     fn claimed_protocol(&self, claims: &ClientClaims) -> &'static [u8] {
         match claims.protocol {
             _ if self.policy.is_lmtp() => b"LMTP",
@@ -112,7 +112,7 @@ impl Session {
     }
 }
 
-/// The port that is named; one that is not available is 0.
+/// Returns the named port; 0 if it is unavailable.
 fn port_of(claims: &ClientClaims) -> Option<u16> {
     claims.port.as_ref().map(|port| match port {
         Claim::Known(port) => *port,

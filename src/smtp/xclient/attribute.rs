@@ -8,10 +8,10 @@ macro_rules! attributes {
         pub enum Attribute { $($(#[$doc])* $variant),* }
 
         impl Attribute {
-            /// All of them.
+            /// Every attribute.
             pub const ALL: &[Attribute] = &[$(Attribute::$variant),*];
 
-            /// As EHLO announces it.
+            /// Returns its name as EHLO announces it.
             pub fn name(self) -> &'static str {
                 match self { $(Attribute::$variant => $name),* }
             }
@@ -20,7 +20,7 @@ macro_rules! attributes {
 }
 
 attributes! {
-    /// The client's host name. Accepted, not kept.
+    /// The client's host name. Accepted, but not stored.
     Name = "NAME";
     /// The client's address.
     Addr = "ADDR";
@@ -28,24 +28,24 @@ attributes! {
     Port = "PORT";
     /// SMTP or ESMTP.
     Proto = "PROTO";
-    /// What the client said in HELO or EHLO.
+    /// The client's HELO or EHLO name.
     Helo = "HELO";
-    /// The name with which the client has logged in. Accepted, not kept.
+    /// The user name with which the client logged in. Accepted, but not stored.
     Login = "LOGIN";
-    /// The address to which the client connected. Accepted, not kept.
+    /// The address to which the client connected. Accepted, but not stored.
     DestAddr = "DESTADDR";
-    /// The port to which the client connected. Accepted, not kept.
+    /// The port to which the client connected. Accepted, but not stored.
     DestPort = "DESTPORT";
 }
 
 impl Attribute {
-    /// The attribute of this name, in any case.
-    pub fn of(name: &[u8]) -> Option<Attribute> {
+    /// Returns the attribute of this name, ignoring case.
+    pub fn from_name(name: &[u8]) -> Option<Attribute> {
         let is_meant = |it: &&Attribute| name.eq_ignore_ascii_case(it.name().as_bytes());
         Attribute::ALL.iter().find(is_meant).copied()
     }
 
-    /// What EHLO announces: the verb, and every attribute.
+    /// Returns the line that EHLO announces: the verb, and every attribute.
     pub fn announcement() -> String {
         Attribute::ALL.iter().fold("XCLIENT".to_owned(), |line, it| line + " " + it.name())
     }

@@ -1,45 +1,46 @@
-//! What a command says of a client.
+//! The content of an XCLIENT command.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::attribute::Attribute;
 use super::error::XclientError;
 use crate::smtp::grammar::NAME_BYTES_MAX;
 
-/// What an attribute says.
+/// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim<T> {
-    /// This.
+    /// A known value.
     Known(T),
-    /// `[UNAVAILABLE]`: the client that sends XCLIENT does not know.
+    /// `[UNAVAILABLE]`: the sender of XCLIENT does not know the value.
     Unavailable,
 }
 
-/// What a client speaks with the one that sends XCLIENT.
+/// The protocol between the named client and the sender of XCLIENT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientProtocol {
-    /// It has said HELO.
+    /// The client sent HELO.
     Smtp,
-    /// It has said EHLO.
+    /// The client sent EHLO.
     Esmtp,
 }
 
-/// What a command says of a client; `None`: nothing.
+/// The content of an XCLIENT command. `None` means that the attribute was not sent.
 ///
-/// NAME, LOGIN, DESTADDR and DESTPORT are checked, and not kept: nothing here depends on them.
+/// NAME, LOGIN, DESTADDR and DESTPORT are validated, but not stored: nothing in sinkd depends on
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientClaims {
-    /// ADDR, in one spelling: an IPv4 address that is mapped into IPv6 is an IPv4 address.
+    /// ADDR in canonical form: an IPv4-mapped IPv6 address becomes an IPv4 address.
     pub address: Option<Claim<IpAddr>>,
     /// PORT.
     pub port: Option<Claim<u16>>,
-    /// HELO: 1 to 255 graphic ASCII octets, as a name of EHLO has.
+    /// HELO: 1 to 255 graphic ASCII octets, like an EHLO name.
     pub hello: Option<Claim<Vec<u8>>>,
     /// PROTO.
     pub protocol: Option<ClientProtocol>,
 }
 
 impl ClientClaims {
-    /// `value`: decoded.
+    /// Stores an attribute. `value` is decoded.
     pub(super) fn take(&mut self, attribute: Attribute, value: &[u8]) -> Result<(), XclientError> {
         match attribute {
             Attribute::Name if value.eq_ignore_ascii_case(b"[TEMPUNAVAIL]") => {}
@@ -77,7 +78,8 @@ fn claim<T>(
     read(value).map(Claim::Known).ok_or(error)
 }
 
-/// An IPv4 address, or `IPV6:` and an IPv6 address; 0.0.0.0 and `::` are addresses of no client.
+/// Parses an IPv4 address, or `IPV6:` and an IPv6 address. Refuses 0.0.0.0 and `::`, which no
+/// client has.
 fn address(value: &[u8]) -> Option<IpAddr> {
     const PREFIX: &[u8] = b"IPV6:";
     let text = |octets| std::str::from_utf8(octets).ok();
@@ -90,7 +92,7 @@ fn address(value: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical()).filter(|address| !address.is_unspecified())
 }
 
-/// Decimal digits without a sign and without leading zeros.
+/// Parses decimal digits without a sign or leading zeros.
 fn port(value: &[u8]) -> Option<u16> {
     let is_plain = value == b"0" || matches!(value.first(), Some(b'1'..=b'9'));
     if is_plain { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
@@ -104,13 +106,14 @@ fn protocol(value: &[u8]) -> Result<ClientProtocol, XclientError> {
     }
 }
 
-/// What EHLO takes for a name.
+/// Accepts what EHLO accepts as a name.
 fn name(value: &[u8]) -> Option<Vec<u8>> {
     let is_name = value.len() <= NAME_BYTES_MAX && value.iter().all(u8::is_ascii_graphic);
     is_name.then(|| value.to_vec())
 }
 
-/// Labels of 1 to 63 letters, digits, hyphens and underscores, without a hyphen at either end.
+/// Checks for labels of 1 to 63 letters, digits, hyphens and underscores, without a hyphen at
+/// either end.
 fn is_host_name(value: &[u8]) -> Option<()> {
     let is_label = |label: &[u8]| {
         let is_of_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');

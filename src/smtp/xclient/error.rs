@@ -1,14 +1,14 @@
-//! Why a command is not an XCLIENT command.
+//! Why an XCLIENT command is invalid.
 use crate::smtp::reply::{self, Reply};
 
-/// The rule that a command broke; each has its reply.
+/// The rule that a command breaks. Each has its own reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum XclientError {
-    /// A word without `=`, or none at all; two spaces in a row.
+    /// A word without `=`, no word at all, or two spaces in a row.
     Form,
-    /// An attribute that is not known here.
+    /// An unknown attribute.
     Attribute,
-    /// An attribute that stands twice.
+    /// A repeated attribute.
     Twice,
     /// A value that is empty, too long, or not xtext.
     Value,
@@ -27,7 +27,7 @@ pub enum XclientError {
 }
 
 impl XclientError {
-    /// 501, naming the rule.
+    /// Returns the 501 reply that names the rule.
     pub fn reply(self) -> &'static Reply {
         match self {
             XclientError::Form => &reply::XCLIENT_FORM,

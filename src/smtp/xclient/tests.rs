@@ -1,4 +1,4 @@
-//! Commands as they are sent, right and wrong.
+//! Tests of valid and invalid commands.
 use super::*;
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ fn addresses_are_of_either_family_and_have_one_spelling() {
         ("ADDR=ipv6:2001:DB8:0::7", known_address("2001:db8::7")),
         ("ADDR=IPv6:::1", known_address("::1")),
         ("ADDR=IPV6:::ffff:192.0.2.7", known_address("192.0.2.7")),
-        ("ADDR=192+2E0.2.7", known_address("192.0.2.7")), // xtext may encode any octet
+        ("ADDR=192+2E0.2.7", known_address("192.0.2.7")), // xtext can encode any octet
         ("ADDR=[UNAVAILABLE]", Some(Claim::Unavailable)),
         ("ADDR=[unavailable]", Some(Claim::Unavailable)),
         ("ADDR=+5BUNAVAILABLE]", Some(Claim::Unavailable)),
@@ -56,9 +56,9 @@ fn ports_names_and_protocols_are_read() {
     assert_eq!(claims(&format!("HELO={longest}")).hello, Some(Claim::Known(longest.into())));
 }
 
-/// Logins, host names and destinations that are right: they are accepted, and say nothing.
+/// Valid logins, host names and destinations are accepted, and change nothing.
 #[test]
-fn what_is_not_kept_is_accepted() {
+fn attributes_that_are_not_stored_are_accepted() {
     for argument in [
         "NAME=[UNAVAILABLE]",
         "NAME=[TEMPUNAVAIL]",
@@ -75,9 +75,9 @@ fn what_is_not_kept_is_accepted() {
     }
 }
 
-// Long on purpose: a row for each way in which a command is wrong.
+// Long on purpose: one row for each way in which a command can be invalid.
 #[test]
-fn what_is_wrong_names_the_rule_that_it_broke() {
+fn invalid_commands_name_the_broken_rule() {
     use XclientError::{
         Address, Attribute as Unknown, Form, Hello, Login, Name, Port, Protocol, Twice, Value,
     };
@@ -92,7 +92,7 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("=192.0.2.7", Unknown),
         ("ADRR=192.0.2.7", Unknown),
         ("ADDR =192.0.2.7", Form),
-        ("REVERSE_NAME=mx.example", Unknown), // Postfix has it, and does not document it
+        ("REVERSE_NAME=mx.example", Unknown), // supported by Postfix, but not documented
         ("ADDR=192.0.2.7 ADDR=192.0.2.7", Twice),
         ("ADDR=192.0.2.7 addr=192.0.2.8", Twice),
         ("LOGIN=a PORT=1 LOGIN=b", Twice),
@@ -102,7 +102,7 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("HELO=a+b", Value),
         ("HELO=a+2", Value),
         ("HELO=a+", Value),
-        ("HELO=a+2b", Value), // xtext has upper-case digits
+        ("HELO=a+2b", Value), // xtext requires upper-case digits
         ("HELO=j\u{fc}rgen", Value),
         ("HELO=a\tb", Value),
         ("HELO=a\r\nb", Value),
@@ -115,7 +115,7 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("ADDR=IPV6: ::1", Address),
         ("ADDR=IPV4:192.0.2.7", Address),
         ("ADDR=192.0.2", Address),
-        ("ADDR=0.0.0.0", Address), // no client has it
+        ("ADDR=0.0.0.0", Address), // belongs to no client
         ("ADDR=IPV6:::", Address),
         ("ADDR=IPV6:::ffff:0.0.0.0", Address),
         ("ADDR=192.0.2.256", Address),
@@ -123,7 +123,7 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("ADDR=[192.0.2.7]", Address),
         ("ADDR=192.0.2.7:25", Address),
         ("ADDR=unknown", Address),
-        ("ADDR=[TEMPUNAVAIL]", Address), // of NAME alone
+        ("ADDR=[TEMPUNAVAIL]", Address), // allowed only for NAME
         ("ADDR=192.0.2.7+00", Address),
         ("DESTADDR=mx.example", Address),
         ("PORT=65536", Port),
@@ -152,7 +152,7 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("LOGIN=a+0D+0Ab", Login),
         ("LOGIN=+00", Login),
         ("LOGIN=+FF", Login),
-        ("LOGIN=+C2+85", Login), // U+0085, a line end for some
+        ("LOGIN=+C2+85", Login), // U+0085, a line end for some programs
     ] {
         assert_eq!(parse(argument.as_bytes()), Err(error), "{}", argument.escape_debug());
     }
@@ -166,7 +166,7 @@ const GOOD: &[u8] =
 fn every_truncation_is_a_shorter_command_or_an_error() {
     for length in 0..GOOD.len() {
         check_xclient(&GOOD[..length]);
-        // Whole words, and what a cut within the last one leaves, say nothing else.
+        // A shorter command never changes the attributes before the cut.
         if let Ok(found) = parse(&GOOD[..length])
             && length > b"NAME=mx.example ADDR=IPV6:2001:db8::7 PORT=4660".len()
         {
@@ -194,7 +194,7 @@ fn every_flipped_octet_is_checked() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn no_octets_bring_anything_into_an_envelope_that_may_not_stand_there(
+    fn no_octets_bring_invalid_characters_into_an_envelope(
         words in prop::collection::vec((
             prop::sample::select(vec!["NAME", "ADDR", "port", "Proto", "HELO", "LOGIN", "A"]),
             prop::collection::vec(prop::sample::select(vec![

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use sinkd::analysis::rows::parse_query;
-use sinkd::index::{self, SearchOptions, Searching};
+use sinkd::index::{self, SearchOptions, SearchProgress};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Moment};
 use sinkd::sender::replay::{Selection, in_order};
@@ -55,7 +55,7 @@ fn search(
     let query = parse_query(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let wanted = SearchOptions { limit: None, span, indexed_only: false, threads };
-    let progress = Searching::default();
+    let progress = SearchProgress::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = TerminalBar::new(folder.messages(), "messages searched");
     let found = watched(

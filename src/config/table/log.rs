@@ -1,0 +1,102 @@
+//! `[log]`: durability, retention and sizes of segments.
+use std::time::Duration;
+
+use crate::config::bounds::{
+    COUNT_SMALL, DISK_BYTES_MAX, between, count, count_large, parse_timeout, time_between,
+};
+use crate::config::setting::Setting;
+use crate::config::value::{
+    parse_bytes, parse_option, quoted, show_bytes, show_number, show_option, show_time,
+};
+use crate::log::Durability;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    key!(
+        "log",
+        "durability",
+        "WHAT",
+        "What an acknowledged message survives. 'process': a crash or kill of sinkd; 'message': also a power loss; a time such as 1s: also a power loss, once the message is that old.",
+        "'process', 'message', or a duration from 1ms to 87600h, such as 1s",
+        |c, v| parse_durability(v).map(|d| c.durability = d),
+        |c| match c.durability {
+            Durability::Process => quoted("process"),
+            Durability::Message => quoted("message"),
+            Durability::Interval(time) => show_time(time),
+        }
+    ),
+    key!(
+        "log",
+        "retain_bytes",
+        "SIZE",
+        "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
+        "a size from 64M to 1024T (units: K, M, G, T), or 'none'",
+        |c, v| {
+            let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
+            parse_option(v, least).map(|n| c.retention.bytes = n)
+        },
+        |c| show_option(c.retention.bytes, show_bytes)
+    ),
+    key!(
+        "log",
+        "retain_age",
+        "TIME",
+        "Drop a segment once its newest message is older than this.",
+        "a duration from 1s to 87600h, such as 24h, or 'none'",
+        |c, v| {
+            let least = |text: &str| time_between(text, Duration::from_secs(1));
+            parse_option(v, least).map(|t| c.retention.age = t)
+        },
+        |c| show_option(c.retention.age, show_time)
+    ),
+    key!(
+        "log",
+        "retain_segments",
+        "N",
+        "Maximum number of segments, including those in use.",
+        "a whole number from 4 to 1000000000000, or 'none'",
+        |c, v| {
+            let least = |text: &str| count_large(text).filter(|n| *n >= 4);
+            parse_option(v, least).map(|n| c.retention.segments = n)
+        },
+        |c| show_option(c.retention.segments, show_number)
+    ),
+    key!(
+        "log",
+        "segment_bytes",
+        "SIZE",
+        "Size to which segments grow; the first segment of each worker is 4 MiB.",
+        "a size from 1M to 4095M (units: K, M, G, T), a multiple of 4096",
+        |c, v| {
+            let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
+            c.segment_bytes = bytes;
+            Some(())
+        },
+        |c| show_bytes(c.segment_bytes)
+    ),
+    key!(
+        "log",
+        "region_memory_bytes",
+        "SIZE",
+        "Space in the log for transfers in progress, per worker.",
+        "a size from 8M to 1T, such as 64M (units: K, M, G, T)",
+        |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
+        |c| show_bytes(c.region_memory_bytes)
+    ),
+    key!(
+        "log",
+        "own_segments_max",
+        "N",
+        "Maximum number of messages above 4 MiB in progress at once, per worker; further ones are answered with 452.",
+        COUNT_SMALL,
+        |c, v| count::<u16>(v).map(|n| c.own_segments_max = usize::from(n)),
+        |c| show_number(c.own_segments_max)
+    ),
+];
+
+fn parse_durability(text: &str) -> Option<Durability> {
+    match text {
+        "process" => Some(Durability::Process),
+        "message" => Some(Durability::Message),
+        time => Some(Durability::Interval(parse_timeout(time)?)),
+    }
+}

@@ -1,0 +1,27 @@
+//! `[memory]`: memory budgets of each worker.
+use crate::config::bounds::{MEMORY, between};
+use crate::config::setting::Setting;
+use crate::config::value::{parse_bytes, show_bytes};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    key!(
+        "memory",
+        "envelope_memory_bytes",
+        "SIZE",
+        "Memory for envelopes in progress, per worker; if it is exceeded, RCPT is answered with 452.",
+        MEMORY,
+        |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
+            .map(|n| c.envelope_memory_bytes = n as usize),
+        |c| show_bytes(c.envelope_memory_bytes as u64)
+    ),
+    key!(
+        "memory",
+        "buffer_memory_bytes",
+        "SIZE",
+        "Memory for payloads that arrive in pieces, per worker; if it is exceeded, the transfer that stalled longest is closed.",
+        MEMORY,
+        |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
+            .map(|n| c.buffer_memory_bytes = n as usize),
+        |c| show_bytes(c.buffer_memory_bytes as u64)
+    ),
+];

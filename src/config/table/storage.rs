@@ -1,0 +1,34 @@
+//! `[storage]`: how much of each message is stored.
+use crate::config::setting::{Setter, Setting};
+use crate::config::storage;
+use crate::config::value::quoted;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    key!(
+        "storage",
+        "store",
+        "MODE",
+        "Part of each message to store unless a rule says otherwise: 'full', 'headers', 'envelope' or 'none' (only counted).",
+        "'full', 'headers', 'envelope' or 'none'",
+        |c, v| v.parse().ok().map(|mode| c.store = mode),
+        |c| quoted(&c.store.to_string())
+    ),
+    Setting {
+        table: "storage",
+        name: "store_rule",
+        value: "DOMAIN=MODE[/N]",
+        alone: None,
+        help: "Part to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
+        expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
+        set: Setter::Many {
+            clear: |c| c.store_rules.clear(),
+            add: |c, v| {
+                storage::add_rule(&mut c.store_rules, v).map_err(storage::BadRule::expected)
+            },
+        },
+        show: |c| {
+            let rules: Vec<String> = c.store_rules.iter().map(|r| quoted(&r.to_string())).collect();
+            format!("[{}]", rules.join(", "))
+        },
+    },
+];

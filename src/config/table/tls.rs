@@ -1,0 +1,56 @@
+//! `[tls]`: TLS and certificates.
+use crate::config::setting::{Setter, Setting};
+use crate::config::tls::{self, ClientCerts, Tls};
+use crate::config::value::{parse_path, quoted, show_path};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        table: "tls",
+        name: "tls",
+        value: "MODE",
+        alone: Some("offered"),
+        help: "TLS by STARTTLS on every listener: 'offered', 'required' before mail, or 'off'; --tls alone offers it.",
+        expected: tls::TLS,
+        set: Setter::One(|c, v| Tls::from_name(v).map(|tls| c.tls = tls)),
+        show: |c| quoted(c.tls.name()),
+    },
+    key!(
+        "tls",
+        "tls_cert",
+        "FILE",
+        "Certificate to show, in PEM, followed by its chain; 'none' makes one, signed by a CA in the data folder (sinkctl cert).",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_cert = path),
+        |c| show_path(&c.tls_cert)
+    ),
+    key!(
+        "tls",
+        "tls_key",
+        "FILE",
+        "Private key of the certificate, in PEM.",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_key = path),
+        |c| show_path(&c.tls_key)
+    ),
+    key!(
+        "tls",
+        "tls_client_ca",
+        "FILE",
+        "Certificates of the CAs that sign certificates of clients, in PEM.",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_client_ca = path),
+        |c| show_path(&c.tls_client_ca)
+    ),
+    key!(
+        "tls",
+        "tls_client_certs",
+        "MODE",
+        "Certificates of clients: 'off' does not ask, 'optional' asks and refuses those of other CAs, 'required' refuses clients without; 'auto' is 'optional' if tls_client_ca is set.",
+        "'off', 'optional', 'required' or 'auto'",
+        |c, v| {
+            c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::from_name(v)?) };
+            Some(())
+        },
+        |c| quoted(c.tls_client_certs.map_or("auto", ClientCerts::name))
+    ),
+];

@@ -1,0 +1,29 @@
+//! `[transcripts]`: transcripts of sessions.
+use crate::config::setting::Setting;
+use crate::config::transcript;
+use crate::config::value::{parse_option, quoted, show_option};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    key!(
+        "transcripts",
+        "transcript",
+        "DIR",
+        "Folder for transcripts of sessions as text, without mail data or secrets; created if it does not exist.",
+        "a path, or 'none'",
+        |c, v| {
+            let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
+            c.transcript = folder;
+            Some(())
+        },
+        |c| show_option(c.transcript.as_ref(), |t| quoted(&t.to_string_lossy()))
+    ),
+    key!(
+        "transcripts",
+        "transcript_sessions",
+        "WHICH",
+        "Sessions to transcribe: 'all', 'errors' (those with a 4xx or 5xx reply) or 1/N (one in N).",
+        transcript::EXPECTED,
+        |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
+        |c| quoted(&c.transcript_sessions.to_string())
+    ),
+];

@@ -1,0 +1,72 @@
+//! Appends the replies of a session.
+use super::*;
+
+impl Session {
+    /// Appends a reply. A 5xx beyond the limit is replaced by 421, which ends the session.
+    pub(super) fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
+        if reply.is_permanent() {
+            self.errors = self.errors.saturating_add(1);
+            if self.policy.limits.errors_max.is_some_and(|max| self.errors > max) {
+                return self.close(&reply::TOO_MANY_ERRORS, workspace);
+            }
+        }
+        self.encode(reply, &mut workspace.replies);
+        workspace.tally.reply(reply, 1);
+    }
+
+    /// Appends the same reply `times` times; it counts as one error.
+    pub(super) fn reply_to_each(
+        &mut self,
+        times: u32,
+        reply: &'static Reply,
+        workspace: &mut Workspace,
+    ) {
+        let from = workspace.replies.len();
+        self.reply(reply, workspace);
+        if times > 1 && !self.is_over() {
+            workspace.tally.reply(reply, times - 1);
+            self.repeat(from, times - 1, workspace);
+        }
+    }
+
+    /// Appends the last reply, which begins at `from`, `times` more times. Replies that do not fit
+    /// now are owed.
+    pub(super) fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
+        let owed = OwedReplies::repeat(&mut workspace.replies, from, times);
+        self.owed = owed.map(Box::new);
+    }
+
+    /// Appends owed replies as far as they fit. Returns whether all were appended.
+    pub(super) fn append_owed(&mut self, workspace: &mut Workspace) -> bool {
+        let Some(owed) = &mut self.owed else { return true };
+        if !owed.append(&mut workspace.replies) {
+            return false;
+        }
+        self.owed = None;
+        true
+    }
+
+    pub(super) fn close(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
+        self.encode(reply, &mut workspace.replies);
+        workspace.tally.reply(reply, 1);
+        self.abandon(workspace);
+    }
+
+    /// Appends a reply, with its enhanced code if ENHANCEDSTATUSCODES was announced.
+    #[inline]
+    fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+        match self.has_codes() {
+            true => reply.encode(out),
+            false => reply.encode_without_code(out),
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_codes(&self) -> bool {
+        !self.without.has(Extension::EnhancedStatusCodes)
+    }
+
+    pub(super) fn hello_first(&self) -> &'static Reply {
+        if self.policy.is_lmtp() { &reply::LHLO_FIRST } else { &reply::EHLO_FIRST }
+    }
+}
