@@ -21,18 +21,19 @@ use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
-use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
-use super::counters::Counters;
-use super::handover::Arrival;
-use super::in_force::current::InForce;
-use super::in_force::generation::{self, Generation};
-use super::index::Begun;
-use super::sampling::Sampling;
+use super::indexing::Begun;
 use super::shutdown::{Stop, StopStage};
-use super::stream::{SocketInterest, Stream};
-use super::table::{Interests, Table, TableSetup};
+use crate::server::in_force::current::InForce;
+use crate::server::in_force::generation;
+use crate::server::in_force::generation::Generation;
+use crate::server::listening::{
+    ACCEPTS_PER_ROUND, Acceptors, Accepts, Arrival, SocketInterest, Stream,
+};
+use crate::server::payload::Sampling;
+use crate::server::recording::Counters;
+use crate::server::worker::{Interests, Table, TableSetup};
 
-pub use super::table::SocketEvent;
+pub use crate::server::worker::SocketEvent;
 
 /// The events that the table asked for.
 #[derive(Debug, Default)]

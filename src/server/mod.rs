@@ -7,58 +7,24 @@
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
 #![deny(unsafe_code)]
-mod accept;
-mod admission;
-mod bind_error;
 #[doc(hidden)]
 pub mod by_hand;
-mod clock;
-mod commands;
-mod conn;
-mod counters;
-mod handover;
-mod idle_runs;
+mod connection;
 mod in_force;
-mod index;
-mod input;
-mod lateness;
-mod ledger;
-mod listener;
-mod moments;
-mod orphan;
+mod indexing;
+mod listening;
 mod payload;
-mod pool;
-mod preamble;
-mod presence;
-mod received;
-mod record;
-mod redact;
-mod replied;
-mod run_queue;
-mod sample;
-mod sampling;
-mod send;
+mod recording;
+mod runs;
 mod service_manager;
-mod shared;
 mod shutdown;
-mod spends;
-mod storage;
-mod stream;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
-mod table;
 #[doc(hidden)]
 pub mod testkit;
 mod time_spent;
-mod timer;
-mod tls;
-mod transaction_times;
-mod transactions;
-mod transcript;
+mod transcripts;
 mod turn;
-mod unix;
-mod waits;
-mod watchdog;
 mod worker;
 
 use std::collections::hash_map::RandomState;
@@ -72,30 +38,25 @@ use crate::log::{self, Log};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, RecordedNames, Recorder};
 
-pub use bind_error::ListenError;
-pub use clock::ClockWatch;
-pub use counters::Counters;
 pub use in_force::generation::GenerationError;
 pub use in_force::generations::{Generations, ReloadError, Reloaded};
+pub use listening::ListenError;
+pub use recording::Counters;
 pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
-pub use transcript::TranscriptError;
+pub use transcripts::TranscriptError;
+pub use turn::ClockWatch;
 
-use admission::Admission;
-use handover::Handover;
-use idle_runs::IdleRuns;
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};
-use index::Begun;
-use moments::MomentSender;
-use presence::Presence;
-use sample::Sampler;
-use sampling::Sampling;
-use stream::Acceptor;
-use transcript::Transcripts;
-use unix::SocketFile;
-use watchdog::Watchdog;
-use worker::Worker;
+use indexing::Begun;
+use listening::{Acceptor, Admission, Handover, SocketFile};
+use payload::Sampling;
+use recording::Sampler;
+use runs::{IdleRuns, MomentSender};
+use time_spent::Presence;
+use transcripts::Transcripts;
+use worker::{TableSetup, Watchdog, Worker, WorkerSetup};
 
 /// Why sinkd can't start.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +121,7 @@ impl Server {
     pub fn start(config: &Config) -> Result<Started, StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
-        let sockets = listener::bind_all(&config.listen, workers, config.backlog)?;
+        let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
         let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
         let in_force = Arc::new(InForce::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
@@ -172,7 +133,7 @@ impl Server {
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let (parser, begun) = index::start(config, workers)?.unzip();
+        let (parser, begun) = indexing::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
         let (hub, recorders) =
@@ -227,12 +188,12 @@ impl Server {
     ) -> Result<(), StartError> {
         let mut recorders = recorders.into_iter();
         for (index, (inbox, listeners)) in handover.inboxes.into_iter().zip(acceptors).enumerate() {
-            let worker = Worker::new(worker::WorkerSetup {
+            let worker = Worker::new(WorkerSetup {
                 inbox,
                 peers: handover.senders.clone(),
                 listeners,
                 admission: common.admission.clone(),
-                table: table::TableSetup {
+                table: TableSetup {
                     index,
                     in_force: common.in_force.clone(),
                     writer: writer(&self.log, handover.wakers[index].clone())?,

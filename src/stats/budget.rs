@@ -1,7 +1,7 @@
 //! Where the time of a run's connections went.
 //!
-//! Workers sum up what each connection spends its time with (`server/time_spent.rs`); TCP says how
-//! long a round trip takes. Only seconds between the first and the last message count.
+//! Workers sum up what each connection spends its time with (`server/time_spent/sums.rs`); TCP says
+//! how long a round trip takes. Only seconds between the first and the last message count.
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ const PROMPT_US: f64 = 100.0;
 /// many times our median is prompt. Senders in C were seen at 3, in Python at 4 to 5.
 const PROMPT_ANSWERS: f64 = 6.0;
 /// A connection that is silent for longer is idle, and its time does not count: as the workers have
-/// it (`server/time_spent.rs`).
+/// it (`server/time_spent/sums.rs`).
 const IDLE_US: u64 = 100_000;
 /// Payload from another machine that comes faster than this, octets per second of all connections,
 /// is not held up by a network: 10 Gbit/s. On this machine there is none.

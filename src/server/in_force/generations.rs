@@ -1,11 +1,11 @@
 //! The control thread's side: builds generations, puts them in force, and frees old ones.
 use std::sync::Arc;
 
-use super::super::admission::Admission;
-use super::super::shutdown::{Stop, StopStage};
 use super::current::InForce;
 use super::generation::{Generation, GenerationError};
 use crate::config::{Config, KeptAuthority, Listener};
+use crate::server::listening::Admission;
+use crate::server::shutdown::{Stop, StopStage};
 
 /// Why what is in force stays as it was.
 #[derive(Debug, thiserror::Error)]

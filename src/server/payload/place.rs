@@ -1,8 +1,8 @@
 //! Where the octets of a payload lie until they are committed, and how they get there.
 use crate::log::{Claim, Commit, NoRoom, Reservation, SlotFacts, Writer};
 
-use super::super::pool::{Buffer, TransferPool};
-use super::super::storage::Storage;
+use super::pool::{Buffer, TransferPool};
+use super::storage::Storage;
 
 /// A payload of up to this many octets is staged, a larger one gets a region.
 pub const STAGED_BYTES_MAX: usize = 64 << 10;

@@ -2,11 +2,11 @@
 use crate::log::PendingCommit;
 use crate::smtp::session::Refusal;
 
-use super::super::sampling::Draw;
-use super::super::storage::Storage;
 use super::fate::Fate;
 use super::framing::Framing;
 use super::place::PayloadPlace;
+use super::sampling::Draw;
+use super::storage::Storage;
 
 /// Lives in a box that its worker uses again, so that a message costs no allocation.
 #[derive(Debug)]

@@ -1,0 +1,27 @@
+//! Where a worker's payloads go: buffers, and the log.
+use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
+
+use super::pool::TransferPool;
+
+/// Lent to whichever payload is in progress.
+pub(crate) struct Storage {
+    pub pool: TransferPool,
+    pub writer: Writer,
+}
+
+impl Storage {
+    /// Writes into the log that the 250 for `id` was not sent; with no room, this is forgotten.
+    #[cold]
+    pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
+        let facts = SlotFacts {
+            kind: SlotKind::Note,
+            received_at_ns: unix_ns,
+            reply_code: 250,
+            enhanced: [2, 0, 0],
+            ..SlotFacts::default()
+        };
+        if self.writer.append(&[], &[&id.to_bytes()], &facts).is_err() {
+            tracing::warn!(%id, "its 250 could not be sent, and there was no room to note that");
+        }
+    }
+}

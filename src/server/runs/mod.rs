@@ -1,0 +1,9 @@
+//! Runs and marks that sinkd records itself: after idle time, for clients that ask by NOOP, and for
+//! a system clock that moved.
+//!
+//! This folder knows no connection. Workers never wait for the lock of `events.jsonl`.
+mod idle_runs;
+mod moments;
+
+pub(super) use idle_runs::IdleRuns;
+pub(super) use moments::MomentSender;

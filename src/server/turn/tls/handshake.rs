@@ -1,0 +1,144 @@
+//! A step of a handshake: the turn of a connection whose session waits for TLS.
+use std::io::ErrorKind;
+
+use crate::smtp::tls::SessionTls;
+use crate::tls::{Agreed, Established, Failure, Handshake, HandshakeStep};
+
+use super::receive::fill;
+use crate::server::connection::{Conn, Flow, Input, Layer, TurnEnd};
+use crate::server::turn::send::{Sent, send_raw};
+use crate::server::turn::shared::WorkerShared;
+
+/// How long a handshake may take, ms.
+pub const HANDSHAKE_MS: u64 = 10_000;
+
+/// Octets of messages that are not whole, at most. A client may cut 64 KiB, which rustls allows a
+/// message, into records of one octet, each with a header of five.
+const HELD_BYTES_MAX: usize = 96 << 10;
+
+/// What a step has come to.
+pub enum Stepped {
+    /// It goes on, or waits, as the turn says.
+    Waits(TurnEnd),
+    /// It has failed, and its alert is on its way.
+    Failed,
+    /// The session begins, or starts over.
+    Secured,
+    /// The client speaks in plain text.
+    PlainText,
+}
+
+/// Reads once, and takes the handshake as far as it goes.
+pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Stepped {
+    let mut is_over = false;
+    match fill(conn, input) {
+        Ok(0) => is_over = true,
+        Ok(_) => {
+            shared.has_heard |= conn.is_session;
+            if let Some(tls) = &mut conn.tls {
+                tls.is_heard = true;
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => input.is_drained = true,
+        Err(error) => {
+            tracing::debug!(client = %conn.client, %error, "connection lost");
+            return fail(conn, shared, Failure::CutOff);
+        }
+    }
+    let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
+    let layer = std::mem::replace(&mut tls.layer, Layer::Over);
+    let Layer::Handshake(handshake) = layer else { return Stepped::Waits(TurnEnd::Closed) };
+    let mut out = std::mem::take(&mut shared.sealed);
+    out.clear();
+    let (used, result) = handshake.advance(input.sealed(), &mut out);
+    input.skip_sealed(used);
+    let stepped = match result {
+        Err(Failure::NotTls) => Stepped::PlainText,
+        Err(failure) => {
+            shared.tls_failed(conn.client, failure);
+            match send_raw(conn, &out) {
+                Sent::Lost => Stepped::Waits(TurnEnd::Closed),
+                Sent::All | Sent::Blocked => Stepped::Failed,
+            }
+        }
+        Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
+            Sent::Lost => fail(conn, shared, Failure::CutOff),
+            sent => go_on(conn, shared, input, handshake, sent),
+        },
+        Ok(HandshakeStep::Done(established)) => {
+            done(conn, shared, input, *established, &out);
+            Stepped::Secured
+        }
+    };
+    shared.sealed = out;
+    match stepped {
+        Stepped::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
+            fail(conn, shared, Failure::CutOff)
+        }
+        other => other,
+    }
+}
+
+/// More octets of the client are needed.
+fn go_on(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+    handshake: Handshake,
+    sent: Sent,
+) -> Stepped {
+    let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
+    if input.sealed().len() > HELD_BYTES_MAX {
+        return fail(conn, shared, Failure::TooLong);
+    }
+    tls.layer = Layer::Handshake(handshake);
+    Stepped::Waits(match sent {
+        Sent::Blocked => TurnEnd::Blocked,
+        _ if input.is_drained => TurnEnd::Idle,
+        _ => TurnEnd::Again,
+    })
+}
+
+/// From here on there are records. `out`: the last octets of the handshake.
+fn done(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+    established: Established,
+    out: &[u8],
+) {
+    let Established { records, agreed, early } = established;
+    if let Some(tls) = &mut conn.tls {
+        tls.layer = Layer::Records(Box::new(records));
+        tls.before.extend_from_slice(out);
+    }
+    input.fill_before_sealed(&early);
+    secured(conn, shared, &agreed);
+}
+
+/// The session learns under which TLS it is.
+fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
+    let Some(tls) = &conn.tls else { return };
+    let us = shared.clock.now_us().saturating_sub(tls.begun_us);
+    conn.session.secured(&SessionTls {
+        version: agreed.version.as_bytes(),
+        cipher: agreed.cipher.as_bytes(),
+        server_name: agreed.server_name.as_deref().unwrap_or_default().as_bytes(),
+        client_subject: agreed.client_subject.as_deref().unwrap_or_default().as_bytes(),
+        is_resumed: agreed.is_resumed,
+        handshake_us: u32::try_from(us).unwrap_or(u32::MAX),
+    });
+    conn.flow = Flow::COMMANDS;
+    conn.heard_ms = shared.clock.now_ms();
+    shared.ledger.recording.secured(us, agreed);
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.secured(agreed, shared.clock.now_ms());
+    }
+}
+
+/// The handshake has failed: the connection ends.
+#[cold]
+pub fn fail(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> Stepped {
+    shared.tls_failed(conn.client, failure);
+    Stepped::Waits(TurnEnd::Closed)
+}

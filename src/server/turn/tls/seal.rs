@@ -1,0 +1,49 @@
+//! Replies as records.
+use crate::tls::Failure;
+
+use crate::server::connection::{ConnTls, Layer};
+use crate::server::turn::shared::WorkerShared;
+
+/// What follows the replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// More, later.
+    More,
+    /// Nothing: close_notify.
+    Close,
+}
+
+/// Seals the replies of the turn where they are; what they acknowledge ends with a record from here
+/// on. Without keys, as before the end of the handshake, there are none.
+pub fn seal_replies(
+    tls: &mut ConnTls,
+    shared: &mut WorkerShared,
+    then: Then,
+) -> Result<(), Failure> {
+    let records = match &mut tls.layer {
+        Layer::Records(records) => records,
+        Layer::Over if !shared.workspace.replies.is_empty() => return Err(Failure::CutOff),
+        Layer::Over | Layer::Handshake(_) => {
+            shared.workspace.replies.clear();
+            return Ok(());
+        }
+    };
+    let mut sealed = std::mem::take(&mut shared.sealed);
+    sealed.clear();
+    sealed.append(&mut tls.before);
+    let acknowledged = &mut shared.ledger.acknowledged;
+    let mut next = 0;
+    let result = records.seal(&shared.workspace.replies, &mut sealed, |replies, octets| {
+        while let Some((end, _)) = acknowledged.get_mut(next).filter(|(end, _)| *end <= replies) {
+            *end = octets;
+            next += 1;
+        }
+    });
+    if then == Then::Close {
+        records.close(&mut sealed);
+        tls.layer = Layer::Over;
+    }
+    std::mem::swap(&mut shared.workspace.replies, &mut sealed);
+    shared.sealed = sealed;
+    result
+}
