@@ -42,10 +42,10 @@ pub use in_force::generation::GenerationError;
 pub use in_force::generations::{Generations, ReloadError, Reloaded};
 pub use listening::ListenError;
 pub use recording::Counters;
+pub use runs::ClockWatch;
 pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
 pub use transcripts::TranscriptError;
-pub use turn::ClockWatch;
 
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};

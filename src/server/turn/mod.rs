@@ -8,6 +8,7 @@
 //! connections, the event loop or any listener.
 mod clock;
 mod commands;
+mod ending;
 mod preamble;
 mod receiving;
 mod run;
@@ -15,9 +16,9 @@ mod send;
 mod shared;
 mod tls;
 mod transactions;
+mod worker_state;
 
-pub use clock::ClockWatch;
 pub(super) use preamble::{PREAMBLE_MS, is_trusted};
-pub(super) use run::WorkerState;
 pub(super) use shared::WorkerShared;
 pub(super) use tls::HANDSHAKE_MS;
+pub(super) use worker_state::WorkerState;

@@ -8,7 +8,7 @@ use crate::smtp::workspace::Workspace;
 use crate::tls::{Acceptor, Failure};
 
 use super::clock::Clock;
-use crate::server::payload::{Orphan, Storage, Transfer};
+use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
 use crate::server::runs::MomentSender;
 use crate::server::transcripts::Transcripts;
@@ -116,6 +116,16 @@ impl WorkerShared {
             let (kind, why) = (failure.name(), failure.sentence());
             tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
         }
+    }
+
+    /// Keeps `octets` until the next turn; `None`: the budget for buffers is used up.
+    pub fn hold(&mut self, octets: &[u8]) -> Option<Buffer> {
+        let Some(mut held) = self.storage.pool.take(octets.len()) else {
+            self.is_starved = true;
+            return None;
+        };
+        held.push(octets);
+        Some(held)
     }
 
     /// Refuses `transfer`: the log has no room for it, and will not have any soon.

@@ -5,8 +5,11 @@
 mod handshake;
 mod receive;
 mod seal;
+mod sealed_turn;
 
 pub(crate) use handshake::HANDSHAKE_MS;
-pub(super) use handshake::{Stepped, step};
 pub(super) use receive::receive_sealed;
 pub(super) use seal::{Then, seal_replies};
+pub(super) use sealed_turn::{
+    answer_in_plain_text, begin_handshake, begin_sealed, broken, hold_sealed, secures,
+};

@@ -1,0 +1,94 @@
+//! How a connection ends: farewells, the last replies, lingering.
+use super::send::{Sent, flush};
+use super::shared::WorkerShared;
+use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::turn::receiving::abandon;
+use crate::smtp::session::Farewell;
+
+/// Sends the replies; then the connection waits as `turn` says.
+pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
+    match flush(conn, shared) {
+        Sent::All => turn,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::Lost => TurnEnd::Closed,
+    }
+}
+
+/// Writes the reply that names why the session ends. A client that has not read earlier replies
+/// gets none; nor does a client whose message is being committed: the message will be stored in any
+/// case, and the client would take 421 for the reply to it.
+pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
+    let is_committing = conn.is_committing();
+    release_buffers(conn, shared);
+    // Before a PROXY header sinkd sends nothing, and in a handshake no reply.
+    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
+    if conn.unsent.is_some() || is_silent {
+        return TurnEnd::Closed;
+    }
+    if is_committing {
+        // The replies of this turn answer earlier messages. If they can't be sent, that is noted.
+        let _ = flush(conn, shared);
+        return TurnEnd::Closed;
+    }
+    conn.session.farewell(why, &mut shared.workspace);
+    shared.ledger.recording.dismissed();
+    close_politely(conn, shared, Unread::Perhaps)
+}
+
+/// Releases the share of the buffer budget that `conn` holds.
+pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
+    abandon(conn, shared);
+    if let Some(held) = conn.held.take() {
+        shared.storage.pool.give(held);
+    }
+    if let Some(tls) = &mut conn.tls {
+        tls.release(&mut shared.storage.pool);
+    }
+}
+
+/// Whether the socket may hold unread octets: closing it then sends a reset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Nothing,
+    Perhaps,
+}
+
+impl Unread {
+    pub fn unless(is_drained: bool) -> Unread {
+        if is_drained { Unread::Nothing } else { Unread::Perhaps }
+    }
+}
+
+/// The last replies leave. Where closing would send a reset, that may overtake them: the connection
+/// lingers.
+pub(super) fn close_politely(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    unread: Unread,
+) -> TurnEnd {
+    conn.flow = Flow::Closing;
+    match flush(conn, shared) {
+        Sent::Lost => TurnEnd::Closed,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All if unread == Unread::Nothing => TurnEnd::Closed,
+        Sent::All => linger(conn, shared),
+    }
+}
+
+fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
+    conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
+    match conn.socket.shutdown(std::net::Shutdown::Write) {
+        Ok(()) => TurnEnd::Again,
+        Err(_) => TurnEnd::Closed,
+    }
+}
+
+/// The client sends no more. What it had sent is answered; what was not whole is forgotten.
+pub(super) fn end_of_stream(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    abandon(conn, shared);
+    conn.flow = Flow::Closing;
+    match flush(conn, shared) {
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All | Sent::Lost => TurnEnd::Closed,
+    }
+}
