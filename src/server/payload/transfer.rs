@@ -27,7 +27,7 @@ pub struct Transfer {
     /// The commit that has begun, and waits for a flush or for an own segment.
     pub pending: Option<PendingCommit>,
     /// When its time on the network began, us of the worker's clock: when the first octet came,
-    /// or later by all the time in which it waited for us (`record.rs` moves it).
+    /// or later by all the time in which it waited for us (`recording/turns.rs` moves it).
     pub first_us: u64,
     /// When the commit began, us of the worker's clock, if it had to wait.
     pub pending_since_us: Option<u64>,

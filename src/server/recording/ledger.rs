@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::log::MessageId;
 
 use super::counters::Counters;
-use super::record::Recording;
+use super::recording::Recording;
 use crate::server::connection::Conn;
 use crate::server::indexing::Begun;
 use crate::server::payload::{Draw, Orphan, Sampling, Transfer};

@@ -53,12 +53,6 @@ pub(super) enum Unread {
     Perhaps,
 }
 
-impl Unread {
-    pub fn unless(is_drained: bool) -> Unread {
-        if is_drained { Unread::Nothing } else { Unread::Perhaps }
-    }
-}
-
 /// The last replies leave. Where closing would send a reset, that may overtake them: the connection
 /// lingers.
 pub(super) fn close_politely(

@@ -73,7 +73,8 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             Consumed::Secures => return secures(conn, shared, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
-                let unread = Unread::unless(drained && input.is_empty());
+                let unread =
+                    if drained && input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
                 return close_politely(conn, shared, unread);
             }
         }
@@ -124,7 +125,8 @@ fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: Tur
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
     if stopping && conn.is_idle() && may_end {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
-        return close_politely(conn, shared, Unread::unless(input.is_empty()));
+        let unread = if input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+        return close_politely(conn, shared, unread);
     }
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
         let Some(held) = shared.hold(input.unread()) else {

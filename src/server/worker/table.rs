@@ -3,46 +3,44 @@
 //!
 //! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
 //! has both from the kernel, a simulation makes both up.
+mod arrivals;
+mod deadlines;
 mod handshakes;
+mod stopping;
+mod turns;
 mod xclient;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::config::{Config, Denied};
+use crate::config::Config;
 use crate::log::Writer;
-use crate::smtp::policy::TlsUse;
 use crate::smtp::sasl::Challenges;
-use crate::smtp::session::{Farewell, Session};
+use crate::smtp::session::Farewell;
 use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
 
 use super::handshakes::Handshakes;
 use super::timer::{TimerKey, Wheel};
-use crate::server::connection::{Conn, Flow, TurnEnd, Waits};
+use crate::server::connection::{Conn, Flow};
 use crate::server::in_force::current::InForce;
 use crate::server::in_force::generation::Generation;
 use crate::server::in_force::listener_rules::ListenerRules;
-use crate::server::in_force::times::Times;
 use crate::server::indexing::Begun;
-use crate::server::listening::{Arrival, SocketInterest, Stream};
+use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Recording};
 use crate::server::runs::MomentSender;
 use crate::server::shutdown::{Stop, StopStage};
 use crate::server::time_spent::Presence;
-use crate::server::transcripts::{SessionIdentity, Transcripts};
-use crate::server::turn::{PREAMBLE_MS, WorkerShared, WorkerState, is_trusted};
+use crate::server::transcripts::Transcripts;
+use crate::server::turn::{WorkerShared, WorkerState};
 
 /// How long a dismissed client may continue to send before its socket is closed.
 const LINGER_MS: u64 = 2000;
 /// While a transfer waits for the log, its patience is looked at this often.
 const PARKED_CHECK_MS: u64 = 50;
-/// A transfer silent for this long may be closed when others need its buffer.
-const STALLED_MS: u64 = 1000;
-/// How many stalled transfers are closed at a time, at most.
-const STALLED_CLOSED_MAX: usize = 64;
 
 /// What a table is made of.
 pub(crate) struct TableSetup<'a> {
@@ -270,429 +268,4 @@ impl<I: Interests> Table<I> {
             }
         }
     }
-
-    // ------------------------------------------------------------ arriving
-
-    /// Greets with 421 and closes; where a PROXY header or TLS would come first, only closes.
-    #[cold]
-    pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
-        let policy = self.rules(arrival.listener).policy.clone();
-        if policy.is_proxied || policy.tls == TlsUse::Implicit {
-            return self.state.recording().turned_away();
-        }
-        let mut session = Session::new(arrival.client, policy);
-        self.state.turn_away(&mut arrival.socket, &mut session, why);
-    }
-
-    /// The client's address, if it is known at accept; `None` on a PROXY listener, where the header
-    /// has yet to arrive.
-    pub fn known_by(&self, arrival: &Arrival) -> Option<IpAddr> {
-        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
-        arrival.client.ip().filter(|_| !is_proxied)
-    }
-
-    /// Whether a connection may be served at all: it is not one to a proxied listener from a
-    /// network that is not trusted, which would be believed whatever it says.
-    pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
-        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
-        if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
-            let why = "it is not in a network of --proxy-trusted";
-            self.state.refuse_as_proxy(arrival.client, why);
-            return false;
-        }
-        true
-    }
-
-    /// Whether the lists of its listener let a connection in. If not, it is answered as they say.
-    /// Of a proxy the client is asked about later.
-    pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
-        let rules = self.rules(arrival.listener);
-        if rules.policy.is_proxied || rules.serves(arrival.client) {
-            return true;
-        }
-        let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.state.recording().denied(arrival.listener);
-        if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
-            let mut session = Session::new(arrival.client, policy);
-            self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
-        }
-        false
-    }
-
-    /// Assigns a connection its place, and greets it, unless a PROXY header comes first.
-    pub fn begin(&mut self, arrival: Arrival) {
-        let counted_by = arrival.counted_by();
-        let Arrival { mut socket, client, listener, is_counted } = arrival;
-        let place = self.free_places.pop().unwrap_or_else(|| {
-            self.conns.push(None);
-            self.conns.len() - 1
-        });
-        if let Err(error) = self.interests.register(&mut socket, place) {
-            tracing::warn!(%error, %client, "the connection could not be registered");
-            self.free_places.push(place);
-            self.interests.left(counted_by);
-            return;
-        }
-        self.serial = self.serial.wrapping_add(1);
-        let policy = self.rules(listener).policy.clone();
-        let is_proxied = policy.is_proxied;
-        let session = Session::new(client, policy);
-        let session_id = self.session_base | self.sessions;
-        self.sessions += 1;
-        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
-        conn.is_counted = is_counted;
-        conn.heard_ms = self.now_ms();
-        conn.opened_us = self.state.clock().now_us();
-        let key = TimerKey { place, serial: conn.serial };
-        let Times { command_ms, data_ms, .. } = self.generation.times;
-        let mut wait_ms = command_ms.min(data_ms);
-        self.open += 1;
-        if is_proxied {
-            wait_ms = wait_ms.min(PREAMBLE_MS);
-            conn.flow = Flow::Preamble;
-            conn.is_session = false;
-        }
-        self.wheel.insert(key, conn.heard_ms + wait_ms);
-        let turn = match is_proxied {
-            true => TurnEnd::Idle,
-            false => self.greet(&mut conn),
-        };
-        self.conns[place] = Some(conn);
-        // The kernel tells when the hello has come.
-        let turn = if turn == TurnEnd::Secures { self.handshake_begins(place) } else { turn };
-        self.after_turn(place, turn);
-    }
-
-    /// Begins the session of a connection.
-    fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.look_whether_xclient_is_allowed(conn);
-        if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
-            conn.transcript = transcripts.begin(&SessionIdentity {
-                session: conn.session_id,
-                client: conn.client,
-                peer: conn.session.peer(),
-                listener: conn.session.listener(),
-                started_unix_ns: self.state.clock().unix_ns(),
-                now_ms: self.state.clock().now_ms(),
-            });
-        }
-        if conn.is_session {
-            Counters::add(&self.state.counters().sessions, 1);
-        }
-        match conn.session.begins_with_tls() {
-            true => self.state.begin_with_tls(conn),
-            false => self.state.greet(conn),
-        }
-    }
-
-    /// PROXY or XCLIENT has named the client of the connection at `place`.
-    #[cold]
-    fn identified(&mut self, place: usize) {
-        let Some(mut conn) = self.conns[place].take() else { return };
-        if matches!(conn.flow, Flow::Undecided) {
-            return self.named(place, conn);
-        }
-        let rules = self.rules(conn.session.listener_index());
-        if conn.is_session && !rules.serves(conn.client) {
-            let denied = rules.denied;
-            return self.deny(place, conn, denied);
-        }
-        let counted = match conn.client.ip().filter(|_| conn.is_session) {
-            Some(address) => self.interests.identified(address),
-            None => Ok(false),
-        };
-        let turn = match counted {
-            Ok(is_counted) => {
-                conn.is_counted = is_counted;
-                self.state.recording().identified(&conn);
-                self.greet(&mut conn)
-            }
-            Err(why) => {
-                conn.is_session = false;
-                self.refuse(&mut conn, why)
-            }
-        };
-        self.conns[place] = Some(conn);
-        // What follows the header may be here already.
-        let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
-        self.after_turn(place, turn);
-    }
-
-    /// The client that a PROXY header has named is not served.
-    #[cold]
-    fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.state.recording().denied(conn.session.listener_index());
-        conn.is_session = false;
-        let turn = match denied {
-            Denied::Reply => self.refuse(&mut conn, Farewell::Denied),
-            Denied::Close => TurnEnd::Closed,
-        };
-        self.conns[place] = Some(conn);
-        self.after_turn(place, turn);
-    }
-
-    /// Ends a connection that was identified, with a reply where a greeting would be in plain text.
-    #[cold]
-    fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
-        match conn.session.begins_with_tls() {
-            true => TurnEnd::Closed,
-            false => self.state.refuse(conn, why),
-        }
-    }
-
-    // ------------------------------------------------------------ turns
-
-    fn run_turn(&mut self, place: usize) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        self.state.counters().serving(conn.session_id);
-        let turn = self.state.turn(conn);
-        self.after_turn(place, turn);
-    }
-
-    fn after_turn(&mut self, place: usize, turn: TurnEnd) {
-        match turn {
-            TurnEnd::Closed => return self.close(place),
-            TurnEnd::Identified => return self.identified(place),
-            TurnEnd::Secures => return self.secures(place),
-            _ => {}
-        }
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let key = TimerKey { place, serial: conn.serial };
-        let waits = conn.waits.after(turn, self.state.clock().now_ms());
-        let before = std::mem::replace(&mut conn.waits, waits);
-        if waits.is_for_turn() && !before.is_for_turn() {
-            match conn.flow {
-                Flow::Handshake => self.handshakes.is_ready(key),
-                _ => self.yielded.push(key),
-            }
-            if let Flow::Lingering { since_ms } = conn.flow {
-                self.wheel.insert(key, since_ms + LINGER_MS);
-            }
-        }
-        if waits.is_for_log() && !before.is_for_log() {
-            self.parked.push(key);
-        }
-        // Waiting for a commit is what was asked for, not a lack of room.
-        if turn == TurnEnd::Parked && !conn.is_committing() {
-            Counters::add(&self.state.counters().parked, 1);
-            self.state.recording().parked(conn);
-        }
-        let wanted = if waits.is_for_replies() {
-            SocketInterest::ReadsAndWrites
-        } else {
-            SocketInterest::Reads
-        };
-        if wanted != conn.wanted {
-            self.change_wanted(place, wanted);
-        }
-        if self.handshakes.is_any_under_way() {
-            self.follow_handshake(place);
-        }
-    }
-
-    #[cold]
-    fn change_wanted(&mut self, place: usize, wanted: SocketInterest) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        conn.wanted = wanted;
-        if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
-            tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
-            self.close(place);
-        }
-    }
-
-    fn run_yielded(&mut self) {
-        let mut yielded = std::mem::take(&mut self.yielded);
-        for key in yielded.drain(..) {
-            // One that was dismissed meanwhile may wait for something else.
-            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
-                continue;
-            };
-            conn.waits = conn.waits.turn_begins();
-            self.run_turn(key.place);
-        }
-        // Connections that gave way again in the meantime stand in the new list.
-        yielded.append(&mut self.yielded);
-        self.yielded = yielded;
-    }
-
-    /// There may be room in the log: every connection that waits for it tries again.
-    pub fn unpark(&mut self) {
-        for key in std::mem::take(&mut self.parked) {
-            self.go_on(key);
-        }
-    }
-
-    /// Continues the connection of `key`, if it still waits for the log.
-    fn go_on(&mut self, key: TimerKey) {
-        let Some(conn) = self.conns[key.place].as_mut() else { return };
-        if conn.serial != key.serial || !conn.waits.is_for_log() {
-            return;
-        }
-        conn.waits = conn.waits.log_may_have_room();
-        self.state.recording().unparked(conn);
-        self.yielded.push(key);
-    }
-
-    fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
-        self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
-    }
-
-    fn close(&mut self, place: usize) {
-        let Some(mut conn) = self.conns[place].take() else { return };
-        self.state.end(&mut conn);
-        if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
-            self.handshake_ended();
-        }
-        self.interests.left(conn.counted_by());
-        self.free_places.push(place);
-        self.open -= 1;
-        if conn.is_session {
-            Counters::add(&self.state.counters().sessions_ended, 1);
-            self.state.stop().session_ended();
-        }
-    }
-
-    // ------------------------------------------------------------ time
-
-    fn run_timers(&mut self) {
-        let now_ms = self.now_ms();
-        let mut due = Vec::new();
-        self.wheel.turn(now_ms, &mut due);
-        for key in due {
-            self.look_at_deadline(key, now_ms);
-        }
-        if !self.parked.is_empty() {
-            self.lose_patience(now_ms);
-        }
-    }
-
-    fn look_at_deadline(&mut self, key: TimerKey, now_ms: u64) {
-        let Times { command_ms, data_ms, .. } = self.generation.times;
-        let Some(conn) = self.conn_of(key) else { return };
-        let deadline_ms = match conn.flow {
-            Flow::Lingering { since_ms } => since_ms + LINGER_MS,
-            Flow::Preamble => conn.opened_us / 1000 + PREAMBLE_MS,
-            _ if conn.is_transferring() => conn.heard_ms + data_ms,
-            _ => conn.heard_ms + command_ms,
-        };
-        if now_ms < deadline_ms {
-            // Looked at again before any deadline that may begin meanwhile has passed.
-            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
-        }
-        if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
-            return self.close(key.place);
-        }
-        if matches!(conn.flow, Flow::Preamble) {
-            let peer = conn.client;
-            self.state.refuse_as_proxy(peer, "no header came within 5 s");
-            return self.close(key.place);
-        }
-        self.dismiss(key.place, Farewell::Timeout);
-        self.wheel.insert(key, now_ms + LINGER_MS);
-    }
-
-    fn dismiss(&mut self, place: usize, why: Farewell) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let turn = self.state.dismiss(conn, why);
-        self.after_turn(place, turn);
-    }
-
-    /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
-    fn lose_patience(&mut self, now_ms: u64) {
-        let storage_ms = self.generation.times.storage_ms;
-        for key in std::mem::take(&mut self.parked) {
-            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
-                continue;
-            };
-            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.heard_ms);
-            // What is being renamed into place ends one way or the other.
-            if now_ms < since_ms + storage_ms || conn.is_committing() {
-                self.parked.push(key);
-                continue;
-            }
-            self.go_on(key);
-            if let Some(conn) = self.conns[key.place].as_mut() {
-                self.state.lose_patience(conn);
-            }
-        }
-    }
-
-    /// The budget for buffers is used up: closes the transfers that stalled longest, which frees
-    /// theirs.
-    #[cold]
-    fn close_stalled(&mut self) {
-        let now_ms = self.now_ms();
-        let mut stalled: Vec<(u64, usize)> = self
-            .conns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, conn)| {
-                let conn = conn.as_ref()?;
-                // Those that wait for storage, or for their turn, wait for us.
-                let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
-                (conn.holds_buffers() && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
-                    .then_some((conn.heard_ms, place))
-            })
-            .collect();
-        stalled.sort_unstable();
-        for (_, place) in stalled.into_iter().take(STALLED_CLOSED_MAX) {
-            self.dismiss(place, Farewell::OutOfBuffers);
-        }
-    }
-
-    // ------------------------------------------------------------ stopping
-
-    /// How far the stop of these connections has come.
-    pub fn stage(&self) -> StopStage {
-        self.stage
-    }
-
-    /// Follows the sink. True where it begins to stop: idle clients have been dismissed.
-    pub fn begins_to_stop(&mut self) -> bool {
-        let wanted = self.state.stop().stage();
-        if wanted <= self.stage {
-            return false;
-        }
-        let before = std::mem::replace(&mut self.stage, wanted);
-        if before != StopStage::Running {
-            return false;
-        }
-        self.state.counters().doing(Doing::Stopping);
-        self.grace_ends_ms = Some(self.now_ms() + self.generation.times.grace_ms);
-        self.dismiss_all(Whom::Idle);
-        true
-    }
-
-    /// Closes what has had its time.
-    pub fn go_on_stopping(&mut self) {
-        let now_ms = self.now_ms();
-        if self.stage == StopStage::AtOnce {
-            self.close_all();
-        } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
-            self.dismiss_all(Whom::All);
-            self.close_all();
-        }
-    }
-
-    fn dismiss_all(&mut self, whom: Whom) {
-        for place in 0..self.conns.len() {
-            let Some(conn) = self.conns[place].as_ref() else { continue };
-            let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
-            if whom == Whom::All || conn.is_idle() || has_not_begun {
-                self.dismiss(place, Farewell::Stopping);
-            }
-        }
-    }
-
-    fn close_all(&mut self) {
-        for place in 0..self.conns.len() {
-            self.close(place);
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Whom {
-    Idle,
-    All,
 }

@@ -1,6 +1,10 @@
 //! Cold: the handshakes of TLS among a worker's connections.
-use super::*;
+use crate::smtp::policy::TlsUse;
+
+use super::{Interests, LINGER_MS, Table};
+use crate::server::connection::{Flow, TurnEnd, Waits};
 use crate::server::worker::handshakes::STEPS_PER_ROUND;
+use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
     /// Whether another handshake may begin.

@@ -1,6 +1,12 @@
 //! Cold: a client that XCLIENT has named takes the place of the one that spoke for it.
-use super::*;
+use crate::config::Denied;
 use crate::smtp::envelope::Client;
+use crate::smtp::session::Farewell;
+
+use super::{Interests, Table};
+use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::in_force::generation::Generation;
+use crate::server::turn::is_trusted;
 
 impl<I: Interests> Table<I> {
     /// Lets a client send XCLIENT if it is trusted.
