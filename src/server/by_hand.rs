@@ -209,7 +209,7 @@ impl ByHandSink {
         let descriptors = Descriptors::default();
         let queues = [(); LISTENERS.len()]
             .map(|()| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
-        let acceptors = Acceptors::of(queues.to_vec(), config.backlog);
+        let acceptors = Acceptors::from_listeners(queues.to_vec(), config.backlog);
         let sink = ByHandSink {
             table,
             acceptors,

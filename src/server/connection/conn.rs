@@ -1,4 +1,4 @@
-//! One connection: its socket, its session, and what it holds at the moment.
+//! One connection: its socket, its session, and the buffers it currently holds.
 use std::net::IpAddr;
 
 use crate::log::MessageId;
@@ -14,30 +14,30 @@ use crate::server::payload::{Buffer, Transfer};
 use crate::server::time_spent::Spending;
 use crate::server::transcripts::Transcript;
 
-/// What the next octets from the client are, with the payload in progress.
+/// What the next octets from the client will be, with the payload in progress if there is one.
 #[derive(Debug)]
 pub enum Flow {
     /// A PROXY header, before the greeting.
     Preamble,
-    /// Command lines; between two chunks of a message, with what has arrived of it.
+    /// Command lines. Between two BDAT chunks of a message, `chunks` holds what has arrived of it.
     Commands { chunks: Option<Box<Transfer>> },
     /// Mail data after 354, or a BDAT chunk.
     Payload(Box<Transfer>),
-    /// The payload is whole and waits: for room in the log, for a flush, or for its own segment to
-    /// be renamed into place. Nothing is read.
+    /// The payload has arrived in full and waits for room in the log, for a flush, or for its own
+    /// segment to be renamed into place. Nothing is read meanwhile.
     Waiting(Box<Transfer>),
-    /// What follows XCLIENT: it is read when the client that was named is served.
+    /// Input after XCLIENT, which is read only once the named client has been admitted.
     Undecided,
-    /// STARTTLS was allowed: its reply leaves, then the handshake begins.
+    /// STARTTLS was accepted: the handshake begins once its reply has been sent.
     Securing,
-    /// A handshake of TLS.
+    /// A TLS handshake.
     Handshake,
-    /// The rest of a BDAT chunk that the session has refused.
+    /// The rest of a BDAT chunk that the session refused; it is discarded.
     Discard { left: u64 },
-    /// The last replies are on their way; then the connection closes.
+    /// Nothing more is read: the connection closes once the last replies have been sent.
     Closing,
-    /// Our side is shut; what still comes is thrown away, so that no reset overtakes our reply.
-    /// Since when, ms of the worker's clock.
+    /// Our side is shut down, since `since_ms` on the worker's clock. Input is still read and
+    /// discarded, so that no reset overtakes the last reply.
     Lingering { since_ms: u64 },
 }
 
@@ -46,65 +46,68 @@ impl Flow {
     pub const COMMANDS: Flow = Flow::Commands { chunks: None };
 }
 
-/// Replies the client has not taken yet.
+/// Replies that could not be sent yet because the client does not read.
 #[derive(Debug, Default)]
 pub struct Unsent {
     pub bytes: Vec<u8>,
     pub sent: usize,
-    /// Messages acknowledged in `bytes`, each with where its reply ends.
+    /// Messages acknowledged in `bytes`, each with the offset at which its reply ends.
     pub acknowledged: Vec<(usize, MessageId)>,
-    /// When the transactions began whose final replies are among `bytes`, us of the worker's
-    /// clock. They end when all of it has left.
+    /// Start times of the transactions whose final replies are in `bytes`, us of the worker's
+    /// clock. They end once all of `bytes` has been sent.
     pub began_us: Vec<u64>,
 }
 
-/// Size matters: idle connections are counted by the ten thousand, so state that only a transfer
+/// A client's connection.
+///
+/// Size matters, as there may be tens of thousands of idle connections: state that only a transfer
 /// needs is behind a pointer.
 #[derive(Debug)]
 pub struct Conn {
     pub socket: Stream,
     pub session: Session,
-    /// Where its session was last found among those of an interval of statistics.
+    /// Index of its session in the interval of statistics where it was last found.
     pub recorded_at: u32,
-    /// Distinguishes this connection from earlier ones in the same place of the table.
+    /// Distinguishes this connection from earlier ones in the same place in the table.
     pub serial: u32,
-    /// Who submits mail: who connected, or whom PROXY or XCLIENT names.
+    /// The client that submits mail: the one that connected, or the one that PROXY or XCLIENT
+    /// named.
     pub client: Client,
-    /// It counts as a session: its client is known, and it is not a proxy's health check.
+    /// Whether it counts as a session: its client is known, and it is not a proxy's health check.
     pub is_session: bool,
-    /// It counts among the connections of its client's address.
+    /// Whether it counts toward the limit of its client's address.
     pub is_counted: bool,
-    /// Names the session in slots: start of sinkd, worker, count.
+    /// The session's number in slots: start count of sinkd, worker, sequence number.
     pub session_id: u64,
     pub flow: Flow,
-    /// Input that could not be consumed yet: part of a line, or what follows a payload that waits
+    /// Input that could not be consumed yet: part of a line, or octets after a payload that waits
     /// for the log.
     pub held: Option<Buffer>,
     pub unsent: Option<Box<Unsent>>,
-    /// `None`: it is not under TLS, and does not begin to be.
+    /// `None`: no TLS, and no handshake in progress.
     pub tls: Option<Box<ConnTls>>,
-    /// A message not all of whose replies have been given (LMTP has one per recipient).
+    /// The message whose replies are not complete yet (LMTP has one per recipient).
     pub owing: Option<MessageId>,
     /// `None`: transcripts are off.
     pub transcript: Option<Box<Transcript>>,
-    /// When octets last came, ms of the worker's clock.
+    /// When octets were last read, ms of the worker's clock.
     pub heard_ms: u64,
-    /// When the transaction began, us of the worker's clock; 0 outside one.
+    /// When the current transaction began, us of the worker's clock; meaningless outside one.
     pub began_us: u64,
     /// When the connection began, us of the worker's clock.
     pub opened_us: u64,
-    /// When it was last sent something, for the time the client thinks.
+    /// The round in which something was last sent, from which think time is measured.
     pub replied: Replied,
-    /// What its time goes to.
+    /// The state in which its time is counted.
     pub spending: Spending,
-    /// Wire octets of the last payload: what the next is expected to have.
+    /// Wire octets of the last payload: the guess for the size of the next one.
     pub last_payload_bytes: u32,
-    /// Read until nothing is left, however short the reads: the peer has shut its side or sent
-    /// urgent data, or it may pass descriptors along.
+    /// Whether short reads don't mean that the socket is empty: the peer has shut down its side or
+    /// sent urgent data, or may pass descriptors.
     pub reads_until_empty: bool,
-    /// What has to happen before its next turn.
+    /// The condition for its next turn.
     pub waits: Waits,
-    /// What it is registered for.
+    /// The events it is registered for.
     pub wanted: SocketInterest,
 }
 
@@ -150,7 +153,7 @@ impl Conn {
         SessionKey { id: self.session_id, client: self.client.ip() }
     }
 
-    /// The payload in progress, if there is one.
+    /// Returns the payload in progress, if there is one.
     pub fn transfer_mut(&mut self) -> Option<&mut Transfer> {
         match &mut self.flow {
             Flow::Commands { chunks } => chunks.as_deref_mut(),
@@ -165,7 +168,7 @@ impl Conn {
         }
     }
 
-    /// Takes the payload in progress away; commands come next.
+    /// Takes the payload in progress; commands come next.
     #[inline]
     pub fn take_transfer(&mut self) -> Option<Box<Transfer>> {
         match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
@@ -178,7 +181,7 @@ impl Conn {
         }
     }
 
-    /// All octets of the mail data, or of the chunk, have arrived.
+    /// Notes that all octets of the mail data, or of the last chunk, have arrived.
     pub fn payload_is_here(&mut self) {
         match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
             Flow::Payload(transfer) if transfer.framing.is_last() => {
@@ -188,23 +191,24 @@ impl Conn {
         }
     }
 
-    /// Whether mail data is under way.
+    /// Returns whether mail data is being received or waits.
     pub fn is_transferring(&self) -> bool {
         matches!(self.flow, Flow::Payload(_) | Flow::Waiting(_) | Flow::Discard { .. })
     }
 
-    /// Whether the commit of its message has begun: it becomes a message whatever we say.
+    /// Returns whether the commit of its message has begun: the message will be stored, whatever is
+    /// replied.
     pub fn is_committing(&self) -> bool {
         matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
     }
 
-    /// Whether no transaction is open, and the client has taken all replies.
+    /// Returns whether no transaction is open and all replies have been sent.
     pub fn is_idle(&self) -> bool {
         let is_between = matches!(self.flow, Flow::Commands { .. });
         is_between && !self.session.in_transaction() && self.unsent.is_none()
     }
 
-    /// Whether a payload is in progress.
+    /// Returns whether a payload is in progress.
     #[inline]
     pub fn has_transfer(&self) -> bool {
         match &self.flow {
@@ -220,12 +224,12 @@ impl Conn {
         }
     }
 
-    /// The address among whose connections it counts.
+    /// Returns the address whose limit it counts toward, if any.
     pub fn counted_by(&self) -> Option<IpAddr> {
         self.client.ip().filter(|_| self.is_counted)
     }
 
-    /// Whether it holds some of the budget for buffers, or may still take some.
+    /// Returns whether it uses some of the buffer budget, or may still take some.
     pub fn holds_buffers(&self) -> bool {
         let has_sealed = self.tls.as_ref().is_some_and(|tls| tls.held.is_some());
         self.held.is_some() || has_sealed || self.has_transfer()
@@ -239,6 +243,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let bytes = std::mem::size_of::<Option<Conn>>();
-        assert!(bytes <= 408, "a connection has {bytes} bytes of its own");
+        assert!(bytes <= 408, "a connection takes {bytes} bytes");
     }
 }

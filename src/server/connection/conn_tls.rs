@@ -1,31 +1,32 @@
-//! The TLS of one connection.
+//! TLS state of one connection.
 use crate::tls::{Handshake, Records};
 
 use crate::server::payload::{Buffer, TransferPool};
 
-/// The TLS of one connection; connections without pay for a pointer.
+/// The TLS state of one connection. A connection without TLS has only a null pointer.
 #[derive(Debug)]
 pub struct ConnTls {
     pub layer: Layer,
-    /// Sealed octets that were read and could not be opened yet.
+    /// Encrypted octets that were read and could not be decrypted yet.
     pub held: Option<Buffer>,
-    /// The last octets of the handshake: they leave with the first replies.
+    /// The last octets of the handshake, which are sent with the first replies.
     pub before: Vec<u8>,
     /// When the handshake began, us of the worker's clock.
     pub begun_us: u64,
-    /// Octets of the client have come.
+    /// Whether any octets of the client have arrived.
     pub is_heard: bool,
-    /// It counts among the handshakes under way.
+    /// Whether it counts as a handshake in progress.
     pub is_in_flight: bool,
 }
 
-/// How far TLS has come.
+/// The phase that TLS is in.
 #[derive(Debug)]
 pub enum Layer {
-    /// Nothing is sealed yet.
+    /// The handshake: nothing is encrypted yet.
     Handshake(Handshake),
+    /// The handshake is done.
     Records(Box<Records>),
-    /// Nothing can be sealed: it was closed, or has failed.
+    /// Nothing can be encrypted any more: TLS was closed, or has failed.
     Over,
 }
 
@@ -42,7 +43,7 @@ impl ConnTls {
         }
     }
 
-    /// The records, once the handshake is done.
+    /// Returns the record layer, once the handshake is done.
     pub fn records(&mut self) -> Option<&mut Records> {
         match &mut self.layer {
             Layer::Records(records) => Some(records),
@@ -50,10 +51,10 @@ impl ConnTls {
         }
     }
 
-    /// Returns what it has borrowed.
+    /// Gives the borrowed buffer back to `pool`.
     pub fn release(&mut self, pool: &mut TransferPool) {
         if let Some(held) = self.held.take() {
-            pool.give(held);
+            pool.put_back(held);
         }
     }
 }

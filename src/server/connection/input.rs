@@ -1,39 +1,40 @@
-//! The input of the connection whose turn it is.
+//! Unconsumed input of the connection that has its turn.
 
 use std::ops::Range;
 
 use crate::tls::RECORD_BYTES_MAX;
 
-/// Octets of input taken up at once; what can't be consumed at the moment is held in a buffer.
+/// Octets of input read at a time. Input that can't be consumed yet is held in a buffer of the
+/// connection.
 const INPUT_BYTES_MAX: usize = 64 << 10;
 
-/// How far the input could be consumed.
+/// Why consuming the input ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consumed {
-    /// As far as it goes: more is needed.
+    /// All of it was consumed, up to an incomplete line: more input is needed.
     All,
-    /// Replies must leave first.
+    /// The reply buffer is full: replies must be sent first.
     Full,
-    /// Until there is room in the log, or a commit is done.
+    /// A payload waits for room in the log or for the end of a commit.
     Parked,
     /// The session is over.
     Closing,
     /// PROXY or XCLIENT has named the client: its session may begin.
     Identified,
-    /// The handshake of TLS begins once the replies have left.
+    /// The TLS handshake begins once the replies have been sent.
     Secures,
-    /// What came cannot begin a session: the connection closes without a word.
+    /// The input can't begin a session: the connection closes without a reply.
     Unwanted,
 }
 
-/// Input not yet consumed, in the worker's scratch buffer. Under TLS, octets that are not opened
-/// yet lie after it: `turn/tls/receive.rs`.
+/// Input that was not consumed yet, in the worker's scratch buffer. Under TLS, octets that were not
+/// decrypted yet follow it (`turn/tls/receive.rs`).
 pub(crate) struct Input {
     pub bytes: Vec<u8>,
     start: usize,
     end: usize,
     sealed: Range<usize>,
-    /// The last read of sealed octets has emptied the socket.
+    /// Whether the last read of encrypted octets emptied the socket.
     pub is_drained: bool,
 }
 
@@ -42,7 +43,7 @@ impl Input {
         Input { bytes, start: 0, end: 0, sealed: 0..0, is_drained: false }
     }
 
-    /// The first `octets` of `free` are now filled.
+    /// Marks the first `octets` of `free` as filled.
     pub fn advance(&mut self, octets: usize) {
         assert!(self.end + octets <= self.bytes.len(), "filled beyond the buffer");
         self.end += octets;
@@ -61,7 +62,7 @@ impl Input {
         self.start += octets;
     }
 
-    /// Free space after what is unread, which moves to the front.
+    /// Moves unread input to the front, and returns the free space after it.
     pub fn free(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -72,7 +73,7 @@ impl Input {
         &mut self.bytes[self.end..limit]
     }
 
-    /// What came after the end of a payload; nothing else may be unconsumed.
+    /// Puts `octets`, which arrived after the end of a payload, into the empty input.
     pub fn fill(&mut self, octets: &[u8]) {
         assert!(self.is_empty(), "payload is received only when all input is consumed");
         self.bytes[..octets.len()].copy_from_slice(octets);
@@ -81,12 +82,12 @@ impl Input {
 
     // ------------------------------------------------------------ under TLS
 
-    /// What was read and not opened yet.
+    /// Returns the octets that were read and not decrypted yet.
     pub fn sealed(&mut self) -> &mut [u8] {
         &mut self.bytes[self.sealed.clone()]
     }
 
-    /// What is unread came before TLS was expected, after a PROXY header: it is sealed, too.
+    /// Treats unread input as encrypted: it arrived after a PROXY header, before TLS was expected.
     pub fn seal_unread(&mut self) {
         if !self.is_empty() {
             assert!(self.sealed.is_empty(), "nothing was sealed before the handshake");
@@ -95,12 +96,13 @@ impl Input {
         }
     }
 
-    /// Whether there is anything that was not opened yet.
+    /// Returns whether there are octets that were not decrypted yet.
     pub fn has_sealed(&self) -> bool {
         !self.sealed.is_empty()
     }
 
-    /// Free space after what is sealed, with room for a record; all before it moves to the front.
+    /// Moves everything to the front, and returns free space after the encrypted octets, with room
+    /// for a record.
     pub fn free_after_sealed(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -121,21 +123,21 @@ impl Input {
         &mut self.bytes[from..limit]
     }
 
-    /// The first `octets` of `free_after_sealed` are now filled.
+    /// Marks the first `octets` of `free_after_sealed` as filled.
     pub fn advance_sealed(&mut self, octets: usize) {
         assert!(self.sealed.end + octets <= self.bytes.len(), "filled beyond the buffer");
         self.sealed.end += octets;
     }
 
-    /// The first `octets` of what is sealed are done with.
+    /// Drops the first `octets` of the encrypted octets.
     pub fn skip_sealed(&mut self, octets: usize) {
         assert!(octets <= self.sealed.len(), "skipped more than there is");
         self.sealed.start += octets;
     }
 
-    /// The first `octets` of what is sealed are a record that was opened: its content is at `place`
-    /// of them, and follows what is unread. That is mostly nothing, or part of a line, which moves:
-    /// the content stays where it is.
+    /// Takes in a decrypted record: the first `octets` of the encrypted octets, with its content at
+    /// `place` in them. The content stays where it is, and unread input moves up to it: usually
+    /// that is nothing, or part of a line.
     pub fn opened(&mut self, place: Range<usize>, octets: usize) {
         let from = self.sealed.start + place.start;
         let unread = self.end - self.start;
@@ -144,13 +146,13 @@ impl Input {
         self.skip_sealed(octets);
     }
 
-    /// What an earlier turn has left: put after what is unread.
+    /// Puts encrypted octets that an earlier turn left over after the unread input.
     pub fn put_sealed(&mut self, octets: &[u8]) {
         self.sealed = self.end..self.end + octets.len();
         self.bytes[self.sealed.clone()].copy_from_slice(octets);
     }
 
-    /// Content that came with the end of a handshake: put before what is sealed.
+    /// Puts content that arrived with the end of a handshake before the encrypted octets.
     pub fn fill_before_sealed(&mut self, content: &[u8]) {
         if content.is_empty() {
             return;

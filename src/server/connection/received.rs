@@ -1,25 +1,26 @@
-//! What a read from a client's socket comes to.
+//! The result of reading from a client's socket.
 use std::io::{ErrorKind, Read};
 
 use crate::tls::Failure;
 
-/// The outcome of a read.
+/// The result of a read.
 pub enum Received {
-    /// Octets. `is_short`: fewer than were asked for.
+    /// `count` octets were read. `is_short`: fewer than requested.
     Octets { count: usize, is_short: bool },
-    /// There are none at the moment.
+    /// No octets are available at the moment.
     Nothing,
-    /// The client sends no more.
+    /// The client has shut down its side.
     End,
     /// Nothing was read: the log has no room yet.
     Parked,
-    /// Nothing was read: the payload was refused, and its octets are input from now on.
+    /// Nothing was read: the payload was refused, so its octets go through the input buffer from
+    /// now on.
     Refused,
-    /// TLS has failed: nothing that follows can be read.
+    /// TLS has failed: nothing more can be read.
     Broken(Failure),
 }
 
-/// Reads once, over interruptions.
+/// Reads once; repeats the call if a signal interrupted it.
 pub fn read(socket: &mut impl Read, space: &mut [u8]) -> std::io::Result<usize> {
     assert!(!space.is_empty(), "a read into nothing looks like the end of the stream");
     loop {

@@ -1,12 +1,12 @@
-//! When a client was last sent something.
+//! The round of the last reply to a client.
 
 /// The round in which a client was last sent something.
 ///
-/// Idle connections are counted by the ten thousand: in four octets.
+/// Packed into four octets, as there may be tens of thousands of idle connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Replied {
-    /// The round, counted on from its start after 2^31, and in the lowest bit whether the client
-    /// has not answered yet. 0: nothing was sent.
+    /// The round modulo 2^31 and, in the lowest bit, whether the client has yet to answer. 0:
+    /// nothing was sent.
     packed: u32,
 }
 
@@ -19,19 +19,19 @@ impl Replied {
         self.packed & 1 == 1
     }
 
-    /// The client has answered. True if it had not yet.
+    /// Notes that the client has answered. Returns whether that was still missing.
     pub fn answer(&mut self) -> bool {
         let was_unanswered = self.is_unanswered();
         self.packed &= !1;
         was_unanswered
     }
 
-    /// Whether it was sent something in `round`.
-    pub fn is_of(self, round: u32) -> bool {
+    /// Returns whether something was sent in `round`.
+    pub fn is_in(self, round: u32) -> bool {
         self.packed != 0 && self.age(round) == 0
     }
 
-    /// Rounds since.
+    /// Returns the number of rounds since then.
     pub fn age(self, round: u32) -> u32 {
         (round << 1).wrapping_sub(self.packed & !1) >> 1
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_are_distinguished_across_their_end() {
+    fn rounds_are_distinguished_across_the_overflow() {
         for (then, now, age) in
             [(7, 7, 0), (7, 8, 1), (u32::MAX, 1, 2), (1 << 31, (1 << 31) + 5, 5)]
         {

@@ -1,11 +1,11 @@
 //! What a connection waits for between two of its turns.
 //!
-//! One value answers it: which list of the table the connection stands in, whether events of its
-//! socket matter, and since when its payload lacks room.
-/// How a turn ended: what its connection needs to continue.
+//! One value says which list of the table the connection is in, whether events of its socket
+//! matter, and since when its payload has waited for room.
+/// How a turn ended: what the connection needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnEnd {
-    /// More octets.
+    /// More input.
     Idle,
     /// Nothing: it yielded to the others, and continues when the ready list runs next.
     Again,
@@ -15,47 +15,47 @@ pub enum TurnEnd {
     Blocked,
     /// Room in the socket, while its message is being committed.
     BlockedInCommit,
-    /// To be admitted and greeted: PROXY or XCLIENT has named its client.
+    /// Admission and a greeting: PROXY or XCLIENT has named its client.
     Identified,
-    /// Its turn among the handshakes: one begins.
+    /// A turn among the handshakes: its handshake begins.
     Secures,
     /// Nothing: the connection has ended.
     Closed,
 }
 
-/// What has to happen before a connection has its next turn. Times are ms of the worker's clock.
+/// The condition for a connection's next turn. Times are ms of the worker's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
-    /// Its client sends something.
+    /// Input from its client.
     Octets,
-    /// Its client takes replies.
+    /// Room in the socket for replies.
     Replies,
-    /// Its client takes replies, or the commit that is under way meanwhile comes to its end.
+    /// Room in the socket for replies, or the end of the commit in progress.
     RepliesOrCommit,
-    /// There is room in the log, or the commit of its message comes to its end. Nothing is read.
+    /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
     Log { since_ms: u64 },
-    /// Nothing: it continues when the ready list runs next, whatever its socket brings until then.
+    /// Nothing: it continues when the ready list runs next. Events of its socket don't matter.
     Turn { after_log_since_ms: Option<u64> },
-    /// Nothing: the ready list has just given it its turn.
+    /// Nothing: it was just taken from the ready list for its turn.
     Nothing { after_log_since_ms: Option<u64> },
 }
 
 impl Waits {
-    /// What the connection waits for when a turn has ended with `turn`, at `now_ms`.
+    /// Returns the condition after a turn that ended with `turn` at `now_ms`.
     pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
             TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
             TurnEnd::Again | TurnEnd::Identified | TurnEnd::Secures => {
                 Waits::Turn { after_log_since_ms: None }
             }
-            // A try that found no room again does not begin the wait anew.
+            // Another attempt that finds no room does not restart the wait.
             TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
             TurnEnd::Blocked => Waits::Replies,
             TurnEnd::BlockedInCommit => Waits::RepliesOrCommit,
         }
     }
 
-    /// Since when its payload has waited for the log, tries in between included.
+    /// Returns since when its payload has waited for the log, across all attempts.
     pub fn log_since_ms(self) -> Option<u64> {
         match self {
             Waits::Log { since_ms } => Some(since_ms),
@@ -74,7 +74,7 @@ impl Waits {
         }
     }
 
-    /// It left the ready list to have its turn.
+    /// Takes the connection out of the ready list for its turn.
     pub fn turn_begins(self) -> Waits {
         match self {
             Waits::Turn { after_log_since_ms } => Waits::Nothing { after_log_since_ms },
@@ -97,7 +97,7 @@ impl Waits {
         matches!(self, Waits::Turn { .. })
     }
 
-    /// Whether room in its socket matters to it.
+    /// Returns whether it waits for room in its socket.
     pub fn is_for_replies(self) -> bool {
         matches!(self, Waits::Replies | Waits::RepliesOrCommit)
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_for_the_log_counts_from_the_first_try() {
+    fn the_wait_for_the_log_counts_from_the_first_attempt() {
         let first = Waits::Octets.after(TurnEnd::Parked, 5);
         assert_eq!(first, Waits::Log { since_ms: 5 });
         let retry = first.log_may_have_room();
@@ -116,13 +116,13 @@ mod tests {
         let retry = retry.turn_begins();
         assert!(!retry.is_for_turn(), "it can be put into the ready list again");
         assert_eq!(retry.after(TurnEnd::Parked, 9), Waits::Log { since_ms: 5 });
-        let gone_on = retry.after(TurnEnd::Again, 9);
-        assert_eq!(gone_on.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
+        let continued = retry.after(TurnEnd::Again, 9);
+        assert_eq!(continued.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
     }
 
     #[test]
-    fn room_in_the_log_lets_only_those_go_on_that_wait_for_it() {
-        for (turn, goes_on) in [
+    fn room_in_the_log_resumes_only_connections_that_wait_for_it() {
+        for (turn, resumes) in [
             (TurnEnd::Idle, false),
             (TurnEnd::Blocked, false),
             (TurnEnd::Again, false),
@@ -130,8 +130,8 @@ mod tests {
             (TurnEnd::Parked, true),
         ] {
             let waits = Waits::Octets.after(turn, 1);
-            assert_eq!(waits.is_for_log(), goes_on, "{turn:?}");
-            assert_eq!(waits.log_may_have_room() != waits, goes_on, "{turn:?}");
+            assert_eq!(waits.is_for_log(), resumes, "{turn:?}");
+            assert_eq!(waits.log_may_have_room() != waits, resumes, "{turn:?}");
             let ways = [waits.is_for_socket(), waits.is_for_log(), waits.is_for_turn()];
             assert!(ways.contains(&true), "{turn:?}: nothing would wake it");
         }

@@ -1,4 +1,5 @@
-//! A worker's listeners: which have more to accept, and what happens when descriptors run out.
+//! The listeners of one worker: which ones have connections left to accept, and what happens when
+//! the process runs out of descriptors.
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
@@ -10,22 +11,22 @@ use crate::config;
 use crate::server::sys;
 use crate::smtp::envelope::Client;
 
-/// Connections accepted from one listener before the others have their turn.
+/// Connections accepted from one listener before the next listener gets its turn.
 pub(crate) const ACCEPTS_PER_ROUND: usize = 64;
 /// Listener `n` has the token `WAKER - 1 - n`.
 pub(crate) const LISTENERS_MAX: usize = 1024;
 const _: () = assert!(config::LISTENERS_MAX <= LISTENERS_MAX, "each listener has its token");
-/// Errors of `accept` in a row that may be those of clients that have gone. More are an error of
-/// the listener, or of the machine, and asking on at once would hold up the worker.
+/// Consecutive errors of `accept` that are attributed to clients that disconnected. More than this
+/// many are an error of the listener or the machine, and retrying at once would hold up the worker.
 const ERRORS_IN_A_ROW_MAX: usize = 64;
-/// Accepting that pauses again and again is logged this often.
+/// Minimum time between two log lines about a pause in accepting.
 const PAUSE_LOGGED_MS: u64 = 10_000;
 
 /// A source of connections: a listening socket, or a simulated one.
 pub(crate) trait Accepts {
-    /// The next connection in the queue, and its client.
+    /// Accepts the next connection in the queue, and returns it with its client.
     fn accept(&self) -> io::Result<(Stream, Client)>;
-    /// Connections waiting to be accepted; 0 where that is not known.
+    /// Returns the number of connections waiting to be accepted; 0 where that is unknown.
     fn queue_length(&self) -> u64;
 }
 
@@ -44,15 +45,15 @@ pub(crate) struct Acceptors<A = Acceptor> {
     listeners: Vec<A>,
     /// Listeners with more in their queue, or paused; no duplicates.
     again: Vec<usize>,
-    /// Until when accepting pauses, ms of the worker's clock: no descriptors are left, or a
-    /// listener fails.
+    /// The end of the current pause in accepting, ms of the worker's clock. Accepting pauses when
+    /// no descriptors are left or a listener fails.
     paused_until_ms: Option<u64>,
     /// When a pause was last logged, ms of the worker's clock.
     pause_logged_ms: Option<u64>,
-    /// Kept open so that at the stop, when descriptors may have run out, there is one with which to
-    /// answer each client in the queue; `None` if no descriptor was free.
+    /// A descriptor held in reserve: if none are left when sinkd stops, it is used to answer the
+    /// clients in the queue, one at a time. `None` if no descriptor was free.
     spare: Option<File>,
-    /// Connections that one queue may hold.
+    /// Length of the queue that each listener was created with.
     backlog: usize,
 }
 
@@ -67,19 +68,19 @@ impl Acceptors<Acceptor> {
         for (n, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener, Token(WAKER.0 - 1 - n), Interest::READABLE)?;
         }
-        Ok(Acceptors::of(listeners, backlog))
+        Ok(Acceptors::from_listeners(listeners, backlog))
     }
 
-    /// The listener that `token` stands for.
-    pub fn of_token(token: Token) -> Option<usize> {
+    /// Returns the index of the listener that `token` stands for.
+    pub fn index_of_token(token: Token) -> Option<usize> {
         let n = (WAKER.0 - 1).wrapping_sub(token.0);
         (n < LISTENERS_MAX).then_some(n)
     }
 }
 
 impl<A: Accepts> Acceptors<A> {
-    /// These listeners; `backlog` as they were made with.
-    pub fn of(listeners: Vec<A>, backlog: i32) -> Acceptors<A> {
+    /// Takes over `listeners`, which were created with `backlog`.
+    pub fn from_listeners(listeners: Vec<A>, backlog: i32) -> Acceptors<A> {
         Acceptors {
             listeners,
             again: Vec::new(),
@@ -90,8 +91,8 @@ impl<A: Accepts> Acceptors<A> {
         }
     }
 
-    /// The next connection from `listener`. `None`: its queue is empty, or accepting pauses and it
-    /// stands in the list of those that have more.
+    /// Returns the next connection from `listener`. `None`: its queue is empty, or accepting pauses
+    /// and the listener will be tried again afterwards.
     pub fn next(&mut self, listener: usize, now_ms: u64) -> Option<Arrival> {
         let mut errors = 0;
         loop {
@@ -106,7 +107,7 @@ impl<A: Accepts> Acceptors<A> {
                     self.pause(listener, &error, now_ms);
                     return None;
                 }
-                // The client has gone before it was accepted, or a signal came.
+                // The client disconnected before it was accepted, or a signal arrived.
                 Err(error) => {
                     errors += 1;
                     tracing::debug!(%error, "accept");
@@ -115,14 +116,14 @@ impl<A: Accepts> Acceptors<A> {
         }
     }
 
-    /// `listener` has more to accept.
+    /// Notes that `listener` has more connections to accept.
     pub fn has_more(&mut self, listener: usize) {
         if !self.again.contains(&listener) {
             self.again.push(listener);
         }
     }
 
-    /// The listeners that have more, unless accepting pauses.
+    /// Takes the list of listeners that have more to accept; empty while accepting pauses.
     pub fn take_more(&mut self, now_ms: u64) -> Vec<usize> {
         if self.again.is_empty() || self.is_paused(now_ms) {
             return Vec::new();
@@ -131,7 +132,7 @@ impl<A: Accepts> Acceptors<A> {
         std::mem::take(&mut self.again)
     }
 
-    /// How long the loop may sleep because of these listeners.
+    /// Returns how long the loop may sleep before a listener needs it; `None` if none does.
     pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
         match self.paused_until_ms {
             Some(until) => Some(until.saturating_sub(now_ms)),
@@ -139,27 +140,27 @@ impl<A: Accepts> Acceptors<A> {
         }
     }
 
-    /// A descriptor is free again.
+    /// Ends the pause: a descriptor is free again.
     pub fn resume(&mut self) {
         self.paused_until_ms = None;
     }
 
-    /// Connections waiting to be accepted, as far as the kernel says.
+    /// Returns the number of connections waiting to be accepted, as far as the kernel reports it.
     pub fn queue_length(&self) -> u64 {
         self.listeners.iter().map(A::queue_length).sum()
     }
 
-    /// Every connection that waits in a queue, for `tell`, which must close it; then no listener
-    /// is left. Closing a listener resets what is still queued.
+    /// Passes every queued connection to `answer`, which must close it; then closes the listeners.
+    /// Closing a listener resets the connections still in its queue.
     ///
-    /// Bounded: clients that keep connecting don't delay the stop. A queue holds at most the
-    /// backlog and one, so more than that came after the stop began.
-    pub fn close(&mut self, now_ms: u64, mut tell: impl FnMut(Arrival)) {
+    /// Clients that keep connecting can't delay the stop: a queue holds at most `backlog + 1`
+    /// connections, so any beyond that arrived after the stop began.
+    pub fn close(&mut self, now_ms: u64, mut answer: impl FnMut(Arrival)) {
         self.spare = None;
         for listener in 0..self.listeners.len() {
             for _ in 0..self.backlog + 1 {
                 let Some(arrival) = self.next(listener, now_ms) else { break };
-                tell(arrival);
+                answer(arrival);
             }
         }
         self.listeners.clear();
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_stands_once_in_the_list_of_those_that_have_more() {
+    fn a_listener_that_has_more_is_listed_once() {
         let poll = mio::Poll::new().unwrap();
         let mut acceptors = Acceptors::new(Vec::new(), poll.registry(), 16).unwrap();
         let shortage = std::io::Error::from_raw_os_error(libc::EMFILE);
@@ -213,7 +214,7 @@ mod tests {
     impl Accepts for Failing {
         fn accept(&self) -> io::Result<(Stream, Client)> {
             self.0.set(self.0.get() + 1);
-            assert!(self.0.get() < 1000, "the worker asks on and on");
+            assert!(self.0.get() < 1000, "the worker retries without end");
             Err(io::Error::from_raw_os_error(libc::EPERM))
         }
 
@@ -223,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_fails_pauses_and_delays_no_other() {
-        let mut acceptors = Acceptors::of(vec![Failing(0.into())], 16);
+    fn a_failing_listener_pauses_and_does_not_delay_others() {
+        let mut acceptors = Acceptors::from_listeners(vec![Failing(0.into())], 16);
         assert!(acceptors.next(0, 0).is_none());
         assert_eq!(acceptors.wait_ms(0), Some(100));
         assert_eq!(acceptors.take_more(100), [0]);
@@ -233,9 +234,12 @@ mod tests {
 
     #[test]
     fn tokens_and_listeners_correspond() {
-        assert_eq!(Acceptors::of_token(WAKER), None);
-        assert_eq!(Acceptors::of_token(Token(WAKER.0 - 1)), Some(0));
-        assert_eq!(Acceptors::of_token(Token(WAKER.0 - LISTENERS_MAX)), Some(LISTENERS_MAX - 1));
-        assert_eq!(Acceptors::of_token(Token(5)), None);
+        assert_eq!(Acceptors::index_of_token(WAKER), None);
+        assert_eq!(Acceptors::index_of_token(Token(WAKER.0 - 1)), Some(0));
+        assert_eq!(
+            Acceptors::index_of_token(Token(WAKER.0 - LISTENERS_MAX)),
+            Some(LISTENERS_MAX - 1)
+        );
+        assert_eq!(Acceptors::index_of_token(Token(5)), None);
     }
 }

@@ -1,6 +1,7 @@
-//! Who may come in, and to which worker: counts shared by all workers.
+//! Limits on connections, and the choice of a worker for each: counters shared by all workers.
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,6 +11,7 @@ use crate::smtp::session::Farewell;
 /// Descriptors kept for segments, listeners and the terminal.
 const DESCRIPTORS_RESERVED: u64 = 256;
 
+/// The counters and limits.
 #[derive(Debug)]
 pub struct Admission {
     /// Connections claimed on each worker. All accesses pair with each other only: the numbers
@@ -17,15 +19,15 @@ pub struct Admission {
     claimed: Vec<AtomicU32>,
     connections: AtomicU32,
     connections_max: AtomicU32,
-    /// 0: none.
+    /// Limit on connections from one address; 0: none (see the method `per_client_max`).
     per_client_max: AtomicU32,
-    /// What the descriptors allow.
+    /// The limit if none is configured: what the available descriptors allow.
     room: u32,
     clients: Mutex<HashMap<IpAddr, u32>>,
 }
 
 impl Admission {
-    /// `descriptors`: what this process may have open.
+    /// `descriptors`: the number of descriptors that this process may have open.
     pub fn new(config: &Config, workers: usize, descriptors: u64) -> Admission {
         let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2);
         let room = u32::try_from(room).unwrap_or(u32::MAX);
@@ -41,8 +43,8 @@ impl Admission {
         admission
     }
 
-    /// From now on connections are admitted as `config` says. Those that are open stay, whatever
-    /// their number.
+    /// Applies the limits of `config` to new connections. Open connections stay, even above the
+    /// limits.
     pub fn set_limits(&self, config: &Config) {
         let connections_max = config.connections_max.unwrap_or(self.room);
         self.connections_max.store(connections_max, Ordering::Relaxed);
@@ -50,13 +52,14 @@ impl Admission {
         self.per_client_max.store(per_client_max, Ordering::Relaxed);
     }
 
-    /// Connections open now, on all workers.
+    /// Returns the number of open connections, on all workers.
     pub fn connections(&self) -> u32 {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection in, or says why it must go. `address`: of its client; `None`: it has
-    /// none, or it is not known yet. Returns whether it counts among the connections of `address`.
+    /// Counts a new connection, or returns why it is not admitted. `address`: its client's address;
+    /// `None` if there is none or it is not known yet. Returns whether the connection counts toward
+    /// the limit of `address`.
     pub fn enter(&self, address: Option<IpAddr>) -> Result<bool, Farewell> {
         let connections_max = self.connections_max.load(Ordering::Relaxed);
         if self.connections.fetch_add(1, Ordering::Relaxed) >= connections_max {
@@ -70,25 +73,27 @@ impl Admission {
         entered
     }
 
-    /// Counts a connection that has entered among those of `address`, or says why it must go.
-    /// Returns whether it was counted: only a limit has connections counted.
+    /// Counts an admitted connection toward the limit of `address`, or returns why it must close.
+    /// Returns whether it was counted: without a limit per address nothing is.
     pub fn identify(&self, address: IpAddr) -> Result<bool, Farewell> {
-        let max = self.per_client_max.load(Ordering::Relaxed);
-        if max == 0 {
-            return Ok(false);
-        }
-        let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        let Some(max) = self.per_client_max() else { return Ok(false) };
+        let mut clients = self.clients.lock().expect("no thread panics while holding it");
         let open = clients.entry(address.to_canonical()).or_insert(0);
-        if *open >= max {
+        if *open >= max.get() {
             return Err(Farewell::TooManyFromAddress);
         }
         *open += 1;
         Ok(true)
     }
 
-    /// Claims a place on the least loaded worker, `own` among equals; returns its number.
+    /// Returns the limit on connections from one address, if there is one.
+    fn per_client_max(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.per_client_max.load(Ordering::Relaxed))
+    }
+
+    /// Claims a place on the least loaded worker and returns its number. `own` wins ties.
     ///
-    /// While connections only come, the counts stay within one of each other: the compare-and-swap
+    /// While no connection ends, the counts stay within one of each other: the compare-and-swap
     /// succeeds only if the chosen count is still what was read, and the others only grew.
     pub fn claim(&self, own: usize) -> usize {
         loop {
@@ -112,14 +117,14 @@ impl Admission {
         }
     }
 
-    /// A claimed place is taken on another worker after all.
+    /// Moves a claim to another worker.
     pub fn move_claim(&self, from: usize, to: usize) {
         self.claimed[from].fetch_sub(1, Ordering::Relaxed);
         self.claimed[to].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection on `worker` has ended, which counted among those of `address`; `None`: among
-    /// none.
+    /// Removes a connection of `worker` that has ended. `address`: the one it counted toward;
+    /// `None` if it counted toward none.
     pub fn leave(&self, worker: usize, address: Option<IpAddr>) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
@@ -128,9 +133,9 @@ impl Admission {
         }
     }
 
-    /// A connection no longer counts among those of `address`.
+    /// Removes a connection from the count of `address`.
     pub fn release(&self, address: IpAddr) {
-        let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        let mut clients = self.clients.lock().expect("no thread panics while holding it");
         let address = address.to_canonical();
         if let Some(open) = clients.get_mut(&address) {
             *open -= 1;
@@ -172,9 +177,10 @@ mod tests {
         assert_eq!(counts, [100, 100, 100]);
     }
 
-    /// A connection that came before the limit is not in the count, and does not lower it.
+    /// A connection admitted before the limit was set is not in the count, so its end does not
+    /// lower the count.
     #[test]
-    fn a_limit_that_comes_later_counts_what_comes_later() {
+    fn a_limit_set_later_counts_only_later_connections() {
         let a = Some(IpAddr::from([127, 0, 0, 1]));
         let admission = admission(1, 9, None);
         let leave = |address| {
@@ -200,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_and_places_come_back() {
+    fn limits_hold_and_places_are_freed() {
         let client = |host: u8| Some(IpAddr::from([127, 0, 0, host]));
         let (a, b) = (client(1), client(2));
         let admission = admission(1, 3, Some(2));
@@ -223,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_renamed_leaves_its_place_to_another() {
+    fn a_connection_whose_client_changes_frees_its_place() {
         let address = |host: u8| IpAddr::from([127, 0, 0, host]);
         let admission = admission(1, 9, Some(1));
         admission.enter(Some(address(1))).unwrap();

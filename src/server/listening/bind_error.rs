@@ -1,9 +1,9 @@
-//! Why an address can't be listened on.
+//! Errors of binding a listener.
 use std::path::PathBuf;
 
 use crate::config::ListenAddress;
 
-/// An address that can't be listened on.
+/// Why sinkd can't listen on an address.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     #[error(

@@ -1,4 +1,4 @@
-//! Connections on their way from the worker that accepted them to the one that serves them.
+//! Handing connections from the worker that accepted them to the worker that serves them.
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,24 +8,25 @@ use mio::{Poll, Token, Waker};
 use super::stream::Stream;
 use crate::smtp::envelope::Client;
 
-/// Sockets handed over and not yet taken; when full, a worker keeps what it accepted.
+/// Length of a worker's queue of connections. If it is full, the accepting worker keeps the
+/// connection.
 const HANDOVER_MAX: usize = 1024;
 
-/// The waker of every worker's loop.
+/// The token of each worker's waker.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
-/// A connection that was accepted and has no place yet.
+/// An accepted connection that has no place in a table yet.
 pub(crate) struct Arrival {
     pub socket: Stream,
     pub client: Client,
-    /// Which listener it came from.
+    /// The index of its listener.
     pub listener: usize,
-    /// It counts among the connections of its client's address.
+    /// Whether it counts toward the limit of its client's address.
     pub is_counted: bool,
 }
 
 impl Arrival {
-    /// The address among whose connections it counts.
+    /// Returns the address whose limit it counts toward, if any.
     pub fn counted_by(&self) -> Option<IpAddr> {
         self.client.ip().filter(|_| self.is_counted)
     }
@@ -44,7 +45,7 @@ pub(crate) struct Inbox {
     pub arrivals: Receiver<Arrival>,
 }
 
-/// The sending end towards a worker.
+/// The sending end to a worker.
 #[derive(Clone)]
 pub(crate) struct ArrivalSender {
     arrivals: Sender<Arrival>,
@@ -68,7 +69,7 @@ impl Handover {
 }
 
 impl ArrivalSender {
-    /// Hands `arrival` over. Gives it back if the queue is full, or the worker has ended.
+    /// Hands `arrival` over. Returns it if the queue is full or the worker has ended.
     pub fn pass(&self, arrival: Arrival) -> Result<(), Arrival> {
         self.arrivals.try_send(arrival).map_err(|error| error.into_inner())?;
         if let Err(error) = self.waker.wake() {

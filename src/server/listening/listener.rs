@@ -1,4 +1,4 @@
-//! Addresses to listen on, one socket of each for every worker.
+//! Binding the configured addresses, with one socket per address for each worker.
 use std::net::SocketAddr;
 
 use mio::net::{TcpListener, UnixListener};
@@ -6,27 +6,26 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::bind_error::ListenError;
 use super::stream::Acceptor;
-use super::unix;
-use super::unix::SocketFile;
+use super::unix::{self, SocketFile};
 use crate::config::{ListenAddress, Listener};
 
-/// Everything that is bound.
+/// The bound sockets.
 #[derive(Debug)]
 pub struct Sockets {
-    /// With real ports, in the order of the configuration.
+    /// The listeners with their actual ports, in the order of the configuration.
     pub listeners: Vec<Listener>,
     /// For each worker, a listener for each address.
     pub per_worker: Vec<Vec<Acceptor>>,
-    /// Files of the Unix sockets, which are removed when this is dropped.
+    /// Files of the Unix sockets; dropping this removes them.
     pub files: Vec<SocketFile>,
 }
 
 /// Binds every TCP address once for each worker.
 ///
-/// The first socket of a group listens alone, without SO_REUSEPORT, before it admits the others:
-/// with the option from the start a second sinkd would silently take half of the connections. A
-/// Unix socket is bound once, and all workers accept from it: a worker that is awake takes a
-/// connection, and admission chooses the worker that serves it.
+/// The first socket of a group starts to listen without SO_REUSEPORT, and only then lets the others
+/// join: with the option from the start, a second sinkd would silently take half of the
+/// connections. A Unix socket is bound once and all workers accept from it: whichever worker is
+/// awake accepts a connection, and admission chooses the worker that serves it.
 pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, ListenError> {
     let per_worker = (0..workers).map(|_| Vec::new()).collect();
     let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };
@@ -96,10 +95,10 @@ fn in_use_or(source: std::io::Error, address: SocketAddr) -> ListenError {
     }
 }
 
-/// Makes `socket` listen. From here on others may join its group.
+/// Makes `socket` listen. From then on, other sockets can join its group.
 ///
-/// Of two sockets that are bound alone to one port, only one can begin to listen: so of two sinkds
-/// that start together one fails here.
+/// If two sockets are bound to one port, each without SO_REUSEPORT, only one can start to listen.
+/// So if two sinkds start at the same time, one of them fails here.
 fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, ListenError> {
     let attempt = || {
         // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
@@ -139,13 +138,13 @@ mod tests {
         }
     }
 
-    /// The claim on a port is taken by listening, so that of two starts at once one wins.
+    /// Listening is what claims a port, so one of two simultaneous starts wins.
     #[test]
-    fn of_two_sockets_bound_together_one_listens() {
+    fn only_one_of_two_sockets_bound_to_a_port_can_listen() {
         let claim = || bind("127.0.0.1:0".parse().unwrap(), Sharing::Alone).unwrap();
         let first = claim();
         let real = first.local_addr().unwrap().as_socket().unwrap();
-        // Neither listens yet, so both may be bound: both starts are at the same point.
+        // Neither listens yet, so both can be bound: both starts are at the same point.
         let second = bind(real, Sharing::Alone).unwrap();
         let first = listen(first, real, 16).unwrap();
         let refused = listen(second, real, 16);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_an_error_although_the_port_could_be_shared() {
+    fn an_address_in_use_is_an_error_even_if_the_port_could_be_shared() {
         let first = bind_all(&[any()], 1, 16).unwrap();
         let again = bind_all(&first.listeners, 1, 16);
         assert!(matches!(again, Err(ListenError::InUse { .. })), "{again:?}");

@@ -1,5 +1,4 @@
-//! Sockets of both kinds behind one type: an enum, so that a call costs a branch that is always
-//! taken the same way.
+//! One type for TCP and Unix sockets: an enum, so that a call costs one well-predicted branch.
 use std::io::{self, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -11,14 +10,15 @@ use mio::{Interest, Registry, Token};
 use crate::server::sys;
 use crate::smtp::envelope::Client;
 
-/// What a connection is registered for while it is read: octets, and TCP's urgent data.
+/// The events a connection is registered for while it reads: input, and TCP's urgent data.
 #[cfg(all(not(sinkd_portable), any(target_os = "linux", target_os = "android")))]
 pub const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
-/// Elsewhere reads continue until nothing is left, and need no sign of urgent data.
+/// Elsewhere reads continue until the socket is empty, so they need no event for urgent data.
 #[cfg(any(sinkd_portable, not(any(target_os = "linux", target_os = "android"))))]
 pub const READING: Interest = Interest::READABLE;
 
-/// Whether the peer has sent urgent data: reads end at its mark, with more after it.
+/// Returns whether the peer has sent urgent data: a read ends at the urgent mark, with more after
+/// it.
 pub fn is_urgent(event: &mio::event::Event) -> bool {
     event.is_priority()
 }
@@ -26,9 +26,9 @@ pub fn is_urgent(event: &mio::event::Event) -> bool {
 /// The events that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SocketInterest {
-    /// What can be read.
+    /// Input.
     Reads,
-    /// And that its socket has room.
+    /// Input, and room in the socket for output.
     ReadsAndWrites,
 }
 
@@ -39,7 +39,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// A socket that connections come from.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Acceptor {
     Tcp(TcpListener),
@@ -60,7 +60,7 @@ impl Acceptor {
     }
 }
 
-/// The same call on whichever socket it is.
+/// Makes the same call on a socket of either kind.
 macro_rules! either {
     ($of:ident, $this:expr, $socket:ident => $call:expr) => {
         match $this {
@@ -71,7 +71,8 @@ macro_rules! either {
 }
 
 impl Acceptor {
-    /// Connections waiting to be accepted; 0 where the kernel doesn't say.
+    /// Returns the number of connections waiting to be accepted; 0 where the kernel doesn't report
+    /// it.
     pub fn queue_length(&self) -> u64 {
         match self {
             Acceptor::Tcp(listener) => {
@@ -83,13 +84,13 @@ impl Acceptor {
 }
 
 impl Stream {
-    /// Returns whether a short read may leave octets in the socket: over a Unix socket it
-    /// ends where a descriptor was passed along (unix(7), `SCM_RIGHTS`).
+    /// Returns whether a short read may leave octets in the socket: over a Unix socket, a read ends
+    /// where a descriptor was passed (unix(7), `SCM_RIGHTS`).
     pub fn short_reads_leave_more(&self) -> bool {
         matches!(self, Stream::Unix(_))
     }
 
-    /// What the kernel knows of the connection; `None` for a Unix socket.
+    /// Returns the kernel's figures for the connection; `None` for a Unix socket.
     pub fn tcp_info(&self) -> Option<sys::TcpInfo> {
         match self {
             Stream::Tcp(socket) => sys::tcp_info(socket.as_fd()),
@@ -97,7 +98,7 @@ impl Stream {
         }
     }
 
-    /// Shuts the sides given.
+    /// Shuts down the given directions.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         either!(Stream, self, socket => socket.shutdown(how))
     }

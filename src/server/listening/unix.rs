@@ -1,4 +1,4 @@
-//! Unix sockets to listen on: made, shared by the workers, removed again.
+//! Listening Unix sockets: creating them, and removing their files.
 use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -13,24 +13,25 @@ use crate::config::ListenAddress;
 
 /// Owner and group may connect; the group and the folder's permissions control who else can.
 const SOCKET_MODE: u32 = 0o660;
-/// How often a start asks for the lock of the folder while another one makes a socket there: 2 s in
-/// all, a hundred times what that takes.
+/// How many times a starting sinkd tries to lock the folder while another one creates a socket
+/// there: 2 s in total, a hundred times as long as that takes.
 const CLAIM_TRIES: u32 = 400;
 const CLAIM_EVERY: Duration = Duration::from_millis(5);
 
-/// The file of a socket that we made; removed when dropped, if it is still ours.
+/// The file of a socket that this process created. Dropping this removes the file if it is still
+/// the same one.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
     stamp: Stamp,
 }
 
-/// Device, inode, and when it was made: an inode's number may have been given again.
+/// Device, inode and modification time: an inode number can be reused.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp([i64; 4]);
 
 impl Stamp {
-    fn of(path: &Path) -> io::Result<Stamp> {
+    fn read(path: &Path) -> io::Result<Stamp> {
         let found = fs::symlink_metadata(path)?;
         Ok(Stamp([found.dev() as i64, found.ino() as i64, found.mtime(), found.mtime_nsec()]))
     }
@@ -38,7 +39,7 @@ impl Stamp {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if Stamp::of(&self.path).ok().as_ref() != Some(&self.stamp) {
+        if Stamp::read(&self.path).ok().as_ref() != Some(&self.stamp) {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
@@ -47,33 +48,33 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`. A socket file without a listener is replaced; anything else at `path` is an
-/// error, and stays.
+/// Listens at `path`. Replaces a socket file that has no listener; anything else at `path` is an
+/// error and stays.
 pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
-    // Between the look at what lies there and our `listen` no other sinkd may do the same: it
-    // would take our socket, which does not listen yet, for a dead one.
+    // From the check of the existing file until `listen` below, no other sinkd may do the same: it
+    // would mistake our socket, which doesn't listen yet, for a stale one.
     let _claim = claim_folder(path)?;
     make_way(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
     socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
-        // Another process was faster.
+        // Another process got there first.
         ErrorKind::AddrInUse => {
             ListenError::InUse { address: ListenAddress::Unix(path.to_owned()) }
         }
         _ => io(source),
     })?;
-    let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
-    // Before any client can connect: that needs the `listen` below.
+    let file = SocketFile { path: path.to_owned(), stamp: Stamp::read(path).map_err(io)? };
+    // No client can connect before the `listen` below.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
     socket.set_nonblocking(true).map_err(io)?;
     socket.listen(backlog).map_err(io)?;
     Ok((std::os::fd::OwnedFd::from(socket).into(), file))
 }
 
-/// Locks the folder of `path` for as long as the result lives.
+/// Locks the folder of `path` while the returned file is open.
 ///
-/// Any process may hold that lock, so after [`CLAIM_TRIES`] this is an error.
+/// Any process can hold that lock, so giving up after [`CLAIM_TRIES`] is an error.
 fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -83,14 +84,14 @@ fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
             Err(TryLockError::WouldBlock) => {
                 let _ = crossbeam_channel::after(CLAIM_EVERY).recv();
             }
-            // A file system without locks: what is left is a race at the start.
+            // The file system has no locks: two simultaneous starts can then race.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(claim),
         }
     }
     Err(ListenError::FolderLocked { folder: folder.to_owned() })
 }
 
-/// Removes what a dead server left at `path`.
+/// Removes the socket file that a dead server left at `path`.
 fn make_way(path: &Path) -> Result<(), ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let found = match fs::symlink_metadata(path) {
@@ -102,7 +103,8 @@ fn make_way(path: &Path) -> Result<(), ListenError> {
         return Err(ListenError::NoSocket { path: path.to_owned() });
     }
     match probe(path) {
-        // No listener. A datagram socket is refused with another error, and stays.
+        // It has no listener. Connecting to a datagram socket fails with another error, so that
+        // file stays.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(io)
         }
@@ -112,7 +114,7 @@ fn make_way(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// Connects without waiting: a live server whose queue is full must not hold us up.
+/// Tries to connect without blocking: a live server with a full queue must not delay the start.
 fn probe(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_dead_server_left_is_replaced() {
+    fn only_the_socket_of_a_dead_server_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let (live, file) = listen(&path, 16).unwrap();
@@ -141,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn of_starts_at_the_same_moment_exactly_one_gets_the_socket() {
+    fn exactly_one_of_several_simultaneous_starts_gets_the_socket() {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..20 {
             let path = folder.path().join(format!("s{round}"));
-            // What a dead server left: the race is about who removes it.
+            // The file of a dead server: the race is for removing it.
             drop(UnixListener::bind(&path).unwrap());
             let starts: Vec<_> = (0..4)
                 .map(|_| {
@@ -155,7 +157,7 @@ mod tests {
                 .collect();
             let results: Vec<_> = starts.into_iter().map(|s| s.join().unwrap()).collect();
             assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
-            assert!(probe(&path).is_ok(), "the winner's socket is the one that lies there");
+            assert!(probe(&path).is_ok(), "the socket file is the winner's");
         }
     }
 

@@ -1,14 +1,14 @@
-//! A commit that continues without its connection.
+//! Commits that outlive their connections.
 use crate::log::PendingCommit;
 use crate::stats::SessionKey;
 
 use super::sampling::Draw;
 
-/// A commit whose connection has gone.
+/// A pending commit whose connection has closed.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub pending: PendingCommit,
-    /// The time in its slot, Unix ns.
+    /// Time of receipt in its slot, Unix ns.
     pub received_ns: u64,
     pub session: SessionKey,
     /// The index of its listener.
@@ -16,6 +16,6 @@ pub(crate) struct Orphan {
     /// Size of the message.
     pub bytes: u64,
     pub recipients: u32,
-    /// The sampling that the message takes part in.
+    /// The sampling decision for the message, if it was sampled.
     pub draw: Option<Draw>,
 }

@@ -1,13 +1,13 @@
-//! Buffers that connections borrow while they hold bytes, and the budget for them.
+//! Buffers that connections borrow while they hold octets, and the budget for them.
 use bytes::BytesMut;
 
-/// Sizes of buffers, ascending. The largest is what one read may bring.
+/// Sizes of buffers, ascending. The largest is the most that one read returns.
 pub const CLASSES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
 
 /// Bytes of unused buffers kept for the next borrower, per class.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// A borrowed buffer and how far it is filled.
+/// A borrowed buffer, filled up to some point.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: BytesMut,
@@ -23,13 +23,13 @@ impl Buffer {
         &mut self.bytes[self.filled..]
     }
 
-    /// The first `bytes` octets of `free` are now filled.
+    /// Marks the first `bytes` octets of `free` as filled.
     pub fn advance(&mut self, bytes: usize) {
         assert!(self.filled + bytes <= self.bytes.len(), "filled beyond the buffer");
         self.filled += bytes;
     }
 
-    /// Copies `piece` after what is there; it must fit.
+    /// Appends a copy of `piece`, which must fit.
     pub fn push(&mut self, piece: &[u8]) {
         self.free()[..piece.len()].copy_from_slice(piece);
         self.advance(piece.len());
@@ -44,7 +44,7 @@ impl Buffer {
     }
 }
 
-/// One for each worker.
+/// The buffers of one worker.
 #[derive(Debug)]
 pub struct TransferPool {
     kept: [Vec<BytesMut>; CLASSES.len()],
@@ -53,13 +53,13 @@ pub struct TransferPool {
 }
 
 impl TransferPool {
-    /// `budget_bytes`: what may be lent at a time, all classes together.
+    /// `budget_bytes`: limit on the octets lent at any time, across all classes.
     pub fn new(budget_bytes: usize) -> TransferPool {
         TransferPool { kept: Default::default(), lent_bytes: 0, budget_bytes }
     }
 
-    /// A buffer of at least `bytes` octets, or `None` if the budget is used up.
-    /// `bytes` is at most the largest class.
+    /// Lends a buffer of at least `bytes` octets; `None` if the budget is used up. `bytes` is at
+    /// most the largest class.
     pub fn take(&mut self, bytes: usize) -> Option<Buffer> {
         let class = CLASSES.iter().position(|c| *c >= bytes).expect("callers ask for a class");
         if self.lent_bytes + CLASSES[class] > self.budget_bytes {
@@ -70,8 +70,8 @@ impl TransferPool {
         Some(Buffer { bytes, filled: 0 })
     }
 
-    /// Takes a buffer back.
-    pub fn give(&mut self, buffer: Buffer) {
+    /// Takes back a buffer that `take` returned.
+    pub fn put_back(&mut self, buffer: Buffer) {
         let bytes = buffer.capacity();
         self.lent_bytes -= bytes;
         let class = CLASSES.iter().position(|c| *c == bytes).expect("every buffer has a class");
@@ -80,7 +80,7 @@ impl TransferPool {
         }
     }
 
-    /// Octets lent at the moment.
+    /// Returns the number of octets that are lent.
     pub fn lent_bytes(&self) -> usize {
         self.lent_bytes
     }
@@ -96,7 +96,7 @@ mod tests {
         for (asked, given) in [(0, 4096), (4096, 4096), (4097, 16 << 10), (65536, 65536)] {
             let buffer = pool.take(asked).unwrap();
             assert_eq!(buffer.capacity(), given);
-            pool.give(buffer);
+            pool.put_back(buffer);
         }
         assert_eq!(pool.lent_bytes(), 0);
     }
@@ -107,7 +107,7 @@ mod tests {
         let first = pool.take(1).unwrap();
         let _second = pool.take(1).unwrap();
         assert!(pool.take(1).is_none());
-        pool.give(first);
+        pool.put_back(first);
         assert!(pool.take(1).is_some());
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn unused_buffers_are_kept_up_to_a_bound() {
         let mut pool = TransferPool::new(1 << 30);
         let lent: Vec<_> = (0..100).map(|_| pool.take(256 << 10).unwrap()).collect();
-        lent.into_iter().for_each(|b| pool.give(b));
+        lent.into_iter().for_each(|b| pool.put_back(b));
         assert_eq!(pool.kept[3].len() * (256 << 10), KEPT_BYTES_MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! How much of a message is stored: the choice for each transaction.
+//! The choice, for each transaction, of how much of a message is stored.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,12 +6,12 @@ use crate::config::Config;
 use crate::config::storage::{Rules, StoreMode, StoreRule};
 use crate::smtp::envelope;
 
-/// One for all workers; absent where everything is stored in full.
+/// The rules for storing, shared by all workers. Absent if everything is stored in full.
 #[derive(Debug)]
 pub(crate) struct Sampling {
     rules: Vec<Rule>,
     domains: Rules,
-    /// For recipients that no rule names.
+    /// The mode for recipients that no rule matches.
     otherwise: StoreMode,
 }
 
@@ -19,12 +19,13 @@ pub(crate) struct Sampling {
 struct Rule {
     store: StoreMode,
     one_in: Option<u32>,
-    /// Messages still to pass before one is kept in full; below 1: the next one is. All accesses
-    /// pair with each other only, so relaxed does.
+    /// Messages that remain until one is stored in full; below 1: the next one is. All accesses
+    /// pair with each other only, so relaxed ordering suffices.
     to_pass: AtomicI64,
 }
 
-/// A message taken into the sampling of a rule; given back if it is not accepted after all.
+/// A message counted in the sampling of a rule. If the message isn't accepted, the draw is undone
+/// by [`Sampling::put_back`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Draw {
     rule: u32,
@@ -32,7 +33,7 @@ pub(crate) struct Draw {
 }
 
 impl Sampling {
-    /// `None`: everything is stored in full.
+    /// Returns `None` if everything is stored in full.
     pub fn new(config: &Config) -> Option<Arc<Sampling>> {
         let is_needed = config.store != StoreMode::Full || !config.store_rules.is_empty();
         is_needed.then(|| {
@@ -49,8 +50,8 @@ impl Sampling {
         })
     }
 
-    /// The mode of a transaction: of its recipients' the one that keeps most; among equal ones that
-    /// of the rule that keeps one message in N, of the smallest N.
+    /// Chooses the mode of a transaction: the recipient whose mode stores most decides. Among equal
+    /// modes, a rule that stores one message in N in full wins, and among those the smallest N.
     pub fn choose(&self, envelope: &[u8]) -> (StoreMode, Option<Draw>) {
         let decoded = envelope::decode(envelope).expect("the session encodes what can be decoded");
         let mut best: Option<(StoreMode, u32, Option<usize>)> = None;
@@ -58,7 +59,7 @@ impl Sampling {
             let rule = self.domains.find(recipient.path);
             let store = rule.map_or(self.otherwise, |rule| self.rules[rule].store);
             let one_in = rule.and_then(|rule| self.rules[rule].one_in).unwrap_or(u32::MAX);
-            // More is kept by a higher mode, and by a lower N.
+            // A higher mode stores more, and so does a lower N.
             let keeps = (store, u32::MAX - one_in, rule);
             if best.is_none_or(|best| (best.0, best.1) < (keeps.0, keeps.1)) {
                 best = Some(keeps);
@@ -74,7 +75,8 @@ impl Sampling {
         }
     }
 
-    /// Takes a message into the sampling of `rule`: the first is kept, and then one in N.
+    /// Counts a message in the sampling of `rule`: the first one is stored in full, and then one in
+    /// N.
     fn draw(&self, rule: usize) -> Option<Draw> {
         let Rule { one_in, to_pass, .. } = &self.rules[rule];
         let others = i64::from((*one_in)?) - 1;
@@ -86,8 +88,8 @@ impl Sampling {
         Some(Draw { rule, is_kept })
     }
 
-    /// The message was not accepted: the sampling is as if it had never come.
-    pub fn give_back(&self, draw: Draw) {
+    /// Undoes a draw, because its message was not accepted.
+    pub fn put_back(&self, draw: Draw) {
         let Rule { one_in, to_pass, .. } = &self.rules[draw.rule as usize];
         let others = i64::from(one_in.unwrap_or(1)) - 1;
         to_pass.fetch_add(if draw.is_kept { -others } else { 1 }, Ordering::Relaxed);
@@ -152,20 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_accepted_was_never_drawn() {
+    fn a_message_that_was_not_accepted_does_not_count_as_drawn() {
         let sampling = sampling(StoreMode::Full, &["*=none/3"]);
         let envelope = envelope(&["x@a.example"]);
         let draw = || sampling.choose(&envelope);
         for _ in 0..5 {
             let (store, first) = draw();
             assert_eq!(store, StoreMode::Full);
-            sampling.give_back(first.unwrap());
+            sampling.put_back(first.unwrap());
         }
         assert_eq!(draw().0, StoreMode::Full);
         for _ in 0..5 {
             let (store, other) = draw();
             assert_eq!(store, StoreMode::Nothing);
-            sampling.give_back(other.unwrap());
+            sampling.put_back(other.unwrap());
         }
         let stores: Vec<StoreMode> = (0..3).map(|_| draw().0).collect();
         assert_eq!(stores, [StoreMode::Nothing, StoreMode::Nothing, StoreMode::Full]);
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(
             sampling.choose(&envelope(&["x@c"])).0,
             StoreMode::Full,
-            "c's counter stood still"
+            "c's counter did not move"
         );
     }
 }

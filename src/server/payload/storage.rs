@@ -1,16 +1,17 @@
-//! Where a worker's payloads go: buffers, and the log.
+//! A worker's buffers and its writer of the log.
 use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
 
 use super::pool::TransferPool;
 
-/// Lent to whichever payload is in progress.
+/// What a payload in progress needs: buffers, and the log's writer.
 pub(crate) struct Storage {
     pub pool: TransferPool,
     pub writer: Writer,
 }
 
 impl Storage {
-    /// Writes into the log that the 250 for `id` was not sent; with no room, this is forgotten.
+    /// Notes in the log that the 250 for `id` was not sent. If the log has no room, a warning is
+    /// all.
     #[cold]
     pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
         let facts = SlotFacts {

@@ -53,7 +53,7 @@ impl Ledger {
     /// The commit of a message whose client had gone did not happen.
     pub fn lost(&self, draw: Option<Draw>) {
         self.stop.give_ticket_back();
-        self.give_draw_back(draw);
+        self.undo_draw(draw);
     }
 
     /// The message of `transfer` is committed as `id`, or counted.
@@ -103,12 +103,12 @@ impl Ledger {
         if std::mem::take(&mut transfer.has_ticket) {
             self.stop.give_ticket_back();
         }
-        self.give_draw_back(transfer.draw.take());
+        self.undo_draw(transfer.draw.take());
     }
 
-    fn give_draw_back(&self, draw: Option<Draw>) {
+    fn undo_draw(&self, draw: Option<Draw>) {
         if let (Some(draw), Some(sampling)) = (draw, &self.sampling) {
-            sampling.give_back(draw);
+            sampling.put_back(draw);
         }
     }
 }

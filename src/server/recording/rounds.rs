@@ -100,9 +100,9 @@ impl Recording {
     fn follow_presence(&mut self, woke_us: u64, now_us: u64) {
         self.is_present = !self.is_present;
         if self.is_present {
-            return self.presence.comes(woke_us);
+            return self.presence.enter(woke_us);
         }
-        let active_us = self.presence.goes(now_us);
+        let active_us = self.presence.leave(now_us);
         if let Some(recorder) = &mut self.recorder {
             recorder.add(Counter::ActiveUs, active_us);
         }

@@ -169,7 +169,7 @@ impl Recording {
         if !matches!(to, Spends::Away | Spends::Opening) {
             self.time.begun(&mut conn.spending);
         }
-        match conn.replied.is_of(self.round) {
+        match conn.replied.is_in(self.round) {
             true => self.time.served(&mut conn.spending, to),
             false => self.time.moves(&mut conn.spending, to),
         }

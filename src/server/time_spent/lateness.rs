@@ -1,29 +1,31 @@
-//! What our own delays cost the connections: a loop that was stopped, or had no processor.
+//! Delays of connections that we caused: the loop was stopped, or waited for a processor.
 //!
-//! A client whose octets lie in its socket waits for us, although the loop does not know of it yet.
+//! A client whose octets are in the socket waits for us, although the loop has not seen them yet.
+use std::num::NonZeroU64;
+
 use super::run_queue::RunQueue;
 use super::sums::{Spends, Sums};
 
-/// Timers are late by less than this on a machine that is not busy.
+/// On an idle machine, timers are late by less than this.
 const LATE_MIN_US: u64 = 10_000;
 
-/// How many connections waited for the loop when it came to look, since the last second ended.
+/// Connections that were waiting whenever the loop woke, since the last second ended.
 #[derive(Debug, Default)]
 struct Queues {
-    /// Turns of connections in the round.
+    /// Turns of connections in the current round.
     turns: u64,
     /// The sleep before the round, and the length of the round before that, us.
     sleep_us: u64,
     round_us: u64,
-    /// Sleeps, and each by the turns after it, us.
+    /// The sum of all sleeps, and the sum of each sleep times the number of turns after it, us.
     slept_us: u64,
     turns_slept_us: u64,
-    /// Long rounds, each by the turns after it, us.
+    /// The sum of each long round times the number of turns after it, us.
     turns_stalled_us: u64,
 }
 
 impl Queues {
-    /// The round of `round_us` has ended.
+    /// Ends a round that took `round_us`.
     #[inline]
     fn end_round(&mut self, round_us: u64) {
         let turns = std::mem::take(&mut self.turns);
@@ -35,36 +37,36 @@ impl Queues {
         self.round_us = round_us;
     }
 
-    /// The sums; the round that is under way goes on.
+    /// Takes the sums; the current round continues.
     fn take(&mut self) -> Queues {
         let Queues { turns, sleep_us, round_us, .. } = *self;
         std::mem::replace(self, Queues { turns, sleep_us, round_us, ..Queues::default() })
     }
 }
 
-/// Time of connections in which a loop had no processor, us.
+/// Time of connections during which the loop had no processor, us.
 #[derive(Debug, Default)]
 pub(crate) struct Starved {
-    /// Time of connections that seem to wait for their client.
+    /// Time of connections that are counted as waiting for their clients.
     pub waiting_us: u64,
-    /// Time of connections that are served.
+    /// Time of connections that are being served.
     pub served_us: u64,
 }
 
-/// Returns the part of `us` that `count` is of `of`.
+/// Returns `us * count / of`.
 fn part(us: u64, count: u64, of: u64) -> u64 {
     let part = u128::from(us) * u128::from(count) / u128::from(of.max(1));
     u64::try_from(part).unwrap_or(u64::MAX)
 }
 
-/// The delays of a loop, since the last second ended. Times are us of the worker's clock.
+/// The delays of one loop since the last second ended. Times are us of the worker's clock.
 #[derive(Debug, Default)]
 pub(crate) struct Lateness {
-    /// `None`: the kernel does not tell, or the clock is made up.
+    /// `None`: the kernel doesn't report it, or the clock is simulated.
     run_queue: Option<RunQueue>,
-    /// When the loop should be awake again at the latest; 0: it did not say.
-    awake_us: u64,
-    /// It slept for longer than it had asked for: all of these sleeps.
+    /// When the loop should be awake again at the latest; `None` if it sleeps without a time-out.
+    awake_us: Option<NonZeroU64>,
+    /// The sum of all sleeps that lasted longer than requested.
     overslept_us: u64,
     /// When the second began.
     began_us: u64,
@@ -72,61 +74,61 @@ pub(crate) struct Lateness {
 }
 
 impl Lateness {
-    /// From now on the thread that calls is asked how long it waited for a processor.
+    /// Starts to measure how long the calling thread waits for a processor.
     pub fn watch_run_queue(&mut self) {
-        self.run_queue = RunQueue::of_this_thread();
+        self.run_queue = RunQueue::open();
     }
 
-    /// The loop goes to sleep at `now_us`, for `wait_ms` at most.
+    /// Notes that the loop goes to sleep at `now_us`, for `wait_ms` at most.
     #[inline]
     pub fn sleeps(&mut self, now_us: u64, wait_ms: Option<u64>) {
-        self.awake_us = wait_ms.map_or(0, |ms| now_us + ms * 1000 + LATE_MIN_US);
+        self.awake_us = wait_ms.and_then(|ms| NonZeroU64::new(now_us + ms * 1000 + LATE_MIN_US));
     }
 
-    /// The loop, asleep since `slept_us`, woke at `now_us`.
+    /// Notes that the loop, asleep since `slept_us`, woke at `now_us`.
     #[inline]
     pub fn woke(&mut self, slept_us: u64, now_us: u64) {
         self.queues.sleep_us = now_us.saturating_sub(slept_us);
-        if now_us > self.awake_us && self.awake_us > 0 {
+        if self.awake_us.is_some_and(|awake_us| now_us > awake_us.get()) {
             // With traffic arriving, epoll wakes at once; a long sleep means the process was
             // stopped.
             self.overslept_us += self.queues.sleep_us;
         }
     }
 
-    /// A connection has its turn.
+    /// Counts a turn of a connection.
     #[inline]
     pub fn turn(&mut self) {
         self.queues.turns += 1;
     }
 
-    /// A round of `round_us` has ended.
+    /// Ends a round that took `round_us`.
     #[inline]
     pub fn end_round(&mut self, round_us: u64) {
         self.queues.end_round(round_us);
     }
 
-    /// No connection was there up to `now_us`: there is nothing to be late for.
+    /// Starts over at `now_us`: up to then there was no connection to delay.
     pub fn begin(&mut self, now_us: u64) {
         (self.began_us, self.overslept_us, self.queues) = (now_us, 0, Queues::default());
-        self.run_queue.as_mut().map(RunQueue::look);
+        self.run_queue.as_mut().map(RunQueue::take);
     }
 
-    /// A second ends at `end_us`, in which connections spent `sums` and the loop was at work for
+    /// Ends a second at `end_us`, in which connections spent `sums` and the loop worked for
     /// `busy_us`.
     pub fn take(&mut self, sums: &Sums, busy_us: u64, end_us: u64) -> Starved {
         let length_us = end_us.saturating_sub(self.began_us).max(1);
         self.began_us = end_us;
-        let scheduled = self.run_queue.as_mut().map(RunQueue::look).unwrap_or_default();
+        let scheduled = self.run_queue.as_mut().map(RunQueue::take).unwrap_or_default();
         let queues = self.queues.take();
         let stopped_us = self.overslept_us.min(length_us);
         self.overslept_us -= stopped_us;
-        // In rounds, waiting for a processor made these longer.
+        // Time waited for a processor within rounds, which made the rounds longer.
         let in_rounds_us = busy_us.saturating_sub(scheduled.ran_us).min(scheduled.waited_us);
-        // A sleep that was too long counts once.
+        // A sleep that was too long counts only once.
         let late_us = (scheduled.waited_us - in_rounds_us).saturating_sub(stopped_us);
-        // All connections waited while it was stopped. When it wakes late, or a round was long
-        // because it had no processor, those waited that have a turn in the round after.
+        // While the loop was stopped, all connections waited. When it woke late, or a round was
+        // long for lack of a processor, those with a turn in the next round waited.
         let waited_us = sums.waited_us();
         let stopped = part(waited_us, stopped_us, length_us);
         let late = part(late_us, queues.turns_slept_us, queues.slept_us);
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
     use crate::server::time_spent::sums::{Spending, TimeSpent};
 
-    /// What `connections` spent in a second, all of it waiting for commands.
+    /// Returns the sums of a second in which `connections` waited for commands.
     fn waited(connections: usize) -> Sums {
         let mut time = TimeSpent::default();
         time.begin_round(0);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_of_several_seconds_is_in_each_of_them() {
+    fn a_stop_of_several_seconds_counts_in_each_of_them() {
         let mut lateness = Lateness::default();
         lateness.sleeps(500_000, Some(100));
         lateness.woke(500_000, 3_000_000);

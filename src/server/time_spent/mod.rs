@@ -1,6 +1,7 @@
-//! Where the time of connections goes: sums per state, across workers, and our own delays.
+//! Accounting of the time of connections: sums per state, time in use across workers, and our own
+//! delays.
 //!
-//! Pure accounting: each call passes the time. This folder knows no connection and no socket.
+//! Each call passes the time. This folder doesn't know connections or sockets.
 mod lateness;
 mod presence;
 mod run_queue;

@@ -1,48 +1,51 @@
-//! For how long any connection was in use: one sum for all workers.
+//! Total time during which at least one connection was in use, across all workers.
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bits of the time.
+/// Number of bits that hold the time.
 const SINCE_BITS: u32 = 48;
 const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 
-/// How many workers have connections that wait, or are waited for, and since when there is one.
+/// The number of workers with connections in use, and since when there has been at least one.
 ///
-/// The worker that ends a stretch of such time, or a second of it, claims it: none is claimed
-/// twice. A worker comes here when its first connection begins to wait, when none does any longer,
-/// and once a second.
+/// The worker that ends such a period, or a second of it, claims that time, so no time is claimed
+/// twice. A worker calls this when its first connection comes into use, when the last one goes out
+/// of use, and once a second.
 #[derive(Debug, Default)]
 pub struct Presence {
-    /// Workers above, us of the clock that all workers share below (9 years).
+    /// High bits: the number of workers. Low bits: us of the clock that all workers share (9
+    /// years).
     packed: AtomicU64,
 }
 
 impl Presence {
-    /// The first connection of a worker waits from `now_us` on.
-    pub fn comes(&self, now_us: u64) {
+    /// Adds a worker, whose first connection came into use at `now_us`.
+    pub fn enter(&self, now_us: u64) {
         self.change(|workers, since_us| {
             (workers + 1, if workers == 0 { now_us } else { since_us })
         });
     }
 
-    /// No connection of a worker waits from `now_us` on. Returns the time that ended with it.
-    pub fn goes(&self, now_us: u64) -> u64 {
+    /// Removes a worker, whose last connection went out of use at `now_us`. Returns the time to
+    /// count, if it was the last worker; else 0.
+    pub fn leave(&self, now_us: u64) -> u64 {
         let (workers, since_us) = self.change(|workers, since_us| (workers - 1, since_us));
         if workers == 1 { now_us.saturating_sub(since_us) } else { 0 }
     }
 
-    /// A second ends at `now_us`. Returns the time up to there that no worker has claimed yet.
+    /// Claims the time up to `now_us`, the end of a second. Returns the part that no worker had
+    /// claimed.
     pub fn claim(&self, now_us: u64) -> u64 {
         let (workers, since_us) = self.change(|workers, since_us| (workers, since_us.max(now_us)));
         if workers == 0 { 0 } else { now_us.saturating_sub(since_us) }
     }
 
-    /// What was there before.
+    /// Changes the pair, and returns what it was before.
     fn change(&self, to: impl Fn(u64, u64) -> (u64, u64)) -> (u64, u64) {
         let change = |packed: u64| {
             let (workers, since_us) = to(packed >> SINCE_BITS, packed & SINCE_MASK);
             Some(workers << SINCE_BITS | since_us & SINCE_MASK)
         };
-        // Nothing else is read or written by it.
+        // Relaxed: these accesses pair with each other only, and publish nothing else.
         let before = self
             .packed
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
@@ -58,22 +61,22 @@ mod tests {
     #[test]
     fn time_in_which_several_workers_have_connections_counts_once() {
         let presence = Presence::default();
-        presence.comes(100);
-        presence.comes(150);
-        assert_eq!(presence.goes(300), 0, "the other one goes on");
+        presence.enter(100);
+        presence.enter(150);
+        assert_eq!(presence.leave(300), 0, "the other one goes on");
         assert_eq!(presence.claim(1000), 900);
         assert_eq!(presence.claim(1000), 0, "another worker has claimed it");
-        assert_eq!(presence.goes(1250), 250);
+        assert_eq!(presence.leave(1250), 250);
         assert_eq!(presence.claim(2000), 0, "no worker had one");
-        presence.comes(2500);
-        assert_eq!(presence.goes(2501), 1);
+        presence.enter(2500);
+        assert_eq!(presence.leave(2501), 1);
     }
 
     #[test]
-    fn what_ends_before_the_second_that_was_claimed_is_nothing_more() {
+    fn time_before_a_claimed_second_is_not_counted_again() {
         let presence = Presence::default();
-        presence.comes(5);
+        presence.enter(5);
         assert_eq!(presence.claim(1000), 995);
-        assert_eq!(presence.goes(999), 0);
+        assert_eq!(presence.leave(999), 0);
     }
 }

@@ -1,17 +1,17 @@
-//! How long the kernel let this thread wait for a processor (schedstat of proc(5)).
+//! Time that this thread waited for a processor, from the kernel (schedstat in proc(5)).
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// What passed between two looks, us.
+/// Time between two readings, us.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scheduled {
-    /// On a processor.
+    /// Time on a processor.
     pub ran_us: u64,
-    /// Ready to run, and not on a processor.
+    /// Time ready to run, but not on a processor.
     pub waited_us: u64,
 }
 
-/// The thread's own account with the scheduler.
+/// The scheduler's figures for one thread, and their last values.
 #[derive(Debug)]
 pub struct RunQueue {
     file: File,
@@ -20,15 +20,15 @@ pub struct RunQueue {
 }
 
 impl RunQueue {
-    /// Returns the run queue of the calling thread. `None`: the kernel does not report it.
-    pub fn of_this_thread() -> Option<RunQueue> {
+    /// Opens the figures of the calling thread. `None`: the kernel doesn't report them.
+    pub fn open() -> Option<RunQueue> {
         let file = File::open("/proc/thread-self/schedstat").ok()?;
         let (ran_ns, waited_ns) = read(&file)?;
         Some(RunQueue { file, ran_ns, waited_ns })
     }
 
-    /// What passed since the last look. Costs a system call, about 2 us.
-    pub fn look(&mut self) -> Scheduled {
+    /// Returns the time since the last reading. Costs a system call, about 2 us.
+    pub fn take(&mut self) -> Scheduled {
         let Some((ran_ns, waited_ns)) = read(&self.file) else { return Scheduled::default() };
         let ran_before_ns = std::mem::replace(&mut self.ran_ns, ran_ns);
         let waited_before_ns = std::mem::replace(&mut self.waited_ns, waited_ns);
@@ -39,7 +39,7 @@ impl RunQueue {
     }
 }
 
-/// Time on a processor and time waited for one, ns.
+/// Reads the time on a processor and the time waited for one, ns.
 fn read(file: &File) -> Option<(u64, u64)> {
     let mut text = [0; 80];
     let count = file.read_at(&mut text, 0).ok()?;

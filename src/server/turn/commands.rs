@@ -1,4 +1,4 @@
-//! Input into the session and into payloads, as far as it goes.
+//! Feeds input to the session and to payloads until one of them has to wait.
 use std::ops::ControlFlow;
 
 use crate::smtp::deviation::Deviations;
@@ -11,7 +11,7 @@ use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::Framing;
 use crate::server::turn::receiving::{begin, finish, next_chunk, take};
 
-/// Consumes input until more is needed, or something else must happen first.
+/// Consumes input until more is needed or something else must happen first.
 pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Consumed {
     loop {
         let next = match conn.flow {
@@ -37,7 +37,7 @@ pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
     }
 }
 
-/// There are octets of the payload, or it is whole.
+/// Handles octets of the payload, or a complete payload that waits.
 fn payload(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
     match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
         Flow::Payload(transfer) => take(conn, shared, input, transfer),
@@ -60,8 +60,8 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
     if conn.transcript.is_some() {
         let lines = &input.unread()[..octets];
         match is_secret {
-            true => tell_secret(conn, shared, lines),
-            false => tell_transcript(conn, shared, lines, step),
+            true => transcribe_secret(conn, shared, lines),
+            false => transcribe(conn, shared, lines, step),
         }
     }
     input.consume(octets);
@@ -87,7 +87,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
     ControlFlow::Continue(())
 }
 
-/// STARTTLS is allowed: 220 where there can be a handshake, else 454.
+/// Answers a STARTTLS that the session allows: 220 if a handshake can begin, else 454.
 #[cold]
 fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
     let has_acceptor = matches!(shared.acceptors.get(conn.session.listener_index()), Some(Some(_)));
@@ -99,7 +99,7 @@ fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
 }
 
 #[cold]
-fn tell_transcript(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) {
+fn transcribe(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) {
     let Some(transcript) = &mut conn.transcript else { return };
     let now_ms = shared.clock.now_ms();
     transcript.client(lines, now_ms);
@@ -108,16 +108,16 @@ fn tell_transcript(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: S
     }
 }
 
-/// A response of AUTH; of one that comes in pieces the last.
+/// Notes an AUTH response in the transcript, once its last piece has arrived.
 #[cold]
-fn tell_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
+fn transcribe_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
     let Some(transcript) = conn.transcript.as_mut().filter(|_| octets.ends_with(b"\r\n")) else {
         return;
     };
     transcript.secret(shared.clock.now_ms());
 }
 
-/// The command that was consumed last broke these rules.
+/// Records the rules that the last command broke.
 #[cold]
 fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
     shared.ledger.recording.tolerated(kinds);
@@ -126,7 +126,7 @@ fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
     }
 }
 
-/// What a client has named by NOOP.
+/// Handles a run or mark that a client named by NOOP.
 #[cold]
 fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
     let moments = shared.moments.as_ref().expect("the policy asks for them where there are any");

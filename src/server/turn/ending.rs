@@ -39,7 +39,7 @@ pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell
 pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
-        shared.storage.pool.give(held);
+        shared.storage.pool.put_back(held);
     }
     if let Some(tls) = &mut conn.tls {
         tls.release(&mut shared.storage.pool);

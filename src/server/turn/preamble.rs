@@ -1,4 +1,4 @@
-//! What a connection of a proxied listener begins with: a PROXY header, before any greeting.
+//! The PROXY header with which a connection to a proxied listener begins, before any greeting.
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
@@ -10,10 +10,11 @@ use crate::smtp::proxy::{self, ClientEnd, Header};
 use super::shared::WorkerShared;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 
-/// How long a header may take to come, ms from accepting the connection.
+/// Time limit for the header, ms after the connection was accepted.
 pub(crate) const PREAMBLE_MS: u64 = 5000;
 
-/// Reads the header. sinkd sends nothing before it is whole, and nothing at all if it is bad.
+/// Reads the header. sinkd sends nothing before the header is complete, and nothing at all if it is
+/// invalid.
 #[cold]
 pub(crate) fn read_header(
     conn: &mut Conn,
@@ -30,7 +31,7 @@ pub(crate) fn read_header(
     };
     if let Header::Proxied { endpoints, tls } = header {
         let client = client_of(endpoints.source);
-        // HAProxy has version 1 name its own end of the connection where it checks our health.
+        // In a health check, HAProxy's version 1 header names HAProxy's own end of the connection.
         conn.is_session = client != conn.client || client == Client::Unix;
         if conn.is_session {
             conn.session.speak_for(client, tls.as_ref());
@@ -42,7 +43,8 @@ pub(crate) fn read_header(
     ControlFlow::Break(Consumed::Identified)
 }
 
-/// The peer has closed before its header was whole: it looked whether we listen, or it was cut off.
+/// Handles a peer that closed before its header was complete: either it only checked whether sinkd
+/// listens, or it was cut off.
 #[cold]
 pub(crate) fn end_of_preamble(conn: &Conn, shared: &mut WorkerShared, input: &Input) {
     match input.is_empty() {
@@ -51,7 +53,8 @@ pub(crate) fn end_of_preamble(conn: &Conn, shared: &mut WorkerShared, input: &In
     }
 }
 
-/// One spelling for each address: balancers that listen on IPv6 map those of IPv4.
+/// Returns the client with its address in canonical form: load balancers that listen on IPv6 send
+/// mapped IPv4 addresses.
 fn client_of(source: ClientEnd) -> Client {
     match source {
         ClientEnd::Tcp(address) => {
@@ -61,7 +64,8 @@ fn client_of(source: ClientEnd) -> Client {
     }
 }
 
-/// Whether headers of `peer` are believed. Who may connect to a Unix socket, its owner decides.
+/// Returns whether headers from `peer` are trusted. For a Unix socket they always are: its owner
+/// decides who can connect.
 pub(crate) fn is_trusted(peer: Client, networks: &[IpNet]) -> bool {
     let Some(address) = peer.ip() else { return true };
     let address = address.to_canonical();

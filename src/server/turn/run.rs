@@ -23,7 +23,7 @@ pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     let mut input = Input::new(std::mem::take(&mut shared.scratch));
     if let Some(held) = conn.held.take() {
         input.fill(held.filled());
-        shared.storage.pool.give(held);
+        shared.storage.pool.put_back(held);
     }
     // One call of `run`, and one of `end_turn`: a second caller would make calls of what is inlined
     // here, at 40 instructions a turn.

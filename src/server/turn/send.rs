@@ -1,18 +1,23 @@
-//! Replies on their way out: one `send` a turn, and a note in the log for what could not leave.
+//! Sending replies: one `send` a turn, and a note in the log for each acknowledgement that could
+//! not be sent.
 use std::io::{ErrorKind, Write};
 
 use super::shared::WorkerShared;
 use crate::server::connection::{Conn, Flow};
 use crate::server::turn::tls::{Then, seal_replies};
 
+/// The result of sending.
 pub(crate) enum Sent {
+    /// Everything was sent.
     All,
+    /// The socket has no room for the rest.
     Blocked,
+    /// The connection is lost.
     Lost,
 }
 
-/// Sends all replies of this turn with one call; what the socket does not take is kept, behind
-/// what it had not taken before.
+/// Sends all replies of this turn with one call. What the socket doesn't take is kept, after what
+/// it has left from earlier turns.
 pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if conn.tls.is_some() {
         return flush_sealed(conn, shared);
@@ -26,7 +31,7 @@ pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     flush_octets(conn, shared)
 }
 
-/// The same under TLS.
+/// Sends all replies of this turn under TLS.
 #[inline(never)]
 fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if let Some(transcript) = &mut conn.transcript {
@@ -49,7 +54,7 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     flush_octets(conn, shared)
 }
 
-/// Sends what is there, as octets.
+/// Sends the octets in the reply buffer.
 #[inline(always)]
 fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if conn.unsent.is_some() {
@@ -74,7 +79,7 @@ fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     Sent::All
 }
 
-/// Keeps the replies of this turn from octet `sent` on, behind those that are kept already.
+/// Keeps the replies of this turn from octet `sent` on, after those that are already kept.
 #[cold]
 pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usize) {
     let unsent = conn.unsent.get_or_insert_default();
@@ -86,7 +91,7 @@ pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usiz
     shared.workspace.replies.clear();
 }
 
-/// Sends octets of a handshake; what the socket does not take is kept.
+/// Sends octets of a handshake. What the socket doesn't take is kept.
 #[cold]
 pub(crate) fn send_raw(conn: &mut Conn, octets: &[u8]) -> Sent {
     if octets.is_empty() && conn.unsent.is_none() {
@@ -106,7 +111,7 @@ pub(crate) fn send_raw(conn: &mut Conn, octets: &[u8]) -> Sent {
     Sent::Blocked
 }
 
-/// Octets the socket took; 0 if it takes none now.
+/// Returns the number of octets that the socket took; 0 if it has no room.
 pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<usize> {
     loop {
         match socket.write(bytes) {
@@ -117,6 +122,7 @@ pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
     }
 }
 
+/// Sends what earlier turns have left.
 pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
     match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
@@ -141,7 +147,7 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     }
 }
 
-/// The connection ends with acknowledgements of this turn unsent.
+/// Notes the acknowledgements of this turn as unsent: the connection ends.
 #[cold]
 pub(crate) fn note_turn_unsent(shared: &mut WorkerShared) {
     while let Some((_, id)) = shared.ledger.acknowledged.pop() {
@@ -149,7 +155,7 @@ pub(crate) fn note_turn_unsent(shared: &mut WorkerShared) {
     }
 }
 
-/// The connection ends with acknowledgements of this turn, or of earlier ones, unsent.
+/// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
 pub(crate) fn note_all_unsent(conn: &mut Conn, shared: &mut WorkerShared) {
     note_turn_unsent(shared);
     if let Some(id) = conn.owing.take() {
@@ -183,7 +189,7 @@ mod tests {
     use crate::smtp::session::Session;
     use crate::smtp::workspace::Workspace;
 
-    /// A connection over a pair of sockets; its other end.
+    /// Returns a connection over a pair of sockets, and its other end.
     fn conn() -> (Conn, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let policy = Policy::new("sink", "unix", SessionLimits::default());
@@ -193,13 +199,13 @@ mod tests {
 
     fn read_all(socket: &mut UnixStream) -> Vec<u8> {
         let mut all = Vec::new();
-        // It ends with `WouldBlock`.
+        // The read ends with `WouldBlock`.
         let _ = socket.read_to_end(&mut all);
         all
     }
 
     #[test]
-    fn replies_that_wait_for_a_client_are_kept_in_order_and_whole() {
+    fn unsent_replies_are_kept_complete_and_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let (log, _) = Log::open(folder.path(), LogSettings::default()).unwrap();
         let writer = log.writer(Box::new(|| ())).unwrap();

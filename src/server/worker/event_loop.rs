@@ -217,7 +217,7 @@ impl Worker {
         if token == WAKER {
             self.take_arrivals();
             self.table.unpark();
-        } else if let Some(listener) = Acceptors::of_token(token) {
+        } else if let Some(listener) = Acceptors::index_of_token(token) {
             self.accept(listener);
         } else {
             let is_special = event.is_read_closed() || is_urgent(event);

@@ -1,14 +1,14 @@
-//! The beginning of a payload: what is known of it, and what will become of it.
+//! The beginning of a payload: its expected size, and how much of it will be stored.
 use crate::config::storage::StoreMode;
 
 use crate::server::connection::{Conn, Flow};
 use crate::server::payload::{Fate, Framing};
 use crate::server::turn::shared::WorkerShared;
 
-/// Octets that a header section is expected to have: it is staged, whatever SIZE says.
+/// The expected size of a header section. It is small enough to be staged, whatever SIZE says.
 const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 
-/// The payload of the transaction of `conn` comes next.
+/// Begins the payload of the transaction of `conn`.
 #[inline]
 pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
     if !conn.is_session {
@@ -26,7 +26,7 @@ pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
     transfer.first_us = shared.clock.now_us();
     if let Some(sampling) = &shared.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());
-        (transfer.fate, transfer.draw) = (Fate::of(store), draw);
+        (transfer.fate, transfer.draw) = (Fate::from_mode(store), draw);
         if store != StoreMode::Full {
             transfer.place.expect_only(HEADERS_BYTES_EXPECTED);
         }
@@ -38,7 +38,7 @@ pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
     conn.flow = Flow::Payload(transfer);
 }
 
-/// Another chunk of the payload in progress comes next.
+/// Continues the payload in progress with another chunk.
 #[inline]
 pub fn next_chunk(conn: &mut Conn, framing: Framing) {
     let mut transfer = conn.take_transfer().expect("the first chunk began it");

@@ -1,4 +1,4 @@
-//! The end of a payload: committed, counted, refused, or given up.
+//! The end of a payload: committed, counted, refused, or abandoned.
 use std::ops::ControlFlow;
 
 use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind};
@@ -8,7 +8,7 @@ use crate::server::connection::{Conn, Consumed, Flow};
 use crate::server::payload::{Fate, Orphan, Proof, Transfer};
 use crate::server::turn::shared::WorkerShared;
 
-/// What becomes of a payload that is whole.
+/// The outcome for a complete payload.
 enum PayloadOutcome {
     Accepted(Proof),
     Refused(Refusal),
@@ -16,7 +16,7 @@ enum PayloadOutcome {
     Waits,
 }
 
-/// `transfer` is whole, or its commit waits: accepts it, refuses it, or waits on.
+/// Accepts or refuses the complete `transfer`, or lets it wait, or wait again.
 pub fn finish(
     conn: &mut Conn,
     shared: &mut WorkerShared,
@@ -26,8 +26,8 @@ pub fn finish(
     apply(conn, shared, transfer, outcome)
 }
 
-/// Commits `wire`, all octets of `transfer`, from where they lie: one copy, no staging. `None`: the
-/// tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
+/// Commits `wire`, all octets of `transfer`, straight from the input: one copy, no staging. `None`:
+/// the tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
 pub fn append(
     conn: &Conn,
     shared: &mut WorkerShared,
@@ -83,7 +83,7 @@ pub fn abandon(conn: &mut Conn, shared: &mut WorkerShared) {
     } else {
         transfer.place.release(&mut shared.storage);
         let octets = transfer.wire_bytes;
-        tell_transcript(conn, shared, &transfer, octets, ", without its end");
+        transcribe(conn, shared, &transfer, octets, ", without its end");
         shared.ledger.not_accepted(&mut transfer);
     }
     shared.return_box(transfer);
@@ -130,7 +130,7 @@ fn outcome_of(
     }
 }
 
-/// Asks for the outcome of a commit that has begun.
+/// Polls a commit in progress.
 fn poll(pending: &mut PendingCommit, shared: &mut WorkerShared) -> PayloadOutcome {
     match shared.storage.writer.poll_commit(pending) {
         Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
@@ -153,7 +153,7 @@ fn apply(
         PayloadOutcome::Accepted(proof) => accept(conn, shared, &transfer, &proof),
         PayloadOutcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
     }
-    tell_transcript(conn, shared, &transfer, transfer.payload_bytes(), "");
+    transcribe(conn, shared, &transfer, transfer.payload_bytes(), "");
     shared.return_box(transfer);
     ControlFlow::Continue(())
 }
@@ -166,7 +166,7 @@ fn accept(conn: &mut Conn, shared: &mut WorkerShared, transfer: &Transfer, proof
     shared.ledger.answered(conn, proof.id(), shared.workspace.replies.len());
 }
 
-/// The payload was read to its end and is not kept.
+/// Refuses a payload that was read to its end.
 fn refuse(conn: &mut Conn, shared: &mut WorkerShared, transfer: &mut Transfer, why: Refusal) {
     transfer.place.release(&mut shared.storage);
     shared.ledger.not_accepted(transfer);
@@ -177,7 +177,7 @@ fn refuse(conn: &mut Conn, shared: &mut WorkerShared, transfer: &mut Transfer, w
     }
 }
 
-/// What the slot says of `transfer`.
+/// Returns the facts for the slot of `transfer`.
 fn facts(conn: &Conn, shared: &WorkerShared, transfer: &Transfer) -> SlotFacts {
     let took_us = shared.clock.now_us().saturating_sub(conn.began_us);
     SlotFacts {
@@ -195,7 +195,7 @@ fn facts(conn: &Conn, shared: &WorkerShared, transfer: &Transfer) -> SlotFacts {
 }
 
 /// Notes the size of a payload in the transcript, except for chunks, which were noted one by one.
-fn tell_transcript(
+fn transcribe(
     conn: &mut Conn,
     shared: &WorkerShared,
     transfer: &Transfer,

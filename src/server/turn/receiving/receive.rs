@@ -1,5 +1,5 @@
-//! From the socket into the log or a staging buffer (payloads that are stored in full), or into
-//! the input buffer (everything else).
+//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full), or
+//! into the input buffer (everything else).
 use std::io::{ErrorKind, IoSliceMut, Read};
 
 use crate::log::NoRoom;
@@ -11,21 +11,21 @@ use crate::server::payload::{Fate, Framing, STAGED_BYTES_MAX, Scanned, Storage, 
 use crate::server::turn::shared::WorkerShared;
 use crate::server::turn::tls::receive_sealed;
 
-/// What a read has brought of a payload.
+/// The result of reading a piece of a payload.
 struct Arrived {
     count: usize,
     asked: usize,
-    /// The mail data, or the chunk, is whole.
+    /// Whether the mail data, or the chunk, is complete.
     is_end: bool,
 }
 
-/// Why a read has no piece to fill.
+/// Why no piece of a payload was read.
 enum NoPiece {
     NoRoom(NoRoom),
     Io(std::io::Error),
 }
 
-/// Reads once.
+/// Reads once from the client's socket.
 pub fn receive(
     conn: &mut Conn,
     shared: &mut WorkerShared,
@@ -64,8 +64,8 @@ fn receive_input(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received
     Ok(octets(count, asked))
 }
 
-/// The first octets of mail data that may come in one read: received at the tail of the log. If
-/// they are not all, they are moved into a buffer.
+/// Receives the first octets of mail data at the tail of the log, hoping that one read receives
+/// all. If it doesn't, they are moved into a buffer.
 #[inline(always)]
 fn receive_at_tail(
     transfer: &mut Transfer,
@@ -92,7 +92,7 @@ fn receive_at_tail(
     Ok(Arrived { count, asked, is_end })
 }
 
-/// More of a payload: its octets into its place, what follows into the input buffer.
+/// Receives more of a payload into its place. Octets after the payload go into the input buffer.
 fn receive_in_place(
     transfer: &mut Transfer,
     socket: &mut Stream,
@@ -108,7 +108,7 @@ fn receive_in_place(
     let space = transfer.place.space(envelope, more, storage).map_err(NoPiece::NoRoom)?;
     let bound = transfer.framing.bound(space.len());
     let space = &mut space[..bound];
-    // A chunk that ends within this space: what follows comes with the same read.
+    // If the chunk ends within this space, the same read receives the octets after it.
     let ends_here = matches!(transfer.framing, Framing::Chunk { left, .. } if left == bound as u64);
     let (count, asked) = if ends_here {
         let free = input.free();
@@ -128,7 +128,7 @@ fn receive_in_place(
     Ok(Arrived { count, asked, is_end })
 }
 
-/// Handles the outcome of a read.
+/// Handles the result of reading a piece.
 #[inline]
 fn received(
     conn: &mut Conn,
@@ -152,8 +152,8 @@ fn received(
             && transfer.came_at_once
             && let Some(transfer) = conn.take_transfer()
         {
-            // Before the writer is asked for anything else. A commit that waits is found waiting
-            // when input is consumed next.
+            // This must precede any other call to the writer. If the commit has to wait, `consume`
+            // finds the waiting transfer.
             let _ = finish(conn, shared, transfer);
         }
     } else {
@@ -175,11 +175,11 @@ fn octets(count: usize, asked: usize) -> Received {
 fn read_both(
     socket: &mut impl Read,
     payload: &mut [u8],
-    behind: &mut [u8],
+    after: &mut [u8],
 ) -> std::io::Result<usize> {
     assert!(!payload.is_empty(), "a chunk that is whole is not read for");
     loop {
-        let mut both = [IoSliceMut::new(payload), IoSliceMut::new(behind)];
+        let mut both = [IoSliceMut::new(payload), IoSliceMut::new(after)];
         match socket.read_vectored(&mut both) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => return other,

@@ -1,5 +1,5 @@
-//! From the input buffer: payload that came along with commands, and payload of which not
-//! everything is stored.
+//! Takes payload from the input buffer: what was read together with commands, and any payload that
+//! isn't stored in full.
 use std::ops::ControlFlow;
 
 use crate::log::NoRoom;
@@ -9,7 +9,8 @@ use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::{Fate, Transfer};
 use crate::server::turn::shared::WorkerShared;
 
-/// Takes what the input holds of the payload of `conn`, as far as it has one fate.
+/// Takes the leading octets of the input that belong to the payload of `conn` and are treated
+/// alike.
 pub fn take(
     conn: &mut Conn,
     shared: &mut WorkerShared,
@@ -36,11 +37,14 @@ pub fn take(
         (piece.len(), Ok(()))
     };
     if stored < piece.len() {
-        // Only what was stored counts as seen; the rest is scanned again when there is room.
+        // Only the stored octets count as scanned; the rest is scanned again when there is room.
         (transfer.framing, transfer.fate, transfer.dots) = before;
         let part = transfer.fate.part(&piece[..stored]);
         let again = transfer.framing.scan(part, &mut transfer.dots);
-        assert!(part.len() == stored && !again.is_end, "the end lies in what was not stored");
+        assert!(
+            part.len() == stored && !again.is_end,
+            "the end is in the part that was not stored"
+        );
     }
     transfer.wire_bytes += stored as u64;
     if let (true, Fate::Headers(section)) = (is_kept, &mut transfer.fate) {
@@ -66,7 +70,7 @@ pub fn take(
     next
 }
 
-/// The mail data, or the chunk, is whole.
+/// Handles the end of the mail data or of a chunk.
 fn end(
     conn: &mut Conn,
     shared: &mut WorkerShared,

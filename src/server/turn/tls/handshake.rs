@@ -1,4 +1,4 @@
-//! A step of a handshake: the turn of a connection whose session waits for TLS.
+//! One step of a TLS handshake, which is a turn of its connection.
 use std::io::ErrorKind;
 
 use crate::smtp::tls::SessionTls;
@@ -9,18 +9,18 @@ use crate::server::connection::{Conn, Flow, Input, Layer, TurnEnd};
 use crate::server::turn::send::{Sent, send_raw};
 use crate::server::turn::shared::WorkerShared;
 
-/// How long a handshake may take, ms.
+/// Time limit for a handshake, ms.
 pub const HANDSHAKE_MS: u64 = 10_000;
 
-/// Octets of messages that are not whole, at most. A client may cut 64 KiB, which rustls allows a
-/// message, into records of one octet, each with a header of five.
+/// Limit on the octets of incomplete messages. rustls allows messages of 64 KiB, and a client may
+/// cut them into tiny records, each with a header of five octets.
 const HELD_BYTES_MAX: usize = 96 << 10;
 
-/// What a step has come to.
+/// The result of a step.
 pub enum Stepped {
-    /// It goes on, or waits, as the turn says.
+    /// The handshake continues or waits, as the turn says.
     Waits(TurnEnd),
-    /// It has failed, and its alert is on its way.
+    /// The handshake has failed, and its alert was sent or is queued.
     Failed,
     /// The session begins, or starts over.
     Secured,
@@ -28,7 +28,7 @@ pub enum Stepped {
     PlainText,
 }
 
-/// Reads once, and takes the handshake as far as it goes.
+/// Reads once, and advances the handshake as far as possible.
 pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Stepped {
     let mut is_over = false;
     match fill(conn, input) {
@@ -63,7 +63,7 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
         }
         Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
             Sent::Lost => fail(conn, shared, Failure::CutOff),
-            sent => go_on(conn, shared, input, handshake, sent),
+            sent => continue_handshake(conn, shared, input, handshake, sent),
         },
         Ok(HandshakeStep::Done(established)) => {
             done(conn, shared, input, *established, &out);
@@ -79,8 +79,8 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
     }
 }
 
-/// More octets of the client are needed.
-fn go_on(
+/// Continues a handshake that needs more octets of the client.
+fn continue_handshake(
     conn: &mut Conn,
     shared: &mut WorkerShared,
     input: &mut Input,
@@ -99,7 +99,7 @@ fn go_on(
     })
 }
 
-/// From here on there are records. `out`: the last octets of the handshake.
+/// Ends the handshake: from now on there are records. `out`: the last octets of the handshake.
 fn done(
     conn: &mut Conn,
     shared: &mut WorkerShared,
@@ -116,7 +116,7 @@ fn done(
     secured(conn, shared, &agreed);
 }
 
-/// The session learns under which TLS it is.
+/// Passes the parameters of the connection's TLS to the session.
 fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
     let Some(tls) = &conn.tls else { return };
     let us = shared.clock.now_us().saturating_sub(tls.begun_us);
@@ -136,7 +136,7 @@ fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
     }
 }
 
-/// The handshake has failed: the connection ends.
+/// Ends the connection, because its handshake has failed.
 #[cold]
 pub fn fail(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> Stepped {
     shared.tls_failed(conn.client, failure);

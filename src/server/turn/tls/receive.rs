@@ -1,20 +1,20 @@
-//! From the socket into the input buffer, under TLS.
+//! Reads from the socket into the input buffer, under TLS.
 use crate::tls::Opened;
 
 use crate::server::connection::{Conn, Input, Received, read};
 
-/// What a record counts as, at least, in the octets that a connection may have in a round. Opening
-/// a short one takes as long as reading some hundred octets.
+/// The minimum that a record counts toward the octets a connection may receive in a round.
+/// Decrypting a short record takes as long as reading several hundred octets.
 const RECORD_COSTS_BYTES: usize = 512;
 
-/// Opens the next record with content, and reads from the socket where none is whole.
+/// Decrypts the next record with content; reads from the socket if none is complete.
 ///
-/// One record at a time: its content is consumed before the next is opened, so a message that lies
-/// in one record goes from here into the log with one copy.
+/// The content of a record is consumed before the next one is decrypted, so a message within one
+/// record gets into the log with one copy.
 pub fn receive_sealed(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
     loop {
         let Some(records) = conn.tls.as_mut().and_then(|tls| tls.records()) else {
-            // Closed on our side: what still comes is not for us.
+            // TLS was closed on our side: further input is ignored.
             return drain(conn, input);
         };
         match records.open(input.sealed()) {
@@ -36,20 +36,20 @@ pub fn receive_sealed(conn: &mut Conn, input: &mut Input) -> std::io::Result<Rec
     }
 }
 
-/// Reads once, to after what is sealed. Returns the number of octets.
+/// Reads once, appending to the encrypted octets. Returns the number of octets read.
 pub(super) fn fill(conn: &mut Conn, input: &mut Input) -> std::io::Result<usize> {
     let free = input.free_after_sealed();
     let asked = free.len();
     let count = read(&mut conn.socket, free)?;
     input.advance_sealed(count);
-    // A stream that gave less than asked for has nothing more (epoll(7)).
+    // A short read means that the socket is empty (epoll(7)).
     input.is_drained = count < asked
         && cfg!(all(target_os = "linux", not(sinkd_portable)))
         && !conn.reads_until_empty;
     Ok(count)
 }
 
-/// Reads what is no longer wanted.
+/// Reads and discards input.
 fn drain(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
     let unread = input.sealed().len();
     input.skip_sealed(unread);

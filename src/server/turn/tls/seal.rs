@@ -1,20 +1,20 @@
-//! Replies as records.
+//! Encrypting replies.
 use crate::tls::Failure;
 
 use crate::server::connection::{ConnTls, Layer};
 use crate::server::turn::shared::WorkerShared;
 
-/// What follows the replies.
+/// What is sent after the replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// More, later.
+    /// More replies, later.
     More,
-    /// Nothing: close_notify.
+    /// close_notify, and nothing more.
     Close,
 }
 
-/// Seals the replies of the turn where they are; what they acknowledge ends with a record from here
-/// on. Without keys, as before the end of the handshake, there are none.
+/// Replaces the replies of the turn by TLS records, and moves the end of each acknowledgement to
+/// the end of its record. Before the end of the handshake there are no keys and no replies.
 pub fn seal_replies(
     tls: &mut ConnTls,
     shared: &mut WorkerShared,

@@ -20,7 +20,7 @@ pub(crate) fn begin_sealed(
         && let Some(sealed) = tls.held.take()
     {
         input.put_sealed(sealed.filled());
-        shared.storage.pool.give(sealed);
+        shared.storage.pool.put_back(sealed);
     }
     matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
 }
