@@ -1,4 +1,4 @@
-//! What the parser threads and the workers have to do with each other.
+//! Shared state between workers and parser threads.
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use super::sys;
 use crate::config::Config;
 use crate::index::{Host, ParserThreads, When};
 
-/// Begun segments that wait in the channel: the parser finds further ones by listing.
+/// Capacity of the channel of new segments. The parser finds further ones by listing the folder.
 const BEGUN_MAX: usize = 1024;
-/// How often the parser checks whether the workers are busy.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Share of all workers' time above which they count as busy.
+/// Minimum time between two measurements of whether the workers are busy.
+const MEASURE_EVERY: Duration = Duration::from_millis(20);
+/// Workers count as busy if they ran for more than this share of the time.
 const BUSY_SHARE: f64 = 0.5;
 
-/// Starts the threads; `None`: mail is not indexed.
+/// Starts the parser threads. `None`: mail is not indexed.
 pub(super) fn start(
     config: &Config,
     workers: usize,
@@ -24,36 +24,37 @@ pub(super) fn start(
     if config.index.when == When::Off {
         return Ok(None);
     }
-    let (tell, begun) = bounded(BEGUN_MAX);
+    let (notify, begun) = bounded(BEGUN_MAX);
     let host = Box::new(Threads { workers, seen: Mutex::default() });
     let parser = ParserThreads::start(&config.data, config.index.clone(), host, begun)?;
-    Ok(Some((parser, Begun { tell: Some(tell), last: 0 })))
+    Ok(Some((parser, Begun { notify: Some(notify), last: 0 })))
 }
 
-/// A worker's side: says when it commits into another segment than before.
+/// A worker's notifications of the segments into which it commits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Begun {
-    /// `None`: no parser runs.
-    tell: Option<Sender<u32>>,
+    /// `None`: there is no parser.
+    notify: Option<Sender<u32>>,
     last: u32,
 }
 
 impl Begun {
-    /// A message was committed into this segment. Costs a comparison; for a segment's first, an
-    /// item in a channel on which no thread sleeps, so the worker never wakes one.
+    /// Notes that a message was committed into `segment`. Costs a comparison, and for the first
+    /// message of a segment an item in a channel. No thread sleeps on that channel, so the worker
+    /// never has to wake one.
     #[inline]
     pub fn committed_to(&mut self, segment: u32) {
         if segment != self.last {
             self.last = segment;
-            if let Some(tell) = &self.tell {
-                // Full: the parser will find the segment by listing.
-                let _ = tell.try_send(segment);
+            if let Some(notify) = &self.notify {
+                // If the channel is full, the parser finds the segment by listing the folder.
+                let _ = notify.try_send(segment);
             }
         }
     }
 }
 
-/// The threads of this process, as the kernel counts their time (proc(5)).
+/// Measures how busy the workers are, by the CPU time that the kernel counts (proc(5)).
 struct Threads {
     workers: usize,
     seen: Mutex<ParserSeen>,
@@ -76,18 +77,18 @@ impl Host for Threads {
     fn is_busy(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.at.map(|at| at.elapsed()) {
-            Some(since) if since < LOOK_EVERY => {}
-            since => seen.look(since, self.workers),
+            Some(since) if since < MEASURE_EVERY => {}
+            since => seen.measure(since, self.workers),
         }
         seen.is_busy
     }
 }
 
 impl ParserSeen {
-    /// Costs a small file of /proc for each worker.
-    fn look(&mut self, since: Option<Duration>, expected: usize) {
+    /// Measures the workers' CPU time. Costs reading a small file of /proc for each worker.
+    fn measure(&mut self, since: Option<Duration>, expected: usize) {
         if self.files.len() < expected {
-            // Some may not have begun, or not yet have their names.
+            // Some threads may not have started, or not have their names yet.
             self.files = workers();
         }
         let ran_ns = self.files.iter().filter_map(|file| ran_ns(file)).sum();
@@ -100,7 +101,8 @@ impl ParserSeen {
     }
 }
 
-/// Empty on systems without these files: then no worker ever counts as busy.
+/// Returns the `schedstat` files of the workers. Empty on systems without such files: there no
+/// worker counts as busy.
 fn workers() -> Vec<PathBuf> {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let is_worker = |task: &PathBuf| {
@@ -109,7 +111,7 @@ fn workers() -> Vec<PathBuf> {
     tasks.map(|task| task.path()).filter(is_worker).map(|task| task.join("schedstat")).collect()
 }
 
-/// Time on a processor.
+/// Reads the CPU time from a `schedstat` file, ns.
 fn ran_ns(schedstat: &Path) -> Option<u64> {
     std::fs::read_to_string(schedstat).ok()?.split(' ').next()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The event loops: the only place where protocol and log meet.
+//! The server: event loops that serve connections. Only here do the protocol and the log meet.
 //!
 //! ```text
 //! listener ─accept─▶ admission ─▶ worker (mio loop) ─▶ turn: recv ▶ session ▶ log ▶ one send
@@ -18,7 +18,7 @@ mod recording;
 mod runs;
 mod service_manager;
 mod shutdown;
-#[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
+#[allow(unsafe_code, reason = "the one file for system calls that no crate wraps safely")]
 mod sys;
 #[doc(hidden)]
 pub mod testkit;
@@ -89,7 +89,7 @@ pub struct Server {
     in_force: Arc<InForce>,
 }
 
-/// What all workers share.
+/// What all workers share when they are started.
 struct ForWorkers<'a> {
     config: &'a Config,
     in_force: Arc<InForce>,
@@ -106,9 +106,9 @@ struct ForWorkers<'a> {
 pub struct Started {
     /// The sink.
     pub server: Server,
-    /// What changes its settings.
+    /// Changes the settings of the running sink.
     pub generations: Generations,
-    /// What the last sinkd left in the folder.
+    /// What was recovered from the last run of sinkd in the folder.
     pub recovery: log::Recovery,
 }
 
@@ -218,38 +218,38 @@ impl Server {
         Ok(())
     }
 
-    /// The CA that sinkd made, if a listener shows a certificate that it signed.
+    /// Returns the CA that sinkd created, if a listener presents a certificate signed by it.
     pub fn authority(&self) -> Option<KeptAuthority> {
         self.in_force.current().authority.clone()
     }
 
-    /// What is listened on, with real ports, in the order of the configuration.
+    /// Returns the listeners, with their actual ports, in the order of the configuration.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
-    /// Returns the number of the generation that is in force, each time it is called.
+    /// Returns a function that returns the number of the generation in force.
     pub fn generation(&self) -> impl Fn() -> u32 + Send + Sync + use<> {
         let in_force = self.in_force.clone();
         move || in_force.number()
     }
 
-    /// The handle by which anything may stop this server.
+    /// Returns the handle that stops this server.
     pub fn stop(&self) -> Arc<Stop> {
         self.stop.clone()
     }
 
-    /// One set of counters for each worker.
+    /// Returns the counters of each worker.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
     }
 
-    /// Looks out for a system clock that moves.
+    /// Returns a detector for steps of the system clock.
     pub fn clock_watch(&self) -> ClockWatch {
         ClockWatch::new(self.log.events(), self.log.start_count())
     }
 
-    /// What was recorded since the start; `None` without statistics.
+    /// Returns the statistics since the start; `None` if they are off.
     pub fn live(&self) -> Option<Arc<Live>> {
         self.hub.as_ref().map(Hub::live)
     }
@@ -263,7 +263,7 @@ impl Server {
         drop(self.watchdog);
         drop(self.socket_files);
         for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
-            thread.join().expect("threads that write down what workers tell them don't panic");
+            thread.join().expect("the threads of transcripts and moments don't panic");
         }
         if let Some(parser) = self.parser {
             parser.close();
@@ -275,20 +275,21 @@ impl Server {
     }
 }
 
-/// A writer that wakes its worker by `waker`.
+/// Returns a writer that wakes its worker by `waker`.
 fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenError> {
     log.writer(Box::new(move || {
         let _ = waker.wake();
     }))
 }
 
-/// What statistics call replies and listeners: a listener without a name goes by its address.
+/// Returns the names of replies and listeners in the statistics. A listener without a name gets its
+/// address as name.
 fn recorded_names(listeners: &[Listener]) -> RecordedNames {
     let label = |it: &Listener| it.options.name.clone().unwrap_or_else(|| it.address.to_string());
     RecordedNames { replies: tally::kinds(), listeners: listeners.iter().map(label).collect() }
 }
 
-/// The hub, and a recorder for each worker; without statistics neither.
+/// Starts the hub, and creates a recorder for each worker; neither if statistics are off.
 fn start_statistics(
     config: &Config,
     listeners: &[Listener],
@@ -310,7 +311,7 @@ fn start_statistics(
     Ok((Some(hub), recorders))
 }
 
-/// The cores this process may use, at most 8.
+/// Returns the default number of workers: the cores this process may use, at most 8.
 pub fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)
 }

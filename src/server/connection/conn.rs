@@ -91,7 +91,7 @@ pub struct Conn {
     /// `None`: transcripts are off.
     pub transcript: Option<Box<Transcript>>,
     /// When octets were last read, ms of the worker's clock.
-    pub heard_ms: u64,
+    pub last_read_ms: u64,
     /// When the current transaction began, us of the worker's clock; meaningless outside one.
     pub began_us: u64,
     /// When the connection began, us of the worker's clock.
@@ -135,7 +135,7 @@ impl Conn {
             tls: None,
             owing: None,
             transcript: None,
-            heard_ms: 0,
+            last_read_ms: 0,
             began_us: 0,
             opened_us: 0,
             replied: Replied::default(),

@@ -14,7 +14,7 @@ pub struct ConnTls {
     /// When the handshake began, us of the worker's clock.
     pub begun_us: u64,
     /// Whether any octets of the client have arrived.
-    pub is_heard: bool,
+    pub has_input: bool,
     /// Whether it counts as a handshake in progress.
     pub is_in_flight: bool,
 }
@@ -26,7 +26,7 @@ pub enum Layer {
     Handshake(Handshake),
     /// The handshake is done.
     Records(Box<Records>),
-    /// Nothing can be encrypted any more: TLS was closed, or has failed.
+    /// Nothing more can be encrypted: TLS was closed, or has failed.
     Over,
 }
 
@@ -38,7 +38,7 @@ impl ConnTls {
             held: None,
             before: Vec::new(),
             begun_us,
-            is_heard: false,
+            has_input: false,
             is_in_flight: false,
         }
     }
@@ -51,7 +51,7 @@ impl ConnTls {
         }
     }
 
-    /// Gives the borrowed buffer back to `pool`.
+    /// Puts the borrowed buffer back into `pool`.
     pub fn release(&mut self, pool: &mut TransferPool) {
         if let Some(held) = self.held.take() {
             pool.put_back(held);

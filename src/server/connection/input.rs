@@ -157,7 +157,7 @@ impl Input {
         if content.is_empty() {
             return;
         }
-        assert!(self.is_empty(), "before the end of the handshake there is no content");
+        assert!(self.is_empty(), "content arrives only at the end of the handshake");
         let to = content.len()..content.len() + self.sealed.len();
         self.bytes.copy_within(self.sealed.clone(), to.start);
         self.bytes[..content.len()].copy_from_slice(content);

@@ -1,7 +1,8 @@
-//! What a worker counts, and what it says it is doing.
+//! A worker's counters, and its current activity.
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a worker counts; written by it alone, read by anyone (relaxed: nothing depends on them).
+/// The counters of one worker, which is their only writer. Any thread can read them. Relaxed: no
+/// other memory access depends on their values.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub messages: AtomicU64,
@@ -13,32 +14,33 @@ pub struct Counters {
     pub rounds: AtomicU64,
     /// Rounds that took longer than a second (`watchdog::LONG_ROUND`).
     pub long_rounds: AtomicU64,
-    /// Flushes asked for (durability `message`).
+    /// Flushes requested (durability `message`).
     pub flushes: AtomicU64,
-    /// Unix time, ms, at which a client last sent octets; health checks of a proxy do not count.
-    pub heard_unix_ms: AtomicU64,
-    /// [`Doing`], or the session whose turn it is.
+    /// Unix time, ms, at which octets were last read from a client; health checks of a proxy don't
+    /// count.
+    pub last_read_unix_ms: AtomicU64,
+    /// A value of [`Doing`], or the number of the session that is being served.
     doing: AtomicU64,
 }
 
-/// What a worker does when it is not a session's turn. Below any session's number, the first of
-/// which is 2^48.
+/// What a worker does when it isn't serving a session. The values are below any session's number,
+/// as those start at 2^48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Doing {
-    /// It sleeps until something happens.
+    /// It waits for events.
     Nothing = 0,
     Accepting = 1,
     Timers = 2,
     Storage = 3,
     Stopping = 4,
-    /// Its connections are gone, the segments it has open are sealed.
+    /// Its connections have ended, and it seals its open segments.
     Sealing = 5,
 }
 
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, n: u64) {
-        // One writer: a load and a store do, without a locked instruction.
+        // With one writer, a load and a store suffice; a locked instruction isn't needed.
         counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 
@@ -51,27 +53,28 @@ impl Counters {
         Self::add(&self.refused, 1);
     }
 
-    /// From here on the worker does this.
+    /// Sets what the worker is doing.
     pub(crate) fn doing(&self, what: Doing) {
         self.doing.store(what as u64, Ordering::Relaxed);
     }
 
-    /// From here on it is the turn of `session`.
+    /// Notes that the worker serves `session`.
     pub(crate) fn serving(&self, session: u64) {
         self.doing.store(session, Ordering::Relaxed);
     }
 
-    /// Whether the worker is in a round.
+    /// Returns whether the worker is in a round.
     pub(crate) fn is_busy(&self) -> bool {
         self.doing.load(Ordering::Relaxed) != Doing::Nothing as u64
     }
 
-    /// Whether the worker seals its segments: it has no client any more, and may wait for storage.
+    /// Returns whether the worker is sealing its segments. It then has no clients, and may wait for
+    /// storage.
     pub(crate) fn is_sealing(&self) -> bool {
         self.doing.load(Ordering::Relaxed) == Doing::Sealing as u64
     }
 
-    /// What the worker does, for a person.
+    /// Describes what the worker is doing, for a log line.
     pub(crate) fn doing_now(&self) -> String {
         const NOTHING: u64 = Doing::Nothing as u64;
         const ACCEPTING: u64 = Doing::Accepting as u64;

@@ -1,4 +1,4 @@
-//! What a worker accounts for: messages, refusals, rights to commit, acknowledgements.
+//! A worker's account of messages, refusals, tickets and acknowledgements.
 use std::sync::Arc;
 
 use crate::log::MessageId;
@@ -10,7 +10,7 @@ use crate::server::indexing::Begun;
 use crate::server::payload::{Draw, Orphan, Sampling, Transfer};
 use crate::server::shutdown::Stop;
 
-/// One for each worker. Every final reply to a message passes through here.
+/// The account of one worker. Every final reply to a message is noted here.
 pub(crate) struct Ledger {
     pub counters: Arc<Counters>,
     pub recording: Recording,
@@ -19,7 +19,7 @@ pub(crate) struct Ledger {
     pub begun: Begun,
     /// `None`: everything is stored in full.
     pub sampling: Option<Arc<Sampling>>,
-    /// Messages whose 250 is among the replies of this turn, and where in them it ends.
+    /// Messages whose 250 is among the replies of this turn, each with the offset at which it ends.
     pub acknowledged: Vec<(usize, MessageId)>,
 }
 
@@ -35,7 +35,7 @@ impl Ledger {
         }
     }
 
-    /// A proxy that looked after our health sends mail: its connection is a session after all.
+    /// Counts a connection as a session: it began like a proxy's health check, but now sends mail.
     #[cold]
     pub fn becomes_session(&mut self, conn: &mut Conn) {
         conn.is_session = true;
@@ -43,20 +43,20 @@ impl Ledger {
         self.recording.opened(conn);
     }
 
-    /// Returns whether `transfer` may commit: with `--stop-after-messages`, tickets run out.
+    /// Returns whether `transfer` may commit. `--stop-after-messages` limits the number of tickets.
     #[inline]
     pub fn take_ticket(&self, transfer: &mut Transfer) -> bool {
         transfer.has_ticket = transfer.has_ticket || self.stop.take_ticket();
         transfer.has_ticket
     }
 
-    /// The commit of a message whose client had gone did not happen.
+    /// Undoes the ticket and the draw of an orphaned message whose commit failed.
     pub fn lost(&self, draw: Option<Draw>) {
-        self.stop.give_ticket_back();
+        self.stop.put_ticket_back();
         self.undo_draw(draw);
     }
 
-    /// The message of `transfer` is committed as `id`, or counted.
+    /// Counts the message of `transfer`, which was committed as `id`, or only counted.
     #[inline]
     pub fn accepted(&mut self, conn: &mut Conn, transfer: &Transfer, id: Option<MessageId>) {
         if let Some(id) = id {
@@ -66,9 +66,9 @@ impl Ledger {
         self.recording.message(conn, transfer);
     }
 
-    /// The session has answered the message that was accepted last: the 250 ends at octet
-    /// `replies_bytes` of the replies, unless more of them are owed (LMTP). After the last ticket
-    /// the stop begins, so it begins with that answer among the replies.
+    /// Notes the reply to the message that was accepted last: its 250 ends at octet `replies_bytes`
+    /// of the replies, unless more replies are owed (LMTP). The last ticket starts the stop, so
+    /// this must follow the reply.
     #[inline]
     pub fn answered(&mut self, conn: &mut Conn, id: Option<MessageId>, replies_bytes: usize) {
         if conn.session.owes_replies() {
@@ -79,29 +79,29 @@ impl Ledger {
         self.stop.committed();
     }
 
-    /// The last reply that was owed to `conn` stands at the end of `replies_bytes` octets.
+    /// Notes that the last reply owed to `conn` ends at octet `replies_bytes` of the replies.
     pub fn paid(&mut self, conn: &mut Conn, replies_bytes: usize) {
         self.acknowledged.extend(conn.owing.take().map(|id| (replies_bytes, id)));
     }
 
-    /// A message was committed after its client had gone.
-    pub fn accepted_unheard(&mut self, orphan: &Orphan) {
+    /// Counts a message that was committed after its connection had closed.
+    pub fn accepted_orphan(&mut self, orphan: &Orphan) {
         self.counters.message(orphan.bytes);
-        self.recording.accepted_unheard(orphan);
+        self.recording.accepted_orphan(orphan);
         self.stop.committed();
     }
 
-    /// A message is refused because of its data.
+    /// Counts a message that is refused at the end of its data.
     #[cold]
     pub fn refused(&mut self, conn: &mut Conn) {
         self.counters.refused();
         self.recording.refused(conn);
     }
 
-    /// The message of `transfer` is not accepted: ticket and draw are as if it had never come.
+    /// Undoes the ticket and the draw of `transfer`, whose message is not accepted.
     pub fn not_accepted(&self, transfer: &mut Transfer) {
         if std::mem::take(&mut transfer.has_ticket) {
-            self.stop.give_ticket_back();
+            self.stop.put_ticket_back();
         }
         self.undo_draw(transfer.draw.take());
     }

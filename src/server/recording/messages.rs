@@ -1,4 +1,4 @@
-//! Messages: accepted, refused, or committed after their clients had gone.
+//! Recording of messages: accepted, refused, or committed after their connections closed.
 use crate::stats::{Counter, Metric};
 
 use super::recording::Recording;
@@ -7,7 +7,7 @@ use crate::server::connection::Conn;
 use crate::server::payload::{Orphan, Transfer};
 
 impl Recording {
-    /// A message was accepted.
+    /// Records an accepted message.
     pub fn message(&mut self, conn: &mut Conn, transfer: &Transfer) {
         let Some(recorder) = &mut self.recorder else { return };
         let recipients = conn.session.recipients();
@@ -37,9 +37,10 @@ impl Recording {
             session.message(recipients);
         }
         self.transactions.accepted(conn.began_us);
-        // The wait for a flush is ours.
+        // The wait for a flush isn't part of the transfer.
         let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
-        // Unanswered: the read under way brought all of it, and `heard` follows after this.
+        // Unanswered: the current read brought all of the message, and `octets_read` is called
+        // after this.
         let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
@@ -47,13 +48,13 @@ impl Recording {
             let wait_us = self.woke_us.saturating_sub(since);
             recorder.record(Metric::CommitWait, wait_us);
         }
-        if is_looked_at(conn.session.messages() + 1) {
+        if has_round_trips_recorded(conn.session.messages() + 1) {
             round_trips(recorder, conn);
         }
     }
 
-    /// A message was committed, but its client was gone.
-    pub fn accepted_unheard(&mut self, orphan: &Orphan) {
+    /// Records a message that was committed after its connection had closed.
+    pub fn accepted_orphan(&mut self, orphan: &Orphan) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.message_at(orphan.received_ns, orphan.bytes, u64::from(orphan.recipients));
         if let Some(listener) = recorder.listener_at(orphan.received_ns, orphan.listener) {
@@ -66,7 +67,7 @@ impl Recording {
         recorder.add(Counter::ClosedMessages, 1);
     }
 
-    /// A message was refused at the end of its data.
+    /// Records a message that was refused at the end of its data.
     #[cold]
     pub fn refused(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -78,9 +79,9 @@ impl Recording {
     }
 }
 
-/// Open sessions show their round trips before their end: with which messages. Early, for a
-/// short run over a long way; then again and again, for a run that begins long after the session,
-/// at 0.3 us for 64 messages.
-fn is_looked_at(message: u32) -> bool {
+/// Returns whether round trips are recorded with this message of a session, so that open sessions
+/// contribute, too: early, for short runs over distant connections; then with every 64th message,
+/// for runs that start late in a session. That costs 0.3 us per 64 messages.
+fn has_round_trips_recorded(message: u32) -> bool {
     matches!(message, 4 | 16) || message.is_multiple_of(64)
 }

@@ -1,7 +1,7 @@
-//! What a worker records: statistics of each second, counters, and acknowledged messages.
+//! Recording of what a worker does: statistics of each second, counters, and acknowledged messages.
 //!
-//! This folder decides nothing about connections. It learns from `turn/` what happened, and passes
-//! it on to the statistics.
+//! This folder decides nothing about connections. Code in `turn/` and `worker/` reports events to
+//! it, and it passes them on to the statistics.
 mod counters;
 mod ledger;
 mod messages;

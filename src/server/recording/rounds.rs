@@ -1,4 +1,4 @@
-//! Rounds of the loop: the seconds that they end, and what was done in them.
+//! Recording of loop rounds, and of the seconds that end in them.
 use crate::smtp::reply;
 use crate::smtp::tally::CommandTally;
 use crate::stats::{Counter, Metric, Recorder};
@@ -7,17 +7,18 @@ use crate::tls::Failure;
 use super::recording::{ROUNDS_KNOWN, Recording};
 use crate::server::time_spent::{Spends, TimeSpent};
 
-/// A wake ends at most this number of seconds, one by one. More is a machine that was suspended.
+/// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
+/// suspended.
 const SECONDS_MAX: u32 = 3600;
 
 impl Recording {
-    /// The loop goes to sleep, for `wait_ms` at most.
+    /// Notes that the loop goes to sleep, for `wait_ms` at most.
     #[inline]
     pub fn sleeps(&mut self, wait_ms: Option<u64>) {
         self.lateness.sleeps(self.woke_us, wait_ms);
     }
 
-    /// The loop has woken. True for the first round of a second.
+    /// Begins a round. Returns true for the first round of a second.
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
@@ -35,8 +36,8 @@ impl Recording {
         std::mem::take(&mut self.is_new_second) || is_over
     }
 
-    /// Ends the seconds that are past at `now_us`; `before` is called with the time (us) at which a
-    /// second ends, before it is handed over.
+    /// Ends the seconds that are over at `now_us`. Before a second is handed over, `before` is
+    /// called with the time (us) at which it ends.
     #[cold]
     fn end_seconds(
         &mut self,
@@ -50,7 +51,7 @@ impl Recording {
                 break;
             }
             if !recorder.can_hand_over() {
-                // The hub is behind: this second goes on, and takes in what is left.
+                // The hub can't keep up: this second continues, and includes the rest.
                 return;
             }
             let end_ns = recorder.second_end_ns();
@@ -68,23 +69,23 @@ impl Recording {
         }
     }
 
-    /// Books where the time went up to `end_us` in the second that is being recorded.
+    /// Adds the time that connections spent up to `end_us` to the second that is being recorded.
     fn book_time(&mut self, end_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
         let sums = self.time.take(end_us);
         let starved = self.lateness.take(&sums, recorder.recorded(Counter::BusyUs), end_us);
-        let (storage, commit) = (sums.of(Spends::Storage), sums.of(Spends::Commit));
-        let (unread, between) = (sums.of(Spends::Unread), sums.of(Spends::Between));
-        let local = sums.of(Spends::LocalTransfer);
+        let (storage, commit) = (sums.us(Spends::Storage), sums.us(Spends::Commit));
+        let (unread, between) = (sums.us(Spends::Unread), sums.us(Spends::Between));
+        let local = sums.us(Spends::LocalTransfer);
         for (counter, us) in [
-            (Counter::SinkUs, sums.of(Spends::Loop) + storage + commit),
+            (Counter::SinkUs, sums.us(Spends::Loop) + storage + commit),
             (Counter::StorageUs, storage),
             (Counter::CommitUs, commit),
             (Counter::SlowedUs, starved.served_us),
-            (Counter::ThinkUs, sums.of(Spends::Command) + unread + between),
+            (Counter::ThinkUs, sums.us(Spends::Command) + unread + between),
             (Counter::UnreadUs, unread),
             (Counter::BetweenUs, between),
-            (Counter::TransferUs, sums.of(Spends::Transfer) + local),
+            (Counter::TransferUs, sums.us(Spends::Transfer) + local),
             (Counter::LocalTransferUs, local),
             (Counter::StarvedUs, starved.waiting_us),
         ] {
@@ -95,8 +96,8 @@ impl Recording {
         }
     }
 
-    /// The first connection of this worker came into use, or the last one went; the round began at
-    /// `woke_us`.
+    /// Notes that the first connection of this worker came into use, or that the last one went out
+    /// of use. The round began at `woke_us`.
     fn follow_presence(&mut self, woke_us: u64, now_us: u64) {
         self.is_present = !self.is_present;
         if self.is_present {
@@ -108,18 +109,18 @@ impl Recording {
         }
     }
 
-    /// The loop has done its work.
+    /// Ends a round.
     pub fn end_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
-        // Waking for nothing is nothing to write down: it would wake us again.
+        // A round without any work records nothing: a record would cause another wake-up.
         let is_used = recorder.is_used();
         if is_used {
             self.record_round(now_us);
         }
         let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
         if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_over(unix_ns)) {
-            // They are answers of the round, as its messages are: of the second of its beginning.
+            // Replies count like messages: in the second in which the round began.
             take_replies(recorder, tally);
             self.is_new_second = true;
             self.end_seconds(now_us, unix_ns, |recorder, _, end_us| {
@@ -132,12 +133,12 @@ impl Recording {
         if let Some(recorder) = self.recorder.as_mut().filter(|_| is_used) {
             recorder.add(Counter::BusyUs, now_us.saturating_sub(began_us));
         }
-        if self.time.is_anybody_waiting() != self.is_present {
+        if self.time.has_active() != self.is_present {
             self.follow_presence(began_us, now_us);
         }
     }
 
-    /// What was done in the round.
+    /// Records what was done in the round.
     fn record_round(&mut self, now_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
         let service_us = now_us.saturating_sub(self.woke_us);
@@ -154,7 +155,7 @@ impl Recording {
         (self.commands, self.messages) = (0, 0);
     }
 
-    /// A round took longer than the watchdog allows.
+    /// Counts a round that took longer than the watchdog allows.
     #[cold]
     pub fn long_round(&mut self) {
         if let Some(recorder) = &mut self.recorder {
@@ -162,13 +163,13 @@ impl Recording {
         }
     }
 
-    /// When there must be a round although nothing happens, Unix ns.
+    /// Returns when the next round is due even if there are no events, Unix ns.
     pub fn due_ns(&self) -> Option<u64> {
         let recorder = self.recorder.as_ref()?;
         (self.is_present || recorder.is_used()).then(|| recorder.second_end_ns())
     }
 
-    /// The worker has stopped, at `now_us`.
+    /// Ends recording: the worker has stopped at `now_us`.
     pub fn close(mut self, now_us: u64, tally: &mut CommandTally) {
         self.book_time(now_us);
         if let Some(mut recorder) = self.recorder {
@@ -178,7 +179,7 @@ impl Recording {
     }
 }
 
-/// Hands over the replies since the last time.
+/// Hands over the replies counted since the last call.
 fn take_replies(recorder: &mut Recorder, tally: &mut CommandTally) {
     let unexpected = tally.replies_of(&reply::PROXY_UNEXPECTED);
     recorder.add(Counter::ProxyUnexpected, u64::from(unexpected));
@@ -198,7 +199,7 @@ mod tests {
     use crate::stats::by_hand::RecordersByHand;
 
     #[test]
-    fn a_round_across_the_end_of_a_second_counts_in_the_second_of_its_beginning() {
+    fn a_round_across_the_end_of_a_second_counts_in_the_second_in_which_it_began() {
         let (statistics, recorder) = RecordersByHand::new(kinds().len());
         let mut recording = Recording::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();

@@ -9,12 +9,12 @@ use crate::server::listening::Admission;
 use crate::server::runs::IdleRuns;
 use crate::stats::{Observer, Sample};
 
-/// Looks at the whole sink.
+/// The observer of all workers and of the log.
 pub(crate) struct Sampler {
     admission: Arc<Admission>,
     counters: Vec<Arc<Counters>>,
     events: Arc<EventsFile>,
-    /// `None`: runs are begun by people alone.
+    /// `None`: sinkd starts no runs by itself.
     idle_runs: Option<IdleRuns>,
     /// `None`: mail is not indexed.
     lag: Option<Box<dyn Fn() -> Lag + Send>>,
@@ -34,10 +34,10 @@ impl Sampler {
 }
 
 impl Observer for Sampler {
-    /// Costs one small file of /proc, and a look at each open segment.
+    /// Costs reading one small file of /proc, and one check of each open segment.
     fn look(&mut self, now: u64) -> Sample {
         if let Some(runs) = &mut self.idle_runs {
-            runs.time_is(now);
+            runs.tick(now);
         }
         let lag = self.lag.as_ref().map_or(Lag::default(), |lag| lag());
         let flushes = self.counters.iter().map(|c| c.flushes.load(Ordering::Relaxed)).sum();
@@ -59,13 +59,13 @@ impl Observer for Sampler {
     }
 }
 
-/// Connections that found an accept queue full, since the machine started, of all listeners of the
-/// network namespace (`TcpExt: ListenOverflows`): the kernel keeps no count for a single listener.
+/// Returns the number of connections that found an accept queue full since the machine started. The
+/// kernel counts them only for all listeners of the network namespace (`TcpExt: ListenOverflows`).
 fn listen_overflows() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/net/netstat").ok()?)
 }
 
-/// The file has two lines a group: names, then numbers.
+/// Parses a file that has two lines per group: names, then numbers.
 fn parse(netstat: &str) -> Option<u64> {
     let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, numbers) = (lines.next()?, lines.next()?);

@@ -1,4 +1,4 @@
-//! Connections and sessions, from their admission to their end.
+//! Recording of connections and sessions, from their admission to their end.
 use crate::stats::{Counter, Metric, Recorder, SessionSecond};
 use crate::tls::{Agreed, Failure, TLS_1_2, TLS_1_3};
 
@@ -7,7 +7,7 @@ use crate::server::connection::Conn;
 use crate::server::sys::TcpInfo;
 
 impl Recording {
-    /// A PROXY header was read, and the connection was admitted.
+    /// Counts a connection that was admitted after its PROXY header was read.
     #[cold]
     pub fn identified(&mut self, conn: &Conn) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -15,7 +15,7 @@ impl Recording {
         recorder.add(counter, 1);
     }
 
-    /// The handshake of a connection is done; it took `us`.
+    /// Records a completed TLS handshake, which took `us`.
     #[cold]
     pub fn secured(&mut self, us: u64, agreed: &Agreed) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -26,28 +26,28 @@ impl Recording {
         recorder.add(Counter::Tls13, u64::from(agreed.version == TLS_1_3));
     }
 
-    /// TLS of a connection has failed, before or after the end of its handshake.
+    /// Counts a failure of TLS, during or after the handshake.
     #[cold]
     pub fn tls_failed(&mut self, failure: Failure) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::TLS_FAILED[failure as usize], 1);
     }
 
-    /// Octets that came between STARTTLS and the handshake were thrown away.
+    /// Counts a connection whose octets between STARTTLS and the handshake were discarded.
     #[cold]
     pub fn discarded(&mut self, octets: usize) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| octets > 0) else { return };
         recorder.add(Counter::TlsDiscarded, 1);
     }
 
-    /// A client that XCLIENT has named was greeted.
+    /// Counts a client that was named by XCLIENT and greeted.
     #[cold]
     pub fn named(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Xclient, 1);
     }
 
-    /// The session of `conn` has another client from now on; nothing has been submitted in it.
+    /// Changes the client of the session of `conn`, in which nothing has been submitted.
     #[cold]
     pub fn renamed(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
@@ -55,7 +55,7 @@ impl Recording {
         recorder.rename_session(&mut conn.recorded_at, key);
     }
 
-    /// A client is not served, by the lists of the listener at this index.
+    /// Counts a client that the lists of the listener at this index don't admit.
     #[cold]
     pub fn denied(&mut self, listener: usize) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -65,15 +65,15 @@ impl Recording {
         }
     }
 
-    /// A connection to a proxied listener was closed without a word: no header came, or a bad one,
-    /// or its network is not trusted.
+    /// Counts a connection to a proxied listener that was closed without a reply: no valid header
+    /// came, or its network is not trusted.
     #[cold]
     pub fn proxy_refused(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::ProxyRefused, 1);
     }
 
-    /// A connection has begun; if it is a session, it counts.
+    /// Counts a new connection, if it is a session.
     pub fn opened(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         recorder.add(Counter::Connections, 1);
@@ -83,21 +83,22 @@ impl Recording {
         conn.recorded_at = recorder.begin_session(conn.key()).unwrap_or(u32::MAX);
     }
 
-    /// A connection was greeted with 421.
+    /// Counts a connection that was greeted with 421.
     #[cold]
     pub fn turned_away(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::TurnedAway, 1);
     }
 
-    /// sinkd ends an open connection with 421, for another reason than what its client said.
+    /// Counts an open connection that sinkd ends with 421, for a reason other than the client's
+    /// commands.
     #[cold]
     pub fn dismissed(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Dismissed, 1);
     }
 
-    /// A connection has ended.
+    /// Records the end of a connection.
     pub fn closed(&mut self, conn: &mut Conn) {
         self.session_over(conn);
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
@@ -108,7 +109,7 @@ impl Recording {
         }
     }
 
-    /// A session has ended, and with it mostly its connection.
+    /// Records the end of a session, usually together with its connection.
     pub fn session_over(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         let us = recorder.round_us();
@@ -122,7 +123,7 @@ impl Recording {
     }
 }
 
-/// Asks the kernel for the round trips of a connection.
+/// Records the round-trip times of a connection, as the kernel reports them.
 pub(super) fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
     let info = conn.socket.tcp_info()?;
     recorder.record(Metric::Rtt, info.rtt_us);
@@ -130,7 +131,8 @@ pub(super) fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInf
     Some(info)
 }
 
-/// What the session of `conn` did in the second under way. `None`: too many do anything.
+/// Returns the record of the session of `conn` in the current second. `None`: too many sessions are
+/// active.
 #[inline]
 pub(super) fn session<'a>(
     recorder: &'a mut Recorder,

@@ -1,11 +1,11 @@
-//! What a connection spends its time with, told from where its turn left it.
+//! The state in which a connection's time is counted, derived from how its turn ended.
 use crate::smtp::envelope::Client;
 
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::payload::{Framing, Transfer};
 use crate::server::time_spent::Spends;
 
-/// What the connection spends its time with after a turn that ended with `turn`.
+/// Returns the state of a connection after a turn that ended with `turn`.
 pub(crate) fn spends(conn: &Conn, turn: TurnEnd) -> Spends {
     match (turn, &conn.flow) {
         (TurnEnd::Closed | TurnEnd::Identified, _)
@@ -33,7 +33,7 @@ fn on_its_way(conn: &Conn) -> Spends {
     if is_local(conn.client) { Spends::LocalTransfer } else { Spends::Transfer }
 }
 
-/// No network lies between: the same machine.
+/// Returns whether the client is on this machine, so that there is no network in between.
 fn is_local(client: Client) -> bool {
     client.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
 }

@@ -1,31 +1,31 @@
-//! Turns of connections: how long clients think, and which commands and replies a turn had.
+//! Recording of turns: think times, commands and replies.
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric};
 
-use super::recording::{NOT_KNOWN, ROUNDS_KNOWN, Recording};
+use super::recording::{ROUNDS_KNOWN, Recording};
 use super::spends::spends;
 use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
 use crate::server::payload::Framing;
 use crate::server::time_spent::Spends;
 
-/// A client's pauses between octets are recorded from this length on: what is shorter has many
-/// causes, and would cost a histogram's update with each read.
+/// The shortest pause between a client's octets that is recorded. Shorter ones have many causes,
+/// and would cost an update of a histogram with each read.
 const PAUSE_MIN_MS: u64 = 20;
 
-/// What the next octets of a client are.
+/// What the next octets of a client will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpectedOctets {
-    /// Its answer to what we said.
+    /// The client's answer to our replies.
     Command,
-    /// The first of a payload, its answer to 354.
+    /// The first octets of a payload: the client's answer to 354.
     Payload,
-    /// More of a chunk: they were due whatever we said.
+    /// More octets of a chunk: they are due independently of our replies.
     Rest,
 }
 
 impl ExpectedOctets {
-    pub fn of(flow: &Flow) -> ExpectedOctets {
+    pub fn for_flow(flow: &Flow) -> ExpectedOctets {
         match flow {
             Flow::Payload(transfer) if matches!(transfer.framing, Framing::Data(_)) => {
                 ExpectedOctets::Payload
@@ -37,18 +37,18 @@ impl ExpectedOctets {
 }
 
 impl Recording {
-    /// The turn of another connection begins.
+    /// Begins the turn of another connection.
     pub fn begin_turn(&mut self) {
-        (self.think_us, self.has_read) = (NOT_KNOWN, false);
+        (self.think_us, self.has_read) = (None, false);
     }
 
-    /// Octets have come from a client.
-    pub fn heard(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
+    /// Records that octets were read from a client.
+    pub fn octets_read(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         self.has_read = true;
         if !conn.replied.answer() {
-            // It had answered already, so it did not wait for us; nor did we make it wait.
-            let pause_ms = (self.woke_us / 1000).saturating_sub(conn.heard_ms);
+            // The client had answered already, so neither side waited for the other.
+            let pause_ms = (self.woke_us / 1000).saturating_sub(conn.last_read_ms);
             if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
@@ -56,14 +56,15 @@ impl Recording {
         }
         let age = conn.replied.age(self.round);
         if age == 0 {
-            // It didn't wait for that reply: what comes now was there before. No round trip.
+            // The client didn't wait for that reply: these octets had arrived before it. So this is
+            // not a round trip.
             return self.answered(conn, expected, 0);
         }
         let is_known = age < ROUNDS_KNOWN as u32;
         let end_us = self.ends[self.round.wrapping_sub(age) as usize % ROUNDS_KNOWN];
-        let since_us = if is_known { end_us } else { conn.heard_ms * 1000 };
+        let since_us = if is_known { end_us } else { conn.last_read_ms * 1000 };
         if expected == ExpectedOctets::Rest {
-            // Until then it waited for us.
+            // Until then the payload waited for us.
             if let Some(transfer) = conn.transfer_mut() {
                 transfer.first_us = transfer.first_us.max(since_us);
             }
@@ -86,16 +87,16 @@ impl Recording {
                 }
             }
             (ExpectedOctets::Command, transfer) => {
-                self.think_us = think_us;
+                self.think_us = Some(think_us);
                 if let Some(transfer) = transfer {
-                    // Between two chunks: no octet of it was on its way meanwhile.
+                    // Between two chunks no octet of the payload was in transit.
                     transfer.first_us += think_us;
                 }
             }
         }
     }
 
-    /// Commands were consumed.
+    /// Records the commands that were consumed.
     pub fn consumed(&mut self, conn: &Conn, tally: &mut CommandTally) {
         if tally.commands == 0 {
             return;
@@ -112,10 +113,9 @@ impl Recording {
             self.has_read = false;
             recorder.commands(commands);
         }
-        let (think_us, verb) = (self.think_us, tally.first);
-        (self.think_us, tally.first) = (NOT_KNOWN, None);
-        let Some(verb) = verb.filter(|_| think_us != NOT_KNOWN) else { return };
-        // What follows a final reply is the next message, however it begins.
+        let (think_us, verb) = (self.think_us.take(), tally.first.take());
+        let (Some(think_us), Some(verb)) = (think_us, verb) else { return };
+        // After the final reply to a message, MAIL begins the next one.
         let is_next = conn.session.messages() > 0;
         let metric = match verb {
             Verb::Hello => Metric::ThinkEhlo,
@@ -129,7 +129,7 @@ impl Recording {
         recorder.record(metric, think_us);
     }
 
-    /// A command was accepted although it broke these rules.
+    /// Counts the rules that an accepted command broke.
     #[cold]
     pub fn tolerated(&mut self, kinds: Deviations) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -138,27 +138,26 @@ impl Recording {
         }
     }
 
-    /// The replies of the turn have left.
+    /// Records that the replies of the turn were sent.
     pub fn replied(&mut self, conn: &mut Conn) {
         conn.replied = Replied::in_round(self.round);
         self.transactions.end_turn(self.woke_us);
     }
 
-    /// The client did not take all replies of the turn; `waiting` keeps which transactions end
-    /// when it has.
+    /// Moves the transactions of the turn to `waiting`: they end once their replies are sent.
     #[cold]
     pub fn not_replied(&mut self, waiting: &mut Vec<u64>) {
-        self.transactions.keep(waiting);
+        self.transactions.set_aside(waiting);
     }
 
-    /// The replies for which the transactions of `waiting` waited have left, or their client has
-    /// gone.
+    /// Ends the transactions of `waiting`: their replies were sent, or their client has
+    /// disconnected.
     #[cold]
     pub fn replied_late(&mut self, mut waiting: Vec<u64>) {
         self.transactions.end_kept(&mut waiting);
     }
 
-    /// The turn of `conn` ended with `turn`.
+    /// Records the end of a turn of `conn`, which ended with `turn`.
     pub fn end_turn(&mut self, conn: &mut Conn, turn: TurnEnd) {
         if self.recorder.is_none() {
             return;
@@ -175,22 +174,22 @@ impl Recording {
         }
     }
 
-    /// The client has closed without QUIT.
+    /// Records that the client closed the connection without QUIT.
     pub fn hung_up(&mut self, conn: &mut Conn) {
-        self.heard(conn, ExpectedOctets::Command);
-        let think_us = std::mem::replace(&mut self.think_us, NOT_KNOWN);
+        self.octets_read(conn, ExpectedOctets::Command);
+        let think_us = self.think_us.take();
         if let Some(recorder) = &mut self.recorder
             && matches!(conn.flow, Flow::Commands { .. })
-            && think_us != NOT_KNOWN
+            && let Some(think_us) = think_us
         {
             recorder.record(Metric::ThinkClose, think_us);
         }
     }
 
-    /// A transfer is parked: the log has no room for it yet.
+    /// Records that a transfer waits for room in the log.
     pub fn parked(&mut self, conn: &mut Conn) {
-        // What it waits with is there: the client has answered.
-        self.heard(conn, ExpectedOctets::of(&conn.flow));
+        // The octets that wait have arrived, so the client has answered.
+        self.octets_read(conn, ExpectedOctets::for_flow(&conn.flow));
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::StorageWaits, 1);
         if let Some(transfer) = conn.transfer_mut() {
@@ -198,13 +197,13 @@ impl Recording {
         }
     }
 
-    /// A parked transfer continues.
+    /// Records that a parked transfer continues.
     pub fn unparked(&mut self, conn: &mut Conn) {
-        // Without a recorder none has a beginning.
+        // Without a recorder no start time is set.
         let Some(transfer) = conn.transfer_mut() else { return };
         let Some(since) = transfer.parked_since_us.take() else { return };
         let wait_us = self.woke_us.saturating_sub(since);
-        // Meanwhile nothing was on its way.
+        // Meanwhile no octets were in transit.
         transfer.first_us += wait_us;
     }
 }

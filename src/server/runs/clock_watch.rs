@@ -1,39 +1,39 @@
-//! Notices when the system clock moves.
+//! Detecting steps of the system clock.
 use std::sync::Arc;
 
 use crate::log::{EventsFile, ProcessClock, RunError, Runs};
 
-/// The system clock has moved if it is this much further from ours than when that was last said.
-/// Drift does not: the monotonic clock is steered with the system clock.
+/// A difference to our clock that has changed by this much since the last report is a step of the
+/// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.
 const MOVED_NS: u64 = 1_000_000_000;
 
-/// Notices that the system clock was set, or stood still while the machine slept: sinkd's times go
-/// on as before, so they now differ from those of other programs. That is logged, and written down
-/// as a mark.
+/// Detects that the system clock was set, or that the machine slept. sinkd's clock runs on evenly,
+/// so its times then differ from those of other programs. A step is logged and recorded as a mark.
 #[derive(Debug)]
 pub struct ClockWatch {
     events: Arc<EventsFile>,
     start_count: u32,
-    /// How far ahead the system clock was when that was last said.
-    said_ns: i64,
-    /// What is still to be written down: since when, and how far ahead.
+    /// How far ahead the system clock was at the last report.
+    reported_ns: i64,
+    /// A mark that was not written yet: when the step was detected, and how far ahead the system
+    /// clock was.
     unwritten: Option<(u64, i64)>,
 }
 
 impl ClockWatch {
     pub(crate) fn new(events: Arc<EventsFile>, start_count: u32) -> ClockWatch {
-        ClockWatch { events, start_count, said_ns: 0, unwritten: None }
+        ClockWatch { events, start_count, reported_ns: 0, unwritten: None }
     }
 
-    /// Costs two clock reads; to be called every few seconds.
-    pub fn look(&mut self) {
+    /// Checks the system clock. Costs two clock reads; call this every few seconds.
+    pub fn check(&mut self) {
         let clock = ProcessClock::get();
-        self.see(clock.unix_ns(), clock.ahead_ns());
+        self.observe(clock.unix_ns(), clock.ahead_ns());
     }
 
-    fn see(&mut self, now_ns: u64, ahead_ns: i64) {
-        if ahead_ns.abs_diff(self.said_ns) >= MOVED_NS {
-            self.said_ns = ahead_ns;
+    fn observe(&mut self, now_ns: u64, ahead_ns: i64) {
+        if ahead_ns.abs_diff(self.reported_ns) >= MOVED_NS {
+            self.reported_ns = ahead_ns;
             self.unwritten = Some((now_ns, ahead_ns));
             tracing::warn!(
                 ahead_s = ahead_ns as f64 / 1e9,
@@ -61,31 +61,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_moves_is_written_down_once_each_time() {
+    fn each_step_of_the_clock_is_recorded_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut watch = ClockWatch::new(Arc::new(EventsFile::new(dir.path())), 3);
         let s = 1_000_000_000;
         for (second, ahead) in [(1, 0), (2, 900), (3, 7_200_000), (4, 7_200_400), (5, -5_000)] {
-            watch.see(second * s, ahead * 1_000_000);
+            watch.observe(second * s, ahead * 1_000_000);
         }
         let marks = Runs::read(dir.path()).unwrap().marks;
-        let said: Vec<_> = marks.iter().map(|mark| (mark.at_ns / s, &*mark.text)).collect();
+        let found: Vec<_> = marks.iter().map(|mark| (mark.at_ns / s, &*mark.text)).collect();
         let ahead = "the system clock moved: it is 7200.000 s ahead of sinkd's";
         let behind = "the system clock moved: it is 5.000 s behind sinkd's";
-        assert_eq!(said, [(3, ahead), (5, behind)]);
+        assert_eq!(found, [(3, ahead), (5, behind)]);
     }
 
     #[test]
-    fn a_move_is_written_down_when_the_lock_is_free_again() {
+    fn a_step_is_recorded_when_the_lock_is_free_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
         file.lock().unwrap();
         let mut watch = ClockWatch::new(Arc::new(EventsFile::new(dir.path())), 1);
-        watch.see(7, 2_000_000_000);
-        watch.see(8, 2_000_000_000);
+        watch.observe(7, 2_000_000_000);
+        watch.observe(8, 2_000_000_000);
         assert_eq!(Runs::read(dir.path()).unwrap().marks, []);
         drop(file);
-        watch.see(9, 2_000_000_000);
+        watch.observe(9, 2_000_000_000);
         assert_eq!(Runs::read(dir.path()).unwrap().marks[0].at_ns, 7);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs that begin by themselves: with the first message after a time without any.
+//! Automatic runs, which begin with the first message after idle time.
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use crate::log::{EventsFile, RunError, Runs};
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The message count of a second arrives within this time after its end.
-const TOLD_WITHIN_S: u64 = 2;
-/// Beginnings and ends that may wait to be written: while this many wait, no run begins.
+const REPORTED_WITHIN_S: u64 = 2;
+/// Limit on beginnings and ends that wait to be written. While that many wait, no run begins.
 const WAITING_MAX: usize = 1024;
 
-/// Begins and ends them. A run that a person began is left alone.
+/// Begins and ends automatic runs. It never changes a run that a person began.
 ///
-/// It never waits for the lock of `events.jsonl`: what finds it taken is written later, with the
-/// time at which it happened.
+/// It never waits for the lock of `events.jsonl`: if the file is locked, lines are written later,
+/// with their original times.
 pub(crate) struct IdleRuns {
     events: Arc<EventsFile>,
     idle_s: u64,
-    /// The run under way is ours: its first second, by which it is named, and its last one with
-    /// messages.
+    /// The current run, if it is automatic: its first second, which is part of its name, and its
+    /// last second with messages.
     under_way: Option<(u64, u64)>,
-    /// Not written yet, the oldest first.
+    /// Lines that were not written yet, the oldest first.
     waiting: VecDeque<RunLine>,
 }
 
-/// What is to be written.
+/// A line to be written.
 #[derive(Debug, Clone, Copy)]
 enum RunLine {
     /// A run begins with this second.
     Start(u64),
-    /// The run that began with `first` ends behind `last`.
+    /// The run that began with second `first` ends after second `last`.
     Stop { first: u64, last: u64 },
 }
 
@@ -41,7 +41,7 @@ impl IdleRuns {
         IdleRuns { events, idle_s, under_way: None, waiting: VecDeque::new() }
     }
 
-    /// Messages came in this second (Unix time).
+    /// Notes that messages arrived in `second` (Unix time).
     pub fn messages_in(&mut self, second: u64) {
         if self.is_over(second, 0) {
             self.end();
@@ -55,9 +55,9 @@ impl IdleRuns {
         self.write();
     }
 
-    /// It is this second.
-    pub fn time_is(&mut self, now: u64) {
-        if self.is_over(now, TOLD_WITHIN_S) {
+    /// Sets the time to second `now`.
+    pub fn tick(&mut self, now: u64) {
+        if self.is_over(now, REPORTED_WITHIN_S) {
             self.end();
         }
         self.write();
@@ -74,7 +74,7 @@ impl IdleRuns {
         }
     }
 
-    /// Writes what waits; `false`: another process holds the lock.
+    /// Writes the waiting lines; returns `false` if another process holds the lock.
     fn write(&mut self) -> bool {
         while let Some(line) = self.waiting.front().copied() {
             let written = match line {
@@ -99,7 +99,7 @@ impl IdleRuns {
             let at_ns = second.saturating_mul(SECOND_NS);
             Runs::try_start_at(&self.events, &name(second), at_ns).map(|_| true)
         });
-        // What did not begin has no end, and the next message may begin one.
+        // A run that did not begin has no end, and the next message may begin one.
         if !matches!(started, Ok(true) | Err(RunError::Busy))
             && self.under_way.is_some_and(|(first, _)| first == second)
         {
@@ -109,7 +109,7 @@ impl IdleRuns {
     }
 
     fn stop(&self, first: u64, last: u64) -> Result<(), RunError> {
-        // A person may have ended it, or begun another.
+        // A person may have ended the run, or begun another.
         let runs = Runs::read(self.events.folder())?;
         if runs.current().is_some_and(|run| run.name == name(first)) {
             let at_ns = last.saturating_add(1).saturating_mul(SECOND_NS);
@@ -120,7 +120,7 @@ impl IdleRuns {
 }
 
 impl Drop for IdleRuns {
-    /// sinkd stops: so does the run.
+    /// Ends the run, as sinkd stops.
     fn drop(&mut self) {
         self.end();
         let events = self.events.clone();
@@ -154,11 +154,11 @@ mod tests {
         let mut idle = idle(dir.path(), 10);
         idle.messages_in(100);
         idle.messages_in(105);
-        idle.time_is(120);
+        idle.tick(120);
         idle.messages_in(130);
         assert_eq!(Runs::read(dir.path()).unwrap().runs, []);
         drop(file);
-        idle.time_is(131);
+        idle.tick(131);
         let runs = Runs::read(dir.path()).unwrap().runs;
         let s = |ns: u64| ns / SECOND_NS;
         let spans: Vec<_> = runs.iter().map(|r| (s(r.from_ns), r.until_ns.map(s))).collect();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_has_the_seconds_between_two_pauses() {
+    fn a_run_spans_the_seconds_between_two_pauses() {
         let dir = tempfile::tempdir().unwrap();
         let mut idle = idle(dir.path(), 10);
         let spans = || {
@@ -174,18 +174,18 @@ mod tests {
             let s = |ns: u64| ns / SECOND_NS;
             runs.iter().map(|run| (s(run.from_ns), run.until_ns.map(s))).collect::<Vec<_>>()
         };
-        idle.time_is(99);
+        idle.tick(99);
         for second in [100, 105, 115] {
             idle.messages_in(second);
-            idle.time_is(second + 1);
+            idle.tick(second + 1);
         }
         assert_eq!(spans(), [(100, None)]);
-        idle.time_is(127);
+        idle.tick(127);
         assert_eq!(spans(), [(100, None)]);
-        idle.time_is(128);
+        idle.tick(128);
         assert_eq!(spans(), [(100, Some(116))]);
         idle.messages_in(130);
-        // Told of before the time was.
+        // The messages are reported before the time is.
         idle.messages_in(141);
         drop(idle);
         assert_eq!(spans(), [(100, Some(116)), (130, Some(131)), (141, Some(142))]);
@@ -198,7 +198,7 @@ mod tests {
         Runs::start_at(dir.path(), "mine", 90 * SECOND_NS).unwrap();
         let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
-        idle.time_is(200);
+        idle.tick(200);
         drop(idle);
         assert_eq!(Runs::read(dir.path()).unwrap().current().unwrap().name, "mine");
     }
@@ -209,7 +209,7 @@ mod tests {
         let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
         Runs::start_at(dir.path(), "mine", 102 * SECOND_NS).unwrap();
-        idle.time_is(200);
+        idle.tick(200);
         let runs = Runs::read(dir.path()).unwrap();
         assert_eq!(runs.runs[0].until_ns, Some(102 * SECOND_NS));
         assert_eq!(runs.current().unwrap().name, "mine");

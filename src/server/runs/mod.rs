@@ -1,7 +1,7 @@
-//! Runs and marks that sinkd records itself: after idle time, for clients that ask by NOOP, and for
-//! a system clock that moved.
+//! Runs and marks that sinkd records: runs after idle time, runs and marks that clients request by
+//! NOOP, and marks for steps of the system clock.
 //!
-//! This folder knows no connection. Workers never wait for the lock of `events.jsonl`.
+//! This folder doesn't know connections. Workers never wait for the lock of `events.jsonl`.
 mod clock_watch;
 mod idle_runs;
 mod moments;

@@ -1,13 +1,12 @@
 //! Marks and runs that clients name by NOOP (setting `noop_marks`).
 //!
-//! `events.jsonl` is locked and read for each, which may take a while: a thread of its own does it.
-//! A worker decides from what is known in memory, and says that a moment is *taken*. Since each
-//! carries its time, nothing is lost by writing it later.
+//! Writing a moment requires locking and reading `events.jsonl`, which can take a while, so a
+//! separate thread does it. A worker decides from state in memory, and replies that a moment is
+//! *taken*. As each moment carries its time, it can be written later.
 //!
-//! While another process holds the lock of the file, the thread keeps what was taken, and tries
-//! again. sinkd's own log names what the thread could not write in the end: the disk is full,
-//! sinkctl began a run of the same name within the last second, or the lock is not free within a
-//! second of the stop.
+//! While another process holds the lock of the file, the thread keeps the moments and tries again.
+//! If it can't write one at all, it logs that: when the disk is full, when sinkctl began a run of
+//! the same name within the last second, or when the lock isn't free within a second of the stop.
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -19,30 +18,30 @@ use crate::log::{EventsFile, RunError, Runs};
 use crate::smtp::moment::{MarkCommand, MarkOutcome};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Moments taken in a second, from all clients.
+/// Limit on the moments taken in a second, from all clients.
 const PER_SECOND_MAX: u32 = 10;
-/// Moments taken since the start: with the longest texts, all of it quotes, 6 MB of
-/// `events.jsonl`.
+/// Limit on the moments taken since the start. With the longest texts, consisting only of quotes,
+/// they take 6 MB of `events.jsonl`.
 const TOTAL_MAX: u32 = 10_000;
-/// Moments on their way to the file.
+/// Limit on the moments that wait to be written.
 const QUEUE_MAX: usize = 64;
-/// How often to look at what sinkctl has written.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often to try again while another process holds the lock.
-const TRY_EVERY: Duration = Duration::from_millis(100);
+/// How often the file is read for changes by sinkctl.
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// How often writing is retried while another process holds the lock.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
 
-/// The workers' side.
+/// The workers' handle.
 #[derive(Debug)]
 pub(crate) struct MomentSender {
     state: Arc<Mutex<RunsState>>,
     to_thread: Sender<Taken>,
 }
 
-/// A moment that will be written down.
+/// A moment that was taken and will be written.
 #[derive(Debug)]
 struct Taken {
     what: MomentKind,
-    /// Unix time, ns, when it was heard.
+    /// When it was received, Unix ns.
     at_ns: u64,
 }
 
@@ -53,24 +52,24 @@ enum MomentKind {
     RunStop,
 }
 
-/// The folder's runs as they will be when everything that was taken is written down.
+/// The folder's runs as they will be once everything that was taken is written.
 #[derive(Debug, Default)]
 struct RunsState {
     names: HashSet<String>,
-    is_run_under_way: bool,
-    /// Taken, and not yet written down.
+    has_current_run: bool,
+    /// Number of moments that were taken and not written yet.
     pending: usize,
-    /// The last second (Unix) in which one was taken, and how many in it.
+    /// The last second (Unix) in which a moment was taken, and the number taken in it.
     second: u64,
     in_second: u32,
-    /// Since the start.
+    /// Number taken since the start.
     total: u32,
 }
 
 impl MomentSender {
-    /// Reads the runs there are and starts the thread, which ends when all handles are gone.
+    /// Reads the existing runs and starts the thread, which ends when all handles are dropped.
     ///
-    /// Errors: `events.jsonl` can't be read, or no thread be had.
+    /// Errors: `events.jsonl` can't be read, or the thread can't be started.
     pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<MomentSender>, JoinHandle<()>)> {
         let state = Arc::new(Mutex::new(RunsState::default()));
         lock(&state).follow(&Runs::read(events.folder())?);
@@ -78,17 +77,18 @@ impl MomentSender {
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("moments".into())
-            .spawn(move || write_down(&events, &taken, &shared))?;
+            .spawn(move || run(&events, &taken, &shared))?;
         Ok((Arc::new(MomentSender { state, to_thread }), thread))
     }
 
-    /// Takes what a client named at `at_ns` (Unix time), or says why not. Costs a short lock, which
-    /// is never held for a file.
+    /// Takes a moment that a client named at `at_ns` (Unix time), or returns why not. Holds a lock
+    /// briefly, and never during file access.
     pub fn take(&self, moment: &MarkCommand, at_ns: u64) -> MarkOutcome {
-        let Some(what) = MomentKind::of(moment) else { return MarkOutcome::Malformed };
+        let Some(what) = MomentKind::parse(moment) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
-        // Only filled under the lock: what has room now has it below. The thread may hold as many
-        // as the channel, so what is pending is counted, not what lies in there.
+        // The channel is filled only under this lock, so room found here still exists below. The
+        // thread may hold as many moments as the channel, so the limit applies to pending moments,
+        // not to the channel's length.
         if state.pending >= QUEUE_MAX {
             return MarkOutcome::TooFast;
         }
@@ -102,8 +102,8 @@ impl MomentSender {
 }
 
 impl MomentKind {
-    /// `None`: the text, or the name, is not one.
-    fn of(moment: &MarkCommand) -> Option<MomentKind> {
+    /// Returns `None` if the text or the name is invalid.
+    fn parse(moment: &MarkCommand) -> Option<MomentKind> {
         let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
         match moment {
             MarkCommand::Mark(octets) => {
@@ -123,10 +123,10 @@ impl RunsState {
             MomentKind::RunStart(name) if self.names.contains(name) => {
                 return MarkOutcome::NameTaken;
             }
-            MomentKind::RunStop if !self.is_run_under_way => return MarkOutcome::NoRun,
+            MomentKind::RunStop if !self.has_current_run => return MarkOutcome::NoRun,
             _ => {}
         }
-        // Clocks of two workers may differ: a second that is over does not begin again.
+        // The clocks of two workers may differ: a second that is over doesn't start again.
         if second > self.second {
             (self.second, self.in_second) = (second, 0);
         }
@@ -143,34 +143,34 @@ impl RunsState {
             MomentKind::Mark(_) => {}
             MomentKind::RunStart(name) => {
                 self.names.insert(name.clone());
-                self.is_run_under_way = true;
+                self.has_current_run = true;
             }
-            MomentKind::RunStop => self.is_run_under_way = false,
+            MomentKind::RunStop => self.has_current_run = false,
         }
         MarkOutcome::Taken
     }
 
-    /// As the file has it, unless more is on its way there.
+    /// Adopts the runs of the file, unless moments are waiting to be written.
     fn follow(&mut self, runs: &Runs) {
         if self.pending == 0 {
             self.names = runs.runs.iter().map(|run| run.name.clone()).collect();
-            self.is_run_under_way = runs.current().is_some();
+            self.has_current_run = runs.current().is_some();
         }
     }
 }
 
-/// The thread.
-fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
+/// Runs the thread: writes moments until all handles are dropped.
+fn run(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
     let mut waiting = VecDeque::new();
     loop {
-        let patience = if waiting.is_empty() { LOOK_EVERY } else { TRY_EVERY };
+        let patience = if waiting.is_empty() { READ_EVERY } else { RETRY_EVERY };
         match taken.recv_timeout(patience) {
             Ok(one) => waiting.push_back(one),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         write_all(events, &mut waiting, state);
-        // What is taken meanwhile is pending: then this is passed over.
+        // If moments were taken meanwhile, they are pending, and `follow` changes nothing.
         match Runs::read(events.folder()) {
             Ok(runs) => lock(state).follow(&runs),
             Err(error) => tracing::warn!(%error, "cannot read the runs"),
@@ -185,7 +185,7 @@ fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsSt
     }
 }
 
-/// Writes what waits, the oldest first; `false`: another process holds the lock.
+/// Writes the waiting moments, the oldest first; returns `false` if another process holds the lock.
 fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<RunsState>) -> bool {
     while let Some(one) = waiting.front() {
         match write(events, one) {
@@ -205,7 +205,8 @@ fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<R
     true
 }
 
-/// A run has the whole seconds in which it begins and ends: its sender does not wait for the next.
+/// Writes one moment. A run includes the whole seconds in which it begins and ends, so that its
+/// sender doesn't have to wait for the next second.
 fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
     let second_ns = at_ns / SECOND_NS * SECOND_NS;
     match what {
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_written_with_the_second_it_was_heard_in() {
+    fn moments_are_written_with_the_second_in_which_they_were_received() {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
         let (moments, thread) = start_moments(dir.path());
@@ -250,7 +251,7 @@ mod tests {
         assert_eq!(take(&mark("half way"), 1055), MarkOutcome::Taken);
         assert_eq!(take(&MarkCommand::RunStop, 1103), MarkOutcome::Taken);
         assert_eq!(take(&MarkCommand::RunStop, 1104), MarkOutcome::NoRun);
-        // In the second that belongs to the run before.
+        // In the second in which the previous run ended.
         assert_eq!(take(&start("two"), 1105), MarkOutcome::Taken);
         drop(moments);
         thread.join().unwrap();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_taken_keeps_moments_waiting_and_bounded() {
+    fn a_locked_file_keeps_moments_waiting_up_to_a_limit() {
         let dir = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
         file.lock().unwrap();
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_bounded_by_the_second_and_in_all() {
+    fn moments_are_limited_per_second_and_in_total() {
         let (mut state, text) = (RunsState::default(), MomentKind::Mark("x".into()));
         for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
             for _ in 0..PER_SECOND_MAX {

@@ -136,7 +136,7 @@ impl Lateness {
         let late = late.min(part(waited_us, late_us, length_us));
         Starved {
             waiting_us: (stopped + late + stalled).min(waited_us),
-            served_us: part(sums.of(Spends::Loop), in_rounds_us, busy_us),
+            served_us: part(sums.us(Spends::Loop), in_rounds_us, busy_us),
         }
     }
 }

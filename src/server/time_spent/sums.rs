@@ -1,60 +1,60 @@
-//! Where the time of a worker's connections goes, summed up as it passes.
+//! Sums of the time that a worker's connections spend in each state.
 //!
-//! Each connection is in one state at a time. A state's sum over a second is the area under the
-//! number of connections in it: entering a state subtracts the time, leaving it adds the time, and
-//! a second ends by one look at the numbers. So time is split at the borders of seconds, and a wait
-//! that goes on is counted while it lasts. The resolution is the loop round.
+//! Each connection is in one state at a time. A state's sum over a second is the area under its
+//! number of connections: entering a state subtracts the current time, leaving it adds the current
+//! time, and the end of a second reads the counts once. So time is split at the ends of seconds,
+//! and a wait is counted while it lasts. The resolution is the loop round.
 
-/// What a connection spends its time with.
+/// The states in which the time of connections is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Spends {
-    /// No side waits: it has been idle for longer than [`IDLE_US`], or it is
-    /// closing.
+    /// No side waits: the connection has been idle for longer than [`IDLE_US`], or is closing.
     #[default]
     Away,
-    /// It waits for the client's first transaction.
+    /// The connection waits for the client's first transaction.
     Opening,
-    /// Its client waits for our loop.
+    /// The client waits for our loop.
     Loop,
-    /// Its client waits for room in the log.
+    /// The client waits for room in the log.
     Storage,
-    /// Its client waits for a commit.
+    /// The client waits for a commit.
     Commit,
-    /// Its transaction waits for the client's next command, or for the first octet after 354.
+    /// The transaction waits for the client's next command, or for the first octet after 354.
     Command,
-    /// Its client does not take the replies.
+    /// The client doesn't read the replies.
     Unread,
-    /// It waits for the client's next transaction.
+    /// The connection waits for the client's next transaction.
     Between,
-    /// A payload is on its way, from another machine.
+    /// A payload is in transit from another machine.
     Transfer,
-    /// A payload is on its way, from this machine.
+    /// A payload is in transit from this machine.
     LocalTransfer,
 }
 
+/// Number of states.
 const STATES: usize = 10;
-/// Ticks of this length tell how long a connection has been between transactions, us.
+/// Length of a tick, us. Ticks measure how long a connection has been between transactions.
 const TICK_US: u64 = 50_000;
-/// A connection without a transaction is away after one to two ticks.
+/// A connection without a transaction counts as away after one to two ticks.
 pub const IDLE_US: u64 = 2 * TICK_US;
 
-/// A connection's part in the sums. In few octets: connections are counted by the ten thousand.
+/// A connection's part in the sums. It is small, as there may be tens of thousands of connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spending {
     state: Spends,
-    /// It has had a transaction.
+    /// Whether the connection has had a transaction.
     has_begun: bool,
     /// The round in which it was last served.
     round: u32,
-    /// The tick in which it got between two transactions.
+    /// The tick in which its wait for a transaction began.
     tick: u32,
     /// The client's own time before its first MAIL, us.
     opening_us: u32,
 }
 
 impl Spending {
-    /// The client answered after `think_us`. Before its first MAIL it may never send anything, so
-    /// that is counted when it does.
+    /// Notes that the client answered after `think_us`. Before the first MAIL this time is set
+    /// aside, and counted only once there is a transaction.
     pub fn answered(&mut self, think_us: u64) {
         if !self.has_begun {
             let think_us = think_us.min(IDLE_US) as u32;
@@ -63,50 +63,53 @@ impl Spending {
     }
 }
 
-/// Sums over all connections, us.
+/// Sums over all connections, us, by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums([u64; STATES]);
 
 impl Sums {
-    /// Returns the time of one state.
-    pub fn of(&self, state: Spends) -> u64 {
+    /// Returns the time in one state.
+    pub fn us(&self, state: Spends) -> u64 {
         self.0[state as usize]
     }
 
-    /// Returns the time in which we wait for the client or its payload.
+    /// Returns the time during which we waited for clients or their payloads.
     pub fn waited_us(&self) -> u64 {
         use Spends::{Between, Command, LocalTransfer, Transfer, Unread};
-        [Command, Unread, Between, Transfer, LocalTransfer].map(|state| self.of(state)).iter().sum()
+        [Command, Unread, Between, Transfer, LocalTransfer].map(|state| self.us(state)).iter().sum()
     }
 }
 
-/// The sums of one worker. Times are us of the worker's clock, and never fall.
+/// The sums of one worker. Times are us of the worker's clock, and never decrease.
 #[derive(Debug, Default)]
 pub struct TimeSpent {
-    /// Times left minus times entered, in modular arithmetic, since the sums were last taken.
+    /// By state: times of leaving minus times of entering, in modular arithmetic, since the sums
+    /// were last taken.
     areas: [u64; STATES],
     counts: [u32; STATES],
-    /// All of `counts`.
+    /// The sum of `counts`.
     waiting: u32,
-    /// Connections that enter a state when the round ends: they are served until then.
+    /// By state: connections that enter it when the round ends, as they are served until then.
     entering: [u32; STATES],
-    /// Clients that are served in this round, and states that are not 0 in `entering`, a bit each.
+    /// The number of clients served in this round, and a bit for each state that is not 0 in
+    /// `entering`.
     served: u32,
     entered: u32,
-    /// Connections that are served in this round, and wait for the next command before and after.
+    /// Connections that are served in this round and wait for a command both before and after it.
     stayed: u32,
     round: u32,
-    /// When the round began, or the last one ended; later if the sums were taken since.
+    /// When the round began or the last one ended, or when the sums were last taken, whichever is
+    /// latest.
     woke_us: u64,
     tick: u32,
     next_tick_us: u64,
-    /// Of those without a transaction, in either state ([`idle_index`]): since this tick, and since
-    /// the one before.
+    /// Connections without a transaction, by state ([`idle_index`]): those that have waited since
+    /// this tick, and since the previous one.
     recent: [[u32; 2]; 2],
 }
 
 impl TimeSpent {
-    /// A loop round begins.
+    /// Begins a loop round.
     #[inline]
     pub fn begin_round(&mut self, woke_us: u64) {
         self.round = self.round.wrapping_add(1).max(1);
@@ -116,7 +119,7 @@ impl TimeSpent {
         self.woke_us = woke_us;
     }
 
-    /// The connection of `conn` now spends its time with `to`; its client was not sent anything.
+    /// Moves a connection to the state `to`; nothing was sent to its client.
     #[inline]
     pub fn moves(&mut self, conn: &mut Spending, to: Spends) {
         if conn.round == self.round {
@@ -133,8 +136,8 @@ impl TimeSpent {
         }
     }
 
-    /// We sent something to this client in this round, so it counts as waiting for us from the
-    /// start of the round to its end. Then the connection spends its time with `to`.
+    /// Moves a connection to the state `to` at the end of the round. Something was sent to its
+    /// client, which counts as waiting for us from the start of the round to its end.
     #[inline]
     pub fn served(&mut self, conn: &mut Spending, to: Spends) {
         if conn.round == self.round {
@@ -143,7 +146,7 @@ impl TimeSpent {
         self.served += 1;
         conn.round = self.round;
         if conn.state == to && to == Spends::Command {
-            // Most rounds of most connections: it leaves the state, and enters it again.
+            // The usual case: it leaves the state, and enters it again at the end of the round.
             self.stayed += 1;
             return;
         }
@@ -152,7 +155,7 @@ impl TimeSpent {
         (conn.state, conn.tick) = (to, self.tick);
     }
 
-    /// A connection that was served in this round ends it otherwise.
+    /// Changes the state in which a connection that was served in this round ends it.
     fn moves_on(&mut self, conn: &mut Spending, to: Spends) {
         if conn.state == to {
             return;
@@ -173,7 +176,7 @@ impl TimeSpent {
         self.entered |= 1 << to as u32;
     }
 
-    /// The session of `conn` has had its first transaction.
+    /// Notes the first transaction of a session.
     #[inline]
     pub fn begun(&mut self, conn: &mut Spending) {
         if !conn.has_begun {
@@ -183,7 +186,7 @@ impl TimeSpent {
         }
     }
 
-    /// The loop round ends.
+    /// Ends the loop round.
     #[inline]
     pub fn end_round(&mut self, now_us: u64) {
         self.serve_until(now_us);
@@ -199,7 +202,7 @@ impl TimeSpent {
         }
     }
 
-    /// Clients that are served in this round have waited for us up to `now_us`.
+    /// Adds the time up to `now_us` of clients that are served in this round.
     #[inline]
     fn serve_until(&mut self, now_us: u64) {
         let us = now_us.saturating_sub(self.woke_us);
@@ -208,19 +211,18 @@ impl TimeSpent {
         self.woke_us = self.woke_us.max(now_us);
     }
 
-    /// Returns whether any client waits.
+    /// Returns whether any connection is in a state other than `Away`.
     #[inline]
-    pub fn is_anybody_waiting(&self) -> bool {
+    pub fn has_active(&self) -> bool {
         self.waiting > 0
     }
 
-    /// The latest time that a call had.
+    /// Returns the latest time that was passed.
     pub fn latest_us(&self) -> u64 {
         self.woke_us
     }
 
-    /// The sums since they were last taken, up to `now_us`, which is not before
-    /// [`latest_us`](TimeSpent::latest_us).
+    /// Takes the sums up to `now_us`, which must not precede [`latest_us`](TimeSpent::latest_us).
     pub fn take(&mut self, now_us: u64) -> Sums {
         debug_assert!(now_us >= self.woke_us, "time does not run back");
         self.serve_until(now_us);
@@ -234,18 +236,19 @@ impl TimeSpent {
         sums
     }
 
-    /// Connections that have been between transactions for long are away.
+    /// Moves connections that have waited long enough for a transaction to the state `Away`.
     pub fn pass_ticks(&mut self, now_us: u64) {
         let now = (now_us / TICK_US) as u32;
         self.next_tick_us = (now_us / TICK_US + 1) * TICK_US;
         while self.tick != now {
-            // After two of them nothing is left to be done.
+            // After two ticks nothing is left to do.
             if now.wrapping_sub(self.tick) > 2 && self.recent == [[0; 2]; 2] {
                 self.tick = now;
                 return;
             }
             self.tick = self.tick.wrapping_add(1);
-            // They came here when the last round ended, and what was taken is not changed.
+            // Connections entered the state when the last round ended, and sums that were taken
+            // don't change.
             let at_us = (u64::from(self.tick) * TICK_US).clamp(self.woke_us, now_us);
             for state in [Spends::Between, Spends::Opening] {
                 let Some(recent) = idle_index(state).map(|index| &mut self.recent[index]) else {
@@ -297,7 +300,7 @@ impl TimeSpent {
     }
 }
 
-/// The place in `recent` of a state in which a connection is away after a while.
+/// Returns the index in `recent` of a state that turns into `Away` after a while.
 #[inline]
 fn idle_index(state: Spends) -> Option<usize> {
     match state {
@@ -307,6 +310,7 @@ fn idle_index(state: Spends) -> Option<usize> {
     }
 }
 
+/// All states, in the order of their values.
 const ALL: [Spends; STATES] = [
     Spends::Away,
     Spends::Opening,
@@ -326,61 +330,61 @@ mod tests {
 
     use super::*;
 
-    /// Closes a second at `us`.
+    /// Ends a second at `us`.
     fn taken(time: &mut TimeSpent, us: u64) -> Sums {
         time.pass_ticks(us);
         time.take(us)
     }
 
     #[test]
-    fn a_wait_that_goes_on_is_split_where_a_second_ends() {
+    fn a_wait_is_split_at_the_end_of_a_second() {
         let (mut time, mut conn) = (TimeSpent::default(), Spending::default());
         time.begin_round(1000);
         time.served(&mut conn, Spends::Command);
         time.end_round(1300);
         let first = taken(&mut time, 1_000_000);
-        assert_eq!((first.of(Spends::Loop), first.of(Spends::Command)), (300, 998_700));
+        assert_eq!((first.us(Spends::Loop), first.us(Spends::Command)), (300, 998_700));
         time.begin_round(1_400_000);
         time.served(&mut conn, Spends::Commit);
         time.end_round(1_400_050);
         let second = taken(&mut time, 2_000_000);
-        assert_eq!((second.of(Spends::Loop), second.of(Spends::Command)), (50, 400_000));
-        assert_eq!((second.of(Spends::Commit), second.waited_us()), (599_950, 400_000));
+        assert_eq!((second.us(Spends::Loop), second.us(Spends::Command)), (50, 400_000));
+        assert_eq!((second.us(Spends::Commit), second.waited_us()), (599_950, 400_000));
     }
 
     #[test]
-    fn a_connection_is_away_when_it_is_idle_and_counts_from_its_first_transaction_on() {
+    fn an_idle_connection_is_away_and_its_opening_counts_once_it_has_a_transaction() {
         let (mut time, mut conn) = (TimeSpent::default(), Spending::default());
         time.begin_round(0);
         time.served(&mut conn, Spends::Opening);
         time.end_round(10);
-        assert!(time.is_anybody_waiting());
+        assert!(time.has_active());
         assert_eq!(taken(&mut time, 1_000_000).waited_us(), 0);
-        assert!(!time.is_anybody_waiting());
-        // Its client took 5 ms for EHLO, and a minute for MAIL.
+        assert!(!time.has_active());
+        // The client took 5 ms for EHLO, and a minute for MAIL.
         conn.answered(5000);
         conn.answered(60_000_000);
         time.begin_round(60_005_000);
         time.begun(&mut conn);
         time.served(&mut conn, Spends::Between);
         time.end_round(60_005_000);
-        assert!(time.is_anybody_waiting());
+        assert!(time.has_active());
         let sums = taken(&mut time, 70_000_000);
-        assert!(!time.is_anybody_waiting());
-        let idle_us = sums.of(Spends::Between) - 5000 - IDLE_US;
+        assert!(!time.has_active());
+        let idle_us = sums.us(Spends::Between) - 5000 - IDLE_US;
         assert!((TICK_US..=IDLE_US).contains(&idle_us), "{idle_us}");
-        // Away for a long time, it is left from there.
+        // Leaves `Away` after a long time.
         time.begin_round(80_000_000);
         time.moves(&mut conn, Spends::Command);
         time.end_round(80_000_000);
-        assert_eq!(taken(&mut time, 80_000_007).of(Spends::Command), 7);
+        assert_eq!(taken(&mut time, 80_000_007).us(Spends::Command), 7);
         time.begin_round(80_000_007);
         time.moves(&mut conn, Spends::Away);
-        assert!(!time.is_anybody_waiting());
+        assert!(!time.has_active());
     }
 
-    /// A sleep, work, whether the sums are taken, and what each turn of a round does: who, to which
-    /// state, whether it is sent something.
+    /// A round: sleep, work, whether the sums are taken, and its turns: connection, new state,
+    /// whether something is sent.
     type Round = (u64, u64, bool, Vec<(usize, usize, bool)>);
 
     fn rounds() -> impl Strategy<Value = Vec<Round>> {
@@ -391,13 +395,13 @@ mod tests {
     }
 
     proptest! {
-        /// The model keeps, for each connection, when it came into its state, and adds up what it
-        /// leaves; idle connections leave theirs at the tick.
+        /// The model keeps, for each connection, when it entered its state, and adds up time when
+        /// it leaves the state. Idle connections leave theirs at the tick.
         #[test]
-        fn sums_are_what_a_model_finds_that_looks_at_each_connection(rounds in rounds()) {
+        fn sums_equal_those_of_a_model_that_follows_each_connection(rounds in rounds()) {
             let mut time = TimeSpent::default();
             let mut conns = [Spending::default(); 4];
-            // State, since when, in which tick, and whether the connection has been idle for long.
+            // State, time of entering, tick, and whether the connection counts as away.
             let mut model = [(Spends::Away, 0u64, 0u64, false); 4];
             let mut expected = [0u64; STATES];
             let (mut now, mut taken, mut found) = (0, 0, [0u64; STATES]);
@@ -410,7 +414,7 @@ mod tests {
                 for (state, since, tick, is_idle) in &mut model {
                     let away_us = (*tick + 2) * TICK_US;
                     if idle_index(*state).is_some() && !*is_idle && away_us <= woke {
-                        // A second that was taken is not changed.
+                        // Sums that were taken don't change.
                         expected[*state as usize] += away_us.max(taken.max(ended)) - *since;
                         *is_idle = true;
                     }

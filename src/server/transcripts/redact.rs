@@ -1,19 +1,19 @@
 //! The part of a client's command line that a transcript may show.
 use std::fmt::Write as _;
 
-/// Octets of a line that are shown.
+/// Limit on the octets of a line that are shown.
 const SHOWN_BYTES_MAX: usize = 512;
 
 /// Replaces a secret.
 pub const LEFT_OUT: &str = "<left out>";
 
-/// Verbs that no secret follows.
+/// Verbs whose arguments contain no secrets.
 const VERBS: [&str; 17] = [
     "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "HELP",
     "QUIT", "STARTTLS", "ETRN", "TURN", "XCLIENT",
 ];
 
-/// Mechanisms of AUTH that are named: anything else in their place may be a secret out of place.
+/// AUTH mechanisms that are shown. Anything else in that position may be a misplaced secret.
 const MECHANISMS: [&str; 14] = [
     "PLAIN",
     "LOGIN",
@@ -31,24 +31,24 @@ const MECHANISMS: [&str; 14] = [
     "ANONYMOUS",
 ];
 
-/// Follows a session, as a secret may come on a line of its own.
+/// Redacts the lines of one session. It has state because a secret can be on a line of its own.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    /// The client has begun to authenticate: lines that are not commands may be secrets.
+    /// Whether the client has sent AUTH: lines that are not commands may then be secrets.
     after_auth: bool,
-    /// The line before grew too long; what comes is the rest of it.
+    /// Whether the last line was too long, so that its rest follows.
     inside_line: bool,
 }
 
 impl Redactor {
-    /// What to show of a line, or of the beginning of one that grew too long (`is_whole` false).
-    /// `None`: it is the rest of a line that was shown.
+    /// Returns the text to show for a line, or for the beginning of a line that is too long
+    /// (`is_whole` false). `None`: it is the rest of a line that was shown.
     pub fn command(&mut self, line: &[u8], is_whole: bool) -> Option<String> {
         let is_rest = std::mem::replace(&mut self.inside_line, !is_whole);
         if is_rest {
             return None;
         }
-        // A lone CR or LF ends no command, but a client may think that it does.
+        // A lone CR or LF doesn't end a command, but the client may think it does.
         let mut lines = line.split(|octet| matches!(octet, b'\r' | b'\n'));
         let auth = lines.find_map(|line| arguments_of_auth(line));
         let mut shown = match auth {
@@ -71,12 +71,12 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(is_blank).filter(|word| !word.is_empty())
 }
 
-/// What follows the verb, if it is AUTH.
+/// Returns what follows the verb, if the verb is AUTH.
 fn arguments_of_auth(line: &[u8]) -> Option<&[u8]> {
     let start = line.iter().position(u8::is_ascii_alphanumeric)?;
     let line = &line[start..];
     let (verb, arguments) = line.split_at_checked(4)?;
-    // A blank that was forgotten makes no secret of AUTH a command: no verb begins so.
+    // A missing blank after AUTH must not reveal a secret. No other verb begins with AUTH.
     verb.eq_ignore_ascii_case(b"AUTH").then_some(arguments)
 }
 
@@ -100,7 +100,8 @@ fn is_command(line: &[u8]) -> bool {
     VERBS.iter().any(|known| verb.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// Octets as a line of text: UTF-8 stays, control characters and all else become `\xNN`.
+/// Returns octets as a line of text: UTF-8 stays, but control characters and other octets become
+/// `\xNN`.
 pub fn escape(octets: &[u8]) -> String {
     let shown = &octets[..octets.len().min(SHOWN_BYTES_MAX)];
     let mut text = String::with_capacity(shown.len());
@@ -125,7 +126,7 @@ pub fn escape(octets: &[u8]) -> String {
     text
 }
 
-/// Characters that end a line or turn its direction.
+/// Returns whether a character ends a line or changes its direction.
 fn is_layout(letter: char) -> bool {
     matches!(letter, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
         || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,12 +1,12 @@
-//! Transcripts: the dialogue of a session as text, for a person to read.
+//! The dialogue of a session as readable text.
 //!
 //! ```text
 //! worker ─▶ Transcript (a bounded text) ─▶ bounded channel ─▶ `transcript` thread ─▶ DIR/….txt
 //! ```
 //!
-//! A worker never waits: what the channel has no room for is dropped, and the transcript says how
-//! many lines are missing. Mail data and secrets are left out, control characters are escaped. Off,
-//! it costs a branch for each group of commands and each send.
+//! A worker never waits: if the channel is full, lines are dropped, and the transcript says how
+//! many are missing. Mail data and secrets are left out, and control characters are escaped.
+//! Without transcripts, the cost is a branch for each group of commands and for each send.
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,28 +25,30 @@ use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
 use crate::tls::Agreed;
 
-/// Text of a session that is not handed over yet grows to about this.
+/// Text of a session is handed over when it exceeds this size.
 const TEXT_BYTES_HANDED_OVER: usize = 8 << 10;
-/// Text kept of a session that has met no error, where only those with errors are written.
+/// Limit on the text kept for a session without errors, if only sessions with errors are written.
 const TEXT_BYTES_HELD_MAX: usize = 32 << 10;
-/// A transcript ends when its file has this size.
+/// Maximum size of a transcript's file.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
-/// Pieces on their way to the thread.
+/// Length of the channel to the thread.
 const PIECES_MAX: usize = 1024;
-/// Limit for pieces that another piece follows; the rest is for the ends of sessions.
+/// Number of pieces in the channel up to which text within a session is accepted. The rest is
+/// reserved for the ends of sessions.
 const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
 
-/// Shared by all workers.
+/// The workers' handle on the transcripts.
 #[derive(Debug)]
 pub struct Transcripts {
     which: TranscriptSessions,
     pieces: Sender<FileText>,
-    /// Sessions seen, and lines dropped. Nothing depends on them, so relaxed does.
+    /// Number of sessions, and of dropped lines. They pair with each other only and publish
+    /// nothing, so relaxed suffices.
     sessions: AtomicU64,
     dropped_lines: AtomicU64,
 }
 
-/// The workers' handle, and the thread.
+/// The workers' handle and the thread.
 pub type Started = (Arc<Transcripts>, JoinHandle<()>);
 
 /// Text to be appended to a file.
@@ -56,12 +58,12 @@ struct FileText {
     text: String,
 }
 
-/// Who talks in a session, for the first line.
+/// The parties of a session, for the first line.
 #[derive(Debug)]
 pub struct SessionIdentity<'a> {
     pub session: u64,
     pub client: Client,
-    /// Who connected, where PROXY has named the client.
+    /// The peer that connected, if PROXY named the client.
     pub peer: Option<Client>,
     pub listener: &'a str,
     pub started_unix_ns: u64,
@@ -69,17 +71,17 @@ pub struct SessionIdentity<'a> {
 }
 
 impl Transcripts {
-    /// Makes the folder and starts the thread, which ends when all handles are gone. `None`: no
-    /// transcripts are asked for.
+    /// Creates the folder and starts the thread, which ends when all handles are dropped. `None`:
+    /// no transcripts are configured.
     pub fn start(config: &Config) -> Result<Option<Started>, TranscriptError> {
         let Some(folder) = config.transcript.clone() else { return Ok(None) };
         let failed = |source| TranscriptError { folder: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;
-        let (pieces, heard) = bounded(PIECES_MAX);
-        let folder_there = folder.clone();
+        let (pieces, received) = bounded(PIECES_MAX);
+        let thread_folder = folder.clone();
         let thread = std::thread::Builder::new()
             .name("transcript".into())
-            .spawn(move || write_pieces(&folder_there, &heard))
+            .spawn(move || write_pieces(&thread_folder, &received))
             .map_err(failed)?;
         let transcripts = Transcripts::new(config.transcript_sessions, pieces);
         Ok(Some((Arc::new(transcripts), thread)))
@@ -90,7 +92,7 @@ impl Transcripts {
         Transcripts { which, pieces, sessions, dropped_lines }
     }
 
-    /// The transcript of a new session, if one is kept of it.
+    /// Begins the transcript of a session; `None` if this session is not transcribed.
     pub fn begin(self: &Arc<Transcripts>, who: &SessionIdentity<'_>) -> Option<Box<Transcript>> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         if let TranscriptSessions::OneIn(n) = self.which
@@ -119,7 +121,7 @@ pub struct TranscriptError {
     source: std::io::Error,
 }
 
-/// Appends what comes, until all senders are gone.
+/// Appends pieces to their files until all senders are dropped.
 fn write_pieces(folder: &Path, pieces: &Receiver<FileText>) {
     let mut is_failing = false;
     for FileText { file, text } in pieces {
@@ -142,14 +144,14 @@ pub struct Transcript {
     file: Arc<str>,
     started_ms: u64,
     redactor: Redactor,
-    /// Lines not handed over yet.
+    /// Lines that were not handed over yet.
     text: String,
     /// Octets handed over.
     handed_over: usize,
-    /// Lines that are missing before `text`.
+    /// Number of lines missing before `text`.
     missing: u64,
     has_error: bool,
-    /// Nothing more is written down.
+    /// Whether the transcript has ended because of its size.
     is_full: bool,
 }
 
@@ -176,7 +178,8 @@ impl Transcript {
         }
     }
 
-    /// Command lines of the client, whole but for one that grew too long.
+    /// Adds command lines of the client. A line without CRLF is the beginning of one that is too
+    /// long.
     #[cold]
     pub fn client(&mut self, octets: &[u8], now_ms: u64) {
         let mut rest = octets;
@@ -190,13 +193,13 @@ impl Transcript {
         }
     }
 
-    /// A line that is a secret, whatever it looks like.
+    /// Adds a line that is a secret, whatever it looks like.
     #[cold]
     pub fn secret(&mut self, now_ms: u64) {
         self.line("C:", LEFT_OUT, now_ms);
     }
 
-    /// Replies on their way out.
+    /// Adds replies.
     #[cold]
     pub fn server(&mut self, replies: &[u8], now_ms: u64) {
         for line in replies.split(|octet| *octet == b'\n') {
@@ -206,13 +209,13 @@ impl Transcript {
         }
     }
 
-    /// XCLIENT has named the client.
+    /// Notes that XCLIENT named the client.
     #[cold]
     pub fn named(&mut self, client: Client, session: u64, now_ms: u64) {
         self.line("--", &format!("the client is {client}, its session {session}"), now_ms);
     }
 
-    /// The handshake is done.
+    /// Notes the end of the TLS handshake.
     #[cold]
     pub fn secured(&mut self, agreed: &Agreed, now_ms: u64) {
         let resumed = if agreed.is_resumed { ", resumed" } else { "" };
@@ -220,7 +223,7 @@ impl Transcript {
         self.line("--", &format!("under {version} from here on: {cipher}{resumed}"), now_ms);
     }
 
-    /// The command above broke these rules, and was accepted.
+    /// Notes the rules that the last command broke without being refused.
     #[cold]
     pub fn tolerated(&mut self, kinds: Deviations, now_ms: u64) {
         self.line("--", &format!("tolerated: {}", kinds.names()), now_ms);
@@ -232,7 +235,7 @@ impl Transcript {
         self.line("C:", &format!("<{octets} octets of mail data{note}>"), now_ms);
     }
 
-    /// The session is over.
+    /// Ends the transcript, and hands over the rest if it is wanted.
     pub fn end(mut self, now_ms: u64) {
         self.line("--", "closed", now_ms);
         let is_wanted = self.has_error || self.shared.which != TranscriptSessions::Errors;
@@ -264,7 +267,7 @@ impl Transcript {
         }
     }
 
-    /// Drops the older half of the dialogue; the three lines of the head stay.
+    /// Drops the older half of the dialogue, except for the three lines of the head.
     fn forget_half(&mut self) {
         let head = self.text.match_indices('\n').nth(2).map_or(0, |(at, _)| at + 1);
         let half = self.text.len() / 2;
@@ -273,7 +276,7 @@ impl Transcript {
         self.text.replace_range(head..cut, "");
     }
 
-    /// Passes the text to the thread, or drops it if more than `pieces_max` wait there.
+    /// Passes the text to the thread, or drops it if `pieces_max` pieces are waiting there.
     fn hand_over(&mut self, pieces_max: usize) {
         let mut text = std::mem::take(&mut self.text);
         let lines = text.matches('\n').count() as u64;

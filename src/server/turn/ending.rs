@@ -5,7 +5,7 @@ use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::turn::receiving::abandon;
 use crate::smtp::session::Farewell;
 
-/// Sends the replies; then the connection waits as `turn` says.
+/// Sends the replies. If all were sent, the turn ends with `turn`.
 pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
     match flush(conn, shared) {
         Sent::All => turn,
@@ -14,19 +14,20 @@ pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -
     }
 }
 
-/// Writes the reply that names why the session ends. A client that has not read earlier replies
-/// gets none; nor does a client whose message is being committed: the message will be stored in any
-/// case, and the client would take 421 for the reply to it.
+/// Writes the reply that says why the session ends. There is none for a client that has not read
+/// earlier replies. Nor is there one while the client's message is being committed: the message
+/// will be stored, and the client would take 421 for the reply to it.
 pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
-    // Before a PROXY header sinkd sends nothing, and in a handshake no reply.
+    // sinkd sends nothing before a PROXY header, and no reply during a handshake.
     let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
     if conn.unsent.is_some() || is_silent {
         return TurnEnd::Closed;
     }
     if is_committing {
-        // The replies of this turn answer earlier messages. If they can't be sent, that is noted.
+        // The replies of this turn are for earlier messages. `flush` notes those that can't be
+        // sent.
         let _ = flush(conn, shared);
         return TurnEnd::Closed;
     }
@@ -35,7 +36,7 @@ pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell
     close_politely(conn, shared, Unread::Perhaps)
 }
 
-/// Releases the share of the buffer budget that `conn` holds.
+/// Releases all buffers that `conn` holds.
 pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
@@ -53,8 +54,8 @@ pub(super) enum Unread {
     Perhaps,
 }
 
-/// The last replies leave. Where closing would send a reset, that may overtake them: the connection
-/// lingers.
+/// Sends the last replies and closes. If closing would send a reset, which could overtake them, the
+/// connection lingers instead.
 pub(super) fn close_politely(
     conn: &mut Conn,
     shared: &mut WorkerShared,
@@ -69,6 +70,7 @@ pub(super) fn close_politely(
     }
 }
 
+/// Shuts down our side, and lets the connection discard input for a while.
 fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
     conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
     match conn.socket.shutdown(std::net::Shutdown::Write) {
@@ -77,7 +79,8 @@ fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
     }
 }
 
-/// The client sends no more. What it had sent is answered; what was not whole is forgotten.
+/// Ends a connection whose client has shut down its side. Complete commands and messages have been
+/// answered; an incomplete one is dropped.
 pub(super) fn end_of_stream(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     abandon(conn, shared);
     conn.flow = Flow::Closing;

@@ -14,7 +14,7 @@ use crate::server::turn::receiving::{finish, receive};
 use crate::server::turn::tls::{begin_sealed, broken, hold_sealed, secures};
 use crate::smtp::session::Farewell;
 
-/// Octets a connection may receive in one round before the others have their turn.
+/// Limit on the octets a connection receives in one turn, so that others get theirs.
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
 /// Consumes what arrived and sends the replies.
@@ -25,8 +25,8 @@ pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
         input.fill(held.filled());
         shared.storage.pool.put_back(held);
     }
-    // One call of `run`, and one of `end_turn`: a second caller would make calls of what is inlined
-    // here, at 40 instructions a turn.
+    // `run` and `end_turn` have one call each, so that they are inlined: a second call would cost
+    // 40 instructions a turn.
     let step = if conn.tls.is_some() { begin_sealed(conn, shared, &mut input) } else { None };
     let mut turn = match step {
         Some(turn) => turn,
@@ -43,8 +43,8 @@ pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     turn
 }
 
-/// The client does not take its replies. A commit that is done meanwhile is not kept waiting: its
-/// segment could not be sealed.
+/// Ends the turn of a client that doesn't read its replies. A commit that is done meanwhile is
+/// still finished, as its segment could not be sealed otherwise.
 #[cold]
 pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     if conn.is_committing()
@@ -55,6 +55,7 @@ pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEn
     leave(conn, shared, TurnEnd::Blocked)
 }
 
+/// Receives and consumes until the connection has to wait, or has had its share.
 fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
     let mut taken = 0;
     let mut drained = false;
@@ -84,18 +85,18 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
         if taken >= ROUND_BYTES_MAX {
             return TurnEnd::Again;
         }
-        let expected = ExpectedOctets::of(&conn.flow);
+        let expected = ExpectedOctets::for_flow(&conn.flow);
         match receive(conn, shared, input) {
             Ok(Received::Octets { count, is_short }) => {
-                shared.ledger.recording.heard(conn, expected);
+                shared.ledger.recording.octets_read(conn, expected);
                 taken += count;
-                // A stream that gave less than asked for has nothing more (epoll(7)), with the
-                // exceptions that `reads_until_empty` names.
+                // A short read means that the socket is empty (epoll(7)), with the exceptions that
+                // `reads_until_empty` names.
                 drained = is_short
                     && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     && !conn.reads_until_empty;
-                conn.heard_ms = shared.clock.now_ms();
-                shared.has_heard |= conn.is_session;
+                conn.last_read_ms = shared.clock.now_ms();
+                shared.has_input |= conn.is_session;
             }
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
@@ -118,10 +119,10 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
     }
 }
 
-/// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
+/// Ends a turn: sends the replies, and keeps input that can't be consumed yet.
 fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
-    // Before its greeting a session has not begun.
+    // A session that was not greeted has not begun.
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
     if stopping && conn.is_idle() && may_end {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);

@@ -129,7 +129,7 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
         Ok(sent) => {
             unsent.sent += sent;
             if sent > 0 {
-                conn.heard_ms = shared.clock.now_ms();
+                conn.last_read_ms = shared.clock.now_ms();
             }
             if unsent.sent < unsent.bytes.len() {
                 return Sent::Blocked;

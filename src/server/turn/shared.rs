@@ -1,4 +1,4 @@
-//! What all connections of a worker share, lent to whichever has its turn.
+//! State that all connections of a worker share. It is lent to the connection that has its turn.
 use std::sync::Arc;
 
 use crate::log::{MessageId, NoRoom};
@@ -13,40 +13,40 @@ use crate::server::recording::Ledger;
 use crate::server::runs::MomentSender;
 use crate::server::transcripts::Transcripts;
 
-/// The worker's input buffer: unread commands, and what one read of payload may bring after
+/// Size of the worker's input buffer, which holds unread commands and what one read may bring after
 /// the end of data.
 const SCRATCH_BYTES: usize = 256 << 10;
-/// Boxes of ended transfers kept for the next.
+/// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
-/// What all connections of a worker share.
+/// State that all connections of a worker share.
 pub(crate) struct WorkerShared {
     pub clock: Clock,
     pub workspace: Workspace,
     pub storage: Storage,
     pub ledger: Ledger,
-    /// A client has sent octets since this was last asked.
-    pub has_heard: bool,
+    /// Whether octets were read from a client since this was last checked.
+    pub has_input: bool,
     /// When closing a connection without a PROXY header was last logged, ms of the clock.
     proxy_logged_ms: Option<u64>,
-    /// `None`: no sessions are written down.
+    /// `None`: no transcripts are written.
     pub transcripts: Option<Arc<Transcripts>>,
     /// `None`: arguments of NOOP are ignored.
     pub moments: Option<Arc<MomentSender>>,
-    /// A transfer found the budget for buffers used up: the worker should make room.
+    /// Whether a transfer found the buffer budget used up, so that the worker should make room.
     pub is_starved: bool,
     pub scratch: Vec<u8>,
-    /// Records on their way out.
+    /// TLS records to be sent.
     pub sealed: Vec<u8>,
-    /// What handshakes of each listener go by; `None`: it has no TLS.
+    /// The TLS settings of each listener; `None`: it has no TLS.
     pub acceptors: Vec<Option<Acceptor>>,
-    /// Another handshake may begin.
+    /// Whether another handshake may begin.
     pub has_room_for_handshake: bool,
     /// When a failure of TLS was last logged, ms of the clock.
     tls_logged_ms: Option<u64>,
-    /// Commits whose connection has gone.
+    /// Commits whose connection has closed.
     pub orphans: Vec<Orphan>,
-    #[expect(clippy::vec_box, reason = "boxes move between here and connections unopened")]
+    #[expect(clippy::vec_box, reason = "the boxes move between here and connections")]
     transfers: Vec<Box<Transfer>>,
 }
 
@@ -57,7 +57,7 @@ impl WorkerShared {
             workspace,
             storage,
             ledger,
-            has_heard: false,
+            has_input: false,
             proxy_logged_ms: None,
             transcripts: None,
             moments: None,
@@ -72,18 +72,19 @@ impl WorkerShared {
         }
     }
 
-    /// Returns whether every reply has left the shared buffer: sent, or kept by its connection.
+    /// Returns whether the shared buffer holds no replies: each was sent, or is kept by its
+    /// connection.
     pub fn is_silent(&self) -> bool {
         let Workspace { replies, events, .. } = &self.workspace;
         replies.is_empty() && events.is_empty() && self.ledger.acknowledged.is_empty()
     }
 
-    /// A box for a payload that begins.
+    /// Returns a box for a new payload.
     pub fn lend_box(&mut self) -> Box<Transfer> {
         self.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()))
     }
 
-    /// The payload is over; its box waits for the next one.
+    /// Keeps the box of an ended payload for reuse.
     pub fn return_box(&mut self, mut transfer: Box<Transfer>) {
         if self.transfers.len() < TRANSFERS_KEPT_MAX {
             *transfer = Transfer::new();
@@ -91,10 +92,11 @@ impl WorkerShared {
         }
     }
 
-    /// A connection of a proxied listener is closed without a word, because of `why`.
+    /// Counts a connection to a proxied listener that is closed without a reply, and logs the
+    /// reason `why`.
     #[cold]
     pub fn refuse_as_proxy(&mut self, peer: Client, why: impl std::fmt::Display) {
-        /// The log names one of them this often: clients could fill it.
+        /// Minimum time between two log lines about this: clients could fill the log.
         const LOGGED_MS: u64 = 10_000;
         self.ledger.recording.proxy_refused();
         let now_ms = self.clock.now_ms();
@@ -104,10 +106,10 @@ impl WorkerShared {
         }
     }
 
-    /// TLS of a connection has failed.
+    /// Counts and logs a failure of TLS.
     #[cold]
     pub fn tls_failed(&mut self, client: Client, failure: Failure) {
-        /// The log names one of them this often: clients could fill it.
+        /// Minimum time between two log lines about this: clients could fill the log.
         const LOGGED_MS: u64 = 10_000;
         self.ledger.recording.tls_failed(failure);
         let now_ms = self.clock.now_ms();
@@ -118,7 +120,8 @@ impl WorkerShared {
         }
     }
 
-    /// Keeps `octets` until the next turn; `None`: the budget for buffers is used up.
+    /// Copies `octets` into a buffer that is kept until the next turn. `None`: the buffer budget is
+    /// used up.
     pub fn hold(&mut self, octets: &[u8]) -> Option<Buffer> {
         let Some(mut held) = self.storage.pool.take(octets.len()) else {
             self.is_starved = true;
@@ -128,20 +131,21 @@ impl WorkerShared {
         Some(held)
     }
 
-    /// Refuses `transfer`: the log has no room for it, and will not have any soon.
+    /// Refuses `transfer`, because the log has no room and won't have any soon.
     #[cold]
     pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
         self.is_starved |= why == NoRoom::Budget;
         transfer.refuse(Refusal::NoStorage, &mut self.storage);
     }
 
-    /// Commits whose connection has gone: what becomes a message is noted as not acknowledged.
-    pub fn see_orphans_through(&mut self) {
+    /// Polls the commits whose connections have closed. Each message stored that way is noted as
+    /// unacknowledged.
+    pub fn poll_orphans(&mut self) {
         for mut orphan in std::mem::take(&mut self.orphans) {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
                 Ok(committed) => {
                     self.note_unsent(committed.id());
-                    self.ledger.accepted_unheard(&orphan);
+                    self.ledger.accepted_orphan(&orphan);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
                 Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),
@@ -155,19 +159,20 @@ impl WorkerShared {
         self.storage.note_unsent(id, self.clock.unix_ns());
     }
 
-    /// The loop has woken. True if queues should be looked at: once a second, for statistics.
+    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
+    /// statistics.
     pub fn begin_round(&mut self) -> bool {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
         self.ledger.recording.begin_round(now_us, unix_ns, &mut self.workspace.tally)
     }
 
-    /// The loop goes to sleep.
+    /// Ends a round.
     pub fn end_round(&mut self) {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
         self.ledger.recording.end_round(now_us, unix_ns, &mut self.workspace.tally);
     }
 
-    /// How long the loop may sleep before a second's statistics must be handed over.
+    /// Returns how long the loop may sleep before the statistics of a second must be handed over.
     pub fn statistics_due_ms(&self) -> Option<u64> {
         let due_ns = self.ledger.recording.due_ns()?;
         // Rounded up, so that the second is past when we wake.

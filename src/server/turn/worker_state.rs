@@ -1,4 +1,4 @@
-//! The only access to what the connections of a worker share: it is lent for one turn.
+//! The only access to the state that connections share, which is lent for one turn.
 use std::sync::Arc;
 
 use crate::log::{NoRoom, Writer};
@@ -20,10 +20,10 @@ use crate::server::recording::{Counters, Doing, Recording};
 use crate::server::shutdown::Stop;
 use crate::server::transcripts::Transcripts;
 
-/// State that all connections of a worker share, while none of them has its turn.
+/// State that all connections of a worker share, owned while none of them has its turn.
 ///
-/// Replies are in a buffer that connections share. It can be reached only within a turn: code
-/// outside a turn can't write a reply, so no reply reaches any client but its own.
+/// Replies are in a buffer that connections share, which can be reached only within a turn. Code
+/// outside a turn can't write a reply, so no reply reaches the wrong client.
 pub(crate) struct WorkerState {
     shared: WorkerShared,
 }
@@ -60,21 +60,21 @@ impl WorkerState {
         })
     }
 
-    /// The handshake of `conn` has had its time.
+    /// Ends the connection of `conn`, whose handshake has timed out.
     #[cold]
     pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, shared| {
             shared.tls_failed(conn.client, Failure::TimedOut);
-            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.is_heard);
+            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.has_input);
             match is_silent && conn.session.begins_with_tls() {
-                // It may wait for a greeting.
+                // The client may be waiting for a greeting.
                 true => answer_in_plain_text(conn, shared),
                 false => TurnEnd::Closed,
             }
         })
     }
 
-    /// Greets the client that XCLIENT has named, whose session starts over.
+    /// Greets the client that XCLIENT has named, and whose session starts over.
     #[cold]
     pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, shared| {
@@ -87,14 +87,15 @@ impl WorkerState {
         })
     }
 
-    /// Counts a connection as a session: it began as a proxy's health check, and now has a client.
+    /// Counts a connection as a session: it began like a proxy's health check, and now has a
+    /// client.
     #[cold]
     pub fn becomes_session(&mut self, conn: &mut Conn) {
         self.shared.ledger.becomes_session(conn);
     }
 
-    /// Ends a connection that was identified and is not admitted, with the reply that names why in
-    /// place of a greeting.
+    /// Ends a connection whose client was identified and is not admitted, with a reply that says
+    /// why in place of a greeting.
     #[cold]
     pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         self.lend(conn, |conn, shared| {
@@ -113,22 +114,23 @@ impl WorkerState {
         self.lend(conn, |conn, shared| farewell(conn, shared, why))
     }
 
-    /// The payload of `conn` has waited for room for too long. The refusal is latched; `conn` says
-    /// it in its next turn, when the payload has come to its end.
-    pub fn lose_patience(&mut self, conn: &mut Conn) {
+    /// Refuses the payload of `conn`, which has waited for room for too long. The reply is sent in
+    /// a later turn, after the end of the payload.
+    pub fn refuse_parked(&mut self, conn: &mut Conn) {
         if let Some(transfer) = conn.transfer_mut() {
             self.shared.refuse_for_want_of_room(transfer, NoRoom::Wait);
         }
     }
 
-    /// Moves the payload of `conn` out of the segment `pinned`. Without room it stays for now.
+    /// Moves the payload of `conn` out of the segment `pinned`. If there is no room, it stays for
+    /// now.
     pub fn leave_segment(&mut self, conn: &mut Conn, pinned: u32) {
         if let Some(transfer) = conn.transfer_mut() {
             transfer.place.leave_segment(pinned, &mut self.shared.storage.writer);
         }
     }
 
-    /// Releases all that `conn` holds; it is about to be dropped.
+    /// Releases everything `conn` holds, before it is dropped.
     pub fn end(&mut self, conn: &mut Conn) {
         self.shared.ledger.recording.closed(conn);
         self.lend(conn, |conn, shared| {
@@ -142,9 +144,9 @@ impl WorkerState {
         });
     }
 
-    /// Greets a client that has just connected with the reply that names why it must go. A socket
-    /// that can't take the first line at once is not worth waiting for; a client that speaks first
-    /// may see a reset in place of it.
+    /// Greets a new client with the reply that says why it is turned away. If the socket can't take
+    /// the reply at once, it is lost; and a client that speaks first may see a reset in place of
+    /// it.
     #[cold]
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
         assert!(self.shared.is_silent(), "{UNSAID}");
@@ -164,7 +166,7 @@ impl WorkerState {
         run: impl FnOnce(&mut Conn, &mut WorkerShared) -> TurnEnd,
     ) -> TurnEnd {
         let shared = &mut self.shared;
-        // Each turn ends with this.
+        // Holds at the end of each turn.
         debug_assert!(shared.is_silent(), "{UNSAID}");
         let mut turn = run(conn, shared);
         follow_transactions(conn, shared);
@@ -188,14 +190,15 @@ impl WorkerState {
         self.shared.clock.tick(now_ns);
     }
 
-    /// Sessions go by `policies` from their next transaction on, and handshakes by `acceptors`.
+    /// Puts new settings in force: `policies` for each session from its next transaction on,
+    /// `acceptors` for new handshakes.
     #[cold]
     pub fn follow(&mut self, policies: PoliciesInForce, acceptors: Vec<Option<Acceptor>>) {
         self.shared.workspace.in_force = policies;
         self.shared.acceptors = acceptors;
     }
 
-    /// Whether another handshake may begin; STARTTLS gets 454 where it may not.
+    /// Returns the flag that says whether another handshake may begin. If not, STARTTLS gets 454.
     pub fn room_for_handshake(&mut self) -> &mut bool {
         &mut self.shared.has_room_for_handshake
     }
@@ -220,53 +223,55 @@ impl WorkerState {
         self.shared.transcripts.as_ref()
     }
 
-    /// A connection of a proxied listener is closed without a word, because of `why`.
+    /// Counts a connection to a proxied listener that is closed without a reply, and logs the
+    /// reason `why`.
     #[cold]
     pub fn refuse_as_proxy(&mut self, peer: Client, why: &str) {
         self.shared.refuse_as_proxy(peer, why);
     }
 
-    /// Whether a client has sent octets since this was last asked.
-    pub fn take_heard(&mut self) -> bool {
-        std::mem::take(&mut self.shared.has_heard)
+    /// Returns whether octets were read from a client since the last call.
+    pub fn take_has_input(&mut self) -> bool {
+        std::mem::take(&mut self.shared.has_input)
     }
 
-    /// Whether a transfer found the budget for buffers used up since this was last asked.
+    /// Returns whether a transfer found the buffer budget used up since the last call.
     pub fn was_starved(&mut self) -> bool {
         std::mem::take(&mut self.shared.is_starved)
     }
 
-    /// Whether commits are under way whose connection has gone.
+    /// Returns whether there are pending commits whose connections have closed.
     pub fn has_orphans(&self) -> bool {
         !self.shared.orphans.is_empty()
     }
 
-    pub fn see_orphans_through(&mut self) {
-        self.shared.see_orphans_through();
+    pub fn poll_orphans(&mut self) {
+        self.shared.poll_orphans();
     }
 
-    /// The loop has woken. True if queues should be looked at: once a second, for statistics.
+    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
+    /// statistics.
     pub fn begin_round(&mut self) -> bool {
         self.shared.begin_round()
     }
 
-    /// The loop goes to sleep.
+    /// Ends a round.
     pub fn end_round(&mut self) {
         self.shared.end_round();
     }
 
-    /// How long the loop may sleep before a second's statistics must be handed over.
+    /// Returns how long the loop may sleep before the statistics of a second must be handed over.
     pub fn statistics_due_ms(&self) -> Option<u64> {
         self.shared.statistics_due_ms()
     }
 
-    /// While no connection is open: everything that they borrowed has come back.
+    /// Checks, while no connection is open, that every buffer and envelope was returned.
     pub fn check_nothing_is_lent(&self) {
         assert_eq!(self.shared.storage.pool.lent_bytes(), 0, "every buffer has come back");
         assert_eq!(self.shared.workspace.envelope_bytes_lent(), 0, "every envelope has come back");
     }
 
-    /// Seals what the worker has open. All connections must have ended.
+    /// Seals the worker's open segments. All connections must have ended.
     pub fn close(mut self) {
         self.shared.end_round();
         self.check_nothing_is_lent();
@@ -277,5 +282,5 @@ impl WorkerState {
     }
 }
 
-/// Said by the assertion that no reply outlives its turn.
+/// Message of the assertion that no reply outlives its turn.
 const UNSAID: &str = "replies belong to the turn of one connection";

@@ -1,4 +1,4 @@
-//! One event loop: its listeners, and what the kernel tells of its connections.
+//! The event loop of one worker: accepting connections, and events from the kernel.
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::server::listening::{
 use crate::server::recording::{Counters, Doing};
 use crate::server::shutdown::StopStage;
 
-/// Events taken from the kernel at a time.
+/// Events received from the kernel per wake-up.
 const EVENTS_MAX: usize = 1024;
-/// Long rounds are logged this often.
+/// Minimum time between two log lines about long rounds.
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
-/// While a client waits, the loop wakes this often: a sleep that took longer tells that the loop
-/// was stopped, or had no processor.
+/// While connections are in use, the loop sleeps at most this long. A longer sleep means that the
+/// loop was stopped or had no processor.
 const WATCHED_MS: u64 = 100;
 
-/// All that a worker is made of.
+/// The parts from which a worker is created.
 pub(crate) struct WorkerSetup<'a> {
     pub inbox: Inbox,
     pub peers: Vec<ArrivalSender>,
@@ -39,15 +39,16 @@ pub(crate) struct WorkerSetup<'a> {
     pub table: table::TableSetup<'a>,
 }
 
-/// The registrations with the kernel, and the places of admitted connections.
+/// Registers connections with the kernel, and counts them in the admission.
 struct KernelRegistry {
     index: usize,
     registry: Registry,
     admission: Arc<Admission>,
-    /// A descriptor has become free since this was last asked.
+    /// Whether a descriptor has become free since this was last checked.
     has_freed: bool,
 }
 
+/// A worker: its event loop, its listeners and its table of connections.
 pub(crate) struct Worker {
     index: usize,
     poll: Poll,
@@ -56,9 +57,10 @@ pub(crate) struct Worker {
     acceptors: Acceptors,
     admission: Arc<Admission>,
     table: Table<KernelRegistry>,
-    /// When a long round was last logged, ms of the clock.
+    /// When a long round was last logged, ms of the worker's clock.
     long_round_logged_ms: Option<u64>,
-    /// Listeners that begin with TLS, and are held back: too many handshakes are under way.
+    /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
+    /// progress.
     held_back: Vec<usize>,
 }
 
@@ -120,7 +122,7 @@ impl Worker {
         })
     }
 
-    /// Serves until the sink stops; then seals what this worker has open.
+    /// Serves until the sink stops; then seals the worker's open segments.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let clock = ProcessClock::get();
@@ -149,7 +151,8 @@ impl Worker {
                 break;
             }
         }
-        // What a worker that has not heard of the stop hands over from here on, it gets back.
+        // From here on, a worker that doesn't know of the stop yet can't hand connections over, and
+        // keeps them.
         self.take_arrivals();
         let Worker { table, arrivals, .. } = self;
         drop(arrivals);
@@ -163,10 +166,10 @@ impl Worker {
         }
         self.accept_rest();
         self.table.round();
-        if self.table.state.take_heard() {
+        if self.table.state.take_has_input() {
             let unix_ms = self.table.state.clock().unix_ns() / 1_000_000;
             let counters = self.table.state.counters();
-            counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);
+            counters.last_read_unix_ms.store(unix_ms, Ordering::Relaxed);
         }
         self.follow_stop();
         if std::mem::take(&mut self.table.interests.has_freed) {
@@ -179,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Counts and logs a round that took very long; it began at `woke_ms`.
+    /// Counts and logs the round that began at `woke_ms`, if it took too long.
     fn watch_round(&mut self, woke_ms: u64) {
         let now_ms = self.table.now_ms();
         if now_ms - woke_ms > LONG_ROUND.as_millis() as u64 {
@@ -198,7 +201,7 @@ impl Worker {
         }
     }
 
-    /// How long the kernel may let us sleep.
+    /// Returns how long the loop may sleep; `None`: until an event.
     fn wait_ms(&mut self) -> Option<u64> {
         let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
         let table_ms = self.table.wait_ms();
@@ -206,7 +209,7 @@ impl Worker {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        match self.table.state.recording().is_anybody_waiting() {
+        match self.table.state.recording().has_active_connections() {
             true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
             false => wait_ms,
         }
@@ -221,8 +224,8 @@ impl Worker {
             self.accept(listener);
         } else {
             let is_special = event.is_read_closed() || is_urgent(event);
-            let heard = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
-            self.table.ready(token.0, heard);
+            let what = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
+            self.table.ready(token.0, what);
         }
     }
 
@@ -256,7 +259,7 @@ impl Worker {
         if !self.table.is_wanted(&arrival) || !self.table.is_served(&mut arrival) {
             return;
         }
-        match self.admission.enter(self.table.known_by(&arrival)) {
+        match self.admission.enter(self.table.known_address(&arrival)) {
             Ok(is_counted) => arrival.is_counted = is_counted,
             Err(why) => return self.table.turn_away(arrival, why),
         }
@@ -265,7 +268,7 @@ impl Worker {
             return self.table.begin(arrival);
         }
         if let Err(arrival) = self.peers[chosen].pass(arrival) {
-            // Its queue is full: served here.
+            // Its queue is full, so the connection is served here.
             self.admission.move_claim(chosen, self.index);
             self.table.begin(arrival);
         }
@@ -277,7 +280,7 @@ impl Worker {
                 self.table.begin(arrival);
                 continue;
             }
-            // Accepted by a worker that did not know of the stop yet.
+            // It was accepted by a worker that did not know of the stop yet.
             self.admission.leave(self.index, arrival.counted_by());
             self.table.turn_away(arrival, Farewell::Stopping);
         }
@@ -285,14 +288,14 @@ impl Worker {
 
     fn follow_stop(&mut self) {
         if self.table.begins_to_stop() {
-            // Connections that wait in the queues get 421.
+            // Connections waiting in the accept queues get 421.
             let (now_ms, table) = (self.table.now_ms(), &mut self.table);
             self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
         }
         if self.table.stage() != StopStage::Running {
-            // What another worker had accepted before it knew.
+            // Connections that another worker accepted before it knew of the stop.
             self.take_arrivals();
-            self.table.go_on_stopping();
+            self.table.continue_stopping();
         }
     }
 }

@@ -1,36 +1,36 @@
-//! Which connections of a worker are in their handshake, and whose turn it is.
+//! The connections of a worker that are in a TLS handshake, and the queue for their turns.
 //!
-//! A handshake's step costs 80 to 190 us, so those that wait for one have a list of their own. It
-//! runs after all other connections, and a round takes a few of it.
+//! A step of a handshake costs 80 to 190 us, so connections that wait for one have a queue of their
+//! own. A few of them get their turn each round, after all other connections.
 use std::collections::VecDeque;
 
 use super::timer::TimerKey;
 use crate::server::turn::HANDSHAKE_MS;
 
-/// Steps of handshakes in a round, at most. A transaction of one command per round trip waits for
-/// four rounds: beside 2,000 handshakes, eight steps cost the busy ones 6 ms, and four cost 3.
+/// Limit on handshake steps per round. A transaction with one command per round trip takes four
+/// rounds: with 2,000 handshakes in progress, eight steps delay it by 6 ms, and four by 3 ms.
 pub const STEPS_PER_ROUND: usize = 4;
-/// Handshakes under way in a worker, at most.
+/// Limit on handshakes in progress per worker.
 pub const IN_FLIGHT_MAX: usize = 4096;
 
 /// The handshakes of a worker.
 #[derive(Debug, Default)]
 pub struct Handshakes {
     ready: VecDeque<TimerKey>,
-    /// By when they have to be done, ms of the worker's clock. In the order in which they began,
-    /// with those that have ended since.
+    /// Deadlines, ms of the worker's clock, in the order in which the handshakes began. Handshakes
+    /// that have ended since are still included.
     begun: VecDeque<(u64, TimerKey)>,
     in_flight: usize,
 }
 
 impl Handshakes {
-    /// The handshake of `key` begins.
+    /// Adds the handshake of `key`, which begins.
     pub fn begins(&mut self, key: TimerKey, now_ms: u64) {
         self.in_flight += 1;
         self.begun.push_back((now_ms + HANDSHAKE_MS, key));
     }
 
-    /// A handshake has ended, one way or the other.
+    /// Removes a handshake that has succeeded or failed.
     pub fn ended(&mut self) {
         self.in_flight -= 1;
         if self.in_flight == 0 {
@@ -38,25 +38,25 @@ impl Handshakes {
         }
     }
 
-    /// Returns whether none is under way, and no connection waits for its turn.
+    /// Returns whether no handshake is in progress, and no connection waits for its turn.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.in_flight == 0 && self.ready.is_empty()
     }
 
-    /// Returns whether any is under way.
+    /// Returns whether a handshake is in progress.
     #[inline]
-    pub fn is_any_under_way(&self) -> bool {
+    pub fn has_any(&self) -> bool {
         self.in_flight > 0
     }
 
-    /// Returns whether there is room for another.
+    /// Returns whether another handshake may begin.
     pub fn has_room(&self) -> bool {
         self.in_flight < IN_FLIGHT_MAX
     }
 
-    /// The connection of `key` has something to read.
-    pub fn is_ready(&mut self, key: TimerKey) {
+    /// Queues the connection of `key`, which has something to read.
+    pub fn queue(&mut self, key: TimerKey) {
         self.ready.push_back(key);
     }
 
@@ -65,12 +65,12 @@ impl Handshakes {
         !self.ready.is_empty()
     }
 
-    /// The next connection whose turn it is.
+    /// Takes the next connection from the queue.
     pub fn next_ready(&mut self) -> Option<TimerKey> {
         self.ready.pop_front()
     }
 
-    /// The next connection whose handshake has had its time, if it is still under way.
+    /// Takes the next connection whose deadline has passed. Its handshake may have ended since.
     pub fn next_overdue(&mut self, now_ms: u64) -> Option<TimerKey> {
         let (until_ms, key) = *self.begun.front()?;
         if until_ms > now_ms {
@@ -80,7 +80,7 @@ impl Handshakes {
         Some(key)
     }
 
-    /// How long until the first of them has had its time.
+    /// Returns the time until the first deadline.
     pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
         self.begun.front().map(|(until_ms, _)| until_ms.saturating_sub(now_ms))
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handshakes_are_overdue_in_the_order_in_which_they_began() {
+    fn handshakes_time_out_in_the_order_in_which_they_began() {
         let mut handshakes = Handshakes::default();
         let key = |place| TimerKey { place, serial: 1 };
         handshakes.begins(key(0), 100);
@@ -102,6 +102,6 @@ mod tests {
         assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), None);
         handshakes.ended();
         handshakes.ended();
-        assert_eq!(handshakes.wait_ms(150), None, "none is under way");
+        assert_eq!(handshakes.wait_ms(150), None, "none is in progress");
     }
 }

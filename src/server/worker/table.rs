@@ -1,8 +1,8 @@
-//! The connections of one worker: their places, their turns, their deadlines; without sockets that
-//! listen, and without waiting for events.
+//! The connections of one worker: their places, their turns, their deadlines. Listening and waiting
+//! for events are elsewhere.
 //!
-//! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
-//! has both from the kernel, a simulation makes both up.
+//! The caller passes the time ([`Table::wake`]) and readiness events ([`Table::ready`]): the
+//! worker's loop gets both from the kernel, and the simulation makes them up.
 mod arrivals;
 mod deadlines;
 mod handshakes;
@@ -37,12 +37,12 @@ use crate::server::time_spent::Presence;
 use crate::server::transcripts::Transcripts;
 use crate::server::turn::{WorkerShared, WorkerState};
 
-/// How long a dismissed client may continue to send before its socket is closed.
+/// How long the input of a dismissed client is discarded before its socket is closed.
 const LINGER_MS: u64 = 2000;
-/// While a transfer waits for the log, its patience is looked at this often.
+/// How often transfers that wait for the log are checked for having waited too long.
 const PARKED_CHECK_MS: u64 = 50;
 
-/// What a table is made of.
+/// The parts from which a table is created.
 pub(crate) struct TableSetup<'a> {
     /// The worker's index.
     pub index: usize,
@@ -57,14 +57,15 @@ pub(crate) struct TableSetup<'a> {
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
     pub begun: Begun,
-    /// What the challenges of CRAM-MD5 come from.
+    /// Seed of the CRAM-MD5 challenges.
     pub challenge_seed: u64,
     pub config: &'a Config,
 }
 
-/// Where connections are registered for what the kernel tells of them.
+/// Registers connections for events, and keeps the counts of admission. The simulation has an
+/// implementation of its own.
 pub(crate) trait Interests {
-    /// Registers `socket` for readiness events, which name `place`.
+    /// Registers `socket` for readiness events that carry `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
     /// Changes the events that are reported for `socket`.
     fn change(
@@ -73,21 +74,21 @@ pub(crate) trait Interests {
         place: usize,
         to: SocketInterest,
     ) -> std::io::Result<()>;
-    /// A connection that was admitted is of `address`, or must go. Returns whether it counts among
-    /// the connections of that address.
+    /// Counts an admitted connection toward the limit of `address`, or returns why it must close.
+    /// Returns whether it was counted.
     fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell>;
-    /// A connection that counted among those of `address` no longer does.
+    /// Removes a connection from the count of `address`.
     fn renamed(&mut self, address: IpAddr);
-    /// A connection has ended that was admitted; it counted among those of `address`.
+    /// Removes an admitted connection that has ended. `address`: the one it counted toward, if any.
     fn left(&mut self, address: Option<IpAddr>);
 }
 
-/// What was heard of a connection beside the fact that there is something.
+/// What a readiness event says beyond the fact that the socket is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketEvent {
-    /// Octets, or room.
+    /// Nothing more: there is input, or room for output.
     Plain,
-    /// The peer has shut its side, or sent urgent data: reads may end early.
+    /// The peer has shut down its side, or sent urgent data: reads may end early.
     Special,
 }
 
@@ -95,7 +96,7 @@ pub enum SocketEvent {
 pub(crate) struct Table<I> {
     pub interests: I,
     in_force: Arc<InForce>,
-    /// What this worker goes by: what was in force when its last round began.
+    /// The settings that this worker applies: those in force when its last round began.
     generation: Arc<Generation>,
     pub state: WorkerState,
     conns: Vec<Option<Conn>>,
@@ -103,10 +104,10 @@ pub(crate) struct Table<I> {
     open: usize,
     serial: u32,
     session_base: u64,
-    /// Sessions so far, those that do not count included.
+    /// Number of sessions so far, including health checks.
     sessions: u64,
     wheel: Wheel,
-    /// Connections that yielded: they continue when this list runs next.
+    /// The ready list: connections that yielded, and continue when the list runs next.
     yielded: Vec<TimerKey>,
     parked: Vec<TimerKey>,
     stage: StopStage,
@@ -149,8 +150,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The loop has woken, at `now_ns` on the clock of the process. True once a second: queues
-    /// should be looked at, for statistics.
+    /// Begins a round at `now_ns` on the clock of the process. Returns whether queue lengths should
+    /// be sampled: once a second, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
         self.state.tick(now_ns);
         if self.in_force.number() != self.generation.number {
@@ -159,8 +160,8 @@ impl<I: Interests> Table<I> {
         self.state.begin_round()
     }
 
-    /// Goes over to the generation that is in force. Its times may be shorter, so every deadline is
-    /// looked at anew.
+    /// Applies the generation that is in force. Its times may be shorter, so every deadline is
+    /// checked in this round.
     #[cold]
     fn follow(&mut self) {
         self.generation = self.in_force.current();
@@ -178,13 +179,13 @@ impl<I: Interests> Table<I> {
         &self.generation.listeners[listener]
     }
 
-    /// The loop goes to sleep.
+    /// Ends a round, before the loop goes to sleep.
     pub fn end_round(&mut self, now_ns: u64) {
         self.state.tick(now_ns);
         self.state.end_round();
     }
 
-    /// Does the work of each round, after the events of the round were delivered.
+    /// Does the work of a round, after its events were delivered.
     pub fn round(&mut self) {
         self.run_yielded();
         if !self.handshakes.is_idle() {
@@ -200,10 +201,10 @@ impl<I: Interests> Table<I> {
         Counters::add(&self.state.counters().rounds, 1);
     }
 
-    /// What the log wants of a worker at the end of a round.
+    /// Does the log's work at the end of a round: pending commits, moving payloads, flushes.
     fn serve_storage(&mut self) {
         if self.state.has_orphans() {
-            self.state.see_orphans_through();
+            self.state.poll_orphans();
         }
         if let Some(pinned) = self.state.writer().pinned_segment() {
             for conn in self.conns.iter_mut().flatten() {
@@ -219,22 +220,22 @@ impl<I: Interests> Table<I> {
         self.state.clock().now_ms()
     }
 
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         self.open
     }
 
-    /// Places that were ever made, and of them, those that are free.
+    /// Returns the number of places, and how many of them are free.
     pub fn places(&self) -> (usize, usize) {
         (self.conns.len(), self.free_places.len())
     }
 
-    /// Whether every connection has ended, with all that it had begun.
+    /// Returns whether the sink stops, and every connection and every commit has ended.
     pub fn is_over(&self) -> bool {
         self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
     }
 
-    /// How long the loop may sleep because of these connections.
+    /// Returns how long the loop may sleep; `None`: until an event.
     pub fn wait_ms(&self) -> Option<u64> {
         if !self.yielded.is_empty() || self.handshakes.wants_turn() {
             return Some(0);
@@ -256,11 +257,11 @@ impl<I: Interests> Table<I> {
         (wait_ms < u64::MAX).then_some(wait_ms.max(1))
     }
 
-    /// Something was heard of the connection at `place`.
-    pub fn ready(&mut self, place: usize, heard: SocketEvent) {
+    /// Handles a readiness event of the connection at `place`.
+    pub fn ready(&mut self, place: usize, event: SocketEvent) {
         let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
-        // An event for an earlier connection in this place does no harm: reads come up empty.
-        conn.reads_until_empty |= heard == SocketEvent::Special;
+        // An event for an earlier connection in this place does no harm: the read finds nothing.
+        conn.reads_until_empty |= event == SocketEvent::Special;
         if conn.waits.is_for_socket() {
             match conn.flow {
                 Flow::Handshake => self.queue_handshake(place),

@@ -34,9 +34,9 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
     match fill(conn, input) {
         Ok(0) => is_over = true,
         Ok(_) => {
-            shared.has_heard |= conn.is_session;
+            shared.has_input |= conn.is_session;
             if let Some(tls) = &mut conn.tls {
-                tls.is_heard = true;
+                tls.has_input = true;
             }
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => input.is_drained = true,
@@ -129,7 +129,7 @@ fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
         handshake_us: u32::try_from(us).unwrap_or(u32::MAX),
     });
     conn.flow = Flow::COMMANDS;
-    conn.heard_ms = shared.clock.now_ms();
+    conn.last_read_ms = shared.clock.now_ms();
     shared.ledger.recording.secured(us, agreed);
     if let Some(transcript) = &mut conn.transcript {
         transcript.secured(agreed, shared.clock.now_ms());

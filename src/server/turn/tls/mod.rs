@@ -1,7 +1,7 @@
-//! TLS within a turn: the steps of a handshake, opening what was read, sealing replies.
+//! TLS within a turn: handshake steps, decrypting input, encrypting replies.
 //!
-//! A session never sees a sealed octet, and nor does other code of the server: input is opened in
-//! place in the input buffer, and replies are sealed as they are sent (`turn/send.rs`).
+//! Neither a session nor other code of the server sees encrypted octets: input is decrypted in
+//! place in the input buffer, and replies are encrypted as they are sent (`turn/send.rs`).
 mod handshake;
 mod receive;
 mod seal;

@@ -1,4 +1,4 @@
-//! What TLS adds to a turn: sealed input that is held, the steps of a handshake, failures.
+//! What TLS adds to a turn: held input that is still encrypted, the steps of a handshake, failures.
 use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
 use crate::server::turn::ending::{Unread, close_politely, farewell, release_buffers};
 use crate::server::turn::send::{Sent, flush, send_raw};
@@ -8,8 +8,8 @@ use crate::tls::{Failure, Handshake};
 
 use super::handshake::{Stepped, step};
 
-/// Under TLS, what an earlier turn has left unopened comes first. Returns how the turn has ended
-/// where it is a step of the handshake.
+/// Begins a turn under TLS with the encrypted octets that an earlier turn left. If the turn is a
+/// step of the handshake, returns how it ended.
 #[inline(never)]
 pub(crate) fn begin_sealed(
     conn: &mut Conn,
@@ -25,7 +25,8 @@ pub(crate) fn begin_sealed(
     matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
 }
 
-/// Keeps what could not be opened yet. Without a buffer for it the connection ends: as returned.
+/// Keeps octets that could not be decrypted yet. If there is no buffer for them, the connection
+/// ends, as returned.
 #[inline(never)]
 pub(crate) fn hold_sealed(
     conn: &mut Conn,
@@ -44,14 +45,15 @@ pub(crate) fn hold_sealed(
     (!is_held).then(|| farewell(conn, shared, Farewell::OutOfBuffers))
 }
 
-/// A step of the handshake; when it is done, the client is greeted where it was not before.
+/// Performs a step of the handshake. If that was the last step and the client has not been greeted,
+/// greets it.
 #[cold]
 fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
     let is_implicit = conn.session.begins_with_tls();
     input.seal_unread();
     match step(conn, shared, input) {
         Stepped::Waits(turn) => turn,
-        // Its alert has left, and a reset must not overtake it.
+        // A reset must not overtake the alert.
         Stepped::Failed => close_politely(conn, shared, Unread::Perhaps),
         Stepped::PlainText if is_implicit => {
             shared.tls_failed(conn.client, Failure::NotTls);
@@ -65,13 +67,14 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> T
             if is_implicit {
                 conn.session.greet(&mut shared.workspace);
             }
-            // What follows the handshake may be here already.
+            // Octets after the handshake may have arrived already.
             TurnEnd::Again
         }
     }
 }
 
-/// The client of a port that begins with TLS speaks, or waits, in plain text: a reply says so.
+/// Replies in plain text to a client that speaks it, or waits for a greeting, on a port that begins
+/// with TLS.
 #[cold]
 pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     release_buffers(conn, shared);
@@ -80,8 +83,8 @@ pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -
     close_politely(conn, shared, Unread::Perhaps)
 }
 
-/// TLS has failed after the handshake. What came before is answered; then an alert says why the
-/// connection ends.
+/// Ends a connection whose TLS failed after the handshake. Earlier input is answered first; then an
+/// alert says why the connection ends.
 #[cold]
 pub(crate) fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> TurnEnd {
     shared.tls_failed(conn.client, failure);
@@ -102,8 +105,8 @@ pub(crate) fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failur
     }
 }
 
-/// Whatever was sent before the handshake is thrown away unread: an attacker between client and
-/// server may have put it into the connection (RFC 3207 section 6).
+/// Begins the handshake after STARTTLS. Unread input is discarded, as an attacker between client
+/// and server may have injected it (RFC 3207 section 6).
 #[cold]
 pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
     shared.ledger.recording.discarded(input.unread().len());
@@ -115,6 +118,7 @@ pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
     }
 }
 
+/// Begins the handshake of a connection.
 #[cold]
 pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     let acceptor = shared.acceptors.get(conn.session.listener_index()).cloned().flatten();

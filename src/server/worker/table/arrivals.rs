@@ -1,4 +1,4 @@
-//! Connections that arrive: admitted or turned away, placed, greeted.
+//! New connections: turned away, or placed in the table and greeted.
 use std::net::IpAddr;
 
 use crate::config::Denied;
@@ -15,7 +15,8 @@ use crate::server::turn::{PREAMBLE_MS, is_trusted};
 use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
-    /// Greets with 421 and closes; where a PROXY header or TLS would come first, only closes.
+    /// Greets a connection with the reply for `why` and closes it. If a PROXY header or TLS would
+    /// come first, it only closes.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
@@ -26,15 +27,15 @@ impl<I: Interests> Table<I> {
         self.state.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// The client's address, if it is known at accept; `None` on a PROXY listener, where the header
-    /// has yet to arrive.
-    pub fn known_by(&self, arrival: &Arrival) -> Option<IpAddr> {
+    /// Returns the client's address if it is known when the connection is accepted. `None` on a
+    /// PROXY listener, where the header has yet to arrive.
+    pub fn known_address(&self, arrival: &Arrival) -> Option<IpAddr> {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)
     }
 
-    /// Whether a connection may be served at all: it is not one to a proxied listener from a
-    /// network that is not trusted, which would be believed whatever it says.
+    /// Returns whether a connection may be served at all. On a proxied listener, only peers in
+    /// trusted networks are, as their headers are believed.
     pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
@@ -45,8 +46,8 @@ impl<I: Interests> Table<I> {
         true
     }
 
-    /// Whether the lists of its listener let a connection in. If not, it is answered as they say.
-    /// Of a proxy the client is asked about later.
+    /// Returns whether the lists of its listener admit a connection. If not, it is answered as they
+    /// say. For a proxied connection, the client is checked later, when it is known.
     pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
         let rules = self.rules(arrival.listener);
         if rules.policy.is_proxied || rules.serves(arrival.client) {
@@ -61,7 +62,7 @@ impl<I: Interests> Table<I> {
         false
     }
 
-    /// Assigns a connection its place, and greets it, unless a PROXY header comes first.
+    /// Puts a connection into the table and greets it, unless a PROXY header comes first.
     pub fn begin(&mut self, arrival: Arrival) {
         let counted_by = arrival.counted_by();
         let Arrival { mut socket, client, listener, is_counted } = arrival;
@@ -83,7 +84,7 @@ impl<I: Interests> Table<I> {
         self.sessions += 1;
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.is_counted = is_counted;
-        conn.heard_ms = self.now_ms();
+        conn.last_read_ms = self.now_ms();
         conn.opened_us = self.state.clock().now_us();
         let key = TimerKey { place, serial: conn.serial };
         let Times { command_ms, data_ms, .. } = self.generation.times;
@@ -94,20 +95,20 @@ impl<I: Interests> Table<I> {
             conn.flow = Flow::Preamble;
             conn.is_session = false;
         }
-        self.wheel.insert(key, conn.heard_ms + wait_ms);
+        self.wheel.insert(key, conn.last_read_ms + wait_ms);
         let turn = match is_proxied {
             true => TurnEnd::Idle,
             false => self.greet(&mut conn),
         };
         self.conns[place] = Some(conn);
-        // The kernel tells when the hello has come.
+        // An event will report that the client's hello has arrived.
         let turn = if turn == TurnEnd::Secures { self.handshake_begins(place) } else { turn };
         self.after_turn(place, turn);
     }
 
-    /// Begins the session of a connection.
+    /// Begins the session of a connection: sends the greeting, or begins TLS.
     fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.look_whether_xclient_is_allowed(conn);
+        self.allow_xclient_if_trusted(conn);
         if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
                 session: conn.session_id,
@@ -127,7 +128,7 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// PROXY or XCLIENT has named the client of the connection at `place`.
+    /// Admits and greets the client that PROXY or XCLIENT named for the connection at `place`.
     #[cold]
     pub(super) fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
@@ -155,12 +156,12 @@ impl<I: Interests> Table<I> {
             }
         };
         self.conns[place] = Some(conn);
-        // What follows the header may be here already.
+        // Input after the header may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
     }
 
-    /// The client that a PROXY header has named is not served.
+    /// Ends the connection of a client that a PROXY header named and that is not served.
     #[cold]
     fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
         self.state.recording().denied(conn.session.listener_index());
@@ -173,7 +174,8 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, turn);
     }
 
-    /// Ends a connection that was identified, with a reply where a greeting would be in plain text.
+    /// Ends a connection whose client was identified. Unless the greeting would be under TLS, it
+    /// gets a reply.
     #[cold]
     fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         match conn.session.begins_with_tls() {

@@ -1,4 +1,4 @@
-//! Deadlines: time-outs, and transfers that waited or stalled for too long.
+//! Deadlines: time-outs, transfers that waited too long for room, and stalled transfers.
 use crate::smtp::session::Farewell;
 
 use super::{Interests, LINGER_MS, Table};
@@ -7,35 +7,36 @@ use crate::server::in_force::times::Times;
 use crate::server::turn::PREAMBLE_MS;
 use crate::server::worker::timer::TimerKey;
 
-/// A transfer silent for this long may be closed when others need its buffer.
+/// A transfer without input for this long may be closed if others need its buffer.
 const STALLED_MS: u64 = 1000;
-/// How many stalled transfers are closed at a time, at most.
+/// Limit on the stalled transfers closed per round.
 const STALLED_CLOSED_MAX: usize = 64;
 
 impl<I: Interests> Table<I> {
+    /// Handles all deadlines that have passed.
     pub(super) fn run_timers(&mut self) {
         let now_ms = self.now_ms();
         let mut due = Vec::new();
         self.wheel.turn(now_ms, &mut due);
         for key in due {
-            self.look_at_deadline(key, now_ms);
+            self.check_deadline(key, now_ms);
         }
         if !self.parked.is_empty() {
-            self.lose_patience(now_ms);
+            self.refuse_parked(now_ms);
         }
     }
 
-    fn look_at_deadline(&mut self, key: TimerKey, now_ms: u64) {
+    fn check_deadline(&mut self, key: TimerKey, now_ms: u64) {
         let Times { command_ms, data_ms, .. } = self.generation.times;
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms + LINGER_MS,
             Flow::Preamble => conn.opened_us / 1000 + PREAMBLE_MS,
-            _ if conn.is_transferring() => conn.heard_ms + data_ms,
-            _ => conn.heard_ms + command_ms,
+            _ if conn.is_transferring() => conn.last_read_ms + data_ms,
+            _ => conn.last_read_ms + command_ms,
         };
         if now_ms < deadline_ms {
-            // Looked at again before any deadline that may begin meanwhile has passed.
+            // The next check precedes any deadline that may begin meanwhile.
             return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
         }
         if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
@@ -56,28 +57,28 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, turn);
     }
 
-    /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
-    fn lose_patience(&mut self, now_ms: u64) {
+    /// Refuses transfers that waited too long for room in the log. The rest of their payload is
+    /// discarded.
+    fn refuse_parked(&mut self, now_ms: u64) {
         let storage_ms = self.generation.times.storage_ms;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
             };
-            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.heard_ms);
-            // What is being renamed into place ends one way or the other.
+            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.last_read_ms);
+            // A commit in progress ends in any case.
             if now_ms < since_ms + storage_ms || conn.is_committing() {
                 self.parked.push(key);
                 continue;
             }
-            self.go_on(key);
+            self.retry(key);
             if let Some(conn) = self.conns[key.place].as_mut() {
-                self.state.lose_patience(conn);
+                self.state.refuse_parked(conn);
             }
         }
     }
 
-    /// The budget for buffers is used up: closes the transfers that stalled longest, which frees
-    /// theirs.
+    /// Closes the transfers that stalled longest, to free buffers: the budget is used up.
     #[cold]
     pub(super) fn close_stalled(&mut self) {
         let now_ms = self.now_ms();
@@ -87,10 +88,10 @@ impl<I: Interests> Table<I> {
             .enumerate()
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
-                // Those that wait for storage, or for their turn, wait for us.
+                // Connections that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
-                (conn.holds_buffers() && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
-                    .then_some((conn.heard_ms, place))
+                (conn.holds_buffers() && !waits_for_us && conn.last_read_ms + STALLED_MS <= now_ms)
+                    .then_some((conn.last_read_ms, place))
             })
             .collect();
         stalled.sort_unstable();

@@ -1,4 +1,4 @@
-//! Cold: the handshakes of TLS among a worker's connections.
+//! TLS handshakes of a worker's connections; all of this is cold.
 use crate::smtp::policy::TlsUse;
 
 use super::{Interests, LINGER_MS, Table};
@@ -7,17 +7,17 @@ use crate::server::worker::handshakes::STEPS_PER_ROUND;
 use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
-    /// Whether another handshake may begin.
+    /// Returns whether another handshake may begin.
     pub fn has_room_for_handshake(&self) -> bool {
         self.handshakes.has_room()
     }
 
-    /// Whether connections to `listener` begin with TLS.
+    /// Returns whether connections to `listener` begin with TLS.
     pub fn begins_with_tls(&self, listener: usize) -> bool {
         self.rules(listener).policy.tls == TlsUse::Implicit
     }
 
-    /// The connection at `place` begins its handshake, and needs octets for it.
+    /// Begins the handshake of the connection at `place`, which needs octets for it.
     #[cold]
     pub(super) fn handshake_begins(&mut self, place: usize) -> TurnEnd {
         let now_ms = self.now_ms();
@@ -29,30 +29,30 @@ impl<I: Interests> Table<I> {
         TurnEnd::Idle
     }
 
-    /// STARTTLS was answered: the handshake of the connection at `place` begins, and what its
-    /// socket holds already is looked at.
+    /// Begins the handshake of the connection at `place` after the reply to STARTTLS. Its socket
+    /// may hold octets already, so it gets another turn.
     #[cold]
     pub(super) fn secures(&mut self, place: usize) {
         self.handshake_begins(place);
         self.after_turn(place, TurnEnd::Again);
     }
 
-    /// A handshake that counted as under way has ended.
+    /// Notes the end of a handshake that counted as in progress.
     #[cold]
     pub(super) fn handshake_ended(&mut self) {
         self.handshakes.ended();
         *self.state.room_for_handshake() = self.handshakes.has_room();
     }
 
-    /// There is something to read for the handshake at `place`: it waits for its turn.
+    /// Queues the connection at `place`, whose handshake has something to read.
     #[cold]
     pub(super) fn queue_handshake(&mut self, place: usize) {
         let Some(conn) = self.conns[place].as_mut() else { return };
         conn.waits = Waits::Turn { after_log_since_ms: None };
-        self.handshakes.is_ready(TimerKey { place, serial: conn.serial });
+        self.handshakes.queue(TimerKey { place, serial: conn.serial });
     }
 
-    /// The connection at `place` has had a turn: it may have left its handshake.
+    /// Notes the end of the handshake at `place`, if it ended in the last turn.
     #[cold]
     pub(super) fn follow_handshake(&mut self, place: usize) {
         let Some(conn) = self.conns[place].as_mut() else { return };
@@ -63,14 +63,14 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The work of a round on handshakes.
+    /// Does a round's work on handshakes.
     #[cold]
     pub(super) fn serve_handshakes(&mut self) {
         self.end_overdue_handshakes(self.now_ms());
         self.run_handshakes();
     }
 
-    /// Runs as many steps as a round may have.
+    /// Runs handshake steps, up to the limit per round.
     fn run_handshakes(&mut self) {
         let mut steps = 0;
         while steps < STEPS_PER_ROUND
@@ -85,7 +85,7 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// Ends the handshakes that have had their time.
+    /// Ends handshakes whose deadline has passed.
     fn end_overdue_handshakes(&mut self, now_ms: u64) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
             let Some(conn) = self.conns[key.place].as_mut() else { continue };

@@ -1,4 +1,4 @@
-//! Stopping: idle clients first, then all.
+//! Stopping: idle clients are dismissed first, all others after the grace period.
 use crate::smtp::session::Farewell;
 
 use super::{Interests, Table};
@@ -7,12 +7,13 @@ use crate::server::recording::Doing;
 use crate::server::shutdown::StopStage;
 
 impl<I: Interests> Table<I> {
-    /// How far the stop of these connections has come.
+    /// Returns the stage of the stop that these connections have reached.
     pub fn stage(&self) -> StopStage {
         self.stage
     }
 
-    /// Follows the sink. True where it begins to stop: idle clients have been dismissed.
+    /// Follows the stage of the sink. Returns true when the stop begins; idle clients have then
+    /// been dismissed.
     pub fn begins_to_stop(&mut self) -> bool {
         let wanted = self.state.stop().stage();
         if wanted <= self.stage {
@@ -28,8 +29,8 @@ impl<I: Interests> Table<I> {
         true
     }
 
-    /// Closes what has had its time.
-    pub fn go_on_stopping(&mut self) {
+    /// Closes all connections, if the grace period is over or the sink stops at once.
+    pub fn continue_stopping(&mut self) {
         let now_ms = self.now_ms();
         if self.stage == StopStage::AtOnce {
             self.close_all();
@@ -56,6 +57,7 @@ impl<I: Interests> Table<I> {
     }
 }
 
+/// Which connections are dismissed.
 #[derive(Clone, Copy, PartialEq)]
 enum Whom {
     Idle,

@@ -1,4 +1,4 @@
-//! Turns: which connections run, and what each waits for afterwards.
+//! Turns of connections, and what each connection waits for afterwards.
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::listening::SocketInterest;
@@ -13,6 +13,8 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, turn);
     }
 
+    /// Acts on the end of a turn at `place`: puts the connection into the list for what it waits
+    /// for, or closes it.
     pub(super) fn after_turn(&mut self, place: usize, turn: TurnEnd) {
         match turn {
             TurnEnd::Closed => return self.close(place),
@@ -26,7 +28,7 @@ impl<I: Interests> Table<I> {
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
             match conn.flow {
-                Flow::Handshake => self.handshakes.is_ready(key),
+                Flow::Handshake => self.handshakes.queue(key),
                 _ => self.yielded.push(key),
             }
             if let Flow::Lingering { since_ms } = conn.flow {
@@ -36,7 +38,7 @@ impl<I: Interests> Table<I> {
         if waits.is_for_log() && !before.is_for_log() {
             self.parked.push(key);
         }
-        // Waiting for a commit is what was asked for, not a lack of room.
+        // Waiting for a commit is not a lack of room.
         if turn == TurnEnd::Parked && !conn.is_committing() {
             Counters::add(&self.state.counters().parked, 1);
             self.state.recording().parked(conn);
@@ -49,7 +51,7 @@ impl<I: Interests> Table<I> {
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
         }
-        if self.handshakes.is_any_under_way() {
+        if self.handshakes.has_any() {
             self.follow_handshake(place);
         }
     }
@@ -64,30 +66,31 @@ impl<I: Interests> Table<I> {
         }
     }
 
+    /// Runs the connections that yielded.
     pub(super) fn run_yielded(&mut self) {
         let mut yielded = std::mem::take(&mut self.yielded);
         for key in yielded.drain(..) {
-            // One that was dismissed meanwhile may wait for something else.
+            // A connection that was dismissed meanwhile may wait for something else.
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
                 continue;
             };
             conn.waits = conn.waits.turn_begins();
             self.run_turn(key.place);
         }
-        // Connections that gave way again in the meantime stand in the new list.
+        // Connections that yielded again in the meantime are in the new list.
         yielded.append(&mut self.yielded);
         self.yielded = yielded;
     }
 
-    /// There may be room in the log: every connection that waits for it tries again.
+    /// Lets every connection that waits for the log try again: there may be room.
     pub fn unpark(&mut self) {
         for key in std::mem::take(&mut self.parked) {
-            self.go_on(key);
+            self.retry(key);
         }
     }
 
-    /// Continues the connection of `key`, if it still waits for the log.
-    pub(super) fn go_on(&mut self, key: TimerKey) {
+    /// Lets the connection of `key` try again, if it still waits for the log.
+    pub(super) fn retry(&mut self, key: TimerKey) {
         let Some(conn) = self.conns[key.place].as_mut() else { return };
         if conn.serial != key.serial || !conn.waits.is_for_log() {
             return;
@@ -101,6 +104,7 @@ impl<I: Interests> Table<I> {
         self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
     }
 
+    /// Closes the connection at `place`, and frees the place.
     pub(super) fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         self.state.end(&mut conn);

@@ -1,4 +1,4 @@
-//! Cold: a client that XCLIENT has named takes the place of the one that spoke for it.
+//! XCLIENT: the named client replaces the one that sent the command. All of this is cold.
 use crate::config::Denied;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Farewell;
@@ -10,14 +10,14 @@ use crate::server::turn::is_trusted;
 
 impl<I: Interests> Table<I> {
     /// Lets a client send XCLIENT if it is trusted.
-    pub(super) fn look_whether_xclient_is_allowed(&self, conn: &mut Conn) {
+    pub(super) fn allow_xclient_if_trusted(&self, conn: &mut Conn) {
         if may_name_clients(&self.generation, conn) {
             conn.session.allow_xclient();
         }
     }
 
-    /// Other settings are in force: clients that are no longer trusted lose what they had. Others
-    /// gain nothing before they connect again.
+    /// Applies new settings: clients that lost their trust can no longer send XCLIENT. Clients that
+    /// became trusted must connect again.
     pub(super) fn take_back_xclient(&mut self) {
         for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
             if !may_name_clients(&self.generation, conn) {
@@ -26,8 +26,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// XCLIENT has named the client of `conn`, of the connection at `place`: it gets what it would
-    /// get if it had connected itself.
+    /// Handles a client that XCLIENT named for `conn`, at `place`: it is served as if it had
+    /// connected itself.
     #[cold]
     pub(super) fn named(&mut self, place: usize, mut conn: Conn) {
         conn.flow = Flow::COMMANDS;
@@ -38,15 +38,15 @@ impl<I: Interests> Table<I> {
                 self.state.start_over(&mut conn)
             }
             Err(Turned::With(why)) => self.state.refuse(&mut conn, why),
-            Err(Turned::InSilence) => TurnEnd::Closed,
+            Err(Turned::Silently) => TurnEnd::Closed,
         };
         self.conns[place] = Some(conn);
-        // What follows the command may be here already.
+        // Input after the command may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
     }
 
-    /// Asks the lists of the listener, and the limit of connections per client.
+    /// Checks the lists of the listener, and the limit of connections per client.
     fn admit_named(&mut self, conn: &mut Conn, client: Client) -> Result<(), Turned> {
         let listener = conn.session.listener_index();
         let rules = self.rules(listener);
@@ -55,7 +55,7 @@ impl<I: Interests> Table<I> {
             self.state.recording().denied(listener);
             return Err(match denied {
                 Denied::Reply => Turned::With(Farewell::Denied),
-                Denied::Close => Turned::InSilence,
+                Denied::Close => Turned::Silently,
             });
         }
         let before = conn.counted_by();
@@ -72,8 +72,8 @@ impl<I: Interests> Table<I> {
         Ok(())
     }
 
-    /// From here on the connection is of `client`. A session in which nothing was submitted has
-    /// been its session all the time; else another one begins.
+    /// Changes the client of the connection to `client`. If nothing was submitted in the session,
+    /// it counts as that client's session; else another session begins.
     fn change_client(&mut self, conn: &mut Conn, client: Client) {
         let is_another = client.ip() != conn.client.ip();
         let has_submitted = conn.session.messages() > 0 || conn.last_payload_bytes > 0;
@@ -82,7 +82,7 @@ impl<I: Interests> Table<I> {
         }
         conn.client = client;
         if conn.session.is_xclient_undecided() {
-            self.look_whether_xclient_is_allowed(conn);
+            self.allow_xclient_if_trusted(conn);
         }
         if !conn.is_session {
             self.state.becomes_session(conn);
@@ -98,14 +98,15 @@ impl<I: Interests> Table<I> {
     }
 }
 
-/// Whether the listener of a connection has XCLIENT, and its client's network is trusted.
+/// Returns whether the listener of a connection offers XCLIENT, and its client's network is
+/// trusted.
 fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
     let trusted = &generation.xclient_trusted;
     if trusted.is_empty() {
         return false;
     }
-    // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets are
-    // not known here.
+    // Clients of our own Unix sockets are trusted, as the owner of a socket decides who can
+    // connect. Nothing is known about a proxy's Unix sockets.
     let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
     let listener = &generation.listeners[conn.session.listener_index()];
     listener.policy.has_xclient && is_ours && is_trusted(conn.client, trusted)
@@ -114,5 +115,5 @@ fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
 /// How a client is turned away.
 enum Turned {
     With(Farewell),
-    InSilence,
+    Silently,
 }
