@@ -12,37 +12,37 @@ use super::keys::Keys;
 use super::record::Records;
 use super::spelling::version;
 
-/// A handshake under way.
+/// A handshake in progress.
 pub struct ClientHandshake {
     connection: Box<UnbufferedClientConnection>,
 }
 
-/// A connection whose handshake is done.
+/// The result of a completed handshake.
 pub struct Secured {
-    /// Its records from here on.
+    /// The records of the connection.
     pub records: Records,
     /// For example `TLSv1.3`.
     pub version: &'static str,
-    /// Whether it continues an earlier session.
+    /// Whether the handshake resumed an earlier session.
     pub kind: SessionKind,
-    /// Content that came with the end of the handshake.
+    /// Content that arrived with the end of the handshake.
     pub early: Vec<u8>,
 }
 
-/// Whether a handshake continued an earlier session.
+/// Whether a handshake resumed an earlier session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
-    /// With keys of its own.
+    /// A new session.
     New,
-    /// With a ticket of an earlier session.
+    /// A resumed session.
     Resumed,
 }
 
-/// How far a handshake has come.
+/// The result of a handshake step.
 pub enum ClientStep {
-    /// More octets of the server are needed.
+    /// The handshake needs more octets of the server.
     Blocked(ClientHandshake),
-    /// It is done.
+    /// The handshake is complete.
     Done(Box<Secured>),
 }
 
@@ -53,18 +53,19 @@ impl fmt::Debug for ClientHandshake {
 }
 
 impl ClientHandshake {
-    /// Begins a handshake that goes by `connector`: the first `advance` writes its first message.
+    /// Begins a handshake with the settings of `connector`. The first `advance` writes its first
+    /// message.
     pub fn new(connector: &Connector) -> Result<ClientHandshake, Failure> {
         let (config, name) = connector.parts();
         let connection = UnbufferedClientConnection::new(config, name);
-        let connection = connection.map_err(|error| Failure::of(&error))?;
+        let connection = connection.map_err(|error| Failure::from_rustls(&error))?;
         Ok(ClientHandshake { connection: Box::new(connection) })
     }
 
-    /// Reads what is whole of `incoming`, and appends to `out` what goes to the server, an
-    /// alert included. Returns how many octets were used.
+    /// Reads the complete messages of `incoming`, and appends to `out` what has to be sent to the
+    /// server, including alerts. Returns the number of octets used.
     ///
-    /// Costs about 100 us of a core in a full handshake: keys, and the check of a signature.
+    /// A full handshake costs about 100 us of CPU time, for keys and verifying a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],
@@ -79,7 +80,8 @@ impl ClientHandshake {
             match state {
                 Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                // A server that speaks first sends it with its last message of TLS 1.2.
+                // With TLS 1.2, a server that speaks first sends content together with its last
+                // message.
                 Ok(ConnectionState::ReadTraffic(mut content)) => {
                     while let Some(Ok(record)) = content.next_record() {
                         early.extend_from_slice(record.payload);
@@ -91,12 +93,12 @@ impl ClientHandshake {
                 Err(error) => {
                     used += discard;
                     let failure = failure(&error, &incoming[used..]);
-                    tell(&mut self.connection, out);
+                    append_alert(&mut self.connection, out);
                     return (used, Err(failure));
                 }
             }
             used += discard;
-            // Nothing that follows may be read by rustls: its records are opened in place.
+            // rustls must not read what follows: those records are decrypted in place.
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(ClientStep::Done));
             }
@@ -113,15 +115,19 @@ impl ClientHandshake {
             Some(HandshakeKind::Resumed) => SessionKind::Resumed,
             _ => SessionKind::New,
         };
-        let (secrets, keys) =
-            connection.dangerous_into_kernel_connection().map_err(|error| Failure::of(&error))?;
+        let (secrets, keys) = connection
+            .dangerous_into_kernel_connection()
+            .map_err(|error| Failure::from_rustls(&error))?;
         let records = Records::new(secrets, Keys::Client(keys))?;
         Ok(Box::new(Secured { records, version, kind, early }))
     }
 }
 
-/// Appends the alert of a failure. Nothing that the server sent may be looked at again.
-fn tell(connection: &mut UnbufferedConnectionCommon<ClientConnectionData>, out: &mut Vec<u8>) {
+/// Appends the alert of a failure. Input must not be read again.
+fn append_alert(
+    connection: &mut UnbufferedConnectionCommon<ClientConnectionData>,
+    out: &mut Vec<u8>,
+) {
     while connection.wants_write() {
         match connection.process_tls_records(&mut []).state {
             Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
@@ -131,9 +137,9 @@ fn tell(connection: &mut UnbufferedConnectionCommon<ClientConnectionData>, out: 
     }
 }
 
-/// Why a handshake failed, where `rest` begins with what could not be read.
+/// Returns why a handshake failed. `rest` begins with the input that could not be read.
 fn failure(error: &Error, rest: &[u8]) -> Failure {
-    match (Failure::of(error), rest.first()) {
+    match (Failure::from_rustls(error), rest.first()) {
         (Failure::Malformed, Some(typ)) if !(20..=23).contains(typ) => Failure::NotTls,
         (failure, _) => failure,
     }

@@ -1,4 +1,4 @@
-//! Messages of a handshake, as rustls hands them over.
+//! Encoding the handshake messages that rustls produces.
 use rustls::unbuffered::{EncodeError, EncodeTlsData};
 
 /// Appends `message` to `out`.
