@@ -63,13 +63,13 @@ impl Interests for TableEvents {
         Ok(())
     }
 
-    fn identified(&mut self, _: IpAddr) -> Result<bool, Farewell> {
+    fn count_address(&mut self, _: IpAddr) -> Result<bool, Farewell> {
         Ok(false)
     }
 
-    fn renamed(&mut self, _: IpAddr) {}
+    fn release_address(&mut self, _: IpAddr) {}
 
-    fn left(&mut self, _: Option<IpAddr>) {
+    fn leave(&mut self, _: Option<IpAddr>) {
         self.left += 1;
     }
 }

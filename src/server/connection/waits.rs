@@ -2,6 +2,7 @@
 //!
 //! One value says which list of the table the connection is in, whether events of its socket
 //! matter, and since when its payload has waited for room.
+
 /// How a turn ended: what the connection needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnEnd {

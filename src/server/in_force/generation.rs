@@ -65,7 +65,7 @@ impl Generation {
             let (listener, tls): (&Listener, ListenerTls) = (listener, tls);
             let denied = listener.options.denied.unwrap_or(config.denied);
             let policy = policy(config, listener, (auth, tls.tls_use), (number, index));
-            ListenerRules::with(policy, clients, denied, tls.acceptor)
+            ListenerRules::new(policy, clients, denied, tls.acceptor)
         };
         Ok(Generation {
             number,

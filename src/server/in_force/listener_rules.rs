@@ -23,7 +23,7 @@ pub struct ListenerRules {
 impl ListenerRules {
     /// Creates rules that serve `clients`, and answer others as `denied` says. `tls`: settings for
     /// handshakes.
-    pub fn with(
+    pub fn new(
         policy: Policy,
         clients: Option<Arc<ClientList>>,
         denied: Denied,

@@ -4,8 +4,8 @@
 //! Listener ─bind─▶ Acceptor ─accept─▶ Admission (limits) ─▶ Arrival ─▶ this worker, or a peer
 //! ```
 //!
-//! This folder wraps the sockets of both kinds, TCP and Unix. It knows no session and no reply: the
-//! caller decides what a client that is turned away receives.
+//! Both TCP and Unix sockets are wrapped here. This folder doesn't know sessions or replies: the
+//! caller decides how a client that is turned away is answered.
 mod accept;
 mod admission;
 mod bind_error;

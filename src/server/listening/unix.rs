@@ -74,7 +74,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), L
 
 /// Locks the folder of `path` while the returned file is open.
 ///
-/// Any process can hold that lock, so giving up after [`CLAIM_TRIES`] is an error.
+/// Any process can hold that lock, so this fails after [`CLAIM_TRIES`] attempts.
 fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -91,7 +91,7 @@ fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
     Err(ListenError::FolderLocked { folder: folder.to_owned() })
 }
 
-/// Removes the socket file that a dead server left at `path`.
+/// Removes the socket file at `path`, if a dead server left it there.
 fn make_way(path: &Path) -> Result<(), ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let found = match fs::symlink_metadata(path) {

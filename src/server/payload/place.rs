@@ -7,9 +7,9 @@ use super::storage::Storage;
 /// Payloads up to this size are staged; larger ones get a region.
 pub const STAGED_BYTES_MAX: usize = 64 << 10;
 
-/// Initial size of the region of a payload that outgrew its buffer. It can't be an own segment:
-/// that is opened in the background, and until it is ready both the reservation and the buffer
-/// would be needed.
+/// Limit on the initial size of the region for a payload that outgrew its buffer; the region grows
+/// from there. It is never an own segment: that is opened in the background, and until it is ready
+/// both the reservation and the buffer would be needed.
 const LEFT_BYTES_MAX: u64 = 1 << 20;
 
 /// Octets by which the wire form may exceed the declared SIZE without another move: stuffed dots
@@ -228,7 +228,7 @@ impl PayloadPlace {
         Ok(())
     }
 
-    /// Reserves `wanted` octets. If that is only a guess, at least the `known` octets.
+    /// Reserves `wanted` octets. If that yields less than `known`, reserves exactly `known`.
     fn reserve_more(
         &self,
         envelope: &[u8],

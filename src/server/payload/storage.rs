@@ -10,8 +10,8 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Notes in the log that the 250 for `id` was not sent. If the log has no room, a warning is
-    /// all.
+    /// Notes in the log that the 250 for `id` was not sent. If the log has no room, logs a warning
+    /// instead.
     #[cold]
     pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
         let facts = SlotFacts {

@@ -22,7 +22,7 @@ pub struct Transfer {
     pub dots: u32,
     /// Whether one read received all of it.
     pub came_at_once: bool,
-    /// Whether it has the right to commit (`--stop-after-messages` limits these).
+    /// Whether it has a ticket: the right to commit under `--stop-after-messages`.
     pub has_ticket: bool,
     /// The sampling decision for the message, if it was sampled.
     pub draw: Option<Draw>,

@@ -170,7 +170,7 @@ impl Recording {
         }
         match conn.replied.is_in(self.round) {
             true => self.time.served(&mut conn.spending, to),
-            false => self.time.moves(&mut conn.spending, to),
+            false => self.time.move_to(&mut conn.spending, to),
         }
     }
 

@@ -151,7 +151,7 @@ mod tests {
         let mut time = TimeSpent::default();
         time.begin_round(0);
         for _ in 0..connections {
-            time.moves(&mut Spending::default(), Spends::Command);
+            time.move_to(&mut Spending::default(), Spends::Command);
         }
         time.take(1_000_000)
     }

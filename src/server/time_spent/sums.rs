@@ -121,9 +121,9 @@ impl TimeSpent {
 
     /// Moves a connection to the state `to`; nothing was sent to its client.
     #[inline]
-    pub fn moves(&mut self, conn: &mut Spending, to: Spends) {
+    pub fn move_to(&mut self, conn: &mut Spending, to: Spends) {
         if conn.round == self.round {
-            return self.moves_on(conn, to);
+            return self.change_end(conn, to);
         }
         if conn.state != to {
             self.leave_state(conn, self.woke_us);
@@ -141,7 +141,7 @@ impl TimeSpent {
     #[inline]
     pub fn served(&mut self, conn: &mut Spending, to: Spends) {
         if conn.round == self.round {
-            return self.moves_on(conn, to);
+            return self.change_end(conn, to);
         }
         self.served += 1;
         conn.round = self.round;
@@ -156,7 +156,7 @@ impl TimeSpent {
     }
 
     /// Changes the state in which a connection that was served in this round ends it.
-    fn moves_on(&mut self, conn: &mut Spending, to: Spends) {
+    fn change_end(&mut self, conn: &mut Spending, to: Spends) {
         if conn.state == to {
             return;
         }
@@ -375,11 +375,11 @@ mod tests {
         assert!((TICK_US..=IDLE_US).contains(&idle_us), "{idle_us}");
         // Leaves `Away` after a long time.
         time.begin_round(80_000_000);
-        time.moves(&mut conn, Spends::Command);
+        time.move_to(&mut conn, Spends::Command);
         time.end_round(80_000_000);
         assert_eq!(taken(&mut time, 80_000_007).us(Spends::Command), 7);
         time.begin_round(80_000_007);
-        time.moves(&mut conn, Spends::Away);
+        time.move_to(&mut conn, Spends::Away);
         assert!(!time.has_active());
     }
 
@@ -439,7 +439,7 @@ mod tests {
                     *state = to;
                     match is_served {
                         true => time.served(&mut conns[who], to),
-                        false => time.moves(&mut conns[who], to),
+                        false => time.move_to(&mut conns[who], to),
                     }
                 }
                 time.end_round(now);

@@ -16,8 +16,8 @@ pub(crate) enum Sent {
     Lost,
 }
 
-/// Sends all replies of this turn with one call. What the socket doesn't take is kept, after what
-/// it has left from earlier turns.
+/// Sends all replies of this turn with one call. What the socket doesn't take is kept, after unsent
+/// replies of earlier turns.
 pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if conn.tls.is_some() {
         return flush_sealed(conn, shared);
@@ -122,7 +122,7 @@ pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
     }
 }
 
-/// Sends what earlier turns have left.
+/// Sends the unsent replies of earlier turns.
 pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
     match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {

@@ -83,15 +83,15 @@ impl Interests for KernelRegistry {
         self.registry.reregister(socket, Token(place), interest)
     }
 
-    fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell> {
+    fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell> {
         self.admission.identify(address)
     }
 
-    fn renamed(&mut self, address: IpAddr) {
+    fn release_address(&mut self, address: IpAddr) {
         self.admission.release(address);
     }
 
-    fn left(&mut self, address: Option<IpAddr>) {
+    fn leave(&mut self, address: Option<IpAddr>) {
         self.admission.leave(self.index, address);
         self.has_freed = true;
     }

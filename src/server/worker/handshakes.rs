@@ -25,13 +25,13 @@ pub struct Handshakes {
 
 impl Handshakes {
     /// Adds the handshake of `key`, which begins.
-    pub fn begins(&mut self, key: TimerKey, now_ms: u64) {
+    pub fn add(&mut self, key: TimerKey, now_ms: u64) {
         self.in_flight += 1;
         self.begun.push_back((now_ms + HANDSHAKE_MS, key));
     }
 
     /// Removes a handshake that has succeeded or failed.
-    pub fn ended(&mut self) {
+    pub fn remove(&mut self) {
         self.in_flight -= 1;
         if self.in_flight == 0 {
             self.begun.clear();
@@ -61,7 +61,7 @@ impl Handshakes {
     }
 
     /// Returns whether a connection waits for its turn.
-    pub fn wants_turn(&self) -> bool {
+    pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
@@ -94,14 +94,14 @@ mod tests {
     fn handshakes_time_out_in_the_order_in_which_they_began() {
         let mut handshakes = Handshakes::default();
         let key = |place| TimerKey { place, serial: 1 };
-        handshakes.begins(key(0), 100);
-        handshakes.begins(key(1), 200);
+        handshakes.add(key(0), 100);
+        handshakes.add(key(1), 200);
         assert_eq!(handshakes.wait_ms(150), Some(HANDSHAKE_MS - 50));
         assert_eq!(handshakes.next_overdue(99 + HANDSHAKE_MS), None);
         assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), Some(key(0)));
         assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), None);
-        handshakes.ended();
-        handshakes.ended();
+        handshakes.remove();
+        handshakes.remove();
         assert_eq!(handshakes.wait_ms(150), None, "none is in progress");
     }
 }

@@ -62,8 +62,8 @@ pub(crate) struct TableSetup<'a> {
     pub config: &'a Config,
 }
 
-/// Registers connections for events, and keeps the counts of admission. The simulation has an
-/// implementation of its own.
+/// Registers connections for events, and counts them for the limits on connections. The worker and
+/// the simulation each implement this.
 pub(crate) trait Interests {
     /// Registers `socket` for readiness events that carry `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
@@ -76,11 +76,11 @@ pub(crate) trait Interests {
     ) -> std::io::Result<()>;
     /// Counts an admitted connection toward the limit of `address`, or returns why it must close.
     /// Returns whether it was counted.
-    fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell>;
+    fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell>;
     /// Removes a connection from the count of `address`.
-    fn renamed(&mut self, address: IpAddr);
+    fn release_address(&mut self, address: IpAddr);
     /// Removes an admitted connection that has ended. `address`: the one it counted toward, if any.
-    fn left(&mut self, address: Option<IpAddr>);
+    fn leave(&mut self, address: Option<IpAddr>);
 }
 
 /// What a readiness event says beyond the fact that the socket is ready.
@@ -237,7 +237,7 @@ impl<I: Interests> Table<I> {
 
     /// Returns how long the loop may sleep; `None`: until an event.
     pub fn wait_ms(&self) -> Option<u64> {
-        if !self.yielded.is_empty() || self.handshakes.wants_turn() {
+        if !self.yielded.is_empty() || self.handshakes.has_ready() {
             return Some(0);
         }
         let now_ms = self.now_ms();

@@ -51,8 +51,8 @@ impl Acceptor {
         // `Records` takes over the keys after the handshake.
         config.enable_secret_extraction = true;
         config.send_tls13_tickets = TICKETS;
-        config.ticketer = Arc::new(Tickets::of(context)?);
-        config.session_storage = Arc::new(Sessions::of(context));
+        config.ticketer = Arc::new(Tickets::new(context)?);
+        config.session_storage = Arc::new(Sessions::new(context));
         let chain = identity.chain().iter().map(AsRef::as_ref);
         let digest = sha256(chain.chain([&context[..]]));
         Ok(Acceptor { config: Arc::new(config), digest })

@@ -57,7 +57,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         lasting(&mut params, now, now + AUTHORITY_LASTS)?;
         let certificate = params.self_signed(&key)?.der().clone();
-        Authority::with(certificate, key)
+        Authority::from_key_pair(certificate, key)
     }
 
     /// Restores a CA that was created earlier. Errors: certificate and key don't match, or were not
@@ -66,10 +66,10 @@ impl Authority {
         certificate: CertificateDer<'static>,
         key: &PrivateKeyDer<'_>,
     ) -> Result<Authority, AuthorityError> {
-        Authority::with(certificate, KeyPair::try_from(key)?)
+        Authority::from_key_pair(certificate, KeyPair::try_from(key)?)
     }
 
-    fn with(
+    fn from_key_pair(
         certificate: CertificateDer<'static>,
         key: KeyPair,
     ) -> Result<Authority, AuthorityError> {

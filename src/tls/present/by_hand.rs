@@ -21,7 +21,7 @@ pub struct ClientOffer {
 impl ClientOffer {
     /// Creates an offer of all versions and ciphers that trusts the CA in the PEM file `ca`.
     pub fn trusting(ca: &Path) -> ClientOffer {
-        ClientOffer::of(Some(ca), provider().cipher_suites.clone())
+        ClientOffer::new(Some(ca), provider().cipher_suites.clone())
     }
 
     /// Creates an offer for each cipher suite that works with an ECDSA key, with one version each.
@@ -30,15 +30,15 @@ impl ClientOffer {
         let is_for_ecdsa = |suite: &SupportedCipherSuite| {
             suite.usable_for_signature_algorithm(SignatureAlgorithm::ECDSA)
         };
-        suites.filter(is_for_ecdsa).map(|suite| ClientOffer::of(Some(ca), vec![suite])).collect()
+        suites.filter(is_for_ecdsa).map(|suite| ClientOffer::new(Some(ca), vec![suite])).collect()
     }
 
     /// Creates an offer that trusts no CA.
     pub fn trusting_nobody() -> ClientOffer {
-        ClientOffer::of(None, provider().cipher_suites.clone())
+        ClientOffer::new(None, provider().cipher_suites.clone())
     }
 
-    fn of(ca: Option<&Path>, suites: Vec<SupportedCipherSuite>) -> ClientOffer {
+    fn new(ca: Option<&Path>, suites: Vec<SupportedCipherSuite>) -> ClientOffer {
         let mut roots = RootCertStore::empty();
         if let Some(ca) = ca {
             let ca = CertificateDer::from_pem_file(ca).expect("a CA in PEM");

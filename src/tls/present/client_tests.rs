@@ -33,11 +33,11 @@ fn identity(leaf: CertificateDer<'static>, key: &LeafKey) -> Identity {
 
 impl Signed {
     fn new() -> Signed {
-        Signed::of("host", crate::log::ProcessClock::get().unix())
+        Signed::with_host("host", crate::log::ProcessClock::get().unix())
     }
 
     /// Creates a CA of `host`, and certificates that are valid from `now`.
-    fn of(host: &str, now: Duration) -> Signed {
+    fn with_host(host: &str, now: Duration) -> Signed {
         let authority = Authority::generate(host, now).unwrap();
         let (own, clients) = (LeafKey::generate().unwrap(), LeafKey::generate().unwrap());
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -217,8 +217,8 @@ fn connections_of_one_connector_resume_as_many_sessions_as_there_were() {
 #[test]
 fn servers_are_verified_by_ca_name_and_date() {
     let (signed, new) = (Signed::new(), Signed::new());
-    let other = Signed::of("other", crate::log::ProcessClock::get().unix());
-    let old = Signed::of("host", Duration::ZERO);
+    let other = Signed::with_host("other", crate::log::ProcessClock::get().unix());
+    let old = Signed::with_host("host", Duration::ZERO);
     let rows: [(&Signed, &ServerTrust, &str, Result<(), Failures>); 8] = [
         (&signed, &signed.trust, "localhost", Ok(())),
         (&signed, &signed.trust, "127.0.0.1", Ok(())),
@@ -269,7 +269,7 @@ fn servers_are_verified_by_ca_name_and_date() {
 #[test]
 fn a_certificate_is_presented_to_a_server_that_requests_one() {
     let signed = Signed::new();
-    let other = Signed::of("other", crate::log::ProcessClock::get().unix());
+    let other = Signed::with_host("other", crate::log::ProcessClock::get().unix());
     let required = ClientCertificates::Required(signed.roots.clone());
     let acceptor = Acceptor::new(&signed.server, &required).unwrap();
     for version in VERSIONS {

@@ -26,7 +26,7 @@ pub(super) struct Tickets {
 
 impl Tickets {
     /// Errors: the system has no random numbers.
-    pub fn of(context: Context) -> Result<Tickets, Error> {
+    pub fn new(context: Context) -> Result<Tickets, Error> {
         static KEYS: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
         let keys = match KEYS.get() {
             Some(keys) => keys.clone(),
@@ -66,7 +66,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn of(context: Context) -> Sessions {
+    pub fn new(context: Context) -> Sessions {
         static MEMORY: OnceLock<Arc<ServerSessionMemoryCache>> = OnceLock::new();
         let memory = MEMORY.get_or_init(|| ServerSessionMemoryCache::new(SESSIONS_MAX)).clone();
         Sessions { context, memory }
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn a_session_is_resumed_where_its_client_was_verified_the_same_way() {
         let (one, other) = ([1; DIGEST_BYTES], [2; DIGEST_BYTES]);
-        let ticket = Tickets::of(one).unwrap().encrypt(b"secrets").unwrap();
+        let ticket = Tickets::new(one).unwrap().encrypt(b"secrets").unwrap();
         // As after a reload: another value, the same context.
-        assert_eq!(Tickets::of(one).unwrap().decrypt(&ticket).as_deref(), Some(&b"secrets"[..]));
-        assert_eq!(Tickets::of(other).unwrap().decrypt(&ticket), None);
-        assert!(Sessions::of(one).put(b"id".to_vec(), b"secrets".to_vec()));
-        assert_eq!(Sessions::of(one).get(b"id").as_deref(), Some(&b"secrets"[..]));
-        assert_eq!(Sessions::of(other).get(b"id"), None);
-        assert_eq!(Sessions::of(other).take(b"id"), None);
-        assert_eq!(Sessions::of(one).take(b"id").as_deref(), Some(&b"secrets"[..]));
+        assert_eq!(Tickets::new(one).unwrap().decrypt(&ticket).as_deref(), Some(&b"secrets"[..]));
+        assert_eq!(Tickets::new(other).unwrap().decrypt(&ticket), None);
+        assert!(Sessions::new(one).put(b"id".to_vec(), b"secrets".to_vec()));
+        assert_eq!(Sessions::new(one).get(b"id").as_deref(), Some(&b"secrets"[..]));
+        assert_eq!(Sessions::new(other).get(b"id"), None);
+        assert_eq!(Sessions::new(other).take(b"id"), None);
+        assert_eq!(Sessions::new(one).take(b"id").as_deref(), Some(&b"secrets"[..]));
     }
 }

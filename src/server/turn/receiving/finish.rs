@@ -49,7 +49,7 @@ pub fn append(
     commit
 }
 
-/// `transfer` has become `commit`.
+/// Finishes `transfer`, which [`append`] has turned into `commit`.
 pub fn conclude(
     conn: &mut Conn,
     shared: &mut WorkerShared,

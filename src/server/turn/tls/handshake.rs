@@ -13,7 +13,7 @@ use crate::server::turn::shared::WorkerShared;
 pub const HANDSHAKE_MS: u64 = 10_000;
 
 /// Limit on the octets of incomplete messages. rustls allows messages of 64 KiB, and a client may
-/// cut them into tiny records, each with a header of five octets.
+/// cut them into records of one octet, each with a header of five.
 const HELD_BYTES_MAX: usize = 96 << 10;
 
 /// The result of a step.

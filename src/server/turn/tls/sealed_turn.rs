@@ -25,8 +25,8 @@ pub(crate) fn begin_sealed(
     matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
 }
 
-/// Keeps octets that could not be decrypted yet. If there is no buffer for them, the connection
-/// ends, as returned.
+/// Keeps octets that could not be decrypted yet. If there is no buffer for them, ends the
+/// connection and returns how the turn ended.
 #[inline(never)]
 pub(crate) fn hold_sealed(
     conn: &mut Conn,

@@ -73,7 +73,7 @@ impl<I: Interests> Table<I> {
         if let Err(error) = self.interests.register(&mut socket, place) {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
-            self.interests.left(counted_by);
+            self.interests.leave(counted_by);
             return;
         }
         self.serial = self.serial.wrapping_add(1);
@@ -130,10 +130,10 @@ impl<I: Interests> Table<I> {
 
     /// Admits and greets the client that PROXY or XCLIENT named for the connection at `place`.
     #[cold]
-    pub(super) fn identified(&mut self, place: usize) {
+    pub(super) fn admit_identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         if matches!(conn.flow, Flow::Undecided) {
-            return self.named(place, conn);
+            return self.serve_named(place, conn);
         }
         let rules = self.rules(conn.session.listener_index());
         if conn.is_session && !rules.serves(conn.client) {
@@ -141,7 +141,7 @@ impl<I: Interests> Table<I> {
             return self.deny(place, conn, denied);
         }
         let counted = match conn.client.ip().filter(|_| conn.is_session) {
-            Some(address) => self.interests.identified(address),
+            Some(address) => self.interests.count_address(address),
             None => Ok(false),
         };
         let turn = match counted {

@@ -24,7 +24,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conns[place].as_mut() else { return TurnEnd::Idle };
         let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
         tls.is_in_flight = true;
-        self.handshakes.begins(TimerKey { place, serial: conn.serial }, now_ms);
+        self.handshakes.add(TimerKey { place, serial: conn.serial }, now_ms);
         *self.state.room_for_handshake() = self.handshakes.has_room();
         TurnEnd::Idle
     }
@@ -40,7 +40,7 @@ impl<I: Interests> Table<I> {
     /// Notes the end of a handshake that counted as in progress.
     #[cold]
     pub(super) fn handshake_ended(&mut self) {
-        self.handshakes.ended();
+        self.handshakes.remove();
         *self.state.room_for_handshake() = self.handshakes.has_room();
     }
 

@@ -18,7 +18,7 @@ impl<I: Interests> Table<I> {
     pub(super) fn after_turn(&mut self, place: usize, turn: TurnEnd) {
         match turn {
             TurnEnd::Closed => return self.close(place),
-            TurnEnd::Identified => return self.identified(place),
+            TurnEnd::Identified => return self.admit_identified(place),
             TurnEnd::Secures => return self.secures(place),
             _ => {}
         }
@@ -111,7 +111,7 @@ impl<I: Interests> Table<I> {
         if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
             self.handshake_ended();
         }
-        self.interests.left(conn.counted_by());
+        self.interests.leave(conn.counted_by());
         self.free_places.push(place);
         self.open -= 1;
         if conn.is_session {

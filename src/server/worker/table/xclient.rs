@@ -29,7 +29,7 @@ impl<I: Interests> Table<I> {
     /// Handles a client that XCLIENT named for `conn`, at `place`: it is served as if it had
     /// connected itself.
     #[cold]
-    pub(super) fn named(&mut self, place: usize, mut conn: Conn) {
+    pub(super) fn serve_named(&mut self, place: usize, mut conn: Conn) {
         conn.flow = Flow::COMMANDS;
         let client = conn.session.client();
         let turn = match self.admit_named(&mut conn, client) {
@@ -63,11 +63,11 @@ impl<I: Interests> Table<I> {
             return Ok(());
         }
         if let Some(address) = before {
-            self.interests.renamed(address);
+            self.interests.release_address(address);
             conn.is_counted = false;
         }
         if let Some(address) = client.ip() {
-            conn.is_counted = self.interests.identified(address).map_err(Turned::With)?;
+            conn.is_counted = self.interests.count_address(address).map_err(Turned::With)?;
         }
         Ok(())
     }
