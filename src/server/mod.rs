@@ -258,7 +258,7 @@ impl Server {
     /// log.
     pub fn join(self) {
         for worker in self.workers {
-            worker.join().expect("a worker does not panic: panics abort or are bugs");
+            worker.join().expect("workers don't panic");
         }
         drop(self.watchdog);
         drop(self.socket_files);

@@ -22,7 +22,7 @@ pub enum Received {
 
 /// Reads once; repeats the call if a signal interrupted it.
 pub fn read(socket: &mut impl Read, space: &mut [u8]) -> std::io::Result<usize> {
-    assert!(!space.is_empty(), "a read into nothing looks like the end of the stream");
+    assert!(!space.is_empty(), "an empty read looks like the end of the stream");
     loop {
         match socket.read(space) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

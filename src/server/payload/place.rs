@@ -91,7 +91,7 @@ impl PayloadPlace {
     ) -> Result<&'a mut [u8], NoRoom> {
         self.make_room(envelope, more, storage)?;
         match &mut self.location {
-            Location::Nowhere | Location::AtTail => unreachable!("room was made"),
+            Location::Nowhere | Location::AtTail => unreachable!("`make_room` has found a place"),
             Location::Staged(buffer) => Ok(buffer.free()),
             Location::Reserved(reservation) => storage.writer.space(reservation),
         }
@@ -100,7 +100,7 @@ impl PayloadPlace {
     /// Marks the first `octets` of what `space` returned as filled.
     pub fn filled(&mut self, octets: usize, writer: &mut Writer) {
         match &mut self.location {
-            Location::Nowhere | Location::AtTail => unreachable!("there was space"),
+            Location::Nowhere | Location::AtTail => unreachable!("`space` has found a place"),
             Location::Staged(buffer) => buffer.advance(octets),
             Location::Reserved(reservation) => writer.filled(reservation, octets),
         }
@@ -140,7 +140,7 @@ impl PayloadPlace {
                 Err(why) => return (stored, Err(why)),
             };
             let octets = rest.len().min(space.len());
-            assert!(octets > 0, "room that was made holds an octet");
+            assert!(octets > 0, "`space` has room for an octet");
             space[..octets].copy_from_slice(&rest[..octets]);
             self.filled(octets, &mut storage.writer);
             stored += octets;

@@ -61,7 +61,10 @@ impl TransferPool {
     /// Lends a buffer of at least `bytes` octets; `None` if the budget is used up. `bytes` is at
     /// most the largest class.
     pub fn take(&mut self, bytes: usize) -> Option<Buffer> {
-        let class = CLASSES.iter().position(|c| *c >= bytes).expect("callers ask for a class");
+        let class = CLASSES
+            .iter()
+            .position(|c| *c >= bytes)
+            .expect("callers request at most the largest class");
         if self.lent_bytes + CLASSES[class] > self.budget_bytes {
             return None;
         }

@@ -53,7 +53,7 @@ impl Sampling {
     /// Chooses the mode of a transaction: the recipient whose mode stores most decides. Among equal
     /// modes, a rule that stores one message in N in full wins, and among those the smallest N.
     pub fn choose(&self, envelope: &[u8]) -> (StoreMode, Option<Draw>) {
-        let decoded = envelope::decode(envelope).expect("the session encodes what can be decoded");
+        let decoded = envelope::decode(envelope).expect("the session encodes valid envelopes");
         let mut best: Option<(StoreMode, u32, Option<usize>)> = None;
         for recipient in decoded.recipients() {
             let rule = self.domains.find(recipient.path);
@@ -84,7 +84,7 @@ impl Sampling {
         let before =
             to_pass.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(next(left)));
         let is_kept = before.is_ok_and(|left| left < 1);
-        let rule = u32::try_from(rule).expect("rules are few");
+        let rule = u32::try_from(rule).expect("there are fewer than 2^32 rules");
         Some(Draw { rule, is_kept })
     }
 

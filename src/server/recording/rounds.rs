@@ -214,6 +214,6 @@ mod tests {
             let busy_us = interval.counter(Counter::BusyUs);
             seconds.push((interval.second, interval.replies()[0], busy_us));
         });
-        assert_eq!(seconds, [(50, 3, 100_000)], "work is split, answers are not");
+        assert_eq!(seconds, [(50, 3, 100_000)], "busy time is split, replies are not");
     }
 }

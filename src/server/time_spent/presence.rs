@@ -49,7 +49,7 @@ impl Presence {
         let before = self
             .packed
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
-            .expect("it always changes");
+            .expect("the closure never returns None");
         (before >> SINCE_BITS, before & SINCE_MASK)
     }
 }
@@ -63,7 +63,7 @@ mod tests {
         let presence = Presence::default();
         presence.enter(100);
         presence.enter(150);
-        assert_eq!(presence.leave(300), 0, "the other one goes on");
+        assert_eq!(presence.leave(300), 0, "the other worker continues");
         assert_eq!(presence.claim(1000), 900);
         assert_eq!(presence.claim(1000), 0, "another worker has claimed it");
         assert_eq!(presence.leave(1250), 250);

@@ -121,7 +121,7 @@ pub fn escape(octets: &[u8]) -> String {
     }
     if octets.len() > shown.len() {
         let more = octets.len() - shown.len();
-        write!(text, " <and {more} octets>").expect("a String takes all");
+        write!(text, " <and {more} octets>").expect("writing to a String cannot fail");
     }
     text
 }
@@ -133,7 +133,7 @@ fn is_layout(letter: char) -> bool {
 }
 
 fn push_hex(octet: u8, text: &mut String) {
-    write!(text, "\\x{octet:02x}").expect("a String takes all");
+    write!(text, "\\x{octet:02x}").expect("writing to a String cannot fail");
 }
 
 #[cfg(test)]

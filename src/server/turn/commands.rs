@@ -129,7 +129,7 @@ fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
 fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
-    let moments = shared.moments.as_ref().expect("the policy asks for them where there are any");
+    let moments = shared.moments.as_ref().expect("the policy allows moments only with a sender");
     let Some(moment) = shared.workspace.moment.take() else { return };
     let outcome = moments.take(&moment, shared.clock.unix_ns());
     conn.session.moment_answered(&moment, outcome, &mut shared.workspace);

@@ -267,8 +267,8 @@ impl WorkerState {
 
     /// Checks, while no connection is open, that every buffer and envelope was returned.
     pub fn check_nothing_is_lent(&self) {
-        assert_eq!(self.shared.storage.pool.lent_bytes(), 0, "every buffer has come back");
-        assert_eq!(self.shared.workspace.envelope_bytes_lent(), 0, "every envelope has come back");
+        assert_eq!(self.shared.storage.pool.lent_bytes(), 0, "every buffer was returned");
+        assert_eq!(self.shared.workspace.envelope_bytes_lent(), 0, "every envelope was returned");
     }
 
     /// Seals the worker's open segments. All connections must have ended.

@@ -177,7 +177,7 @@ fn read_both(
     payload: &mut [u8],
     after: &mut [u8],
 ) -> std::io::Result<usize> {
-    assert!(!payload.is_empty(), "a chunk that is whole is not read for");
+    assert!(!payload.is_empty(), "a complete chunk needs no read");
     loop {
         let mut both = [IoSliceMut::new(payload), IoSliceMut::new(after)];
         match socket.read_vectored(&mut both) {
