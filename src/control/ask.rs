@@ -1,4 +1,4 @@
-//! The side of `sinkctl`: a request to the sinkd that has a data folder.
+//! The client side, for `sinkctl`: sending a request to the sinkd that runs on a data folder.
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::message::{self, Answer, Request};
 use super::socket::{self, FILE_NAME};
 
-/// How long sinkd may take: it may have to read a million networks.
+/// Time limit for the answer. sinkd may have to read a million networks.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Octets of an answer that are read.
+/// Limit on the size of an answer.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Why there is no answer.
@@ -21,20 +21,20 @@ pub enum AskError {
         folder = .0.display()
     )]
     NotRunning(PathBuf),
-    /// Another user's socket.
+    /// The socket belongs to another user.
     #[error("{path}: expected a socket of the folder's owner, found something else",
         path = .0.display())]
     Foreign(PathBuf),
-    /// Nothing came for a minute.
+    /// There was no answer for a minute.
     #[error("{path}: sinkd did not answer within 60 s", path = .0.display())]
     Silent(PathBuf),
-    /// Something came that is not an answer.
+    /// The answer is not valid.
     #[error("{path}: expected an answer in JSON, found '{found}'", path = path.display(),
         found = found.escape_debug())]
     NotAnswer {
         /// The socket.
         path: PathBuf,
-        /// At most 80 characters.
+        /// The answer, cut to 80 characters.
         found: String,
     },
     /// A call failed.
@@ -47,7 +47,7 @@ pub enum AskError {
     },
 }
 
-/// Asks the sinkd that runs on `folder`, and waits for its answer.
+/// Sends `request` to the sinkd that runs on `folder`, and waits for its answer.
 pub fn ask(folder: &Path, request: &Request) -> Result<Answer, AskError> {
     let path = folder.join(FILE_NAME);
     let failed = |source: io::Error| match source.kind() {
@@ -57,7 +57,7 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Answer, AskError> {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => AskError::Silent(path.clone()),
         _ => AskError::Io { path: path.clone(), source },
     };
-    if !socket::is_of_owner(folder).map_err(failed)? {
+    if !socket::belongs_to_owner(folder).map_err(failed)? {
         return Err(AskError::Foreign(path));
     }
     let mut stream = socket::connect(folder).map_err(failed)?;

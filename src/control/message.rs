@@ -3,68 +3,68 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What sinkd is asked for: a JSON object a line, named by `command`.
+/// A request to sinkd: a JSON object on one line, tagged by `command`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
-    /// Read the settings again, and put in force what can change.
+    /// Reads the settings again, and puts in force those that can change.
     Reload,
-    /// Say what is listened on, and which certificate is shown there. Changes nothing.
+    /// Returns the listeners, and the certificate that each presents. Changes nothing.
     Listeners,
 }
 
 /// A listener of a running sinkd, in [`Answer::Listeners`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerAnswer {
-    /// Its address with its prefixes and the real port, such as `smtps:127.0.0.1:465`.
+    /// Its address with prefixes and the actual port, such as `smtps:127.0.0.1:465`.
     pub address: String,
-    /// How its sessions come to TLS.
+    /// How its sessions begin TLS.
     pub tls: ListenerTlsAnswer,
-    /// The file of the certificate that it shows; `None`: sinkd's own, or it has no TLS.
+    /// The file of the certificate that it presents; `None`: sinkd's own certificate, or no TLS.
     pub certificate: Option<PathBuf>,
 }
 
-/// How the sessions of a listener come to TLS.
+/// How the sessions of a listener begin TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ListenerTlsAnswer {
-    /// Not at all.
+    /// They don't.
     Off,
-    /// By STARTTLS, if the client wants to.
+    /// By STARTTLS, if the client chooses to.
     Offered,
-    /// By STARTTLS, before mail.
+    /// By STARTTLS, which is required before mail.
     Required,
-    /// From the first byte.
+    /// With the first octet of the connection.
     Implicit,
 }
 
-/// What sinkd answers: a JSON object a line, named by `result`.
+/// An answer of sinkd: a JSON object on one line, tagged by `result`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Answer {
     /// A new generation of the settings is in force.
     Reloaded {
-        /// Its number. 1 is what sinkd started with.
+        /// Its number. sinkd starts with 1.
         generation: u32,
-        /// Settings that are different now.
+        /// Settings that changed.
         changed: Vec<String>,
-        /// Settings that were changed, and stay as they were until sinkd is started again.
+        /// Settings whose new values take effect only when sinkd is restarted.
         needs_restart: Vec<String>,
     },
-    /// What is listened on.
+    /// The listeners.
     Listeners {
         /// In the order of the settings.
         listeners: Vec<ListenerAnswer>,
     },
-    /// Nothing has changed.
+    /// The request failed, and nothing has changed.
     Error {
-        /// Why not: a sentence without a period.
+        /// Why: a sentence without a period.
         message: String,
     },
 }
 
 impl Request {
-    /// Reads a line, without its end. The error is a sentence.
+    /// Parses a line without its line end. The error is a sentence.
     pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
         serde_json::from_slice(line).map_err(|error| {
             let found = String::from_utf8_lossy(&line[..line.len().min(80)]);
@@ -76,7 +76,7 @@ impl Request {
     }
 }
 
-/// `value` as a line.
+/// Returns `value` as a line of JSON.
 pub(super) fn line(value: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).expect("numbers and text always have a form");
     line.push(b'\n');

@@ -1,8 +1,8 @@
-//! Changes to a running sinkd: a socket in the data folder, its requests and answers,
-//! and the one thread that serves it.
+//! Controlling a running sinkd: a socket in the data folder, its requests and answers, and the
+//! thread that serves it.
 //!
-//! A request is a line of JSON, and so is its answer; then the connection closes. Who may connect
-//! is a matter of the socket's permissions: its owner alone.
+//! A request is a line of JSON, and so is its answer; then the connection closes. By the socket's
+//! permissions, only its owner can connect.
 #![forbid(unsafe_code)]
 
 mod ask;

@@ -1,4 +1,4 @@
-//! The socket in the data folder: how it is made, and how it is found.
+//! The socket in the data folder: creating it and connecting to it.
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 /// Its name in the data folder.
 pub const FILE_NAME: &str = "control.sock";
 
-/// For the owner alone.
+/// Only the owner can connect.
 const MODE: u32 = 0o600;
 
-/// Octets of a path that a socket can be bound to on every system.
+/// Limit on the length of a socket's path that holds on every system.
 const PATH_BYTES_MAX: usize = 103;
 
 /// Why sinkd runs without a control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// Something lies there that sinkd did not make.
+    /// There is another kind of file in its place.
     #[error("{path}: expected nothing or a socket, found another file", path = .0.display())]
     NotSocket(PathBuf),
-    /// Another program listens there.
+    /// Another program listens on the socket.
     #[error("{path}: another program listens on this socket", path = .0.display())]
     InUse(PathBuf),
     /// A call failed.
@@ -34,15 +34,15 @@ pub enum SocketError {
     },
 }
 
-/// A way to the socket that is short enough for the system, however long the folder's path is.
+/// A path to the socket that is short enough for the system, however long the folder's path is.
 struct Address {
     path: PathBuf,
-    /// The path leads through it.
+    /// The path leads through this descriptor.
     _folder: Option<File>,
 }
 
 impl Address {
-    fn of(folder: &Path) -> io::Result<Address> {
+    fn in_folder(folder: &Path) -> io::Result<Address> {
         let path = folder.join(FILE_NAME);
         if path.as_os_str().len() <= PATH_BYTES_MAX {
             return Ok(Address { path, _folder: None });
@@ -53,7 +53,7 @@ impl Address {
     }
 }
 
-/// The socket's file; removed when dropped, if it is still ours.
+/// The socket's file. Dropping this removes the file if it is still the same one.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -73,15 +73,16 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens in `folder`, whose lock the caller holds: no other sinkd makes a socket there. What a
-/// sinkd left that did not stop cleanly is replaced; anything else stays, and is an error.
+/// Listens in `folder`. The caller holds the folder's lock, so no other sinkd creates a socket
+/// there. The socket of a sinkd that did not stop cleanly is replaced; any other file stays and is
+/// an error.
 pub(super) fn listen(folder: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
     let path = folder.join(FILE_NAME);
     let io = |source| SocketError::Io { path: path.clone(), source };
-    let address = Address::of(folder).map_err(io)?;
+    let address = Address::in_folder(folder).map_err(io)?;
     make_way(&path, &address)?;
     let listener = UnixListener::bind(&address.path).map_err(io)?;
-    // sinkd's umask has kept others away so far.
+    // Until here, sinkd's umask has kept other users from connecting.
     fs::set_permissions(&path, Permissions::from_mode(MODE)).map_err(io)?;
     listener.set_nonblocking(true).map_err(io)?;
     let found = fs::symlink_metadata(&path).map_err(io)?;
@@ -110,15 +111,15 @@ fn make_way(path: &Path, address: &Address) -> Result<(), SocketError> {
 
 /// Connects to the socket in `folder`.
 pub(super) fn connect(folder: &Path) -> io::Result<UnixStream> {
-    UnixStream::connect(&Address::of(folder)?.path)
+    UnixStream::connect(&Address::in_folder(folder)?.path)
 }
 
-/// Returns whether the socket in `folder` belongs to the owner of the folder, or of its lock. A
-/// socket of another user is not the one of sinkd.
-pub(super) fn is_of_owner(folder: &Path) -> io::Result<bool> {
+/// Returns whether the socket in `folder` belongs to the owner of the folder or of its lock. A
+/// socket of another user isn't sinkd's.
+pub(super) fn belongs_to_owner(folder: &Path) -> io::Result<bool> {
     let socket = fs::symlink_metadata(folder.join(FILE_NAME))?;
     let is_of = |path: &Path| fs::metadata(path).is_ok_and(|it| it.uid() == socket.uid());
-    // A sinkd may run as another user than the one that made the folder: its lock tells.
+    // sinkd may run as a user other than the one that created the folder. Then it owns the lock.
     let is_owned = is_of(folder) || is_of(&folder.join("lock"));
     Ok(socket.file_type().is_socket() && is_owned)
 }
@@ -128,12 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_dead_sinkd_left_is_replaced() {
+    fn only_the_socket_of_a_dead_sinkd_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         let (live, file) = listen(folder.path()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
-        assert!(is_of_owner(folder.path()).unwrap());
+        assert!(belongs_to_owner(folder.path()).unwrap());
         connect(folder.path()).unwrap();
         let again = listen(folder.path());
         assert!(matches!(again, Err(SocketError::InUse(_))), "{again:?}");
@@ -146,21 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_socket_stays() {
+    fn a_file_that_is_not_a_socket_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         fs::write(&path, "precious").unwrap();
         let refused = listen(folder.path());
         assert!(matches!(refused, Err(SocketError::NotSocket(_))), "{refused:?}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
-        assert!(!is_of_owner(folder.path()).unwrap());
+        assert!(!belongs_to_owner(folder.path()).unwrap());
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/nowhere", &path).unwrap();
         assert!(matches!(listen(folder.path()), Err(SocketError::NotSocket(_))));
     }
 
     #[test]
-    fn what_another_process_put_in_its_place_is_not_removed() {
+    fn a_file_that_replaced_the_socket_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         let (_live, file) = listen(folder.path()).unwrap();
@@ -170,10 +171,10 @@ mod tests {
         assert!(path.exists());
     }
 
-    /// The path of a socket has 108 octets at most.
+    /// Linux limits the path of a socket to 108 octets.
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_path_of_the_folder_may_be_long() {
+    fn the_path_of_the_folder_can_be_long() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("a".repeat(200)).join("b".repeat(200));
         fs::create_dir_all(&folder).unwrap();

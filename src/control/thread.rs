@@ -1,7 +1,7 @@
-//! The one thread that changes what is in force: its callers are served in turn.
+//! The one thread that changes the settings in force. It serves its callers one after the other.
 //!
-//! Callers are the clients of the control socket, and signals. The thread never waits for a client:
-//! each has a short time to say its line, and when there are too many the oldest one has to go.
+//! Callers are the clients of the control socket, and signals. The thread never blocks on a client:
+//! each has a short time to send its line, and if there are too many, the oldest is disconnected.
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
@@ -18,30 +18,30 @@ use crate::log::ProcessClock;
 use super::message::{self, Answer, Request};
 use super::socket::{self, SocketError, SocketFile};
 
-/// Octets of a request.
+/// Limit on the size of a request.
 const REQUEST_BYTES_MAX: usize = 4096;
-/// Clients that may be connected at a time.
+/// Limit on simultaneous clients.
 const CLIENTS_MAX: usize = 16;
-/// How long a client may take to say its request.
+/// Time limit for a client to send its request.
 const CLIENT_TIME: Duration = Duration::from_secs(5);
-/// How long the end of sinkd waits for the thread.
+/// Time that sinkd waits for the thread when it ends.
 const END_PATIENCE: Duration = Duration::from_secs(1);
-/// While there is something to look after, the thread wakes this often.
+/// How often the thread wakes while there are clients, or something to clean up.
 const ROUND: Duration = Duration::from_secs(1);
 
 const WAKER: Token = Token(0);
 const LISTENER: Token = Token(1);
 const CLIENTS: usize = 2;
 
-/// Does what is asked for.
+/// Carries out requests.
 pub trait Handler: Send {
-    /// Does what `request` says.
+    /// Carries out `request`, and returns the answer.
     fn answer(&mut self, request: &Request) -> Answer;
-    /// Called about once a second as long as it returns true, from an answer on.
+    /// Cleans up after an answer. Called about once a second, until it returns false.
     fn clean_up(&mut self) -> bool;
 }
 
-/// The thread's handle. It ends when this is dropped.
+/// The handle of the thread, which ends when this is dropped.
 pub struct Control {
     orders: Arc<Orders>,
     waker: Arc<Waker>,
@@ -50,11 +50,12 @@ pub struct Control {
     _file: Option<SocketFile>,
 }
 
-/// What other threads of sinkd want.
+/// Orders of other threads of sinkd.
 #[derive(Debug, Default)]
 struct Orders {
-    /// Settings are to be read again. Taken before they are read: an order that comes meanwhile has
-    /// them read once more. Relaxed: the wake-up orders it.
+    /// Whether to read the settings again. It is reset before they are read, so an order that
+    /// arrives meanwhile causes another reading. Relaxed: stored by `Control::reload`, swapped by
+    /// `Serving::run`, and the wake-up in between orders the accesses.
     reload: AtomicBool,
     end: AtomicBool,
 }
@@ -62,7 +63,8 @@ struct Orders {
 impl Control {
     /// Listens in `folder`, whose lock the caller holds, and starts the thread.
     ///
-    /// Without a socket, which is then the second part of the result, signals still work.
+    /// If the socket can't be created, the error is the second part of the result, and signals
+    /// still work.
     pub fn start(
         folder: &Path,
         handler: Box<dyn Handler>,
@@ -97,7 +99,7 @@ impl Control {
         Ok((Control { orders, waker, ended, _file: file }, trouble))
     }
 
-    /// Has the settings read again soon. What happens is logged.
+    /// Orders that the settings are read again. The outcome is logged.
     pub fn reload(&self) {
         self.orders.reload.store(true, Ordering::Relaxed);
         self.wake();
@@ -114,40 +116,42 @@ impl Drop for Control {
     fn drop(&mut self) {
         self.orders.end.store(true, Ordering::Relaxed);
         self.wake();
-        // It may be reading a file of a network file system that hangs: it dies with the process.
+        // The thread may hang on a file of a network file system. It then ends with the process.
         let _ = self.ended.recv_timeout(END_PATIENCE);
     }
 }
 
+/// The state of the thread.
 struct Serving {
     poll: Poll,
     /// `None`: only signals are served.
     listener: Option<UnixListener>,
-    /// The oldest first.
+    /// Clients, the oldest first.
     clients: VecDeque<Client>,
     next_token: usize,
     orders: Arc<Orders>,
     handler: Box<dyn Handler>,
-    /// The handler has something to clean up.
+    /// Whether the handler has something to clean up.
     has_old: bool,
     clock: ProcessClock,
 }
 
+/// A client that has not sent its request yet.
 struct Client {
     stream: UnixStream,
     token: Token,
     request: Vec<u8>,
-    /// Until when it may be silent, on the clock of the process.
+    /// When its time is up, on the clock of the process.
     until_ns: u64,
 }
 
-/// How far a client has come.
+/// The result of reading from a client.
 enum Progress {
-    /// More is to come.
+    /// The request is incomplete.
     Waits,
-    /// What it said, without the end of the line.
-    Said(Vec<u8>),
-    /// It has gone, or must go.
+    /// A complete request, without its line end.
+    Request(Vec<u8>),
+    /// The client has disconnected, or must be.
     Gone,
 }
 
@@ -194,7 +198,7 @@ impl Serving {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    // Out of descriptors, perhaps: the next client that comes tries again.
+                    // Descriptors may have run out. The next client triggers another attempt.
                     return tracing::warn!(%error, "a client of the control socket has to wait");
                 }
             };
@@ -202,8 +206,8 @@ impl Serving {
             self.next_token = self.next_token.checked_add(1).unwrap_or(CLIENTS);
             let until_ns = self.clock.elapsed_ns() + CLIENT_TIME.as_nanos() as u64;
             let mut client = Client { stream, token, request: Vec::new(), until_ns };
-            // Most have said everything by now, and need no place.
-            if self.hear(&mut client) {
+            // Most clients have sent their request by now, and need no place.
+            if self.advance(&mut client) {
                 continue;
             }
             let registry = self.poll.registry();
@@ -223,22 +227,22 @@ impl Serving {
             return;
         };
         let Some(mut client) = self.clients.remove(place) else { return };
-        if !self.hear(&mut client) {
+        if !self.advance(&mut client) {
             self.clients.insert(place, client);
         }
     }
 
-    /// Reads what has come, and answers a whole request. True: the client is done with.
-    fn hear(&mut self, client: &mut Client) -> bool {
+    /// Reads from a client, and answers a complete request. Returns whether the client is finished.
+    fn advance(&mut self, client: &mut Client) -> bool {
         match client.read() {
             Progress::Waits => false,
             Progress::Gone => true,
-            Progress::Said(line) => {
+            Progress::Request(line) => {
                 let answer = match Request::parse(&line) {
                     Ok(request) => self.answer(&request),
                     Err(message) => Answer::Error { message },
                 };
-                client.tell(&answer);
+                client.send(&answer);
                 true
             }
         }
@@ -259,19 +263,19 @@ impl Client {
             self.request.extend_from_slice(&piece[..octets]);
             if let Some(end) = memchr::memchr(b'\n', &self.request) {
                 self.request.truncate(end);
-                return Progress::Said(std::mem::take(&mut self.request));
+                return Progress::Request(std::mem::take(&mut self.request));
             }
             if self.request.len() >= REQUEST_BYTES_MAX {
                 let message = format!("a request has at most {REQUEST_BYTES_MAX} octets");
-                self.tell(&Answer::Error { message });
+                self.send(&Answer::Error { message });
                 return Progress::Gone;
             }
         }
     }
 
-    /// An answer is smaller than the buffer of a socket that nothing was sent to, so it goes out
-    /// whole; a client that has gone needs none.
-    fn tell(&mut self, answer: &Answer) {
+    /// Sends the answer. It fits into the empty buffer of the socket, so this doesn't block. A
+    /// client that has disconnected needs no answer.
+    fn send(&mut self, answer: &Answer) {
         if let Err(error) = self.stream.write_all(&message::line(answer)) {
             tracing::debug!(%error, "a client of the control socket did not get its answer");
         }

@@ -1,4 +1,4 @@
-//! Asks a running sinkd whether it accepts mail: for container images, which have no other program
+//! Asking a running sinkd whether it accepts mail, for container images without another program
 //! that could ask.
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -6,38 +6,40 @@ use std::time::Duration;
 
 use crate::config::http::{DEFAULT, Http};
 
-/// For each of connecting, asking and the answer. Health checks of containers wait for seconds.
+/// Time limit for each of connecting, sending and receiving. Health checks of containers wait for
+/// seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// More than the head of the answer has.
+/// Limit on the part of the answer that is read; its head is shorter.
 const ANSWER_BYTES_MAX: usize = 4096;
 
-/// Why it is not known that sinkd accepts mail.
+/// Why sinkd could not be confirmed to accept mail.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// The settings name no address that could be asked.
+    /// The settings contain no address to ask.
     #[error("http: expected an address with a port to ask, found \"{0}\" (--http ADDR)")]
     NoAddress(Http),
-    /// There is no answer.
+    /// No answer was received.
     #[error("no answer from {address}")]
     Silent {
-        /// Who was asked.
+        /// The address that was asked.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: Error,
     },
-    /// sinkd stops, or another program answered.
+    /// sinkd is stopping, or another program answered.
     #[error("{address} does not accept mail: {answer}")]
     No {
-        /// Who was asked.
+        /// The address that was asked.
         address: SocketAddr,
-        /// Its status line.
+        /// The status line of the answer.
         answer: String,
     },
 }
 
-/// Returns once the sinkd that serves HTTP at `http` has said that it accepts mail.
+/// Returns once the sinkd that serves HTTP at `http` has confirmed that it accepts mail.
 ///
-/// Errors: it doesn't say so within a few seconds, or the settings lack an address to ask.
+/// Errors: there is no confirmation within a few seconds, or the settings contain no address to
+/// ask.
 pub fn is_ready(http: Http) -> Result<(), NotReady> {
     let address = match http {
         Http::At(address) if address.port() != 0 => reachable(address),
@@ -52,7 +54,7 @@ pub fn is_ready(http: Http) -> Result<(), NotReady> {
     Err(NotReady::No { address, answer })
 }
 
-/// What listens at every address is asked at the loopback one.
+/// Returns the address to connect to: loopback for a server that listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let loopback = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -69,7 +71,7 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = vec![0; ANSWER_BYTES_MAX];
-    // sinkd sends so short an answer in one piece.
+    // sinkd sends an answer this short in one piece.
     match stream.read(&mut answer)? {
         0 => Err(ErrorKind::UnexpectedEof.into()),
         octets => Ok(String::from_utf8_lossy(&answer[..octets]).into_owned()),
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_address_of_a_machine_is_asked_at_loopback() {
+    fn a_server_on_all_addresses_is_asked_at_loopback() {
         for (served, asked) in [
             ("0.0.0.0:8025", "127.0.0.1:8025"),
             ("[::]:8025", "[::1]:8025"),

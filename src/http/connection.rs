@@ -1,6 +1,7 @@
-//! Connections: how many, how long, how much.
+//! HTTP connections, and the limits on their number, time and size.
 //!
-//! Served by hyper itself: `axum::serve` has no time-out for a header and no limit of connections.
+//! They are served by hyper directly, as `axum::serve` has no time-out for headers and no limit on
+//! connections.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,19 +12,20 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections at a time; more wait in the kernel's queue. A monitor needs one.
+/// Limit on simultaneous connections; more wait in the kernel's queue. A monitoring system needs
+/// one.
 pub const CONNECTIONS_MAX: usize = 64;
 /// Time within which a request's header must arrive, also on a connection that is kept open.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that reads nothing of an answer for this time is cut off.
+/// A client that reads nothing of an answer for this time is disconnected.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Octets of a request's header: 64 of them are 1 MiB.
+/// Limit on the header of a request. For 64 connections, that is 1 MiB.
 const HEADER_BYTES_MAX: usize = 16 << 10;
-/// After an error, mostly that no descriptor is left.
+/// Pause after an error, usually a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves connections as long as it is polled.
+/// Accepts and serves connections while it is polled.
 pub(super) async fn accept_all(listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -41,7 +43,7 @@ pub(super) async fn accept_all(listener: TcpListener, router: Router) {
 }
 
 async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
-    // Both are for the better only: without them an answer comes later, or a place is lost longer.
+    // Both are optional: without them an answer arrives later, or a place is occupied longer.
     drop(stream.set_nodelay(true));
     #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     drop(socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT)));
@@ -52,7 +54,7 @@ async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) 
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .await;
     if let Err(error) = served {
-        // The client's fault, or its end.
+        // The client made an error or disconnected.
         tracing::debug!(%error, "an HTTP connection ended");
     }
 }

@@ -1,9 +1,9 @@
-//! The space on the disk that mail is stored on.
+//! Metrics of the file system of the data folder.
 use std::path::Path;
 
 use super::text::{MetricKind, MetricText};
 
-/// What can't be found out (the folder was removed) is left out. Costs one system call.
+/// Appends the metrics; none if the folder was removed. Costs one system call.
 pub(super) fn write(text: &mut MetricText, folder: &Path) {
     let Ok(stat) = rustix::fs::statvfs(folder) else { return };
     let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);

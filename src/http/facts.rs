@@ -1,4 +1,4 @@
-//! What HTTP reports, as the program that starts it knows it.
+//! The facts that HTTP reports, provided by the program that starts it.
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use crate::stats::Live;
 
-/// What there is to report.
+/// The facts to report.
 pub struct MetricFacts {
-    /// `None`: no statistics are kept.
+    /// `None`: statistics are off.
     pub live: Option<Arc<Live>>,
     /// Returns whether sinkd accepts mail; false once it is stopping. Called for each `/readyz`.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,

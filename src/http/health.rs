@@ -1,4 +1,4 @@
-//! `/healthz`: is it alive? `/readyz`: does it take mail?
+//! `/healthz`: is sinkd alive? `/readyz`: does it accept mail?
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 
 use super::facts::MetricFacts;
 
-/// An answer is enough: the client that gets it knows that sinkd is alive.
+/// Answers `/healthz`. Any answer shows that sinkd is alive.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// HTTP is served only after the listeners are bound, so what is left to ask is whether sinkd is
-/// on its way out.
+/// Answers `/readyz`. HTTP is served only after the listeners are bound, so sinkd is ready unless
+/// it is stopping.
 pub(super) async fn ready(State(facts): State<Arc<MetricFacts>>) -> (StatusCode, &'static str) {
     match (facts.is_ready)() {
         true => (StatusCode::OK, "ok\n"),

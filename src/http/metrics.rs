@@ -1,6 +1,6 @@
-//! `/metrics`: the sums since the start, in the units and under the names that Prometheus wants.
+//! `/metrics`: the sums since the start, with the units and names that Prometheus recommends.
 //!
-//! The tables of `stats` are all there is: what is added to them appears here by itself.
+//! The metrics come from the tables in `stats`: rows added there appear here automatically.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::text::{MetricKind, MetricText};
 use super::{disk, process, text};
 use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric};
 
-/// Answers GET.
+/// Answers `GET /metrics`.
 pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, text::CONTENT_TYPE)], write(&facts))
 }
@@ -32,7 +32,7 @@ fn write(facts: &MetricFacts) -> String {
     if let Some(live) = &facts.live {
         let total = live.total();
         let mut replies = BTreeMap::<&str, u64>::new();
-        // Kinds that share a code and an enhanced code are summed up.
+        // Replies that share a code and an enhanced code are added up.
         for (name, n) in live.reply_names().iter().zip(total.replies()) {
             *replies.entry(name).or_default() += n;
         }
@@ -52,10 +52,11 @@ fn write(facts: &MetricFacts) -> String {
     text.into_string()
 }
 
-/// What happened at each listener, by its name.
+/// Appends the metrics of each listener, by its name.
 fn listeners(text: &mut MetricText, live: &Live, total: &Interval) {
     let mut by_name = BTreeMap::<&str, ListenerCounts>::new();
-    // A scraper refuses an answer that has a sample twice.
+    // Prometheus refuses an answer that has the same sample twice, so listeners with the same name
+    // are added up.
     for (name, counts) in live.listener_names().iter().zip(total.listeners()) {
         by_name.entry(name).or_default().add(counts);
     }
@@ -67,7 +68,7 @@ fn listeners(text: &mut MetricText, live: &Live, total: &Interval) {
     }
 }
 
-/// A metric with the label `listener`: its name, its help, and where its value is.
+/// A metric with the label `listener`: its name, its help, and a function that returns its value.
 type ListenerMetric = (&'static str, &'static str, fn(&ListenerCounts) -> u64);
 
 const BY_LISTENER: [ListenerMetric; 4] = [
@@ -85,7 +86,7 @@ const BY_LISTENER: [ListenerMetric; 4] = [
     }),
 ];
 
-/// What was recorded in a span, long after: for `sinkctl stats --prometheus`.
+/// Returns the metrics of a recorded span, for `sinkctl stats --prometheus`.
 pub fn of_history(history: &History) -> String {
     let mut text = MetricText::default();
     let values = |m: Metric| history.histogram(m).cloned().unwrap_or_else(|| m.histogram());
@@ -135,7 +136,7 @@ fn statistics(
     }
 }
 
-/// Handshakes by version, and failures by kind.
+/// Appends handshakes by version, and failures by kind.
 fn tls(text: &mut MetricText, counter: &impl Fn(Counter) -> u64) {
     let name = "sinkd_tls_sessions_total";
     text.head(name, MetricKind::Counter, "TLS handshakes that were completed, by version.");
@@ -150,7 +151,7 @@ fn tls(text: &mut MetricText, counter: &impl Fn(Counter) -> u64) {
     }
 }
 
-/// What a tag's number is counted in; the metric's own unit is the base unit of it.
+/// The unit of a tag's number. The Prometheus metric uses the base unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TagUnit {
     Us,
@@ -161,7 +162,7 @@ enum TagUnit {
 
 impl TagUnit {
     /// Returns the unit of a tag, and the tag without the unit.
-    fn of(tag: &str) -> (TagUnit, &str) {
+    fn split(tag: &str) -> (TagUnit, &str) {
         let ends = [
             ("_us", TagUnit::Us),
             ("_bytes_per_s", TagUnit::BytesPerS),
@@ -171,7 +172,7 @@ impl TagUnit {
         end.unwrap_or((TagUnit::Number, tag))
     }
 
-    /// What a metric's name ends with.
+    /// Returns the suffix of a metric's name.
     fn suffix(self) -> &'static str {
         match self {
             TagUnit::Us => "_seconds",
@@ -181,7 +182,7 @@ impl TagUnit {
         }
     }
 
-    /// Upper bounds of its buckets, rising.
+    /// Returns the upper bounds of the buckets, in ascending order.
     fn bounds(self) -> Vec<u64> {
         let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
         match self {
@@ -195,20 +196,20 @@ impl TagUnit {
             TagUnit::Bytes => powers_of_4(3..=16).collect(),
             // 1 KiB/s to 16 GiB/s.
             TagUnit::BytesPerS => powers_of_4(5..=17).collect(),
-            // 1 to a million or so.
+            // 1 to about a million.
             TagUnit::Number => powers_of_4(0..=10).collect(),
         }
     }
 }
 
-/// Us as the base unit has them.
+/// Converts us to the base unit.
 fn seconds(us: f64) -> f64 {
     us / 1e6
 }
 
 fn counter_name(counter: Counter) -> (String, TagUnit) {
     let (unit, stem) = match counter {
-        // Words that say less here than beside the others.
+        // Tags that need another name outside their table.
         Counter::MessageBytes => (TagUnit::Bytes, "message"),
         Counter::Refused => (TagUnit::Number, "messages_refused"),
         Counter::Closed => (TagUnit::Number, "connections_closed"),
@@ -222,22 +223,23 @@ fn counter_name(counter: Counter) -> (String, TagUnit) {
         Counter::Xclient => (TagUnit::Number, "xclient_commands"),
         Counter::XclientRefused => (TagUnit::Number, "xclient_commands_refused"),
         Counter::Saturated => (TagUnit::Number, "values_saturated"),
-        _ => TagUnit::of(counter.tag()),
+        _ => TagUnit::split(counter.tag()),
     };
     (format!("sinkd_{stem}{}_total", unit.suffix()), unit)
 }
 
 fn histogram_name(metric: Metric) -> (String, TagUnit) {
     let (unit, stem) = match metric {
-        // `message_bytes` is the counter's.
+        // `message_bytes` is the name of a counter.
         Metric::MessageSize => (TagUnit::Bytes, "message_size"),
-        _ => TagUnit::of(metric.tag()),
+        _ => TagUnit::split(metric.tag()),
     };
     (format!("sinkd_{stem}{}", unit.suffix()), unit)
 }
 
-/// One histogram. Values are true within 1 %, so those that near a bound count as within it, and
-/// the sum is as near. Nothing in it ever goes down: a recorded value has one place.
+/// Appends a histogram. Recorded values are exact to 1%, so values just above a bound may count as
+/// within it, and the sum is equally exact. No number in it ever decreases, as each recorded value
+/// stays in its bucket.
 fn histogram(text: &mut MetricText, metric: Metric, values: &Histogram<u64>) {
     let (name, unit) = histogram_name(metric);
     let in_unit = |value: u64| match unit {
@@ -292,7 +294,7 @@ mod tests {
             assert!(names.iter().any(|name| name == wanted), "{wanted}: {names:?}");
         }
         let all = names.len();
-        // A counter and a histogram must differ without the counter's ending, too.
+        // The names of counters and histograms must differ even without the suffix of counters.
         let mut stems: Vec<&str> = names.iter().map(|n| n.trim_end_matches("_total")).collect();
         stems.sort_unstable();
         stems.dedup();
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_holds_what_is_at_most_its_bound_and_the_last_one_all() {
+    fn a_bucket_counts_values_up_to_its_bound_and_the_last_counts_all() {
         let mut values = Metric::Transaction.histogram();
         for value in [0, 10, 11, 25, 1000, 1_000_000, 500_000_000] {
             values.record(value).unwrap();

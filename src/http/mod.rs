@@ -1,12 +1,13 @@
-//! What sinkd says of itself over HTTP: `/metrics` for Prometheus, `/healthz`, `/readyz`.
+//! Monitoring over HTTP: `/metrics` for Prometheus, `/healthz`, `/readyz`.
 //!
 //! ```text
 //! worker ─▶ stats hub ─(a merge a second)─▶ stats::Live ◀─(a copied pointer)─ http thread ◀─ GET
 //! ```
 //!
-//! Invariants: one thread with a runtime of its own, for which no other thread waits except at the
-//! very end; it reads shared numbers and `/proc`, and changes nothing. Clients can't hurt: at most
-//! [`CONNECTIONS_MAX`] are connected, silent ones are cut off, and bodies are not read.
+//! Invariants: there is one thread with its own runtime. No other thread waits for it, except when
+//! sinkd ends. It reads shared numbers and `/proc`, and changes nothing. Clients can't do harm: at
+//! most [`CONNECTIONS_MAX`] are connected, silent ones are disconnected, and request bodies are not
+//! read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod ask;
@@ -33,23 +34,23 @@ pub use connection::CONNECTIONS_MAX;
 pub use facts::MetricFacts;
 pub use metrics::of_history;
 
-/// An address that HTTP can't be served at.
+/// Why HTTP can't be served at an address.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpBindError {
     /// Another process listens on the address.
     #[error("{0} is already in use: stop what listens there, or choose another with --http")]
     InUse(SocketAddr),
-    /// Anything else.
+    /// Binding failed for another reason.
     #[error("cannot serve HTTP on {address}")]
     Io {
-        /// The address as given.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// A bound address. Clients may connect; they are answered once it is served.
+/// A bound address. Clients can connect, and are answered once it is served.
 #[derive(Debug)]
 pub struct Bound {
     socket: TcpListener,
@@ -67,7 +68,7 @@ pub struct HttpServer {
 /// Binds the configured address. Returns `None` if HTTP is off, or if the default address is in
 /// use, which is logged.
 ///
-/// Errors: an address that was asked for by name can't be had.
+/// Errors: an address that was configured explicitly can't be bound.
 pub fn bind(http: Http) -> Result<Option<Bound>, HttpBindError> {
     match http {
         Http::Off => Ok(None),
@@ -101,9 +102,9 @@ fn bind_to(address: SocketAddr) -> Result<Bound, HttpBindError> {
 }
 
 impl Bound {
-    /// Starts the thread that answers.
+    /// Starts the thread that answers requests.
     ///
-    /// Errors: no thread, or no event loop, can be had.
+    /// Errors: the thread or its event loop can't be created.
     pub fn serve(self, facts: MetricFacts) -> std::io::Result<HttpServer> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let socket = {
@@ -114,16 +115,16 @@ impl Bound {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
             runtime.spawn(connection::accept_all(socket, router));
-            // An error means that the other side has gone, which ends the thread as well.
+            // An error means that the handle was dropped, which ends the thread, too.
             let _ = runtime.block_on(stopped);
-            // The runtime goes with this thread, and every connection with the runtime.
+            // The end of this thread drops the runtime, and that closes every connection.
         })?;
         Ok(HttpServer { address: self.address, stop: Some(stop), thread: Some(thread) })
     }
 }
 
 impl HttpServer {
-    /// Where it listens, with the real port.
+    /// Returns the address it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

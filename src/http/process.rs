@@ -1,4 +1,4 @@
-//! The metrics that every process has, by the names that Prometheus' own clients give them.
+//! The metrics of the process, named as in Prometheus' client libraries.
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
@@ -6,7 +6,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::text::{MetricKind, MetricText};
 
-/// What can't be found out (elsewhere than on Linux) is left out.
+/// Appends the metrics of the process, except for those that the system doesn't provide: systems
+/// other than Linux lack several.
 pub(super) fn write(text: &mut MetricText, started: SystemTime) {
     let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let help = "Start of the process, Unix time.";
@@ -25,7 +26,7 @@ pub(super) fn write(text: &mut MetricText, started: SystemTime) {
         text.single("process_virtual_memory_bytes", MetricKind::Gauge, help, kib << 10);
     }
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-        // One of them belongs to the listing itself.
+        // One descriptor belongs to the listing itself.
         let open = entries.count().saturating_sub(1);
         text.single("process_open_fds", MetricKind::Gauge, "Open file descriptors.", open);
     }
@@ -38,7 +39,7 @@ pub(super) fn write(text: &mut MetricText, started: SystemTime) {
     }
 }
 
-/// The number behind a name in proc_pid_status(5).
+/// Returns the number of a field of `status` (proc_pid_status(5)).
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()

@@ -3,16 +3,16 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
 use std::fmt::{Display, Write};
 
-/// What the format calls itself.
+/// The content type of the format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Kinds of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricKind {
-    /// Never goes down.
+    /// A value that never decreases.
     Counter,
     Gauge,
-    /// `_bucket`, `_sum` and `_count`.
+    /// A histogram, with samples `_bucket`, `_sum` and `_count`.
     Histogram,
 }
 
@@ -26,20 +26,20 @@ impl MetricKind {
     }
 }
 
-/// An answer under way.
+/// An answer that is being written.
 #[derive(Debug, Default)]
 pub(super) struct MetricText {
     text: String,
 }
 
 impl MetricText {
-    /// What follows are samples of this metric. `help` is one line.
+    /// Begins a metric, whose samples follow. `help` is one line.
     pub(super) fn head(&mut self, name: &str, kind: MetricKind, help: &str) {
         let help = help.replace('\\', "\\\\").replace('\n', " ");
         self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
     }
 
-    /// A sample. A label's value is text, the format's escapes are ours.
+    /// Appends a sample. Label values are plain text; they are escaped here.
     pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(name);
         for (at, (label, text)) in labels.iter().enumerate() {
@@ -51,13 +51,13 @@ impl MetricText {
         self.push(format_args!("{end} {value}\n"));
     }
 
-    /// A metric of one sample without labels.
+    /// Appends a metric with one sample and no labels.
     pub(super) fn single(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.head(name, kind, help);
         self.sample(name, &[], value);
     }
 
-    /// All of it.
+    /// Returns the text.
     pub(super) fn into_string(self) -> String {
         self.text
     }

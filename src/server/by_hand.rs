@@ -1,5 +1,5 @@
-//! A worker without its loop, for simulation: the caller drives the connections, the log and the
-//! time of one worker step by step.
+//! A worker without its event loop, for simulation: the caller drives its connections, its log and
+//! its time step by step.
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -21,25 +21,26 @@ use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
-use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
-use super::counters::Counters;
-use super::handover::Arrival;
-use super::in_force::current::InForce;
-use super::in_force::generation::{self, Generation};
-use super::index::Begun;
-use super::sampling::Sampling;
+use super::indexing::Begun;
 use super::shutdown::{Stop, StopStage};
-use super::stream::{SocketInterest, Stream};
-use super::table::{Interests, Table, TableSetup};
+use crate::server::in_force::current::InForce;
+use crate::server::in_force::generation;
+use crate::server::in_force::generation::Generation;
+use crate::server::listening::{
+    ACCEPTS_PER_ROUND, Acceptors, Accepts, Arrival, SocketInterest, Stream,
+};
+use crate::server::payload::Sampling;
+use crate::server::recording::Counters;
+use crate::server::worker::{Interests, Table, TableSetup};
 
-pub use super::table::SocketEvent;
+pub use crate::server::worker::SocketEvent;
 
-/// The events that the table asked for.
+/// The events for which the table has registered.
 #[derive(Debug, Default)]
 struct TableEvents {
-    /// By place.
+    /// By place in the table.
     wanted: Vec<SocketInterest>,
-    /// Places whose interest has changed: an edge-triggered kernel tells of them anew.
+    /// Places whose interest has changed: an edge-triggered kernel reports them again.
     again: Vec<usize>,
     /// The last place that was registered.
     last: Option<usize>,
@@ -62,25 +63,25 @@ impl Interests for TableEvents {
         Ok(())
     }
 
-    fn identified(&mut self, _: IpAddr) -> Result<bool, Farewell> {
+    fn count_address(&mut self, _: IpAddr) -> Result<bool, Farewell> {
         Ok(false)
     }
 
-    fn renamed(&mut self, _: IpAddr) {}
+    fn release_address(&mut self, _: IpAddr) {}
 
-    fn left(&mut self, _: Option<IpAddr>) {
+    fn leave(&mut self, _: Option<IpAddr>) {
         self.left += 1;
     }
 }
 
-/// Descriptors that are left to accept with; `None`: no end of them.
+/// Number of descriptors left for accepting; `None`: no limit.
 type Descriptors = Rc<Cell<Option<u64>>>;
 
 /// Clients that have connected and wait to be accepted.
 #[derive(Default)]
 struct Queue {
     waiting: RefCell<VecDeque<(u64, UnixStream)>>,
-    /// The numbers of those accepted, one after the other.
+    /// The numbers of accepted clients, in order.
     accepted: RefCell<VecDeque<u64>>,
     descriptors: Descriptors,
 }
@@ -105,16 +106,16 @@ impl Accepts for Rc<Queue> {
     }
 }
 
-/// What a connection to a simulated listener begins with.
+/// How a connection to a simulated listener begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
     /// The greeting.
     Greeting,
     /// A PROXY header.
     Proxy,
-    /// A handshake of TLS, where the configuration has TLS.
+    /// A TLS handshake, if the configuration has TLS.
     Tls,
-    /// A PROXY header, and then a handshake.
+    /// A PROXY header, and then a TLS handshake.
     ProxyThenTls,
 }
 
@@ -129,7 +130,7 @@ const LISTENERS: [(Protocol, Beginning); 6] = [
 ];
 
 fn listeners(config: &Config) -> [Listener; LISTENERS.len()] {
-    // Certificates are made only where a test wants them.
+    // Certificates are created only for tests that need them.
     let has_tls = config.tls != Tls::Off;
     LISTENERS.map(|(protocol, beginning)| {
         let address = ListenAddress::Unix("simulated".into());
@@ -139,7 +140,7 @@ fn listeners(config: &Config) -> [Listener; LISTENERS.len()] {
     })
 }
 
-/// The index of a listener.
+/// Returns the index of a listener.
 fn index_of(listener: (Protocol, Beginning)) -> usize {
     let found = LISTENERS.iter().position(|other| *other == listener);
     found.expect("there is such a listener")
@@ -149,29 +150,30 @@ fn index_of(listener: (Protocol, Beginning)) -> usize {
 pub struct ByHandSink {
     table: Table<TableEvents>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// By listener.
+    /// By index of the listener.
     queues: [Rc<Queue>; LISTENERS.len()],
-    /// Listeners that the kernel would tell of.
-    rung: Vec<usize>,
+    /// Listeners for which the kernel would report an event.
+    reported: Vec<usize>,
     descriptors: Descriptors,
-    /// Connections that had ended when it was last seen to.
+    /// Number of connections that had ended when descriptors were last freed.
     left: u64,
     /// Clients that were accepted, each with its place.
     places: Vec<(u64, usize)>,
     log: LogByHand,
-    /// `None`: the configuration asks for none.
+    /// `None`: statistics are off.
     statistics: Option<Statistics>,
     in_force: Arc<InForce>,
     stop: Arc<Stop>,
     counters: Arc<Counters>,
-    /// The log has said that there may be room.
+    /// Whether the log has reported that there may be room.
     woken: Arc<AtomicBool>,
     now: Duration,
+    /// Number of clients that have connected.
     arrived: u64,
 }
 
 impl ByHandSink {
-    /// Opens `folder`. The caller says of each connection whether it speaks SMTP or LMTP.
+    /// Opens `folder`. The caller chooses between SMTP and LMTP for each connection.
     pub fn open(
         folder: &Path,
         config: &Config,
@@ -208,12 +210,12 @@ impl ByHandSink {
         let descriptors = Descriptors::default();
         let queues = [(); LISTENERS.len()]
             .map(|()| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
-        let acceptors = Acceptors::of(queues.to_vec(), config.backlog);
+        let acceptors = Acceptors::from_listeners(queues.to_vec(), config.backlog);
         let sink = ByHandSink {
             table,
             acceptors,
             queues,
-            rung: Vec::new(),
+            reported: Vec::new(),
             descriptors,
             left: 0,
             places: Vec::new(),
@@ -229,59 +231,59 @@ impl ByHandSink {
         Ok((sink, recovery))
     }
 
-    /// A client has connected; `socket` is our end. It is accepted at once. Returns its place;
-    /// `None`: it is gone already.
+    /// Connects a client, which is accepted at once. `socket`: our end. Returns its place; `None`:
+    /// the connection has already ended.
     pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<usize> {
         self.queue(0, socket, protocol);
         self.accept_all();
         self.places.pop().map(|(_, place)| place)
     }
 
-    /// The same for a client that begins otherwise, and then speaks SMTP.
+    /// Connects a client that begins with `beginning`, and then speaks SMTP.
     pub fn connect_with(&mut self, socket: UnixStream, beginning: Beginning) -> Option<usize> {
         let listener = index_of((Protocol::Smtp, beginning));
         self.queues[listener].waiting.borrow_mut().push_back((0, socket));
-        self.rung.push(listener);
+        self.reported.push(listener);
         self.accept_all();
         self.places.pop().map(|(_, place)| place)
     }
 
-    /// A client has connected, and waits to be accepted.
+    /// Connects a client, which waits to be accepted.
     pub fn queue(&mut self, number: u64, socket: UnixStream, protocol: Protocol) {
         self.queue_with(number, socket, (protocol, Beginning::Greeting));
     }
 
-    /// The same to the listener that speaks the protocol and begins so.
+    /// Connects a client to the given listener, where it waits to be accepted.
     pub fn queue_with(&mut self, number: u64, socket: UnixStream, listener: (Protocol, Beginning)) {
         let listener = index_of(listener);
         self.queues[listener].waiting.borrow_mut().push_back((number, socket));
-        self.rung.push(listener);
+        self.reported.push(listener);
     }
 
-    /// From now on no handshake may begin, as if too many were under way.
+    /// Prevents further handshakes from beginning, as if too many were in progress.
     pub fn fill_handshakes(&mut self) {
         *self.table.state.room_for_handshake() = false;
     }
 
-    /// Clients that were accepted since the last call, each with its place.
+    /// Takes the clients that were accepted since the last call, each with its place.
     pub fn take_places(&mut self) -> Vec<(u64, usize)> {
         std::mem::take(&mut self.places)
     }
 
-    /// Puts what of `config` can change in force, as `sinkctl reload` does.
+    /// Puts those settings of `config` in force that can change, as `sinkctl reload` does.
     pub fn reload(&mut self, config: &Config) {
         let number = self.in_force.number() + 1;
         let next = Generation::build(config, &listeners(config), number);
         self.in_force.publish(Arc::new(next.expect("no files are read")));
     }
 
-    /// From now on this number of descriptors is left to accept with; `None`: no end of them.
+    /// Sets the number of descriptors left for accepting; `None`: no limit.
     pub fn set_descriptors(&mut self, left: Option<u64>) {
         self.descriptors.set(left);
     }
 
     fn accept_all(&mut self) {
-        for listener in std::mem::take(&mut self.rung) {
+        for listener in std::mem::take(&mut self.reported) {
             self.accept(listener);
         }
         for listener in self.acceptors.take_more(self.table.now_ms()) {
@@ -307,8 +309,8 @@ impl ByHandSink {
         self.places.extend(self.table.interests.last.map(|place| (number, place)));
     }
 
-    /// Connections have ended: their descriptors are free again.
-    fn see_freed(&mut self) {
+    /// Frees the descriptors of connections that have ended.
+    fn free_ended(&mut self) {
         let freed = self.table.interests.left
             - std::mem::replace(&mut self.left, self.table.interests.left);
         if freed > 0 {
@@ -321,9 +323,9 @@ impl ByHandSink {
         self.descriptors.set(self.descriptors.get().map(|left| left + freed));
     }
 
-    /// Answers clients that wait to be accepted with 421.
+    /// Answers waiting clients with 421.
     fn turn_queues_away(&mut self) {
-        // The acceptors give up the one that they keep for this.
+        // The acceptors give up the descriptor that they hold in reserve for this.
         self.free_descriptors(1);
         let (now_ms, table, descriptors) =
             (self.table.now_ms(), &mut self.table, &self.descriptors);
@@ -333,18 +335,18 @@ impl ByHandSink {
         });
     }
 
-    /// A round of the loop begins, at `now`.
+    /// Begins a round of the loop at `now`.
     pub fn wake(&mut self, now: Duration) {
         self.now = now;
         self.table.wake(now.as_nanos() as u64);
     }
 
-    /// There is something to be read at `place`, or there is room.
-    pub fn ready(&mut self, place: usize, heard: SocketEvent) {
-        self.table.ready(place, heard);
+    /// Reports a readiness event at `place`.
+    pub fn ready(&mut self, place: usize, event: SocketEvent) {
+        self.table.ready(place, event);
     }
 
-    /// The log's wake-up arrives, if there was one.
+    /// Delivers the log's wake-up, if there was one.
     pub fn take_wake(&mut self) -> bool {
         let was_woken = self.woken.swap(false, Ordering::Relaxed);
         if was_woken {
@@ -353,7 +355,7 @@ impl ByHandSink {
         was_woken
     }
 
-    /// What remains of the round.
+    /// Does the rest of the round.
     pub fn round(&mut self) {
         self.accept_all();
         self.table.round();
@@ -361,78 +363,78 @@ impl ByHandSink {
             self.turn_queues_away();
         }
         if self.table.stage() != StopStage::Running {
-            self.table.go_on_stopping();
+            self.table.continue_stopping();
         }
-        self.see_freed();
+        self.free_ended();
         self.table.end_round(self.now.as_nanos() as u64);
     }
 
-    /// How long the loop would sleep, if nothing came.
+    /// Returns how long the loop would sleep without an event.
     pub fn wait_ms(&self) -> Option<u64> {
         let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
-        let rung_ms = (!self.rung.is_empty()).then_some(0);
-        [accept_ms, rung_ms, self.table.wait_ms()].into_iter().flatten().min()
+        let reported_ms = (!self.reported.is_empty()).then_some(0);
+        [accept_ms, reported_ms, self.table.wait_ms()].into_iter().flatten().min()
     }
 
-    /// Whether the connection at `place` waits for room in its socket.
+    /// Returns whether the connection at `place` waits for room in its socket.
     pub fn watches_writes(&self, place: usize) -> bool {
         self.table.interests.wanted[place] == SocketInterest::ReadsAndWrites
     }
 
-    /// Places that an edge-triggered kernel would tell of anew.
-    pub fn told_again(&mut self) -> Vec<usize> {
+    /// Takes the places that an edge-triggered kernel would report again.
+    pub fn take_reported_again(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.table.interests.again)
     }
 
-    /// Whether something waits for provisioning.
+    /// Returns whether something waits for provisioning.
     pub fn wants_provisioning(&self) -> bool {
         self.log.requests() > 0
     }
 
-    /// Provisioning serves up to `most` requests.
+    /// Lets provisioning serve up to `most` requests.
     pub fn provision(&mut self, most: usize) -> usize {
         self.log.serve(most, self.now)
     }
 
-    /// The flusher does up to `most` jobs.
+    /// Lets the flusher do up to `most` jobs.
     pub fn flush(&mut self, most: usize) -> usize {
         self.log.flush(most, self.now)
     }
 
-    /// An interval of durability `interval` has passed.
+    /// Ends an interval of durability `interval`.
     pub fn flush_interval(&mut self) {
         self.log.flush_interval();
     }
 
-    /// Begins the stop, at this stage.
+    /// Begins the stop, or raises its stage.
     pub fn stop(&mut self, stage: StopStage) {
         self.stop.begin(stage);
     }
 
-    /// Whether it has stopped: every connection has ended, with all that it had begun.
+    /// Returns whether the worker has stopped: every connection and every commit has ended.
     pub fn is_over(&self) -> bool {
         self.table.is_over()
     }
 
-    /// What it has counted.
+    /// Returns the counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Calls `see` with what was recorded in a second that the worker has handed over, if there is
-    /// one: it does so in the first round of another second.
+    /// Calls `see` with the statistics of each second that the worker has handed over. It hands
+    /// over a second in the first round of a later one.
     pub fn take_recorded(&self, see: impl FnMut(&Interval)) {
         if let Some(statistics) = &self.statistics {
             statistics.take(see);
         }
     }
 
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn open_connections(&self) -> usize {
         self.table.open()
     }
 
-    /// While no connection is open: checks that nothing leaked.
+    /// Checks, while no connection is open, that nothing leaked.
     pub fn check_at_rest(&self) {
         let (places, free) = self.table.places();
         assert_eq!(places, free, "every place is free again");
@@ -440,7 +442,7 @@ impl ByHandSink {
         self.table.state.check_nothing_is_lent();
     }
 
-    /// Once it is over: seals. Checks that nothing leaked.
+    /// Seals the log after the worker has stopped. Checks that nothing leaked.
     pub fn close(self) {
         self.check_at_rest();
         let now = self.now;
@@ -448,7 +450,7 @@ impl ByHandSink {
         self.log.close(now);
     }
 
-    /// The process ends here, as by SIGKILL.
+    /// Ends the process at this point, as SIGKILL does.
     pub fn kill(self) {
         drop(self.table);
         self.log.crash();

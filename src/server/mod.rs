@@ -1,4 +1,4 @@
-//! The event loops: the only place where protocol and log meet.
+//! The server: event loops that serve connections. Only here do the protocol and the log meet.
 //!
 //! ```text
 //! listener ─accept─▶ admission ─▶ worker (mio loop) ─▶ turn: recv ▶ session ▶ log ▶ one send
@@ -7,58 +7,24 @@
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
 #![deny(unsafe_code)]
-mod accept;
-mod admission;
-mod bind_error;
 #[doc(hidden)]
 pub mod by_hand;
-mod clock;
-mod commands;
-mod conn;
-mod counters;
-mod handover;
-mod idle_runs;
+mod connection;
 mod in_force;
-mod index;
-mod input;
-mod lateness;
-mod ledger;
-mod listener;
-mod moments;
-mod orphan;
+mod indexing;
+mod listening;
 mod payload;
-mod pool;
-mod preamble;
-mod presence;
-mod received;
-mod record;
-mod redact;
-mod replied;
-mod run_queue;
-mod sample;
-mod sampling;
-mod send;
+mod recording;
+mod runs;
 mod service_manager;
-mod shared;
 mod shutdown;
-mod spends;
-mod storage;
-mod stream;
-#[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
+#[allow(unsafe_code, reason = "the one file for system calls that no crate wraps safely")]
 mod sys;
-mod table;
 #[doc(hidden)]
 pub mod testkit;
 mod time_spent;
-mod timer;
-mod tls;
-mod transaction_times;
-mod transactions;
-mod transcript;
+mod transcripts;
 mod turn;
-mod unix;
-mod waits;
-mod watchdog;
 mod worker;
 
 use std::collections::hash_map::RandomState;
@@ -72,30 +38,25 @@ use crate::log::{self, Log};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, RecordedNames, Recorder};
 
-pub use bind_error::ListenError;
-pub use clock::ClockWatch;
-pub use counters::Counters;
 pub use in_force::generation::GenerationError;
 pub use in_force::generations::{Generations, ReloadError, Reloaded};
+pub use listening::ListenError;
+pub use recording::Counters;
+pub use runs::ClockWatch;
 pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
-pub use transcript::TranscriptError;
+pub use transcripts::TranscriptError;
 
-use admission::Admission;
-use handover::Handover;
-use idle_runs::IdleRuns;
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};
-use index::Begun;
-use moments::MomentSender;
-use presence::Presence;
-use sample::Sampler;
-use sampling::Sampling;
-use stream::Acceptor;
-use transcript::Transcripts;
-use unix::SocketFile;
-use watchdog::Watchdog;
-use worker::Worker;
+use indexing::Begun;
+use listening::{Acceptor, Admission, Handover, SocketFile};
+use payload::Sampling;
+use recording::Sampler;
+use runs::{IdleRuns, MomentSender};
+use time_spent::Presence;
+use transcripts::Transcripts;
+use worker::{TableSetup, Watchdog, Worker, WorkerSetup};
 
 /// Why sinkd can't start.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +89,7 @@ pub struct Server {
     in_force: Arc<InForce>,
 }
 
-/// What all workers share.
+/// What all workers share when they are started.
 struct ForWorkers<'a> {
     config: &'a Config,
     in_force: Arc<InForce>,
@@ -145,9 +106,9 @@ struct ForWorkers<'a> {
 pub struct Started {
     /// The sink.
     pub server: Server,
-    /// What changes its settings.
+    /// Changes the settings of the running sink.
     pub generations: Generations,
-    /// What the last sinkd left in the folder.
+    /// What was recovered from the last run of sinkd in the folder.
     pub recovery: log::Recovery,
 }
 
@@ -160,7 +121,7 @@ impl Server {
     pub fn start(config: &Config) -> Result<Started, StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
-        let sockets = listener::bind_all(&config.listen, workers, config.backlog)?;
+        let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
         let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
         let in_force = Arc::new(InForce::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
@@ -172,7 +133,7 @@ impl Server {
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let (parser, begun) = index::start(config, workers)?.unzip();
+        let (parser, begun) = indexing::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
         let (hub, recorders) =
@@ -227,12 +188,12 @@ impl Server {
     ) -> Result<(), StartError> {
         let mut recorders = recorders.into_iter();
         for (index, (inbox, listeners)) in handover.inboxes.into_iter().zip(acceptors).enumerate() {
-            let worker = Worker::new(worker::WorkerSetup {
+            let worker = Worker::new(WorkerSetup {
                 inbox,
                 peers: handover.senders.clone(),
                 listeners,
                 admission: common.admission.clone(),
-                table: table::TableSetup {
+                table: TableSetup {
                     index,
                     in_force: common.in_force.clone(),
                     writer: writer(&self.log, handover.wakers[index].clone())?,
@@ -257,38 +218,38 @@ impl Server {
         Ok(())
     }
 
-    /// The CA that sinkd made, if a listener shows a certificate that it signed.
+    /// Returns the CA that sinkd created, if a listener presents a certificate signed by it.
     pub fn authority(&self) -> Option<KeptAuthority> {
         self.in_force.current().authority.clone()
     }
 
-    /// What is listened on, with real ports, in the order of the configuration.
+    /// Returns the listeners, with their actual ports, in the order of the configuration.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
-    /// Returns the number of the generation that is in force, each time it is called.
+    /// Returns a function that returns the number of the generation in force.
     pub fn generation(&self) -> impl Fn() -> u32 + Send + Sync + use<> {
         let in_force = self.in_force.clone();
         move || in_force.number()
     }
 
-    /// The handle by which anything may stop this server.
+    /// Returns the handle that stops this server.
     pub fn stop(&self) -> Arc<Stop> {
         self.stop.clone()
     }
 
-    /// One set of counters for each worker.
+    /// Returns the counters of each worker.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
     }
 
-    /// Looks out for a system clock that moves.
+    /// Returns a detector for steps of the system clock.
     pub fn clock_watch(&self) -> ClockWatch {
         ClockWatch::new(self.log.events(), self.log.start_count())
     }
 
-    /// What was recorded since the start; `None` without statistics.
+    /// Returns the statistics since the start; `None` if they are off.
     pub fn live(&self) -> Option<Arc<Live>> {
         self.hub.as_ref().map(Hub::live)
     }
@@ -297,12 +258,12 @@ impl Server {
     /// log.
     pub fn join(self) {
         for worker in self.workers {
-            worker.join().expect("a worker does not panic: panics abort or are bugs");
+            worker.join().expect("workers don't panic");
         }
         drop(self.watchdog);
         drop(self.socket_files);
         for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
-            thread.join().expect("threads that write down what workers tell them don't panic");
+            thread.join().expect("the threads of transcripts and moments don't panic");
         }
         if let Some(parser) = self.parser {
             parser.close();
@@ -314,20 +275,21 @@ impl Server {
     }
 }
 
-/// A writer that wakes its worker by `waker`.
+/// Returns a writer that wakes its worker by `waker`.
 fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenError> {
     log.writer(Box::new(move || {
         let _ = waker.wake();
     }))
 }
 
-/// What statistics call replies and listeners: a listener without a name goes by its address.
+/// Returns the names of replies and listeners in the statistics. A listener without a name gets its
+/// address as name.
 fn recorded_names(listeners: &[Listener]) -> RecordedNames {
     let label = |it: &Listener| it.options.name.clone().unwrap_or_else(|| it.address.to_string());
     RecordedNames { replies: tally::kinds(), listeners: listeners.iter().map(label).collect() }
 }
 
-/// The hub, and a recorder for each worker; without statistics neither.
+/// Starts the hub, and creates a recorder for each worker; neither if statistics are off.
 fn start_statistics(
     config: &Config,
     listeners: &[Listener],
@@ -349,7 +311,7 @@ fn start_statistics(
     Ok((Some(hub), recorders))
 }
 
-/// The cores this process may use, at most 8.
+/// Returns the default number of workers: the cores this process may use, at most 8.
 pub fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)
 }

@@ -1,33 +1,33 @@
-//! What sinkd reports to the service manager that started it, if one did: sd_notify(3) of systemd.
+//! Reports to the service manager, as by sd_notify(3) of systemd.
 //!
-//! It is one datagram for each change, to the socket that `NOTIFY_SOCKET` names. A crate for this
-//! sends in blocking mode and knows no abstract sockets: a socket that nothing reads would keep
-//! sinkd from starting. Here a datagram that can't be sent at once is lost, and the reason is
-//! logged.
+//! Each report is one datagram to the socket that `NOTIFY_SOCKET` names. The existing crate blocks
+//! when it sends, so a socket that nothing reads would keep sinkd from starting, and it doesn't
+//! support abstract sockets. Here a datagram that can't be sent at once is dropped, and the reason
+//! is logged.
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// The variable of the environment with the address of the socket. sinkd starts no programs, so
-/// none can inherit it.
+/// The environment variable with the address of the socket. sinkd starts no programs that could
+/// inherit it.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// What stopping may take in addition to the grace: the lock of `events.jsonl` for a second, and
-/// then sealing and flushing, on a slow disk.
+/// Time that stopping may take after the grace period: a second for the lock of `events.jsonl`,
+/// then sealing and flushing on a slow disk.
 const SEALING: Duration = Duration::from_secs(20);
 
-/// The way to the service manager; it leads nowhere if no service manager started sinkd.
+/// The connection to the service manager. Without a service manager, reports go nowhere.
 #[derive(Debug, Default)]
 pub struct ServiceManager {
     socket: Option<UnixDatagram>,
 }
 
 impl ServiceManager {
-    /// Returns the way to the service manager that the environment of this process names. If it
-    /// can't be reached, a warning says so, and sinkd does without.
-    pub fn of_environment() -> ServiceManager {
+    /// Connects to the service manager that the environment names. If that fails, logs a warning,
+    /// and reports go nowhere.
+    pub fn from_environment() -> ServiceManager {
         let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
         let Some(name) = name else { return ServiceManager::default() };
         match connected(&name) {
@@ -40,20 +40,20 @@ impl ServiceManager {
         }
     }
 
-    /// All listeners are open. `status`: one line for a person.
+    /// Reports that all listeners are open. `status`: one line of text for a person.
     pub fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={}\n", one_line(status)));
+        self.notify(&format!("READY=1\nSTATUS={}\n", one_line(status)));
     }
 
-    /// sinkd stops; transactions in progress may go on for `grace`. The time in which the manager
-    /// expects the end is extended where that is needed, and never made shorter.
+    /// Reports that sinkd is stopping, and that transactions in progress may continue for `grace`.
+    /// This extends the manager's stop time-out if necessary, and never shortens it.
     pub fn stopping(&self, grace: Duration) {
         let us = (grace + SEALING).as_micros();
         let status = format!("Stopping; transactions in progress may continue for {grace:?}");
-        self.tell(&format!("STOPPING=1\nSTATUS={status}\nEXTEND_TIMEOUT_USEC={us}\n"));
+        self.notify(&format!("STOPPING=1\nSTATUS={status}\nEXTEND_TIMEOUT_USEC={us}\n"));
     }
 
-    fn tell(&self, state: &str) {
+    fn notify(&self, state: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(state.as_bytes()) {
             tracing::warn!(%error, "the service manager did not get: {}", one_line(state));
@@ -61,7 +61,7 @@ impl ServiceManager {
     }
 }
 
-/// A line end in a value would begin another variable.
+/// Returns `text` on one line: a line end in a value would begin another variable.
 fn one_line(text: &str) -> String {
     text.trim_end().replace(['\n', '\r'], " ")
 }
@@ -81,7 +81,7 @@ fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// Connects to a socket without a file.
+/// Connects to an abstract socket, which has no file.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn connect_abstract(socket: &UnixDatagram, name: &[u8]) -> io::Result<()> {
     use std::os::linux::net::SocketAddrExt;

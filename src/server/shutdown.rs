@@ -4,28 +4,32 @@ use std::sync::{Arc, Mutex};
 
 use mio::Waker;
 
-/// How far a stop has come; only ever rises.
+/// The stages of a stop. The stage only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopStage {
+    /// No stop has begun.
     Running,
-    /// Queues are drained, idle sessions get 421, transactions have their grace.
+    /// Clients in the accept queues and idle sessions get 421; transactions have the grace period
+    /// to end.
     Graceful,
-    /// Everything is closed as it stands.
+    /// All connections are closed at once.
     AtOnce,
 }
 
-/// Shared by the workers, the signal handler and every other caller that may stop the sink.
+/// State of the stop, shared by the workers and all threads that can stop the sink.
 #[derive(Debug)]
 pub struct Stop {
-    /// Written with release by `begin`, read with acquire by the workers (paired by the wake-up).
+    /// Stored with release by `begin`, which pairs with the acquire load in `stage` by workers
+    /// after their wake-up.
     stage: AtomicU8,
-    /// Commits still allowed, if `--stop-after-messages` was given.
+    /// Commits that may still begin, with `--stop-after-messages`.
     tickets: Option<AtomicU64>,
-    /// Commits still to come before the stop, if `--stop-after-messages` was given.
+    /// Commits that must still succeed before the stop, with `--stop-after-messages`.
     to_commit: AtomicU64,
+    /// Sessions that must still end before the stop, with `--stop-after-sessions`.
     sessions: Option<AtomicU64>,
     wakers: Mutex<Vec<Arc<Waker>>>,
-    /// Told when the stage rises, so that the main thread need not poll.
+    /// Notified when the stage rises, so that the main thread doesn't have to poll.
     watchers: Mutex<Vec<crossbeam_channel::Sender<()>>>,
 }
 
@@ -53,15 +57,15 @@ impl Stop {
     pub fn begin(&self, stage: StopStage) {
         self.stage.fetch_max(stage as u8, Ordering::Release);
         self.wake_workers();
-        for watcher in self.watchers.lock().expect("nobody panics while holding it").iter() {
-            // Full: the watcher has a notice already.
+        for watcher in self.watchers.lock().expect("no thread panics while holding it").iter() {
+            // A full channel means that the watcher has already been notified.
             let _ = watcher.try_send(());
         }
     }
 
-    /// Has every worker begin a round.
+    /// Wakes every worker, which then begins a round.
     pub(super) fn wake_workers(&self) {
-        for waker in self.wakers.lock().expect("nobody panics while holding it").iter() {
+        for waker in self.wakers.lock().expect("no thread panics while holding it").iter() {
             if let Err(error) = waker.wake() {
                 tracing::error!(%error, "a worker could not be woken");
             }
@@ -69,37 +73,37 @@ impl Stop {
     }
 
     pub(super) fn add_waker(&self, waker: Arc<Waker>) {
-        self.wakers.lock().expect("nobody panics while holding it").push(waker);
+        self.wakers.lock().expect("no thread panics while holding it").push(waker);
     }
 
-    /// A channel that gets an item when the stage rises.
+    /// Returns a channel that receives an item when the stage rises.
     pub fn watch(&self) -> crossbeam_channel::Receiver<()> {
-        let (told, heard) = crossbeam_channel::bounded(1);
-        self.watchers.lock().expect("nobody panics while holding it").push(told);
-        heard
+        let (notify, notified) = crossbeam_channel::bounded(1);
+        self.watchers.lock().expect("no thread panics while holding it").push(notify);
+        notified
     }
 
-    /// Takes the right to commit one message; false: all that were asked for are on their way.
+    /// Takes the right to commit one message; returns false if all tickets are in use.
     pub(super) fn take_ticket(&self) -> bool {
         let Some(tickets) = &self.tickets else { return true };
         tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
     }
 
-    /// The message did not commit after all.
-    pub(super) fn give_ticket_back(&self) {
+    /// Puts back a ticket whose message was not committed.
+    pub(super) fn put_ticket_back(&self) {
         if let Some(tickets) = &self.tickets {
             tickets.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A message with a ticket is committed; the last one begins the stop.
+    /// Notes the commit of a message with a ticket. The last one begins the stop.
     pub(super) fn committed(&self) {
         if self.tickets.is_some() && self.to_commit.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.begin(StopStage::Graceful);
         }
     }
 
-    /// A session has ended; the last one asked for begins the stop.
+    /// Notes the end of a session. The last one of `--stop-after-sessions` begins the stop.
     pub(super) fn session_ended(&self) {
         let Some(sessions) = &self.sessions else { return };
         let before =
@@ -115,12 +119,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_the_tickets_asked_for_are_given() {
+    fn exactly_the_requested_number_of_tickets_is_given() {
         let stop = Stop::new(Some(2), None);
         assert!(stop.take_ticket());
         assert!(stop.take_ticket());
         assert!(!stop.take_ticket());
-        stop.give_ticket_back();
+        stop.put_ticket_back();
         assert!(stop.take_ticket());
         stop.committed();
         assert_eq!(stop.stage(), StopStage::Running);
@@ -131,11 +135,11 @@ mod tests {
     #[test]
     fn the_stage_only_rises() {
         let stop = Stop::new(None, Some(1));
-        let told = stop.watch();
+        let notified = stop.watch();
         stop.session_ended();
         stop.begin(StopStage::AtOnce);
         stop.begin(StopStage::Graceful);
         assert_eq!(stop.stage(), StopStage::AtOnce);
-        assert!(told.try_recv().is_ok());
+        assert!(notified.try_recv().is_ok());
     }
 }

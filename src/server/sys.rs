@@ -1,12 +1,12 @@
-//! System calls of the server that the standard library has no word for.
+//! System calls that the standard library doesn't wrap.
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors this process may have open when the system does not say.
+/// The limit on descriptors that is assumed if the system reports none.
 const DESCRIPTORS_DEFAULT: u64 = 1024;
 
-/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
+/// Raises the soft limit on descriptors to the hard limit. Returns the resulting limit.
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -16,12 +16,13 @@ pub fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_DEFAULT)
 }
 
-/// True for the errors of `accept` that mean "no descriptors or memory now": they pass.
+/// Returns whether an error of `accept` means that descriptors or memory have run out, which is
+/// temporary.
 pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// How long accepting pauses when descriptors have run out and no connection closes.
+/// How long accepting pauses when descriptors have run out, unless a connection closes first.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the calling thread only when no other thread wants the processor (sched(7), `SCHED_IDLE`),
@@ -47,30 +48,31 @@ pub fn run_when_idle() {
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn run_when_idle() {}
 
-/// What the kernel knows of a TCP connection, or of a listener (tcp(7), `struct tcp_info`).
+/// The kernel's figures for a TCP connection or listener (tcp(7), `struct tcp_info`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {
-    /// Smoothed round-trip time of what we sent, us; contains the peer's delay of its
+    /// Smoothed round-trip time of segments that we sent, us. Includes the peer's delay of its
     /// acknowledgements.
     pub rtt_us: u64,
-    /// The least round trip there was, us: the network alone.
+    /// Minimum round-trip time, us: the network alone.
     pub rtt_min_us: u64,
-    /// Segments of ours sent again.
+    /// Segments that we retransmitted.
     pub retransmits: u64,
-    /// Segments with data that came.
+    /// Segments with data that we received.
     pub segments_in: u64,
-    /// Segments that came out of order: something before them was lost, or overtaken.
+    /// Segments that arrived out of order: an earlier one was lost or delayed.
     pub out_of_order: u64,
     /// For a listener: connections waiting to be accepted.
     pub accept_queue: u64,
 }
 
-/// Octets of `struct tcp_info` that are requested; an older kernel returns fewer, and 0 is taken
-/// for what is missing.
+/// Octets of `struct tcp_info` that are requested. An older kernel returns fewer, and missing
+/// fields are 0.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const TCP_INFO_BYTES: usize = 240;
 
-/// Asks the kernel; `None` where that can't be had. Costs one system call, about 0.3 us.
+/// Returns the kernel's figures; `None` if it has none for this socket. Costs one system call,
+/// about 0.3 us.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     use std::os::fd::AsRawFd;
@@ -90,13 +92,13 @@ pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     (result == 0).then(|| parse_tcp_info(&info))
 }
 
-/// Elsewhere nothing is known.
+/// This system has no such call.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn tcp_info(_: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     None
 }
 
-/// By the offsets of linux/tcp.h, which only ever grows at its end.
+/// Parses by the offsets of linux/tcp.h, a structure that only grows at its end.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn parse_tcp_info(info: &[u8; TCP_INFO_BYTES]) -> TcpInfo {
     let at = |offset: usize| {
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_tells_round_trips_segments_and_who_waits_to_be_accepted() {
+    fn the_kernel_reports_round_trips_segments_and_the_accept_queue() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();

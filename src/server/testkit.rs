@@ -1,5 +1,5 @@
-//! One client after another against the real thing: octets go into a socket in exactly the pieces
-//! that a test names, replies come out of it, and messages are read back from the log.
+//! A harness for one client after another: it writes octets into a real socket in exactly the
+//! pieces that a test chooses, and reads replies from the socket and messages from the log.
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -23,17 +23,17 @@ use crate::tls::by_hand::{ClientByHand, ClientOffer};
 
 use super::by_hand::{Beginning, ByHandSink, SocketEvent};
 
-/// Segments of the log: small, so that sessions cross their ends.
+/// Size of the log's segments: small, so that sessions cross their ends.
 const SEGMENT_BYTES: u64 = 64 << 10;
-/// The ring: more than a session stores.
+/// Size of the ring: more than a session stores.
 const RING_BYTES: u64 = 1 << 20;
-/// Rounds in which one piece is taken in, at most: beyond, the sink goes round in circles.
+/// Limit on the rounds for one piece. If the sink needs more, it is in an endless loop.
 const ROUNDS_MAX: usize = 100_000;
 
-/// A message as the log's reader has it.
+/// A message as the log's reader returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Encoded; see [`envelope::decode`].
+    /// The encoded envelope; see [`envelope::decode`].
     pub envelope: Vec<u8>,
     /// The payload in wire form.
     pub payload: Vec<u8>,
@@ -42,7 +42,7 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    /// The payload with its stuffing undone: the bytes of the message.
+    /// Returns the message: the payload without stuffed dots.
     pub fn message(&self) -> Vec<u8> {
         if self.dots == 0 {
             return self.payload.clone();
@@ -51,13 +51,15 @@ impl StoredMessage {
     }
 }
 
-/// How often rules of each kind were broken by a command that was accepted nevertheless.
+/// For each kind of deviation, the number of accepted commands that had it.
 pub type Tolerated = BTreeMap<Deviation, u64>;
 
-/// Everything a client and a reader of the log can see; equal for any cut of the same octets.
+/// Everything a client and a reader of the log can observe. It must be the same wherever the octets
+/// are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
+    /// The replies as read from the socket, except that the session's messages are renamed to
+    /// `1:0`, `1:1`, ….
     pub replies: Vec<u8>,
     pub stored: Vec<StoredMessage>,
     /// Tolerated deviations, as the statistics count them.
@@ -65,22 +67,22 @@ pub struct Observed {
     pub closed: bool,
 }
 
-/// What clients may do that others may not.
+/// What the clients are trusted to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Nothing.
     None,
     /// Name another client by XCLIENT.
     Xclient,
-    /// Authenticate, as whom they like.
+    /// Authenticate as any user.
     Auth,
-    /// Begin TLS, and authenticate under it.
+    /// Begin TLS, and authenticate as any user under it.
     Tls,
-    /// The same, and they have to.
+    /// Authenticate as any user, and only under TLS, which is required.
     TlsRequired,
 }
 
-/// What a client speaks, and how strictly it is taken.
+/// The protocol of a client, and how strictly its syntax is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientDialect {
     pub protocol: Protocol,
@@ -89,7 +91,7 @@ pub struct ClientDialect {
 }
 
 impl ClientDialect {
-    /// Each protocol with each syntax.
+    /// Returns each combination of protocol and syntax.
     pub fn all(trust: Trust) -> [ClientDialect; 4] {
         use Protocol::{Lmtp, Smtp};
         use Syntax::{Lenient, Strict};
@@ -104,24 +106,24 @@ impl ClientDialect {
 pub struct OneByOne {
     sink: ByHandSink,
     folder: Folder,
-    /// How far the log was read.
+    /// The positions up to which the log was read.
     seen: Positions,
     now: Duration,
-    /// What was counted, and not asked for yet.
+    /// Counts that were not taken yet.
     counted: BTreeMap<Counter, u64>,
     _temporary: tempfile::TempDir,
 }
 
 impl OneByOne {
-    /// A sink with these limits and this syntax, whose clients are trusted so far.
+    /// Creates a sink with these limits, this syntax and this trust in its clients.
     pub fn new(limits: SessionLimits, syntax: Syntax, trust: Trust) -> OneByOne {
         let xclient_trusted = match trust {
             Trust::None | Trust::Auth | Trust::Tls | Trust::TlsRequired => Vec::new(),
-            // Clients of Unix sockets are trusted where any network is.
+            // Clients of Unix sockets are trusted if any network is.
             Trust::Xclient => vec![IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 32)],
         };
         let config = Config { limits, syntax, xclient_trusted, ..Config::default() };
-        OneByOne::of(match trust {
+        OneByOne::from_config(match trust {
             Trust::None | Trust::Xclient => config,
             Trust::Auth => Config { auth: Auth::Any, ..config },
             Trust::Tls => {
@@ -131,9 +133,9 @@ impl OneByOne {
         })
     }
 
-    /// A sink with this configuration, but for its name.
-    pub fn of(config: Config) -> OneByOne {
-        // In memory where there is such a place: nothing here depends on a disk.
+    /// Creates a sink with this configuration, except for its name.
+    pub fn from_config(config: Config) -> OneByOne {
+        // The folder is in memory if possible: nothing here depends on a disk.
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temporary = temporary.expect("a temporary folder can be made");
         let config = own(config, temporary.path());
@@ -158,22 +160,22 @@ impl OneByOne {
         }
     }
 
-    /// A client connects and is greeted.
+    /// Connects a client, which is greeted.
     pub fn connect(&mut self, protocol: Protocol) -> Dialogue<'_> {
         self.connect_by(|sink, socket| sink.connect(socket, protocol))
     }
 
-    /// A client connects to a listener that begins otherwise.
+    /// Connects a client that begins with `beginning`.
     pub fn connect_with(&mut self, beginning: Beginning) -> Dialogue<'_> {
         self.connect_by(|sink, socket| sink.connect_with(socket, beginning))
     }
 
-    /// A client that trusts the CA of the sink.
+    /// Returns a client that trusts the CA of the sink.
     pub fn tls_client(&self) -> ClientByHand {
         self.tls_offer().client()
     }
 
-    /// What clients offer that trust the CA of the sink, and resume each other's sessions.
+    /// Returns an offer for clients that trust the CA of the sink and resume each other's sessions.
     pub fn tls_offer(&self) -> ClientOffer {
         let ca = CertificateFolder::of(self._temporary.path()).ca_path();
         ClientOffer::trusting(&ca)
@@ -185,12 +187,12 @@ impl OneByOne {
         self.next_second();
     }
 
-    /// From now on no handshake may begin, as if too many were under way.
+    /// Prevents further handshakes from beginning, as if too many were in progress.
     pub fn fill_handshakes(&mut self) {
         self.sink.fill_handshakes();
     }
 
-    /// How often this was counted since the last call.
+    /// Returns the counter's increase since the last call.
     pub fn take_counted(&mut self, counter: Counter) -> u64 {
         self.collect_counters();
         self.counted.remove(&counter).unwrap_or(0)
@@ -238,7 +240,7 @@ impl OneByOne {
         self.sink.check_at_rest();
     }
 
-    /// A round of the loop in another second, in which the worker hands over what it recorded.
+    /// Runs a round in another second, in which the worker hands over its statistics.
     fn next_second(&mut self) {
         self.now += Duration::from_secs(1);
         self.sink.wake(self.now);
@@ -253,12 +255,12 @@ impl OneByOne {
         counted.filter(|(_, times)| *times > 0).collect()
     }
 
-    /// What was stored since the last call.
+    /// Returns the messages stored since the last call, with their ids.
     fn take_stored(&mut self) -> Vec<(MessageId, StoredMessage)> {
         let news = self.folder.follow(&mut self.seen).expect("the folder can be listed");
         assert!(news.damage.is_empty(), "{:?}", news.damage);
         let mut slots = news.slots;
-        // One worker, whose numbers rise.
+        // There is one worker, so the numbers rise.
         slots.sort_by_key(|slot| slot.id());
         slots.iter().map(|slot| (slot.id(), self.read(slot))).collect()
     }
@@ -282,29 +284,29 @@ pub struct Dialogue<'a> {
     socket: Option<UnixStream>,
     place: usize,
     replies: Vec<u8>,
-    /// Stored so far.
+    /// Messages stored so far.
     messages: usize,
     is_closed: bool,
     /// `None`: plain text.
     tls: Option<ClientByHand>,
-    /// How sealed octets come.
+    /// How encrypted octets are cut.
     octets: Pieces,
-    /// Rounds of the sink so far.
+    /// Number of rounds so far.
     rounds: usize,
 }
 
-/// How sealed octets come to the sink.
+/// How encrypted octets are cut on their way to the sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pieces {
-    /// As they are sealed.
+    /// As they were encrypted.
     Whole,
-    /// One by one.
+    /// Octet by octet.
     Octets,
 }
 
 impl Dialogue<'_> {
-    /// The client's next octets, which the sink reads in one piece as far as its buffers go; under
-    /// TLS they are sealed first. After the close they are lost.
+    /// Sends the client's next octets. The sink reads them in one piece, as far as its buffers
+    /// allow. Under TLS they are encrypted first. After the close they are lost.
     pub fn say(&mut self, piece: &[u8]) {
         let Some(tls) = self.tls.as_mut().filter(|_| !piece.is_empty()) else {
             return self.say_octets(piece);
@@ -313,14 +315,14 @@ impl Dialogue<'_> {
         self.flush();
     }
 
-    /// The client begins a handshake, and takes it as far as it goes. An error is the client's.
+    /// Runs a handshake as far as possible. Errors are the client's.
     pub fn handshake(&mut self, octets: Pieces) -> Result<(), String> {
         let client = self.sink.tls_client();
-        self.handshake_of(client, octets)
+        self.handshake_with(client, octets)
     }
 
-    /// The same for a client with an offer of its own.
-    pub fn handshake_of(&mut self, client: ClientByHand, octets: Pieces) -> Result<(), String> {
+    /// Runs a handshake of `client` as far as possible. Errors are the client's.
+    pub fn handshake_with(&mut self, client: ClientByHand, octets: Pieces) -> Result<(), String> {
         assert!(self.tls.is_none(), "TLS begins once");
         let (mut client, early) = (client, std::mem::take(&mut self.replies));
         client.hear(&early);
@@ -332,14 +334,15 @@ impl Dialogue<'_> {
         }
     }
 
-    /// The client seals `content` into a record, and keeps it.
+    /// Encrypts `content` into a record, without sending it.
     pub fn seal(&mut self, content: &[u8]) {
         if let Some(tls) = &mut self.tls {
             tls.say(content);
         }
     }
 
-    /// Sends what `seal` keeps, at once. Returns how many rounds the sink takes for it.
+    /// Sends the records that `seal` creates in one piece. Returns the number of rounds that the
+    /// sink needs.
     pub fn rounds_of(&mut self, seal: impl FnOnce(&mut Self)) -> usize {
         seal(self);
         let before = self.rounds;
@@ -347,7 +350,7 @@ impl Dialogue<'_> {
         self.rounds - before
     }
 
-    /// The client seals `content`, and an octet of it is changed on its way.
+    /// Encrypts `content` and sends it with one octet changed.
     pub fn say_changed(&mut self, content: &[u8]) {
         let Some(tls) = &mut self.tls else { return };
         tls.say(content);
@@ -358,7 +361,7 @@ impl Dialogue<'_> {
         self.say_octets(&octets);
     }
 
-    /// Whether the sink has said that it sends no more.
+    /// Returns whether the sink has sent close_notify.
     pub fn has_heard_close_notify(&self) -> bool {
         self.tls.as_ref().is_some_and(ClientByHand::has_heard_close_notify)
     }
@@ -369,14 +372,14 @@ impl Dialogue<'_> {
         self.run_until_idle();
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub fn wait(&mut self, time: Duration) {
         self.sink.now += time;
         self.sink.sink.wake(self.sink.now);
         self.run_until_idle();
     }
 
-    /// The client says that it sends no more.
+    /// Sends the client's close_notify.
     pub fn close_tls(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.close();
@@ -384,7 +387,7 @@ impl Dialogue<'_> {
         self.flush();
     }
 
-    /// Sends what the client's TLS has to send.
+    /// Sends what the client's TLS has queued.
     fn flush(&mut self) {
         loop {
             let Some(tls) = &mut self.tls else { return };
@@ -397,7 +400,7 @@ impl Dialogue<'_> {
         }
     }
 
-    /// The client's next octets, as they are.
+    /// Sends the client's next octets as they are.
     pub fn say_octets(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() && !self.is_closed {
@@ -405,7 +408,7 @@ impl Dialogue<'_> {
             match socket.write(rest) {
                 Ok(octets) => rest = &rest[octets..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The sink has closed: what it said before is still there to be read.
+                // The sink has closed; its earlier replies can still be read.
                 Err(_) => rest = &[],
             }
             self.sink.sink.wake(self.sink.now);
@@ -414,7 +417,7 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Rounds, until there is nothing left to be done before the client speaks again.
+    /// Runs rounds until the sink waits for the client.
     fn run_until_idle(&mut self) {
         for _ in 0..ROUNDS_MAX {
             self.rounds += 1;
@@ -423,7 +426,7 @@ impl Dialogue<'_> {
             let is_provisioned = sink.wants_provisioning() && sink.provision(usize::MAX) > 0;
             let was_woken = sink.take_wake();
             let waits_for_room = !self.is_closed && sink.watches_writes(self.place);
-            for place in sink.told_again() {
+            for place in sink.take_reported_again() {
                 sink.ready(place, SocketEvent::Plain);
             }
             let has_read = self.read();
@@ -457,23 +460,23 @@ impl Dialogue<'_> {
         !octets.is_empty()
     }
 
-    /// Replies since the last call, as they came.
+    /// Takes the replies since the last call.
     pub fn take_replies(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.replies)
     }
 
-    /// Messages stored since the last call.
+    /// Takes the messages stored since the last call.
     pub fn take_stored(&mut self) -> Vec<StoredMessage> {
         self.sink.take_stored().into_iter().map(|(_, stored)| stored).collect()
     }
 
-    /// The sink has closed.
+    /// Returns whether the sink has closed the connection.
     pub fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// Returns what the session did since the last call. Each message was acknowledged with its
-    /// name in the log.
+    /// Returns what the session did since the last call. Checks that each message was acknowledged
+    /// with its id.
     pub fn take_outcome(&mut self) -> Observed {
         let mut replies = self.take_replies();
         let mut stored = Vec::new();
@@ -489,11 +492,11 @@ impl Dialogue<'_> {
         Observed { replies, stored, tolerated, closed: self.is_closed }
     }
 
-    /// The client leaves. Checks that the sink no longer holds anything for it.
+    /// Disconnects the client. Checks that the sink no longer holds anything for it.
     pub fn leave(mut self) -> Observed {
         let is_open = self.sink.sink.open_connections() > 0;
-        // A test that starts a program beside this one lends it all descriptors for a moment, so
-        // closing would not do.
+        // Closing the socket would not suffice: a test in another thread that starts a program
+        // briefly duplicates all descriptors.
         if let Some(socket) = self.socket.take() {
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -507,12 +510,12 @@ impl Dialogue<'_> {
     }
 }
 
-/// What is the same in every configuration of a test.
+/// Sets what all configurations of a test have in common.
 fn own(config: Config, data: &Path) -> Config {
     Config { hostname: "sink.example".into(), data: data.to_owned(), stats: true, ..config }
 }
 
-/// `text` with each `from` as `to`; `None`: there is none.
+/// Replaces each `from` in `text` by `to`; `None`: there is no `from`.
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
     let mut parts = Vec::new();
     let mut rest = 0;
@@ -525,8 +528,8 @@ fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
     (rest > 0).then_some(parts)
 }
 
-/// Calls `run` with a sink of these limits and this syntax, which each thread keeps for the next
-/// call.
+/// Calls `run` with a sink that has these limits and this syntax. Each thread keeps its sink for
+/// the next call.
 pub fn with_sink<T>(
     limits: &SessionLimits,
     syntax: Syntax,
@@ -535,7 +538,7 @@ pub fn with_sink<T>(
     with_trusting_sink(limits, syntax, Trust::None, run)
 }
 
-/// The same with a sink that trusts its clients so far.
+/// Calls `run` with a sink that also trusts its clients as `trust` says.
 pub fn with_trusting_sink<T>(
     limits: &SessionLimits,
     syntax: Syntax,
@@ -550,15 +553,15 @@ pub fn with_trusting_sink<T>(
         };
         kept.iter().position(is_meant).map(|at| kept.swap_remove(at).3)
     });
-    // A sink in which a check failed is not used again.
+    // A sink in which a check failed is not reused.
     let mut sink = kept.unwrap_or_else(|| OneByOne::new(limits.clone(), syntax, trust));
     let result = run(&mut sink);
     KEPT.with_borrow_mut(|kept| kept.push((limits.clone(), syntax, trust, sink)));
     result
 }
 
-/// Returns the outcome of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats
-/// allowed).
+/// Returns the outcome of `dialogue` when it is cut at each of `cuts`, which can be in any order
+/// and repeat.
 pub fn run_cut(
     manner: ClientDialect,
     dialogue: &[u8],
@@ -579,7 +582,7 @@ pub fn run_cut(
     })
 }
 
-/// Small bounds, so that short inputs reach all of them.
+/// Returns small limits, so that short inputs reach all of them.
 pub fn small_limits(variant: u8) -> SessionLimits {
     SessionLimits {
         message_bytes_max: 200,
@@ -591,8 +594,8 @@ pub fn small_limits(variant: u8) -> SessionLimits {
     }
 }
 
-/// The check of the fuzz target `session`: whatever the octets and wherever they are cut, no panic
-/// and the same replies and messages as in one piece.
+/// Checks, for the fuzz target `session`, that any octets, cut anywhere, cause no panic, and lead
+/// to the same replies and messages as in one piece.
 ///
 /// `bytes`: variant of the limits (and 4 or 8 if clients are trusted), number of cuts (modulo 8),
 /// two octets a cut, then the dialogue.
@@ -619,7 +622,7 @@ pub fn check_session(bytes: &[u8]) {
     }
 }
 
-/// What envelopes say of broken rules was counted, and a strict sink tolerates nothing.
+/// Checks that the deviations in envelopes were counted, and that a strict sink tolerated none.
 fn check_deviations(outcome: &Observed, syntax: Syntax) {
     assert!(syntax == Syntax::Lenient || outcome.tolerated.is_empty());
     for stored in &outcome.stored {

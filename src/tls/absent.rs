@@ -1,6 +1,6 @@
-//! TLS of a build without it: whatever would begin it is an error that says so.
+//! A replacement for TLS in builds without it: every attempt to use TLS is an error that says so.
 //!
-//! What can't be made has no values, so nothing of this is ever called but what begins.
+//! Types that can't be created have no values, so only constructors are ever called.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -236,7 +236,7 @@ impl Records {
     }
 }
 
-/// Never: a certificate has no names here.
+/// Returns `false`: without TLS there are no certificates.
 pub fn is_server_name(_: &str) -> bool {
     false
 }

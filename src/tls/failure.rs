@@ -9,15 +9,16 @@ macro_rules! failures {
         pub enum Failure { $(#[doc = $doc] $name),* }
 
         impl Failure {
-            /// All of them.
+            /// All kinds of failures.
             pub const ALL: &[Failure] = &[$(Failure::$name),*];
 
-            /// Its kind: of what the peer told the name of the alert, as RFC 8446 spells it.
+            /// Returns the name of this kind. For an alert of the peer, that is the alert's name in
+            /// RFC 8446.
             pub fn name(self) -> &'static str {
                 match self { $(Failure::$name => $text),* }
             }
 
-            /// What it means, for a person.
+            /// Returns a sentence that explains the failure.
             pub fn sentence(self) -> &'static str {
                 match self { $(Failure::$name => $doc.trim_ascii()),* }
             }

@@ -1,11 +1,11 @@
-//! TLS, as both programs use it: certificates, handshakes, and the records of a connection. The
-//! only room that knows rustls.
+//! TLS of both programs: certificates, handshakes, and the records of a connection. The only room
+//! that uses rustls.
 //!
-//! It knows no socket: octets go in and come out, and the caller moves them. It reads no clock: the
-//! time is an argument.
+//! It has no sockets: the caller passes octets in and gets octets back. It reads no clock: the time
+//! is an argument.
 //!
 //! ```text
-//! CertificateFolder (made by an Authority)     PEM files of a person
+//! CertificateFolder (made by an Authority)     PEM files of the user  
 //!         └───────────────▶ Identity ◀───────────────┘
 //!                              ├─with ClientCertificates─▶ Acceptor  ─▶ Handshake ─▶ Records
 //!                              └─with ServerTrust ───────▶ Connector ─▶ ClientHandshake ─▶ Records

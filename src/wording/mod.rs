@@ -1,4 +1,5 @@
-//! How output reads: numbers with their units, and the errors of the system and of command lines.
+//! The wording of output: numbers with their units, and the errors of the system and of command
+//! lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod system_error;

@@ -1,10 +1,10 @@
-//! Errors of the system, as a person reads them.
+//! Error messages of the system, for a person.
 
-/// What the standard library puts before the number of an error of the system.
+/// The text that the standard library puts before the number of a system error.
 const BEFORE: &str = " (os error ";
 
-/// Returns `text` without the numbers of system errors: the words before them say the same.
-/// `No such file or directory (os error 2)` becomes `No such file or directory`.
+/// Returns `text` without the numbers of system errors, which repeat the words before them. `No
+/// such file or directory (os error 2)` becomes `No such file or directory`.
 pub fn without_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

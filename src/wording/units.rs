@@ -1,4 +1,4 @@
-//! Numbers with their units, as a person reads them. All output takes its style from here.
+//! Numbers with their units, for a person. All output is formatted by these functions.
 
 /// The largest number of microseconds that is not shown in milliseconds.
 const MICROSECONDS_MAX: f64 = 9999.5;
@@ -6,7 +6,7 @@ const MICROSECONDS_MAX: f64 = 9999.5;
 /// A unit of time, its length in microseconds, and the shortest time that is shown in it.
 type TimeUnit = (&'static str, f64, f64);
 
-/// After seconds, a unit is used for two or more of it: `90 s` says more than `1.5 min`.
+/// Units longer than a second are used from two of them on: `90 s` is clearer than `1.5 min`.
 const TIME_UNITS: [TimeUnit; 6] = [
     ("d", 86_400e6, 2.0 * 86_400e6),
     ("h", 3600e6, 2.0 * 3600e6),

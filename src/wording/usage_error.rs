@@ -1,4 +1,4 @@
-//! Errors in a command line, as a person reads them: one line, like all other errors.
+//! Errors in a command line as one line, like all other errors.
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Returns the line about an error in the command line of `program`, such as `sinkctl ls: --limitt:
@@ -24,8 +24,8 @@ pub fn usage_error(program: &str, error: &clap::Error) -> Option<String> {
     Some(line.unwrap_or_else(|| format!("{command}: {}", own_words(error))))
 }
 
-/// Returns the words that lead to the command with the error: `sinkctl run start`. Clap says them
-/// only where it says the usage.
+/// Returns the words that lead to the command with the error: `sinkctl run start`. Clap provides
+/// them only as part of the usage.
 fn command(program: &str, error: &clap::Error) -> String {
     let usage = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(usage)) => usage.to_string(),
@@ -108,7 +108,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
     Some(format!("{name}: expected {expected}, found {found}{hint}"))
 }
 
-/// Returns clap's own text, in one line: for what has no sentence here.
+/// Returns clap's own text in one line, for errors that have no sentence here.
 fn own_words(error: &clap::Error) -> String {
     let text = error.to_string();
     let is_sentence = |line: &&str| !line.is_empty() && !line.starts_with("Usage:");
@@ -131,7 +131,7 @@ fn texts(error: &clap::Error, kind: ContextKind) -> Vec<&str> {
     }
 }
 
-/// Hints that are sentences already.
+/// Returns clap's hints that are complete sentences.
 fn tips(error: &clap::Error) -> Vec<String> {
     match error.get(ContextKind::Suggested) {
         Some(ContextValue::StyledStrs(tips)) => tips.iter().map(ToString::to_string).collect(),
@@ -139,20 +139,20 @@ fn tips(error: &clap::Error) -> Vec<String> {
     }
 }
 
-/// An argument without clap's brackets: `--to TARGET` for `--to <TARGET>`, and `ID, --all or
-/// --until TIME` for a group.
+/// Returns an argument without clap's brackets: `--to TARGET` for `--to <TARGET>`, and `ID, --all
+/// or --until TIME` for a group.
 fn plain(argument: &str) -> String {
     let bare = argument.trim_end_matches("...").replace(['<', '>', '[', ']'], "");
     listed(&bare.split('|').collect::<Vec<_>>())
 }
 
-/// The name of an argument, without that of its value.
+/// Returns the name of an argument, without the name of its value.
 fn name(argument: &str) -> String {
     let plain = plain(argument);
     plain.split([' ', '=']).next().unwrap_or(&plain).to_owned()
 }
 
-/// `a`, `a or b`, `a, b or c`.
+/// Returns a list as `a`, `a or b`, or `a, b or c`.
 fn listed<T: AsRef<str>>(words: &[T]) -> String {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.as_slice() {

@@ -244,7 +244,7 @@ impl World {
             has_moved = true;
             self.seated(number, place);
         }
-        for place in self.sink().told_again() {
+        for place in self.sink().take_reported_again() {
             self.events.entry(place).or_insert(SocketEvent::Plain);
         }
         has_moved

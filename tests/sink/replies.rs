@@ -240,7 +240,7 @@ fn replies_to_xclient_name_what_is_wrong() {
 /// The last reply of a sink with these settings.
 fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
     let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
-    last_of(&said(&mut OneByOne::of(config), Protocol::Smtp, dialogue))
+    last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
 }
 
 #[test]
@@ -302,12 +302,12 @@ fn auth_parameters_belong_to_auth() {
         (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
     ] {
         let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };
-        let outcome = said(&mut OneByOne::of(config), Protocol::Smtp, &mail(parameters));
+        let outcome = said(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
         assert_eq!(last_of(&outcome), text(expected), "{auth:?}{parameters}");
     }
     let lenient = Config { auth: Auth::Any, ..Config::default() };
     let dialogue = mail(" AUTH=<>") + "RCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
-    let outcome = said(&mut OneByOne::of(lenient), Protocol::Smtp, &dialogue);
+    let outcome = said(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
     assert!(outcome.tolerated.is_empty(), "it breaks no rule: {:?}", outcome.tolerated);
 }
 
@@ -323,7 +323,7 @@ fn the_envelope_budget_is_answered_with_452() {
         (OPEN, whole, &reply::RCPT_OK),
     ] {
         let config = Config { limits: limits(), envelope_memory_bytes, ..Config::default() };
-        let reply = last_of(&said(&mut OneByOne::of(config), Protocol::Smtp, dialogue));
+        let reply = last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
         assert_eq!(reply, text(expected), "{envelope_memory_bytes} for {dialogue:?}");
     }
 }

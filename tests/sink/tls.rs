@@ -16,7 +16,7 @@ use sinkd::tls::by_hand::ClientOffer;
 const MESSAGE: &[u8] = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
 
 fn sink() -> OneByOne {
-    OneByOne::of(Config { tls: Tls::Offered, ..Config::default() })
+    OneByOne::from_config(Config { tls: Tls::Offered, ..Config::default() })
 }
 
 /// A client that has said EHLO.
@@ -213,7 +213,7 @@ fn a_client_of_tiny_records_yields_to_others() {
 fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
-    let told = client.handshake_of(ClientOffer::trusting_nobody().client(), Pieces::Whole);
+    let told = client.handshake_with(ClientOffer::trusting_nobody().client(), Pieces::Whole);
     assert!(told.unwrap_err().contains("UnknownIssuer"));
     assert!(client.is_closed());
     client.leave();
@@ -303,7 +303,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
     let mut tls = sink.tls_client();
     let mut client = sink.connect_with(Beginning::ProxyThenTls);
     client.say_octets(&[&header[..], &tls.take_octets()].concat());
-    client.handshake_of(tls, Pieces::Whole).unwrap();
+    client.handshake_with(tls, Pieces::Whole).unwrap();
     assert!(text(client.leave().replies).starts_with("220 "));
 }
 
@@ -364,7 +364,7 @@ fn a_session_is_resumed_and_the_envelope_says_so() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let mut client = sink.connect_with(Beginning::Tls);
-        client.handshake_of(offer.client(), Pieces::Whole).unwrap();
+        client.handshake_with(offer.client(), Pieces::Whole).unwrap();
         client.say(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
         let outcome = client.leave();
         let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
@@ -398,9 +398,9 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
         }
     };
     show(one.path());
-    let mut sink = OneByOne::of(config.clone());
+    let mut sink = OneByOne::from_config(config.clone());
     let mut client = sink.connect_with(Beginning::Tls);
-    client.handshake_of(trusting(one.path()), Pieces::Whole).unwrap();
+    client.handshake_with(trusting(one.path()), Pieces::Whole).unwrap();
     show(other.path());
     client.reload(config);
     client.say(b"EHLO c\r\n");
@@ -408,7 +408,7 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
     client.leave();
     for (folder, is_trusted) in [(&one, false), (&other, true)] {
         let mut client = sink.connect_with(Beginning::Tls);
-        let made = client.handshake_of(trusting(folder.path()), Pieces::Whole);
+        let made = client.handshake_with(trusting(folder.path()), Pieces::Whole);
         assert_eq!(made.is_ok(), is_trusted);
         client.leave();
     }

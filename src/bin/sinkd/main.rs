@@ -156,7 +156,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     }
     let addresses = addresses(&server, http.as_ref());
     announce(&addresses, server.authority().as_ref(), config);
-    let manager = ServiceManager::of_environment();
+    let manager = ServiceManager::from_environment();
     manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals, &control);
     manager.stopping(config.stop_grace);
@@ -285,7 +285,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, co
     let started = Instant::now();
     let mut clock = server.clock_watch();
     while stop.stage() == StopStage::Running {
-        clock.look();
+        clock.check();
         let wait = match config.stop_after_idle {
             None => CLOCK_LOOK,
             Some(limit) => match limit.checked_sub(idle_for(server, started)) {
@@ -313,7 +313,7 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
     let heard_ms = server
         .counters()
         .iter()
-        .map(|c| c.heard_unix_ms.load(Ordering::Relaxed))
+        .map(|c| c.last_read_unix_ms.load(Ordering::Relaxed))
         .max()
         .unwrap_or(0);
     // Both are times of this process's clock, so the difference is elapsed time.

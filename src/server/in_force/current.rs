@@ -1,14 +1,14 @@
-//! The generation that is in force, as workers see it.
+//! The cell in which the current generation is published to workers.
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::generation::Generation;
 
-/// One for all workers.
+/// The generation in force, shared by all workers.
 #[derive(Debug)]
 pub struct InForce {
-    /// Stored while `current` is locked. A worker that reads a new number locks as well, and so
-    /// finds what belongs to it: relaxed does.
+    /// Stored while `current` is locked, by `publish`. A worker that loads a new number then takes
+    /// the lock too, which orders the accesses, so relaxed suffices.
     number: AtomicU32,
     current: Mutex<Arc<Generation>>,
 }
@@ -18,17 +18,18 @@ impl InForce {
         InForce { number: AtomicU32::new(first.number), current: Mutex::new(first) }
     }
 
-    /// Costs one relaxed load.
+    /// Returns the number of the generation in force. Costs one relaxed load.
     #[inline]
     pub fn number(&self) -> u32 {
         self.number.load(Ordering::Relaxed)
     }
 
+    /// Returns the generation in force. Takes a lock.
     pub fn current(&self) -> Arc<Generation> {
         self.current.lock().expect("no holder panics").clone()
     }
 
-    /// Puts `next` in force. Returns the one before.
+    /// Puts `next` in force. Returns the previous generation.
     pub fn publish(&self, next: Arc<Generation>) -> Arc<Generation> {
         let mut current = self.current.lock().expect("no holder panics");
         self.number.store(next.number, Ordering::Relaxed);

@@ -13,16 +13,16 @@ use crate::tls::Acceptor;
 use super::listener_rules::{ListenerRules, policy};
 use super::times::Times;
 
-/// Why settings can't come in force.
+/// Why settings can't be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerationError {
-    /// Networks of clients.
+    /// A list of clients can't be used.
     #[error(transparent)]
     Clients(#[from] ClientListError),
-    /// Who may authenticate.
+    /// A list of users can't be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// Certificates.
+    /// A certificate or key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -30,24 +30,25 @@ pub enum GenerationError {
 /// All settings that can change while sinkd runs, ready for use.
 #[derive(Debug)]
 pub struct Generation {
-    /// 1 is what sinkd started with.
+    /// The generation that sinkd starts with is 1.
     pub number: u32,
-    /// By listener.
+    /// Rules by index of the listener.
     pub listeners: Vec<ListenerRules>,
-    /// Networks whose PROXY headers are believed.
+    /// Networks whose PROXY headers are trusted.
     pub trusted: Vec<IpNet>,
     /// Networks whose clients may send XCLIENT.
     pub xclient_trusted: Vec<IpNet>,
     pub times: Times,
-    /// The CA that sinkd made, if a listener shows a certificate that it signed.
+    /// The CA that sinkd created, if a listener presents a certificate signed by it.
     pub authority: Option<KeptAuthority>,
 }
 
-/// The number of what sinkd starts with.
+/// The number of the generation that sinkd starts with.
 pub const FIRST: u32 = 1;
 
 impl Generation {
-    /// Reads the files of `config`. `listeners`: those that are open, with real ports.
+    /// Builds a generation, which reads the files that `config` names. `listeners`: the open
+    /// listeners, with their actual ports.
     pub fn build(
         config: &Config,
         listeners: &[Listener],
@@ -64,7 +65,7 @@ impl Generation {
             let (listener, tls): (&Listener, ListenerTls) = (listener, tls);
             let denied = listener.options.denied.unwrap_or(config.denied);
             let policy = policy(config, listener, (auth, tls.tls_use), (number, index));
-            ListenerRules::with(policy, clients, denied, tls.acceptor)
+            ListenerRules::new(policy, clients, denied, tls.acceptor)
         };
         Ok(Generation {
             number,
@@ -72,16 +73,16 @@ impl Generation {
             authority,
             trusted: config.proxy_trusted.clone(),
             xclient_trusted: config.xclient_trusted.clone(),
-            times: Times::of(config),
+            times: Times::from_config(config),
         })
     }
 
-    /// What handshakes of each listener go by.
+    /// Returns the TLS settings of each listener; `None`: it has no TLS.
     pub fn acceptors(&self) -> Vec<Option<Acceptor>> {
         self.listeners.iter().map(|rules| rules.tls.clone()).collect()
     }
 
-    /// What sessions go by.
+    /// Returns the policies that sessions apply.
     pub fn policies(&self) -> PoliciesInForce {
         PoliciesInForce {
             generation: self.number,

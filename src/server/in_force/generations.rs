@@ -1,16 +1,16 @@
-//! The control thread's side: builds generations, puts them in force, and frees old ones.
+//! Builds generations, puts them in force, and frees old ones, on the control thread.
 use std::sync::Arc;
 
-use super::super::admission::Admission;
-use super::super::shutdown::{Stop, StopStage};
 use super::current::InForce;
 use super::generation::{Generation, GenerationError};
 use crate::config::{Config, KeptAuthority, Listener};
+use crate::server::listening::Admission;
+use crate::server::shutdown::{Stop, StopStage};
 
-/// Why what is in force stays as it was.
+/// Why a reload failed. The settings in force stay as they were.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// A file that the settings name can't be used, or settings do not go together.
+    /// A file that the settings name can't be used, or settings contradict each other.
     #[error(transparent)]
     Settings(#[from] GenerationError),
     /// sinkd is stopping, so new settings have no effect.
@@ -23,28 +23,28 @@ pub enum ReloadError {
 pub struct Reloaded {
     /// Its number.
     pub generation: u32,
-    /// Settings that are different now, such as `limits.errors_max` or `listener 127.0.0.1:25`.
+    /// Settings that changed, such as `limits.errors_max` or `listener 127.0.0.1:25`.
     pub changed: Vec<String>,
-    /// Settings that were changed and stay as they were until sinkd is started again.
+    /// Settings whose new values take effect only when sinkd is restarted.
     pub needs_restart: Vec<String>,
 }
 
-/// Makes generations, one after the other. The control thread owns it.
+/// Builds one generation after the other. The control thread owns this.
 pub struct Generations {
-    /// What is in force.
+    /// The settings in force.
     config: Config,
-    /// Those that are open, with real ports, in the order of `config.listen`.
+    /// The open listeners, with their actual ports, in the order of `config.listen`.
     open: Vec<Listener>,
     in_force: Arc<InForce>,
     admission: Arc<Admission>,
     stop: Arc<Stop>,
-    /// Generations that are no longer in force, held until no worker holds them: a worker never
-    /// frees a list of a million networks.
+    /// Generations that are no longer in force. They are kept until no worker holds them, so that a
+    /// worker never has to free a list of a million networks.
     old: Vec<Arc<Generation>>,
 }
 
 impl Generations {
-    /// `first`: the settings in force, and their listeners with real ports.
+    /// `first`: the settings in force, and their listeners with actual ports.
     pub fn new(
         first: (&Config, &[Listener]),
         in_force: Arc<InForce>,
@@ -55,10 +55,11 @@ impl Generations {
         Generations { config, open, in_force, admission, stop, old: Vec::new() }
     }
 
-    /// Puts in force what of `wanted` can change while sinkd runs. An error changes nothing.
+    /// Puts those settings of `wanted` in force that can change while sinkd runs. An error changes
+    /// nothing.
     ///
-    /// Reads the files of networks; workers follow within their next round, and each session when
-    /// its transaction has ended.
+    /// Reads the files of networks. Workers follow in their next round, and each session when its
+    /// transaction has ended.
     pub fn apply(&mut self, wanted: &Config) -> Result<Reloaded, ReloadError> {
         if self.stop.stage() != StopStage::Running {
             return Err(ReloadError::Stopping);
@@ -83,35 +84,35 @@ impl Generations {
         Ok(Reloaded { generation: number, changed, needs_restart: changes.needs_restart })
     }
 
-    /// The settings in force, and the listeners that are open, with real ports and the options
-    /// in force.
+    /// Returns the settings in force, and the open listeners with actual ports and the options in
+    /// force.
     pub fn in_force(&self) -> (&Config, &[Listener]) {
         (&self.config, &self.open)
     }
 
-    /// Frees the old generations that no worker holds now. Returns whether some are left.
+    /// Frees old generations that no worker holds. Returns whether some are left.
     pub fn free_old(&mut self) -> bool {
         self.old.retain(|generation| Arc::strong_count(generation) > 1);
         !self.old.is_empty()
     }
 }
 
-/// Listeners that serve other clients than before, believe other users, or show another
-/// certificate: the settings may be the same, and the files that they name not.
+/// Describes listeners whose clients, users or certificates changed because files that the settings
+/// name have changed, even if the settings are the same.
 fn changed_files(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
     let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
-    let clients = pairs.clone().filter(|((old, new), _)| !old.serves_as(new));
+    let clients = pairs.clone().filter(|((old, new), _)| !old.serves_same_clients_as(new));
     let clients = clients.map(|(_, listener)| format!("clients of listener {listener}"));
-    let users = pairs.clone().filter(|((old, new), _)| old.believes_other_than(new));
+    let users = pairs.clone().filter(|((old, new), _)| old.has_other_users_than(new));
     let users = users.map(|(_, listener)| format!("users of listener {listener}"));
-    let shown = pairs.filter(|((old, new), _)| old.shows_other_than(new));
+    let shown = pairs.filter(|((old, new), _)| old.has_other_certificates_than(new));
     clients
         .chain(users)
         .chain(shown.map(|(_, listener)| format!("certificates of listener {listener}")))
         .collect()
 }
 
-/// The open listener, with what its configuration says now.
+/// Returns the open listener with the options of its new configuration.
 fn with_options((open, configured): (&Listener, &Listener)) -> Listener {
     Listener { options: configured.options.clone(), ..open.clone() }
 }
@@ -129,15 +130,15 @@ mod tests {
         (Generations::new(first, in_force.clone(), admission, stop), in_force)
     }
 
-    /// A list of a million networks takes its time to free, and no worker has that.
+    /// Freeing a list of a million networks takes time that no worker has.
     #[test]
-    fn an_old_generation_is_freed_by_its_maker_alone_and_not_before_the_last_worker_has_left_it() {
+    fn an_old_generation_is_freed_only_by_the_control_thread_after_all_workers_dropped_it() {
         let config = Config::default();
         let (mut generations, in_force) = generations(&config);
         let (one, other) = (in_force.current(), in_force.current());
         let old = Arc::downgrade(&one);
         generations.apply(&config).unwrap();
-        assert!(generations.free_old(), "two workers are still there");
+        assert!(generations.free_old(), "two workers still hold it");
         drop(one);
         assert!(generations.free_old());
         drop(other);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_makes_no_generation_and_a_stop_is_one() {
+    fn an_error_creates_no_generation_and_a_stop_is_an_error() {
         let config = Config::default();
         let (mut generations, in_force) = generations(&config);
         let deny = vec!["@/no/such/file".parse().unwrap()];

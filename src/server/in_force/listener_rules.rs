@@ -1,4 +1,4 @@
-//! What holds for the connections of one listener.
+//! Rules for the connections of one listener.
 use std::sync::Arc;
 
 use crate::config::{ClientList, Config, Denied, Listener};
@@ -7,22 +7,23 @@ use crate::smtp::extension::Extension;
 use crate::smtp::policy::{AuthMode, AuthRules, Policy, PolicyOptions, TlsUse};
 use crate::tls::Acceptor;
 
-/// What holds for the connections of one listener; shared by all workers.
+/// Rules for the connections of one listener, shared by all workers.
 #[derive(Debug, Clone)]
 pub struct ListenerRules {
-    /// What its sessions say and allow.
+    /// What its sessions announce and allow.
     pub policy: Arc<Policy>,
-    /// Which clients it serves; `None`: all.
+    /// The clients it serves; `None`: all.
     clients: Option<Arc<ClientList>>,
-    /// What a client hears that it does not serve.
+    /// How clients that it doesn't serve are answered.
     pub denied: Denied,
     /// `None`: it has no TLS.
     pub tls: Option<Acceptor>,
 }
 
 impl ListenerRules {
-    /// Serves `clients`, and answers others as `denied` says; `tls`: what handshakes go by.
-    pub fn with(
+    /// Creates rules that serve `clients`, and answer others as `denied` says. `tls`: settings for
+    /// handshakes.
+    pub fn new(
         policy: Policy,
         clients: Option<Arc<ClientList>>,
         denied: Denied,
@@ -31,13 +32,13 @@ impl ListenerRules {
         ListenerRules { policy: Arc::new(policy), clients, denied, tls }
     }
 
-    /// Whether both have TLS, and show other certificates or ask other ones of clients.
-    pub fn shows_other_than(&self, other: &ListenerRules) -> bool {
+    /// Returns whether both have TLS, and differ in the certificates that they present or request.
+    pub fn has_other_certificates_than(&self, other: &ListenerRules) -> bool {
         self.tls.as_ref().zip(other.tls.as_ref()).is_some_and(|(own, other)| own != other)
     }
 
-    /// Whether both ask a list of users, and the lists differ.
-    pub fn believes_other_than(&self, other: &ListenerRules) -> bool {
+    /// Returns whether both have a list of users, and the lists differ.
+    pub fn has_other_users_than(&self, other: &ListenerRules) -> bool {
         match (self.policy.auth.as_ref(), other.policy.auth.as_ref()) {
             (
                 Some(AuthRules { mode: AuthMode::Users(own), .. }),
@@ -47,19 +48,21 @@ impl ListenerRules {
         }
     }
 
-    /// Whether both serve the same clients.
-    pub fn serves_as(&self, other: &ListenerRules) -> bool {
+    /// Returns whether both serve the same clients.
+    pub fn serves_same_clients_as(&self, other: &ListenerRules) -> bool {
         self.clients == other.clients
     }
 
-    /// Whether `client` is served. Clients of a Unix socket are: its owner decides who connects.
+    /// Returns whether `client` is served. Clients of a Unix socket always are: its owner decides
+    /// who can connect.
     pub fn serves(&self, client: Client) -> bool {
         let Some(clients) = &self.clients else { return true };
         client.ip().is_none_or(|address| clients.allows(address))
     }
 }
 
-/// What sessions of `listener` say; `place`: its generation, and its index there.
+/// Returns the policy for sessions of `listener`. `place`: number of the generation, and index of
+/// the listener in it.
 pub fn policy(
     config: &Config,
     listener: &Listener,

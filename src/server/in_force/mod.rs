@@ -1,4 +1,5 @@
-//! What is in force: numbered, immutable, built by one thread and followed by all workers.
+//! The settings in force: numbered, immutable generations, built by the control thread and applied
+//! by all workers.
 //!
 //! ```text
 //! Generations ─builds─▶ Generation ─published in─▶ InForce ─one load a round─▶ Table ─▶ Session

@@ -1,9 +1,9 @@
-//! The times of the settings, as event loops use them.
+//! Time-outs of the settings, in the unit that event loops use.
 use std::time::Duration;
 
 use crate::config::{self, Config};
 
-/// In ms.
+/// The time-outs, in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     pub command_ms: u64,
@@ -13,7 +13,7 @@ pub struct Times {
 }
 
 impl Times {
-    pub fn of(config: &Config) -> Times {
+    pub fn from_config(config: &Config) -> Times {
         // Bounded, so that no deadline overflows.
         let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
         Times {

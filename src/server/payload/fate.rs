@@ -1,27 +1,27 @@
-//! What becomes of the octets of a payload: how much of them is stored, or why none is.
+//! How much of a payload is stored, or why none of it is.
 use memchr::memchr;
 
 use crate::config::storage::StoreMode;
 use crate::log::StorageMode;
 use crate::smtp::session::Refusal;
 
-/// What becomes of a payload.
+/// How a payload is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// All of it is stored, so it may go straight from the socket into the log.
+    /// All of it is stored, so it can go straight from the socket into the log.
     Keep,
     /// The header section is stored.
     Headers(HeaderSection),
-    /// The envelope is stored, and nothing of the payload.
+    /// Only the envelope is stored.
     Envelope,
-    /// The message is counted, and nothing of it stored.
+    /// The message is counted, but not stored.
     Count,
-    /// The message is not accepted: what still comes is thrown away, and this is the reply.
+    /// The message is refused: the rest of the payload is discarded, and this selects the reply.
     Refused(Refusal),
 }
 
 impl Fate {
-    pub fn of(store: StoreMode) -> Fate {
+    pub fn from_mode(store: StoreMode) -> Fate {
         match store {
             StoreMode::Full => Fate::Keep,
             StoreMode::Headers => Fate::Headers(HeaderSection::new()),
@@ -30,7 +30,7 @@ impl Fate {
         }
     }
 
-    /// Whether the next octets are stored.
+    /// Returns whether the next octets are stored.
     pub fn keeps(&self) -> bool {
         match self {
             Fate::Keep => true,
@@ -39,7 +39,8 @@ impl Fate {
         }
     }
 
-    /// The first octets of `piece` that have one fate: at most up to the end of the headers.
+    /// Returns the leading part of `piece` that is treated alike: at most up to the end of the
+    /// headers.
     pub fn part<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         match self {
             Fate::Headers(section) if !section.is_over => &piece[..section.scan(piece)],
@@ -47,7 +48,7 @@ impl Fate {
         }
     }
 
-    /// What the slot says of a message with this fate.
+    /// Returns the storage mode that the slot of such a message has.
     pub fn mode(&self) -> StorageMode {
         match self {
             Fate::Headers(_) => StorageMode::Headers,
@@ -60,26 +61,26 @@ impl Fate {
     }
 }
 
-/// The header section of a payload, as far as it has come. It ends with the first empty line:
+/// The header section of a payload, as far as it has arrived. It ends with the first empty line:
 /// CRLF CRLF, or CRLF alone at the very beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderSection {
-    /// Octets of CRLF CRLF that have been seen last.
+    /// The number of octets of CRLF CRLF matched by the last octets.
     matched: u8,
     is_over: bool,
-    /// What was stored, octets of the wire.
+    /// Wire octets stored so far.
     pub kept_bytes: u64,
-    /// Stuffed dots among them.
+    /// Stuffed dots among those octets.
     pub kept_dots: u32,
 }
 
 impl HeaderSection {
     pub fn new() -> HeaderSection {
-        // As if a line had ended before.
+        // Starts as after the end of a line.
         HeaderSection { matched: 2, is_over: false, kept_bytes: 0, kept_dots: 0 }
     }
 
-    /// Returns how many octets of `piece` belong to the section.
+    /// Returns the number of octets of `piece` that belong to the section.
     pub fn scan(&mut self, piece: &[u8]) -> usize {
         let mut at = 0;
         while at < piece.len() && !self.is_over {
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_end_with_the_first_empty_line_however_it_is_cut() {
+    fn headers_end_with_the_first_empty_line_wherever_reads_are_cut() {
         for (wire, end) in [
             (&b"A: b\r\n\r\nbody"[..], Some(8)),
             (b"\r\nbody", Some(2)),

@@ -3,31 +3,31 @@ use crate::smtp::data::{END_BYTES, EndOfData};
 
 const _: () = assert!(size_of::<Framing>() <= 16, "copied before each piece is scanned");
 
-/// How the client tells where its payload ends.
+/// How the end of a payload is marked.
 #[derive(Debug, Clone, Copy)]
 pub enum Framing {
     /// Mail data after 354, up to the end of data (RFC 5321 section 4.1.1.4).
     Data(EndOfData),
-    /// A BDAT chunk, of which `left` octets are still to come (RFC 3030 section 2).
+    /// A BDAT chunk with `left` octets still to arrive (RFC 3030 section 2).
     Chunk { left: u64, last: bool },
 }
 
-/// What a piece holds of a payload.
+/// The part of a piece of input that belongs to a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scanned {
-    /// The first octets of the piece, end of data included.
+    /// Length of that part, end of data included.
     pub octets: usize,
-    /// With them the mail data, or the chunk, is whole.
+    /// Whether the mail data, or the chunk, is complete with it.
     pub is_end: bool,
 }
 
 impl Framing {
-    /// Mail data of which nothing has come.
+    /// Returns the framing of mail data that has yet to arrive.
     pub fn data() -> Framing {
         Framing::Data(EndOfData::new())
     }
 
-    /// How many of the next `octets` may belong to the payload; a scan may find fewer.
+    /// Returns how many of the next `octets` can belong to the payload; a scan may find fewer.
     #[inline]
     pub fn bound(&self, octets: usize) -> usize {
         match self {
@@ -38,7 +38,7 @@ impl Framing {
         }
     }
 
-    /// Goes on over `piece`. Adds stuffed dots to `dots`.
+    /// Scans `piece`, the next octets. Adds the number of stuffed dots to `dots`.
     #[inline]
     pub fn scan(&mut self, piece: &[u8], dots: &mut u32) -> Scanned {
         match self {
@@ -55,13 +55,13 @@ impl Framing {
         }
     }
 
-    /// Whether more octets must come before the mail data, or the chunk, is whole.
+    /// Returns whether more octets must arrive before the mail data, or the chunk, is complete.
     #[inline]
     pub fn needs_octets(&self) -> bool {
         !matches!(self, Framing::Chunk { left: 0, .. })
     }
 
-    /// Whether the message is whole with what is being received now.
+    /// Returns whether what is being received now completes the message.
     #[inline]
     pub fn is_last(&self) -> bool {
         matches!(self, Framing::Data(_) | Framing::Chunk { last: true, .. })
@@ -72,7 +72,7 @@ impl Framing {
         matches!(self, Framing::Chunk { .. })
     }
 
-    /// Octets at the end of a whole payload that are not part of it.
+    /// Returns the number of octets at the end of the wire form that are not part of the payload.
     #[inline]
     pub fn end_bytes(&self) -> usize {
         if self.is_chunked() { 0 } else { END_BYTES }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_takes_its_octets_and_no_more() {
+    fn a_chunk_takes_exactly_its_octets() {
         let mut dots = 0;
         let mut framing = Framing::Chunk { left: 5, last: true };
         assert_eq!(framing.bound(9), 5);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_data_ends_with_the_end_of_data_however_it_is_cut() {
+    fn mail_data_ends_with_the_end_of_data_wherever_reads_are_cut() {
         let wire = b"a\r\n..b\r\n.\r\nQUIT\r\n";
         for cut in 0..11 {
             let (mut framing, mut dots) = (Framing::data(), 0);

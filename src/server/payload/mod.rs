@@ -1,22 +1,24 @@
-//! A payload in progress, from its first octet to its final reply.
+//! A payload in progress, from its first octet to its final reply, and the storage it goes to.
 //!
-//! ```text
-//!               ┌─ receive ─▶ place (log or buffer) ─┐
-//! 354 or BDAT ──┤   socket                           ├─▶ finish ─▶ accepted, refused, or waiting
-//!               └─ take ────▶ place, or nowhere ─────┘
-//!                   input
-//! ```
-//!
-//! A payload is one value, a [`transfer::Transfer`]. Its [`framing::Framing`] says where it ends,
-//! its [`fate::Fate`] what becomes of its octets, its [`place::Place`] where they lie. Only a
-//! payload that is stored in full goes straight from the socket into the log; everything else is
-//! taken from the input buffer.
-pub(super) mod begin;
-pub(super) mod fate;
-pub(super) mod finish;
-pub(super) mod framing;
-pub(super) mod place;
-pub(super) mod proof;
-pub(super) mod receive;
-pub(super) mod take;
-pub(super) mod transfer;
+//! A payload is one value, a [`Transfer`]: its [`Framing`] says where it ends, its [`Fate`] how
+//! much of it is stored, and its [`place::PayloadPlace`] where its octets are. This folder doesn't
+//! know connections. The steps that move octets are in `turn/receiving/`.
+mod fate;
+mod framing;
+mod orphan;
+mod place;
+mod pool;
+mod proof;
+mod sampling;
+mod storage;
+mod transfer;
+
+pub(super) use fate::Fate;
+pub(super) use framing::{Framing, Scanned};
+pub(super) use orphan::Orphan;
+pub(super) use place::STAGED_BYTES_MAX;
+pub(super) use pool::{Buffer, TransferPool};
+pub(super) use proof::Proof;
+pub(super) use sampling::{Draw, Sampling};
+pub(super) use storage::Storage;
+pub(super) use transfer::Transfer;

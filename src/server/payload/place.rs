@@ -1,40 +1,41 @@
-//! Where the octets of a payload lie until they are committed, and how they get there.
+//! Where the octets of a payload are until they are committed, and how they get there.
 use crate::log::{Claim, Commit, NoRoom, Reservation, SlotFacts, Writer};
 
-use super::super::pool::{Buffer, TransferPool};
-use super::super::storage::Storage;
+use super::pool::{Buffer, TransferPool};
+use super::storage::Storage;
 
-/// A payload of up to this many octets is staged, a larger one gets a region.
+/// Payloads up to this size are staged; larger ones get a region.
 pub const STAGED_BYTES_MAX: usize = 64 << 10;
 
-/// A payload that outgrows its buffer gets a region of at most this many octets, and grows from
-/// there. Never an own segment: that is opened in the background, and a reservation that is not
-/// ready would have to be kept beside the buffer.
+/// Limit on the initial size of the region for a payload that outgrew its buffer; the region grows
+/// from there. It is never an own segment: that is opened in the background, and until it is ready
+/// both the reservation and the buffer would be needed.
 const LEFT_BYTES_MAX: u64 = 1 << 20;
 
-/// Octets a declared SIZE may be short of the wire form without another move: stuffed dots and
-/// the end of data.
+/// Octets by which the wire form may exceed the declared SIZE without another move: stuffed dots
+/// and the end of data.
 const WIRE_SLACK_BYTES: u64 = 256;
 
-/// The octets of a payload that have come so far.
+/// The octets of a payload that have arrived so far.
 #[derive(Debug)]
 pub struct PayloadPlace {
-    /// How many are expected: it saves copies, and is never trusted for memory.
+    /// The expected size. It saves copies, but is never trusted when allocating memory.
     expected_bytes: u64,
-    /// Whether the client said so, or earlier payloads of its session do.
+    /// Whether the client declared that size, or it is guessed from earlier payloads.
     claim: Claim,
-    lies: Lies,
+    location: Location,
 }
 
+/// Where the octets are.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "transfers live in boxes that are used again")]
-enum Lies {
-    /// None have come.
+#[expect(clippy::large_enum_variant, reason = "transfers are in boxes that are reused")]
+enum Location {
+    /// None have arrived.
     Nowhere,
-    /// At the tail of the log, where one read brought all of them (*whole*): they must be
-    /// committed before anything else is asked of the writer.
+    /// At the tail of the log, all of them from one read (*whole*). They must be committed before
+    /// any other call to the writer.
     AtTail,
-    /// In a pooled buffer, copied to the tail at the end.
+    /// In a pooled buffer, to be copied to the tail when complete.
     Staged(Buffer),
     /// In the log: a region, or an own segment.
     Reserved(Reservation),
@@ -42,11 +43,11 @@ enum Lies {
 
 impl PayloadPlace {
     pub fn new() -> PayloadPlace {
-        PayloadPlace { expected_bytes: 0, claim: Claim::Guessed, lies: Lies::Nowhere }
+        PayloadPlace { expected_bytes: 0, claim: Claim::Guessed, location: Location::Nowhere }
     }
 
-    /// What is known before the first octet: `declared` is SIZE of MAIL, `chunk` the octets of the
-    /// first chunk, `guess` the octets of the session's previous payload; at most `max`.
+    /// Sets the expected size, at most `max`. `declared`: SIZE of MAIL; `chunk`: size of the first
+    /// chunk; `guess`: size of the session's previous payload.
     pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
         let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
         (self.expected_bytes, self.claim) = match declared {
@@ -55,33 +56,33 @@ impl PayloadPlace {
         };
     }
 
-    /// Only about `octets` of the payload will be stored, whatever its size.
+    /// Expects to store only about `octets` of the payload, whatever its size.
     pub fn expect_only(&mut self, octets: u64) {
         self.expected_bytes = octets;
     }
 
-    /// Whether one read may bring all of the payload.
+    /// Returns whether one read may receive the whole payload.
     #[inline]
     pub fn may_come_at_once(&self) -> bool {
-        matches!(self.lies, Lies::Nowhere) && self.expected_bytes <= STAGED_BYTES_MAX as u64
+        matches!(self.location, Location::Nowhere) && self.expected_bytes <= STAGED_BYTES_MAX as u64
     }
 
-    /// All of the payload lies where `Writer::receive_here` put it.
+    /// Notes that the whole payload is where `Writer::receive_here` put it.
     #[inline]
     pub fn put_at_tail(&mut self) {
-        self.lies = Lies::AtTail;
+        self.location = Location::AtTail;
     }
 
-    /// Copies `octets`, which may lie at the tail of the log, into a buffer; nothing else has come.
+    /// Copies `octets`, the first to arrive, into a buffer. They may be at the tail of the log.
     pub fn stage(&mut self, octets: &[u8], pool: &mut TransferPool) -> Result<(), NoRoom> {
         let bytes = self.expected_bytes.max(octets.len() as u64) as usize;
         let mut buffer = pool.take(bytes).ok_or(NoRoom::Budget)?;
         buffer.push(octets);
-        self.lies = Lies::Staged(buffer);
+        self.location = Location::Staged(buffer);
         Ok(())
     }
 
-    /// Space for the next octets, best for `more` of them and at least for one.
+    /// Returns space for at least one more octet, preferably for `more`.
     pub fn space<'a>(
         &'a mut self,
         envelope: &[u8],
@@ -89,42 +90,42 @@ impl PayloadPlace {
         storage: &'a mut Storage,
     ) -> Result<&'a mut [u8], NoRoom> {
         self.make_room(envelope, more, storage)?;
-        match &mut self.lies {
-            Lies::Nowhere | Lies::AtTail => unreachable!("room was made"),
-            Lies::Staged(buffer) => Ok(buffer.free()),
-            Lies::Reserved(reservation) => storage.writer.space(reservation),
+        match &mut self.location {
+            Location::Nowhere | Location::AtTail => unreachable!("`make_room` has found a place"),
+            Location::Staged(buffer) => Ok(buffer.free()),
+            Location::Reserved(reservation) => storage.writer.space(reservation),
         }
     }
 
-    /// The first `octets` of what `space` returned are now filled.
+    /// Marks the first `octets` of what `space` returned as filled.
     pub fn filled(&mut self, octets: usize, writer: &mut Writer) {
-        match &mut self.lies {
-            Lies::Nowhere | Lies::AtTail => unreachable!("there was space"),
-            Lies::Staged(buffer) => buffer.advance(octets),
-            Lies::Reserved(reservation) => writer.filled(reservation, octets),
+        match &mut self.location {
+            Location::Nowhere | Location::AtTail => unreachable!("`space` has found a place"),
+            Location::Staged(buffer) => buffer.advance(octets),
+            Location::Reserved(reservation) => writer.filled(reservation, octets),
         }
     }
 
-    /// Releases whatever is held.
+    /// Releases the buffer or the reservation.
     pub fn release(&mut self, storage: &mut Storage) {
-        match std::mem::replace(&mut self.lies, Lies::Nowhere) {
-            Lies::Nowhere | Lies::AtTail => {}
-            Lies::Staged(buffer) => storage.pool.give(buffer),
-            Lies::Reserved(reservation) => storage.writer.release(reservation),
+        match std::mem::replace(&mut self.location, Location::Nowhere) {
+            Location::Nowhere | Location::AtTail => {}
+            Location::Staged(buffer) => storage.pool.put_back(buffer),
+            Location::Reserved(reservation) => storage.writer.release(reservation),
         }
     }
 
-    /// Moves what lies in the segment `pinned` out of it, so that it can be sealed. Without room
-    /// for that everything stays as it is.
+    /// Moves the payload out of the segment `pinned`, so that the segment can be sealed. If there
+    /// is no room for that, the payload stays.
     pub fn leave_segment(&mut self, pinned: u32, writer: &mut Writer) {
-        if let Lies::Reserved(reservation) = &mut self.lies
+        if let Location::Reserved(reservation) = &mut self.location
             && let Err(why) = writer.leave_segment(reservation, pinned)
         {
             tracing::debug!(pinned, ?why, "a payload stays where it is for now");
         }
     }
 
-    /// Copies `piece` after what is there. Returns how many octets went in and, if not all, why.
+    /// Appends a copy of `piece`. Returns the number of octets copied and, if not all, the reason.
     pub fn store(
         &mut self,
         envelope: &[u8],
@@ -139,7 +140,7 @@ impl PayloadPlace {
                 Err(why) => return (stored, Err(why)),
             };
             let octets = rest.len().min(space.len());
-            assert!(octets > 0, "room that was made holds an octet");
+            assert!(octets > 0, "`space` has room for an octet");
             space[..octets].copy_from_slice(&rest[..octets]);
             self.filled(octets, &mut storage.writer);
             stored += octets;
@@ -147,19 +148,19 @@ impl PayloadPlace {
         (stored, Ok(()))
     }
 
-    /// Sees to it that at least one more octet has a place, best `more`; `more` is above 0.
+    /// Makes room for at least one more octet, preferably for `more`, which is above 0.
     fn make_room(
         &mut self,
         envelope: &[u8],
         more: usize,
         storage: &mut Storage,
     ) -> Result<(), NoRoom> {
-        match &mut self.lies {
-            Lies::Nowhere => self.begin(envelope, more, storage),
-            Lies::AtTail => unreachable!("what lies at the tail is whole"),
-            Lies::Staged(buffer) if !buffer.is_full() => Ok(()),
-            Lies::Staged(_) => self.leave_buffer(envelope, more, storage),
-            Lies::Reserved(reservation) => {
+        match &mut self.location {
+            Location::Nowhere => self.begin(envelope, more, storage),
+            Location::AtTail => unreachable!("a payload at the tail is complete"),
+            Location::Staged(buffer) if !buffer.is_full() => Ok(()),
+            Location::Staged(_) => self.leave_buffer(envelope, more, storage),
+            Location::Reserved(reservation) => {
                 if storage.writer.room(reservation) > 0 {
                     return Ok(());
                 }
@@ -175,20 +176,20 @@ impl PayloadPlace {
             let claim = if here >= wanted { Claim::Declared } else { self.claim };
             match storage.writer.reserve(envelope, wanted, claim) {
                 Ok(reservation) => {
-                    self.lies = Lies::Reserved(reservation);
+                    self.location = Location::Reserved(reservation);
                     return Ok(());
                 }
-                // No region is available: begin in a buffer, as if the size were not known.
+                // No region is available: start in a buffer, as if the size were unknown.
                 Err(NoRoom::Budget) => {}
                 Err(why) => return Err(why),
             }
         }
         let bytes = wanted.min(STAGED_BYTES_MAX as u64) as usize;
-        self.lies = Lies::Staged(storage.pool.take(bytes).ok_or(NoRoom::Budget)?);
+        self.location = Location::Staged(storage.pool.take(bytes).ok_or(NoRoom::Budget)?);
         Ok(())
     }
 
-    /// The buffer is full: a larger one, or from here on a region.
+    /// Replaces the full buffer by a larger one or by a region.
     fn leave_buffer(
         &mut self,
         envelope: &[u8],
@@ -196,13 +197,13 @@ impl PayloadPlace {
         storage: &mut Storage,
     ) -> Result<(), NoRoom> {
         let Storage { pool, writer } = storage;
-        let Lies::Staged(full) = &self.lies else { return Ok(()) };
+        let Location::Staged(full) = &self.location else { return Ok(()) };
         let here = full.filled().len();
         let wanted = (here as u64 + more as u64).max(here as u64 * 4).max(self.expected_bytes);
         if here < STAGED_BYTES_MAX && wanted <= STAGED_BYTES_MAX as u64 {
             let mut larger = pool.take(wanted as usize).ok_or(NoRoom::Budget)?;
             larger.push(full.filled());
-            self.replace_buffer(Lies::Staged(larger), pool);
+            self.replace_buffer(Location::Staged(larger), pool);
             return Ok(());
         }
         let known = here as u64 + more.min(STAGED_BYTES_MAX) as u64;
@@ -218,16 +219,16 @@ impl PayloadPlace {
                 }
             };
             let n = (here - copied).min(space.len());
-            assert!(n > 0, "what is known was reserved");
+            assert!(n > 0, "the known octets were reserved");
             space[..n].copy_from_slice(&full.filled()[copied..copied + n]);
             writer.filled(&mut reservation, n);
             copied += n;
         }
-        self.replace_buffer(Lies::Reserved(reservation), pool);
+        self.replace_buffer(Location::Reserved(reservation), pool);
         Ok(())
     }
 
-    /// Space for `wanted` octets, as far as that is a guess at least for those that are `known`.
+    /// Reserves `wanted` octets. If that yields less than `known`, reserves exactly `known`.
     fn reserve_more(
         &self,
         envelope: &[u8],
@@ -249,14 +250,14 @@ impl PayloadPlace {
         }
     }
 
-    fn replace_buffer(&mut self, by: Lies, pool: &mut TransferPool) {
-        if let Lies::Staged(buffer) = std::mem::replace(&mut self.lies, by) {
-            pool.give(buffer);
+    fn replace_buffer(&mut self, by: Location, pool: &mut TransferPool) {
+        if let Location::Staged(buffer) = std::mem::replace(&mut self.location, by) {
+            pool.put_back(buffer);
         }
     }
 
-    /// Commits the first `payload_bytes` octets of what is here. On an error nothing has changed,
-    /// and the call may be repeated.
+    /// Commits the first `payload_bytes` octets. On an error nothing has changed, and the call can
+    /// be repeated.
     #[inline]
     pub fn commit(
         &mut self,
@@ -266,22 +267,22 @@ impl PayloadPlace {
         storage: &mut Storage,
     ) -> Result<Commit, NoRoom> {
         let Storage { pool, writer } = storage;
-        match std::mem::replace(&mut self.lies, Lies::Nowhere) {
-            Lies::AtTail => Ok(writer.commit_received(payload_bytes as usize, facts)),
-            Lies::Nowhere => {
-                assert_eq!(payload_bytes, 0, "a payload that lies nowhere is empty");
+        match std::mem::replace(&mut self.location, Location::Nowhere) {
+            Location::AtTail => Ok(writer.commit_received(payload_bytes as usize, facts)),
+            Location::Nowhere => {
+                assert_eq!(payload_bytes, 0, "a payload without octets is empty");
                 writer.append(envelope, &[], facts)
             }
-            Lies::Staged(buffer) => {
+            Location::Staged(buffer) => {
                 let payload = &buffer.filled()[..payload_bytes as usize];
                 let committed = writer.append(envelope, &[payload], facts);
                 match committed {
-                    Ok(_) => pool.give(buffer),
-                    Err(_) => self.lies = Lies::Staged(buffer),
+                    Ok(_) => pool.put_back(buffer),
+                    Err(_) => self.location = Location::Staged(buffer),
                 }
                 committed
             }
-            Lies::Reserved(reservation) => {
+            Location::Reserved(reservation) => {
                 Ok(writer.commit_reserved(reservation, payload_bytes, facts))
             }
         }

@@ -1,20 +1,21 @@
-//! What a 250 after the end of data rests on.
+//! The proof that a 250 after the end of data requires.
 use crate::log::{Committed, Counted, MessageId};
 use crate::smtp::session::Receipt;
 
 /// Proof that the log has a message, or has counted it.
 ///
-/// The one type that a session takes for a [`Receipt`] (`tests/tidy` sees to that), and the log
-/// alone makes what it holds: nothing is acknowledged that was not committed.
+/// This is the only type that implements [`Receipt`] (`tests/tidy` checks that), and only the log
+/// can create its contents: a message can't be acknowledged without being committed.
 #[derive(Debug, Clone, Copy)]
 pub enum Proof {
+    /// The message is in the log.
     Committed(Committed),
     /// Nothing of the message is stored.
     Counted(Counted),
 }
 
 impl Proof {
-    /// The message's id, if it has one.
+    /// Returns the message's id, if it has one.
     pub fn id(&self) -> Option<MessageId> {
         match self {
             Proof::Committed(committed) => Some(committed.id()),
@@ -37,7 +38,7 @@ impl Receipt for Proof {
     }
 }
 
-/// Avoids the formatting machinery, as every message's reply needs this.
+/// Appends `number`. Every message's reply needs this, so it avoids the formatting machinery.
 fn write_decimal(mut number: u32, out: &mut Vec<u8>) {
     let mut digits = [0; 10];
     let mut from = digits.len();

@@ -1,39 +1,41 @@
-//! A payload in progress: one value from 354, or the first BDAT, to the final reply.
+//! A payload in progress, from 354 or the first BDAT to the final reply.
 use crate::log::PendingCommit;
 use crate::smtp::session::Refusal;
 
-use super::super::sampling::Draw;
-use super::super::storage::Storage;
 use super::fate::Fate;
 use super::framing::Framing;
 use super::place::PayloadPlace;
+use super::sampling::Draw;
+use super::storage::Storage;
 
-/// Lives in a box that its worker uses again, so that a message costs no allocation.
+/// A payload in progress.
+///
+/// Its box is reused by the worker, so that a message costs no allocation.
 #[derive(Debug)]
 pub struct Transfer {
     pub framing: Framing,
     pub fate: Fate,
     pub place: PayloadPlace,
-    /// Octets that have come, end of data included; with BDAT, the sum over all chunks.
+    /// Octets that have arrived, end of data included; with BDAT, the sum over all chunks.
     pub wire_bytes: u64,
-    /// Stuffed dots among them.
+    /// Stuffed dots among these octets.
     pub dots: u32,
-    /// One read brought all of it.
+    /// Whether one read received all of it.
     pub came_at_once: bool,
-    /// The right to commit was taken (`--stop-after-messages`).
+    /// Whether it has a ticket: the right to commit under `--stop-after-messages`.
     pub has_ticket: bool,
-    /// The sampling that the message takes part in.
+    /// The sampling decision for the message, if it was sampled.
     pub draw: Option<Draw>,
-    /// The commit that has begun, and waits for a flush or for an own segment.
+    /// The commit in progress, if it waits for a flush or for an own segment.
     pub pending: Option<PendingCommit>,
-    /// When its time on the network began, us of the worker's clock: when the first octet came,
-    /// or later by all the time in which it waited for us (`record.rs` moves it).
+    /// When its time on the network began, us of the worker's clock: the arrival of the first
+    /// octet, plus all the time during which it waited for us (added in `recording/turns.rs`).
     pub first_us: u64,
-    /// When the commit began, us of the worker's clock, if it had to wait.
+    /// When the commit began, us of the worker's clock; `None` if it did not have to wait.
     pub pending_since_us: Option<u64>,
-    /// The time in its slot, Unix ns, if the commit had to wait.
+    /// Time of receipt in its slot, Unix ns; `None` if the commit did not have to wait.
     pub pending_received_ns: Option<u64>,
-    /// Since when there has been no room in the log, us of the worker's clock.
+    /// Since when it has waited for room in the log, us of the worker's clock.
     pub parked_since_us: Option<u64>,
 }
 
@@ -56,14 +58,14 @@ impl Transfer {
         }
     }
 
-    /// From here on what comes is thrown away, and the final reply is `why`.
+    /// Discards the payload, with all that still arrives. The final reply will be `why`.
     #[cold]
     pub fn refuse(&mut self, why: Refusal, storage: &mut Storage) {
         self.place.release(storage);
         self.fate = Fate::Refused(why);
     }
 
-    /// Latches a refusal if more has come than `max` octets of a message could need.
+    /// Refuses the payload, if more octets have arrived than a message of `max` octets can have.
     #[inline]
     pub fn refuse_if_beyond(&mut self, max: u64, storage: &mut Storage) {
         let end_bytes = self.framing.end_bytes() as u64;
@@ -73,30 +75,30 @@ impl Transfer {
         }
     }
 
-    /// Octets of the payload, once it is whole.
+    /// Returns the size of the complete payload.
     #[inline]
     pub fn payload_bytes(&self) -> u64 {
         self.wire_bytes - self.framing.end_bytes() as u64
     }
 
-    /// Octets of the message (RFC 1870: without stuffed dots), once it is whole.
+    /// Returns the size of the complete message (RFC 1870: without stuffed dots).
     #[inline]
     pub fn message_bytes(&self) -> u64 {
         self.payload_bytes() - u64::from(self.dots)
     }
 
-    /// Octets of the payload that are stored, once it is whole.
+    /// Returns the number of octets of the complete payload that are stored.
     #[inline]
     pub fn stored_bytes(&self) -> u64 {
         match &self.fate {
             Fate::Keep => self.payload_bytes(),
-            // Without an empty line all of it is headers, and the end of data came with them.
+            // Without an empty line all of it is headers, and they include the end of data.
             Fate::Headers(section) => section.kept_bytes.min(self.payload_bytes()),
             Fate::Envelope | Fate::Count | Fate::Refused(_) => 0,
         }
     }
 
-    /// Stuffed dots among them.
+    /// Returns the number of stuffed dots among the stored octets.
     #[inline]
     pub fn stored_dots(&self) -> u32 {
         match &self.fate {

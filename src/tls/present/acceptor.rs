@@ -1,4 +1,4 @@
-//! What handshakes of a listener go by.
+//! The TLS settings of a listener.
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use super::identity::Identity;
 use super::provider::provider;
 use super::resumption::{Sessions, Tickets};
 
-/// Tickets after a handshake of TLS 1.3. Each costs octets and time, and a sender's connections
-/// resume one after the other.
+/// Tickets sent after a TLS 1.3 handshake. Each costs octets and time, and a sender's connections
+/// usually resume one after the other.
 const TICKETS: usize = 1;
 
-/// What handshakes of a listener go by; cheap to clone. Two are equal if they show the same
-/// certificates, and ask the same of clients.
+/// The TLS settings of a listener; cheap to clone. Two are equal if they present the same
+/// certificates and have the same requirements for clients.
 #[derive(Clone)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
-    /// Of the certificates, and of what is asked of clients.
+    /// Digest of the certificates and of the requirements for clients.
     digest: [u8; DIGEST_BYTES],
 }
 
-/// The system has no random numbers, or its cryptography does not work.
+/// Why TLS can't be set up: the system has no random numbers, or its cryptography doesn't work.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS cannot be set up: {0}")]
 pub struct AcceptorError(String);
@@ -37,7 +37,8 @@ impl From<rustls::Error> for AcceptorError {
 }
 
 impl Acceptor {
-    /// Shows `identity` to clients, and asks of them what `clients` says; TLS 1.2 and 1.3.
+    /// Creates settings for TLS 1.2 and 1.3 that present `identity`, and request certificates of
+    /// clients as `clients` says.
     pub fn new(
         identity: &Identity,
         clients: &ClientCertificates,
@@ -47,17 +48,17 @@ impl Acceptor {
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_client_cert_verifier(clients.verifier())
             .with_cert_resolver(Arc::new(OneCertificate(identity.certified_key())));
-        // The layer of records takes the keys, and does without rustls after the handshake.
+        // `Records` takes over the keys after the handshake.
         config.enable_secret_extraction = true;
         config.send_tls13_tickets = TICKETS;
-        config.ticketer = Arc::new(Tickets::of(context)?);
-        config.session_storage = Arc::new(Sessions::of(context));
+        config.ticketer = Arc::new(Tickets::new(context)?);
+        config.session_storage = Arc::new(Sessions::new(context));
         let chain = identity.chain().iter().map(AsRef::as_ref);
         let digest = sha256(chain.chain([&context[..]]));
         Ok(Acceptor { config: Arc::new(config), digest })
     }
 
-    /// The settings of rustls.
+    /// Returns the settings for rustls.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }
@@ -92,16 +93,17 @@ mod tests {
     use super::super::pem::encode;
     use super::*;
 
-    /// A CA, the identity of a server that it signed, and of a client.
+    /// A CA, and a server and a client with certificates signed by it.
     struct Signed {
         ca: CertificateDer<'static>,
         server: Identity,
         client: (CertificateDer<'static>, Vec<u8>),
-        /// With the CA in `ca.pem`.
+        /// Contains the CA as `ca.pem`.
         folder: tempfile::TempDir,
     }
 
-    /// The verifier of rustls asks the system for the time, so the certificates are of today.
+    /// Returns the current time: the verifier of rustls uses the system clock, so the certificates
+    /// must be valid today.
     fn today() -> Duration {
         crate::log::ProcessClock::get().unix()
     }
@@ -116,7 +118,7 @@ mod tests {
             let client = authority.sign_client(&clients, &["client".into()], today()).unwrap();
             let files = (Path::new("cert"), Path::new("key"));
             let ca = authority.certificate().clone();
-            let server = Identity::of(vec![leaf, ca.clone()], key, files).unwrap();
+            let server = Identity::from_parts(vec![leaf, ca.clone()], key, files).unwrap();
             let temp = tempfile::tempdir().unwrap();
             folder::write(temp.path(), "ca.pem", &encode("CERTIFICATE", &ca)).unwrap();
             Signed { ca, server, client: (client, clients.der().to_vec()), folder: temp }
@@ -126,7 +128,7 @@ mod tests {
             ClientRoots::load(&self.folder.path().join("ca.pem")).unwrap()
         }
 
-        /// A client that trusts the CA.
+        /// Returns a client that trusts the CA.
         fn client(
             &self,
             version: &'static SupportedProtocolVersion,
@@ -148,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Passes octets to and fro until both sides have nothing more to say.
+    /// Passes octets between both sides until neither has any to send.
     fn handshake(
         client: &Arc<ClientConfig>,
         acceptor: &Acceptor,
@@ -191,7 +193,7 @@ mod tests {
             let (server, _) = handshake(&client, &acceptor).unwrap();
             assert_eq!(server.protocol_version(), Some(number));
             assert_ne!(server.handshake_kind(), Some(HandshakeKind::Resumed));
-            // After a reload, too.
+            // The session survives a reload.
             let next = Acceptor::new(&signed.server, &ClientCertificates::Off).unwrap();
             let (server, _) = handshake(&client, &next).unwrap();
             assert_eq!(server.handshake_kind(), Some(HandshakeKind::Resumed), "{number:?}");
@@ -202,7 +204,8 @@ mod tests {
     fn certificates_of_clients_are_off_optional_or_required() {
         let (signed, other) = (Signed::new(), Signed::new());
         let modes: [(ClientCertificates, [bool; 3], bool); 3] = [
-            // Of a client with none, a good one, and one of another CA: who is served.
+            // Whether a client is served without a certificate, with a valid one, and with one of
+            // another CA.
             (ClientCertificates::Off, [true, true, true], false),
             (ClientCertificates::Optional(signed.roots()), [true, true, false], true),
             (ClientCertificates::Required(signed.roots()), [false, true, false], true),

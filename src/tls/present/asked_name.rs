@@ -1,8 +1,8 @@
-//! The name that a client asks for (SNI, RFC 6066 section 3).
+//! The server name that a client requests (SNI, RFC 6066 section 3).
 //!
-//! Where a connection is driven without its buffers, rustls tells the name only to what chooses the
-//! certificate. The choice is made within the call that reads the client's hello, so it is handed
-//! over by thread.
+//! With its unbuffered API, rustls passes the name only to the code that chooses the certificate.
+//! That runs within the call that reads the client's hello, so the name is handed over in a
+//! thread-local.
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ thread_local! {
     static NAME: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
 }
 
-/// One certificate for every name; notes the name.
+/// Chooses the same certificate for every name, and notes the name.
 pub(super) struct OneCertificate(pub Arc<CertifiedKey>);
 
 impl fmt::Debug for OneCertificate {
@@ -30,7 +30,7 @@ impl ResolvesServerCert for OneCertificate {
     }
 }
 
-/// The name that the last hello on this thread asked for, if it was not taken before.
+/// Takes the name that the last hello on this thread requested.
 pub(super) fn take() -> Option<Box<str>> {
     NAME.take()
 }

@@ -1,4 +1,4 @@
-//! The certificates that sinkd makes: a CA, and certificates signed by it.
+//! Creating certificates: a CA, and certificates signed by it.
 use std::time::Duration;
 
 use rcgen::{
@@ -10,26 +10,24 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::certificate::{CertificateFacts, parse};
 use super::provider::provider;
 
-/// A day.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long a CA is valid: people configure it in each sender, once.
+/// Validity of a CA. It is long because each sender has to be configured with it.
 const AUTHORITY_LASTS: Duration = DAY.saturating_mul(3653);
 
-/// How long a certificate is valid: clients that follow the rules of browsers refuse more than 398
-/// days.
+/// Validity of a certificate. Clients that follow the rules of browsers refuse more than 398 days.
 pub(super) const LEAF_LASTS: Duration = DAY.saturating_mul(365);
 
-/// Clocks differ: each certificate is valid from a day before it is made.
+/// Certificates are backdated by a day, as clocks differ.
 const BACKDATED: Duration = DAY;
 
-/// Characters of a common name (RFC 5280 appendix A.1: `ub-common-name`).
+/// Limit on the length of a common name (RFC 5280 appendix A.1: `ub-common-name`).
 const COMMON_NAME_CHARS_MAX: usize = 64;
 
-/// Octets of a serial number: as random as it must be, and at most 20 with its sign.
+/// Length of a serial number: random enough, and within the limit of 20 octets, sign included.
 const SERIAL_BYTES: usize = 16;
 
-/// Something of a CA or a certificate that can't be made or used.
+/// Why a CA or a certificate can't be created or used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct AuthorityError(pub String);
@@ -49,7 +47,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Makes a CA for the machine called `host`, valid from `now`, the time since 1970.
+    /// Creates a CA for the machine `host`, valid from `now`, the time since 1970.
     pub fn generate(host: &str, now: Duration) -> Result<Authority, AuthorityError> {
         let key = KeyPair::generate()?;
         let name: String =
@@ -59,19 +57,19 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         lasting(&mut params, now, now + AUTHORITY_LASTS)?;
         let certificate = params.self_signed(&key)?.der().clone();
-        Authority::with(certificate, key)
+        Authority::from_key_pair(certificate, key)
     }
 
-    /// A CA that was made before. An error: the two do not go together, or they are not what
-    /// [`Authority::generate`] makes.
+    /// Restores a CA that was created earlier. Errors: certificate and key don't match, or were not
+    /// created by [`Authority::generate`].
     pub fn from_parts(
         certificate: CertificateDer<'static>,
         key: &PrivateKeyDer<'_>,
     ) -> Result<Authority, AuthorityError> {
-        Authority::with(certificate, KeyPair::try_from(key)?)
+        Authority::from_key_pair(certificate, KeyPair::try_from(key)?)
     }
 
-    fn with(
+    fn from_key_pair(
         certificate: CertificateDer<'static>,
         key: KeyPair,
     ) -> Result<Authority, AuthorityError> {
@@ -83,30 +81,30 @@ impl Authority {
             return Err(AuthorityError("expected the certificate of a CA, found another".into()));
         }
         let name = parsed.subject().iter_common_name().next().and_then(|it| it.as_str().ok());
-        // The identifier of its key follows from its key.
+        // rcgen derives the key identifier from the key.
         let issuer = Issuer::new(params(name.unwrap_or_default()), key);
-        let facts =
-            CertificateFacts::of(&certificate).map_err(|bad| AuthorityError(bad.to_string()))?;
+        let facts = CertificateFacts::from_der(&certificate)
+            .map_err(|bad| AuthorityError(bad.to_string()))?;
         Ok(Authority { certificate, facts, issuer })
     }
 
-    /// The CA's certificate, for those who trust it.
+    /// Returns the CA's certificate, which clients trust.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 
-    /// What its certificate says.
+    /// Returns the facts of its certificate.
     pub fn facts(&self) -> &CertificateFacts {
         &self.facts
     }
 
-    /// Its key in PKCS #8.
+    /// Returns its key in PKCS #8.
     pub fn key_der(&self) -> &[u8] {
         self.issuer.key().serialized_der()
     }
 
-    /// Signs a certificate of a server for `key`, valid for `names` from `now` on, for a year or
-    /// until the CA ends.
+    /// Signs a server's certificate for `key`, valid for `names` from `now` on, for a year or until
+    /// the CA expires.
     pub fn sign(
         &self,
         key: &LeafKey,
@@ -116,7 +114,7 @@ impl Authority {
         self.sign_for(ExtendedKeyUsagePurpose::ServerAuth, key, names, now)
     }
 
-    /// The same for a client.
+    /// Signs a client's certificate.
     #[cfg(test)]
     pub fn sign_client(
         &self,
@@ -140,7 +138,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
-        // A year at most, so a CA that ends in time is not 1970.
+        // The certificate must not outlive the CA.
         let last = Duration::from_secs(self.facts.not_after.unsigned_abs());
         lasting(&mut params, now, (now + LEAF_LASTS).min(last))?;
         let signed = params.signed_by(&key.0, &self.issuer)?.der().clone();
@@ -154,22 +152,22 @@ impl Authority {
     }
 }
 
-/// The key of a server's certificate.
+/// The key of a certificate.
 #[derive(Debug)]
 pub(super) struct LeafKey(KeyPair);
 
 impl LeafKey {
-    /// Makes one on the curve P-256.
+    /// Creates a key on the curve P-256.
     pub fn generate() -> Result<LeafKey, AuthorityError> {
         Ok(LeafKey(KeyPair::generate()?))
     }
 
-    /// One that was made before.
+    /// Restores a key that was created earlier.
     pub fn from_der(key: &PrivateKeyDer<'_>) -> Result<LeafKey, AuthorityError> {
         Ok(LeafKey(KeyPair::try_from(key)?))
     }
 
-    /// In PKCS #8.
+    /// Returns the key in PKCS #8.
     pub fn der(&self) -> &[u8] {
         self.0.serialized_der()
     }
@@ -187,8 +185,8 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// Valid from a day before `now` to `last`, both since 1970, with a serial number of its own: two
-/// certificates for one key must differ in it (RFC 5280 section 4.1.2.2).
+/// Sets the validity, from a day before `now` to `last` (both since 1970), and a random serial
+/// number, which must be unique for each certificate of a CA (RFC 5280 section 4.1.2.2).
 fn lasting(
     params: &mut CertificateParams,
     now: Duration,

@@ -1,4 +1,4 @@
-//! A client of TLS for tests: octets in, octets out, in the pieces that a test wants.
+//! A TLS client for tests, which passes octets in pieces that the test chooses.
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,33 +12,33 @@ use rustls::{
 
 use super::provider::provider;
 
-/// What a client offers; sessions are resumed among the connections of one offer.
+/// The settings of a client. Connections with the same offer resume each other's sessions.
 #[derive(Clone)]
 pub struct ClientOffer {
     config: Arc<ClientConfig>,
 }
 
 impl ClientOffer {
-    /// Trusts the CA in the PEM file `ca`; offers all versions and ciphers.
+    /// Creates an offer of all versions and ciphers that trusts the CA in the PEM file `ca`.
     pub fn trusting(ca: &Path) -> ClientOffer {
-        ClientOffer::of(Some(ca), provider().cipher_suites.clone())
+        ClientOffer::new(Some(ca), provider().cipher_suites.clone())
     }
 
-    /// The same for each cipher suite that a key for ECDSA can serve, and with it one version.
+    /// Creates an offer for each cipher suite that works with an ECDSA key, with one version each.
     pub fn each_suite(ca: &Path) -> Vec<ClientOffer> {
         let suites = provider().cipher_suites.clone().into_iter();
         let is_for_ecdsa = |suite: &SupportedCipherSuite| {
             suite.usable_for_signature_algorithm(SignatureAlgorithm::ECDSA)
         };
-        suites.filter(is_for_ecdsa).map(|suite| ClientOffer::of(Some(ca), vec![suite])).collect()
+        suites.filter(is_for_ecdsa).map(|suite| ClientOffer::new(Some(ca), vec![suite])).collect()
     }
 
-    /// Trusts no CA.
+    /// Creates an offer that trusts no CA.
     pub fn trusting_nobody() -> ClientOffer {
-        ClientOffer::of(None, provider().cipher_suites.clone())
+        ClientOffer::new(None, provider().cipher_suites.clone())
     }
 
-    fn of(ca: Option<&Path>, suites: Vec<SupportedCipherSuite>) -> ClientOffer {
+    fn new(ca: Option<&Path>, suites: Vec<SupportedCipherSuite>) -> ClientOffer {
         let mut roots = RootCertStore::empty();
         if let Some(ca) = ca {
             let ca = CertificateDer::from_pem_file(ca).expect("a CA in PEM");
@@ -57,7 +57,7 @@ impl ClientOffer {
         ClientOffer { config: Arc::new(config) }
     }
 
-    /// A client that has said nothing yet, and asks for `localhost`.
+    /// Returns a new client that requests the name `localhost`.
     pub fn client(&self) -> ClientByHand {
         let name = ServerName::try_from("localhost").expect("a name of DNS");
         let connection = ClientConnection::new(self.config.clone(), name);
@@ -67,7 +67,7 @@ impl ClientOffer {
     }
 }
 
-/// One connection of a client.
+/// One connection of such a client.
 pub struct ClientByHand {
     connection: ClientConnection,
     content: Vec<u8>,
@@ -76,12 +76,12 @@ pub struct ClientByHand {
 }
 
 impl ClientByHand {
-    /// Seals `content`; see [`ClientByHand::take_octets`].
+    /// Encrypts `content`; see [`ClientByHand::take_octets`].
     pub fn say(&mut self, content: &[u8]) {
         self.connection.writer().write_all(content).expect("it is kept in memory");
     }
 
-    /// Octets on their way to the server.
+    /// Takes the octets to be sent to the server.
     pub fn take_octets(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
         while self.connection.wants_write() {
@@ -90,7 +90,7 @@ impl ClientByHand {
         octets
     }
 
-    /// Takes octets of the server in. After an error, they are lost.
+    /// Processes octets from the server. After an error, they are ignored.
     pub fn hear(&mut self, octets: &[u8]) {
         let mut rest = octets;
         while !rest.is_empty() && self.error.is_none() {
@@ -99,37 +99,37 @@ impl ClientByHand {
                 Ok(state) => self.has_heard_close_notify |= state.peer_has_closed(),
                 Err(error) => self.error = Some(error.to_string()),
             }
-            // It ends with `WouldBlock`, or with the end of what the server sends.
+            // The read ends with `WouldBlock`, or with the end of the server's input.
             let _ = self.connection.reader().read_to_end(&mut self.content);
         }
     }
 
-    /// What was wrong with what the server sent; its alert is among the octets.
+    /// Takes the error in the server's input. Its alert is among the octets to be sent.
     pub fn take_error(&mut self) -> Option<String> {
         self.error.take()
     }
 
-    /// What the server has said since the last call.
+    /// Takes the content received since the last call.
     pub fn take_content(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.content)
     }
 
-    /// Whether the server has said that it sends no more.
+    /// Returns whether the server has sent close_notify.
     pub fn has_heard_close_notify(&self) -> bool {
         self.has_heard_close_notify
     }
 
-    /// Whether the handshake is under way.
+    /// Returns whether the handshake is in progress.
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    /// Says that it sends no more.
+    /// Sends close_notify.
     pub fn close(&mut self) {
         self.connection.send_close_notify();
     }
 
-    /// Goes over to other keys, and asks the server to do so.
+    /// Switches to new keys, and requests the same of the server.
     pub fn change_keys(&mut self) {
         self.connection.refresh_traffic_keys().expect("the handshake is done");
     }

@@ -1,4 +1,4 @@
-//! What a certificate says.
+//! Facts of a certificate.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::digest::fingerprint;
 
-/// What a certificate says.
+/// Facts of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// Of X.509: 3, or 1 for one that can have no names.
+    /// Version of X.509: 3, or 1 for a certificate that can't have names.
     pub version: u32,
-    /// Whom it is for, such as `CN=sinkd CA of mx.example`.
+    /// The subject, such as `CN=sinkd CA of mx.example`.
     pub subject: String,
-    /// Who signed it.
+    /// The issuer.
     pub issuer: String,
-    /// Names of DNS and IP addresses that it is valid for, in its order.
+    /// DNS names and IP addresses that it is valid for, in its order.
     pub names: Vec<String>,
-    /// The second from which on it is valid, since 1970.
+    /// The first second in which it is valid, since 1970.
     pub not_before: i64,
     /// The last second in which it is valid, since 1970.
     pub not_after: i64,
@@ -29,7 +29,7 @@ pub struct CertificateFacts {
     pub fingerprint: String,
 }
 
-/// Octets that are not a certificate of X.509.
+/// The octets are not an X.509 certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a certificate (X.509), found something else")]
 pub struct BadCertificate;
@@ -38,11 +38,11 @@ impl CertificateFacts {
     /// Reads the first certificate of a PEM file.
     pub fn of_pem(text: &[u8]) -> Result<CertificateFacts, BadCertificate> {
         let der = CertificateDer::from_pem_slice(text).map_err(|_| BadCertificate)?;
-        CertificateFacts::of(&der)
+        CertificateFacts::from_der(&der)
     }
 
     /// Reads a certificate in DER.
-    pub(super) fn of(der: &[u8]) -> Result<CertificateFacts, BadCertificate> {
+    pub(super) fn from_der(der: &[u8]) -> Result<CertificateFacts, BadCertificate> {
         let parsed = parse(der)?;
         let names = parsed.subject_alternative_name().ok().flatten();
         let names = names.map(|it| it.value.general_names.iter().filter_map(name).collect());
@@ -58,12 +58,12 @@ impl CertificateFacts {
         })
     }
 
-    /// The second from which on it is valid, for a person.
+    /// Returns the first second in which it is valid, as text.
     pub fn valid_from(&self) -> String {
         date(self.not_before)
     }
 
-    /// The last second in which it is valid, for a person.
+    /// Returns the last second in which it is valid, as text.
     pub fn valid_until(&self) -> String {
         date(self.not_after)
     }
@@ -79,7 +79,7 @@ impl CertificateFacts {
     }
 }
 
-/// Octets of a certificate in DER as its fields.
+/// Parses a certificate in DER.
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadCertificate> {
     match X509Certificate::from_der(der) {
         Ok(([], parsed)) => Ok(parsed),
@@ -87,7 +87,7 @@ pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadCertificate> {
     }
 }
 
-/// A name that a server may have; `None` for what is not one, such as an address for mail.
+/// Returns a server name; `None` for other names, such as an email address.
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).into()),
@@ -101,7 +101,7 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// A second since 1970 as RFC 3339 has it.
+/// Formats a second since 1970 as in RFC 3339.
 fn date(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| format!("second {second}"), |it| it.to_string())
 }

@@ -12,37 +12,37 @@ use super::progress::{self, Progress};
 use super::record::Records;
 use super::spelling::version;
 
-/// A handshake under way.
+/// A handshake in progress.
 pub struct ClientHandshake {
     connection: Box<UnbufferedClientConnection>,
 }
 
-/// A connection whose handshake is done.
+/// The result of a completed handshake.
 pub struct Secured {
-    /// Its records from here on.
+    /// The records of the connection.
     pub records: Records,
     /// For example `TLSv1.3`.
     pub version: &'static str,
-    /// Whether it continues an earlier session.
+    /// Whether the handshake resumed an earlier session.
     pub kind: SessionKind,
-    /// Content that came with the end of the handshake.
+    /// Content that arrived with the end of the handshake.
     pub early: Vec<u8>,
 }
 
-/// Whether a handshake continued an earlier session.
+/// Whether a handshake resumed an earlier session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
-    /// With keys of its own.
+    /// A new session.
     New,
-    /// With a ticket of an earlier session.
+    /// A resumed session.
     Resumed,
 }
 
-/// How far a handshake has come.
+/// The result of a handshake step.
 pub enum ClientStep {
-    /// More octets of the server are needed.
+    /// The handshake needs more octets of the server.
     Blocked(ClientHandshake),
-    /// It is done.
+    /// The handshake is complete.
     Done(Box<Secured>),
 }
 
@@ -53,18 +53,19 @@ impl fmt::Debug for ClientHandshake {
 }
 
 impl ClientHandshake {
-    /// Begins a handshake that goes by `connector`: the first `advance` writes its first message.
+    /// Begins a handshake with the settings of `connector`. The first `advance` writes its first
+    /// message.
     pub fn new(connector: &Connector) -> Result<ClientHandshake, Failure> {
         let (config, name) = connector.parts();
         let connection = UnbufferedClientConnection::new(config, name);
-        let connection = connection.map_err(|error| Failure::of(&error))?;
+        let connection = connection.map_err(|error| Failure::from_rustls(&error))?;
         Ok(ClientHandshake { connection: Box::new(connection) })
     }
 
-    /// Reads what is whole of `incoming`, and appends to `out` what goes to the server, an
-    /// alert included. Returns how many octets were used.
+    /// Reads the complete messages of `incoming`, and appends to `out` what has to be sent to the
+    /// server, including alerts. Returns the number of octets used.
     ///
-    /// Costs about 100 us of a core in a full handshake: keys, and the check of a signature.
+    /// A full handshake costs about 100 us of CPU time, for keys and verifying a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],
@@ -88,7 +89,7 @@ impl ClientHandshake {
             if progress == Progress::Closed {
                 return (used, Err(Failure::CutOff));
             }
-            // Nothing that follows may be read by rustls: its records are opened in place.
+            // rustls must not read what follows: those records are decrypted in place.
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(ClientStep::Done));
             }
@@ -105,8 +106,9 @@ impl ClientHandshake {
             Some(HandshakeKind::Resumed) => SessionKind::Resumed,
             _ => SessionKind::New,
         };
-        let (secrets, keys) =
-            connection.dangerous_into_kernel_connection().map_err(|error| Failure::of(&error))?;
+        let (secrets, keys) = connection
+            .dangerous_into_kernel_connection()
+            .map_err(|error| Failure::from_rustls(&error))?;
         let records = Records::new(secrets, Keys::Client(keys))?;
         Ok(Box::new(Secured { records, version, kind, early }))
     }
@@ -126,9 +128,9 @@ fn write_alert(
     }
 }
 
-/// Why a handshake failed, where `rest` begins with what could not be read.
+/// Returns why a handshake failed. `rest` begins with the input that could not be read.
 fn failure(error: &Error, rest: &[u8]) -> Failure {
-    match (Failure::of(error), rest.first()) {
+    match (Failure::from_rustls(error), rest.first()) {
         (Failure::Malformed, Some(typ)) if !(20..=23).contains(typ) => Failure::NotTls,
         (failure, _) => failure,
     }

@@ -18,7 +18,7 @@ use super::*;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// A CA, with a server and a client that it signed.
+/// A CA, and a server and a client with certificates signed by it.
 struct Signed {
     trust: ServerTrust,
     roots: ClientRoots,
@@ -28,16 +28,16 @@ struct Signed {
 
 fn identity(leaf: CertificateDer<'static>, key: &LeafKey) -> Identity {
     let private = PrivatePkcs8KeyDer::from(key.der().to_vec()).into();
-    Identity::of(vec![leaf], private, (Path::new("cert"), Path::new("key"))).unwrap()
+    Identity::from_parts(vec![leaf], private, (Path::new("cert"), Path::new("key"))).unwrap()
 }
 
 impl Signed {
     fn new() -> Signed {
-        Signed::of("host", crate::log::ProcessClock::get().unix())
+        Signed::with_host("host", crate::log::ProcessClock::get().unix())
     }
 
-    /// By a CA of this host; the certificates begin at this time.
-    fn of(host: &str, now: Duration) -> Signed {
+    /// Creates a CA of `host`, and certificates that are valid from `now`.
+    fn with_host(host: &str, now: Duration) -> Signed {
         let authority = Authority::generate(host, now).unwrap();
         let (own, clients) = (LeafKey::generate().unwrap(), LeafKey::generate().unwrap());
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -60,28 +60,29 @@ impl Signed {
     }
 
     fn connector(&self, version: &'static SupportedProtocolVersion) -> Connector {
-        Connector::of("localhost", &self.trust, None, SessionReuse::Shared, &[version]).unwrap()
+        Connector::with_versions("localhost", &self.trust, None, SessionReuse::Shared, &[version])
+            .unwrap()
     }
 }
 
-/// Both ends of a connection, with octets that the client has not read.
+/// Both ends of a connection, and octets that the client has not read.
 struct Pair {
     client: Box<Secured>,
     server: Box<Established>,
     unread: Vec<u8>,
 }
 
-/// Why a handshake failed, as each side has it; `None`: that side knows of no failure.
+/// Why a handshake failed, for each side; `None`: that side reports no failure.
 type Failures = (Option<Failure>, Option<Failure>);
 
-/// What one side has come to.
+/// The state of one side.
 enum Side<Blocked, Done> {
     Blocked(Blocked),
     Done(Box<Done>),
     Failed(Failure),
 }
 
-/// A handshake, in which each side reads pieces of `cut` octets.
+/// Runs a handshake in which each side reads pieces of `cut` octets.
 fn shake(connector: &Connector, acceptor: &Acceptor, cut: usize) -> Result<Pair, Failures> {
     let mut client = Side::Blocked(ClientHandshake::new(connector).unwrap());
     let mut server = Side::Blocked(Handshake::new(acceptor).unwrap());
@@ -137,7 +138,7 @@ fn shake(connector: &Connector, acceptor: &Acceptor, cut: usize) -> Result<Pair,
     }
 }
 
-/// What `records` find in `sealed`.
+/// Decrypts all of `sealed`, and returns the content.
 fn content(records: &mut Records, sealed: &mut [u8]) -> Vec<u8> {
     let (mut found, mut at) = (Vec::new(), 0);
     loop {
@@ -160,7 +161,7 @@ fn seal(records: &mut Records, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn content_goes_both_ways_however_a_handshake_is_cut() {
+fn content_passes_both_ways_wherever_a_handshake_is_cut() {
     let signed = Signed::new();
     for version in VERSIONS {
         for cut in [1, 5, 100, usize::MAX] {
@@ -169,7 +170,7 @@ fn content_goes_both_ways_however_a_handshake_is_cut() {
             let Ok(Pair { mut client, mut server, mut unread }) = pair;
             let said = seal(&mut server.records, b"220 ready\r\n");
             assert_eq!(client.early, b"");
-            // What the server put before it, such as a ticket, has no content.
+            // Other records of the server, such as a ticket, have no content.
             unread.extend(said);
             assert_eq!(content(&mut client.records, &mut unread), b"220 ready\r\n");
             let payload: Vec<u8> = (0..100_000u32).map(|n| n as u8).collect();
@@ -192,7 +193,7 @@ fn connections_of_one_connector_resume_as_many_sessions_as_there_were() {
                 .map(|_| shake(&connector, &signed.acceptor(), usize::MAX).ok().unwrap())
                 .collect();
             for mut pair in open {
-                // A sender of TLS 1.2 has its session with the handshake.
+                // With TLS 1.2, the session is available after the handshake.
                 let is_resumed = pair.client.kind == SessionKind::Resumed;
                 let has_session = round == 1 || (version == &TLS12 && is_resumed);
                 assert_eq!(is_resumed, has_session, "{version:?} {round}");
@@ -202,7 +203,8 @@ fn connections_of_one_connector_resume_as_many_sessions_as_there_were() {
             }
         }
         let trust = &signed.trust;
-        let never = Connector::of("localhost", trust, None, SessionReuse::Never, &[version]);
+        let never =
+            Connector::with_versions("localhost", trust, None, SessionReuse::Never, &[version]);
         let never = never.unwrap();
         for _ in 0..2 {
             let mut pair = shake(&never, &signed.acceptor(), usize::MAX).ok().unwrap();
@@ -215,8 +217,8 @@ fn connections_of_one_connector_resume_as_many_sessions_as_there_were() {
 #[test]
 fn servers_are_verified_by_ca_name_and_date() {
     let (signed, new) = (Signed::new(), Signed::new());
-    let other = Signed::of("other", crate::log::ProcessClock::get().unix());
-    let old = Signed::of("host", Duration::ZERO);
+    let other = Signed::with_host("other", crate::log::ProcessClock::get().unix());
+    let old = Signed::with_host("host", Duration::ZERO);
     let rows: [(&Signed, &ServerTrust, &str, Result<(), Failures>); 8] = [
         (&signed, &signed.trust, "localhost", Ok(())),
         (&signed, &signed.trust, "127.0.0.1", Ok(())),
@@ -251,7 +253,8 @@ fn servers_are_verified_by_ca_name_and_date() {
     for (server, trust, name, expected) in rows {
         for version in VERSIONS {
             let connector =
-                Connector::of(name, trust, None, SessionReuse::Shared, &[version]).unwrap();
+                Connector::with_versions(name, trust, None, SessionReuse::Shared, &[version])
+                    .unwrap();
             let found = shake(&connector, &server.acceptor(), usize::MAX);
             let found = found.map(|pair| {
                 let is_address = name == "127.0.0.1";
@@ -264,9 +267,9 @@ fn servers_are_verified_by_ca_name_and_date() {
 }
 
 #[test]
-fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
+fn a_certificate_is_presented_to_a_server_that_requests_one() {
     let signed = Signed::new();
-    let other = Signed::of("other", crate::log::ProcessClock::get().unix());
+    let other = Signed::with_host("other", crate::log::ProcessClock::get().unix());
     let required = ClientCertificates::Required(signed.roots.clone());
     let acceptor = Acceptor::new(&signed.server, &required).unwrap();
     for version in VERSIONS {
@@ -276,13 +279,14 @@ fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
             (Some(&other.client), Err((Some(Failure::UnknownCa), Some(Failure::PeerUnknownCa)))),
         ] {
             let (trust, reuse) = (&signed.trust, SessionReuse::Shared);
-            let connector = Connector::of("localhost", trust, shown, reuse, &[version]).unwrap();
+            let connector =
+                Connector::with_versions("localhost", trust, shown, reuse, &[version]).unwrap();
             let found = shake(&connector, &acceptor, usize::MAX).map(|pair| {
                 let subject = pair.server.agreed.client_subject;
                 assert_eq!(subject.as_deref(), Some("CN=sinkd"));
             });
             let told = found.map_err(|(ours, theirs)| match ours {
-                // TLS 1.2 has no alert of its own for this.
+                // TLS 1.2 has no specific alert for this.
                 Some(Failure::HandshakeFailure) => (Some(Failure::CertificateRequired), theirs),
                 _ => (ours, theirs),
             });
@@ -292,7 +296,7 @@ fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
 }
 
 #[test]
-fn what_is_not_tls_is_known_as_such() {
+fn input_that_is_not_tls_is_recognized() {
     let signed = Signed::new();
     let connector = signed.connector(&TLS13);
     for (said, expected) in [

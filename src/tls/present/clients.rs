@@ -1,4 +1,4 @@
-//! Certificates that clients show.
+//! Verifying certificates of clients.
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,22 +12,23 @@ use super::identity::certificates;
 use super::identity_error::IdentityError;
 use super::provider::provider;
 
-/// The CAs whose certificates clients may show; cheap to clone.
+/// The CAs whose certificates are accepted; cheap to clone.
 #[derive(Clone)]
 pub struct ClientRoots {
     roots: Arc<RootCertStore>,
-    /// Of their certificates.
+    /// Digest of their certificates.
     digest: [u8; DIGEST_BYTES],
 }
 
-/// What a listener asks of its clients.
+/// Whether a listener requests certificates of its clients.
 #[derive(Debug, Clone)]
 pub enum ClientCertificates {
-    /// No certificate.
+    /// No certificate is requested.
     Off,
-    /// A client may show a certificate that one of these signed; one that shows another is refused.
+    /// A client can present a certificate signed by one of these CAs. A client that presents
+    /// another one is refused.
     Optional(ClientRoots),
-    /// A client must show a certificate that one of these signed.
+    /// A client must present a certificate signed by one of these CAs.
     Required(ClientRoots),
 }
 
@@ -38,7 +39,7 @@ impl fmt::Debug for ClientRoots {
 }
 
 impl ClientRoots {
-    /// Reads the certificates of `path`, which is a PEM file.
+    /// Reads CA certificates from the PEM file `path`.
     pub fn load(path: &Path) -> Result<ClientRoots, IdentityError> {
         let certificates = certificates(path)?;
         let mut roots = RootCertStore::empty();
@@ -52,14 +53,14 @@ impl ClientRoots {
         Ok(ClientRoots { roots: Arc::new(roots), digest })
     }
 
-    /// As rustls uses them.
+    /// Returns the CAs in the form that rustls uses.
     pub(super) fn store(&self) -> Arc<RootCertStore> {
         self.roots.clone()
     }
 }
 
 impl ClientCertificates {
-    /// What rustls verifies by.
+    /// Returns the verifier for rustls.
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let builder = |roots: &ClientRoots| {
             WebPkiClientVerifier::builder_with_provider(roots.roots.clone(), provider())
@@ -72,7 +73,7 @@ impl ClientCertificates {
         built.expect("a file of CAs has at least one, and no list of revocations is given")
     }
 
-    /// Two that differ verify differently.
+    /// Returns a digest that differs for settings that verify differently.
     pub(super) fn digest(&self) -> [u8; DIGEST_BYTES] {
         let (mode, roots): (&[u8], &[u8]) = match self {
             ClientCertificates::Off => (b"off", &[]),

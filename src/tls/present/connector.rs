@@ -1,4 +1,4 @@
-//! What handshakes of a sender go by.
+//! The TLS settings of a sender.
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,25 +17,25 @@ use super::identity::Identity;
 use super::provider::provider;
 use super::sessions_kept::KeptSessions;
 
-/// Which servers a sender speaks with.
+/// Which servers a sender trusts.
 #[derive(Debug, Clone)]
 pub enum ServerTrust {
-    /// Any: what is sent is sealed, and any server may read it.
+    /// Any server: the connection is encrypted, but the server is not authenticated.
     Anyone,
-    /// Those whose certificate is of the name, and was signed by one of these.
+    /// Servers whose certificate has the requested name and was signed by one of these CAs.
     SignedBy(ClientRoots),
 }
 
-/// Whether a sender continues earlier sessions.
+/// Whether a sender resumes earlier sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionReuse {
-    /// Connections of one connector share their sessions.
+    /// Connections of the same connector share sessions.
     Shared,
     /// Every handshake is a full one.
     Never,
 }
 
-/// What handshakes of a sender go by; cheap to clone.
+/// The TLS settings of a sender; cheap to clone.
 #[derive(Clone)]
 pub struct Connector(Arc<ConnectorParts>);
 
@@ -44,7 +44,7 @@ struct ConnectorParts {
     name: ServerName<'static>,
 }
 
-/// Why there can be no handshakes.
+/// Why a connector can't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
     /// The name can't be in a certificate.
@@ -62,19 +62,20 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// Asks for the server called `name` (SNI, unless it is an address) and trusts it as `trust`
-    /// says; shows `identity`, if the server asks for a certificate. TLS 1.2 and 1.3.
+    /// Creates settings for TLS 1.2 and 1.3 that request the server `name` (by SNI, unless it is an
+    /// address) and trust it as `trust` says. They present `identity` if the server requests a
+    /// certificate.
     pub fn new(
         name: &str,
         trust: &ServerTrust,
         identity: Option<&Identity>,
         reuse: SessionReuse,
     ) -> Result<Connector, ConnectorError> {
-        Connector::of(name, trust, identity, reuse, &[&TLS13, &TLS12])
+        Connector::with_versions(name, trust, identity, reuse, &[&TLS13, &TLS12])
     }
 
-    /// The same, for some versions alone.
-    pub(super) fn of(
+    /// Creates the same settings for some versions only.
+    pub(super) fn with_versions(
         name: &str,
         trust: &ServerTrust,
         identity: Option<&Identity>,
@@ -84,7 +85,7 @@ impl Connector {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| ConnectorError::Name(name.to_owned()))?;
         let setup = |error: Error| ConnectorError::Setup(error.to_string());
-        // AWS-LC gathers randomness for 50 ms when it is first used: not within a handshake.
+        // AWS-LC gathers randomness for 50 ms on first use, which should not delay a handshake.
         let random = provider().secure_random.fill(&mut [0; 1]);
         random.map_err(|error| setup(Error::from(error)))?;
         let builder = ClientConfig::builder_with_provider(provider())
@@ -108,19 +109,19 @@ impl Connector {
             SessionReuse::Shared => Resumption::store(Arc::new(KeptSessions::new())),
             SessionReuse::Never => Resumption::disabled(),
         };
-        // The layer of records takes the keys, and does without rustls after the handshake.
+        // `Records` takes over the keys after the handshake.
         config.enable_secret_extraction = true;
         Ok(Connector(Arc::new(ConnectorParts { config: Arc::new(config), name })))
     }
 
-    /// The settings of rustls, and the name that is asked for.
+    /// Returns the settings for rustls, and the name to request.
     pub(super) fn parts(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
         (self.0.config.clone(), self.0.name.clone())
     }
 }
 
-/// Accepts every certificate. Signatures of the handshake are verified: the peer has the key of the
-/// certificate that it shows.
+/// Accepts every certificate. Signatures of the handshake are still verified, so the peer has the
+/// key of the certificate that it presents.
 struct Anyone(Arc<CryptoProvider>);
 
 impl fmt::Debug for Anyone {

@@ -1,13 +1,13 @@
-//! SHA-256, and how people compare certificates by it.
+//! SHA-256, and fingerprints of certificates.
 use rustls::SupportedCipherSuite;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 
-/// Octets of a digest.
+/// Length of a digest.
 pub(super) const DIGEST_BYTES: usize = 32;
 
-/// Returns the SHA-256 of `parts`, one after the other.
+/// Returns the SHA-256 of the concatenated `parts`.
 ///
-/// The hash comes with a cipher suite: this needs no crate of its own.
+/// The hash function of a cipher suite is used, which saves a crate.
 pub(super) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; DIGEST_BYTES] {
     let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256 else {
         unreachable!("a suite of TLS 1.3")
@@ -27,7 +27,7 @@ pub(super) fn fingerprint(der: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// FIPS 180-2 appendix B.1, in one piece and in two.
+    /// The example of FIPS 180-2 appendix B.1, in one piece and in two.
     #[test]
     fn the_digest_is_sha256() {
         let expected = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:\

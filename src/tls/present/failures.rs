@@ -1,11 +1,11 @@
-//! Failures, as rustls names them.
+//! Mapping errors and alerts of rustls to kinds of failures.
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 use super::failure::Failure;
 
 impl Failure {
-    /// What the peer's alert says.
-    pub(in crate::tls) fn told(alert: AlertDescription) -> Failure {
+    /// Returns the kind of failure that an alert of the peer reports.
+    pub(in crate::tls) fn from_alert(alert: AlertDescription) -> Failure {
         match alert {
             AlertDescription::UnknownCA => Failure::UnknownCa,
             AlertDescription::BadCertificate => Failure::BadCertificate,
@@ -24,10 +24,10 @@ impl Failure {
         }
     }
 
-    /// Returns the kind of a failed handshake.
-    pub(in crate::tls) fn of(error: &Error) -> Failure {
+    /// Returns the kind of failure of a handshake.
+    pub(in crate::tls) fn from_rustls(error: &Error) -> Failure {
         match error {
-            Error::AlertReceived(alert) => Failure::told(*alert),
+            Error::AlertReceived(alert) => Failure::from_alert(*alert),
             Error::NoCertificatesPresented => Failure::NoPeerCertificate,
             Error::InvalidCertificate(why) => Failure::of_certificate(why),
             Error::PeerIncompatible(why) => Failure::of_incompatible(why),
@@ -43,9 +43,9 @@ impl Failure {
         }
     }
 
-    /// Of a record after the handshake.
-    pub(in crate::tls) fn of_record(error: Error) -> Failure {
-        match Failure::of(&error) {
+    /// Returns the kind of failure of a record after the handshake.
+    pub(in crate::tls) fn from_record_error(error: Error) -> Failure {
+        match Failure::from_rustls(&error) {
             Failure::Other => Failure::BadRecord,
             other => other,
         }
@@ -53,7 +53,7 @@ impl Failure {
 
     fn of_certificate(why: &CertificateError) -> Failure {
         match why {
-            // A CA of the same name with another key, as after a new start in an empty folder.
+            // A CA of the same name with another key, as after a start in an empty folder.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 Failure::PeerUnknownCa
             }
@@ -79,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// Returns the alert that the peer gets of it once the handshake is done.
+    /// Returns the alert that is sent for this failure after the handshake.
     pub(in crate::tls) fn alert(self) -> Option<AlertDescription> {
         match self {
             Failure::Malformed => Some(AlertDescription::DecodeError),

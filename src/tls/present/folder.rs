@@ -1,14 +1,14 @@
-//! Files of certificates: written whole, for their owner alone.
+//! Writing files of certificates atomically, readable only by their owner.
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A file: its name, and its text.
+/// The name and the text of a file.
 pub(super) type NamedText<'a> = (&'a str, String);
 
-/// Makes `folder` with `files` in it, all at once: others see the folder with all of them or not at
-/// all. Returns `false` if the folder exists already.
+/// Creates `folder` with `files` in it, atomically: others see the complete folder or none. Returns
+/// `false` if the folder already exists.
 ///
 /// Costs a flush of each file.
 pub(super) fn create(folder: &Path, files: &[NamedText<'_>]) -> io::Result<bool> {
@@ -20,7 +20,7 @@ pub(super) fn create(folder: &Path, files: &[NamedText<'_>]) -> io::Result<bool>
     files.iter().try_for_each(|(name, text)| write(new.path(), name, text))?;
     match fs::rename(new.path(), folder) {
         Ok(()) => {
-            // It is not where its guard would look for it.
+            // The folder was moved away, so its guard has nothing to remove.
             let _: PathBuf = new.keep();
             File::open(parent)?.sync_all()?;
             Ok(true)
@@ -30,8 +30,8 @@ pub(super) fn create(folder: &Path, files: &[NamedText<'_>]) -> io::Result<bool>
     }
 }
 
-/// Writes a file of `folder`, in place of one of its name: readers see the old text or the new one.
-/// Its mode is 0600, as tempfile makes it.
+/// Writes a file of `folder`, replacing an existing one atomically: readers see the old text or the
+/// new one. Its mode is 0600, the default of tempfile.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! A certificate with its chain and its key: who a server or a client proves to be.
+//! A certificate with its chain and its key, by which a server or client authenticates.
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,13 +16,13 @@ use super::identity_error::IdentityError;
 use super::pem::{self, Binary, Contents};
 use super::provider::provider;
 
-/// Octets of a file of certificates or keys: hundreds of certificates.
+/// Limit on the size of a file of certificates or keys: enough for hundreds of certificates.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// A certificate whose end is nearer is warned of: it should have been renewed.
+/// A certificate that expires sooner causes a warning: it should have been renewed.
 const WARNED_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 
-/// The version of X.509 that has names of servers, and the only one that rustls knows.
+/// The version of X.509 that has server names, and the only one that rustls supports.
 const VERSION: u32 = 3;
 
 /// A certificate with its chain and its key; cheap to clone.
@@ -31,7 +31,7 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     facts: Arc<CertificateFacts>,
     warnings: Vec<String>,
-    /// What is wrong with it, if it is a server's.
+    /// A warning that applies only to a server's certificate.
     nameless: Option<String>,
 }
 
@@ -42,12 +42,12 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Reads the certificates in `cert`, the server's or client's own first, and the key in `key`;
-    /// both in PEM, and they may be one file. `now`: the time since 1970.
+    /// Reads the certificates in `cert`, the server's or client's own first, and the key in `key`.
+    /// Both are PEM files, and can be the same file. `now`: the time since 1970.
     pub fn load(cert: &Path, key: &Path, now: Duration) -> Result<Identity, IdentityError> {
         let chain = certificates(cert)?;
         let private = private_key(key)?;
-        let mut identity = Identity::of(chain, private, (cert, key))?;
+        let mut identity = Identity::from_parts(chain, private, (cert, key))?;
         let (facts, path) = (&identity.facts, cert.to_path_buf());
         if facts.is_future(now) {
             return Err(IdentityError::Future { path, at: facts.valid_from() });
@@ -60,8 +60,8 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Puts together what was read; `files` are for the errors.
-    pub(super) fn of(
+    /// Combines a chain and a key. `files`: their paths, for errors.
+    pub(super) fn from_parts(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         files: (&Path, &Path),
@@ -69,7 +69,7 @@ impl Identity {
         let (cert, key_file) = files;
         let unusable = |why: String| IdentityError::Certificate { path: cert.into(), why };
         let own = chain.first().ok_or_else(|| unusable("found none".into()))?;
-        let facts = CertificateFacts::of(own).map_err(|error| unusable(error.to_string()))?;
+        let facts = CertificateFacts::from_der(own).map_err(|error| unusable(error.to_string()))?;
         if facts.version != VERSION {
             let found = facts.version;
             return Err(unusable(format!("expected X.509 version {VERSION}, found {found}")));
@@ -78,7 +78,7 @@ impl Identity {
         let signing = signing.map_err(|_| IdentityError::Key(key_file.into()))?;
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
-            // rustls does not know: a key that does not tell its public half.
+            // rustls can't compare them: the key doesn't reveal its public half.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(Error::InconsistentKeys(_)) => {
                 let (cert, key) = (cert.into(), key_file.into());
@@ -94,27 +94,28 @@ impl Identity {
         })
     }
 
-    /// What its certificate says.
+    /// Returns the facts of its certificate.
     pub fn facts(&self) -> &CertificateFacts {
         &self.facts
     }
 
-    /// A sentence for each thing that is allowed and may be a mistake.
+    /// Returns a sentence for each thing that is allowed but may be a mistake.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The same for a server's: clients look for names in it, as servers don't.
+    /// Returns the warnings for a server's certificate, in which clients, unlike servers, look for
+    /// names.
     pub fn warnings_of_server(&self) -> impl Iterator<Item = &String> {
         self.warnings.iter().chain(&self.nameless)
     }
 
-    /// As rustls uses it.
+    /// Returns it in the form that rustls uses.
     pub(super) fn certified_key(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }
 
-    /// Its certificates, its own first.
+    /// Returns its chain of certificates, its own first.
     pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert
     }
@@ -152,7 +153,7 @@ fn read(path: &Path) -> Result<Contents, IdentityError> {
     Ok(pem::read(&text))
 }
 
-/// What a file without a `wanted` holds, and what to do.
+/// Describes what a file without a `wanted` contains, and what to do.
 fn found_instead(contents: &Contents, wanted: &str) -> String {
     let Contents { certificates, keys, damage, is_encrypted, binary } = contents;
     if !certificates.is_empty() {
@@ -180,14 +181,14 @@ fn found_instead(contents: &Contents, wanted: &str) -> String {
     format!("{convert} -in FILE -out NEW")
 }
 
-/// A sentence if a certificate should have been renewed.
+/// Returns a sentence if a certificate should have been renewed.
 fn ending(path: &Path, facts: &CertificateFacts, now: Duration) -> Option<String> {
     let (path, until) = (path.display(), facts.valid_until());
     let is_near = !facts.is_valid_for(WARNED_BEFORE, now);
     is_near.then(|| format!("{path}: the certificate expires at {until}"))
 }
 
-/// A sentence if a certificate's only name is its subject (RFC 9525 section 6.3).
+/// Returns a sentence if a certificate's only name is its subject (RFC 9525 section 6.3).
 fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
     facts.names.is_empty().then(|| {
         format!(
@@ -198,7 +199,8 @@ fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
     })
 }
 
-/// A sentence if everyone may read a key. A group may: Debian keeps keys for the group ssl-cert.
+/// Returns a sentence if everyone can read a key. A group is allowed to: Debian has a group
+/// ssl-cert for keys.
 fn readable(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let is_open = mode & 0o007 != 0;
@@ -221,7 +223,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_795_910_400);
     const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-    /// OpenSSL wrote keys with a password so, before PKCS #8.
+    /// A key with a password, as OpenSSL wrote it before PKCS #8.
     const OLD_LOCKED: &str = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
                               DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
 
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_may_be_one_file_or_two() {
+    fn a_pair_can_be_one_file_or_two() {
         let files = Files::new();
         for (cert, key) in [
             ("a.crt", "a.key"),
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_everyone_can_read_is_warned_of() {
+    fn a_key_that_everyone_can_read_causes_a_warning() {
         let files = Files::new();
         for (mode, is_warned_of) in [(0o400, false), (0o640, false), (0o644, true), (0o601, true)] {
             set_permissions(files.path("a.key"), Permissions::from_mode(mode)).unwrap();
@@ -387,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_without_names_or_near_its_end_is_warned_of() {
+    fn a_certificate_without_names_or_about_to_expire_causes_a_warning() {
         let files = Files::new();
         let load = |cert: &str, key: &str, now| {
             let identity = Identity::load(&files.path(cert), &files.path(key), now).unwrap();
@@ -406,13 +408,13 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_of_a_file_is_a_panic_or_another_certificate() {
+    fn a_file_cut_anywhere_causes_no_panic_and_no_other_certificate() {
         let files = Files::new();
         let whole = fs::read(files.path("a.crt")).unwrap();
         let facts = files.load("a.crt", "a.key").unwrap().facts().clone();
         for at in 0..whole.len() {
             files.write("cut.crt", &whole[..at]);
-            // The last line may lack its end.
+            // Only the end of the last line may be missing.
             if let Ok(identity) = files.load("cut.crt", "a.key") {
                 assert_eq!((at, identity.facts()), (whole.len() - 1, &facts));
             }

@@ -2,7 +2,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a certificate and its key can't be used. Each names the file, and what to do.
+/// Why a certificate and its key can't be used. Each message names the file and the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -19,7 +19,7 @@ pub enum IdentityError {
     NoCertificate {
         /// The file.
         path: PathBuf,
-        /// What it has, and what to do.
+        /// What it has instead, and what to do.
         found: String,
     },
     /// A file has no key.
@@ -27,7 +27,7 @@ pub enum IdentityError {
     NoKey {
         /// The file.
         path: PathBuf,
-        /// What it has, and what to do.
+        /// What it has instead, and what to do.
         found: String,
     },
     /// A certificate is not one that TLS can use.
@@ -56,15 +56,15 @@ pub enum IdentityError {
         /// The file of the key.
         key: PathBuf,
     },
-    /// The certificate was valid once.
+    /// The certificate has expired.
     #[error("{path}: the certificate expired at {at}: renew it", path = path.display())]
     Expired {
         /// The file.
         path: PathBuf,
-        /// When.
+        /// The end of its validity.
         at: String,
     },
-    /// The certificate will be valid.
+    /// The certificate is not valid yet.
     #[error(
         "{path}: the certificate is not valid before {at}: check the clock of this machine",
         path = path.display()
@@ -72,7 +72,7 @@ pub enum IdentityError {
     Future {
         /// The file.
         path: PathBuf,
-        /// When.
+        /// The beginning of its validity.
         at: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The certificates that sinkd makes and keeps in its data folder.
+//! The certificates that sinkd creates and keeps in its data folder.
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,31 +14,31 @@ use super::pem::encode;
 /// The folder's name in the data folder.
 const FOLDER: &str = "tls";
 
-/// The CA: what senders trust.
+/// The CA's certificate, which senders trust.
 const CA: &str = "ca.pem";
 
-/// The CA's key. It is needed only to make the next certificate.
+/// The CA's key. It is needed only to create the next certificate.
 const CA_KEY: &str = "ca-key.pem";
 
-/// The server's certificate, and after it the CA's.
+/// The server's certificate, followed by the CA's.
 const CERT: &str = "cert.pem";
 
 /// The server's key.
 const KEY: &str = "key.pem";
 
-/// A certificate whose end is nearer is made anew: time to notice before clients do.
+/// A certificate that expires sooner is renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 
-/// A CA whose end is nearer is made anew: it outlives every certificate that it signs.
+/// A CA that expires sooner is replaced, so that it outlives every certificate that it signs.
 const CA_RENEWED_BEFORE: Duration = LEAF_LASTS.saturating_add(RENEWED_BEFORE);
 
-/// The certificates that a data folder keeps: a CA, and a certificate that it signed.
+/// The certificates in a data folder: a CA, and a server's certificate signed by it.
 #[derive(Debug, Clone)]
 pub struct CertificateFolder {
     folder: PathBuf,
 }
 
-/// Why the certificates of a data folder can't be used or made.
+/// Why the certificates of a data folder can't be used or created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeptError {
@@ -53,7 +53,7 @@ pub enum KeptError {
     /// A file can't be used.
     #[error(transparent)]
     File(#[from] IdentityError),
-    /// The CA is there, and its key is not: without it there can be no other certificate.
+    /// The CA's certificate exists, but its key doesn't, so no other certificate can be signed.
     #[error(
         "{path}: the key of the CA cannot be used, and a certificate has to be made ({why}): put \
          the key back, or remove the folder to start over with another CA",
@@ -65,7 +65,7 @@ pub enum KeptError {
         /// Why it can't be used.
         why: String,
     },
-    /// Making a certificate failed.
+    /// Creating a certificate failed.
     #[error("{path}: a certificate cannot be made: {why}", path = path.display())]
     Make {
         /// The folder.
@@ -75,46 +75,46 @@ pub enum KeptError {
     },
 }
 
-/// Why a certificate is made anew.
+/// Why a certificate or CA is replaced.
 type Reason = String;
 
 impl CertificateFolder {
-    /// Those of the data folder `data`.
+    /// Returns the certificates of the data folder `data`.
     pub fn of(data: &Path) -> CertificateFolder {
         CertificateFolder { folder: data.join(FOLDER) }
     }
 
-    /// The file that senders trust.
+    /// Returns the path of the CA's certificate, which senders trust.
     pub fn ca_path(&self) -> PathBuf {
         self.folder.join(CA)
     }
 
-    /// Reads what the CA's certificate says.
+    /// Reads the facts of the CA's certificate.
     pub fn ca(&self) -> Result<CertificateFacts, IdentityError> {
         facts(&self.ca_path())
     }
 
-    /// Reads what the server's certificate says.
+    /// Reads the facts of the server's certificate.
     pub fn certificate(&self) -> Result<CertificateFacts, IdentityError> {
         facts(&self.folder.join(CERT))
     }
 
-    /// Returns whether the certificate is one that the CA signed.
+    /// Returns whether the server's certificate was signed by the CA.
     ///
-    /// sinkd writes a certificate and the CA that signed it into one file. Names say nothing: the
-    /// CAs of two folders on one machine have the same.
+    /// The file of the certificate contains the CA that signed it, so the two are compared. Names
+    /// would not suffice: the CAs of two folders on one machine have the same name.
     pub fn is_signed(&self) -> Result<bool, IdentityError> {
         let (chain, ca) = (certificates(&self.folder.join(CERT))?, certificates(&self.ca_path())?);
         Ok(chain.get(1) == ca.first())
     }
 
-    /// Returns the certificate for `names`, which are names of DNS and IP addresses, the machine's
-    /// own first. `now`: the time since 1970.
+    /// Returns the certificate for `names`, which are DNS names and IP addresses, the machine's own
+    /// name first. `now`: the time since 1970.
     ///
-    /// Makes it if there is none, if it has other names, or if its end is near; and the CA, too, if
-    /// its file is damaged or its end is near. A CA whose key is elsewhere is never replaced: the
-    /// certificate stays as long as it is valid. Other processes see each file whole. The key stays
-    /// the same where it can.
+    /// Creates the certificate if there is none, or if it has other names or expires soon. Creates
+    /// the CA, too, if its file is damaged or it expires soon. A CA whose key is kept elsewhere is
+    /// never replaced; its certificate is then used as long as it is valid. Other processes always
+    /// see complete files. The certificate's key is reused if possible.
     pub fn identity(&self, names: &[String], now: Duration) -> Result<Identity, KeptError> {
         let names = &names.iter().map(|name| normal(name)).collect::<Vec<_>>()[..];
         if !self.folder.is_dir() && self.create(names, now)? {
@@ -141,7 +141,7 @@ impl CertificateFolder {
         Identity::load(&self.folder.join(CERT), &self.folder.join(KEY), now)
     }
 
-    /// Why `identity` is to be made anew.
+    /// Returns why `identity` has to be replaced, if it does.
     fn stale(&self, identity: &Identity, names: &[String], now: Duration) -> Option<Reason> {
         let facts = identity.facts();
         if facts.names != names {
@@ -150,7 +150,7 @@ impl CertificateFolder {
         if !facts.is_valid_for(RENEWED_BEFORE, now) {
             return Some(format!("it ends at {}", facts.valid_until()));
         }
-        // Senders trust what is in the file: it must be what signed the certificate.
+        // Senders trust the CA in the file, so it must be the one that signed the certificate.
         match self.is_signed() {
             Ok(true) => None,
             Ok(false) => Some("its CA is not the one in ca.pem".into()),
@@ -158,11 +158,11 @@ impl CertificateFolder {
         }
     }
 
-    /// Makes the folder. Returns `false` if another process was faster.
+    /// Creates the folder. Returns `false` if another process got there first.
     fn create(&self, names: &[String], now: Duration) -> Result<bool, KeptError> {
-        let authority = self.make(Authority::generate(host(names), now))?;
-        let key = self.make(LeafKey::generate())?;
-        let leaf = self.make(authority.sign(&key, names, now))?;
+        let authority = self.created(Authority::generate(host(names), now))?;
+        let key = self.created(LeafKey::generate())?;
+        let leaf = self.created(authority.sign(&key, names, now))?;
         let files = [
             (CA_KEY, encode("PRIVATE KEY", authority.key_der())),
             (CA, encode("CERTIFICATE", authority.certificate())),
@@ -172,25 +172,25 @@ impl CertificateFolder {
         folder::create(&self.folder, &files).map_err(|source| self.unwritten(source))
     }
 
-    /// Makes the certificate anew.
+    /// Replaces the certificate.
     fn renew(&self, names: &[String], now: Duration, reason: &str) -> Result<Identity, KeptError> {
         let authority = self.authority(names, now)?;
         let kept = private_key(&self.folder.join(KEY));
         let key = match kept.ok().and_then(|key| LeafKey::from_der(&key).ok()) {
             Some(key) => key,
             None => {
-                let key = self.make(LeafKey::generate())?;
+                let key = self.created(LeafKey::generate())?;
                 self.write(KEY, &encode("PRIVATE KEY", key.der()))?;
                 key
             }
         };
-        let leaf = self.make(authority.sign(&key, names, now))?;
+        let leaf = self.created(authority.sign(&key, names, now))?;
         self.write(CERT, &chain(&leaf, &authority))?;
         tracing::info!(%reason, "the certificate for TLS was made anew");
         Ok(self.load(now)?)
     }
 
-    /// The CA, made anew if it can no longer be used.
+    /// Returns the CA, and replaces it if it can no longer be used.
     fn authority(&self, names: &[String], now: Duration) -> Result<Authority, KeptError> {
         let reason = match self.kept_authority() {
             Ok(authority) if authority.facts().is_valid_for(CA_RENEWED_BEFORE, now) => {
@@ -202,9 +202,9 @@ impl CertificateFolder {
             }
             Err(reason) => reason,
         };
-        let authority = self.make(Authority::generate(host(names), now))?;
-        // The key first: a crash before the certificate leaves two that do not go together, and
-        // both are made again.
+        let authority = self.created(Authority::generate(host(names), now))?;
+        // The key is written first: after a crash in between, key and certificate don't match, and
+        // both are replaced.
         self.write(CA_KEY, &encode("PRIVATE KEY", authority.key_der()))?;
         self.write(CA, &encode("CERTIFICATE", authority.certificate()))?;
         let ca = self.ca_path();
@@ -215,7 +215,7 @@ impl CertificateFolder {
         Ok(authority)
     }
 
-    /// The CA as the folder has it. The error: why it can't be used.
+    /// Reads the CA. The error says why it can't be used.
     fn kept_authority(&self) -> Result<Authority, Reason> {
         let ca = certificates(&self.ca_path()).map_err(|error| error.to_string())?.swap_remove(0);
         let key = private_key(&self.folder.join(CA_KEY)).map_err(|error| error.to_string())?;
@@ -230,30 +230,31 @@ impl CertificateFolder {
         KeptError::Write { path: self.folder.clone(), source }
     }
 
-    fn make<T>(&self, made: Result<T, AuthorityError>) -> Result<T, KeptError> {
-        made.map_err(|error| KeptError::Make { path: self.folder.clone(), why: error.to_string() })
+    fn created<T>(&self, created: Result<T, AuthorityError>) -> Result<T, KeptError> {
+        created
+            .map_err(|error| KeptError::Make { path: self.folder.clone(), why: error.to_string() })
     }
 }
 
-/// An address as a certificate has it: `::1` for `0:0::1`.
+/// Returns an address in the form it has in a certificate: `::1` for `0:0::1`.
 fn normal(name: &str) -> String {
     name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |address| address.to_string())
 }
 
-/// The machine's own name.
+/// Returns the machine's own name.
 fn host(names: &[String]) -> &str {
     names.first().map_or("localhost", |name| name)
 }
 
-/// A certificate and the CA that signed it.
+/// Returns a certificate and the CA that signed it, in PEM.
 fn chain(leaf: &[u8], authority: &Authority) -> String {
     encode("CERTIFICATE", leaf) + &encode("CERTIFICATE", authority.certificate())
 }
 
-/// What the first certificate of a file says.
+/// Reads the facts of the first certificate of a file.
 fn facts(path: &Path) -> Result<CertificateFacts, IdentityError> {
     let certificates = certificates(path)?;
-    CertificateFacts::of(&certificates[0])
+    CertificateFacts::from_der(&certificates[0])
         .map_err(|bad| IdentityError::Certificate { path: path.into(), why: bad.to_string() })
 }
 
@@ -277,7 +278,7 @@ mod tests {
         names(&["mx.example", "localhost", "127.0.0.1", "::1"])
     }
 
-    /// A data folder, and its text of each file.
+    /// A data folder.
     struct Data(tempfile::TempDir);
 
     impl Data {
@@ -297,7 +298,8 @@ mod tests {
             fs::read_to_string(self.path(name)).unwrap()
         }
 
-        /// Of the CA, its key, the certificate, its key: which are others after `make`?
+        /// Returns which of the CA, its key, the certificate and its key were replaced by
+        /// `identity`.
         fn changed(&self, names: &[String], now: Duration) -> [bool; 4] {
             let files = [CA, CA_KEY, CERT, KEY];
             let before = files.map(|name| fs::read_to_string(self.path(name)).ok());
@@ -324,7 +326,7 @@ mod tests {
         assert_eq!(fs::read_dir(data.0.path().join(FOLDER)).unwrap().count(), 4);
     }
 
-    /// What strict clients check (RFC 5280 section 4.2.1, and Python's VERIFY_X509_STRICT).
+    /// The checks of strict clients (RFC 5280 section 4.2.1, and Python's VERIFY_X509_STRICT).
     #[test]
     fn a_generated_certificate_has_what_strict_clients_check() {
         let data = Data::new();
@@ -364,19 +366,19 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_made_anew_if_its_names_change_or_its_end_is_near() {
+    fn a_certificate_is_renewed_if_its_names_change_or_it_expires_soon() {
         let data = Data::new();
         assert_eq!(data.changed(&local(), NOW), [true; 4]);
         let no = [false; 4];
         assert_eq!(data.changed(&local(), NOW), no);
         assert_eq!(data.changed(&local(), NOW + DAY * 335), no);
-        // The CA and both keys stay: who trusts or pins them need not know.
+        // The CA and both keys stay, so clients that trust or pin them are not affected.
         let only_certificate = [false, false, true, false];
         assert_eq!(data.changed(&local(), NOW + DAY * 336), only_certificate);
         assert_eq!(data.changed(&local(), NOW + DAY * 336), no);
         assert_eq!(data.changed(&names(&["b.example"]), NOW + DAY * 336), only_certificate);
         assert_eq!(data.changed(&names(&["b.example"]), NOW + DAY * 3000), only_certificate);
-        // The CA would end before the certificate.
+        // The CA would expire before the certificate.
         assert_eq!(data.changed(&local(), NOW + DAY * 3650), [true, true, true, false]);
     }
 
@@ -396,9 +398,10 @@ mod tests {
         assert_eq!(data.changed(&names(&["::1"]), NOW), [false; 4]);
     }
 
-    /// In each row a file is damaged or missing, and what is made anew because of it.
+    /// Each row has a file that is damaged or missing, and the files that are replaced because of
+    /// it.
     #[test]
-    fn what_is_damaged_is_made_anew_and_the_rest_stays() {
+    fn damaged_files_are_replaced_and_the_others_stay() {
         for (name, changed) in [
             (CERT, [false, false, true, false]),
             (KEY, [false, false, true, true]),
@@ -417,8 +420,8 @@ mod tests {
         }
     }
 
-    /// A person may keep the key of the CA elsewhere, and senders trust the CA: nothing makes it
-    /// anew but a person who removes it.
+    /// The user may keep the CA's key elsewhere, and senders trust the CA. It is replaced only if
+    /// the user removes it.
     #[test]
     fn a_ca_whose_key_is_elsewhere_stays_and_its_certificate_is_used_as_long_as_it_is_valid() {
         for key in [None, Some("not a key"), Some("another")] {
@@ -445,9 +448,9 @@ mod tests {
         }
     }
 
-    /// A fleet may have one CA.
+    /// A fleet can share one CA.
     #[test]
-    fn a_ca_that_was_brought_along_signs_the_certificate() {
+    fn a_ca_that_was_copied_into_the_folder_signs_the_certificate() {
         let (data, fleet) = (Data::new(), Data::new());
         fleet.kept().identity(&names(&["a.example"]), NOW).unwrap();
         fs::create_dir(data.0.path().join(FOLDER)).unwrap();
@@ -460,14 +463,14 @@ mod tests {
     }
 
     #[test]
-    fn files_of_another_sinkd_are_told_apart() {
+    fn files_of_another_sinkd_are_recognized() {
         let (data, other) = (Data::new(), Data::new());
         data.kept().identity(&local(), NOW).unwrap();
         other.kept().identity(&local(), NOW).unwrap();
         fs::copy(other.path(CA_KEY), data.path(CA_KEY)).unwrap();
         // The key of another CA is not needed while the certificate is good.
         assert_eq!(data.changed(&local(), NOW), [false; 4]);
-        // With its certificate it is the CA.
+        // With its certificate, it is the new CA.
         fs::copy(other.path(CA), data.path(CA)).unwrap();
         assert_eq!(data.changed(&local(), NOW), [false, false, true, false]);
         assert!(data.kept().is_signed().unwrap());

@@ -1,4 +1,4 @@
-//! Where the keys of a connection come from once its handshake is done.
+//! The source of a connection's keys after its handshake.
 use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
@@ -6,7 +6,7 @@ use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
 
 use super::failure::Failure;
 
-/// What is left of rustls' connection: the schedule of its keys.
+/// The part of the rustls connection that remains: its key schedule.
 pub(super) enum Keys {
     /// We are the server.
     Server(KernelConnection<ServerConnectionData>),
@@ -22,30 +22,30 @@ impl Keys {
         }
     }
 
-    /// The next keys for what the peer sends, with the number of their first record.
+    /// Returns the next keys for reading, with the number of their first record.
     pub fn next_reading(&mut self) -> Result<(u64, ConnectionTrafficSecrets), Failure> {
         let next = match self {
             Keys::Server(keys) => keys.update_rx_secret(),
             Keys::Client(keys) => keys.update_rx_secret(),
         };
-        next.map_err(|error| Failure::of(&error))
+        next.map_err(|error| Failure::from_rustls(&error))
     }
 
-    /// The next keys for what we send, with the number of their first record.
+    /// Returns the next keys for writing, with the number of their first record.
     pub fn next_writing(&mut self) -> Result<(u64, ConnectionTrafficSecrets), Failure> {
         let next = match self {
             Keys::Server(keys) => keys.update_tx_secret(),
             Keys::Client(keys) => keys.update_tx_secret(),
         };
-        next.map_err(|error| Failure::of(&error))
+        next.map_err(|error| Failure::from_rustls(&error))
     }
 
-    /// Keeps a ticket for resumption; a server gets none.
-    pub fn keep(&mut self, ticket: &[u8]) -> Result<(), Failure> {
+    /// Stores a ticket for resumption. A server must not receive one.
+    pub fn store_ticket(&mut self, ticket: &[u8]) -> Result<(), Failure> {
         match self {
             Keys::Server(_) => Err(Failure::Unexpected),
             Keys::Client(keys) => {
-                keys.handle_new_session_ticket(ticket).map_err(|error| Failure::of(&error))
+                keys.handle_new_session_ticket(ticket).map_err(|error| Failure::from_rustls(&error))
             }
         }
     }

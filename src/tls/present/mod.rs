@@ -1,4 +1,4 @@
-//! TLS by rustls.
+//! TLS, implemented with rustls.
 use super::failure;
 
 mod acceptor;

@@ -1,4 +1,4 @@
-//! PEM (RFC 7468): what a file holds, and how sinkd writes it.
+//! Reading and writing PEM (RFC 7468).
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::{PemObject, SectionKind};
@@ -6,43 +6,42 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificate::parse;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub certificates: Vec<CertificateDer<'static>>,
     pub keys: Vec<PrivateKeyDer<'static>>,
-    /// Why reading ended before the end of the file.
+    /// Why reading stopped before the end of the file.
     pub damage: Option<String>,
-    /// It has a key that needs a password.
+    /// Whether it has a key that needs a password.
     pub is_encrypted: bool,
-    /// It is not text.
+    /// The kind of content, if it is not text.
     pub binary: Option<Binary>,
 }
 
-/// What a file holds that is not text.
+/// The kind of content of a file that is not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binary {
     /// A certificate in DER.
     Certificate,
     /// A key in DER.
     Key,
-    /// Something else in DER: mostly both in PKCS #12.
+    /// Something else in DER: usually both, in PKCS #12.
     Other,
 }
 
-/// Columns of base64 (RFC 7468 section 2).
+/// Length of a line of base64 (RFC 7468 section 2).
 const LINE_CHARS: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
-/// The first octets of a certificate or key in DER: a sequence with a length of two octets, or of
-/// one.
+/// The first octets of a certificate or key in DER: a sequence whose length has two octets, or one.
 const DER_STARTS: [&[u8]; 2] = [b"\x30\x82", b"\x30\x81"];
 
-/// Reads every certificate and key of a file. Other sections (parameters of curves, requests) are
-/// skipped.
+/// Reads every certificate and key of a file, and skips other sections (curve parameters,
+/// requests).
 pub(super) fn read(text: &[u8]) -> Contents {
-    // Editors of Windows write it.
+    // Windows editors write it.
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut contents = Contents {
         is_encrypted: holds(text, b"ENCRYPTED"),
@@ -74,7 +73,7 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
     memchr::memmem::find(text, word).is_some()
 }
 
-/// Returns a section with `label`.
+/// Returns a PEM section with `label`.
 pub(super) fn encode(label: &str, der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back_whatever_its_length() {
+    fn a_section_of_any_length_reads_back() {
         for length in [0, 1, 47, 48, 49, 95, 96, 97, 1000] {
             let der: Vec<u8> = (0..length).map(|n| n as u8).collect();
             let text = encode("CERTIFICATE", &der);

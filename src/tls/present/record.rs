@@ -1,8 +1,8 @@
-//! The records of a connection whose handshake is done (RFC 8446 section 5, RFC 5246 section 6.2).
+//! The records of a connection after its handshake (RFC 8446 section 5, RFC 5246 section 6.2).
 //!
-//! Handshakes and ciphers are those of rustls. What lies between them is here, because rustls
-//! returns each record's payload in a vector of its own: here a record is opened where it lies, and
-//! its payload costs no copy and no allocation.
+//! rustls does handshakes and ciphers. The record layer is our own, because rustls returns each
+//! record's payload in a separate vector: here a record is decrypted in place, and its payload
+//! costs no copy and no allocation.
 use std::ops::Range;
 
 use rustls::crypto::cipher::{
@@ -17,43 +17,44 @@ use rustls::{
 use super::failure::Failure;
 use super::keys::Keys;
 
-/// Octets before the payload of a record: type, version, length.
+/// Length of a record's header: type, version, length.
 pub const HEADER_BYTES: usize = 5;
-/// Octets of content that a record may have.
+/// Limit on the content of a record.
 pub const CONTENT_BYTES_MAX: usize = 1 << 14;
-/// Octets of a record with all that encryption adds: RFC 5246 allows 2,048, RFC 8446 256.
+/// Limit on the size of a record, with what encryption adds: RFC 5246 allows 2,048 octets, RFC 8446
+/// 256.
 pub const RECORD_BYTES_MAX: usize = HEADER_BYTES + CONTENT_BYTES_MAX + 2048;
-/// Records without content for the caller that may follow each other. A peer that sends more of
-/// them only makes work.
+/// Limit on consecutive records without content for the caller. A peer that sends more of them only
+/// causes work.
 const EMPTY_RECORDS_MAX: u32 = 32;
 
 /// Alert levels (RFC 8446 section 6).
 const WARNING: u8 = 1;
 const FATAL: u8 = 2;
-/// Messages of a handshake (RFC 8446 section 4).
+/// Handshake messages (RFC 8446 section 4).
 const HELLO_REQUEST: u8 = 0;
 const CLIENT_HELLO: u8 = 1;
 const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
 
-/// What the octets at the beginning of a buffer are.
+/// The result of decrypting the record at the beginning of a buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
     /// Content.
     Content {
-        /// Where it lies in the buffer.
+        /// Its range in the buffer.
         place: Range<usize>,
-        /// Octets of the record.
+        /// Length of the record.
         octets: usize,
     },
     /// A record without content for the caller.
     Nothing {
-        /// Octets of the record.
+        /// Length of the record.
         octets: usize,
     },
     /// Part of a record.
     Incomplete,
-    /// The peer sends no more; it says so.
+    /// The peer has sent close_notify.
     Closed,
 }
 
@@ -65,9 +66,10 @@ pub struct Records {
     opened: u64,
     sealed: u64,
     keys: Keys,
-    /// The peer has asked for other keys in our direction: they come before what we send next.
+    /// Whether the peer has requested new keys for our direction, which must precede the next
+    /// content.
     owes_key_update: bool,
-    /// A warning that goes before what we send next.
+    /// Whether a no_renegotiation warning must precede the next content.
     owes_no_renegotiation: bool,
     empty_records: u32,
 }
@@ -79,9 +81,9 @@ impl std::fmt::Debug for Records {
 }
 
 impl Records {
-    /// Takes over with `secrets`, which a handshake has agreed on.
+    /// Takes over a connection with `secrets`, which its handshake agreed on.
     ///
-    /// Errors: a cipher that this file does not know; rustls has none.
+    /// Errors: a cipher that is unknown here; rustls has none.
     pub(super) fn new(secrets: ExtractedSecrets, keys: Keys) -> Result<Records, Failure> {
         let suite = keys.suite();
         let (opened, reading) = secrets.rx;
@@ -103,9 +105,10 @@ impl Records {
         })
     }
 
-    /// Opens the record at the beginning of `buffer`, where it lies.
+    /// Decrypts the record at the beginning of `buffer` in place.
     ///
-    /// Errors end the connection: send [`Records::alert`], if the failure has one.
+    /// After an error the connection must end. If the failure has an alert, send it
+    /// ([`Records::alert`]).
     pub fn open(&mut self, buffer: &mut [u8]) -> Result<Opened, Failure> {
         let Some(octets) = record_bytes(buffer)? else { return Ok(Opened::Incomplete) };
         let start = buffer.as_ptr() as usize;
@@ -115,7 +118,8 @@ impl Records {
         }
         let sealed = &mut buffer[HEADER_BYTES..octets];
         let message = InboundOpaqueMessage::new(outer, ProtocolVersion::TLSv1_2, sealed);
-        let message = self.decrypter.decrypt(message, self.opened).map_err(Failure::of_record)?;
+        let message =
+            self.decrypter.decrypt(message, self.opened).map_err(Failure::from_record_error)?;
         self.opened += 1;
         let place = match message.payload {
             [] => 0..0,
@@ -133,7 +137,9 @@ impl Records {
             ContentType::Alert => match *message.payload {
                 [_, 0] => return Ok(Opened::Closed),
                 [WARNING, _] if !self.is_tls13() => {}
-                [_, description] => return Err(Failure::told(AlertDescription::from(description))),
+                [_, description] => {
+                    return Err(Failure::from_alert(AlertDescription::from(description)));
+                }
                 _ => return Err(Failure::Malformed),
             },
             ContentType::Handshake => self.handshake_messages(&buffer[place])?,
@@ -146,15 +152,16 @@ impl Records {
         }
     }
 
-    /// Appends `content` to `out` as records, each of at most [`CONTENT_BYTES_MAX`] octets of it.
-    /// `ended(content, records)` is called for each: how much of either there is up to its end.
+    /// Appends `content` to `out` as records, each with at most [`CONTENT_BYTES_MAX`] octets of
+    /// content. After each record it calls `ended(content, records)` with the octets of content
+    /// encrypted so far, and the length of `out`.
     pub fn seal(
         &mut self,
         content: &[u8],
         out: &mut Vec<u8>,
         mut ended: impl FnMut(usize, usize),
     ) -> Result<(), Failure> {
-        self.pay(out)?;
+        self.push_owed(out)?;
         let mut sealed = 0;
         for piece in content.chunks(CONTENT_BYTES_MAX) {
             if self.sealed >= self.limit() {
@@ -167,13 +174,13 @@ impl Records {
         Ok(())
     }
 
-    /// Appends close_notify to `out` (RFC 8446 section 6.1): nothing may be sealed afterwards.
+    /// Appends close_notify to `out` (RFC 8446 section 6.1). Nothing may be encrypted afterwards.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        // Where the keys are used up, the connection closes without it.
+        // If the keys are used up, the connection closes without it.
         let _ = self.push(ContentType::Alert, &[WARNING, 0], out);
     }
 
-    /// Appends the alert of `failure` to `out`; a failure that the peer told has none.
+    /// Appends the alert of `failure` to `out`. A failure that the peer reported has none.
     pub fn alert(&mut self, failure: Failure, out: &mut Vec<u8>) {
         if let Some(alert) = failure.alert() {
             let _ = self.push(ContentType::Alert, &[FATAL, u8::from(alert)], out);
@@ -184,7 +191,7 @@ impl Records {
         matches!(self.suite, SupportedCipherSuite::Tls13(_))
     }
 
-    /// Records that one key may seal.
+    /// Returns the number of records that one key may encrypt.
     fn limit(&self) -> u64 {
         match self.suite {
             SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
@@ -192,8 +199,8 @@ impl Records {
         }
     }
 
-    /// What goes before the next content.
-    fn pay(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// Appends the records that must precede the next content.
+    fn push_owed(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if std::mem::take(&mut self.owes_key_update) {
             self.change_keys(out)?;
         }
@@ -204,7 +211,7 @@ impl Records {
         Ok(())
     }
 
-    /// Announces other keys in our direction, and goes over to them (RFC 8446 4.6.3).
+    /// Announces new keys for our direction, and switches to them (RFC 8446 section 4.6.3).
     fn change_keys(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if !self.is_tls13() {
             return Err(Failure::KeysUsedUp);
@@ -222,13 +229,14 @@ impl Records {
             version: ProtocolVersion::TLSv1_2,
             payload: OutboundChunks::Single(payload),
         };
-        let record = self.encrypter.encrypt(message, self.sealed).map_err(Failure::of_record)?;
+        let record =
+            self.encrypter.encrypt(message, self.sealed).map_err(Failure::from_record_error)?;
         self.sealed += 1;
         out.extend_from_slice(&record.encode());
         Ok(())
     }
 
-    /// Messages of a handshake that come after it.
+    /// Handles handshake messages that arrive after the handshake.
     #[cold]
     fn handshake_messages(&mut self, mut messages: &[u8]) -> Result<(), Failure> {
         if messages.is_empty() {
@@ -244,8 +252,11 @@ impl Records {
                     let (opened, secrets) = self.keys.next_reading()?;
                     (self.opened, self.decrypter) = (opened, decrypter(self.suite, secrets)?);
                 }
-                (NEW_SESSION_TICKET, ticket) if self.is_tls13() => self.keys.keep(ticket)?,
-                // A peer need not agree to another handshake (RFC 5246 7.4.1.1, RFC 8446 4.1.2).
+                (NEW_SESSION_TICKET, ticket) if self.is_tls13() => {
+                    self.keys.store_ticket(ticket)?
+                }
+                // A peer doesn't have to agree to another handshake (RFC 5246 section 7.4.1.1, RFC
+                // 8446 section 4.1.2).
                 (CLIENT_HELLO | HELLO_REQUEST, _) if !self.is_tls13() => {
                     self.owes_no_renegotiation = true;
                 }
@@ -254,13 +265,13 @@ impl Records {
         }
         match messages.is_empty() {
             true => Ok(()),
-            // No message is cut here: the longest of them fits into a record.
+            // A message is never split here, as the longest fits into a record.
             false => Err(Failure::Unexpected),
         }
     }
 }
 
-/// Octets of the record at the beginning of `buffer`; `None` if not all of it is there.
+/// Returns the length of the record at the beginning of `buffer`; `None` if it is incomplete.
 fn record_bytes(buffer: &[u8]) -> Result<Option<usize>, Failure> {
     let Some(&[typ, major, minor, high, low]) = buffer.first_chunk::<HEADER_BYTES>() else {
         return Ok(None);
@@ -275,7 +286,7 @@ fn record_bytes(buffer: &[u8]) -> Result<Option<usize>, Failure> {
     Ok((buffer.len() >= octets).then_some(octets))
 }
 
-/// The key, and the initial value that nonces are made from.
+/// Returns the key, and the initial value from which nonces are derived.
 fn key_and_iv(
     secrets: ConnectionTrafficSecrets,
 ) -> Result<(rustls::crypto::cipher::AeadKey, Iv), Failure> {
@@ -283,7 +294,7 @@ fn key_and_iv(
         ConnectionTrafficSecrets::Aes128Gcm { key, iv }
         | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
         | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => Ok((key, iv)),
-        _ => Err(Failure::of(&Error::General("a cipher that is not known here".into()))),
+        _ => Err(Failure::from_rustls(&Error::General("a cipher that is not known here".into()))),
     }
 }
 
@@ -301,15 +312,15 @@ fn decrypter(
     })
 }
 
-/// Shows a new encrypter which nonce belongs to record 0: AWS-LC takes the first that it sees for
-/// that one, and then refuses what does not rise. What is sealed here leaves no further.
+/// Shows a new encrypter the nonce of record 0: AWS-LC assumes that the first nonce it sees is that
+/// one, and then refuses nonces that don't increase. The result is discarded.
 fn begin_at_zero(encrypter: &mut dyn MessageEncrypter) -> Result<(), Failure> {
     let message = OutboundPlainMessage {
         typ: ContentType::ApplicationData,
         version: ProtocolVersion::TLSv1_2,
         payload: OutboundChunks::Single(&[]),
     };
-    encrypter.encrypt(message, 0).map_err(Failure::of_record)?;
+    encrypter.encrypt(message, 0).map_err(Failure::from_record_error)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Handshakes and records against a client of rustls: each version and cipher suite, octets in
-//! pieces, other keys, and what an attacker may change.
+//! pieces, new keys, and changes by an attacker.
 use std::time::Duration;
 
 use super::by_hand::{ClientByHand, ClientOffer};
@@ -15,14 +15,15 @@ struct Server {
 fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let kept = CertificateFolder::of(folder.path());
-    // rustls asks the system for the time.
+    // rustls uses the system clock.
     let now: Duration = crate::log::ProcessClock::get().unix();
     let identity = kept.identity(&["localhost".into()], now).unwrap();
     let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
     Server { acceptor, ca: kept.ca_path(), _folder: folder }
 }
 
-/// Both sides until the server's is done. The client's octets come in pieces of `piece`.
+/// Runs a handshake until the server's side is complete. The client's octets arrive in pieces of
+/// `piece`.
 fn established(
     server: &Server,
     client: &mut ClientByHand,
@@ -73,7 +74,7 @@ fn say(records: &mut Records, content: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) 
 }
 
 #[test]
-fn each_version_and_cipher_carries_content_both_ways_whatever_the_pieces() {
+fn each_version_and_cipher_passes_content_both_ways_in_any_pieces() {
     let server = server();
     let mut seen = Vec::new();
     for offer in ClientOffer::each_suite(&server.ca) {
@@ -109,7 +110,7 @@ fn each_version_and_cipher_carries_content_both_ways_whatever_the_pieces() {
 }
 
 #[test]
-fn a_client_may_change_keys_and_is_answered_with_others() {
+fn a_client_can_change_keys_and_the_server_changes_its_own() {
     let server = server();
     let mut client = ClientOffer::trusting(&server.ca).client();
     let (mut done, mut incoming) = established(&server, &mut client, 100_000).unwrap();
@@ -127,7 +128,7 @@ fn a_client_may_change_keys_and_is_answered_with_others() {
 }
 
 #[test]
-fn a_client_that_only_changes_keys_is_turned_away() {
+fn a_client_that_only_changes_keys_is_refused() {
     let server = server();
     let mut client = ClientOffer::trusting(&server.ca).client();
     let (mut done, mut incoming) = established(&server, &mut client, 100_000).unwrap();
@@ -144,7 +145,7 @@ fn a_client_that_only_changes_keys_is_turned_away() {
 }
 
 #[test]
-fn a_record_of_which_any_octet_was_changed_is_refused_and_the_client_is_told() {
+fn a_record_with_any_octet_changed_is_refused_with_an_alert() {
     let server = server();
     for offer in ClientOffer::each_suite(&server.ca) {
         let octets = {
@@ -161,7 +162,7 @@ fn a_record_of_which_any_octet_was_changed_is_refused_and_the_client_is_told() {
             assert_eq!(incoming.len(), octets);
             incoming[at] ^= 0x11;
             match open_all(&mut done.records, &mut incoming) {
-                // A length that is larger now: the rest never comes.
+                // The length was increased: the rest never arrives.
                 Ok((content, false)) => {
                     assert!(content.is_empty() && matches!(at, 2..=4), "octet {at}");
                 }
@@ -179,7 +180,7 @@ fn a_record_of_which_any_octet_was_changed_is_refused_and_the_client_is_told() {
 }
 
 #[test]
-fn records_longer_than_any_may_be_and_what_is_not_tls_are_named() {
+fn records_that_are_too_long_and_input_that_is_not_tls_are_recognized() {
     let server = server();
     let mut client = ClientOffer::trusting(&server.ca).client();
     let (mut done, _) = established(&server, &mut client, 100_000).unwrap();
@@ -200,7 +201,7 @@ fn a_handshake_names_why_it_fails() {
     let begin = || Handshake::new(&server.acceptor).unwrap();
     let (_, plain) = begin().advance(&mut b"EHLO c\r\n".to_vec(), &mut Vec::new());
     assert_eq!(plain.err(), Some(Failure::NotTls));
-    // A hello of TLS 1.0, as OpenSSL 1.0 sent it.
+    // A hello of TLS 1.0, as sent by OpenSSL 1.0.
     let mut old = vec![22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1];
     old.extend([7; 32]);
     old.extend([0, 0, 2, 0, 0x2f, 1, 0]);
@@ -213,9 +214,10 @@ fn a_handshake_names_why_it_fails() {
     assert_eq!(told, Err(Failure::UnknownCa));
 }
 
-/// Whatever octet of a hello is changed, and wherever it ends, the server comes to an end.
+/// Whichever octet of a hello is changed, and wherever the hello is cut, the server ends the
+/// handshake.
 #[test]
-fn a_hello_that_was_changed_or_cut_anywhere_harms_nobody() {
+fn a_hello_changed_or_cut_anywhere_does_no_harm() {
     let server = server();
     let hello = ClientOffer::trusting(&server.ca).client().take_octets();
     for at in 0..hello.len() {

@@ -1,8 +1,8 @@
-//! Sessions that clients resume: one memory for the process, so that they survive a reload.
+//! Sessions that clients resume. The process has one store, so that sessions survive a reload.
 //!
-//! rustls does not verify a client again that resumes a session. So a session is bound to how its
-//! client was verified: one of a listener that asks for no certificate is not resumed where one is
-//! required. OpenSSL has a "session id context" for the same.
+//! rustls doesn't verify a client again that resumes a session. So each session is bound to how its
+//! client was verified: a session of a listener that requests no certificate can't be resumed where
+//! one is required. OpenSSL has a "session id context" for the same purpose.
 use std::sync::{Arc, OnceLock};
 
 use rustls::Error;
@@ -14,10 +14,10 @@ use super::digest::DIGEST_BYTES;
 /// How clients were verified: see [`super::clients::ClientCertificates::digest`].
 type Context = [u8; DIGEST_BYTES];
 
-/// Sessions of TLS 1.2 whose clients know no tickets: about 300 octets each.
+/// Limit on TLS 1.2 sessions of clients that don't support tickets: about 300 octets each.
 const SESSIONS_MAX: usize = 16_384;
 
-/// Tickets of one context. One set of keys makes all of the process.
+/// Tickets of one context. All tickets of the process use the same keys.
 #[derive(Debug)]
 pub(super) struct Tickets {
     context: Context,
@@ -25,8 +25,8 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// An error: the system has no random numbers.
-    pub fn of(context: Context) -> Result<Tickets, Error> {
+    /// Errors: the system has no random numbers.
+    pub fn new(context: Context) -> Result<Tickets, Error> {
         static KEYS: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
         let keys = match KEYS.get() {
             Some(keys) => keys.clone(),
@@ -58,7 +58,7 @@ impl ProducesTickets for Tickets {
     }
 }
 
-/// Sessions of one context that the server remembers.
+/// Stored sessions of one context.
 #[derive(Debug)]
 pub(super) struct Sessions {
     context: Context,
@@ -66,7 +66,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn of(context: Context) -> Sessions {
+    pub fn new(context: Context) -> Sessions {
         static MEMORY: OnceLock<Arc<ServerSessionMemoryCache>> = OnceLock::new();
         let memory = MEMORY.get_or_init(|| ServerSessionMemoryCache::new(SESSIONS_MAX)).clone();
         Sessions { context, memory }
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn a_session_is_resumed_where_its_client_was_verified_the_same_way() {
         let (one, other) = ([1; DIGEST_BYTES], [2; DIGEST_BYTES]);
-        let ticket = Tickets::of(one).unwrap().encrypt(b"secrets").unwrap();
-        // After a reload, too: another value, the same context.
-        assert_eq!(Tickets::of(one).unwrap().decrypt(&ticket).as_deref(), Some(&b"secrets"[..]));
-        assert_eq!(Tickets::of(other).unwrap().decrypt(&ticket), None);
-        assert!(Sessions::of(one).put(b"id".to_vec(), b"secrets".to_vec()));
-        assert_eq!(Sessions::of(one).get(b"id").as_deref(), Some(&b"secrets"[..]));
-        assert_eq!(Sessions::of(other).get(b"id"), None);
-        assert_eq!(Sessions::of(other).take(b"id"), None);
-        assert_eq!(Sessions::of(one).take(b"id").as_deref(), Some(&b"secrets"[..]));
+        let ticket = Tickets::new(one).unwrap().encrypt(b"secrets").unwrap();
+        // As after a reload: another value, the same context.
+        assert_eq!(Tickets::new(one).unwrap().decrypt(&ticket).as_deref(), Some(&b"secrets"[..]));
+        assert_eq!(Tickets::new(other).unwrap().decrypt(&ticket), None);
+        assert!(Sessions::new(one).put(b"id".to_vec(), b"secrets".to_vec()));
+        assert_eq!(Sessions::new(one).get(b"id").as_deref(), Some(&b"secrets"[..]));
+        assert_eq!(Sessions::new(other).get(b"id"), None);
+        assert_eq!(Sessions::new(other).take(b"id"), None);
+        assert_eq!(Sessions::new(one).take(b"id").as_deref(), Some(&b"secrets"[..]));
     }
 }

@@ -16,43 +16,43 @@ use super::spelling::{cipher, subject, version};
 /// The first message of a client (RFC 8446 section 4).
 const CLIENT_HELLO: u8 = 1;
 
-/// A handshake under way.
+/// A handshake in progress.
 pub struct Handshake {
     connection: Box<UnbufferedServerConnection>,
-    /// The name that the client asked for.
+    /// The name that the client requested.
     server_name: Option<Box<str>>,
 }
 
-/// What a handshake has agreed on.
+/// The parameters that a handshake agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreed {
     /// For example `TLSv1.3`.
     pub version: &'static str,
     /// The cipher suite, as IANA spells it.
     pub cipher: String,
-    /// The name that the client asked for (SNI).
+    /// The name that the client requested (SNI).
     pub server_name: Option<Box<str>>,
-    /// It continues an earlier session.
+    /// Whether it resumed an earlier session.
     pub is_resumed: bool,
     /// The subject of the client's certificate.
     pub client_subject: Option<String>,
 }
 
-/// A connection whose handshake is done.
+/// The result of a completed handshake.
 pub struct Established {
-    /// Its records from here on.
+    /// The records of the connection.
     pub records: Records,
-    /// What was agreed on.
+    /// The agreed parameters.
     pub agreed: Agreed,
-    /// Content that came with the end of the handshake.
+    /// Content that arrived with the end of the handshake.
     pub early: Vec<u8>,
 }
 
-/// How far a handshake has come.
+/// The result of a handshake step.
 pub enum HandshakeStep {
-    /// More octets of the client are needed.
+    /// The handshake needs more octets of the client.
     Blocked(Handshake),
-    /// It is done.
+    /// The handshake is complete.
     Done(Box<Established>),
 }
 
@@ -63,17 +63,17 @@ impl fmt::Debug for Handshake {
 }
 
 impl Handshake {
-    /// Begins a handshake that goes by `acceptor`.
+    /// Begins a handshake with the settings of `acceptor`.
     pub fn new(acceptor: &Acceptor) -> Result<Handshake, Failure> {
         let connection = UnbufferedServerConnection::new(acceptor.config());
-        let connection = Box::new(connection.map_err(|error| Failure::of(&error))?);
+        let connection = Box::new(connection.map_err(|error| Failure::from_rustls(&error))?);
         Ok(Handshake { connection, server_name: None })
     }
 
-    /// Reads what is whole of `incoming`, and appends to `out` what goes to the client, an
-    /// alert included. Returns how many octets were used.
+    /// Reads the complete messages of `incoming`, and appends to `out` what has to be sent to the
+    /// client, including alerts. Returns the number of octets used.
     ///
-    /// Costs up to 190 us of a core for the client's hello: keys, and a signature.
+    /// The client's hello costs up to 190 us of CPU time, for keys and a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],
@@ -99,7 +99,7 @@ impl Handshake {
             if let Some(name) = asked_name::take() {
                 self.server_name = Some(name);
             }
-            // Nothing that follows may be read by rustls: its records are opened in place.
+            // rustls must not read what follows: those records are decrypted in place.
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(HandshakeStep::Done));
             }
@@ -123,18 +123,19 @@ impl Handshake {
     fn finish(self, early: Vec<u8>) -> Result<Box<Established>, Failure> {
         let Handshake { connection, server_name } = self;
         let agreed = agreed(&connection, server_name);
-        let (secrets, keys) =
-            connection.dangerous_into_kernel_connection().map_err(|error| Failure::of(&error))?;
+        let (secrets, keys) = connection
+            .dangerous_into_kernel_connection()
+            .map_err(|error| Failure::from_rustls(&error))?;
         let records = Records::new(secrets, Keys::Server(keys))?;
         Ok(Box::new(Established { records, agreed, early }))
     }
 }
 
-/// Why a handshake failed that `incoming` was to continue.
+/// Returns why a handshake failed. `incoming` is the input that should have continued it.
 fn failure(error: &Error, incoming: &[u8]) -> Failure {
-    match (Failure::of(error), incoming) {
+    match (Failure::from_rustls(error), incoming) {
         (Failure::Malformed, [typ, ..]) if !(20..=23).contains(typ) => Failure::NotTls,
-        // A hello of TLS 1.1 or older lacks more than the version.
+        // A hello of TLS 1.1 or older also lacks other things, which rustls reports first.
         (Failure::NoCommonCipher, [_, _, _, _, _, CLIENT_HELLO, _, _, _, 3, 0..=2, ..]) => {
             Failure::NoCommonVersion
         }

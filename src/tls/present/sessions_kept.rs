@@ -1,7 +1,7 @@
-//! Sessions that a sender resumes: one memory for all connections of a run.
+//! Sessions that a sender resumes. All connections of a run share one store.
 //!
-//! rustls keeps eight tickets of a server. A sender that opens a hundred connections at once needs
-//! as many, because a ticket is used once (RFC 8446 appendix C.4).
+//! The store of rustls keeps eight tickets per server. A sender that opens a hundred connections at
+//! once needs a hundred, because each ticket is used only once (RFC 8446 appendix C.4).
 use std::fmt;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -11,14 +11,14 @@ use rustls::client::{
 };
 use rustls::pki_types::ServerName;
 
-/// Tickets that are kept, of about 1 KiB each: one for each connection that is opened at once.
+/// Limit on the stored tickets, of about 1 KiB each: one for each simultaneous connection.
 const TICKETS_MAX: usize = 4096;
-/// Servers whose sessions are kept: a run has one target.
+/// Number of servers whose sessions are stored: a run has one target.
 const SERVERS: usize = 1;
 
-/// The sessions of a run, whose connections all go to one server.
+/// The sessions of a run, whose connections are all to one server.
 pub(super) struct KeptSessions {
-    /// What is there once for a server.
+    /// Stores everything of which there is one per server.
     one: ClientSessionMemoryCache,
     put: Sender<Tls13ClientSessionValue>,
     take: Receiver<Tls13ClientSessionValue>,
@@ -59,7 +59,7 @@ impl ClientSessionStore for KeptSessions {
     }
 
     fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
-        // Where all have room in the memory, the oldest makes way: it is the first to expire.
+        // If the store is full, the oldest ticket is dropped, as it expires first.
         if let Err(full) = self.put.try_send(ticket) {
             let _ = self.take.try_recv();
             let _ = self.put.try_send(full.into_inner());

@@ -1,17 +1,17 @@
-//! What was agreed on, as it is written down.
+//! Names of agreed parameters, as they are stored.
 use rustls::pki_types::CertificateDer;
 use rustls::{ProtocolVersion, SupportedCipherSuite};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Octets of a subject that are kept.
+/// Limit on the length of a stored subject.
 const SUBJECT_BYTES_MAX: usize = 1024;
 
-/// As OpenSSL spells it.
+/// TLS 1.2, as OpenSSL spells it.
 pub const TLS_1_2: &str = "TLSv1.2";
-/// As OpenSSL spells it.
+/// TLS 1.3, as OpenSSL spells it.
 pub const TLS_1_3: &str = "TLSv1.3";
 
-/// A version, as OpenSSL spells it.
+/// Returns a version as OpenSSL spells it.
 pub(super) fn version(version: Option<ProtocolVersion>) -> &'static str {
     match version {
         Some(ProtocolVersion::TLSv1_3) => TLS_1_3,
@@ -20,7 +20,7 @@ pub(super) fn version(version: Option<ProtocolVersion>) -> &'static str {
     }
 }
 
-/// A cipher suite, as IANA spells it.
+/// Returns a cipher suite as IANA spells it.
 pub(super) fn cipher(suite: SupportedCipherSuite) -> String {
     let name = format!("{:?}", suite.suite());
     match name.strip_prefix("TLS13_") {
@@ -29,8 +29,8 @@ pub(super) fn cipher(suite: SupportedCipherSuite) -> String {
     }
 }
 
-/// The subject of a certificate, for example `C=DE, CN=client.example`; control characters, which
-/// its owner may have put there, are replaced.
+/// Returns the subject of a certificate, for example `C=DE, CN=client.example`. Control characters,
+/// which its owner may have put there, are replaced.
 pub(super) fn subject(certificate: &CertificateDer<'_>) -> String {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
         return String::new();

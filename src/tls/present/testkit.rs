@@ -45,14 +45,15 @@ fn acceptor() -> &'static Acceptor {
         let leaf = authority.sign(&key, &["localhost".into()], now).expect("it is signed");
         let private = PrivatePkcs8KeyDer::from(key.der().to_vec()).into();
         let files = (Path::new("cert"), Path::new("key"));
-        let identity = Identity::of(vec![leaf], private, files).expect("key and certificate match");
+        let identity =
+            Identity::from_parts(vec![leaf], private, files).expect("key and certificate match");
         Acceptor::new(&identity, &ClientCertificates::Off).expect("the settings are valid")
     })
 }
 
 fn client(version: &'static SupportedProtocolVersion) -> ClientHandshake {
     let (trust, reuse) = (ServerTrust::Anyone, SessionReuse::Never);
-    let connector = Connector::of("localhost", &trust, None, reuse, &[version]);
+    let connector = Connector::with_versions("localhost", &trust, None, reuse, &[version]);
     ClientHandshake::new(&connector.expect("the settings are valid")).expect("it begins")
 }
 

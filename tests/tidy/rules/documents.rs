@@ -53,7 +53,7 @@ fn is_path(text: &str) -> bool {
     is_ours && text.chars().all(is_plain) && !text.starts_with('/') && !text.contains("NAME")
 }
 
-/// As a path from the root or as the end of one: documents write `turn.rs` and `server/turn.rs`.
+/// As a path from the root or as the end of one: documents write `run.rs` and `turn/run.rs`.
 fn is_there(tree: &Tree, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     let suffix = format!("/{path}");

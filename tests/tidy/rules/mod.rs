@@ -4,6 +4,7 @@ mod atomics;
 mod circles;
 mod documents;
 mod errors;
+mod folders;
 mod lengths;
 mod prose;
 mod receipts;
@@ -22,6 +23,7 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule { name: "rooms", check: rooms::check },
     Rule { name: "table", check: rooms::table },
+    Rule { name: "folders", check: folders::check },
     Rule { name: "circles", check: circles::check },
     Rule { name: "lines", check: lengths::lines },
     Rule { name: "files", check: lengths::files },

@@ -23,8 +23,7 @@ const BANNED: &[Banned] = &[
         words: &["Instant::now"],
         instead: "take the time as an argument, or ask the clock of the room",
         places: &[
-            "server/clock.rs",
-            "server/index.rs",
+            "server/indexing.rs",
             "log/clock.rs",
             "log/upkeep/recovery.rs",
             "log/threads/flusher.rs",

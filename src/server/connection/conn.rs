@@ -1,0 +1,248 @@
+//! One connection: its socket, its session, and the buffers it currently holds.
+use std::net::IpAddr;
+
+use crate::log::MessageId;
+use crate::smtp::envelope::Client;
+use crate::smtp::session::Session;
+use crate::stats::SessionKey;
+
+use super::conn_tls::ConnTls;
+use super::replied::Replied;
+use super::waits::Waits;
+use crate::server::listening::{SocketInterest, Stream};
+use crate::server::payload::{Buffer, Transfer};
+use crate::server::time_spent::Spending;
+use crate::server::transcripts::Transcript;
+
+/// What the next octets from the client will be, with the payload in progress if there is one.
+#[derive(Debug)]
+pub enum Flow {
+    /// A PROXY header, before the greeting.
+    Preamble,
+    /// Command lines. Between two BDAT chunks of a message, `chunks` holds what has arrived of it.
+    Commands { chunks: Option<Box<Transfer>> },
+    /// Mail data after 354, or a BDAT chunk.
+    Payload(Box<Transfer>),
+    /// The payload has arrived in full and waits for room in the log, for a flush, or for its own
+    /// segment to be renamed into place. Nothing is read meanwhile.
+    Waiting(Box<Transfer>),
+    /// Input after XCLIENT, which is read only once the named client has been admitted.
+    Undecided,
+    /// STARTTLS was accepted: the handshake begins once its reply has been sent.
+    Securing,
+    /// A TLS handshake.
+    Handshake,
+    /// The rest of a BDAT chunk that the session refused; it is discarded.
+    Discard { left: u64 },
+    /// Nothing more is read: the connection closes once the last replies have been sent.
+    Closing,
+    /// Our side is shut down, since `since_ms` on the worker's clock. Input is still read and
+    /// discarded, so that no reset overtakes the last reply.
+    Lingering { since_ms: u64 },
+}
+
+impl Flow {
+    /// Between messages.
+    pub const COMMANDS: Flow = Flow::Commands { chunks: None };
+}
+
+/// Replies that could not be sent yet because the client does not read.
+#[derive(Debug, Default)]
+pub struct Unsent {
+    pub bytes: Vec<u8>,
+    pub sent: usize,
+    /// Messages acknowledged in `bytes`, each with the offset at which its reply ends.
+    pub acknowledged: Vec<(usize, MessageId)>,
+    /// Start times of the transactions whose final replies are in `bytes`, us of the worker's
+    /// clock. They end once all of `bytes` has been sent.
+    pub began_us: Vec<u64>,
+}
+
+/// A client's connection.
+///
+/// Size matters, as there may be tens of thousands of idle connections: state that only a transfer
+/// needs is behind a pointer.
+#[derive(Debug)]
+pub struct Conn {
+    pub socket: Stream,
+    pub session: Session,
+    /// Index of its session in the interval of statistics where it was last found.
+    pub recorded_at: u32,
+    /// Distinguishes this connection from earlier ones in the same place in the table.
+    pub serial: u32,
+    /// The client that submits mail: the one that connected, or the one that PROXY or XCLIENT
+    /// named.
+    pub client: Client,
+    /// Whether it counts as a session: its client is known, and it is not a proxy's health check.
+    pub is_session: bool,
+    /// Whether it counts toward the limit of its client's address.
+    pub is_counted: bool,
+    /// The session's number in slots: start count of sinkd, worker, sequence number.
+    pub session_id: u64,
+    pub flow: Flow,
+    /// Input that could not be consumed yet: part of a line, or octets after a payload that waits
+    /// for the log.
+    pub held: Option<Buffer>,
+    pub unsent: Option<Box<Unsent>>,
+    /// `None`: no TLS, and no handshake in progress.
+    pub tls: Option<Box<ConnTls>>,
+    /// The message whose replies are not complete yet (LMTP has one per recipient).
+    pub owing: Option<MessageId>,
+    /// `None`: transcripts are off.
+    pub transcript: Option<Box<Transcript>>,
+    /// When octets were last read, ms of the worker's clock.
+    pub last_read_ms: u64,
+    /// When the current transaction began, us of the worker's clock; meaningless outside one.
+    pub began_us: u64,
+    /// When the connection began, us of the worker's clock.
+    pub opened_us: u64,
+    /// The round in which something was last sent, from which think time is measured.
+    pub replied: Replied,
+    /// The state in which its time is counted.
+    pub spending: Spending,
+    /// Wire octets of the last payload: the guess for the size of the next one.
+    pub last_payload_bytes: u32,
+    /// Whether short reads don't mean that the socket is empty: the peer has shut down its side or
+    /// sent urgent data, or may pass descriptors.
+    pub reads_until_empty: bool,
+    /// The condition for its next turn.
+    pub waits: Waits,
+    /// The events it is registered for.
+    pub wanted: SocketInterest,
+}
+
+impl Conn {
+    pub fn new(
+        socket: Stream,
+        session: Session,
+        serial: u32,
+        client: Client,
+        session_id: u64,
+    ) -> Conn {
+        let reads_until_empty = socket.short_reads_leave_more();
+        Conn {
+            socket,
+            session,
+            recorded_at: 0,
+            serial,
+            client,
+            is_session: true,
+            is_counted: false,
+            session_id,
+            flow: Flow::COMMANDS,
+            held: None,
+            unsent: None,
+            tls: None,
+            owing: None,
+            transcript: None,
+            last_read_ms: 0,
+            began_us: 0,
+            opened_us: 0,
+            replied: Replied::default(),
+            spending: Spending::default(),
+            last_payload_bytes: 0,
+            reads_until_empty,
+            waits: Waits::Octets,
+            wanted: SocketInterest::Reads,
+        }
+    }
+
+    /// Returns the key of its session in the statistics.
+    #[inline]
+    pub fn key(&self) -> SessionKey {
+        SessionKey { id: self.session_id, client: self.client.ip() }
+    }
+
+    /// Returns the payload in progress, if there is one.
+    pub fn transfer_mut(&mut self) -> Option<&mut Transfer> {
+        match &mut self.flow {
+            Flow::Commands { chunks } => chunks.as_deref_mut(),
+            Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
+            Flow::Preamble
+            | Flow::Undecided
+            | Flow::Securing
+            | Flow::Handshake
+            | Flow::Discard { .. }
+            | Flow::Closing
+            | Flow::Lingering { .. } => None,
+        }
+    }
+
+    /// Takes the payload in progress; commands come next.
+    #[inline]
+    pub fn take_transfer(&mut self) -> Option<Box<Transfer>> {
+        match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
+            Flow::Commands { chunks } => chunks,
+            Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
+            other => {
+                self.flow = other;
+                None
+            }
+        }
+    }
+
+    /// Notes that all octets of the mail data, or of the last chunk, have arrived.
+    pub fn payload_is_here(&mut self) {
+        match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
+            Flow::Payload(transfer) if transfer.framing.is_last() => {
+                self.flow = Flow::Waiting(transfer);
+            }
+            other => self.flow = other,
+        }
+    }
+
+    /// Returns whether mail data is being received or waits.
+    pub fn is_transferring(&self) -> bool {
+        matches!(self.flow, Flow::Payload(_) | Flow::Waiting(_) | Flow::Discard { .. })
+    }
+
+    /// Returns whether the commit of its message has begun: the message will be stored, whatever is
+    /// replied.
+    pub fn is_committing(&self) -> bool {
+        matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
+    }
+
+    /// Returns whether no transaction is open and all replies have been sent.
+    pub fn is_idle(&self) -> bool {
+        let is_between = matches!(self.flow, Flow::Commands { .. });
+        is_between && !self.session.in_transaction() && self.unsent.is_none()
+    }
+
+    /// Returns whether a payload is in progress.
+    #[inline]
+    pub fn has_transfer(&self) -> bool {
+        match &self.flow {
+            Flow::Commands { chunks } => chunks.is_some(),
+            Flow::Payload(_) | Flow::Waiting(_) => true,
+            Flow::Preamble
+            | Flow::Undecided
+            | Flow::Securing
+            | Flow::Handshake
+            | Flow::Discard { .. }
+            | Flow::Closing
+            | Flow::Lingering { .. } => false,
+        }
+    }
+
+    /// Returns the address whose limit it counts toward, if any.
+    pub fn counted_by(&self) -> Option<IpAddr> {
+        self.client.ip().filter(|_| self.is_counted)
+    }
+
+    /// Returns whether it uses some of the buffer budget, or may still take some.
+    pub fn holds_buffers(&self) -> bool {
+        let has_sealed = self.tls.as_ref().is_some_and(|tls| tls.held.is_some());
+        self.held.is_some() || has_sealed || self.has_transfer()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bytes = std::mem::size_of::<Option<Conn>>();
+        assert!(bytes <= 408, "a connection takes {bytes} bytes");
+    }
+}

@@ -1,0 +1,17 @@
+//! One connection: its state, its input, and what it waits for between turns.
+//!
+//! Values only. What a connection does in its turn is in `turn/`; which connections exist, in
+//! `worker/`.
+mod conn;
+mod conn_tls;
+mod input;
+mod received;
+mod replied;
+mod waits;
+
+pub(super) use conn::{Conn, Flow};
+pub(super) use conn_tls::{ConnTls, Layer};
+pub(super) use input::{Consumed, Input};
+pub(super) use received::{Received, read};
+pub(super) use replied::Replied;
+pub(super) use waits::{TurnEnd, Waits};

@@ -1,0 +1,140 @@
+//! What a connection waits for between two of its turns.
+//!
+//! One value says which list of the table the connection is in, whether events of its socket
+//! matter, and since when its payload has waited for room.
+
+/// How a turn ended: what the connection needs to continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// More input.
+    Idle,
+    /// Nothing: it yielded to the others, and continues when the ready list runs next.
+    Again,
+    /// Room in the log, or the end of a commit.
+    Parked,
+    /// Room in the socket.
+    Blocked,
+    /// Room in the socket, while its message is being committed.
+    BlockedInCommit,
+    /// Admission and a greeting: PROXY or XCLIENT has named its client.
+    Identified,
+    /// A turn among the handshakes: its handshake begins.
+    Secures,
+    /// Nothing: the connection has ended.
+    Closed,
+}
+
+/// The condition for a connection's next turn. Times are ms of the worker's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// Input from its client.
+    Octets,
+    /// Room in the socket for replies.
+    Replies,
+    /// Room in the socket for replies, or the end of the commit in progress.
+    RepliesOrCommit,
+    /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
+    Log { since_ms: u64 },
+    /// Nothing: it continues when the ready list runs next. Events of its socket don't matter.
+    Turn { after_log_since_ms: Option<u64> },
+    /// Nothing: it was just taken from the ready list for its turn.
+    Nothing { after_log_since_ms: Option<u64> },
+}
+
+impl Waits {
+    /// Returns the condition after a turn that ended with `turn` at `now_ms`.
+    pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
+        match turn {
+            TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
+            TurnEnd::Again | TurnEnd::Identified | TurnEnd::Secures => {
+                Waits::Turn { after_log_since_ms: None }
+            }
+            // Another attempt that finds no room does not restart the wait.
+            TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
+            TurnEnd::Blocked => Waits::Replies,
+            TurnEnd::BlockedInCommit => Waits::RepliesOrCommit,
+        }
+    }
+
+    /// Returns since when its payload has waited for the log, across all attempts.
+    pub fn log_since_ms(self) -> Option<u64> {
+        match self {
+            Waits::Log { since_ms } => Some(since_ms),
+            Waits::Turn { after_log_since_ms } | Waits::Nothing { after_log_since_ms } => {
+                after_log_since_ms
+            }
+            Waits::Octets | Waits::Replies | Waits::RepliesOrCommit => None,
+        }
+    }
+
+    /// Lets the connection continue now if it waits for the log.
+    pub fn log_may_have_room(self) -> Waits {
+        match self.is_for_log() {
+            true => Waits::Turn { after_log_since_ms: self.log_since_ms() },
+            false => self,
+        }
+    }
+
+    /// Takes the connection out of the ready list for its turn.
+    pub fn turn_begins(self) -> Waits {
+        match self {
+            Waits::Turn { after_log_since_ms } => Waits::Nothing { after_log_since_ms },
+            other => other,
+        }
+    }
+
+    /// Returns whether an event of its socket starts a turn.
+    pub fn is_for_socket(self) -> bool {
+        matches!(self, Waits::Octets | Waits::Replies | Waits::RepliesOrCommit)
+    }
+
+    /// Returns whether the connection waits for the log.
+    pub fn is_for_log(self) -> bool {
+        matches!(self, Waits::RepliesOrCommit | Waits::Log { .. })
+    }
+
+    /// Returns whether the connection is in the ready list.
+    pub fn is_for_turn(self) -> bool {
+        matches!(self, Waits::Turn { .. })
+    }
+
+    /// Returns whether it waits for room in its socket.
+    pub fn is_for_replies(self) -> bool {
+        matches!(self, Waits::Replies | Waits::RepliesOrCommit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_the_log_counts_from_the_first_attempt() {
+        let first = Waits::Octets.after(TurnEnd::Parked, 5);
+        assert_eq!(first, Waits::Log { since_ms: 5 });
+        let retry = first.log_may_have_room();
+        assert!(retry.is_for_turn() && !retry.is_for_socket());
+        let retry = retry.turn_begins();
+        assert!(!retry.is_for_turn(), "it can be put into the ready list again");
+        assert_eq!(retry.after(TurnEnd::Parked, 9), Waits::Log { since_ms: 5 });
+        let continued = retry.after(TurnEnd::Again, 9);
+        assert_eq!(continued.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
+    }
+
+    #[test]
+    fn room_in_the_log_resumes_only_connections_that_wait_for_it() {
+        for (turn, resumes) in [
+            (TurnEnd::Idle, false),
+            (TurnEnd::Blocked, false),
+            (TurnEnd::Again, false),
+            (TurnEnd::BlockedInCommit, true),
+            (TurnEnd::Parked, true),
+        ] {
+            let waits = Waits::Octets.after(turn, 1);
+            assert_eq!(waits.is_for_log(), resumes, "{turn:?}");
+            assert_eq!(waits.log_may_have_room() != waits, resumes, "{turn:?}");
+            let ways = [waits.is_for_socket(), waits.is_for_log(), waits.is_for_turn()];
+            assert!(ways.contains(&true), "{turn:?}: nothing would wake it");
+        }
+    }
+}

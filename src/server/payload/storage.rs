@@ -1,0 +1,28 @@
+//! A worker's buffers and its writer of the log.
+use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
+
+use super::pool::TransferPool;
+
+/// What a payload in progress needs: buffers, and the log's writer.
+pub(crate) struct Storage {
+    pub pool: TransferPool,
+    pub writer: Writer,
+}
+
+impl Storage {
+    /// Notes in the log that the 250 for `id` was not sent. If the log has no room, logs a warning
+    /// instead.
+    #[cold]
+    pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
+        let facts = SlotFacts {
+            kind: SlotKind::Note,
+            received_at_ns: unix_ns,
+            reply_code: 250,
+            enhanced: [2, 0, 0],
+            ..SlotFacts::default()
+        };
+        if self.writer.append(&[], &[&id.to_bytes()], &facts).is_err() {
+            tracing::warn!(%id, "its 250 could not be sent, and there was no room to note that");
+        }
+    }
+}

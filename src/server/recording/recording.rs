@@ -1,0 +1,79 @@
+//! The statistics that a worker records.
+//!
+//! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
+//! time runs from waking to the end of the round in which the reply was sent, so it includes the
+//! time the client spent in the queue. Think time runs from that end to the waking that brought the
+//! next octets. A transaction ends with the round in which its final reply was sent, so it is never
+//! shorter than the service time within it.
+use std::sync::Arc;
+
+use crate::stats::Recorder;
+
+use super::transaction_times::TransactionTimes;
+use crate::server::time_spent::{Lateness, Presence, TimeSpent};
+
+/// Number of rounds whose end times are kept. If a client thinks for longer, its think time is
+/// measured from its last input, to a millisecond.
+pub(super) const ROUNDS_KNOWN: usize = 1024;
+
+/// A worker's statistics. Without a recorder nothing is recorded.
+pub(crate) struct Recording {
+    pub(super) recorder: Option<Recorder>,
+    /// End times of the last rounds, us of the worker's clock.
+    pub(super) ends: Box<[u64; ROUNDS_KNOWN]>,
+    pub(super) round: u32,
+    pub(super) woke_us: u64,
+    /// Whether a second began during the last round.
+    pub(super) is_new_second: bool,
+    /// Commands and messages answered in this round.
+    pub(super) commands: u64,
+    pub(super) messages: u64,
+    pub(super) time: TimeSpent,
+    /// Shared by all workers.
+    pub(super) presence: Arc<Presence>,
+    /// Whether this worker counts in `presence`.
+    pub(super) is_present: bool,
+    pub(super) lateness: Lateness,
+    pub(super) transactions: TransactionTimes,
+    /// Think time of the client that has its turn; `None` if it is unknown, or recorded already.
+    pub(super) think_us: Option<u64>,
+    /// Whether the turn has read octets since commands were last counted.
+    pub(super) has_read: bool,
+}
+
+impl Recording {
+    pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Recording {
+        Recording {
+            recorder,
+            ends: Box::new([0; ROUNDS_KNOWN]),
+            round: 1,
+            woke_us: 0,
+            is_new_second: false,
+            commands: 0,
+            messages: 0,
+            time: TimeSpent::default(),
+            presence,
+            is_present: false,
+            lateness: Lateness::default(),
+            transactions: TransactionTimes::default(),
+            think_us: None,
+            has_read: false,
+        }
+    }
+
+    /// Starts to measure how long the calling thread waits for a processor.
+    pub fn watch_run_queue(&mut self) {
+        self.lateness.watch_run_queue();
+    }
+
+    /// Returns whether a connection of this worker is in use.
+    pub fn has_active_connections(&self) -> bool {
+        self.is_present
+    }
+
+    /// Records the number of connections that wait to be accepted.
+    pub fn accept_queue(&mut self, length: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.accept_queue(length);
+    }
+}

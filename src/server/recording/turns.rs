@@ -1,0 +1,226 @@
+//! Recording of turns: think times, commands and replies.
+use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::tally::{CommandTally, Verb};
+use crate::stats::{Counter, Metric};
+
+use super::recording::{ROUNDS_KNOWN, Recording};
+use super::spends::spends;
+use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
+use crate::server::payload::Framing;
+use crate::server::time_spent::Spends;
+
+/// The shortest pause between a client's octets that is recorded. Shorter ones have many causes,
+/// and would cost an update of a histogram with each read.
+const PAUSE_MIN_MS: u64 = 20;
+
+/// What the next octets of a client will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedOctets {
+    /// The client's answer to our replies.
+    Command,
+    /// The first octets of a payload: the client's answer to 354.
+    Payload,
+    /// More octets of a chunk: they are due independently of our replies.
+    Rest,
+}
+
+impl ExpectedOctets {
+    pub fn for_flow(flow: &Flow) -> ExpectedOctets {
+        match flow {
+            Flow::Payload(transfer) if matches!(transfer.framing, Framing::Data(_)) => {
+                ExpectedOctets::Payload
+            }
+            Flow::Payload(_) | Flow::Discard { .. } => ExpectedOctets::Rest,
+            _ => ExpectedOctets::Command,
+        }
+    }
+}
+
+impl Recording {
+    /// Begins the turn of another connection.
+    pub fn begin_turn(&mut self) {
+        (self.think_us, self.has_read) = (None, false);
+    }
+
+    /// Records that octets were read from a client.
+    pub fn octets_read(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
+        self.has_read = true;
+        if !conn.replied.answer() {
+            // The client had answered already, so neither side waited for the other.
+            let pause_ms = (self.woke_us / 1000).saturating_sub(conn.last_read_ms);
+            if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
+                recorder.record(Metric::Pause, pause_ms * 1000);
+            }
+            return;
+        }
+        let age = conn.replied.age(self.round);
+        if age == 0 {
+            // The client didn't wait for that reply: these octets had arrived before it. So this is
+            // not a round trip.
+            return self.answered(conn, expected, 0);
+        }
+        let is_known = age < ROUNDS_KNOWN as u32;
+        let end_us = self.ends[self.round.wrapping_sub(age) as usize % ROUNDS_KNOWN];
+        let since_us = if is_known { end_us } else { conn.last_read_ms * 1000 };
+        if expected == ExpectedOctets::Rest {
+            // Until then the payload waited for us.
+            if let Some(transfer) = conn.transfer_mut() {
+                transfer.first_us = transfer.first_us.max(since_us);
+            }
+            return;
+        }
+        let think_us = self.woke_us.saturating_sub(since_us);
+        recorder.add(Counter::Exchanges, 1);
+        conn.spending.answered(think_us);
+        self.answered(conn, expected, think_us);
+    }
+
+    fn answered(&mut self, conn: &mut Conn, expected: ExpectedOctets, think_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        match (expected, conn.transfer_mut()) {
+            (ExpectedOctets::Rest, _) => {}
+            (ExpectedOctets::Payload, transfer) => {
+                recorder.record(Metric::ThinkPayload, think_us);
+                if let Some(transfer) = transfer {
+                    transfer.first_us = self.woke_us;
+                }
+            }
+            (ExpectedOctets::Command, transfer) => {
+                self.think_us = Some(think_us);
+                if let Some(transfer) = transfer {
+                    // Between two chunks no octet of the payload was in transit.
+                    transfer.first_us += think_us;
+                }
+            }
+        }
+    }
+
+    /// Records the commands that were consumed.
+    pub fn consumed(&mut self, conn: &Conn, tally: &mut CommandTally) {
+        if tally.commands == 0 {
+            return;
+        }
+        let Some(recorder) = &mut self.recorder else { return };
+        let commands = u64::from(tally.commands);
+        tally.commands = 0;
+        if !conn.is_session {
+            tally.first = None;
+            return;
+        }
+        self.commands += commands;
+        if self.has_read {
+            self.has_read = false;
+            recorder.commands(commands);
+        }
+        let (think_us, verb) = (self.think_us.take(), tally.first.take());
+        let (Some(think_us), Some(verb)) = (think_us, verb) else { return };
+        // After the final reply to a message, MAIL begins the next one.
+        let is_next = conn.session.messages() > 0;
+        let metric = match verb {
+            Verb::Hello => Metric::ThinkEhlo,
+            Verb::Mail if is_next => Metric::ThinkNext,
+            Verb::Mail => Metric::ThinkMail,
+            Verb::Rcpt => Metric::ThinkRcpt,
+            Verb::Data => Metric::ThinkData,
+            Verb::Quit => Metric::ThinkClose,
+            Verb::Other => return,
+        };
+        recorder.record(metric, think_us);
+    }
+
+    /// Counts the rules that an accepted command broke.
+    #[cold]
+    pub fn tolerated(&mut self, kinds: Deviations) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for kind in kinds.kinds() {
+            recorder.add(counter_of(kind), 1);
+        }
+    }
+
+    /// Records that the replies of the turn were sent.
+    pub fn replied(&mut self, conn: &mut Conn) {
+        conn.replied = Replied::in_round(self.round);
+        self.transactions.end_turn(self.woke_us);
+    }
+
+    /// Moves the transactions of the turn to `waiting`: they end once their replies are sent.
+    #[cold]
+    pub fn not_replied(&mut self, waiting: &mut Vec<u64>) {
+        self.transactions.set_aside(waiting);
+    }
+
+    /// Ends the transactions of `waiting`: their replies were sent, or their client has
+    /// disconnected.
+    #[cold]
+    pub fn replied_late(&mut self, mut waiting: Vec<u64>) {
+        self.transactions.end_kept(&mut waiting);
+    }
+
+    /// Records the end of a turn of `conn`, which ended with `turn`.
+    pub fn end_turn(&mut self, conn: &mut Conn, turn: TurnEnd) {
+        if self.recorder.is_none() {
+            return;
+        }
+        self.transactions.end_turn(self.woke_us);
+        let to = spends(conn, turn);
+        self.lateness.turn();
+        if !matches!(to, Spends::Away | Spends::Opening) {
+            self.time.begun(&mut conn.spending);
+        }
+        match conn.replied.is_in(self.round) {
+            true => self.time.served(&mut conn.spending, to),
+            false => self.time.move_to(&mut conn.spending, to),
+        }
+    }
+
+    /// Records that the client closed the connection without QUIT.
+    pub fn hung_up(&mut self, conn: &mut Conn) {
+        self.octets_read(conn, ExpectedOctets::Command);
+        let think_us = self.think_us.take();
+        if let Some(recorder) = &mut self.recorder
+            && matches!(conn.flow, Flow::Commands { .. })
+            && let Some(think_us) = think_us
+        {
+            recorder.record(Metric::ThinkClose, think_us);
+        }
+    }
+
+    /// Records that a transfer waits for room in the log.
+    pub fn parked(&mut self, conn: &mut Conn) {
+        // The octets that wait have arrived, so the client has answered.
+        self.octets_read(conn, ExpectedOctets::for_flow(&conn.flow));
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::StorageWaits, 1);
+        if let Some(transfer) = conn.transfer_mut() {
+            transfer.parked_since_us = Some(self.woke_us);
+        }
+    }
+
+    /// Records that a parked transfer continues.
+    pub fn unparked(&mut self, conn: &mut Conn) {
+        // Without a recorder no start time is set.
+        let Some(transfer) = conn.transfer_mut() else { return };
+        let Some(since) = transfer.parked_since_us.take() else { return };
+        let wait_us = self.woke_us.saturating_sub(since);
+        // Meanwhile no octets were in transit.
+        transfer.first_us += wait_us;
+    }
+}
+
+fn counter_of(kind: Deviation) -> Counter {
+    Counter::TOLERATED[kind as usize - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_deviation_has_the_counter_of_its_name() {
+        assert_eq!(Counter::TOLERATED.len(), Deviation::ALL.len());
+        for kind in Deviation::ALL {
+            assert_eq!(counter_of(kind).deviation().as_deref(), Some(kind.name()));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The worker's clock, which is read once a round, so that serving a connection needs no clock
+//! reads.
+use crate::log::ProcessClock;
+
+/// The time of the current round on the clock of the process, which all workers share.
+#[derive(Debug)]
+pub struct Clock {
+    unix_base_ns: u64,
+    now_ns: u64,
+}
+
+impl Clock {
+    pub fn start() -> Clock {
+        let unix = ProcessClock::get().unix_base;
+        Clock { unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX), now_ns: 0 }
+    }
+
+    /// Sets the time to `now_ns`, counted from the first reading of the clock of the process.
+    pub fn tick(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+    }
+
+    /// Returns microseconds since the start of this clock.
+    pub fn now_us(&self) -> u64 {
+        self.now_ns / 1000
+    }
+
+    /// Returns milliseconds since the start of this clock.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ns / 1_000_000
+    }
+
+    /// Returns nanoseconds since the Unix epoch.
+    pub fn unix_ns(&self) -> u64 {
+        self.unix_base_ns.saturating_add(self.now_ns)
+    }
+}

@@ -1,0 +1,155 @@
+//! Feeds input to the session and to payloads until one of them has to wait.
+use std::ops::ControlFlow;
+
+use crate::smtp::deviation::Deviations;
+use crate::smtp::session::{Question, Step};
+
+use super::preamble::read_header;
+use super::shared::WorkerShared;
+use super::transactions::follow_transactions;
+use crate::server::connection::{Conn, Consumed, Flow, Input};
+use crate::server::payload::Framing;
+use crate::server::turn::receiving::{begin, finish, next_chunk, take};
+
+/// Consumes input until more is needed or something else must happen first.
+pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Consumed {
+    loop {
+        let next = match conn.flow {
+            Flow::Commands { .. } => command(conn, shared, input),
+            Flow::Payload(ref transfer) if input.is_empty() && transfer.framing.needs_octets() => {
+                ControlFlow::Break(Consumed::All)
+            }
+            Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
+            Flow::Discard { left } => discard(conn, shared, input, left),
+            Flow::Closing => ControlFlow::Break(Consumed::Closing),
+            Flow::Undecided => ControlFlow::Break(Consumed::Identified),
+            Flow::Securing => ControlFlow::Break(Consumed::Secures),
+            Flow::Handshake => ControlFlow::Break(Consumed::All),
+            Flow::Preamble => read_header(conn, shared, input),
+            Flow::Lingering { .. } => {
+                input.consume(input.unread().len());
+                ControlFlow::Break(Consumed::All)
+            }
+        };
+        if let ControlFlow::Break(consumed) = next {
+            return consumed;
+        }
+    }
+}
+
+/// Handles octets of the payload, or a complete payload that waits.
+fn payload(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
+    match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
+        Flow::Payload(transfer) => take(conn, shared, input, transfer),
+        Flow::Waiting(transfer) => finish(conn, shared, transfer),
+        other => {
+            conn.flow = other;
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
+    let has_more = conn.session.is_over() || conn.session.owes_replies();
+    if input.is_empty() && !has_more {
+        return ControlFlow::Break(Consumed::All);
+    }
+    let is_secret = conn.transcript.is_some() && conn.session.is_authenticating();
+    let (octets, step) = conn.session.feed(input.unread(), &mut shared.workspace);
+    follow_transactions(conn, shared);
+    if conn.transcript.is_some() {
+        let lines = &input.unread()[..octets];
+        match is_secret {
+            true => transcribe_secret(conn, shared, lines),
+            false => transcribe(conn, shared, lines, step),
+        }
+    }
+    input.consume(octets);
+    if conn.owing.is_some() && !conn.session.owes_replies() {
+        shared.ledger.paid(conn, shared.workspace.replies.len());
+    }
+    match step {
+        Step::NeedInput => return ControlFlow::Break(Consumed::All),
+        Step::Drain => return ControlFlow::Break(Consumed::Full),
+        Step::Close => conn.flow = Flow::Closing,
+        Step::MarkCommand => note_moment(conn, shared),
+        Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
+        Step::Decide(Question::Tls) => starttls(conn, shared),
+        Step::Heard => {}
+        Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
+        Step::Data => begin(conn, shared, Framing::data()),
+        Step::Chunk { bytes, last, first } => {
+            let framing = Framing::Chunk { left: bytes, last };
+            if first { begin(conn, shared, framing) } else { next_chunk(conn, framing) }
+        }
+        Step::DiscardChunk { bytes } => conn.flow = Flow::Discard { left: bytes },
+    }
+    ControlFlow::Continue(())
+}
+
+/// Answers a STARTTLS that the session allows: 220 if a handshake can begin, else 454.
+#[cold]
+fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
+    let has_acceptor = matches!(shared.acceptors.get(conn.session.listener_index()), Some(Some(_)));
+    if !has_acceptor || !shared.has_room_for_handshake {
+        return conn.session.tls_is_unavailable(&mut shared.workspace);
+    }
+    conn.session.tls_begins(&mut shared.workspace);
+    conn.flow = Flow::Securing;
+}
+
+#[cold]
+fn transcribe(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) {
+    let Some(transcript) = &mut conn.transcript else { return };
+    let now_ms = shared.clock.now_ms();
+    transcript.client(lines, now_ms);
+    if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
+        transcript.payload(bytes, "", now_ms);
+    }
+}
+
+/// Notes an AUTH response in the transcript, once its last piece has arrived.
+#[cold]
+fn transcribe_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
+    let Some(transcript) = conn.transcript.as_mut().filter(|_| octets.ends_with(b"\r\n")) else {
+        return;
+    };
+    transcript.secret(shared.clock.now_ms());
+}
+
+/// Records the rules that the last command broke.
+#[cold]
+fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
+    shared.ledger.recording.tolerated(kinds);
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.tolerated(kinds, shared.clock.now_ms());
+    }
+}
+
+/// Handles a run or mark that a client named by NOOP.
+#[cold]
+fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
+    let moments = shared.moments.as_ref().expect("the policy allows moments only with a sender");
+    let Some(moment) = shared.workspace.moment.take() else { return };
+    let outcome = moments.take(&moment, shared.clock.unix_ns());
+    conn.session.moment_answered(&moment, outcome, &mut shared.workspace);
+}
+
+fn discard(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+    left: u64,
+) -> ControlFlow<Consumed> {
+    let octets =
+        usize::try_from(left).map_or(input.unread().len(), |n| n.min(input.unread().len()));
+    input.consume(octets);
+    let left = left - octets as u64;
+    if left > 0 {
+        conn.flow = Flow::Discard { left };
+        return ControlFlow::Break(Consumed::All);
+    }
+    conn.session.chunk_received(&mut shared.workspace);
+    conn.flow = Flow::COMMANDS;
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,91 @@
+//! How a connection ends: farewells, the last replies, lingering.
+use super::send::{Sent, flush};
+use super::shared::WorkerShared;
+use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::turn::receiving::abandon;
+use crate::smtp::session::Farewell;
+
+/// Sends the replies. If all were sent, the turn ends with `turn`.
+pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
+    match flush(conn, shared) {
+        Sent::All => turn,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::Lost => TurnEnd::Closed,
+    }
+}
+
+/// Writes the reply that says why the session ends. There is none for a client that has not read
+/// earlier replies. Nor is there one while the client's message is being committed: the message
+/// will be stored, and the client would take 421 for the reply to it.
+pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
+    let is_committing = conn.is_committing();
+    release_buffers(conn, shared);
+    // sinkd sends nothing before a PROXY header, and no reply during a handshake.
+    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
+    if conn.unsent.is_some() || is_silent {
+        return TurnEnd::Closed;
+    }
+    if is_committing {
+        // The replies of this turn are for earlier messages. `flush` notes those that can't be
+        // sent.
+        let _ = flush(conn, shared);
+        return TurnEnd::Closed;
+    }
+    conn.session.farewell(why, &mut shared.workspace);
+    shared.ledger.recording.dismissed();
+    close_politely(conn, shared, Unread::Perhaps)
+}
+
+/// Releases all buffers that `conn` holds.
+pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
+    abandon(conn, shared);
+    if let Some(held) = conn.held.take() {
+        shared.storage.pool.put_back(held);
+    }
+    if let Some(tls) = &mut conn.tls {
+        tls.release(&mut shared.storage.pool);
+    }
+}
+
+/// Whether the socket may hold unread octets: closing it then sends a reset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Nothing,
+    Perhaps,
+}
+
+/// Sends the last replies and closes. If closing would send a reset, which could overtake them, the
+/// connection lingers instead.
+pub(super) fn close_politely(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    unread: Unread,
+) -> TurnEnd {
+    conn.flow = Flow::Closing;
+    match flush(conn, shared) {
+        Sent::Lost => TurnEnd::Closed,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All if unread == Unread::Nothing => TurnEnd::Closed,
+        Sent::All => linger(conn, shared),
+    }
+}
+
+/// Shuts down our side, and lets the connection discard input for a while.
+fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
+    conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
+    match conn.socket.shutdown(std::net::Shutdown::Write) {
+        Ok(()) => TurnEnd::Again,
+        Err(_) => TurnEnd::Closed,
+    }
+}
+
+/// Ends a connection whose client has shut down its side. Complete commands and messages have been
+/// answered; an incomplete one is dropped.
+pub(super) fn end_of_stream(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    abandon(conn, shared);
+    conn.flow = Flow::Closing;
+    match flush(conn, shared) {
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All | Sent::Lost => TurnEnd::Closed,
+    }
+}

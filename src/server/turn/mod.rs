@@ -1,0 +1,24 @@
+//! The turn of a connection: receive, run the session, store payload, send the replies.
+//!
+//! ```text
+//! WorkerState ─lends WorkerShared─▶ run: recv ▶ commands ▶ session ▶ receiving ▶ log ▶ one send
+//! ```
+//!
+//! A turn knows one connection and what its worker's connections share. It doesn't know the other
+//! connections, the event loop or any listener.
+mod clock;
+mod commands;
+mod ending;
+mod preamble;
+mod receiving;
+mod run;
+mod send;
+mod shared;
+mod tls;
+mod transactions;
+mod worker_state;
+
+pub(super) use preamble::{PREAMBLE_MS, is_trusted};
+pub(super) use shared::WorkerShared;
+pub(super) use tls::HANDSHAKE_MS;
+pub(super) use worker_state::WorkerState;

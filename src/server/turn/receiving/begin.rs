@@ -1,0 +1,47 @@
+//! The beginning of a payload: its expected size, and how much of it will be stored.
+use crate::config::storage::StoreMode;
+
+use crate::server::connection::{Conn, Flow};
+use crate::server::payload::{Fate, Framing};
+use crate::server::turn::shared::WorkerShared;
+
+/// The expected size of a header section. It is small enough to be staged, whatever SIZE says.
+const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
+
+/// Begins the payload of the transaction of `conn`.
+#[inline]
+pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
+    if !conn.is_session {
+        shared.ledger.becomes_session(conn);
+    }
+    let mut transfer = shared.lend_box();
+    transfer.framing = framing;
+    let chunk = match framing {
+        Framing::Data(_) => 0,
+        Framing::Chunk { left, .. } => left,
+    };
+    let (declared, guess) = (conn.session.declared_size(), conn.last_payload_bytes);
+    let bytes_max = conn.session.message_bytes_max();
+    transfer.place.expect(declared, chunk, u64::from(guess), bytes_max);
+    transfer.first_us = shared.clock.now_us();
+    if let Some(sampling) = &shared.ledger.sampling {
+        let (store, draw) = sampling.choose(conn.session.envelope());
+        (transfer.fate, transfer.draw) = (Fate::from_mode(store), draw);
+        if store != StoreMode::Full {
+            transfer.place.expect_only(HEADERS_BYTES_EXPECTED);
+        }
+    }
+    assert!(
+        matches!(conn.flow, Flow::Commands { chunks: None }),
+        "the payload before ended with its transaction"
+    );
+    conn.flow = Flow::Payload(transfer);
+}
+
+/// Continues the payload in progress with another chunk.
+#[inline]
+pub fn next_chunk(conn: &mut Conn, framing: Framing) {
+    let mut transfer = conn.take_transfer().expect("the first chunk began it");
+    transfer.framing = framing;
+    conn.flow = Flow::Payload(transfer);
+}

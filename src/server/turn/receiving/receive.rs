@@ -1,0 +1,188 @@
+//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full), or
+//! into the input buffer (everything else).
+use std::io::{ErrorKind, IoSliceMut, Read};
+
+use crate::log::NoRoom;
+
+use super::finish::finish;
+use crate::server::connection::{Conn, Flow, Input, Received, read};
+use crate::server::listening::Stream;
+use crate::server::payload::{Fate, Framing, STAGED_BYTES_MAX, Scanned, Storage, Transfer};
+use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::tls::receive_sealed;
+
+/// The result of reading a piece of a payload.
+struct Arrived {
+    count: usize,
+    asked: usize,
+    /// Whether the mail data, or the chunk, is complete.
+    is_end: bool,
+}
+
+/// Why no piece of a payload was read.
+enum NoPiece {
+    NoRoom(NoRoom),
+    Io(std::io::Error),
+}
+
+/// Reads once from the client's socket.
+pub fn receive(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+) -> std::io::Result<Received> {
+    if conn.tls.is_some() {
+        return match receive_sealed(conn, input) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
+            other => other,
+        };
+    }
+    let received = match &mut conn.flow {
+        Flow::Payload(transfer) if transfer.fate == Fate::Keep => {
+            let envelope = conn.session.envelope();
+            let is_data = matches!(transfer.framing, Framing::Data(_));
+            let piece = if is_data && transfer.place.may_come_at_once() {
+                receive_at_tail(transfer, &mut conn.socket, envelope, shared, input)
+            } else {
+                receive_in_place(transfer, &mut conn.socket, envelope, shared, input)
+            };
+            received(conn, shared, piece)
+        }
+        _ => receive_input(conn, input),
+    };
+    match received {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
+        other => other,
+    }
+}
+
+fn receive_input(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
+    let free = input.free();
+    let asked = free.len();
+    let count = read(&mut conn.socket, free)?;
+    input.advance(count);
+    Ok(octets(count, asked))
+}
+
+/// Receives the first octets of mail data at the tail of the log, hoping that one read receives
+/// all. If it doesn't, they are moved into a buffer.
+#[inline(always)]
+fn receive_at_tail(
+    transfer: &mut Transfer,
+    socket: &mut Stream,
+    envelope: &[u8],
+    shared: &mut WorkerShared,
+    input: &mut Input,
+) -> Result<Arrived, NoPiece> {
+    let Storage { writer, pool } = &mut shared.storage;
+    let space = writer.receive_here(envelope, STAGED_BYTES_MAX).map_err(NoPiece::NoRoom)?;
+    let asked = space.len();
+    let count = read(socket, space).map_err(NoPiece::Io)?;
+    let Scanned { octets, is_end } = transfer.framing.scan(&space[..count], &mut transfer.dots);
+    transfer.wire_bytes = octets as u64;
+    if is_end {
+        input.fill(&space[octets..count]);
+        transfer.place.put_at_tail();
+        transfer.came_at_once = true;
+    } else if count > 0
+        && let Err(why) = transfer.place.stage(&space[..count], pool)
+    {
+        shared.refuse_for_want_of_room(transfer, why);
+    }
+    Ok(Arrived { count, asked, is_end })
+}
+
+/// Receives more of a payload into its place. Octets after the payload go into the input buffer.
+fn receive_in_place(
+    transfer: &mut Transfer,
+    socket: &mut Stream,
+    envelope: &[u8],
+    shared: &mut WorkerShared,
+    input: &mut Input,
+) -> Result<Arrived, NoPiece> {
+    let more = match transfer.framing {
+        Framing::Data(_) => 1,
+        Framing::Chunk { .. } => transfer.framing.bound(usize::MAX),
+    };
+    let storage = &mut shared.storage;
+    let space = transfer.place.space(envelope, more, storage).map_err(NoPiece::NoRoom)?;
+    let bound = transfer.framing.bound(space.len());
+    let space = &mut space[..bound];
+    // If the chunk ends within this space, the same read receives the octets after it.
+    let ends_here = matches!(transfer.framing, Framing::Chunk { left, .. } if left == bound as u64);
+    let (count, asked) = if ends_here {
+        let free = input.free();
+        let asked = bound + free.len();
+        (read_both(socket, space, free).map_err(NoPiece::Io)?, asked)
+    } else {
+        (read(socket, space).map_err(NoPiece::Io)?, bound)
+    };
+    let here = count.min(bound);
+    input.advance(count - here);
+    let Scanned { octets, is_end } = transfer.framing.scan(&space[..here], &mut transfer.dots);
+    if octets < here {
+        input.fill(&space[octets..here]);
+    }
+    transfer.place.filled(octets, &mut storage.writer);
+    transfer.wire_bytes += octets as u64;
+    Ok(Arrived { count, asked, is_end })
+}
+
+/// Handles the result of reading a piece.
+#[inline]
+fn received(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    piece: Result<Arrived, NoPiece>,
+) -> std::io::Result<Received> {
+    let piece = match piece {
+        Ok(piece) => piece,
+        Err(NoPiece::Io(error)) => return Err(error),
+        Err(NoPiece::NoRoom(NoRoom::Wait)) => return Ok(Received::Parked),
+        Err(NoPiece::NoRoom(why)) => {
+            if let Some(transfer) = conn.transfer_mut() {
+                shared.refuse_for_want_of_room(transfer, why);
+            }
+            return Ok(Received::Refused);
+        }
+    };
+    if piece.is_end {
+        conn.payload_is_here();
+        if let Flow::Waiting(transfer) = &conn.flow
+            && transfer.came_at_once
+            && let Some(transfer) = conn.take_transfer()
+        {
+            // This must precede any other call to the writer. If the commit has to wait, `consume`
+            // finds the waiting transfer.
+            let _ = finish(conn, shared, transfer);
+        }
+    } else {
+        let bytes_max = conn.session.message_bytes_max();
+        if let Some(transfer) = conn.transfer_mut() {
+            transfer.refuse_if_beyond(bytes_max, &mut shared.storage);
+        }
+    }
+    Ok(octets(piece.count, piece.asked))
+}
+
+fn octets(count: usize, asked: usize) -> Received {
+    match count {
+        0 => Received::End,
+        _ => Received::Octets { count, is_short: count < asked },
+    }
+}
+
+fn read_both(
+    socket: &mut impl Read,
+    payload: &mut [u8],
+    after: &mut [u8],
+) -> std::io::Result<usize> {
+    assert!(!payload.is_empty(), "a complete chunk needs no read");
+    loop {
+        let mut both = [IoSliceMut::new(payload), IoSliceMut::new(after)];
+        match socket.read_vectored(&mut both) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A connection's turn: receive, run the session, put payload into the log, send once.
+//!
+//! Per message of 2 KB at one round trip per command: four `recv`, four `send`, one copy of the
+//! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
+use super::commands::consume;
+use super::ending::{Unread, close_politely, end_of_stream, farewell, leave};
+use super::preamble::end_of_preamble;
+use super::send::{Sent, flush, note_all_unsent};
+use super::shared::WorkerShared;
+use crate::server::connection::{Conn, Consumed, Flow, Input, Received, TurnEnd};
+use crate::server::recording::ExpectedOctets;
+use crate::server::shutdown::StopStage;
+use crate::server::turn::receiving::{finish, receive};
+use crate::server::turn::tls::{begin_sealed, broken, hold_sealed, secures};
+use crate::smtp::session::Farewell;
+
+/// Limit on the octets a connection receives in one turn, so that others get theirs.
+const ROUND_BYTES_MAX: usize = 256 << 10;
+
+/// Consumes what arrived and sends the replies.
+pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    shared.ledger.recording.begin_turn();
+    let mut input = Input::new(std::mem::take(&mut shared.scratch));
+    if let Some(held) = conn.held.take() {
+        input.fill(held.filled());
+        shared.storage.pool.put_back(held);
+    }
+    // `run` and `end_turn` have one call each, so that they are inlined: a second call would cost
+    // 40 instructions a turn.
+    let step = if conn.tls.is_some() { begin_sealed(conn, shared, &mut input) } else { None };
+    let mut turn = match step {
+        Some(turn) => turn,
+        None => run(conn, shared, &mut input),
+    };
+    if turn != TurnEnd::Closed {
+        let over = if conn.tls.is_some() { hold_sealed(conn, shared, &mut input) } else { None };
+        turn = match over {
+            Some(over) => over,
+            None => end_turn(conn, shared, &input, turn),
+        };
+    }
+    shared.scratch = input.bytes;
+    turn
+}
+
+/// Ends the turn of a client that doesn't read its replies. A commit that is done meanwhile is
+/// still finished, as its segment could not be sealed otherwise.
+#[cold]
+pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    if conn.is_committing()
+        && let Some(transfer) = conn.take_transfer()
+    {
+        let _ = finish(conn, shared, transfer);
+    }
+    leave(conn, shared, TurnEnd::Blocked)
+}
+
+/// Receives and consumes until the connection has to wait, or has had its share.
+fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+    let mut taken = 0;
+    let mut drained = false;
+    loop {
+        let consumed = consume(conn, shared, input);
+        shared.ledger.recording.consumed(conn, &mut shared.workspace.tally);
+        match consumed {
+            Consumed::All => {}
+            Consumed::Full => match flush(conn, shared) {
+                Sent::All => continue,
+                Sent::Blocked => return TurnEnd::Blocked,
+                Sent::Lost => return TurnEnd::Closed,
+            },
+            Consumed::Parked => return TurnEnd::Parked,
+            Consumed::Identified => return TurnEnd::Identified,
+            Consumed::Secures => return secures(conn, shared, input),
+            Consumed::Unwanted => return TurnEnd::Closed,
+            Consumed::Closing => {
+                let unread =
+                    if drained && input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+                return close_politely(conn, shared, unread);
+            }
+        }
+        if drained {
+            return TurnEnd::Idle;
+        }
+        if taken >= ROUND_BYTES_MAX {
+            return TurnEnd::Again;
+        }
+        let expected = ExpectedOctets::for_flow(&conn.flow);
+        match receive(conn, shared, input) {
+            Ok(Received::Octets { count, is_short }) => {
+                shared.ledger.recording.octets_read(conn, expected);
+                taken += count;
+                // A short read means that the socket is empty (epoll(7)), with the exceptions that
+                // `reads_until_empty` names.
+                drained = is_short
+                    && cfg!(all(target_os = "linux", not(sinkd_portable)))
+                    && !conn.reads_until_empty;
+                conn.last_read_ms = shared.clock.now_ms();
+                shared.has_input |= conn.is_session;
+            }
+            Ok(Received::Nothing) => return TurnEnd::Idle,
+            Ok(Received::Parked) => return TurnEnd::Parked,
+            Ok(Received::Refused) => {}
+            Ok(Received::Broken(failure)) => return broken(conn, shared, failure),
+            Ok(Received::End) if matches!(conn.flow, Flow::Preamble) => {
+                end_of_preamble(conn, shared, input);
+                return TurnEnd::Closed;
+            }
+            Ok(Received::End) => {
+                shared.ledger.recording.hung_up(conn);
+                return end_of_stream(conn, shared);
+            }
+            Err(error) => {
+                tracing::debug!(client = %conn.client, %error, "connection lost");
+                note_all_unsent(conn, shared);
+                return TurnEnd::Closed;
+            }
+        }
+    }
+}
+
+/// Ends a turn: sends the replies, and keeps input that can't be consumed yet.
+fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
+    let stopping = shared.ledger.stop.stage() != StopStage::Running;
+    // A session that was not greeted has not begun.
+    let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
+    if stopping && conn.is_idle() && may_end {
+        conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
+        let unread = if input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+        return close_politely(conn, shared, unread);
+    }
+    if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
+        let Some(held) = shared.hold(input.unread()) else {
+            return farewell(conn, shared, Farewell::OutOfBuffers);
+        };
+        conn.held = Some(held);
+    }
+    leave(conn, shared, turn)
+}

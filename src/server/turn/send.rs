@@ -1,0 +1,236 @@
+//! Sending replies: one `send` a turn, and a note in the log for each acknowledgement that could
+//! not be sent.
+use std::io::{ErrorKind, Write};
+
+use super::shared::WorkerShared;
+use crate::server::connection::{Conn, Flow};
+use crate::server::turn::tls::{Then, seal_replies};
+
+/// The result of sending.
+pub(crate) enum Sent {
+    /// Everything was sent.
+    All,
+    /// The socket has no room for the rest.
+    Blocked,
+    /// The connection is lost.
+    Lost,
+}
+
+/// Sends all replies of this turn with one call. What the socket doesn't take is kept, after unsent
+/// replies of earlier turns.
+pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+    if conn.tls.is_some() {
+        return flush_sealed(conn, shared);
+    }
+    if shared.workspace.replies.is_empty() {
+        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
+    }
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+    }
+    flush_octets(conn, shared)
+}
+
+/// Sends all replies of this turn under TLS.
+#[inline(never)]
+fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+    }
+    let then = match conn.flow {
+        Flow::Closing => Then::Close,
+        _ => Then::More,
+    };
+    if let Some(tls) = &mut conn.tls
+        && let Err(error) = seal_replies(tls, shared, then)
+    {
+        tracing::debug!(client = %conn.client, %error, "replies could not be sealed");
+        note_turn_unsent(shared);
+        return Sent::Lost;
+    }
+    if shared.workspace.replies.is_empty() {
+        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
+    }
+    flush_octets(conn, shared)
+}
+
+/// Sends the octets in the reply buffer.
+#[inline(always)]
+fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+    if conn.unsent.is_some() {
+        keep_unsent(conn, shared, 0);
+        return Sent::Blocked;
+    }
+    let sent = match write(&mut conn.socket, &shared.workspace.replies) {
+        Ok(sent) => sent,
+        Err(error) => {
+            tracing::debug!(client = %conn.client, %error, "replies could not be sent");
+            note_turn_unsent(shared);
+            return Sent::Lost;
+        }
+    };
+    if sent < shared.workspace.replies.len() {
+        keep_unsent(conn, shared, sent);
+        return Sent::Blocked;
+    }
+    shared.workspace.replies.clear();
+    shared.ledger.acknowledged.clear();
+    shared.ledger.recording.replied(conn);
+    Sent::All
+}
+
+/// Keeps the replies of this turn from octet `sent` on, after those that are already kept.
+#[cold]
+pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usize) {
+    let unsent = conn.unsent.get_or_insert_default();
+    let from = unsent.bytes.len();
+    unsent.bytes.extend_from_slice(&shared.workspace.replies[sent..]);
+    let kept = shared.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
+    unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
+    shared.ledger.recording.not_replied(&mut unsent.began_us);
+    shared.workspace.replies.clear();
+}
+
+/// Sends octets of a handshake. What the socket doesn't take is kept.
+#[cold]
+pub(crate) fn send_raw(conn: &mut Conn, octets: &[u8]) -> Sent {
+    if octets.is_empty() && conn.unsent.is_none() {
+        return Sent::All;
+    }
+    let sent = match conn.unsent {
+        Some(_) => 0,
+        None => match write(&mut conn.socket, octets) {
+            Ok(sent) => sent,
+            Err(_) => return Sent::Lost,
+        },
+    };
+    if sent == octets.len() && conn.unsent.is_none() {
+        return Sent::All;
+    }
+    conn.unsent.get_or_insert_default().bytes.extend_from_slice(&octets[sent..]);
+    Sent::Blocked
+}
+
+/// Returns the number of octets that the socket took; 0 if it has no room.
+pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<usize> {
+    loop {
+        match socket.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            other => return other,
+        }
+    }
+}
+
+/// Sends the unsent replies of earlier turns.
+pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+    let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
+    match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
+        Ok(sent) => {
+            unsent.sent += sent;
+            if sent > 0 {
+                conn.last_read_ms = shared.clock.now_ms();
+            }
+            if unsent.sent < unsent.bytes.len() {
+                return Sent::Blocked;
+            }
+            if let Some(unsent) = conn.unsent.take() {
+                shared.ledger.recording.replied_late(unsent.began_us);
+            }
+            Sent::All
+        }
+        Err(error) => {
+            tracing::debug!(client = %conn.client, %error, "replies could not be sent");
+            note_all_unsent(conn, shared);
+            Sent::Lost
+        }
+    }
+}
+
+/// Notes the acknowledgements of this turn as unsent: the connection ends.
+#[cold]
+pub(crate) fn note_turn_unsent(shared: &mut WorkerShared) {
+    while let Some((_, id)) = shared.ledger.acknowledged.pop() {
+        shared.note_unsent(id);
+    }
+}
+
+/// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
+pub(crate) fn note_all_unsent(conn: &mut Conn, shared: &mut WorkerShared) {
+    note_turn_unsent(shared);
+    if let Some(id) = conn.owing.take() {
+        shared.note_unsent(id);
+    }
+    let Some(mut unsent) = conn.unsent.take() else { return };
+    shared.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
+    for (end, id) in unsent.acknowledged {
+        if end > unsent.sent {
+            shared.note_unsent(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use mio::net::UnixStream;
+
+    use super::*;
+    use crate::log::{Log, LogSettings, MessageId};
+    use crate::server::listening::Stream;
+    use crate::server::payload::{Storage, TransferPool};
+    use crate::server::recording::{Counters, Ledger, Recording};
+    use crate::server::shutdown::Stop;
+    use crate::smtp::envelope::Client;
+    use crate::smtp::limits::SessionLimits;
+    use crate::smtp::policy::Policy;
+    use crate::smtp::session::Session;
+    use crate::smtp::workspace::Workspace;
+
+    /// Returns a connection over a pair of sockets, and its other end.
+    fn conn() -> (Conn, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let policy = Policy::new("sink", "unix", SessionLimits::default());
+        let session = Session::new(Client::Unix, Arc::new(policy));
+        (Conn::new(Stream::Unix(ours), session, 1, Client::Unix, 1), theirs)
+    }
+
+    fn read_all(socket: &mut UnixStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        // The read ends with `WouldBlock`.
+        let _ = socket.read_to_end(&mut all);
+        all
+    }
+
+    #[test]
+    fn unsent_replies_are_kept_complete_and_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(folder.path(), LogSettings::default()).unwrap();
+        let writer = log.writer(Box::new(|| ())).unwrap();
+        let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
+        let storage = Storage { pool: TransferPool::new(1 << 20), writer };
+        let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
+        let mut shared = WorkerShared::new(Workspace::new(1 << 20), storage, ledger);
+        let (mut conn, mut theirs) = conn();
+        while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
+        let id = |slot| MessageId { segment: 1, slot };
+        for (slot, reply) in
+            [&b"250 first\r\n"[..], b"250 second\r\n", b"421 bye\r\n"].iter().enumerate()
+        {
+            shared.workspace.replies.extend_from_slice(reply);
+            shared.ledger.acknowledged.push((reply.len(), id(slot as u32)));
+            assert!(matches!(flush(&mut conn, &mut shared), Sent::Blocked));
+            assert!(shared.is_silent(), "nothing is left for another connection");
+        }
+        let kept = conn.unsent.as_ref().unwrap();
+        assert_eq!(kept.acknowledged, [(11, id(0)), (23, id(1)), (32, id(2))]);
+        let filling = read_all(&mut theirs);
+        assert!(matches!(send_unsent(&mut conn, &mut shared), Sent::All));
+        assert!(filling.iter().all(|octet| *octet == b'-'));
+        assert_eq!(read_all(&mut theirs), b"250 first\r\n250 second\r\n421 bye\r\n");
+        drop(shared);
+        log.close();
+    }
+}

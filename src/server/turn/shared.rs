@@ -1,0 +1,181 @@
+//! State that all connections of a worker share. It is lent to the connection that has its turn.
+use std::sync::Arc;
+
+use crate::log::{MessageId, NoRoom};
+use crate::smtp::envelope::Client;
+use crate::smtp::session::Refusal;
+use crate::smtp::workspace::Workspace;
+use crate::tls::{Acceptor, Failure};
+
+use super::clock::Clock;
+use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
+use crate::server::recording::Ledger;
+use crate::server::runs::MomentSender;
+use crate::server::transcripts::Transcripts;
+
+/// Size of the worker's input buffer, which holds unread commands and what one read may bring after
+/// the end of data.
+const SCRATCH_BYTES: usize = 256 << 10;
+/// Number of boxes of ended transfers that are kept for reuse.
+const TRANSFERS_KEPT_MAX: usize = 4096;
+
+/// State that all connections of a worker share.
+pub(crate) struct WorkerShared {
+    pub clock: Clock,
+    pub workspace: Workspace,
+    pub storage: Storage,
+    pub ledger: Ledger,
+    /// Whether octets were read from a client since this was last checked.
+    pub has_input: bool,
+    /// When closing a connection without a PROXY header was last logged, ms of the clock.
+    proxy_logged_ms: Option<u64>,
+    /// `None`: no transcripts are written.
+    pub transcripts: Option<Arc<Transcripts>>,
+    /// `None`: arguments of NOOP are ignored.
+    pub moments: Option<Arc<MomentSender>>,
+    /// Whether a transfer found the buffer budget used up, so that the worker should make room.
+    pub is_starved: bool,
+    pub scratch: Vec<u8>,
+    /// TLS records to be sent.
+    pub sealed: Vec<u8>,
+    /// The TLS settings of each listener; `None`: it has no TLS.
+    pub acceptors: Vec<Option<Acceptor>>,
+    /// Whether another handshake may begin.
+    pub has_room_for_handshake: bool,
+    /// When a failure of TLS was last logged, ms of the clock.
+    tls_logged_ms: Option<u64>,
+    /// Commits whose connection has closed.
+    pub orphans: Vec<Orphan>,
+    #[expect(clippy::vec_box, reason = "the boxes move between here and connections")]
+    transfers: Vec<Box<Transfer>>,
+}
+
+impl WorkerShared {
+    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerShared {
+        WorkerShared {
+            clock: Clock::start(),
+            workspace,
+            storage,
+            ledger,
+            has_input: false,
+            proxy_logged_ms: None,
+            transcripts: None,
+            moments: None,
+            is_starved: false,
+            scratch: vec![0; SCRATCH_BYTES],
+            sealed: Vec::new(),
+            acceptors: Vec::new(),
+            has_room_for_handshake: true,
+            tls_logged_ms: None,
+            orphans: Vec::new(),
+            transfers: Vec::new(),
+        }
+    }
+
+    /// Returns whether the shared buffer holds no replies: each was sent, or is kept by its
+    /// connection.
+    pub fn is_silent(&self) -> bool {
+        let Workspace { replies, events, .. } = &self.workspace;
+        replies.is_empty() && events.is_empty() && self.ledger.acknowledged.is_empty()
+    }
+
+    /// Returns a box for a new payload.
+    pub fn lend_box(&mut self) -> Box<Transfer> {
+        self.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()))
+    }
+
+    /// Keeps the box of an ended payload for reuse.
+    pub fn return_box(&mut self, mut transfer: Box<Transfer>) {
+        if self.transfers.len() < TRANSFERS_KEPT_MAX {
+            *transfer = Transfer::new();
+            self.transfers.push(transfer);
+        }
+    }
+
+    /// Counts a connection to a proxied listener that is closed without a reply, and logs the
+    /// reason `why`.
+    #[cold]
+    pub fn refuse_as_proxy(&mut self, peer: Client, why: impl std::fmt::Display) {
+        /// Minimum time between two log lines about this: clients could fill the log.
+        const LOGGED_MS: u64 = 10_000;
+        self.ledger.recording.proxy_refused();
+        let now_ms = self.clock.now_ms();
+        if self.proxy_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
+            self.proxy_logged_ms = Some(now_ms);
+            tracing::warn!(%peer, %why, "a connection without a PROXY header is closed");
+        }
+    }
+
+    /// Counts and logs a failure of TLS.
+    #[cold]
+    pub fn tls_failed(&mut self, client: Client, failure: Failure) {
+        /// Minimum time between two log lines about this: clients could fill the log.
+        const LOGGED_MS: u64 = 10_000;
+        self.ledger.recording.tls_failed(failure);
+        let now_ms = self.clock.now_ms();
+        if self.tls_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
+            self.tls_logged_ms = Some(now_ms);
+            let (kind, why) = (failure.name(), failure.sentence());
+            tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
+        }
+    }
+
+    /// Copies `octets` into a buffer that is kept until the next turn. `None`: the buffer budget is
+    /// used up.
+    pub fn hold(&mut self, octets: &[u8]) -> Option<Buffer> {
+        let Some(mut held) = self.storage.pool.take(octets.len()) else {
+            self.is_starved = true;
+            return None;
+        };
+        held.push(octets);
+        Some(held)
+    }
+
+    /// Refuses `transfer`, because the log has no room and won't have any soon.
+    #[cold]
+    pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
+        self.is_starved |= why == NoRoom::Budget;
+        transfer.refuse(Refusal::NoStorage, &mut self.storage);
+    }
+
+    /// Polls the commits whose connections have closed. Each message stored that way is noted as
+    /// unacknowledged.
+    pub fn poll_orphans(&mut self) {
+        for mut orphan in std::mem::take(&mut self.orphans) {
+            match self.storage.writer.poll_commit(&mut orphan.pending) {
+                Ok(committed) => {
+                    self.note_unsent(committed.id());
+                    self.ledger.accepted_orphan(&orphan);
+                }
+                Err(NoRoom::Wait) => self.orphans.push(orphan),
+                Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),
+            }
+        }
+    }
+
+    /// Notes in the log that the 250 for `id` was not sent.
+    #[cold]
+    pub fn note_unsent(&mut self, id: MessageId) {
+        self.storage.note_unsent(id, self.clock.unix_ns());
+    }
+
+    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
+    /// statistics.
+    pub fn begin_round(&mut self) -> bool {
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.ledger.recording.begin_round(now_us, unix_ns, &mut self.workspace.tally)
+    }
+
+    /// Ends a round.
+    pub fn end_round(&mut self) {
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.ledger.recording.end_round(now_us, unix_ns, &mut self.workspace.tally);
+    }
+
+    /// Returns how long the loop may sleep before the statistics of a second must be handed over.
+    pub fn statistics_due_ms(&self) -> Option<u64> {
+        let due_ns = self.ledger.recording.due_ns()?;
+        // Rounded up, so that the second is past when we wake.
+        Some(due_ns.saturating_sub(self.clock.unix_ns()) / 1_000_000 + 1)
+    }
+}

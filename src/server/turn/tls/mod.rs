@@ -1,0 +1,15 @@
+//! TLS within a turn: handshake steps, decrypting input, encrypting replies.
+//!
+//! Neither a session nor other code of the server sees encrypted octets: input is decrypted in
+//! place in the input buffer, and replies are encrypted as they are sent (`turn/send.rs`).
+mod handshake;
+mod receive;
+mod seal;
+mod sealed_turn;
+
+pub(crate) use handshake::HANDSHAKE_MS;
+pub(super) use receive::receive_sealed;
+pub(super) use seal::{Then, seal_replies};
+pub(super) use sealed_turn::{
+    answer_in_plain_text, begin_handshake, begin_sealed, broken, hold_sealed, secures,
+};

@@ -1,0 +1,137 @@
+//! What TLS adds to a turn: held input that is still encrypted, the steps of a handshake, failures.
+use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
+use crate::server::turn::ending::{Unread, close_politely, farewell, release_buffers};
+use crate::server::turn::send::{Sent, flush, send_raw};
+use crate::server::turn::shared::WorkerShared;
+use crate::smtp::session::Farewell;
+use crate::tls::{Failure, Handshake};
+
+use super::handshake::{Stepped, step};
+
+/// Begins a turn under TLS with the encrypted octets that an earlier turn left. If the turn is a
+/// step of the handshake, returns how it ended.
+#[inline(never)]
+pub(crate) fn begin_sealed(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+) -> Option<TurnEnd> {
+    if let Some(tls) = &mut conn.tls
+        && let Some(sealed) = tls.held.take()
+    {
+        input.put_sealed(sealed.filled());
+        shared.storage.pool.put_back(sealed);
+    }
+    matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
+}
+
+/// Keeps octets that could not be decrypted yet. If there is no buffer for them, ends the
+/// connection and returns how the turn ended.
+#[inline(never)]
+pub(crate) fn hold_sealed(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    input: &mut Input,
+) -> Option<TurnEnd> {
+    let is_over = matches!(conn.flow, Flow::Closing | Flow::Lingering { .. });
+    if !input.has_sealed() || is_over {
+        return None;
+    }
+    let held = shared.hold(input.sealed());
+    let is_held = held.is_some();
+    if let Some(tls) = &mut conn.tls {
+        tls.held = held;
+    }
+    (!is_held).then(|| farewell(conn, shared, Farewell::OutOfBuffers))
+}
+
+/// Performs a step of the handshake. If that was the last step and the client has not been greeted,
+/// greets it.
+#[cold]
+fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+    let is_implicit = conn.session.begins_with_tls();
+    input.seal_unread();
+    match step(conn, shared, input) {
+        Stepped::Waits(turn) => turn,
+        // A reset must not overtake the alert.
+        Stepped::Failed => close_politely(conn, shared, Unread::Perhaps),
+        Stepped::PlainText if is_implicit => {
+            shared.tls_failed(conn.client, Failure::NotTls);
+            answer_in_plain_text(conn, shared)
+        }
+        Stepped::PlainText => {
+            shared.tls_failed(conn.client, Failure::NotTls);
+            TurnEnd::Closed
+        }
+        Stepped::Secured => {
+            if is_implicit {
+                conn.session.greet(&mut shared.workspace);
+            }
+            // Octets after the handshake may have arrived already.
+            TurnEnd::Again
+        }
+    }
+}
+
+/// Replies in plain text to a client that speaks it, or waits for a greeting, on a port that begins
+/// with TLS.
+#[cold]
+pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    release_buffers(conn, shared);
+    conn.tls = None;
+    conn.session.tls_expected(&mut shared.workspace);
+    close_politely(conn, shared, Unread::Perhaps)
+}
+
+/// Ends a connection whose TLS failed after the handshake. Earlier input is answered first; then an
+/// alert says why the connection ends.
+#[cold]
+pub(crate) fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> TurnEnd {
+    shared.tls_failed(conn.client, failure);
+    if let Sent::Lost = flush(conn, shared) {
+        return TurnEnd::Closed;
+    }
+    let mut alert = Vec::new();
+    if let Some(tls) = &mut conn.tls {
+        if let Some(records) = tls.records() {
+            records.alert(failure, &mut alert);
+        }
+        tls.layer = Layer::Over;
+    }
+    release_buffers(conn, shared);
+    match send_raw(conn, &alert) {
+        Sent::Lost => TurnEnd::Closed,
+        Sent::All | Sent::Blocked => close_politely(conn, shared, Unread::Perhaps),
+    }
+}
+
+/// Begins the handshake after STARTTLS. Unread input is discarded, as an attacker between client
+/// and server may have injected it (RFC 3207 section 6).
+#[cold]
+pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+    shared.ledger.recording.discarded(input.unread().len());
+    input.consume(input.unread().len());
+    let sent = flush(conn, shared);
+    match (begin_handshake(conn, shared), sent) {
+        (_, Sent::Lost) => TurnEnd::Closed,
+        (turn, Sent::All | Sent::Blocked) => turn,
+    }
+}
+
+/// Begins the handshake of a connection.
+#[cold]
+pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+    let acceptor = shared.acceptors.get(conn.session.listener_index()).cloned().flatten();
+    let Some(acceptor) = acceptor else { return TurnEnd::Closed };
+    match Handshake::new(&acceptor) {
+        Ok(handshake) => {
+            conn.tls = Some(Box::new(ConnTls::new(handshake, shared.clock.now_us())));
+            conn.flow = Flow::Handshake;
+            TurnEnd::Secures
+        }
+        Err(failure) => {
+            shared.tls_failed(conn.client, failure);
+            TurnEnd::Closed
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! State of a connection that lasts for a transaction, from MAIL to the final reply or a reset.
+use crate::smtp::workspace::TransactionEvent;
+
+use super::shared::WorkerShared;
+use crate::server::connection::Conn;
+use crate::server::turn::receiving::abandon;
+
+/// Applies the transaction events that the session of `conn` has reported.
+#[inline]
+pub(crate) fn follow_transactions(conn: &mut Conn, shared: &mut WorkerShared) {
+    for at in 0..shared.workspace.events.len() {
+        match shared.workspace.events[at] {
+            TransactionEvent::Began => conn.began_us = shared.clock.now_us(),
+            event @ (TransactionEvent::Ended | TransactionEvent::TooLarge) => {
+                // Frees the space of chunks whose transaction was reset. Usually there are none, as
+                // an accepted or refused payload is already gone.
+                if conn.has_transfer() {
+                    abandon(conn, shared);
+                }
+                if event == TransactionEvent::TooLarge {
+                    shared.ledger.refused(conn);
+                }
+            }
+        }
+    }
+    shared.workspace.events.clear();
+}

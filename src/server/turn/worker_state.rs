@@ -1,0 +1,286 @@
+//! The only access to the state that connections share, which is lent for one turn.
+use std::sync::Arc;
+
+use crate::log::{NoRoom, Writer};
+use crate::smtp::envelope::Client;
+use crate::smtp::policy::PoliciesInForce;
+use crate::smtp::session::{Decision, Farewell, Session};
+use crate::tls::{Acceptor, Failure};
+
+use super::clock::Clock;
+use super::ending::{Unread, close_politely, farewell, leave, release_buffers};
+use super::run::{stay_blocked, take_turn};
+use super::send::{Sent, note_all_unsent, note_turn_unsent, send_unsent, write};
+use super::shared::WorkerShared;
+use super::tls::{answer_in_plain_text, begin_handshake};
+use super::transactions::follow_transactions;
+use crate::server::connection::{Conn, TurnEnd};
+use crate::server::listening::Stream;
+use crate::server::recording::{Counters, Doing, Recording};
+use crate::server::shutdown::Stop;
+use crate::server::transcripts::Transcripts;
+
+/// State that all connections of a worker share, owned while none of them has its turn.
+///
+/// Replies are in a buffer that connections share, which can be reached only within a turn. Code
+/// outside a turn can't write a reply, so no reply reaches the wrong client.
+pub(crate) struct WorkerState {
+    shared: WorkerShared,
+}
+
+impl WorkerState {
+    pub fn new(shared: WorkerShared) -> WorkerState {
+        WorkerState { shared }
+    }
+
+    /// Runs `conn` until it has to wait for something.
+    pub fn turn(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| match send_unsent(conn, shared) {
+            Sent::All => take_turn(conn, shared),
+            Sent::Blocked => stay_blocked(conn, shared),
+            Sent::Lost => TurnEnd::Closed,
+        })
+    }
+
+    /// Sends the greeting.
+    pub fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            conn.session.greet(&mut shared.workspace);
+            shared.ledger.recording.opened(conn);
+            leave(conn, shared, TurnEnd::Idle)
+        })
+    }
+
+    /// Begins the handshake of a connection that begins with TLS.
+    #[cold]
+    pub fn begin_with_tls(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            shared.ledger.recording.opened(conn);
+            begin_handshake(conn, shared)
+        })
+    }
+
+    /// Ends the connection of `conn`, whose handshake has timed out.
+    #[cold]
+    pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            shared.tls_failed(conn.client, Failure::TimedOut);
+            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.has_input);
+            match is_silent && conn.session.begins_with_tls() {
+                // The client may be waiting for a greeting.
+                true => answer_in_plain_text(conn, shared),
+                false => TurnEnd::Closed,
+            }
+        })
+    }
+
+    /// Greets the client that XCLIENT has named, and whose session starts over.
+    #[cold]
+    pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            if let Some(transcript) = &mut conn.transcript {
+                transcript.named(conn.client, conn.session_id, shared.clock.now_ms());
+            }
+            conn.session.decided(Decision::Serve, &mut shared.workspace);
+            shared.ledger.recording.named();
+            leave(conn, shared, TurnEnd::Idle)
+        })
+    }
+
+    /// Counts a connection as a session: it began like a proxy's health check, and now has a
+    /// client.
+    #[cold]
+    pub fn becomes_session(&mut self, conn: &mut Conn) {
+        self.shared.ledger.becomes_session(conn);
+    }
+
+    /// Ends a connection whose client was identified and is not admitted, with a reply that says
+    /// why in place of a greeting.
+    #[cold]
+    pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            release_buffers(conn, shared);
+            conn.session.decided(Decision::Refuse(why), &mut shared.workspace);
+            if why != Farewell::Denied {
+                shared.ledger.recording.turned_away();
+            }
+            close_politely(conn, shared, Unread::Perhaps)
+        })
+    }
+
+    /// Writes the farewell, sends and closes. A client that has not read earlier replies gets no
+    /// farewell.
+    pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
+        self.lend(conn, |conn, shared| farewell(conn, shared, why))
+    }
+
+    /// Refuses the payload of `conn`, which has waited for room for too long. The reply is sent in
+    /// a later turn, after the end of the payload.
+    pub fn refuse_parked(&mut self, conn: &mut Conn) {
+        if let Some(transfer) = conn.transfer_mut() {
+            self.shared.refuse_for_want_of_room(transfer, NoRoom::Wait);
+        }
+    }
+
+    /// Moves the payload of `conn` out of the segment `pinned`. If there is no room, it stays for
+    /// now.
+    pub fn leave_segment(&mut self, conn: &mut Conn, pinned: u32) {
+        if let Some(transfer) = conn.transfer_mut() {
+            transfer.place.leave_segment(pinned, &mut self.shared.storage.writer);
+        }
+    }
+
+    /// Releases everything `conn` holds, before it is dropped.
+    pub fn end(&mut self, conn: &mut Conn) {
+        self.shared.ledger.recording.closed(conn);
+        self.lend(conn, |conn, shared| {
+            note_all_unsent(conn, shared);
+            release_buffers(conn, shared);
+            conn.session.abandon(&mut shared.workspace);
+            if let Some(transcript) = conn.transcript.take() {
+                transcript.end(shared.clock.now_ms());
+            }
+            TurnEnd::Closed
+        });
+    }
+
+    /// Greets a new client with the reply that says why it is turned away. If the socket can't take
+    /// the reply at once, it is lost; and a client that speaks first may see a reset in place of
+    /// it.
+    #[cold]
+    pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
+        assert!(self.shared.is_silent(), "{UNSAID}");
+        session.farewell(why, &mut self.shared.workspace);
+        if why != Farewell::Denied {
+            self.shared.ledger.recording.turned_away();
+        }
+        let _ = write(socket, &self.shared.workspace.replies);
+        self.shared.workspace.replies.clear();
+    }
+
+    /// The only access to the reply buffer: when this returns, every reply was sent, is kept for
+    /// `conn`, or is noted as unsent.
+    fn lend(
+        &mut self,
+        conn: &mut Conn,
+        run: impl FnOnce(&mut Conn, &mut WorkerShared) -> TurnEnd,
+    ) -> TurnEnd {
+        let shared = &mut self.shared;
+        // Holds at the end of each turn.
+        debug_assert!(shared.is_silent(), "{UNSAID}");
+        let mut turn = run(conn, shared);
+        follow_transactions(conn, shared);
+        if turn == TurnEnd::Blocked && conn.is_committing() {
+            turn = TurnEnd::BlockedInCommit;
+        }
+        shared.ledger.recording.end_turn(conn, turn);
+        if turn == TurnEnd::Closed {
+            note_turn_unsent(shared);
+            shared.workspace.replies.clear();
+        }
+        assert!(shared.is_silent(), "{UNSAID}");
+        turn
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub fn tick(&mut self, now_ns: u64) {
+        self.shared.clock.tick(now_ns);
+    }
+
+    /// Puts new settings in force: `policies` for each session from its next transaction on,
+    /// `acceptors` for new handshakes.
+    #[cold]
+    pub fn follow(&mut self, policies: PoliciesInForce, acceptors: Vec<Option<Acceptor>>) {
+        self.shared.workspace.in_force = policies;
+        self.shared.acceptors = acceptors;
+    }
+
+    /// Returns the flag that says whether another handshake may begin. If not, STARTTLS gets 454.
+    pub fn room_for_handshake(&mut self) -> &mut bool {
+        &mut self.shared.has_room_for_handshake
+    }
+
+    pub fn writer(&mut self) -> &mut Writer {
+        &mut self.shared.storage.writer
+    }
+
+    pub fn recording(&mut self) -> &mut Recording {
+        &mut self.shared.ledger.recording
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.shared.ledger.counters
+    }
+
+    pub fn stop(&self) -> &Stop {
+        &self.shared.ledger.stop
+    }
+
+    pub fn transcripts(&self) -> Option<&Arc<Transcripts>> {
+        self.shared.transcripts.as_ref()
+    }
+
+    /// Counts a connection to a proxied listener that is closed without a reply, and logs the
+    /// reason `why`.
+    #[cold]
+    pub fn refuse_as_proxy(&mut self, peer: Client, why: &str) {
+        self.shared.refuse_as_proxy(peer, why);
+    }
+
+    /// Returns whether octets were read from a client since the last call.
+    pub fn take_has_input(&mut self) -> bool {
+        std::mem::take(&mut self.shared.has_input)
+    }
+
+    /// Returns whether a transfer found the buffer budget used up since the last call.
+    pub fn was_starved(&mut self) -> bool {
+        std::mem::take(&mut self.shared.is_starved)
+    }
+
+    /// Returns whether there are pending commits whose connections have closed.
+    pub fn has_orphans(&self) -> bool {
+        !self.shared.orphans.is_empty()
+    }
+
+    pub fn poll_orphans(&mut self) {
+        self.shared.poll_orphans();
+    }
+
+    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
+    /// statistics.
+    pub fn begin_round(&mut self) -> bool {
+        self.shared.begin_round()
+    }
+
+    /// Ends a round.
+    pub fn end_round(&mut self) {
+        self.shared.end_round();
+    }
+
+    /// Returns how long the loop may sleep before the statistics of a second must be handed over.
+    pub fn statistics_due_ms(&self) -> Option<u64> {
+        self.shared.statistics_due_ms()
+    }
+
+    /// Checks, while no connection is open, that every buffer and envelope was returned.
+    pub fn check_nothing_is_lent(&self) {
+        assert_eq!(self.shared.storage.pool.lent_bytes(), 0, "every buffer was returned");
+        assert_eq!(self.shared.workspace.envelope_bytes_lent(), 0, "every envelope was returned");
+    }
+
+    /// Seals the worker's open segments. All connections must have ended.
+    pub fn close(mut self) {
+        self.shared.end_round();
+        self.check_nothing_is_lent();
+        self.shared.storage.writer.close();
+        let now_us = self.shared.clock.now_us();
+        self.shared.ledger.recording.close(now_us, &mut self.shared.workspace.tally);
+        self.shared.ledger.counters.doing(Doing::Nothing);
+    }
+}
+
+/// Message of the assertion that no reply outlives its turn.
+const UNSAID: &str = "replies belong to the turn of one connection";

@@ -1,0 +1,301 @@
+//! The event loop of one worker: accepting connections, and events from the kernel.
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Registry, Token};
+
+use crate::log::ProcessClock;
+use crate::smtp::session::Farewell;
+
+use super::table::{self, Interests, SocketEvent, Table};
+use super::watchdog::LONG_ROUND;
+use crate::server::listening::{
+    ACCEPTS_PER_ROUND, Acceptor, Acceptors, Admission, Arrival, ArrivalSender, Inbox, READING,
+    SocketInterest, Stream, WAKER, is_urgent,
+};
+use crate::server::recording::{Counters, Doing};
+use crate::server::shutdown::StopStage;
+
+/// Events received from the kernel per wake-up.
+const EVENTS_MAX: usize = 1024;
+/// Minimum time between two log lines about long rounds.
+const LONG_ROUND_LOGGED_MS: u64 = 10_000;
+
+/// While connections are in use, the loop sleeps at most this long. A longer sleep means that the
+/// loop was stopped or had no processor.
+const WATCHED_MS: u64 = 100;
+
+/// The parts from which a worker is created.
+pub(crate) struct WorkerSetup<'a> {
+    pub inbox: Inbox,
+    pub peers: Vec<ArrivalSender>,
+    pub listeners: Vec<Acceptor>,
+    pub admission: Arc<Admission>,
+    pub table: table::TableSetup<'a>,
+}
+
+/// Registers connections with the kernel, and counts them in the admission.
+struct KernelRegistry {
+    index: usize,
+    registry: Registry,
+    admission: Arc<Admission>,
+    /// Whether a descriptor has become free since this was last checked.
+    has_freed: bool,
+}
+
+/// A worker: its event loop, its listeners and its table of connections.
+pub(crate) struct Worker {
+    index: usize,
+    poll: Poll,
+    arrivals: Receiver<Arrival>,
+    peers: Vec<ArrivalSender>,
+    acceptors: Acceptors,
+    admission: Arc<Admission>,
+    table: Table<KernelRegistry>,
+    /// When a long round was last logged, ms of the worker's clock.
+    long_round_logged_ms: Option<u64>,
+    /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
+    /// progress.
+    held_back: Vec<usize>,
+}
+
+impl Interests for KernelRegistry {
+    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()> {
+        self.registry.register(socket, Token(place), READING)
+    }
+
+    #[cold]
+    fn change(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        to: SocketInterest,
+    ) -> std::io::Result<()> {
+        let interest = match to {
+            SocketInterest::ReadsAndWrites => READING | Interest::WRITABLE,
+            SocketInterest::Reads => READING,
+        };
+        self.registry.reregister(socket, Token(place), interest)
+    }
+
+    fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell> {
+        self.admission.identify(address)
+    }
+
+    fn release_address(&mut self, address: IpAddr) {
+        self.admission.release(address);
+    }
+
+    fn leave(&mut self, address: Option<IpAddr>) {
+        self.admission.leave(self.index, address);
+        self.has_freed = true;
+    }
+}
+
+impl Worker {
+    pub fn new(setup: WorkerSetup<'_>) -> std::io::Result<Worker> {
+        let WorkerSetup { inbox, peers, listeners, admission, table } = setup;
+        let registry = inbox.poll.registry();
+        let index = table.index;
+        let acceptors = Acceptors::new(listeners, registry, table.config.backlog)?;
+        let kernel = KernelRegistry {
+            index,
+            registry: registry.try_clone()?,
+            admission: admission.clone(),
+            has_freed: false,
+        };
+        Ok(Worker {
+            index,
+            poll: inbox.poll,
+            arrivals: inbox.arrivals,
+            peers,
+            acceptors,
+            admission,
+            table: Table::new(table, kernel),
+            long_round_logged_ms: None,
+            held_back: Vec::new(),
+        })
+    }
+
+    /// Serves until the sink stops; then seals the worker's open segments.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let clock = ProcessClock::get();
+        // Otherwise the first round would start at Unix time 0.
+        self.table.wake(clock.elapsed_ns());
+        self.table.state.recording().watch_run_queue();
+        loop {
+            let woke_ms = self.table.now_ms();
+            self.table.end_round(clock.elapsed_ns());
+            self.watch_round(woke_ms);
+            let wait_ms = self.wait_ms();
+            self.table.state.recording().sleeps(wait_ms);
+            self.table.state.counters().doing(Doing::Nothing);
+            let wait = wait_ms.map(Duration::from_millis);
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != ErrorKind::Interrupted
+            {
+                panic!("the event loop cannot wait for events: {error}");
+            }
+            if self.table.wake(clock.elapsed_ns()) {
+                let waiting = self.acceptors.queue_length();
+                self.table.state.recording().accept_queue(waiting);
+            }
+            self.round(&events);
+            if self.table.is_over() && self.arrivals.is_empty() {
+                break;
+            }
+        }
+        // From here on, a worker that doesn't know of the stop yet can't hand connections over, and
+        // keeps them.
+        self.take_arrivals();
+        let Worker { table, arrivals, .. } = self;
+        drop(arrivals);
+        table.state.counters().doing(Doing::Sealing);
+        table.state.close();
+    }
+
+    fn round(&mut self, events: &Events) {
+        for event in events {
+            self.serve_event(event);
+        }
+        self.accept_rest();
+        self.table.round();
+        if self.table.state.take_has_input() {
+            let unix_ms = self.table.state.clock().unix_ns() / 1_000_000;
+            let counters = self.table.state.counters();
+            counters.last_read_unix_ms.store(unix_ms, Ordering::Relaxed);
+        }
+        self.follow_stop();
+        if std::mem::take(&mut self.table.interests.has_freed) {
+            self.acceptors.resume();
+        }
+        if !self.held_back.is_empty() && self.table.has_room_for_handshake() {
+            for listener in std::mem::take(&mut self.held_back) {
+                self.acceptors.has_more(listener);
+            }
+        }
+    }
+
+    /// Counts and logs the round that began at `woke_ms`, if it took too long.
+    fn watch_round(&mut self, woke_ms: u64) {
+        let now_ms = self.table.now_ms();
+        if now_ms - woke_ms > LONG_ROUND.as_millis() as u64 {
+            self.note_long_round(woke_ms, now_ms);
+        }
+    }
+
+    #[cold]
+    fn note_long_round(&mut self, woke_ms: u64, now_ms: u64) {
+        Counters::add(&self.table.state.counters().long_rounds, 1);
+        self.table.state.recording().long_round();
+        if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
+            self.long_round_logged_ms = Some(now_ms);
+            let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.table.open());
+            tracing::warn!(worker, ms, connections, "a loop round took very long: clients waited");
+        }
+    }
+
+    /// Returns how long the loop may sleep; `None`: until an event.
+    fn wait_ms(&mut self) -> Option<u64> {
+        let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
+        let table_ms = self.table.wait_ms();
+        let wait_ms = match (accept_ms, table_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        match self.table.state.recording().has_active_connections() {
+            true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
+            false => wait_ms,
+        }
+    }
+
+    fn serve_event(&mut self, event: &Event) {
+        let token = event.token();
+        if token == WAKER {
+            self.take_arrivals();
+            self.table.unpark();
+        } else if let Some(listener) = Acceptors::index_of_token(token) {
+            self.accept(listener);
+        } else {
+            let is_special = event.is_read_closed() || is_urgent(event);
+            let what = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
+            self.table.ready(token.0, what);
+        }
+    }
+
+    fn accept_rest(&mut self) {
+        for listener in self.acceptors.take_more(self.table.now_ms()) {
+            self.accept(listener);
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
+        let now_ms = self.table.now_ms();
+        self.table.state.counters().doing(Doing::Accepting);
+        for _ in 0..ACCEPTS_PER_ROUND {
+            if !self.table.has_room_for_handshake() && self.table.begins_with_tls(listener) {
+                return self.hold_back(listener);
+            }
+            let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
+            self.admit(arrival);
+        }
+        self.acceptors.has_more(listener);
+    }
+
+    #[cold]
+    fn hold_back(&mut self, listener: usize) {
+        if !self.held_back.contains(&listener) {
+            self.held_back.push(listener);
+        }
+    }
+
+    fn admit(&mut self, mut arrival: Arrival) {
+        if !self.table.is_wanted(&arrival) || !self.table.is_served(&mut arrival) {
+            return;
+        }
+        match self.admission.enter(self.table.known_address(&arrival)) {
+            Ok(is_counted) => arrival.is_counted = is_counted,
+            Err(why) => return self.table.turn_away(arrival, why),
+        }
+        let chosen = self.admission.claim(self.index);
+        if chosen == self.index {
+            return self.table.begin(arrival);
+        }
+        if let Err(arrival) = self.peers[chosen].pass(arrival) {
+            // Its queue is full, so the connection is served here.
+            self.admission.move_claim(chosen, self.index);
+            self.table.begin(arrival);
+        }
+    }
+
+    fn take_arrivals(&mut self) {
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            if self.table.stage() == StopStage::Running {
+                self.table.begin(arrival);
+                continue;
+            }
+            // It was accepted by a worker that did not know of the stop yet.
+            self.admission.leave(self.index, arrival.counted_by());
+            self.table.turn_away(arrival, Farewell::Stopping);
+        }
+    }
+
+    fn follow_stop(&mut self) {
+        if self.table.begins_to_stop() {
+            // Connections waiting in the accept queues get 421.
+            let (now_ms, table) = (self.table.now_ms(), &mut self.table);
+            self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
+        }
+        if self.table.stage() != StopStage::Running {
+            // Connections that another worker accepted before it knew of the stop.
+            self.take_arrivals();
+            self.table.continue_stopping();
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The connections of one worker: their places, their turns, their deadlines. Listening and waiting
+//! for events are elsewhere.
+//!
+//! The caller passes the time ([`Table::wake`]) and readiness events ([`Table::ready`]): the
+//! worker's loop gets both from the kernel, and the simulation makes them up.
+mod arrivals;
+mod deadlines;
+mod handshakes;
+mod stopping;
+mod turns;
+mod xclient;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::config::Config;
+use crate::log::Writer;
+use crate::smtp::sasl::Challenges;
+use crate::smtp::session::Farewell;
+use crate::smtp::workspace::Workspace;
+use crate::stats::Recorder;
+
+use super::handshakes::Handshakes;
+use super::timer::{TimerKey, Wheel};
+use crate::server::connection::{Conn, Flow};
+use crate::server::in_force::current::InForce;
+use crate::server::in_force::generation::Generation;
+use crate::server::in_force::listener_rules::ListenerRules;
+use crate::server::indexing::Begun;
+use crate::server::listening::{SocketInterest, Stream};
+use crate::server::payload::{Sampling, Storage, TransferPool};
+use crate::server::recording::{Counters, Doing, Ledger, Recording};
+use crate::server::runs::MomentSender;
+use crate::server::shutdown::{Stop, StopStage};
+use crate::server::time_spent::Presence;
+use crate::server::transcripts::Transcripts;
+use crate::server::turn::{WorkerShared, WorkerState};
+
+/// How long the input of a dismissed client is discarded before its socket is closed.
+const LINGER_MS: u64 = 2000;
+/// How often transfers that wait for the log are checked for having waited too long.
+const PARKED_CHECK_MS: u64 = 50;
+
+/// The parts from which a table is created.
+pub(crate) struct TableSetup<'a> {
+    /// The worker's index.
+    pub index: usize,
+    pub in_force: Arc<InForce>,
+    pub writer: Writer,
+    pub start_count: u32,
+    pub stop: Arc<Stop>,
+    pub counters: Arc<Counters>,
+    pub sampling: Option<Arc<Sampling>>,
+    pub transcripts: Option<Arc<Transcripts>>,
+    pub moments: Option<Arc<MomentSender>>,
+    pub recorder: Option<Recorder>,
+    pub presence: Arc<Presence>,
+    pub begun: Begun,
+    /// Seed of the CRAM-MD5 challenges.
+    pub challenge_seed: u64,
+    pub config: &'a Config,
+}
+
+/// Registers connections for events, and counts them for the limits on connections. The worker and
+/// the simulation each implement this.
+pub(crate) trait Interests {
+    /// Registers `socket` for readiness events that carry `place`.
+    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
+    /// Changes the events that are reported for `socket`.
+    fn change(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        to: SocketInterest,
+    ) -> std::io::Result<()>;
+    /// Counts an admitted connection toward the limit of `address`, or returns why it must close.
+    /// Returns whether it was counted.
+    fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell>;
+    /// Removes a connection from the count of `address`.
+    fn release_address(&mut self, address: IpAddr);
+    /// Removes an admitted connection that has ended. `address`: the one it counted toward, if any.
+    fn leave(&mut self, address: Option<IpAddr>);
+}
+
+/// What a readiness event says beyond the fact that the socket is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketEvent {
+    /// Nothing more: there is input, or room for output.
+    Plain,
+    /// The peer has shut down its side, or sent urgent data: reads may end early.
+    Special,
+}
+
+/// The connections of one worker.
+pub(crate) struct Table<I> {
+    pub interests: I,
+    in_force: Arc<InForce>,
+    /// The settings that this worker applies: those in force when its last round began.
+    generation: Arc<Generation>,
+    pub state: WorkerState,
+    conns: Vec<Option<Conn>>,
+    free_places: Vec<usize>,
+    open: usize,
+    serial: u32,
+    session_base: u64,
+    /// Number of sessions so far, including health checks.
+    sessions: u64,
+    wheel: Wheel,
+    /// The ready list: connections that yielded, and continue when the list runs next.
+    yielded: Vec<TimerKey>,
+    parked: Vec<TimerKey>,
+    stage: StopStage,
+    grace_ends_ms: Option<u64>,
+    handshakes: Handshakes,
+}
+
+impl<I: Interests> Table<I> {
+    pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
+        let TableSetup { index, config, .. } = setup;
+        let recording = Recording::new(setup.recorder, setup.presence);
+        let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
+        (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
+        let pool = TransferPool::new(config.buffer_memory_bytes);
+        let storage = Storage { pool, writer: setup.writer };
+        let mut workspace = Workspace::new(config.envelope_memory_bytes);
+        let generation = setup.in_force.current();
+        workspace.in_force = generation.policies();
+        workspace.challenges = Challenges::new(setup.challenge_seed);
+        let mut shared = WorkerShared::new(workspace, storage, ledger);
+        (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
+        shared.acceptors = generation.acceptors();
+        Table {
+            interests,
+            in_force: setup.in_force,
+            generation,
+            state: WorkerState::new(shared),
+            conns: Vec::new(),
+            free_places: Vec::new(),
+            open: 0,
+            serial: 0,
+            session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
+            sessions: 0,
+            wheel: Wheel::new(),
+            yielded: Vec::new(),
+            parked: Vec::new(),
+            stage: StopStage::Running,
+            grace_ends_ms: None,
+            handshakes: Handshakes::default(),
+        }
+    }
+
+    /// Begins a round at `now_ns` on the clock of the process. Returns whether queue lengths should
+    /// be sampled: once a second, for statistics.
+    pub fn wake(&mut self, now_ns: u64) -> bool {
+        self.state.tick(now_ns);
+        if self.in_force.number() != self.generation.number {
+            self.follow();
+        }
+        self.state.begin_round()
+    }
+
+    /// Applies the generation that is in force. Its times may be shorter, so every deadline is
+    /// checked in this round.
+    #[cold]
+    fn follow(&mut self) {
+        self.generation = self.in_force.current();
+        self.state.follow(self.generation.policies(), self.generation.acceptors());
+        self.take_back_xclient();
+        self.wheel = Wheel::new();
+        let now_ms = self.now_ms();
+        for (place, conn) in self.conns.iter().enumerate() {
+            let Some(Conn { serial, .. }) = conn else { continue };
+            self.wheel.insert(TimerKey { place, serial: *serial }, now_ms);
+        }
+    }
+
+    fn rules(&self, listener: usize) -> &ListenerRules {
+        &self.generation.listeners[listener]
+    }
+
+    /// Ends a round, before the loop goes to sleep.
+    pub fn end_round(&mut self, now_ns: u64) {
+        self.state.tick(now_ns);
+        self.state.end_round();
+    }
+
+    /// Does the work of a round, after its events were delivered.
+    pub fn round(&mut self) {
+        self.run_yielded();
+        if !self.handshakes.is_idle() {
+            self.serve_handshakes();
+        }
+        self.state.counters().doing(Doing::Timers);
+        self.run_timers();
+        if self.state.was_starved() {
+            self.close_stalled();
+        }
+        self.state.counters().doing(Doing::Storage);
+        self.serve_storage();
+        Counters::add(&self.state.counters().rounds, 1);
+    }
+
+    /// Does the log's work at the end of a round: pending commits, moving payloads, flushes.
+    fn serve_storage(&mut self) {
+        if self.state.has_orphans() {
+            self.state.poll_orphans();
+        }
+        if let Some(pinned) = self.state.writer().pinned_segment() {
+            for conn in self.conns.iter_mut().flatten() {
+                self.state.leave_segment(conn, pinned);
+            }
+        }
+        self.state.writer().round_done();
+        let flushes = self.state.writer().flushes();
+        self.state.counters().flushes.store(flushes, Ordering::Relaxed);
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.state.clock().now_ms()
+    }
+
+    /// Returns the number of open connections.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Returns the number of places, and how many of them are free.
+    pub fn places(&self) -> (usize, usize) {
+        (self.conns.len(), self.free_places.len())
+    }
+
+    /// Returns whether the sink stops, and every connection and every commit has ended.
+    pub fn is_over(&self) -> bool {
+        self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
+    }
+
+    /// Returns how long the loop may sleep; `None`: until an event.
+    pub fn wait_ms(&self) -> Option<u64> {
+        if !self.yielded.is_empty() || self.handshakes.has_ready() {
+            return Some(0);
+        }
+        let now_ms = self.now_ms();
+        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
+        if let Some(overdue_ms) = self.handshakes.wait_ms(now_ms) {
+            wait_ms = wait_ms.min(overdue_ms);
+        }
+        if !self.parked.is_empty() || self.state.has_orphans() {
+            wait_ms = wait_ms.min(PARKED_CHECK_MS);
+        }
+        if let Some(until_ms) = self.grace_ends_ms {
+            wait_ms = wait_ms.min(until_ms.saturating_sub(now_ms));
+        }
+        if let Some(due_ms) = self.state.statistics_due_ms() {
+            wait_ms = wait_ms.min(due_ms);
+        }
+        (wait_ms < u64::MAX).then_some(wait_ms.max(1))
+    }
+
+    /// Handles a readiness event of the connection at `place`.
+    pub fn ready(&mut self, place: usize, event: SocketEvent) {
+        let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
+        // An event for an earlier connection in this place does no harm: the read finds nothing.
+        conn.reads_until_empty |= event == SocketEvent::Special;
+        if conn.waits.is_for_socket() {
+            match conn.flow {
+                Flow::Handshake => self.queue_handshake(place),
+                _ => self.run_turn(place),
+            }
+        }
+    }
+}

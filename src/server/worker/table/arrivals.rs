@@ -1,0 +1,186 @@
+//! New connections: turned away, or placed in the table and greeted.
+use std::net::IpAddr;
+
+use crate::config::Denied;
+use crate::smtp::policy::TlsUse;
+use crate::smtp::session::{Farewell, Session};
+
+use super::{Interests, Table};
+use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::in_force::times::Times;
+use crate::server::listening::Arrival;
+use crate::server::recording::Counters;
+use crate::server::transcripts::SessionIdentity;
+use crate::server::turn::{PREAMBLE_MS, is_trusted};
+use crate::server::worker::timer::TimerKey;
+
+impl<I: Interests> Table<I> {
+    /// Greets a connection with the reply for `why` and closes it. If a PROXY header or TLS would
+    /// come first, it only closes.
+    #[cold]
+    pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
+        let policy = self.rules(arrival.listener).policy.clone();
+        if policy.is_proxied || policy.tls == TlsUse::Implicit {
+            return self.state.recording().turned_away();
+        }
+        let mut session = Session::new(arrival.client, policy);
+        self.state.turn_away(&mut arrival.socket, &mut session, why);
+    }
+
+    /// Returns the client's address if it is known when the connection is accepted. `None` on a
+    /// PROXY listener, where the header has yet to arrive.
+    pub fn known_address(&self, arrival: &Arrival) -> Option<IpAddr> {
+        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
+        arrival.client.ip().filter(|_| !is_proxied)
+    }
+
+    /// Returns whether a connection may be served at all. On a proxied listener, only peers in
+    /// trusted networks are, as their headers are believed.
+    pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
+        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
+        if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
+            let why = "it is not in a network of --proxy-trusted";
+            self.state.refuse_as_proxy(arrival.client, why);
+            return false;
+        }
+        true
+    }
+
+    /// Returns whether the lists of its listener admit a connection. If not, it is answered as they
+    /// say. For a proxied connection, the client is checked later, when it is known.
+    pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
+        let rules = self.rules(arrival.listener);
+        if rules.policy.is_proxied || rules.serves(arrival.client) {
+            return true;
+        }
+        let (denied, policy) = (rules.denied, rules.policy.clone());
+        self.state.recording().denied(arrival.listener);
+        if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
+            let mut session = Session::new(arrival.client, policy);
+            self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
+        }
+        false
+    }
+
+    /// Puts a connection into the table and greets it, unless a PROXY header comes first.
+    pub fn begin(&mut self, arrival: Arrival) {
+        let counted_by = arrival.counted_by();
+        let Arrival { mut socket, client, listener, is_counted } = arrival;
+        let place = self.free_places.pop().unwrap_or_else(|| {
+            self.conns.push(None);
+            self.conns.len() - 1
+        });
+        if let Err(error) = self.interests.register(&mut socket, place) {
+            tracing::warn!(%error, %client, "the connection could not be registered");
+            self.free_places.push(place);
+            self.interests.leave(counted_by);
+            return;
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let policy = self.rules(listener).policy.clone();
+        let is_proxied = policy.is_proxied;
+        let session = Session::new(client, policy);
+        let session_id = self.session_base | self.sessions;
+        self.sessions += 1;
+        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
+        conn.is_counted = is_counted;
+        conn.last_read_ms = self.now_ms();
+        conn.opened_us = self.state.clock().now_us();
+        let key = TimerKey { place, serial: conn.serial };
+        let Times { command_ms, data_ms, .. } = self.generation.times;
+        let mut wait_ms = command_ms.min(data_ms);
+        self.open += 1;
+        if is_proxied {
+            wait_ms = wait_ms.min(PREAMBLE_MS);
+            conn.flow = Flow::Preamble;
+            conn.is_session = false;
+        }
+        self.wheel.insert(key, conn.last_read_ms + wait_ms);
+        let turn = match is_proxied {
+            true => TurnEnd::Idle,
+            false => self.greet(&mut conn),
+        };
+        self.conns[place] = Some(conn);
+        // An event will report that the client's hello has arrived.
+        let turn = if turn == TurnEnd::Secures { self.handshake_begins(place) } else { turn };
+        self.after_turn(place, turn);
+    }
+
+    /// Begins the session of a connection: sends the greeting, or begins TLS.
+    fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.allow_xclient_if_trusted(conn);
+        if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
+            conn.transcript = transcripts.begin(&SessionIdentity {
+                session: conn.session_id,
+                client: conn.client,
+                peer: conn.session.peer(),
+                listener: conn.session.listener(),
+                started_unix_ns: self.state.clock().unix_ns(),
+                now_ms: self.state.clock().now_ms(),
+            });
+        }
+        if conn.is_session {
+            Counters::add(&self.state.counters().sessions, 1);
+        }
+        match conn.session.begins_with_tls() {
+            true => self.state.begin_with_tls(conn),
+            false => self.state.greet(conn),
+        }
+    }
+
+    /// Admits and greets the client that PROXY or XCLIENT named for the connection at `place`.
+    #[cold]
+    pub(super) fn admit_identified(&mut self, place: usize) {
+        let Some(mut conn) = self.conns[place].take() else { return };
+        if matches!(conn.flow, Flow::Undecided) {
+            return self.serve_named(place, conn);
+        }
+        let rules = self.rules(conn.session.listener_index());
+        if conn.is_session && !rules.serves(conn.client) {
+            let denied = rules.denied;
+            return self.deny(place, conn, denied);
+        }
+        let counted = match conn.client.ip().filter(|_| conn.is_session) {
+            Some(address) => self.interests.count_address(address),
+            None => Ok(false),
+        };
+        let turn = match counted {
+            Ok(is_counted) => {
+                conn.is_counted = is_counted;
+                self.state.recording().identified(&conn);
+                self.greet(&mut conn)
+            }
+            Err(why) => {
+                conn.is_session = false;
+                self.refuse(&mut conn, why)
+            }
+        };
+        self.conns[place] = Some(conn);
+        // Input after the header may have arrived already.
+        let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
+        self.after_turn(place, turn);
+    }
+
+    /// Ends the connection of a client that a PROXY header named and that is not served.
+    #[cold]
+    fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
+        self.state.recording().denied(conn.session.listener_index());
+        conn.is_session = false;
+        let turn = match denied {
+            Denied::Reply => self.refuse(&mut conn, Farewell::Denied),
+            Denied::Close => TurnEnd::Closed,
+        };
+        self.conns[place] = Some(conn);
+        self.after_turn(place, turn);
+    }
+
+    /// Ends a connection whose client was identified. Unless the greeting would be under TLS, it
+    /// gets a reply.
+    #[cold]
+    fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
+        match conn.session.begins_with_tls() {
+            true => TurnEnd::Closed,
+            false => self.state.refuse(conn, why),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Deadlines: time-outs, transfers that waited too long for room, and stalled transfers.
+use crate::smtp::session::Farewell;
+
+use super::{Interests, LINGER_MS, Table};
+use crate::server::connection::Flow;
+use crate::server::in_force::times::Times;
+use crate::server::turn::PREAMBLE_MS;
+use crate::server::worker::timer::TimerKey;
+
+/// A transfer without input for this long may be closed if others need its buffer.
+const STALLED_MS: u64 = 1000;
+/// Limit on the stalled transfers closed per round.
+const STALLED_CLOSED_MAX: usize = 64;
+
+impl<I: Interests> Table<I> {
+    /// Handles all deadlines that have passed.
+    pub(super) fn run_timers(&mut self) {
+        let now_ms = self.now_ms();
+        let mut due = Vec::new();
+        self.wheel.turn(now_ms, &mut due);
+        for key in due {
+            self.check_deadline(key, now_ms);
+        }
+        if !self.parked.is_empty() {
+            self.refuse_parked(now_ms);
+        }
+    }
+
+    fn check_deadline(&mut self, key: TimerKey, now_ms: u64) {
+        let Times { command_ms, data_ms, .. } = self.generation.times;
+        let Some(conn) = self.conn_of(key) else { return };
+        let deadline_ms = match conn.flow {
+            Flow::Lingering { since_ms } => since_ms + LINGER_MS,
+            Flow::Preamble => conn.opened_us / 1000 + PREAMBLE_MS,
+            _ if conn.is_transferring() => conn.last_read_ms + data_ms,
+            _ => conn.last_read_ms + command_ms,
+        };
+        if now_ms < deadline_ms {
+            // The next check precedes any deadline that may begin meanwhile.
+            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
+        }
+        if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
+            return self.close(key.place);
+        }
+        if matches!(conn.flow, Flow::Preamble) {
+            let peer = conn.client;
+            self.state.refuse_as_proxy(peer, "no header came within 5 s");
+            return self.close(key.place);
+        }
+        self.dismiss(key.place, Farewell::Timeout);
+        self.wheel.insert(key, now_ms + LINGER_MS);
+    }
+
+    pub(super) fn dismiss(&mut self, place: usize, why: Farewell) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let turn = self.state.dismiss(conn, why);
+        self.after_turn(place, turn);
+    }
+
+    /// Refuses transfers that waited too long for room in the log. The rest of their payload is
+    /// discarded.
+    fn refuse_parked(&mut self, now_ms: u64) {
+        let storage_ms = self.generation.times.storage_ms;
+        for key in std::mem::take(&mut self.parked) {
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
+                continue;
+            };
+            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.last_read_ms);
+            // A commit in progress ends in any case.
+            if now_ms < since_ms + storage_ms || conn.is_committing() {
+                self.parked.push(key);
+                continue;
+            }
+            self.retry(key);
+            if let Some(conn) = self.conns[key.place].as_mut() {
+                self.state.refuse_parked(conn);
+            }
+        }
+    }
+
+    /// Closes the transfers that stalled longest, to free buffers: the budget is used up.
+    #[cold]
+    pub(super) fn close_stalled(&mut self) {
+        let now_ms = self.now_ms();
+        let mut stalled: Vec<(u64, usize)> = self
+            .conns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, conn)| {
+                let conn = conn.as_ref()?;
+                // Connections that wait for storage, or for their turn, wait for us.
+                let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
+                (conn.holds_buffers() && !waits_for_us && conn.last_read_ms + STALLED_MS <= now_ms)
+                    .then_some((conn.last_read_ms, place))
+            })
+            .collect();
+        stalled.sort_unstable();
+        for (_, place) in stalled.into_iter().take(STALLED_CLOSED_MAX) {
+            self.dismiss(place, Farewell::OutOfBuffers);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! TLS handshakes of a worker's connections; all of this is cold.
+use crate::smtp::policy::TlsUse;
+
+use super::{Interests, LINGER_MS, Table};
+use crate::server::connection::{Flow, TurnEnd, Waits};
+use crate::server::worker::handshakes::STEPS_PER_ROUND;
+use crate::server::worker::timer::TimerKey;
+
+impl<I: Interests> Table<I> {
+    /// Returns whether another handshake may begin.
+    pub fn has_room_for_handshake(&self) -> bool {
+        self.handshakes.has_room()
+    }
+
+    /// Returns whether connections to `listener` begin with TLS.
+    pub fn begins_with_tls(&self, listener: usize) -> bool {
+        self.rules(listener).policy.tls == TlsUse::Implicit
+    }
+
+    /// Begins the handshake of the connection at `place`, which needs octets for it.
+    #[cold]
+    pub(super) fn handshake_begins(&mut self, place: usize) -> TurnEnd {
+        let now_ms = self.now_ms();
+        let Some(conn) = self.conns[place].as_mut() else { return TurnEnd::Idle };
+        let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
+        tls.is_in_flight = true;
+        self.handshakes.add(TimerKey { place, serial: conn.serial }, now_ms);
+        *self.state.room_for_handshake() = self.handshakes.has_room();
+        TurnEnd::Idle
+    }
+
+    /// Begins the handshake of the connection at `place` after the reply to STARTTLS. Its socket
+    /// may hold octets already, so it gets another turn.
+    #[cold]
+    pub(super) fn secures(&mut self, place: usize) {
+        self.handshake_begins(place);
+        self.after_turn(place, TurnEnd::Again);
+    }
+
+    /// Notes the end of a handshake that counted as in progress.
+    #[cold]
+    pub(super) fn handshake_ended(&mut self) {
+        self.handshakes.remove();
+        *self.state.room_for_handshake() = self.handshakes.has_room();
+    }
+
+    /// Queues the connection at `place`, whose handshake has something to read.
+    #[cold]
+    pub(super) fn queue_handshake(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        conn.waits = Waits::Turn { after_log_since_ms: None };
+        self.handshakes.queue(TimerKey { place, serial: conn.serial });
+    }
+
+    /// Notes the end of the handshake at `place`, if it ended in the last turn.
+    #[cold]
+    pub(super) fn follow_handshake(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let is_in_handshake = matches!(conn.flow, Flow::Handshake);
+        let Some(tls) = conn.tls.as_mut().filter(|_| !is_in_handshake) else { return };
+        if std::mem::take(&mut tls.is_in_flight) {
+            self.handshake_ended();
+        }
+    }
+
+    /// Does a round's work on handshakes.
+    #[cold]
+    pub(super) fn serve_handshakes(&mut self) {
+        self.end_overdue_handshakes(self.now_ms());
+        self.run_handshakes();
+    }
+
+    /// Runs handshake steps, up to the limit per round.
+    fn run_handshakes(&mut self) {
+        let mut steps = 0;
+        while steps < STEPS_PER_ROUND
+            && let Some(key) = self.handshakes.next_ready()
+        {
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+                continue;
+            };
+            conn.waits = conn.waits.turn_begins();
+            self.run_turn(key.place);
+            steps += 1;
+        }
+    }
+
+    /// Ends handshakes whose deadline has passed.
+    fn end_overdue_handshakes(&mut self, now_ms: u64) {
+        while let Some(key) = self.handshakes.next_overdue(now_ms) {
+            let Some(conn) = self.conns[key.place].as_mut() else { continue };
+            if conn.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
+                continue;
+            }
+            let turn = self.state.handshake_overdue(conn);
+            self.after_turn(key.place, turn);
+            self.wheel.insert(key, now_ms + LINGER_MS);
+        }
+    }
+}

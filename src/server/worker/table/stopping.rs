@@ -1,0 +1,65 @@
+//! Stopping: idle clients are dismissed first, all others after the grace period.
+use crate::smtp::session::Farewell;
+
+use super::{Interests, Table};
+use crate::server::connection::Flow;
+use crate::server::recording::Doing;
+use crate::server::shutdown::StopStage;
+
+impl<I: Interests> Table<I> {
+    /// Returns the stage of the stop that these connections have reached.
+    pub fn stage(&self) -> StopStage {
+        self.stage
+    }
+
+    /// Follows the stage of the sink. Returns true when the stop begins; idle clients have then
+    /// been dismissed.
+    pub fn begins_to_stop(&mut self) -> bool {
+        let wanted = self.state.stop().stage();
+        if wanted <= self.stage {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.stage, wanted);
+        if before != StopStage::Running {
+            return false;
+        }
+        self.state.counters().doing(Doing::Stopping);
+        self.grace_ends_ms = Some(self.now_ms() + self.generation.times.grace_ms);
+        self.dismiss_all(Whom::Idle);
+        true
+    }
+
+    /// Closes all connections, if the grace period is over or the sink stops at once.
+    pub fn continue_stopping(&mut self) {
+        let now_ms = self.now_ms();
+        if self.stage == StopStage::AtOnce {
+            self.close_all();
+        } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
+            self.dismiss_all(Whom::All);
+            self.close_all();
+        }
+    }
+
+    fn dismiss_all(&mut self, whom: Whom) {
+        for place in 0..self.conns.len() {
+            let Some(conn) = self.conns[place].as_ref() else { continue };
+            let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
+            if whom == Whom::All || conn.is_idle() || has_not_begun {
+                self.dismiss(place, Farewell::Stopping);
+            }
+        }
+    }
+
+    fn close_all(&mut self) {
+        for place in 0..self.conns.len() {
+            self.close(place);
+        }
+    }
+}
+
+/// Which connections are dismissed.
+#[derive(Clone, Copy, PartialEq)]
+enum Whom {
+    Idle,
+    All,
+}

@@ -1,0 +1,122 @@
+//! Turns of connections, and what each connection waits for afterwards.
+use super::{Interests, LINGER_MS, Table};
+use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::listening::SocketInterest;
+use crate::server::recording::Counters;
+use crate::server::worker::timer::TimerKey;
+
+impl<I: Interests> Table<I> {
+    pub(super) fn run_turn(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        self.state.counters().serving(conn.session_id);
+        let turn = self.state.turn(conn);
+        self.after_turn(place, turn);
+    }
+
+    /// Acts on the end of a turn at `place`: puts the connection into the list for what it waits
+    /// for, or closes it.
+    pub(super) fn after_turn(&mut self, place: usize, turn: TurnEnd) {
+        match turn {
+            TurnEnd::Closed => return self.close(place),
+            TurnEnd::Identified => return self.admit_identified(place),
+            TurnEnd::Secures => return self.secures(place),
+            _ => {}
+        }
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let key = TimerKey { place, serial: conn.serial };
+        let waits = conn.waits.after(turn, self.state.clock().now_ms());
+        let before = std::mem::replace(&mut conn.waits, waits);
+        if waits.is_for_turn() && !before.is_for_turn() {
+            match conn.flow {
+                Flow::Handshake => self.handshakes.queue(key),
+                _ => self.yielded.push(key),
+            }
+            if let Flow::Lingering { since_ms } = conn.flow {
+                self.wheel.insert(key, since_ms + LINGER_MS);
+            }
+        }
+        if waits.is_for_log() && !before.is_for_log() {
+            self.parked.push(key);
+        }
+        // Waiting for a commit is not a lack of room.
+        if turn == TurnEnd::Parked && !conn.is_committing() {
+            Counters::add(&self.state.counters().parked, 1);
+            self.state.recording().parked(conn);
+        }
+        let wanted = if waits.is_for_replies() {
+            SocketInterest::ReadsAndWrites
+        } else {
+            SocketInterest::Reads
+        };
+        if wanted != conn.wanted {
+            self.change_wanted(place, wanted);
+        }
+        if self.handshakes.has_any() {
+            self.follow_handshake(place);
+        }
+    }
+
+    #[cold]
+    fn change_wanted(&mut self, place: usize, wanted: SocketInterest) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        conn.wanted = wanted;
+        if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
+            tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
+            self.close(place);
+        }
+    }
+
+    /// Runs the connections that yielded.
+    pub(super) fn run_yielded(&mut self) {
+        let mut yielded = std::mem::take(&mut self.yielded);
+        for key in yielded.drain(..) {
+            // A connection that was dismissed meanwhile may wait for something else.
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+                continue;
+            };
+            conn.waits = conn.waits.turn_begins();
+            self.run_turn(key.place);
+        }
+        // Connections that yielded again in the meantime are in the new list.
+        yielded.append(&mut self.yielded);
+        self.yielded = yielded;
+    }
+
+    /// Lets every connection that waits for the log try again: there may be room.
+    pub fn unpark(&mut self) {
+        for key in std::mem::take(&mut self.parked) {
+            self.retry(key);
+        }
+    }
+
+    /// Lets the connection of `key` try again, if it still waits for the log.
+    pub(super) fn retry(&mut self, key: TimerKey) {
+        let Some(conn) = self.conns[key.place].as_mut() else { return };
+        if conn.serial != key.serial || !conn.waits.is_for_log() {
+            return;
+        }
+        conn.waits = conn.waits.log_may_have_room();
+        self.state.recording().unparked(conn);
+        self.yielded.push(key);
+    }
+
+    pub(super) fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
+        self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
+    }
+
+    /// Closes the connection at `place`, and frees the place.
+    pub(super) fn close(&mut self, place: usize) {
+        let Some(mut conn) = self.conns[place].take() else { return };
+        self.state.end(&mut conn);
+        if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
+            self.handshake_ended();
+        }
+        self.interests.leave(conn.counted_by());
+        self.free_places.push(place);
+        self.open -= 1;
+        if conn.is_session {
+            Counters::add(&self.state.counters().sessions_ended, 1);
+            self.state.stop().session_ended();
+        }
+    }
+}
