@@ -48,15 +48,15 @@ table! {
     /// A histogram of values.
     Metric:
     Transaction = "transaction_us", DAY_US,
-        "MAIL accepted to the final reply, of accepted messages. A sender's: from when it was due.";
+        "From MAIL to the final reply, for accepted messages. In a sender: from when it was due.";
     ServiceCommand = "service_command_us", DAY_US,
         "The sink's time for a command: from waking to the end of the loop round that answered it.";
     ServiceMessage = "service_message_us", DAY_US,
-        "The same for the end of data: commit and final reply.";
+        "The sink's time for the end of data: commit and final reply.";
     ThinkEhlo = "think_ehlo_us", DAY_US, "The sender's time from the greeting to EHLO.";
     ThinkMail = "think_mail_us", DAY_US, "The sender's time from the reply to EHLO to MAIL.";
-    ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to RCPT.";
-    ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to DATA or BDAT.";
+    ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to its next RCPT.";
+    ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to its DATA or BDAT.";
     ThinkPayload = "think_payload_us", DAY_US,
         "The sender's time from 354 to the first byte.";
     ThinkNext = "think_next_us", DAY_US,
@@ -64,39 +64,40 @@ table! {
     ThinkClose = "think_close_us", DAY_US,
         "The sender's time from the last reply to its QUIT or close.";
     Transfer = "transfer_us", DAY_US,
-        "First byte of a payload to its last, without waits for the sink and between chunks.";
+        "From a payload's first byte to its last, without waits for the sink and between chunks.";
     TransferRate = "transfer_bytes_per_s", 1 << 40,
-        "Rate of a payload that took more than one round.";
+        "Rate of payloads that took more than one round.";
     MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
     Recipients = "recipients_per_message", 1 << 20, "Forward-paths of accepted messages.";
-    SessionMessages = "messages_per_session", 1 << 32, "Accepted messages of a session that ended.";
-    Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
+    SessionMessages = "messages_per_session", 1 << 32, "Accepted messages per session that ended.";
+    Session = "session_us", 7 * DAY_US, "From accepting a connection to its end.";
     Pause = "pause_us", DAY_US,
-        "A client's pause of 20 ms or more between bytes, while it waited for no reply of ours.";
+        "A client's pause of 20 ms or more between bytes while it waited for no reply.";
     CommandsPerRead = "commands_per_read", 1 << 20,
-        "Depth of pipelining: commands that came in one read.";
+        "Depth of pipelining: commands per read.";
     Rtt = "rtt_us", DAY_US,
-        "TCP's smoothed round-trip time, sampled in a session and at its end.";
+        "TCP's smoothed round-trip time, sampled during a session and at its end.";
     RttMin = "rtt_min_us", DAY_US,
-        "The least round trip of a connection, sampled as rtt_us: the network without the sender.";
+        "The minimum round-trip time of a connection: the network without the sender.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
     Handshake = "handshake_us", DAY_US,
-        "A TLS handshake: from STARTTLS or the connection to its last message.";
-    Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
-    ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
-    ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
+        "A TLS handshake, from STARTTLS or the connection to its last message.";
+    Connect = "connect_us", DAY_US, "In a sender: from requesting a connection to having it.";
+    ReplyGreeting = "reply_greeting_us", DAY_US,
+        "In a sender: from the connection to the greeting.";
+    ReplyHello = "reply_hello_us", DAY_US, "In a sender: from EHLO, HELO or LHLO to the reply.";
     ReplyAuth = "reply_auth_us", DAY_US,
-        "A sender's: AUTH, or its answer to a challenge, to the reply.";
-    ReplyMail = "reply_mail_us", DAY_US, "A sender's: MAIL to its reply.";
-    ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
-    ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
+        "In a sender: from AUTH, or the response to a challenge, to the reply.";
+    ReplyMail = "reply_mail_us", DAY_US, "In a sender: from MAIL to the reply.";
+    ReplyRcpt = "reply_rcpt_us", DAY_US, "In a sender: from RCPT to the reply.";
+    ReplyData = "reply_data_us", DAY_US, "In a sender: from DATA to the reply.";
     ReplyPayload = "reply_payload_us", DAY_US,
-        "A sender's: end of data, or BDAT LAST with its data, to the (first) final reply.";
+        "In a sender: from the end of data, or of BDAT LAST, to the (first) final reply.";
     Sent = "sent_us", DAY_US,
-        "A sender's: as transaction_us, from when the message was begun, not when it was due.";
-    Late = "late_us", DAY_US, "A sender's: how late a message was begun that was due at a time.";
+        "In a sender: like transaction_us, but from when the message was begun.";
+    Late = "late_us", DAY_US, "In a sender: how long after its due time a message was begun.";
 }
 
 table! {
@@ -105,7 +106,8 @@ table! {
     Messages = "messages", 0, "Accepted messages.";
     MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
     MessageBytes = "bytes", 0, "Bytes of accepted messages.";
-    Refused = "refused", 0, "Messages refused at the end of data; for a sender, refused for all.";
+    Refused = "refused", 0,
+        "Messages refused at the end of data; in a sender, refused for all recipients.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";
     ClosedMessages = "closed_messages", 0, "Messages accepted on connections that ended.";
@@ -113,113 +115,123 @@ table! {
         "Connections greeted with 421: too many, too many of one client, or stopping.";
     Dismissed = "dismissed", 0,
         "Open connections ended with 421: a time-out, stopping, or out of buffers.";
-    Denied = "denied", 0, "Connections of clients that the lists of their listener do not serve.";
+    Denied = "denied", 0,
+        "Connections of clients that their listener does not serve (--allow, --deny).";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
-        "Connections of a proxy for itself; not sessions unless they carry mail.";
+        "Connections that a proxy made for itself; not sessions unless they carry mail.";
     ProxyRefused = "proxy_refused", 0,
-        "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
+        "Connections closed without a reply: PROXY header missing, invalid or not trusted.";
     ProxyUnexpected = "proxy_unexpected", 0,
-        "PROXY headers that came to a listener that expects none: answered 421.";
-    Xclient = "xclient", 0, "XCLIENT commands whose client was greeted.";
+        "PROXY headers that arrived at a listener that expects none, answered with 421.";
+    Xclient = "xclient", 0, "Accepted XCLIENT commands.";
     XclientRefused = "xclient_refused", 0,
         "XCLIENT commands refused: not allowed (550), malformed (501), or in a transaction (503).";
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
-    Exchanges = "exchanges", 0, "Times a client answered what the sink had said: round trips.";
+    Exchanges = "exchanges", 0, "Round trips: how often a client answered a reply of the sink.";
     ActiveUs = "active_us", 0,
         "Time in which a client waited for the sink or the sink for a client, counted once.";
     SinkUs = "sink_us", 0, "Time clients waited for the sink, of all connections together.";
     ThinkUs = "think_us", 0,
         "Time the sink waited for clients (round trip included), of all connections together.";
-    UnreadUs = "unread_us", 0, "Of that, while the client did not read the sink's replies.";
+    UnreadUs = "unread_us", 0, "Part of think_us while the client did not read the sink's replies.";
     BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0,
-        "Time in which payloads were on their way, of all connections together.";
-    LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
+        "Time in which payloads were in transit, of all connections together.";
+    LocalTransferUs = "transferring_local_us", 0,
+        "Part of transferring_us from clients on this machine.";
     LostSessions = "lost_sessions", 0,
-        "Times that a connection was not recorded by itself: too many did anything in a second.";
+        "How often a connection was not recorded individually: too many were active in a second.";
     StarvedUs = "starved_us", 0,
         "Part of think_us and transferring_us in which the sink's loops waited for a processor.";
-    Retransmits = "retransmits", 0, "Segments the sink sent again, of sessions that ended.";
-    SegmentsIn = "segments_in", 0, "Segments with data that came, of sessions that ended.";
+    Retransmits = "retransmits", 0,
+        "TCP segments that the sink retransmitted, in sessions that ended.";
+    SegmentsIn = "segments_in", 0, "TCP segments with data received, in sessions that ended.";
     OutOfOrder = "out_of_order", 0,
-        "Of those, which came out of order: one before them was lost or overtaken.";
+        "Part of segments_in that arrived out of order: an earlier one was lost or delayed.";
     AcceptOverflows = "accept_overflows", 0,
         "Connections that found an accept queue full (all listeners of the network namespace).";
-    Flushes = "flushes", 0, "Flushes asked for (durability message).";
-    StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
+    Flushes = "flushes", 0, "Flushes requested (durability message).";
+    StorageWaits = "storage_waits", 0, "How often a transfer had to wait for room in the log.";
     StorageUs = "storage_wait_us", 0,
         "Part of sink_us in which payload waited for room in the log.";
     CommitUs = "committing_us", 0, "Part of sink_us in which messages waited for their commit.";
     SlowedUs = "slowed_us", 0,
         "Part of sink_us in which the sink's loops were at work and waited for a processor.";
-    LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
+    LongRounds = "long_rounds", 0,
+        "Loop rounds longer than 1 s, in which all clients of a worker waited.";
     Saturated = "saturated", 0,
-        "Values beyond the bound of their histogram, recorded as the bound.";
-    TlsHandshakes = "tls_handshakes", 0, "TLS handshakes that were completed.";
-    TlsResumed = "tls_resumed", 0, "Of those, which continued an earlier session.";
-    Tls12 = "tls_1_2", 0, "Of those, which agreed on TLS 1.2.";
-    Tls13 = "tls_1_3", 0, "Of those, which agreed on TLS 1.3.";
+        "Values above the maximum of their histogram, recorded as the maximum.";
+    TlsHandshakes = "tls_handshakes", 0, "Completed TLS handshakes.";
+    TlsResumed = "tls_resumed", 0, "Completed handshakes that resumed an earlier session.";
+    Tls12 = "tls_1_2", 0, "Completed handshakes of TLS 1.2.";
+    Tls13 = "tls_1_3", 0, "Completed handshakes of TLS 1.3.";
     TlsDiscarded = "tls_discarded", 0,
-        "Times that a client sent something between STARTTLS and its handshake: thrown away.";
+        "How often a client sent data between STARTTLS and its handshake, which was discarded.";
     TlsFailedUnknownCa = "tls_failed_unknown_ca", 0,
-        "The client told sinkd unknown_ca: it does not trust who signed sinkd's certificate.";
+        "The client sent unknown_ca: it does not trust the CA that signed sinkd's certificate.";
     TlsFailedBadCertificate = "tls_failed_bad_certificate", 0,
-        "The client told sinkd bad_certificate: sinkd's certificate is bad.";
+        "The client sent bad_certificate: sinkd's certificate is invalid.";
     TlsFailedUnsupportedCertificate = "tls_failed_unsupported_certificate", 0,
-        "The client told sinkd unsupported_certificate: sinkd's certificate is of the wrong kind.";
+        "The client sent unsupported_certificate: sinkd's certificate has an unsupported type.";
     TlsFailedCertificateExpired = "tls_failed_certificate_expired", 0,
-        "The client told sinkd certificate_expired: sinkd's certificate is not valid today.";
+        "The client sent certificate_expired: sinkd's certificate is not valid today.";
     TlsFailedCertificateUnknown = "tls_failed_certificate_unknown", 0,
-        "The client told sinkd certificate_unknown: it does not accept sinkd's certificate.";
+        "The client sent certificate_unknown: it does not accept sinkd's certificate.";
     TlsFailedHandshakeFailure = "tls_failed_handshake_failure", 0,
-        "The client told sinkd handshake_failure: it has other ciphers, groups or signatures.";
+        "The client sent handshake_failure: there is no common cipher, group or signature scheme.";
     TlsFailedProtocolVersion = "tls_failed_protocol_version", 0,
-        "The client told sinkd protocol_version: it has other versions of TLS.";
+        "The client sent protocol_version: it does not support the version of TLS.";
     TlsFailedCertificateRequired = "tls_failed_certificate_required", 0,
-        "The client told sinkd certificate_required: it wants a client's certificate.";
+        "The client sent certificate_required: it requires a client certificate.";
     TlsFailedAccessDenied = "tls_failed_access_denied", 0,
-        "The client told sinkd access_denied: it does not accept sinkd's certificate.";
+        "The client sent access_denied: it does not accept sinkd's certificate.";
     TlsFailedDecryptError = "tls_failed_decrypt_error", 0,
-        "The client told sinkd decrypt_error: a signature is bad.";
+        "The client sent decrypt_error: it could not verify a signature.";
     TlsFailedUnrecognizedName = "tls_failed_unrecognized_name", 0,
-        "The client told sinkd unrecognized_name: it asked for another name.";
+        "The client sent unrecognized_name: it has no certificate for the requested name.";
     TlsFailedInternalError = "tls_failed_internal_error", 0,
-        "The client told sinkd internal_error.";
-    TlsFailedUserCanceled = "tls_failed_user_canceled", 0, "The client told sinkd user_canceled.";
+        "The client sent internal_error.";
+    TlsFailedUserCanceled = "tls_failed_user_canceled", 0,
+        "The client sent user_canceled.";
     TlsFailedOtherAlert = "tls_failed_other_alert", 0,
-        "The client sent an alert that has no name here.";
-    TlsFailedNotTls = "tls_failed_not_tls", 0, "What came is not TLS.";
+        "The client sent an alert of another kind.";
+    TlsFailedNotTls = "tls_failed_not_tls", 0,
+        "The received data is not TLS.";
     TlsFailedTlsOnPlainPort = "tls_failed_tls_on_plain_port", 0,
-        "The client speaks TLS to a port that begins in plain text.";
+        "The client speaks TLS on a port that begins in plain text.";
     TlsFailedNoCommonVersion = "tls_failed_no_common_version", 0,
-        "The client has no version of TLS that sinkd has.";
+        "The client supports no version of TLS that sinkd supports.";
     TlsFailedNoCommonCipher = "tls_failed_no_common_cipher", 0,
-        "The client has no cipher, group or signature that sinkd has.";
+        "The client supports no cipher, group or signature scheme that sinkd supports.";
     TlsFailedNoPeerCertificate = "tls_failed_no_peer_certificate", 0,
-        "The client has sent no certificate, and must.";
+        "The client sent no certificate, although one is required.";
     TlsFailedPeerUnknownCa = "tls_failed_peer_unknown_ca", 0,
-        "sinkd does not trust who signed the client's certificate.";
+        "The client's certificate is not signed by a trusted CA.";
     TlsFailedPeerWrongName = "tls_failed_peer_wrong_name", 0,
-        "The client's certificate is of another name.";
+        "The client's certificate is for another name.";
     TlsFailedPeerExpired = "tls_failed_peer_expired", 0,
         "The client's certificate has expired, or is not valid yet.";
     TlsFailedPeerBadCertificate = "tls_failed_peer_bad_certificate", 0,
-        "The client's certificate is bad in another way.";
-    TlsFailedMalformed = "tls_failed_malformed", 0, "A message that can't be read.";
+        "The client's certificate is invalid for another reason.";
+    TlsFailedMalformed = "tls_failed_malformed", 0,
+        "A message is malformed.";
     TlsFailedUnexpected = "tls_failed_unexpected_message", 0,
-        "A message that can be read, and has no place where it came.";
+        "A message is well-formed, but not allowed at this point.";
     TlsFailedBadRecord = "tls_failed_bad_record", 0,
-        "A record was altered, or sealed with another key.";
-    TlsFailedTooLong = "tls_failed_record_overflow", 0, "A record is longer than any may be.";
-    TlsFailedTimedOut = "tls_failed_timed_out", 0, "The handshake took too long.";
+        "A record was altered, or encrypted with another key.";
+    TlsFailedTooLong = "tls_failed_record_overflow", 0,
+        "A record exceeds the maximum length.";
+    TlsFailedTimedOut = "tls_failed_timed_out", 0,
+        "The handshake took too long.";
     TlsFailedCutOff = "tls_failed_cut_off", 0,
-        "The client closed the connection before the handshake was done.";
+        "The client closed the connection during the handshake.";
     TlsFailedKeysUsedUp = "tls_failed_keys_used_up", 0,
-        "TLS 1.2 has no other keys when these have sealed what they may.";
-    TlsFailedOther = "tls_failed_other", 0, "Something else, in sinkd.";
+        "A TLS 1.2 connection reached the maximum amount of data for its keys.";
+    TlsFailedOther = "tls_failed_other", 0,
+        "Another error in sinkd.";
     ToleratedUnderscore = "tolerated_underscore", 0,
         "Commands accepted with a domain with an underscore.";
     ToleratedTrailingDot = "tolerated_trailing_dot", 0,

@@ -27,67 +27,67 @@ macro_rules! failures {
 }
 
 failures! {
-    /// The peer told us unknown_ca: it does not trust who signed our certificate.
+    /// The peer sent unknown_ca: it does not trust the CA that signed our certificate.
     UnknownCa = "unknown_ca";
-    /// The peer told us bad_certificate: our certificate is bad.
+    /// The peer sent bad_certificate: our certificate is invalid.
     BadCertificate = "bad_certificate";
-    /// The peer told us unsupported_certificate: our certificate is of the wrong kind.
+    /// The peer sent unsupported_certificate: our certificate has an unsupported type.
     UnsupportedCertificate = "unsupported_certificate";
-    /// The peer told us certificate_expired: our certificate is not valid today.
+    /// The peer sent certificate_expired: our certificate has expired, or is not valid yet.
     CertificateExpired = "certificate_expired";
-    /// The peer told us certificate_unknown: it does not accept our certificate.
+    /// The peer sent certificate_unknown: it does not accept our certificate.
     CertificateUnknown = "certificate_unknown";
-    /// The peer told us handshake_failure: it has other ciphers, groups or signatures.
+    /// The peer sent handshake_failure: there is no common cipher, group or signature scheme.
     HandshakeFailure = "handshake_failure";
-    /// The peer told us protocol_version: it has other versions of TLS.
+    /// The peer sent protocol_version: it does not support the version of TLS.
     ProtocolVersion = "protocol_version";
-    /// The peer told us certificate_required: it wants a client's certificate.
+    /// The peer sent certificate_required: it requires a client certificate.
     CertificateRequired = "certificate_required";
-    /// The peer told us access_denied: it does not accept our certificate.
+    /// The peer sent access_denied: it does not accept our certificate.
     AccessDenied = "access_denied";
-    /// The peer told us decrypt_error: a signature of ours is bad.
+    /// The peer sent decrypt_error: it could not verify a signature.
     DecryptError = "decrypt_error";
-    /// The peer told us unrecognized_name: it asked for another name.
+    /// The peer sent unrecognized_name: it has no certificate for the requested name.
     UnrecognizedName = "unrecognized_name";
-    /// The peer told us internal_error.
+    /// The peer sent internal_error.
     InternalError = "internal_error";
-    /// The peer told us user_canceled.
+    /// The peer sent user_canceled.
     UserCanceled = "user_canceled";
-    /// The peer sent an alert that has no name here.
+    /// The peer sent an alert of another kind.
     OtherAlert = "other_alert";
-    /// What came is not TLS.
+    /// The received data is not TLS.
     NotTls = "not_tls";
-    /// The client speaks TLS to a port that begins in plain text.
+    /// The client speaks TLS on a port that begins in plain text.
     TlsOnPlainPort = "tls_on_plain_port";
-    /// The peer has no version of TLS that we have.
+    /// The peer supports no version of TLS that we support.
     NoCommonVersion = "no_common_version";
-    /// The peer has no cipher, group or signature that we have.
+    /// The peer supports no cipher, group or signature scheme that we support.
     NoCommonCipher = "no_common_cipher";
-    /// The peer has sent no certificate, and must.
+    /// The peer sent no certificate, although one is required.
     NoPeerCertificate = "no_peer_certificate";
-    /// We do not trust who signed the peer's certificate.
+    /// The peer's certificate is not signed by a trusted CA.
     PeerUnknownCa = "peer_unknown_ca";
-    /// The peer's certificate is of another name.
+    /// The peer's certificate is for another name.
     PeerWrongName = "peer_wrong_name";
     /// The peer's certificate has expired, or is not valid yet.
     PeerExpired = "peer_expired";
-    /// The peer's certificate is bad in another way.
+    /// The peer's certificate is invalid for another reason.
     PeerBadCertificate = "peer_bad_certificate";
-    /// A message that can't be read.
+    /// A message is malformed.
     Malformed = "malformed";
-    /// A message that can be read, and has no place where it came.
+    /// A message is well-formed, but not allowed at this point.
     Unexpected = "unexpected_message";
-    /// A record was altered, or sealed with another key.
+    /// A record was altered, or encrypted with another key.
     BadRecord = "bad_record";
-    /// A record is longer than any may be.
+    /// A record exceeds the maximum length.
     TooLong = "record_overflow";
     /// The handshake took too long.
     TimedOut = "timed_out";
-    /// The peer closed the connection before the handshake was done.
+    /// The peer closed the connection during the handshake.
     CutOff = "cut_off";
-    /// TLS 1.2 has no other keys when these have sealed what they may.
+    /// A TLS 1.2 connection reached the maximum amount of data for its keys.
     KeysUsedUp = "keys_used_up";
-    /// Something else, on our side.
+    /// Another error on our side.
     Other = "other";
 }
 
