@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use memchr::memmem;
 
-use super::redact::{LEFT_OUT, Redactor, escape};
+use super::redact::{LEFT_OUT, LineExtent, Redactor, escape};
 use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
@@ -186,7 +186,8 @@ impl Transcript {
         while !rest.is_empty() && !self.is_full {
             let end = memmem::find(rest, b"\r\n");
             let line = &rest[..end.unwrap_or(rest.len())];
-            if let Some(shown) = self.redactor.command(line, end.is_some()) {
+            let extent = end.map_or(LineExtent::Beginning, |_| LineExtent::Whole);
+            if let Some(shown) = self.redactor.command(line, extent) {
                 self.line("C:", &shown, now_ms);
             }
             rest = end.map_or(&[], |end| &rest[end + 2..]);
