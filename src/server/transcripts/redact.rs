@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_can_not_rewrite_the_screen() {
+    fn a_line_cannot_control_the_terminal() {
         for (octets, shown) in [
             (&b"a\x1b[2J\r\x07"[..], "a\\x1b[2J\\x0d\\x07"),
             ("gr\u{fc}n".as_bytes(), "gr\u{fc}n"),

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transcript_reads_as_the_dialogue_went() {
+    fn a_transcript_shows_the_dialogue() {
         let (all, pieces) = transcripts(TranscriptSessions::All, 8);
         let mut transcript = begin(&all).unwrap();
         transcript.server(b"220 sink.example ESMTP sinkd\r\n", 1000);
