@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_named() {
+    fn an_invalid_request_is_named_in_the_error() {
         assert_eq!(Request::parse(b"{\"command\":\"reload\",\"later\":1}"), Ok(Request::Reload));
         for line in [&b""[..], b"reload", b"{}", b"{\"command\":\"x\"}", b"\xff\r", b"[[[[["] {
             let error = Request::parse(line).unwrap_err();

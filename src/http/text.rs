@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_that_of_the_format() {
+    fn the_text_follows_the_prometheus_format() {
         let mut text = MetricText::default();
         text.head("a_total", MetricKind::Counter, "A \\ sentence.");
         text.sample("a_total", &[], 3);

@@ -21,7 +21,7 @@ use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
-use super::indexing::Begun;
+use super::indexing::BegunSegments;
 use super::shutdown::{Stop, StopStage};
 use crate::server::in_force::current::InForce;
 use crate::server::in_force::generation;
@@ -201,7 +201,7 @@ impl ByHandSink {
             moments: None,
             recorder,
             presence: Arc::default(),
-            begun: Begun::default(),
+            begun: BegunSegments::default(),
             challenge_seed: 0,
             config,
         };

@@ -20,25 +20,25 @@ const BUSY_SHARE: f64 = 0.5;
 pub(super) fn start(
     config: &Config,
     workers: usize,
-) -> std::io::Result<Option<(ParserThreads, Begun)>> {
+) -> std::io::Result<Option<(ParserThreads, BegunSegments)>> {
     if config.index.when == When::Off {
         return Ok(None);
     }
     let (notify, begun) = bounded(BEGUN_MAX);
     let host = Box::new(Threads { workers, seen: Mutex::default() });
     let parser = ParserThreads::start(&config.data, config.index.clone(), host, begun)?;
-    Ok(Some((parser, Begun { notify: Some(notify), last: 0 })))
+    Ok(Some((parser, BegunSegments { notify: Some(notify), last: 0 })))
 }
 
 /// A worker's notifications of the segments into which it commits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Begun {
+pub(super) struct BegunSegments {
     /// `None`: there is no parser.
     notify: Option<Sender<u32>>,
     last: u32,
 }
 
-impl Begun {
+impl BegunSegments {
     /// Notes that a message was committed into `segment`. Costs a comparison, and for the first
     /// message of a segment an item in a channel. No thread sleeps on that channel, so the worker
     /// never has to wake one.

@@ -49,7 +49,7 @@ pub use transcripts::TranscriptError;
 
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};
-use indexing::Begun;
+use indexing::BegunSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
 use recording::Sampler;
@@ -90,7 +90,7 @@ pub struct Server {
 }
 
 /// What all workers share when they are started.
-struct ForWorkers<'a> {
+struct SharedByWorkers<'a> {
     config: &'a Config,
     in_force: Arc<InForce>,
     admission: Arc<Admission>,
@@ -99,7 +99,7 @@ struct ForWorkers<'a> {
     transcripts: Option<Arc<Transcripts>>,
     moments: Option<Arc<MomentSender>>,
     presence: Arc<Presence>,
-    begun: Begun,
+    begun: BegunSegments,
 }
 
 /// A sink that has just been started.
@@ -163,7 +163,7 @@ impl Server {
             watchdog,
             in_force: in_force.clone(),
         };
-        let common = ForWorkers {
+        let common = SharedByWorkers {
             config,
             in_force,
             admission,
@@ -181,7 +181,7 @@ impl Server {
     /// Starts a worker for each of `acceptors`.
     fn start_workers(
         &mut self,
-        common: ForWorkers<'_>,
+        common: SharedByWorkers<'_>,
         handover: Handover,
         acceptors: Vec<Vec<Acceptor>>,
         recorders: Vec<Recorder>,

@@ -19,8 +19,7 @@ pub enum StopStage {
 /// State of the stop, shared by the workers and all threads that can stop the sink.
 #[derive(Debug)]
 pub struct Stop {
-    /// Stored with release by `begin`, which pairs with the acquire load in `stage` by workers
-    /// after their wake-up.
+    /// A [`StopStage`]. `begin` and `stage` pair with each other.
     stage: AtomicU8,
     /// Commits that may still begin, with `--stop-after-messages`.
     tickets: Option<AtomicU64>,
@@ -45,7 +44,9 @@ impl Stop {
         }
     }
 
+    /// Returns the stage that the stop has reached.
     pub fn stage(&self) -> StopStage {
+        // Partner: `begin`, whose store precedes the wake-up of the worker.
         match self.stage.load(Ordering::Acquire) {
             0 => StopStage::Running,
             1 => StopStage::Graceful,
@@ -55,6 +56,7 @@ impl Stop {
 
     /// Raises the stage and wakes every worker.
     pub fn begin(&self, stage: StopStage) {
+        // Partner: `stage`, which workers call after they are woken below.
         self.stage.fetch_max(stage as u8, Ordering::Release);
         self.wake_workers();
         for watcher in self.watchers.lock().expect("no thread panics while holding it").iter() {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_end_in_no_zeros() {
+    fn decimals_have_no_trailing_zeros() {
         assert_eq!([decimals(100.0), decimals(0.5), decimals(66.6667)], ["100", "0.5", "66.667"]);
     }
 }

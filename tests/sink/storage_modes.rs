@@ -171,7 +171,7 @@ fn headers_without_end_are_kept_whatever_their_size() {
 }
 
 #[test]
-fn the_mode_that_keeps_most_wins() {
+fn the_mode_that_stores_most_wins() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &RULES);
     let mut client = sink.connect();

@@ -19,7 +19,7 @@ impl Replied {
         self.packed & 1 == 1
     }
 
-    /// Notes that the client has answered. Returns whether that was still missing.
+    /// Notes that the client has answered. Returns whether it had not answered before.
     pub fn answer(&mut self) -> bool {
         let was_unanswered = self.is_unanswered();
         self.packed &= !1;

@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
         let again = listen(&path, 16);
         assert!(matches!(again, Err(ListenError::InUse { .. })), "{again:?}");
-        // Dead: the file stays behind.
+        // The server is dead: its file remains.
         drop(live);
         std::mem::forget(file);
         assert!(path.exists());

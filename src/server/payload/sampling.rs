@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_that_keeps_most_wins() {
+    fn the_mode_that_stores_most_wins() {
         let rules = ["a.example=headers", "b.example=none", "*.example=envelope"];
         let sampling = sampling(StoreMode::Nothing, &rules);
         for (to, store) in [

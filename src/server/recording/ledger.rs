@@ -6,7 +6,7 @@ use crate::log::MessageId;
 use super::counters::Counters;
 use super::recording::Recording;
 use crate::server::connection::Conn;
-use crate::server::indexing::Begun;
+use crate::server::indexing::BegunSegments;
 use crate::server::payload::{Draw, Orphan, Sampling, Transfer};
 use crate::server::shutdown::Stop;
 
@@ -16,7 +16,7 @@ pub(crate) struct Ledger {
     pub recording: Recording,
     pub stop: Arc<Stop>,
     /// Notifies the parser of segments that were begun.
-    pub begun: Begun,
+    pub begun: BegunSegments,
     /// `None`: everything is stored in full.
     pub sampling: Option<Arc<Sampling>>,
     /// Messages whose 250 is among the replies of this turn, each with the offset at which it ends.
@@ -29,7 +29,7 @@ impl Ledger {
             counters,
             recording,
             stop,
-            begun: Begun::default(),
+            begun: BegunSegments::default(),
             sampling: None,
             acknowledged: Vec::new(),
         }

@@ -31,6 +31,15 @@ const MECHANISMS: [&str; 14] = [
     "ANONYMOUS",
 ];
 
+/// Whether all of a line is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineExtent {
+    /// The whole line, without its CRLF.
+    Whole,
+    /// The beginning of a line that is too long.
+    Beginning,
+}
+
 /// Redacts the lines of one session. It has state because a secret can be on a line of its own.
 #[derive(Debug, Default)]
 pub struct Redactor {
@@ -41,10 +50,10 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Returns the text to show for a line, or for the beginning of a line that is too long
-    /// (`is_whole` false). `None`: it is the rest of a line that was shown.
-    pub fn command(&mut self, line: &[u8], is_whole: bool) -> Option<String> {
-        let is_rest = std::mem::replace(&mut self.inside_line, !is_whole);
+    /// Returns the text to show for a line, or for the beginning of one that is too long. `None`:
+    /// it is the rest of a line that was shown.
+    pub fn command(&mut self, line: &[u8], extent: LineExtent) -> Option<String> {
+        let is_rest = std::mem::replace(&mut self.inside_line, extent == LineExtent::Beginning);
         if is_rest {
             return None;
         }
@@ -59,7 +68,7 @@ impl Redactor {
             None if self.after_auth && !is_command(line) => LEFT_OUT.to_owned(),
             None => escape(line),
         };
-        if !is_whole {
+        if extent == LineExtent::Beginning {
             shown.push_str(" <line too long>");
         }
         Some(shown)
@@ -156,7 +165,7 @@ mod tests {
             (b"AUTHOR secret", "AUTH <left out>"),
             (b"MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),
         ] {
-            let found = Redactor::default().command(line, true).unwrap();
+            let found = Redactor::default().command(line, LineExtent::Whole).unwrap();
             assert_eq!(found, shown, "{}", line.escape_ascii());
         }
     }
@@ -164,7 +173,7 @@ mod tests {
     #[test]
     fn lines_after_auth_that_are_not_commands_are_left_out() {
         let mut redactor = Redactor::default();
-        let mut shown = |line: &[u8]| redactor.command(line, true).unwrap();
+        let mut shown = |line: &[u8]| redactor.command(line, LineExtent::Whole).unwrap();
         assert_eq!(shown(b"XYZZY"), "XYZZY");
         assert_eq!(shown(b"AUTH LOGIN"), "AUTH LOGIN");
         assert_eq!(shown(b"YW5u"), "<left out>");
@@ -178,15 +187,15 @@ mod tests {
     fn the_rest_of_a_line_that_grew_too_long_is_not_shown() {
         let mut redactor = Redactor::default();
         let long = [&b"AUTH PLAIN "[..], &[b's'; 4000]].concat();
-        let shown = redactor.command(&long, false);
+        let shown = redactor.command(&long, LineExtent::Beginning);
         assert_eq!(shown.as_deref(), Some("AUTH PLAIN <left out> <line too long>"));
-        assert_eq!(redactor.command(b"secret", false), None);
-        assert_eq!(redactor.command(b"secret", true), None);
-        assert_eq!(redactor.command(b"NOOP", true).as_deref(), Some("NOOP"));
+        assert_eq!(redactor.command(b"secret", LineExtent::Beginning), None);
+        assert_eq!(redactor.command(b"secret", LineExtent::Whole), None);
+        assert_eq!(redactor.command(b"NOOP", LineExtent::Whole).as_deref(), Some("NOOP"));
     }
 
     #[test]
-    fn a_line_can_not_rewrite_the_screen() {
+    fn a_line_cannot_control_the_terminal() {
         for (octets, shown) in [
             (&b"a\x1b[2J\r\x07"[..], "a\\x1b[2J\\x0d\\x07"),
             ("gr\u{fc}n".as_bytes(), "gr\u{fc}n"),

@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use memchr::memmem;
 
-use super::redact::{LEFT_OUT, Redactor, escape};
+use super::redact::{LEFT_OUT, LineExtent, Redactor, escape};
 use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
@@ -186,7 +186,8 @@ impl Transcript {
         while !rest.is_empty() && !self.is_full {
             let end = memmem::find(rest, b"\r\n");
             let line = &rest[..end.unwrap_or(rest.len())];
-            if let Some(shown) = self.redactor.command(line, end.is_some()) {
+            let extent = end.map_or(LineExtent::Beginning, |_| LineExtent::Whole);
+            if let Some(shown) = self.redactor.command(line, extent) {
                 self.line("C:", &shown, now_ms);
             }
             rest = end.map_or(&[], |end| &rest[end + 2..]);
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transcript_reads_as_the_dialogue_went() {
+    fn a_transcript_shows_the_dialogue() {
         let (all, pieces) = transcripts(TranscriptSessions::All, 8);
         let mut transcript = begin(&all).unwrap();
         transcript.server(b"220 sink.example ESMTP sinkd\r\n", 1000);

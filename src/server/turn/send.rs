@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use super::shared::WorkerShared;
 use crate::server::connection::{Conn, Flow};
-use crate::server::turn::tls::{Then, seal_replies};
+use crate::server::turn::tls::{AfterReplies, seal_replies};
 
 /// The result of sending.
 pub(crate) enum Sent {
@@ -38,8 +38,8 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
         transcript.server(&shared.workspace.replies, shared.clock.now_ms());
     }
     let then = match conn.flow {
-        Flow::Closing => Then::Close,
-        _ => Then::More,
+        Flow::Closing => AfterReplies::Close,
+        _ => AfterReplies::More,
     };
     if let Some(tls) = &mut conn.tls
         && let Err(error) = seal_replies(tls, shared, then)

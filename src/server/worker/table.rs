@@ -27,7 +27,7 @@ use crate::server::connection::{Conn, Flow};
 use crate::server::in_force::current::InForce;
 use crate::server::in_force::generation::Generation;
 use crate::server::in_force::listener_rules::ListenerRules;
-use crate::server::indexing::Begun;
+use crate::server::indexing::BegunSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Recording};
@@ -56,7 +56,7 @@ pub(crate) struct TableSetup<'a> {
     pub moments: Option<Arc<MomentSender>>,
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
-    pub begun: Begun,
+    pub begun: BegunSegments,
     /// Seed of the CRAM-MD5 challenges.
     pub challenge_seed: u64,
     pub config: &'a Config,

@@ -17,7 +17,7 @@ pub const HANDSHAKE_MS: u64 = 10_000;
 const HELD_BYTES_MAX: usize = 96 << 10;
 
 /// The result of a step.
-pub enum Stepped {
+pub enum StepOutcome {
     /// The handshake continues or waits, as the turn says.
     Waits(TurnEnd),
     /// The handshake has failed, and its alert was sent or is queued.
@@ -29,7 +29,7 @@ pub enum Stepped {
 }
 
 /// Reads once, and advances the handshake as far as possible.
-pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Stepped {
+pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> StepOutcome {
     let mut is_over = false;
     match fill(conn, input) {
         Ok(0) => is_over = true,
@@ -45,20 +45,20 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
             return fail(conn, shared, Failure::CutOff);
         }
     }
-    let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
+    let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     let layer = std::mem::replace(&mut tls.layer, Layer::Over);
-    let Layer::Handshake(handshake) = layer else { return Stepped::Waits(TurnEnd::Closed) };
+    let Layer::Handshake(handshake) = layer else { return StepOutcome::Waits(TurnEnd::Closed) };
     let mut out = std::mem::take(&mut shared.sealed);
     out.clear();
     let (used, result) = handshake.advance(input.sealed(), &mut out);
     input.skip_sealed(used);
     let stepped = match result {
-        Err(Failure::NotTls) => Stepped::PlainText,
+        Err(Failure::NotTls) => StepOutcome::PlainText,
         Err(failure) => {
             shared.tls_failed(conn.client, failure);
             match send_raw(conn, &out) {
-                Sent::Lost => Stepped::Waits(TurnEnd::Closed),
-                Sent::All | Sent::Blocked => Stepped::Failed,
+                Sent::Lost => StepOutcome::Waits(TurnEnd::Closed),
+                Sent::All | Sent::Blocked => StepOutcome::Failed,
             }
         }
         Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
@@ -67,12 +67,12 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
         },
         Ok(HandshakeStep::Done(established)) => {
             done(conn, shared, input, *established, &out);
-            Stepped::Secured
+            StepOutcome::Secured
         }
     };
     shared.sealed = out;
     match stepped {
-        Stepped::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
+        StepOutcome::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
             fail(conn, shared, Failure::CutOff)
         }
         other => other,
@@ -86,13 +86,13 @@ fn continue_handshake(
     input: &mut Input,
     handshake: Handshake,
     sent: Sent,
-) -> Stepped {
-    let Some(tls) = &mut conn.tls else { return Stepped::Waits(TurnEnd::Closed) };
+) -> StepOutcome {
+    let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     if input.sealed().len() > HELD_BYTES_MAX {
         return fail(conn, shared, Failure::TooLong);
     }
     tls.layer = Layer::Handshake(handshake);
-    Stepped::Waits(match sent {
+    StepOutcome::Waits(match sent {
         Sent::Blocked => TurnEnd::Blocked,
         _ if input.is_drained => TurnEnd::Idle,
         _ => TurnEnd::Again,
@@ -138,7 +138,7 @@ fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
 
 /// Ends the connection, because its handshake has failed.
 #[cold]
-pub fn fail(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> Stepped {
+pub fn fail(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> StepOutcome {
     shared.tls_failed(conn.client, failure);
-    Stepped::Waits(TurnEnd::Closed)
+    StepOutcome::Waits(TurnEnd::Closed)
 }

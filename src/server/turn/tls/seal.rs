@@ -6,7 +6,7 @@ use crate::server::turn::shared::WorkerShared;
 
 /// What is sent after the replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum AfterReplies {
     /// More replies, later.
     More,
     /// close_notify, and nothing more.
@@ -18,7 +18,7 @@ pub enum Then {
 pub fn seal_replies(
     tls: &mut ConnTls,
     shared: &mut WorkerShared,
-    then: Then,
+    then: AfterReplies,
 ) -> Result<(), Failure> {
     let records = match &mut tls.layer {
         Layer::Records(records) => records,
@@ -39,7 +39,7 @@ pub fn seal_replies(
             next += 1;
         }
     });
-    if then == Then::Close {
+    if then == AfterReplies::Close {
         records.close(&mut sealed);
         tls.layer = Layer::Over;
     }

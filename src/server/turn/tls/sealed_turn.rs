@@ -6,7 +6,7 @@ use crate::server::turn::shared::WorkerShared;
 use crate::smtp::session::Farewell;
 use crate::tls::{Failure, Handshake};
 
-use super::handshake::{Stepped, step};
+use super::handshake::{StepOutcome, step};
 
 /// Begins a turn under TLS with the encrypted octets that an earlier turn left. If the turn is a
 /// step of the handshake, returns how it ended.
@@ -52,18 +52,18 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> T
     let is_implicit = conn.session.begins_with_tls();
     input.seal_unread();
     match step(conn, shared, input) {
-        Stepped::Waits(turn) => turn,
+        StepOutcome::Waits(turn) => turn,
         // A reset must not overtake the alert.
-        Stepped::Failed => close_politely(conn, shared, Unread::Perhaps),
-        Stepped::PlainText if is_implicit => {
+        StepOutcome::Failed => close_politely(conn, shared, Unread::Perhaps),
+        StepOutcome::PlainText if is_implicit => {
             shared.tls_failed(conn.client, Failure::NotTls);
             answer_in_plain_text(conn, shared)
         }
-        Stepped::PlainText => {
+        StepOutcome::PlainText => {
             shared.tls_failed(conn.client, Failure::NotTls);
             TurnEnd::Closed
         }
-        Stepped::Secured => {
+        StepOutcome::Secured => {
             if is_implicit {
                 conn.session.greet(&mut shared.workspace);
             }

@@ -25,7 +25,7 @@ impl<I: Interests> Table<I> {
         }
         self.state.counters().doing(Doing::Stopping);
         self.grace_ends_ms = Some(self.now_ms() + self.generation.times.grace_ms);
-        self.dismiss_all(Whom::Idle);
+        self.dismiss_all(DismissedClients::Idle);
         true
     }
 
@@ -35,16 +35,16 @@ impl<I: Interests> Table<I> {
         if self.stage == StopStage::AtOnce {
             self.close_all();
         } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
-            self.dismiss_all(Whom::All);
+            self.dismiss_all(DismissedClients::All);
             self.close_all();
         }
     }
 
-    fn dismiss_all(&mut self, whom: Whom) {
+    fn dismiss_all(&mut self, whom: DismissedClients) {
         for place in 0..self.conns.len() {
             let Some(conn) = self.conns[place].as_ref() else { continue };
             let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
-            if whom == Whom::All || conn.is_idle() || has_not_begun {
+            if whom == DismissedClients::All || conn.is_idle() || has_not_begun {
                 self.dismiss(place, Farewell::Stopping);
             }
         }
@@ -59,7 +59,7 @@ impl<I: Interests> Table<I> {
 
 /// Which connections are dismissed.
 #[derive(Clone, Copy, PartialEq)]
-enum Whom {
+enum DismissedClients {
     Idle,
     All,
 }

@@ -37,8 +37,8 @@ impl<I: Interests> Table<I> {
                 self.change_client(&mut conn, client);
                 self.state.start_over(&mut conn)
             }
-            Err(Turned::With(why)) => self.state.refuse(&mut conn, why),
-            Err(Turned::Silently) => TurnEnd::Closed,
+            Err(Denial::Reply(why)) => self.state.refuse(&mut conn, why),
+            Err(Denial::Silent) => TurnEnd::Closed,
         };
         self.conns[place] = Some(conn);
         // Input after the command may have arrived already.
@@ -47,15 +47,15 @@ impl<I: Interests> Table<I> {
     }
 
     /// Checks the lists of the listener, and the limit of connections per client.
-    fn admit_named(&mut self, conn: &mut Conn, client: Client) -> Result<(), Turned> {
+    fn admit_named(&mut self, conn: &mut Conn, client: Client) -> Result<(), Denial> {
         let listener = conn.session.listener_index();
         let rules = self.rules(listener);
         if !rules.serves(client) {
             let denied = rules.denied;
             self.state.recording().denied(listener);
             return Err(match denied {
-                Denied::Reply => Turned::With(Farewell::Denied),
-                Denied::Close => Turned::Silently,
+                Denied::Reply => Denial::Reply(Farewell::Denied),
+                Denied::Close => Denial::Silent,
             });
         }
         let before = conn.counted_by();
@@ -67,7 +67,7 @@ impl<I: Interests> Table<I> {
             conn.is_counted = false;
         }
         if let Some(address) = client.ip() {
-            conn.is_counted = self.interests.count_address(address).map_err(Turned::With)?;
+            conn.is_counted = self.interests.count_address(address).map_err(Denial::Reply)?;
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
 }
 
 /// How a client is turned away.
-enum Turned {
-    With(Farewell),
-    Silently,
+enum Denial {
+    Reply(Farewell),
+    Silent,
 }
