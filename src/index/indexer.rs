@@ -19,7 +19,7 @@ pub(super) struct Indexer {
 }
 
 impl Indexer {
-    pub fn new(sequence_field: &str) -> Indexer {
+    pub fn new(sequence_field: Option<&str>) -> Indexer {
         Indexer { reading: MessageReader::new(sequence_field), block: BlockBuilder::default() }
     }
 
