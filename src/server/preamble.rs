@@ -34,7 +34,7 @@ pub(super) fn read_header(
         // HAProxy has version 1 name its own end of the connection where it checks our health.
         conn.is_session = client != conn.client || client == Client::Unix;
         if conn.is_session {
-            conn.session.speak_for(client, tls.as_ref());
+            conn.session.set_client(client, tls.as_ref());
             conn.client = client;
         }
     }

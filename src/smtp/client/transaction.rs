@@ -125,7 +125,7 @@ fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &OutgoingMail, oct
     } else {
         out.push(b'>');
     }
-    if !mail.is_ascii() && !mail.asks_for(b"SMTPUTF8") {
+    if !mail.is_ascii() && !mail.has_parameter(b"SMTPUTF8") {
         out.extend_from_slice(b" SMTPUTF8");
     }
     write_parameters(out, announced, mail.parameters());
