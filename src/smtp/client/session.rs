@@ -149,7 +149,7 @@ impl<T: Copy> ClientSession<T> {
         watch: &mut impl SessionWatch<T>,
     ) {
         assert!(self.can_start(), "a message can be started");
-        assert!(mail.recipients().len() > 0, "a message goes to somebody");
+        assert!(mail.recipients().len() > 0, "a message has a recipient");
         let content_command = self.prepare(&mut mail);
         let withheld = match content_command {
             ContentCommand::Bdat => self.withheld_from_bdat(&mail),

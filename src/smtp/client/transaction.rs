@@ -148,8 +148,8 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends the parameters and the end of the command. `parameters` are separated by single spaces;
-/// those that the server does not support are omitted.
+/// Appends the parameters and the end of the command. `parameters` are separated by single spaces.
+/// Parameters that the server does not support are omitted.
 fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
     if !parameters.is_empty() {
         for parameter in parameters.split(|octet| *octet == b' ') {
