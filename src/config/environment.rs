@@ -68,7 +68,7 @@ impl Environment {
         self.value(DATA).map(PathBuf::from)
     }
 
-    /// Overrides the settings in `config` with those of the environment.
+    /// Overrides the settings in `config` with environment variables.
     pub fn apply(&self, config: &mut Config) -> Result<(), EnvironmentError> {
         for key in all_settings() {
             let name = key.variable();

@@ -40,7 +40,7 @@ impl Appender {
     pub fn open(
         data: &Path,
         identity: &Identity,
-        sequence_field: &str,
+        sequence_field: Option<&str>,
     ) -> Result<Appender, NoAppender> {
         let path = sidecar::path(data, identity.number);
         let mut file = open(&path)?;
@@ -148,7 +148,11 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    pub fn begin(data: &Path, identity: &Identity, sequence_field: &str) -> io::Result<Self> {
+    pub fn begin(
+        data: &Path,
+        identity: &Identity,
+        sequence_field: Option<&str>,
+    ) -> io::Result<Self> {
         let path = sidecar::path(data, identity.number);
         let beside = path.with_extension(format!("new-{}", std::process::id()));
         let appender = Appender::begin(

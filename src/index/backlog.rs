@@ -48,7 +48,7 @@ struct IndexProgress {
 /// All segments of a folder that are not fully indexed.
 pub(super) struct Backlog {
     data: PathBuf,
-    sequence_field: String,
+    sequence_field: Option<String>,
     begun: Receiver<u32>,
     segments: BTreeMap<u32, IndexProgress>,
     /// Segments that are fully indexed.
@@ -57,7 +57,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub fn new(data: PathBuf, sequence_field: String, begun: Receiver<u32>) -> Backlog {
+    pub fn new(data: PathBuf, sequence_field: Option<String>, begun: Receiver<u32>) -> Backlog {
         let (segments, complete, listed_at) = Default::default();
         Backlog { data, sequence_field, begun, segments, complete, listed_at }
     }
@@ -184,7 +184,8 @@ impl Backlog {
         let is_first_look =
             progress.end_slot == 0 && !progress.is_claimed && progress.idle.is_none();
         if is_first_look && progress.is_sealed {
-            let header = SidecarHeader::for_segment(segment.identity(), &self.sequence_field);
+            let header =
+                SidecarHeader::for_segment(segment.identity(), self.sequence_field.as_deref());
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
                 self.segments.remove(&number);
                 self.complete.insert(number);
@@ -208,7 +209,7 @@ impl Backlog {
         let idle = idle.and_then(|idle| idle.resume(&self.data, number));
         let opened = match idle {
             Some(appender) => Ok(appender),
-            None => Appender::open(&self.data, &identity, &self.sequence_field),
+            None => Appender::open(&self.data, &identity, self.sequence_field.as_deref()),
         };
         match opened {
             Ok(appender) => {

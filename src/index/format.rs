@@ -38,8 +38,8 @@ pub struct SidecarHeader {
     pub store: StoreId,
     /// The segment's number.
     pub number: u32,
-    /// The header field that numbers messages; empty: none.
-    pub sequence_field: String,
+    /// The header field that numbers messages, if any. Encoded as an empty name if there is none.
+    pub sequence_field: Option<String>,
 }
 
 /// Why a sidecar can't be used.
@@ -55,9 +55,9 @@ pub enum Unusable {
 
 impl SidecarHeader {
     /// Returns the header of the sidecar for segment `identity`.
-    pub fn for_segment(identity: &Identity, sequence_field: &str) -> SidecarHeader {
+    pub fn for_segment(identity: &Identity, sequence_field: Option<&str>) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
-        SidecarHeader { store, number, sequence_field: sequence_field.to_owned() }
+        SidecarHeader { store, number, sequence_field: sequence_field.map(str::to_owned) }
     }
 
     /// Encodes the header. The field's name must have at most [`SEQUENCE_FIELD_BYTES_MAX`] octets.
@@ -67,9 +67,9 @@ impl SidecarHeader {
         put32(&mut bytes, VERSION_AT, VERSION);
         put32(&mut bytes, NUMBER_AT, self.number);
         bytes[STORE_AT..][..16].copy_from_slice(&self.store.0);
-        put32(&mut bytes, FIELD_BYTES_AT, self.sequence_field.len() as u32);
-        bytes[FIELD_AT..][..self.sequence_field.len()]
-            .copy_from_slice(self.sequence_field.as_bytes());
+        let name = self.sequence_field.as_deref().unwrap_or_default();
+        put32(&mut bytes, FIELD_BYTES_AT, name.len() as u32);
+        bytes[FIELD_AT..][..name.len()].copy_from_slice(name.as_bytes());
         let crc = crc(&bytes[..HEADER_CRC_AT], 0);
         put32(&mut bytes, HEADER_CRC_AT, crc);
         bytes
@@ -94,7 +94,7 @@ impl SidecarHeader {
         Ok(SidecarHeader {
             store,
             number: get32(bytes, NUMBER_AT),
-            sequence_field: name.to_owned(),
+            sequence_field: (!name.is_empty()).then(|| name.to_owned()),
         })
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Indexer {
 }
 
 impl Indexer {
-    pub fn new(sequence_field: &str) -> Indexer {
+    pub fn new(sequence_field: Option<&str>) -> Indexer {
         Indexer { reading: MessageReader::new(sequence_field), block: BlockBuilder::default() }
     }
 
@@ -27,7 +27,7 @@ impl Indexer {
     /// batch it calls `goes_on` with the number of messages done, and stops when that returns
     /// false. A block that was begun is always completed.
     ///
-    /// Errors: those of the file system when a block is written.
+    /// Errors: any of the file system when a block is written.
     pub fn index(
         &mut self,
         segment: &Segment,

@@ -41,13 +41,13 @@ pub struct IndexSettings {
     pub when: When,
     /// Number of threads.
     pub threads: usize,
-    /// The header field that numbers messages; empty: none.
-    pub sequence_field: String,
+    /// The header field that numbers messages, if any.
+    pub sequence_field: Option<String>,
 }
 
 impl Default for IndexSettings {
     fn default() -> IndexSettings {
-        IndexSettings { when: When::default(), threads: 1, sequence_field: String::new() }
+        IndexSettings { when: When::default(), threads: 1, sequence_field: None }
     }
 }
 
@@ -121,7 +121,7 @@ impl Shared {
         if self.settings.when == When::Lazy {
             self.host.run_when_idle();
         }
-        let mut indexer = Indexer::new(&self.settings.sequence_field);
+        let mut indexer = Indexer::new(self.settings.sequence_field.as_deref());
         loop {
             let pause = if self.must_rest() {
                 PAUSE

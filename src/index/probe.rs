@@ -42,7 +42,7 @@ impl<'q> Probe<'q> {
     pub fn new(query: &'q Query) -> Probe<'q> {
         Probe {
             query,
-            reading: MessageReader::new(""),
+            reading: MessageReader::new(None),
             scratch: Scratch::default(),
             record: Vec::new(),
             slots: Vec::new(),

@@ -48,9 +48,8 @@ pub struct ReadMessage<'a> {
 }
 
 impl MessageReader {
-    /// `sequence_field` is the header field that numbers messages; empty: none.
-    pub fn new(sequence_field: &str) -> MessageReader {
-        let sequence_field = Some(sequence_field).filter(|name| !name.is_empty());
+    /// `sequence_field` is the header field that numbers messages, if any.
+    pub fn new(sequence_field: Option<&str>) -> MessageReader {
         MessageReader {
             extractor: Extractor::new(sequence_field),
             facts: MailFacts::default(),

@@ -39,12 +39,13 @@ pub struct Reindexed {
 /// Indexes every segment of the folder `data` from scratch, with `threads` threads. An old index
 /// stays in use until the new one is complete.
 ///
-/// `sequence_field` is the header field that numbers messages; `None`: as in the newest index.
+/// `sequence_field` is the header field that numbers messages; `None`: as in the newest index;
+/// `Some(None)`: no field.
 ///
 /// Errors: the index can't be written.
 pub fn reindex(
     data: &Path,
-    sequence_field: Option<&str>,
+    sequence_field: Option<Option<&str>>,
     threads: usize,
     progress: &ReindexProgress,
 ) -> io::Result<Reindexed> {
@@ -54,18 +55,18 @@ pub fn reindex(
     sweep(data, &numbers)?;
     sweep_unfinished(data)?;
     let sequence_field = match sequence_field {
-        Some(name) => name.to_owned(),
+        Some(field) => field.map(str::to_owned),
         None => sidecar::sequence_field(data)?,
     };
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Reindexed::default()));
     let work = || -> io::Result<()> {
-        let mut indexer = Indexer::new(&sequence_field);
+        let mut indexer = Indexer::new(sequence_field.as_deref());
         // The newest first, because recent mail is searched for first.
         while let Some((_, path)) = files.iter().rev().nth(next.fetch_add(1, Ordering::Relaxed)) {
             if progress.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let built = one(data, path, &sequence_field, &mut indexer, progress)?;
+            let built = one(data, path, sequence_field.as_deref(), &mut indexer, progress)?;
             let mut done = done.lock().expect("no thread panics while it holds this");
             match built {
                 Built::Whole { messages, bytes } => {
@@ -102,7 +103,7 @@ enum Built {
 fn one(
     data: &Path,
     path: &Path,
-    sequence_field: &str,
+    sequence_field: Option<&str>,
     indexer: &mut Indexer,
     progress: &ReindexProgress,
 ) -> io::Result<Built> {

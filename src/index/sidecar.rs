@@ -37,9 +37,9 @@ pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// Returns the header field that numbers messages, from the newest usable sidecar; empty: none.
+/// Returns the header field that numbers messages, from the newest usable sidecar.
 /// Costs a small read for each sidecar that is not usable.
-pub fn sequence_field(data: &Path) -> io::Result<String> {
+pub fn sequence_field(data: &Path) -> io::Result<Option<String>> {
     for number in numbers(data)?.into_iter().rev() {
         let mut head = [0; HEADER_BYTES];
         let read = fs::File::open(path(data, number)).and_then(|f| f.read_exact_at(&mut head, 0));
@@ -47,7 +47,7 @@ pub fn sequence_field(data: &Path) -> io::Result<String> {
             return Ok(header.sequence_field);
         }
     }
-    Ok(String::new())
+    Ok(None)
 }
 
 /// Returns whether the sidecar of a sealed segment with `slots` slots covers all of them. Costs two

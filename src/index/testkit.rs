@@ -24,7 +24,7 @@ pub const IDENTITY: Identity = Identity {
 
 /// Returns a complete sidecar of [`IDENTITY`], in which entry `i` belongs to slot `i`.
 pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
-    let header = SidecarHeader::for_segment(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, None);
     let (mut bytes, mut block) = (header.encode().to_vec(), BlockBuilder::default());
     block.begin(0);
     for entry in entries {
@@ -48,7 +48,7 @@ pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
 pub fn check_sidecar(octets: &[u8]) {
     // The header is rarely valid.
     let _ = check_content(octets.to_vec());
-    let header = SidecarHeader::for_segment(&IDENTITY, "");
+    let header = SidecarHeader::for_segment(&IDENTITY, None);
     let Some((counts, body)) = octets.split_first_chunk::<3>() else { return };
     let records = usize::from(counts[0]).min(body.len() / RECORD_BYTES);
     let block_header = BlockHeader {

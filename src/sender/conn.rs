@@ -76,7 +76,7 @@ impl Conn {
         let session = &self.session;
         match () {
             () if session.is_spent() => Readiness::Spent,
-            () if session.takes() => Readiness::Ready,
+            () if session.can_start() => Readiness::Ready,
             () if !session.is_open() => Readiness::Opening,
             () if session.is_quitting() => Readiness::Ending,
             () => Readiness::Busy,

@@ -72,7 +72,7 @@ pub struct Extensions(u16);
 
 impl Extensions {
     /// Returns the extensions that are not in `offered`.
-    pub fn all_but(offered: &[Extension]) -> Extensions {
+    pub fn all_except(offered: &[Extension]) -> Extensions {
         let missing = Extension::ALL.iter().filter(|extension| !offered.contains(extension));
         Extensions(missing.fold(0, |bits, extension| bits | bit(*extension)))
     }

@@ -16,7 +16,7 @@ use super::param::{self, MailParameters, ParameterError, RcptParameters};
 use super::path::{self, Path};
 use super::tally::Verb;
 
-/// Maximum length of the name in EHLO and HELO: that of a domain (RFC 5321 4.5.3.1.2).
+/// Maximum length of the name in EHLO and HELO: the limit of a domain (RFC 5321 4.5.3.1.2).
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// A command with valid syntax. The session checks whether it is in sequence.

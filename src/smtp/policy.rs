@@ -193,7 +193,7 @@ impl Policy {
         if !options.extensions.contains(&Extension::Chunking) {
             options.extensions.retain(|extension| *extension != Extension::BinaryMime);
         }
-        let without = Extensions::all_but(&options.extensions);
+        let without = Extensions::all_except(&options.extensions);
         Policy {
             greeting: greeting(&options),
             ehlo_replies: EhloAudience::ALL.map(|audience| ehlo_reply(&options, audience)),

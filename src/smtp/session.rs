@@ -236,7 +236,7 @@ impl Session {
             consumed += line_bytes;
             if self.is_authenticating() {
                 self.auth_response(&rest[..line_bytes - 2], workspace);
-                return (consumed, Step::Heard);
+                return (consumed, Step::AuthLine);
             }
             if let Some(step) = self.command(&rest[..line_bytes - 2], workspace) {
                 return (consumed, step);

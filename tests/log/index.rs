@@ -33,7 +33,7 @@ impl Host for Workers {
 }
 
 fn settings(when: When, threads: usize) -> IndexSettings {
-    IndexSettings { when, threads, sequence_field: "X-Number".into() }
+    IndexSettings { when, threads, sequence_field: Some("X-Number".into()) }
 }
 
 fn envelope(n: u32) -> Vec<u8> {
@@ -122,7 +122,7 @@ fn indexed(data: &Path) -> Vec<String> {
 /// What reading each message says.
 fn read(data: &Path) -> Vec<String> {
     let folder = Folder::open(data).unwrap();
-    let mut reading = MessageReader::new("X-Number");
+    let mut reading = MessageReader::new(Some("X-Number"));
     let mut lines = Vec::new();
     for summary in folder.segments() {
         let number = summary.identity.number;
@@ -215,7 +215,8 @@ fn a_lazy_index_rests_while_the_workers_are_busy() {
 fn reindexing_gives_the_same_beside_threads_that_index() {
     let data = filled(400);
     let parser = parser(data.path(), settings(When::Eager, 2), &Workers::default());
-    let done = reindex(data.path(), Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
+    let done =
+        reindex(data.path(), Some(Some("X-Number")), 2, &ReindexProgress::default()).unwrap();
     assert_eq!((done.messages, done.unreadable.len()), (400, 0));
     wait_for(&parser, 0);
     parser.close();
@@ -234,7 +235,7 @@ fn an_index_replaced_while_segments_are_sealed_is_continued() {
     for round in 0..30 {
         std::thread::scope(|scope| {
             let progress = ReindexProgress::default();
-            scope.spawn(move || reindex(folder, Some("X-Number"), 1, &progress).unwrap());
+            scope.spawn(move || reindex(folder, Some(Some("X-Number")), 1, &progress).unwrap());
             told.append(round * 150..(round + 1) * 150);
         });
         wait_for(&parser, 0);
@@ -273,7 +274,7 @@ fn mail_indexed_before_is_not_a_lag() {
 #[test]
 fn another_field_for_numbers_is_another_index() {
     let data = filled(50);
-    reindex(data.path(), Some("X-Other"), 1, &ReindexProgress::default()).unwrap();
+    reindex(data.path(), Some(Some("X-Other")), 1, &ReindexProgress::default()).unwrap();
     assert!(indexed(data.path()).iter().all(|entry| entry.contains("sequence: None")));
     index(data.path(), 1);
     assert_indexed(data.path());
@@ -377,7 +378,7 @@ proptest! {
                 fill(data.path(), n..n + 1);
                 index(data.path(), 1);
             }
-            reindex(data.path(), Some("X-Number"), 1, &ReindexProgress::default()).unwrap();
+            reindex(data.path(), Some(Some("X-Number")), 1, &ReindexProgress::default()).unwrap();
             (fs::read(sidecar::path(data.path(), 1)).unwrap(), data)
         });
         let folder = Folder::open(data.path()).unwrap();

@@ -100,7 +100,7 @@ fn find(data: &Path, query: &str, indexed_only: bool) -> SearchResult {
 
 fn assert_answers_are_complete(data: &Path) {
     let folder = Folder::open(data).unwrap();
-    let (mut reading, mut scratch) = (MessageReader::new(""), Scratch::default());
+    let (mut reading, mut scratch) = (MessageReader::new(None), Scratch::default());
     for text in QUERIES {
         let query = parse(text);
         let mut expected = Vec::new();

@@ -180,7 +180,7 @@ fn close(bench: Option<Bench>) {
 
 /// Indexes all of it, and then spoils some.
 fn index_in_part(data: &Path, dice: &mut Dice) {
-    reindex(data, Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
+    reindex(data, Some(Some("X-Number")), 2, &ReindexProgress::default()).unwrap();
     for number in sidecar::numbers(data).unwrap() {
         let path = sidecar::path(data, number);
         let mut bytes = fs::read(&path).unwrap();
@@ -251,7 +251,7 @@ fn parse(text: &str) -> Query {
 
 /// The slow twin: every message is read, the newest first.
 fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
-    let (mut reading, mut scratch) = (MessageReader::new(""), Scratch::default());
+    let (mut reading, mut scratch) = (MessageReader::new(None), Scratch::default());
     let mut found = Vec::new();
     for slot in folder.listing(Span::default()).unwrap().backward(0).unwrap().flatten() {
         let ns = slot.facts().received_at_ns;
@@ -341,11 +341,11 @@ proptest! {
             if is_spoiled {
                 index_in_part(corpus.data.path(), &mut dice);
             } else {
-                reindex(corpus.data.path(), Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
+                reindex(corpus.data.path(), Some(Some("X-Number")), 2, &ReindexProgress::default()).unwrap();
             }
             let folder = Folder::open(corpus.data.path()).unwrap();
             let (mut lookup, mut reading) =
-                (Lookup::new(corpus.data.path()), MessageReader::new("X-Number"));
+                (Lookup::new(corpus.data.path()), MessageReader::new(Some("X-Number")));
             let listing = folder.listing(Span::default()).unwrap();
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
                 let segment = folder.segment(slot.id().segment).unwrap();

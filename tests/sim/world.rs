@@ -339,7 +339,7 @@ impl World {
     }
 
     fn begin_messages(&mut self, at: usize) {
-        while self.to_begin > 0 && !self.is_stopping && self.clients[at].session.takes() {
+        while self.to_begin > 0 && !self.is_stopping && self.clients[at].session.can_start() {
             if self.clients[at].begun > 0 && self.dice.roll(6) == 0 {
                 self.clients[at].session.quit();
                 return;

@@ -75,7 +75,7 @@ struct Seen {
 }
 
 fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
-    for (number, end, codes) in &talk.told.ended[seen.ended..] {
+    for (number, end, codes) in &talk.log.ended[seen.ended..] {
         let end = match end {
             SessionEnd::Answered => "answered",
             SessionEnd::NotSent => "not sent",
@@ -85,7 +85,7 @@ fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
         let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
         write!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
         for (numbers, what) in
-            [(&talk.told.turned_away, "turned away"), (&talk.told.ambiguous, "ambiguous")]
+            [(&talk.log.turned_away, "turned away"), (&talk.log.ambiguous, "ambiguous")]
         {
             if numbers.contains(number) {
                 write!(out, ", {what}").unwrap();
@@ -93,7 +93,7 @@ fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
         }
         writeln!(out).unwrap();
     }
-    seen.ended = talk.told.ended.len();
+    seen.ended = talk.log.ended.len();
     if talk.session.is_closed() && !seen.is_closed {
         seen.is_closed = true;
         match talk.session.fault() {
@@ -151,7 +151,7 @@ fn hold(text: &str) -> String {
         }
     }
     tell(&mut talk, &mut seen, &mut out);
-    talk.session.lost(&mut talk.told);
+    talk.session.lost(&mut talk.log);
     tell(&mut talk, &mut seen, &mut out);
     talk.finish();
     out

@@ -161,7 +161,7 @@ impl<'a> BodyThread<'a> {
         let Ok((segment, slot)) = folder.find(delivery.id) else {
             return self.settle_unread(tasks);
         };
-        let mut reader = self.reader.take().unwrap_or_else(|| MessageReader::new(""));
+        let mut reader = self.reader.take().unwrap_or_else(|| MessageReader::new(None));
         let settled = match reader.read(&segment, &slot) {
             Ok(read) if slot.facts().mode == StorageMode::Full => {
                 let mut said = SaidText::new(&read.message);

@@ -54,7 +54,7 @@ impl ContentSource {
     ///
     /// Errors: the settings of the index can't be read.
     pub fn message(folder: &Folder) -> io::Result<ContentSource> {
-        let reading = MessageReader::new(&index::sequence_field(folder.path())?);
+        let reading = MessageReader::new(index::sequence_field(folder.path())?.as_deref());
         Ok(ContentSource::Message(Box::new(reading)))
     }
 

@@ -41,13 +41,13 @@ pub struct Reindex {
     pub json: bool,
 }
 
-/// Parses the name of a field in the same way as sinkd.
+/// Checks the name of a field, or `none`, as sinkd does.
 fn sequence_field(text: &str) -> Result<String, String> {
     let mut config = sinkd::config::Config::default();
     let key = sinkd::config::all_settings().find(|key| key.name == "sequence_field");
     let key = key.expect("the table has it");
     key.apply(&mut config, text).map_err(|error| error.to_string())?;
-    Ok(config.index.sequence_field)
+    Ok(text.to_owned())
 }
 
 pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<Finding> {
@@ -59,7 +59,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();
     let bar = TerminalBar::new(folder.messages(), "messages");
-    let field = reindex.sequence_field.as_deref();
+    let field = reindex.sequence_field.as_deref().map(|name| Some(name).filter(|n| *n != "none"));
     let done = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
         || index::reindex(folder.path(), field, threads, &progress),

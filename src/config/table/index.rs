@@ -1,7 +1,7 @@
 //! `[index]`: when and how mail is indexed.
 use crate::config::bounds::count;
 use crate::config::setting::Setting;
-use crate::config::value::{quoted, show_number};
+use crate::config::value::{parse_option, quoted, show_number, show_option};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 
@@ -50,13 +50,9 @@ pub(super) const SETTINGS: &[Setting] = &[
                 let is_ftext = |octet: u8| octet.is_ascii_graphic() && octet != b':';
                 (1..=SEQUENCE_FIELD_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_ftext)
             };
-            let name = if v == "none" { "" } else { Some(v).filter(|v| is_name(v))? };
-            c.index.sequence_field = name.into();
-            Some(())
+            let name = |v: &str| is_name(v).then(|| v.to_owned());
+            parse_option(v, name).map(|name| c.index.sequence_field = name)
         },
-        |c| match c.index.sequence_field.as_str() {
-            "" => quoted("none"),
-            name => quoted(name),
-        }
+        |c| show_option(c.index.sequence_field.as_deref(), quoted)
     ),
 ];

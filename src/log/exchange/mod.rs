@@ -1,5 +1,5 @@
 //! Data that two threads pass to each other: messages, atomics with their memory orders, and
-//! constructors. This room lets neither side import the other.
+//! constructors. Because they are here, neither side imports the other.
 //!
 //! ```text
 //! worker       ── Request, LeftSegment, OwnCommit ──▶ provisioning

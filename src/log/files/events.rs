@@ -211,12 +211,13 @@ pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
 pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {
     let text = read_all(old)?;
     let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
-    let is_newest =
-        |told: &Dropped| newest.iter().any(|one| (one.first, one.last) == (told.first, told.last));
+    let is_newest = |entry: &Dropped| {
+        newest.iter().any(|one| (one.first, one.last) == (entry.first, entry.last))
+    };
     for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(one) {
             // Written before a kill; the lines for `newest` repeat it.
-            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped: told, .. }) if is_newest(&told) => {}
+            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) if is_newest(&dropped) => {}
             Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) => all.add(&dropped),
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }

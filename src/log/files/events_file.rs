@@ -100,7 +100,7 @@ impl EventsFile {
     /// `waited`: segments that were dropped while the lock was taken. Those that `sinkctl prune`
     /// has recorded meanwhile are omitted, which costs a read of the file. `now`: a segment that is
     /// about to be dropped, and its file. If the file no longer exists, `sinkctl` has dropped and
-    /// recorded it. Errors: those of the file system. Recording the same segments again after an
+    /// recorded it. Errors: any of the file system. Recording the same segments again after an
     /// error counts none of them twice.
     pub(crate) fn note_pruned(
         &self,

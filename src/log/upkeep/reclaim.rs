@@ -27,7 +27,7 @@ pub(crate) struct Reclaimed {
 /// was written after it: such a file holds mail. The segment whose name the file has was dropped on
 /// purpose. Files of another store are left alone.
 ///
-/// Costs a read of 4 KiB per segment, and of each whole spare. Errors: those of the file system.
+/// Costs a read of 4 KiB per segment, and of each whole spare. Errors: any of the file system.
 pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     let mut done = Reclaimed::default();
     let store = StoreFile::id_of(folder)?;

@@ -75,7 +75,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::MarkCommand => note_moment(conn, shared),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
         Step::Decide(Question::Tls) => starttls(conn, shared),
-        Step::Heard => {}
+        Step::AuthLine => {}
         Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
         Step::Data => begin(conn, shared, Framing::data()),
         Step::Chunk { bytes, last, first } => {

@@ -34,7 +34,7 @@ pub(crate) fn read_header(
         // In a health check, HAProxy's version 1 header names HAProxy's own end of the connection.
         conn.is_session = client != conn.client || client == Client::Unix;
         if conn.is_session {
-            conn.session.speak_for(client, tls.as_ref());
+            conn.session.set_client(client, tls.as_ref());
             conn.client = client;
         }
     }

@@ -98,11 +98,11 @@ impl OutgoingMail {
 
     /// Returns whether MAIL asks for BODY=BINARYMIME, which DATA can't carry (RFC 3030 section 3).
     pub fn is_binary(&self) -> bool {
-        self.asks_for(b"BODY=BINARYMIME")
+        self.has_parameter(b"BODY=BINARYMIME")
     }
 
     /// Returns whether `wanted` is one of the parameters of MAIL.
-    pub fn asks_for(&self, wanted: &[u8]) -> bool {
+    pub fn has_parameter(&self, wanted: &[u8]) -> bool {
         let mut parameters = self.parameters().split(|octet| *octet == b' ');
         parameters.any(|parameter| parameter.eq_ignore_ascii_case(wanted))
     }

@@ -114,7 +114,7 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Returns whether another message can be started now.
-    pub fn takes(&self) -> bool {
+    pub fn can_start(&self) -> bool {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
         self.stage == SessionStage::Ready
             && self.fault.is_none()
@@ -140,7 +140,7 @@ impl<T: Copy> ClientSession<T> {
         self.outbox.give_back(room);
     }
 
-    /// Starts sending a message with at least one recipient; `takes` must have returned true.
+    /// Starts sending a message with at least one recipient; `can_start` must have returned true.
     pub fn start(
         &mut self,
         cookie: T,
@@ -148,8 +148,8 @@ impl<T: Copy> ClientSession<T> {
         now_us: u64,
         watch: &mut impl SessionWatch<T>,
     ) {
-        assert!(self.takes(), "the session said so");
-        assert!(mail.recipients().len() > 0, "a message goes to somebody");
+        assert!(self.can_start(), "a message can be started");
+        assert!(mail.recipients().len() > 0, "a message has a recipient");
         let content_command = self.prepare(&mut mail);
         let withheld = match content_command {
             ContentCommand::Bdat => self.withheld_from_bdat(&mail),
@@ -257,7 +257,7 @@ impl<T: Copy> ClientSession<T> {
     /// Continues after the TLS handshake. The session starts over with EHLO and discards everything
     /// that the server announced before (RFC 3207 section 4.2).
     pub fn secured(&mut self) {
-        assert!(self.wants_handshake(), "the session said so");
+        assert!(self.wants_handshake(), "a message can be started");
         self.stage = SessionStage::Opening;
         let step = self.opening.secured(&self.options, &mut self.outbox);
         self.take_opening(step);

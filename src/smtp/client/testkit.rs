@@ -48,19 +48,19 @@ pub struct TestClient {
     pub session: ClientSession<usize>,
     mails: std::vec::IntoIter<OutgoingMail>,
     begun: usize,
-    pub told: SessionLog,
+    pub log: SessionLog,
 }
 
 impl TestClient {
     /// Creates a client that is connected.
     pub fn new(options: Options, mails: Vec<OutgoingMail>) -> TestClient {
         let session = ClientSession::new(options, 0);
-        TestClient { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
+        TestClient { session, mails: mails.into_iter(), begun: 0, log: SessionLog::default() }
     }
 
     /// Passes the server's next octets to the session.
     pub fn feed(&mut self, octets: &[u8]) {
-        self.session.feed(octets, 0, &mut self.told);
+        self.session.feed(octets, 0, &mut self.log);
         self.fill();
     }
 
@@ -70,9 +70,9 @@ impl TestClient {
     }
 
     fn fill(&mut self) {
-        while self.session.takes() {
+        while self.session.can_start() {
             let Some(mail) = self.mails.next() else { return self.session.quit() };
-            self.session.start(self.begun, Box::new(mail), 0, &mut self.told);
+            self.session.start(self.begun, Box::new(mail), 0, &mut self.log);
             self.begun += 1;
         }
         if self.session.is_spent() {
@@ -87,7 +87,7 @@ impl TestClient {
         let mut octets: Vec<u8> =
             slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
         octets.truncate(octets_max);
-        self.session.wrote(octets.len(), 0, &mut self.told);
+        self.session.wrote(octets.len(), 0, &mut self.log);
         self.fill();
         octets
     }
@@ -103,12 +103,12 @@ impl TestClient {
 
     /// Ends the connection. Every message that was started must have ended exactly once.
     pub fn finish(mut self) -> SessionLog {
-        self.session.lost(&mut self.told);
-        let mut numbers: Vec<usize> = self.told.ended.iter().map(|(number, ..)| *number).collect();
+        self.session.lost(&mut self.log);
+        let mut numbers: Vec<usize> = self.log.ended.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (0..self.begun).collect::<Vec<_>>(), "each ends once");
-        assert_eq!(self.told.spent, self.begun, "each mail comes back once");
-        self.told
+        assert_eq!(self.log.spent, self.begun, "each mail comes back once");
+        self.log
     }
 }
 
@@ -180,8 +180,8 @@ pub fn check_replies(bytes: &[u8]) {
         }
         written.extend(talk.write_all());
         let fault = talk.session.fault();
-        let told = talk.finish();
-        (written, fault, told.replies, told.ended)
+        let log = talk.finish();
+        (written, fault, log.replies, log.ended)
     });
     assert_eq!(at_once, one_by_one);
 }

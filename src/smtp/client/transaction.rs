@@ -125,7 +125,7 @@ fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &OutgoingMail, oct
     } else {
         out.push(b'>');
     }
-    if !mail.is_ascii() && !mail.asks_for(b"SMTPUTF8") {
+    if !mail.is_ascii() && !mail.has_parameter(b"SMTPUTF8") {
         out.extend_from_slice(b" SMTPUTF8");
     }
     write_parameters(out, announced, mail.parameters());
@@ -148,8 +148,8 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends the parameters and the end of the command. `parameters` are separated by single spaces;
-/// those that the server does not support are omitted.
+/// Appends the parameters and the end of the command. `parameters` are separated by single spaces.
+/// Parameters that the server does not support are omitted.
 fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
     if !parameters.is_empty() {
         for parameter in parameters.split(|octet| *octet == b' ') {

@@ -74,7 +74,7 @@ impl Session {
         let challenge = workspace.challenges.next(&self.policy.hostname);
         let progress = Exchange::begin(mechanism, initial, challenge);
         self.auth_continues(mechanism, progress, workspace);
-        Ok(Some(Step::Heard))
+        Ok(Some(Step::AuthLine))
     }
 
     /// Handles the client's response during AUTH.

@@ -7,7 +7,7 @@ use crate::smtp::proxy::ClientTls;
 impl Session {
     /// Records that the connection is on behalf of `client`, as a PROXY header states. Must be
     /// called before `greet`.
-    pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
+    pub fn set_client(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
         assert!(self.constant.is_empty(), "a client is named before the session begins");
         let mut fields = self.encode_peer();
         if let Some(tls) = tls {

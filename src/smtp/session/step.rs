@@ -27,7 +27,7 @@ pub enum Step {
     /// before that.
     Decide(Question),
     /// The line that ends here belonged to AUTH. Feed the rest.
-    Heard,
+    AuthLine,
     /// The command that ends here was accepted although it breaks these rules. Feed the rest.
     Tolerated(Deviations),
     /// Send the replies, then close. Once the session is over, every `feed` returns this, including
