@@ -163,7 +163,7 @@ impl Serving {
             match self.poll.poll(&mut events, has_work.then_some(ROUND)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    return tracing::error!(%error, "the control thread ends: reloads do too");
+                    return tracing::error!(%error, "the control thread ended, so reloads fail");
                 }
                 Ok(()) => {}
             }
@@ -199,7 +199,8 @@ impl Serving {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
                     // Descriptors may have run out. The next client triggers another attempt.
-                    return tracing::warn!(%error, "a client of the control socket has to wait");
+                    let what = "too many clients of the control socket: one has to wait";
+                    return tracing::warn!(%error, "{what}");
                 }
             };
             let token = Token(self.next_token);

@@ -21,7 +21,7 @@ pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoRe
 
 fn write(facts: &MetricFacts) -> String {
     let mut text = MetricText::default();
-    let help = "The version that runs; its value is 1.";
+    let help = "Version of sinkd; the value is always 1.";
     text.head("sinkd_build_info", MetricKind::Gauge, help);
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
@@ -43,7 +43,7 @@ fn write(facts: &MetricFacts) -> String {
         text.single("sinkd_index_lag_messages", MetricKind::Gauge, help, messages);
         let help = "Age of the oldest message that is not indexed yet.";
         text.single("sinkd_index_lag_seconds", MetricKind::Gauge, help, seconds);
-        let help = "Tries that found the lock of events.jsonl held by another process.";
+        let help = "Attempts that found events.jsonl locked by another process.";
         text.single("sinkd_events_lock_busy_total", MetricKind::Counter, help, live.events_busy());
         let help = "System clock minus sinkd's clock, which starts with it and is never set.";
         let ahead = live.clock_ahead_ms() as f64 / 1e3;
@@ -77,7 +77,7 @@ const BY_LISTENER: [ListenerMetric; 4] = [
     }),
     (
         "sinkd_listener_connections_denied_total",
-        "Connections of clients that the lists of their listener do not serve, by listener.",
+        "Connections of clients that their listener does not serve, by listener.",
         |counts| counts.denied,
     ),
     ("sinkd_listener_messages_total", "Accepted messages, by listener.", |counts| counts.messages),

@@ -34,7 +34,7 @@ impl ServiceManager {
             Ok(socket) => ServiceManager { socket: Some(socket) },
             Err(error) => {
                 let socket = name.to_string_lossy();
-                tracing::warn!(%error, %socket, "{VARIABLE} cannot be used; sinkd does without it");
+                tracing::warn!(%error, %socket, "{VARIABLE} cannot be used: no notifications");
                 ServiceManager::default()
             }
         }
@@ -56,7 +56,7 @@ impl ServiceManager {
     fn notify(&self, state: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(state.as_bytes()) {
-            tracing::warn!(%error, "the service manager did not get: {}", one_line(state));
+            tracing::warn!(%error, "the service manager was not notified: {}", one_line(state));
         }
     }
 }

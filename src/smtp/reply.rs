@@ -90,18 +90,18 @@ replies! {
     // Normal operation.
     CLOSING = "221 2.0.0 Bye";
     HELP = "214-2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
-            214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
+            214 2.0.0 This is sinkd: it accepts any mail, stores it, and delivers nothing";
     MAIL_OK = "250 2.1.0 Reverse-path ok";
     RCPT_OK = "250 2.1.5 Forward-path ok";
     LMTP_HELP = "214-2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
-                 214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
+                 214 2.0.0 This is sinkd: it accepts any mail, stores it, and delivers nothing";
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";
-    MARK_TAKEN = "250 2.0.0 Mark taken: see sinkctl runs";
-    RUN_BEGINS = "250 2.0.0 Run taken, it begins with this second: see sinkctl runs";
-    RUN_ENDS = "250 2.0.0 End of run taken, it ends with this second: see sinkctl runs";
+    MARK_TAKEN = "250 2.0.0 Mark accepted: see sinkctl runs";
+    RUN_BEGINS = "250 2.0.0 Run accepted, it begins with this second: see sinkctl runs";
+    RUN_ENDS = "250 2.0.0 End of run accepted, it ends with this second: see sinkctl runs";
     CHUNK_OK = "250 2.0.0 Chunk received";
-    NOT_VERIFIED = "252 2.5.0 Nothing is verified here: send RCPT, it takes any mailbox";
+    NOT_VERIFIED = "252 2.5.0 Not verified: send RCPT, any mailbox is accepted";
     TLS_READY = "220 2.0.0 Begin the TLS handshake";
     AUTH_OK = "235 2.7.0 Authentication succeeded";
     AUTH_CHALLENGE = "334 ";
@@ -109,9 +109,9 @@ replies! {
 
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
-    UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
+    UNKNOWN = "500 5.5.2 Unknown command: send HELP for a list";
     LHLO_NOT_EHLO = "500 5.5.1 This is LMTP: send LHLO (RFC 2033)";
-    CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command line";
+    CONTROL_CHARACTER = "500 5.5.2 Control character, or bare CR or LF, in a command line";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
     LHLO_NAME_SYNTAX = "501 5.5.4 Send LHLO with one name, printable and without spaces";
     MAIL_SYNTAX = "501 5.5.4 Send MAIL FROM:<reverse-path> [parameters]";
@@ -122,8 +122,8 @@ replies! {
     MARK_SYNTAX = "501 5.5.4 A mark has 1 to 256 octets of UTF-8, no control characters";
     RUN_NAME_SYNTAX = "501 5.5.4 A name has 1 to 64 octets of UTF-8, no '/', no control characters";
     XCLIENT_FORM = "501 5.5.4 Send XCLIENT attribute=value, one space between attributes";
-    XCLIENT_ATTRIBUTE = "501 5.5.4 XCLIENT: attribute unknown; see the EHLO reply for those known";
-    XCLIENT_TWICE = "501 5.5.4 XCLIENT: an attribute stands twice";
+    XCLIENT_ATTRIBUTE = "501 5.5.4 XCLIENT: unknown attribute; see the EHLO reply for the list";
+    XCLIENT_TWICE = "501 5.5.4 XCLIENT: an attribute is given twice";
     XCLIENT_VALUE = "501 5.5.4 XCLIENT: a value is 1 to 255 octets of xtext, where + is +2B";
     XCLIENT_NAME = "501 5.5.4 XCLIENT NAME: expected a host name, [UNAVAILABLE] or [TEMPUNAVAIL]";
     XCLIENT_ADDR = "501 5.5.4 XCLIENT: expected 192.0.2.1, IPV6:2001:db8::1 or [UNAVAILABLE]";
@@ -139,9 +139,9 @@ replies! {
     ARGUMENT_UNEXPECTED = "501 5.5.4 This command takes no argument";
     ARGUMENT_MISSING = "501 5.5.4 This command needs an argument";
     BDAT_SYNTAX = "501 5.5.4 Send BDAT size [LAST]; this chunk is dropped, start again with MAIL";
-    NOT_IMPLEMENTED = "502 5.5.1 Not implemented here; see the EHLO reply for what is";
+    NOT_IMPLEMENTED = "502 5.5.1 Not implemented; see the EHLO reply for what is";
     NO_LISTS = "502 5.5.1 No mailing lists to expand here";
-    PARAMETER_UNKNOWN = "555 5.5.4 Parameter unknown: use those of the announced extensions";
+    PARAMETER_UNKNOWN = "555 5.5.4 Unknown parameter: use those of the announced extensions";
     UTF8_NOT_DECLARED = "553 5.6.7 Non-ASCII in the address: add SMTPUTF8 to MAIL";
 
     // Sequence.
@@ -152,18 +152,18 @@ replies! {
     MAIL_NESTED = "503 5.5.1 A transaction is open: finish it, or send RSET";
     XCLIENT_NESTED = "503 5.5.1 No XCLIENT in a transaction: finish it, or send RSET";
     AUTH_NESTED = "503 5.5.1 No AUTH in a transaction: finish it, or send RSET";
-    AUTH_TWICE = "503 5.5.1 You are authenticated already";
+    AUTH_TWICE = "503 5.5.1 Already authenticated";
     STARTTLS_TWICE = "503 5.5.1 TLS has begun already";
     STARTTLS_NESTED = "503 5.5.1 No STARTTLS in a transaction: finish it, or send RSET";
     STARTTLS_FIRST = "530 5.7.0 TLS is required here: send STARTTLS first";
     TLS_UNAVAILABLE = "454 4.7.0 TLS is not available now: try again later";
     TLS_EXPECTED = "554 5.7.0 This port begins with TLS: connect with implicit TLS";
     PLAIN_EXPECTED = "554 5.7.0 This port begins in plain text: connect without implicit TLS";
-    AUTH_MECHANISM = "504 5.5.4 Mechanism unknown: use one of those in the EHLO reply";
+    AUTH_MECHANISM = "504 5.5.4 Unknown mechanism: use one from the EHLO reply";
     AUTH_REQUIRED = "530 5.7.0 Authenticate first: send AUTH";
     AUTH_REJECTED = "535 5.7.8 Authentication failed: wrong user or password";
     AUTH_DEFERRED = "454 4.7.0 Authentication is not available now: try again later";
-    CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: go on with BDAT, or send RSET";
+    CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: continue with BDAT, or send RSET";
     BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
     CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 Chunk dropped: send MAIL and RCPT first";
     DENIED = "554 5.7.1 This listener does not serve your address: closing";
@@ -182,21 +182,21 @@ replies! {
     XCLIENT_DENIED = "550 5.7.1 No XCLIENT from your address: see xclient_trusted";
 
     // Marks and runs by NOOP.
-    RUN_NAME_TAKEN = "550 5.5.1 There is a run of this name already: choose another";
-    NO_RUN = "550 5.5.1 No run is under way";
+    RUN_NAME_TAKEN = "550 5.5.1 A run with this name exists: choose another name";
+    NO_RUN = "550 5.5.1 No run is in progress";
     MOMENTS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
     MOMENTS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
 
     // The connection closes after these.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
-    TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
+    TOO_MANY_MESSAGES = "421 4.7.0 Too many messages in this session: open a new one";
     PROXY_UNEXPECTED = "421 4.3.2 Expected EHLO, found a PROXY header or an empty line: closing";
     CHUNK_SIZE_LOST = "421 4.5.4 BDAT size unreadable, so data looks like commands: closing";
-    TIMEOUT = "421 4.4.2 Nothing came for too long: closing";
+    TIMEOUT = "421 4.4.2 Timeout: nothing received for too long, closing";
     STOPPING = "421 4.3.2 Shutting down: try again later";
     TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections: try again later";
     TOO_MANY_FROM_ADDRESS = "421 4.7.0 Too many connections from your address: close some first";
-    OUT_OF_BUFFERS = "421 4.3.1 Out of buffers and this transfer stalled longest: try again later";
+    OUT_OF_BUFFERS = "421 4.3.1 Out of buffers, and this transfer stalled longest: try again later";
 }
 
 /// Every negative reply to XCLIENT, for counting refusals.

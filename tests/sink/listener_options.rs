@@ -85,10 +85,7 @@ fn each_listener_says_and_allows_what_its_options_say() {
         assert_eq!(old.command(command), code, "{command}");
     }
     old.send(b"BDAT 6 LAST\r\nQUIT\r\n");
-    assert_eq!(
-        old.reply(),
-        (502, vec!["Not implemented here; see the EHLO reply for what is".into()])
-    );
+    assert_eq!(old.reply(), (502, vec!["Not implemented; see the EHLO reply for what is".into()]));
     assert_eq!(old.command("RSET"), 250);
     assert_eq!(old.command("HELP"), 214);
     // Without ENHANCEDSTATUSCODES no reply has one.

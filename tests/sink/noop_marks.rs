@@ -35,14 +35,14 @@ fn a_client_that_can_do_nothing_else_names_its_run() {
     let sink = Sink::start(data.path(), &["--noop-marks", "on"]);
     let mut client = sink.connect();
     client.ehlo();
-    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run taken"));
+    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run accepted"));
     deliver(&mut client, 3);
-    assert!(say(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark taken"));
+    assert!(say(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark accepted"));
     deliver(&mut client, 4);
-    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run taken"));
+    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run accepted"));
     for (line, reply) in [
-        ("NOOP sinkd run start one", "550 5.5.1 There is a run of this name"),
-        ("NOOP sinkd run stop", "550 5.5.1 No run is under way"),
+        ("NOOP sinkd run start one", "550 5.5.1 A run with this name exists"),
+        ("NOOP sinkd run stop", "550 5.5.1 No run is in progress"),
         ("NOOP sinkd run start a/b", "501 5.5.4 "),
         ("NOOP sinkd mark", "501 5.5.4 "),
         ("NOOP", "250 2.0.0 Ok"),

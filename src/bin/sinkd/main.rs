@@ -210,7 +210,7 @@ fn announce(addresses: &[String], authority: Option<&KeptAuthority>, config: &Co
     let reader = reading_command(&config.data);
     lines.push_str(&format!("sinkd: data in {folder}; read it with: {reader}\n"));
     if let Err(error) = print(&lines) {
-        tracing::warn!(%error, "what sinkd listens on could not be written to standard output");
+        tracing::warn!(%error, "the addresses could not be written to standard output");
     }
 }
 
@@ -291,7 +291,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, co
             Some(limit) => match limit.checked_sub(idle_for(server, started)) {
                 Some(left) if !left.is_zero() => left.min(CLOCK_LOOK),
                 _ => {
-                    tracing::info!("nothing was heard for {limit:?}: stopping");
+                    tracing::info!("no client has sent anything for {limit:?}: stopping");
                     return stop.begin(StopStage::Graceful);
                 }
             },

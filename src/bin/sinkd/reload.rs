@@ -87,7 +87,7 @@ impl Reloading {
                 tracing::info!(generation, changed = %changed_now, "the settings were read again");
                 if !needs_restart.is_empty() {
                     let settings = needs_restart.join(", ");
-                    tracing::warn!(%settings, "these cannot change until sinkd is restarted");
+                    tracing::warn!(%settings, "some settings take effect only after a restart");
                 }
                 Answer::Reloaded { generation, changed, needs_restart }
             }

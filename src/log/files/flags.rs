@@ -125,7 +125,7 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
 /// Returns the flags of a segment: none if the file is missing, damaged or about another segment.
 pub(crate) fn load(folder: &Path, of: FlagsOf) -> Flags {
     read(folder, of).unwrap_or_else(|file| {
-        tracing::warn!(file = %file.display(), "damaged, or of another segment: ignored");
+        tracing::warn!(file = %file.display(), "damaged, or about another segment: ignored");
         Flags::default()
     })
 }

@@ -40,7 +40,7 @@ impl Owed {
     pub(crate) fn load(events: Arc<EventsFile>) -> Owed {
         let folder = events.folder();
         let segments = read(folder).unwrap_or_else(|e| {
-            tracing::warn!(error = %e, "what was dropped and not noted cannot be read");
+            tracing::warn!(error = %e, "dropped.jsonl cannot be read");
             Vec::new()
         });
         let path = path_of(folder);
@@ -95,7 +95,7 @@ impl Owed {
             Ok(false) => {}
             Err(e) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
-                    tracing::warn!(error = %e, "events.jsonl: what is dropped is noted later");
+                    tracing::warn!(error = %e, "events.jsonl is locked: drops are recorded later");
                 }
             }
         }

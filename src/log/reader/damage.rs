@@ -9,7 +9,7 @@ use crate::log::format::id::MessageId;
 #[non_exhaustive]
 pub enum SegmentError {
     /// It is not a segment.
-    #[error("{file}, octet 0: not a segment of sinkd")]
+    #[error("{file}, octet 0: not a sinkd segment")]
     Foreign {
         /// The file.
         file: PathBuf,
@@ -45,7 +45,7 @@ pub enum SegmentError {
         problem: &'static str,
     },
     /// A file kept for reuse: its content belongs to a segment that was dropped.
-    #[error("{file}, octet 12: segment {number} under another name")]
+    #[error("{file}, octet 12: the file is segment {number} under another name")]
     Spare {
         /// The file.
         file: PathBuf,
@@ -65,7 +65,7 @@ pub enum SegmentError {
         is_counted_known: bool,
     },
     /// The flags of the segment are damaged, or belong to another segment. The segment can be read.
-    #[error("{file}: damaged, or about another segment; what it removed is shown again")]
+    #[error("{file}: damaged, or about another segment; messages removed by it are visible again")]
     Flags {
         /// The file of the flags.
         file: PathBuf,

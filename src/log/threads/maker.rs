@@ -243,7 +243,7 @@ impl Maker {
             Ok(access)
         });
         let access = made.inspect_err(|e| {
-            tracing::debug!(segment = old, error = %e, "its file is not used again");
+            tracing::debug!(segment = old, error = %e, "the file of a segment is not reused");
             self.retainer.unlink(old);
             drop(std::fs::remove_file(&path));
         })?;

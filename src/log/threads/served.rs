@@ -162,7 +162,7 @@ impl ServedWorker {
                 self.refused_until = Some(now + RETRY);
                 rest.refused(now + RETRY);
                 if !was_full {
-                    tracing::warn!(worker = id, error = %e, "no room for a further segment");
+                    tracing::warn!(worker = id, error = %e, "no room for another segment");
                 }
             }
         }

@@ -74,7 +74,7 @@ impl Generations {
             && old.authority != generation.authority
         {
             let (ca, sha256) = (path.display(), &facts.fingerprint);
-            tracing::info!(%ca, %sha256, "this CA signs the certificate for TLS now");
+            tracing::info!(%ca, %sha256, "this CA now signs the certificate for TLS");
         }
         let mut changed = changes.changed;
         changed.extend(changed_files(&old, &generation, &open));

@@ -121,7 +121,7 @@ impl PayloadPlace {
         if let Location::Reserved(reservation) = &mut self.location
             && let Err(why) = writer.leave_segment(reservation, pinned)
         {
-            tracing::debug!(pinned, ?why, "a payload stays where it is for now");
+            tracing::debug!(pinned, ?why, "a payload could not be moved yet");
         }
     }
 

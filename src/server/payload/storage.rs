@@ -22,7 +22,7 @@ impl Storage {
             ..SlotFacts::default()
         };
         if self.writer.append(&[], &[&id.to_bytes()], &facts).is_err() {
-            tracing::warn!(%id, "its 250 could not be sent, and there was no room to note that");
+            tracing::warn!(%id, "its 250 could not be sent, and no note about it could be stored");
         }
     }
 }

@@ -85,8 +85,8 @@ impl Counters {
         match self.doing.load(Ordering::Relaxed) {
             NOTHING => "waiting for events".into(),
             ACCEPTING => "accepting connections".into(),
-            TIMERS => "looking at time-outs".into(),
-            STORAGE => "telling the log what it needs".into(),
+            TIMERS => "checking time-outs".into(),
+            STORAGE => "serving the log".into(),
             STOPPING => "stopping".into(),
             SEALING => "sealing its segments".into(),
             session => format!("serving session {session}"),

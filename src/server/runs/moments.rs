@@ -180,7 +180,7 @@ fn run(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
     for one in waiting {
         tracing::warn!(
             moment = ?one.what,
-            "a run or mark set by NOOP was lost: events.jsonl stayed locked"
+            "a run or mark set by NOOP was lost, because events.jsonl stayed locked"
         );
     }
 }

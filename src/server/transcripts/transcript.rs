@@ -108,7 +108,7 @@ impl Drop for Transcripts {
     fn drop(&mut self) {
         let lines = *self.dropped_lines.get_mut();
         if lines > 0 {
-            tracing::warn!(lines, "transcripts: lines were dropped, as the disk was behind");
+            tracing::warn!(lines, "transcripts: lines were dropped because the disk was too slow");
         }
     }
 }

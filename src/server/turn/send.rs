@@ -44,7 +44,7 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if let Some(tls) = &mut conn.tls
         && let Err(error) = seal_replies(tls, shared, then)
     {
-        tracing::debug!(client = %conn.client, %error, "replies could not be sealed");
+        tracing::debug!(client = %conn.client, %error, "replies could not be encrypted");
         note_turn_unsent(shared);
         return Sent::Lost;
     }

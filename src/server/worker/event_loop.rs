@@ -197,7 +197,12 @@ impl Worker {
         if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
             self.long_round_logged_ms = Some(now_ms);
             let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.table.open());
-            tracing::warn!(worker, ms, connections, "a loop round took very long: clients waited");
+            tracing::warn!(
+                worker,
+                ms,
+                connections,
+                "a loop round took very long: clients had to wait"
+            );
         }
     }
 

@@ -86,7 +86,7 @@ fn report(index: usize, checks: u32, worker: &Counters) {
         worker = index,
         at_least_s = u64::from(checks) * LONG_ROUND.as_secs(),
         doing = worker.doing_now(),
-        "a worker is stuck in what it does: its clients wait"
+        "a worker is stuck: its clients are waiting"
     );
 }
 

@@ -26,7 +26,7 @@ pub enum ReplyError {
     LineTooLong,
     #[error("a reply has more than {LINES_MAX} lines")]
     TooManyLines,
-    #[error("a line begins with no reply code")]
+    #[error("a line of a reply has no reply code")]
     NoCode,
     #[error("the lines of a reply differ in their codes")]
     CodesDiffer,
@@ -168,9 +168,9 @@ mod tests {
         check("250-a\r\n550 b\r\n", &["250+ a", "the lines of a reply differ in their codes"]);
         for nonsense in ["hello\r\n", "25 ok\r\n", "2500 ok\r\n", "250ok\r\n", "150 a\r\n", "\r\n"]
         {
-            check(nonsense, &["a line begins with no reply code"]);
+            check(nonsense, &["a line of a reply has no reply code"]);
         }
-        check("600 a\r\n", &["a line begins with no reply code"]);
+        check("600 a\r\n", &["a line of a reply has no reply code"]);
         check("250 ok", &[]);
     }
 

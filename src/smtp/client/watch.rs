@@ -53,7 +53,7 @@ impl fmt::Display for Phase {
 #[non_exhaustive]
 pub enum SessionFault {
     /// The greeting, EHLO, STARTTLS, AUTH or RSET was refused.
-    #[error("the server refused to speak with us: {code} to {phase}")]
+    #[error("the server refused the session: {code} to {phase}")]
     Refused {
         /// The command that was refused.
         phase: Phase,
@@ -64,7 +64,7 @@ pub enum SessionFault {
     #[error("the server closed the session (421)")]
     Closing,
     /// A reply arrived although no command waits for one.
-    #[error("a reply came that nothing had asked for: {code}")]
+    #[error("the server sent an unexpected reply: {code}")]
     Unasked {
         /// The reply code.
         code: u16,
@@ -78,7 +78,7 @@ pub enum SessionFault {
         code: u16,
     },
     /// The reply code is not valid for its command.
-    #[error("a reply means nothing here: {code} to {phase}")]
+    #[error("unexpected reply code: {code} to {phase}")]
     Unexpected {
         /// The command.
         phase: Phase,

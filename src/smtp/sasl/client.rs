@@ -51,7 +51,7 @@ enum NextResponse {
 pub enum ChallengeError {
     #[error("the challenge of AUTH {} is not base64 of ASCII text", .0.name())]
     Malformed(Mechanism),
-    #[error("the server asks for more than AUTH {} has", .0.name())]
+    #[error("the server sent more challenges than AUTH {} has", .0.name())]
     OneTooMany(Mechanism),
 }
 

@@ -36,7 +36,9 @@ impl BatchFile {
     pub fn take_back(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,
-            Err(error) => tracing::debug!(%error, "part of a batch of connections stays"),
+            Err(error) => {
+                tracing::debug!(%error, "part of a batch of connections could not be removed")
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct CertificateFolder {
 #[non_exhaustive]
 pub enum KeptError {
     /// A file can't be written.
-    #[error("{path}: certificates cannot be kept there", path = path.display())]
+    #[error("{path}: certificates cannot be stored there", path = path.display())]
     Write {
         /// The folder.
         path: PathBuf,
@@ -127,7 +127,7 @@ impl CertificateFolder {
                 None => Ok(identity),
                 Some(reason) => match self.renew(names, now, &reason) {
                     Err(error @ KeptError::CaKey { .. }) => {
-                        tracing::warn!(%reason, %error, "the certificate for TLS stays as it is");
+                        tracing::warn!(%reason, %error, "the certificate for TLS is unchanged");
                         Ok(identity)
                     }
                     renewed => renewed,
@@ -186,7 +186,7 @@ impl CertificateFolder {
         };
         let leaf = self.created(authority.sign(&key, names, now))?;
         self.write(CERT, &chain(&leaf, &authority))?;
-        tracing::info!(%reason, "the certificate for TLS was made anew");
+        tracing::info!(%reason, "a new certificate for TLS was made");
         Ok(self.load(now)?)
     }
 
@@ -210,7 +210,7 @@ impl CertificateFolder {
         let ca = self.ca_path();
         tracing::warn!(
             %reason, ca = %ca.display(),
-            "the CA for TLS was made anew: senders that verify must trust the new one"
+            "a new CA for TLS was made: senders that verify must trust it"
         );
         Ok(authority)
     }
@@ -482,7 +482,7 @@ mod tests {
         fs::write(data.0.path().join("file"), "").unwrap();
         let folder = data.0.path().join("file/data");
         let error = CertificateFolder::of(&folder).identity(&local(), NOW).unwrap_err();
-        let expected = format!("{}/tls: certificates cannot be kept there", folder.display());
+        let expected = format!("{}/tls: certificates cannot be stored there", folder.display());
         assert_eq!(error.to_string(), expected);
     }
 }

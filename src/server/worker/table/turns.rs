@@ -61,7 +61,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conns[place].as_mut() else { return };
         conn.wanted = wanted;
         if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
-            tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
+            tracing::warn!(%error, client = %conn.client, "socket events could not be changed");
             self.close(place);
         }
     }
