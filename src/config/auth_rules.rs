@@ -46,11 +46,11 @@ pub enum AuthError {
         error: UserError,
     },
     /// `auth_users` is set, but `auth` has a value that never checks users.
-    #[error("auth_users: expected auth to be 'off' or 'any' beside it, found '{0}'")]
+    #[error("auth_users: expected auth = 'off' or 'any' as well, found '{0}'")]
     ListNotAsked(&'static str),
     /// `auth_tls_only` is set, but no listener has TLS.
     #[error(
-        "auth_tls_only: expected tls = 'offered' or 'required' beside it, or smtps: or \
+        "auth_tls_only: expected tls = 'offered' or 'required' as well, or smtps: or \
          submissions: before an address; found no listener with TLS"
     )]
     NoTls,
@@ -61,7 +61,7 @@ pub enum AuthError {
     )]
     RequiredWithoutTls(Box<Listener>),
     /// AUTH is required, but not offered.
-    #[error("auth_required: expected auth or auth_users beside it, found neither")]
+    #[error("auth_required: expected auth or auth_users as well, found neither")]
     RequiredNotOffered,
 }
 
@@ -159,8 +159,8 @@ mod tests {
     fn contradictory_settings_are_named() {
         let list = || Some(PathBuf::from("/no/such"));
         for (auth, auth_users, auth_required, expected) in [
-            (Auth::Reject, list(), false, "auth_users: expected auth to be 'off' or 'any'"),
-            (Auth::Off, None, true, "auth_required: expected auth or auth_users beside it"),
+            (Auth::Reject, list(), false, "auth_users: expected auth = 'off' or 'any'"),
+            (Auth::Off, None, true, "auth_required: expected auth or auth_users as well"),
             (Auth::Off, list(), true, "/no/such: cannot be read"),
         ] {
             let config = Config { auth, auth_users, auth_required, ..Config::default() };

@@ -15,7 +15,7 @@ use crate::tls::{
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A certificate without its key, or a key without its certificate.
-    #[error("{listener}{given}: expected {missing} beside it, found none")]
+    #[error("{listener}{given}: expected {missing} as well, found none")]
     HalfPair {
         /// `listener 127.0.0.1:25: `, or nothing.
         listener: String,
@@ -26,13 +26,13 @@ pub enum TlsError {
     },
     /// A global setting has no effect.
     #[error(
-        "{0}: expected tls = 'offered' or 'required' beside it, or smtps: or submissions: \
+        "{0}: expected tls = 'offered' or 'required' as well, or smtps: or submissions: \
              before an address; found a listener without TLS"
     )]
     Unused(&'static str),
     /// A listener's setting has no effect.
     #[error(
-        "listener {listener}: {setting}: expected tls = 'offered' or 'required' beside it, \
+        "listener {listener}: {setting}: expected tls = 'offered' or 'required' as well, \
              found 'off'"
     )]
     UnusedBy {
@@ -42,10 +42,10 @@ pub enum TlsError {
         setting: &'static str,
     },
     /// `tls` is set for a listener whose connections begin with TLS.
-    #[error("listener {0}: expected no 'tls' beside TLS from the first byte, found '{1}'")]
+    #[error("listener {0}: expected no 'tls' with TLS from the first byte, found '{1}'")]
     Twice(Box<Listener>, &'static str),
     /// Client certificates are wanted, but no CA is configured.
-    #[error("{listener}tls_client_certs: expected tls_client_ca beside '{mode}', found none")]
+    #[error("{listener}tls_client_certs: expected tls_client_ca with '{mode}', found none")]
     NoClientCa {
         /// `listener 127.0.0.1:25: `, or nothing.
         listener: String,
@@ -391,27 +391,27 @@ mod tests {
             (
                 &["smtps:127.0.0.1:1"],
                 |c, f| c.tls_cert = f.file("cert.pem"),
-                "tls_cert: expected tls_key beside it, found none",
+                "tls_cert: expected tls_key as well, found none",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| c.tls_key = f.file("key.pem"),
-                "tls_key: expected tls_cert beside it, found none",
+                "tls_key: expected tls_cert as well, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, f| c.listen[0].options.tls_key = f.file("key.pem"),
-                "listener smtps:127.0.0.1:1: tls_key: expected tls_cert beside it, found none",
+                "listener smtps:127.0.0.1:1: tls_key: expected tls_cert as well, found none",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| (c.tls_cert, c.tls_key) = (f.file("cert.pem"), f.file("key.pem")),
-                "tls_cert: expected tls = 'offered' or 'required' beside it, or smtps:",
+                "tls_cert: expected tls = 'offered' or 'required' as well, or smtps:",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| c.tls_client_ca = f.file("ca.pem"),
-                "tls_client_ca: expected tls = 'offered' or 'required' beside it, or smtps:",
+                "tls_client_ca: expected tls = 'offered' or 'required' as well, or smtps:",
             ),
             (
                 &["127.0.0.1:1", "smtps:127.0.0.1:2"],
@@ -421,13 +421,13 @@ mod tests {
             (
                 &["submissions:127.0.0.1:1"],
                 |c, _| c.listen[0].options.tls = Some(Tls::Required),
-                "listener submissions:127.0.0.1:1: expected no 'tls' beside TLS from the first \
+                "listener submissions:127.0.0.1:1: expected no 'tls' with TLS from the first \
                  byte, found 'required'",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.tls_client_certs = Some(ClientCerts::Required),
-                "tls_client_certs: expected tls_client_ca beside 'required', found none",
+                "tls_client_certs: expected tls_client_ca with 'required', found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],

@@ -85,7 +85,7 @@ fn another_certificate_in_the_same_file_counts_as_a_change_and_a_bad_one_changes
     pairs.install("two");
     assert!(!reload().0.contains("changed"));
     fs::write(&file, pairs.settings("tls_client_certs = \"required\"\n")).unwrap();
-    assert!(reload().1.contains("tls_client_certs: expected tls_client_ca beside 'required'"));
+    assert!(reload().1.contains("tls_client_certs: expected tls_client_ca with 'required'"));
     // sinkd's own certificate is nowhere: nothing needs it.
     assert!(!data.join("tls").exists());
 }
@@ -97,10 +97,10 @@ fn a_start_fails_with_the_file_and_the_reason_and_makes_nothing() {
     let [cert, key] =
         ["cert.pem", "key.pem"].map(|file| pairs.file("one", file).display().to_string());
     for (args, expected) in [
-        (vec!["--tls-cert", &cert], "tls_cert: expected tls_key beside it, found none"),
+        (vec!["--tls-cert", &cert], "tls_cert: expected tls_key as well, found none"),
         (
             vec!["--tls-cert", &cert, "--tls-key", &key],
-            "tls_cert: expected tls = 'offered' or 'required' beside it, or smtps: or submissions: \
+            "tls_cert: expected tls = 'offered' or 'required' as well, or smtps: or submissions: \
              before an address; found a listener without TLS",
         ),
         (
@@ -113,7 +113,7 @@ fn a_start_fails_with_the_file_and_the_reason_and_makes_nothing() {
         ),
         (
             vec!["--auth", "any", "--auth-tls-only", "on"],
-            "auth_tls_only: expected tls = 'offered' or 'required' beside it",
+            "auth_tls_only: expected tls = 'offered' or 'required' as well",
         ),
     ] {
         for check in [&["--check"][..], &[]] {

@@ -17,16 +17,15 @@ use crate::base::outcome::{Finding, Out};
 use senders::{Sender, Way};
 use shown::Shown;
 
-/// Shows the CA and the certificate in the data folder, and the lines that have common senders
-/// require TLS and trust the CA. sinkd makes both when a listener has TLS and no certificate of its
-/// own.
+/// Shows the CA and the certificate in the data folder, and the lines with which common senders
+/// require TLS and trust the CA. sinkd makes both when a listener has TLS but no certificate.
 #[derive(Debug, Args)]
 pub struct Cert {
     /// Print only the lines for one sender.
     #[arg(long, value_name = "SENDER", conflicts_with_all = ["json", "pem"])]
     r#for: Option<Sender>,
     /// Print the lines for TLS from the first byte [default: for STARTTLS, unless the running sinkd
-    /// has no such listener].
+    /// offers it nowhere].
     #[arg(long, conflicts_with = "pem")]
     smtps: bool,
     /// Print the certificate of the CA in PEM, to copy it to where a sender can read it.

@@ -49,8 +49,8 @@ pub enum Command {
     Ls(Ls),
     /// Print a message exactly as it was sent, with the dot-stuffing of SMTP removed.
     Cat(Cat),
-    /// Show the envelope, headers and parts of a message, or one of them with a flag; exit with 1
-    /// if the message lacks it.
+    /// Show the envelope, headers and parts of a message, or only one part selected by a flag; exit
+    /// with 1 if the message lacks that part.
     Show(Show),
     /// Print the most recent messages, and with -f new ones as they arrive.
     Tail(Tail),
@@ -88,8 +88,8 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
-    /// Have a running sinkd read its configuration again. Exit with 1 if the changes are in force
-    /// except for settings that need a restart.
+    /// Make a running sinkd read its configuration again. Exit with 1 if some changed settings need
+    /// a restart.
     Reload(Reload),
     /// Show the certificates that sinkd made for TLS, and what senders need to trust them; exit
     /// with 1 if senders would not accept the certificate.

@@ -26,8 +26,8 @@ struct PruneReport {
     ranges: Vec<(u32, u32)>,
 }
 
-/// Drops the oldest sealed segments until all bounds hold. Segments that may still take messages
-/// count, and never go.
+/// Drops the oldest sealed segments until all bounds hold. Segments that may still accept messages
+/// count, but are never dropped.
 #[derive(Debug, Args)]
 pub struct Prune {
     #[command(flatten)]

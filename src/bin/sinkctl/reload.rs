@@ -16,7 +16,7 @@ struct ReloadReport {
     needs_restart: Vec<String>,
 }
 
-/// Reads the configuration file of a running sinkd again, and the files it names. Open connections
+/// Makes a running sinkd read its configuration file and the files it names again. Open connections
 /// stay open; a session follows when its transaction has ended. An error changes nothing.
 #[derive(Debug, Args)]
 pub struct Reload {

@@ -14,12 +14,12 @@ use crate::base::print::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
-    /// Start a run at the next full second, and wait for that moment. A run in progress ends.
+    /// Start a run at the next full second, and wait until then. A run in progress ends.
     Start {
         /// Name of the run; each run needs a different one.
         name: String,
     },
-    /// End the run in progress at the next full second, and wait for that moment.
+    /// End the run in progress at the next full second, and wait until then.
     Stop,
 }
 

@@ -25,7 +25,7 @@ pub struct Wait {
     /// Maximum time to wait.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
-    /// Count only messages that arrive from now on.
+    /// Count only messages that arrive after the command starts.
     #[arg(long)]
     pub new: bool,
     #[command(flatten)]

@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "listen",
         value: "ADDR",
         alone: None,
-        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, submission: message submission, smtps: or submissions: the same with TLS from the first byte, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
+        help: "Address for SMTP, or unix:PATH for a Unix socket. Prefixes: lmtp: for LMTP, submission: for message submission, smtps: and submissions: for TLS from the first byte, proxy: for connections with a PROXY header. Port 0 selects a free port. May be repeated.",
         expected: listen::EXPECTED,
         set: Setter::Many {
             clear: |c| c.listen.clear(),
@@ -52,7 +52,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "server",
         "name",
         "NAME",
-        "Name of this sink in envelopes and in the reply to each message, to tell the sinks of a fleet apart.",
+        "Name of this sink in envelopes and in the reply to each message, to distinguish the sinks of a fleet.",
         NAME_OR_NONE,
         |c, v| parse_option(v, names::name).map(|name| c.name = name),
         |c| show_option(c.name.as_deref(), quoted)
@@ -61,7 +61,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "server",
         "greeting",
         "TEXT",
-        "Text after 220 in the greeting, instead of the name and the protocol; \\n begins another line.",
+        "Text after 220 in the greeting, instead of host name and protocol; \\n starts a new line.",
         names::GREETING,
         |c, v| {
             c.greeting = parse_option(v, |v| names::greeting(&v.replace("\\n", "\n")))?;
@@ -74,7 +74,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "extensions",
         value: "KEYWORDS",
         alone: None,
-        help: "Extensions to offer, in the order of the EHLO reply; a server without them refuses what belongs to them. May be repeated.",
+        help: "Extensions to offer, in the order of the EHLO reply; commands and parameters of other extensions are refused. May be repeated.",
         expected: names::EXTENSIONS,
         set: Setter::Many {
             clear: |c| c.extensions.clear(),
@@ -135,7 +135,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "proxy_trusted",
         value: "NETWORK",
         alone: None,
-        help: "Network whose PROXY headers are believed, on listeners with the prefix proxy:; Unix sockets always are. May be repeated.",
+        help: "Network whose PROXY headers are trusted, on listeners with the prefix proxy:; Unix sockets are always trusted. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
             clear: |c| c.proxy_trusted.clear(),
@@ -151,7 +151,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "xclient_trusted",
         value: "NETWORK",
         alone: None,
-        help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets may, too. May be repeated.",
+        help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets also may. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
             clear: |c| c.xclient_trusted.clear(),

@@ -12,7 +12,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "stop",
         "stop_grace",
         "TIME",
-        "Time for which transactions in progress may continue when sinkd stops.",
+        "How long transactions in progress may continue when sinkd stops.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.stop_grace = t),
         |c| show_time(c.stop_grace)

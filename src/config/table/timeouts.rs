@@ -28,7 +28,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "timeouts",
         "storage_wait",
         "TIME",
-        "Time for which a transfer waits for room in the log before it is answered with 452.",
+        "How long a transfer waits for room in the log before it is answered with 452.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.storage_wait = t),
         |c| show_time(c.storage_wait)

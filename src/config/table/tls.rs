@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "tls",
         value: "MODE",
         alone: Some("offered"),
-        help: "TLS by STARTTLS on every listener: 'offered', 'required' before mail, or 'off'; --tls alone offers it.",
+        help: "STARTTLS on every listener: 'offered', 'required' (before mail), or 'off'; --tls without a value means 'offered'.",
         expected: tls::TLS,
         set: Setter::One(|c, v| Tls::from_name(v).map(|tls| c.tls = tls)),
         show: |c| quoted(c.tls.name()),
@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tls",
         "tls_cert",
         "FILE",
-        "Certificate to show, in PEM, followed by its chain; 'none' makes one, signed by a CA in the data folder (sinkctl cert).",
+        "Server certificate in PEM, followed by its chain; with 'none', sinkd makes one, signed by a CA in the data folder (see sinkctl cert).",
         "a path, or 'none'",
         |c, v| parse_path(v).map(|path| c.tls_cert = path),
         |c| show_path(&c.tls_cert)
@@ -36,7 +36,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tls",
         "tls_client_ca",
         "FILE",
-        "Certificates of the CAs that sign certificates of clients, in PEM.",
+        "Certificates of the CAs that sign client certificates, in PEM.",
         "a path, or 'none'",
         |c, v| parse_path(v).map(|path| c.tls_client_ca = path),
         |c| show_path(&c.tls_client_ca)
@@ -45,7 +45,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tls",
         "tls_client_certs",
         "MODE",
-        "Certificates of clients: 'off' does not ask, 'optional' asks and refuses those of other CAs, 'required' refuses clients without; 'auto' is 'optional' if tls_client_ca is set.",
+        "Client certificates: 'off' does not request them, 'optional' refuses certificates of other CAs, 'required' also refuses clients without a certificate, 'auto' is 'optional' if tls_client_ca is set.",
         "'off', 'optional', 'required' or 'auto'",
         |c, v| {
             c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::from_name(v)?) };

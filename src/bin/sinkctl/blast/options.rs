@@ -166,7 +166,7 @@ pub struct DialogueOptions {
     /// Host name to send in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
-    /// Time without a reply after which a connection is given up.
+    /// Maximum time to wait for a reply before closing the connection.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// Allow this host (as given in --to) although its address is public and real people may

@@ -66,7 +66,7 @@ pub struct Replay {
     /// Time before the first retry; it doubles for each further retry.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub retry_after: Duration,
-    /// Time without a reply after which a connection is given up.
+    /// Maximum time to wait for a reply before closing the connection.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// Host name to send in EHLO.
