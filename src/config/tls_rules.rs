@@ -432,7 +432,7 @@ mod tests {
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.listen[0].options.tls_client_certs = Some(ClientCerts::Optional),
-                "listener smtps:127.0.0.1:1: tls_client_certs: expected tls_client_ca beside \
+                "listener smtps:127.0.0.1:1: tls_client_certs: expected tls_client_ca with \
                  'optional', found none",
             ),
             (
