@@ -40,15 +40,15 @@ impl RunStatistics {
     /// exist has no answer. Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: a folder can't be read, does not exist, or has no statistics.
-    pub fn of_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        RunStatistics::of(selection)
+        RunStatistics::read(selection)
     }
 
     /// Returns statistics for claims and reports, which are made once. If a sinkd is running, this
     /// waits until the current second is written (up to three seconds), and then up to three more
     /// while the log holds messages that the figures lack.
-    pub fn of_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // Messages that arrive during the wait are not waited for, because that might never end.
@@ -66,7 +66,7 @@ impl RunStatistics {
 
     /// Reads the statistics if there are any. Waits up to two seconds for statistics that are still
     /// being written.
-    pub fn of(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let FolderSpans { spans, clock, .. } = selection;
         let (read, accepted) = (|| read(selection), || accepted(selection));
         let patience = patience_of(spans, clock.now());

@@ -49,7 +49,7 @@ impl KeptLimits {
     /// Reads the records of connections. `gathered` has the statistics of the same selection.
     ///
     /// Errors: a file cannot be read.
-    pub fn of(
+    pub fn read(
         selection: FolderSpans<'_>,
         gathered: &RunStatistics,
         windows_s: Vec<u64>,
@@ -57,7 +57,7 @@ impl KeptLimits {
         let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
-        let mut limits = SenderLimits::of(selection.folders, &spans, &windows_s, over_s)
+        let mut limits = SenderLimits::read(selection.folders, &spans, &windows_s, over_s)
             .map_err(Error::Connections)?;
         let history = &gathered.history;
         limits.problems.extend_from_slice(&history.problems);

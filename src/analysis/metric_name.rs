@@ -5,7 +5,7 @@ use crate::stats::Metric;
 
 /// Returns the metric with this name; the unit of time at the end may be missing.
 pub fn metric(name: &str) -> Option<Metric> {
-    Metric::of(name).or_else(|| Metric::of(&format!("{name}_us")))
+    Metric::from_tag(name).or_else(|| Metric::from_tag(&format!("{name}_us")))
 }
 
 /// Returns the names of all metrics.

@@ -29,7 +29,7 @@ pub struct MissingMessages {
 impl MissingMessages {
     /// `spans` has the span of each source, in Unix ns. For all of time, the logs have the number
     /// of missing messages; for a limited span, only statistics have it, without the reasons.
-    pub fn of(
+    pub fn count(
         sources: &[LogSource],
         spans: &[Range<u64>],
         unread: &Unread,

@@ -43,7 +43,7 @@ pub struct SegmentRow {
 
 impl SegmentRow {
     /// All slots of an open segment are read; `report` gets those that can't be read.
-    pub fn of(
+    pub fn new(
         folder: &Folder,
         summary: &SegmentSummary,
         report: &mut dyn FnMut(ReadError),

@@ -83,7 +83,7 @@ pub struct OverallTransit {
 impl TransitSample {
     /// `payload` is the stored payload from its beginning; `name` is the name of the field. If
     /// there are several such fields, the first counts, because it was added last.
-    pub fn of(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
+    pub fn read(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
         if facts.mode == StorageMode::Envelope {
             return TransitSample::NotStored;
         }

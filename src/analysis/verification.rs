@@ -47,7 +47,7 @@ pub struct Verification {
 impl Verification {
     /// `watch` gets the size of each segment after it was read. Waits a second on `clock` if an
     /// open segment has unpublished slots.
-    pub fn of(folder: &Folder, clock: &dyn Clock, watch: &mut dyn FnMut(u64)) -> Verification {
+    pub fn run(folder: &Folder, clock: &dyn Clock, watch: &mut dyn FnMut(u64)) -> Verification {
         let mut all = Verification::default();
         for fault in folder.faults() {
             all.add(fault.file(), fault.to_string());

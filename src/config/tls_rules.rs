@@ -210,7 +210,7 @@ impl Config {
         let (identity, authority) = match wanted.source {
             Source::Files(cert, key) => (Identity::load(cert, key, now)?, None),
             Source::Kept => {
-                let kept = CertificateFolder::of(&self.data);
+                let kept = CertificateFolder::in_data_folder(&self.data);
                 let identity = kept.identity(&names(), now)?;
                 let authority = KeptAuthority { path: kept.ca_path(), facts: kept.ca()? };
                 (identity, Some(authority))
@@ -294,7 +294,7 @@ mod tests {
         fn new() -> Folders {
             let temp = || tempfile::tempdir().unwrap();
             let folders = Folders { data: temp(), other: temp() };
-            let other = CertificateFolder::of(folders.other.path());
+            let other = CertificateFolder::in_data_folder(folders.other.path());
             other.identity(&["other.example".into()], NOW).unwrap();
             folders
         }

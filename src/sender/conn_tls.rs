@@ -279,7 +279,7 @@ mod tests {
     fn established() -> (ConnTls, Stream, Target) {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::log::ProcessClock::get().unix();
-        let kept = CertificateFolder::of(folder.path());
+        let kept = CertificateFolder::in_data_folder(folder.path());
         let identity = kept.identity(&["localhost".into()], now).unwrap();
         let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
         let trust = ServerTrust::Anyone;

@@ -80,7 +80,7 @@ impl Engine<'_, KernelNetwork> {
                 break;
             }
             self.ledger.begin_round();
-            for (at, (slot, heard)) in events.iter().map(SocketEvent::of).enumerate() {
+            for (at, (slot, heard)) in events.iter().map(SocketEvent::from_event).enumerate() {
                 // The first event arrived when the round began.
                 if at > 0 {
                     self.ledger.tick();

@@ -27,7 +27,7 @@ pub(super) struct SocketEvent {
 
 impl SocketEvent {
     /// Returns the slot and the meaning of an event; the alarm has no slot.
-    pub fn of(event: &Event) -> (usize, SocketEvent) {
+    pub fn from_event(event: &Event) -> (usize, SocketEvent) {
         let is_ended = event.is_read_closed();
         (event.token().0, SocketEvent { is_readable: event.is_readable() || is_ended, is_ended })
     }

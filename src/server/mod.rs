@@ -144,7 +144,8 @@ impl Server {
             stop.add_waker(waker.clone());
         }
         let generations = Generations::new(
-            (config, &sockets.listeners),
+            config,
+            &sockets.listeners,
             in_force.clone(),
             admission.clone(),
             stop.clone(),

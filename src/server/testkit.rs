@@ -177,7 +177,7 @@ impl OneByOne {
 
     /// Returns an offer for clients that trust the CA of the sink and resume each other's sessions.
     pub fn tls_offer(&self) -> ClientOffer {
-        let ca = CertificateFolder::of(self._temporary.path()).ca_path();
+        let ca = CertificateFolder::in_data_folder(self._temporary.path()).ca_path();
         ClientOffer::trusting(&ca)
     }
 

@@ -293,7 +293,7 @@ fn encode(
 pub(super) fn counters_of(line: &CounterLine) -> [u64; Counter::ALL.len()] {
     let mut counters = [0; Counter::ALL.len()];
     for (name, n) in &line.counters {
-        if let Some(counter) = Counter::of(name) {
+        if let Some(counter) = Counter::from_tag(name) {
             counters[counter as usize] += n;
         }
     }

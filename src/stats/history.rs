@@ -314,7 +314,7 @@ fn read_intervals(
 /// decoding the rest.
 fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
-    tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))
+    tag.and_then(Metric::from_tag).is_some_and(|metric| !metrics.contains(&metric))
 }
 
 fn problem(path: &Path, number: usize, what: &str) -> String {
@@ -365,7 +365,7 @@ pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> 
     let Some(Ok(LogEntry::Interval(interval))) = entry else {
         return Err("not a line of an interval log");
     };
-    let Some(metric) = interval.tag().and_then(|tag| Metric::of(tag.as_str())) else {
+    let Some(metric) = interval.tag().and_then(|tag| Metric::from_tag(tag.as_str())) else {
         return Ok(None);
     };
     let second = interval.start_timestamp().as_secs();

@@ -37,7 +37,7 @@ macro_rules! table {
             }
 
             /// Returns the item with this tag.
-            pub fn of(tag: &str) -> Option<$name> {
+            pub fn from_tag(tag: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|m| m.tag() == tag)
             }
         }
@@ -327,14 +327,14 @@ mod tests {
     #[test]
     fn every_metric_has_a_tag_of_its_own_and_a_bound_that_holds() {
         for metric in Metric::ALL {
-            assert_eq!(Metric::of(metric.tag()), Some(*metric));
+            assert_eq!(Metric::from_tag(metric.tag()), Some(*metric));
             let mut histogram = metric.histogram();
             histogram.record(Metric::max(*metric)).unwrap();
             histogram.record(0).unwrap();
             assert!(metric.help().ends_with('.'));
         }
         for counter in Counter::ALL {
-            assert_eq!(Counter::of(counter.tag()), Some(*counter));
+            assert_eq!(Counter::from_tag(counter.tag()), Some(*counter));
             assert_eq!(Counter::TOLERATED.contains(counter), counter.deviation().is_some());
         }
     }

@@ -62,7 +62,7 @@ impl CertificateFacts {
 pub struct CertificateFolder(PathBuf);
 
 impl CertificateFolder {
-    pub fn of(data: &Path) -> CertificateFolder {
+    pub fn in_data_folder(data: &Path) -> CertificateFolder {
         CertificateFolder(data.join("tls"))
     }
 

@@ -284,7 +284,7 @@ impl World {
         self.tell(format_args!("client {number} connects, {beginning:?} first: {options:?}"));
         let mut client = Client::new(number, ours, options, self.now_us());
         if is_sealed {
-            let ca = CertificateFolder::of(self.folder.path()).ca_path();
+            let ca = CertificateFolder::in_data_folder(self.folder.path()).ca_path();
             client = client.under(ClientOffer::trusting(&ca).client());
         }
         self.clients.push(client);

@@ -379,11 +379,14 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
     let now = ProcessClock::get().unix();
     let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for folder in [&one, &other] {
-        CertificateFolder::of(folder.path()).identity(&["localhost".into()], now).unwrap();
+        CertificateFolder::in_data_folder(folder.path())
+            .identity(&["localhost".into()], now)
+            .unwrap();
     }
     // A client of its own each time: one that resumes a session sees no certificate.
-    let trusting =
-        |folder: &Path| ClientOffer::trusting(&CertificateFolder::of(folder).ca_path()).client();
+    let trusting = |folder: &Path| {
+        ClientOffer::trusting(&CertificateFolder::in_data_folder(folder).ca_path()).client()
+    };
     let files = tempfile::tempdir().unwrap();
     let file = |name: &str| files.path().join(name);
     let config = Config {

@@ -137,7 +137,7 @@ fn a_round_takes_four_steps_of_handshakes_and_answers_everyone_else() {
         let settings = LogSettings::default();
         let (mut sink, _) = ByHandSink::open(data.path(), &config, settings).unwrap();
         sink.wake(NOW);
-        let ca = CertificateFolder::of(data.path()).ca_path();
+        let ca = CertificateFolder::in_data_folder(data.path()).ca_path();
         let steps = steps_by_round(&mut sink, &ca, beginning);
         let most = steps.iter().copied().max();
         assert_eq!(most, Some(STEPS_MAX), "{beginning:?}: {steps:?}");

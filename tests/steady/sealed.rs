@@ -88,7 +88,7 @@ fn counts(messages: usize, body: &[u8]) -> [Counts; 2] {
         ..Config::default()
     };
     let server = Server::start(&config).unwrap().server;
-    let ca = CertificateFolder::of(data.path()).ca_path();
+    let ca = CertificateFolder::in_data_folder(data.path()).ca_path();
     let counts = [(0, None), (1, Some(&*ca))].map(|(listener, ca)| {
         let ListenAddress::Tcp(address) = server.listeners()[listener].address else {
             panic!("a TCP address")
@@ -150,7 +150,7 @@ fn a_message_costs_one_receive_and_one_send_a_round_trip_under_tls_too() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--listen", "smtps:127.0.0.1:0"];
     let sink = Sink::start(data.path(), &args);
-    let ca = CertificateFolder::of(data.path()).ca_path();
+    let ca = CertificateFolder::in_data_folder(data.path()).ca_path();
     let mut client = client(sink.addresses[1], Some(&ca));
     let body = message(2000);
     client.send(50, &body);

@@ -107,7 +107,7 @@ fn feed(
         while merge.head().is_some() && !question.stop.load(Ordering::Relaxed) {
             let mut batch = Vec::with_capacity(TASKS_AT_ONCE);
             while let Some(record) = merge.head().filter(|_| batch.len() < TASKS_AT_ONCE) {
-                batch.push(Task::of(&record));
+                batch.push(Task::decode(&record));
                 merge.advance()?;
             }
             done += batch.len() as u64;

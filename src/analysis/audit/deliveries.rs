@@ -216,7 +216,7 @@ impl<'a> DeliveryReader<'a> {
     }
 
     fn check_time(&mut self, rule: &LateRule, message: &ReadDelivery<'_>) -> io::Result<()> {
-        let sample = TransitSample::of(&rule.field, message.slot.facts(), message.payload);
+        let sample = TransitSample::read(&rule.field, message.slot.facts(), message.payload);
         let TransitSample::Time { us, .. } = sample else {
             self.tally.without_time += 1;
             return Ok(());

@@ -51,7 +51,7 @@ impl Expectation {
         let mut rows = Rows::default();
         let Expectation::List(list) = self else { return Ok(rows) };
         while let Some(record) = list.head().filter(|it| (it.order, it.key) == (order, key)) {
-            let row = Expected::of(record.value);
+            let row = Expected::decode(record.value);
             if rows.line.is_none() {
                 rows.line = Some(row.line);
                 rows.values.extend_from_slice(row.encoded_values());

@@ -105,7 +105,7 @@ pub struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     /// Decodes the value of a record.
-    pub fn of(value: &'a [u8]) -> Expected<'a> {
+    pub fn decode(value: &'a [u8]) -> Expected<'a> {
         let (line, values) = value.split_first_chunk().expect("each record begins with a line");
         Expected { line: u64::from_be_bytes(*line), values }
     }
@@ -280,7 +280,7 @@ mod tests {
         let mut merge = Merge::new([sorter.finish()]).unwrap();
         let mut found = Vec::new();
         while let Some(record) = merge.head() {
-            let expected = Expected::of(record.value);
+            let expected = Expected::decode(record.value);
             let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
             let values = decoded_values(expected.encoded_values()).map(text).collect();
             found.push((text(record.key), expected.line, values));

@@ -341,8 +341,8 @@ impl AuditRun {
         question: &AuditQuestion<'_>,
     ) -> Result<Audit, AuditError> {
         let spans: Vec<_> = selection.spans.iter().map(whole).collect();
-        let missing = MissingMessages::of(&self.sources, &spans, &self.unread, selection.clock)?;
-        let since = ChangedSince::of(&self.sources, selection, missing.messages)?;
+        let missing = MissingMessages::count(&self.sources, &spans, &self.unread, selection.clock)?;
+        let since = ChangedSince::check(&self.sources, selection, missing.messages)?;
         let evidence = Evidence {
             faulty_segments: self.faulty_segments,
             since,

@@ -23,7 +23,7 @@ impl ChangedSince {
     /// Checks all folders again. `gone`: messages that were removed, pruned or only counted.
     ///
     /// Errors: a folder can't be read.
-    pub fn of(
+    pub fn check(
         sources: &[LogSource],
         selection: FolderSpans<'_>,
         gone: Option<u64>,

@@ -79,7 +79,7 @@ impl TaskSorters {
 
 impl Task {
     /// Decodes a record.
-    pub fn of(record: &Record<'_>) -> Task {
+    pub fn decode(record: &Record<'_>) -> Task {
         let (delivery, rest) = Delivery::decode(record.value);
         let kind = if rest[0] == TaskKind::Copy as u8 { TaskKind::Copy } else { TaskKind::Person };
         let eight =

@@ -29,7 +29,7 @@ fn check(octets: &[u8], kind: KeyKind, rule: ListRule) {
     let mut merge = Merge::new([sorter.finish()]).expect("a MiB of memory is enough");
     let mut records = 0;
     while let Some(record) = merge.head() {
-        let expected = Expected::of(record.value);
+        let expected = Expected::decode(record.value);
         assert!((2..=lines).contains(&expected.line));
         // A domain grows where it becomes A-labels, and a key is never empty.
         assert!(record.key.len() <= 8 * KEY_BYTES_MAX);

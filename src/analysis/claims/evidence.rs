@@ -17,9 +17,12 @@ impl Evidence {
     /// lengths of the windows in claims, in seconds; `None` if no claim is about limits.
     ///
     /// Errors: a folder has no statistics, or they can't be read.
-    pub fn of(selection: FolderSpans<'_>, windows_s: Option<Vec<u64>>) -> Result<Evidence, Error> {
-        let gathered = RunStatistics::of_settled(selection)?;
-        let limits = windows_s.map(|windows_s| KeptLimits::of(selection, &gathered, windows_s));
+    pub fn gather(
+        selection: FolderSpans<'_>,
+        windows_s: Option<Vec<u64>>,
+    ) -> Result<Evidence, Error> {
+        let gathered = RunStatistics::read_settled(selection)?;
+        let limits = windows_s.map(|windows_s| KeptLimits::read(selection, &gathered, windows_s));
         Ok(Evidence { limits: limits.transpose()?, gathered })
     }
 }

@@ -20,7 +20,7 @@ impl RunComparison {
     /// Compares two runs. docs/compare.md describes the method.
     ///
     /// Errors: a run has no messages, both runs are the same recording, or their kinds differ.
-    pub fn of(a: ComparedRun, b: ComparedRun) -> Result<RunComparison, NotComparable> {
+    pub fn compare(a: ComparedRun, b: ComparedRun) -> Result<RunComparison, NotComparable> {
         ensure_comparable(&a, &b)?;
         let comparison = Comparison::of(&a.measures, &b.measures);
         let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();

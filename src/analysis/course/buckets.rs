@@ -52,7 +52,7 @@ const LENGTHS: &[u64] = &[
 impl TimeBuckets {
     /// Divides `span` into at most `most` buckets, plus one if the span does not begin at a
     /// multiple of their length.
-    pub fn of(span: Range<u64>, most: u64) -> TimeBuckets {
+    pub fn divide(span: Range<u64>, most: u64) -> TimeBuckets {
         let least = (span.end - span.start).div_ceil(most).max(1);
         let fitting = LENGTHS.iter().copied().find(|length| *length >= least);
         TimeBuckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
@@ -126,7 +126,7 @@ mod tests {
     fn every_second_has_a_bucket_and_there_are_not_too_many() {
         for start in [0, 1, 59, 1_795_248_007] {
             for length in [1, 2, 599, 600, 601, 3599, 86_400, 400 * DAY, 1 << 40] {
-                let buckets = TimeBuckets::of(start..start + length, 600);
+                let buckets = TimeBuckets::divide(start..start + length, 600);
                 assert!((1..=601).contains(&buckets.count()), "{start} {length} {buckets:?}");
                 assert_eq!(buckets.index(start), 0);
                 assert_eq!(buckets.index(start + length - 1), buckets.count() - 1);

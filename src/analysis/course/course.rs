@@ -90,7 +90,7 @@ impl ReportData {
         watch: &mut dyn FnMut(u64, u64),
     ) -> Result<ReportData, Error> {
         let RunStatistics { mut history, summary, verdict, open_sessions, not_recorded, .. } =
-            RunStatistics::of_settled(selection)?;
+            RunStatistics::read_settled(selection)?;
         let mut sources = Vec::new();
         for (path, span) in selection.parts() {
             let (mut own, span) = (History::default(), seconds(span));
@@ -116,7 +116,7 @@ impl ReportData {
             domains: domains(selection, sent_field, watch),
         };
         if let Some(span) = run.span() {
-            run.read_columns(TimeBuckets::of(span, COLUMNS_MAX))?;
+            run.read_columns(TimeBuckets::divide(span, COLUMNS_MAX))?;
         }
         Ok(run)
     }

@@ -80,8 +80,8 @@ pub fn find(
         (counted, top) = count(&sources, asks, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);
-    let missing = MissingMessages::of(&sources, &spans, &counted.unread, selection.clock)?;
-    let table = GroupTable::of(asks, &counted, top, missing);
+    let missing = MissingMessages::count(&sources, &spans, &counted.unread, selection.clock)?;
+    let table = GroupTable::new(asks, &counted, top, missing);
     let Unread { damaged, damage, .. } = counted.unread;
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
@@ -101,7 +101,7 @@ fn count(
     if first.is_complete {
         return (counted, first);
     }
-    let groups = Groups::of(first.named.iter().map(|(name, _)| &**name));
+    let groups = Groups::for_names(first.named.iter().map(|(name, _)| &**name));
     let (counted, second) = take_top(reading::count(sources, asks, &groups, watch));
     let TopGroups { others_names, others_messages_max, .. } = first;
     (counted, TopGroups { others_names, others_messages_max, ..second })

@@ -1,7 +1,7 @@
 //! Counts messages by name, in bounded memory whatever the names are.
 //!
 //! Up to [`TIMES_MAX`] names, one pass counts everything. Up to [`NAMES_MAX`] names, the first pass
-//! finds the names to show, and a second pass counts those with their times ([`Groups::of`]).
+//! finds the names to show, and a second pass counts those with their times ([`Groups::for_names`]).
 //! Beyond that, the names with the fewest messages are dropped. The maximum number of messages of a
 //! dropped name is known, so a name with more messages is never dropped.
 use std::collections::HashMap;
@@ -139,7 +139,7 @@ impl Groups {
     }
 
     /// Returns groups for these names, and one for all others.
-    pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
+    pub fn for_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
         let named = names.map(|name| (name.into(), GroupTally::with_times())).collect();
         Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }
     }
@@ -291,7 +291,7 @@ mod tests {
         (0..=TIMES_MAX).for_each(|n| groups.add(format!("{n}").as_bytes(), &ONE));
         let top = groups.into_top(1);
         assert!(!top.is_complete && top.others_names == Some(TIMES_MAX as u64));
-        let mut again = Groups::of(top.named.iter().map(|(name, _)| &**name));
+        let mut again = Groups::for_names(top.named.iter().map(|(name, _)| &**name));
         (0..=TIMES_MAX).for_each(|n| again.add(format!("{n}").as_bytes(), &ONE));
         let top = again.into_top(1);
         assert!(top.is_complete);

@@ -114,7 +114,7 @@ impl MessageVisitor for GroupCounter<'_> {
         let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
         let at_ns = facts.received_at_ns;
         counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
-        let transit = self.asks.sent_field.map(|name| TransitSample::of(name, facts, payload));
+        let transit = self.asks.sent_field.map(|name| TransitSample::read(name, facts, payload));
         if let (Some(transits), Some(transit)) = (&mut counted.transits, transit) {
             transits.add(transit);
         }

@@ -86,7 +86,7 @@ pub struct GroupFigures {
 
 impl GroupTable {
     /// Makes the table from the counts.
-    pub fn of(
+    pub fn new(
         asks: GroupCriteria<'_>,
         counted: &GroupCounts,
         top: TopGroups,

@@ -44,7 +44,7 @@ pub(super) enum Recipients<'a> {
 impl<'a> Claim<'a> {
     /// Makes the claim of a reply that ends with a delimiter, such as a quote, so it is whole even
     /// if the line is cut off.
-    pub fn of(answer: Answer<'a>, recipients: Recipients<'a>, at_ns: Option<u64>) -> Claim<'a> {
+    pub fn new(answer: Answer<'a>, recipients: Recipients<'a>, at_ns: Option<u64>) -> Claim<'a> {
         let sink = answer.sink.map(Cow::Borrowed);
         Claim { id: answer.id, sink, recipients, at_ns, is_at_end: false }
     }
@@ -52,7 +52,7 @@ impl<'a> Claim<'a> {
 
 impl<'a> Reading<'a> {
     /// `recipient` is the address that the line names.
-    pub fn of(answer: Answer<'a>, recipient: Recipients<'a>, at_ns: Option<u64>) -> Reading<'a> {
-        Reading::Claim(Claim::of(answer, recipient, at_ns))
+    pub fn claim(answer: Answer<'a>, recipient: Recipients<'a>, at_ns: Option<u64>) -> Reading<'a> {
+        Reading::Claim(Claim::new(answer, recipient, at_ns))
     }
 }

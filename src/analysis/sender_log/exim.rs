@@ -50,7 +50,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         Ok(Some(answer)) => answer,
     };
     let recipient = recipient.map_or(Recipients::Unnamed, |it| Recipients::One(Cow::Borrowed(it)));
-    Reading::of(answer, recipient, at_ns(before, line))
+    Reading::claim(answer, recipient, at_ns(before, line))
 }
 
 /// Splits a line at its message id into the text before, the flag, and the rest.

@@ -30,7 +30,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         None => Recipients::Unnamed,
     };
     let is_at_end = answer.is_at_end;
-    Reading::Claim(Claim { is_at_end, ..Claim::of(answer, recipient, stamp::leading(line)) })
+    Reading::Claim(Claim { is_at_end, ..Claim::new(answer, recipient, stamp::leading(line)) })
 }
 
 /// Returns the only address that may be a recipient; `None` if there is none, or more than one.

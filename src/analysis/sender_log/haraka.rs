@@ -26,7 +26,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     };
     match answer::find(&response[..end], Code::Stripped) {
         Ok(None) => Reading::Nothing,
-        Ok(Some(answer)) => Reading::of(answer, Recipients::Unnamed, stamp::leading(line)),
+        Ok(Some(answer)) => Reading::claim(answer, Recipients::Unnamed, stamp::leading(line)),
         Err(reason) => Reading::Bad(reason),
     }
 }

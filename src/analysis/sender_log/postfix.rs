@@ -57,7 +57,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
             Err(reason) => Reading::Bad(reason),
             Ok(recipient) => {
                 let recipient = Recipients::One(Cow::Borrowed(recipient));
-                Reading::of(answer, recipient, stamp::leading(line))
+                Reading::claim(answer, recipient, stamp::leading(line))
             }
         },
     }

@@ -55,7 +55,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         );
     }
     let (spans, windows_s) = (assert.during.spans(folders)?, windows_s(&claims));
-    let mut evidence = Evidence::of(selection(folders, &spans), windows_s)?;
+    let mut evidence = Evidence::gather(selection(folders, &spans), windows_s)?;
     if let Some(field) = sent_field {
         evidence.gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
     }

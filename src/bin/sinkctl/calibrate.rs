@@ -157,7 +157,7 @@ impl Way {
         if let MeasuredSink::Own(sinkd) = sink
             && encryption.wants_ca()
         {
-            encryption.ca = Some(CertificateFolder::of(sinkd.folder.path()).ca_path());
+            encryption.ca = Some(CertificateFolder::in_data_folder(sinkd.folder.path()).ca_path());
         }
         let address = sink.address();
         let tls = encryption.named(&address.ip().to_string())?;

@@ -80,7 +80,7 @@ struct SenderRow {
 }
 
 pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
-    let kept = CertificateFolder::of(data);
+    let kept = CertificateFolder::in_data_folder(data);
     let shown = Shown::by_sinkd(data);
     if let Some(reason) = shown.reason_against(&kept.ca_path()) {
         anyhow::bail!(reason);

@@ -28,7 +28,7 @@ pub struct Compare {
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
     let a = side('A', &compare.a, folders)?;
     let b = side('B', &compare.b, folders)?;
-    let compared = RunComparison::of(a, b)?;
+    let compared = RunComparison::compare(a, b)?;
     for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
     }

@@ -48,8 +48,8 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
     );
     let spans = wanted.during.spans(folders)?;
     let selection = selection(folders, &spans);
-    let gathered = RunStatistics::of_settled(selection)?;
-    let kept = KeptLimits::of(selection, &gathered, windows_s)?;
+    let gathered = RunStatistics::read_settled(selection)?;
+    let kept = KeptLimits::read(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");
     }

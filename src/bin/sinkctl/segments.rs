@@ -19,9 +19,9 @@ pub struct Segments {
 
 pub fn run(folder: &Folder, segments: &Segments, out: &mut Out) -> anyhow::Result<Finding> {
     let mut left_out = Omissions::default();
-    let rows = folder
-        .segments()
-        .map(|summary| SegmentRow::of(folder, summary, &mut |error| left_out.report_error(&error)));
+    let rows = folder.segments().map(|summary| {
+        SegmentRow::new(folder, summary, &mut |error| left_out.report_error(&error))
+    });
     if segments.json {
         for row in rows {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;

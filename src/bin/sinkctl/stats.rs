@@ -28,7 +28,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         return by::run(folders, stats, by, out);
     }
     let mut gathered =
-        RunStatistics::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
+        RunStatistics::read_recorded(selection(folders, &stats.during.spans(folders)?))?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
@@ -71,7 +71,7 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
 fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
     let folders = [folder.to_owned()];
     let spans = TimeRange::default().spans(&folders)?;
-    Ok(RunStatistics::of(selection(&folders, &spans))?)
+    Ok(RunStatistics::read(selection(&folders, &spans))?)
 }
 
 /// Prints all statistics of one folder as text.

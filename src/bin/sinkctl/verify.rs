@@ -22,7 +22,7 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
     let mut report = Verification::default();
     let attempts = retry_while_pruned(std::slice::from_mut(&mut folder), |folders| {
         let progress = progress(&folders[0]);
-        report = Verification::of(&folders[0], &SystemClock, &mut |bytes| progress.inc(bytes));
+        report = Verification::run(&folders[0], &SystemClock, &mut |bytes| progress.inc(bytes));
         progress.finish_and_clear();
         Ok::<_, ReadError>(match report.segments {
             0 => Attempt::Empty,

@@ -44,14 +44,15 @@ pub struct Generations {
 }
 
 impl Generations {
-    /// `first`: the settings in force, and their listeners with actual ports.
+    /// Starts with the settings in force. `listeners` has their listeners with actual ports.
     pub fn new(
-        first: (&Config, &[Listener]),
+        config: &Config,
+        listeners: &[Listener],
         in_force: Arc<InForce>,
         admission: Arc<Admission>,
         stop: Arc<Stop>,
     ) -> Generations {
-        let (config, open) = (first.0.clone(), first.1.to_vec());
+        let (config, open) = (config.clone(), listeners.to_vec());
         Generations { config, open, in_force, admission, stop, old: Vec::new() }
     }
 
@@ -126,8 +127,7 @@ mod tests {
         let in_force = Arc::new(InForce::new(Arc::new(first)));
         let admission = Arc::new(Admission::new(config, 1, 1000));
         let stop = Arc::new(Stop::new(None, None));
-        let first = (config, &config.listen[..]);
-        (Generations::new(first, in_force.clone(), admission, stop), in_force)
+        (Generations::new(config, &config.listen, in_force.clone(), admission, stop), in_force)
     }
 
     /// Freeing a list of a million networks takes time that no worker has.

@@ -66,7 +66,7 @@ impl SenderLimits {
     /// Costs 0.3 to 2 us per connection and second, and the memory of the busiest second, of the
     /// concurrent connections, and of each client's seconds in the longest window (figures are in
     /// docs/stats-format.md). Errors: a file cannot be read.
-    pub fn of(
+    pub fn read(
         folders: &[PathBuf],
         spans: &[Range<u64>],
         windows_s: &[u64],

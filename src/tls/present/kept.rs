@@ -80,7 +80,7 @@ type Reason = String;
 
 impl CertificateFolder {
     /// Returns the certificates of the data folder `data`.
-    pub fn of(data: &Path) -> CertificateFolder {
+    pub fn in_data_folder(data: &Path) -> CertificateFolder {
         CertificateFolder { folder: data.join(FOLDER) }
     }
 
@@ -287,7 +287,7 @@ mod tests {
         }
 
         fn kept(&self) -> CertificateFolder {
-            CertificateFolder::of(self.0.path())
+            CertificateFolder::in_data_folder(self.0.path())
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -481,7 +481,7 @@ mod tests {
         let data = Data::new();
         fs::write(data.0.path().join("file"), "").unwrap();
         let folder = data.0.path().join("file/data");
-        let error = CertificateFolder::of(&folder).identity(&local(), NOW).unwrap_err();
+        let error = CertificateFolder::in_data_folder(&folder).identity(&local(), NOW).unwrap_err();
         let expected = format!("{}/tls: certificates cannot be stored there", folder.display());
         assert_eq!(error.to_string(), expected);
     }

@@ -14,7 +14,7 @@ struct Server {
 
 fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let kept = CertificateFolder::of(folder.path());
+    let kept = CertificateFolder::in_data_folder(folder.path());
     // rustls uses the system clock.
     let now: Duration = crate::log::ProcessClock::get().unix();
     let identity = kept.identity(&["localhost".into()], now).unwrap();

@@ -314,7 +314,7 @@ fn a_handshake_that_stalls_is_given_up_after_the_timeout() {
 fn greet_and_leave(mut stream: TcpStream) {
     let folder = tempfile::tempdir().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let kept = CertificateFolder::of(folder.path());
+    let kept = CertificateFolder::in_data_folder(folder.path());
     let identity = kept.identity(&["localhost".into()], now).unwrap();
     let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
     let mut handshake = Handshake::new(&acceptor).unwrap();

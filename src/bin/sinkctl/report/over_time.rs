@@ -26,7 +26,7 @@ impl Curve {
     /// Makes a line of a value per second; `None` if there are less than two points.
     fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
-        let buckets = TimeBuckets::of(span.clone(), POINTS_MAX);
+        let buckets = TimeBuckets::divide(span.clone(), POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
         (points.len() > 1).then_some(Curve {
@@ -126,7 +126,7 @@ pub fn rate(run: &ReportData) -> Option<Figure> {
 /// Draws the open connections; `None` if there was none at the end of any second.
 pub fn open_connections(run: &ReportData) -> Option<Figure> {
     let span = run.span()?;
-    let buckets = TimeBuckets::of(span, POINTS_MAX);
+    let buckets = TimeBuckets::divide(span, POINTS_MAX);
     let mut values = vec![0; buckets.count()];
     for source in &run.sources {
         let open = buckets.carried(&source.open_connections);

@@ -169,7 +169,7 @@ proptest! {
         let span = begin..begin + length;
         let paths = folders.each_ref().map(|dir| dir.path().to_owned());
         let spans = [span.clone(), span.clone()];
-        let found = SenderLimits::of(&paths, &spans, &WINDOWS_S, None).unwrap();
+        let found = SenderLimits::read(&paths, &spans, &WINDOWS_S, None).unwrap();
         assert_eq!(found.problems, Vec::<String>::new());
         check_client(&connections.iter().collect::<Vec<_>>(), &span, &found.all);
         let clients: BTreeSet<u8> = connections.iter().map(|it| it.client).collect();
@@ -205,7 +205,7 @@ fn one(id: u64, change: impl FnOnce(&mut SessionSecond)) -> SessionSeconds {
 }
 
 fn limits(dir: &tempfile::TempDir, span: Range<u64>) -> ClientLimits {
-    SenderLimits::of(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
+    SenderLimits::read(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_connection_whose_client_was_named_later_is_that_clients() {
     batch_of(&dir, 1, &records);
     for (span, began_before) in [(0..u64::MAX, 0), (101..110, 1), (102..110, 1)] {
         let folders = [dir.path().to_owned()];
-        let found = SenderLimits::of(&folders, &[span], &WINDOWS_S, None).unwrap();
+        let found = SenderLimits::read(&folders, &[span], &WINDOWS_S, None).unwrap();
         let clients: Vec<_> = found.clients.iter().map(|(client, _)| *client).collect();
         assert_eq!(clients, [address(2)], "the one that named it had no connection");
         for of in [&found.all, &found.clients[0].1] {
@@ -298,6 +298,6 @@ fn an_idle_connection_is_open_for_as_long_as_the_records_go() {
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
     let (folders, spans) = ([dir.path().to_owned()], [Range { start: 120, end: u64::MAX }]);
-    let live = SenderLimits::of(&folders, &spans, &[1], Some(140)).unwrap();
+    let live = SenderLimits::read(&folders, &spans, &[1], Some(140)).unwrap();
     assert_eq!(live.all.open_at_once, expected);
 }
