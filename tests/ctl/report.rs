@@ -83,8 +83,8 @@ fn check_totals(page: &str, sessions: u64) {
     assert_eq!(tile(page, "connections"), sessions.to_string());
     assert_eq!(tile(page, "refused messages"), sessions.to_string());
     let row = format!(
-        "<th title=\"MAIL accepted to the final reply, of accepted messages. A sender&#39;s: from when it \
-        was due.\">\
+        "<th title=\"From MAIL to the final reply, for accepted messages. In a sender: from when it was \
+        due.\">\
         transaction</th><td class=\"n soft\">{}</td>",
         5 * sessions
     );

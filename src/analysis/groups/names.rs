@@ -2,8 +2,9 @@
 //!
 //! Up to [`TIMES_MAX`] names, one pass counts everything. Up to [`NAMES_MAX`] names, the first pass
 //! finds the names to show, and a second pass counts those with their times
-//! ([`Groups::for_names`]). Beyond that, the names with the fewest messages are dropped. The maximum
-//! number of messages of a dropped name is known, so a name with more messages is never dropped.
+//! ([`Groups::for_names`]). Beyond that, the names with the fewest messages are dropped. The
+//! maximum number of messages of a dropped name is known, so a name with more messages is never
+//! dropped.
 use std::collections::HashMap;
 
 use crate::smtp::deviation::{Deviation, Deviations};
