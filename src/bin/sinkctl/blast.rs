@@ -203,7 +203,7 @@ fn settings(
 fn report_missing(plan: &BlastPlan) {
     let missing = plan.missing();
     for (what, numbers) in
-        [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]
+        [("not sent", &missing.not_sent), ("sent in full, no reply", &missing.unknown)]
     {
         if numbers.is_empty() {
             continue;

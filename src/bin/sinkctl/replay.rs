@@ -239,7 +239,7 @@ fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) 
 fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyhow::Result<Survey> {
     let (looking, none) = (Looking::default(), Before::default());
     let _interruptible = Interruptible::new(&looking.stop)?;
-    let bar = TerminalBar::new(selection.len(folder)?, "messages looked at");
+    let bar = TerminalBar::new(selection.len(folder)?, "messages read");
     let survey = watched(
         || bar.at(looking.messages.load(Ordering::Relaxed)),
         || survey(folder, selection, before.unwrap_or(&none), &looking),

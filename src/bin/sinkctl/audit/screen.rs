@@ -51,7 +51,7 @@ fn verdict(figures: &AuditFigures) -> String {
 fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
     let mut lines = Vec::new();
     let mut add = |number: u64, label: &str| lines.push((number, label.to_owned()));
-    add(figures.messages, "messages looked at");
+    add(figures.messages, "messages read");
     add(figures.recipients, "recipients in their envelopes");
     if let Some(expected) = &figures.expected {
         let what = if expected.column.is_some() { "recipients" } else { "numbers" };
@@ -161,7 +161,7 @@ fn title(fault: Fault) -> &'static str {
         Fault::Changed => "changed in transit",
         Fault::OutOfOrder => "out of order",
         Fault::Late => "late",
-        Fault::OnlyInLog => "delivered according to the sender's log, and not received",
+        Fault::OnlyInLog => "delivered according to the sender's log, but not received",
         Fault::NotInLog => "received, and not in the sender's log",
     }
 }

@@ -47,7 +47,7 @@ fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
         let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000)[..21].to_owned();
         let seconds = gathered.summary.seconds();
         let (from, until) = (time(first), time(last + 1));
-        writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, of which {whole} s are compared")?;
+        writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;
     }
     let verdict = &gathered.verdict;
     Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by.name(), verdict.because)?)

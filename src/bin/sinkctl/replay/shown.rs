@@ -32,7 +32,7 @@ const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
     (ReplayCount::Unknown, "sent, and not acknowledged: may have been accepted"),
     (
         ReplayCount::PerhapsTwice,
-        "sent again although a try before may have been accepted: may be there twice",
+        "sent again although an earlier attempt may have been accepted: possibly delivered twice",
     ),
     (ReplayCount::Withheld, "withheld: must not be sent to this server"),
     (ReplayCount::NotStored, "not stored in full, so not sent"),

@@ -267,7 +267,7 @@ fn print(
         ("deferred", messages.deferred),
         ("rejected", messages.rejected),
         ("not sent", messages.not_sent),
-        ("sent whole, but not answered: they may be there", messages.unknown),
+        ("sent in full, but no reply: possibly delivered", messages.unknown),
         ("withheld: they must not be sent to this server", messages.withheld),
         ("not begun", messages.not_begun),
     ];
