@@ -1,4 +1,4 @@
-//! AUTH of the real server: which users it believes, that it keeps their names, and no secrets.
+//! AUTH of the real server: it accepts the listed users, stores their names, and stores no secrets.
 use crate::common;
 
 use std::fs::{self, Permissions};
@@ -9,7 +9,7 @@ use std::process::Stdio;
 use common::{Client, Sink, sinkctl, until_some};
 use tempfile::{TempDir, tempdir};
 
-/// A folder with a list of users, and room for a sink's data and its transcripts.
+/// A folder with a list of users, the data folder of a sink, and its transcripts.
 struct Place {
     folder: TempDir,
 }
@@ -40,7 +40,7 @@ impl Place {
         Sink::spawn(command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(log))
     }
 
-    /// `sinkctl` on the data.
+    /// Runs `sinkctl` on the data folder and returns its output.
     fn said(&self, args: &[&str]) -> String {
         let (said, errors, _) = sinkctl(&self.path("data"), args);
         assert!(errors.is_empty(), "{args:?}: {errors}");
@@ -75,7 +75,7 @@ fn connect(sink: &Sink, listener: usize) -> Client {
 }
 
 #[test]
-fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
+fn listed_users_are_stored_with_each_message_and_others_cannot_send() {
     let place = Place::new("ann:s3cr3t\n");
     let sink = place.start(SETTINGS);
     let mut ann = connect(&sink, 0);
@@ -122,7 +122,7 @@ fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
     assert_eq!((of("ann"), of("")), (2.into(), 1.into()));
 }
 
-/// Every file below `folder`.
+/// Returns every file below `folder`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -135,7 +135,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What looks like a command is a secret all the same: HELP and NOOP are base64.
+/// A secret that looks like a command is still a secret: HELP and NOOP are valid base64.
 #[test]
 fn no_secret_is_stored_logged_or_in_a_transcript() {
     let place = Place::new("ann:s3cr3t\n");
@@ -173,7 +173,7 @@ fn no_secret_is_stored_logged_or_in_a_transcript() {
 }
 
 #[test]
-fn a_list_of_users_is_read_again_by_a_reload() {
+fn a_reload_reads_the_list_of_users_again() {
     let place = Place::new("bob:x\n");
     let sink = place.start(SETTINGS);
     let mut client = connect(&sink, 0);
@@ -199,7 +199,7 @@ fn a_list_of_users_is_read_again_by_a_reload() {
         let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);
         assert!(code == 2 && errors.contains(expected), "{errors}");
     }
-    // A list that others can read changes nothing.
+    // A list that other users can read changes nothing.
     place.users("eve:x\n");
     fs::set_permissions(place.path("users"), Permissions::from_mode(0o644)).unwrap();
     let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);

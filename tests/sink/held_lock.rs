@@ -1,5 +1,6 @@
-//! Another process holds the lock of `events.jsonl`, as a suspended `sinkctl rm` does: sinkd takes
-//! mail, turns its ring, answers HTTP, starts and stops all the same, and writes later what it must.
+//! Another process holds the lock of `events.jsonl`, as a suspended `sinkctl rm` does: sinkd still
+//! accepts mail, recycles its ring, answers HTTP, starts and stops, and writes pending events
+//! later.
 use crate::common;
 
 use std::fs::File;
@@ -13,7 +14,7 @@ use rustix::process::Signal;
 use sinkd::log::Runs;
 use sinkd::log::reader::Folder;
 
-/// What is awaited has failed after this long.
+/// A condition that is not met after this time counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const RING: [&str; 10] = [
     "--retain-bytes",
@@ -29,7 +30,7 @@ const RING: [&str; 10] = [
 ];
 const MESSAGE_BYTES: usize = 900_000;
 
-/// The lock, from a descriptor of this process: to sinkd that is another process.
+/// Takes the lock with a descriptor of this process: for sinkd that is another process.
 fn hold(data: &Path) -> File {
     std::fs::create_dir_all(data).unwrap();
     let path = data.join("events.jsonl");
@@ -70,7 +71,7 @@ fn turn_the_ring(client: &mut Client, messages: usize) {
     }
 }
 
-/// SIGTERM, and the time until it has ended.
+/// Sends SIGTERM; returns the time until sinkd has ended.
 fn stop(sink: Sink) -> Duration {
     let began = Instant::now();
     sink.signal(Signal::TERM);
@@ -85,7 +86,7 @@ fn disk_bytes(data: &Path) -> u64 {
 }
 
 #[test]
-fn a_lock_held_from_start_to_stop_stops_nothing() {
+fn a_lock_held_from_start_to_stop_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let held = hold(dir.path());
     let sink = Sink::start_http(dir.path(), "127.0.0.1:0", &RING);
@@ -95,13 +96,13 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
     turn_the_ring(&mut client, 150);
     assert!(disk_bytes(dir.path()) < 80 << 20, "the bound holds");
     assert_eq!(client.command("NOOP sinkd mark while it is locked"), 250);
-    // Only the thread that also begins runs merges what /metrics says.
+    // Only the thread that also begins runs merges the figures for /metrics.
     until("/metrics goes on", || metric(http, "sinkd_messages_total") == 150.0);
     assert!(metric(http, "sinkd_events_lock_busy_total") >= 1.0, "it is counted");
     assert_eq!(client.command("QUIT"), 221);
     let took = stop(sink);
     assert!(took < Duration::from_secs(20), "{took:?}");
-    // And a full ring starts.
+    // A sinkd with a full ring starts, too.
     let sink = Sink::start(dir.path(), &RING);
     let mut client = sink.connect();
     client.ehlo();
@@ -109,7 +110,7 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
     let took = stop(sink);
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(std::fs::metadata(dir.path().join("events.jsonl")).unwrap().len(), 0);
-    // What could not be noted is known, and the next sinkd notes it.
+    // The missing note is remembered, and the next sinkd writes it.
     let there_and_gone = || {
         let folder = Folder::open(dir.path()).unwrap();
         folder.messages() + folder.pruned().unwrap().messages
@@ -123,7 +124,7 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
 }
 
 #[test]
-fn what_happened_while_the_lock_was_held_is_written_when_it_is_free() {
+fn events_during_a_held_lock_are_written_once_it_is_free() {
     let dir = tempfile::tempdir().unwrap();
     let held = hold(dir.path());
     let sink = Sink::start(dir.path(), &RING);

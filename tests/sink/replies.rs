@@ -1,4 +1,4 @@
-//! Sequences, limits and every reply, of the real server.
+//! Command sequences, limits and every reply of the real server.
 use std::collections::BTreeSet;
 
 use sinkd::config::{Auth, Config};
@@ -33,7 +33,7 @@ fn hold(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
     with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
 }
 
-/// The last reply, all its lines.
+/// Returns the last reply, all its lines.
 fn last_of(outcome: &Observed) -> String {
     let text = std::str::from_utf8(&outcome.replies).unwrap();
     let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
@@ -42,7 +42,7 @@ fn last_of(outcome: &Observed) -> String {
     lines[lines.len() - 1 - inner..].concat()
 }
 
-/// The last reply to `dialogue`, all its lines.
+/// Returns the last reply to `dialogue`, all its lines.
 fn last_reply(dialogue: &str, limits: SessionLimits) -> String {
     last_of(&hold(Protocol::Smtp, dialogue, limits))
 }
@@ -53,9 +53,9 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
     seen.insert(expected.name);
 }
 
-// Long on purpose: one row a reply, so that a missing one is seen.
+// Long on purpose: one row per reply, so that a missing reply is obvious.
 #[test]
-fn every_reply_has_its_dialogue() {
+fn every_reply_is_tested() {
     let mut seen = BTreeSet::new();
     let rows: [(&str, &'static Reply); 51] = [
         ("QUIT\r\n", &reply::CLOSING),
@@ -127,10 +127,10 @@ fn every_reply_has_its_dialogue() {
         "TOO_MANY_CONNECTIONS",
         "TOO_MANY_FROM_ADDRESS",
         "OUT_OF_BUFFERS",
-        "DENIED",         // clients_are_served_as_the_lists_of_their_listener_say
-        "SENDER_PARTIAL", // submission_wants_whole_domains
+        "DENIED",         // the_lists_of_a_listener_decide_which_clients_it_serves
+        "SENDER_PARTIAL", // submission_requires_fully_qualified_domains
         "RECIPIENT_PARTIAL",
-        "LMTP_HELP", // lmtp_has_replies_of_its_own
+        "LMTP_HELP", // lmtp_specific_replies_are_sent
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",
         "LHLO_FIRST",
@@ -143,9 +143,9 @@ fn every_reply_has_its_dialogue() {
         "NO_RUN",
         "MOMENTS_TOO_FAST",
         "MOMENTS_TOO_MANY",
-        "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
-        "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
-        "XCLIENT_FORM",      // replies_to_xclient_name_what_is_wrong
+        "TOO_MANY_ERRORS",   // too_many_errors_end_the_session_with_421
+        "TOO_MANY_MESSAGES", // too_many_messages_end_the_session_with_421
+        "XCLIENT_FORM",      // replies_to_xclient_name_the_error
         "XCLIENT_ATTRIBUTE",
         "XCLIENT_TWICE",
         "XCLIENT_VALUE",
@@ -156,7 +156,7 @@ fn every_reply_has_its_dialogue() {
         "XCLIENT_HELO",
         "XCLIENT_LOGIN",
         "XCLIENT_NESTED",
-        "AUTH_OK", // replies_to_auth_say_what_became_of_it
+        "AUTH_OK", // replies_to_auth_state_the_result
         "AUTH_CHALLENGE",
         "AUTH_TOO_LONG",
         "AUTH_FORM",
@@ -173,9 +173,9 @@ fn every_reply_has_its_dialogue() {
         "STARTTLS_TWICE",
         "STARTTLS_NESTED",
         "STARTTLS_FIRST",
-        "TLS_EXPECTED", // tls::plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text
-        "PLAIN_EXPECTED", // tls::tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted
-        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_while_too_many_handshakes_are_under_way
+        "TLS_EXPECTED", // tls::plain_text_to_an_implicit_tls_port_is_answered_in_plain_text
+        "PLAIN_EXPECTED", // tls::tls_to_a_plain_text_port_gets_a_reply_and_is_counted
+        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_during_too_many_handshakes
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
@@ -184,7 +184,7 @@ fn every_reply_has_its_dialogue() {
 
 /// RFC 6409 section 4.2.
 #[test]
-fn submission_wants_whole_domains() {
+fn submission_requires_fully_qualified_domains() {
     let open = "EHLO c\r\nMAIL FROM:<a@b.example>\r\n";
     let mail = |path: &str| format!("EHLO c\r\nMAIL FROM:<{path}>\r\n");
     let rcpt = |path: &str| format!("{open}RCPT TO:<{path}>\r\n");
@@ -204,7 +204,7 @@ fn submission_wants_whole_domains() {
         let outcome = hold(Protocol::Submission, &dialogue, limits());
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
-    // A listener for SMTP takes what comes, and this one still does after a refusal.
+    // A listener for SMTP accepts such addresses, and this one still does after a refusal.
     assert_eq!(last_reply(&mail("a@b"), limits()), text(&reply::MAIL_OK));
     let both = format!("{}MAIL FROM:<a@b.example>\r\n", mail("a@b"));
     let outcome = hold(Protocol::Submission, &both, limits());
@@ -212,7 +212,7 @@ fn submission_wants_whole_domains() {
 }
 
 #[test]
-fn replies_to_xclient_name_what_is_wrong() {
+fn replies_to_xclient_name_the_error() {
     let nested = format!("{OPEN}XCLIENT ADDR=192.0.2.7\r\n");
     let rows: [(&str, &'static Reply); 12] = [
         ("XCLIENT\r\n", &reply::XCLIENT_FORM),
@@ -237,14 +237,14 @@ fn replies_to_xclient_name_what_is_wrong() {
     }
 }
 
-/// The last reply of a sink with these settings.
+/// Returns the last reply of a sink with these settings.
 fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
     let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
     last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
 }
 
 #[test]
-fn replies_to_auth_say_what_became_of_it() {
+fn replies_to_auth_state_the_result() {
     use Auth::{Any, Defer, Off, Reject};
     let ann = "EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n";
     let long = format!("EHLO c\r\nAUTH LOGIN\r\n{}\r\n", "A".repeat(12_288));
@@ -286,9 +286,9 @@ fn replies_to_auth_say_what_became_of_it() {
     }
 }
 
-/// RFC 4954 section 5: where AUTH is not offered, there is no such parameter.
+/// RFC 4954 section 5: where AUTH is not offered, the parameter does not exist.
 #[test]
-fn auth_parameters_belong_to_auth() {
+fn auth_parameters_require_auth() {
     let mail = |parameters: &str| format!("EHLO c\r\nMAIL FROM:<a@b>{parameters}\r\n");
     for (auth, parameters, expected) in [
         (Auth::Off, " AUTH=<>", &reply::PARAMETER_UNKNOWN),
@@ -328,14 +328,14 @@ fn the_envelope_budget_is_answered_with_452() {
     }
 }
 
-/// Octets of the envelope that [`OPEN`] makes.
+/// Returns the octets of the envelope that [`OPEN`] creates.
 fn envelope_bytes() -> usize {
     let one = hold(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
     one.stored[0].envelope.len()
 }
 
 #[test]
-fn errors_end_the_session_with_421() {
+fn too_many_errors_end_the_session_with_421() {
     let limits = SessionLimits { errors_max: Some(2), ..limits() };
     assert_eq!(last_reply("X\r\nX\r\n", limits.clone()), text(&reply::UNKNOWN));
     assert_eq!(last_reply("X\r\nX\r\nNOOP\r\n", limits.clone()), text(&reply::NOOP_OK));
@@ -344,7 +344,7 @@ fn errors_end_the_session_with_421() {
 }
 
 #[test]
-fn messages_end_the_session_with_421() {
+fn too_many_messages_end_the_session_with_421() {
     let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nx";
     let limits = SessionLimits { messages_max: Some(2), ..limits() };
     let run = |messages: usize| {
@@ -357,7 +357,7 @@ fn messages_end_the_session_with_421() {
 }
 
 #[test]
-fn command_lines_end_at_command_line_bytes_max() {
+fn command_lines_are_limited_to_command_line_bytes_max() {
     for (octets, expected) in
         [(63, &reply::NOOP_OK), (64, &reply::NOOP_OK), (65, &reply::LINE_TOO_LONG)]
     {
@@ -368,7 +368,7 @@ fn command_lines_end_at_command_line_bytes_max() {
 }
 
 #[test]
-fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
+fn recipients_are_limited_by_recipients_max_and_envelope_bytes_max() {
     let rcpt = |count: usize| format!("{OPEN}{}", "RCPT TO:<c@d>\r\n".repeat(count - 1));
     let last = |count, limits| last_reply(&rcpt(count), limits);
     assert_eq!(last(1, limits()), text(&reply::RCPT_OK));
@@ -387,7 +387,7 @@ fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
 }
 
 #[test]
-fn message_bytes_end_at_message_bytes_max() {
+fn messages_are_limited_to_message_bytes_max() {
     for (octets, code) in [(99, "250"), (100, "250"), (101, "552")] {
         let data = format!("{OPEN}DATA\r\n{}\r\n.\r\n", "x".repeat(octets - 2));
         // A stuffed dot is not counted (RFC 1870 5).
@@ -419,7 +419,7 @@ fn ehlo_and_rset_reset_the_transaction() {
 }
 
 #[test]
-fn lmtp_has_replies_of_its_own() {
+fn lmtp_specific_replies_are_sent() {
     let open = "LHLO c\r\nMAIL FROM:<>\r\n";
     for (dialogue, expected) in [
         ("HELP\r\n", &reply::LMTP_HELP),
