@@ -1,4 +1,4 @@
-//! What sinkctl says: one of a thing is singular, and lengths of time have days and weeks.
+//! Wording of sinkctl: a count of one is singular, and durations have days and weeks.
 use crate::common;
 
 use std::os::unix::fs::FileExt;
@@ -24,7 +24,7 @@ fn printed(data: &Path, args: &[&str]) -> (String, i32) {
 }
 
 #[test]
-fn one_of_a_thing_is_singular_wherever_it_is_counted() {
+fn a_count_of_one_is_singular_everywhere() {
     let data = one_message();
     let data = data.path();
     for (args, says) in [
@@ -66,7 +66,7 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
     let data = data.path();
     let path = std::fs::read_dir(data.join("segments")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Into the record, which begins after the two header pages.
+    // This is inside the record, which begins after the two header pages.
     file.write_all_at(b"!!", 8192 + 4).unwrap();
     let (said, code) = printed(data, &["verify"]);
     assert_eq!(code, 1);
@@ -80,7 +80,7 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
 }
 
 #[test]
-fn days_and_weeks_are_lengths_of_time() {
+fn durations_can_be_days_and_weeks() {
     let data = one_message();
     for since in ["1d", "2w", "1d12h"] {
         for args in [
@@ -113,7 +113,7 @@ fn system_errors_are_printed_once() {
     let missing = data.path().join("nowhere");
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // A folder of another kind is not an error of the system.
+    // A missing folder, or a file in its place, is not reported as a system error.
     for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
             let (said, code) = printed(folder, args);
@@ -122,7 +122,7 @@ fn system_errors_are_printed_once() {
             assert!(!said.contains("(os error"), "{args:?}: {said}");
         }
     }
-    // In a folder that is one.
+    // A directory in place of a file of the data folder is one.
     let sink = Sink::start(data.path().join("sink").as_path(), &[]);
     assert!(sink.stop().success());
     let sink = data.path().join("sink");

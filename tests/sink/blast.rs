@@ -100,9 +100,9 @@ fn crc32c(octets: &[u8]) -> u32 {
 }
 
 /// Checks the properties of every message: number, checksum, lines, form.
-fn check(number: u64, generate: &SourcedMessage) {
-    let message = generate.message();
-    assert_eq!(message.len() as u64, generate.octets, "{number}");
+fn check(number: u64, sent: &SourcedMessage) {
+    let message = sent.message();
+    assert_eq!(message.len() as u64, sent.octets, "{number}");
     let cut = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     let (header, body) = message.split_at(cut);
     let header = std::str::from_utf8(header).unwrap();
@@ -117,16 +117,16 @@ fn check(number: u64, generate: &SourcedMessage) {
         field(name);
     }
     assert!(message.ends_with(b"\r\n"), "{number}");
-    let lines: Vec<_> = generate.wire.split(|&octet| octet == b'\n').collect();
+    let lines: Vec<_> = sent.wire.split(|&octet| octet == b'\n').collect();
     let (end, lines) = lines.split_last().unwrap();
     assert!(end.is_empty());
     for line in lines {
         let line = line.strip_suffix(b"\r").expect("every line ends with CRLF");
         assert!(line.len() <= 998 && !line.contains(&b'\r'), "{number}: {}", line.len());
-        let may_begin_with_dot = generate.form != ContentForm::Clean;
+        let may_begin_with_dot = sent.form != ContentForm::Clean;
         assert!(may_begin_with_dot || !line.starts_with(b"."), "{number}");
         let is_stuffed = !line.starts_with(b".") || line.starts_with(b"..");
-        assert!(generate.form == ContentForm::Raw || is_stuffed, "{number}");
+        assert!(sent.form == ContentForm::Raw || is_stuffed, "{number}");
     }
     let mut facts = MailFacts::default();
     Extractor::new(Some("X-Sequence")).extract(&message, &mut facts);

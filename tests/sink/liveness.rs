@@ -140,13 +140,13 @@ fn the_421_for_a_client_that_does_not_read_reaches_no_other() {
     let sink = Sink::start(data.path(), &["--workers", "1", "--command-timeout", "3s"]);
     let mut other = sink.connect();
     other.ehlo();
-    let client_that_does_not_read = client_that_does_not_read(&sink);
+    let deaf = client_that_does_not_read(&sink);
     // The client reads nothing until its time has run out.
-    while other.command("NOOP") == 250 && is_open_for(sink.pid(), &client_that_does_not_read) {
+    while other.command("NOOP") == 250 && is_open_for(sink.pid(), &deaf) {
         let (code, _) = sink.connect_quietly().reply();
         assert_eq!(code, 220, "a greeting, and nothing of another client");
     }
-    assert_only_noops_are_answered(&sink, &mut other, &client_that_does_not_read);
+    assert_only_noops_are_answered(&sink, &mut other, &deaf);
     assert!(sink.stop().success());
 }
 

@@ -37,7 +37,7 @@ impl Drop for Running {
 
 /// Returns the variables of the next datagram.
 #[track_caller]
-fn received(manager: &UnixDatagram) -> Vec<String> {
+fn next_datagram(manager: &UnixDatagram) -> Vec<String> {
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut datagram = vec![0; 4096];
     let octets = manager.recv(&mut datagram).expect("a datagram");
@@ -51,7 +51,7 @@ fn a_service_manager_gets_ready_once_clients_can_connect_and_stopping_before_tra
     let socket = folder.path().join("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
     let mut child = Running(sinkd(folder.path(), socket.as_os_str()).spawn().unwrap());
-    let ready = received(&manager);
+    let ready = next_datagram(&manager);
     // The first attempt succeeds, without a retry.
     let mut client = UnixStream::connect(folder.path().join("smtp")).expect("a listener");
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -67,7 +67,7 @@ fn a_service_manager_gets_ready_once_clients_can_connect_and_stopping_before_tra
     say("HELO client.example\r\n", "250");
     say("MAIL FROM:<a@example.org>\r\n", "250");
     common::signal(child.0.id(), Signal::TERM);
-    let stopping = received(&manager);
+    let stopping = next_datagram(&manager);
     assert_eq!(stopping[0], "STOPPING=1");
     // The default grace period, and 20 s for everything else.
     assert!(stopping.contains(&"EXTEND_TIMEOUT_USEC=28000000".to_owned()), "{stopping:?}");
@@ -88,9 +88,9 @@ fn a_service_manager_with_an_abstract_socket_gets_the_same() {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let manager = UnixDatagram::bind_addr(&address).unwrap();
     let sink = Sink::spawn(&mut sinkd(folder.path(), OsStr::new(&format!("@{name}"))));
-    assert_eq!(received(&manager)[0], "READY=1");
+    assert_eq!(next_datagram(&manager)[0], "READY=1");
     assert!(sink.stop().success());
-    assert_eq!(received(&manager)[0], "STOPPING=1");
+    assert_eq!(next_datagram(&manager)[0], "STOPPING=1");
 }
 
 /// Returns a socket that nothing reads, with no room for another datagram.

@@ -1,12 +1,13 @@
-//! Each kind of fault is found with its place, and nothing else is.
-use super::campaign::{Campaign, Said, about, address, audit, audit_on, list};
+//! Each kind of fault is found with its location, and no other fault is reported.
+use super::campaign::{AuditOutput, Campaign, about, address, audit, audit_on, list};
 use crate::common::sinkctl;
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(fault, who)| ((*fault).to_owned(), (*who).to_owned())).collect()
 }
 
-/// Twenty persons, of whom 3 got nothing, 7 got two, 11 and 12 were mixed up, and a stranger.
+/// Twenty people: 3 got nothing, 7 got two messages, 11 and 12 got each other's, and a stranger got
+/// one.
 fn faulty() -> (Campaign, String) {
     let mut campaign = Campaign::start(&[]);
     for n in (0..20).filter(|n| *n != 3) {
@@ -71,14 +72,14 @@ fn a_report_for_ci_has_a_test_case_for_each_thing_that_was_checked() {
     assert!(xml.contains("tests=\"3\" failures=\"3\" errors=\"0\""), "{xml}");
     let failure = "<failure message=\"1 missing\" type=\"missing\">person3@example.com\n</failure>";
     assert!(xml.contains(failure), "{xml}");
-    // An audit that fails early leaves no report of an earlier one.
+    // An audit that fails early removes the report of an earlier one.
     campaign.audit(&["--expect", "/nowhere", "--junit", report_text]);
     let xml = std::fs::read_to_string(&report).unwrap();
     assert!(xml.contains("the audit did not end") && xml.contains("errors=\"1\""), "{xml}");
 }
 
 #[test]
-fn copies_are_told_apart_by_message_id_and_content() {
+fn copies_are_distinguished_by_message_id_and_content() {
     let mut campaign = Campaign::start(&[]);
     let mut send = |n: usize, id: &str, text: &str| {
         let wire = format!("Subject: s\r\nMessage-ID: <{id}>\r\n\r\n{text}\r\n");
@@ -149,7 +150,7 @@ fn content_that_changed_and_messages_that_came_late_are_found() {
 }
 
 #[test]
-fn the_key_may_be_a_header_a_verp_part_or_what_a_pattern_finds() {
+fn the_key_can_be_a_header_a_verp_part_or_a_pattern_match() {
     let mut campaign = Campaign::start(&[]);
     let from = "bounce+ada=example.com@sender.example";
     campaign.send(from, "hidden@relay.example", "X-Member: id 0042\r\n\r\nx\r\n");
@@ -166,7 +167,7 @@ fn the_key_may_be_a_header_a_verp_part_or_what_a_pattern_finds() {
 }
 
 #[test]
-fn plus_parts_and_case_count_unless_they_are_folded() {
+fn plus_parts_and_case_are_significant_unless_folded() {
     let mut campaign = Campaign::start(&[]);
     campaign.send_to("Person0+news@EXAMPLE.com", 0);
     let list = campaign.file("list.csv", list(0..1));
@@ -190,7 +191,7 @@ fn a_query_and_a_span_select_the_messages_of_one_campaign() {
 }
 
 #[test]
-fn a_run_has_all_of_its_messages_and_none_from_before_it() {
+fn a_run_has_all_its_messages_and_no_earlier_ones() {
     let mut campaign = Campaign::start(&[]);
     let list = campaign.file("list.csv", list(0..2));
     for name in ["first", "second"] {
@@ -221,7 +222,7 @@ fn a_recipient_that_a_message_names_twice_got_one_message() {
 }
 
 #[test]
-fn several_folders_are_one_fleet() {
+fn several_folders_are_audited_as_one() {
     let (one, two) = (Campaign::start(&[]), Campaign::start(&[]));
     let mut both = [one, two];
     (0..4).for_each(|n| drop(both[n % 2].send_to(&address(n), n)));
@@ -238,7 +239,7 @@ fn several_folders_are_one_fleet() {
 }
 
 #[test]
-fn what_is_damaged_removed_or_only_counted_leaves_the_question_open() {
+fn damaged_removed_or_only_counted_messages_leave_the_verdict_open() {
     let (mut campaign, list) = faulty();
     let id = campaign.send_to(&address(0), 0);
     let (_, errors, code) = sinkctl(&campaign.data(), &["rm", &id]);
@@ -258,7 +259,7 @@ fn what_is_damaged_removed_or_only_counted_leaves_the_question_open() {
 }
 
 #[test]
-fn bodies_that_are_not_stored_leave_open_what_they_contain() {
+fn bodies_that_are_not_stored_leave_their_content_undecided() {
     let mut campaign = Campaign::start(&["--store", "envelope"]);
     campaign.send_to(&address(0), 0);
     let list = campaign.file("list.csv", list(0..1));
@@ -278,13 +279,13 @@ fn a_folder_without_mail_gives_no_verdict() {
     let said = campaign.audit(&["--expect", &list]);
     assert_eq!(said.code, 2);
     assert!(said.errors.contains("no messages were selected"), "{}", said.errors);
-    let Said { errors, code, .. } = audit(campaign.root.path(), &["--expect", &list]);
+    let AuditOutput { errors, code, .. } = audit(campaign.root.path(), &["--expect", &list]);
     assert_eq!(code, 2);
     assert!(errors.contains("neither segments nor statistics"), "{errors}");
 }
 
 #[test]
-fn the_answer_does_not_depend_on_the_memory() {
+fn the_result_does_not_depend_on_the_memory_limit() {
     let mut campaign = Campaign::start(&[]);
     let filler = "x".repeat(300);
     for n in 0..60 {

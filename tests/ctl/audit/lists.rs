@@ -1,4 +1,4 @@
-//! Lists as people export them, good and bad.
+//! Recipient lists as users export them, good and bad.
 use super::campaign::{Campaign, address, list};
 
 fn campaign(persons: usize) -> Campaign {
@@ -8,7 +8,7 @@ fn campaign(persons: usize) -> Campaign {
 }
 
 #[test]
-fn lists_of_spreadsheets_are_read_as_they_are() {
+fn lists_exported_from_spreadsheets_are_read() {
     let campaign = campaign(2);
     let rows = list(0..2);
     let many: String = rows
@@ -33,7 +33,7 @@ fn lists_of_spreadsheets_are_read_as_they_are() {
 }
 
 #[test]
-fn repeated_rows_are_counted_and_only_an_obstacle_on_request() {
+fn repeated_rows_are_counted_and_are_errors_only_on_request() {
     let campaign = campaign(1);
     let list = campaign.file("list.csv", list([0, 0, 0]));
     let said = campaign.audit(&["--expect", &list, "--json"]);
@@ -45,7 +45,7 @@ fn repeated_rows_are_counted_and_only_an_obstacle_on_request() {
 }
 
 #[test]
-fn a_row_that_can_not_be_used_is_named_and_leaves_the_question_open() {
+fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
     let campaign = campaign(1);
     let text =
         list(0..1) + "Bob <bob@example.com>,x\n\"a b\"@example.com,y\nno address,z\none cell\n";
@@ -66,7 +66,7 @@ fn a_row_that_can_not_be_used_is_named_and_leaves_the_question_open() {
 }
 
 #[test]
-fn a_list_that_can_not_be_read_at_all_is_an_error_that_says_why() {
+fn an_unreadable_list_is_an_error_with_its_reason() {
     let campaign = campaign(1);
     for (text, says) in [
         (&b""[..], "the file is empty"),

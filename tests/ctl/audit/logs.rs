@@ -1,5 +1,5 @@
-//! Logs of senders beside what was received.
-use super::campaign::{Campaign, Said, address, list};
+//! Logs of senders, compared with the received mail.
+use super::campaign::{AuditOutput, Campaign, address, list};
 
 /// A line as Postfix writes it.
 fn postfix(to: &str, id: &str) -> String {
@@ -10,10 +10,10 @@ fn postfix(to: &str, id: &str) -> String {
     )
 }
 
-/// Its time is far from now: it is not what is tested here.
+/// The time in the log is far from now, as it is not tested here.
 const ANY_TIME: [&str; 2] = ["--clocks-within", "36500d"];
 
-fn audit(campaign: &Campaign, log: &str, args: &[&str]) -> Said {
+fn audit(campaign: &Campaign, log: &str, args: &[&str]) -> AuditOutput {
     let log = campaign.file("mail.log", log);
     campaign.audit(&[&["--sender-log", &log], &ANY_TIME[..], args].concat())
 }
@@ -28,7 +28,7 @@ fn sent(persons: usize) -> (Campaign, String) {
     (campaign, log)
 }
 
-fn offenders(said: &Said) -> Vec<(String, String)> {
+fn offenders(said: &AuditOutput) -> Vec<(String, String)> {
     said.offenders()
 }
 
@@ -37,7 +37,7 @@ fn pair(fault: &str, who: &str) -> (String, String) {
 }
 
 #[test]
-fn a_log_that_tells_the_truth_needs_no_list() {
+fn a_correct_log_needs_no_list() {
     let (campaign, log) = sent(3);
     let said = audit(&campaign, &log, &[]);
     assert_eq!((said.code, said.errors.as_str()), (0, ""), "{}", said.out);
@@ -51,7 +51,7 @@ fn a_log_that_tells_the_truth_needs_no_list() {
 }
 
 #[test]
-fn mail_that_only_the_log_knows_and_mail_that_it_does_not_know_are_found() {
+fn mail_only_in_the_log_and_mail_missing_from_it_are_found() {
     let (mut campaign, mut log) = sent(3);
     log += &postfix("lost@example.com", "9:99");
     campaign.send_to(&address(7), 7);
@@ -85,7 +85,7 @@ fn an_id_alone_proves_nothing_because_ids_repeat_between_folders() {
 }
 
 #[test]
-fn lines_about_messages_that_are_not_selected_are_no_faults() {
+fn lines_about_unselected_messages_are_not_faults() {
     let (campaign, log) = sent(3);
     let said = audit(&campaign, &log, &["subject:\"for 1\"", "--json"]);
     assert_eq!(said.code, 0, "{}", said.out);
@@ -94,7 +94,7 @@ fn lines_about_messages_that_are_not_selected_are_no_faults() {
 }
 
 #[test]
-fn a_log_that_is_cut_or_has_bad_lines_leaves_the_question_open() {
+fn a_truncated_log_or_bad_lines_leave_the_verdict_open() {
     let (campaign, log) = sent(2);
     let said = audit(&campaign, log.trim_end(), &[]);
     assert_eq!(said.code, 2, "{}", said.out);
@@ -108,7 +108,7 @@ fn a_log_that_is_cut_or_has_bad_lines_leaves_the_question_open() {
 }
 
 #[test]
-fn a_list_and_a_log_are_judged_together() {
+fn a_list_and_a_log_are_audited_together() {
     let (campaign, log) = sent(2);
     let list = campaign.file("list.csv", list(0..3));
     let said = audit(&campaign, &log, &["--expect", &list]);

@@ -1,4 +1,4 @@
-//! Random campaigns: the figures equal a recount that shares no code.
+//! Random campaigns: the figures equal those of an independent recount.
 use std::collections::BTreeMap;
 
 use super::campaign::{Campaign, about, address};
