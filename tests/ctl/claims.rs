@@ -100,7 +100,7 @@ fn without_traffic_only_claims_about_its_absence_hold() {
     }
     let none = ["totals.messages == 0", "totals.bytes < 1", "transaction.count == 0"];
     assert_eq!(assert_claims(data.path(), &none).code, 0);
-    // Likewise for a span of time without mail.
+    // A claim also fails for a span of time without traffic.
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 0);
     assert!(sink.stop().success());

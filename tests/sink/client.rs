@@ -9,8 +9,8 @@
 //! binary: 1 Hello\r\n                           a message with BODY=BINARYMIME
 //! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
 //! S: 250 ok                                     the server sends this reply
-//! S! 250 ok                                     likewise, and we write nothing before its next line
-//! S+ 220 go                                     likewise, in one read with its next line
+//! S! 250 ok                                     a reply before whose next line we write nothing
+//! S+ 220 go                                     a reply in one read with its next line
 //! handshake                                     TLS begins, and its handshake is done
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
 //! = 0 answered 250                              a message is done: how, and its recipients' codes

@@ -1,5 +1,5 @@
 //! Settings as users meet them: flags, environment variables, errors, hints, and sinkd's behavior
-//! when nobody reads its output.
+//! with unread output.
 use crate::common;
 
 use std::fs::File;
