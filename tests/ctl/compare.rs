@@ -274,7 +274,7 @@ fn a_run_with_lost_or_damaged_figures_is_compared_with_exit_code_1() {
     std::fs::write(&log, format!("{text}Tag=transaction_us,garbage\n")).unwrap();
     let (out, errors, code) = sinkctl(pair.a.path(), &["compare", a, b]);
     assert!(code == 1 && errors.contains("not a line of an interval log"), "{errors}");
-    assert!(!out.is_empty(), "what can be read is compared");
+    assert!(!out.is_empty(), "readable figures are compared");
 }
 
 #[test]

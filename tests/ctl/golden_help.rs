@@ -71,6 +71,6 @@ fn help_texts_match_their_golden_files() {
     let entries = std::fs::read_dir(golden::path("help")).unwrap();
     let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<_> = files.filter(|name| !names.contains(name)).collect();
-    assert!(left.is_empty(), "these commands are gone, delete their files: {left:?}");
+    assert!(left.is_empty(), "these commands no longer exist, delete their files: {left:?}");
     assert!(wrong.is_empty(), "\n{wrong}(UPDATE_GOLDEN=1 writes the files anew)");
 }

@@ -213,7 +213,7 @@ impl Seen {
         for line in String::from_utf8(out).unwrap().lines() {
             let object: Value = serde_json::from_str(line).unwrap();
             let mut check = Check { rows: &rows, seen: &mut self.lines, wrong: Vec::new() };
-            check.object("", object.as_object().expect("an object a line"));
+            check.object("", object.as_object().expect("one object per line"));
             assert!(check.wrong.is_empty(), "{args:?}: {:#?}\n{line}", check.wrong);
         }
         self.commands.insert(section.to_owned());
@@ -226,7 +226,7 @@ impl Seen {
         assert!(missing.is_empty(), "not run: {missing:?}");
         let lines = self.document.lines(is_wanted).into_iter();
         let unseen: Vec<_> = lines.filter(|(line, _)| !self.lines.contains(line)).collect();
-        assert!(unseen.is_empty(), "docs/json.md has keys that no output has: {unseen:?}");
+        assert!(unseen.is_empty(), "docs/json.md has keys that no output contains: {unseen:?}");
     }
 }
 

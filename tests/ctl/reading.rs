@@ -235,7 +235,7 @@ fn tail_follows_a_ring_across_pruned_segments() {
         kill_process(pid, Signal::CONT).unwrap();
         let mut seen = Vec::new();
         while !seen.iter().any(|line: &String| line.contains(&format!("\"{last}\""))) {
-            seen.push(lines.next().expect("it goes on").unwrap());
+            seen.push(lines.next().expect("tail continues").unwrap());
         }
         assert!(seen[0].contains(&format!("\"{held}\"")), "{held}: {}", seen[0]);
     }

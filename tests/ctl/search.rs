@@ -42,7 +42,7 @@ fn filled(messages: usize, args: &[&str]) -> (TempDir, Sink, Vec<String>) {
 }
 
 /// Returns the ids of the matching messages, newest first.
-fn found(data: &Path, query: &str) -> Vec<String> {
+fn ids_found(data: &Path, query: &str) -> Vec<String> {
     let Output { stdout, stderr, code } = run(data, &["search", "--ids", query]);
     assert_eq!((code, stderr.as_str()), (i32::from(stdout.is_empty()), ""), "{query}");
     stdout.lines().map(str::to_owned).collect()
@@ -57,13 +57,13 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
     let first = table.lines().next().unwrap();
     assert!(first.contains(&ids[59]) && first.ends_with("Grüße 59"), "{first}");
     assert_eq!(run(data, &["search"]).stdout.lines().count(), 50, "the newest of 60");
-    assert_eq!(found(data, "").len(), 60);
+    assert_eq!(ids_found(data, "").len(), 60);
     let bobs: Vec<_> = ids.iter().step_by(3).rev().cloned().collect();
-    assert_eq!(found(data, "to:example.com"), bobs);
-    assert_eq!(found(data, "filename:.pdf"), bobs);
-    assert_eq!(found(data, "body:\"thank you\"").len(), 40);
+    assert_eq!(ids_found(data, "to:example.com"), bobs);
+    assert_eq!(ids_found(data, "filename:.pdf"), bobs);
+    assert_eq!(ids_found(data, "body:\"thank you\"").len(), 40);
     // Neither word is a flag.
-    assert_eq!(found(data, "-has:attachment").len(), 40);
+    assert_eq!(ids_found(data, "-has:attachment").len(), 40);
     assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).stdout, "0\n");
     assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).stdout, {
         format!("{}\n{}\n", bobs[0], bobs[1])
@@ -133,22 +133,22 @@ fn mail_is_found_by_its_listener_and_by_its_deviations() {
         assert_eq!(named.command("DATA"), 354);
         named.send(b"Subject: odd\r\n\r\nx\r\n.\r\n");
         let odd = common::id_of(&named.reply().1[0]);
-        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one]);
+        assert_eq!(ids_found(data, "listener:mx-a"), [odd.as_str(), &one]);
         // A listener without a name appears under its address, as in listings and in `--by
         // listener`.
         let address = |n: usize| format!("listener:{}", sink.addresses[n]);
-        assert_eq!(found(data, &address(1)), [two.as_str()]);
-        assert_eq!(found(data, &address(0)), [""; 0], "it has a name");
-        assert_eq!(found(data, "-listener:mx-a grusse"), [two.as_str()]);
-        assert_eq!(found(data, "listener:mx-a grusse"), [one.as_str()]);
-        assert_eq!(found(data, "listener:mx"), [""; 0]);
-        assert_eq!(found(data, "deviation:no-brackets deviation:dots"), [odd.as_str()]);
-        assert_eq!(found(data, "-has:deviation"), [two.as_str(), &one]);
-        assert_eq!(found(data, "deviation:underscore OR listener:mx-b"), [""; 0]);
+        assert_eq!(ids_found(data, &address(1)), [two.as_str()]);
+        assert_eq!(ids_found(data, &address(0)), [""; 0], "the listener has a name");
+        assert_eq!(ids_found(data, "-listener:mx-a grusse"), [two.as_str()]);
+        assert_eq!(ids_found(data, "listener:mx-a grusse"), [one.as_str()]);
+        assert_eq!(ids_found(data, "listener:mx"), [""; 0]);
+        assert_eq!(ids_found(data, "deviation:no-brackets deviation:dots"), [odd.as_str()]);
+        assert_eq!(ids_found(data, "-has:deviation"), [two.as_str(), &one]);
+        assert_eq!(ids_found(data, "deviation:underscore OR listener:mx-b"), [""; 0]);
         let (lines, code) = Waiting::start(data, &["listener:mx-a", "--count", "2"]).end();
         assert_eq!((lines.len(), code), (2, 0));
         assert!(sink.stop().success());
-        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one], "after the stop");
+        assert_eq!(ids_found(data, "listener:mx-a"), [odd.as_str(), &one], "after the stop");
     }
 }
 
@@ -228,7 +228,7 @@ fn results_stay_the_same_whatever_happens_to_the_index() {
     let answers = || -> Vec<Vec<String>> {
         ["", "grusse", "to:example.com", "-has:attachment body:ann", "message-id:9@example.org"]
             .iter()
-            .map(|query| found(data, query))
+            .map(|query| ids_found(data, query))
             .collect()
     };
     let before = answers();

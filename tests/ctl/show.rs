@@ -145,7 +145,7 @@ fn parts_are_saved_inside_the_folder_under_safe_names() {
     assert_eq!(names().len(), 18);
     assert_eq!(fs::read_to_string(folder.join("twice")).unwrap(), "g");
     assert_eq!(fs::read_to_string(folder.join("twice-3")).unwrap(), "g");
-    assert_eq!(fs::read_dir(around.path()).unwrap().count(), 1, "nothing beside the folder");
+    assert_eq!(fs::read_dir(around.path()).unwrap().count(), 1, "nothing outside the folder");
     let (printed, _) = show(&data, &ids[1], &["--save", to]);
     assert_eq!(printed.lines().count(), 2, "a forwarded message is one file: {printed}");
     let forwarded = fs::read_to_string(folder.join("complaint.eml")).unwrap();

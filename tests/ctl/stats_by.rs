@@ -15,7 +15,7 @@ const ONE: [u8; 4] = [127, 0, 0, 1];
 const TWO: [u8; 4] = [127, 0, 0, 2];
 const WIRE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
 
-fn by(folders: &[&Path], what: &str, more: &[&str]) -> Value {
+fn stats_by(folders: &[&Path], what: &str, more: &[&str]) -> Value {
     let args = [&["stats", "--json", "--by", what], more].concat();
     let (out, errors, code) = sinkctl_on(folders, &args);
     assert_eq!((code, &*errors), (0, ""), "{args:?}");
@@ -101,18 +101,18 @@ fn groups_are_exact_and_add_up_to_the_totals() {
     stream.read_to_string(&mut String::new()).unwrap();
 
     let listeners: Vec<String> = sink.addresses.iter().map(ToString::to_string).collect();
-    let found = by(&[data.path()], "listener", &[]);
+    let found = stats_by(&[data.path()], "listener", &[]);
     let row =
         |name: &str, messages, recipients, bytes| (name.to_owned(), messages, recipients, bytes);
     let all = [row(&listeners[0], 8, 14, 136), row(&listeners[1], 2, 4, 34), row(&unix, 1, 1, 2)];
     assert_eq!(rows(&found), all);
     assert_eq!(number(&found["messages"]), count(data.path(), &[]));
     assert_eq!(found["missing"]["messages"], 0);
-    let found = by(&[data.path()], "client", &[]);
+    let found = stats_by(&[data.path()], "client", &[]);
     let all = [row("127.0.0.1", 5, 5, 85), row("127.0.0.2", 5, 13, 85), row("unix", 1, 1, 2)];
     assert_eq!(rows(&found), all);
     // A message to two domains counts once in each.
-    let found = by(&[data.path()], "rcpt-domain", &[]);
+    let found = stats_by(&[data.path()], "rcpt-domain", &[]);
     let all = [
         row("a.test", 8, 11, 136),
         row("b.test", 5, 5, 85),
@@ -121,7 +121,7 @@ fn groups_are_exact_and_add_up_to_the_totals() {
     ];
     assert_eq!(rows(&found), all);
     assert_eq!(found["messages"], 11);
-    let found = by(&[data.path()], "rcpt-domain", &["--top", "1"]);
+    let found = stats_by(&[data.path()], "rcpt-domain", &["--top", "1"]);
     assert_eq!(rows(&found).len(), 1);
     let others = &found["others"];
     assert_eq!((&others["groups"], &others["messages_max"]), (&3.into(), &5.into()));
@@ -140,7 +140,7 @@ fn messages_without_an_envelope_are_reported() {
         send(&sink, ONE, 0, &[&format!("x@{domain}")], 4);
     }
     let missing = |reasons: [u64; 3]| {
-        let found = by(&[folder], "rcpt-domain", &[]);
+        let found = stats_by(&[folder], "rcpt-domain", &[]);
         let keys = ["only_counted", "removed", "pruned"];
         assert_eq!(keys.map(|key| number(&found["missing"][key])), reasons, "{found}");
         let all = number(&found["missing"]["messages"]);
@@ -181,7 +181,7 @@ fn only_statistics_show_what_is_missing_from_a_run() {
         assert_eq!(sinkctl(data.path(), &["run", "start", "one"]).2, 0);
         send(&sink, ONE, 0, &["x@b.test"], 3);
         let run = ["--run", "one"];
-        let found = by(&[data.path()], "rcpt-domain", &run);
+        let found = stats_by(&[data.path()], "rcpt-domain", &run);
         // No message is missing from this folder, which is known without statistics.
         assert_eq!((&found["messages"], &found["missing"]["messages"]), (&3.into(), &0.into()));
         send(&sink, TWO, 0, &["x@none.test"], 1);
@@ -191,7 +191,7 @@ fn only_statistics_show_what_is_missing_from_a_run() {
         assert_eq!(sinkctl(data.path(), &["run", "stop"]).2, 0);
         send(&sink, ONE, 0, &["x@a.test"], 2);
         let run = ["--run", "two"];
-        let found = by(&[data.path()], "client", &run);
+        let found = stats_by(&[data.path()], "client", &run);
         assert_eq!(number(&found["messages"]), count(data.path(), &run));
         let missing = &found["missing"];
         assert!(missing["only_counted"].is_null() && missing["pruned"].is_null(), "{missing}");
@@ -213,11 +213,11 @@ fn several_folders_are_counted_as_one() {
         send(&sink, TWO, 0, &["x@b.test", "x@a.test"], 1);
         assert!(sink.stop().success());
     }
-    let found = by(&[one.path(), two.path()], "rcpt-domain", &[]);
+    let found = stats_by(&[one.path(), two.path()], "rcpt-domain", &[]);
     let all = [("a.test".to_owned(), 7, 7, 119), ("b.test".to_owned(), 2, 2, 34)];
     assert_eq!((rows(&found), &found["messages"]), (all.to_vec(), &7.into()));
-    assert_eq!(rows(&by(&[one.path(), two.path()], "client", &[])).len(), 2);
-    assert_eq!(rows(&by(&[one.path(), two.path()], "listener", &[])).len(), 2);
+    assert_eq!(rows(&stats_by(&[one.path(), two.path()], "client", &[])).len(), 2);
+    assert_eq!(rows(&stats_by(&[one.path(), two.path()], "listener", &[])).len(), 2);
 }
 
 /// More names than the times of one pass cover: the shown ones are counted again, and nothing is
@@ -231,7 +231,7 @@ fn six_hundred_domains_are_exact() {
     send(&sink, ONE, 0, &many, 2);
     send(&sink, ONE, 0, &["x@often.test"], 5);
     assert!(sink.stop().success());
-    let found = by(&[data.path()], "rcpt-domain", &["--top", "1"]);
+    let found = stats_by(&[data.path()], "rcpt-domain", &["--top", "1"]);
     assert_eq!(rows(&found), [("often.test".to_owned(), 5, 5, 85)]);
     let others = &found["others"];
     assert_eq!((&others["groups"], &others["messages_max"]), (&600.into(), &2.into()));

@@ -198,8 +198,8 @@ fn empty_spare_files_are_removed_at_start_and_copies_stay() {
     std::fs::copy(segment_path(dir.path(), last), &copy).unwrap();
     let (log, recovery) =
         Log::open(dir.path(), LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
-    assert!(!segment_path(dir.path(), 1).exists(), "a spare takes space for nothing");
-    assert!(copy.exists(), "what holds mail is not removed");
+    assert!(!segment_path(dir.path(), 1).exists(), "a spare wastes space");
+    assert!(copy.exists(), "files with mail are not removed");
     assert_eq!(recovery.messages, Folder::open_in(dir.path(), BOOT_B).unwrap().messages());
     log.close();
 }
@@ -267,7 +267,7 @@ fn on_a_full_disk_the_oldest_is_pruned_for_large_mail_and_nothing_for_mail_that_
     assert_eq!(refused, sinkd::log::NoRoom::Full);
     bench.writer.release(r);
     let folder = Folder::open_in(&data, BOOT_A).unwrap();
-    assert_eq!(folder.messages(), before, "what never fits costs nothing");
+    assert_eq!(folder.messages(), before, "mail that never fits prunes nothing");
     assert_eq!(folder.messages() + folder.pruned().unwrap().messages, sent);
     bench.close();
 }

@@ -38,7 +38,7 @@ fn gated() -> (FlushCall, Receiver<()>, Sender<bool>) {
     let (word, words) = unbounded();
     let call = FlushCall::new(move |file| {
         begun.send(()).unwrap();
-        match words.recv_timeout(PATIENCE).expect("a word for each flush") {
+        match words.recv_timeout(PATIENCE).expect("a verdict for each flush") {
             true => file.sync_data(),
             false => Err(std::io::Error::other("the disk is gone")),
         }
@@ -168,7 +168,7 @@ fn messages_are_refused_only_while_flushes_fail() {
             Err(e) => break assert_eq!(e, NoRoom::Full),
         }
         refusals += 1;
-        assert!(refusals < 10, "fresh segments are made although none can be flushed");
+        assert!(refusals < 10, "fresh segments are created although flushes fail");
     }
     is_sick.store(0, Ordering::SeqCst);
     let healed = loop {
@@ -384,7 +384,7 @@ proptest! {
         lose_power(dir.path(), image.path(), &disk, || *kept.next().unwrap());
         drop(bench.writer);
         bench.log.close();
-        let found = found(image.path());
+        let found = read_messages(image.path());
         for (id, bytes) in &acknowledged {
             prop_assert!(found.get(id) == Some(bytes), "{id} was acknowledged and is lost");
         }
@@ -424,14 +424,14 @@ fn a_large_message_is_durable_only_once_its_file_name_is() {
                 if is_synced {
                     break;
                 }
-                assert!(Instant::now() < end, "{durability:?}: {id} is synced some time");
+                assert!(Instant::now() < end, "{durability:?}: {id} is synced eventually");
             }
         }
         bench.close();
     }
 }
 
-fn found(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
+fn read_messages(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
     let folder = Folder::open_in(folder, BOOT_B).unwrap();
     let mut record = Vec::new();
     let listing = folder.listing(Span::default()).unwrap();

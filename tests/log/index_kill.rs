@@ -59,7 +59,11 @@ fn a_killed_index_is_continued() {
     let indexed = indexed(data.path());
     let messages = common::messages(data.path()).len();
     assert_eq!(indexed.len(), messages);
-    assert_eq!(indexed.iter().collect::<HashSet<_>>().len(), messages, "none twice");
+    assert_eq!(
+        indexed.iter().collect::<HashSet<_>>().len(),
+        messages,
+        "each message is indexed once"
+    );
 }
 
 /// Sends until the connection ends; returns the error that ended it, if any.

@@ -93,13 +93,13 @@ fn holes_of_released_regions_are_punched_and_counted() {
     };
     let mut bench = open(dir.path(), settings);
     let r = bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap();
-    let id = bench.append(b"e", b"behind the hole");
+    let id = bench.append(b"e", b"after the hole");
     bench.writer.release(r);
     bench.close();
     let path = dir.path().join("segments/00000001.seg");
     let segment = Segment::open(&path).unwrap();
     assert!(segment.totals().unwrap().hole_bytes >= 1 << 20);
-    assert!(log_support::read(dir.path(), id).1 == b"behind the hole");
+    assert!(log_support::read(dir.path(), id).1 == b"after the hole");
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 4 << 20);
     // Where holes cannot be punched, all 4 MiB remain allocated.
     let kept = std::fs::metadata(&path).unwrap().blocks() * 512;
@@ -159,7 +159,7 @@ fn a_full_disk_refuses_mail_loses_none_and_recovers() {
     );
     std::fs::remove_file(&ballast).unwrap();
     loop {
-        bench.woken.recv_timeout(log_support::PATIENCE).expect("the next try finds room");
+        bench.woken.recv_timeout(log_support::PATIENCE).expect("the next attempt finds room");
         match bench.writer.append(&envelope, &[&bytes], &facts(&bytes)) {
             Ok(committed) => break kept.push(committed.done().unwrap().id()),
             Err(e) => assert!(matches!(e, NoRoom::Wait | NoRoom::Full)),

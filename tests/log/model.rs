@@ -130,7 +130,7 @@ impl Model {
             for open in &mut self.open {
                 self.bench.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
             }
-            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "all of it has moved");
+            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "every octet has moved");
         }
     }
 

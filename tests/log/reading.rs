@@ -114,7 +114,7 @@ fn a_follower_reads_a_pruned_segment_to_its_end_and_then_closes_it() {
     let news = folder.follow(&mut seen).unwrap();
     let ids: Vec<_> = news.slots.iter().map(|slot| slot.id()).collect();
     assert_eq!((ids, news.damage.len()), (vec![second], 0));
-    assert!(folder.segment(second.segment).is_ok(), "what is to be shown can be read");
+    assert!(folder.segment(second.segment).is_ok(), "the listed messages can be read");
     let news = folder.follow(&mut seen).unwrap();
     assert!(news.slots.is_empty() && news.damage.is_empty());
     assert!(folder.segment(second.segment).is_err());
@@ -330,7 +330,7 @@ fn pruned_sums_are_right_after_a_kill_between_event_line_and_unlink() {
     let keep = Keep { retention, without_removed: false };
     log::prune(dir.path(), &keep, false).unwrap();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
-    assert_eq!(folder.segments().count(), numbers.len() - 3, "what was noted goes, too");
+    assert_eq!(folder.segments().count(), numbers.len() - 3, "noted segments are unlinked, too");
     let messages = of(first) + of(second) + of(second + 1);
     assert_eq!(sums(&folder), (3, messages, 3000 * messages));
     assert_eq!(folder.messages() + messages, 50);

@@ -54,7 +54,7 @@ fn a_ring_stays_within_its_size_and_accounts_for_every_message() {
         let stored = stored(dir.path(), BOOT_A);
         assert!(stored.iter().all(|(id, bytes)| written[id] == *bytes));
         let newest = written.keys().rev().take(stored.len());
-        assert!(newest.eq(stored.keys().rev()), "what goes is the oldest");
+        assert!(newest.eq(stored.keys().rev()), "the oldest is pruned");
         let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
         let pruned = folder.pruned().unwrap();
         assert_eq!(pruned.messages + stored.len() as u64, written.len() as u64);
@@ -114,7 +114,7 @@ fn pruned_sums_are_right_after_a_full_disk() {
     let mut written = Messages::new();
     fill(&mut bench, &mut written, 100, 20_000);
     let left = stored(dir.path(), BOOT_A).len();
-    assert!(left < 100, "the ring has turned");
+    assert!(left < 100, "the ring has wrapped");
     std::fs::remove_file(&events).unwrap();
     fill(&mut bench, &mut written, 200, 20_000);
     bench.close();
@@ -140,7 +140,7 @@ fn segments_are_kept_by_number_and_by_age() {
     let newest = bench.append(b"e", b"new");
     let end = Instant::now() + PATIENCE;
     while Folder::open_in(dir.path(), BOOT_A).unwrap().messages() > 1 {
-        assert!(Instant::now() < end, "what is old goes by itself");
+        assert!(Instant::now() < end, "old segments are pruned on their own");
         std::thread::yield_now();
     }
     assert_eq!(log_support::read(dir.path(), newest).1, b"new", "an open segment stays");
@@ -257,7 +257,7 @@ fn a_copy_of_a_segment_under_another_name_is_left_alone() {
     let (log, _) = Log::open(dir.path(), ring(1 << 30)).unwrap();
     log.close();
     assert!(copied.exists());
-    assert!(Segment::open(&copied).is_err(), "and never read as what it is not");
+    assert!(Segment::open(&copied).is_err(), "and never read as the other segment");
 }
 
 proptest! {

@@ -302,7 +302,7 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
     );
     let found = ids(&indexed);
     let mut rest = expected.iter();
-    assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a part of it, in its order");
+    assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a subset, in the same order");
     let missing = (expected.len() - found.len()) as u64;
     assert!(missing <= indexed.left_out.not_indexed, "{text}: {:?}", indexed.left_out);
 }

@@ -125,7 +125,7 @@ fn a_wait_whose_first_search_takes_all_its_time_still_checks_new_messages() {
     });
     assert_eq!((waited.matching.len(), pauses), (1, 0));
     assert!(!ids.contains(&waited.matching[0].1));
-    assert!(waited.left_out.not_in_time > 0, "the search has not seen all");
+    assert!(waited.left_out.not_in_time > 0, "the search has not checked every message");
     bench.into_inner().unwrap().close();
 }
 

@@ -54,7 +54,7 @@ impl Bench {
                 Err(NoRoom::Wait) => {
                     // Submits pending requests, as the loop does at the end of a round.
                     self.writer.round_done();
-                    self.woken.recv_timeout(PATIENCE).expect("a wake follows");
+                    self.woken.recv_timeout(PATIENCE).expect("the writer is woken");
                 }
                 other => return other,
             }

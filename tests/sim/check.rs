@@ -55,7 +55,7 @@ pub fn check(folder: &Path, view: &ClientView<'_>, counted: Option<u64>) {
         }
         if let Some((id, ..)) = found {
             let is_heard = *end == SessionEnd::Answered;
-            assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was heard");
+            assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was received");
         }
     }
     if let Some(counted) = counted {
@@ -89,7 +89,7 @@ fn stored(folder: &Path) -> Stored {
             if slot.facts().dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
         let line = content.split(|octet| *octet == b'\r').next().unwrap();
         let number = std::str::from_utf8(line).unwrap().strip_prefix("X-Number: ");
-        let number = number.expect("its first line names it").parse().unwrap();
+        let number = number.expect("the first line names the message").parse().unwrap();
         let decoded = envelope::decode(envelope).unwrap();
         let paths = decoded.recipients().map(|r| String::from_utf8_lossy(r.path).into_owned());
         let before = stored.messages.insert(number, (slot.id(), content, paths.collect()));

@@ -145,7 +145,7 @@ impl One {
             // Advances as the loop would sleep, and no further.
             let wait_ms = self.sink().wait_ms().expect("the table waits for something");
             self.now_ms += wait_ms.clamp(1, 10_000);
-            assert!(self.now_ms - began_ms < 120_000, "nothing is ever said");
+            assert!(self.now_ms - began_ms < 120_000, "no reply ever arrives");
             self.round();
             let replies = self.received();
             if !replies.is_empty() || self.sink().open_connections() == 0 {

@@ -344,7 +344,7 @@ fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_ar
             closed += second.counter(Counter::Closed);
         });
         assert_eq!(found, expected, "{said}");
-        assert_eq!(closed, expected[0], "sessions that begin end: {said}");
+        assert_eq!(closed, expected[0], "every session that begins ends: {said}");
         let sessions = one.sink().counters().sessions.load(Ordering::Relaxed);
         assert_eq!(sessions, expected[0], "{said}");
         one.stop();

@@ -209,7 +209,7 @@ impl World {
             } else if self.is_done() {
                 break;
             }
-            assert!(self.now < moved_at + STILL_MAX, "everything stands still, and is not done");
+            assert!(self.now < moved_at + STILL_MAX, "no progress, and the run is not done");
             self.let_time_pass(has_moved);
         }
         self.finish();

@@ -41,7 +41,7 @@ impl Place {
     }
 
     /// Runs `sinkctl` on the data folder and returns its output.
-    fn said(&self, args: &[&str]) -> String {
+    fn sinkctl_output(&self, args: &[&str]) -> String {
         let (said, errors, _) = sinkctl(&self.path("data"), args);
         assert!(errors.is_empty(), "{args:?}: {errors}");
         String::from_utf8(said).unwrap()
@@ -92,7 +92,7 @@ fn listed_users_are_stored_with_each_message_and_others_cannot_send() {
     let third = open.deliver("a@b.example", "c@d.example", b"three\r\n");
 
     let rows: Vec<serde_json::Value> = place
-        .said(&["ls", "--json"])
+        .sinkctl_output(&["ls", "--json"])
         .lines()
         .map(|row| serde_json::from_str(row).unwrap())
         .collect();
@@ -105,16 +105,16 @@ fn listed_users_are_stored_with_each_message_and_others_cannot_send() {
         assert_eq!((row["user"].as_str(), row["auth"].as_str()), (user, auth), "{id}");
     }
     let mut found: Vec<String> =
-        place.said(&["search", "--ids", "auth:ann"]).lines().map(str::to_owned).collect();
+        place.sinkctl_output(&["search", "--ids", "auth:ann"]).lines().map(str::to_owned).collect();
     found.sort();
     let mut expected = vec![first.clone(), second];
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(place.said(&["search", "--ids", "-has:auth"]), format!("{third}\n"));
-    assert!(place.said(&["show", &first]).contains("ann (AUTH PLAIN)"));
+    assert_eq!(place.sinkctl_output(&["search", "--ids", "-has:auth"]), format!("{third}\n"));
+    assert!(place.sinkctl_output(&["show", &first]).contains("ann (AUTH PLAIN)"));
     assert!(sink.stop().success());
     let groups: serde_json::Value =
-        serde_json::from_str(&place.said(&["stats", "--by", "user", "--json"])).unwrap();
+        serde_json::from_str(&place.sinkctl_output(&["stats", "--by", "user", "--json"])).unwrap();
     let of = |name: &str| {
         let groups = groups["groups"].as_array().unwrap();
         groups.iter().find(|group| group["name"] == name).unwrap()["messages"].clone()
@@ -181,7 +181,7 @@ fn a_reload_reads_the_list_of_users_again() {
     place.users("ann:s3cr3t\n");
     let listener = sink.addresses[0];
     assert_eq!(
-        place.said(&["reload"]),
+        place.sinkctl_output(&["reload"]),
         format!(
             "generation 2 of the settings is in force\nchanged: users of listener {listener}\n"
         )
@@ -190,7 +190,7 @@ fn a_reload_reads_the_list_of_users_again() {
         let mut client = connect(&sink, 0);
         (client.command(&format!("AUTH PLAIN {ANN}")) == 235).then_some(())
     });
-    assert!(!place.said(&["reload"]).contains("changed"), "the list is the same");
+    assert!(!place.sinkctl_output(&["reload"]).contains("changed"), "the list is the same");
     for (list, expected) in [
         ("bob:x\nann:\n", "users: line 2: expected a password after the colon, found none"),
         ("# none yet\n", "users: line 1: expected NAME:PASSWORD a line, found no user in the fi"),

@@ -199,17 +199,22 @@ fn make((recipients, content, is_raw): &Message) -> OutgoingMail {
 type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 
 /// Runs a dialogue between a client with `options` and a sink.
-fn talk(options: Options, limits: &SessionLimits, messages: &[Message], cuts: &[usize]) -> Talked {
+fn run_dialogue(
+    options: Options,
+    limits: &SessionLimits,
+    messages: &[Message],
+    cuts: &[usize],
+) -> Talked {
     let protocol = options.protocol;
     let trust = if options.account.is_some() { Trust::Auth } else { Trust::None };
     let client = TestClient::new(options, messages.iter().map(make).collect());
     with_trusting_sink(limits, Syntax::Strict, trust, |sink| {
-        talk_to(client, sink.connect(protocol), cuts)
+        run_dialogue_with(client, sink.connect(protocol), cuts)
     })
 }
 
 /// Splits the octets of each side into pieces of cycling sizes.
-fn talk_to(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
+fn run_dialogue_with(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         let replies = server.take_replies();
@@ -258,7 +263,7 @@ proptest! {
             ..Options::plain(protocol, "client.example")
         };
         let (ended, contents, paths, is_whole) =
-            talk(options.clone(), &limits, &messages, &cuts);
+            run_dialogue(options.clone(), &limits, &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);
         for (number, end, codes) in &ended {
             let (recipients, content, _) = &messages[*number];
@@ -271,7 +276,7 @@ proptest! {
                 }
                 continue;
             }
-            let (found, found_paths) = stored.next().expect("what was taken is there");
+            let (found, found_paths) = stored.next().expect("accepted messages are stored");
             let wanted: Vec<_> =
                 taken.iter().map(|at| format!("r{at}@example.com").into_bytes()).collect();
             prop_assert_eq!(found_paths, &wanted);
@@ -279,14 +284,14 @@ proptest! {
             let is_same = found == content || found == &[&content[..], b"\r\n"].concat();
             prop_assert!(is_same, "{:?} {:?}", found.escape_ascii().to_string(), content);
         }
-        prop_assert!(stored.next().is_none() || !is_whole, "what is there was taken");
+        prop_assert!(stored.next().is_none() || !is_whole, "stored messages were reported as accepted");
         if is_whole {
             // The MAILMAX that the server announces is respected.
             let started = limits.messages_max.map_or(messages.len(), |max| {
                 messages.len().min(usize::try_from(max).unwrap())
             });
             prop_assert_eq!(ended.len(), started);
-            let whole = talk(options, &limits, &messages, &[usize::MAX]);
+            let whole = run_dialogue(options, &limits, &messages, &[usize::MAX]);
             prop_assert_eq!(whole, (ended, contents, paths, is_whole));
         }
     }

@@ -31,7 +31,7 @@ const RING: [&str; 10] = [
 const MESSAGE_BYTES: usize = 900_000;
 
 /// Takes the lock with a descriptor of this process: for sinkd that is another process.
-fn hold(data: &Path) -> File {
+fn take_lock(data: &Path) -> File {
     std::fs::create_dir_all(data).unwrap();
     let path = data.join("events.jsonl");
     let file = File::options().append(true).create(true).open(path).unwrap();
@@ -88,7 +88,7 @@ fn disk_bytes(data: &Path) -> u64 {
 #[test]
 fn a_lock_held_from_start_to_stop_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let held = hold(dir.path());
+    let held = take_lock(dir.path());
     let sink = Sink::start_http(dir.path(), "127.0.0.1:0", &RING);
     let http = sink.http.unwrap();
     let mut client = sink.connect();
@@ -126,7 +126,7 @@ fn a_lock_held_from_start_to_stop_blocks_nothing() {
 #[test]
 fn events_during_a_held_lock_are_written_once_it_is_free() {
     let dir = tempfile::tempdir().unwrap();
-    let held = hold(dir.path());
+    let held = take_lock(dir.path());
     let sink = Sink::start(dir.path(), &RING);
     let mut client = sink.connect();
     client.ehlo();
@@ -136,7 +136,7 @@ fn events_during_a_held_lock_are_written_once_it_is_free() {
     let there_and_gone = |f: &Folder| f.messages() + f.pruned().unwrap().messages;
     let noted = || std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
     assert_eq!(noted(), "");
-    assert_eq!(there_and_gone(&folder()), 120, "what went is known although it is not noted");
+    assert_eq!(there_and_gone(&folder()), 120, "pruned messages are counted although not noted");
     drop(held);
     until("dropped segments are noted", || noted().contains("pruned"));
     until("nothing is left to be noted", || !dir.path().join("dropped.jsonl").exists());

@@ -26,7 +26,7 @@ struct Answer {
 }
 
 /// Sends `request` unchanged, and reads until the server closes.
-fn talk(address: SocketAddr, request: &[u8]) -> String {
+fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The server can respond before it has read the whole request.
@@ -44,7 +44,7 @@ fn parse(answer: &str) -> Answer {
 
 fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
     let text = format!("{method} {path} HTTP/1.1\r\nHost: sink\r\nConnection: close\r\n\r\n");
-    parse(&talk(address, text.as_bytes()))
+    parse(&exchange(address, text.as_bytes()))
 }
 
 /// Returns samples by name and labels.
@@ -261,7 +261,7 @@ fn responses_are_valid_http() {
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"));
     // Two requests on one connection.
     let twice = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.0\r\n\r\n";
-    assert_eq!(talk(http, twice).matches("200 OK").count(), 2);
+    assert_eq!(exchange(http, twice).matches("200 OK").count(), 2);
     assert!(sink.stop().success());
 }
 
@@ -302,14 +302,14 @@ fn garbage_is_refused_and_other_clients_are_served() {
         (&long, &[0, 400, 414, 431]),
         (&many, &[0, 431]),
     ] {
-        let answer = parse(&talk(http, garbage)).status;
+        let answer = parse(&exchange(http, garbage)).status;
         let shown = String::from_utf8_lossy(&garbage[..garbage.len().min(30)]);
         assert!(statuses.contains(&answer), "{shown:?}: {answer}");
     }
     // The server does not wait for a body.
     let body =
         b"POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 99\r\n\r\n";
-    assert_eq!(parse(&talk(http, body)).status, 405);
+    assert_eq!(parse(&exchange(http, body)).status, 405);
     assert_eq!(request(http, "GET", "/healthz").status, 200);
     load(&sink, 1);
     // Open HTTP connections do not delay a stop.

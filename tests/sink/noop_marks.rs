@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 /// Returns the reply to a command as one line.
-fn say(client: &mut Client, line: &str) -> String {
+fn reply_to(client: &mut Client, line: &str) -> String {
     client.send(format!("{line}\r\n").as_bytes());
     let (code, lines) = client.reply();
     format!("{code} {}", lines.join(" "))
@@ -35,11 +35,11 @@ fn a_client_that_can_only_speak_smtp_names_its_run() {
     let sink = Sink::start(data.path(), &["--noop-marks", "on"]);
     let mut client = sink.connect();
     client.ehlo();
-    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run taken"));
+    assert!(reply_to(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run taken"));
     deliver(&mut client, 3);
-    assert!(say(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark taken"));
+    assert!(reply_to(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark taken"));
     deliver(&mut client, 4);
-    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run taken"));
+    assert!(reply_to(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run taken"));
     for (line, reply) in [
         ("NOOP sinkd run start one", "550 5.5.1 There is a run of this name"),
         ("NOOP sinkd run stop", "550 5.5.1 No run is under way"),
@@ -49,7 +49,7 @@ fn a_client_that_can_only_speak_smtp_names_its_run() {
         ("NOOP are you there?", "250 2.0.0 Ok"),
         ("NOOP sinkd run over", "250 2.0.0 Ok"),
     ] {
-        assert!(say(&mut client, line).starts_with(reply), "{line}");
+        assert!(reply_to(&mut client, line).starts_with(reply), "{line}");
     }
     assert_eq!(client.command("QUIT"), 221);
     assert!(sink.stop().success());
@@ -71,7 +71,7 @@ fn noop_records_nothing_unless_allowed() {
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
     for line in ["NOOP sinkd mark x", "NOOP sinkd run start one", "NOOP sinkd run stop"] {
-        assert_eq!(say(&mut client, line), "250 2.0.0 Ok");
+        assert_eq!(reply_to(&mut client, line), "250 2.0.0 Ok");
     }
     assert!(sink.stop().success());
     assert!(!data.path().join("events.jsonl").exists());
@@ -84,8 +84,8 @@ fn a_run_from_before_the_start_is_known() {
     assert_eq!(sinkctl(data.path(), &["run", "start", "one"]).2, 0);
     let sink = Sink::start(data.path(), &["--noop-marks", "on"]);
     let mut client = sink.connect();
-    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("550 "));
-    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 "));
+    assert!(reply_to(&mut client, "NOOP sinkd run start one").starts_with("550 "));
+    assert!(reply_to(&mut client, "NOOP sinkd run stop").starts_with("250 "));
     assert!(sink.stop().success());
     assert!(runs(data.path())[0]["until"].is_string());
 }
@@ -97,16 +97,16 @@ fn a_mark_can_not_forge_a_line_of_the_log() {
     let mut client = sink.connect();
     let forged = r#"{"event":"run-started","at_ns":0,"name":"forged"}"#;
     let text = format!(r#""}}\n{forged}\u000a"#);
-    assert!(say(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("250 "));
+    assert!(reply_to(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("250 "));
     let name = r#"x","at_ns":1,"name":"y"#;
-    assert!(say(&mut client, &format!("NOOP sinkd run start {name}")).starts_with("250 "));
+    assert!(reply_to(&mut client, &format!("NOOP sinkd run start {name}")).starts_with("250 "));
     // Line ends are never part of a line, alone or together; C1 controls arrive as UTF-8.
     client.send(format!("NOOP sinkd mark a\n{forged}\n\r\n").as_bytes());
     assert_eq!(client.reply().0, 500);
     client.send(format!("NOOP sinkd mark a\r{forged}\r\r\n").as_bytes());
     assert_eq!(client.reply().0, 500);
     for text in ["a\u{85}b", "\u{9b}2J", &"x".repeat(257)] {
-        assert!(say(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("501 "));
+        assert!(reply_to(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("501 "));
     }
     client.send(b"NOOP sinkd mark \xff\xfe\r\n");
     assert_eq!(client.reply().0, 501);

@@ -111,7 +111,7 @@ fn an_error_changes_nothing() {
     let (_, errors, code) = sinkctl(&one.data(), &["reload"]);
     assert!(code == 2 && errors.contains("sink.toml: cannot be read"), "{errors}");
     let (said, _, _) = one.reload(TWO);
-    assert!(said.starts_with("generation 2 "), "errors make no generation: {said}");
+    assert!(said.starts_with("generation 2 "), "errors create no generation: {said}");
 }
 
 #[test]

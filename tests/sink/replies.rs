@@ -23,14 +23,14 @@ fn text(reply: &Reply) -> &'static str {
 }
 
 /// Returns the outcome of `dialogue` when the client sends all of it at once.
-fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
+fn outcome_of(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     let mut session = sink.connect(protocol);
     session.say(dialogue.as_bytes());
     session.leave()
 }
 
-fn hold(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
-    with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
+fn outcome_with(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
+    with_sink(&limits, Syntax::Strict, |sink| outcome_of(sink, protocol, dialogue))
 }
 
 /// Returns the last reply, all its lines.
@@ -44,7 +44,7 @@ fn last_of(outcome: &Observed) -> String {
 
 /// Returns the last reply to `dialogue`, all its lines.
 fn last_reply(dialogue: &str, limits: SessionLimits) -> String {
-    last_of(&hold(Protocol::Smtp, dialogue, limits))
+    last_of(&outcome_with(Protocol::Smtp, dialogue, limits))
 }
 
 #[track_caller]
@@ -201,13 +201,13 @@ fn submission_requires_fully_qualified_domains() {
         ("MAIL FROM:<a@b>\r\n".into(), &reply::EHLO_FIRST),
         ("EHLO c\r\nRCPT TO:<c@d>\r\n".into(), &reply::MAIL_FIRST),
     ] {
-        let outcome = hold(Protocol::Submission, &dialogue, limits());
+        let outcome = outcome_with(Protocol::Submission, &dialogue, limits());
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
     // A listener for SMTP accepts such addresses, and this one still does after a refusal.
     assert_eq!(last_reply(&mail("a@b"), limits()), text(&reply::MAIL_OK));
     let both = format!("{}MAIL FROM:<a@b.example>\r\n", mail("a@b"));
-    let outcome = hold(Protocol::Submission, &both, limits());
+    let outcome = outcome_with(Protocol::Submission, &both, limits());
     assert_eq!(last_of(&outcome), text(&reply::MAIL_OK));
 }
 
@@ -231,7 +231,7 @@ fn replies_to_xclient_name_the_error() {
     for (dialogue, expected) in rows {
         let dialogue = dialogue.replace("{64}", &"x".repeat(64));
         let outcome = with_trusting_sink(&limits(), Syntax::Strict, Trust::Xclient, |sink| {
-            said(sink, Protocol::Smtp, &dialogue)
+            outcome_of(sink, Protocol::Smtp, &dialogue)
         });
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
@@ -240,7 +240,7 @@ fn replies_to_xclient_name_the_error() {
 /// Returns the last reply of a sink with these settings.
 fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
     let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
-    last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
+    last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
 }
 
 #[test]
@@ -302,12 +302,13 @@ fn auth_parameters_require_auth() {
         (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
     ] {
         let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };
-        let outcome = said(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
+        let outcome =
+            outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
         assert_eq!(last_of(&outcome), text(expected), "{auth:?}{parameters}");
     }
     let lenient = Config { auth: Auth::Any, ..Config::default() };
     let dialogue = mail(" AUTH=<>") + "RCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
-    let outcome = said(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
+    let outcome = outcome_of(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
     assert!(outcome.tolerated.is_empty(), "it breaks no rule: {:?}", outcome.tolerated);
 }
 
@@ -323,14 +324,15 @@ fn the_envelope_budget_is_answered_with_452() {
         (OPEN, whole, &reply::RCPT_OK),
     ] {
         let config = Config { limits: limits(), envelope_memory_bytes, ..Config::default() };
-        let reply = last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
+        let reply =
+            last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
         assert_eq!(reply, text(expected), "{envelope_memory_bytes} for {dialogue:?}");
     }
 }
 
 /// Returns the octets of the envelope that [`OPEN`] creates.
 fn envelope_bytes() -> usize {
-    let one = hold(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
+    let one = outcome_with(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
     one.stored[0].envelope.len()
 }
 
@@ -434,10 +436,10 @@ fn lmtp_specific_replies_are_sent() {
         ("{OPEN}RCPT TO:<a>\r\nDATA\r\n", &reply::RCPT_FIRST),
         ("{OPEN}RCPT TO:<a>\r\nBDAT 1 LAST\r\nx", &reply::RCPT_FIRST),
     ] {
-        let outcome = hold(Protocol::Lmtp, &dialogue.replace("{OPEN}", open), limits());
+        let outcome = outcome_with(Protocol::Lmtp, &dialogue.replace("{OPEN}", open), limits());
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
-    let replies = hold(Protocol::Smtp, "LHLO\r\nLHLO c\r\n", limits()).replies;
+    let replies = outcome_with(Protocol::Smtp, "LHLO\r\nLHLO c\r\n", limits()).replies;
     let refused = text(&reply::NOT_IMPLEMENTED).repeat(2);
     assert_eq!(
         String::from_utf8(replies).unwrap(),

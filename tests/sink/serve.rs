@@ -279,7 +279,7 @@ fn a_client_that_never_reads_is_throttled_and_others_are_served() {
     // Until the kernel's buffers on both sides are full: sinkd no longer reads.
     while let Ok(n) = deaf.stream.write(&help) {
         pushed += n;
-        assert!(pushed < 1 << 30, "sinkd reads on although the client does not read its replies");
+        assert!(pushed < 1 << 30, "sinkd keeps reading although the client reads no replies");
     }
     let mut client = sink.connect();
     client.ehlo();

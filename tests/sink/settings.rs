@@ -19,7 +19,7 @@ fn sinkd(args: &[&str]) -> Command {
 
 /// Returns the exit code and the text of stderr.
 #[track_caller]
-fn said(command: &mut Command) -> (Option<i32>, String) {
+fn output_of(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -105,11 +105,11 @@ fn flags_override_variables_and_variables_override_the_file() {
 
 #[test]
 fn a_mistyped_variable_is_a_warning_and_a_bad_value_is_an_error() {
-    let (code, errors) = said(sinkd(&["--check"]).env("SINKD_RECIPIENTS", "7"));
+    let (code, errors) = output_of(sinkd(&["--check"]).env("SINKD_RECIPIENTS", "7"));
     assert_eq!(code, Some(0));
     assert!(errors.starts_with("sinkd: warning: environment variable SINKD_RECIPIENTS is"));
     assert!(errors.contains("did you mean SINKD_RECIPIENTS_MAX?"), "{errors}");
-    let (code, errors) = said(sinkd(&["--check"]).env("SINKD_STOP_GRACE", "soon"));
+    let (code, errors) = output_of(sinkd(&["--check"]).env("SINKD_STOP_GRACE", "soon"));
     assert_eq!(code, Some(2));
     let expected = "sinkd: environment variable SINKD_STOP_GRACE: expected a duration from 0s to \
                     87600h, such as 250ms, 10s or 5m, found 'soon'\n";
@@ -156,7 +156,7 @@ fn a_flag_of_another_program_is_answered_with_our_equivalent() {
         (&["--lisen", "x"], "did you mean --listen?"),
         (&["--recipient-max", "x"], "did you mean --recipients-max?"),
     ] {
-        let (code, errors) = said(&mut sinkd(args));
+        let (code, errors) = output_of(&mut sinkd(args));
         assert_eq!(code, Some(2));
         assert!(errors.contains(ours), "{args:?}: {errors}");
         let given = args[0].split('=').next().unwrap();
@@ -193,7 +193,7 @@ fn bad_values_are_refused_with_location_expectation_and_value() {
             "listener 127.0.0.1:7: expected each address once, found it twice",
         ),
     ] {
-        let (code, errors) = said(sinkd(args).arg("--check"));
+        let (code, errors) = output_of(sinkd(args).arg("--check"));
         assert_eq!(code, Some(2), "{errors}");
         assert!(errors.starts_with(&format!("sinkd: {error}")), "{errors}");
     }
@@ -216,7 +216,7 @@ fn a_system_error_is_printed_once() {
         (&["--http", &taken, "--listen", "127.0.0.1:0", "--data", "d"], "in use"),
         (&["--http", "off", "--listen", "127.0.0.1:0", "--transcript", file], "File exists"),
     ] {
-        let (code, errors) = said(sinkd(args).current_dir(folder.path()));
+        let (code, errors) = output_of(sinkd(args).current_dir(folder.path()));
         assert_eq!(code, Some(2), "{args:?}: {errors}");
         assert_eq!(errors.matches(cause).count(), 1, "{args:?}: {errors}");
         assert!(!errors.contains("os error"), "{args:?}: {errors}");
@@ -249,12 +249,12 @@ fn a_closed_pipe_does_not_fail_a_command_that_prints() {
     for args in [&["--print-config"][..], &["--check"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let (code, errors) = said(sinkd(args).stdout(writer));
+        let (code, errors) = output_of(sinkd(args).stdout(writer));
         assert_eq!((code, &*errors), (Some(0), ""), "{args:?}");
     }
     // A full disk does fail it.
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let (code, errors) = said(sinkd(&["--print-config"]).stdout(full));
+    let (code, errors) = output_of(sinkd(&["--print-config"]).stdout(full));
     assert_eq!(code, Some(2));
     assert!(errors.starts_with("sinkd: standard output: No space left"), "{errors}");
     // An error that cannot be printed does not change the exit code.

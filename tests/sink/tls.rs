@@ -41,7 +41,7 @@ fn injected(between: &[u8]) {
     client.say(&[b"STARTTLS\r\n", between].concat());
     assert_eq!(text(client.take_replies()), "220 2.0.0 Begin the TLS handshake\r\n");
     client.handshake(Pieces::Whole).unwrap();
-    assert_eq!(text(client.take_replies()), "", "nothing is answered that was said in plain text");
+    assert_eq!(text(client.take_replies()), "", "no reply to commands in plain text");
     client.say(MESSAGE);
     let replies = text(client.take_replies());
     assert!(replies.starts_with("503 5.5.1 Send EHLO"), "the session starts over: {replies}");
@@ -261,7 +261,7 @@ fn starttls_is_unavailable_during_too_many_handshakes() {
     client.say(b"STARTTLS\r\nNOOP\r\n");
     let replies = text(client.take_replies());
     assert!(replies.starts_with("454 4.7.0 TLS is not available now"), "{replies}");
-    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session goes on: {replies}");
+    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session continues: {replies}");
     client.leave();
 }
 
@@ -404,7 +404,10 @@ fn a_reload_changes_the_certificate_only_for_new_handshakes() {
     show(other.path());
     client.reload(config);
     client.say(b"EHLO c\r\n");
-    assert!(text(client.take_replies()).contains("250 HELP"), "it goes on under its keys");
+    assert!(
+        text(client.take_replies()).contains("250 HELP"),
+        "the session continues with its keys"
+    );
     client.leave();
     for (folder, is_trusted) in [(&one, false), (&other, true)] {
         let mut client = sink.connect_with(Beginning::Tls);

@@ -49,7 +49,7 @@ fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, usize) {
 }
 
 /// Sends `octets` in plain text, and returns the replies of the next rounds.
-fn ask(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
+fn exchange(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
     client.0.write_all(octets).unwrap();
     sink.ready(client.1, SocketEvent::Plain);
     run_until_idle(sink);
@@ -72,8 +72,8 @@ fn secured_by(sink: &mut ByHandSink, beginning: Beginning, offer: &ClientOffer) 
     let mut client = connect(sink, beginning);
     if beginning == Beginning::Greeting {
         assert!(String::from_utf8(read(&mut client.0)).unwrap().starts_with("220 "));
-        assert!(ask(sink, &mut client, b"EHLO c\r\n").contains("STARTTLS"));
-        assert!(ask(sink, &mut client, b"STARTTLS\r\n").starts_with("220 "));
+        assert!(exchange(sink, &mut client, b"EHLO c\r\n").contains("STARTTLS"));
+        assert!(exchange(sink, &mut client, b"STARTTLS\r\n").starts_with("220 "));
     }
     let (socket, place) = client;
     run_until_idle(sink);
@@ -116,7 +116,10 @@ fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec
         sink.wake(NOW);
         assert_eq!(read(&mut busy.0), b"250 2.0.0 Ok\r\n", "round {}", steps.len());
         steps.push(clients.iter_mut().map(Client::receive).filter(|has_heard| *has_heard).count());
-        assert!(steps.len() <= CLIENTS * STEPS_PER_CLIENT, "no handshake goes on: {steps:?}");
+        assert!(
+            steps.len() <= CLIENTS * STEPS_PER_CLIENT,
+            "no handshake makes progress: {steps:?}"
+        );
     }
     for client in &mut clients {
         assert!(!client.tls.is_handshaking());

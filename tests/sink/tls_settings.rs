@@ -53,7 +53,7 @@ fn sinkd(data: &Path, args: &[&str]) -> Command {
 }
 
 /// Returns the exit code and the text of stderr.
-fn said(command: &mut Command) -> (Option<i32>, String) {
+fn output_of(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -117,7 +117,7 @@ fn a_failed_start_names_the_file_and_the_reason_and_creates_nothing() {
         ),
     ] {
         for check in [&["--check"][..], &[]] {
-            let (code, errors) = said(sinkd(&data, &args).args(check));
+            let (code, errors) = output_of(sinkd(&data, &args).args(check));
             assert_eq!(code, Some(2), "{errors}");
             assert!(errors.contains(expected), "{errors}");
             assert!(!data.exists());
@@ -130,12 +130,12 @@ fn a_check_reads_certificates_and_creates_none() {
     let pairs = Pairs::new(&["one"]);
     let data = pairs.root.path().join("data");
     let [cert, key] = ["cert.pem", "key.pem"].map(|file| pairs.file("one", file));
-    let (code, errors) = said(&mut sinkd(&data, &["--check", "--tls"]));
+    let (code, errors) = output_of(&mut sinkd(&data, &["--check", "--tls"]));
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(!data.exists());
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     let mut command = sinkd(&data, &["--check", "--tls", "required", "--tls-cert"]);
-    let (code, errors) = said(command.arg(&cert).arg("--tls-key").arg(&key));
+    let (code, errors) = output_of(command.arg(&cert).arg("--tls-key").arg(&key));
     assert_eq!(code, Some(0), "{errors}");
     let expected = "key.pem: everyone can read this private key (mode 0644): chmod 600 it\n";
     assert!(errors.starts_with("sinkd: warning: ") && errors.ends_with(expected), "{errors}");
@@ -154,7 +154,7 @@ fn the_tls_flag_needs_no_value_and_does_not_consume_the_next_flag() {
         let printed = String::from_utf8(output.stdout).unwrap();
         assert!(printed.lines().any(|line| line == expected), "{args:?}: {printed}");
     }
-    let (code, errors) = said(&mut sinkd(Path::new("x"), &["--tls", "on", "--check"]));
+    let (code, errors) = output_of(&mut sinkd(Path::new("x"), &["--tls", "on", "--check"]));
     assert_eq!(code, Some(2));
     let expected = "sinkd: --tls: expected 'off', 'offered' or 'required', found 'on'\n";
     assert_eq!(errors, expected);

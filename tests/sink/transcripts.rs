@@ -115,7 +115,7 @@ fn with_the_errors_option_only_sessions_with_errors_are_written() {
     let texts = texts(transcripts.path());
     assert_eq!(texts.len(), 2);
     assert!(texts[0].contains("C: XYZZY 0") && texts[1].contains("C: XYZZY 3"), "{texts:?}");
-    assert!(texts[0].contains("C: EHLO client.example"), "what came before the error is there");
+    assert!(texts[0].contains("C: EHLO client.example"), "lines before the error are included");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn the_limit_of_connections_per_client_follows_the_client() {
     second.send(b"XCLIENT ADDR=IPV6:::ffff:192.0.2.1\r\nNOOP\r\n");
     let (code, lines) = second.reply();
     assert_eq!((code, lines[0].contains("from your address")), (421, true), "{lines:?}");
-    assert_eq!(second.rest(), b"", "nothing of what follows is answered");
+    assert_eq!(second.rest(), b"", "no later command is answered");
     let mut third = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut third, "192.0.2.2"), 220);
     // A client that names its own address counts once.

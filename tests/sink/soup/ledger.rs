@@ -56,7 +56,7 @@ impl Ledger {
             id => Name::Stored(id.parse().expect("an id")),
         };
         let mut messages = self.messages.lock().unwrap();
-        let message = messages.get_mut(tag).expect("what is acknowledged was sent");
+        let message = messages.get_mut(tag).expect("an acknowledged message was sent");
         assert!(message.name.is_none_or(|before| before == name), "{tag}: one name");
         message.name = Some(name);
     }
@@ -104,7 +104,7 @@ impl Ledger {
             };
             assert!(hash(payload) == expected, "{tag} is stored with other octets");
             if let Some(name) = message.name {
-                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the name of its reply");
+                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the id in its reply");
             }
         }
         let is_lost = |(tag, message): &(&String, &Message)| {
