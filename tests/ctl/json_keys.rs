@@ -306,9 +306,10 @@ fn by_proxy(listener: SocketAddr) -> String {
     let dialogue =
         b"EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
     stream.write_all(&[&header[..], dialogue].concat()).unwrap();
-    let mut heard = String::new();
-    stream.read_to_string(&mut heard).unwrap();
-    let reply = heard.lines().find_map(|line| line.strip_prefix("250 2.0.0 Ok ")).expect(&heard);
+    let mut received = String::new();
+    stream.read_to_string(&mut received).unwrap();
+    let reply =
+        received.lines().find_map(|line| line.strip_prefix("250 2.0.0 Ok ")).expect(&received);
     reply.strip_suffix(" sink-a").unwrap().to_owned()
 }
 

@@ -177,19 +177,19 @@ fn the_report_counts_messages_not_attempts() {
         let args = [&args[..], &["--retry", retry, "--retry-after", "1ms"]].concat();
         let (out, errors, got) = sinkctl(data.path(), &args);
         // Failures follow the first line with counts.
-        let said = String::from_utf8(out).unwrap();
-        let kept = said.lines().filter(|line| !line.starts_with("failed"));
-        let said: String = kept.flat_map(|line| [line, "\n"]).collect();
-        assert!(got == code && said.contains(expected), "{deferred} {retry}: {said}{errors}");
+        let output = String::from_utf8(out).unwrap();
+        let kept = output.lines().filter(|line| !line.starts_with("failed"));
+        let output: String = kept.flat_map(|line| [line, "\n"]).collect();
+        assert!(got == code && output.contains(expected), "{deferred} {retry}: {output}{errors}");
     }
 }
 
 #[track_caller]
 fn check(data: &Path, args: &[&str], code: i32, expected: &str) {
     let (out, errors, got) = sinkctl(data, &[&["replay"], args].concat());
-    let said = format!("{}{errors}", String::from_utf8_lossy(&out));
-    assert_eq!(got, code, "{args:?}: {said}");
-    assert!(said.contains(expected), "{args:?}: {said}");
+    let output = format!("{}{errors}", String::from_utf8_lossy(&out));
+    assert_eq!(got, code, "{args:?}: {output}");
+    assert!(output.contains(expected), "{args:?}: {output}");
 }
 
 #[test]

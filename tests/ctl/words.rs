@@ -47,16 +47,16 @@ fn a_count_of_one_is_singular_everywhere() {
         (&["prune", "--removed"], "dropped 1 segment, 1 message, 17 bytes"),
         (&["segments"], "pruned: 1 segment, 1 message, 17 bytes"),
     ] {
-        let (said, code) = printed(data, args);
-        assert!(said.contains(says), "{args:?}: {said}");
-        let is_one_of_many = said.split('\n').any(|line| {
+        let (output, code) = printed(data, args);
+        assert!(output.contains(says), "{args:?}: {output}");
+        let is_one_of_many = output.split('\n').any(|line| {
             let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
             let is_unit = |word: &str| ["s", "ms", "µs"].contains(&word);
             let is_plural = |word: &str| word.ends_with('s') && !is_unit(word);
             words.windows(2).any(|pair| pair[0] == "1" && is_plural(pair[1]))
         });
-        assert!(!is_one_of_many, "{args:?}: {said}");
-        assert!(code == 0 || args[0] == "wait", "{args:?}: {said}");
+        assert!(!is_one_of_many, "{args:?}: {output}");
+        assert!(code == 0 || args[0] == "wait", "{args:?}: {output}");
     }
 }
 
@@ -68,15 +68,15 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     // This is inside the record, which begins after the two header pages.
     file.write_all_at(b"!!", 8192 + 4).unwrap();
-    let (said, code) = printed(data, &["verify"]);
+    let (output, code) = printed(data, &["verify"]);
     assert_eq!(code, 1);
-    assert!(said.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{said}");
+    assert!(output.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{output}");
     let (out, _, _) = sinkctl(data, &["verify", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!((&report["damaged"], &report["damaged_segments"]), (&1.into(), &1.into()));
     std::fs::write(data.join("segments").join("00000099.seg"), "no segment").unwrap();
-    let (said, _) = printed(data, &["verify"]);
-    assert!(said.contains("2 damaged segments with 2 faults"), "{said}");
+    let (output, _) = printed(data, &["verify"]);
+    assert!(output.contains("2 damaged segments with 2 faults"), "{output}");
 }
 
 #[test]
@@ -93,17 +93,20 @@ fn durations_can_be_days_and_weeks() {
             &["prune", "--keep-age", since],
             &["stats", "--since", since],
         ] {
-            let (said, code) = printed(data.path(), args);
-            assert!(code == 0 && !said.is_empty(), "{args:?}: {said}");
+            let (output, code) = printed(data.path(), args);
+            assert!(code == 0 && !output.is_empty(), "{args:?}: {output}");
         }
-        let (said, code) = printed(data.path(), &["count", "--until", since]);
-        assert_eq!((said.lines().next(), code), (Some("0"), 0), "{said}");
+        let (output, code) = printed(data.path(), &["count", "--until", since]);
+        assert_eq!((output.lines().next(), code), (Some("0"), 0), "{output}");
     }
     for args in
         [&["ls", "--since", "1mo"][..], &["wait", "--timeout", "1y"], &["prune", "--keep-age", "d"]]
     {
-        let (said, code) = printed(data.path(), args);
-        assert!(code == 2 && said.contains("expected ") && said.contains(", found '"), "{said}");
+        let (output, code) = printed(data.path(), args);
+        assert!(
+            code == 2 && output.contains("expected ") && output.contains(", found '"),
+            "{output}"
+        );
     }
 }
 
@@ -116,10 +119,10 @@ fn system_errors_are_printed_once() {
     // A missing folder, or a file in its place, is not reported as a system error.
     for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
-            let (said, code) = printed(folder, args);
-            assert_eq!(code, 2, "{args:?}: {said}");
-            assert_eq!(said.matches(found).count(), 1, "{args:?}: {said}");
-            assert!(!said.contains("(os error"), "{args:?}: {said}");
+            let (output, code) = printed(folder, args);
+            assert_eq!(code, 2, "{args:?}: {output}");
+            assert_eq!(output.matches(found).count(), 1, "{args:?}: {output}");
+            assert!(!output.contains("(os error"), "{args:?}: {output}");
         }
     }
     // A directory in place of a file of the data folder is one.
@@ -129,9 +132,9 @@ fn system_errors_are_printed_once() {
     std::fs::remove_file(sink.join("events.jsonl")).ok();
     std::fs::create_dir(sink.join("events.jsonl")).unwrap();
     for args in [&["mark", "x"][..], &["runs"], &["search", "run:x"], &["rm", "--all"]] {
-        let (said, code) = printed(&sink, args);
-        assert_eq!(code, 2, "{args:?}: {said}");
-        assert_eq!(said.matches("Is a directory").count(), 1, "{args:?}: {said}");
-        assert!(!said.contains("os error"), "{args:?}: {said}");
+        let (output, code) = printed(&sink, args);
+        assert_eq!(code, 2, "{args:?}: {output}");
+        assert_eq!(output.matches("Is a directory").count(), 1, "{args:?}: {output}");
+        assert!(!output.contains("os error"), "{args:?}: {output}");
     }
 }

@@ -352,7 +352,7 @@ proptest! {
                 let read = IndexedContent::from(&reading.read(&segment, &slot).unwrap().entry);
                 let found = lookup.content(segment.identity(), slot.id().slot);
                 prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
-                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id());
+                prop_assert!(found.is_none_or(|output| *output == read), "{}: {found:?}", slot.id());
             }
         }
         close(corpus.live);

@@ -38,14 +38,14 @@ fn a_transaction_ends_under_the_settings_it_began_with() {
     for stage in 1..dialogue.len() {
         let mut one = One::new();
         check_reply(&mut one, "EHLO c.example\r\n", "250-sinkd.localhost\r\n");
-        for (step, (said, expected)) in dialogue.iter().zip(replies).enumerate() {
+        for (step, (output, expected)) in dialogue.iter().zip(replies).enumerate() {
             if step == stage {
                 one.sink().reload(&other());
             }
             // A second recipient and 1,500 octets: the old settings allow both.
-            let said = if step == 1 { format!("{RCPT}{RCPT}") } else { said.to_string() };
-            let replies = one.send(&said);
-            assert!(replies.starts_with(expected), "{stage}: {said:?}: {replies:?}");
+            let output = if step == 1 { format!("{RCPT}{RCPT}") } else { output.to_string() };
+            let replies = one.send(&output);
+            assert!(replies.starts_with(expected), "{stage}: {output:?}: {replies:?}");
             assert!(!replies.contains("sink-b"), "{replies}");
         }
         // The next transaction is under the new settings, except for extensions that were

@@ -169,7 +169,7 @@ impl Target {
                 self.replies.push_back((now_ns, "421 4.7.0 no more over this connection\r\n"));
                 (0, "")
             }
-            (Fate::Limited(said, _), "EHLO client.example") => (0, said),
+            (Fate::Limited(output, _), "EHLO client.example") => (0, output),
             (Fate::Stays, "QUIT") => return,
             (_, "DATA") => {
                 self.is_data = true;

@@ -26,12 +26,12 @@ fn check_time(found_ms: u64, expected_ms: u64) {
 
 #[test]
 fn a_client_silent_between_commands_is_closed_after_the_full_command_timeout() {
-    for said in ["", "EHLO c.example\r\n", "NOO"] {
+    for output in ["", "EHLO c.example\r\n", "NOO"] {
         let mut one = One::new();
         one.now_ms += 12_345;
         one.round();
-        let began_ms = if said.is_empty() { 1 } else { one.now_ms };
-        one.send(said);
+        let began_ms = if output.is_empty() { 1 } else { one.now_ms };
+        one.send(output);
         let (_, replies) = one.wait_for_reply();
         check_time(one.now_ms - began_ms, 30_000);
         assert!(replies.starts_with("421 4.4.2 "), "{replies}");
@@ -255,10 +255,10 @@ const HEADER: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n";
 
 #[test]
 fn behind_a_proxy_no_greeting_precedes_the_header_and_a_missing_header_closes_after_5_s() {
-    for said in ["", "PROXY TCP4 192.0", "\r\n\r\n"] {
+    for output in ["", "PROXY TCP4 192.0", "\r\n\r\n"] {
         let mut one = One::proxied();
         one.now_ms += 2_345;
-        assert_eq!(one.send(said), "", "{said:?}");
+        assert_eq!(one.send(output), "", "{output:?}");
         let (_, replies) = one.wait_for_reply();
         check_time(one.now_ms - 1, 5_000);
         assert_eq!(replies, "", "it closes in silence");
@@ -312,7 +312,7 @@ fn a_stop_silently_closes_connections_without_a_proxy_header_at_once() {
 fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_are_counted() {
     let check = "PROXY UNKNOWN\r\n";
     let mail = "EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
-    for (said, expected) in [
+    for (output, expected) in [
         (check.to_owned() + "EHLO c\r\nQUIT\r\n", [0, 0, 1, 0]),
         (check.to_owned() + mail + "x\r\n.\r\nQUIT\r\n", [1, 0, 1, 0]),
         (HEADER.to_owned() + "QUIT\r\n", [1, 1, 0, 0]),
@@ -322,7 +322,7 @@ fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_ar
         ("PROXY TCP4".to_owned(), [0, 0, 0, 1]),
     ] {
         let mut one = One::proxied();
-        for line in said.split_inclusive('\n') {
+        for line in output.split_inclusive('\n') {
             one.send(line);
         }
         one.client.shutdown(std::net::Shutdown::Write).unwrap();
@@ -330,7 +330,7 @@ fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_ar
         // Connections with unsent replies linger, so that no reset overtakes the replies.
         one.now_ms += 2_500;
         (0..2).for_each(|_| one.round());
-        assert_eq!(one.sink().open_connections(), 0, "{said}");
+        assert_eq!(one.sink().open_connections(), 0, "{output}");
         one.now_ms += 2_000;
         one.round();
         let mut found = [0; 4];
@@ -343,10 +343,10 @@ fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_ar
             }
             closed += second.counter(Counter::Closed);
         });
-        assert_eq!(found, expected, "{said}");
-        assert_eq!(closed, expected[0], "every session that begins ends: {said}");
+        assert_eq!(found, expected, "{output}");
+        assert_eq!(closed, expected[0], "every session that begins ends: {output}");
         let sessions = one.sink().counters().sessions.load(Ordering::Relaxed);
-        assert_eq!(sessions, expected[0], "{said}");
+        assert_eq!(sessions, expected[0], "{output}");
         one.stop();
     }
 }

@@ -121,7 +121,7 @@ fn setting_the_clock_stops_no_sink_with_active_clients() {
         client.ehlo();
         clock.set(ahead_s);
         let began = Instant::now();
-        until("clients are heard for longer than it may be idle", || {
+        until("the sink serves clients for longer than its idle limit", || {
             assert_eq!(client.command("NOOP"), 250, "{ahead_s} s");
             began.elapsed() > Duration::from_secs(5)
         });

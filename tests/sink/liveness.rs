@@ -414,11 +414,11 @@ fn clients_that_keep_connecting_do_not_delay_a_stop() {
 #[test]
 fn out_of_descriptors_is_logged_once_and_waiting_clients_get_421_at_the_stop() {
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
+    let output = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--http", "off", "--workers", "1"]);
     command.args(["--index", "off", "--connections-max", "100000", "--stop-grace", "2s"]);
-    command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
+    command.arg("--data").arg(data.path()).stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let limit = Rlimit { current: Some(64), maximum: Some(64) };
     prlimit(Pid::from_raw(sink.pid() as i32), Resource::Nofile, limit).unwrap();
@@ -435,8 +435,8 @@ fn out_of_descriptors_is_logged_once_and_waiting_clients_get_421_at_the_stop() {
         assert!(client.rest().is_empty());
     }
     assert!(sink.wait().success());
-    let said = common::text_of(said);
-    assert_eq!(said.matches("no descriptors are left").count(), 1, "{said}");
+    let output = common::text_of(output);
+    assert_eq!(output.matches("no descriptors are left").count(), 1, "{output}");
 }
 
 #[test]

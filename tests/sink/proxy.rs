@@ -25,9 +25,9 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 /// Reads until the sink closes. A reset counts as an end, too: unread data is lost.
 fn rest(mut stream: TcpStream) -> String {
-    let mut heard = Vec::new();
-    let _ = stream.read_to_end(&mut heard);
-    String::from_utf8(heard).unwrap()
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    String::from_utf8(received).unwrap()
 }
 
 const DIALOGUE: &[u8] = b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n\
@@ -68,8 +68,8 @@ fn the_envelope_has_the_client_of_the_header_and_the_peer() {
         let mut stream = connect(sink.addresses[0]);
         peers.push(stream.local_addr().unwrap());
         stream.write_all(&[&header[..], DIALOGUE].concat()).unwrap();
-        let heard = rest(stream);
-        assert!(heard.starts_with("220 ") && heard.contains("250 2.0.0 Ok "), "{heard}");
+        let received = rest(stream);
+        assert!(received.starts_with("220 ") && received.contains("250 2.0.0 Ok "), "{received}");
     }
     let mut seen = Vec::new();
     envelopes(data.path(), |envelope| {
@@ -88,7 +88,7 @@ fn the_envelope_has_the_client_of_the_header_and_the_peer() {
 fn without_a_valid_header_a_proxied_listener_closes_silently() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "proxy:127.0.0.1:0"]);
-    for said in [
+    for output in [
         &b"EHLO c.example\r\n"[..],
         b"PROXY TCP4 192.0.2.7 1.2.3.4 1 65536\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
@@ -96,8 +96,8 @@ fn without_a_valid_header_a_proxied_listener_closes_silently() {
         &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff]].concat(),
     ] {
         let mut stream = connect(sink.addresses[0]);
-        stream.write_all(said).unwrap();
-        assert_eq!(rest(stream), "", "{said:?}");
+        stream.write_all(output).unwrap();
+        assert_eq!(rest(stream), "", "{output:?}");
     }
 }
 
@@ -133,9 +133,9 @@ fn the_limit_of_connections_per_client_counts_clients_and_not_their_proxy() {
         open.push(stream);
         String::from_utf8(line.to_vec()).unwrap()
     };
-    let heard: Vec<String> =
+    let received: Vec<String> =
         ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"].map(&mut first_line).to_vec();
-    assert_eq!(heard, ["220 ", "220 ", "421 ", "220 "]);
+    assert_eq!(received, ["220 ", "220 ", "421 ", "220 "]);
     // Connections that ended make room for others.
     drop(open);
     common::until_some("room for the client", || {
@@ -155,10 +155,10 @@ fn an_unexpected_header_is_refused_before_any_mail_is_sent() {
     ] {
         let mut stream = connect(sink.addresses[0]);
         stream.write_all(&header).unwrap();
-        let heard = rest(stream);
-        let codes: Vec<&str> = heard.lines().map(|line| &line[..3]).collect();
-        assert_eq!(codes, expected, "{heard}");
-        assert!(heard.contains("421 4.3.2 Expected EHLO"), "{heard}");
+        let received = rest(stream);
+        let codes: Vec<&str> = received.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, expected, "{received}");
+        assert!(received.contains("421 4.3.2 Expected EHLO"), "{received}");
     }
     // After EHLO it is just another unknown command.
     let mut client = sink.connect();
@@ -174,7 +174,7 @@ fn client_addresses_have_one_spelling_however_a_balancer_maps_them() {
     let limit = ["--listen", "proxy:127.0.0.1:0", "--connections-per-client-max", "1"];
     let sink = start(data.path(), &limit);
     let mut open = Vec::new();
-    let heard = ["TCP4 192.0.2.1 198.51.100.1", "TCP6 ::ffff:192.0.2.1 ::1"].map(|addresses| {
+    let received = ["TCP4 192.0.2.1 198.51.100.1", "TCP6 ::ffff:192.0.2.1 ::1"].map(|addresses| {
         let mut stream = connect(sink.addresses[0]);
         stream.write_all(format!("PROXY {addresses} 1 25\r\n").as_bytes()).unwrap();
         let mut line = [0; 4];
@@ -182,7 +182,7 @@ fn client_addresses_have_one_spelling_however_a_balancer_maps_them() {
         open.push(stream);
         line
     });
-    assert_eq!(heard, [*b"220 ", *b"421 "]);
+    assert_eq!(received, [*b"220 ", *b"421 "]);
 }
 
 #[test]

@@ -48,11 +48,11 @@ fn others_are_answered_while_transfers_wait_for_storage() {
 fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     const SENDERS: usize = 64;
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
+    let output = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--durability", "message"]);
     command.args(["--http", "off"]);
-    command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
+    command.arg("--data").arg(data.path()).stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let mut clients: Vec<_> = (0..SENDERS).map(|_| sink.connect()).collect();
     for client in &mut clients {
@@ -76,8 +76,8 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     }
     assert_eq!(sinkctl(data.path(), &["count"]).0, b"64\n");
     assert!(sink.stop().success());
-    let said = common::text_of(said);
-    let flushes = said.split("flushes=").nth(1).expect(&said);
+    let output = common::text_of(output);
+    let flushes = output.split("flushes=").nth(1).expect(&output);
     let flushes: usize = flushes.split_whitespace().next().unwrap().parse().unwrap();
     assert!((1..=SENDERS / 4).contains(&flushes), "{flushes} flushes for {SENDERS} messages");
 }

@@ -97,16 +97,16 @@ fn an_empty_line_injected_after_starttls_is_discarded() {
 /// Octets that arrive after the reply, still in plain text, are read as the client's hello.
 #[test]
 fn a_command_in_place_of_the_handshake_ends_the_connection() {
-    for said in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
+    for output in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
         let mut sink = sink();
         let mut client = greeted(&mut sink);
         client.say(b"STARTTLS\r\n");
         client.take_replies();
-        client.say_octets(said);
+        client.say_octets(output);
         client.say_octets(&[b' '; 64]);
         let outcome = client.leave();
         assert!(outcome.closed && outcome.replies.is_empty(), "{outcome:?}");
-        assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{said:?}");
+        assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{output:?}");
     }
 }
 

@@ -127,8 +127,8 @@ fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec
         client.send(sink);
         run_until_idle(sink);
         assert!(client.receive());
-        let said = String::from_utf8(client.tls.take_content()).unwrap();
-        assert!(said.contains("250-"), "{said}");
+        let output = String::from_utf8(client.tls.take_content()).unwrap();
+        assert!(output.contains("250-"), "{output}");
     }
     steps
 }

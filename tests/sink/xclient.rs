@@ -172,9 +172,9 @@ fn the_lists_of_the_listener_apply_to_the_named_client() {
         let mut client = sink.connect_from(PROXY, 0);
         client.ehlo();
         client.send(b"XCLIENT ADDR=192.0.2.7\r\nEHLO c\r\nMAIL FROM:<>\r\n");
-        let heard = String::from_utf8(client.rest()).unwrap();
-        assert!(heard.starts_with(expected) && heard.lines().count() <= 1, "{heard}");
-        assert_eq!(heard.is_empty(), expected.is_empty(), "{heard}");
+        let received = String::from_utf8(client.rest()).unwrap();
+        assert!(received.starts_with(expected) && received.lines().count() <= 1, "{received}");
+        assert_eq!(received.is_empty(), expected.is_empty(), "{received}");
         let mut client = sink.connect_from(PROXY, 0);
         assert_eq!(speak_for(&mut client, "198.51.100.7"), 220);
         quit(client);
@@ -200,11 +200,11 @@ fn behind_a_proxy_the_client_in_the_header_must_be_trusted() {
         let dialogue = "EHLO a\r\nXCLIENT ADDR=198.51.100.9\r\nEHLO b\r\nMAIL FROM:<a@b.example>\r\n\
                         RCPT TO:<c@d.example>\r\nBDAT 1 LAST\r\nxQUIT\r\n";
         stream.write_all(format!("{header}\r\n{dialogue}").as_bytes()).unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
-        let after_hello = heard.split("\r\n250 ").nth(1).unwrap().split("\r\n").nth(1).unwrap();
-        assert!(after_hello.starts_with(expected), "{header}: {heard}");
-        assert!(heard.ends_with("221 2.0.0 Bye\r\n"), "{heard}");
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
+        let after_hello = received.split("\r\n250 ").nth(1).unwrap().split("\r\n").nth(1).unwrap();
+        assert!(after_hello.starts_with(expected), "{header}: {received}");
+        assert!(received.ends_with("221 2.0.0 Bye\r\n"), "{received}");
     }
     assert!(sink.stop().success());
     let rows = json(data.path(), &["ls", "--json"]);
@@ -248,10 +248,10 @@ fn clients_of_a_unix_socket_may_use_xclient_if_any_network_may() {
         let sink = Sink::start(place.path(), &[&["--listen", &listen], args].concat());
         let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(b"XCLIENT ADDR=192.0.2.7\r\nQUIT\r\n").unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
         let expected = if args.is_empty() { "550" } else { "220" };
-        assert!(heard.lines().nth(1).unwrap().starts_with(expected), "{heard}");
+        assert!(received.lines().nth(1).unwrap().starts_with(expected), "{received}");
         assert!(sink.stop().success());
     }
 }

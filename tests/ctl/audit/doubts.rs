@@ -37,9 +37,9 @@ fn a_segment_that_cannot_be_opened_leaves_the_verdict_open() {
     let (campaign, list) = stopped(3);
     let file = fs::File::options().write(true).open(segment(&campaign)).unwrap();
     file.write_all_at(b"\xff", 20).unwrap();
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
-    let doubts = said.json()["doubts"].to_string();
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
+    let doubts = output.json()["doubts"].to_string();
     assert!(doubts.contains("1 segment is damaged or can't be read"), "{doubts}");
 }
 
@@ -47,9 +47,9 @@ fn a_segment_that_cannot_be_opened_leaves_the_verdict_open() {
 fn a_missing_segment_leaves_the_verdict_open() {
     let (campaign, list) = stopped(3);
     fs::remove_file(segment(&campaign)).unwrap();
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
-    let doubts = said.json()["doubts"].to_string();
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
+    let doubts = output.json()["doubts"].to_string();
     assert!(doubts.contains("3 messages that statistics know of are not in the log"), "{doubts}");
 }
 
@@ -75,28 +75,28 @@ fn auditing_a_folder_together_with_its_copy_is_refused() {
     fs::create_dir_all(copy.join("segments")).unwrap();
     let file = segment(&campaign);
     fs::copy(&file, copy.join("segments").join(file.file_name().unwrap())).unwrap();
-    let said = audit_on(&[&campaign.data(), &copy], &["--expect", &list]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.errors.contains("hold the same log"), "{}", said.errors);
+    let output = audit_on(&[&campaign.data(), &copy], &["--expect", &list]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    assert!(output.errors.contains("hold the same log"), "{}", output.errors);
 }
 
 #[test]
 fn columns_without_values_are_not_checked() {
     let (campaign, _) = stopped(2);
     let list = campaign.file("list.csv", format!("email,name\n{},\n{},\n", address(0), address(1)));
-    let said = campaign.audit(&["--expect", &list, "--must-contain", "name", "--json"]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    let persons = &said.json()["persons"];
+    let output = campaign.audit(&["--expect", &list, "--must-contain", "name", "--json"]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    let persons = &output.json()["persons"];
     assert_eq!((&persons["checked"], &persons["without_value"]), (&0.into(), &2.into()));
 }
 
 #[test]
 fn messages_without_a_number_are_not_gaps_in_a_sequence() {
     let (campaign, _) = stopped(2);
-    let said = campaign.audit(&["--sequence", "--key", "header:X-None", "--json"]);
-    assert_eq!(said.code, 2, "{}", said.out);
+    let output = campaign.audit(&["--sequence", "--key", "header:X-None", "--json"]);
+    assert_eq!(output.code, 2, "{}", output.out);
     assert_eq!(
-        (&said.json()["without_key"], &said.json()["expected"]["missing"]),
+        (&output.json()["without_key"], &output.json()["expected"]["missing"]),
         (&2.into(), &0.into())
     );
 }

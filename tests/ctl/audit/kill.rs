@@ -54,7 +54,7 @@ fn after_a_kill_the_audit_names_exactly_the_recipients_who_got_a_retry_as_well()
     let path = root.path().join("list.csv");
     std::fs::write(&path, list(0..ALL)).unwrap();
     let args = ["--expect", path.to_str().unwrap(), "--csv", "--must-contain", "name"];
-    let said = audit(&data, &args);
+    let output = audit(&data, &args);
     let expected: Vec<_> = twice.into_iter().map(|who| ("repeated".to_owned(), who)).collect();
-    assert_eq!((said.offenders(), said.code), (expected, 1), "{}", said.errors);
+    assert_eq!((output.offenders(), output.code), (expected, 1), "{}", output.errors);
 }

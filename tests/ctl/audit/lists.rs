@@ -27,8 +27,8 @@ fn lists_exported_from_spreadsheets_are_read() {
         ("another column", rows.replace("email", "Rcpt").into_bytes(), &["--column", "rcpt"]),
     ] {
         let list = campaign.file("list.csv", text);
-        let said = campaign.audit(&[&["--expect", &list][..], args].concat());
-        assert_eq!((said.code, said.errors.as_str()), (0, ""), "{name}: {}", said.out);
+        let output = campaign.audit(&[&["--expect", &list][..], args].concat());
+        assert_eq!((output.code, output.errors.as_str()), (0, ""), "{name}: {}", output.out);
     }
 }
 
@@ -36,12 +36,12 @@ fn lists_exported_from_spreadsheets_are_read() {
 fn repeated_rows_are_counted_and_are_errors_only_on_request() {
     let campaign = campaign(1);
     let list = campaign.file("list.csv", list([0, 0, 0]));
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 0, "{}", said.out);
-    assert_eq!(said.json()["expected"]["repeated_rows"], 2);
-    let said = campaign.audit(&["--expect", &list, "--unique-rows"]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("2 rows of the list repeat a recipient"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 0, "{}", output.out);
+    assert_eq!(output.json()["expected"]["repeated_rows"], 2);
+    let output = campaign.audit(&["--expect", &list, "--unique-rows"]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("2 rows of the list repeat a recipient"), "{}", output.errors);
 }
 
 #[test]
@@ -50,19 +50,19 @@ fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
     let text =
         list(0..1) + "Bob <bob@example.com>,x\n\"a b\"@example.com,y\nno address,z\none cell\n";
     let list = campaign.file("list.csv", text);
-    let said = campaign.audit(&["--expect", &list]);
-    assert_eq!(said.code, 2, "{}", said.out);
+    let output = campaign.audit(&["--expect", &list]);
+    assert_eq!(output.code, 2, "{}", output.out);
     for line in [
         "list.csv:3: more than a bare address",
         "list.csv:4: more than a bare address",
         "list.csv:5: more than a bare address",
         "list.csv:6: 1 cells, where the header line has 2",
     ] {
-        assert!(said.errors.contains(line), "{line}: {}", said.errors);
+        assert!(output.errors.contains(line), "{line}: {}", output.errors);
     }
     let latin1 = campaign.file("latin1.csv", b"email,name\nb\xfccher@example.com,x\n");
-    let said = campaign.audit(&["--expect", &latin1]);
-    assert!(said.errors.contains("latin1.csv:2: not UTF-8"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &latin1]);
+    assert!(output.errors.contains("latin1.csv:2: not UTF-8"), "{}", output.errors);
 }
 
 #[test]
@@ -75,17 +75,21 @@ fn an_unreadable_list_is_an_error_with_its_reason() {
         (b"email,name\n\"person0@example.com,x\n", "inside a quoted cell"),
     ] {
         let list = campaign.file("list.csv", text);
-        let said = campaign.audit(&["--expect", &list]);
-        assert_eq!(said.code, 2);
-        assert!(said.errors.contains(says) && said.errors.contains("list.csv"), "{}", said.errors);
+        let output = campaign.audit(&["--expect", &list]);
+        assert_eq!(output.code, 2);
+        assert!(
+            output.errors.contains(says) && output.errors.contains("list.csv"),
+            "{}",
+            output.errors
+        );
     }
-    let said = campaign.audit(&["--expect", "/nowhere/list.csv"]);
-    assert!(said.errors.contains("/nowhere/list.csv"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", "/nowhere/list.csv"]);
+    assert!(output.errors.contains("/nowhere/list.csv"), "{}", output.errors);
     let empty = campaign.file("list.csv", "email\n");
-    let said = campaign.audit(&["--expect", &empty]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("the list has no rows"), "{}", said.errors);
-    let said = campaign.audit(&[]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("--expect FILE"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &empty]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("the list has no rows"), "{}", output.errors);
+    let output = campaign.audit(&[]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("--expect FILE"), "{}", output.errors);
 }

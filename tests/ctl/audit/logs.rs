@@ -28,8 +28,8 @@ fn sent(persons: usize) -> (Campaign, String) {
     (campaign, log)
 }
 
-fn offenders(said: &AuditOutput) -> Vec<(String, String)> {
-    said.offenders()
+fn offenders(output: &AuditOutput) -> Vec<(String, String)> {
+    output.offenders()
 }
 
 fn pair(fault: &str, who: &str) -> (String, String) {
@@ -39,15 +39,15 @@ fn pair(fault: &str, who: &str) -> (String, String) {
 #[test]
 fn a_correct_log_needs_no_list() {
     let (campaign, log) = sent(3);
-    let said = audit(&campaign, &log, &[]);
-    assert_eq!((said.code, said.errors.as_str()), (0, ""), "{}", said.out);
-    assert!(said.out.starts_with("as the sender's log says: yes\n"), "{}", said.out);
+    let output = audit(&campaign, &log, &[]);
+    assert_eq!((output.code, output.errors.as_str()), (0, ""), "{}", output.out);
+    assert!(output.out.starts_with("as the sender's log says: yes\n"), "{}", output.out);
     let json = audit(&campaign, &(log.clone() + &log), &["--json"]).json();
     let log = &json["sender_log"];
     assert_eq!((&log["confirmed"], &log["repeated"]), (&3.into(), &3.into()));
     let list = campaign.file("list.csv", list(0..3));
-    let said = campaign.audit(&["--expect", &list]);
-    assert_eq!(said.code, 0);
+    let output = campaign.audit(&["--expect", &list]);
+    assert_eq!(output.code, 0);
 }
 
 #[test]
@@ -55,27 +55,27 @@ fn mail_only_in_the_log_and_mail_missing_from_it_are_found() {
     let (mut campaign, mut log) = sent(3);
     log += &postfix("lost@example.com", "9:99");
     campaign.send_to(&address(7), 7);
-    let said = audit(&campaign, &log, &["--csv"]);
+    let output = audit(&campaign, &log, &["--csv"]);
     let expected =
         [pair("only_in_log", "lost@example.com"), pair("not_in_log", "person7@example.com")];
-    assert_eq!((offenders(&said), said.code), (expected.to_vec(), 1));
-    assert!(said.out.contains("mail.log:4: no message 9:99"), "{}", said.out);
+    assert_eq!((offenders(&output), output.code), (expected.to_vec(), 1));
+    assert!(output.out.contains("mail.log:4: no message 9:99"), "{}", output.out);
 }
 
 #[test]
 fn an_id_alone_proves_nothing_because_ids_repeat_between_folders() {
     let (mut campaign, _) = sent(0);
     let id = campaign.send_to(&address(0), 0);
-    let said = audit(&campaign, &postfix("other@example.com", &id), &["--csv"]);
+    let output = audit(&campaign, &postfix("other@example.com", &id), &["--csv"]);
     let expected =
         [pair("only_in_log", "other@example.com"), pair("not_in_log", "person0@example.com")];
-    assert_eq!(offenders(&said), expected);
-    assert!(said.out.contains("is for another recipient"), "{}", said.out);
+    assert_eq!(offenders(&output), expected);
+    assert!(output.out.contains("is for another recipient"), "{}", output.out);
 
     let log = campaign.file("mail.log", postfix(&address(0), &id));
-    let said = campaign.audit(&["--sender-log", &log, "--csv"]);
-    assert_eq!(said.code, 1, "the log is of another time");
-    assert!(said.out.contains("after the time in the log"), "{}", said.out);
+    let output = campaign.audit(&["--sender-log", &log, "--csv"]);
+    assert_eq!(output.code, 1, "the log is of another time");
+    assert!(output.out.contains("after the time in the log"), "{}", output.out);
     let timeless =
         postfix(&address(0), &id).replace("2026-11-28T10:00:01.000000+00:00", "Nov 28 10:00:01");
     let log = campaign.file("mail.log", timeless);
@@ -87,30 +87,30 @@ fn an_id_alone_proves_nothing_because_ids_repeat_between_folders() {
 #[test]
 fn lines_about_unselected_messages_are_not_faults() {
     let (campaign, log) = sent(3);
-    let said = audit(&campaign, &log, &["subject:\"for 1\"", "--json"]);
-    assert_eq!(said.code, 0, "{}", said.out);
-    let log = &said.json()["sender_log"];
+    let output = audit(&campaign, &log, &["subject:\"for 1\"", "--json"]);
+    assert_eq!(output.code, 0, "{}", output.out);
+    let log = &output.json()["sender_log"];
     assert_eq!((&log["confirmed"], &log["not_selected"]), (&1.into(), &2.into()));
 }
 
 #[test]
 fn a_truncated_log_or_bad_lines_leave_the_verdict_open() {
     let (campaign, log) = sent(2);
-    let said = audit(&campaign, log.trim_end(), &[]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.errors.contains("mail.log: its end is missing"), "{}", said.errors);
-    let said = audit(&campaign, &(log + &postfix("a@example.com", "0:1")), &[]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.errors.contains("mail.log:3: "), "{}", said.errors);
-    let said = audit(&campaign, "nothing\n", &[]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("no line of a sender's log has an ID"), "{}", said.errors);
+    let output = audit(&campaign, log.trim_end(), &[]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    assert!(output.errors.contains("mail.log: its end is missing"), "{}", output.errors);
+    let output = audit(&campaign, &(log + &postfix("a@example.com", "0:1")), &[]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    assert!(output.errors.contains("mail.log:3: "), "{}", output.errors);
+    let output = audit(&campaign, "nothing\n", &[]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("no line of a sender's log has an ID"), "{}", output.errors);
 }
 
 #[test]
 fn a_list_and_a_log_are_audited_together() {
     let (campaign, log) = sent(2);
     let list = campaign.file("list.csv", list(0..3));
-    let said = audit(&campaign, &log, &["--expect", &list]);
-    assert!(said.out.starts_with("exactly once: no: 1 missing\n"), "{}", said.out);
+    let output = audit(&campaign, &log, &["--expect", &list]);
+    assert!(output.out.starts_with("exactly once: no: 1 missing\n"), "{}", output.out);
 }

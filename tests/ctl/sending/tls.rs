@@ -266,8 +266,8 @@ fn serve_up_to_starttls(mut stream: &TcpStream, reply: &str) {
     let _ = stream.write_all(b"220 ready\r\n");
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         let is_starttls = line == "STARTTLS";
-        let said = if is_starttls { reply } else { "250-mx.test\r\n250 STARTTLS\r\n" };
-        let _ = stream.write_all(said.as_bytes());
+        let output = if is_starttls { reply } else { "250-mx.test\r\n250 STARTTLS\r\n" };
+        let _ = stream.write_all(output.as_bytes());
         if is_starttls {
             return;
         }

@@ -104,13 +104,13 @@ fn an_announced_limit_is_respected() {
     let (report, code, errors) = replay(here.path(), &to, &["--connections", "original"]);
     assert_eq!((code, &report["failures"]), (0, &serde_json::json!([])), "{errors}{report}");
     assert_eq!(report["extra_connections"]["ended"], 4, "{report}");
-    let (said, errors, code) =
+    let (output, errors, code) =
         sinkctl(here.path(), &["replay", "--to", &to, "--connections", "original", "-y"]);
     assert_eq!(code, 0, "{errors}");
-    let said = String::from_utf8(said).unwrap();
+    let output = String::from_utf8(output).unwrap();
     assert!(
-        said.contains("4 extra connections: the target had ended the session's connection"),
-        "{said}"
+        output.contains("4 extra connections: the target had ended the session's connection"),
+        "{output}"
     );
     assert!(sink.stop().success());
 }

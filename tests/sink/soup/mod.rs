@@ -173,8 +173,8 @@ fn run(scenario: &Scenario) {
     let seed = setting("SOUP_SEED", u64::from(std::process::id()));
     println!("soup '{}': SOUP_SEED={seed}", scenario.name);
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
-    let (sink, targets) = start(scenario, data.path(), &said);
+    let output = tempfile::tempfile().unwrap();
+    let (sink, targets) = start(scenario, data.path(), &output);
     let ledger = Arc::new(Ledger::new(scenario.is_tight));
     let (over, is_over) = bounded::<()>(0);
     let clients: Vec<_> = (0..CLIENTS)
@@ -203,20 +203,20 @@ fn run(scenario: &Scenario) {
     sink.signal(Signal::TERM);
     let clients_failed = join(clients);
     let stopped = stop(sink);
-    let said = text_of(said);
+    let output = text_of(output);
     if let Some(panic) = clients_failed {
-        eprintln!("the sink said:\n{said}\nand ended with {stopped:?}");
+        eprintln!("output of the sink:\n{output}\nand ended with {stopped:?}");
         std::panic::resume_unwind(panic);
     }
     let status = stopped.expect("the sink stops within its grace");
-    assert!(status.success(), "{status}: {said}");
+    assert!(status.success(), "{status}: {output}");
     assert!(ledger.acknowledgements.load(Ordering::Relaxed) > 0, "something was accepted");
     // On a busy machine a worker can lose its core for a second or two, but not for eight.
-    assert!(!said.contains("panicked") && !said.contains("at_least_s=8"), "{said}");
+    assert!(!output.contains("panicked") && !output.contains("at_least_s=8"), "{output}");
     judge(scenario, &data.path().join("sink"), &ledger);
 }
 
-fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec<Target>) {
+fn start(scenario: &Scenario, folder: &Path, output: &std::fs::File) -> (Sink, Vec<Target>) {
     let socket = folder.join("socket");
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--listen", "lmtp:127.0.0.1:0", "--listen"]);
@@ -228,7 +228,7 @@ fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec
     if scenario.args.contains(&"--transcript-sessions") {
         command.arg("--transcript").arg(folder.join("transcripts"));
     }
-    command.stderr(said.try_clone().unwrap());
+    command.stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let targets = vec![
         Target::Smtp(sink.addresses[0]),
