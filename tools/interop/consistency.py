@@ -235,7 +235,7 @@ def split(data, parts):
 
 
 def same_wherever_it_is_read(programs, runs):
-    """figures read live equal those read after the end, and those of the parts in two folders"""
+    """figures are the same live, after the end, and from two folders with parts of the data"""
     with tempfile.TemporaryDirectory(prefix="sinkd-parts-") as scratch:
         parts = [os.path.join(scratch, name) for name in ("one", "two")]
         split(runs[0].sink.data, parts)

@@ -26,7 +26,7 @@ use std::sync::mpsc;
 
 use memchr::memmem;
 
-/// --keep: segments stay on disk, like those of a log.
+/// --keep: segments stay on disk, as in a log.
 static KEEP: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(false);
 extern "C" fn on_term(_: c_int) {
