@@ -1,5 +1,5 @@
-//! Folding text into words, putting queries to a mail's columns and to the mail, and what an index
-//! of many costs.
+//! Folding text into words, running queries on the columns of a message and on the message itself,
+//! and the cost of an index of many messages.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sinkd::index::query::testkit::{MAIL, columns, runs};
 use sinkd::index::query::{Query, Scratch};
@@ -10,7 +10,7 @@ use sinkd::mime::text::fold_body;
 use sinkd::mime::{Extractor, MailFacts};
 use std::hint::black_box;
 
-/// About 64 KiB of `sentence` over and over.
+/// Returns about 64 KiB of repeated `sentence`.
 fn text(sentence: &str) -> String {
     sentence.repeat((64 << 10) / sentence.len())
 }
@@ -44,7 +44,7 @@ fn folding(c: &mut Criterion) {
     group.finish();
 }
 
-/// A mail of some KiB: plain text in quoted-printable, and the same as HTML.
+/// A mail of a few KiB: plain text in quoted-printable, and the same text as HTML.
 fn mail() -> Vec<u8> {
     let plain =
         "Dear Ann, your order no. 4711 has been sent =E2=80=93 track it at example.org.\r\n";
@@ -98,7 +98,7 @@ fn queries(c: &mut Criterion) {
     group.finish();
 }
 
-/// The strings of this number of messages, from ten domains.
+/// Returns the strings of this number of messages, from ten domains.
 fn strings(messages: u32) -> Vec<[String; 4]> {
     let strings = |n| {
         let from = format!("news@m{}.example.org", n % 10);

@@ -29,7 +29,7 @@ fn open(folder: &Path) -> Bench {
 }
 
 impl Bench {
-    /// As a worker does it: the payload arrives in the map itself.
+    /// Receives a payload as a worker does: directly into the map.
     fn receive(&mut self, payload: &[u8], facts: &SlotFacts) {
         loop {
             match self.writer.receive_here(ENVELOPE, payload.len()) {
@@ -63,7 +63,7 @@ fn append(c: &mut Criterion) {
         let n = messages(len);
         group.throughput(Throughput::Bytes((n * len) as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("{len}B x{n}")), |b| {
-            // Opening, sealing and removing the log are not what is measured.
+            // Opening, sealing and removing the log are not measured.
             b.iter_custom(|rounds| {
                 let facts = SlotFacts { message_bytes: len as u32, ..SlotFacts::default() };
                 let mut took = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! What a made-up message costs its sender: built-in content, sizes drawn, templates.
+//! The cost of generating a message for sending: built-in content, random sizes, templates.
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

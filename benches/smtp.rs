@@ -34,7 +34,8 @@ impl Receipt for Name {
     }
 }
 
-/// One transaction with the payload taken for granted; the reply octets say that all went well.
+/// Runs one transaction in which the payload is assumed to arrive; the reply octets show that it
+/// succeeded.
 fn transaction(session: &mut Session, workspace: &mut Workspace, pieces: &[&[u8]]) -> usize {
     for piece in pieces {
         let (consumed, step) = session.feed(black_box(piece), workspace);
@@ -91,7 +92,7 @@ fn proxies(c: &mut Criterion) {
     group.finish();
 }
 
-/// Lines of 78 octets, every tenth begins with a stuffed dot.
+/// Lines of 78 octets, of which every tenth begins with a stuffed dot.
 fn payload(bytes: usize) -> Vec<u8> {
     let mut wire = Vec::with_capacity(bytes + 80);
     for number in 0.. {

@@ -1,4 +1,4 @@
-//! What statistics cost: recording a value and a message, handing a second over, merging it.
+//! The cost of statistics: recording a value and a message, publishing a second, and merging it.
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

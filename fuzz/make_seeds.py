@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
+"""Generates the seeds of the fuzz targets from test data: `session` from tests/dialogues/*.txt, `replies` from
 tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `sender_log` from tests/logs, `query`, `xclient`, `sasl`, `tls`,
-`connections` and `recipient_list` from what is below.
+`connections` and `recipient_list` from the data below.
 
-usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
+usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is out of date)
 """
 
 import pathlib
@@ -42,7 +42,7 @@ def unescape(text):
 
 
 for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
-    # Of the name, so that a new dialogue changes no other seed.
+    # Derived from the name, so that a new dialogue changes no other seed.
     number = zlib.crc32(path.stem.encode()) % 64
     sent, trust = b"", 0
     for line in path.read_text().splitlines():
@@ -59,7 +59,7 @@ for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
         elif line.startswith("C*"):
             count, text = line[2:].split(" ", 1)
             sent += unescape(text) * int(count)
-    # Variant of the limits, number of cuts, two octets a cut (fuzz targets read them modulo).
+    # Variant of the limits, number of cuts, two octets per cut (fuzz targets read them modulo).
     cuts = [(7 + 11 * number + 31 * cut) % (len(sent) + 1) for cut in range(number % 8)]
     head = bytes([number % 4 | trust, len(cuts)]) + b"".join(cut.to_bytes(2, "little") for cut in cuts)
     seed("session", path.stem, head + sent)
@@ -74,13 +74,13 @@ for path in sorted((ROOT.parent / "tests/dialogues/client").glob("*.txt")):
             variant = sum(WAYS.get(word, 0) for word in words) | 1 << 5
         elif line.startswith("S"):
             said += line[3:].encode() + b"\r\n"
-    # See check_replies: ways of speaking, and messages under way.
+    # See check_replies: protocol modes, and messages in progress.
     seed("replies", path.stem, bytes([variant]) + said)
 
 for path in sorted((ROOT.parent / "tests/mail").glob("*.eml")):
     seed("mail", path.stem, path.read_bytes().replace(b"\n", b"\r\n"))
 
-# Each field and each way of joining once, then what is wrong in each way (docs/search.md).
+# Each field and each operator once, then each kind of error (docs/search.md).
 QUERIES = r'''
 words:order 4711 "thank you" inv* "your ord"*
 joined:(order OR invoice) AND -dull NOT (a b)
@@ -112,7 +112,7 @@ seed("query", "long", b"a " * 2000)
 seed("query", "deep", b"(" * 200 + b"a" + b")" * 200)
 seed("query", "empty", b"")
 
-# What follows the verb: each attribute, each form of a value, and what is wrong in each way.
+# The text after the verb: each attribute, each form of a value, and each kind of error.
 ATTRIBUTES = """
 all:NAME=mx.example ADDR=192.0.2.7 PORT=4660 PROTO=ESMTP HELO=a+2Bb LOGIN=ann+40example.org
 destination:DESTADDR=IPV6:2001:db8::1 DESTPORT=25
@@ -128,7 +128,7 @@ for line in ATTRIBUTES.strip().splitlines():
     name, argument = line.split(":", 1)
     seed("xclient", name, argument.encode())
 
-# The mechanism, then the lines of the client; the first one is the initial response, unless it is "-".
+# The mechanism, then the lines of the client. The first is the initial response, unless it is "-".
 LOGINS = {
     "plain": (0, "AGFubgBzM2NyM3Q="), "plain-late": (0, "-\nAGFubgBzM2NyM3Q="), "plain-empty": (0, "="),
     "login": (1, "-\nYW5u\nczNjcjN0"), "login-initial": (1, "YW5u\nczNjcjN0"), "login-cut": (1, "-\nYW5u"),
@@ -203,7 +203,7 @@ seed("connections", "glued", FIRST[:60] + SECOND)
 seed("connections", "noise", b"SNKB" * 20 + SECOND + b"SNK")
 seed("connections", "nothing", b"")
 
-# Logs of senders as they are, and what is wrong in each way.
+# Real logs of senders, and each kind of error.
 for path in sorted((ROOT.parent / "tests/logs").iterdir()):
     if path.name not in ("README.md", "told.txt"):
         seed("sender_log", path.name.replace(".", "_"), path.read_bytes())
@@ -215,7 +215,7 @@ seed("sender_log", "gzip_cut", (ROOT.parent / "tests/logs/postfix-lmtp.log.1.gz"
 seed("sender_log", "times", b"250 2.0.0 Ok 10:00\n250 Ok 4294967296:0\n'Ok 1:2', 'Ok 1:3'\n250 Ok 17:3")
 seed("sender_log", "noise", b"\xef\xbb\xbf\0\0\r\n\xff 250 2.0.0 Ok 17:3 \xe4@b.example\r\r\n{\"a\":\"Ok 1:2\"")
 
-# Lists of recipients as they are exported, and what is wrong in each way.
+# Lists of recipients as users export them, and each kind of error.
 seed("recipient_list", "plain", b"email,name\nada@example.com,Ada\nbob@example.com,Bob\nada@example.com,Ada\n")
 seed("recipient_list", "spreadsheet", b"\xef\xbb\xbf\"Email\";\"name\"\r\n\"\"\"a b\"\"@example.com\";\"Ada\r\nL.\"\r\n\r\n")
 seed("recipient_list", "numbers", b"recipient\n000042\n43\n-1\n99999999999999999999\n")

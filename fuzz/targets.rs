@@ -1,18 +1,18 @@
 //! The fuzz targets: what each calls, and which seeds it has. Included by the targets and by
 //! `tests/sink/seeds.rs`, which replays the seeds.
 
-/// What is called with any octets; it panics if something does not hold.
+/// A function that accepts any octets, and panics if a property does not hold.
 pub type Check = fn(&[u8]);
 
 pub struct Target {
     pub name: &'static str,
     pub check: Check,
-    /// Folders of its seeds, in `fuzz/corpus`.
+    /// Folders with its seeds, in `fuzz/corpus`.
     #[allow(dead_code, reason = "the targets themselves get them on their command line")]
     pub seeds: &'static [&'static str],
 }
 
-/// Every target; what it checks lies beside the code it checks.
+/// All targets; each check is next to the code that it checks.
 pub const TARGETS: &[Target] = &[
     Target { name: "session", check: sinkd::server::testkit::check_session, seeds: &["session"] },
     Target {
@@ -42,7 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sidecar", check: sinkd::index::testkit::check_sidecar, seeds: &["sidecar"] },
 ];
 
-/// The check of a target.
+/// Returns the check of a target.
 #[allow(dead_code, reason = "the replay goes through all of them")]
 pub fn check(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target of the table");

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Checks what `sinkctl blast` sent against what a sinkd data folder holds. Shares no code with
-either: it reads the folder with segdump.py, and works out every checksum (pip install crc32c
+either: it reads the folder with segdump.py, and computes every checksum (pip install crc32c
 makes that fast: without it 5 MB a second).
 
   check_blast.py FOLDER [--count N] [--but N,N,...] [--run-id NAME] [--json]
 
-Every message with the field X-Run is looked at. X-Sequence must go from 0 to N - 1 (without
---count: to the largest one found), each once; X-Content-CRC32C must be that of all octets behind
-the first empty line. --but: numbers that blast says it did not send, or has no answer for; they
+Every message with the field X-Run is checked. X-Sequence must go from 0 to N - 1 (without
+--count: to the largest one found), each once; X-Content-CRC32C must be that of all octets after
+the first empty line. --but: numbers that blast reports as not sent or unknown; they
 may be missing.
 
-Exit 0: all there, once, unchanged. 1: something is lost, repeated or changed. 2: it can't be told.
+Exit 0: all found, once, unchanged. 1: something is lost, repeated or changed. 2: undecided.
 """
 import argparse
 import json
@@ -23,7 +23,7 @@ SHOWN = 10
 
 
 def fast_crc32c():
-    """A library's (pip install crc32c), if it is there and right; else 5 MB a second."""
+    """Returns the function of a library (pip install crc32c) if it is installed and correct; else our own (5 MB/s)."""
     for name in ("crc32c", "google_crc32c"):
         try:
             module = __import__(name)
@@ -36,11 +36,11 @@ def fast_crc32c():
 
 
 class Fault(Exception):
-    """A message that is not what was sent."""
+    """A stored message that differs from what was sent."""
 
 
 def field(header, name):
-    """The only value of a field."""
+    """Returns the only value of a field."""
     found = re.findall(rb"(?im)^" + name + rb":[ \t]*([^\r\n]*)\r?$", header)
     if len(found) != 1:
         raise Fault("%d fields %s" % (len(found), name.decode()))
@@ -126,7 +126,7 @@ def main():
     except OSError as error:
         print("check_blast.py: %s" % error, file=sys.stderr)
         sys.exit(2)
-    # Records are checked by it, too.
+    # It also verifies the checksums of records.
     segdump.crc32c = fast_crc32c()
     check = Check(segdump.crc32c)
     damaged = read(folder, check, args.run_id)

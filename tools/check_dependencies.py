@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the crates in Cargo.lock: each has a licence that is allowed, and no crate is there in two
-versions but those named below.
+"""Checks the crates in Cargo.lock: each has an allowed license, and no crate occurs in two
+versions except those named below.
 
 usage: tools/check_dependencies.py [FOLDER ...]   (folders with a Cargo.toml; default: this repository,
-fuzz, tools/bench, tools/segments and tools/interop/lettre). Exit status 0: all hold; 1: findings, each with what to do.
+fuzz, tools/bench, tools/segments and tools/interop/lettre). Exit status 0: no findings; 1: findings, each with what to do.
 """
 import json
 import pathlib
@@ -13,26 +13,27 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# SPDX identifiers that oblige users of sinkd to nothing but a notice.
+# SPDX identifiers of licenses that require nothing but a notice from users of sinkd.
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "ISC", "MIT",
     "NCSA", "Unicode-3.0", "Unlicense", "Zlib",
 }
 
-# A ratchet: crates that may be there twice, with the reason. Take an entry out when it is not needed any more.
+# A ratchet: crates allowed in two versions, with the reason. Remove an entry once it is no longer
+# needed.
 TWICE = {
     "getrandom": "ring needs the older one, and nothing builds ring",
     "itertools": "criterion is behind ratatui (tests only)",
     "nom": "x509-parser is behind hdrhistogram",
     "signal-hook": "crossterm, which is ratatui's, is behind us",
     "syn": "derive macros move from 2 to 3 one by one (build time only)",
-    "untrusted": "an option of aws-lc-rs that nobody turns on needs the older one",
+    "untrusted": "an option of aws-lc-rs that is never turned on needs the older one",
     "windows-sys": "ring needs the older one, and nothing builds ring",
 }
 
 
 def is_allowed(expression):
-    """Whether an SPDX expression can be met by licenses of the list. AND binds tighter than OR."""
+    """Returns whether licenses of the list satisfy an SPDX expression. AND binds tighter than OR."""
     words = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR "))
 
     def alternatives():
@@ -69,7 +70,7 @@ def is_allowed(expression):
 
 
 def findings(packages, twice):
-    """Sentences about `packages`, as cargo metadata lists them. `twice`: names that may have two versions."""
+    """Returns the findings on `packages`, as listed by cargo metadata. `twice`: names that may have two versions."""
     versions, found = {}, []
     for package in packages:
         versions.setdefault(package["name"], set()).add(package["version"])

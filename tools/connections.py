@@ -13,7 +13,8 @@ import sys
 
 from segdump import crc32c
 
-# Magic, number of records, Unix time in s, checksum of the records, checksum of what is before it.
+# Magic, number of records, Unix time in s, checksum of the records, checksum of the preceding
+# octets.
 HEADER = struct.Struct("<4sIQII")
 # Session, client, began and ended in us, messages, recipients, most recipients, refused.
 RECORD = struct.Struct("<Q16s6I")
@@ -26,7 +27,7 @@ def client(octets):
 
 
 def batches(octets):
-    """Second and records of each batch that is whole."""
+    """Returns the second and the records of each complete batch."""
     at = 0
     while at + HEADER.size <= len(octets):
         magic, count, second, check, own = HEADER.unpack_from(octets, at)
@@ -73,7 +74,7 @@ def main():
             print(json.dumps(connection))
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough.
+        # The reader of the output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

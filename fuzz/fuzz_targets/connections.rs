@@ -1,4 +1,4 @@
-//! A file of connections of any content is read without a panic.
+//! Reading a file of connections of any content does not panic.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,4 @@
-//! What an index keeps of any mail is read back, and taking it apart never panics.
+//! What an index stores about any mail is read back, and parsing never panics.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,4 @@
-//! Any octets are read as a mail without a panic.
+//! Parsing any octets as a mail does not panic.
 #![no_main]
 
 #[path = "../targets.rs"]

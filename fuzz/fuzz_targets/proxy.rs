@@ -1,4 +1,5 @@
-//! Any octets before a session: no panic, and a header is the same whatever follows it.
+//! For any octets before a session, the parser does not panic, and a header does not depend on what
+//! follows it.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,4 @@
-//! Any text is a query that displays as itself and answers, or an error with a place.
+//! Any text is either a query that displays as itself and can be run, or an error with a position.
 #![no_main]
 
 #[path = "../targets.rs"]

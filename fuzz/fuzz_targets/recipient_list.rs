@@ -1,4 +1,4 @@
-//! Any octets are read as a list of recipients, each row taken or named with its line.
+//! Any octets are read as a list of recipients, and each row is accepted or reported with its line.
 #![no_main]
 
 #[path = "../targets.rs"]

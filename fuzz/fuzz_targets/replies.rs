@@ -1,4 +1,4 @@
-//! Any octets of a server: no panic, and each message ends once.
+//! For any octets from a server, the client does not panic, and each message ends once.
 #![no_main]
 
 #[path = "../targets.rs"]

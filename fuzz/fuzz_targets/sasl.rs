@@ -1,4 +1,5 @@
-//! Any responses of AUTH: no panic, and no user is named that may not stand in an envelope.
+//! For any AUTH responses, the server does not panic, and accepts no user name that is not allowed
+//! in an envelope.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,4 @@
-//! A segment file of any content is read without a panic.
+//! Reading a segment file of any content does not panic.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,4 @@
-//! Any octets are read as a log of a sender, in order and in bounded memory.
+//! Any octets are read as a sender's log, in order and in bounded memory.
 #![no_main]
 
 #[path = "../targets.rs"]

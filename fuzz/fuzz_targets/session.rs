@@ -1,4 +1,4 @@
-//! Any octets, any cuts: no panic, and the same as in one piece.
+//! For any octets and any cuts, the session does not panic, and behaves as with uncut input.
 #![no_main]
 
 #[path = "../targets.rs"]

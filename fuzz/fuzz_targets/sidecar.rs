@@ -1,4 +1,4 @@
-//! An index file of any content is read without a panic.
+//! Reading an index file of any content does not panic.
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,4 +1,5 @@
-//! Any octets in place of a handshake and of records: no panic, and nothing is accepted that the peer did not seal.
+//! For any octets in place of a handshake and of records, TLS does not panic, and accepts nothing
+//! that the peer did not seal.
 #![no_main]
 
 #[path = "../targets.rs"]

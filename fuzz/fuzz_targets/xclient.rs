@@ -1,4 +1,5 @@
-//! Any octets after XCLIENT: no panic, and no octet is read that may not stand in an envelope.
+//! For any octets after XCLIENT, the parser does not panic, and returns no octet that is not
+//! allowed in an envelope.
 #![no_main]
 
 #[path = "../targets.rs"]

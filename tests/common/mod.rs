@@ -1,4 +1,4 @@
-//! A sinkd of one's own on a free port, and a small blocking SMTP client.
+//! Starts a sinkd on a free port, and provides a small blocking SMTP client.
 #![allow(dead_code)]
 #[cfg(target_os = "linux")]
 pub mod trace;
@@ -14,11 +14,11 @@ use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Span};
 use socket2::{Domain, Socket, Type};
 
-/// Longer than anything here takes; a test that waits for this time has failed.
+/// Longer than anything here takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program without the variables that are settings of sinkd: the shell that runs the tests may
-/// have some.
+/// Returns a command without the environment variables that are settings of sinkd: the shell that
+/// runs the tests may have set some.
 pub fn program(path: &str) -> Command {
     let mut command = Command::new(path);
     let names = std::env::vars_os().map(|(name, _)| name);
@@ -28,8 +28,8 @@ pub fn program(path: &str) -> Command {
     command
 }
 
-/// sinkd, which SIGHUP ends also where these tests were started by nohup: what is ignored is
-/// inherited.
+/// Returns a command for a sinkd that SIGHUP ends even if nohup started these tests: ignored
+/// signals are inherited.
 fn sinkd() -> Command {
     let path = env!("CARGO_BIN_EXE_sinkd");
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -47,7 +47,7 @@ pub fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
-/// One reply, all its lines, in however many pieces it comes; less where the stream ends.
+/// Reads one reply, all its lines, in however many pieces it arrives; less if the stream ends.
 pub fn read_reply(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let (mut reply, mut piece) = (Vec::new(), [0; 4096]);
     while !is_whole(&reply) {
@@ -59,14 +59,14 @@ pub fn read_reply(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     Ok(reply)
 }
 
-/// Whether the last line has come: of others, a hyphen follows the code.
+/// Returns whether the last line has arrived: in all other lines, a hyphen follows the code.
 pub fn is_whole(reply: &[u8]) -> bool {
     let Some(lines) = reply.strip_suffix(b"\r\n") else { return false };
     let last = lines.rsplit(|octet| *octet == b'\n').next().unwrap_or_default();
     last.get(3) == Some(&b' ')
 }
 
-/// Asks until there is an answer.
+/// Polls until there is an answer.
 #[track_caller]
 pub fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = std::time::Instant::now() + PATIENCE;
@@ -79,13 +79,13 @@ pub fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A running sinkd; killed when dropped.
+/// A running sinkd that is killed when dropped.
 pub struct Sink {
     pub child: Child,
-    /// Of the mail listeners, in the order of the command line.
+    /// Addresses of the mail listeners, in command-line order.
     pub addresses: Vec<SocketAddr>,
     pub http: Option<SocketAddr>,
-    /// All that it listens on, such as "LMTP on unix:/run/x".
+    /// Everything that sinkd listens on, such as "LMTP on unix:/run/x".
     pub announced: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Sink {
         Sink::start_http(data, "off", args)
     }
 
-    /// The same, with HTTP at `http`. Tests run side by side: never the default address.
+    /// Starts sinkd with HTTP at `http`. Tests run in parallel, so never use the default address.
     pub fn start_http(data: &Path, http: &str, args: &[&str]) -> Sink {
         let mut command = sinkd();
         command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", http]);
@@ -131,7 +131,7 @@ impl Sink {
         self::signal(self.child.id(), signal);
     }
 
-    /// SIGTERM, then its exit status.
+    /// Sends SIGTERM; returns the exit status.
     pub fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.child.wait().unwrap()
@@ -141,13 +141,13 @@ impl Sink {
         self.child.wait().unwrap()
     }
 
-    /// SIGKILL: no handler, no farewell.
+    /// Sends SIGKILL, so that sinkd can't react.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// A connection that has read the greeting.
+    /// Connects and reads the greeting.
     pub fn connect(&self) -> Client {
         let mut client = self.connect_quietly();
         let (code, _) = client.reply();
@@ -155,14 +155,15 @@ impl Sink {
         client
     }
 
-    /// The same from an address of this machine to one of the listeners.
+    /// Connects from a given address of this machine to one of the listeners, and reads the
+    /// greeting.
     pub fn connect_from(&self, from: [u8; 4], listener: usize) -> Client {
         let mut client = self.connect_quietly_from(from, listener);
         assert_eq!(client.reply().0, 220);
         client
     }
 
-    /// The same, without reading the greeting.
+    /// Connects from a given address, without reading the greeting.
     pub fn connect_quietly_from(&self, from: [u8; 4], listener: usize) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
@@ -170,7 +171,7 @@ impl Sink {
         Client::over(socket.into())
     }
 
-    /// A connection that has read nothing yet.
+    /// Connects without reading anything.
     pub fn connect_quietly(&self) -> Client {
         Client::over(TcpStream::connect(self.addresses[0]).unwrap())
     }
@@ -183,7 +184,7 @@ impl Drop for Sink {
     }
 }
 
-/// One session, a command at a time.
+/// One session, one command at a time.
 pub struct Client {
     pub stream: TcpStream,
     reader: BufReader<TcpStream>,
@@ -201,12 +202,12 @@ impl Client {
         self.stream.write_all(octets).unwrap();
     }
 
-    /// The next reply: its code and its lines, without codes.
+    /// Reads the next reply; returns its code, and its lines without codes.
     pub fn reply(&mut self) -> (u16, Vec<String>) {
         self.try_reply().expect("a reply")
     }
 
-    /// The next reply, or `None` when the connection has ended.
+    /// Reads the next reply, or returns `None` when the connection has ended.
     pub fn try_reply(&mut self) -> Option<(u16, Vec<String>)> {
         let mut lines = Vec::new();
         loop {
@@ -223,13 +224,13 @@ impl Client {
         }
     }
 
-    /// Sends a command and gives the code of its reply.
+    /// Sends a command and returns the code of its reply.
     pub fn command(&mut self, line: &str) -> u16 {
         self.send(format!("{line}\r\n").as_bytes());
         self.reply().0
     }
 
-    /// Up to and including the 354.
+    /// Sends the commands of a transaction up to the 354.
     pub fn begin(&mut self, from: &str, to: &str) {
         assert_eq!(self.command(&format!("MAIL FROM:<{from}>")), 250);
         assert_eq!(self.command(&format!("RCPT TO:<{to}>")), 250);
@@ -240,7 +241,7 @@ impl Client {
         assert_eq!(self.command("EHLO client.example"), 250);
     }
 
-    /// Sends a message in wire form (end of data not included) and gives its id.
+    /// Sends a message in wire form (without the end of data) and returns its id.
     pub fn deliver(&mut self, from: &str, to: &str, wire: &[u8]) -> String {
         self.begin(from, to);
         self.send(&[wire, b".\r\n"].concat());
@@ -249,16 +250,16 @@ impl Client {
         id_of(&lines[0])
     }
 
-    /// Everything that still comes until the server closes.
+    /// Reads everything until the server closes.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        // A reset ends it as well as a close does.
+        // A reset ends the stream, like a close.
         let _ = self.reader.read_to_end(&mut rest);
         rest
     }
 }
 
-/// What was written to `file`.
+/// Returns the content of `file`.
 pub fn text_of(mut file: std::fs::File) -> String {
     use std::io::Seek;
     let mut text = String::new();
@@ -267,16 +268,16 @@ pub fn text_of(mut file: std::fs::File) -> String {
     text
 }
 
-/// The id in `2.0.0 Ok 17:3`, which the name of the sink may follow.
+/// Extracts the id from `2.0.0 Ok 17:3`, which the name of the sink may follow.
 pub fn id_of(text: &str) -> String {
     text.split(' ').skip_while(|word| *word != "Ok").nth(1).unwrap().to_owned()
 }
 
-/// What sinks of `load` are started with.
+/// Arguments of the sinks that `load` uses.
 pub const LOAD_ARGS: [&str; 4] = ["--message-bytes-max", "2000", "--workers", "2"];
 
-/// Some sessions: each with five messages of two recipients, `wire(i)` each, one command that is
-/// unknown, and one message that is too large.
+/// Runs some sessions, each with five messages of two recipients with the payload `wire(i)`, one
+/// unknown command, and one message that is too large.
 pub fn load(sink: &Sink, sessions: usize, wire: fn(usize) -> Vec<u8>) {
     for _ in 0..sessions {
         let mut client = sink.connect();
@@ -298,12 +299,12 @@ pub fn load(sink: &Sink, sessions: usize, wire: fn(usize) -> Vec<u8>) {
     }
 }
 
-/// Runs sinkctl on `data`; its output and exit code.
+/// Runs sinkctl on `data`; returns its output and exit code.
 pub fn sinkctl(data: &Path, args: &[&str]) -> (Vec<u8>, String, i32) {
     sinkctl_on(&[data], args)
 }
 
-/// The same on several folders.
+/// Runs sinkctl on several folders.
 pub fn sinkctl_on(folders: &[&Path], args: &[&str]) -> (Vec<u8>, String, i32) {
     let mut command = program(env!("CARGO_BIN_EXE_sinkctl"));
     for folder in folders {
@@ -314,7 +315,8 @@ pub fn sinkctl_on(folders: &[&Path], args: &[&str]) -> (Vec<u8>, String, i32) {
     (output.stdout, errors, output.status.code().unwrap_or(-1))
 }
 
-/// A small generator of repeatable numbers (xorshift64*), so that a failed run can be run again.
+/// A small generator of reproducible random numbers (xorshift64*), so that a failed run can be
+/// repeated.
 pub struct Dice(u64);
 
 impl Dice {
@@ -330,7 +332,7 @@ impl Dice {
     }
 }
 
-/// Every message in the folder: its slot and its payload in wire form.
+/// Returns every message in the folder: its slot and its payload in wire form.
 pub fn messages(data: &Path) -> Vec<(Slot, Vec<u8>)> {
     let folder = Folder::open(data).unwrap();
     let unreadable: Vec<String> = folder.unreadable().map(ToString::to_string).collect();

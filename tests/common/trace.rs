@@ -1,6 +1,7 @@
 //! One thread of another process, held and watched by ptrace(2).
 
-/// The thread of that name (proc(5), comm); waits until it has given itself the name.
+/// Returns the id of the thread with that name (proc(5), comm); waits until the thread has named
+/// itself.
 pub fn thread_named(pid: u32, name: &str) -> i32 {
     loop {
         for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
@@ -13,9 +14,9 @@ pub fn thread_named(pid: u32, name: &str) -> i32 {
     }
 }
 
-/// Attaches to the thread and stops it where it stands.
+/// Attaches to the thread and stops it.
 pub fn hold(thread: i32) {
-    // SAFETY: ptrace with integers only; nothing of ours is written to.
+    // SAFETY: ptrace with integers only; none of our memory is written to.
     let seized =
         unsafe { libc::ptrace(libc::PTRACE_SEIZE, thread, 0, libc::PTRACE_O_TRACESYSGOOD) };
     assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
@@ -29,7 +30,7 @@ pub fn stop(thread: i32) {
     wait(thread);
 }
 
-/// Lets it run up to the border of its next system call.
+/// Lets the thread run to the entry or exit of its next system call.
 pub fn resume(thread: i32) {
     // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, 0) };
@@ -43,7 +44,7 @@ fn wait(thread: i32) -> i32 {
     status
 }
 
-/// How the thread stopped, if it did since last asked.
+/// Returns how the thread stopped, if it stopped since the last call.
 pub fn stopped(thread: i32) -> Option<i32> {
     let mut status = 0;
     let flags = libc::__WALL | libc::WNOHANG;
@@ -53,7 +54,7 @@ pub fn stopped(thread: i32) -> Option<i32> {
     (waited == thread && libc::WIFSTOPPED(status)).then_some(status)
 }
 
-/// Detaches from a stopped thread, which runs on.
+/// Detaches from a stopped thread, which then continues.
 pub fn let_go(thread: i32) {
     // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };

@@ -20,7 +20,7 @@ fn three_messages() -> (TempDir, Vec<String>) {
 }
 
 #[test]
-fn yes_is_a_flag_of_replay_and_no_negated_word() {
+fn yes_is_a_flag_of_replay_not_a_negated_word() {
     let (data, _) = three_messages();
     for args in [["-y", "news"], ["news", "-y"]] {
         let to = ["--dry-run", "--to", "127.0.0.1:1"];
@@ -31,7 +31,7 @@ fn yes_is_a_flag_of_replay_and_no_negated_word() {
 }
 
 #[test]
-fn a_folder_may_be_called_as_a_command_is() {
+fn a_folder_can_have_the_name_of_a_command() {
     let (data, _) = three_messages();
     for name in ["search", "wait", "replay"] {
         let folder = data.path().join(name);
@@ -51,7 +51,7 @@ fn a_folder_may_be_called_as_a_command_is() {
 }
 
 #[test]
-fn flags_may_come_before_among_and_after_the_words_of_a_query() {
+fn flags_can_precede_follow_or_interrupt_the_words_of_a_query() {
     let (data, ids) = three_messages();
     for args in [
         &["--ids", "from:example.org", "-news"][..],
@@ -66,7 +66,7 @@ fn flags_may_come_before_among_and_after_the_words_of_a_query() {
 }
 
 #[test]
-fn rm_and_prune_need_a_selection_however_they_print() {
+fn rm_and_prune_need_a_selection_in_every_output_form() {
     let (data, ids) = three_messages();
     let data = data.path();
     for args in [

@@ -16,8 +16,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// A message as it is before anybody sends it: the time in its first field is the one thing that
-/// sending changes.
+/// Returns a message before it is sent: sending only changes the time in its first field.
 #[track_caller]
 fn unsent(mut message: Vec<u8>) -> Vec<u8> {
     assert!(message.starts_with(b"X-Sent: ") && message[21..].starts_with(b"\r\n"));
@@ -25,7 +24,7 @@ fn unsent(mut message: Vec<u8>) -> Vec<u8> {
     message
 }
 
-/// What the folder holds, by the number in the header.
+/// Returns the stored messages, by the number in the header.
 fn stored(data: &Path) -> BTreeMap<u64, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (slot, wire) in messages(data) {
@@ -62,7 +61,7 @@ fn check(messages: &str, dialogue: &str) {
 }
 
 #[test]
-fn what_arrives_is_what_show_prints() {
+fn messages_arrive_as_show_prints_them() {
     for dialogue in [
         "--connections 5 --threads 2 --depth 8",
         "--connections 1 --no-pipelining --no-chunking",
@@ -122,7 +121,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
             "sinkctl: --attach: /nowhere: cannot be read: No such file".into(),
         ),
     ] {
-        // A port without a listener: the command must fail before it connects.
+        // The port has no listener: the command must fail before it connects.
         let rest = format!("blast --to 127.0.0.1:1 {args}");
         let (out, errors, code) = sinkctl(folder.path(), &words(&rest));
         assert_eq!((code, out.len()), (2, 0), "{rest}: {errors}");
@@ -130,7 +129,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
     }
 }
 
-/// A server that answers MAIL so, and tells when it has.
+/// A server that answers MAIL with `to_mail`, and signals when it has.
 fn server(to_mail: &'static str) -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -180,7 +179,7 @@ fn a_reader_that_leaves_early_does_not_change_the_exit_code() {
 }
 
 #[test]
-fn a_stderr_on_a_full_disk_ends_nothing() {
+fn a_full_disk_under_stderr_does_not_stop_a_blast() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
     let Ok(full) = full() else { return };
     let (to, _answered) = server("550 no\r\n");
@@ -190,7 +189,7 @@ fn a_stderr_on_a_full_disk_ends_nothing() {
 }
 
 #[test]
-fn files_that_can_not_be_written_are_named_before_anything_is_sent() {
+fn unwritable_files_are_reported_before_anything_is_sent() {
     for rest in ["--hlog /no/such/folder/x", "--page /no/such/folder/x", "--page /"] {
         let (to, answered) = server("550 no\r\n");
         let out = blast(to, &format!("--count 3 {rest}")).output().unwrap();
@@ -202,7 +201,7 @@ fn files_that_can_not_be_written_are_named_before_anything_is_sent() {
 }
 
 #[test]
-fn what_is_written_in_vain_hides_nothing() {
+fn a_failed_write_hides_no_other_result() {
     let (to, _answered) = server("550 no\r\n");
     let out = blast(to, "--count 3 --hlog /dev/full").output().unwrap();
     assert_eq!(out.status.code(), Some(1));
@@ -211,7 +210,7 @@ fn what_is_written_in_vain_hides_nothing() {
 }
 
 #[test]
-fn an_interrupted_blast_does_not_hold() {
+fn an_interrupted_blast_fails_its_claims() {
     let (to, answered) = server("250 ok\r\n");
     let mut command = blast(to, "--rate 1000 --count 1000000");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

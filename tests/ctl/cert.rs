@@ -1,4 +1,4 @@
-//! `sinkctl cert`: what it says of the certificates that sinkd made, and for senders.
+//! `sinkctl cert`: its description of sinkd's certificates, and its instructions for senders.
 use crate::common;
 
 use std::fs;
@@ -8,7 +8,7 @@ use common::{Sink, sinkctl};
 use serde_json::Value;
 use tempfile::tempdir;
 
-/// What the command prints, its errors, and its exit code.
+/// Returns the command's output, its errors, and its exit code.
 fn cert(data: &Path, args: &[&str]) -> (String, String, i32) {
     let (out, errors, code) = sinkctl(data, &[&["cert"], args].concat());
     (String::from_utf8(out).unwrap(), errors, code)
@@ -22,7 +22,7 @@ fn report(data: &Path) -> Value {
 }
 
 #[test]
-fn sinkd_and_sinkctl_tell_of_one_ca() {
+fn sinkd_and_sinkctl_report_the_same_ca() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--tls", "--hostname", "mx.example"]);
     let report = report(data.path());
@@ -39,7 +39,7 @@ fn sinkd_and_sinkctl_tell_of_one_ca() {
     }
     let text = cert(data.path(), &[]).0;
     assert!(text.contains(sha256) && text.contains("made by sinkd, signed by the CA"), "{text}");
-    // The CA is the same after a restart, and the certificate has the new name.
+    // The CA is unchanged after a restart, and the certificate has the new name.
     assert!(sink.stop().success());
     let sink = Sink::start(data.path(), &["--listen", "smtps:127.0.0.1:0"]);
     let next = self::report(data.path());
@@ -49,7 +49,7 @@ fn sinkd_and_sinkctl_tell_of_one_ca() {
 }
 
 #[test]
-fn each_sender_gets_its_lines_alone() {
+fn each_sender_gets_only_its_own_instructions() {
     let data = tempdir().unwrap();
     drop(Sink::start(data.path(), &["--tls"]));
     let report = report(data.path());
@@ -83,7 +83,7 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     let other = tempdir().unwrap();
     drop(Sink::start(other.path(), &["--tls", "--hostname", "other.example"]));
     let [own, others] = [data.path(), other.path()].map(|data| data.join("tls"));
-    // A CA with the same subject is another one all the same: compare signatures, not names.
+    // A CA with the same subject is still a different CA: compare signatures, not names.
     fs::copy(others.join("ca.pem"), own.join("ca.pem")).unwrap();
     let (_, errors, code) = cert(data.path(), &[]);
     assert_eq!(code, 1, "{errors}");
@@ -92,12 +92,12 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     let (_, errors, code) = cert(data.path(), &[]);
     assert_eq!(code, 2);
     assert!(errors.contains("tls/ca.pem: expected certificates in PEM, found no"), "{errors}");
-    // The next start makes both anew.
+    // The next start creates both again.
     drop(Sink::start(data.path(), &["--tls"]));
     assert_eq!(cert(data.path(), &[]).2, 0);
 }
 
-/// The certificate and the key of another sinkd, used as a person's own.
+/// Returns the certificate and the key of another sinkd, used as a user's own.
 fn files_of(data: &Path) -> [String; 2] {
     ["cert.pem", "key.pem"].map(|file| data.join("tls").join(file).to_str().unwrap().to_owned())
 }
@@ -120,7 +120,7 @@ fn a_ca_that_no_listener_uses_is_not_offered_to_senders() {
         assert!(errors.contains(&reason), "{errors}");
     }
     assert!(sink.stop().success());
-    // Whether the next start has the flags is not known.
+    // Whether the next start will have these flags is unknown.
     let text = cert(data.path(), &[]).0;
     assert!(text.contains("listeners     not known: no sinkd with a control socket"), "{text}");
     assert!(report(data.path())["listeners"].is_null());
@@ -153,7 +153,7 @@ fn listeners_of_the_running_sinkd_are_named_and_their_ports_used() {
 }
 
 #[test]
-fn lines_for_tls_from_the_first_byte_are_printed_where_a_listener_has_it() {
+fn instructions_for_implicit_tls_are_printed_if_a_listener_has_it() {
     let data = tempdir().unwrap();
     let lines = |args: &[&str]| cert(data.path(), &[&["--for", "curl"], args].concat());
     let sink = Sink::start(data.path(), &["--tls", "--listen", "smtps:127.0.0.1:0"]);

@@ -1,5 +1,5 @@
-//! `sinkctl assert`: nothing holds of figures that do not exist or are not complete yet, and every
-//! word of a claim is one that is known.
+//! `sinkctl assert`: no claim holds for figures that do not exist or are not complete yet, and
+//! every word of a claim must be known.
 use crate::common;
 use crate::output::{Output, run};
 
@@ -13,7 +13,7 @@ fn assert_claims(data: &Path, claims: &[&str]) -> Output {
     run(data, &[&["assert"], claims].concat())
 }
 
-/// Messages, and one that is refused as it is too large.
+/// Sends messages, and one that is refused as too large.
 fn send(sink: &Sink, messages: usize) {
     let mut client = sink.connect();
     client.ehlo();
@@ -28,14 +28,14 @@ fn send(sink: &Sink, messages: usize) {
 const SMALL: [&str; 2] = ["--message-bytes-max", "2000"];
 
 #[test]
-fn a_claim_right_after_a_load_waits_for_the_second_under_way() {
+fn a_claim_right_after_a_load_waits_for_the_current_second() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 20);
     let claims = ["totals.messages == 20", "totals.refused == 1", "replies.5xx == 1"];
     let Output { stdout, stderr, code } = assert_claims(data.path(), &claims);
     assert_eq!(code, 0, "{stdout}{stderr}");
-    // Of what was refused the log knows nothing: it is waited for all the same.
+    // The log knows nothing of refused messages, but they are waited for, too.
     send(&sink, 0);
     let Output { stdout, stderr, code } = assert_claims(data.path(), &["replies.5xx == 2"]);
     assert_eq!(code, 0, "{stdout}{stderr}");
@@ -43,7 +43,7 @@ fn a_claim_right_after_a_load_waits_for_the_second_under_way() {
 }
 
 #[test]
-fn no_claim_holds_of_figures_that_lack_messages_unless_one_allows_for_them() {
+fn no_claim_holds_for_incomplete_figures_unless_allowed() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 5);
@@ -100,7 +100,7 @@ fn without_traffic_only_claims_about_its_absence_hold() {
     }
     let none = ["totals.messages == 0", "totals.bytes < 1", "transaction.count == 0"];
     assert_eq!(assert_claims(data.path(), &none).code, 0);
-    // The same of a span of time in which nothing came.
+    // A claim also fails for a span of time without traffic.
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 0);
     assert!(sink.stop().success());
@@ -114,7 +114,7 @@ fn without_traffic_only_claims_about_its_absence_hold() {
 }
 
 #[test]
-fn no_claim_about_what_did_not_limit_a_run_holds_where_that_is_undecided() {
+fn no_claim_about_what_did_not_limit_a_run_holds_without_a_verdict() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &SMALL);
     send(&sink, 3);
@@ -127,7 +127,7 @@ fn no_claim_about_what_did_not_limit_a_run_holds_where_that_is_undecided() {
 }
 
 #[test]
-fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
+fn an_unknown_word_is_an_error_that_lists_the_known_ones() {
     let data = tempdir().unwrap();
     assert!(Sink::start(data.path(), &[]).stop().success());
     for (claim, says) in [

@@ -1,4 +1,4 @@
-//! sinkctl as its users meet it: listings, pages, damage, pipes.
+//! sinkctl from its users' point of view: listings, pages, damage, pipes.
 use crate::common;
 
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use common::{Sink, sinkctl};
 use tempfile::{TempDir, tempdir};
 
-/// A folder with `n` messages from two workers and two starts of sinkd; the ids in order of arrival.
+/// Returns a folder with `n` messages from two workers and two starts of sinkd, and the ids in
+/// order of arrival.
 fn folder_with(n: usize) -> (TempDir, Vec<String>) {
     let data = tempdir().unwrap();
     let mut ids = Vec::new();
@@ -45,7 +46,7 @@ fn ids(data: &Path, args: &[&str]) -> Vec<String> {
 #[test]
 fn listings_are_in_order_of_arrival_over_workers_and_starts() {
     let (data, sent) = folder_with(60);
-    // A round of the loop is the resolution of time: within one, workers may overtake each other.
+    // The resolution of time is one loop round: within it, workers can overtake each other.
     let listed = ids(data.path(), &[]);
     let sorted = |ids: &[String]| {
         let mut ids = ids.to_vec();
@@ -61,7 +62,7 @@ fn listings_are_in_order_of_arrival_over_workers_and_starts() {
 }
 
 #[test]
-fn every_page_is_a_cut_of_the_whole() {
+fn every_page_equals_its_part_of_the_full_listing() {
     let (data, _) = folder_with(40);
     let all = ids(data.path(), &[]);
     let mut backwards = all.clone();
@@ -95,7 +96,7 @@ fn since_and_until_cut_by_time() {
 }
 
 #[test]
-fn json_has_what_was_sent_and_escapes_what_is_not_text() {
+fn json_has_what_was_sent_and_escapes_non_text() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -128,7 +129,7 @@ fn json_has_what_was_sent_and_escapes_what_is_not_text() {
 }
 
 #[test]
-fn top_wants_a_terminal() {
+fn top_requires_a_terminal() {
     let (data, _) = folder_with(1);
     let (out, errors, code) = sinkctl(data.path(), &["top"]);
     assert_eq!((out.len(), code), (0, 2));
@@ -149,7 +150,7 @@ fn a_closed_pipe_is_quiet() {
             .unwrap();
         drop(child.stdout.take());
         if args[0] == "tail" {
-            // It finds out with the next message.
+            // It notices this with the next message.
             let sink = Sink::start(data.path(), &[]);
             let mut client = sink.connect();
             client.ehlo();
@@ -162,7 +163,7 @@ fn a_closed_pipe_is_quiet() {
 }
 
 #[test]
-fn tail_follows_what_arrives() {
+fn tail_follows_new_messages() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let mut tail = Command::new(env!("CARGO_BIN_EXE_sinkctl"))
@@ -200,11 +201,11 @@ fn content(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn damage_is_named_the_rest_is_readable_and_no_reader_alters_a_file() {
+fn damage_is_reported_the_rest_is_readable_and_readers_change_no_file() {
     let (data, sent) = folder_with(20);
     let path = segments(data.path()).remove(0);
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Into the first record, which begins after the two header pages.
+    // This is inside the first record, which begins after the two header pages.
     file.write_all_at(b"!", 8192 + 4).unwrap();
     let before = content(&path);
     let (_, errors, code) = sinkctl(data.path(), &["verify"]);
@@ -218,7 +219,7 @@ fn damage_is_named_the_rest_is_readable_and_no_reader_alters_a_file() {
 }
 
 #[test]
-fn foreign_newer_and_truncated_files_are_named_and_passed_over() {
+fn foreign_newer_and_truncated_files_are_reported_and_skipped() {
     let (data, sent) = folder_with(20);
     let paths = segments(data.path());
     let first_number = paths[0].file_name().unwrap().to_str().unwrap()[..8].parse::<u32>().unwrap();
@@ -241,7 +242,7 @@ fn foreign_newer_and_truncated_files_are_named_and_passed_over() {
         assert_eq!(sinkctl(data.path(), &["verify"]).2, 1);
         assert!(content(&paths[0]) == bad);
     }
-    // And sinkd starts to work beside them.
+    // And sinkd starts in spite of them.
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
     client.ehlo();

@@ -13,10 +13,10 @@ use tempfile::tempdir;
 /// In the middle of an hour, long ago.
 const BEGIN_S: u64 = 498_678 * 3600 + 600;
 
-/// A made-up second: messages, and how long each transaction took, us.
+/// A synthetic second: number of messages, and the time of each transaction in µs.
 type Made = (u64, u64);
 
-/// Records one second, by a start of sinkd of its own: a hub merges seconds that come too fast.
+/// Records one second as a separate start of sinkd, as a hub merges seconds that arrive too fast.
 fn record_second(data: &Path, at_s: u64, fill: impl FnOnce(&mut Recorder)) {
     let replies = vec!["250 2.0.0".into(), "451 4.3.0".into()];
     let start = (at_s - BEGIN_S) as u32;
@@ -27,7 +27,7 @@ fn record_second(data: &Path, at_s: u64, fill: impl FnOnce(&mut Recorder)) {
     hub.close();
 }
 
-/// What a sink would have recorded, each second in turn.
+/// Records what a sink would have recorded, second by second.
 fn record(data: &Path, begin_s: u64, seconds: &[Made]) {
     std::fs::create_dir_all(data.join("stats")).unwrap();
     for (at_s, (messages, transaction_us)) in (begin_s..).zip(seconds) {
@@ -40,14 +40,14 @@ fn record(data: &Path, begin_s: u64, seconds: &[Made]) {
     }
 }
 
-/// Seconds that scatter by a few percent around these values, in an order of no meaning.
+/// Returns seconds that scatter by a few percent around these values, in random order.
 fn noisy(count: usize, messages: u64, transaction_us: u64) -> Vec<Made> {
     let mut dice = common::Dice::new(messages + transaction_us);
     let mut part = |whole: u64| whole * (97 + dice.roll(7) as u64) / 100;
     (0..count).map(|_| (part(messages), part(transaction_us))).collect()
 }
 
-/// Two folders with a record each, compared.
+/// Two folders with a record each, to be compared.
 struct Pair {
     a: tempfile::TempDir,
     b: tempfile::TempDir,
@@ -79,7 +79,7 @@ impl Pair {
         serde_json::from_slice(&out).unwrap()
     }
 
-    /// Exit code 2, and nothing but the reason.
+    /// Asserts exit code 2 with nothing but the reason.
     fn refused(&self) -> String {
         let [a, b] = self.paths();
         refused(&[self.a.path()], a, b)
@@ -100,7 +100,7 @@ fn measure<'a>(found: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn a_run_that_is_a_fifth_faster_differs_and_one_that_is_equal_does_not() {
+fn a_run_a_fifth_faster_differs_and_an_equal_run_does_not() {
     let first = noisy(20, 1000, 5000);
     let found = Pair::of(&first, &noisy(20, 1200, 5010)).json();
     let rate = measure(&found, "messages_per_s");
@@ -162,7 +162,7 @@ fn columns_stay_apart_and_large_changes_are_factors() {
 }
 
 #[test]
-fn too_little_gets_no_verdict_and_the_reason() {
+fn too_little_data_gets_no_verdict_but_a_reason() {
     for (seconds, messages, reason) in
         [(6, 1000, "short"), (7, 1000, ""), (30, 33, "few"), (30, 40, "")]
     {
@@ -193,7 +193,7 @@ fn one_record_is_not_compared_with_itself() {
         let errors = refused(&[a], name, other);
         assert!(errors.contains("are the same record"), "{errors}");
     }
-    // Ten more seconds make it another run, which shares what was before.
+    // Ten more seconds make it another run that shares the earlier seconds.
     record(copy.path(), BEGIN_S + 100, &noisy(10, 1000, 5000));
     let (out, errors, code) = sinkctl(a, &["compare", name, copied, "--json"]);
     let found: Value = serde_json::from_slice(&out).unwrap();
@@ -209,7 +209,7 @@ fn two_runs_of_one_folder_are_compared_by_their_names() {
     let (path, ns) = (data.path(), |at_s: u64| at_s * 1_000_000_000);
     record(path, BEGIN_S, &noisy(15, 1000, 5000));
     record(path, BEGIN_S + 15, &noisy(15, 1500, 5000));
-    // Its begin ends the first.
+    // The start of this run ends the first one.
     Runs::start_at(path, "one", ns(BEGIN_S)).unwrap();
     Runs::start_at(path, "two", ns(BEGIN_S + 15)).unwrap();
     Runs::stop_at(path, ns(BEGIN_S + 30)).unwrap();
@@ -227,7 +227,7 @@ fn two_runs_of_one_folder_are_compared_by_their_names() {
 }
 
 #[test]
-fn what_a_sender_recorded_is_not_compared_with_what_a_sink_recorded() {
+fn records_of_a_sender_are_not_compared_with_records_of_a_sink() {
     let pair = Pair::of(&noisy(9, 1000, 5000), &[]);
     for at_s in BEGIN_S..BEGIN_S + 9 {
         record_second(pair.b.path(), at_s, |recorder| {
@@ -239,7 +239,7 @@ fn what_a_sender_recorded_is_not_compared_with_what_a_sink_recorded() {
     }
     let errors = pair.refused();
     assert!(errors.contains("A was recorded by a sink, B by a sender"), "{errors}");
-    // Nor are both merged into one run.
+    // The two runs are not merged into one either.
     let data = pair.a.path();
     Runs::start_at(data, "one", BEGIN_S * 1_000_000_000).unwrap();
     Runs::stop_at(data, (BEGIN_S + 9) * 1_000_000_000).unwrap();
@@ -248,7 +248,7 @@ fn what_a_sender_recorded_is_not_compared_with_what_a_sink_recorded() {
 }
 
 #[test]
-fn a_run_with_figures_that_are_lost_or_damaged_is_compared_with_exit_code_1() {
+fn a_run_with_lost_or_damaged_figures_is_compared_with_exit_code_1() {
     let pair = Pair::of(&noisy(9, 1000, 5000), &[]);
     let [a, b] = pair.paths();
     std::fs::remove_dir_all(pair.b.path().join("stats")).unwrap();
@@ -274,7 +274,7 @@ fn a_run_with_figures_that_are_lost_or_damaged_is_compared_with_exit_code_1() {
     std::fs::write(&log, format!("{text}Tag=transaction_us,garbage\n")).unwrap();
     let (out, errors, code) = sinkctl(pair.a.path(), &["compare", a, b]);
     assert!(code == 1 && errors.contains("not a line of an interval log"), "{errors}");
-    assert!(!out.is_empty(), "what can be read is compared");
+    assert!(!out.is_empty(), "readable figures are compared");
 }
 
 #[test]

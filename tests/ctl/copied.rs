@@ -1,5 +1,5 @@
-//! A data folder copied while its sinkd writes to it: what was acknowledged before the copy began is
-//! in the copy, and nothing is there that was never sent.
+//! A data folder copied while its sinkd writes to it: the copy contains everything acknowledged
+//! before the copy began, and nothing that was never sent.
 use crate::common;
 
 use std::collections::{HashMap, HashSet};
@@ -14,8 +14,8 @@ use tempfile::tempdir;
 const COPIES: usize = 8;
 const SENDERS: u64 = 4;
 
-/// Copies a folder file by file, from the first octet to the last. Files may come and go. Sockets,
-/// such as `control.sock`, are skipped.
+/// Copies a folder file by file, from the first octet to the last. Files can appear and disappear.
+/// Sockets, such as `control.sock`, are skipped.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let mut entries: Vec<_> = std::fs::read_dir(from).unwrap().map(|e| e.unwrap().path()).collect();
@@ -56,8 +56,8 @@ fn send(sink: &Sink, seed: u64, known: &Mutex<Known>, is_over: &AtomicBool) {
     }
 }
 
-/// Ends the senders when it is dropped: an assertion that fails must not leave them sending, or the
-/// test would never end, and would fill the memory.
+/// Stops the senders when dropped: after a failed assertion they must not continue, or the test
+/// would never end and would fill the memory.
 struct EndOfSending<'a>(&'a AtomicBool);
 
 impl Drop for EndOfSending<'_> {
@@ -67,7 +67,7 @@ impl Drop for EndOfSending<'_> {
 }
 
 #[test]
-fn a_folder_copied_while_in_use_holds_what_was_acknowledged() {
+fn a_folder_copied_while_in_use_has_all_acknowledged_messages() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let (known, is_over) = (Mutex::new(Known::default()), AtomicBool::new(false));

@@ -8,7 +8,8 @@ use common::{Sink, sinkctl};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// Subjects and file names with all that CSV must quote, and what a spreadsheet would run.
+/// Subjects and file names with everything that CSV must quote, and content that a spreadsheet
+/// would execute.
 const SUBJECTS: [&str; 6] = [
     "one, two; \"three\"",
     "=?utf-8?q?Gr=C3=BC=C3=9Fe=0D=0Anext_line=0Aand_=22another=22?=",
@@ -60,7 +61,7 @@ fn table(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     (header, reader.records().map(|record| cells(&record.unwrap())).collect())
 }
 
-/// The cell of a value, as docs/search.md has it.
+/// Returns the cell of a value, as specified in docs/search.md.
 fn cell(value: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap().replace('\\', r"\\").replace(';', r"\;");
     match value {
@@ -71,7 +72,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The table that `--json` with the same arguments has.
+/// Returns the table expected from `--json` with the same arguments.
 fn expected(folders: &[&Path], args: &str, columns: &[String]) -> Vec<Vec<String>> {
     let Output { stdout: objects, .. } = run_words(folders, &format!("{args} --json"));
     let pointers: Vec<String> =
@@ -97,7 +98,7 @@ const ALL: &str = "folder,id,received_at,mail_from,rcpt_to,size,store,flags,devi
 fn rows_of_csv_are_the_rows_of_json_whatever_is_in_the_mail() {
     let data = filled();
     let folder = &[data.path()];
-    // Before and after the index has the content: null, then text.
+    // Before and after the content is indexed: null, then text.
     for _ in 0..2 {
         for args in ["ls", "ls --reverse --offset 1 --limit 3", "ls --per-recipient", "search"] {
             let Output { stdout, stderr, code } =
@@ -129,7 +130,7 @@ fn each_recipient_has_a_row_of_its_own_on_request() {
     let counts: Vec<usize> =
         objects.map(|object| object["rcpt_to"].as_array().unwrap().len()).collect();
     assert_eq!(counts, [1; 12]);
-    // The limit counts messages.
+    // The limit applies to messages.
     let Output { stdout, stderr, .. } =
         run_words(&[data.path()], "ls --csv --per-recipient --limit 2");
     assert_eq!(table(&stdout).1.len(), 4);
@@ -137,7 +138,7 @@ fn each_recipient_has_a_row_of_its_own_on_request() {
 }
 
 #[test]
-fn a_table_without_messages_is_its_header() {
+fn a_table_without_messages_is_only_its_header() {
     let data = filled();
     let header = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,message_id,\
                   content_hash,sequence\n";
@@ -148,7 +149,7 @@ fn a_table_without_messages_is_its_header() {
 }
 
 #[test]
-fn rows_of_several_folders_name_theirs_in_the_first_column() {
+fn rows_of_several_folders_name_the_folder_in_the_first_column() {
     let (one, two) = (filled(), filled());
     let folders = &[one.path(), two.path()];
     for args in ["ls", "search"] {

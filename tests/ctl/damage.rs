@@ -1,4 +1,4 @@
-//! What is damaged beside the segments is named on stderr: statistics of an hour, runs and marks,
+//! Damage outside of segments is reported on stderr: hourly statistics, runs and marks, and
 //! messages that `stats --by` can't count.
 use crate::common;
 use crate::output::{Output, run};
@@ -21,14 +21,14 @@ fn filled(n: usize) -> TempDir {
     data
 }
 
-/// The statistics of whole hours: a test may run across the end of one.
+/// Returns the hourly statistics files: a test can run across the end of an hour.
 fn hours(data: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(data.join("stats")).unwrap().map(|file| file.unwrap().path());
     files.filter(|path| path.to_str().unwrap().ends_with(".hour.hlog")).collect()
 }
 
 #[test]
-fn statistics_of_an_hour_that_are_cut_short_are_named_and_read_by_the_second() {
+fn truncated_hourly_statistics_are_reported_and_read_from_the_seconds() {
     let data = filled(20);
     let data = data.path();
     let whole = run(data, &["stats", "--json"]);
@@ -49,7 +49,7 @@ fn statistics_of_an_hour_that_are_cut_short_are_named_and_read_by_the_second() {
 }
 
 #[test]
-fn a_mark_that_damage_took_away_is_missed() {
+fn a_mark_lost_to_damage_is_reported() {
     let data = filled(1);
     let data = data.path();
     for text in ["first", "second", "third"] {
@@ -75,7 +75,7 @@ fn a_mark_that_damage_took_away_is_missed() {
 }
 
 #[test]
-fn stats_by_names_on_stderr_what_it_could_not_count() {
+fn stats_by_reports_on_stderr_what_it_could_not_count() {
     let data = filled(3);
     let data = data.path();
     let (slot, _) = messages(data).remove(1);

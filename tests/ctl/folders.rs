@@ -1,4 +1,4 @@
-//! `ls`, `count`, `search` and `wait` on several data folders: one answer, which names the folders.
+//! `ls`, `count`, `search` and `wait` on several data folders: one result that names the folders.
 use crate::common;
 use crate::output::{Output, run_on};
 
@@ -8,7 +8,8 @@ use common::{Sink, sinkctl, sinkctl_on};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// Two folders whose messages came in turns: `subjects` in order of arrival, the first into `one`.
+/// Creates two folders whose messages arrived alternately: `subjects` in order of arrival, the
+/// first into `one`.
 struct Two {
     data: TempDir,
     subjects: Vec<String>,
@@ -42,7 +43,7 @@ impl Two {
         run_on(&folders, args)
     }
 
-    /// The objects, each with folder and subject.
+    /// Returns the printed objects, each with folder and subject.
     fn objects(&self, args: &[&str]) -> Vec<(String, String)> {
         let Output { stdout, stderr, code } = self.run(args);
         assert_eq!(code, 0, "{args:?}: {stderr}");
@@ -53,7 +54,7 @@ impl Two {
 }
 
 #[test]
-fn lists_of_several_folders_are_one_in_order_of_arrival_and_rows_name_the_folder() {
+fn several_folders_are_listed_in_order_of_arrival_and_rows_name_the_folder() {
     let two = Two::filled(20);
     let folders = two.paths().map(|path| path.display().to_string());
     let expected: Vec<(String, String)> =
@@ -85,7 +86,7 @@ fn lists_of_several_folders_are_one_in_order_of_arrival_and_rows_name_the_folder
     let Output { stdout: ids, .. } = two.run(&["search", "--ids", "subject:\"number 3\""]);
     assert!(ids.starts_with(&format!("{}\t", folders[1])) && ids.lines().count() == 1, "{ids}");
     assert_eq!(two.run(&["search", "--count"]).stdout, "20\n");
-    // One folder is not named.
+    // With a single folder, the folder is not named.
     let (stdout, _, _) = sinkctl(&two.paths()[0], &["ls", "--json", "--limit", "1"]);
     assert!(!String::from_utf8(stdout).unwrap().contains("\"folder\""));
 }
@@ -111,7 +112,7 @@ fn count_prints_each_folder_and_the_sum() {
 }
 
 #[test]
-fn the_exit_code_of_several_folders_is_that_of_the_worst() {
+fn the_exit_code_of_several_folders_is_the_worst_one() {
     let two = Two::filled(4);
     let [one, other] = two.paths();
     let missing = two.data.path().join("mistyped");
@@ -138,7 +139,7 @@ fn the_exit_code_of_several_folders_is_that_of_the_worst() {
 }
 
 #[test]
-fn a_run_that_one_folder_names_holds_for_the_others() {
+fn a_run_named_in_one_folder_applies_to_the_others() {
     let two = Two::filled(4);
     assert_eq!(sinkctl(&two.paths()[1], &["run", "start", "later"]).2, 0);
     for args in [&["search", "run:later"][..], &["search", "--run", "later"]] {

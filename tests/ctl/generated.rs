@@ -1,5 +1,5 @@
-//! What is made of the definition of the flags, or must agree with it: completion scripts, man
-//! pages, and the table of commands in README.md.
+//! Output generated from the definition of the flags, or required to agree with it: completion
+//! scripts, man pages, and the table of commands in README.md.
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,21 +7,21 @@ use std::process::{Command, Stdio};
 use crate::common::{program, sinkctl};
 use crate::golden_help::{help, help_of_all};
 
-/// What `sinkd --generate` prints.
+/// Returns the output of `sinkd --generate`.
 fn printed_by_sinkd(what: &str) -> String {
     let output = program(env!("CARGO_BIN_EXE_sinkd")).args(["--generate", what]).output().unwrap();
     assert!(output.status.success(), "{what}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Any folder: these commands read none.
+/// Any folder will do: these commands do not read it.
 fn printed(args: &[&str]) -> String {
     let (out, errors, code) = sinkctl(Path::new("nowhere"), args);
     assert_eq!(code, 0, "{args:?}: {errors}");
     String::from_utf8(out).unwrap()
 }
 
-/// The long flags that a text names, without their dashes.
+/// Returns the long flags in a text, without their dashes.
 fn flags(text: &str) -> Vec<&str> {
     let is_of_name = |c: char| c.is_ascii_lowercase() || c == '-';
     let parts = text.split("--").skip(1);
@@ -44,7 +44,7 @@ fn the_script_of_each_shell_completes_every_command_and_flag() {
             }
         }
     }
-    // Where there is a bash, it reads its script.
+    // If there is a bash, it parses its script.
     let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
     if let Ok(mut bash) = bash {
         let script = printed(&["completions", "bash"]);
@@ -91,7 +91,7 @@ fn the_man_page_and_the_scripts_of_sinkd_have_every_flag_and_no_wrong_one() {
 }
 
 #[test]
-fn completions_leave_out_what_help_leaves_out() {
+fn completions_omit_what_help_omits() {
     for shell in SHELLS {
         let script = printed(&["completions", shell]);
         assert!(!script.contains("query1"), "{shell} completes the words of a query one by one");
@@ -99,7 +99,7 @@ fn completions_leave_out_what_help_leaves_out() {
     }
 }
 
-/// A page with an empty field before others has its source in the place of its date.
+/// With an empty field before others, a page shows its source in place of its date.
 #[test]
 fn titles_of_man_pages_have_date_source_and_manual() {
     for (program, page) in [("sinkctl", printed(&["man"])), ("sinkd", printed_by_sinkd("man"))] {
@@ -111,7 +111,7 @@ fn titles_of_man_pages_have_date_source_and_manual() {
     }
 }
 
-/// The first column of a row, each command line in it: `sinkctl run start NAME`, `run stop`.
+/// Returns the command lines in the first column of a row: `sinkctl run start NAME`, `run stop`.
 fn commands_of(row: &str) -> Vec<String> {
     let cell = row.split('|').nth(1).unwrap_or_default();
     let quoted = cell.split('`').skip(1).step_by(2);
@@ -119,7 +119,7 @@ fn commands_of(row: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_table_of_commands_in_the_readme_is_that_of_sinkctl() {
+fn the_table_of_commands_in_the_readme_matches_sinkctl() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `sinkctl ")).collect();
@@ -141,7 +141,7 @@ fn the_table_of_commands_in_the_readme_is_that_of_sinkctl() {
             assert!(flags(&helps).contains(&flag), "no flag --{flag}: {row}");
         }
     }
-    // `run` alone only leads to its two commands.
+    // `run` alone is only the parent of its two commands.
     let is_listed = |words: &&String| !["sinkctl", "sinkctl run"].contains(&words.as_str());
     let missing: Vec<_> = all
         .iter()
@@ -153,7 +153,7 @@ fn the_table_of_commands_in_the_readme_is_that_of_sinkctl() {
 }
 
 #[test]
-fn lists_of_commands_that_accept_several_folders_are_those_of_the_help() {
+fn lists_of_commands_that_accept_several_folders_match_the_help() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let is_repeated = |help: &str| help.contains("[env: SINKD_DATA]. May be repeated");
     let all = help_of_all();

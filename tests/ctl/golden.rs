@@ -1,16 +1,15 @@
-//! Golden files: what the programs say, kept as Markdown beside the tests.
+//! Golden files: the programs' output, stored as Markdown next to the tests.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test ctl golden` writes them anew. Read the change in review, as a
+//! `UPDATE_GOLDEN=1 cargo test --test ctl golden` rewrites them. In a review, read the diff as a
 //! user would.
 use std::path::{Path, PathBuf};
 
-/// A file below tests/ctl.
+/// Returns the path of a file below tests/ctl.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ctl").join(name)
 }
 
-/// Compares `found` with the golden file, or writes it where that is asked for. Returns what is
-/// wrong.
+/// Compares `found` with the golden file, or writes the file if requested. Returns the difference.
 pub fn check(path: &Path, found: &str) -> Option<String> {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, found).unwrap();

@@ -1,5 +1,5 @@
-//! What a user reads where a command line is wrong, as one golden file: each command is run, and
-//! its exit code and its standard error are kept.
+//! The errors of wrong command lines, as one golden file: each command is run, and its exit code
+//! and its stderr are recorded.
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,13 +9,13 @@ use tempfile::{TempDir, tempdir};
 use crate::common::{Sink, program};
 use crate::golden;
 
-/// Folders that the commands name, each by a word that stands for it.
+/// Folders for the commands, each with a placeholder word.
 struct Folders {
     root: TempDir,
 }
 
 impl Folders {
-    /// `mail` has one message and the run `first`; `empty` is a folder without anything.
+    /// `mail` has one message and the run `first`; `empty` is an empty folder.
     fn new() -> Folders {
         let root = tempdir().unwrap();
         let mail = root.path().join("mail");
@@ -34,7 +34,7 @@ impl Folders {
     }
 }
 
-/// Runs a command line in the folder of folders; returns its section.
+/// Runs a command line in the parent folder of the folders; returns its section.
 fn run(folder: &Path, line: &str) -> String {
     let mut words = words(line).into_iter();
     let mut variables = Vec::new();
@@ -60,7 +60,7 @@ fn run(folder: &Path, line: &str) -> String {
     format!("$ {line}\n{}\n(exit {code})\n\n", shown.join("\n"))
 }
 
-/// As a shell takes them; single quotes only.
+/// Splits a command line like a shell; single quotes only.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (at, part) in line.split('\'').enumerate() {
@@ -305,7 +305,7 @@ const LINES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_error_of_the_command_line_is_as_in_its_golden_file() {
+fn command_line_errors_match_their_golden_file() {
     let folders = Folders::new();
     folders.write("syntax.toml", "[server]\nworkers = = 2\n");
     folders.write("unknown.toml", "[server]\nworker = 2\n");

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::common::program;
 use crate::golden;
 
-/// Where the help is as wide as it gets: no terminal, no width in the environment.
+/// Returns the help at its full width: no terminal, and no width in the environment.
 pub fn help(program_path: &str, words: &[&str]) -> String {
     let mut command = program(program_path);
     command.args(words).arg("--help").env_remove("COLUMNS").stdin(Stdio::null());
@@ -16,7 +16,7 @@ pub fn help(program_path: &str, words: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// The commands that a help text lists.
+/// Returns the commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let list = help.split("\nCommands:\n").nth(1).unwrap_or_default();
     let lines = list.lines().take_while(|line| !line.is_empty());
@@ -25,7 +25,7 @@ fn commands(help: &str) -> Vec<String> {
     lines.filter_map(name).filter(|name| !name.is_empty() && name != "help").collect()
 }
 
-/// The help of a command and of those below it, by the words that lead there.
+/// Collects the help of a command and of its subcommands, by command path.
 fn collect(words: &[&str], found: &mut Vec<(String, String)>) {
     let text = help(env!("CARGO_BIN_EXE_sinkctl"), words);
     for command in commands(&text) {
@@ -35,7 +35,7 @@ fn collect(words: &[&str], found: &mut Vec<(String, String)>) {
     found.push((title.collect::<Vec<_>>().join(" "), text));
 }
 
-/// The long help of sinkctl and of each of its commands, by the words that lead there.
+/// Returns the long help of sinkctl and of each of its commands, by command path.
 pub fn help_of_all() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     collect(&[], &mut texts);
@@ -55,7 +55,7 @@ fn the_help_names_every_variable_that_takes_several_values() {
 }
 
 #[test]
-fn every_help_text_is_as_in_its_golden_file() {
+fn help_texts_match_their_golden_files() {
     let mut texts = vec![("sinkd".to_owned(), help(env!("CARGO_BIN_EXE_sinkd"), &[]))];
     texts.extend(help_of_all());
     assert!(texts.len() > 24, "sinkd, sinkctl and 23 commands: {}", texts.len());
@@ -71,6 +71,6 @@ fn every_help_text_is_as_in_its_golden_file() {
     let entries = std::fs::read_dir(golden::path("help")).unwrap();
     let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<_> = files.filter(|name| !names.contains(name)).collect();
-    assert!(left.is_empty(), "these commands are gone, delete their files: {left:?}");
+    assert!(left.is_empty(), "these commands no longer exist, delete their files: {left:?}");
     assert!(wrong.is_empty(), "\n{wrong}(UPDATE_GOLDEN=1 writes the files anew)");
 }

@@ -1,5 +1,5 @@
-//! docs/json.md against real output, in both directions: every key that a command prints is in the
-//! document, with its type and its conditions, and every row of the document is seen in real
+//! Compares docs/json.md with real output, in both directions: every key that a command prints is
+//! in the document, with its type and its conditions, and every row of the document occurs in real
 //! output.
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -15,12 +15,12 @@ use crate::golden_help::help_of_all;
 
 const CALIBRATE: &str = "sinkctl calibrate";
 
-/// One row of a table: a key of JSON.
+/// The description of a JSON key: one row of a table.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
-    /// Where it stands in the document.
+    /// Line number in the document.
     line: usize,
-    /// Such as `string`, `array of object`, or the name of a table in asterisks.
+    /// A type such as `string` or `array of object`, or the name of a table in asterisks.
     kind: String,
     when: String,
 }
@@ -31,7 +31,7 @@ enum Entry {
     All { of: String, below: String },
 }
 
-/// The tables of the document, by their names: `sinkctl ls`, or `*message*`.
+/// The tables of the document by name: `sinkctl ls`, or `*message*`.
 struct Document(BTreeMap<String, Vec<Entry>>);
 
 /// The rows of a command by their full keys, such as `groups[].transaction_us.p50`.
@@ -41,7 +41,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The name of a table, with its asterisks.
+/// Returns the name of a table, with its asterisks.
 fn named(text: &str) -> Option<&str> {
     let from = text.find('*')?;
     let until = from + 1 + text[from + 1..].find('*')?;
@@ -89,7 +89,7 @@ impl Document {
         self.0.keys().map(String::as_str).filter(|name| name.starts_with("sinkctl"))
     }
 
-    /// All keys of a table, including the keys of tables that it names.
+    /// Returns all keys of a table, including the keys of tables that it refers to.
     fn rows(&self, name: &str) -> Rows {
         let entries = self.0.get(name).unwrap_or_else(|| panic!("docs/json.md has no {name}"));
         let mut rows = Rows::new();
@@ -109,7 +109,7 @@ impl Document {
         rows
     }
 
-    /// Every row of the tables of these names, by its line.
+    /// Returns the keys of the wanted tables, by their lines in the document.
     fn lines(&self, is_wanted: impl Fn(&str) -> bool) -> BTreeMap<usize, String> {
         let tables = self.0.iter().filter(|(name, _)| is_wanted(name));
         let entries = tables.flat_map(|(_, entries)| entries);
@@ -124,13 +124,13 @@ impl Document {
 /// Compares the output of one command with its table.
 struct Check<'a> {
     rows: &'a Rows,
-    /// Lines of the document that came out.
+    /// Lines of the document whose keys were printed.
     seen: &'a mut BTreeSet<usize>,
     wrong: Vec<String>,
 }
 
 impl Check<'_> {
-    /// `at`: the key of the object.
+    /// Checks an object; `at` is its key.
     fn object(&mut self, at: &str, object: &serde_json::Map<String, Value>) {
         for (key, value) in object {
             let exact = joined(at, key);
@@ -158,7 +158,7 @@ impl Check<'_> {
         };
         let is_allowed = match value {
             Value::Null => row.when.contains("null: "),
-            _ => is_of(value, if is_array { "array" } else { kind }),
+            _ => has_type(value, if is_array { "array" } else { kind }),
         };
         if !is_allowed {
             let Row { line, kind, when } = row;
@@ -168,7 +168,7 @@ impl Check<'_> {
             self.object(path, object);
         }
         for item in value.as_array().into_iter().flatten() {
-            if !is_of(item, items) {
+            if !has_type(item, items) {
                 self.wrong.push(format!("docs/json.md:{}: {path} has {item}", row.line));
             }
             if let Value::Object(object) = item {
@@ -178,7 +178,7 @@ impl Check<'_> {
     }
 }
 
-fn is_of(value: &Value, kind: &str) -> bool {
+fn has_type(value: &Value, kind: &str) -> bool {
     match kind {
         "string" => value.is_string(),
         "integer" => value.is_u64(),
@@ -190,7 +190,7 @@ fn is_of(value: &Value, kind: &str) -> bool {
     }
 }
 
-/// Runs commands, and remembers what came out.
+/// Runs commands, and remembers which keys they printed.
 struct Seen {
     document: Document,
     commands: BTreeSet<String>,
@@ -202,7 +202,8 @@ impl Seen {
         Seen { document: document(), commands: BTreeSet::new(), lines: BTreeSet::new() }
     }
 
-    /// `section`: of the document. Exit code 1 prints the same keys as 0.
+    /// Runs a command; `section` is its section of the document. Exit code 1 prints the same keys
+    /// as 0.
     #[track_caller]
     fn run(&mut self, section: &str, folders: &[&Path], args: &[&str]) {
         let args = [args, &["--json"]].concat();
@@ -212,7 +213,7 @@ impl Seen {
         for line in String::from_utf8(out).unwrap().lines() {
             let object: Value = serde_json::from_str(line).unwrap();
             let mut check = Check { rows: &rows, seen: &mut self.lines, wrong: Vec::new() };
-            check.object("", object.as_object().expect("an object a line"));
+            check.object("", object.as_object().expect("one object per line"));
             assert!(check.wrong.is_empty(), "{args:?}: {:#?}\n{line}", check.wrong);
         }
         self.commands.insert(section.to_owned());
@@ -225,18 +226,18 @@ impl Seen {
         assert!(missing.is_empty(), "not run: {missing:?}");
         let lines = self.document.lines(is_wanted).into_iter();
         let unseen: Vec<_> = lines.filter(|(line, _)| !self.lines.contains(line)).collect();
-        assert!(unseen.is_empty(), "docs/json.md has keys that no output has: {unseen:?}");
+        assert!(unseen.is_empty(), "docs/json.md has keys that no output contains: {unseen:?}");
     }
 }
 
-/// Two data folders with mail of several kinds, of two runs of three seconds.
+/// Two data folders with mail of several kinds and two runs of three seconds.
 struct Stage {
     _place: TempDir,
     a: PathBuf,
     b: PathBuf,
     /// A message with parts.
     id: String,
-    /// A message that came by way of a proxy.
+    /// A message that arrived through a proxy.
     proxied: String,
 }
 
@@ -256,7 +257,7 @@ fn start(folder: &Path) -> (Sink, String) {
 }
 
 impl Stage {
-    /// Fills both folders while their sinks run, by `blast` and `replay`.
+    /// Fills both folders while their sinks run, with `blast` and `replay`.
     fn fill(seen: &mut Seen) -> Stage {
         let place = tempfile::tempdir().unwrap();
         let [a, b] = ["a", "b"].map(|name| place.path().join(name));
@@ -268,7 +269,7 @@ impl Stage {
             let blast = [&["blast", "--to", to, "--seed", "7", "--size", "2K"], &load[..]].concat();
             seen.run("sinkctl blast", &[&a], &blast);
         }
-        // Too large: each is a failure.
+        // Too large: each message is a failure.
         let blast = ["blast", "--to", &to, "--count", "2", "--size", "30K"];
         seen.run("sinkctl blast", &[&a], &blast);
         let blast = ["blast", "--to", &to, "--count", "1", "--tls", "offered"];
@@ -276,7 +277,7 @@ impl Stage {
         let mut client = sink.connect();
         client.ehlo();
         let id = client.deliver("a@a.test", "b@b.test", WITH_PARTS);
-        // Without the brackets that the grammar wants.
+        // Without the angle brackets that the grammar requires.
         assert_eq!(client.command("MAIL FROM:a@a.test"), 250);
         assert_eq!(client.command("RCPT TO:<b@b.test>"), 250);
         assert_eq!(client.command("DATA"), 354);
@@ -295,7 +296,7 @@ impl Stage {
     }
 }
 
-/// Sends a message by way of a proxy that has taken off TLS; returns its id.
+/// Sends a message through a proxy that terminated TLS; returns its id.
 fn by_proxy(listener: SocketAddr) -> String {
     let mut stream = TcpStream::connect(listener).unwrap();
     let tls = b"\x20\x00\x0f\x01\x00\x00\x00\x00\x21\x00\x07TLSv1.3";
@@ -305,13 +306,14 @@ fn by_proxy(listener: SocketAddr) -> String {
     let dialogue =
         b"EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
     stream.write_all(&[&header[..], dialogue].concat()).unwrap();
-    let mut heard = String::new();
-    stream.read_to_string(&mut heard).unwrap();
-    let reply = heard.lines().find_map(|line| line.strip_prefix("250 2.0.0 Ok ")).expect(&heard);
+    let mut received = String::new();
+    stream.read_to_string(&mut received).unwrap();
+    let reply =
+        received.lines().find_map(|line| line.strip_prefix("250 2.0.0 Ok ")).expect(&received);
     reply.strip_suffix(" sink-a").unwrap().to_owned()
 }
 
-/// As if a load just like the one in the folder had been measured there.
+/// Writes a calibration as if a load like the one in the folder had been measured.
 fn calibrate_by_hand(folder: &Path) {
     let mut history = History::default();
     history.read(folder, 0..u64::MAX).unwrap();
@@ -328,7 +330,7 @@ fn calibrate_by_hand(folder: &Path) {
     Calibration::new(measured_at, 2, vec![ceiling]).write(folder).unwrap();
 }
 
-/// Commands that read messages.
+/// Runs the commands that read messages.
 fn read(seen: &mut Seen, stage: &Stage) {
     let Stage { a, b, id, proxied, .. } = stage;
     seen.run("sinkctl reindex", &[a], &["reindex"]);
@@ -345,7 +347,7 @@ fn read(seen: &mut Seen, stage: &Stage) {
     seen.run("sinkctl verify", &[a], &["verify"]);
 }
 
-/// Commands that read statistics.
+/// Runs the commands that read statistics.
 fn sum_up(seen: &mut Seen, stage: &Stage) {
     let Stage { a, b, .. } = stage;
     let sent = ["--sent-field", "X-Sent"];
@@ -364,7 +366,7 @@ fn sum_up(seen: &mut Seen, stage: &Stage) {
     seen.run("sinkctl compare", &[a], &["compare", other, one]);
 }
 
-/// Some that were expected, and much that was not.
+/// Audits a list with some expected recipients, and many unexpected ones.
 fn audits(seen: &mut Seen, stage: &Stage) {
     let (a, b): (&Path, &Path) = (&stage.a, &stage.b);
     let file = |name: &str, text: &str| {
@@ -406,7 +408,7 @@ fn every_key_in_real_output_is_documented_and_every_documented_key_is_in_real_ou
 }
 
 #[test]
-fn the_keys_of_calibrate_are_documented_and_come_out() {
+fn the_keys_of_calibrate_are_documented_and_printed() {
     let mut seen = Seen::none();
     let data = tempfile::tempdir().unwrap();
     seen.run(CALIBRATE, &[data.path()], &["calibrate", "--duration", "2s"]);

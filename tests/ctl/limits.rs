@@ -1,5 +1,5 @@
-//! `sinkctl limits` over a real sinkd: what each client did is exact, and what is not on record is
-//! never passed over in silence.
+//! `sinkctl limits` over a real sinkd: the figures of each client are exact, and missing records
+//! are always reported.
 use crate::common;
 use crate::output::{Output, run};
 
@@ -12,7 +12,7 @@ use tempfile::tempdir;
 const ONE: [u8; 4] = [127, 0, 0, 1];
 const TWO: [u8; 4] = [127, 0, 0, 2];
 
-/// One worker: only rounds order the beginnings and ends of several workers.
+/// One worker, as the order of events of several workers is only known by round.
 fn start(data: &Path) -> Sink {
     Sink::start(data, &["--workers", "1"])
 }
@@ -57,7 +57,7 @@ fn send(sink: &Sink) {
     assert_eq!(other.command("QUIT"), 221);
 }
 
-fn of<'a>(found: &'a Value, client: &str) -> &'a Value {
+fn client_row<'a>(found: &'a Value, client: &str) -> &'a Value {
     let clients = found["clients"].as_array().unwrap();
     clients.iter().find(|it| it["client"] == client).unwrap_or_else(|| panic!("{found}"))
 }
@@ -66,8 +66,8 @@ fn numbers<const N: usize>(client: &Value, keys: [&str; N]) -> [u64; N] {
     keys.map(|key| client[key].as_u64().unwrap_or_else(|| panic!("{key}: {client}")))
 }
 
-/// Connections, of which without a message and open at the end; messages, recipients, the most of
-/// them in one message.
+/// Keys for the number of connections, those without a message, those open at the end, the
+/// messages, the recipients, and the most recipients of one message.
 const COUNTS: [&str; 6] = [
     "connections",
     "without_message",
@@ -84,12 +84,12 @@ fn sessions_file(data: &Path) -> PathBuf {
 }
 
 #[test]
-fn limits_are_those_of_each_client_and_of_all() {
+fn limits_are_reported_for_each_client_and_in_total() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
     send(&sink);
     let check = |found: &Value| {
-        let (one, two) = (of(found, "127.0.0.1"), of(found, "127.0.0.2"));
+        let (one, two) = (client_row(found, "127.0.0.1"), client_row(found, "127.0.0.2"));
         assert_eq!(numbers(one, COUNTS), [3, 1, 0, 4, 5, 2]);
         assert_eq!(numbers(two, COUNTS), [1, 0, 0, 2, 10, 5]);
         assert_eq!(numbers(&found["all"], COUNTS), [4, 1, 0, 6, 15, 5]);
@@ -104,7 +104,7 @@ fn limits_are_those_of_each_client_and_of_all() {
         assert_eq!(hour["connections_opened"]["max"], 3);
         assert_eq!((&found["gap"], &found["turned_away"]), (&Value::Null, &0.into()));
     };
-    // Live, and long after.
+    // During the session, and long after it.
     let (live, code) = limits(&[data.path()], &[]);
     assert_eq!(code, 0, "{live}");
     check(&live);
@@ -119,7 +119,7 @@ fn limits_are_those_of_each_client_and_of_all() {
 }
 
 #[test]
-fn limits_can_be_asserted_and_nothing_holds_of_no_connection() {
+fn limits_can_be_asserted_and_no_claim_holds_without_connections() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
     let Output { stdout, code, .. } = run(data.path(), &["assert", "limits.open_at_once <= 100"]);
@@ -153,7 +153,7 @@ fn a_span_that_ends_before_it_begins_has_no_connections_and_is_not_a_panic() {
 }
 
 #[test]
-fn a_folder_that_is_named_twice_does_not_count_twice() {
+fn a_folder_given_twice_counts_once() {
     let data = tempdir().unwrap();
     drop(start(data.path()));
     for command in [&["limits"][..], &["stats"], &["assert", "totals.messages == 0"]] {
@@ -173,13 +173,13 @@ fn a_connection_that_began_before_the_span_counts_as_open_in_it() {
     let (found, code) = limits(&[data.path()], &["--run", "second"]);
     assert_eq!(code, 0, "{found}");
     let keys = ["connections", "began_before", "open_at_end", "messages"];
-    assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [1, 1, 1, 1]);
+    assert_eq!(numbers(client_row(&found, "127.0.0.1"), keys), [1, 1, 1, 1]);
     let per_connection = &found["all"]["messages_per_connection"]["max"];
     assert_eq!(per_connection, 2, "of the whole connection");
 }
 
 #[test]
-fn connections_that_a_kill_cut_off_ended_with_it() {
+fn connections_cut_off_by_a_kill_ended_with_it() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
     let mut client = connect(&sink, ONE);
@@ -192,11 +192,11 @@ fn connections_that_a_kill_cut_off_ended_with_it() {
     let (found, code) = limits(&[data.path()], &[]);
     assert_eq!(code, 1, "the last seconds before a kill are not on record: {found}");
     let keys = ["connections", "open_at_end", "cut_off", "messages"];
-    assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [4, 0, 1, 5]);
+    assert_eq!(numbers(client_row(&found, "127.0.0.1"), keys), [4, 0, 1, 5]);
     let claims = ["assert", "not_recorded <= 100", "limits.open_at_once <= 100"];
     let Output { stdout, code, .. } = run(data.path(), &claims);
     assert!(code == 1 && stdout.contains("cut off when sinkd was killed"), "{stdout}");
-    assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
+    assert_eq!(client_row(&found, "127.0.0.1")["open_at_once"]["max"], 2);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn missing_records_are_reported_and_fail_every_claim() {
     std::fs::write(&path, whole).unwrap();
     assert_eq!(run(data.path(), &["assert", claim]).code, 0);
 
-    // Counters that can't be read may lack messages.
+    // Unreadable counters can lack messages.
     let counters = path.with_extension("jsonl");
     let mut lines = std::fs::read_to_string(&counters).unwrap();
     lines.push_str("{\"second\":nonsense}\n");
@@ -248,12 +248,12 @@ fn clients_of_several_sinks_count_together() {
     clients.iter_mut().for_each(|client| deliver(client, 1));
     let (found, code) = limits(&[one.path(), two.path()], &[]);
     assert_eq!(code, 0, "{found}");
-    assert_eq!(numbers(of(&found, "127.0.0.1"), ["connections", "open_at_end"]), [2, 2]);
-    assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
+    assert_eq!(numbers(client_row(&found, "127.0.0.1"), ["connections", "open_at_end"]), [2, 2]);
+    assert_eq!(client_row(&found, "127.0.0.1")["open_at_once"]["max"], 2);
 }
 
 #[test]
-fn a_senders_records_have_no_connections_of_clients() {
+fn records_of_a_sender_have_no_client_connections() {
     let (data, records) = (tempdir().unwrap(), tempdir().unwrap());
     let sink = start(data.path());
     let records_of = records.path().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! sinkctl as a person and a script see it.
+//! sinkctl, as used by people and by scripts.
 #[path = "../common/mod.rs"]
 mod common;
 

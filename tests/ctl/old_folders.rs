@@ -1,4 +1,4 @@
-//! Folders that earlier versions wrote (`tests/folders`, by date): they read as they did.
+//! Folders written by earlier versions (`tests/folders`, by date) give the same output as before.
 use crate::common::{Sink, sinkctl, until_some};
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// A copy, as what is read may be written to: four messages, of which 1:1 was removed.
+/// Copies a folder, as reading may write to it: four messages, of which 1:1 was removed.
 fn folder(date: &str) -> TempDir {
     let place = tempdir().unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders").join(date);
@@ -38,7 +38,7 @@ fn rows(data: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_folder_of_an_earlier_version_reads_as_it_did() {
+fn a_folder_of_an_earlier_version_reads_as_before() {
     let data = folder("2026-11-29");
     let rows = rows(data.path());
     let of = |key: &str| rows.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
@@ -60,7 +60,7 @@ fn a_folder_of_an_earlier_version_reads_as_it_did() {
     assert_eq!(text(data.path(), &["count"]), "3\n");
 }
 
-/// The version of the sidecar of segment 1.
+/// Returns the version of the sidecar of segment 1.
 fn index_version(data: &Path) -> u32 {
     let bytes = fs::read(data.join("index/00000001.idx")).unwrap();
     u32::from_le_bytes(bytes[8..12].try_into().unwrap())
@@ -70,7 +70,7 @@ const OLD_INDEX: &str = "sinkctl: the index of segment 1 is damaged or has anoth
     mail itself was searched instead. To rebuild the index: sinkctl reindex\n";
 
 #[test]
-fn an_index_of_an_earlier_version_costs_time_alone_until_it_is_rebuilt() {
+fn an_index_of_an_earlier_version_only_costs_time_until_it_is_rebuilt() {
     let data = folder("2026-11-29");
     let data = data.path();
     assert_eq!(index_version(data), 2);

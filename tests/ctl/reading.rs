@@ -1,5 +1,5 @@
-//! What each reading command of sinkctl says of segments that are pruned under it and of damage,
-//! and how it exits.
+//! What each reading command of sinkctl reports about damage and about segments pruned under it,
+//! and its exit code.
 use crate::common;
 
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sinkd::log::{self, Keep, MessageId, Retention};
 use tempfile::TempDir;
 
-/// Messages of 200 KB fill a segment by the fives.
+/// About five messages of 200 KB fill a segment.
 const ARGS: &[&str] = &["--workers", "1", "--segment-bytes", "1MiB", "--index", "off"];
 
 fn wire() -> Vec<u8> {
@@ -21,7 +21,7 @@ fn wire() -> Vec<u8> {
     [b"Subject: hello\r\n\r\n", line.repeat(200).as_slice()].concat()
 }
 
-/// A folder of `n` messages, stopped.
+/// Creates a folder of `n` messages; its sinkd has ended.
 fn folder(n: usize) -> (TempDir, Vec<MessageId>) {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
@@ -42,8 +42,7 @@ fn overwrite(path: &Path, at: u64, octets: &[u8]) {
     file.write_all_at(octets, at).unwrap();
 }
 
-/// The command reads the first of many lines' worth, then stands still: no process reads its
-/// output.
+/// The command reads the first messages of many, then blocks, as no process reads its output.
 #[test]
 fn segments_pruned_under_a_listing_are_left_out_and_reported_once() {
     let data = tempfile::tempdir().unwrap();
@@ -75,7 +74,7 @@ fn segments_pruned_under_a_listing_are_left_out_and_reported_once() {
         let said: Vec<_> = errors.lines().collect();
         assert_eq!(said.len(), 1, "{args:?}: {errors}");
         assert!(said[0].contains("pruned during the command"), "{errors}");
-        // Each message was shown, or is counted as left out.
+        // Each message was either printed, or counted as left out.
         let mut left_out =
             said[0].split(['(', ' ']).filter_map(|w| w.replace(',', "").parse::<usize>().ok());
         assert_eq!(left_out.next_back().unwrap() + rest + 1, n, "{args:?}: {errors}");
@@ -124,7 +123,7 @@ fn every_command_says_what_is_damaged_and_exits_with_1() {
         ] {
             let (out, errors, code) = sinkctl(data, args);
             let reads_it = match (what, args[0]) {
-                // They read counts alone.
+                // These commands read only counts.
                 ("record" | "slot", "count" | "segments") => false,
                 ("slot", "cat" | "show") => false,
                 _ => true,
@@ -156,9 +155,9 @@ fn every_command_says_what_is_damaged_and_exits_with_1() {
     assert_eq!(sinkctl(data, &["verify"]).2, 0);
 }
 
-/// A small ring under load: each command reads what is there, or says that it could not.
+/// A small ring under load: each command reads what is there, or reports that it could not.
 #[test]
-fn beside_a_ring_that_turns_no_command_calls_anything_damaged_or_finds_nothing() {
+fn while_a_ring_wraps_no_command_reports_damage_or_finds_nothing() {
     let data = tempfile::tempdir().unwrap();
     let ring = ["--retain-segments", "8", "--segment-bytes", "1MiB", "--workers", "2"];
     let sink = Sink::start(data.path(), &ring);
@@ -210,10 +209,10 @@ fn messages_in(data: &Path) -> u64 {
     sinkd::log::reader::Folder::open(data).unwrap().messages()
 }
 
-/// It stands still while the ring turns: it reads the files that it held open to their end, and
-/// reports the rest.
+/// The command is blocked while the ring wraps: it reads the files that it holds open to their end,
+/// and reports the rest as missing.
 #[test]
-fn tail_follows_a_ring_and_outlives_what_it_drops() {
+fn tail_follows_a_ring_across_pruned_segments() {
     let data = tempfile::tempdir().unwrap();
     let ring = ["--retain-segments", "8", "--segment-bytes", "1MiB", "--workers", "1"];
     let sink = Sink::start(data.path(), &ring);
@@ -236,7 +235,7 @@ fn tail_follows_a_ring_and_outlives_what_it_drops() {
         kill_process(pid, Signal::CONT).unwrap();
         let mut seen = Vec::new();
         while !seen.iter().any(|line: &String| line.contains(&format!("\"{last}\""))) {
-            seen.push(lines.next().expect("it goes on").unwrap());
+            seen.push(lines.next().expect("tail continues").unwrap());
         }
         assert!(seen[0].contains(&format!("\"{held}\"")), "{held}: {}", seen[0]);
     }
@@ -248,9 +247,10 @@ fn tail_follows_a_ring_and_outlives_what_it_drops() {
     assert!(sink.stop().success());
 }
 
-/// Before the next start nothing but the slots themselves can say so; after it, they are counted.
+/// Before the next start only the slots themselves show that they exist; afterwards they are
+/// counted.
 #[test]
-fn a_count_of_slots_that_is_damaged_to_0_hides_nothing_and_deletes_nothing() {
+fn a_slot_count_damaged_to_0_hides_and_deletes_nothing() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     let mut client = sink.connect();
@@ -269,7 +269,7 @@ fn a_count_of_slots_that_is_damaged_to_0_hides_nothing_and_deletes_nothing() {
 }
 
 #[test]
-fn a_message_of_a_damaged_segment_is_not_called_pruned() {
+fn a_message_in_a_damaged_segment_is_not_reported_as_pruned() {
     let (data, ids) = folder(3);
     let path = path_of(data.path(), ids[1]);
     overwrite(&path, 5, b"X");

@@ -1,4 +1,4 @@
-//! `sinkctl replay` from one sinkd to another: what arrives, what is refused, what is reported.
+//! `sinkctl replay` from one sinkd to another: what arrives, what is refused, and what is reported.
 use crate::common;
 
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use common::{Sink, messages, sinkctl};
 use sinkd::log::reader::Folder;
 use sinkd::smtp::envelope::decode;
 
-/// Two sessions of three messages each: with dots, empty, and one by BDAT without a last line end.
+/// Two sessions of three messages each: with dots, empty, and one sent by BDAT without a final line
+/// end.
 fn fill(data: &Path) {
     let sink = Sink::start(data, &[]);
     for session in 0..2 {
@@ -29,7 +30,7 @@ fn fill(data: &Path) {
     assert!(sink.stop().success());
 }
 
-/// Envelopes with contents in wire form, and how often they are there.
+/// Counts each envelope with its content in wire form.
 fn contents(data: &Path) -> BTreeMap<(String, Vec<u8>), usize> {
     let folder = Folder::open(data).unwrap();
     let mut all = BTreeMap::new();
@@ -57,7 +58,7 @@ fn target(sink: &Sink) -> String {
 }
 
 #[test]
-fn what_was_stored_arrives_as_it_was() {
+fn stored_messages_arrive_unchanged() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fill(here.path());
     let expected = contents(here.path());
@@ -85,7 +86,7 @@ fn what_was_stored_arrives_as_it_was() {
 }
 
 #[test]
-fn the_folder_that_is_read_is_not_written() {
+fn the_source_folder_is_not_written_to() {
     let data = tempfile::tempdir().unwrap();
     let socket = data.path().join("sink socket");
     let unix = format!("unix:{}", socket.display());
@@ -103,7 +104,7 @@ fn the_folder_that_is_read_is_not_written() {
 }
 
 #[test]
-fn what_was_done_is_not_done_again() {
+fn a_resumed_replay_skips_finished_messages() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fill(here.path());
     let resume = there.path().join("resume");
@@ -155,7 +156,7 @@ fn deferring(times: usize) -> SocketAddr {
 }
 
 #[test]
-fn the_report_counts_messages_and_not_tries() {
+fn the_report_counts_messages_not_attempts() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -171,28 +172,28 @@ fn the_report_counts_messages_and_not_tries() {
         (1, "0", 1, "2 of 3 messages accepted; 1 deferred\n"),
     ] {
         let to = deferring(deferred).to_string();
-        // Over one connection: it takes one at a time.
+        // Over one connection, as the server handles one at a time.
         let args = ["replay", "--to", &to, "--speed", "max", "--connections", "1"];
         let args = [&args[..], &["--retry", retry, "--retry-after", "1ms"]].concat();
         let (out, errors, got) = sinkctl(data.path(), &args);
-        // Failures follow the first line that counts.
-        let said = String::from_utf8(out).unwrap();
-        let kept = said.lines().filter(|line| !line.starts_with("failed"));
-        let said: String = kept.flat_map(|line| [line, "\n"]).collect();
-        assert!(got == code && said.contains(expected), "{deferred} {retry}: {said}{errors}");
+        // Failures follow the first line with counts.
+        let output = String::from_utf8(out).unwrap();
+        let kept = output.lines().filter(|line| !line.starts_with("failed"));
+        let output: String = kept.flat_map(|line| [line, "\n"]).collect();
+        assert!(got == code && output.contains(expected), "{deferred} {retry}: {output}{errors}");
     }
 }
 
 #[track_caller]
 fn check(data: &Path, args: &[&str], code: i32, expected: &str) {
     let (out, errors, got) = sinkctl(data, &[&["replay"], args].concat());
-    let said = format!("{}{errors}", String::from_utf8_lossy(&out));
-    assert_eq!(got, code, "{args:?}: {said}");
-    assert!(said.contains(expected), "{args:?}: {said}");
+    let output = format!("{}{errors}", String::from_utf8_lossy(&out));
+    assert_eq!(got, code, "{args:?}: {output}");
+    assert!(output.contains(expected), "{args:?}: {output}");
 }
 
 #[test]
-fn what_can_not_be_meant_is_refused() {
+fn invalid_options_are_refused() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
     let list = data.path().join("list");

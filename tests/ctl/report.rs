@@ -1,5 +1,5 @@
 //! `sinkctl report` over a real sinkd, and over statistics of many seconds, hours and days: the
-//! numbers match the run, and the page is valid whatever the run was like.
+//! numbers match the run, and the page is always valid.
 use crate::common;
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use common::{LOAD_ARGS as ARGS, Sink};
 use sinkd::stats::{Counter, Hub, Metric, Recorder};
 use tempfile::tempdir;
 
-/// 2026-11-21T05:59:30Z, shortly before an hour ends.
+/// 2026-11-21T05:59:30Z, shortly before the end of an hour.
 const BEGIN_S: u64 = 498_678 * 3600 - 30;
 const PAGE_BYTES_MAX: usize = 1_000_000;
 
@@ -21,7 +21,7 @@ fn sinkctl_report(folders: &[&Path], more: &[&str]) -> Output {
     command.args(["report", "-o", "-"]).args(more).output().unwrap()
 }
 
-/// The page, which is well-formed.
+/// Returns the page, after checking that it is well-formed.
 fn report(folders: &[&Path], more: &[&str]) -> String {
     let output = sinkctl_report(folders, more);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -31,7 +31,7 @@ fn report(folders: &[&Path], more: &[&str]) -> String {
     page
 }
 
-/// Balanced, without numbers that are none, and without anything to fetch.
+/// Checks that a page is balanced, contains no invalid numbers, and loads nothing.
 fn check(page: &str) {
     let body = page.strip_prefix("<!DOCTYPE html>").unwrap_or(page);
     check_tags(body);
@@ -44,7 +44,8 @@ fn check(page: &str) {
     }
 }
 
-/// Every element closes, in order; attributes are quoted, and text holds no markup.
+/// Checks that every element is closed, in order, that attributes are quoted, and that text
+/// contains no markup.
 fn check_tags(text: &str) {
     const VOID: [&str; 1] = ["meta"];
     let mut open: Vec<&str> = Vec::new();
@@ -66,7 +67,7 @@ fn check_tags(text: &str) {
     assert!(open.is_empty(), "{open:?}");
 }
 
-/// The value of one of the tiles at the head.
+/// Returns the value of one of the tiles at the top.
 fn tile(page: &str, name: &str) -> String {
     let from = page.find(&format!("<dt>{name}</dt><dd>")).unwrap_or_else(|| panic!("no {name}"));
     let value = page[from..].split_once("<dd>").unwrap().1;
@@ -99,7 +100,7 @@ fn check_totals(page: &str, sessions: u64) {
 }
 
 #[test]
-fn the_page_has_the_numbers_of_the_run_also_of_two_sinks() {
+fn the_page_has_the_numbers_of_one_sink_and_of_two() {
     let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
     for (data, sessions) in [(&one, 4), (&two, 6)] {
         let sink = Sink::start(data.path(), &ARGS);
@@ -130,7 +131,7 @@ fn runs_marks_and_recipient_domains_are_on_the_page() {
     for to in ["b@one.example", "c@ONE.example", "d@two.example"] {
         client.deliver("a@example.org", to, b"x\r\n");
     }
-    // Said to be open while the report is made.
+    // Shown as open, as the report is made during the run.
     let page = common::until_some("an open connection", || {
         assert_eq!(client.command("NOOP"), 250);
         let page = report(&[data.path()], &[]);
@@ -146,13 +147,13 @@ fn runs_marks_and_recipient_domains_are_on_the_page() {
         let row = format!("<tr><th>{domain}</th><td class=\"n\">{messages}</td>");
         assert!(page.contains(&row), "{domain}: {page}");
     }
-    // A part of the time has the runs of that part.
+    // For a part of the time, the page has only the runs in that part.
     say(&["run", "stop"]);
     let page = report(&[data.path()], &["--run", "last"]);
     assert!(page.contains("<td>full</td>") && !page.contains("<td>warm"), "{page}");
     assert!(page.contains("<th>one.example</th>") && !page.contains("<th>example.org</th>"));
     assert!(sink.stop().success());
-    // Records of a sender have no log.
+    // A sender's records come without a log.
     std::fs::remove_dir_all(data.path().join("segments")).unwrap();
     assert!(report(&[data.path()], &[]).contains("has no log, only statistics"));
 }
@@ -162,7 +163,7 @@ fn a_folder_without_mail_is_reported_as_empty() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
     assert!(report(&[data.path()], &[]).contains("No message was recorded"));
-    // A client that only said hello.
+    // A client that only sent EHLO.
     let mut client = sink.connect();
     client.ehlo();
     assert_eq!(client.command("QUIT"), 221);
@@ -173,17 +174,17 @@ fn a_folder_without_mail_is_reported_as_empty() {
     assert!(!page.contains("messages/s"));
 }
 
-/// What happened in a second.
+/// The load in one second.
 struct Second {
     at: u64,
     messages: u64,
     transaction_us: u64,
 }
 
-/// Workers of a hub, which takes three seconds of each.
+/// Workers of a hub, which accepts three seconds of each.
 const WORKERS: usize = 8;
 
-/// Records seconds as a sinkd does; each worker has some of them, and each hub is another start.
+/// Records seconds as sinkd does, spread over the workers; each hub is another start.
 fn recorded(folder: &Path, seconds: &[Second]) {
     for (start, some) in seconds.chunks(WORKERS * 3).enumerate() {
         let names = ["250 2.0.0", "451 4.3.0"].map(String::from).to_vec();
@@ -239,13 +240,13 @@ const OVER_TIME: [&str; 3] = [
 ];
 
 #[test]
-fn a_single_message_has_no_course() {
+fn a_single_message_has_no_plots_over_time() {
     let page = page_of(&[second(BEGIN_S, 1, 300)]);
     assert!(OVER_TIME.iter().all(|title| !has(&page, title)), "nothing to draw a line through");
     assert!(!page.contains("role=\"img\""), "a number is not a plot");
     assert!(page.contains(">transaction</th><td class=\"n soft\">1</td>"));
     assert!(page.contains("Every message: 1 recipient.") && page.contains("Every message: 100"));
-    // Values of no time at all have a place on a scale of logarithms.
+    // Values of zero are drawn on a logarithmic scale, too.
     let page = page_of(&[second(BEGIN_S, 1, 0), second(BEGIN_S + 1, 1, 0)]);
     assert!(OVER_TIME[..2].iter().all(|title| has(&page, title)));
 }
@@ -265,7 +266,7 @@ fn a_run_over_the_end_of_an_hour_with_gaps_is_drawn_second_by_second() {
 }
 
 #[test]
-fn an_hour_of_nothing_and_days_of_little_fit_a_page() {
+fn idle_hours_and_quiet_days_fit_on_a_page() {
     let page = page_of(&[second(BEGIN_S, 5, 900), second(BEGIN_S + 3600, 7, 1_000_000_000)]);
     assert!(OVER_TIME.iter().all(|title| has(&page, title)));
     assert!(page.contains("Each point is the mean of 10 s"));
@@ -273,12 +274,12 @@ fn an_hour_of_nothing_and_days_of_little_fit_a_page() {
         (0..400).map(|i| second(BEGIN_S + 777 * i, 1 + i % 9, 50 * i)).collect();
     let page = page_of(&days);
     assert!(page.contains("Each point is the mean of 15 min"));
-    // Years apart, as a clock that was set wrong leaves them.
+    // Years apart, as after a clock that was set wrong.
     let page = page_of(&[second(7, 1, 1), second(BEGIN_S, 1, 1), second(4_000_000_000, 1, 1)]);
     assert!(page.contains("2096") && page.len() < 300_000, "{}", page.len());
 }
 
-/// Lines of counters alone, as many as an afternoon has.
+/// Lines that contain only counters, as many as in an afternoon.
 #[test]
 fn a_long_run_is_drawn_in_buckets() {
     let folder = tempdir().unwrap();
@@ -328,7 +329,7 @@ fn text_from_outside_is_escaped() {
 }
 
 #[test]
-fn plots_are_written_as_files_of_their_own() {
+fn plots_are_written_as_separate_files() {
     let folder = tempdir().unwrap();
     let seconds: Vec<Second> = (0..20).map(|i| second(BEGIN_S + i, 40 + i, 1000 * i)).collect();
     recorded(folder.path(), &seconds);
@@ -373,7 +374,7 @@ fn plots_are_written_as_files_of_their_own() {
 }
 
 #[test]
-fn failures_of_tls_are_there_by_kind() {
+fn tls_failures_are_listed_by_kind() {
     let data = tempdir().unwrap();
     let sink = Sink::start_http(data.path(), "off", &["--tls", "--listen", "smtps:127.0.0.1:0"]);
     for plain in [true, false, true] {
@@ -381,7 +382,7 @@ fn failures_of_tls_are_there_by_kind() {
         let mut client = std::net::TcpStream::connect(to).unwrap();
         let said: &[u8] = if plain { b"EHLO c\r\n" } else { b"\x16\x03\x01\x00\x05hello" };
         std::io::Write::write_all(&mut client, said).unwrap();
-        // Until it is answered and closed.
+        // Until the connection is answered and closed.
         let _ = std::io::Read::read_to_end(&mut client, &mut Vec::new());
     }
     assert!(sink.stop().success());

@@ -1,4 +1,4 @@
-//! A message as `ls`, `tail`, `search` and `wait` print it: the same row, and the same keys.
+//! A message as printed by `ls`, `tail`, `search` and `wait`: the same row, and the same keys.
 use crate::common;
 use crate::output::{Output, run};
 
@@ -43,13 +43,13 @@ fn ls_tail_search_and_wait_print_one_row_with_the_same_keys() {
     assert_eq!(object["content_hash"].as_str().unwrap().len(), 32);
     assert_eq!(object["sequence"], Value::Null);
     assert_eq!(object["mail_from"], "a@example.org");
-    // Of 64 bits, and so text: readers of JSON numbers may have no more than 53.
+    // The value has 64 bits, so it is text: JSON readers may support only 53 bits.
     assert!(object["session"].as_str().unwrap().parse::<u64>().unwrap() >= 1 << 48);
     assert_eq!(object.as_object().unwrap().len(), 23);
 }
 
 #[test]
-fn ls_has_a_subject_where_the_index_has_it_and_reads_no_message_for_it() {
+fn ls_shows_subjects_from_the_index_without_reading_messages() {
     let data = filled(3);
     let keys = |text: &str| {
         let object: Value = serde_json::from_str(text).unwrap();
@@ -72,7 +72,7 @@ fn ls_has_a_subject_where_the_index_has_it_and_reads_no_message_for_it() {
     for (n, line) in listed.lines().enumerate() {
         assert!(line.ends_with(&format!("  Grüße {n}")), "{line}");
     }
-    // A damaged index is none.
+    // A damaged index counts as none.
     for file in std::fs::read_dir(data.path().join("index")).unwrap() {
         let path = file.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
@@ -87,7 +87,7 @@ fn ls_has_a_subject_where_the_index_has_it_and_reads_no_message_for_it() {
 }
 
 #[test]
-fn a_list_that_was_cut_says_so_and_a_whole_one_does_not() {
+fn a_shortened_list_is_reported_and_a_full_one_is_not() {
     let data = filled(51);
     for (args, says) in [
         (&["ls", "--limit", "5"][..], "5 of 51 messages are listed"),

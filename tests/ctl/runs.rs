@@ -1,4 +1,4 @@
-//! Runs: their totals to the message, and claims with exit codes.
+//! Runs: exact totals, and claims with exit codes.
 use crate::common;
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use common::{Sink, sinkctl};
 use serde_json::Value;
 use tempfile::tempdir;
 
-/// A session with this number of messages of 17 octets.
+/// Sends this number of messages of 17 octets in one session.
 pub fn send(sink: &Sink, messages: usize) {
     let mut client = sink.connect();
     client.ehlo();
@@ -19,30 +19,30 @@ pub fn send(sink: &Sink, messages: usize) {
     assert_eq!(client.command("QUIT"), 221);
 }
 
-fn say(data: &Path, args: &[&str]) -> String {
+fn print(data: &Path, args: &[&str]) -> String {
     let (out, errors, code) = sinkctl(data, args);
     assert_eq!((code, errors.as_str()), (0, ""), "{args:?}");
     String::from_utf8(out).unwrap()
 }
 
 fn json(data: &Path, args: &[&str]) -> Value {
-    serde_json::from_str(&say(data, args)).unwrap()
+    serde_json::from_str(&print(data, args)).unwrap()
 }
 
 #[test]
-fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
+fn a_run_includes_exactly_the_messages_sent_during_it() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let data = data.path();
     send(&sink, 3);
-    assert!(say(data, &["runs"]).starts_with("no runs"));
-    say(data, &["run", "start", "one"]);
+    assert!(print(data, &["runs"]).starts_with("no runs"));
+    print(data, &["run", "start", "one"]);
     send(&sink, 40);
-    say(data, &["mark", "half way"]);
-    // Ends the first.
-    say(data, &["run", "start", "two"]);
+    print(data, &["mark", "half way"]);
+    // This ends the first run.
+    print(data, &["run", "start", "two"]);
     send(&sink, 7);
-    say(data, &["run", "stop"]);
+    print(data, &["run", "stop"]);
     send(&sink, 2);
 
     for (run, messages) in [("one", 40), ("two", 7)] {
@@ -50,11 +50,11 @@ fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
         assert_eq!(found["totals"]["messages"], messages, "{run}");
         assert_eq!(found["transaction_us"]["count"], messages, "{run}");
         assert_eq!(found["not_recorded"], 0, "{run}");
-        assert_eq!(say(data, &["count", "--run", run]), format!("{messages}\n"));
-        let listed = say(data, &["ls", "--json", "--run", run]);
+        assert_eq!(print(data, &["count", "--run", run]), format!("{messages}\n"));
+        let listed = print(data, &["ls", "--json", "--run", run]);
         assert_eq!(listed.lines().count() as u64, messages, "{run}");
     }
-    let runs: Vec<Value> = say(data, &["runs", "--json"])
+    let runs: Vec<Value> = print(data, &["runs", "--json"])
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -62,10 +62,10 @@ fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
     assert_eq!(seen[0], (&"one".into(), &40.into(), &Value::Null));
     assert_eq!(seen[1], (&Value::Null, &Value::Null, &"half way".into()));
     assert_eq!(seen[2], (&"two".into(), &7.into(), &Value::Null));
-    assert_eq!(say(data, &["runs"]).lines().count(), 3);
+    assert_eq!(print(data, &["runs"]).lines().count(), 3);
 
-    // Removed, the messages were accepted all the same.
-    say(data, &["rm", "--all"]);
+    // Removed messages were accepted all the same.
+    print(data, &["rm", "--all"]);
     assert_eq!(json(data, &["stats", "--json", "--run", "one"])["totals"]["messages"], 40);
     assert_eq!(json(data, &["count", "--json", "--run", "one"])["gone"], 40);
 
@@ -90,40 +90,40 @@ fn the_last_run_needs_no_name() {
     assert!(Sink::start(other, &[]).stop().success());
     let (_, errors, code) = sinkctl(data, &["stats", "--run", "last"]);
     assert!(code == 2 && errors.contains("no run 'last'"), "{errors}");
-    say(data, &["run", "start", "one"]);
+    print(data, &["run", "start", "one"]);
     send(&sink, 3);
-    say(data, &["run", "start", "two"]);
+    print(data, &["run", "start", "two"]);
     send(&sink, 5);
-    say(data, &["run", "stop"]);
+    print(data, &["run", "stop"]);
     send(&sink, 2);
     let span = ["--run", "last"];
     assert_eq!(json(data, &[&["stats", "--json"], &span[..]].concat())["totals"]["messages"], 5);
-    assert_eq!(say(data, &[&["count"], &span[..]].concat()), "5\n");
-    assert_eq!(say(data, &[&["ls", "--json"], &span[..]].concat()).lines().count(), 5);
-    assert_eq!(say(data, &[&["search", "--count"], &span[..]].concat()), "5\n");
-    say(data, &[&["assert", "totals.messages == 5"], &span[..]].concat());
-    assert!(say(data, &[&["report", "-o", "-"], &span[..]].concat()).contains("<dd>5<"));
+    assert_eq!(print(data, &[&["count"], &span[..]].concat()), "5\n");
+    assert_eq!(print(data, &[&["ls", "--json"], &span[..]].concat()).lines().count(), 5);
+    assert_eq!(print(data, &[&["search", "--count"], &span[..]].concat()), "5\n");
+    print(data, &[&["assert", "totals.messages == 5"], &span[..]].concat());
+    assert!(print(data, &[&["report", "-o", "-"], &span[..]].concat()).contains("<dd>5<"));
     let by = json(data, &[&["stats", "--by", "client", "--json"], &span[..]].concat());
     assert_eq!(by["messages"], 5);
-    // Where another folder has no run at all, the last one of all folders holds for it, too.
+    // A folder without any run uses the last run of all folders.
     let (out, errors, code) = common::sinkctl_on(&[other, data], &["count", "--run", "last"]);
     assert_eq!((code, out.ends_with(b"5\n")), (0, true), "{errors}");
-    // A run that is called so is meant by its name.
-    say(data, &["run", "start", "last"]);
-    say(data, &["run", "start", "three"]);
-    assert_eq!(say(data, &[&["count"], &span[..]].concat()), "0\n");
+    // A run named `last` is selected by its name.
+    print(data, &["run", "start", "last"]);
+    print(data, &["run", "start", "three"]);
+    assert_eq!(print(data, &[&["count"], &span[..]].concat()), "0\n");
     assert!(sink.stop().success());
 }
 
 #[test]
-fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
+fn a_failed_claim_is_named_with_the_amount_it_missed_by() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     send(&sink, 20);
     assert!(sink.stop().success());
     let data = data.path();
     let good = ["totals.messages == 20", "replies.5xx == 0", "transaction.p99 <= 60s"];
-    let out = say(data, &[&["assert"], &good[..]].concat());
+    let out = print(data, &[&["assert"], &good[..]].concat());
     assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 3, "{out}");
 
     let (file, junit) = (data.join("claims"), data.join("junit.xml"));

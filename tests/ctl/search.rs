@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use common::{Client, Sink};
 use tempfile::{TempDir, tempdir};
 
-/// Message `n`: every third is to Bob, and has an attachment.
+/// Sends message `n`: every third is to Bob, and has an attachment.
 fn deliver(client: &mut Client, n: usize) -> String {
     let is_third = n.is_multiple_of(3);
     let to = if is_third { "bob@mail.example.com" } else { "ann@example.org" };
@@ -41,9 +41,8 @@ fn filled(messages: usize, args: &[&str]) -> (TempDir, Sink, Vec<String>) {
     (data, sink, ids)
 }
 
-/// Output, errors and exit code.
-/// The ids of what matches, newest first.
-fn found(data: &Path, query: &str) -> Vec<String> {
+/// Returns the ids of the matching messages, newest first.
+fn ids_found(data: &Path, query: &str) -> Vec<String> {
     let Output { stdout, stderr, code } = run(data, &["search", "--ids", query]);
     assert_eq!((code, stderr.as_str()), (i32::from(stdout.is_empty()), ""), "{query}");
     stdout.lines().map(str::to_owned).collect()
@@ -58,13 +57,13 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
     let first = table.lines().next().unwrap();
     assert!(first.contains(&ids[59]) && first.ends_with("Grüße 59"), "{first}");
     assert_eq!(run(data, &["search"]).stdout.lines().count(), 50, "the newest of 60");
-    assert_eq!(found(data, "").len(), 60);
+    assert_eq!(ids_found(data, "").len(), 60);
     let bobs: Vec<_> = ids.iter().step_by(3).rev().cloned().collect();
-    assert_eq!(found(data, "to:example.com"), bobs);
-    assert_eq!(found(data, "filename:.pdf"), bobs);
-    assert_eq!(found(data, "body:\"thank you\"").len(), 40);
-    // Neither is a flag.
-    assert_eq!(found(data, "-has:attachment").len(), 40);
+    assert_eq!(ids_found(data, "to:example.com"), bobs);
+    assert_eq!(ids_found(data, "filename:.pdf"), bobs);
+    assert_eq!(ids_found(data, "body:\"thank you\"").len(), 40);
+    // Neither word is a flag.
+    assert_eq!(ids_found(data, "-has:attachment").len(), 40);
     assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).stdout, "0\n");
     assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).stdout, {
         format!("{}\n{}\n", bobs[0], bobs[1])
@@ -86,7 +85,7 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
 }
 
 #[test]
-fn nothing_found_is_1_and_no_query_is_2() {
+fn no_match_exits_with_1_and_a_bad_query_with_2() {
     let (data, _sink, _) = filled(3, &[]);
     let data = data.path();
     let Output { stdout: count, stderr, code } =
@@ -115,7 +114,7 @@ address = "127.0.0.1:0"
 "#;
 
 #[test]
-fn mail_is_found_by_the_listener_it_came_to_and_by_what_its_sender_broke() {
+fn mail_is_found_by_its_listener_and_by_its_deviations() {
     for index in ["eager", "off"] {
         let (data, settings) = (tempdir().unwrap(), tempdir().unwrap());
         let data = data.path();
@@ -134,25 +133,26 @@ fn mail_is_found_by_the_listener_it_came_to_and_by_what_its_sender_broke() {
         assert_eq!(named.command("DATA"), 354);
         named.send(b"Subject: odd\r\n\r\nx\r\n.\r\n");
         let odd = common::id_of(&named.reply().1[0]);
-        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one]);
-        // Without a name, the address is what listings and `--by listener` call it.
+        assert_eq!(ids_found(data, "listener:mx-a"), [odd.as_str(), &one]);
+        // A listener without a name appears under its address, as in listings and in `--by
+        // listener`.
         let address = |n: usize| format!("listener:{}", sink.addresses[n]);
-        assert_eq!(found(data, &address(1)), [two.as_str()]);
-        assert_eq!(found(data, &address(0)), [""; 0], "it has a name");
-        assert_eq!(found(data, "-listener:mx-a grusse"), [two.as_str()]);
-        assert_eq!(found(data, "listener:mx-a grusse"), [one.as_str()]);
-        assert_eq!(found(data, "listener:mx"), [""; 0]);
-        assert_eq!(found(data, "deviation:no-brackets deviation:dots"), [odd.as_str()]);
-        assert_eq!(found(data, "-has:deviation"), [two.as_str(), &one]);
-        assert_eq!(found(data, "deviation:underscore OR listener:mx-b"), [""; 0]);
+        assert_eq!(ids_found(data, &address(1)), [two.as_str()]);
+        assert_eq!(ids_found(data, &address(0)), [""; 0], "the listener has a name");
+        assert_eq!(ids_found(data, "-listener:mx-a grusse"), [two.as_str()]);
+        assert_eq!(ids_found(data, "listener:mx-a grusse"), [one.as_str()]);
+        assert_eq!(ids_found(data, "listener:mx"), [""; 0]);
+        assert_eq!(ids_found(data, "deviation:no-brackets deviation:dots"), [odd.as_str()]);
+        assert_eq!(ids_found(data, "-has:deviation"), [two.as_str(), &one]);
+        assert_eq!(ids_found(data, "deviation:underscore OR listener:mx-b"), [""; 0]);
         let (lines, code) = Waiting::start(data, &["listener:mx-a", "--count", "2"]).end();
         assert_eq!((lines.len(), code), (2, 0));
         assert!(sink.stop().success());
-        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one], "after the stop");
+        assert_eq!(ids_found(data, "listener:mx-a"), [odd.as_str(), &one], "after the stop");
     }
 }
 
-/// A `sinkctl wait` that is under way.
+/// A running `sinkctl wait`.
 struct Waiting(Child);
 
 impl Waiting {
@@ -168,7 +168,7 @@ impl Waiting {
         (lines, self.0.wait().unwrap().code().unwrap())
     }
 
-    fn is_under_way(&mut self) -> bool {
+    fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }
 }
@@ -178,7 +178,7 @@ fn a_wait_ends_when_enough_messages_match() {
     for index in ["eager", "off"] {
         let (data, sink, ids) = filled(4, &["--index", index]);
         let data = data.path();
-        // What is there counts.
+        // Existing messages count.
         let (lines, code) = Waiting::start(data, &["to:ann@example.org", "--count", "2"]).end();
         assert_eq!((lines.len(), code), (2, 0));
         assert!(lines[0].contains(&ids[1]) && lines[1].contains(&ids[2]), "{lines:?}");
@@ -187,7 +187,7 @@ fn a_wait_ends_when_enough_messages_match() {
         let mut waiting = Waiting::start(data, three);
         let mut client = client(&sink);
         deliver(&mut client, 6);
-        assert!(waiting.is_under_way());
+        assert!(waiting.is_running());
         let third = deliver(&mut client, 7);
         let (lines, code) = waiting.end();
         assert_eq!((lines.len(), code), (3, 0));
@@ -196,14 +196,14 @@ fn a_wait_ends_when_enough_messages_match() {
 }
 
 #[test]
-fn a_wait_for_new_mail_counts_none_that_is_there() {
+fn a_wait_for_new_mail_does_not_count_existing_mail() {
     let (data, sink, _) = filled(4, &[]);
     let args = &["--new", "to:ann@example.org", "--timeout", "60s", "--json"];
     let mut waiting = Waiting::start(data.path(), args);
     let mut client = client(&sink);
     let mut sent = Vec::new();
-    // It may not have begun when the first of them come.
-    while waiting.is_under_way() {
+    // The wait may not have begun when the first of them arrive.
+    while waiting.is_running() {
         sent.push(deliver(&mut client, 1 + 3 * sent.len()));
     }
     let (lines, code) = waiting.end();
@@ -213,7 +213,7 @@ fn a_wait_for_new_mail_counts_none_that_is_there() {
 }
 
 #[test]
-fn a_wait_that_ends_too_early_says_how_many_there_were() {
+fn a_wait_that_times_out_reports_how_many_matched() {
     let (data, _sink, _) = filled(4, &[]);
     let args = ["wait", "to:ann@example.org", "--count", "5", "--timeout", "50ms"];
     let Output { stdout, stderr, code } = run(data.path(), &args);
@@ -222,13 +222,13 @@ fn a_wait_that_ends_too_early_says_how_many_there_were() {
 }
 
 #[test]
-fn answers_stay_the_same_whatever_becomes_of_the_index() {
+fn results_stay_the_same_whatever_happens_to_the_index() {
     let (data, sink, ids) = filled(50, &["--index", "eager"]);
     let data = data.path();
     let answers = || -> Vec<Vec<String>> {
         ["", "grusse", "to:example.com", "-has:attachment body:ann", "message-id:9@example.org"]
             .iter()
-            .map(|query| found(data, query))
+            .map(|query| ids_found(data, query))
             .collect()
     };
     let before = answers();
@@ -239,7 +239,7 @@ fn answers_stay_the_same_whatever_becomes_of_the_index() {
         let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         assert_eq!(report["messages"], 50);
     };
-    // Beside a running sinkd.
+    // While sinkd runs.
     reindex();
     assert_eq!(answers(), before);
     fs::remove_dir_all(data.join("index")).unwrap();
@@ -252,7 +252,7 @@ fn answers_stay_the_same_whatever_becomes_of_the_index() {
     let Output { stderr, code, .. } = run(data, &["search", "--indexed-only", "--count"]);
     assert_eq!(code, 1);
     assert!(stderr.contains("50 messages are not indexed"), "{stderr}");
-    // And without one.
+    // And without a running sinkd.
     reindex();
     assert_eq!(answers(), before);
     assert_eq!(run(data, &["search", "--indexed-only", "--count"]).code, 0);

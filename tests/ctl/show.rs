@@ -1,4 +1,4 @@
-//! `sinkctl show`: one thing of a message for a test, and its parts as files.
+//! `sinkctl show`: a selected piece of a message for a test, and its parts as files.
 use crate::common;
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use common::{Sink, sinkctl};
 use tempfile::{TempDir, tempdir};
 
-/// A folder with the mails of `tests/mail` named, in wire form, and their ids.
+/// Creates a folder with the named mails of `tests/mail`, in wire form; returns it and the ids.
 fn folder_with(names: &[&str]) -> (TempDir, Vec<String>) {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
@@ -26,7 +26,7 @@ fn folder_with(names: &[&str]) -> (TempDir, Vec<String>) {
     (data, ids)
 }
 
-/// What `show ID ARGS` prints, and its exit code.
+/// Returns the output of `show ID ARGS`, and its exit code.
 fn show(data: &TempDir, id: &str, args: &[&str]) -> (String, i32) {
     let all = [&["show", id], args].concat();
     let (out, errors, code) = sinkctl(data.path(), &all);
@@ -35,7 +35,7 @@ fn show(data: &TempDir, id: &str, args: &[&str]) -> (String, i32) {
 }
 
 #[test]
-fn one_thing_is_printed_alone() {
+fn each_selection_is_printed_alone() {
     let (data, ids) = folder_with(&["alternative", "mixed_attachments", "duplicated_headers"]);
     let [alternative, mixed, duplicated] = &ids[..] else { panic!("{ids:?}") };
     for (id, args, expected, code) in [
@@ -73,7 +73,7 @@ fn html_is_printed_as_a_page_with_its_images() {
     let (data, ids) = folder_with(&["related_inline_image"]);
     let (page, _) = show(&data, &ids[0], &["--html"]);
     assert!(page.contains("<img src=\"data:image/png;base64,iVBORw0KGgp4eHh4\" alt"), "{page}");
-    // Saved, it names the file beside it, which may be a second of that name.
+    // A saved page refers to the image file next to it, which can be the second one with its name.
     let folder = data.path().join("saved");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("logo.png"), "another").unwrap();
@@ -84,7 +84,7 @@ fn html_is_printed_as_a_page_with_its_images() {
 }
 
 #[test]
-fn all_is_shown_with_the_numbers_that_part_takes() {
+fn parts_are_listed_with_the_numbers_that_part_accepts() {
     let (data, ids) = folder_with(&["mixed_attachments"]);
     let (json, _) = show(&data, &ids[0], &["--json"]);
     let shown: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -100,7 +100,7 @@ fn all_is_shown_with_the_numbers_that_part_takes() {
 }
 
 #[test]
-fn only_one_thing_at_a_time() {
+fn only_one_selection_is_allowed() {
     let (data, ids) = folder_with(&["alternative"]);
     for args in [&["--text", "--html"][..], &["--json", "--links"], &["--part", "1", "--save", "x"]]
     {
@@ -140,12 +140,12 @@ fn parts_are_saved_inside_the_folder_under_safe_names() {
     assert_eq!(names(), expected);
     assert_eq!(fs::read_to_string(folder.join("passwd")).unwrap(), "a");
     assert_eq!(fs::read_to_string(folder.join("twice")).unwrap(), "g");
-    // Once more: beside the old ones, which stay.
+    // Saving again creates new files beside the old ones.
     show(&data, &ids[0], &["--save", to]);
     assert_eq!(names().len(), 18);
     assert_eq!(fs::read_to_string(folder.join("twice")).unwrap(), "g");
     assert_eq!(fs::read_to_string(folder.join("twice-3")).unwrap(), "g");
-    assert_eq!(fs::read_dir(around.path()).unwrap().count(), 1, "nothing beside the folder");
+    assert_eq!(fs::read_dir(around.path()).unwrap().count(), 1, "nothing outside the folder");
     let (printed, _) = show(&data, &ids[1], &["--save", to]);
     assert_eq!(printed.lines().count(), 2, "a forwarded message is one file: {printed}");
     let forwarded = fs::read_to_string(folder.join("complaint.eml")).unwrap();
@@ -168,18 +168,18 @@ fn parts_that_were_not_stored_are_reported() {
     let folder = data.path().join("saved");
     assert_eq!(show(&data, &id, &["--save", folder.to_str().unwrap()]).1, 1);
     assert!(!folder.exists());
-    // The header is all there.
+    // The header is complete.
     assert_eq!(show(&data, &id, &["--header", "Subject"]), ("kept\n".into(), 0));
     assert_eq!(show(&data, &id, &["--headers"]), ("Subject: kept\n".into(), 0));
 }
 
 #[test]
-fn mail_made_to_break_parsers_is_shown() {
+fn mail_built_to_break_parsers_is_shown() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut client = sink.connect();
     client.ehlo();
-    // The library's parser overflows the stack on it.
+    // The library's parser overflows the stack on this mail.
     let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
     let id = client.deliver("a@example.org", "b@example.org", nested.as_bytes());
     let screen = "Subject: \u{1b}[2Jgone\r\nX: =?utf-8?q?a=0Ab=1B?=\r\n\r\n\u{1b}[2J\r\n";

@@ -1,4 +1,4 @@
-//! `sinkctl stats` over a real sinkd: totals to the message, replies to the code, in every storage
+//! `sinkctl stats` over a real sinkd: exact totals and exact counts of replies, in every storage
 //! mode, after a kill, and merged over folders.
 use crate::common;
 
@@ -57,7 +57,7 @@ fn check(found: &Value, sessions: u64) {
     ] {
         assert_eq!(count(metric), times * sessions, "{metric}");
     }
-    // A payload that comes in one piece takes no time, whatever its sender thought before.
+    // A payload that arrives in one piece takes no time, whatever the think time before it.
     assert_eq!(found["metrics"]["transfer_us"]["max"], 0);
     assert_eq!(found["metrics"]["message_bytes"]["max"], 17);
     assert_eq!(found["metrics"]["recipients_per_message"]["p50"], 2);
@@ -73,7 +73,8 @@ fn totals_replies_and_phases_are_counted_to_the_message_in_every_storage_mode() 
         load(&sink, 7);
         assert!(sink.stop().success());
         check(&stats(&[data.path()], &[]), 7);
-        // A second start on the same folder adds to it; what was removed or pruned was accepted.
+        // A second start on the same folder adds to the totals; removed and pruned messages still
+        // count as accepted.
         let sink = Sink::start(data.path(), &ARGS);
         load(&sink, 3);
         assert!(sink.stop().success());
@@ -84,7 +85,7 @@ fn totals_replies_and_phases_are_counted_to_the_message_in_every_storage_mode() 
 }
 
 #[test]
-fn two_sinks_together_are_as_one_that_took_both_loads() {
+fn two_sinks_together_have_the_figures_of_both_loads() {
     let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
     for (data, sessions) in [(&one, 4), (&two, 6)] {
         let sink = Sink::start(data.path(), &ARGS);
@@ -106,7 +107,7 @@ fn after_a_kill_missing_figures_are_reported() {
 }
 
 #[test]
-fn connections_that_were_turned_away_or_dismissed_are_counted_as_their_replies_are() {
+fn refused_and_dismissed_connections_are_counted_with_their_replies() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--connections-per-client-max", "1"]);
     let mut first = sink.connect();
@@ -166,7 +167,7 @@ fn sessions_that_are_still_open_are_shown_with_their_messages() {
 }
 
 #[test]
-fn nothing_is_recorded_of_a_time_before_the_start() {
+fn no_time_before_the_start_is_recorded() {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
@@ -188,8 +189,8 @@ fn nothing_is_recorded_of_a_time_before_the_start() {
 }
 
 #[test]
-fn a_payload_is_on_its_way_from_its_first_octet_on() {
-    // What a sender does with its time is what is measured: here it must pass.
+fn the_transfer_of_a_payload_begins_with_its_first_octet() {
+    // The test measures what a sender does with its time, so here time must pass.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(60);
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
@@ -205,20 +206,20 @@ fn a_payload_is_on_its_way_from_its_first_octet_on() {
     let found = stats(&[data.path()], &[]);
     let max = |metric: &str| found["metrics"][metric]["max"].as_u64().unwrap();
     assert!(max("think_payload_us") >= 60_000, "{found}");
-    // The pause is not in it.
+    // The pause is not included.
     assert!(max("transfer_us") < 60_000, "{found}");
     let verdict = &found["verdict"];
     assert_eq!(verdict["limited_by"], "undecided", "three messages are too few: {verdict}");
 }
 
 #[test]
-fn a_connection_has_no_more_time_than_there_is() {
+fn the_times_of_a_connection_do_not_exceed_elapsed_time() {
     const MESSAGES: usize = 20_000;
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut client = sink.connect();
     client.ehlo();
-    // Replies leave several times in a round, and rounds end before the input does.
+    // Replies are sent several times in a round, and rounds end before the input does.
     let message = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nBDAT 2 LAST\r\n\r\n";
     let mut writer = client.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -236,7 +237,7 @@ fn a_connection_has_no_more_time_than_there_is() {
 }
 
 #[test]
-fn every_form_is_printed_also_without_any_mail() {
+fn every_output_form_works_without_mail() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
     for sessions in [0, 3] {

@@ -15,7 +15,7 @@ const ONE: [u8; 4] = [127, 0, 0, 1];
 const TWO: [u8; 4] = [127, 0, 0, 2];
 const WIRE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
 
-fn by(folders: &[&Path], what: &str, more: &[&str]) -> Value {
+fn stats_by(folders: &[&Path], what: &str, more: &[&str]) -> Value {
     let args = [&["stats", "--json", "--by", what], more].concat();
     let (out, errors, code) = sinkctl_on(folders, &args);
     assert_eq!((code, &*errors), (0, ""), "{args:?}");
@@ -28,7 +28,8 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// Rows and others make the totals; only by domain a message may count more than once.
+/// Asserts that rows and others add up to the totals, except that by domain a message can count
+/// more than once.
 fn check_sums(found: &Value, what: &str) {
     assert_eq!(found["by"], what);
     let others = Some(&found["others"]).filter(|others| !others.is_null());
@@ -49,7 +50,7 @@ fn check_sums(found: &Value, what: &str) {
     }
 }
 
-/// Name, messages, recipients and octets of each row.
+/// Returns name, messages, recipients and octets of each row.
 fn rows(found: &Value) -> Vec<(String, u64, u64, u64)> {
     let row = |row: &Value| {
         let figures = ["messages", "recipients", "bytes"].map(|key| number(&row[key]));
@@ -68,7 +69,7 @@ fn deliver(client: &mut Client, to: &[&str], times: usize) {
     }
 }
 
-/// From one address, in a session of its own.
+/// Sends from one address, in its own session.
 fn send(sink: &Sink, from: [u8; 4], listener: usize, to: &[&str], times: usize) {
     let mut client = sink.connect_from(from, listener);
     client.ehlo();
@@ -83,7 +84,7 @@ fn count(folder: &Path, more: &[&str]) -> u64 {
 }
 
 #[test]
-fn groups_are_exact_and_add_up_to_what_is_counted() {
+fn groups_are_exact_and_add_up_to_the_totals() {
     let data = tempdir().unwrap();
     let place = tempfile::Builder::new().prefix("sinkd").tempdir_in("/tmp").unwrap();
     let socket = place.path().join("socket");
@@ -100,18 +101,18 @@ fn groups_are_exact_and_add_up_to_what_is_counted() {
     stream.read_to_string(&mut String::new()).unwrap();
 
     let listeners: Vec<String> = sink.addresses.iter().map(ToString::to_string).collect();
-    let found = by(&[data.path()], "listener", &[]);
+    let found = stats_by(&[data.path()], "listener", &[]);
     let row =
         |name: &str, messages, recipients, bytes| (name.to_owned(), messages, recipients, bytes);
     let all = [row(&listeners[0], 8, 14, 136), row(&listeners[1], 2, 4, 34), row(&unix, 1, 1, 2)];
     assert_eq!(rows(&found), all);
     assert_eq!(number(&found["messages"]), count(data.path(), &[]));
     assert_eq!(found["missing"]["messages"], 0);
-    let found = by(&[data.path()], "client", &[]);
+    let found = stats_by(&[data.path()], "client", &[]);
     let all = [row("127.0.0.1", 5, 5, 85), row("127.0.0.2", 5, 13, 85), row("unix", 1, 1, 2)];
     assert_eq!(rows(&found), all);
-    // In two domains: counts in both, once in each.
-    let found = by(&[data.path()], "rcpt-domain", &[]);
+    // A message to two domains counts once in each.
+    let found = stats_by(&[data.path()], "rcpt-domain", &[]);
     let all = [
         row("a.test", 8, 11, 136),
         row("b.test", 5, 5, 85),
@@ -120,7 +121,7 @@ fn groups_are_exact_and_add_up_to_what_is_counted() {
     ];
     assert_eq!(rows(&found), all);
     assert_eq!(found["messages"], 11);
-    let found = by(&[data.path()], "rcpt-domain", &["--top", "1"]);
+    let found = stats_by(&[data.path()], "rcpt-domain", &["--top", "1"]);
     assert_eq!(rows(&found).len(), 1);
     let others = &found["others"];
     assert_eq!((&others["groups"], &others["messages_max"]), (&3.into(), &5.into()));
@@ -139,7 +140,7 @@ fn messages_without_an_envelope_are_reported() {
         send(&sink, ONE, 0, &[&format!("x@{domain}")], 4);
     }
     let missing = |reasons: [u64; 3]| {
-        let found = by(&[folder], "rcpt-domain", &[]);
+        let found = stats_by(&[folder], "rcpt-domain", &[]);
         let keys = ["only_counted", "removed", "pruned"];
         assert_eq!(keys.map(|key| number(&found["missing"][key])), reasons, "{found}");
         let all = number(&found["missing"]["messages"]);
@@ -171,7 +172,7 @@ fn messages_without_an_envelope_are_reported() {
 }
 
 #[test]
-fn only_statistics_tell_what_is_missing_from_a_run() {
+fn only_statistics_show_what_is_missing_from_a_run() {
     for stats in ["on", "off"] {
         let data = tempdir().unwrap();
         let args = ["--stats", stats, "--store-rule", "none.test=none"];
@@ -180,8 +181,8 @@ fn only_statistics_tell_what_is_missing_from_a_run() {
         assert_eq!(sinkctl(data.path(), &["run", "start", "one"]).2, 0);
         send(&sink, ONE, 0, &["x@b.test"], 3);
         let run = ["--run", "one"];
-        let found = by(&[data.path()], "rcpt-domain", &run);
-        // Nothing has gone from this folder: that needs no statistics.
+        let found = stats_by(&[data.path()], "rcpt-domain", &run);
+        // No message is missing from this folder, which is known without statistics.
         assert_eq!((&found["messages"], &found["missing"]["messages"]), (&3.into(), &0.into()));
         send(&sink, TWO, 0, &["x@none.test"], 1);
         assert_eq!(sinkctl(data.path(), &["run", "start", "two"]).2, 0);
@@ -190,12 +191,12 @@ fn only_statistics_tell_what_is_missing_from_a_run() {
         assert_eq!(sinkctl(data.path(), &["run", "stop"]).2, 0);
         send(&sink, ONE, 0, &["x@a.test"], 2);
         let run = ["--run", "two"];
-        let found = by(&[data.path()], "client", &run);
+        let found = stats_by(&[data.path()], "client", &run);
         assert_eq!(number(&found["messages"]), count(data.path(), &run));
         let missing = &found["missing"];
         assert!(missing["only_counted"].is_null() && missing["pruned"].is_null(), "{missing}");
         match stats {
-            // Also the messages of the second that is over and not yet written.
+            // This includes the messages of the last full second, which is not written yet.
             "on" => assert_eq!(missing["messages"], 4),
             _ => assert!(missing["messages"].is_null(), "{missing}"),
         }
@@ -204,7 +205,7 @@ fn only_statistics_tell_what_is_missing_from_a_run() {
 }
 
 #[test]
-fn several_folders_are_one() {
+fn several_folders_are_counted_as_one() {
     let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
     for (data, times) in [(&one, 2), (&two, 3)] {
         let sink = Sink::start(data.path(), &["--workers", "2"]);
@@ -212,16 +213,17 @@ fn several_folders_are_one() {
         send(&sink, TWO, 0, &["x@b.test", "x@a.test"], 1);
         assert!(sink.stop().success());
     }
-    let found = by(&[one.path(), two.path()], "rcpt-domain", &[]);
+    let found = stats_by(&[one.path(), two.path()], "rcpt-domain", &[]);
     let all = [("a.test".to_owned(), 7, 7, 119), ("b.test".to_owned(), 2, 2, 34)];
     assert_eq!((rows(&found), &found["messages"]), (all.to_vec(), &7.into()));
-    assert_eq!(rows(&by(&[one.path(), two.path()], "client", &[])).len(), 2);
-    assert_eq!(rows(&by(&[one.path(), two.path()], "listener", &[])).len(), 2);
+    assert_eq!(rows(&stats_by(&[one.path(), two.path()], "client", &[])).len(), 2);
+    assert_eq!(rows(&stats_by(&[one.path(), two.path()], "listener", &[])).len(), 2);
 }
 
-/// More names than have times in one pass: those shown are counted again, and nothing is lost.
+/// More names than the times of one pass cover: the shown ones are counted again, and nothing is
+/// lost.
 #[test]
-fn six_hundred_domains_are_exact_too() {
+fn six_hundred_domains_are_exact() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let many: Vec<String> = (0..600).map(|n| format!("x@d{n}.test")).collect();
@@ -229,7 +231,7 @@ fn six_hundred_domains_are_exact_too() {
     send(&sink, ONE, 0, &many, 2);
     send(&sink, ONE, 0, &["x@often.test"], 5);
     assert!(sink.stop().success());
-    let found = by(&[data.path()], "rcpt-domain", &["--top", "1"]);
+    let found = stats_by(&[data.path()], "rcpt-domain", &["--top", "1"]);
     assert_eq!(rows(&found), [("often.test".to_owned(), 5, 5, 85)]);
     let others = &found["others"];
     assert_eq!((&others["groups"], &others["messages_max"]), (&600.into(), &2.into()));
@@ -237,7 +239,7 @@ fn six_hundred_domains_are_exact_too() {
 }
 
 #[test]
-fn a_damaged_envelope_is_missing_and_known_to_be() {
+fn a_damaged_envelope_is_reported_as_missing() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--store-rule", "e.test=envelope"]);
     send(&sink, ONE, 0, &["x@a.test"], 3);
@@ -246,7 +248,7 @@ fn a_damaged_envelope_is_missing_and_known_to_be() {
     let slots: Vec<_> = messages(data.path()).into_iter().map(|(slot, _)| slot).collect();
     let path = data.path().join("segments").join(format!("{:08}.seg", slots[0].id().segment));
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
-    // A version that is not known; and where no payload follows any octet, by the checksum.
+    // An unknown version; and where no payload follows, any changed octet fails the checksum.
     file.write_all_at(&[77], slots[0].record_offset() + 5).unwrap();
     let end = slots[3].record_offset() + u64::from(slots[3].envelope_bytes());
     file.write_all_at(b"X", end - 1).unwrap();
@@ -257,7 +259,7 @@ fn a_damaged_envelope_is_missing_and_known_to_be() {
 }
 
 #[test]
-fn every_form_is_printed_and_what_makes_no_sense_is_refused() {
+fn every_form_is_printed_and_invalid_combinations_are_refused() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--listen", "127.0.0.1:0"]);
     let folder = data.path();

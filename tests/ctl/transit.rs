@@ -1,5 +1,5 @@
-//! Transit time: what a header field says of when a message was sent, against its arrival; and no
-//! message is left out without a word.
+//! Transit time: the time at which a header field says that a message was sent, compared with its
+//! arrival. No message is left out silently.
 use crate::common;
 use crate::output::{Output, run};
 
@@ -15,7 +15,7 @@ use sinkd::log::reader::Folder;
 use sinkd::mime::sent_time::SentTime;
 use tempfile::tempdir;
 
-/// Unix time in ms, some seconds ago; negative: to come.
+/// Returns the Unix time in ms of some seconds ago; negative for the future.
 fn ms_ago(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     (now.as_millis() as i64 - 1000 * seconds).to_string()
@@ -25,14 +25,14 @@ fn deliver(client: &mut Client, to: &str, field: &str) {
     client.deliver("a@s.test", to, format!("{field}Subject: x\r\n\r\nX-Sent: 1\r\n").as_bytes());
 }
 
-/// Five messages to `slow.test`, two of them without a time, and two to `fast.test`, one of which
-/// arrives before it was sent.
+/// Sends five messages to `slow.test`, two of them without a time, and two to `fast.test`, one of
+/// which arrives before it was sent.
 fn send(sink: &Sink) {
     let mut client = sink.connect();
     client.ehlo();
     deliver(&mut client, "b@slow.test", &format!("X-Sent: {}\r\n", ms_ago(100)));
     deliver(&mut client, "b@slow.test", &format!("x-sent:\r\n {} \r\n", ms_ago(200)));
-    // The first one counts.
+    // The first field counts.
     let two = format!("X-Sent: {}\r\nX-Sent: {}\r\n", &ms_ago(300)[..10], ms_ago(7));
     deliver(&mut client, "b@slow.test", &two);
     deliver(&mut client, "b@slow.test", "");
@@ -41,7 +41,7 @@ fn send(sink: &Sink) {
     deliver(&mut client, "b@fast.test", &format!("X-Sent: {}\r\n", ms_ago(-3600)));
 }
 
-/// A duration in us is as long as expected, give or take what a busy machine needs.
+/// Asserts that a duration in µs is as expected, with a tolerance for a busy machine.
 #[track_caller]
 fn about(us: &Value, seconds: u64) {
     let us = us.as_u64().unwrap();
@@ -64,7 +64,7 @@ fn transit_is_arrival_minus_sent_and_every_message_is_accounted_for() {
     let counts = ["without_field", "unreadable", "not_stored", "missing", "negative"];
     assert_eq!(counts.map(|key| transit[key].as_u64().unwrap()), [1, 1, 0, 0, 1], "{transit}");
     assert_eq!(transit["transit_us"]["count"], 5);
-    // The one from the future counts as 0.
+    // The message from the future counts as 0.
     about(&transit["transit_us"]["p50"], 100);
     about(&transit["transit_us"]["max"], 300);
     assert_eq!(transit["resolution_ms"], 1000);
@@ -127,7 +127,7 @@ fn each_recipient_domain_has_its_own_transit_times() {
 }
 
 #[test]
-fn no_claim_about_transit_holds_without_a_time_that_can_be_trusted() {
+fn no_claim_about_transit_holds_without_a_trusted_time() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     send(&sink);
@@ -186,7 +186,7 @@ fn messages_whose_header_was_not_stored_are_counted() {
     assert!(code == 0 && text.contains(says), "{text}");
 }
 
-/// What the index says of when each message was sent.
+/// Returns the sent time of each message according to the index.
 fn indexed_sent_times(data: &Path) -> HashMap<MessageId, SentTime> {
     let Output { stderr, code, .. } = run(data, &["reindex"]);
     assert_eq!(code, 0, "{stderr}");
@@ -202,7 +202,7 @@ fn indexed_sent_times(data: &Path) -> HashMap<MessageId, SentTime> {
 }
 
 #[test]
-fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
+fn each_message_of_blast_has_its_start_time() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let template = data.path().join("template.eml");
@@ -221,7 +221,7 @@ fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
     for (slot, wire) in common::messages(data.path()) {
         let field = wire.strip_prefix(b"X-Sent: ").unwrap();
         let sent = str::from_utf8(&field[..13]).unwrap();
-        // Clocks of two processes, each of which began with the system clock.
+        // The clocks of two processes, each of which was set from the system clock at its start.
         let leeway = |ms: &str, more: i64| ms.parse::<i64>().unwrap() + more;
         let sent_ms: i64 = sent.parse().unwrap();
         assert!((leeway(&before, -500)..leeway(&after, 500)).contains(&sent_ms), "{sent}");

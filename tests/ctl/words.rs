@@ -1,4 +1,4 @@
-//! What sinkctl says: one of a thing is singular, and lengths of time have days and weeks.
+//! Wording of sinkctl: a count of one is singular, and durations have days and weeks.
 use crate::common;
 
 use std::os::unix::fs::FileExt;
@@ -24,7 +24,7 @@ fn printed(data: &Path, args: &[&str]) -> (String, i32) {
 }
 
 #[test]
-fn one_of_a_thing_is_singular_wherever_it_is_counted() {
+fn a_count_of_one_is_singular_everywhere() {
     let data = one_message();
     let data = data.path();
     for (args, says) in [
@@ -47,16 +47,16 @@ fn one_of_a_thing_is_singular_wherever_it_is_counted() {
         (&["prune", "--removed"], "dropped 1 segment, 1 message, 17 bytes"),
         (&["segments"], "pruned: 1 segment, 1 message, 17 bytes"),
     ] {
-        let (said, code) = printed(data, args);
-        assert!(said.contains(says), "{args:?}: {said}");
-        let is_one_of_many = said.split('\n').any(|line| {
+        let (output, code) = printed(data, args);
+        assert!(output.contains(says), "{args:?}: {output}");
+        let is_one_of_many = output.split('\n').any(|line| {
             let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
             let is_unit = |word: &str| ["s", "ms", "µs"].contains(&word);
             let is_plural = |word: &str| word.ends_with('s') && !is_unit(word);
             words.windows(2).any(|pair| pair[0] == "1" && is_plural(pair[1]))
         });
-        assert!(!is_one_of_many, "{args:?}: {said}");
-        assert!(code == 0 || args[0] == "wait", "{args:?}: {said}");
+        assert!(!is_one_of_many, "{args:?}: {output}");
+        assert!(code == 0 || args[0] == "wait", "{args:?}: {output}");
     }
 }
 
@@ -66,21 +66,21 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
     let data = data.path();
     let path = std::fs::read_dir(data.join("segments")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Into the record, which begins after the two header pages.
+    // This is inside the record, which begins after the two header pages.
     file.write_all_at(b"!!", 8192 + 4).unwrap();
-    let (said, code) = printed(data, &["verify"]);
+    let (output, code) = printed(data, &["verify"]);
     assert_eq!(code, 1);
-    assert!(said.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{said}");
+    assert!(output.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{output}");
     let (out, _, _) = sinkctl(data, &["verify", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!((&report["damaged"], &report["damaged_segments"]), (&1.into(), &1.into()));
     std::fs::write(data.join("segments").join("00000099.seg"), "no segment").unwrap();
-    let (said, _) = printed(data, &["verify"]);
-    assert!(said.contains("2 damaged segments with 2 faults"), "{said}");
+    let (output, _) = printed(data, &["verify"]);
+    assert!(output.contains("2 damaged segments with 2 faults"), "{output}");
 }
 
 #[test]
-fn days_and_weeks_are_lengths_of_time() {
+fn durations_can_be_days_and_weeks() {
     let data = one_message();
     for since in ["1d", "2w", "1d12h"] {
         for args in [
@@ -93,17 +93,20 @@ fn days_and_weeks_are_lengths_of_time() {
             &["prune", "--keep-age", since],
             &["stats", "--since", since],
         ] {
-            let (said, code) = printed(data.path(), args);
-            assert!(code == 0 && !said.is_empty(), "{args:?}: {said}");
+            let (output, code) = printed(data.path(), args);
+            assert!(code == 0 && !output.is_empty(), "{args:?}: {output}");
         }
-        let (said, code) = printed(data.path(), &["count", "--until", since]);
-        assert_eq!((said.lines().next(), code), (Some("0"), 0), "{said}");
+        let (output, code) = printed(data.path(), &["count", "--until", since]);
+        assert_eq!((output.lines().next(), code), (Some("0"), 0), "{output}");
     }
     for args in
         [&["ls", "--since", "1mo"][..], &["wait", "--timeout", "1y"], &["prune", "--keep-age", "d"]]
     {
-        let (said, code) = printed(data.path(), args);
-        assert!(code == 2 && said.contains("expected ") && said.contains(", found '"), "{said}");
+        let (output, code) = printed(data.path(), args);
+        assert!(
+            code == 2 && output.contains("expected ") && output.contains(", found '"),
+            "{output}"
+        );
     }
 }
 
@@ -113,25 +116,25 @@ fn system_errors_are_printed_once() {
     let missing = data.path().join("nowhere");
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // A folder of another kind is not an error of the system.
+    // A missing folder, or a file in its place, is not reported as a system error.
     for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
-            let (said, code) = printed(folder, args);
-            assert_eq!(code, 2, "{args:?}: {said}");
-            assert_eq!(said.matches(found).count(), 1, "{args:?}: {said}");
-            assert!(!said.contains("(os error"), "{args:?}: {said}");
+            let (output, code) = printed(folder, args);
+            assert_eq!(code, 2, "{args:?}: {output}");
+            assert_eq!(output.matches(found).count(), 1, "{args:?}: {output}");
+            assert!(!output.contains("(os error"), "{args:?}: {output}");
         }
     }
-    // In a folder that is one.
+    // A directory in place of a file of the data folder is one.
     let sink = Sink::start(data.path().join("sink").as_path(), &[]);
     assert!(sink.stop().success());
     let sink = data.path().join("sink");
     std::fs::remove_file(sink.join("events.jsonl")).ok();
     std::fs::create_dir(sink.join("events.jsonl")).unwrap();
     for args in [&["mark", "x"][..], &["runs"], &["search", "run:x"], &["rm", "--all"]] {
-        let (said, code) = printed(&sink, args);
-        assert_eq!(code, 2, "{args:?}: {said}");
-        assert_eq!(said.matches("Is a directory").count(), 1, "{args:?}: {said}");
-        assert!(!said.contains("os error"), "{args:?}: {said}");
+        let (output, code) = printed(&sink, args);
+        assert_eq!(code, 2, "{args:?}: {output}");
+        assert_eq!(output.matches("Is a directory").count(), 1, "{args:?}: {output}");
+        assert!(!output.contains("os error"), "{args:?}: {output}");
     }
 }

@@ -1,4 +1,5 @@
-//! The log's doors one by one: what each way of a payload stores, and who is refused.
+//! The entry points of the log, one by one: what each way of a payload into the log stores, and
+//! what is refused.
 use crate::log_support;
 
 use log_support::{facts, open, payload, read, reserved, small};
@@ -6,7 +7,7 @@ use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Claim, Log, NoRoom, OpenError, SlotFacts, SlotKind};
 
 #[test]
-fn each_way_of_a_payload_is_read_back() {
+fn a_payload_is_read_back_whichever_way_it_was_stored() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = open(folder.path(), small());
     let a = bench.append(b"one", b"first");
@@ -67,7 +68,7 @@ fn budgets_refuse_and_recover() {
         bench.writer.release(r);
     }
     bench.close();
-    // Nothing was committed, so nothing stays.
+    // Nothing was committed, so nothing remains.
     let left = std::fs::read_dir(folder.path().join("segments")).unwrap().count();
     assert_eq!(left, 0);
 }
@@ -83,7 +84,7 @@ fn a_second_log_on_the_folder_is_refused() {
 }
 
 #[test]
-fn a_file_in_place_of_the_folder_is_named() {
+fn a_file_in_place_of_the_data_folder_is_named_in_the_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Log::open(file.path(), small()).unwrap_err();
     assert!(matches!(error, OpenError::NotAFolder { .. }), "{error}");
@@ -113,7 +114,7 @@ fn kinds_are_counted_apart() {
 }
 
 #[test]
-fn what_is_only_counted_survives_sealing_and_recovery() {
+fn counts_without_messages_survive_sealing_and_recovery() {
     let folder = tempfile::tempdir().unwrap();
     let counted = || Folder::open(folder.path()).unwrap().only_counted();
     // Sealed, without a slot.
@@ -122,7 +123,7 @@ fn what_is_only_counted_survives_sealing_and_recovery() {
     assert_eq!(counted(), 3);
     bench.close();
     assert_eq!(counted(), 3);
-    // Left open, as a process leaves it that is killed: without a slot, then with one.
+    // Left open, as after a kill: first without a slot, then with one.
     for (round, total) in [(0, 5), (1, 7)] {
         let mut bench = open(folder.path(), small());
         (0..2).for_each(|_| _ = bench.writer.count_only());
@@ -140,7 +141,7 @@ fn what_is_only_counted_survives_sealing_and_recovery() {
 }
 
 #[test]
-fn a_file_in_the_place_of_a_folder_is_named() {
+fn a_file_in_place_of_a_subfolder_is_named_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     let segments = dir.path().join("segments");
     std::fs::write(&segments, "a file").unwrap();

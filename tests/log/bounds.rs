@@ -1,4 +1,5 @@
-//! Bounds of the log hold whatever the durability, the size of mail and what others do to the folder.
+//! Bounds of the log hold for any durability and mail size, and whatever other processes do to the
+//! folder.
 use crate::log_support;
 
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +14,7 @@ use log_support::{
 use sinkd::log::reader::Folder;
 use sinkd::log::{Claim, Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, prune};
 
-/// Waits until it holds.
+/// Waits until the condition holds.
 #[track_caller]
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -23,7 +24,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whatever is kept in open files below `folder` although it was dropped.
+/// Returns the files below `folder` that are deleted but still open.
 #[cfg(target_os = "linux")]
 fn dropped_but_open(folder: &Path) -> Vec<PathBuf> {
     let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
@@ -34,7 +35,7 @@ fn dropped_but_open(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_large_message_weighs_the_same_whatever_the_durability() {
+fn a_large_message_takes_the_same_space_with_every_durability() {
     let interval = Durability::Interval(Duration::from_secs(3600));
     for durability in [Durability::Process, Durability::Message, interval] {
         let dir = tempfile::tempdir().unwrap();
@@ -43,7 +44,7 @@ fn a_large_message_weighs_the_same_whatever_the_durability() {
         for n in 0..60 {
             reserved(&mut bench, b"e", &payload(n, 200_000), 200_000);
             let held = disk_bytes(dir.path());
-            // What is under way, and what is being made ready.
+            // On top of the budget: segments in use and segments being provisioned.
             assert!(held <= budget + 8 * SEGMENT_BYTES, "{durability:?}: {held} after {n}");
         }
         bench.close();
@@ -71,7 +72,7 @@ fn a_large_message_that_is_still_arriving_counts() {
 }
 
 #[test]
-fn a_large_message_that_took_long_to_arrive_is_not_the_first_to_go() {
+fn a_large_message_that_arrived_slowly_is_not_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(16 * SEGMENT_BYTES));
     let bytes = payload(1, 100_000);
@@ -98,7 +99,7 @@ fn a_large_message_that_took_long_to_arrive_is_not_the_first_to_go() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {
+fn segments_pruned_by_sinkctl_take_no_space_in_a_running_sinkd() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(32 * SEGMENT_BYTES));
     for n in 0..150 {
@@ -108,7 +109,7 @@ fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {
     let gone = prune(dir.path(), &Keep { retention: few, without_removed: false }, false).unwrap();
     assert!(gone.iter().map(|d| d.segments).sum::<u64>() > 10, "{gone:?}");
     until("dropped segments stay open", || dropped_but_open(dir.path()).is_empty());
-    // And it goes on as a ring that is nearly empty.
+    // The ring continues as one that is nearly empty.
     let before = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
     for n in 0..60 {
         bench.append(b"e", &payload(n, 9000));
@@ -120,7 +121,7 @@ fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn where_age_alone_bounds_no_sealed_segment_stays_open() {
+fn with_only_an_age_limit_no_sealed_segment_stays_open() {
     let dir = tempfile::tempdir().unwrap();
     let day = Retention { age: Some(Duration::from_secs(86_400)), ..Retention::default() };
     let mut bench = open(dir.path(), LogSettings { retention: day, ..ring(0) });
@@ -136,7 +137,7 @@ fn where_age_alone_bounds_no_sealed_segment_stays_open() {
 }
 
 #[test]
-fn prune_by_age_goes_by_the_clock_of_the_sinkd_that_took_the_mail() {
+fn prune_by_age_uses_the_clock_of_the_sinkd_that_received_the_mail() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
     let hour = Retention { age: Some(Duration::from_secs(3600)), ..Retention::default() };
@@ -145,17 +146,18 @@ fn prune_by_age_goes_by_the_clock_of_the_sinkd_that_took_the_mail() {
         gone.unwrap().iter().map(|d| d.segments).sum::<u64>()
     };
     assert_eq!(would_go(), 0);
-    // The system clock was two hours behind sinkd's when it took this mail: so it is two hours old.
+    // The system clock was two hours behind sinkd's when it received this mail, so the mail is two
+    // hours old.
     let file = EventsFile::new(dir.path());
     Runs::try_mark_clock(&file, 1, 1, -7_200_000_000_000).unwrap();
     assert!(would_go() > 3);
-    // It was a clock of another start that moved.
+    // The clock that moved belonged to another start.
     Runs::try_mark_clock(&file, 1, 1, 0).unwrap();
     Runs::try_mark_clock(&file, 2, 1, -7_200_000_000_000).unwrap();
     assert_eq!(would_go(), 0);
 }
 
-/// A folder of some sealed segments; returns the number of the last.
+/// Fills a folder with a few sealed segments; returns the number of the last one.
 fn filled(folder: &Path) -> u32 {
     let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut last = 0;
@@ -167,7 +169,7 @@ fn filled(folder: &Path) -> u32 {
 }
 
 #[test]
-fn a_renaming_that_a_power_loss_took_back_is_made_again() {
+fn a_rename_lost_in_a_power_loss_is_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let last = filled(dir.path());
     let messages = Folder::open_in(dir.path(), BOOT_A).unwrap().messages();
@@ -184,10 +186,10 @@ fn a_renaming_that_a_power_loss_took_back_is_made_again() {
 }
 
 #[test]
-fn spare_files_with_nothing_in_them_go_at_the_start_and_copies_stay() {
+fn empty_spare_files_are_removed_at_start_and_copies_stay() {
     let dir = tempfile::tempdir().unwrap();
     let last = filled(dir.path());
-    // The identity is the new segment's, which never came; the rest is old mail.
+    // The identity belongs to the new segment, which was never written; the rest is old mail.
     let new = std::fs::read(segment_path(dir.path(), last)).unwrap();
     let mut spare = std::fs::read(segment_path(dir.path(), 1)).unwrap();
     spare[..4096].copy_from_slice(&new[..4096]);
@@ -196,14 +198,14 @@ fn spare_files_with_nothing_in_them_go_at_the_start_and_copies_stay() {
     std::fs::copy(segment_path(dir.path(), last), &copy).unwrap();
     let (log, recovery) =
         Log::open(dir.path(), LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
-    assert!(!segment_path(dir.path(), 1).exists(), "a spare takes space for nothing");
-    assert!(copy.exists(), "what holds mail is not removed");
+    assert!(!segment_path(dir.path(), 1).exists(), "a spare wastes space");
+    assert!(copy.exists(), "files with mail are not removed");
     assert_eq!(recovery.messages, Folder::open_in(dir.path(), BOOT_B).unwrap().messages());
     log.close();
 }
 
 #[test]
-fn a_segment_that_another_process_keeps_locked_keeps_no_sinkd_from_starting() {
+fn a_segment_locked_by_another_process_does_not_prevent_a_start() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
     let messages = Folder::open_in(dir.path(), BOOT_A).unwrap().messages();
@@ -215,7 +217,7 @@ fn a_segment_that_another_process_keeps_locked_keeps_no_sinkd_from_starting() {
     log.close();
 }
 
-/// A small file system, for as long as this lives; `None` where we may not mount one.
+/// A small file system, mounted while this value lives; `None` if mounting is not permitted.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -235,7 +237,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn on_a_full_disk_the_oldest_goes_for_large_mail_and_nothing_for_what_never_fits() {
+fn on_a_full_disk_the_oldest_is_pruned_for_large_mail_and_nothing_for_mail_that_never_fits() {
     let Some(disk) = SmallDisk::new(4 << 20) else {
         eprintln!("skipped: this user may not mount a file system");
         return;
@@ -265,13 +267,13 @@ fn on_a_full_disk_the_oldest_goes_for_large_mail_and_nothing_for_what_never_fits
     assert_eq!(refused, sinkd::log::NoRoom::Full);
     bench.writer.release(r);
     let folder = Folder::open_in(&data, BOOT_A).unwrap();
-    assert_eq!(folder.messages(), before, "what never fits costs nothing");
+    assert_eq!(folder.messages(), before, "mail that never fits prunes nothing");
     assert_eq!(folder.messages() + folder.pruned().unwrap().messages, sent);
     bench.close();
 }
 
 #[test]
-fn files_of_the_log_are_for_their_owner_alone() {
+fn only_the_owner_can_read_the_files_of_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("new/data");
     let mut bench = open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });

@@ -1,4 +1,4 @@
-//! What a crash leaves, reopened by the rules of docs/segment-format.md.
+//! What a crash leaves behind, reopened by the rules of docs/segment-format.md.
 //!
 //! `kill -9` leaves everything that was published (same boot id). A power loss leaves any subset of
 //! the pages written since the last flush, and the rest as it was before: zeros in a fresh file,
@@ -28,7 +28,7 @@ fn settings(boot: BootId) -> LogSettings {
     }
 }
 
-/// Writes messages of these sizes and ends as `kill -9` does: nothing is sealed.
+/// Writes messages of these sizes and ends as after `kill -9`: nothing is sealed.
 fn killed(folder: &Path, sizes: &[usize]) -> Messages {
     let mut bench = open(folder, settings(BOOT_A));
     let mut messages = Messages::new();
@@ -41,7 +41,7 @@ fn killed(folder: &Path, sizes: &[usize]) -> Messages {
     messages
 }
 
-/// What a folder holds, as a reader in `boot` sees it. Damaged messages are left out.
+/// Returns the messages a reader in `boot` finds, without damaged ones.
 fn stored(folder: &Path, boot: BootId) -> Messages {
     let folder = Folder::open_in(folder, boot).unwrap();
     let mut messages = Messages::new();
@@ -67,7 +67,7 @@ fn assert_subset(part: &Messages, whole: &Messages) {
 }
 
 #[test]
-fn after_a_kill_everything_is_there() {
+fn every_message_survives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let messages = killed(dir.path(), &[100, 20_000, 3000, 9000, 0, 12_000, 5]);
     assert!(stored(dir.path(), BOOT_A) == messages, "before anybody recovers it");
@@ -100,9 +100,9 @@ fn an_unfinished_own_segment_is_removed() {
     log.close();
 }
 
-/// Everything before the cut is new, everything after it as it was before.
+/// Everything before the cut is new; everything after it is unchanged.
 #[test]
-fn a_cut_at_every_octet_loses_only_what_it_hits() {
+fn a_cut_at_any_octet_loses_only_messages_it_hits() {
     let dir = tempfile::tempdir().unwrap();
     let messages = killed(dir.path(), &[40, 0, 300, 7]);
     let path = segment_path(dir.path(), 1);
@@ -112,7 +112,7 @@ fn a_cut_at_every_octet_loses_only_what_it_hits() {
     for cut in records.chain(slots) {
         let mut image = whole.clone();
         image[cut..].fill(0);
-        // The other order too: the octets after the cut reached the disk first.
+        // The reverse order too: the octets after the cut reached the disk first.
         for part in 0..2 {
             if part == 1 {
                 image = whole.clone();
@@ -139,10 +139,10 @@ fn is_intact(image: &[u8], whole: &[u8], index: u32) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Any subset of pages reached the disk; the others hold zeros, or what an earlier segment in
-    /// the same file left there.
+    /// Any subset of the pages reached the disk; the others hold zeros, or what an earlier segment
+    /// left in the same file.
     #[test]
-    fn a_power_loss_leaves_a_subset_and_invents_nothing(
+    fn after_a_power_loss_a_subset_is_found_and_nothing_is_invented(
         sizes in prop::collection::vec(0..3000usize, 1..12),
         old_sizes in prop::collection::vec(0..3000usize, 1..12),
         kept in prop::collection::vec(prop::bool::weighted(0.7), 8),
@@ -161,7 +161,7 @@ proptest! {
         std::fs::create_dir(dir.path().join("segments")).unwrap();
         let before = if is_reused { stale } else { vec![0; image.len()] };
         let whole = image.clone();
-        // The identity page was flushed; of the others, some got there.
+        // The identity page was flushed; of the other pages, some reached the disk.
         for (page, is_kept) in (1..8).zip(&kept) {
             if !is_kept {
                 let range = page * 4096..(page + 1) * 4096;
@@ -173,7 +173,7 @@ proptest! {
         assert_subset(&found, &first);
         let intact = first.keys().filter(|id| is_intact(&image, &whole, id.slot)).count();
         prop_assert_eq!(found.len(), intact);
-        // Written down, it is the same, for this boot and the next.
+        // After recovery has sealed it, the result is the same for this boot and the next.
         let (log, recovery) = Log::open(dir.path(), settings(BOOT_B)).unwrap();
         prop_assert_eq!(recovery.messages, intact as u64);
         log.close();
@@ -185,7 +185,7 @@ proptest! {
 }
 
 #[test]
-fn numbers_are_never_used_twice() {
+fn segment_numbers_are_never_used_twice() {
     let dir = tempfile::tempdir().unwrap();
     let first = killed(dir.path(), &[100]);
     for number in first.keys().map(|id| id.segment) {
@@ -193,14 +193,14 @@ fn numbers_are_never_used_twice() {
     }
     let second = killed(dir.path(), &[100]);
     assert!(second.keys().min() > first.keys().max());
-    // The file `store` came back older than the segments.
+    // The file `store` was lost, while the segments survived.
     std::fs::remove_file(dir.path().join("store")).unwrap();
     let third = killed(dir.path(), &[100]);
     assert!(third.keys().min() > second.keys().max());
 }
 
 #[test]
-fn files_that_are_none_of_ours_are_named_and_left_alone() {
+fn foreign_files_are_reported_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let messages = killed(dir.path(), &[10, 20]);
     let good = std::fs::read(segment_path(dir.path(), 1)).unwrap();
@@ -231,7 +231,7 @@ fn files_that_are_none_of_ours_are_named_and_left_alone() {
             other => other.to_string(),
         })
         .collect();
-    // 13 and 14 have a number under a checksum that doesn't hold any more; 17 is a spare.
+    // 13 and 14 have a number whose checksum no longer matches; 17 is a spare.
     let expected =
         ["foreign", "newer 2", "damaged at 4092", "damaged at 4092", "foreign", "100 of 8192"];
     assert_eq!(problems, expected);
@@ -248,7 +248,7 @@ fn files_that_are_none_of_ours_are_named_and_left_alone() {
 }
 
 #[test]
-fn a_truncated_segment_says_where_it_ends() {
+fn a_truncated_segment_is_reported_with_its_length() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path(), &[10]);
     let path = segment_path(dir.path(), 1);

@@ -1,5 +1,5 @@
-//! Durabilities `message` and `interval`: no message is acknowledged before it is safe, flushes are
-//! shared, and a failed flush never counts as a success.
+//! Durabilities `message` and `interval`: no message is acknowledged before it is durable, flushes
+//! are shared, and a failed flush never counts as a success.
 use crate::log_support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,13 +32,13 @@ fn visible(folder: &Path, boot: BootId) -> u64 {
     Folder::open_in(folder, boot).unwrap().messages()
 }
 
-/// Flushes that wait for a word each; the word says whether they fail.
+/// Flushes that each wait for a verdict from the test: `true` succeeds, `false` fails.
 fn gated() -> (FlushCall, Receiver<()>, Sender<bool>) {
     let (begun, begins) = unbounded();
     let (word, words) = unbounded();
     let call = FlushCall::new(move |file| {
         begun.send(()).unwrap();
-        match words.recv_timeout(PATIENCE).expect("a word for each flush") {
+        match words.recv_timeout(PATIENCE).expect("a verdict for each flush") {
             true => file.sync_data(),
             false => Err(std::io::Error::other("the disk is gone")),
         }
@@ -59,10 +59,10 @@ fn poll(bench: &mut Bench, pending: &mut PendingCommit) -> Result<MessageId, NoR
     bench.writer.poll_commit(pending).map(|committed| committed.id())
 }
 
-/// A log whose first segments are there, so that every further flush is one for messages.
+/// Opens a log whose first segments are provisioned, so that every later flush is for messages.
 fn gated_log(folder: &Path, durability: Durability) -> (Bench, Receiver<()>, Sender<bool>) {
     let (call, begins, words) = gated();
-    // Two segments are made ready: the first, and the next.
+    // Two segments are provisioned: the first and the next.
     words.send(true).unwrap();
     words.send(true).unwrap();
     let bench = open(folder, settings(durability, call));
@@ -91,7 +91,7 @@ fn nothing_is_visible_or_acknowledged_before_its_flush() {
 }
 
 #[test]
-fn what_comes_during_a_flush_shares_the_next() {
+fn commits_during_a_flush_share_the_next_flush() {
     let dir = tempfile::tempdir().unwrap();
     let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let mut all = vec![commit(&mut bench, 0)];
@@ -117,7 +117,7 @@ fn what_comes_during_a_flush_shares_the_next() {
 }
 
 #[test]
-fn a_failed_flush_is_final_for_its_segment_and_work_goes_on_in_another() {
+fn a_failed_flush_is_final_for_its_segment_and_another_takes_over() {
     let dir = tempfile::tempdir().unwrap();
     let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     words.send(true).unwrap();
@@ -129,7 +129,7 @@ fn a_failed_flush_is_final_for_its_segment_and_work_goes_on_in_another() {
     assert_eq!(bench.until(|w| w.poll_commit(&mut one)).unwrap_err(), NoRoom::Full);
     assert_eq!(poll(&mut bench, &mut two), Err(NoRoom::Full), "it shared that flush");
     assert_eq!(visible(dir.path(), BOOT_A), 1);
-    // The fresh one, and the one made ready after it.
+    // The fresh segment, and the one provisioned after it.
     words.send(true).unwrap();
     words.send(true).unwrap();
     let mut next = commit(&mut bench, 4);
@@ -142,14 +142,14 @@ fn a_failed_flush_is_final_for_its_segment_and_work_goes_on_in_another() {
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     let suspect = folder.segment(good.segment).unwrap();
     assert_eq!(suspect.state(), State::Suspect { from: 1 });
-    // In another boot every position is tried: what was answered with 451 is not found there.
+    // In another boot every position is tried: messages answered with 451 are not found there.
     for boot in [BOOT_A, BOOT_B] {
         assert_eq!(visible(dir.path(), boot), 2);
     }
 }
 
 #[test]
-fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not() {
+fn messages_are_refused_only_while_flushes_fail() {
     let dir = tempfile::tempdir().unwrap();
     let is_sick = Arc::new(AtomicUsize::new(0));
     let sick = is_sick.clone();
@@ -162,13 +162,13 @@ fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not(
     is_sick.store(1, Ordering::SeqCst);
     let mut refusals = 0;
     loop {
-        // First the commits fail, then no segment is available at all.
+        // First the commits fail; then no segment is available at all.
         match bench.until(|w| w.append(b"e", &[b"lost"], &facts(b"lost"))) {
             Ok(commit) => assert_eq!(bench.finish(commit), Err(NoRoom::Full)),
             Err(e) => break assert_eq!(e, NoRoom::Full),
         }
         refusals += 1;
-        assert!(refusals < 10, "fresh segments are made although none can be flushed");
+        assert!(refusals < 10, "fresh segments are created although flushes fail");
     }
     is_sick.store(0, Ordering::SeqCst);
     let healed = loop {
@@ -186,7 +186,7 @@ fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not(
 }
 
 #[test]
-fn a_large_message_gets_its_name_after_its_flush() {
+fn a_large_message_is_renamed_after_its_flush() {
     let dir = tempfile::tempdir().unwrap();
     let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let bytes = payload(9, 150_000);
@@ -223,7 +223,7 @@ fn a_large_message_gets_its_name_after_its_flush() {
 }
 
 #[test]
-fn at_an_interval_only_what_has_changed_is_flushed() {
+fn with_an_interval_only_changed_segments_are_flushed() {
     let dir = tempfile::tempdir().unwrap();
     let flushes = Arc::new(AtomicUsize::new(0));
     let counted = flushes.clone();
@@ -250,7 +250,7 @@ fn at_an_interval_only_what_has_changed_is_flushed() {
 }
 
 #[test]
-fn at_an_interval_a_failed_flush_leaves_a_suspect_segment() {
+fn with_an_interval_a_failed_flush_leaves_a_suspect_segment() {
     let dir = tempfile::tempdir().unwrap();
     let interval = Durability::Interval(Duration::from_millis(5));
     let (mut bench, begins, words) = gated_log(dir.path(), interval);
@@ -260,7 +260,7 @@ fn at_an_interval_a_failed_flush_leaves_a_suspect_segment() {
     words.send(true).unwrap();
     bench.append(b"e", b"in doubt");
     made();
-    // From here on each flush is a good one: of fresh segments and of their messages.
+    // From here on every flush succeeds: those of fresh segments and those of their messages.
     words.send(false).unwrap();
     for _ in 0..100 {
         words.send(true).unwrap();
@@ -282,7 +282,7 @@ fn at_an_interval_a_failed_flush_leaves_a_suspect_segment() {
 }
 
 #[test]
-fn at_the_end_everything_is_synced_unless_durability_is_process() {
+fn closing_syncs_everything_unless_durability_is_process() {
     for (durability, is_synced) in [
         (Durability::Message, true),
         (Durability::Interval(Duration::from_secs(3600)), true),
@@ -301,7 +301,7 @@ fn at_the_end_everything_is_synced_unless_durability_is_process() {
     }
 }
 
-/// What the disk holds of each file (by inode): its octets at the last flush.
+/// The octets of each file (by inode) on the disk, as of its last flush.
 type Disk = Arc<Mutex<HashMap<u64, Vec<u8>>>>;
 
 fn octets(file: &File) -> Vec<u8> {
@@ -318,16 +318,16 @@ fn remembering(disk: Disk) -> FlushCall {
     })
 }
 
-/// Makes `image` what a power loss leaves of `folder`: of each file what was flushed, and of the
-/// pages written since then a part. Files that were never flushed are gone.
+/// Makes `image` what a power loss leaves of `folder`: each file as it was last flushed, plus some
+/// of the pages written since. Files that were never flushed are missing.
 ///
-/// The folder itself stays as it is: its threads are still at work, and its files are mapped.
+/// `folder` itself is unchanged: its threads still run, and its files are mapped.
 fn lose_power(folder: &Path, image: &Path, disk: &Disk, mut is_kept: impl FnMut() -> bool) {
     std::fs::create_dir_all(image.join("segments")).unwrap();
     std::fs::copy(folder.join("store"), image.join("store")).unwrap();
     for entry in std::fs::read_dir(folder.join("segments")).unwrap() {
         let path = entry.unwrap().path();
-        // A file that was being made goes, or gets another name.
+        // A file that is being created can vanish or be renamed.
         let Ok(file) = File::open(&path) else { continue };
         let disk = disk.lock().unwrap();
         let Some(flushed) = disk.get(&file.metadata().unwrap().ino()) else { continue };
@@ -384,7 +384,7 @@ proptest! {
         lose_power(dir.path(), image.path(), &disk, || *kept.next().unwrap());
         drop(bench.writer);
         bench.log.close();
-        let found = found(image.path());
+        let found = read_messages(image.path());
         for (id, bytes) in &acknowledged {
             prop_assert!(found.get(id) == Some(bytes), "{id} was acknowledged and is lost");
         }
@@ -395,17 +395,17 @@ proptest! {
     }
 }
 
-/// The names of a folder.
+/// Returns the file names in a folder.
 fn names(folder: &Path) -> BTreeSet<OsString> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
 #[test]
-fn a_large_message_counts_as_safe_only_when_its_name_is() {
+fn a_large_message_is_durable_only_once_its_file_name_is() {
     let interval = Durability::Interval(Duration::from_secs(3600));
     for durability in [interval, Durability::Message] {
         let dir = tempfile::tempdir().unwrap();
-        // What the disk has of the folder: its names at the last flush of it.
+        // The names that the disk has of the folder, as of its last flush.
         let safe = Arc::new(Mutex::new(BTreeSet::new()));
         let (seen, segments) = (safe.clone(), dir.path().join("segments"));
         let flush = FlushCall::default().folders(move |_| {
@@ -424,14 +424,14 @@ fn a_large_message_counts_as_safe_only_when_its_name_is() {
                 if is_synced {
                     break;
                 }
-                assert!(Instant::now() < end, "{durability:?}: {id} is synced some time");
+                assert!(Instant::now() < end, "{durability:?}: {id} is synced eventually");
             }
         }
         bench.close();
     }
 }
 
-fn found(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
+fn read_messages(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
     let folder = Folder::open_in(folder, BOOT_B).unwrap();
     let mut record = Vec::new();
     let listing = folder.listing(Span::default()).unwrap();

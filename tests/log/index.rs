@@ -1,5 +1,5 @@
-//! The index: what it says equals what reading every message says, however it was written, cut,
-//! damaged or begun again.
+//! The index returns what reading every message returns, however it was written, truncated, damaged
+//! or restarted.
 use crate::log_support;
 
 use std::fs;
@@ -20,7 +20,7 @@ use sinkd::mime::sent_time::SentTime;
 use sinkd::smtp::envelope::{Tag, append_field};
 use tempfile::{TempDir, tempdir};
 
-/// Workers that are busy, or not, as the test says.
+/// Workers that the test makes busy or idle.
 #[derive(Clone, Default)]
 struct Workers(Arc<AtomicBool>);
 
@@ -52,7 +52,7 @@ fn envelope(n: u32) -> Vec<u8> {
     envelope
 }
 
-/// Mail of many shapes, one of them no mail at all.
+/// Mail of many shapes, including a payload that is not mail.
 fn mail(n: u32) -> Vec<u8> {
     let body = "x".repeat(n as usize * 37 % 3000);
     let subject = if n.is_multiple_of(2) { "Hello" } else { "=?utf-8?q?Gr=C3=BC=C3=9Fe?=" };
@@ -106,7 +106,7 @@ fn wait_for(parser: &ParserThreads, messages: u64) {
     }
 }
 
-/// What the index says of each message, newest first.
+/// Returns the index entry of each message, newest first.
 fn indexed(data: &Path) -> Vec<String> {
     let folder = Folder::open(data).unwrap();
     let mut lines = Vec::new();
@@ -119,7 +119,7 @@ fn indexed(data: &Path) -> Vec<String> {
     lines
 }
 
-/// What reading each message says.
+/// Returns what reading each message returns.
 fn read(data: &Path) -> Vec<String> {
     let folder = Folder::open(data).unwrap();
     let mut reading = MessageReader::new(Some("X-Number"));
@@ -136,7 +136,7 @@ fn read(data: &Path) -> Vec<String> {
     lines
 }
 
-/// The index says what reading each message says.
+/// Asserts that the index returns what reading each message returns.
 fn assert_indexed(data: &Path) {
     let (indexed, read) = (indexed(data), read(data));
     for (indexed, read) in indexed.iter().zip(&read) {
@@ -146,7 +146,7 @@ fn assert_indexed(data: &Path) {
 }
 
 #[test]
-fn what_is_indexed_is_what_reading_says() {
+fn the_index_returns_what_reading_returns() {
     for threads in [1, 3] {
         let data = filled(500);
         index(data.path(), threads);
@@ -212,7 +212,7 @@ fn a_lazy_index_rests_while_the_workers_are_busy() {
 }
 
 #[test]
-fn reindexing_gives_the_same_beside_threads_that_index() {
+fn reindexing_while_parsers_run_gives_the_same_index() {
     let data = filled(400);
     let parser = parser(data.path(), settings(When::Eager, 2), &Workers::default());
     let done =
@@ -221,7 +221,7 @@ fn reindexing_gives_the_same_beside_threads_that_index() {
     wait_for(&parser, 0);
     parser.close();
     assert_indexed(data.path());
-    // The name of the field is known from what is there.
+    // The name of the field is known from the existing index.
     fs::remove_file(sidecar::path(data.path(), 1)).unwrap();
     reindex(data.path(), None, 1, &ReindexProgress::default()).unwrap();
     assert_indexed(data.path());
@@ -246,7 +246,7 @@ fn an_index_replaced_while_segments_are_sealed_is_continued() {
 }
 
 #[test]
-fn an_index_that_is_deleted_is_made_again() {
+fn a_deleted_index_is_rebuilt() {
     let data = tempdir().unwrap();
     let (mut told, parser) = Told::open(data.path());
     told.append(0..10);
@@ -261,7 +261,7 @@ fn an_index_that_is_deleted_is_made_again() {
 }
 
 #[test]
-fn mail_indexed_before_is_not_a_lag() {
+fn mail_that_was_indexed_before_does_not_count_as_lag() {
     let data = filled(300);
     index(data.path(), 1);
     let workers = Workers::default();
@@ -272,7 +272,7 @@ fn mail_indexed_before_is_not_a_lag() {
 }
 
 #[test]
-fn another_field_for_numbers_is_another_index() {
+fn changing_the_number_field_starts_a_new_index() {
     let data = filled(50);
     reindex(data.path(), Some(Some("X-Other")), 1, &ReindexProgress::default()).unwrap();
     assert!(indexed(data.path()).iter().all(|entry| entry.contains("sequence: None")));
@@ -300,7 +300,7 @@ fn the_index_has_the_listener_the_deviations_and_the_sent_time_of_each_message()
 }
 
 #[test]
-fn an_index_cut_anywhere_is_continued() {
+fn an_index_truncated_anywhere_is_continued() {
     let data = filled(40);
     index(data.path(), 1);
     let whole = indexed(data.path());
@@ -314,7 +314,7 @@ fn an_index_cut_anywhere_is_continued() {
 }
 
 #[test]
-fn a_later_index_is_left_alone() {
+fn an_index_of_a_newer_format_is_left_alone() {
     let data = filled(40);
     index(data.path(), 1);
     let path = sidecar::path(data.path(), 1);
@@ -329,7 +329,7 @@ fn a_later_index_is_left_alone() {
 }
 
 #[test]
-fn the_index_of_a_pruned_segment_goes() {
+fn the_index_of_a_pruned_segment_is_deleted() {
     let data = filled(400);
     index(data.path(), 1);
     assert!(sidecars(data.path()).len() > 2);
@@ -347,7 +347,7 @@ fn sidecars(data: &Path) -> Vec<u32> {
 }
 
 #[test]
-fn a_damaged_message_is_distinguished_from_others() {
+fn a_damaged_message_is_marked_as_damaged_in_the_index() {
     let data = filled(30);
     let folder = Folder::open(data.path()).unwrap();
     let third = folder.listing(Span::default()).unwrap().forward(2).unwrap().next().unwrap();
@@ -367,13 +367,13 @@ fn a_damaged_message_is_distinguished_from_others() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What is believed is what was written.
+    /// Every entry that is read back is one that was written.
     #[test]
     fn damage_only_shortens_an_index(at in 0.0f64..1.0, flip in 1u8..=255, cut in 0.5f64..1.0) {
         static WHOLE: std::sync::OnceLock<(Vec<u8>, TempDir)> = std::sync::OnceLock::new();
         let (whole, data) = WHOLE.get_or_init(|| {
             let data = tempdir().unwrap();
-            // Block by block, as under a trickle of mail.
+            // One block at a time, as when mail arrives slowly.
             for n in 0..10 {
                 fill(data.path(), n..n + 1);
                 index(data.path(), 1);

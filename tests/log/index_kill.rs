@@ -1,5 +1,5 @@
-//! SIGKILL in mid-index, over many starts on one folder: answers are those of reading every message,
-//! and what is indexed in the end is all of it, none twice.
+//! SIGKILL during indexing, over many starts on one folder: searches answer as if every message
+//! were read, and in the end the index covers each message exactly once.
 use crate::common;
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use tempfile::tempdir;
 
 const ROUNDS: usize = 8;
 const SENDERS: usize = 3;
-/// Longer than catching up takes on a busy machine.
+/// Longer than indexing the backlog takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ARGS: [&str; 6] = ["--workers", "2", "--index", "eager", "--segment-bytes", "1M"];
 const QUERIES: &[&str] = &["", "subject:one", "body:two", "-three to:example.net", "size:<700"];
@@ -59,10 +59,14 @@ fn a_killed_index_is_continued() {
     let indexed = indexed(data.path());
     let messages = common::messages(data.path()).len();
     assert_eq!(indexed.len(), messages);
-    assert_eq!(indexed.iter().collect::<HashSet<_>>().len(), messages, "none twice");
+    assert_eq!(
+        indexed.iter().collect::<HashSet<_>>().len(),
+        messages,
+        "each message is indexed once"
+    );
 }
 
-/// Until the connection ends; `None` is what it ends with.
+/// Sends until the connection ends; returns the error that ended it, if any.
 fn send_until_killed(
     address: SocketAddr,
     mut dice: Dice,

@@ -1,5 +1,4 @@
-//! Listings: the order over many segments and starts, and pages found without reading what lies
-//! before them.
+//! Listings: the order over many segments and starts, and pages found without reading earlier ones.
 use crate::log_support;
 
 use crossbeam_channel::bounded;
@@ -8,11 +7,11 @@ use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Listing, ReadError, Span};
 use sinkd::log::{self, Log, LogSettings, MessageId, NoRoom, Remove, SlotFacts, SlotKind};
 
-/// (start, time, id) of each message, in the order of a listing.
+/// (start, time, id) of each message, in listing order.
 type Order = Vec<(u32, u64, MessageId)>;
 
-/// Commits by several workers, in several starts; times may stand still, and step back between
-/// starts.
+/// Commits by several workers, in several starts. The time can stay the same, and can step back
+/// between starts.
 fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
     let mut order = Order::new();
     for (start, commits) in starts.iter().enumerate() {
@@ -55,9 +54,9 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
 
 #[derive(Debug, Clone)]
 enum Removal {
-    /// By position in the order, some of them twice or not there.
+    /// Positions in the order, some repeated or out of range.
     Some(Vec<usize>),
-    /// Before a time.
+    /// Everything before a time.
     Until(u64),
     All,
 }
@@ -111,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_page_is_a_part_of_the_whole(
+    fn every_page_equals_its_part_of_the_full_listing(
         starts in prop::collection::vec(
             prop::collection::vec((0..3u8, prop_oneof![3 => Just(0u8), 5 => 0..9u8], prop::bool::weighted(0.9)), 0..120),
             1..4,
@@ -175,7 +174,7 @@ fn notes_name_their_messages() {
 }
 
 #[test]
-fn a_follower_sees_what_comes_and_nothing_twice() {
+fn a_follower_sees_each_new_message_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = log_support::open(dir.path(), small());
     bench.append(b"e", b"before");

@@ -1,4 +1,4 @@
-//! The log while it runs: readers beside the writer, segments dropped under a reader, a full disk.
+//! The log in use: readers next to the writer, segments pruned under a reader, a full disk.
 use crate::log_support;
 
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use log_support::{Bench, facts, open, payload, small};
 use sinkd::log::reader::{Folder, Positions, Segment, check_segment};
 use sinkd::log::{Claim, Commit, Log, NoRoom, Reservation};
 
-/// A message that proves itself: the envelope says of which octets, and how many, it consists.
+/// Builds a self-verifying message: its envelope holds the seed and the length of its payload.
 fn message(n: u32) -> (Vec<u8>, Vec<u8>) {
     let len = (n as usize * 37) % 5000;
     ([n.to_le_bytes(), (len as u32).to_le_bytes()].concat(), payload(n as u8, len))
 }
 
 #[test]
-fn a_reader_beside_the_writer_sees_whole_messages_only() {
+fn a_concurrent_reader_sees_only_whole_messages() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     let is_over = AtomicBool::new(false);
@@ -25,7 +25,7 @@ fn a_reader_beside_the_writer_sees_whole_messages_only() {
         let reader = scope.spawn(|| {
             let (mut seen, mut messages, mut buf) = (Positions::default(), 0, Vec::new());
             loop {
-                // Acquire: with the last look, everything that was committed.
+                // Acquire: the final read then sees everything that was committed.
                 let is_last = is_over.load(Ordering::Acquire);
                 let mut folder = Folder::open(dir.path()).unwrap();
                 folder.refresh().unwrap();
@@ -57,7 +57,7 @@ fn a_reader_beside_the_writer_sees_whole_messages_only() {
 }
 
 #[test]
-fn a_reader_keeps_what_is_sealed_and_unlinked_under_it() {
+fn a_reader_can_still_read_a_segment_that_was_sealed_and_unlinked() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     for n in 0..10 {
@@ -93,20 +93,20 @@ fn holes_of_released_regions_are_punched_and_counted() {
     };
     let mut bench = open(dir.path(), settings);
     let r = bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap();
-    let id = bench.append(b"e", b"behind the hole");
+    let id = bench.append(b"e", b"after the hole");
     bench.writer.release(r);
     bench.close();
     let path = dir.path().join("segments/00000001.seg");
     let segment = Segment::open(&path).unwrap();
     assert!(segment.totals().unwrap().hole_bytes >= 1 << 20);
-    assert!(log_support::read(dir.path(), id).1 == b"behind the hole");
+    assert!(log_support::read(dir.path(), id).1 == b"after the hole");
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 4 << 20);
-    // Where holes cannot be punched, all 4 MiB stay.
+    // Where holes cannot be punched, all 4 MiB remain allocated.
     let kept = std::fs::metadata(&path).unwrap().blocks() * 512;
     assert!(!(64 << 10..4 << 20).contains(&kept), "{kept} octets stay on the disk");
 }
 
-/// A small file system, for as long as this lives; `None` where we may not mount one.
+/// A small file system, mounted while this value lives; `None` if mounting is not permitted.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -131,7 +131,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_refuses_keeps_what_it_has_and_heals() {
+fn a_full_disk_refuses_mail_loses_none_and_recovers() {
     let Some(disk) = SmallDisk::new(4 << 20) else {
         eprintln!("skipped: this user may not mount a file system");
         return;
@@ -159,7 +159,7 @@ fn a_full_disk_refuses_keeps_what_it_has_and_heals() {
     );
     std::fs::remove_file(&ballast).unwrap();
     loop {
-        bench.woken.recv_timeout(log_support::PATIENCE).expect("the next try finds room");
+        bench.woken.recv_timeout(log_support::PATIENCE).expect("the next attempt finds room");
         match bench.writer.append(&envelope, &[&bytes], &facts(&bytes)) {
             Ok(committed) => break kept.push(committed.done().unwrap().id()),
             Err(e) => assert!(matches!(e, NoRoom::Wait | NoRoom::Full)),
@@ -180,15 +180,15 @@ fn fill_until_refused(bench: &mut Bench, r: &mut Reservation) -> NoRoom {
     }
 }
 
-/// The other way to a refusing disk, which any user has: the largest allowed file. It binds the
-/// whole process, so this test runs itself again in a child.
+/// A limit on file size makes the disk refuse writes without any privileges. It binds the whole
+/// process, so this test runs itself again in a child.
 #[test]
 fn a_file_size_limit_refuses_large_messages_only() {
     const CHILD: &str = "TEST_FILE_SIZE_LIMIT";
     if std::env::var_os(CHILD).is_none() {
         let me = std::env::current_exe().unwrap();
         let name = "live::a_file_size_limit_refuses_large_messages_only";
-        // The signal that comes with the error must not end the child; 200 KiB are 400 blocks.
+        // The signal that accompanies the error must not end the child; 200 KiB are 400 blocks.
         let script = "trap '' XFSZ; ulimit -f 400; exec \"$0\" --exact \"$1\" --nocapture";
         let status =
             Command::new("sh").args(["-c", script]).arg(me).arg(name).env(CHILD, "1").status();
@@ -223,7 +223,7 @@ fn an_empty_own_segment_can_be_committed() {
     bench.close();
 }
 
-/// The fuzz corpus, and each file of it with octets changed, cut off or swapped.
+/// The fuzz corpus, and each of its files with octets changed, cut off or swapped.
 #[test]
 fn no_file_makes_the_reader_panic() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/segment");

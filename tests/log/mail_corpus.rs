@@ -1,8 +1,8 @@
-//! Mail as it comes: what is read from each of `tests/mail`, with LF and with CRLF, and from mail
-//! made to break parsers.
+//! Parsing of real-world mail: each file in `tests/mail`, with LF and with CRLF, and mail built to
+//! break parsers.
 //!
-//! Beside each `NAME.eml` stands `NAME.txt`: what is expected of it. `UPDATE_GOLDEN=1` writes them
-//! anew; read the difference.
+//! `NAME.txt` next to each `NAME.eml` holds the expected result. `UPDATE_GOLDEN=1` rewrites these
+//! files; review the diff.
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use sinkd::mime::part::{self, DEPTH_MAX, PARTS_MAX, Part, PartKind};
 use sinkd::mime::{header, link, text};
 
-/// Far more than any of it takes, and far less than what is quadratic would.
+/// Far longer than linear parsing takes, far shorter than quadratic parsing would.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is expected of a mail, a line for each thing, its text last.
+/// Describes a parsed mail, one line per property, the text last.
 fn report(message: &[u8]) -> String {
     let mut report = String::new();
     let mut line = |name: &str, value: &str| {
@@ -44,7 +44,7 @@ fn report(message: &[u8]) -> String {
     report
 }
 
-/// Contents differ in their line ends; those of binary parts don't have any.
+/// Contents differ in their line ends, except those of binary parts, which have none.
 fn shown(part: &Part<'_>) -> String {
     let content = part.content().iter().filter(|b| **b != b'\r').count();
     let octets = if part.kind == PartKind::Leaf { format!(" {content}") } else { String::new() };
@@ -62,7 +62,7 @@ fn corpus() -> Vec<PathBuf> {
     mails
 }
 
-/// Every LF that has no CR gets one.
+/// Turns each LF without a CR into CRLF.
 fn with_crlf(message: &[u8]) -> Vec<u8> {
     let mut converted = Vec::new();
     for octet in message {
@@ -75,7 +75,7 @@ fn with_crlf(message: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_mail_is_read_as_expected_with_lf_and_with_crlf() {
+fn every_mail_parses_as_expected_with_lf_and_with_crlf() {
     let mails = corpus();
     assert!(mails.len() >= 50, "{}", mails.len());
     for path in mails {
@@ -93,7 +93,7 @@ fn every_mail_is_read_as_expected_with_lf_and_with_crlf() {
 }
 
 #[test]
-fn a_mail_cut_anywhere_is_read_without_a_panic() {
+fn a_mail_truncated_anywhere_is_parsed_without_a_panic() {
     for path in corpus() {
         let message = fs::read(&path).unwrap();
         let step = (message.len() / 200).max(1);
@@ -104,7 +104,7 @@ fn a_mail_cut_anywhere_is_read_without_a_panic() {
     }
 }
 
-/// Everything that can be asked of a mail; its folded words.
+/// Calls every accessor of a mail and returns its folded words.
 fn read_all(message: &[u8]) -> String {
     let began = Instant::now();
     let mut words = String::new();
@@ -124,7 +124,7 @@ fn thousands_of_parts_are_read_up_to_a_bound() {
     let many = format!("{MIXED}{}", "--b\r\n\r\nword\r\n".repeat(100_000));
     assert!(read_all(many.as_bytes()).starts_with(" word \n word \n"));
     assert_eq!(part::parts(many.as_bytes()).parts.len(), PARTS_MAX);
-    // Each of them looks for an end that never comes.
+    // Each part searches for a closing boundary that never comes.
     let unclosed = "--b\r\nContent-Type: multipart/mixed; boundary=never\r\n\r\nword\r\n";
     assert!(read_all(format!("{MIXED}{}", unclosed.repeat(12_000)).as_bytes()).contains(" word "));
     let html = "--b\r\nContent-Type: text/html\r\n\r\n<p>word\r\n";
@@ -133,7 +133,7 @@ fn thousands_of_parts_are_read_up_to_a_bound() {
 }
 
 #[test]
-fn messages_inside_of_messages_are_read_up_to_a_bound() {
+fn nested_messages_are_read_up_to_a_bound() {
     let forwarded = "Content-Type: message/rfc822\r\n\r\n";
     for depth in [DEPTH_MAX, DEPTH_MAX + 1] {
         let message = format!("{}\r\nword\r\n", forwarded.repeat(depth));
@@ -212,7 +212,7 @@ fn encodings_and_charsets_of_megabytes_are_read() {
             }
         }
     }
-    // Marks without end on one letter.
+    // An endless run of combining marks on one letter.
     read_all(format!("\r\na{}", "\u{5b0}\u{5b8}".repeat(100_000)).as_bytes());
     read_all(format!("\r\na{}", "\u{3099}\u{316}".repeat(100_000)).as_bytes());
 }

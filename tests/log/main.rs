@@ -1,4 +1,4 @@
-//! The log, its index, and the rows that are read from both, without a server.
+//! The log, its index, and the rows read from both, without a server.
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../log_support/mod.rs"]

@@ -1,5 +1,5 @@
-//! The writer against a simple model: whatever the order of receiving, reserving, growing,
-//! releasing and committing, what was committed is read back byte for byte, and nothing else.
+//! The writer against a simple model: for any order of receiving, reserving, growing, releasing and
+//! committing, exactly the committed messages are read back, byte for byte.
 use crate::log_support;
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A reservation and what was filled into it.
+/// A reservation and the bytes written into it.
 struct Open {
     r: Reservation,
     envelope: Vec<u8>,
@@ -124,13 +124,13 @@ impl Model {
         }
     }
 
-    /// What the server does after a round: no reservation keeps an old segment open.
+    /// Does what the server does after a round, so that no reservation keeps an old segment open.
     fn leave_pinned_segments(&mut self) {
         while let Some(pinned) = self.bench.writer.pinned_segment() {
             for open in &mut self.open {
                 self.bench.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
             }
-            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "all of it has moved");
+            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "every octet has moved");
         }
     }
 
@@ -184,7 +184,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_committed_is_read_back(
+    fn committed_messages_are_read_back(
         steps in prop::collection::vec(step(), 1..120),
         durability in prop_oneof![
             2 => Just(Durability::Process),

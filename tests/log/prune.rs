@@ -1,4 +1,4 @@
-//! `sinkctl prune`: what it drops, what it leaves, and what it says, beside a sinkd and without one.
+//! `sinkctl prune`, with and without a running sinkd: what it prunes, keeps and reports.
 use crate::common;
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use common::{Client, Sink, messages, sinkctl};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Keep, MessageId, Retention, prune};
 
-/// Segments of 1 MiB; messages that fill one by the fives.
+/// Segments of 1 MiB; about five messages fill one.
 const ARGS: &[&str] = &["--workers", "1", "--segment-bytes", "1MiB"];
 
 fn fill(client: &mut Client, n: usize) -> Vec<MessageId> {
@@ -29,7 +29,7 @@ fn report(data: &Path, args: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn beside_a_running_sinkd_only_sealed_segments_go_and_readers_read_on() {
+fn while_sinkd_runs_only_sealed_segments_are_pruned_and_readers_continue() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     let mut client = sink.connect();
@@ -52,16 +52,16 @@ fn beside_a_running_sinkd_only_sealed_segments_go_and_readers_read_on() {
     assert_eq!(pruned.messages, (sent.len() - left.len()) as u64);
     assert_eq!(done["messages"].as_u64().unwrap(), pruned.messages);
     assert_eq!(pruned.message_bytes, pruned.messages * 200_000);
-    // A reader that had it open reads every octet.
+    // A reader that had the segment open reads every octet.
     assert_eq!((reader.verify().count(), reader.slots(0..u32::MAX).count() > 0), (0, true));
-    // And mail keeps arriving, under numbers never used before.
+    // Mail keeps arriving, under ids never used before.
     let more = fill(&mut client, 10);
     assert_eq!(ids(data.path()), [left, more].concat());
     assert!(sink.stop().success());
 }
 
 #[test]
-fn each_bound_drops_the_oldest_until_it_holds() {
+fn each_bound_prunes_the_oldest_segments_until_it_holds() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     let mut client = sink.connect();
@@ -100,7 +100,7 @@ fn blocks(metadata: &std::fs::Metadata) -> u64 {
 }
 
 #[test]
-fn bad_bounds_are_named() {
+fn invalid_bounds_are_named_in_the_error() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     for args in
@@ -112,10 +112,10 @@ fn bad_bounds_are_named() {
     assert!(sink.stop().success());
 }
 
-/// A ring that turns, and two processes that prune it at the same time: what was sent is there, or
-/// is counted as pruned, once.
+/// A ring that wraps and two processes that prune it at the same time: each sent message is either
+/// stored or counted as pruned exactly once.
 #[test]
-fn what_a_ring_and_two_pruners_drop_is_counted_once() {
+fn messages_pruned_by_a_ring_and_two_pruners_are_counted_once() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[ARGS, &["--retain-segments", "6"]].concat());
     let mut client = sink.connect();

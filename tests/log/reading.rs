@@ -1,5 +1,5 @@
-//! What readers say of segments that are pruned under them, and of damage: nothing is passed over
-//! in silence, and nothing is believed that was not checked.
+//! What readers report about damage and about segments pruned under them: nothing is skipped
+//! silently, and nothing unverified is trusted.
 use crate::log_support;
 
 use std::os::unix::fs::FileExt;
@@ -32,14 +32,14 @@ fn octet(folder: &Path, number: u32, at: u64) -> u8 {
     octet[0]
 }
 
-/// Appends a message that was received at a time of its own.
+/// Appends a message that was received at the given time.
 fn append_at(bench: &mut Bench, received_at_ns: u64, payload: &[u8]) -> MessageId {
     let facts = SlotFacts { received_at_ns, ..facts(payload) };
     let commit = bench.until(|w| w.append(b"e", &[payload], &facts)).unwrap();
     bench.finish(commit).unwrap()
 }
 
-/// Messages of 3,000 octets, about ten a segment, in sealed segments.
+/// Writes messages of 3,000 octets, about ten per segment, into sealed segments.
 fn sealed(folder: &Path, messages: u8) -> Vec<MessageId> {
     let settings = LogSettings {
         segment_bytes_first: 32 << 10,
@@ -61,7 +61,7 @@ fn listed(folder: &Folder) -> Vec<MessageId> {
 }
 
 #[test]
-fn segments_pruned_under_a_listing_are_passed_over_and_counted() {
+fn segments_pruned_during_a_listing_are_skipped_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 100);
     let gone = ids[0].segment;
@@ -76,7 +76,7 @@ fn segments_pruned_under_a_listing_are_passed_over_and_counted() {
         let page = listing.forward(offset).unwrap();
         let found: Vec<_> = page.map(|slot| slot.unwrap().id()).collect();
         let rest = if offset < lost { left } else { &ids[offset as usize..] };
-        // The offset counts what was there when the listing began, or what is left of it.
+        // The offset counts the messages present when the listing began, minus the pruned ones.
         assert!(found == rest || found == left[offset as usize..], "offset {offset}");
         let back = listing.backward(offset).unwrap();
         let found: Vec<_> = back.map(|slot| slot.unwrap().id()).collect();
@@ -88,7 +88,7 @@ fn segments_pruned_under_a_listing_are_passed_over_and_counted() {
 }
 
 #[test]
-fn a_span_that_cuts_through_a_pruned_segment_is_answered_from_the_rest() {
+fn a_span_over_a_pruned_segment_is_answered_from_the_other_segments() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 60);
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
@@ -103,7 +103,7 @@ fn a_span_that_cuts_through_a_pruned_segment_is_answered_from_the_rest() {
 }
 
 #[test]
-fn a_follower_reads_what_it_holds_to_its_end_and_then_lets_go() {
+fn a_follower_reads_a_pruned_segment_to_its_end_and_then_closes_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     let first = bench.append(b"e", b"one");
@@ -114,7 +114,7 @@ fn a_follower_reads_what_it_holds_to_its_end_and_then_lets_go() {
     let news = folder.follow(&mut seen).unwrap();
     let ids: Vec<_> = news.slots.iter().map(|slot| slot.id()).collect();
     assert_eq!((ids, news.damage.len()), (vec![second], 0));
-    assert!(folder.segment(second.segment).is_ok(), "what is to be shown can be read");
+    assert!(folder.segment(second.segment).is_ok(), "the listed messages can be read");
     let news = folder.follow(&mut seen).unwrap();
     assert!(news.slots.is_empty() && news.damage.is_empty());
     assert!(folder.segment(second.segment).is_err());
@@ -154,7 +154,7 @@ fn a_follower_reports_a_damaged_slot() {
 }
 
 #[test]
-fn no_flipped_bit_of_a_live_page_makes_up_messages_or_loses_them_in_silence() {
+fn no_flipped_bit_in_a_live_page_invents_messages_or_loses_them_silently() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 9);
     let number = ids[0].segment;
@@ -167,7 +167,7 @@ fn no_flipped_bit_of_a_live_page_makes_up_messages_or_loses_them_in_silence() {
             let what = format!("bit {bit} of word {word}");
             assert_eq!((folder.messages(), folder.only_counted()), (9, 0), "{what}");
             assert_eq!(listed(&folder), ids, "{what}");
-            // Where the state alone is missing, the counts are proven right.
+            // Where only the state is missing, the counts are verified.
             let is_proven = (word, bit) == (8, 0);
             assert_eq!(folder.faults().count(), usize::from(!is_proven), "{what}");
             overwrite(dir.path(), number, at, &[before]);
@@ -176,7 +176,7 @@ fn no_flipped_bit_of_a_live_page_makes_up_messages_or_loses_them_in_silence() {
     assert_eq!(Folder::open_in(dir.path(), BOOT_A).unwrap().faults().count(), 0);
 }
 
-/// As `kill -9` leaves it: open, so that no checksum covers its counts.
+/// Leaves the log as `kill -9` does: open, so that no checksum covers its counts.
 fn killed(folder: &Path, messages: u8) -> Vec<MessageId> {
     let mut bench = open(folder, LogSettings { boot: Some(BOOT_A), ..small() });
     let ids = (0..messages)
@@ -188,7 +188,7 @@ fn killed(folder: &Path, messages: u8) -> Vec<MessageId> {
 }
 
 #[test]
-fn recovery_deletes_nothing_on_the_word_of_one_number() {
+fn recovery_deletes_nothing_because_of_a_single_number() {
     for word in [[0; 8], [0, 0, 0, 0, 7, 0, 0, 0], [0xff; 8], [2, 0, 0, 0, 2, 0, 0, 0]] {
         let dir = tempfile::tempdir().unwrap();
         let ids = killed(dir.path(), 7);
@@ -204,10 +204,10 @@ fn recovery_deletes_nothing_on_the_word_of_one_number() {
 }
 
 #[test]
-fn a_damaged_state_deletes_nothing() {
+fn recovery_deletes_nothing_because_of_a_damaged_state() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 9);
-    // Suspect from slot 0 on, and nothing published.
+    // Suspect from slot 0 on, with nothing published.
     overwrite(dir.path(), ids[0].segment, LIVE, &[0; 8]);
     overwrite(dir.path(), ids[0].segment, LIVE + 64, &[2, 0, 0, 0, 0, 0, 0, 0]);
     let (log, recovery) =
@@ -217,7 +217,7 @@ fn a_damaged_state_deletes_nothing() {
     assert_eq!(listed(&Folder::open_in(dir.path(), BOOT_A).unwrap()), ids);
 }
 
-/// A folder of which a restart of the machine has taken slot 3.
+/// A folder that lost slot 3 when the machine restarted.
 fn with_a_lost_slot(dir: &Path) -> Vec<MessageId> {
     let ids = killed(dir, 9);
     let bytes = segment_path(dir, ids[3].segment).metadata().unwrap().len();
@@ -291,7 +291,7 @@ fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     ids.push(bench.append(b"e", b"three"));
     let news = folder.follow(&mut seen).unwrap();
     assert_eq!(news.slots.iter().map(|slot| slot.id()).collect::<Vec<_>>(), ids[2..]);
-    // Its counts are not believed, so a number that is too large shows nothing that isn't there.
+    // Counts are not trusted here, so a count that is too large shows no messages that don't exist.
     overwrite(dir.path(), ids[0].segment, LIVE, &[200, 0, 0, 0, 200, 0, 0, 0]);
     let folder = Folder::open_in(dir.path(), none).unwrap();
     assert_eq!((listed(&folder), folder.messages()), (ids.clone(), 3));
@@ -302,7 +302,7 @@ fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
 }
 
 #[test]
-fn pruned_sums_are_right_after_a_kill_between_line_and_unlink() {
+fn pruned_sums_are_right_after_a_kill_between_event_line_and_unlink() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 50);
     let numbers: std::collections::BTreeSet<u32> = ids.iter().map(|id| id.segment).collect();
@@ -316,7 +316,8 @@ fn pruned_sums_are_right_after_a_kill_between_line_and_unlink() {
              \"last\":{number}}}\n"
         )
     };
-    // Killed before the first of them went, and again after the next start had said so once more.
+    // Killed before the first segment was unlinked, and again after the next start had repeated the
+    // line.
     let events = [line(first), line(first), line(second)].concat();
     std::fs::write(dir.path().join("events.jsonl"), events).unwrap();
     let sums = |folder: &Folder| {
@@ -329,7 +330,7 @@ fn pruned_sums_are_right_after_a_kill_between_line_and_unlink() {
     let keep = Keep { retention, without_removed: false };
     log::prune(dir.path(), &keep, false).unwrap();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
-    assert_eq!(folder.segments().count(), numbers.len() - 3, "what was noted goes, too");
+    assert_eq!(folder.segments().count(), numbers.len() - 3, "noted segments are unlinked, too");
     let messages = of(first) + of(second) + of(second + 1);
     assert_eq!(sums(&folder), (3, messages, 3000 * messages));
     assert_eq!(folder.messages() + messages, 50);
@@ -348,7 +349,7 @@ fn damaged_flags_are_reported() {
 }
 
 #[test]
-fn an_envelope_is_shown_only_if_the_record_checks() {
+fn an_envelope_is_shown_only_if_the_record_checksum_matches() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 3);
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
@@ -360,7 +361,7 @@ fn an_envelope_is_shown_only_if_the_record_checks() {
 }
 
 #[test]
-fn counts_that_check_are_believed_where_the_state_alone_is_missing() {
+fn verified_counts_are_trusted_where_only_the_state_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 9);
     overwrite(dir.path(), ids[0].segment, LIVE + 64, &[0; 8]);
@@ -373,7 +374,7 @@ fn counts_that_check_are_believed_where_the_state_alone_is_missing() {
 }
 
 #[test]
-fn a_spare_whose_slots_are_its_own_is_not_removed() {
+fn a_renamed_segment_with_valid_slots_is_not_removed_as_a_spare() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 9);
     overwrite(dir.path(), ids[0].segment, LIVE, &[0; 136]);
@@ -386,7 +387,7 @@ fn a_spare_whose_slots_are_its_own_is_not_removed() {
 }
 
 #[test]
-fn a_slot_of_a_copy_of_the_folder_reaches_no_record_in_place() {
+fn a_slot_read_from_a_copied_folder_gives_no_access_to_records() {
     let dir = tempfile::tempdir().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let id = sealed(dir.path(), 1)[0];
@@ -397,7 +398,7 @@ fn a_slot_of_a_copy_of_the_folder_reaches_no_record_in_place() {
     let mut mapped = Mapped::new(ours.clone()).unwrap();
     let slot = ours.slot(id.slot).unwrap();
     assert!(mapped.record(&slot, |_| ()).is_ok());
-    // The same slot, number and store, but another file: what lies there may differ by now.
+    // The same slot, number and store, but another file, whose content at that offset can differ.
     let foreign = Segment::open(&theirs).unwrap().slot(id.slot).unwrap();
     assert!(matches!(mapped.record(&foreign, |_| ()), Err(Damage::NoSuchSlot { .. })));
 }

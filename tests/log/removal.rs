@@ -1,4 +1,5 @@
-//! `rm` beside a writer: what is removed is gone from every answer, and nothing else is.
+//! Removal (`sinkctl rm`) while a writer runs: removed messages disappear from every answer, others
+//! stay.
 use crate::log_support;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ fn listed(folder: &Path) -> Vec<MessageId> {
 }
 
 #[test]
-fn what_arrives_while_all_is_removed_stays() {
+fn messages_that_arrive_during_a_removal_of_all_stay() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     let (told, removed) = (std::sync::Mutex::new(Vec::new()), std::sync::Mutex::new(0));
@@ -35,7 +36,7 @@ fn what_arrives_while_all_is_removed_stays() {
     let before: BTreeSet<MessageId> = told.lock().unwrap().iter().copied().collect();
     let left = listed(dir.path());
     assert_eq!(*removed.lock().unwrap() + left.len() as u64, 2000);
-    // Each time the newest stay.
+    // Each round keeps the newest messages.
     assert!(left.iter().eq(before.iter().skip(2000 - left.len())));
     let last = bench.append(b"envelope", b"after");
     assert_eq!(listed(dir.path()).last(), Some(&last));
@@ -48,7 +49,7 @@ fn what_arrives_while_all_is_removed_stays() {
 }
 
 #[test]
-fn emptying_an_inbox_writes_a_small_file_a_segment() {
+fn emptying_an_inbox_writes_one_small_file_per_segment() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), LogSettings { segment_bytes_max: 1 << 20, ..small() });
     for n in 0..20_000 {
@@ -63,7 +64,7 @@ fn emptying_an_inbox_writes_a_small_file_a_segment() {
 }
 
 #[test]
-fn flags_that_are_damaged_or_of_another_folder_remove_nothing() {
+fn damaged_flags_and_flags_of_another_folder_remove_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     let ids: Vec<_> = (0..10).map(|n| bench.append(b"e", &payload(n, 100))).collect();
@@ -87,7 +88,7 @@ fn flags_that_are_damaged_or_of_another_folder_remove_nothing() {
 }
 
 #[test]
-fn what_is_removed_as_a_whole_is_pruned_first() {
+fn segments_with_all_messages_removed_are_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
     let settings = LogSettings { segment_bytes_max: 64 << 10, ..small() };
     let mut bench = open(dir.path(), settings.clone());
@@ -104,7 +105,7 @@ fn what_is_removed_as_a_whole_is_pruned_first() {
     assert_eq!(listed(dir.path()).len(), 100 - all_of_it.len() - 1);
     assert!(!dir.path().join(format!("segments/{middle:08}.flags")).exists());
 
-    // So does a running sinkd that needs room.
+    // A running sinkd that needs room does the same.
     let newest = ids[99].segment;
     let of_newest: Vec<_> = ids.iter().copied().filter(|id| id.segment == newest).collect();
     log::remove(dir.path(), &Remove::Ids(of_newest)).unwrap();
@@ -112,7 +113,7 @@ fn what_is_removed_as_a_whole_is_pruned_first() {
     let retention = Retention { segments: Some(count), ..Retention::default() };
     let bench = open(dir.path(), LogSettings { retention, ..settings });
     bench.close();
-    // How many go depends on how far ahead it made segments; which goes first does not.
+    // The number of pruned segments depends on how many were provisioned; their order does not.
     let events = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
     let events =
         events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

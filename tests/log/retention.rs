@@ -1,5 +1,5 @@
-//! Retention and the ring: the oldest segment goes, it is accounted for, its readers read on, and
-//! old octets in a reused file are never taken for new mail.
+//! Retention and the ring: the oldest segment is pruned and accounted for, its readers continue,
+//! and old octets in a reused file are never mistaken for new mail.
 use crate::log_support;
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ fn stored(folder: &Path, boot: BootId) -> Messages {
         .collect()
 }
 
-/// Appends until `messages` have been written since the beginning.
+/// Appends until `messages` have been written in total.
 fn fill(bench: &mut Bench, written: &mut Messages, messages: usize, size: usize) {
     while written.len() < messages {
         let bytes = payload(written.len() as u8, size);
@@ -40,7 +40,7 @@ fn fill(bench: &mut Bench, written: &mut Messages, messages: usize, size: usize)
 }
 
 #[test]
-fn a_ring_turns_in_bounded_space_and_every_message_is_accounted_for() {
+fn a_ring_stays_within_its_size_and_accounts_for_every_message() {
     for durability in [Durability::Process, Durability::Message] {
         let dir = tempfile::tempdir().unwrap();
         let budget = 8 * SEGMENT_BYTES;
@@ -54,7 +54,7 @@ fn a_ring_turns_in_bounded_space_and_every_message_is_accounted_for() {
         let stored = stored(dir.path(), BOOT_A);
         assert!(stored.iter().all(|(id, bytes)| written[id] == *bytes));
         let newest = written.keys().rev().take(stored.len());
-        assert!(newest.eq(stored.keys().rev()), "what goes is the oldest");
+        assert!(newest.eq(stored.keys().rev()), "the oldest is pruned");
         let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
         let pruned = folder.pruned().unwrap();
         assert_eq!(pruned.messages + stored.len() as u64, written.len() as u64);
@@ -64,7 +64,7 @@ fn a_ring_turns_in_bounded_space_and_every_message_is_accounted_for() {
 }
 
 #[test]
-fn files_are_used_again_and_not_made_anew() {
+fn segment_files_are_reused_instead_of_created() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(6 * SEGMENT_BYTES));
     let mut written = Messages::new();
@@ -79,7 +79,7 @@ fn files_are_used_again_and_not_made_anew() {
 }
 
 #[test]
-fn a_reader_of_a_segment_reads_it_to_the_end_while_the_ring_turns() {
+fn a_reader_finishes_its_segment_while_the_ring_wraps() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(6 * SEGMENT_BYTES));
     let mut written = Messages::new();
@@ -95,7 +95,7 @@ fn a_reader_of_a_segment_reads_it_to_the_end_while_the_ring_turns() {
         let (_, bytes) = held.record(&slot, &mut record).unwrap();
         assert!(bytes == written[&slot.id()], "{}", slot.id());
     }
-    // A reader that knew of it and comes too late gets an error, and a listing skips it.
+    // A reader that knew of the segment and opens it too late gets an error; a listing skips it.
     let outcome = late.find(first).unwrap_err();
     assert!(matches!(outcome, ReadError::NoSuchMessage { id } if id == first), "{outcome}");
     let listing = late.listing(Span::default()).unwrap();
@@ -104,7 +104,7 @@ fn a_reader_of_a_segment_reads_it_to_the_end_while_the_ring_turns() {
     bench.close();
 }
 
-/// A line can't be written, but the segment must go: it makes the room.
+/// The line can't be written, but the segment must be pruned anyway: its space is needed.
 #[test]
 fn pruned_sums_are_right_after_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn pruned_sums_are_right_after_a_full_disk() {
     let mut written = Messages::new();
     fill(&mut bench, &mut written, 100, 20_000);
     let left = stored(dir.path(), BOOT_A).len();
-    assert!(left < 100, "the ring has turned");
+    assert!(left < 100, "the ring has wrapped");
     std::fs::remove_file(&events).unwrap();
     fill(&mut bench, &mut written, 200, 20_000);
     bench.close();
@@ -140,7 +140,7 @@ fn segments_are_kept_by_number_and_by_age() {
     let newest = bench.append(b"e", b"new");
     let end = Instant::now() + PATIENCE;
     while Folder::open_in(dir.path(), BOOT_A).unwrap().messages() > 1 {
-        assert!(Instant::now() < end, "what is old goes by itself");
+        assert!(Instant::now() < end, "old segments are pruned on their own");
         std::thread::yield_now();
     }
     assert_eq!(log_support::read(dir.path(), newest).1, b"new", "an open segment stays");
@@ -149,7 +149,7 @@ fn segments_are_kept_by_number_and_by_age() {
     assert!(pruned.messages > written.len() as u64);
 }
 
-/// A folder with some sealed segments, one message of 3000 octets each 3000, and what is in it.
+/// Fills sealed segments with messages of 3000 octets; returns the messages.
 fn filled(folder: &Path) -> Messages {
     let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut written = Messages::new();
@@ -167,7 +167,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
     let new = written.keys().last().unwrap().segment + 10;
     let path = segment_path(dir.path(), 1);
     let old = std::fs::read(&path).unwrap();
-    // What the new identity page looks like: taken from a fresh folder's segment of that number.
+    // The new identity page, taken from the segment of that number in a fresh folder.
     let fresh = {
         let other = tempfile::tempdir().unwrap();
         std::fs::write(segment_path_made(other.path(), new - 1), b"").unwrap();
@@ -212,7 +212,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
             let settings = LogSettings { boot: Some(boot), ..ring(1 << 30) };
             let (log, recovery) = Log::open(image.path(), settings).unwrap();
             log.close();
-            // In its own boot, counts of zero are not trusted once the writer has gone.
+            // In its own boot, counts of zero are not trusted once the writer has ended.
             let is_spare = step.contains("identity");
             let is_revived = number == 1 && !is_spare && boot == BOOT_A;
             let kept = if is_revived { &written } else { &found };
@@ -249,7 +249,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_file_copied_under_another_name_is_left_alone() {
+fn a_copy_of_a_segment_under_another_name_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
     let copied = segment_path(dir.path(), 77);
@@ -257,15 +257,15 @@ fn a_file_copied_under_another_name_is_left_alone() {
     let (log, _) = Log::open(dir.path(), ring(1 << 30)).unwrap();
     log.close();
     assert!(copied.exists());
-    assert!(Segment::open(&copied).is_err(), "and never read as what it is not");
+    assert!(Segment::open(&copied).is_err(), "and never read as the other segment");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the sizes and bounds: the newest are there, the rest is accounted for.
+    /// For any sizes and bounds: the newest messages are stored, and the rest is accounted for.
     #[test]
-    fn what_is_not_there_was_pruned(
+    fn every_missing_message_was_pruned(
         sizes in prop::collection::vec(prop_oneof![8 => 0..9000usize, 1 => 60_000..150_000usize], 20..150),
         budget in 4..12u64,
         segments in prop::option::of(4..10u64),

@@ -1,4 +1,4 @@
-//! Rows of folders: the order, the limit, what can't be read, and what is found.
+//! Rows of several folders: order, limit, unreadable messages, and search results.
 use crate::log_support;
 
 use std::fs;
@@ -18,7 +18,7 @@ use tempfile::tempdir;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Appends a message for each time, s; its subject is the time.
+/// Appends one message per time (s); its subject is the time.
 fn fill(folder: &Path, times: &[u64]) {
     let mut envelope = Vec::new();
     append_field(&mut envelope, Tag::Version, &[1]);
@@ -39,7 +39,7 @@ fn query(order: TimeOrder, offset: u64, limit: Option<u64>) -> ListQuery<'static
 
 type Rows = Vec<(usize, Result<MessageRow, ReadError>)>;
 
-/// All rows, the number of them, and of how many messages they are cut.
+/// Returns all rows, their number, and the number of messages before the limit applied.
 fn list(folders: &[Folder], query: ListQuery<'_>) -> (Rows, u64, Option<u64>) {
     let sources = folders.iter().map(|folder| ContentSource::message(folder).unwrap());
     let mut sources: Vec<_> = sources.collect();
@@ -58,7 +58,7 @@ fn subjects(rows: &Rows) -> Vec<(usize, &str)> {
 }
 
 #[test]
-fn rows_of_two_folders_come_by_time_and_a_limit_tells_what_it_cut() {
+fn rows_of_two_folders_are_sorted_by_time_and_a_limit_counts_what_it_cut() {
     let folders = [tempdir().unwrap(), tempdir().unwrap()];
     fill(folders[0].path(), &[10, 30, 50]);
     fill(folders[1].path(), &[20, 40]);
@@ -69,7 +69,7 @@ fn rows_of_two_folders_come_by_time_and_a_limit_tells_what_it_cut() {
     let (rows, returned, cut_of) = list(&folders, query(TimeOrder::NewestFirst, 1, Some(2)));
     assert_eq!(subjects(&rows), [(1, "40"), (0, "30")]);
     assert_eq!((returned, cut_of), (2, Some(5)));
-    // A limit that is reached and not passed cuts nothing.
+    // A limit that is reached but not exceeded cuts nothing.
     let (rows, _, cut_of) = list(&folders, query(TimeOrder::OldestFirst, 3, Some(2)));
     assert_eq!((rows.len(), cut_of), (2, None));
     let (rows, returned, cut_of) = list(&folders, query(TimeOrder::OldestFirst, 0, Some(0)));
@@ -79,7 +79,7 @@ fn rows_of_two_folders_come_by_time_and_a_limit_tells_what_it_cut() {
 }
 
 #[test]
-fn a_damaged_message_takes_its_place_among_the_rows_as_an_error() {
+fn a_damaged_message_is_an_error_at_its_position_among_the_rows() {
     let folder = tempdir().unwrap();
     fill(folder.path(), &[10, 20, 30]);
     let path = segment_path(folder.path(), 1);
@@ -95,7 +95,7 @@ fn a_damaged_message_takes_its_place_among_the_rows_as_an_error() {
 }
 
 #[test]
-fn a_message_whose_segment_was_pruned_meanwhile_is_no_row() {
+fn a_message_whose_segment_was_pruned_meanwhile_gets_no_row() {
     let folder = tempdir().unwrap();
     fill(folder.path(), &[10, 20]);
     let opened = Folder::open(folder.path()).unwrap();

@@ -1,4 +1,4 @@
-//! SearchProgress: whatever of a folder is indexed, the answer is that of reading every message.
+//! Searching: however much of a folder is indexed, the result equals that of reading every message.
 use crate::common;
 use crate::log_support;
 
@@ -53,14 +53,14 @@ fn envelope(dice: &mut Dice) -> Vec<u8> {
     if dice.roll(2) == 0 {
         append_field(&mut envelope, Tag::ListenerName, one(dice, &["mx-a", "mx-b"]).as_bytes());
     }
-    // Each kind in a field of its own; 200 is of a newer writer.
+    // Each kind in a field of its own; kind 200 is from a newer writer.
     for kind in [dice.roll(20) as u8, dice.roll(20) as u8, 200] {
         append_field(&mut envelope, Tag::Deviations, &[kind]);
     }
     envelope
 }
 
-/// A message in wire form, and its stuffed dots.
+/// Returns a message in wire form and the number of its stuffed dots.
 fn mail(dice: &mut Dice) -> (Vec<u8>, u32) {
     let mut text = String::new();
     for _ in 0..dice.roll(40) {
@@ -105,14 +105,14 @@ fn mail(dice: &mut Dice) -> (Vec<u8>, u32) {
         .into_bytes(),
         _ => format!("{header}\r\n{text}\r\n").into_bytes(),
     };
-    // Now and then one that has a segment of its own.
+    // Occasionally one that gets a segment of its own.
     match dice.roll(200) {
         0 => ([mail, "x ".repeat(40_000).into_bytes()].concat(), 0),
         _ => (mail, 0),
     }
 }
 
-/// One of several workers, which takes turns in the bench.
+/// One of several workers that take turns.
 fn worker(bench: &Bench) -> (Writer, Receiver<()>) {
     let (wake, woken) = bounded(1);
     let wake = move || {
@@ -127,10 +127,10 @@ fn append(bench: &mut Bench, envelope: &[u8], payload: &[u8], facts: &SlotFacts)
     bench.finish(commit).unwrap()
 }
 
-/// A folder of mail that was written by several starts and workers, with some of it removed.
+/// A folder of mail written by several starts and workers, with some messages removed.
 struct Corpus {
     data: TempDir,
-    /// Of the last start, if its segments are still open.
+    /// The workers of the last start, if its segments are still open.
     live: Option<Bench>,
     end_ns: u64,
 }
@@ -157,7 +157,7 @@ fn corpus(dice: &mut Dice) -> Corpus {
         }
         others.into_iter().for_each(|(writer, _)| writer.close());
         live = Some(bench);
-        // A clock that was put back.
+        // A clock that was set back.
         now_ns -= dice.roll(30) as u64 * SECOND;
     }
     if dice.roll(2) == 0 {
@@ -178,7 +178,7 @@ fn close(bench: Option<Bench>) {
     }
 }
 
-/// Indexes all of it, and then spoils some.
+/// Indexes everything, then damages part of the index.
 fn index_in_part(data: &Path, dice: &mut Dice) {
     reindex(data, Some(Some("X-Number")), 2, &ReindexProgress::default()).unwrap();
     for number in sidecar::numbers(data).unwrap() {
@@ -249,7 +249,7 @@ fn parse(text: &str) -> Query {
     Query::parse(text, BEGIN_NS, &runs()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The slow twin: every message is read, the newest first.
+/// The slow reference: reads every message, the newest first.
 fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
     let (mut reading, mut scratch) = (MessageReader::new(None), Scratch::default());
     let mut found = Vec::new();
@@ -302,7 +302,7 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
     );
     let found = ids(&indexed);
     let mut rest = expected.iter();
-    assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a part of it, in its order");
+    assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a subset, in the same order");
     let missing = (expected.len() - found.len()) as u64;
     assert!(missing <= indexed.left_out.not_indexed, "{text}: {:?}", indexed.left_out);
 }
@@ -311,7 +311,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_answer_is_that_of_reading_every_message(seed: u64) {
+    fn a_search_finds_what_reading_every_message_finds(seed: u64) {
         let mut dice = Dice::new(seed);
         let corpus = corpus(&mut dice);
         index_in_part(corpus.data.path(), &mut dice);
@@ -334,7 +334,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_looked_up_of_a_message_is_what_reading_it_says_or_nothing(seed: u64) {
+    fn a_lookup_returns_what_reading_the_message_returns_or_nothing(seed: u64) {
         let mut dice = Dice::new(seed);
         let corpus = corpus(&mut dice);
         for is_spoiled in [false, true] {
@@ -352,14 +352,14 @@ proptest! {
                 let read = IndexedContent::from(&reading.read(&segment, &slot).unwrap().entry);
                 let found = lookup.content(segment.identity(), slot.id().slot);
                 prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
-                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id());
+                prop_assert!(found.is_none_or(|output| *output == read), "{}: {found:?}", slot.id());
             }
         }
         close(corpus.live);
     }
 }
 
-/// Messages `range`, a second apart, as `of` returns them.
+/// Appends the messages `range`, one second apart, made by `of`.
 fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, SlotFacts)) {
     let mut bench = open(data, small());
     let mut dice = Dice::new(1);
@@ -382,7 +382,7 @@ fn index(data: &Path) {
 }
 
 #[test]
-fn a_span_and_a_run_bound_an_answer() {
+fn a_search_is_bounded_by_a_span_or_a_run() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..300, plain);
     for is_indexed in [false, true] {
@@ -408,7 +408,7 @@ fn a_span_and_a_run_bound_an_answer() {
 }
 
 #[test]
-fn what_lies_outside_of_the_span_is_not_missed() {
+fn messages_outside_the_span_do_not_count_as_left_out() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..20, plain);
     let folder = Folder::open(data.path()).unwrap();
@@ -439,7 +439,7 @@ fn partly_stored_messages_are_reported() {
         assert_eq!((found.matches, found.left_out.partial), (10, 20));
         let found = find(&folder, "-hello", all());
         assert_eq!((found.matches, found.left_out.partial), (20, 20));
-        // Headers are there, where only they are kept.
+        // Headers are present even where only they are kept.
         let found = find(&folder, "header:subject=number", all());
         assert_eq!((found.matches, found.left_out.partial), (20, 10));
         // The columns are enough for these.
@@ -450,7 +450,7 @@ fn partly_stored_messages_are_reported() {
     }
 }
 
-/// Flips a bit in the record of the message in that place of the listing, or in its slot.
+/// Flips a bit in the record, or the slot, of the message at that position of the listing.
 fn damage(data: &Path, place: u64, is_slot: bool) -> MessageId {
     let folder = Folder::open(data).unwrap();
     let listing = folder.listing(Span::default()).unwrap();
@@ -487,7 +487,7 @@ fn a_damaged_message_is_reported_and_others_are_found() {
 }
 
 #[test]
-fn a_damaged_index_is_reported_and_costs_only_time() {
+fn a_damaged_index_is_reported_and_only_slows_the_search() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..50, plain);
     index(data.path());
@@ -505,7 +505,7 @@ fn a_damaged_index_is_reported_and_costs_only_time() {
     }
 }
 
-/// A damaged message has no time of its own in the index: it says nothing of those before it.
+/// A damaged message has no time in the index, so it implies nothing about earlier messages.
 #[test]
 fn a_damaged_message_ends_no_search() {
     let data = tempdir().unwrap();
@@ -513,7 +513,7 @@ fn a_damaged_message_ends_no_search() {
     let mut bench = open(data.path(), settings);
     let mut other = worker(&bench);
     let mut dice = Dice::new(1);
-    // Of two workers; one has the oldest and the newest message, so its segment is looked at first.
+    // Two workers; one has the oldest and the newest message, so its segment is searched first.
     for n in 0..=400 {
         let subject = if n == 0 {
             "old"
@@ -544,7 +544,7 @@ fn a_damaged_message_ends_no_search() {
 }
 
 #[test]
-fn a_search_that_is_stopped_says_so() {
+fn a_stopped_search_is_reported_as_incomplete() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..2000, plain);
     let folder = Folder::open(data.path()).unwrap();

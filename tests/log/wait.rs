@@ -1,5 +1,5 @@
-//! Waiting for messages that match, by a clock of one's own: whatever there is to look at, a wait
-//! ends in time, after a last look at what came.
+//! Waiting for matching messages, on a simulated clock: a wait ends on time however much there is
+//! to search, after a final check for new messages.
 use crate::log_support;
 
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ fn append(bench: &mut Bench, n: u64, subject: &str) -> MessageId {
     bench.finish(commit).unwrap()
 }
 
-/// A folder of several segments with `n` messages, the oldest first.
+/// Fills several segments with `n` messages, the oldest first.
 fn filled(n: u64) -> (TempDir, Bench, Vec<MessageId>) {
     let data = tempdir().unwrap();
     let mut bench = open(data.path(), small());
@@ -44,7 +44,7 @@ fn over_after(calls: u64) -> impl Fn() -> bool + Sync {
 }
 
 #[test]
-fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_not() {
+fn a_search_checks_the_newest_until_its_time_is_up_and_counts_the_rest() {
     const N: u64 = 2000;
     let (data, bench, ids) = filled(N);
     bench.close();
@@ -64,7 +64,7 @@ fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_no
             let progress = SearchProgress::default();
             let is_over = over_after(calls);
             let found = search_until(&folder, &query("old"), wanted, &progress, &is_over);
-            // It is asked for each segment, too.
+            // The clock is read for each segment, too.
             let looked_at = found.hits.len();
             assert!(looked_at as u64 <= calls.min(N), "{looked_at} of {calls}");
             assert!(calls < 10 * N || looked_at as u64 == N, "{looked_at}");
@@ -78,7 +78,7 @@ fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_no
 }
 
 #[test]
-fn threads_together_leave_out_as_many_as_they_did_not_look_at() {
+fn several_threads_together_count_the_messages_they_left_out() {
     const N: u64 = 2000;
     let (data, bench, _) = filled(N);
     bench.close();
@@ -94,8 +94,8 @@ fn threads_together_leave_out_as_many_as_they_did_not_look_at() {
     }
 }
 
-/// A wait of two seconds for `query`, whose clock is `now_s`, in tenths of a second, by the number
-/// of times it was asked before.
+/// Waits two seconds for `query`. The clock shows `now_tenths` (tenths of a second), a function of
+/// how often it was read before.
 fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (Waited, u64) {
     let mut folder = Folder::open(data.path()).unwrap();
     let asked = AtomicU64::new(0);
@@ -113,10 +113,10 @@ fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (
 }
 
 #[test]
-fn a_wait_whose_first_search_takes_all_its_time_looks_at_what_came_meanwhile() {
+fn a_wait_whose_first_search_takes_all_its_time_still_checks_new_messages() {
     let (data, bench, ids) = filled(100);
     let bench = Mutex::new(bench);
-    // The time is up within the search; in that moment a message comes.
+    // The time is up during the search; at that moment a message arrives.
     let (waited, pauses) = wait(&data, "subject:new", |asked| {
         if asked == 50 {
             append(&mut bench.lock().unwrap(), 1000, "new");
@@ -125,16 +125,16 @@ fn a_wait_whose_first_search_takes_all_its_time_looks_at_what_came_meanwhile() {
     });
     assert_eq!((waited.matching.len(), pauses), (1, 0));
     assert!(!ids.contains(&waited.matching[0].1));
-    assert!(waited.left_out.not_in_time > 0, "the search has not seen all");
+    assert!(waited.left_out.not_in_time > 0, "the search has not checked every message");
     bench.into_inner().unwrap().close();
 }
 
 #[test]
-fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
+fn the_final_check_is_bounded_too_and_begins_with_the_newest() {
     let (data, bench, _) = filled(10);
     let bench = Mutex::new(bench);
     let final_check = 20 + FINAL_CHECK.as_millis() as u64 / 100;
-    // A hundred come during the search; a few can be looked at.
+    // A hundred messages arrive during the search; there is time to check a few.
     let (waited, _) = wait(&data, "subject:new", |asked| {
         if asked == 5 {
             for n in 0..100 {
@@ -154,7 +154,7 @@ fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
 }
 
 #[test]
-fn a_wait_without_any_time_looks_at_what_is_there() {
+fn a_wait_with_no_time_checks_existing_messages() {
     let (data, bench, ids) = filled(100);
     let mut folder = Folder::open(data.path()).unwrap();
     let goal = Goal { count: 1, is_new: false, timeout: Duration::ZERO, threads: 2 };
@@ -168,13 +168,13 @@ fn a_wait_without_any_time_looks_at_what_is_there() {
 }
 
 #[test]
-fn a_wait_counts_all_folders_together_and_each_has_its_share_of_the_time() {
+fn a_wait_counts_all_folders_together_and_splits_the_time_between_them() {
     let (one, bench, ids) = filled(100);
     let (other, other_bench, other_ids) = filled(100);
     let mut folders = [&one, &other].map(|data| Folder::open(data.path()).unwrap());
     let query = query("old");
     let goal = Goal { count: 300, is_new: false, timeout: 2 * SECOND, threads: 1 };
-    // A second has passed when the first folder was asked for fifty of its messages.
+    // A second has passed when the first folder has checked fifty of its messages.
     let asked = AtomicU64::new(0);
     let clock = || match asked.fetch_add(1, Ordering::Relaxed) {
         0..50 => Duration::ZERO,
@@ -189,7 +189,7 @@ fn a_wait_counts_all_folders_together_and_each_has_its_share_of_the_time() {
     let of = |n: usize| waited.matching.iter().filter(move |(folder, _)| *folder == n).count();
     assert!((40..60).contains(&of(0)) && of(1) == 100, "{} and {}", of(0), of(1));
     assert_eq!(waited.left_out.not_in_time, 100 - of(0) as u64);
-    // Merged by the time at which they came: the newest of both are at the end.
+    // Merged by arrival time: the newest messages of both folders are at the end.
     let last = waited.matching.last().unwrap();
     assert!(*last == (0, ids[99]) || *last == (1, other_ids[99]));
     bench.close();

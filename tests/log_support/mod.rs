@@ -1,5 +1,4 @@
-//! What the tests of the log share: a log with one writer, and bytes that differ from message to
-//! message.
+//! Support for tests of the log: a log with one writer, and payloads that differ between messages.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use sinkd::log::{
     Writer,
 };
 
-/// Longer than any wait here can take on a busy machine.
+/// Longer than any wait here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn small() -> LogSettings {
@@ -45,7 +44,7 @@ pub fn open(folder: &Path, settings: LogSettings) -> Bench {
 }
 
 impl Bench {
-    /// Asks until the answer is another than `Wait`.
+    /// Polls until the answer is not `Wait`.
     pub fn until<T>(
         &mut self,
         mut ask: impl FnMut(&mut Writer) -> Result<T, NoRoom>,
@@ -53,9 +52,9 @@ impl Bench {
         loop {
             match ask(&mut self.writer) {
                 Err(NoRoom::Wait) => {
-                    // As at the end of a loop round: what waits is asked for.
+                    // Submits pending requests, as the loop does at the end of a round.
                     self.writer.round_done();
-                    self.woken.recv_timeout(PATIENCE).expect("a wake follows");
+                    self.woken.recv_timeout(PATIENCE).expect("the writer is woken");
                 }
                 other => return other,
             }
@@ -68,7 +67,7 @@ impl Bench {
         self.finish(commit).unwrap()
     }
 
-    /// Waits for whatever the commit waits for.
+    /// Waits until the commit is done.
     pub fn finish(&mut self, commit: Commit) -> Result<MessageId, NoRoom> {
         match commit {
             Commit::Done(committed) => Ok(committed.id()),
@@ -84,7 +83,7 @@ impl Bench {
     }
 }
 
-/// Of a message that is received now.
+/// Facts of a message that is received now.
 pub fn facts(payload: &[u8]) -> SlotFacts {
     let received_at_ns = ProcessClock::get().unix_ns();
     let message_bytes = payload.len() as u32;
@@ -104,7 +103,7 @@ pub fn payload(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) ^ (i >> 8) as u8).collect()
 }
 
-/// Receives `bytes` in pieces into a reservation made for `expected`, with some octets after them.
+/// Receives `bytes` in pieces into a reservation made for `expected`, followed by extra octets.
 pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
     let mut r = bench.until(|w| w.reserve(envelope, expected, Claim::Declared)).unwrap();
     let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
@@ -128,13 +127,13 @@ pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64)
     bench.finish(commit).unwrap()
 }
 
-/// Two starts of the machine.
+/// Two boots of the machine.
 pub const BOOT_A: BootId = BootId([0xa; 16]);
 pub const BOOT_B: BootId = BootId([0xb; 16]);
-/// Bytes of each segment of a ring.
+/// Bytes of each segment of the ring.
 pub const SEGMENT_BYTES: u64 = 64 << 10;
 
-/// A ring of small segments.
+/// Settings for a ring of small segments.
 pub fn ring(bytes: u64) -> LogSettings {
     LogSettings {
         segment_bytes_first: SEGMENT_BYTES,
@@ -149,7 +148,7 @@ pub fn segment_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("segments/{number:08}.seg"))
 }
 
-/// Octets of disk under all files of segments.
+/// Returns the disk space that all segment files occupy, in octets.
 pub fn disk_bytes(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder.join("segments")).unwrap();
     files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()

@@ -10,26 +10,27 @@ use sinkd::smtp::envelope;
 
 use crate::client::Message;
 
-/// What the clients know.
-pub struct Told<'a> {
+/// The clients' view of the run.
+pub struct ClientView<'a> {
     pub messages: &'a BTreeMap<u64, Message>,
     pub ended: &'a [(u64, SessionEnd, Vec<u16>)],
-    /// Some fault of this run is a reason to refuse messages.
+    /// Whether some fault of this run is a reason to refuse messages.
     pub may_refuse: bool,
 }
 
-/// Acknowledged ⊆ stored ⊆ sent whole; none twice; each octet and each recipient as they were sent;
-/// as many as were counted; and no 250 is noted as lost that its client has heard.
+/// Asserts that acknowledged ⊆ stored ⊆ sent to the end, that no message is stored twice, that each
+/// octet and each recipient is as sent, that the number of stored messages is the counted one, and
+/// that no 250 that a client received is noted as lost.
 ///
-/// `counted`: messages that the sink has counted; `None`: it was killed.
-pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
-    let numbers: Vec<u64> = told.ended.iter().map(|(number, ..)| *number).collect();
+/// `counted` is the number of messages that the sink counted; `None` if it was killed.
+pub fn check(folder: &Path, view: &ClientView<'_>, counted: Option<u64>) {
+    let numbers: Vec<u64> = view.ended.iter().map(|(number, ..)| *number).collect();
     let once: BTreeSet<u64> = numbers.iter().copied().collect();
     assert_eq!(once.len(), numbers.len(), "each message ends once");
-    assert!(once.iter().eq(told.messages.keys()), "every message has an end");
+    assert!(once.iter().eq(view.messages.keys()), "every message has an end");
     let stored = stored(folder);
-    for (number, end, codes) in told.ended {
-        let message = &told.messages[number];
+    for (number, end, codes) in view.ended {
+        let message = &view.messages[number];
         let accepted: Vec<String> =
             (0..message.recipients).filter(|at| codes[*at] / 100 == 2).map(Message::path).collect();
         let found = stored.messages.get(number);
@@ -38,7 +39,7 @@ pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
             (None, SessionEnd::Answered | SessionEnd::Unknown) => {
                 assert!(accepted.is_empty(), "{number} was acknowledged, and is not stored");
                 let is_refused = codes.iter().any(|code| code / 100 == 4);
-                assert!(told.may_refuse || !is_refused, "{number} was refused: {codes:?}");
+                assert!(view.may_refuse || !is_refused, "{number} was refused: {codes:?}");
             }
             (None, _) => {}
             (Some(_), SessionEnd::NotSent | SessionEnd::Withheld(_)) => {
@@ -54,7 +55,7 @@ pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
         }
         if let Some((id, ..)) = found {
             let is_heard = *end == SessionEnd::Answered;
-            assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was heard");
+            assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was received");
         }
     }
     if let Some(counted) = counted {
@@ -63,9 +64,9 @@ pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
 }
 
 struct Stored {
-    /// By number: the id, the content, the recipients.
+    /// By number: the id, the content and the recipients of a stored message.
     messages: BTreeMap<u64, (MessageId, Vec<u8>, Vec<String>)>,
-    /// Messages of which the 250 could not be sent.
+    /// Messages whose 250 could not be sent.
     noted: BTreeSet<MessageId>,
 }
 
@@ -88,7 +89,7 @@ fn stored(folder: &Path) -> Stored {
             if slot.facts().dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
         let line = content.split(|octet| *octet == b'\r').next().unwrap();
         let number = std::str::from_utf8(line).unwrap().strip_prefix("X-Number: ");
-        let number = number.expect("its first line names it").parse().unwrap();
+        let number = number.expect("the first line names the message").parse().unwrap();
         let decoded = envelope::decode(envelope).unwrap();
         let paths = decoded.recipients().map(|r| String::from_utf8_lossy(r.path).into_owned());
         let before = stored.messages.insert(number, (slot.id(), content, paths.collect()));

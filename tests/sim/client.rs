@@ -1,4 +1,4 @@
-//! One client: a real client session over its end of a socket pair.
+//! A client: a real client session on its end of a socket pair.
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use sinkd::tls::by_hand::ClientByHand;
 
 use crate::common::Dice;
 
-/// The outcomes of messages, as the client knows them.
+/// The outcomes of messages, from the client's point of view.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// Number, end, and the code of each recipient.
+    /// Number, end, and reply code of each recipient.
     pub ended: Vec<(u64, SessionEnd, Vec<u16>)>,
     pub replies: u64,
 }
@@ -34,7 +34,7 @@ impl SessionWatch<u64> for Outcomes {
     }
 }
 
-/// A message: its content follows from its number and its size.
+/// A message, whose content is determined by its number and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {
     pub number: u64,
@@ -70,38 +70,38 @@ impl Message {
     }
 }
 
-/// How the other end sees what a client did.
+/// What the other end notices of a client's action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Did {
     Nothing,
-    /// Octets are there to be read.
+    /// Octets can be read.
     Wrote,
     /// There is more room for replies.
     Read,
-    /// The connection has ended, or its side is shut.
+    /// The connection has ended, or the client has shut down its side.
     Left,
 }
 
-/// TLS of a client: sealed octets on their way, and what of the session they stand for.
+/// TLS of a client: sealed octets to be sent, and the session content they carry.
 pub struct Sealed {
     tls: ClientByHand,
     octets: Vec<u8>,
-    /// Octets of the session that count as written when `octets` has been.
+    /// Number of session octets that count as written once all of `octets` has been written.
     content: usize,
 }
 
 pub struct Client {
     pub number: u64,
-    /// Its place in the sink; `None`: it waits to be accepted.
+    /// The client's place in the sink; `None` while it waits to be accepted.
     pub place: Option<usize>,
     socket: Option<UnixStream>,
-    /// `None`: it speaks in plain text.
+    /// `None` for plain text.
     sealed: Option<Sealed>,
     pub session: ClientSession<u64>,
     pub silent_until: Duration,
     pub deaf_until: Duration,
     is_half_closed: bool,
-    /// It goes when a reply has come, and reads it not.
+    /// The client leaves once a reply has arrived, without reading it.
     resets: bool,
     pub begun: u64,
 }
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// It speaks under TLS from the first octet on.
+    /// Makes the client use TLS from the first octet.
     pub fn under(mut self, tls: ClientByHand) -> Client {
         self.sealed = Some(Sealed { tls, octets: Vec::new(), content: 0 });
         self
@@ -160,7 +160,7 @@ impl Client {
         if self.session.has_output() && self.sealed.as_ref().is_none_or(Sealed::takes_content) {
             let mut slices = [IoSlice::new(&[]); 8];
             let n = self.session.slices(&mut slices);
-            // One record at a time: the sink answers it as soon as all of it has left.
+            // One record at a time: the sink answers a record as soon as all of it has been sent.
             let octets_max = match self.sealed {
                 None => octets_max,
                 Some(_) => octets_max.min(CONTENT_BYTES_MAX),
@@ -201,14 +201,14 @@ impl Client {
             Ok(n) => {
                 let replies = match &mut self.sealed {
                     None => octets[..n].to_vec(),
-                    Some(sealed) => sealed.heard(&octets[..n]),
+                    Some(sealed) => sealed.opened(&octets[..n]),
                 };
                 if !replies.is_empty() {
                     self.session.feed(&replies, now_us, outcomes);
                 }
                 match self.session.fault() {
                     None | Some(SessionFault::Closing) => {}
-                    // A server that has to close may say so in the middle of a payload.
+                    // A server that has to close can say so in the middle of a payload.
                     Some(SessionFault::Early { phase: Phase::Payload, code: 421 }) => {}
                     fault => panic!("replies are out of step: {fault:?}"),
                 }
@@ -219,14 +219,14 @@ impl Client {
         }
     }
 
-    /// The connection ends here.
+    /// Ends the connection.
     pub fn leave(&mut self, outcomes: &mut Outcomes) -> Did {
         self.session.lost(outcomes);
         self.socket = None;
         Did::Left
     }
 
-    /// The connection is reset as soon as a reply has come.
+    /// Resets the connection as soon as a reply has arrived.
     pub fn reset(&mut self) {
         self.resets = true;
     }
@@ -240,12 +240,13 @@ impl Client {
 }
 
 impl Sealed {
-    /// Whether content may be sealed: the handshake is done, and nothing is on its way.
+    /// Returns whether content can be sealed: the handshake is done, and no octets are waiting to
+    /// be sent.
     fn takes_content(&self) -> bool {
         self.octets.is_empty() && !self.tls.is_handshaking()
     }
 
-    /// Seals `content`; returns what goes next.
+    /// Seals `content`; returns the next octets to send.
     fn next(&mut self, content: &[u8], octets_max: usize) -> Vec<u8> {
         if !content.is_empty() {
             self.tls.say(content);
@@ -255,21 +256,21 @@ impl Sealed {
         self.octets[..self.octets.len().min(octets_max)].to_vec()
     }
 
-    /// Octets have left; returns what of the session has left with them.
+    /// Removes octets that were sent; returns the number of session octets sent with them.
     fn wrote(&mut self, octets: usize) -> usize {
         self.octets.drain(..octets);
         if self.octets.is_empty() { std::mem::take(&mut self.content) } else { 0 }
     }
 
-    /// Opens octets of the sink, which are never bad.
-    fn heard(&mut self, octets: &[u8]) -> Vec<u8> {
+    /// Opens octets from the sink, which are always valid.
+    fn opened(&mut self, octets: &[u8]) -> Vec<u8> {
         self.tls.hear(octets);
         assert_eq!(self.tls.take_error(), None);
         self.tls.take_content()
     }
 }
 
-/// An account that any sink believes.
+/// An account that any sink accepts.
 fn account(dice: &mut Dice) -> Arc<Account> {
     let preference = match dice.roll(2) {
         0 => Preference::Strongest,
@@ -278,7 +279,7 @@ fn account(dice: &mut Dice) -> Arc<Account> {
     Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).unwrap())
 }
 
-/// Whether a read would find nothing: no octets, no end and no error.
+/// Returns whether a read would find nothing: no octets, no end and no error.
 fn is_silent(socket: &UnixStream) -> bool {
     let mut octet = [std::mem::MaybeUninit::uninit()];
     let peeked = socket2::SockRef::from(socket).peek(&mut octet);
@@ -286,7 +287,7 @@ fn is_silent(socket: &UnixStream) -> bool {
 }
 
 #[test]
-fn a_socket_that_closes_with_octets_unread_resets_its_peer() {
+fn closing_a_socket_with_unread_octets_resets_its_peer() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     assert!(is_silent(&theirs));

@@ -1,16 +1,16 @@
-//! What may go wrong.
+//! The faults that can be injected into a run.
 
-/// One kind of fault. A run draws those it has from those that its test names.
+/// A kind of fault. A run draws its faults from those that its test names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A connection is cut off, whatever it was about.
+    /// A connection is cut off, at any point.
     Cut,
-    /// A client goes while a reply lies unread in its socket: the sink's calls fail with
+    /// A client leaves while a reply lies unread in its socket: the sink's calls fail with
     /// `ECONNRESET` and `EPIPE`.
     Reset,
-    /// A client shuts its side while the server still owes replies.
+    /// A client shuts down its side while the server still owes replies.
     HalfClose,
-    /// A client is silent for a while, or for longer than the server waits.
+    /// A client is silent for a while, or for longer than the server's time-out.
     Stall,
     /// A client reads no replies for a while.
     Deaf,
@@ -24,7 +24,7 @@ pub enum Fault {
     FewBuffers,
     /// No descriptors are left to accept with, for a while.
     NoDescriptors,
-    /// The settings change, the extensions that are offered among them.
+    /// The settings change, including the offered extensions.
     Reload,
     /// The sink gets a signal to stop.
     Stop,

@@ -1,4 +1,4 @@
-//! Targets that limit messages over a connection, on the made-up clock: MAILMAX (RFC 9422), and 421.
+//! Targets that limit messages per connection, on the simulated clock: MAILMAX (RFC 9422), and 421.
 use sinkd::sender::{Connections, FailureKind, SendingSettings};
 use sinkd::smtp::client::Phase;
 
@@ -8,19 +8,19 @@ const PLAIN: &str = "250 ok\r\n";
 const THREE: &str = "250-ok\r\n250 LIMITS MAILMAX=3\r\n";
 const FIVE: &str = "250-ok\r\n250 LIMITS MAILMAX=5\r\n";
 
-/// What becomes of ten messages over one connection at a time.
+/// The outcome of ten messages sent over one connection at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Expected {
     accepted: u64,
     deferred: u64,
-    /// Sent again over another connection.
+    /// Messages sent again over another connection.
     resent: u64,
     connections: u64,
     /// Replies of 421 to MAIL.
     turned_away: u64,
 }
 
-/// A target, the messages that we send over a connection, and what becomes of it.
+/// A target, our own limit of messages per connection, and the expected outcome.
 type Row = (fn(u64) -> Fate, Option<u64>, Expected);
 
 fn expected(accepted: u64, deferred: u64, resent: u64, connections: u64) -> Expected {
@@ -28,20 +28,21 @@ fn expected(accepted: u64, deferred: u64, resent: u64, connections: u64) -> Expe
 }
 
 #[test]
-fn a_limit_of_the_target_costs_connections_and_no_message() {
+fn a_message_limit_of_the_target_costs_connections_but_no_messages() {
     let table: [Row; 9] = [
         (|_| Fate::Limited(PLAIN, u64::MAX), None, expected(10, 0, 0, 1)),
-        // It is announced, and kept to: nothing is turned away.
+        // The limit is announced and respected: no message is turned away.
         (|_| Fate::Limited(THREE, u64::MAX), None, expected(10, 0, 0, 4)),
         (|_| Fate::Limited(THREE, 3), None, expected(10, 0, 0, 4)),
         (|_| Fate::Limited(FIVE, 5), None, expected(10, 0, 0, 2)),
-        // Our own limit is the lower one, or the higher one.
+        // Our own limit is lower, or higher.
         (|_| Fate::Limited(THREE, 3), Some(2), expected(10, 0, 0, 5)),
         (|_| Fate::Limited(THREE, 3), Some(4), expected(10, 0, 0, 4)),
-        // It is not announced, or not as it is: each connection but the last turns one away.
+        // The limit is not announced, or not correctly: each connection except the last turns one
+        // message away.
         (|_| Fate::Limited(PLAIN, 3), None, expected(10, 0, 3, 4)),
         (|_| Fate::Limited(FIVE, 2), None, expected(10, 0, 4, 5)),
-        // The first MAIL of a connection: it is the target that defers, not its limit.
+        // Refused at the first MAIL of a connection: the target defers, not its limit.
         (|_| Fate::Limited(PLAIN, 0), None, expected(0, 10, 0, 10)),
     ];
     for (number, (fate, per_connection, expected)) in table.into_iter().enumerate() {
@@ -58,7 +59,7 @@ fn a_limit_of_the_target_costs_connections_and_no_message() {
                 turned_away: turned_away.map_or(0, |failure| failure.count),
             };
             assert_eq!((ended.error, found), (None, expected), "row {number}, {every_ns} ns");
-            // A message that goes again does so at once, and is not late for it.
+            // A message that is sent again is sent at once, and does not count as late.
             let last_ns = if tally.deferred == 0 { 9 * every_ns } else { *mails.last().unwrap() };
             assert_eq!(mails.last(), Some(&last_ns), "row {number}: {mails:?}");
         }
@@ -66,7 +67,7 @@ fn a_limit_of_the_target_costs_connections_and_no_message() {
 }
 
 #[test]
-fn connections_that_reach_the_limit_of_the_target_are_replaced_side_by_side() {
+fn connections_that_reach_the_limit_of_the_target_are_replaced_in_parallel() {
     for connections in [2, 5] {
         let settings = SendingSettings {
             connections: Connections::Kept(connections),

@@ -1,9 +1,9 @@
 //! A simulated sink: the real connections of one worker, the real log and real clients, over Unix
-//! socket pairs and a clock that is made up. One thread, one seed, faults as they are drawn: every
-//! run can be repeated.
+//! socket pairs and a simulated clock. One thread and one seed, with random faults: every run can
+//! be repeated.
 //!
-//! `SIM_RUNS=N` makes N runs of each test, `SIM_SEED=N` the one with this seed alone. The story of a
-//! run that fails is printed.
+//! `SIM_RUNS=N` makes N runs of each test, `SIM_SEED=N` only the run with this seed. If a run
+//! fails, its story is printed.
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -23,11 +23,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use fault::Fault;
 use sinkd::log::Durability;
 use std::time::Duration;
-use world::{Manner, World};
+use world::{Conditions, World};
 
 /// Default number of runs of each test.
 const RUNS: u64 = 100;
-/// The last lines of a story that are printed.
+/// Number of lines printed from the end of a story.
 const STORY_LINES_MAX: usize = 60;
 
 fn number(name: &str) -> Option<u64> {
@@ -40,7 +40,7 @@ fn simulate(durability: Durability, faults: &[Fault]) {
     let runs = number("SIM_RUNS").unwrap_or(RUNS);
     let seeds = one.map_or(1..runs + 1, |seed| seed..seed + 1);
     for seed in seeds {
-        let mut world = World::new(Manner::of(seed, durability, faults));
+        let mut world = World::new(Conditions::drawn(seed, durability, faults));
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         if let Err(panic) = run {
             let story = world.story();
@@ -59,14 +59,14 @@ fn a_calm_sink_accepts_everything() {
 }
 
 #[test]
-fn clients_that_stall_vanish_and_do_not_read_lose_no_message_of_others() {
+fn clients_that_stall_vanish_or_do_not_read_cost_others_no_message() {
     let faults = [Fault::Cut, Fault::Reset, Fault::HalfClose, Fault::Stall, Fault::Deaf];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }
 
 #[test]
-fn storage_that_is_late_full_or_failing_loses_nothing_that_was_acknowledged() {
+fn slow_full_or_failing_storage_loses_no_acknowledged_message() {
     let faults = [Fault::NoRoom, Fault::DiskFull, Fault::FlushFails, Fault::Cut];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
@@ -74,27 +74,27 @@ fn storage_that_is_late_full_or_failing_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn clients_that_find_no_descriptors_wait_and_are_all_served() {
+fn clients_wait_when_no_descriptors_are_left_and_all_are_served() {
     let faults = [Fault::NoDescriptors, Fault::Cut, Fault::Reset];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }
 
 #[test]
-fn few_buffers_are_shared_and_all_come_back() {
+fn scarce_buffers_are_shared_and_all_are_returned() {
     simulate(Durability::Process, &[Fault::FewBuffers, Fault::Stall, Fault::Deaf, Fault::NoRoom]);
 }
 
 #[test]
-fn a_stop_at_any_moment_keeps_what_was_acknowledged() {
+fn a_stop_at_any_moment_keeps_acknowledged_messages() {
     let faults = [Fault::Stop, Fault::Stall, Fault::NoRoom, Fault::Deaf, Fault::NoDescriptors];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }
 
-/// Each session can use what was announced to it, whatever is in force by then.
+/// A session can use each extension that was announced to it, even after a reload has removed it.
 #[test]
-fn a_reload_at_any_moment_refuses_nothing_and_loses_nothing() {
+fn a_reload_at_any_moment_refuses_and_loses_no_message() {
     let faults = [Fault::Reload, Fault::Stall, Fault::NoRoom, Fault::Cut];
     simulate(Durability::Process, &[Fault::Reload]);
     simulate(Durability::Process, &faults);
@@ -102,7 +102,7 @@ fn a_reload_at_any_moment_refuses_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_kill_at_any_moment_keeps_what_was_acknowledged() {
+fn a_kill_at_any_moment_keeps_acknowledged_messages() {
     simulate(Durability::Process, &[Fault::Kill, Fault::Cut, Fault::DiskFull]);
     simulate(Durability::Message, &[Fault::Kill, Fault::Cut]);
 }

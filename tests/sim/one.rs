@@ -13,7 +13,7 @@ pub fn config() -> Config {
     Config { storage_wait: Duration::from_secs(2), ..Config::default() }
 }
 
-/// A sink, one client, and the time.
+/// A sink, one client, and the clock.
 pub struct One {
     pub sink: Option<ByHandSink>,
     pub client: UnixStream,
@@ -27,20 +27,20 @@ impl One {
         One::with(Config { stats: false, ..config() }, LogSettings::default())
     }
 
-    /// A client that may send XCLIENT: those of Unix sockets may where any network may.
+    /// A sink whose client may send XCLIENT, as a client of a Unix socket may if any network may.
     pub fn trusted() -> One {
         let xclient_trusted = vec!["127.0.0.1/32".parse().unwrap()];
         One::with(Config { stats: true, xclient_trusted, ..config() }, LogSettings::default())
     }
 
-    /// A sink with this configuration and log, but for the times that are given here.
+    /// A sink with this configuration and log, except that the time-outs are those set here.
     pub fn with(config: Config, settings: LogSettings) -> One {
         let mut one = One::connected(config, settings, false);
-        assert!(one.heard().starts_with("220 "));
+        assert!(one.received().starts_with("220 "));
         one
     }
 
-    /// A client of a proxy that has said nothing yet.
+    /// A sink whose client is behind a proxy and has sent nothing yet.
     pub fn proxied() -> One {
         One::connected(Config { stats: true, ..config() }, LogSettings::default(), true)
     }
@@ -58,7 +58,7 @@ impl One {
         let (client, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         client.set_nonblocking(true).unwrap();
-        // As little as the kernel allows, about 4.6 KB.
+        // The smallest buffer the kernel allows, about 4.6 KB.
         socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         sink.wake(Duration::from_millis(1));
         let place = match is_proxied {
@@ -73,8 +73,8 @@ impl One {
         self.sink.as_mut().unwrap()
     }
 
-    /// The client says this, and reads nothing; the sink's socket has little room for its replies.
-    pub fn say_unheard(&mut self, text: &str) {
+    /// Sends commands without reading the replies, for which the sink's socket has little room.
+    pub fn send_without_reading(&mut self, text: &str) {
         self.client.write_all(text.as_bytes()).unwrap();
         let (now, place) = (Duration::from_millis(self.now_ms), self.place);
         self.sink().wake(now);
@@ -83,15 +83,15 @@ impl One {
         assert!(self.sink().watches_writes(place), "the socket is full");
     }
 
-    /// The client reads until the sink has said all.
-    pub fn hear_all(&mut self) -> String {
-        let mut heard = String::new();
+    /// Reads until the sink has sent everything.
+    pub fn receive_all(&mut self) -> String {
+        let mut replies = String::new();
         loop {
-            let more = self.heard();
+            let more = self.received();
             if more.is_empty() {
-                return heard;
+                return replies;
             }
-            heard += &more;
+            replies += &more;
             let (now, place) = (Duration::from_millis(self.now_ms), self.place);
             self.sink().wake(now);
             self.sink().ready(place, SocketEvent::Plain);
@@ -99,24 +99,24 @@ impl One {
         }
     }
 
-    /// Sends messages until one of them finds no room: provisioning is never served.
+    /// Sends messages until one of them finds no room, as provisioning is never served.
     pub fn fill(&mut self) {
-        self.say("EHLO c.example\r\n");
+        self.send("EHLO c.example\r\n");
         let content = ("x".repeat(70) + "\r\n").repeat(600);
         for message in 0.. {
             assert!(message < 100, "there is always room");
-            self.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
-            assert_eq!(&self.say("DATA\r\n")[..4], "354 ");
-            if self.say(&format!("{content}.\r\n")).is_empty() {
+            self.send("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+            assert_eq!(&self.send("DATA\r\n")[..4], "354 ");
+            if self.send(&format!("{content}.\r\n")).is_empty() {
                 break;
             }
         }
     }
 
     /// Returns what the client received since the last call.
-    pub fn heard(&mut self) -> String {
+    pub fn received(&mut self) -> String {
         let mut text = Vec::new();
-        // It ends with `WouldBlock`, or when the server has closed.
+        // Reading ends with `WouldBlock`, or when the server has closed.
         let _ = self.client.read_to_end(&mut text);
         String::from_utf8(text).unwrap()
     }
@@ -127,33 +127,34 @@ impl One {
         self.sink().round();
     }
 
-    /// The client says this; returns what it hears at once.
-    pub fn say(&mut self, text: &str) -> String {
+    /// Sends `text`; returns the immediate replies.
+    pub fn send(&mut self, text: &str) -> String {
         self.client.write_all(text.as_bytes()).unwrap();
         let (now, place) = (Duration::from_millis(self.now_ms), self.place);
         self.sink().wake(now);
         self.sink().ready(place, SocketEvent::Plain);
         self.sink().round();
-        self.heard()
+        self.received()
     }
 
-    /// Lets the time pass until the client hears something or its connection ends: when, and what.
-    pub fn until_heard(&mut self) -> (u64, String) {
+    /// Advances the clock until a reply arrives or the connection ends. Returns the time and the
+    /// reply.
+    pub fn wait_for_reply(&mut self) -> (u64, String) {
         let began_ms = self.now_ms;
         loop {
-            // As the loop would sleep, and never beyond.
+            // Advances as the loop would sleep, and no further.
             let wait_ms = self.sink().wait_ms().expect("the table waits for something");
             self.now_ms += wait_ms.clamp(1, 10_000);
-            assert!(self.now_ms - began_ms < 120_000, "nothing is ever said");
+            assert!(self.now_ms - began_ms < 120_000, "no reply ever arrives");
             self.round();
-            let heard = self.heard();
-            if !heard.is_empty() || self.sink().open_connections() == 0 {
-                return (self.now_ms - began_ms, heard);
+            let replies = self.received();
+            if !replies.is_empty() || self.sink().open_connections() == 0 {
+                return (self.now_ms - began_ms, replies);
             }
         }
     }
 
-    /// Ends the sink; its folder lives as long as what is returned.
+    /// Stops the sink and returns its folder, which lives as long as the returned value.
     pub fn stop(mut self) -> tempfile::TempDir {
         let mut sink = self.sink.take().unwrap();
         sink.stop(StopStage::AtOnce);

@@ -1,4 +1,4 @@
-//! Every pause, time-out and pace of a sender, on a clock that is made up.
+//! Every pause, time-out and pace of a sender, on a simulated clock.
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,12 +13,12 @@ use sinkd::stats::Metric;
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
-/// How often a sender looks for time-outs.
+/// Interval at which a sender checks for time-outs.
 const LOOK_NS: u64 = 100 * MS;
-/// A run that takes more rounds does not come to its end.
+/// A run that takes more rounds has failed to end.
 const ROUNDS_MAX: usize = 1_000_000;
 
-/// A number of messages, one after each pause.
+/// A source of messages at regular intervals.
 pub struct Messages {
     given: u64,
     count: u64,
@@ -52,7 +52,7 @@ fn fill(mail: &mut OutgoingMail) {
     mail.body = b"x\r\n".as_slice().into();
 }
 
-/// What a target does over one connection.
+/// How a target behaves on one connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fate {
     /// Answers everything at once.
@@ -61,9 +61,9 @@ pub enum Fate {
     AnswersAfter(u64),
     /// Never sends anything.
     Mute,
-    /// Closes without a word.
+    /// Closes without a reply.
     Closes,
-    /// Greets, and closes after this time.
+    /// Sends a greeting, and closes after this time.
     ClosesAfter(u64),
     /// Never answers a message.
     Stalls,
@@ -74,12 +74,12 @@ pub enum Fate {
     /// Answers EHLO with this text, accepts a number of messages, and answers the next MAIL with
     /// 421.
     Limited(&'static str, u64),
-    /// Serves, but says nothing from the first time to the second.
+    /// Serves, but sends nothing between these two times.
     Pauses(u64, u64),
 }
 
 impl Fate {
-    /// When it says what it would say at this time.
+    /// Returns when a reply that is due at `due_ns` is sent.
     fn said_ns(self, due_ns: u64) -> u64 {
         match self {
             Fate::Pauses(from_ns, to_ns) if (from_ns..to_ns).contains(&due_ns) => to_ns,
@@ -93,11 +93,11 @@ struct Target {
     /// `None`: closed.
     socket: Option<UnixStream>,
     fate: Fate,
-    /// Octets of a line that is not whole yet.
+    /// Octets of an incomplete line.
     line: Vec<u8>,
     is_data: bool,
     messages: u64,
-    /// What it will say, and when; an empty reply closes.
+    /// Pending replies and the times at which they are due; an empty reply closes.
     replies: VecDeque<(u64, &'static str)>,
 }
 
@@ -117,8 +117,8 @@ impl Target {
         target
     }
 
-    /// Reads what has come, and sends the replies that are due by now. Returns whether the client
-    /// gets an event.
+    /// Reads what has arrived, and sends the replies that are due. Returns whether the client gets
+    /// an event.
     fn act(&mut self, now_ns: u64, mails: &mut Vec<u64>) -> bool {
         let mut octets = Vec::new();
         let Some(socket) = &mut self.socket else { return false };
@@ -131,7 +131,11 @@ impl Target {
             self.line.push(octet);
             if self.line.ends_with(b"\r\n") {
                 let line = std::mem::take(&mut self.line);
-                self.hear(std::str::from_utf8(&line[..line.len() - 2]).unwrap(), now_ns, mails);
+                self.handle_line(
+                    std::str::from_utf8(&line[..line.len() - 2]).unwrap(),
+                    now_ns,
+                    mails,
+                );
             }
         }
         let mut has_said = false;
@@ -146,7 +150,7 @@ impl Target {
         has_said
     }
 
-    fn hear(&mut self, line: &str, now_ns: u64, mails: &mut Vec<u64>) {
+    fn handle_line(&mut self, line: &str, now_ns: u64, mails: &mut Vec<u64>) {
         let is_mail = !self.is_data && line.starts_with("MAIL");
         mails.extend(is_mail.then_some(now_ns));
         let (after_ns, reply) = match (self.fate, line) {
@@ -165,7 +169,7 @@ impl Target {
                 self.replies.push_back((now_ns, "421 4.7.0 no more over this connection\r\n"));
                 (0, "")
             }
-            (Fate::Limited(said, _), "EHLO client.example") => (0, said),
+            (Fate::Limited(output, _), "EHLO client.example") => (0, output),
             (Fate::Stays, "QUIT") => return,
             (_, "DATA") => {
                 self.is_data = true;
@@ -180,15 +184,15 @@ impl Target {
     }
 }
 
-/// A sender, the targets it has connected to, and the time.
+/// A sender, the targets it has connected to, and the clock.
 pub struct Run<'a> {
     sender: ByHandSender<'a>,
-    /// What becomes of each connection, by its number.
+    /// The behavior of each connection, by its number.
     fate: fn(u64) -> Fate,
     /// By slot.
     targets: BTreeMap<usize, Target>,
     connections: u64,
-    /// When each MAIL came, ns.
+    /// Time of each MAIL, ns.
     mails: Vec<u64>,
 }
 
@@ -208,7 +212,7 @@ pub fn settings(connections: usize) -> SendingSettings {
     }
 }
 
-/// `count` messages, one after each `every_ns`.
+/// A source of `count` messages, one every `every_ns`.
 pub fn messages(count: u64, every_ns: u64) -> Messages {
     Messages { given: 0, count, first_ns: 0, every_ns }
 }
@@ -224,7 +228,7 @@ impl<'a> Run<'a> {
         Run { sender, fate, targets: BTreeMap::new(), connections: 0, mails: Vec::new() }
     }
 
-    /// All that happens without any time passing.
+    /// Runs everything that can happen without the clock advancing.
     fn settle(&mut self) {
         loop {
             let now_ns = self.sender.now_ns();
@@ -233,18 +237,18 @@ impl<'a> Run<'a> {
                 self.connections += 1;
                 self.targets.insert(slot, target);
             }
-            let mut heard = Vec::new();
+            let mut ready = Vec::new();
             for (slot, target) in &mut self.targets {
-                heard.extend(target.act(now_ns, &mut self.mails).then_some(*slot));
+                ready.extend(target.act(now_ns, &mut self.mails).then_some(*slot));
             }
-            if heard.is_empty() {
+            if ready.is_empty() {
                 return;
             }
-            self.sender.round(0, &heard);
+            self.sender.round(0, &ready);
         }
     }
 
-    /// Lets the time pass until something is due, for the sender or for a target.
+    /// Advances the clock until something is due, for the sender or for a target.
     fn pass(&mut self) {
         let now_ns = self.sender.now_ns();
         let targets = self.targets.values().filter_map(|target| target.replies.front());
@@ -254,7 +258,8 @@ impl<'a> Run<'a> {
         self.settle();
     }
 
-    /// Until everything is done; when that was.
+    /// Runs until everything is done. Returns when that was, how it ended, and the time of each
+    /// MAIL.
     pub fn finish(mut self) -> (u64, RunEnd, Vec<u64>) {
         self.settle();
         for _ in 0..ROUNDS_MAX {
@@ -267,7 +272,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Sends `source` to a target of this kind: when it ended, how, and when each MAIL came.
+/// Sends `source` to a target of this kind. Returns when the run ended, how, and the time of each
+/// MAIL.
 pub fn send(
     settings: SendingSettings,
     source: Messages,
@@ -280,7 +286,8 @@ pub fn send(
     (end_ns, ended, mails)
 }
 
-/// What is looked for now and then is found this much later at most.
+/// Asserts the time of something that the sender checks periodically: it may be late by one
+/// interval.
 #[track_caller]
 fn check_time(found_ns: u64, expected_ns: u64) {
     let range = expected_ns..=expected_ns + LOOK_NS;
@@ -288,7 +295,7 @@ fn check_time(found_ns: u64, expected_ns: u64) {
 }
 
 #[test]
-fn messages_leave_at_their_moments_to_the_nanosecond() {
+fn messages_are_sent_when_due_to_the_nanosecond() {
     let every_ns = 1_234_567;
     for connections in [1, 7] {
         let (_, ended, mails) =
@@ -300,22 +307,22 @@ fn messages_leave_at_their_moments_to_the_nanosecond() {
 }
 
 #[test]
-fn a_slow_target_makes_messages_late_by_what_it_takes_longer() {
+fn a_slow_target_delays_messages_by_its_excess_time() {
     let (_, ended, mails) = send(settings(1), messages(20, MS), |_| Fate::AnswersAfter(10 * MS));
     let expected: Vec<u64> = (0..20).map(|n| n * 10 * MS).collect();
     assert_eq!((ended.tally.accepted, mails), (20, expected));
     let late = ended.recorded.histogram(Metric::Late);
     let sum_us: f64 = late.mean() * late.len() as f64;
-    // The message n is due at n ms, and leaves at 10 n ms.
+    // Message n is due at n ms, and leaves at 10 n ms.
     let expected_us: f64 = (0..20).map(|n| f64::from(n * 9000)).sum();
     assert!((sum_us / expected_us - 1.0).abs() < 0.02, "{sum_us} us of {expected_us}");
-    // Two connections take twice as many in that time.
+    // Two connections send twice as many in that time.
     let (_, ended, mails) = send(settings(2), messages(20, MS), |_| Fate::AnswersAfter(10 * MS));
     assert_eq!((ended.tally.accepted, mails[18]), (20, 90 * MS));
 }
 
 #[test]
-fn a_target_that_refuses_connections_is_tried_at_growing_pauses_for_as_long_as_patience_lasts() {
+fn a_target_that_refuses_connections_is_retried_with_backoff_until_patience_ends() {
     let shared = SharedRun::default();
     let source = Messages { first_ns: S, ..messages(1, 0) };
     let mut run = Run::new(settings(1), source, &shared, |_| Fate::Closes);
@@ -329,7 +336,7 @@ fn a_target_that_refuses_connections_is_tried_at_growing_pauses_for_as_long_as_p
             tried_ms.push(run.sender.now_ns() / MS);
         }
     }
-    // The first was asked for at 0, and closed at once.
+    // The first connection was requested at 0, and closed at once.
     assert_eq!(tried_ms, [50, 150, 350, 750, 1550, 3150, 6350, 9550, 12_750]);
     let ended = run.sender.end();
     assert!(ended.error.unwrap().starts_with("no connection to "), "patience is over");
@@ -337,7 +344,7 @@ fn a_target_that_refuses_connections_is_tried_at_growing_pauses_for_as_long_as_p
 }
 
 #[test]
-fn a_target_that_turns_some_connections_away_is_not_given_up() {
+fn a_target_that_turns_away_some_connections_is_not_given_up() {
     let fate = |number| if number == 0 { Fate::Serves } else { Fate::Closes };
     let (_, ended, mails) = send(settings(3), messages(600, S), fate);
     assert_eq!((ended.error, ended.tally.accepted), (None, 600));
@@ -345,7 +352,7 @@ fn a_target_that_turns_some_connections_away_is_not_given_up() {
     assert!(ended.tally.failures.contains_key(&FailureKind::Connection));
 }
 
-/// It was well for longer than the sender has patience with it when it is not.
+/// The target worked for longer than the sender tolerates a failing target.
 #[test]
 fn a_target_that_restarts_is_waited_for() {
     let fate = |number| match number {
@@ -359,7 +366,7 @@ fn a_target_that_restarts_is_waited_for() {
 }
 
 #[test]
-fn a_target_that_says_nothing_is_given_up_when_its_time_is_over() {
+fn a_silent_target_is_given_up_after_the_timeout() {
     let (end_ns, ended, _) = send(settings(1), messages(20, 0), |_| Fate::Mute);
     check_time(end_ns, 20 * S);
     assert!(ended.error.unwrap().contains("silent for 20s"));
@@ -367,7 +374,7 @@ fn a_target_that_says_nothing_is_given_up_when_its_time_is_over() {
 }
 
 #[test]
-fn a_message_that_is_not_answered_in_time_is_unknown_and_the_next_goes_on() {
+fn a_message_without_a_reply_in_time_is_unknown_and_the_next_is_sent() {
     let fate = |number| if number == 0 { Fate::Stalls } else { Fate::Serves };
     let (end_ns, ended, mails) = send(settings(1), messages(20, 0), fate);
     check_time(mails[1], 20 * S);
@@ -377,15 +384,15 @@ fn a_message_that_is_not_answered_in_time_is_unknown_and_the_next_goes_on() {
 }
 
 #[test]
-fn a_target_that_answers_just_in_time_has_not_been_silent() {
+fn a_target_that_answers_just_in_time_is_not_given_up() {
     let (_, ended, _) = send(settings(1), messages(10, 0), |_| Fate::AnswersAfter(20 * S - 1));
     assert_eq!((ended.error, ended.tally.accepted), (None, 10));
     assert!(ended.tally.failures.is_empty(), "{:?}", ended.tally.failures);
 }
 
-/// Nothing is ever sent to it: the first message is due in an hour.
+/// Nothing is ever sent to this target: the first message is due in an hour.
 #[test]
-fn a_target_that_closes_idle_connections_is_given_up_if_it_does_so_within_a_second() {
+fn a_target_that_closes_idle_connections_within_a_second_is_given_up() {
     let source = || Messages { first_ns: 3600 * S, ..messages(1, 0) };
     let (end_ns, ended, _) = send(settings(1), source(), |_| Fate::ClosesAfter(S - 1_000));
     assert!(ended.error.is_some());
@@ -396,7 +403,7 @@ fn a_target_that_closes_idle_connections_is_given_up_if_it_does_so_within_a_seco
 }
 
 #[test]
-fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
+fn an_idle_connection_has_only_the_grace_period_to_end() {
     let greets_one = |number| if number == 0 { Fate::Serves } else { Fate::Mute };
     let fates: [fn(u64) -> Fate; 2] = [|_| Fate::Stays, greets_one];
     for fate in fates {
@@ -408,7 +415,7 @@ fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
 }
 
 #[test]
-fn messages_under_way_at_a_stop_have_the_grace_period() {
+fn messages_in_progress_at_a_stop_get_the_grace_period() {
     let settings = SendingSettings { timeout: Duration::from_secs(3600), ..settings(2) };
     let shared = SharedRun::default();
     let mut run = Run::new(settings, messages(100, S), &shared, |_| Fate::Stalls);
@@ -424,7 +431,7 @@ fn messages_under_way_at_a_stop_have_the_grace_period() {
 }
 
 #[test]
-fn nothing_is_begun_when_the_duration_is_over() {
+fn no_message_is_begun_after_the_duration() {
     let settings = SendingSettings { ends: Ends::At(Duration::from_secs(3)), ..settings(1) };
     let (_, ended, mails) = send(settings, messages(1000, 10 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (300, Some(&(3 * S - 10 * MS))));
@@ -432,7 +439,7 @@ fn nothing_is_begun_when_the_duration_is_over() {
 }
 
 #[test]
-fn the_last_message_before_the_end_of_the_duration_leaves() {
+fn the_last_message_before_the_end_of_the_duration_is_sent() {
     let settings = SendingSettings { ends: Ends::At(Duration::from_secs(1)), ..settings(2) };
     let (_, ended, mails) = send(settings, messages(50, 20 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (50, Some(&(980 * MS))));

@@ -1,4 +1,5 @@
-//! A load at a rate has the same figures by duration and by count, wherever its target stalls.
+//! A load at a rate gives the same figures whether its end is a duration or a count, wherever its
+//! target stalls.
 use std::time::Duration;
 
 use sinkd::sender::blast::recipients::{RecipientOrder, RecipientSource};
@@ -16,14 +17,14 @@ const PER_S: u64 = 100;
 const SECONDS: u64 = 8;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How a load of a rate is asked for.
+/// How the end of a load at a rate is specified.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Duration,
     Count,
 }
 
-/// What was recorded of a load, and when each MAIL came.
+/// The recorded figures of a load, and the time of each MAIL.
 struct Figures {
     ended: RunEnd,
     end_ns: u64,
@@ -55,7 +56,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
     Figures { ended, end_ns, mails }
 }
 
-/// Both forms have the same figures within 5 %.
+/// Asserts that both forms give the same figures within 5 %.
 #[track_caller]
 fn check(fate: fn(u64) -> Fate) {
     let [timed, counted] =
@@ -72,34 +73,34 @@ fn check(fate: fn(u64) -> Fate) {
         let seen = of(&counted, 0.5);
         assert!(seen >= 1e5, "{metric:?}: the stall is in p50, which is {seen} us");
     }
-    // Rates come from when messages were sent.
+    // Rates are computed from the times at which messages were sent.
     assert_eq!(timed.mails, counted.mails);
     let counts = |figures: &Figures| (figures.ended.tally.begun, figures.ended.tally.not_begun);
     assert_eq!(counts(&timed), counts(&counted));
 }
 
 #[test]
-fn a_stall_at_the_beginning_has_the_same_figures_by_duration_and_by_count() {
+fn a_stall_at_the_start_gives_the_same_figures_by_duration_and_by_count() {
     check(|_| Fate::Pauses(0, 5 * S));
 }
 
 #[test]
-fn a_stall_in_the_middle_has_the_same_figures_by_duration_and_by_count() {
+fn a_stall_in_the_middle_gives_the_same_figures_by_duration_and_by_count() {
     check(|_| Fate::Pauses(S, 6 * S));
 }
 
 #[test]
-fn a_stall_beyond_the_end_has_the_same_figures_by_duration_and_by_count() {
+fn a_stall_past_the_end_gives_the_same_figures_by_duration_and_by_count() {
     check(|_| Fate::Pauses(3 * S, 10 * S));
-    // All messages are sent, late as they are.
+    // All messages are sent, even if late.
     let Figures { ended, .. } =
         sent(Form::Duration, Arrivals::Even, |_| Fate::Pauses(3 * S, 10 * S));
     assert_eq!((ended.tally.accepted, ended.tally.not_begun), (SECONDS * PER_S, 0));
 }
 
-/// A stall of a moment, just before the last message is due.
+/// A short stall just before the last message is due.
 #[test]
-fn the_last_message_of_a_schedule_is_sent_however_late_it_is() {
+fn the_last_message_of_a_schedule_is_sent_however_late() {
     let last_ns = 1_000 * MS * SECONDS - 1_000 * MS / PER_S;
     for arrivals in [Arrivals::Even, Arrivals::Poisson] {
         let fate = |_| Fate::Pauses(SECONDS * S - 15 * MS, SECONDS * S + 40 * MS);
@@ -111,11 +112,11 @@ fn the_last_message_of_a_schedule_is_sent_however_late_it_is() {
 }
 
 #[test]
-fn a_target_that_stalls_for_good_ends_the_run_and_all_that_was_due_counts() {
+fn a_target_that_stalls_forever_ends_the_run_and_all_due_messages_count() {
     let both = [Form::Duration, Form::Count]
         .map(|form| sent(form, Arrivals::Even, |_| Fate::Pauses(3 * S, u64::MAX)));
     for Figures { ended, end_ns, .. } in &both {
-        // The time-out counts from the end of the schedule; then the grace.
+        // The time-out runs from the end of the schedule; the grace period follows.
         let latest_ns = (SECONDS + 20 + 5) * S + 300 * MS;
         assert!((SECONDS + 20) * S <= *end_ns && *end_ns <= latest_ns, "{end_ns} ns");
         let tally = &ended.tally;
@@ -124,7 +125,7 @@ fn a_target_that_stalls_for_good_ends_the_run_and_all_that_was_due_counts() {
         for metric in [Metric::Late, Metric::Transaction] {
             let recorded = ended.recorded.histogram(metric);
             assert_eq!(recorded.len(), SECONDS * PER_S, "{metric:?}: each counts once");
-            // Due at 4 s on average over what was due, and given up after 28 s.
+            // Messages were due at 4 s on average, and given up after 28 s.
             assert!(recorded.value_at_quantile(0.5) >= 20_000_000, "{metric:?}");
         }
     }

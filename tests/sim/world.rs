@@ -1,4 +1,4 @@
-//! A sink, its clients, and the time: what happens in each step is drawn.
+//! A simulated sink, its clients and its clock: each step is chosen at random.
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -20,60 +20,60 @@ use crate::client::{Client, Did, Message, Outcomes};
 use crate::common::Dice;
 use crate::fault::Fault;
 
-/// Time without anything happening after which the world stands still: longer than any fault that
-/// ends by itself.
+/// Time without any event after which the world counts as stuck: longer than any fault that ends on
+/// its own.
 const STILL_MAX: Duration = Duration::from_secs(300);
-/// Steps of a run. Far more than any needs.
+/// Steps of a run: far more than any run needs.
 const STEPS_MAX: u32 = 200_000;
-/// Kills of a run.
+/// Maximum number of kills in a run.
 const KILLS_MAX: u32 = 3;
-/// Octets of a message are drawn below one of these: most are small, and each way that a payload can
-/// take is there.
+/// A message is smaller than one of these sizes (octets), chosen at random: most are small, and
+/// each way of a payload into the log is covered.
 const SIZES: [usize; 16] = [
     10, 200, 200, 200, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 20_000, 70_000, 70_000,
     200_000, 700_000,
 ];
-/// Lines of a story that are kept.
+/// Maximum number of lines kept of the story of a run.
 const STORY_LINES_MAX: usize = 5_000;
 
-/// What a run is like: everything follows from its seed.
-pub struct Manner {
+/// The conditions of a run, all derived from its seed.
+pub struct Conditions {
     pub seed: u64,
     durability: Durability,
     faults: Vec<Fault>,
-    /// Some of its clients speak under TLS.
+    /// Whether some clients use TLS.
     has_tls: bool,
 }
 
-impl Manner {
-    /// `seed` draws from `faults` those that may happen.
-    pub fn of(seed: u64, durability: Durability, faults: &[Fault]) -> Manner {
+impl Conditions {
+    /// Selects from `faults`, by `seed`, those that can happen in this run.
+    pub fn drawn(seed: u64, durability: Durability, faults: &[Fault]) -> Conditions {
         let mut dice = Dice::new(seed);
         let drawn = faults.iter().copied().filter(|_| dice.roll(3) > 0).collect();
-        // A handshake takes as long as a thousand steps, so most runs do without.
+        // A handshake takes as long as a thousand steps, so most runs use no TLS.
         let has_tls = dice.roll(8) == 0;
-        Manner { seed, durability, faults: drawn, has_tls }
+        Conditions { seed, durability, faults: drawn, has_tls }
     }
 }
 
 pub struct World {
-    manner: Manner,
+    conditions: Conditions,
     dice: Dice,
     folder: tempfile::TempDir,
     sink: Option<ByHandSink>,
     clients: Vec<Client>,
-    /// Clients that have connected so far.
+    /// Number of clients that have connected so far.
     connections: u64,
-    /// By place: what the kernel has to tell.
+    /// The events that the kernel has pending for each place.
     events: BTreeMap<usize, SocketEvent>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
     outcomes: Outcomes,
-    /// Until when provisioning is not served.
+    /// Time until which provisioning is not served.
     stuck_until: Duration,
     full_until: Duration,
-    /// Until when accepting finds no descriptors.
+    /// Time until which accepting finds no descriptors.
     short_until: Duration,
     space: Arc<AtomicU64>,
     flush_fails: Arc<AtomicBool>,
@@ -82,18 +82,18 @@ pub struct World {
     story: Vec<String>,
 }
 
-/// In memory where there is such a place: nothing here depends on a disk, and a thousand folders are
-/// made and removed.
+/// Creates a folder in memory if possible: nothing here depends on a disk, and a thousand folders
+/// are created and removed.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 impl World {
-    pub fn new(manner: Manner) -> World {
-        let mut dice = Dice::new(manner.seed ^ 0x5EED);
+    pub fn new(conditions: Conditions) -> World {
+        let mut dice = Dice::new(conditions.seed ^ 0x5EED);
         let to_begin = 1 + dice.roll(40) as u64;
         World {
-            manner,
+            conditions,
             dice,
             folder: folder(),
             sink: None,
@@ -115,12 +115,12 @@ impl World {
         }
     }
 
-    /// What has happened.
+    /// Returns the story of the run so far.
     pub fn story(&self) -> &[String] {
         &self.story
     }
 
-    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+    fn note(&mut self, what: std::fmt::Arguments<'_>) {
         if self.story.len() == STORY_LINES_MAX {
             self.story.drain(..STORY_LINES_MAX / 2);
         }
@@ -128,7 +128,7 @@ impl World {
     }
 
     fn has(&self, fault: Fault) -> bool {
-        self.manner.faults.contains(&fault)
+        self.conditions.faults.contains(&fault)
     }
 
     fn now_us(&self) -> u64 {
@@ -148,7 +148,7 @@ impl World {
         config.stop_grace = Duration::from_secs(3);
         config.stats = false;
         config.auth = Auth::Any;
-        if self.manner.has_tls {
+        if self.conditions.has_tls {
             (config.tls, config.data) = (Tls::Offered, self.folder.path().to_owned());
         }
         if self.has(Fault::FewBuffers) {
@@ -172,7 +172,7 @@ impl World {
         ];
         config.without = optional.into_iter().filter(|_| self.dice.roll(2) == 0).collect();
         self.sink().reload(&config);
-        self.tell(format_args!("the settings change: without {:?}", config.without));
+        self.note(format_args!("the settings change: without {:?}", config.without));
     }
 
     fn start(&mut self) {
@@ -188,14 +188,14 @@ impl World {
             own_segment_bytes_over: 256 << 10,
             own_segments_max: if is_tight { 2 } else { 64 },
             region_bytes_max: if is_tight { 1 << 20 } else { 64 << 20 },
-            durability: self.manner.durability,
+            durability: self.conditions.durability,
             flush: flush.folders(|_| Ok(())),
             space: Space { at_most: Some(most) },
             ..LogSettings::default()
         };
         let (sink, _) = ByHandSink::open(self.folder.path(), &config, settings).unwrap();
         self.sink = Some(sink);
-        self.tell(format_args!("sinkd starts"));
+        self.note(format_args!("sinkd starts"));
     }
 
     pub fn run(&mut self) {
@@ -209,7 +209,7 @@ impl World {
             } else if self.is_done() {
                 break;
             }
-            assert!(self.now < moved_at + STILL_MAX, "everything stands still, and is not done");
+            assert!(self.now < moved_at + STILL_MAX, "no progress, and the run is not done");
             self.let_time_pass(has_moved);
         }
         self.finish();
@@ -224,8 +224,8 @@ impl World {
         nothing_left && self.clients.iter().all(is_idle)
     }
 
-    /// One round of the sink, with what its clients, the disk and fate do meanwhile. Returns
-    /// whether anything has moved.
+    /// Runs one round of the sink, with random actions of its clients, the disk and the fault
+    /// injection. Returns whether anything has changed.
     fn step(&mut self) -> bool {
         let mut has_moved = self.clients_act();
         self.fate();
@@ -242,7 +242,7 @@ impl World {
         self.sink().round();
         for (number, place) in self.sink().take_places() {
             has_moved = true;
-            self.seated(number, place);
+            self.note_accepted(number, place);
         }
         for place in self.sink().take_reported_again() {
             self.events.entry(place).or_insert(SocketEvent::Plain);
@@ -269,7 +269,7 @@ impl World {
         }
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
-        // So that replies can find no room, and a turn can be too long for a round.
+        // A small buffer lets replies find no room; a large one lets a turn exceed a round.
         let (ours, theirs) = (socket2::Socket::from(ours), socket2::Socket::from(theirs));
         theirs.set_send_buffer_size(4608).unwrap();
         ours.set_send_buffer_size(1 << 20).unwrap();
@@ -277,11 +277,12 @@ impl World {
         let protocol = if self.dice.roll(5) == 0 { Protocol::Lmtp } else { Protocol::Smtp };
         let number = self.connections;
         self.connections += 1;
-        let is_sealed = self.manner.has_tls && protocol == Protocol::Smtp && self.dice.roll(2) == 0;
+        let is_sealed =
+            self.conditions.has_tls && protocol == Protocol::Smtp && self.dice.roll(2) == 0;
         let beginning = if is_sealed { Beginning::Tls } else { Beginning::Greeting };
         self.sink().queue_with(number, theirs.into(), (protocol, beginning));
         let options = Client::options(protocol, &mut self.dice);
-        self.tell(format_args!("client {number} connects, {beginning:?} first: {options:?}"));
+        self.note(format_args!("client {number} connects, {beginning:?} first: {options:?}"));
         let mut client = Client::new(number, ours, options, self.now_us());
         if is_sealed {
             let ca = CertificateFolder::in_data_folder(self.folder.path()).ca_path();
@@ -291,14 +292,14 @@ impl World {
         true
     }
 
-    /// A client was accepted. Its input so far becomes an event, and so does its end if it has
-    /// gone.
-    fn seated(&mut self, number: u64, place: usize) {
+    /// Notes that a client was accepted. Its input so far becomes an event, and so does the end of
+    /// its connection.
+    fn note_accepted(&mut self, number: u64, place: usize) {
         self.events.insert(place, SocketEvent::Plain);
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
             client.place = Some(place);
         }
-        self.tell(format_args!("client {number} is accepted: place {place}"));
+        self.note(format_args!("client {number} is accepted: place {place}"));
     }
 
     fn act(&mut self, at: usize) -> bool {
@@ -316,12 +317,12 @@ impl World {
         }
         let (number, place) = (client.number, client.place);
         if client.is_gone() {
-            self.tell(format_args!("the connection of client {number} has ended"));
+            self.note(format_args!("the connection of client {number} has ended"));
         }
         self.notice(place, &did)
     }
 
-    /// What the kernel would tell the sink of it.
+    /// Queues the events that the kernel would report to the sink.
     fn notice(&mut self, place: Option<usize>, did: &[Did]) -> bool {
         for did in did {
             let Some(place) = place else { break };
@@ -357,7 +358,7 @@ impl World {
             let now_us = self.now_us();
             self.clients[at].start(message, now_us, &mut self.outcomes);
             let client = self.clients[at].number;
-            self.tell(format_args!("client {client} begins {message:?}"));
+            self.note(format_args!("client {client} begins {message:?}"));
         }
         if self.to_begin == 0 {
             self.clients[at].session.quit();
@@ -366,12 +367,12 @@ impl World {
 
     fn deliver_events(&mut self) -> bool {
         let mut has_moved = false;
-        for (place, heard) in std::mem::take(&mut self.events) {
+        for (place, event) in std::mem::take(&mut self.events) {
             if self.dice.roll(5) == 0 {
-                // It comes with a later round.
-                self.events.insert(place, heard);
+                // Deliver it in a later round.
+                self.events.insert(place, event);
             } else {
-                self.sink().ready(place, heard);
+                self.sink().ready(place, event);
             }
             has_moved = true;
         }
@@ -395,10 +396,10 @@ impl World {
     }
 
     fn fate(&mut self) {
-        if self.manner.faults.is_empty() || self.dice.roll(40) > 0 {
+        if self.conditions.faults.is_empty() || self.dice.roll(40) > 0 {
             return;
         }
-        let fault = self.manner.faults[self.dice.roll(self.manner.faults.len())];
+        let fault = self.conditions.faults[self.dice.roll(self.conditions.faults.len())];
         let at = self.dice.roll(self.clients.len());
         let long = Duration::from_millis([20, 900, 5_000, 40_000][self.dice.roll(4)]);
         let until = self.now + long;
@@ -425,21 +426,21 @@ impl World {
                 self.clients[at].deaf_until = until;
                 self.hurt(at, fault, Did::Nothing);
             }
-            // A shortage that went on and on would be one that never ends.
+            // A shortage that is extended again and again would never end.
             Fault::NoRoom if self.now < self.stuck_until => {}
             Fault::NoRoom => {
                 self.stuck_until = until.min(self.now + Duration::from_secs(5));
-                self.tell(format_args!("provisioning is stuck for {long:?}"));
+                self.note(format_args!("provisioning is stuck for {long:?}"));
             }
             Fault::DiskFull => {
                 self.space.store(0, Ordering::Relaxed);
                 self.full_until = until.min(self.now + Duration::from_secs(5));
-                self.tell(format_args!("the disk is full for {long:?}"));
+                self.note(format_args!("the disk is full for {long:?}"));
             }
             Fault::FlushFails => {
                 let fails = !self.flush_fails.load(Ordering::Relaxed) && self.dice.roll(4) == 0;
                 self.flush_fails.store(fails, Ordering::Relaxed);
-                self.tell(format_args!("flushes fail: {fails}"));
+                self.note(format_args!("flushes fail: {fails}"));
             }
             Fault::FewBuffers => {}
             Fault::NoDescriptors if self.now < self.short_until => {}
@@ -447,7 +448,7 @@ impl World {
                 self.short_until = until.min(self.now + Duration::from_secs(10));
                 let left = self.dice.roll(3) as u64;
                 self.sink().set_descriptors(Some(left));
-                self.tell(format_args!("{left} descriptors are left for {long:?}"));
+                self.note(format_args!("{left} descriptors are left for {long:?}"));
             }
             Fault::Reload => self.reload(),
             Fault::Stop => self.stop(),
@@ -458,7 +459,7 @@ impl World {
 
     fn hurt(&mut self, at: usize, fault: Fault, did: Did) {
         let Client { number, place, .. } = self.clients[at];
-        self.tell(format_args!("{fault:?} of client {number}"));
+        self.note(format_args!("{fault:?} of client {number}"));
         self.notice(place, &[did]);
     }
 
@@ -466,15 +467,15 @@ impl World {
         let stage = if self.dice.roll(3) == 0 { StopStage::AtOnce } else { StopStage::Graceful };
         self.is_stopping = true;
         self.sink().stop(stage);
-        self.tell(format_args!("sinkd gets a signal to stop: {stage:?}"));
+        self.note(format_args!("sinkd gets a signal to stop: {stage:?}"));
     }
 
     fn kill(&mut self) {
-        self.tell(format_args!("sinkd is killed"));
+        self.note(format_args!("sinkd is killed"));
         self.kills += 1;
         self.sink.take().expect("it runs").kill();
         for client in &mut self.clients {
-            // What was on its way is still read: replies that had left count.
+            // Replies that had already left the sink are still read, and count.
             while client.read(4096, 0, &mut self.outcomes) == Did::Read {}
             client.leave(&mut self.outcomes);
         }
@@ -487,7 +488,7 @@ impl World {
         }
     }
 
-    /// Nothing moves: it is as late as the next thing that happens by itself.
+    /// Advances the clock. If nothing has changed, it advances to the next timed event.
     fn let_time_pass(&mut self, has_moved: bool) {
         if has_moved {
             self.now += Duration::from_micros(self.dice.roll(3_000) as u64);
@@ -502,7 +503,7 @@ impl World {
         self.now = next.into_iter().chain(sink).min().unwrap_or(soon).max(soon);
     }
 
-    /// The sink stops, and everything is looked at.
+    /// Stops the sink and checks everything.
     fn finish(&mut self) {
         self.stuck_until = Duration::ZERO;
         self.full_until = Duration::ZERO;
@@ -531,9 +532,9 @@ impl World {
         let counted = sink.counters().messages.load(Ordering::Relaxed);
         sink.close();
         let counted = (self.kills == 0).then_some(counted);
-        let may_refuse = self.manner.faults.iter().any(|fault| fault.may_refuse());
-        let told =
-            check::Told { messages: &self.messages, ended: &self.outcomes.ended, may_refuse };
-        check::check(self.folder.path(), &told, counted);
+        let may_refuse = self.conditions.faults.iter().any(|fault| fault.may_refuse());
+        let view =
+            check::ClientView { messages: &self.messages, ended: &self.outcomes.ended, may_refuse };
+        check::check(self.folder.path(), &view, counted);
     }
 }

@@ -1,4 +1,4 @@
-//! AUTH of the real server: which users it believes, that it keeps their names, and no secrets.
+//! AUTH of the real server: it accepts the listed users, stores their names, and stores no secrets.
 use crate::common;
 
 use std::fs::{self, Permissions};
@@ -9,7 +9,7 @@ use std::process::Stdio;
 use common::{Client, Sink, sinkctl, until_some};
 use tempfile::{TempDir, tempdir};
 
-/// A folder with a list of users, and room for a sink's data and its transcripts.
+/// A folder with a list of users, the data folder of a sink, and its transcripts.
 struct Place {
     folder: TempDir,
 }
@@ -40,8 +40,8 @@ impl Place {
         Sink::spawn(command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(log))
     }
 
-    /// `sinkctl` on the data.
-    fn said(&self, args: &[&str]) -> String {
+    /// Runs `sinkctl` on the data folder and returns its output.
+    fn sinkctl_output(&self, args: &[&str]) -> String {
         let (said, errors, _) = sinkctl(&self.path("data"), args);
         assert!(errors.is_empty(), "{args:?}: {errors}");
         String::from_utf8(said).unwrap()
@@ -75,7 +75,7 @@ fn connect(sink: &Sink, listener: usize) -> Client {
 }
 
 #[test]
-fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
+fn listed_users_are_stored_with_each_message_and_others_cannot_send() {
     let place = Place::new("ann:s3cr3t\n");
     let sink = place.start(SETTINGS);
     let mut ann = connect(&sink, 0);
@@ -92,7 +92,7 @@ fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
     let third = open.deliver("a@b.example", "c@d.example", b"three\r\n");
 
     let rows: Vec<serde_json::Value> = place
-        .said(&["ls", "--json"])
+        .sinkctl_output(&["ls", "--json"])
         .lines()
         .map(|row| serde_json::from_str(row).unwrap())
         .collect();
@@ -105,16 +105,16 @@ fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
         assert_eq!((row["user"].as_str(), row["auth"].as_str()), (user, auth), "{id}");
     }
     let mut found: Vec<String> =
-        place.said(&["search", "--ids", "auth:ann"]).lines().map(str::to_owned).collect();
+        place.sinkctl_output(&["search", "--ids", "auth:ann"]).lines().map(str::to_owned).collect();
     found.sort();
     let mut expected = vec![first.clone(), second];
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(place.said(&["search", "--ids", "-has:auth"]), format!("{third}\n"));
-    assert!(place.said(&["show", &first]).contains("ann (AUTH PLAIN)"));
+    assert_eq!(place.sinkctl_output(&["search", "--ids", "-has:auth"]), format!("{third}\n"));
+    assert!(place.sinkctl_output(&["show", &first]).contains("ann (AUTH PLAIN)"));
     assert!(sink.stop().success());
     let groups: serde_json::Value =
-        serde_json::from_str(&place.said(&["stats", "--by", "user", "--json"])).unwrap();
+        serde_json::from_str(&place.sinkctl_output(&["stats", "--by", "user", "--json"])).unwrap();
     let of = |name: &str| {
         let groups = groups["groups"].as_array().unwrap();
         groups.iter().find(|group| group["name"] == name).unwrap()["messages"].clone()
@@ -122,7 +122,7 @@ fn a_user_of_the_list_is_kept_with_each_message_and_others_send_none() {
     assert_eq!((of("ann"), of("")), (2.into(), 1.into()));
 }
 
-/// Every file below `folder`.
+/// Returns every file below `folder`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -135,7 +135,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What looks like a command is a secret all the same: HELP and NOOP are base64.
+/// A secret that looks like a command is still a secret: HELP and NOOP are valid base64.
 #[test]
 fn no_secret_is_stored_logged_or_in_a_transcript() {
     let place = Place::new("ann:s3cr3t\n");
@@ -173,7 +173,7 @@ fn no_secret_is_stored_logged_or_in_a_transcript() {
 }
 
 #[test]
-fn a_list_of_users_is_read_again_by_a_reload() {
+fn a_reload_reads_the_list_of_users_again() {
     let place = Place::new("bob:x\n");
     let sink = place.start(SETTINGS);
     let mut client = connect(&sink, 0);
@@ -181,7 +181,7 @@ fn a_list_of_users_is_read_again_by_a_reload() {
     place.users("ann:s3cr3t\n");
     let listener = sink.addresses[0];
     assert_eq!(
-        place.said(&["reload"]),
+        place.sinkctl_output(&["reload"]),
         format!(
             "generation 2 of the settings is in force\nchanged: users of listener {listener}\n"
         )
@@ -190,7 +190,7 @@ fn a_list_of_users_is_read_again_by_a_reload() {
         let mut client = connect(&sink, 0);
         (client.command(&format!("AUTH PLAIN {ANN}")) == 235).then_some(())
     });
-    assert!(!place.said(&["reload"]).contains("changed"), "the list is the same");
+    assert!(!place.sinkctl_output(&["reload"]).contains("changed"), "the list is the same");
     for (list, expected) in [
         ("bob:x\nann:\n", "users: line 2: expected a password after the colon, found none"),
         ("# none yet\n", "users: line 1: expected NAME:PASSWORD a line, found no user in the fi"),
@@ -199,7 +199,7 @@ fn a_list_of_users_is_read_again_by_a_reload() {
         let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);
         assert!(code == 2 && errors.contains(expected), "{errors}");
     }
-    // A list that others can read changes nothing.
+    // A list that other users can read changes nothing.
     place.users("eve:x\n");
     fs::set_permissions(place.path("users"), Permissions::from_mode(0o644)).unwrap();
     let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);

@@ -1,5 +1,5 @@
-//! What `sinkctl blast` sends: the same from the same seed, of the size asked for, with checksums
-//! that hold, and in the form that it says.
+//! The messages that `sinkctl blast` sends: reproducible from the seed, of the requested size, with
+//! valid checksums, and in the declared form.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ fn template(text: &str) -> BlastSettings {
     BlastSettings { content, ..settings("2K") }
 }
 
-/// A message as it was given to be sent.
+/// A message as a source returned it.
 #[derive(Debug, Clone, PartialEq)]
-struct Given {
+struct SourcedMessage {
     due_ns: Option<u64>,
     from: Vec<u8>,
     to: Vec<Vec<u8>>,
@@ -51,9 +51,9 @@ struct Given {
     wire: Vec<u8>,
 }
 
-impl Given {
-    fn of(due_ns: Option<u64>, mail: &OutgoingMail) -> Given {
-        Given {
+impl SourcedMessage {
+    fn of(due_ns: Option<u64>, mail: &OutgoingMail) -> SourcedMessage {
+        SourcedMessage {
             due_ns,
             from: mail.reverse_path().to_vec(),
             to: mail.recipients().map(|(path, _)| path.to_vec()).collect(),
@@ -63,7 +63,7 @@ impl Given {
         }
     }
 
-    /// Without stuffed dots.
+    /// Returns the content without stuffed dots.
     fn message(&self) -> Vec<u8> {
         match self.form {
             ContentForm::Stuffed { .. } => unstuff(&self.wire).into_owned(),
@@ -72,12 +72,12 @@ impl Given {
     }
 }
 
-fn given(settings: BlastSettings, threads: usize) -> BTreeMap<u64, Given> {
+fn generate(settings: BlastSettings, threads: usize) -> BTreeMap<u64, SourcedMessage> {
     let plan = BlastPlan::new(settings).unwrap();
     let mut all = BTreeMap::new();
     let mut sources: Vec<_> = (0..threads).map(|_| (Blast::new(&plan), 0)).collect();
     let mut mail = OutgoingMail::default();
-    // They take turns, the first one more often.
+    // The threads take turns, the first one more often.
     for turn in 0.. {
         let thread = turn % (threads + 1) % threads;
         let (source, last) = &mut sources[thread];
@@ -85,12 +85,12 @@ fn given(settings: BlastSettings, threads: usize) -> BTreeMap<u64, Given> {
         let Next::Mail(order) = source.next(&mut mail).unwrap() else { break };
         assert!(order.due_ns.unwrap_or(*last) >= *last, "moments never fall");
         *last = order.due_ns.unwrap_or(*last);
-        assert!(all.insert(order.ticket, Given::of(order.due_ns, &mail)).is_none());
+        assert!(all.insert(order.ticket, SourcedMessage::of(order.due_ns, &mail)).is_none());
     }
     all
 }
 
-/// Bit by bit, sharing no code: RFC 3720's polynomial, reflected.
+/// CRC-32C bit by bit, sharing no code: RFC 3720's polynomial, reflected.
 fn crc32c(octets: &[u8]) -> u32 {
     !octets.iter().fold(!0u32, |crc, &octet| {
         (0..8).fold(crc ^ u32::from(octet), |crc, _| {
@@ -99,10 +99,10 @@ fn crc32c(octets: &[u8]) -> u32 {
     })
 }
 
-/// What holds for every message: number, checksum, lines, form.
-fn check(number: u64, given: &Given) {
-    let message = given.message();
-    assert_eq!(message.len() as u64, given.octets, "{number}");
+/// Checks the properties of every message: number, checksum, lines, form.
+fn check(number: u64, sent: &SourcedMessage) {
+    let message = sent.message();
+    assert_eq!(message.len() as u64, sent.octets, "{number}");
     let cut = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     let (header, body) = message.split_at(cut);
     let header = std::str::from_utf8(header).unwrap();
@@ -117,16 +117,16 @@ fn check(number: u64, given: &Given) {
         field(name);
     }
     assert!(message.ends_with(b"\r\n"), "{number}");
-    let lines: Vec<_> = given.wire.split(|&octet| octet == b'\n').collect();
+    let lines: Vec<_> = sent.wire.split(|&octet| octet == b'\n').collect();
     let (end, lines) = lines.split_last().unwrap();
     assert!(end.is_empty());
     for line in lines {
         let line = line.strip_suffix(b"\r").expect("every line ends with CRLF");
         assert!(line.len() <= 998 && !line.contains(&b'\r'), "{number}: {}", line.len());
-        let may_begin_with_dot = given.form != ContentForm::Clean;
+        let may_begin_with_dot = sent.form != ContentForm::Clean;
         assert!(may_begin_with_dot || !line.starts_with(b"."), "{number}");
         let is_stuffed = !line.starts_with(b".") || line.starts_with(b"..");
-        assert!(given.form == ContentForm::Raw || is_stuffed, "{number}");
+        assert!(sent.form == ContentForm::Raw || is_stuffed, "{number}");
     }
     let mut facts = MailFacts::default();
     Extractor::new(Some("X-Sequence")).extract(&message, &mut facts);
@@ -134,9 +134,9 @@ fn check(number: u64, given: &Given) {
 }
 
 #[test]
-fn messages_have_the_size_asked_for() {
+fn messages_have_the_requested_size() {
     for size in ["600", "1000", "1100", "1200", "1300", "1400", "2K", "20K", "300K"] {
-        let all = given(BlastSettings { count: Some(20), ..settings(size) }, 1);
+        let all = generate(BlastSettings { count: Some(20), ..settings(size) }, 1);
         assert_eq!(all.len(), 20);
         for (number, mail) in all {
             assert_eq!(Some(mail.octets), parse_bytes(size), "message {number}");
@@ -150,10 +150,10 @@ fn sizes_are_drawn_from_the_distribution() {
     for size in ["mixed", "uniform:1K-9K", "lognormal:4K,1"] {
         let sizes = Sizes::parse(size, parse_bytes).unwrap();
         let (low, high) = sizes.bounds();
-        let all = given(settings(size), 1);
+        let all = generate(settings(size), 1);
         assert_eq!(all.len(), 300);
         let mut seen: Vec<u64> = all.values().map(|mail| mail.octets).collect();
-        // The smallest message there is may be larger than what was drawn.
+        // The smallest possible message can be larger than the drawn size.
         assert!(seen.iter().all(|octets| (low..=high).contains(octets) || *octets < 700), "{size}");
         all.iter().for_each(|(number, mail)| check(*number, mail));
         seen.sort_unstable();
@@ -164,7 +164,7 @@ fn sizes_are_drawn_from_the_distribution() {
 }
 
 #[test]
-fn what_is_too_small_is_refused() {
+fn too_small_sizes_are_refused() {
     let smallest = |settings: BlastSettings| match BlastPlan::new(settings).map(|_| ()) {
         Err(PlanError::TooSmall { smallest, .. }) => smallest,
         other => panic!("{other:?}"),
@@ -172,19 +172,19 @@ fn what_is_too_small_is_refused() {
     let needed = smallest(settings("1"));
     assert!((400..600).contains(&needed), "{needed}");
     assert_eq!(smallest(settings(&(needed - 1).to_string())), needed);
-    let all = given(settings(&needed.to_string()), 1);
+    let all = generate(settings(&needed.to_string()), 1);
     assert!(all.values().all(|mail| mail.octets == needed));
     // No message of this distribution would be large enough.
-    let all = given(settings("lognormal:1,0"), 1);
+    let all = generate(settings("lognormal:1,0"), 1);
     assert!(all.values().all(|mail| mail.octets == needed));
 }
 
 #[test]
-fn attachments_come_on_top() {
+fn attachments_are_added_to_the_size() {
     let attachments = vec![Attachment::made_up(1, 1000), Attachment::made_up(2, 30)];
     let bytes: usize = attachments.iter().map(|attachment| attachment.part().len()).sum();
     for size in ["800", "4K"] {
-        let all = given(BlastSettings { attachments: attachments.clone(), ..settings(size) }, 1);
+        let all = generate(BlastSettings { attachments: attachments.clone(), ..settings(size) }, 1);
         for (number, mail) in all {
             assert_eq!(Some(mail.octets), parse_bytes(size).map(|size| size + bytes as u64));
             check(number, &mail);
@@ -196,8 +196,8 @@ fn attachments_come_on_top() {
 }
 
 #[test]
-fn newsletters_are_read_as_such() {
-    let all = given(settings("4K"), 1);
+fn newsletters_parse_as_newsletters() {
+    let all = generate(settings("4K"), 1);
     let message = all[&0].message();
     let parts = sinkd::mime::part::parts(&message).parts;
     let types: Vec<_> = parts.iter().map(|part| part.content_type.as_str()).collect();
@@ -207,13 +207,13 @@ fn newsletters_are_read_as_such() {
 }
 
 #[test]
-fn templates_with_dots_say_so() {
+fn templates_with_leading_dots_are_marked_as_stuffed() {
     for (body, form) in [
         ("Hello {{rcpt}}\n", ContentForm::Clean),
         ("Hello {{rcpt}}\n.dot\n..\n", ContentForm::Stuffed { dots: 2 }),
         (".{{rcpt}}\n", ContentForm::Raw),
     ] {
-        let all = given(template(&format!("Subject: {{{{seq}}}}\n\n{body}")), 1);
+        let all = generate(template(&format!("Subject: {{{{seq}}}}\n\n{body}")), 1);
         assert_eq!(all.len(), 300);
         for (number, mail) in all {
             assert_eq!(mail.form, form, "{body:?}");
@@ -223,13 +223,13 @@ fn templates_with_dots_say_so() {
 }
 
 #[test]
-fn columns_reach_the_message_of_their_recipient() {
+fn columns_are_inserted_into_the_message_of_their_recipient() {
     let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
     let names = Names { file: "t", columns: list.columns() };
     let text = "Subject: Dear {{col:name}}\n\nYour address is {{col:email}}\n";
     let content = BlastContent::Template(Template::parse(&names, text.as_bytes()).unwrap());
     let recipients = RecipientSource::listed(list);
-    let all = given(BlastSettings { content, recipients, ..settings("2K") }, 2);
+    let all = generate(BlastSettings { content, recipients, ..settings("2K") }, 2);
     for (number, mail) in all {
         let (name, address) = [("Ann", "a@x.example"), ("Bob", "b@x.example")][number as usize % 2];
         assert_eq!(mail.to, [address.as_bytes()]);
@@ -243,7 +243,7 @@ fn columns_reach_the_message_of_their_recipient() {
 }
 
 #[test]
-fn addresses_beyond_ascii_ask_for_smtputf8() {
+fn non_ascii_addresses_request_smtputf8() {
     let list = List::parse("l", "\u{f6}@x.example\na@x.example".as_bytes()).unwrap();
     let plan = BlastPlan::new(BlastSettings {
         recipients: RecipientSource::listed(list),
@@ -258,16 +258,16 @@ fn addresses_beyond_ascii_ask_for_smtputf8() {
 }
 
 #[test]
-fn a_rate_and_a_time_make_a_number() {
+fn a_rate_and_a_duration_determine_the_count() {
     let until = Some(Duration::from_millis(1500));
     let pace = Some(SendingRate { per_s: 1000.0, arrivals: Arrivals::Even, until });
-    let all = given(BlastSettings { count: None, pace, ..settings("2K") }, 3);
+    let all = generate(BlastSettings { count: None, pace, ..settings("2K") }, 3);
     assert_eq!(all.len(), 1500);
     assert!(all.iter().all(|(number, mail)| mail.due_ns == Some(number * 1_000_000)));
 }
 
 #[test]
-fn what_may_be_missing_is_known() {
+fn numbers_of_possibly_missing_messages_are_known() {
     let plan = BlastPlan::new(settings("2K")).unwrap();
     let mut source = Blast::new(&plan);
     for (ticket, end) in [
@@ -303,9 +303,9 @@ fn bad_settings_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the number of threads: the same messages, octet by octet.
+    /// For any number of threads the messages are the same, octet by octet.
     #[test]
-    fn a_seed_makes_a_set_of_messages(
+    fn a_seed_determines_the_set_of_messages(
         seed: u64,
         threads in 1usize..7,
         size in prop::sample::select(vec!["700", "2K", "mixed", "uniform:1K-9K", "lognormal:3K,0.8"]),
@@ -321,9 +321,9 @@ proptest! {
             let recipients = base.recipients.clone().chosen(rcpts.parse().unwrap(), order).unwrap();
             BlastSettings { seed, pace, recipients, count: Some(40), ..base }
         };
-        let alone = given(made(), 1);
+        let alone = generate(made(), 1);
         prop_assert_eq!(alone.len(), 40);
         alone.iter().for_each(|(number, mail)| check(*number, mail));
-        prop_assert_eq!(given(made(), threads), alone);
+        prop_assert_eq!(generate(made(), threads), alone);
     }
 }

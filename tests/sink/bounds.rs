@@ -1,5 +1,5 @@
-//! What a person can set, and what sinkd leaves behind, is bounded: values at their limits, files
-//! for their owner alone, descriptors for clients.
+//! Limits on settings, and on what sinkd leaves behind: values at their maximum, files readable
+//! only by their owner, descriptors reserved for clients.
 use crate::common;
 
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::Sink;
 
-/// What is awaited has failed after this long.
+/// A condition that is not met after this time counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn check(args: &[&str]) -> (bool, String) {
@@ -18,7 +18,7 @@ fn check(args: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn a_time_or_a_number_of_listeners_that_is_too_large_is_refused_at_the_start() {
+fn too_long_timeouts_and_too_many_listeners_are_refused_at_start() {
     let too_long = u64::MAX.to_string();
     for flag in ["--stats-retain-age", "--retain-age", "--command-timeout", "--stop-grace"] {
         let (good, said) = check(&[flag, &too_long]);
@@ -30,7 +30,7 @@ fn a_time_or_a_number_of_listeners_that_is_too_large_is_refused_at_the_start() {
 }
 
 #[test]
-fn every_setting_at_its_longest_serves() {
+fn sinkd_serves_with_every_duration_at_its_maximum() {
     let dir = tempfile::tempdir().unwrap();
     let flags = [
         "--stats-retain-age",
@@ -53,7 +53,7 @@ fn every_setting_at_its_longest_serves() {
     assert!(sink.stop().success());
 }
 
-/// Every file and folder below `folder`, and their modes.
+/// Returns every file and folder below `folder`, with its mode.
 fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
@@ -66,10 +66,10 @@ fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
 }
 
 #[test]
-fn what_sinkd_makes_is_for_its_owner_alone() {
+fn only_the_owner_can_read_what_sinkd_creates() {
     let dir = tempfile::tempdir().unwrap();
     let (data, transcripts) = (dir.path().join("data"), dir.path().join("transcripts"));
-    // The caller's own mask would let every user read.
+    // The caller's own umask would let every user read.
     let mut command = common::program("sh");
     command.args(["-c", "umask 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sinkd")]);
     command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", "off"]);

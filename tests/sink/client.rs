@@ -1,16 +1,16 @@
-//! The client session: golden dialogues, and against our own server session over byte pipes.
+//! The client session: golden dialogues, and dialogues with our own server session over byte pipes.
 //!
 //! A dialogue (`tests/dialogues/client/*.txt`) is a list of lines; `#` begins a comment.
 //!
 //! ```text
-//! options: lmtp pipelining chunking depth=2     none of them without it; also: ambiguous,
+//! options: lmtp pipelining chunking depth=2     default: none; also: ambiguous,
 //!          tls-offered, tls-required, auth=strongest, auth=plain (or another mechanism)
 //! mail: 2 Hello\r\n                             a message to N recipients (stuffed, if dotted)
-//! binary: 1 Hello\r\n                           the same, with BODY=BINARYMIME
+//! binary: 1 Hello\r\n                           a message with BODY=BINARYMIME
 //! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
-//! S: 250 ok                                     the server says so
-//! S! 250 ok                                     the same, and we write nothing before its next line
-//! S+ 220 go                                     the same, in one read with its next line
+//! S: 250 ok                                     the server sends this reply
+//! S! 250 ok                                     a reply before whose next line we write nothing
+//! S+ 220 go                                     a reply in one read with its next line
 //! handshake                                     TLS begins, and its handshake is done
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
 //! = 0 answered 250                              a message is done: how, and its recipients' codes
@@ -19,7 +19,7 @@
 //! closed                                        the session ended by QUIT
 //! ```
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test sink client` writes down what the client says now.
+//! `UPDATE_GOLDEN=1 cargo test --test sink client` rewrites the client's lines.
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn options_of(text: &str) -> Options {
     options
 }
 
-/// Ann, who uses this mechanism or the strongest one.
+/// An account for Ann, with this mechanism or the strongest one.
 fn account(mechanism: Option<Mechanism>) -> Arc<Account> {
     let preference = mechanism.map_or(Preference::Strongest, Preference::Only);
     Arc::new(Account::new("ann", b"s3cr3t".to_vec(), preference).unwrap())
@@ -68,13 +68,13 @@ fn mail_of(text: &str) -> OutgoingMail {
     mail(recipients.parse().unwrap(), content.as_bytes(), form)
 }
 
-/// What is new since the last call.
+/// State of the last call, so that only changes are reported.
 struct Seen {
     ended: usize,
     is_closed: bool,
 }
 
-fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
+fn report(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
     for (number, end, codes) in &talk.log.ended[seen.ended..] {
         let end = match end {
             SessionEnd::Answered => "answered",
@@ -115,7 +115,7 @@ fn tell(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
     }
 }
 
-fn hold(text: &str) -> String {
+fn replay(text: &str) -> String {
     let (mut out, mut options, mut mails) = (String::new(), options_of(""), Vec::new());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next_if(|line| !line.starts_with('S')) {
@@ -147,25 +147,25 @@ fn hold(text: &str) -> String {
         }
         talk.feed(std::mem::take(&mut read).as_bytes());
         if line.starts_with("S:") {
-            tell(&mut talk, &mut seen, &mut out);
+            report(&mut talk, &mut seen, &mut out);
         }
     }
-    tell(&mut talk, &mut seen, &mut out);
+    report(&mut talk, &mut seen, &mut out);
     talk.session.lost(&mut talk.log);
-    tell(&mut talk, &mut seen, &mut out);
+    report(&mut talk, &mut seen, &mut out);
     talk.finish();
     out
 }
 
 #[test]
-fn dialogues_are_held() {
+fn golden_dialogues_match() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues/client");
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let held = hold(&text);
+        let held = replay(&text);
         if update {
             std::fs::write(&path, &held).unwrap();
         } else {
@@ -176,7 +176,7 @@ fn dialogues_are_held() {
     assert!(count >= 15, "{count} dialogues");
 }
 
-/// A message: recipients, content, and whether it is to be given raw or stuffed beforehand.
+/// A message: recipients, content, and whether it is passed raw or already stuffed.
 type Message = (usize, Vec<u8>, bool);
 
 fn message() -> impl Strategy<Value = Message> {
@@ -194,22 +194,27 @@ fn make((recipients, content, is_raw): &Message) -> OutgoingMail {
     made
 }
 
-/// What the client knows of each message; contents and paths that the server has; whether the
+/// The client's result for each message; the contents and paths that the server has; whether the
 /// session came to its end.
 type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 
-/// The talk between a client with `options` and a sink.
-fn talk(options: Options, limits: &SessionLimits, messages: &[Message], cuts: &[usize]) -> Talked {
+/// Runs a dialogue between a client with `options` and a sink.
+fn run_dialogue(
+    options: Options,
+    limits: &SessionLimits,
+    messages: &[Message],
+    cuts: &[usize],
+) -> Talked {
     let protocol = options.protocol;
     let trust = if options.account.is_some() { Trust::Auth } else { Trust::None };
     let client = TestClient::new(options, messages.iter().map(make).collect());
     with_trusting_sink(limits, Syntax::Strict, trust, |sink| {
-        talk_to(client, sink.connect(protocol), cuts)
+        run_dialogue_with(client, sink.connect(protocol), cuts)
     })
 }
 
-/// The octets of each side are cut into pieces of a cycle of sizes.
-fn talk_to(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
+/// Splits the octets of each side into pieces of cycling sizes.
+fn run_dialogue_with(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         let replies = server.take_replies();
@@ -237,7 +242,7 @@ fn talk_to(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[usize]) -> 
 
 proptest! {
     #[test]
-    fn what_the_server_has_is_what_the_client_knows(
+    fn server_and_client_agree_on_what_was_delivered(
         messages in prop::collection::vec(message(), 0..8),
         cuts in prop::collection::vec(1..200usize, 1..10),
         (is_lmtp, pipelining, chunking) in any::<(bool, bool, bool)>(),
@@ -258,35 +263,35 @@ proptest! {
             ..Options::plain(protocol, "client.example")
         };
         let (ended, contents, paths, is_whole) =
-            talk(options.clone(), &limits, &messages, &cuts);
+            run_dialogue(options.clone(), &limits, &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);
         for (number, end, codes) in &ended {
             let (recipients, content, _) = &messages[*number];
             prop_assert_eq!(codes.len(), *recipients);
             let taken: Vec<_> = (0..*recipients).filter(|at| codes[*at] / 100 == 2).collect();
             if taken.is_empty() {
-                // It may be there where the client says so, and nowhere else.
+                // The message can be stored if the client reports so, and otherwise not.
                 if *end == SessionEnd::Unknown && is_whole {
                     prop_assert!(false, "{number}: a whole session leaves nothing open");
                 }
                 continue;
             }
-            let (found, found_paths) = stored.next().expect("what was taken is there");
+            let (found, found_paths) = stored.next().expect("accepted messages are stored");
             let wanted: Vec<_> =
                 taken.iter().map(|at| format!("r{at}@example.com").into_bytes()).collect();
             prop_assert_eq!(found_paths, &wanted);
-            // DATA can't carry a last line without its end.
+            // DATA can't carry a last line without its line end.
             let is_same = found == content || found == &[&content[..], b"\r\n"].concat();
             prop_assert!(is_same, "{:?} {:?}", found.escape_ascii().to_string(), content);
         }
-        prop_assert!(stored.next().is_none() || !is_whole, "what is there was taken");
+        prop_assert!(stored.next().is_none() || !is_whole, "stored messages were reported as accepted");
         if is_whole {
-            // What the server announces as MAILMAX is kept to.
+            // The MAILMAX that the server announces is respected.
             let started = limits.messages_max.map_or(messages.len(), |max| {
                 messages.len().min(usize::try_from(max).unwrap())
             });
             prop_assert_eq!(ended.len(), started);
-            let whole = talk(options, &limits, &messages, &[usize::MAX]);
+            let whole = run_dialogue(options, &limits, &messages, &[usize::MAX]);
             prop_assert_eq!(whole, (ended, contents, paths, is_whole));
         }
     }
@@ -310,7 +315,7 @@ proptest! {
         ),
     ) {
         let mut bytes = vec![variant];
-        // Most servers greet.
+        // Most servers send a greeting.
         bytes.extend_from_slice(b"220 hello\r\n250-me\r\n250-PIPELINING\r\n250-STARTTLS\r\n");
         bytes.extend_from_slice(b"250-AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2\r\n250 CHUNKING\r\n");
         for line in lines {

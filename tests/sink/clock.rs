@@ -1,8 +1,8 @@
-//! The system clock is set, and the machine sleeps, while sinkd runs: ages and idle times follow
-//! the time that passed, and sinkd reports that the clock moved.
+//! The system clock is set, and the machine sleeps, while sinkd runs: ages and idle times use the
+//! time that really passed, and sinkd reports that the clock moved.
 //!
-//! A small library in front of libc (`tests/clock/ahead.c`) makes the system clock of one process
-//! go ahead by what a file says; the monotonic clock is left alone.
+//! A small library preloaded before libc (`tests/clock/ahead.c`) shifts the system clock of one
+//! process by the value in a file; the monotonic clock is unchanged.
 #![cfg(target_os = "linux")]
 use crate::common;
 
@@ -37,7 +37,7 @@ impl Clock {
         self.dir.path().join("ahead")
     }
 
-    /// From now on it is this far from the true one, s.
+    /// Sets the clock to this offset from the true time, s.
     fn set(&self, ahead_s: i64) {
         let beside = self.dir.path().join("new");
         std::fs::write(&beside, ahead_s.to_string()).unwrap();
@@ -54,7 +54,7 @@ impl Clock {
         Sink::spawn(&mut command)
     }
 
-    fn said(&self) -> String {
+    fn log_text(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
     }
 }
@@ -73,7 +73,7 @@ fn marks(data: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_clock_that_is_set_ahead_makes_no_mail_old_and_is_recorded() {
+fn setting_the_clock_ahead_ages_no_mail_and_is_recorded() {
     let (clock, data) = (Clock::new(), tempfile::tempdir().unwrap());
     let ring = ["--retain-age", "1h", "--segment-bytes", "1MiB", "--workers", "1"];
     let sink = clock.start(data.path(), &ring);
@@ -87,8 +87,8 @@ fn a_clock_that_is_set_ahead_makes_no_mail_old_and_is_recorded() {
     until("a clock that moved is recorded", || !marks(data.path()).is_empty());
     assert_eq!(marks(data.path()).len(), 1);
     assert!(marks(data.path())[0].starts_with("the system clock moved: it is 7200.0"));
-    assert!(clock.said().contains("the system clock has moved"), "{}", clock.said());
-    // Ages are looked at every ten seconds, and at a start.
+    assert!(clock.log_text().contains("the system clock has moved"), "{}", clock.log_text());
+    // Ages are checked every ten seconds, and at a start.
     for n in 0..8 {
         client.deliver("a@example.org", "b@example.org", &wire);
         assert_eq!(Folder::open(data.path()).unwrap().messages(), 9 + n);
@@ -101,7 +101,7 @@ fn a_clock_that_is_set_ahead_makes_no_mail_old_and_is_recorded() {
         "seconds old, none is an hour old"
     );
     assert!(sink.stop().success());
-    // The next sinkd begins with the clock as it is now, and knows what time it was for the last.
+    // The next sinkd starts with the current clock, and knows the time at which the last one ended.
     let sink = clock.start(data.path(), &ring);
     let mut client = sink.connect();
     client.ehlo();
@@ -113,7 +113,7 @@ fn a_clock_that_is_set_ahead_makes_no_mail_old_and_is_recorded() {
 }
 
 #[test]
-fn a_clock_that_is_set_stops_no_sink_that_hears_from_clients() {
+fn setting_the_clock_stops_no_sink_with_active_clients() {
     for ahead_s in [7200, -7200] {
         let (clock, data) = (Clock::new(), tempfile::tempdir().unwrap());
         let sink = clock.start(data.path(), &["--stop-after-idle", "3s"]);
@@ -121,7 +121,7 @@ fn a_clock_that_is_set_stops_no_sink_that_hears_from_clients() {
         client.ehlo();
         clock.set(ahead_s);
         let began = Instant::now();
-        until("clients are heard for longer than it may be idle", || {
+        until("the sink serves clients for longer than its idle limit", || {
             assert_eq!(client.command("NOOP"), 250, "{ahead_s} s");
             began.elapsed() > Duration::from_secs(5)
         });

@@ -1,11 +1,11 @@
-//! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
+//! Replies and stored bytes do not depend on how the client's octets were split.
 use proptest::prelude::*;
 use sinkd::server::testkit::{ClientDialect, Trust, check_session, run_cut, small_limits};
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
 use sinkd::smtp::limits::Protocol;
 use std::path::Path;
 
-/// A command line with its CRLF, good or bad.
+/// A command line with its CRLF, valid or not.
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let good = prop::sample::select(vec![
         "EHLO client.example",
@@ -63,7 +63,7 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
     text.prop_map(|text| [text.as_bytes(), b"\r\n"].concat())
 }
 
-/// Octets that matter to the scanner, mostly.
+/// Mostly octets that matter to the scanner.
 fn payload(octets_max: usize) -> impl Strategy<Value = Vec<u8>> {
     let octet = prop_oneof![
         3 => Just(b'\r'), 3 => Just(b'\n'), 3 => Just(b'.'), 2 => Just(b'x'), 1 => any::<u8>(),
@@ -111,7 +111,7 @@ fn picks() -> impl Strategy<Value = Vec<(prop::sample::Index, i8, bool)>> {
     prop::collection::vec(pick, 0..12)
 }
 
-/// Most cuts stand within two octets of a CR, LF or dot: the edges where mistakes live.
+/// Most cuts fall within two octets of a CR, LF or dot, where mistakes are most likely.
 fn near_edges(dialogue: &[u8], picks: &[(prop::sample::Index, i8, bool)]) -> Vec<usize> {
     let edges: Vec<usize> =
         (0..dialogue.len()).filter(|&at| matches!(dialogue[at], b'\r' | b'\n' | b'.')).collect();
@@ -138,7 +138,7 @@ proptest! {
         let cuts = near_edges(&dialogue, &picks);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
         for manner in ClientDialect::all(trust) {
-            // The same dialogue over LMTP, with its hello.
+            // The same dialogue over LMTP, with its own greeting command.
             let mut dialogue = dialogue.clone();
             let hello = dialogue.windows(6).position(|w| w == b"EHLO c");
             if let Some(at) = hello && manner.protocol == Protocol::Lmtp {
@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn the_scanner_agrees_with_its_twin(
+    fn the_scanner_agrees_with_its_reference(
         wire in payload(200),
         picks in picks(),
     ) {
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_stuffed_is_unstuffed(message in payload(100)) {
+    fn stuffed_content_is_unstuffed(message in payload(100)) {
         let mut wire = Vec::new();
         for (at, &octet) in message.iter().enumerate() {
             let starts_line = at == 0 || message[..at].ends_with(b"\r\n");

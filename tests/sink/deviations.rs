@@ -1,4 +1,5 @@
-//! Senders as they are: what is tolerated is kept as sent, and told everywhere.
+//! Senders that deviate from the grammar: what is tolerated is stored as sent, and reported
+//! everywhere.
 use crate::common;
 
 use std::process::Stdio;
@@ -10,27 +11,27 @@ use tempfile::tempdir;
 const WIRE: &[u8] = b"Subject: x\r\n\r\nx\r\n.\r\n";
 
 /// Sends a command of any octets; returns the code of the reply.
-fn say(client: &mut Client, octets: &[u8]) -> u16 {
+fn send_command(client: &mut Client, octets: &[u8]) -> u16 {
     client.send(&[octets, b"\r\n"].concat());
     client.reply().0
 }
 
-/// The second client of the dialogue is another address and breaks no rule.
+/// Sends from two clients. The second has another address and breaks no rule.
 fn two_senders(sink: &Sink) {
     let mut odd = sink.connect_from([127, 0, 0, 2], 0);
-    assert_eq!(say(&mut odd, b"EHLO M\xdcLLER PC"), 250);
+    assert_eq!(send_command(&mut odd, b"EHLO M\xdcLLER PC"), 250);
     for line in [
         &b"MAIL FROM: craig@my_shop.example. SIZE=20 AUTH=<>"[..],
         b"RCPT TO:\t<root>",
         b"RCPT TO:<a..b@docomo.example>",
         "RCPT TO:<пров@тест.example>".as_bytes(),
     ] {
-        assert_eq!(say(&mut odd, line), 250, "{}", line.escape_ascii());
+        assert_eq!(send_command(&mut odd, line), 250, "{}", line.escape_ascii());
     }
-    assert_eq!(say(&mut odd, b"DATA"), 354);
+    assert_eq!(send_command(&mut odd, b"DATA"), 354);
     odd.send(WIRE);
     assert_eq!(odd.reply().0, 250);
-    assert_eq!(say(&mut odd, b"RCPT TO:<\xff@x.example>"), 501);
+    assert_eq!(send_command(&mut odd, b"RCPT TO:<\xff@x.example>"), 501);
     assert_eq!(odd.command("QUIT"), 221);
     let mut plain = sink.connect();
     plain.ehlo();
@@ -123,11 +124,11 @@ fn check_transcripts(folder: &std::path::Path) {
 }
 
 #[test]
-fn strict_syntax_refuses_them_and_keeps_quiet_about_them() {
+fn strict_syntax_refuses_deviations_and_reports_none() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--syntax", "strict"]);
     let mut client = sink.connect();
-    assert_eq!(say(&mut client, b"EHLO M\xdcLLER"), 501);
+    assert_eq!(send_command(&mut client, b"EHLO M\xdcLLER"), 501);
     client.ehlo();
     for (line, code) in [
         (&b"MAIL FROM: craig@shop.example"[..], 501),
@@ -136,7 +137,7 @@ fn strict_syntax_refuses_them_and_keeps_quiet_about_them() {
         ("MAIL FROM:<пров@тест.example>".as_bytes(), 553),
         (b"MAIL FROM:\t<a@b.example>", 500),
     ] {
-        assert_eq!(say(&mut client, line), code, "{}", line.escape_ascii());
+        assert_eq!(send_command(&mut client, line), code, "{}", line.escape_ascii());
     }
     client.deliver("a@example.org", "b@example.org", b"Subject: y\r\n\r\ny\r\n");
     assert_eq!(client.command("QUIT"), 221);
@@ -146,7 +147,7 @@ fn strict_syntax_refuses_them_and_keeps_quiet_about_them() {
 }
 
 #[test]
-fn a_sink_for_few_recipients_says_what_the_rfc_asks() {
+fn a_low_limit_on_recipients_is_a_warning_that_cites_the_rfc() {
     let data = tempdir().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--check", "--recipients-max", "1", "--data"]).arg(data.path());

@@ -1,4 +1,5 @@
-//! Golden dialogues: every `tests/dialogues/*.txt` is held, in one piece a turn and octet by octet.
+//! Golden dialogues: every `tests/dialogues/*.txt` is replayed, one write per turn and octet by
+//! octet.
 //!
 //! A dialogue is a list of lines; `#` begins a comment.
 //!
@@ -6,22 +7,23 @@
 //! limits: message_bytes_max=100        bounds other than the default (first line only)
 //! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
 //! trust: xclient                       clients may send XCLIENT (in the first three lines only)
-//! trust: auth                          clients may authenticate, as whom they like (there, too)
-//! trust: tls                           clients may begin TLS, and authenticate under it (there, too)
-//! trust: tls-required                  the same, and they have to (there, too)
-//! greet: EHLO client.example           the client says so and gets its 250, not shown here
+//! trust: auth                          clients may authenticate as anyone (same lines)
+//! trust: tls                           clients may begin TLS, and authenticate under it (same lines)
+//! trust: tls-required                  clients have to begin TLS (same lines)
+//! greet: EHLO client.example           the client sends this and gets a 250, not shown here
 //! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
 //! C~ half a line                       the client sends without CRLF
 //! C*300 x                              the client sends `x` 300 times, without CRLF
-//! S: 250                               the next reply line begins so
+//! S: 250                               the next reply line begins like this
 //! stored: 12 bytes Hello.\r\n          a message was stored; its size and, if not long, its bytes
 //! envelope: client.example ESMTP <a@b> SIZE=9 -> <c@d> NOTIFY=NEVER
 //! closed                               the server has closed
-//! handshake                            from here on, both sides speak under TLS
+//! handshake                            from here on, both sides use TLS
 //! ```
 //!
-//! A dialogue is held with both syntaxes, and must go the same. Only where there is a twin called
-//! `NAME_lenient.txt` does `NAME.txt` show the strict syntax alone, and the twin the lenient one.
+//! A dialogue is replayed with both syntaxes, with the same result. If there is a twin called
+//! `NAME_lenient.txt`, `NAME.txt` is replayed only with the strict syntax, and the twin with the
+//! lenient one.
 //!
 //! ```text
 //! tolerated: no-brackets (2), dots      rules broken by commands that were accepted since
@@ -33,8 +35,7 @@
 //! ```
 //!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
-//! --test sink dialogues` writes down what the server says now: read the difference before you commit
-//! it.
+//! --test sink dialogues` rewrites the server's lines: review the diff before you commit it.
 use sinkd::server::testkit::{
     Dialogue, Pieces as SealedPieces, StoredMessage, Tolerated, Trust, with_trusting_sink,
 };
@@ -43,7 +44,7 @@ use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Stored messages longer than this show their size only.
+/// Stored messages longer than this show only their size.
 const SHOWN_BYTES_MAX: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +62,7 @@ fn dialogues() -> Vec<PathBuf> {
 }
 
 #[test]
-fn dialogues_are_held() {
+fn golden_dialogues_match() {
     let files = dialogues();
     assert!(files.len() >= 25, "{} dialogues", files.len());
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
@@ -69,10 +70,10 @@ fn dialogues_are_held() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let syntaxes = syntaxes(&file);
-        let held = hold(&text, syntaxes[0], Pieces::Turns);
+        let held = replay(&text, syntaxes[0], Pieces::Turns);
         for syntax in syntaxes {
             for pieces in [Pieces::Turns, Pieces::Octets] {
-                if let Err(difference) = compare(&held, &hold(&text, *syntax, pieces)) {
+                if let Err(difference) = compare(&held, &replay(&text, *syntax, pieces)) {
                     let name = file.display();
                     writeln!(failures, "{name}: {syntax:?}, {pieces:?}: {difference}").unwrap();
                 }
@@ -87,7 +88,7 @@ fn dialogues_are_held() {
     assert!(failures.is_empty(), "\n{failures}");
 }
 
-/// The syntaxes with which a dialogue is held.
+/// The syntaxes with which a dialogue is replayed.
 fn syntaxes(file: &Path) -> &'static [Syntax] {
     let stem = file.file_stem().unwrap().to_str().unwrap();
     if stem.ends_with("_lenient") {
@@ -99,7 +100,7 @@ fn syntaxes(file: &Path) -> &'static [Syntax] {
     }
 }
 
-/// Each line as expected, reply lines by their beginning.
+/// Compares each line with the expected one, reply lines by their beginning.
 fn compare(expected: &str, held: &str) -> Result<(), String> {
     let (mut expected, mut held) = (expected.lines(), held.lines());
     for number in 1.. {
@@ -115,8 +116,9 @@ fn compare(expected: &str, held: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The dialogue as it goes: client's lines and comments from `text`, all else from the server.
-fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
+/// Returns the actual dialogue: client lines and comments from `text`, everything else from the
+/// server.
+fn replay(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
     let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
     let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
@@ -135,11 +137,11 @@ fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     })
 }
 
-/// A dialogue while it is held.
+/// A dialogue being replayed.
 struct Held<'a> {
     session: Dialogue<'a>,
     pieces: Pieces,
-    /// What the client has to say, and has not said yet.
+    /// Octets that the client has not sent yet.
     turn: Vec<u8>,
     was_closed: bool,
     out: String,
@@ -158,9 +160,9 @@ impl<'a> Held<'a> {
             writeln!(self.out, "{line}").unwrap();
             return;
         }
-        if let Some(said) = said(line) {
+        if let Some(client_octets) = client_octets(line) {
             writeln!(self.out, "{line}").unwrap();
-            self.turn.extend(said);
+            self.turn.extend(client_octets);
             return;
         }
         self.answer();
@@ -180,9 +182,9 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Sends the client's turn; writes down the replies.
+    /// Sends the client's turn; records the replies.
     fn answer(&mut self) {
-        // Each turn takes a second of the sink's time, and a handshake has ten.
+        // Each turn takes a second of the sink's time, and a handshake must end within ten.
         if self.turn.is_empty() {
             return;
         }
@@ -214,8 +216,8 @@ impl<'a> Held<'a> {
     }
 }
 
-/// The octets that the client says by this line; `None`: it is not a line of the client.
-fn said(line: &str) -> Option<Vec<u8>> {
+/// Returns the octets that the client sends for this line; `None` if it is not a client line.
+fn client_octets(line: &str) -> Option<Vec<u8>> {
     if let Some(line) = line.strip_prefix("C:") {
         Some([unescape(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat())
     } else if let Some(line) = line.strip_prefix("C~ ") {

@@ -1,5 +1,6 @@
-//! Another process holds the lock of `events.jsonl`, as a suspended `sinkctl rm` does: sinkd takes
-//! mail, turns its ring, answers HTTP, starts and stops all the same, and writes later what it must.
+//! Another process holds the lock of `events.jsonl`, as a suspended `sinkctl rm` does: sinkd still
+//! accepts mail, recycles its ring, answers HTTP, starts and stops, and writes pending events
+//! later.
 use crate::common;
 
 use std::fs::File;
@@ -13,7 +14,7 @@ use rustix::process::Signal;
 use sinkd::log::Runs;
 use sinkd::log::reader::Folder;
 
-/// What is awaited has failed after this long.
+/// A condition that is not met after this time counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const RING: [&str; 10] = [
     "--retain-bytes",
@@ -29,8 +30,8 @@ const RING: [&str; 10] = [
 ];
 const MESSAGE_BYTES: usize = 900_000;
 
-/// The lock, from a descriptor of this process: to sinkd that is another process.
-fn hold(data: &Path) -> File {
+/// Takes the lock with a descriptor of this process: for sinkd that is another process.
+fn take_lock(data: &Path) -> File {
     std::fs::create_dir_all(data).unwrap();
     let path = data.join("events.jsonl");
     let file = File::options().append(true).create(true).open(path).unwrap();
@@ -70,7 +71,7 @@ fn turn_the_ring(client: &mut Client, messages: usize) {
     }
 }
 
-/// SIGTERM, and the time until it has ended.
+/// Sends SIGTERM; returns the time until sinkd has ended.
 fn stop(sink: Sink) -> Duration {
     let began = Instant::now();
     sink.signal(Signal::TERM);
@@ -85,9 +86,9 @@ fn disk_bytes(data: &Path) -> u64 {
 }
 
 #[test]
-fn a_lock_held_from_start_to_stop_stops_nothing() {
+fn a_lock_held_from_start_to_stop_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let held = hold(dir.path());
+    let held = take_lock(dir.path());
     let sink = Sink::start_http(dir.path(), "127.0.0.1:0", &RING);
     let http = sink.http.unwrap();
     let mut client = sink.connect();
@@ -95,13 +96,13 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
     turn_the_ring(&mut client, 150);
     assert!(disk_bytes(dir.path()) < 80 << 20, "the bound holds");
     assert_eq!(client.command("NOOP sinkd mark while it is locked"), 250);
-    // Only the thread that also begins runs merges what /metrics says.
+    // Only the thread that also begins runs merges the figures for /metrics.
     until("/metrics goes on", || metric(http, "sinkd_messages_total") == 150.0);
     assert!(metric(http, "sinkd_events_lock_busy_total") >= 1.0, "it is counted");
     assert_eq!(client.command("QUIT"), 221);
     let took = stop(sink);
     assert!(took < Duration::from_secs(20), "{took:?}");
-    // And a full ring starts.
+    // A sinkd with a full ring starts, too.
     let sink = Sink::start(dir.path(), &RING);
     let mut client = sink.connect();
     client.ehlo();
@@ -109,7 +110,7 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
     let took = stop(sink);
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(std::fs::metadata(dir.path().join("events.jsonl")).unwrap().len(), 0);
-    // What could not be noted is known, and the next sinkd notes it.
+    // The missing note is remembered, and the next sinkd writes it.
     let there_and_gone = || {
         let folder = Folder::open(dir.path()).unwrap();
         folder.messages() + folder.pruned().unwrap().messages
@@ -123,9 +124,9 @@ fn a_lock_held_from_start_to_stop_stops_nothing() {
 }
 
 #[test]
-fn what_happened_while_the_lock_was_held_is_written_when_it_is_free() {
+fn events_during_a_held_lock_are_written_once_it_is_free() {
     let dir = tempfile::tempdir().unwrap();
-    let held = hold(dir.path());
+    let held = take_lock(dir.path());
     let sink = Sink::start(dir.path(), &RING);
     let mut client = sink.connect();
     client.ehlo();
@@ -135,7 +136,7 @@ fn what_happened_while_the_lock_was_held_is_written_when_it_is_free() {
     let there_and_gone = |f: &Folder| f.messages() + f.pruned().unwrap().messages;
     let noted = || std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
     assert_eq!(noted(), "");
-    assert_eq!(there_and_gone(&folder()), 120, "what went is known although it is not noted");
+    assert_eq!(there_and_gone(&folder()), 120, "pruned messages are counted although not noted");
     drop(held);
     until("dropped segments are noted", || noted().contains("pruned"));
     until("nothing is left to be noted", || !dir.path().join("dropped.jsonl").exists());

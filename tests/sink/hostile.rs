@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are merely slow: bounds hold, and others notice nothing.
+//! Malicious clients and slow ones: limits hold, and other clients are unaffected.
 use crate::common;
 
 use std::fs::OpenOptions;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{Client, Sink, sinkctl};
 use tempfile::tempdir;
 
-/// Connections that crawl; ten thousand where the limit on descriptors allows it.
+/// Returns the number of slow connections; ten thousand if the limit on descriptors allows it.
 fn crawlers_max() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let descriptors = limit.maximum.unwrap_or(20_000) as usize;
@@ -25,7 +25,7 @@ fn anonymous_bytes(pid: u32) -> u64 {
 }
 
 #[test]
-fn transfers_an_octet_at_a_time_hold_little_and_disturb_no_client() {
+fn byte_by_byte_transfers_hold_little_memory_and_disturb_no_client() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let opening = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
@@ -63,7 +63,7 @@ fn transfers_an_octet_at_a_time_hold_little_and_disturb_no_client() {
 }
 
 #[test]
-fn buffers_beyond_the_budget_are_taken_from_the_stalled() {
+fn stalled_clients_lose_their_buffers_when_the_budget_is_exhausted() {
     let data = tempdir().unwrap();
     // 1 MiB: 256 buffers of the smallest size.
     let sink = Sink::start(data.path(), &["--workers", "1", "--buffer-memory-bytes", "1MiB"]);
@@ -75,7 +75,7 @@ fn buffers_beyond_the_budget_are_taken_from_the_stalled() {
     }
     let mut client = sink.connect();
     client.ehlo();
-    // What comes in one piece needs no buffer.
+    // A payload that arrives in one piece needs no buffer.
     client.deliver("", "b@example.org", b"whole\r\n");
     let mut refused = 0;
     let mut accepted = 0;
@@ -115,7 +115,8 @@ fn endless_lines_and_endless_commands_cost_constant_memory() {
 #[test]
 fn connections_beyond_the_descriptors_wait_and_are_served() {
     let data = tempdir().unwrap();
-    // 40 descriptors: some for sinkd itself, the rest for connections, which it would like 1000 of.
+    // 40 descriptors: some for sinkd itself, the rest for connections, of which it would allow
+    // 1000.
     let mut command = common::program("sh");
     let script = format!(
         "ulimit -n 40; exec {} --listen 127.0.0.1:0 --http off --workers 1 --connections-max 1000 \
@@ -125,7 +126,7 @@ fn connections_beyond_the_descriptors_wait_and_are_served() {
     );
     let sink = Sink::spawn(command.arg("-c").arg(script));
     let mut open: Vec<Client> = (0..100).map(|_| sink.connect_quietly()).collect();
-    // The first have their greeting; when they leave, those in the queue get theirs.
+    // The first clients have their greeting; when they leave, those in the queue get theirs.
     for client in &mut open {
         assert_eq!(client.reply().0, 220);
         assert_eq!(client.command("QUIT"), 221);
@@ -135,10 +136,10 @@ fn connections_beyond_the_descriptors_wait_and_are_served() {
 }
 
 #[test]
-fn a_disk_without_room_is_452_and_heals() {
+fn a_full_disk_is_answered_with_452_until_there_is_space() {
     let data = tempdir().unwrap();
-    // What sinkd says goes to a file on the same disk, already longer than the limit: it can't be
-    // written either, which is no reason to stop.
+    // sinkd's output goes to a file on the same disk that already exceeds the limit, so it can't be
+    // written either; sinkd must not stop because of that.
     let said = data.path().join("stderr");
     std::fs::write(&said, [b'-'; 5000]).unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
@@ -148,7 +149,8 @@ fn a_disk_without_room_is_452_and_heals() {
     command.stderr(OpenOptions::new().append(true).open(&said).unwrap());
     let sink = Sink::spawn(&mut command);
     let data = data.path().join("sink");
-    // A limit on the size of files stands for a full disk: what is allocated can still be used.
+    // A limit on file size stands for a full disk: space that is already allocated can still be
+    // used.
     limit_file_size(sink.pid(), Some(4096));
     let mut client = sink.connect();
     client.ehlo();
@@ -169,7 +171,7 @@ fn a_disk_without_room_is_452_and_heals() {
     let (count, _, _) = sinkctl(&data, &["count"]);
     assert_eq!(count, format!("{stored}\n").into_bytes());
     limit_file_size(sink.pid(), None);
-    // It looks again by itself; until then it goes on saying 452.
+    // sinkd checks the disk again on its own; until then it continues to reply 452.
     let deadline = Instant::now() + Duration::from_secs(60);
     let healed = std::iter::repeat(()).take_while(|()| Instant::now() < deadline).any(|()| {
         client.begin("", "b@example.org");

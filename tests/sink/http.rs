@@ -1,5 +1,5 @@
-//! `/metrics`, `/healthz`, `/readyz` of a real sinkd, over sockets: counts to the message, taken
-//! addresses, and clients that misbehave.
+//! `/metrics`, `/healthz`, `/readyz` of a real sinkd, over sockets: exact counts, addresses already
+//! in use, and clients that misbehave.
 use crate::common;
 
 use std::collections::BTreeMap;
@@ -14,22 +14,22 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 use tempfile::tempdir;
 
-/// What is awaited has failed after this long.
+/// A condition that is not met after this time counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FREE: &str = "127.0.0.1:0";
 
 struct Answer {
     status: u16,
-    /// Lower case.
+    /// Header lines, in lower case.
     head: String,
     body: String,
 }
 
-/// Sends `request` as it is, and reads until the server closes.
-fn talk(address: SocketAddr, request: &[u8]) -> String {
+/// Sends `request` unchanged, and reads until the server closes.
+fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // The server may have heard enough before it has heard all.
+    // The server can respond before it has read the whole request.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -44,10 +44,10 @@ fn parse(answer: &str) -> Answer {
 
 fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
     let text = format!("{method} {path} HTTP/1.1\r\nHost: sink\r\nConnection: close\r\n\r\n");
-    parse(&talk(address, text.as_bytes()))
+    parse(&exchange(address, text.as_bytes()))
 }
 
-/// Samples by name and labels.
+/// Returns samples by name and labels.
 fn samples(address: SocketAddr) -> BTreeMap<String, f64> {
     let answer = request(address, "GET", "/metrics");
     assert_eq!(answer.status, 200);
@@ -58,7 +58,7 @@ fn samples(address: SocketAddr) -> BTreeMap<String, f64> {
     answer.body.lines().filter(|line| !line.starts_with('#')).map(of_line).collect()
 }
 
-/// Asks until `sample` has that value: the hub publishes once a second.
+/// Polls until `sample` has that value: the hub publishes once a second.
 fn samples_when(address: SocketAddr, sample: &str, value: f64) -> BTreeMap<String, f64> {
     let began = Instant::now();
     loop {
@@ -155,7 +155,7 @@ name = "proxied"
 deny = ["192.0.2.1"]
 "#;
 
-/// Connects from 127.0.0.2 and says `first`; returns what is answered until the end.
+/// Connects from 127.0.0.2 and sends `first`; returns everything received until the end.
 fn answer_to_another_client(to: SocketAddr, first: &[u8]) -> String {
     let mut client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     client.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
@@ -167,7 +167,7 @@ fn answer_to_another_client(to: SocketAddr, first: &[u8]) -> String {
 }
 
 #[test]
-fn metrics_count_for_each_listener_what_came_to_it() {
+fn metrics_count_mail_for_each_listener() {
     let folder = tempfile::Builder::new().prefix("sinkd").tempdir_in("/tmp").unwrap();
     let path = folder.path().join("a\"b\\c.sock");
     let file = folder.path().join("sink.toml");
@@ -241,7 +241,7 @@ fn without_statistics_metrics_have_no_messages() {
 }
 
 #[test]
-fn answers_are_those_of_http() {
+fn responses_are_valid_http() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &[]);
     for (method, path, status, body) in [
@@ -259,14 +259,14 @@ fn answers_are_those_of_http() {
     }
     let metrics = request(http, "GET", "/metrics");
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"));
-    // Two on one connection.
+    // Two requests on one connection.
     let twice = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.0\r\n\r\n";
-    assert_eq!(talk(http, twice).matches("200 OK").count(), 2);
+    assert_eq!(exchange(http, twice).matches("200 OK").count(), 2);
     assert!(sink.stop().success());
 }
 
 #[test]
-fn a_sink_on_its_way_out_is_not_ready_but_alive() {
+fn a_stopping_sink_is_not_ready_but_alive() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &["--stop-grace", "60s"]);
     let mut client = sink.connect();
@@ -287,7 +287,7 @@ fn a_sink_on_its_way_out_is_not_ready_but_alive() {
 fn garbage_is_refused_and_other_clients_are_served() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &[]);
-    // They have places, and say nothing, or not enough.
+    // These clients occupy connections, and send nothing, or an incomplete request.
     let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(http).unwrap()).collect();
     let mut halves: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(http).unwrap()).collect();
     halves.iter_mut().for_each(|stream| stream.write_all(b"GET /metr").unwrap());
@@ -302,17 +302,17 @@ fn garbage_is_refused_and_other_clients_are_served() {
         (&long, &[0, 400, 414, 431]),
         (&many, &[0, 431]),
     ] {
-        let answer = parse(&talk(http, garbage)).status;
+        let answer = parse(&exchange(http, garbage)).status;
         let shown = String::from_utf8_lossy(&garbage[..garbage.len().min(30)]);
         assert!(statuses.contains(&answer), "{shown:?}: {answer}");
     }
-    // A body is not waited for.
+    // The server does not wait for a body.
     let body =
         b"POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 99\r\n\r\n";
-    assert_eq!(parse(&talk(http, body)).status, 405);
+    assert_eq!(parse(&exchange(http, body)).status, 405);
     assert_eq!(request(http, "GET", "/healthz").status, 200);
     load(&sink, 1);
-    // They are no reason to stay.
+    // Open HTTP connections do not delay a stop.
     let began = Instant::now();
     assert!(sink.stop().success());
     assert!(began.elapsed() < Duration::from_secs(5));
@@ -320,19 +320,19 @@ fn garbage_is_refused_and_other_clients_are_served() {
 }
 
 #[test]
-fn a_silent_client_loses_its_place_to_one_that_waits() {
+fn a_silent_client_loses_its_connection_to_a_waiting_one() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
     let silent: Vec<TcpStream> =
         (0..sinkd::http::CONNECTIONS_MAX + 10).map(|_| TcpStream::connect(http).unwrap()).collect();
-    // Behind all of them in the queue.
+    // Queued after all of them.
     assert_eq!(request(http, "GET", "/healthz").status, 200);
     drop(silent);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_client_that_reads_no_answers_is_cut_off() {
+fn a_client_that_reads_no_responses_is_disconnected() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
     let mut greedy = TcpStream::connect(http).unwrap();
@@ -346,7 +346,7 @@ fn a_client_that_reads_no_answers_is_cut_off() {
     assert!(kinds.contains(&error.kind()), "{error}");
 }
 
-/// What sinkd says on stderr when it can't start; else `None`, once it is ready.
+/// Returns sinkd's stderr if it fails to start; `None` once it is ready.
 fn fails(data: &Path, args: &[&str]) -> Option<String> {
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", FREE, "--data"]).arg(data).args(args).stdin(Stdio::null());
@@ -362,7 +362,7 @@ fn fails(data: &Path, args: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn an_address_that_was_named_must_be_free() {
+fn a_configured_address_must_be_free() {
     let (data, other) = (tempdir().unwrap(), tempdir().unwrap());
     let taken = TcpListener::bind(FREE).unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -384,7 +384,7 @@ fn an_address_that_was_named_must_be_free() {
 #[test]
 fn a_default_address_that_is_taken_is_a_warning() {
     let data = tempdir().unwrap();
-    // Another process may have it, which is as good.
+    // Another process may already use it; the result is the same.
     let _taken = TcpListener::bind("127.0.0.1:8025");
     let said = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
@@ -399,7 +399,7 @@ fn a_default_address_that_is_taken_is_a_warning() {
 }
 
 #[test]
-fn metrics_tell_the_space_on_the_disk_and_the_number_of_loops_also_without_statistics() {
+fn metrics_include_disk_space_and_loop_counts_even_without_statistics() {
     let folder = tempdir().unwrap();
     let (sink, address) = start(folder.path(), &["--workers", "2", "--stats", "off"]);
     let samples = samples(address);
@@ -410,7 +410,7 @@ fn metrics_tell_the_space_on_the_disk_and_the_number_of_loops_also_without_stati
     assert!(sink.stop().success());
 }
 
-/// What `sinkd --is-ready` with this address answers: its exit code and what it says.
+/// Returns the exit code and the output of `sinkd --is-ready` for this address.
 fn is_ready(http: &str) -> (Option<i32>, String) {
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     let output = command.args(["--is-ready", "--http", http]).output().unwrap();
@@ -418,12 +418,12 @@ fn is_ready(http: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn is_ready_holds_while_mail_is_accepted_and_at_no_other_time() {
+fn is_ready_succeeds_only_while_mail_is_accepted() {
     let folder = tempdir().unwrap();
     let (sink, address) = start(folder.path(), &[]);
     let address = address.to_string();
     assert_eq!(is_ready(&address), (Some(0), String::new()));
-    // A transaction in progress keeps a sink that stops alive.
+    // A transaction in progress keeps a stopping sink alive.
     let mut client = sink.connect();
     client.ehlo();
     client.begin("a@example.org", "b@example.org");
@@ -442,7 +442,7 @@ fn is_ready_holds_while_mail_is_accepted_and_at_no_other_time() {
 }
 
 #[test]
-fn is_ready_without_an_address_to_ask_is_an_error_of_the_caller() {
+fn is_ready_without_an_address_is_a_usage_error() {
     for http in ["off", "127.0.0.1:0"] {
         let (code, said) = is_ready(http);
         assert!(code == Some(2) && said.contains(&format!("found \"{http}\"")), "{said}");

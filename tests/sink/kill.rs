@@ -1,5 +1,5 @@
-//! SIGKILL at random moments of a load: acknowledged ⊆ stored ⊆ completely sent, byte for byte, none
-//! twice, over many starts on one folder.
+//! SIGKILL at random moments of a load: acknowledged ⊆ stored ⊆ completely sent, byte for byte and
+//! without duplicates, over many starts on one folder.
 use crate::common;
 
 use std::collections::{HashMap, HashSet};
@@ -15,17 +15,17 @@ use tempfile::tempdir;
 const ROUNDS: usize = 12;
 const SENDERS: usize = 6;
 
-/// What the senders know, over all rounds.
+/// The senders' view, over all rounds.
 #[derive(Default)]
 struct Known {
-    /// Id in the reply, and the payload it was for.
+    /// Id in the reply, and the payload that it acknowledges.
     acknowledged: HashMap<String, Vec<u8>>,
     /// Payloads whose last octet was handed to the kernel.
     sent: HashSet<Vec<u8>>,
 }
 
 #[test]
-fn acknowledged_is_in_stored_is_in_completely_sent() {
+fn acknowledged_mail_is_stored_and_stored_mail_was_completely_sent() {
     let data = tempdir().unwrap();
     let known = Mutex::new(Known::default());
     for round in 0..ROUNDS {
@@ -48,7 +48,7 @@ fn acknowledged_is_in_stored_is_in_completely_sent() {
             }
             sink.kill();
         });
-        // Before anybody has repaired anything, as after.
+        // Check before anything has been repaired, and again after.
         compare(data.path(), &known.lock().unwrap());
     }
     Sink::start(data.path(), &[]).stop();
@@ -100,7 +100,8 @@ fn send_until_killed(
     }
 }
 
-/// Mostly small, some beyond the staging buffers, a few with a segment of their own.
+/// Returns a payload: mostly small, some beyond the staging buffers, a few with a segment of their
+/// own.
 fn payload(dice: &mut Dice, seed: u64, n: usize) -> Vec<u8> {
     let size = match dice.roll(150) {
         0 => 4_300_000 + dice.roll(100_000),

@@ -1,4 +1,4 @@
-//! What listeners have of their own: names, greetings, extensions, limits.
+//! Options per listener: names, greetings, extensions, limits.
 use crate::common;
 
 use std::fs;
@@ -35,13 +35,13 @@ messages_max = 1
 
 const OPEN: [(&str, u16); 2] = [("MAIL FROM:<a@b.example>", 250), ("RCPT TO:<c@d.example>", 250)];
 
-/// The lines of the reply to EHLO.
+/// Returns the lines of the reply to EHLO.
 fn ehlo(client: &mut Client) -> Vec<String> {
     client.send(b"EHLO c.example\r\n");
     client.reply().1
 }
 
-/// The text of the reply to a message.
+/// Returns the text of the reply to a message.
 fn deliver(client: &mut Client) -> String {
     for (command, code) in OPEN {
         assert_eq!(client.command(command), code, "{command}");
@@ -52,7 +52,7 @@ fn deliver(client: &mut Client) -> String {
 }
 
 #[test]
-fn each_listener_says_and_allows_what_its_options_say() {
+fn each_listener_follows_its_own_options() {
     let (data, file) = (tempdir().unwrap(), tempdir().unwrap());
     let file = file.path().join("sink.toml");
     fs::write(&file, LISTENERS).unwrap();
@@ -80,7 +80,7 @@ fn each_listener_says_and_allows_what_its_options_say() {
     ] {
         assert_eq!(old.command(command), code, "{command}");
     }
-    // A chunk of a server without CHUNKING is refused whole, never read as commands.
+    // A server without CHUNKING refuses a chunk as a whole, and never reads it as commands.
     for (command, code) in OPEN {
         assert_eq!(old.command(command), code, "{command}");
     }
@@ -88,7 +88,7 @@ fn each_listener_says_and_allows_what_its_options_say() {
     assert_eq!(old.reply(), (502, vec!["Not implemented; see the EHLO reply for what is".into()]));
     assert_eq!(old.command("RSET"), 250);
     assert_eq!(old.command("HELP"), 214);
-    // Without ENHANCEDSTATUSCODES no reply has one.
+    // Without ENHANCEDSTATUSCODES, no reply has an enhanced code.
     let text = deliver(&mut old);
     assert!(text.starts_with("Ok ") && text.ends_with(" sink-a"), "{text}");
     assert_eq!(old.command("MAIL FROM:<a@b.example>"), 421, "one message a session");
@@ -108,7 +108,7 @@ fn each_listener_says_and_allows_what_its_options_say() {
 }
 
 #[test]
-fn listeners_that_cannot_be_are_errors_with_their_place() {
+fn invalid_listeners_are_errors_with_their_position() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("sink.toml");
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
@@ -140,7 +140,7 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
 }
 
 #[test]
-fn the_size_of_a_message_is_bounded_by_its_listener_above_and_below_the_others() {
+fn the_message_size_limit_of_a_listener_can_exceed_or_undercut_that_of_others() {
     let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
     let own = |max: &str| {
         format!("[[listener]]\naddress = \"127.0.0.1:0\"\nmessage_bytes_max = \"{max}\"\n")
@@ -168,7 +168,8 @@ fn the_size_of_a_message_is_bounded_by_its_listener_above_and_below_the_others()
     }
 }
 
-/// The first line that a client of `from` hears; nothing if the listener closes in silence.
+/// Returns the first line that a client from `from` receives; empty if the listener closes
+/// silently.
 fn first_line(sink: &Sink, from: [u8; 4], listener: usize, says: &str) -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
@@ -182,7 +183,7 @@ fn first_line(sink: &Sink, from: [u8; 4], listener: usize, says: &str) -> String
 }
 
 #[test]
-fn clients_are_served_as_the_lists_of_their_listener_say() {
+fn the_lists_of_a_listener_decide_which_clients_it_serves() {
     let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
     let file = place.path().join("denied");
     fs::write(&file, "# from a list\n127.0.0.4/31\n").unwrap();
@@ -202,7 +203,7 @@ fn clients_are_served_as_the_lists_of_their_listener_say() {
         ([127, 0, 0, 5], 0, String::new(), denied),
         ([127, 0, 0, 2], 1, String::new(), "220 "),
         ([127, 0, 0, 1], 1, String::new(), ""),
-        // Of a proxy the client counts, not who connects.
+        // Behind a proxy, the client decides, not the peer that connected.
         ([127, 0, 0, 4], 2, header("192.0.3.1"), "220 "),
         ([127, 0, 0, 1], 2, header("192.0.2.1"), denied),
     ] {

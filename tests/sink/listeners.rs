@@ -13,7 +13,7 @@ use common::{Sink, sinkctl};
 use sinkd::log::reader::Folder;
 use tempfile::{TempDir, tempdir};
 
-/// A client over any stream.
+/// A client over any kind of stream.
 struct Talk<S: Read + Write>(BufReader<S>);
 
 impl Talk<UnixStream> {
@@ -60,7 +60,8 @@ impl<S: Read + Write> Talk<S> {
     }
 }
 
-/// Long paths can't be socket addresses, so not below the temporary folder of the build.
+/// Long paths can't be socket addresses, so the folder is not below the temporary folder of the
+/// build.
 fn folder() -> TempDir {
     tempfile::Builder::new().prefix("sinkd").tempdir_in("/tmp").unwrap()
 }
@@ -71,7 +72,7 @@ fn start(data: &Path, args: &[&str]) -> Sink {
     Sink::spawn(command.arg("--data").arg(data))
 }
 
-/// What a sinkd says that must not start.
+/// Returns the output of a sinkd that must fail to start.
 fn refused(data: &Path, args: &[&str]) -> String {
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     let output = command.args(args).args(["--http", "off", "--data"]).arg(data).output().unwrap();
@@ -86,7 +87,7 @@ fn shown(data: &Path, id: &str) -> serde_json::Value {
 }
 
 #[test]
-fn lmtp_answers_for_each_recipient_and_smtp_beside_it_once() {
+fn lmtp_replies_once_per_recipient_and_smtp_once_per_message() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     assert!(sink.announced[0].starts_with("LMTP on 127.0.0.1:"), "{:?}", sink.announced);
@@ -119,7 +120,7 @@ fn lmtp_answers_for_each_recipient_and_smtp_beside_it_once() {
 }
 
 #[test]
-fn thousands_of_replies_to_one_message_are_all_given() {
+fn thousands_of_replies_to_one_message_are_all_sent() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--workers", "1"]);
     let mut lmtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[0]).unwrap()));
@@ -130,7 +131,7 @@ fn thousands_of_replies_to_one_message_are_all_given() {
     (0..RECIPIENTS).for_each(|n| packet.extend(format!("RCPT TO:<r{n}@b>\r\n").bytes()));
     packet.extend_from_slice(b"DATA\r\nx\r\n.\r\nNOOP\r\n");
     let mut socket = lmtp.0.get_ref().try_clone().unwrap();
-    // Replies fill the sockets' buffers while we still send.
+    // Replies fill the sockets' buffers while we are still sending.
     let sender = std::thread::spawn(move || socket.write_all(&packet).unwrap());
     (0..RECIPIENTS + 1).for_each(|_| assert!(lmtp.line().starts_with("250 2.1.")));
     assert!(lmtp.line().starts_with("354"));
@@ -142,7 +143,7 @@ fn thousands_of_replies_to_one_message_are_all_given() {
 }
 
 #[test]
-fn a_message_not_all_of_whose_replies_left_is_noted() {
+fn a_message_with_unsent_replies_is_noted() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--workers", "1"]);
     let mut lmtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[0]).unwrap()));
@@ -157,8 +158,8 @@ fn a_message_not_all_of_whose_replies_left_is_noted() {
     }
     let mut socket = lmtp.0.get_ref().try_clone().unwrap();
     socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    // It ends when the server takes no more, as its replies are not read. A server that is only slow
-    // has not stored a message yet.
+    // Sending ends when the server accepts no more, as its replies are not read. A server that is
+    // merely slow has not stored a message yet.
     let has_stored = || Folder::open(data.path()).unwrap().messages() > 0;
     let mut rest = &packet[..];
     while !rest.is_empty() {
@@ -221,7 +222,7 @@ fn sessions_over_unix_sockets_are_spread_over_the_workers() {
     assert_eq!((&last["client"], &last["protocol"]), (&"unix".into(), &"LMTP".into()));
     assert_eq!(last["listener"], format!("unix:{}", lmtp.display()));
     assert_eq!(last["size"], 330_000);
-    // The worker stands in the session's number.
+    // The session's number includes the worker's.
     let mut workers: HashMap<u64, usize> = HashMap::new();
     let (out, _, _) = sinkctl(data.path(), &["ls", "--json", "--limit", "20"]);
     for line in String::from_utf8(out).unwrap().lines() {
@@ -236,7 +237,7 @@ fn sessions_over_unix_sockets_are_spread_over_the_workers() {
 }
 
 #[test]
-fn a_dead_sinkd_s_socket_is_replaced_and_a_live_one_is_not() {
+fn the_socket_of_a_dead_sinkd_is_replaced_and_of_a_live_one_is_not() {
     let (data, other, sockets) = (tempdir().unwrap(), tempdir().unwrap(), folder());
     let path = sockets.path().join("s");
     let listen = format!("unix:{}", path.display());
@@ -249,7 +250,7 @@ fn a_dead_sinkd_s_socket_is_replaced_and_a_live_one_is_not() {
     let sink = start(data.path(), &["--listen", &listen]);
     assert!(Talk::unix(&path).command("NOOP").starts_with("250"));
     assert!(sink.stop().success());
-    // Of another program, and alive.
+    // A socket of another program that still runs.
     let _live = UnixListener::bind(&path).unwrap();
     let error = refused(other.path(), &["--listen", &listen]);
     assert!(error.contains(&format!("{listen} is already in use")), "{error}");

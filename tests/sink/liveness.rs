@@ -1,4 +1,4 @@
-//! A worker that never hangs, and replies that reach the client they are for.
+//! A worker that never hangs, and replies that reach the client they belong to.
 #![cfg(target_os = "linux")]
 use crate::common;
 
@@ -13,22 +13,22 @@ use common::{Client, Sink, messages};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tempfile::tempdir;
 
-/// Chunks of one message: `BDAT` lines, all but the last without LAST.
+/// Sends one message in chunks: `BDAT` commands, all but the last without LAST.
 fn send_in_chunks(client: &mut Client, payload: &[u8], sizes: &[usize]) {
     let mut from = 0;
     for (i, size) in sizes.iter().enumerate() {
         let last = if i + 1 == sizes.len() { " LAST" } else { "" };
         let line = format!("BDAT {size}{last}\r\n");
-        // In one write: line and octets arrive together, as chunking senders send them.
+        // In one write, so that line and octets arrive together, as chunking senders send them.
         client.send(&[line.as_bytes(), &payload[from..from + size]].concat());
         from += size;
         assert_eq!(client.reply().0, 250, "SIZE and chunks {sizes:?}");
     }
 }
 
-/// The worker looped without end where a chunk outgrew what a declared SIZE had reserved.
+/// The worker once looped forever when a chunk exceeded what a declared SIZE had reserved.
 #[test]
-fn chunks_that_outgrow_the_declared_size_are_stored() {
+fn chunks_beyond_the_declared_size_are_stored() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut sent = Vec::new();
@@ -67,11 +67,11 @@ fn each_client_whose_message_waited_too_long_gets_its_own_452() {
         client.begin("", "b@example.org");
         client.send(&half);
     }
-    // Answered behind them: the worker has staged what came.
+    // The reply to a later command: the worker has staged what arrived.
     assert_eq!(sink.connect().command("NOOP"), 250);
     let provision = thread_named(sink.pid(), "log-provision");
     hold(provision);
-    // Fill what is populated; from the first 452 on nothing more has room.
+    // Fills what is populated; after the first 452 nothing more has room.
     let mut filler = sink.connect();
     filler.ehlo();
     loop {
@@ -87,20 +87,20 @@ fn each_client_whose_message_waited_too_long_gets_its_own_452() {
     }
     for client in &mut clients {
         assert_eq!(client.reply().0, 452);
-        // And nothing else: the next reply is the one to the next command.
+        // And no other reply: the next one belongs to the next command.
         assert_eq!(client.command("NOOP"), 250);
     }
     let_go(provision);
     assert!(sink.stop().success());
 }
 
-/// A client that sends commands and reads no reply, until its server is held back.
-fn deaf(sink: &Sink) -> Client {
+/// Returns a client that sends commands and reads no reply, until its server is blocked.
+fn client_that_does_not_read(sink: &Sink) -> Client {
     let mut client = sink.connect();
     client.stream.set_nonblocking(true).unwrap();
     let noops = b"HELP\r\n".repeat(10_000);
     let mut refused = 0;
-    // The worker answers others in between: what it can take, it has taken.
+    // The worker answers others in between, so it has received all that it can.
     while refused < 20 {
         match std::io::Write::write(&mut client.stream, &noops) {
             Ok(_) => refused = 0,
@@ -112,7 +112,8 @@ fn deaf(sink: &Sink) -> Client {
     client
 }
 
-/// Reads what `gone` was sent, up to its end, while `other` and newcomers get what is theirs.
+/// Reads what was sent to `gone`, up to its end, while `other` and new clients get their own
+/// replies.
 fn assert_only_noops_are_answered(sink: &Sink, other: &mut Client, gone: &Client) {
     let mut buffer = vec![0; 1 << 16];
     let mut stream = &gone.stream;
@@ -134,13 +135,13 @@ fn assert_only_noops_are_answered(sink: &Sink, other: &mut Client, gone: &Client
 }
 
 #[test]
-fn the_farewell_of_a_client_that_does_not_read_reaches_no_other() {
+fn the_421_for_a_client_that_does_not_read_reaches_no_other() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--command-timeout", "3s"]);
     let mut other = sink.connect();
     other.ehlo();
-    let deaf = deaf(&sink);
-    // It still reads nothing while its time runs out: only then do we look.
+    let deaf = client_that_does_not_read(&sink);
+    // The client reads nothing until its time has run out.
     while other.command("NOOP") == 250 && is_open_for(sink.pid(), &deaf) {
         let (code, _) = sink.connect_quietly().reply();
         assert_eq!(code, 220, "a greeting, and nothing of another client");
@@ -149,7 +150,7 @@ fn the_farewell_of_a_client_that_does_not_read_reaches_no_other() {
     assert!(sink.stop().success());
 }
 
-/// Whether the process still has the other end of `client`, by /proc.
+/// Returns whether the process still has the other end of `client` open, by /proc.
 fn is_open_for(pid: u32, client: &Client) -> bool {
     let port = client.stream.local_addr().unwrap().port();
     let remote = format!(":{port:04X} ");
@@ -162,14 +163,14 @@ fn is_open_for(pid: u32, client: &Client) -> bool {
 }
 
 #[test]
-fn a_stop_tells_each_idle_client_and_no_client_twice() {
+fn a_stop_sends_one_421_to_each_idle_client() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--stop-grace", "2s"]);
     let mut idle: Vec<Client> = (0..20).map(|_| sink.connect()).collect();
     let mut busy = sink.connect();
     busy.ehlo();
     busy.begin("", "b@example.org");
-    let _deaf = deaf(&sink);
+    let _deaf = client_that_does_not_read(&sink);
     sink.signal(Signal::TERM);
     for client in &mut idle {
         assert_eq!(client.reply().0, 421);
@@ -183,7 +184,7 @@ fn a_stop_tells_each_idle_client_and_no_client_twice() {
     assert!(sink.wait().success());
 }
 
-/// A payload that a client begins and never ends, with its size declared.
+/// Begins a payload, with its size declared, that never ends.
 fn stall(sink: &Sink, declared: usize, octets: usize) -> Client {
     let mut client = sink.connect();
     client.ehlo();
@@ -194,16 +195,16 @@ fn stall(sink: &Sink, declared: usize, octets: usize) -> Client {
     client
 }
 
-/// Bytes of the folder's segments, as the disk has them.
+/// Returns the disk space of the folder's segments, in bytes.
 fn segment_bytes(data: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let entries = std::fs::read_dir(data.join("segments")).unwrap();
-    // A segment may be dropped between the listing and the look.
+    // A segment can be pruned between the listing and this check.
     entries.filter_map(|entry| entry.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
 }
 
 #[test]
-fn payloads_that_stall_keep_no_segment_from_a_ring() {
+fn stalled_payloads_do_not_prevent_a_ring_from_reusing_segments() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--retain-bytes", "64MiB", "--segment-bytes", "4MiB"];
     let sink = Sink::start(data.path(), &args);
@@ -211,7 +212,7 @@ fn payloads_that_stall_keep_no_segment_from_a_ring() {
     sender.ehlo();
     let body = [&b"x".repeat(100_000)[..], b"\r\n"].concat();
     let mut stalled = Vec::new();
-    // One begins every few megabytes, so that each lies in another segment.
+    // One begins every few megabytes, so that each is in another segment.
     for _ in 0..30 {
         stalled.push(stall(&sink, 100_000, 70_000));
         (0..50).for_each(|_| drop(sender.deliver("", "b@example.org", &body)));
@@ -229,7 +230,7 @@ fn payloads_that_stall_keep_no_segment_from_a_ring() {
 }
 
 #[test]
-fn one_large_message_takes_no_room_from_the_sessions_after_it() {
+fn one_large_message_leaves_room_for_later_sessions() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--own-segments-max", "2"];
     let sink = Sink::start(data.path(), &args);
@@ -237,7 +238,7 @@ fn one_large_message_takes_no_room_from_the_sessions_after_it() {
     let mut first = sink.connect();
     first.ehlo();
     first.deliver("", "b@example.org", &large);
-    // Its own next payload is expected to be as large, and others begin without a size.
+    // Its own next payload is expected to be as large; other sessions begin without a size.
     let mut begun: Vec<Client> = (0..8).map(|_| sink.connect()).collect();
     begun.iter_mut().for_each(Client::ehlo);
     begun.push(first);
@@ -262,7 +263,7 @@ fn one_large_message_takes_no_room_from_the_sessions_after_it() {
 }
 
 #[test]
-fn a_reset_gives_back_at_once_what_chunks_had_reserved() {
+fn a_reset_releases_at_once_what_chunks_had_reserved() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--own-segments-max", "1"];
     let sink = Sink::start(data.path(), &args);
@@ -278,7 +279,7 @@ fn a_reset_gives_back_at_once_what_chunks_had_reserved() {
         holder.ehlo();
         begin_chunks(&mut holder);
         holder.command(ending);
-        // The only place for a large message is free while the session goes on.
+        // The only own segment for a large message is free while the session continues.
         let mut client = sink.connect();
         client.ehlo();
         begin_chunks(&mut client);
@@ -291,7 +292,7 @@ fn a_reset_gives_back_at_once_what_chunks_had_reserved() {
 }
 
 #[test]
-fn a_reset_gives_back_at_once_what_was_drawn_for_a_sample() {
+fn a_reset_returns_its_place_in_a_sample_at_once() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--store", "none", "--store-rule", "*=none/1000"];
     let sink = Sink::start(data.path(), &args);
@@ -302,7 +303,8 @@ fn a_reset_gives_back_at_once_what_was_drawn_for_a_sample() {
     first.send(b"BDAT 5\r\ndrawn");
     assert_eq!(first.reply().0, 250);
     assert_eq!(first.command("RSET"), 250);
-    // The first of a thousand is stored, and that is this one, while the other session idles.
+    // The first of a thousand messages is stored, and that is this one, while the other session
+    // idles.
     let mut second = sink.connect();
     second.ehlo();
     let name = second.deliver("", "b@example.org", b"stored\r\n");
@@ -311,14 +313,14 @@ fn a_reset_gives_back_at_once_what_was_drawn_for_a_sample() {
 }
 
 #[test]
-fn urgent_data_ends_no_read_early() {
+fn urgent_data_does_not_end_a_read_early() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let worker = thread_named(sink.pid(), "worker-0");
     for round in 0..20 {
         let mut client = sink.connect();
         client.ehlo();
-        // Everything lies there before the worker looks, with the mark in the middle.
+        // All octets have arrived before the worker reads, with the urgent mark in the middle.
         if round % 2 == 0 {
             hold(worker);
         }
@@ -334,7 +336,7 @@ fn urgent_data_ends_no_read_early() {
 }
 
 #[test]
-fn descriptors_passed_along_end_no_read_early() {
+fn passed_descriptors_do_not_end_a_read_early() {
     let data = tempdir().unwrap();
     let path = data.path().join("socket");
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
@@ -362,7 +364,7 @@ fn descriptors_passed_along_end_no_read_early() {
     assert!(sink.stop().success());
 }
 
-/// Sends `octets` with a descriptor of ours (unix(7), `SCM_RIGHTS`).
+/// Sends `octets` with a file descriptor (unix(7), `SCM_RIGHTS`).
 fn pass_descriptor(stream: &UnixStream, octets: &[u8]) {
     const FD_BYTES: u32 = size_of::<libc::c_int>() as u32;
     let mut space = [0u64; 8];
@@ -385,7 +387,7 @@ fn pass_descriptor(stream: &UnixStream, octets: &[u8]) {
 }
 
 #[test]
-fn clients_that_go_on_connecting_do_not_delay_the_stop() {
+fn clients_that_keep_connecting_do_not_delay_a_stop() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--stop-grace", "1s", "--backlog", "64"];
     let sink = Sink::start(data.path(), &args);
@@ -395,7 +397,7 @@ fn clients_that_go_on_connecting_do_not_delay_the_stop() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    // Refused once the listener is gone.
+                    // Connections are refused once the listener is closed.
                     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
                     let _ = stream.read(&mut [0; 4]);
                 }
@@ -412,16 +414,16 @@ fn clients_that_go_on_connecting_do_not_delay_the_stop() {
 #[test]
 fn out_of_descriptors_is_logged_once_and_waiting_clients_get_421_at_the_stop() {
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
+    let output = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--http", "off", "--workers", "1"]);
     command.args(["--index", "off", "--connections-max", "100000", "--stop-grace", "2s"]);
-    command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
+    command.arg("--data").arg(data.path()).stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let limit = Rlimit { current: Some(64), maximum: Some(64) };
     prlimit(Pid::from_raw(sink.pid() as i32), Resource::Nofile, limit).unwrap();
     let mut clients: Vec<Client> = (0..100).map(|_| sink.connect_quietly()).collect();
-    // Those that were accepted are served, the others wait.
+    // Accepted connections are served; the others wait.
     assert_eq!(clients[0].reply().0, 220);
     for _ in 0..200 {
         assert_eq!(clients[0].command("NOOP"), 250);
@@ -433,15 +435,16 @@ fn out_of_descriptors_is_logged_once_and_waiting_clients_get_421_at_the_stop() {
         assert!(client.rest().is_empty());
     }
     assert!(sink.wait().success());
-    let said = common::text_of(said);
-    assert_eq!(said.matches("no descriptors are left").count(), 1, "{said}");
+    let output = common::text_of(output);
+    assert_eq!(output.matches("no descriptors are left").count(), 1, "{output}");
 }
 
 #[test]
 fn connections_handed_over_during_a_stop_get_421() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2", "--stop-grace", "60s"]);
-    // One on each worker, in the middle of a message: both workers go on for their grace.
+    // One client on each worker, in the middle of a message: both workers continue for their grace
+    // period.
     let mut busy: Vec<Client> = (0..2).map(|_| sink.connect()).collect();
     for client in &mut busy {
         client.ehlo();
@@ -453,7 +456,7 @@ fn connections_handed_over_during_a_stop_get_421() {
     hold(worker);
     let mut queued: Vec<Client> = (0..50).map(|_| sink.connect_quietly()).collect();
     sink.signal(Signal::TERM);
-    // One of the two idle sessions is the other worker's, which thereby knows of the stop.
+    // One of the two idle sessions belongs to the other worker, which thereby learns of the stop.
     let told = std::thread::scope(|scope| {
         let (tell, told) = crossbeam_channel::bounded(2);
         for client in [&mut idle, &mut other] {
@@ -477,9 +480,9 @@ fn connections_handed_over_during_a_stop_get_421() {
     assert!(sink.wait().success());
 }
 
-/// The wheel looked at a connection when its time between commands was over, and no sooner.
+/// The timer wheel once checked a connection only when its command timeout had expired, not sooner.
 #[test]
-fn a_payload_that_stalls_is_given_up_after_its_own_time_out() {
+fn a_stalled_payload_is_closed_after_the_data_timeout() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--command-timeout", "10m", "--data-timeout", "1s"];
     let sink = Sink::start(data.path(), &args);

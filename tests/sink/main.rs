@@ -1,4 +1,4 @@
-//! sinkd as clients see it, and the parts it is made of.
+//! sinkd from its clients' point of view, and its parts.
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -1,5 +1,5 @@
-//! Marks and runs that a client names by NOOP: off by default, never more than asked for, and harmless
-//! whatever a client makes of them.
+//! Marks and runs that a client records by NOOP: off by default, limited in number, and harmless
+//! whatever a client sends.
 use crate::common;
 
 use std::path::Path;
@@ -8,14 +8,14 @@ use common::{Client, Sink, sinkctl};
 use serde_json::Value;
 use tempfile::tempdir;
 
-/// A command's reply in one line.
-fn say(client: &mut Client, line: &str) -> String {
+/// Returns the reply to a command as one line.
+fn reply_to(client: &mut Client, line: &str) -> String {
     client.send(format!("{line}\r\n").as_bytes());
     let (code, lines) = client.reply();
     format!("{code} {}", lines.join(" "))
 }
 
-/// Runs and marks of the folder.
+/// Returns the runs and marks of the folder.
 fn runs(data: &Path) -> Vec<Value> {
     let (out, errors, code) = sinkctl(data, &["runs", "--json"]);
     assert_eq!(code, 0, "{errors}");
@@ -30,16 +30,22 @@ fn deliver(client: &mut Client, times: usize) {
 }
 
 #[test]
-fn a_client_that_can_do_nothing_else_names_its_run() {
+fn a_client_that_can_only_speak_smtp_names_its_run() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--noop-marks", "on"]);
     let mut client = sink.connect();
     client.ehlo();
-    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run accepted"));
+    assert!(
+        reply_to(&mut client, "NOOP sinkd run start one").starts_with("250 2.0.0 Run accepted")
+    );
     deliver(&mut client, 3);
-    assert!(say(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark accepted"));
+    assert!(
+        reply_to(&mut client, "noop SINKD mark half way").starts_with("250 2.0.0 Mark accepted")
+    );
     deliver(&mut client, 4);
-    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run accepted"));
+    assert!(
+        reply_to(&mut client, "NOOP sinkd run stop").starts_with("250 2.0.0 End of run accepted")
+    );
     for (line, reply) in [
         ("NOOP sinkd run start one", "550 5.5.1 A run with this name exists"),
         ("NOOP sinkd run stop", "550 5.5.1 No run is in progress"),
@@ -49,14 +55,14 @@ fn a_client_that_can_do_nothing_else_names_its_run() {
         ("NOOP are you there?", "250 2.0.0 Ok"),
         ("NOOP sinkd run over", "250 2.0.0 Ok"),
     ] {
-        assert!(say(&mut client, line).starts_with(reply), "{line}");
+        assert!(reply_to(&mut client, line).starts_with(reply), "{line}");
     }
     assert_eq!(client.command("QUIT"), 221);
     assert!(sink.stop().success());
     let runs = runs(data.path());
     assert_eq!(runs.len(), 2, "{runs:?}");
     let (run, mark) = (&runs[0], &runs[1]);
-    // By whole seconds: everything between the two commands belongs to it.
+    // Runs are whole seconds: everything between the two commands belongs to the run.
     assert_eq!((&run["name"], &run["messages"]), (&"one".into(), &7.into()));
     assert_eq!(mark["text"], "half way");
     let (out, _, _) = sinkctl(data.path(), &["stats", "--json"]);
@@ -66,26 +72,26 @@ fn a_client_that_can_do_nothing_else_names_its_run() {
 }
 
 #[test]
-fn noop_does_nothing_unless_it_is_allowed_to() {
+fn noop_records_nothing_unless_allowed() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
     for line in ["NOOP sinkd mark x", "NOOP sinkd run start one", "NOOP sinkd run stop"] {
-        assert_eq!(say(&mut client, line), "250 2.0.0 Ok");
+        assert_eq!(reply_to(&mut client, line), "250 2.0.0 Ok");
     }
     assert!(sink.stop().success());
     assert!(!data.path().join("events.jsonl").exists());
 }
 
 #[test]
-fn a_run_that_was_there_before_is_known() {
+fn a_run_from_before_the_start_is_known() {
     let data = tempdir().unwrap();
     Sink::start(data.path(), &[]).stop();
     assert_eq!(sinkctl(data.path(), &["run", "start", "one"]).2, 0);
     let sink = Sink::start(data.path(), &["--noop-marks", "on"]);
     let mut client = sink.connect();
-    assert!(say(&mut client, "NOOP sinkd run start one").starts_with("550 "));
-    assert!(say(&mut client, "NOOP sinkd run stop").starts_with("250 "));
+    assert!(reply_to(&mut client, "NOOP sinkd run start one").starts_with("550 "));
+    assert!(reply_to(&mut client, "NOOP sinkd run stop").starts_with("250 "));
     assert!(sink.stop().success());
     assert!(runs(data.path())[0]["until"].is_string());
 }
@@ -97,16 +103,16 @@ fn a_mark_can_not_forge_a_line_of_the_log() {
     let mut client = sink.connect();
     let forged = r#"{"event":"run-started","at_ns":0,"name":"forged"}"#;
     let text = format!(r#""}}\n{forged}\u000a"#);
-    assert!(say(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("250 "));
+    assert!(reply_to(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("250 "));
     let name = r#"x","at_ns":1,"name":"y"#;
-    assert!(say(&mut client, &format!("NOOP sinkd run start {name}")).starts_with("250 "));
-    // Line ends are not part of a line, alone or together; C1 controls come as UTF-8.
+    assert!(reply_to(&mut client, &format!("NOOP sinkd run start {name}")).starts_with("250 "));
+    // Line ends are never part of a line, alone or together; C1 controls arrive as UTF-8.
     client.send(format!("NOOP sinkd mark a\n{forged}\n\r\n").as_bytes());
     assert_eq!(client.reply().0, 500);
     client.send(format!("NOOP sinkd mark a\r{forged}\r\r\n").as_bytes());
     assert_eq!(client.reply().0, 500);
     for text in ["a\u{85}b", "\u{9b}2J", &"x".repeat(257)] {
-        assert!(say(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("501 "));
+        assert!(reply_to(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("501 "));
     }
     client.send(b"NOOP sinkd mark \xff\xfe\r\n");
     assert_eq!(client.reply().0, 501);
@@ -119,7 +125,7 @@ fn a_mark_can_not_forge_a_line_of_the_log() {
 }
 
 #[test]
-fn a_flood_of_marks_is_refused_and_what_was_taken_is_written() {
+fn a_flood_of_marks_is_refused_and_accepted_marks_are_written() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--noop-marks", "on", "--workers", "2"]);
     let mut clients = [sink.connect(), sink.connect()];
@@ -129,10 +135,10 @@ fn a_flood_of_marks_is_refused_and_what_was_taken_is_written() {
         clients.iter_mut().flat_map(|client| (0..100).map(|_| client.reply().0)).collect();
     let count = |code: u16| codes.iter().filter(|found| **found == code).count();
     assert_eq!(count(250) + count(450), 200);
-    // Ten a second; it takes no minute to send them.
+    // Ten marks a second are allowed, and sending takes a few seconds at most.
     assert!((10..=100).contains(&count(250)), "{}", count(250));
     for mut client in clients {
-        // Everything else goes on.
+        // All other commands still work.
         client.ehlo();
         deliver(&mut client, 1);
     }

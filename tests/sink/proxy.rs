@@ -1,4 +1,4 @@
-//! The PROXY header: listeners for it, and headers that no listener expects.
+//! The PROXY header: listeners that expect it, and headers that no listener expects.
 use crate::common;
 
 use std::io::{Read, Write};
@@ -23,11 +23,11 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What is heard until the sink closes. A reset is an end as well: what was not read is lost.
+/// Reads until the sink closes. A reset counts as an end, too: unread data is lost.
 fn rest(mut stream: TcpStream) -> String {
-    let mut heard = Vec::new();
-    let _ = stream.read_to_end(&mut heard);
-    String::from_utf8(heard).unwrap()
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    String::from_utf8(received).unwrap()
 }
 
 const DIALOGUE: &[u8] = b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n\
@@ -59,7 +59,7 @@ fn envelopes(data: &Path, mut see: impl FnMut(envelope::Decoded<'_>)) {
 }
 
 #[test]
-fn the_client_of_a_header_is_in_the_envelope_beside_who_connected() {
+fn the_envelope_has_the_client_of_the_header_and_the_peer() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "proxy:127.0.0.1:0"]);
     let version_1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n".to_vec();
@@ -68,8 +68,8 @@ fn the_client_of_a_header_is_in_the_envelope_beside_who_connected() {
         let mut stream = connect(sink.addresses[0]);
         peers.push(stream.local_addr().unwrap());
         stream.write_all(&[&header[..], DIALOGUE].concat()).unwrap();
-        let heard = rest(stream);
-        assert!(heard.starts_with("220 ") && heard.contains("250 2.0.0 Ok "), "{heard}");
+        let received = rest(stream);
+        assert!(received.starts_with("220 ") && received.contains("250 2.0.0 Ok "), "{received}");
     }
     let mut seen = Vec::new();
     envelopes(data.path(), |envelope| {
@@ -78,17 +78,17 @@ fn the_client_of_a_header_is_in_the_envelope_beside_who_connected() {
         let tls = envelope.proxy_tls.map(|tls| (tls.version.to_vec(), tls.server_name.to_vec()));
         seen.push((peer, tls));
     });
-    // Each worker has a segment of its own, so the order is not ours.
+    // Each worker has its own segment, so the order is unspecified.
     seen.sort_by_key(|(peer, _)| peers.iter().position(|it| it == peer));
     let tls = Some((b"TLSv1.3".to_vec(), b"mx.example".to_vec()));
     assert_eq!(seen, [(peers[0], None), (peers[1], tls)]);
 }
 
 #[test]
-fn what_is_no_header_closes_a_proxied_listener_in_silence() {
+fn without_a_valid_header_a_proxied_listener_closes_silently() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "proxy:127.0.0.1:0"]);
-    for said in [
+    for output in [
         &b"EHLO c.example\r\n"[..],
         b"PROXY TCP4 192.0.2.7 1.2.3.4 1 65536\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
@@ -96,13 +96,13 @@ fn what_is_no_header_closes_a_proxied_listener_in_silence() {
         &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff]].concat(),
     ] {
         let mut stream = connect(sink.addresses[0]);
-        stream.write_all(said).unwrap();
-        assert_eq!(rest(stream), "", "{said:?}");
+        stream.write_all(output).unwrap();
+        assert_eq!(rest(stream), "", "{output:?}");
     }
 }
 
 #[test]
-fn a_header_is_believed_from_trusted_networks_alone() {
+fn a_header_is_accepted_only_from_trusted_networks() {
     let data = tempdir().unwrap();
     let listen = ["--listen", "proxy:127.0.0.1:0", "--proxy-trusted", "127.0.0.2/31"];
     let sink = start(data.path(), &listen);
@@ -133,10 +133,10 @@ fn the_limit_of_connections_per_client_counts_clients_and_not_their_proxy() {
         open.push(stream);
         String::from_utf8(line.to_vec()).unwrap()
     };
-    let heard: Vec<String> =
+    let received: Vec<String> =
         ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"].map(&mut first_line).to_vec();
-    assert_eq!(heard, ["220 ", "220 ", "421 ", "220 "]);
-    // Connections that have ended make room.
+    assert_eq!(received, ["220 ", "220 ", "421 ", "220 "]);
+    // Connections that ended make room for others.
     drop(open);
     common::until_some("room for the client", || {
         let mut stream = connect(sink.addresses[0]);
@@ -146,7 +146,7 @@ fn the_limit_of_connections_per_client_counts_clients_and_not_their_proxy() {
 }
 
 #[test]
-fn a_header_that_is_not_expected_is_named_before_any_mail_is_at_stake() {
+fn an_unexpected_header_is_refused_before_any_mail_is_sent() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "127.0.0.1:0"]);
     for (header, expected) in [
@@ -155,12 +155,12 @@ fn a_header_that_is_not_expected_is_named_before_any_mail_is_at_stake() {
     ] {
         let mut stream = connect(sink.addresses[0]);
         stream.write_all(&header).unwrap();
-        let heard = rest(stream);
-        let codes: Vec<&str> = heard.lines().map(|line| &line[..3]).collect();
-        assert_eq!(codes, expected, "{heard}");
-        assert!(heard.contains("421 4.3.2 Expected EHLO"), "{heard}");
+        let received = rest(stream);
+        let codes: Vec<&str> = received.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, expected, "{received}");
+        assert!(received.contains("421 4.3.2 Expected EHLO"), "{received}");
     }
-    // After EHLO it is a command like any other that is unknown.
+    // After EHLO it is just another unknown command.
     let mut client = sink.connect();
     client.ehlo();
     assert_eq!(client.command("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25"), 500);
@@ -169,12 +169,12 @@ fn a_header_that_is_not_expected_is_named_before_any_mail_is_at_stake() {
 }
 
 #[test]
-fn clients_have_one_spelling_however_a_balancer_maps_them() {
+fn client_addresses_have_one_spelling_however_a_balancer_maps_them() {
     let data = tempdir().unwrap();
     let limit = ["--listen", "proxy:127.0.0.1:0", "--connections-per-client-max", "1"];
     let sink = start(data.path(), &limit);
     let mut open = Vec::new();
-    let heard = ["TCP4 192.0.2.1 198.51.100.1", "TCP6 ::ffff:192.0.2.1 ::1"].map(|addresses| {
+    let received = ["TCP4 192.0.2.1 198.51.100.1", "TCP6 ::ffff:192.0.2.1 ::1"].map(|addresses| {
         let mut stream = connect(sink.addresses[0]);
         stream.write_all(format!("PROXY {addresses} 1 25\r\n").as_bytes()).unwrap();
         let mut line = [0; 4];
@@ -182,16 +182,16 @@ fn clients_have_one_spelling_however_a_balancer_maps_them() {
         open.push(stream);
         line
     });
-    assert_eq!(heard, [*b"220 ", *b"421 "]);
+    assert_eq!(received, [*b"220 ", *b"421 "]);
 }
 
 #[test]
-fn a_sink_that_only_a_balancer_looks_after_is_idle() {
+fn health_checks_of_a_balancer_do_not_keep_a_sink_from_being_idle() {
     let data = tempdir().unwrap();
     let args = ["--listen", "proxy:127.0.0.1:0", "--stop-after-idle", "1s"];
     let sink = start(data.path(), &args);
     let address = sink.addresses[0];
-    // Until it has stopped by itself: nothing accepts then.
+    // Wait until it has stopped on its own: after that, nothing accepts.
     while let Ok(mut stream) = TcpStream::connect(address) {
         let _ = stream.write_all(b"PROXY UNKNOWN\r\nEHLO c.example\r\nQUIT\r\n");
         rest(stream);

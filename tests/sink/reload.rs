@@ -13,7 +13,7 @@ use common::{Sink, sinkctl, until_some};
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
-/// A sinkd with a file of settings, and no terminal.
+/// A sinkd with a settings file, and no terminal.
 struct Configured {
     sink: Sink,
     file: PathBuf,
@@ -40,7 +40,7 @@ impl Configured {
         self.folder.path().join("data")
     }
 
-    /// Writes other settings, and has sinkd read them: what sinkctl says, its errors, its code.
+    /// Writes new settings and reloads; returns sinkctl's output, its errors and its exit code.
     fn reload(&self, settings: &str) -> (String, String, i32) {
         fs::write(&self.file, settings).unwrap();
         let (said, errors, code) = sinkctl(&self.data(), &["reload"]);
@@ -51,14 +51,14 @@ impl Configured {
 const ONE: &str = "[server]\nlisten = [\"127.0.0.1:0\"]\nhostname = \"one.example\"\n";
 const TWO: &str = "[server]\nlisten = [\"127.0.0.1:0\"]\nhostname = \"two.example\"\n";
 
-/// The name in the reply to HELO.
+/// Returns the name in the reply to HELO.
 fn name(client: &mut common::Client) -> String {
     client.send(b"HELO c.example\r\n");
     client.reply().1.remove(0)
 }
 
 #[test]
-fn a_reload_changes_what_can_change_and_keeps_every_connection() {
+fn a_reload_changes_settings_and_keeps_every_connection() {
     let one = Configured::start(ONE);
     let mut clients: Vec<_> = (0..8).map(|_| one.sink.connect()).collect();
     clients.iter_mut().for_each(|client| assert_eq!(name(client), "one.example"));
@@ -80,7 +80,7 @@ fn a_reload_changes_what_can_change_and_keeps_every_connection() {
 }
 
 #[test]
-fn settings_that_cannot_change_are_named_and_the_others_do() {
+fn settings_that_cannot_change_are_named_and_the_others_change() {
     let one = Configured::start(ONE);
     let wanted = TWO.replace("\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"lmtp:127.0.0.1:0\"");
     let (said, _, code) = one.reload(&format!("{wanted}[log]\nsegment_bytes = \"8MiB\"\n"));
@@ -93,7 +93,7 @@ fn settings_that_cannot_change_are_named_and_the_others_do() {
 }
 
 #[test]
-fn an_error_leaves_everything_as_it_was() {
+fn an_error_changes_nothing() {
     let one = Configured::start(ONE);
     for (settings, error) in [
         ("[server\n".to_owned(), "sink.toml:1: "),
@@ -111,11 +111,11 @@ fn an_error_leaves_everything_as_it_was() {
     let (_, errors, code) = sinkctl(&one.data(), &["reload"]);
     assert!(code == 2 && errors.contains("sink.toml: cannot be read"), "{errors}");
     let (said, _, _) = one.reload(TWO);
-    assert!(said.starts_with("generation 2 "), "errors make no generation: {said}");
+    assert!(said.starts_with("generation 2 "), "errors create no generation: {said}");
 }
 
 #[test]
-fn lists_and_limits_of_clients_hold_for_those_who_come_afterwards() {
+fn new_client_lists_and_limits_apply_to_later_connections() {
     let one = Configured::start(ONE);
     let list = one.folder.path().join("list");
     fs::write(&list, "# none yet\n").unwrap();
@@ -123,7 +123,7 @@ fn lists_and_limits_of_clients_hold_for_those_who_come_afterwards() {
     assert_eq!(one.reload(&listed).2, 0);
     let mut first = one.sink.connect_from([127, 0, 0, 7], 0);
     fs::write(&list, "127.0.0.7\n").unwrap();
-    // The settings are the same; the file is read again.
+    // The settings are the same, but the file is read again.
     let said = one.reload(&listed).0;
     assert!(said.contains("\nchanged: clients of listener 127.0.0.1:"), "{said}");
     assert_eq!(name(&mut first), "one.example");
@@ -138,9 +138,9 @@ fn lists_and_limits_of_clients_hold_for_those_who_come_afterwards() {
     assert_eq!((name(&mut first), name(&mut second)), ("one.example".into(), "one.example".into()));
 }
 
-/// Reading a pipe that has no writer would never end, and keep sinkd from stopping.
+/// Reading a pipe without a writer would never end, and would prevent sinkd from stopping.
 #[test]
-fn a_pipe_is_not_read_again() {
+fn a_pipe_is_not_read_by_a_reload() {
     let one = Configured::start(ONE);
     let pipe = one.folder.path().join("pipe");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
@@ -155,13 +155,13 @@ fn a_pipe_is_not_read_again() {
 }
 
 #[test]
-fn a_session_without_a_transaction_follows_with_its_next_command() {
+fn a_session_without_a_transaction_uses_new_settings_from_its_next_command() {
     let one = Configured::start(&format!("{ONE}xclient_trusted = [\"127.0.0.0/8\"]\n"));
     let mut client = one.sink.connect();
     client.ehlo();
     assert_eq!(client.command("XCLIENT NAME=a.example"), 220);
     assert_eq!(one.reload(&format!("{ONE}syntax = \"strict\"\n[limits]\nerrors_max = 2\n")).2, 0);
-    // Trust that was taken back is gone, whatever EHLO has said.
+    // Trust that was withdrawn is gone, whatever EHLO announced.
     assert_eq!(client.command("XCLIENT NAME=a.example"), 550);
     client.ehlo();
     assert_eq!(client.command("MAIL FROM:a@b.example"), 501);
@@ -169,7 +169,7 @@ fn a_session_without_a_transaction_follows_with_its_next_command() {
 }
 
 #[test]
-fn a_listener_that_loses_xclient_takes_it_from_open_sessions() {
+fn disabling_xclient_applies_to_open_sessions() {
     let settings = |xclient: bool| {
         format!(
             "[server]\nxclient_trusted = [\"127.0.0.0/8\"]\n\
@@ -186,15 +186,15 @@ fn a_listener_that_loses_xclient_takes_it_from_open_sessions() {
     assert!(!client.reply().1.iter().any(|line| line.starts_with("XCLIENT")));
 }
 
-/// Signals that arrive together are one; the last file is the one in force.
+/// Signals that arrive together count as one; the last file is the one in force.
 #[test]
-fn ten_hangups_in_a_second_end_with_the_last_settings_in_force() {
+fn ten_sighups_in_a_second_leave_the_last_settings_in_force() {
     let one = Configured::start(ONE);
     let mut clients: Vec<_> = (0..4).map(|_| one.sink.connect()).collect();
     for n in 0..10 {
         fs::write(&one.file, ONE.replace("one", &format!("n{n}"))).unwrap();
         one.sink.signal(Signal::HUP);
-        // Mail goes on meanwhile.
+        // Mail is accepted meanwhile.
         clients[n % 4].ehlo();
         clients[n % 4].deliver("a@b.example", "c@d.example", b"x\r\n");
     }
@@ -206,7 +206,7 @@ fn ten_hangups_in_a_second_end_with_the_last_settings_in_force() {
     assert!(one.sink.stop().success());
 }
 
-/// A terminal as standard input: the end to keep, and the end for sinkd.
+/// A terminal as standard input: our end, and sinkd's end.
 fn terminal() -> (File, File) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -218,7 +218,7 @@ fn terminal() -> (File, File) {
 }
 
 #[test]
-fn a_hangup_stops_a_sinkd_with_a_terminal_unless_it_was_started_to_outlive_it() {
+fn sighup_stops_a_sinkd_with_a_terminal_unless_started_under_nohup() {
     let data = tempdir().unwrap();
     let (_ours, theirs) = terminal();
     let args = ["--listen", "127.0.0.1:0", "--http", "off", "--workers", "1"];
@@ -231,7 +231,7 @@ fn a_hangup_stops_a_sinkd_with_a_terminal_unless_it_was_started_to_outlive_it() 
     assert_eq!(idle.reply().0, 421);
     assert!(sink.wait().success());
 
-    // nohup takes the terminal away, too, if it can; here the signal alone is ignored.
+    // nohup also detaches the terminal if it can; here only the signal is ignored.
     let mut command = common::program("env");
     command.args(["--ignore-signal=HUP", env!("CARGO_BIN_EXE_sinkd")]).args(args);
     command.arg("--data").arg(data.path()).stdin(theirs);
@@ -243,8 +243,8 @@ fn a_hangup_stops_a_sinkd_with_a_terminal_unless_it_was_started_to_outlive_it() 
     assert!(sink.stop().success());
 }
 
-/// Returns the answer to a request over the control socket.
-fn ask(data: &Path, request: &[u8]) -> String {
+/// Returns the response to a request over the control socket.
+fn exchange(data: &Path, request: &[u8]) -> String {
     let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(request).unwrap();
@@ -254,23 +254,23 @@ fn ask(data: &Path, request: &[u8]) -> String {
 }
 
 #[test]
-fn a_flood_of_the_control_socket_holds_up_no_reload() {
+fn a_flood_of_the_control_socket_delays_no_reload() {
     let one = Configured::start(ONE);
     let data = one.data();
     let mode = fs::symlink_metadata(data.join("control.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let open = || fs::read_dir(format!("/proc/{}/fd", one.sink.pid())).unwrap().count();
     let before = open();
-    // Silent ones, ones with half a request, and ones that say too much.
+    // Clients that send nothing, half a request, or too much.
     let mut flood: Vec<UnixStream> = Vec::new();
     for n in 0..300 {
         let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
         let said: &[u8] = [&b""[..], b"{\"command\":", &[b'x'; 4096]][n % 3];
-        // One that has been sent away already fails.
+        // Writing to a connection that was already closed fails.
         let _ = stream.write_all(said);
         flood.push(stream);
     }
-    assert!(ask(&data, b"{\"command\":\"reload\"}\n").contains("\"generation\":2"));
+    assert!(exchange(&data, b"{\"command\":\"reload\"}\n").contains("\"generation\":2"));
     assert!(open() <= before + 20, "of 300 at most 16 are kept: {} and {before}", open());
     let (said, errors, code) = one.reload(TWO);
     assert!(code == 0 && said.starts_with("generation 3 "), "{said}{errors}");
@@ -281,7 +281,7 @@ fn a_flood_of_the_control_socket_holds_up_no_reload() {
         (b"\xff\n", "{\"result\":\"error\",\"message\":\"expected a request such as"),
         (&[b' '; 5000], "{\"result\":\"error\",\"message\":\"a request has at most 4096 octets"),
     ] {
-        let said = ask(&data, request);
+        let said = exchange(&data, request);
         assert!(said.starts_with(answer), "{said}");
     }
     assert!(one.sink.stop().success());
@@ -289,20 +289,20 @@ fn a_flood_of_the_control_socket_holds_up_no_reload() {
 }
 
 #[test]
-fn a_socket_that_a_killed_sinkd_left_is_replaced_and_a_file_of_another_stays() {
+fn the_socket_of_a_killed_sinkd_is_replaced_and_a_foreign_file_stays() {
     let one = Configured::start(ONE);
     let (data, file, _folder) = (one.data(), one.file.clone(), one.folder);
     one.sink.kill();
     assert!(data.join("control.sock").exists());
     let (_, errors, code) = sinkctl(&data, &["reload"]);
     assert!(code == 2 && errors.contains("no sinkd with a control socket runs"), "{errors}");
-    // Listing needs no sinkd, and minds no socket.
+    // Listing needs no sinkd, and ignores the socket.
     assert_eq!(sinkctl(&data, &["verify"]).2, 0);
     let sink = Sink::spawn(&mut Configured::command(&file, &data));
     assert_eq!(sinkctl(&data, &["reload"]).2, 0);
     assert!(sink.stop().success());
 
-    // Of another program, that listens; and a file.
+    // A socket of another program that listens; and a file.
     let other = UnixListener::bind(data.join("control.sock")).unwrap();
     let sink = Sink::spawn(&mut Configured::command(&file, &data));
     fs::write(&file, TWO).unwrap();
@@ -321,9 +321,9 @@ fn a_socket_that_a_killed_sinkd_left_is_replaced_and_a_file_of_another_stays() {
     assert_eq!(fs::read(data.join("control.sock")).unwrap(), b"precious");
 }
 
-/// What listens in place of sinkd may say anything, or nothing.
+/// A process that listens in place of sinkd can send anything, or nothing.
 #[test]
-fn an_answer_that_is_none_is_an_error() {
+fn an_invalid_response_is_an_error() {
     let data = tempdir().unwrap();
     assert!(Sink::start(data.path(), &[]).stop().success());
     let other = UnixListener::bind(data.path().join("control.sock")).unwrap();
@@ -347,9 +347,9 @@ fn an_answer_that_is_none_is_an_error() {
     }
 }
 
-/// The path of a socket has 108 octets at most.
+/// The path of a socket can have 108 octets at most.
 #[test]
-fn a_data_folder_may_have_a_path_longer_than_that_of_a_socket() {
+fn a_data_folder_path_can_exceed_the_length_limit_of_socket_paths() {
     let root = tempdir().unwrap();
     let data = root.path().join("a".repeat(150)).join("b".repeat(150));
     let sink = Sink::start(&data, &[]);

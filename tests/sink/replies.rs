@@ -1,4 +1,4 @@
-//! Sequences, limits and every reply, of the real server.
+//! Command sequences, limits and every reply of the real server.
 use std::collections::BTreeSet;
 
 use sinkd::config::{Auth, Config};
@@ -23,17 +23,17 @@ fn text(reply: &Reply) -> &'static str {
 }
 
 /// Returns the outcome of `dialogue` when the client sends all of it at once.
-fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
+fn outcome_of(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     let mut session = sink.connect(protocol);
     session.say(dialogue.as_bytes());
     session.leave()
 }
 
-fn hold(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
-    with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
+fn outcome_with(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
+    with_sink(&limits, Syntax::Strict, |sink| outcome_of(sink, protocol, dialogue))
 }
 
-/// The last reply, all its lines.
+/// Returns the last reply, all its lines.
 fn last_of(outcome: &Observed) -> String {
     let text = std::str::from_utf8(&outcome.replies).unwrap();
     let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
@@ -42,9 +42,9 @@ fn last_of(outcome: &Observed) -> String {
     lines[lines.len() - 1 - inner..].concat()
 }
 
-/// The last reply to `dialogue`, all its lines.
+/// Returns the last reply to `dialogue`, all its lines.
 fn last_reply(dialogue: &str, limits: SessionLimits) -> String {
-    last_of(&hold(Protocol::Smtp, dialogue, limits))
+    last_of(&outcome_with(Protocol::Smtp, dialogue, limits))
 }
 
 #[track_caller]
@@ -53,9 +53,9 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
     seen.insert(expected.name);
 }
 
-// Long on purpose: one row a reply, so that a missing one is seen.
+// Long on purpose: one row per reply, so that a missing reply is obvious.
 #[test]
-fn every_reply_has_its_dialogue() {
+fn every_reply_is_tested() {
     let mut seen = BTreeSet::new();
     let rows: [(&str, &'static Reply); 51] = [
         ("QUIT\r\n", &reply::CLOSING),
@@ -127,10 +127,10 @@ fn every_reply_has_its_dialogue() {
         "TOO_MANY_CONNECTIONS",
         "TOO_MANY_FROM_ADDRESS",
         "OUT_OF_BUFFERS",
-        "DENIED",         // clients_are_served_as_the_lists_of_their_listener_say
-        "SENDER_PARTIAL", // submission_wants_whole_domains
+        "DENIED",         // the_lists_of_a_listener_decide_which_clients_it_serves
+        "SENDER_PARTIAL", // submission_requires_fully_qualified_domains
         "RECIPIENT_PARTIAL",
-        "LMTP_HELP", // lmtp_has_replies_of_its_own
+        "LMTP_HELP", // lmtp_specific_replies_are_sent
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",
         "LHLO_FIRST",
@@ -143,9 +143,9 @@ fn every_reply_has_its_dialogue() {
         "NO_RUN",
         "MOMENTS_TOO_FAST",
         "MOMENTS_TOO_MANY",
-        "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
-        "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
-        "XCLIENT_FORM",      // replies_to_xclient_name_what_is_wrong
+        "TOO_MANY_ERRORS",   // too_many_errors_end_the_session_with_421
+        "TOO_MANY_MESSAGES", // too_many_messages_end_the_session_with_421
+        "XCLIENT_FORM",      // replies_to_xclient_name_the_error
         "XCLIENT_ATTRIBUTE",
         "XCLIENT_TWICE",
         "XCLIENT_VALUE",
@@ -156,7 +156,7 @@ fn every_reply_has_its_dialogue() {
         "XCLIENT_HELO",
         "XCLIENT_LOGIN",
         "XCLIENT_NESTED",
-        "AUTH_OK", // replies_to_auth_say_what_became_of_it
+        "AUTH_OK", // replies_to_auth_state_the_result
         "AUTH_CHALLENGE",
         "AUTH_TOO_LONG",
         "AUTH_FORM",
@@ -173,9 +173,9 @@ fn every_reply_has_its_dialogue() {
         "STARTTLS_TWICE",
         "STARTTLS_NESTED",
         "STARTTLS_FIRST",
-        "TLS_EXPECTED", // tls::plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text
-        "PLAIN_EXPECTED", // tls::tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted
-        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_while_too_many_handshakes_are_under_way
+        "TLS_EXPECTED", // tls::plain_text_to_an_implicit_tls_port_is_answered_in_plain_text
+        "PLAIN_EXPECTED", // tls::tls_to_a_plain_text_port_gets_a_reply_and_is_counted
+        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_during_too_many_handshakes
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
@@ -184,7 +184,7 @@ fn every_reply_has_its_dialogue() {
 
 /// RFC 6409 section 4.2.
 #[test]
-fn submission_wants_whole_domains() {
+fn submission_requires_fully_qualified_domains() {
     let open = "EHLO c\r\nMAIL FROM:<a@b.example>\r\n";
     let mail = |path: &str| format!("EHLO c\r\nMAIL FROM:<{path}>\r\n");
     let rcpt = |path: &str| format!("{open}RCPT TO:<{path}>\r\n");
@@ -201,18 +201,18 @@ fn submission_wants_whole_domains() {
         ("MAIL FROM:<a@b>\r\n".into(), &reply::EHLO_FIRST),
         ("EHLO c\r\nRCPT TO:<c@d>\r\n".into(), &reply::MAIL_FIRST),
     ] {
-        let outcome = hold(Protocol::Submission, &dialogue, limits());
+        let outcome = outcome_with(Protocol::Submission, &dialogue, limits());
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
-    // A listener for SMTP takes what comes, and this one still does after a refusal.
+    // A listener for SMTP accepts such addresses, and this one still does after a refusal.
     assert_eq!(last_reply(&mail("a@b"), limits()), text(&reply::MAIL_OK));
     let both = format!("{}MAIL FROM:<a@b.example>\r\n", mail("a@b"));
-    let outcome = hold(Protocol::Submission, &both, limits());
+    let outcome = outcome_with(Protocol::Submission, &both, limits());
     assert_eq!(last_of(&outcome), text(&reply::MAIL_OK));
 }
 
 #[test]
-fn replies_to_xclient_name_what_is_wrong() {
+fn replies_to_xclient_name_the_error() {
     let nested = format!("{OPEN}XCLIENT ADDR=192.0.2.7\r\n");
     let rows: [(&str, &'static Reply); 12] = [
         ("XCLIENT\r\n", &reply::XCLIENT_FORM),
@@ -231,20 +231,20 @@ fn replies_to_xclient_name_what_is_wrong() {
     for (dialogue, expected) in rows {
         let dialogue = dialogue.replace("{64}", &"x".repeat(64));
         let outcome = with_trusting_sink(&limits(), Syntax::Strict, Trust::Xclient, |sink| {
-            said(sink, Protocol::Smtp, &dialogue)
+            outcome_of(sink, Protocol::Smtp, &dialogue)
         });
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
 }
 
-/// The last reply of a sink with these settings.
+/// Returns the last reply of a sink with these settings.
 fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
     let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
-    last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
+    last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
 }
 
 #[test]
-fn replies_to_auth_say_what_became_of_it() {
+fn replies_to_auth_state_the_result() {
     use Auth::{Any, Defer, Off, Reject};
     let ann = "EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n";
     let long = format!("EHLO c\r\nAUTH LOGIN\r\n{}\r\n", "A".repeat(12_288));
@@ -286,9 +286,9 @@ fn replies_to_auth_say_what_became_of_it() {
     }
 }
 
-/// RFC 4954 section 5: where AUTH is not offered, there is no such parameter.
+/// RFC 4954 section 5: where AUTH is not offered, the parameter does not exist.
 #[test]
-fn auth_parameters_belong_to_auth() {
+fn auth_parameters_require_auth() {
     let mail = |parameters: &str| format!("EHLO c\r\nMAIL FROM:<a@b>{parameters}\r\n");
     for (auth, parameters, expected) in [
         (Auth::Off, " AUTH=<>", &reply::PARAMETER_UNKNOWN),
@@ -302,12 +302,13 @@ fn auth_parameters_belong_to_auth() {
         (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
     ] {
         let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };
-        let outcome = said(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
+        let outcome =
+            outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
         assert_eq!(last_of(&outcome), text(expected), "{auth:?}{parameters}");
     }
     let lenient = Config { auth: Auth::Any, ..Config::default() };
     let dialogue = mail(" AUTH=<>") + "RCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
-    let outcome = said(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
+    let outcome = outcome_of(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
     assert!(outcome.tolerated.is_empty(), "it breaks no rule: {:?}", outcome.tolerated);
 }
 
@@ -323,19 +324,20 @@ fn the_envelope_budget_is_answered_with_452() {
         (OPEN, whole, &reply::RCPT_OK),
     ] {
         let config = Config { limits: limits(), envelope_memory_bytes, ..Config::default() };
-        let reply = last_of(&said(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
+        let reply =
+            last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
         assert_eq!(reply, text(expected), "{envelope_memory_bytes} for {dialogue:?}");
     }
 }
 
-/// Octets of the envelope that [`OPEN`] makes.
+/// Returns the octets of the envelope that [`OPEN`] creates.
 fn envelope_bytes() -> usize {
-    let one = hold(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
+    let one = outcome_with(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
     one.stored[0].envelope.len()
 }
 
 #[test]
-fn errors_end_the_session_with_421() {
+fn too_many_errors_end_the_session_with_421() {
     let limits = SessionLimits { errors_max: Some(2), ..limits() };
     assert_eq!(last_reply("X\r\nX\r\n", limits.clone()), text(&reply::UNKNOWN));
     assert_eq!(last_reply("X\r\nX\r\nNOOP\r\n", limits.clone()), text(&reply::NOOP_OK));
@@ -344,7 +346,7 @@ fn errors_end_the_session_with_421() {
 }
 
 #[test]
-fn messages_end_the_session_with_421() {
+fn too_many_messages_end_the_session_with_421() {
     let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nx";
     let limits = SessionLimits { messages_max: Some(2), ..limits() };
     let run = |messages: usize| {
@@ -357,7 +359,7 @@ fn messages_end_the_session_with_421() {
 }
 
 #[test]
-fn command_lines_end_at_command_line_bytes_max() {
+fn command_lines_are_limited_to_command_line_bytes_max() {
     for (octets, expected) in
         [(63, &reply::NOOP_OK), (64, &reply::NOOP_OK), (65, &reply::LINE_TOO_LONG)]
     {
@@ -368,7 +370,7 @@ fn command_lines_end_at_command_line_bytes_max() {
 }
 
 #[test]
-fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
+fn recipients_are_limited_by_recipients_max_and_envelope_bytes_max() {
     let rcpt = |count: usize| format!("{OPEN}{}", "RCPT TO:<c@d>\r\n".repeat(count - 1));
     let last = |count, limits| last_reply(&rcpt(count), limits);
     assert_eq!(last(1, limits()), text(&reply::RCPT_OK));
@@ -387,7 +389,7 @@ fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
 }
 
 #[test]
-fn message_bytes_end_at_message_bytes_max() {
+fn messages_are_limited_to_message_bytes_max() {
     for (octets, code) in [(99, "250"), (100, "250"), (101, "552")] {
         let data = format!("{OPEN}DATA\r\n{}\r\n.\r\n", "x".repeat(octets - 2));
         // A stuffed dot is not counted (RFC 1870 5).
@@ -419,7 +421,7 @@ fn ehlo_and_rset_reset_the_transaction() {
 }
 
 #[test]
-fn lmtp_has_replies_of_its_own() {
+fn lmtp_specific_replies_are_sent() {
     let open = "LHLO c\r\nMAIL FROM:<>\r\n";
     for (dialogue, expected) in [
         ("HELP\r\n", &reply::LMTP_HELP),
@@ -434,10 +436,10 @@ fn lmtp_has_replies_of_its_own() {
         ("{OPEN}RCPT TO:<a>\r\nDATA\r\n", &reply::RCPT_FIRST),
         ("{OPEN}RCPT TO:<a>\r\nBDAT 1 LAST\r\nx", &reply::RCPT_FIRST),
     ] {
-        let outcome = hold(Protocol::Lmtp, &dialogue.replace("{OPEN}", open), limits());
+        let outcome = outcome_with(Protocol::Lmtp, &dialogue.replace("{OPEN}", open), limits());
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
-    let replies = hold(Protocol::Smtp, "LHLO\r\nLHLO c\r\n", limits()).replies;
+    let replies = outcome_with(Protocol::Smtp, "LHLO\r\nLHLO c\r\n", limits()).replies;
     let refused = text(&reply::NOT_IMPLEMENTED).repeat(2);
     assert_eq!(
         String::from_utf8(replies).unwrap(),

@@ -1,5 +1,5 @@
-//! The sending engine against a real sinkd, in each way of speaking, and against servers that are not
-//! what they should be. What depends on time: tests/sim/sending.rs.
+//! The sending engine against a real sinkd, in each protocol mode, and against misbehaving servers.
+//! For tests of timing, see tests/sim/sending.rs.
 use crate::common;
 
 use std::collections::BTreeSet;
@@ -16,14 +16,14 @@ use sinkd::sender::{
 };
 use sinkd::smtp::client::{Options, OutgoingMail, Phase, Protocol};
 
-/// Numbered messages; `done` checks that each ends once.
+/// A source of numbered messages; `done` checks that each message ends once.
 struct Numbered {
     next: u64,
     count: u64,
     lanes: Option<u64>,
     due_ns: Option<u64>,
     open: BTreeSet<u64>,
-    /// A target that is not what it should be may refuse.
+    /// Whether refusals are allowed, as from a misbehaving target.
     is_refusable: bool,
 }
 
@@ -119,8 +119,8 @@ fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> Report {
     report
 }
 
-/// Sends these messages in this way, to the first listener or to another one: all of them are there,
-/// whole, once.
+/// Sends messages in this mode to the first listener or another one; asserts that each is stored
+/// exactly once, complete.
 fn check(listen: &str, change: impl Fn(&mut SendingSettings), sources: Vec<Numbered>) {
     let data = tempfile::tempdir().unwrap();
     let listen = if listen.is_empty() { vec![] } else { vec!["--listen", listen] };
@@ -145,7 +145,7 @@ fn check(listen: &str, change: impl Fn(&mut SendingSettings), sources: Vec<Numbe
 }
 
 #[test]
-fn every_way_of_speaking_delivers_everything_once() {
+fn every_protocol_mode_delivers_each_message_once() {
     type Change = fn(&mut Options);
     let ways: [(&str, Change); 5] = [
         ("", |o| (o.pipelining, o.chunking) = (false, false)),
@@ -160,7 +160,7 @@ fn every_way_of_speaking_delivers_everything_once() {
 }
 
 #[test]
-fn connections_end_after_a_number_of_messages() {
+fn connections_end_after_the_configured_number_of_messages() {
     check("", |s| s.per_connection = Some(5), vec![Numbered::new(300)]);
 }
 
@@ -171,8 +171,8 @@ fn lanes_have_connections_of_their_own() {
     check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
 }
 
-/// Each lane has messages after every other lane's: a sender that waited for a lane to end would
-/// wait forever.
+/// Each lane still has messages after every other lane's: a sender that waited for a lane to end
+/// would wait forever.
 #[test]
 fn more_lanes_than_connections_take_turns() {
     let by_lane = |s: &mut SendingSettings| s.connections = Connections::ByLane(3);
@@ -181,12 +181,12 @@ fn more_lanes_than_connections_take_turns() {
 }
 
 #[test]
-fn what_is_due_leaves_one_after_the_other() {
+fn due_messages_are_sent_in_order() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
 }
 
-/// Returns messages with these moments (ms), in this order. It keeps the third until the first is
-/// done, like a message that is retried. After `stop_at` outcomes, it stops all.
+/// A source of messages due at these times (ms), in this order. It holds back the third until the
+/// first is done, like a retried message. After `stop_at` outcomes, it stops the run.
 struct Late {
     due_ms: Vec<u64>,
     given: usize,
@@ -226,14 +226,14 @@ impl Source for Late {
     }
 }
 
-/// An hour stands for a moment that never comes: a sender that waits for it fails the test.
+/// An hour stands for a time that never comes: a sender that waits for it fails the test.
 #[test]
-fn what_is_due_sooner_overtakes_what_waits() {
+fn messages_due_sooner_overtake_waiting_ones() {
     const HOUR_MS: u64 = 3_600_000;
     for connections in [Connections::Kept(2), Connections::ByLane(9)] {
         let (done, shared) = (Arc::default(), Arc::new(SharedRun::default()));
-        // Behind the one that waits for its moment: one that is due, one that is due first of
-        // those that are left, and the latest of all.
+        // After a message that has to wait: one that is due, one that is due before the other
+        // waiting ones, and the latest of all.
         let due_ms = vec![0, HOUR_MS, 1, HOUR_MS / 2, 2, HOUR_MS + 1];
         let source = Late { due_ms, given: 0, done, stop_at: 3, shared };
         let (done, shared) = (source.done.clone(), source.shared.clone());
@@ -244,25 +244,25 @@ fn what_is_due_sooner_overtakes_what_waits() {
         let done = done.lock().unwrap();
         let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
         assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
-        // Every message that waited comes back once, and was not begun.
+        // Every waiting message is returned once, and was never begun.
         let mut rest = done[3..].to_vec();
         rest.sort_by_key(|(ticket, _)| *ticket);
         assert_eq!(rest, [(1, SessionEnd::NotSent), (3, SessionEnd::NotSent)], "{connections:?}");
     }
 }
 
-/// What a server does when the first message of a connection has been sent.
+/// What a server does after the first message of a connection has been sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
-    /// As it should be.
+    /// Behaves correctly.
     Serves,
-    /// Before it: closes without a word.
+    /// Closes before that message, without a reply.
     Closes,
-    /// Accepts it, then says 421 to the next MAIL.
+    /// Accepts the message, then answers the next MAIL with 421.
     AcceptsOne,
-    /// Closes when it has all of it.
+    /// Closes once it has received the whole message.
     Swallows,
-    /// Answers what it was not asked.
+    /// Sends replies to commands that it did not receive.
     Babbles,
     /// Sends octets that are not replies.
     Nonsense,
@@ -270,7 +270,7 @@ enum Fate {
     Defers,
 }
 
-/// A server of this kind, on a free port. It goes with the test.
+/// Starts a server of this kind on a free port. It ends with the test.
 fn server(fate: Fate) -> ResolvedAddress {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -320,9 +320,9 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
 }
 
 /// Sends 20 messages to a server of this kind; returns the report.
-fn suffer(fate: Fate) -> Report {
+fn send_to_bad_server(fate: Fate) -> Report {
     let mut settings = settings(server(fate), Connections::Kept(3));
-    // Only what never serves is given up, whenever that is noticed.
+    // Only a target that never serves is given up, at whatever point that is noticed.
     settings.patience = Duration::from_millis(300);
     let source = Numbered::new(20).for_anyone();
     let report = send(&settings, vec![Box::new(source)]);
@@ -331,12 +331,12 @@ fn suffer(fate: Fate) -> Report {
 }
 
 #[test]
-fn targets_that_are_not_there_or_close_at_once_are_given_up() {
-    let report = suffer(Fate::Closes);
+fn unreachable_targets_and_targets_that_close_at_once_are_given_up() {
+    let report = send_to_bad_server(Fate::Closes);
     assert!(report.error.is_some(), "{report:?}");
     assert_eq!(report.tally.begun, 0, "{report:?}");
     assert!(report.tally.failures.contains_key(&FailureKind::Connection), "{report:?}");
-    // Bound, so that no other process gets the port, and not listening.
+    // Bound, so that no other process gets the port, but not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = silent.local_addr().unwrap().as_socket().unwrap();
@@ -346,9 +346,9 @@ fn targets_that_are_not_there_or_close_at_once_are_given_up() {
     assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
 }
 
-/// A message was on its way to a connection when the target was given up.
+/// A message was assigned to a connection when the target was given up.
 #[test]
-fn a_target_that_is_not_there_is_given_up() {
+fn an_unreachable_target_is_given_up_with_its_assigned_message() {
     let folder = tempfile::tempdir().unwrap();
     for connections in [Connections::Kept(2), Connections::ByLane(9)] {
         let mut settings = settings(ResolvedAddress::Unix(folder.path().join("none")), connections);
@@ -361,20 +361,20 @@ fn a_target_that_is_not_there_is_given_up() {
 
 #[test]
 fn every_message_has_an_outcome() {
-    let tally = suffer(Fate::AcceptsOne).tally;
+    let tally = send_to_bad_server(Fate::AcceptsOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
     assert!(
         tally.deferred > 0 && tally.failures.contains_key(&FailureKind::Reply(Phase::Mail, 421)),
         "{tally:?}"
     );
     for fate in [Fate::Swallows, Fate::Nonsense] {
-        let tally = suffer(fate).tally;
+        let tally = send_to_bad_server(fate).tally;
         assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
         assert_eq!(tally.failures[&FailureKind::Session].count, 20, "{fate:?}: {tally:?}");
     }
-    let tally = suffer(Fate::Babbles).tally;
+    let tally = send_to_bad_server(Fate::Babbles).tally;
     assert!(tally.accepted > 0 && tally.failures.contains_key(&FailureKind::Session), "{tally:?}");
-    let tally = suffer(Fate::Defers).tally;
+    let tally = send_to_bad_server(Fate::Defers).tally;
     assert_eq!(tally.deferred, 20, "{tally:?}");
     let failure = &tally.failures[&FailureKind::Reply(Phase::Payload, 451)];
     assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
@@ -392,9 +392,9 @@ fn sending_can_be_stopped() {
 }
 
 #[test]
-fn longer_than_anyone_lives_is_not_short() {
+fn an_overlong_duration_does_not_wrap_to_a_short_one() {
     let mut settings = settings(server(Fate::Serves), Connections::Kept(1));
-    // In nanoseconds 0.3 s more than 64 bits hold.
+    // In nanoseconds, 0.3 s more than fits into 64 bits.
     settings.ends = Ends::At(Duration::from_secs(18_446_744_074));
     let report = send(&settings, vec![Box::new(Numbered::new(500).every(1_000_000))]);
     assert_eq!(report.tally.accepted, 500);

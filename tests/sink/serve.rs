@@ -1,4 +1,4 @@
-//! A running sinkd, as its clients meet it: listening, limits, hostile clients, stopping.
+//! A running sinkd from its clients' point of view: listening, limits, hostile clients, stopping.
 use crate::common;
 
 use std::io::Write;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tempfile::tempdir;
 
 #[test]
-fn what_was_sent_is_what_cat_prints() {
+fn cat_prints_what_was_sent() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -26,7 +26,7 @@ fn what_was_sent_is_what_cat_prints() {
 }
 
 #[test]
-fn payloads_of_every_size_come_back_whole() {
+fn payloads_of_every_size_are_read_back_whole() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut client = sink.connect();
@@ -70,7 +70,7 @@ fn payloads_of_every_size_come_back_whole() {
     assert_eq!(code, 0, "{errors}");
 }
 
-/// Lines of 78 octets that say where they stand, cut to `size`, ending in CRLF if there is room.
+/// Lines of 78 octets that state their position, cut to `size`, ending in CRLF if there is room.
 fn body(size: usize, seed: u64) -> Vec<u8> {
     let mut mail = Vec::with_capacity(size + 80);
     while mail.len() < size {
@@ -108,7 +108,7 @@ fn send_framed(client: &mut Client, framing: &str, mail: &[u8]) -> (u16, Vec<Str
 }
 
 #[test]
-fn chunks_of_a_reset_transaction_are_forgotten() {
+fn chunks_of_a_reset_transaction_are_discarded() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -117,7 +117,7 @@ fn chunks_of_a_reset_transaction_are_forgotten() {
     for undo in ["RSET\r\n", "EHLO again\r\n"] {
         let packet = format!("{begin}BDAT 5\r\nstale{undo}{begin}BDAT 5 LAST\r\nfresh");
         client.send(packet.as_bytes());
-        // MAIL, RCPT, BDAT, the undoing, MAIL, RCPT, BDAT.
+        // MAIL, RCPT, BDAT, the reset, MAIL, RCPT, BDAT.
         (0..7).for_each(|_| assert_eq!(client.reply().0, 250));
         assert_eq!(sinkctl(data.path(), &["cat", "latest"]).0, b"fresh");
     }
@@ -171,7 +171,7 @@ fn long_lived_connections_are_balanced_to_within_one() {
 }
 
 #[test]
-fn connections_beyond_the_limit_get_421_and_others_notice_nothing() {
+fn connections_beyond_the_limit_get_421_and_others_are_unaffected() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--connections-max", "2"]);
     let mut first = sink.connect();
@@ -180,7 +180,7 @@ fn connections_beyond_the_limit_get_421_and_others_notice_nothing() {
     assert_eq!(third.reply().0, 421);
     first.ehlo();
     drop(second);
-    // The place is free as soon as the worker has seen the close.
+    // The connection slot is free as soon as the worker has seen the close.
     while sink.connect_quietly().try_reply().is_none_or(|(code, _)| code != 220) {}
     first.deliver("", "b@example.org", b"still here\r\n");
 }
@@ -206,7 +206,7 @@ fn errors_beyond_the_limit_close_the_session() {
 }
 
 #[test]
-fn a_message_that_proves_too_large_is_read_to_its_end_and_refused_once() {
+fn a_message_that_turns_out_too_large_is_read_to_its_end_and_refused_once() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--message-bytes-max", "100000"]);
     let mut client = sink.connect();
@@ -223,13 +223,13 @@ fn a_message_that_proves_too_large_is_read_to_its_end_and_refused_once() {
 }
 
 #[test]
-fn silence_is_ended_with_421() {
+fn silent_clients_get_421() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--command-timeout", "100ms"]);
     let mut client = sink.connect();
     assert_eq!(client.reply().0, 421);
     assert!(sink.stop().success());
-    // The commands have all the time that a busy machine takes for them.
+    // The commands themselves have all the time that a busy machine needs for them.
     let sink = Sink::start(data.path(), &["--data-timeout", "100ms"]);
     let mut client = sink.connect();
     client.ehlo();
@@ -255,7 +255,7 @@ fn garbage_and_disconnects_leave_no_trace() {
     for _ in 0..50 {
         let mut client = sink.connect_quietly();
         let noise: Vec<u8> = (0..dice.roll(20_000)).map(|_| dice.roll(256) as u8).collect();
-        // sinkd may have closed on us: that is its right.
+        // sinkd is allowed to have closed the connection.
         let _ = client.stream.write_all(&noise);
         let _ = client.stream.shutdown(std::net::Shutdown::Write);
         client.rest();
@@ -269,7 +269,7 @@ fn garbage_and_disconnects_leave_no_trace() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_held_back_and_others_are_served() {
+fn a_client_that_never_reads_is_throttled_and_others_are_served() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut deaf = sink.connect_quietly();
@@ -279,7 +279,7 @@ fn a_client_that_never_reads_is_held_back_and_others_are_served() {
     // Until the kernel's buffers on both sides are full: sinkd no longer reads.
     while let Ok(n) = deaf.stream.write(&help) {
         pushed += n;
-        assert!(pushed < 1 << 30, "sinkd reads on although the client does not read its replies");
+        assert!(pushed < 1 << 30, "sinkd keeps reading although the client reads no replies");
     }
     let mut client = sink.connect();
     client.ehlo();
@@ -298,7 +298,7 @@ fn resident_bytes(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_stop_lets_transactions_end_and_tells_idle_sessions() {
+fn a_stop_lets_transactions_end_and_sends_421_to_idle_sessions() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--stop-grace", "50s"]);
     let mut idle = sink.connect();
@@ -331,7 +331,7 @@ fn a_second_signal_stops_at_once() {
 }
 
 #[test]
-fn exactly_as_many_messages_as_asked_for_are_stored() {
+fn exactly_the_requested_number_of_messages_is_stored() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2", "--stop-after-messages", "25"]);
     let address = sink.addresses[0];
@@ -346,7 +346,7 @@ fn exactly_as_many_messages_as_asked_for_are_stored() {
     assert_eq!(count, b"25\n");
 }
 
-/// Sends until anything but 250 comes, or nothing; how many were acknowledged.
+/// Sends until a reply other than 250, or none; returns the number of acknowledged messages.
 fn deliver_until_refused(sink: &Sink) -> usize {
     let Ok(stream) = std::net::TcpStream::connect(sink.addresses[0]) else { return 0 };
     let mut stream = stream;
@@ -369,7 +369,7 @@ fn deliver_until_refused(sink: &Sink) -> usize {
 }
 
 #[test]
-fn it_stops_after_sessions_and_after_silence() {
+fn sinkd_stops_after_n_sessions_and_when_idle() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--stop-after-sessions", "2"]);
     assert_eq!(sink.connect().command("QUIT"), 221);
@@ -411,7 +411,7 @@ fn settings_are_checked_and_printed() {
 }
 
 #[test]
-fn an_unusable_folder_is_reported_at_the_start() {
+fn an_unusable_folder_is_reported_at_start() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "not a folder").unwrap();

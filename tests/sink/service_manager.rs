@@ -1,4 +1,4 @@
-//! What sinkd tells a service manager (systemd): ready, stopping, and nothing that could hinder it.
+//! What sinkd reports to a service manager (systemd): ready, stopping, and nothing that blocks it.
 use crate::common;
 
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ use tempfile::tempdir;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// sinkd with a Unix socket for mail at `folder`/smtp.
+/// Returns a command for a sinkd with a Unix socket for mail at `folder`/smtp.
 fn sinkd(folder: &Path, notify_socket: &OsStr) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_sinkd"));
     let listen = format!("unix:{}", folder.join("smtp").display());
@@ -25,7 +25,7 @@ fn sinkd(folder: &Path, notify_socket: &OsStr) -> Command {
     command
 }
 
-/// Killed when dropped.
+/// A process that is killed when dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -35,9 +35,9 @@ impl Drop for Running {
     }
 }
 
-/// The variables of the next datagram.
+/// Returns the variables of the next datagram.
 #[track_caller]
-fn heard(manager: &UnixDatagram) -> Vec<String> {
+fn next_datagram(manager: &UnixDatagram) -> Vec<String> {
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut datagram = vec![0; 4096];
     let octets = manager.recv(&mut datagram).expect("a datagram");
@@ -46,13 +46,13 @@ fn heard(manager: &UnixDatagram) -> Vec<String> {
 }
 
 #[test]
-fn a_service_manager_hears_ready_when_a_client_can_connect_and_stopping_before_transactions_end() {
+fn a_service_manager_gets_ready_once_clients_can_connect_and_stopping_before_transactions_end() {
     let folder = tempdir().unwrap();
     let socket = folder.path().join("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
     let mut child = Running(sinkd(folder.path(), socket.as_os_str()).spawn().unwrap());
-    let ready = heard(&manager);
-    // At once, without a second try.
+    let ready = next_datagram(&manager);
+    // The first attempt succeeds, without a retry.
     let mut client = UnixStream::connect(folder.path().join("smtp")).expect("a listener");
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let status = format!("STATUS=SMTP on unix:{}", folder.path().join("smtp").display());
@@ -67,9 +67,9 @@ fn a_service_manager_hears_ready_when_a_client_can_connect_and_stopping_before_t
     say("HELO client.example\r\n", "250");
     say("MAIL FROM:<a@example.org>\r\n", "250");
     common::signal(child.0.id(), Signal::TERM);
-    let stopping = heard(&manager);
+    let stopping = next_datagram(&manager);
     assert_eq!(stopping[0], "STOPPING=1");
-    // The default grace, and 20 s for all else.
+    // The default grace period, and 20 s for everything else.
     assert!(stopping.contains(&"EXTEND_TIMEOUT_USEC=28000000".to_owned()), "{stopping:?}");
     say("RCPT TO:<b@example.org>\r\n", "250");
     say("DATA\r\n", "354");
@@ -80,7 +80,7 @@ fn a_service_manager_hears_ready_when_a_client_can_connect_and_stopping_before_t
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_service_manager_with_an_abstract_socket_hears_the_same() {
+fn a_service_manager_with_an_abstract_socket_gets_the_same() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
     let folder = tempdir().unwrap();
@@ -88,12 +88,12 @@ fn a_service_manager_with_an_abstract_socket_hears_the_same() {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let manager = UnixDatagram::bind_addr(&address).unwrap();
     let sink = Sink::spawn(&mut sinkd(folder.path(), OsStr::new(&format!("@{name}"))));
-    assert_eq!(heard(&manager)[0], "READY=1");
+    assert_eq!(next_datagram(&manager)[0], "READY=1");
     assert!(sink.stop().success());
-    assert_eq!(heard(&manager)[0], "STOPPING=1");
+    assert_eq!(next_datagram(&manager)[0], "STOPPING=1");
 }
 
-/// A socket that nothing reads, with no room for another datagram.
+/// Returns a socket that nothing reads, with no room for another datagram.
 fn full(path: &Path) -> UnixDatagram {
     let socket = UnixDatagram::bind(path).unwrap();
     let sender = UnixDatagram::unbound().unwrap();
@@ -109,7 +109,7 @@ fn full(path: &Path) -> UnixDatagram {
 }
 
 #[test]
-fn a_socket_of_a_service_manager_that_cannot_be_used_hinders_nothing() {
+fn an_unusable_socket_of_a_service_manager_blocks_nothing() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let _full = full(&at("full"));
@@ -134,14 +134,14 @@ fn a_socket_of_a_service_manager_that_cannot_be_used_hinders_nothing() {
         let sink = Sink::spawn(&mut sinkd(folder.path(), &name));
         let mut client = UnixStream::connect(folder.path().join("smtp")).unwrap();
         assert!(read_reply(&mut client).unwrap().starts_with(b"220"), "{name:?}");
-        // A client that stays would have 2 s to read its 421.
+        // A client that stays connected would have 2 s to read its 421.
         drop(client);
         assert!(sink.stop().success(), "{name:?}");
     }
 }
 
 #[test]
-fn a_warning_says_a_system_error_in_words_without_its_number() {
+fn a_warning_describes_a_system_error_without_its_number() {
     let folder = tempdir().unwrap();
     let log = tempfile::tempfile().unwrap();
     let mut command = sinkd(folder.path(), folder.path().join("absent").as_os_str());

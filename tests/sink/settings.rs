@@ -1,5 +1,5 @@
-//! Settings as a person meets them: flags, variables of the environment, errors, hints, and what
-//! sinkd does when its output has no reader.
+//! Settings as users meet them: flags, environment variables, errors, hints, and sinkd's behavior
+//! with unread output.
 use crate::common;
 
 use std::fs::File;
@@ -17,9 +17,9 @@ fn sinkd(args: &[&str]) -> Command {
     command
 }
 
-/// Exit code and text of stderr.
+/// Returns the exit code and the text of stderr.
 #[track_caller]
-fn said(command: &mut Command) -> (Option<i32>, String) {
+fn output_of(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -31,7 +31,7 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The last line of those that say that sinkd is ready.
+/// Returns the last of the lines that report that sinkd is ready.
 fn hint(folder: &Path, data: Option<&str>) -> String {
     let mut command = sinkd(&["--listen", "127.0.0.1:0", "--http", "off", "--workers", "1"]);
     command.current_dir(folder).args(data.map(|data| format!("--data={data}")));
@@ -52,7 +52,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn the_hint_names_the_folder_as_a_shell_takes_it() {
+fn the_hint_quotes_the_folder_for_a_shell() {
     let folder = tempdir().unwrap();
     for (data, reader) in [
         (None, "sinkctl ls"),
@@ -66,7 +66,7 @@ fn the_hint_names_the_folder_as_a_shell_takes_it() {
         let hint = hint(folder.path(), data);
         let expected = format!("sinkd: data in {}", data.unwrap_or("sink-data"));
         assert_eq!(hint, format!("{expected}; read it with: {reader}"));
-        // The shell agrees, and the folder is there.
+        // The shell parses the name the same way, and the folder exists.
         let sinkctl = env!("CARGO_BIN_EXE_sinkctl");
         let command = reader.replace("sinkctl", sinkctl);
         let mut shell = program("sh");
@@ -76,7 +76,7 @@ fn the_hint_names_the_folder_as_a_shell_takes_it() {
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("sink.toml");
     let text = "[limits]\nerrors_max = 3\nmessages_max = 3\nconnections_max = 3\n\
@@ -104,12 +104,12 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn a_mistyped_variable_is_warned_of_and_a_bad_value_is_an_error() {
-    let (code, errors) = said(sinkd(&["--check"]).env("SINKD_RECIPIENTS", "7"));
+fn a_mistyped_variable_is_a_warning_and_a_bad_value_is_an_error() {
+    let (code, errors) = output_of(sinkd(&["--check"]).env("SINKD_RECIPIENTS", "7"));
     assert_eq!(code, Some(0));
     assert!(errors.starts_with("sinkd: warning: environment variable SINKD_RECIPIENTS is"));
     assert!(errors.contains("did you mean SINKD_RECIPIENTS_MAX?"), "{errors}");
-    let (code, errors) = said(sinkd(&["--check"]).env("SINKD_STOP_GRACE", "soon"));
+    let (code, errors) = output_of(sinkd(&["--check"]).env("SINKD_STOP_GRACE", "soon"));
     assert_eq!(code, Some(2));
     let expected = "sinkd: environment variable SINKD_STOP_GRACE: expected a duration from 0s to \
                     87600h, such as 250ms, 10s or 5m, found 'soon'\n";
@@ -117,7 +117,7 @@ fn a_mistyped_variable_is_warned_of_and_a_bad_value_is_an_error() {
 }
 
 #[test]
-fn sinkctl_reads_the_folder_that_the_variable_names() {
+fn sinkctl_reads_the_folder_named_by_the_variable() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("mail");
     let sink = Sink::start(&data, &[]);
@@ -138,7 +138,7 @@ fn sinkctl_reads_the_folder_that_the_variable_names() {
 }
 
 #[test]
-fn a_flag_of_another_program_is_answered_with_ours() {
+fn a_flag_of_another_program_is_answered_with_our_equivalent() {
     for (args, ours) in [
         (&["--port", "1025"][..], "'--listen ADDR' [default: 127.0.0.1:1025]"),
         (&["-p", "1025"], "'--listen ADDR'"),
@@ -151,12 +151,12 @@ fn a_flag_of_another_program_is_answered_with_ours() {
         (&["--directory", "x"], "'--data DIR'"),
         (&["--config-file", "x"], "'--config FILE'"),
         (&["-v"], "'--log-level LEVEL'"),
-        // And a typing mistake with the nearest of ours.
+        // And a typing mistake is answered with the nearest of our flags.
         (&["--por", "x"], "did you mean --listen?"),
         (&["--lisen", "x"], "did you mean --listen?"),
         (&["--recipient-max", "x"], "did you mean --recipients-max?"),
     ] {
-        let (code, errors) = said(&mut sinkd(args));
+        let (code, errors) = output_of(&mut sinkd(args));
         assert_eq!(code, Some(2));
         assert!(errors.contains(ours), "{args:?}: {errors}");
         let given = args[0].split('=').next().unwrap();
@@ -171,7 +171,7 @@ fn a_flag_of_another_program_is_answered_with_ours() {
 }
 
 #[test]
-fn values_are_refused_with_place_expectation_and_what_was_found() {
+fn bad_values_are_refused_with_location_expectation_and_value() {
     let long = "x".repeat(256);
     for (args, error) in [
         (
@@ -193,7 +193,7 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
             "listener 127.0.0.1:7: expected each address once, found it twice",
         ),
     ] {
-        let (code, errors) = said(sinkd(args).arg("--check"));
+        let (code, errors) = output_of(sinkd(args).arg("--check"));
         assert_eq!(code, Some(2), "{errors}");
         assert!(errors.starts_with(&format!("sinkd: {error}")), "{errors}");
     }
@@ -216,7 +216,7 @@ fn a_system_error_is_printed_once() {
         (&["--http", &taken, "--listen", "127.0.0.1:0", "--data", "d"], "in use"),
         (&["--http", "off", "--listen", "127.0.0.1:0", "--transcript", file], "File exists"),
     ] {
-        let (code, errors) = said(sinkd(args).current_dir(folder.path()));
+        let (code, errors) = output_of(sinkd(args).current_dir(folder.path()));
         assert_eq!(code, Some(2), "{args:?}: {errors}");
         assert_eq!(errors.matches(cause).count(), 1, "{args:?}: {errors}");
         assert!(!errors.contains("os error"), "{args:?}: {errors}");
@@ -249,15 +249,15 @@ fn a_closed_pipe_does_not_fail_a_command_that_prints() {
     for args in [&["--print-config"][..], &["--check"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let (code, errors) = said(sinkd(args).stdout(writer));
+        let (code, errors) = output_of(sinkd(args).stdout(writer));
         assert_eq!((code, &*errors), (Some(0), ""), "{args:?}");
     }
-    // A full disk is one.
+    // A full disk does fail it.
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let (code, errors) = said(sinkd(&["--print-config"]).stdout(full));
+    let (code, errors) = output_of(sinkd(&["--print-config"]).stdout(full));
     assert_eq!(code, Some(2));
     assert!(errors.starts_with("sinkd: standard output: No space left"), "{errors}");
-    // An error that cannot be printed changes no exit code.
+    // An error that cannot be printed does not change the exit code.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = sinkd(&["--workers", "0"]).stderr(writer).status().unwrap();

@@ -1,5 +1,5 @@
-//! What workers record is what is read back: to the value, whatever they record and however their
-//! seconds fall.
+//! What workers record is read back exactly, whatever they record and however it is spread over
+//! seconds.
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary};
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
-/// Not long ago, and shortly before an hour ends.
+/// In the recent past, shortly before the end of an hour.
 const BEGIN_S: u64 = 498_678 * 3600 - 30;
 
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_recorded_is_read_back(records in prop::collection::vec(record(), 1..150)) {
+    fn recorded_values_are_read_back(records in prop::collection::vec(record(), 1..150)) {
         let folder = tempfile::tempdir().unwrap();
         recorded(folder.path(), 1, &records);
         let read = |spans: &[(u64, u64)]| {
@@ -93,9 +93,9 @@ proptest! {
             history
         };
         compare(&read(&[(0, u64::MAX)]), &records, 1);
-        // Cut anywhere: hours rolled up and seconds one by one have the same sums.
+        // Split anywhere: rolled-up hours and single seconds have the same sums.
         compare(&read(&[(0, BEGIN_S + 7), (BEGIN_S + 7, BEGIN_S + 40), (BEGIN_S + 40, u64::MAX)]), &records, 1);
-        // A second sink that took the same load, in a folder of its own.
+        // A second sink that received the same load, in its own folder.
         let other = tempfile::tempdir().unwrap();
         recorded(other.path(), 5, &records);
         let mut both = read(&[(0, u64::MAX)]);
@@ -105,7 +105,7 @@ proptest! {
 }
 
 #[test]
-fn logs_cut_anywhere_are_read_as_far_as_they_go() {
+fn truncated_logs_are_read_up_to_the_cut() {
     let folder = tempfile::tempdir().unwrap();
     let one = |after_ms| Record { worker: 0, after_ms, metric: 0, value: 5, n: 1 };
     let records: Vec<Record> = (0..5).map(|_| one(1000)).collect();
@@ -118,7 +118,7 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut history = History::default();
             history.read(folder.path(), 0..u64::MAX).unwrap();
-            // A file of a whole hour gets its name when it is written: no crash cuts it.
+            // A whole-hour file gets its name once it is written: no crash truncates it.
             let is_hour = path.to_str().unwrap().ends_with(".hour.hlog");
             let is_damage = is_hour && whole[..cut].last() != Some(&b'\n');
             assert_eq!(history.problems.len(), usize::from(is_damage), "{:?}", history.problems);
@@ -126,7 +126,7 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
         }
         std::fs::write(&path, &whole).unwrap();
     }
-    // Other octets in the middle are reported, and the rest is read.
+    // Foreign octets in the middle are reported, and the rest is read.
     let log = stats.join("00000001-20261121T05.jsonl");
     let text = std::fs::read_to_string(&log).unwrap().replacen("second", "sec\u{0}nd", 1);
     std::fs::write(&log, text).unwrap();
@@ -135,9 +135,9 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
     assert_eq!((history.problems.len(), history.total(Counter::Messages)), (1, 4));
 }
 
-/// As sinkd left it until it took back what it could not write whole.
+/// As an older sinkd left it, which did not truncate a line that it could not write whole.
 #[test]
-fn a_line_that_was_cut_takes_no_other_along() {
+fn a_truncated_line_does_not_affect_other_lines() {
     let folder = tempfile::tempdir().unwrap();
     let one = |after_ms| Record { worker: 0, after_ms, metric: 0, value: 5, n: 1 };
     let records: Vec<Record> = (0..5).map(|_| one(1000)).collect();

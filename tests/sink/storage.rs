@@ -1,4 +1,4 @@
-//! Threads held where they stand: storage that does not answer, queues that are full at the stop.
+//! Threads stopped in mid-work: storage that does not respond, and queues that are full at a stop.
 #![cfg(target_os = "linux")]
 use crate::common;
 
@@ -7,7 +7,7 @@ use common::trace::{hold, let_go, thread_named};
 use common::{Sink, sinkctl};
 use tempfile::tempdir;
 
-/// More than any window: so some of it must wait for provisioning.
+/// More than any window, so that some of it must wait for provisioning.
 const BODY_LINES: usize = 60_000;
 
 #[test]
@@ -30,7 +30,7 @@ fn others_are_answered_while_transfers_wait_for_storage() {
             })
         })
         .collect();
-    // The store stands still; clients that need nothing from it are served all the same.
+    // Storage stands still; clients that need nothing from it are still served.
     for _ in 0..100 {
         assert_eq!(idle.command("NOOP"), 250);
         assert_eq!(sink.connect().command("QUIT"), 221);
@@ -48,11 +48,11 @@ fn others_are_answered_while_transfers_wait_for_storage() {
 fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     const SENDERS: usize = 64;
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
+    let output = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--durability", "message"]);
     command.args(["--http", "off"]);
-    command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
+    command.arg("--data").arg(data.path()).stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let mut clients: Vec<_> = (0..SENDERS).map(|_| sink.connect()).collect();
     for client in &mut clients {
@@ -65,7 +65,7 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     for client in &mut clients {
         client.send(b"Subject: safe\r\n\r\n.\r\n");
     }
-    // Not one of them is acknowledged or visible, and no other client waits.
+    // None of the messages is acknowledged or visible, and no other client waits.
     for _ in 0..100 {
         assert_eq!(idle.command("NOOP"), 250);
     }
@@ -76,14 +76,14 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     }
     assert_eq!(sinkctl(data.path(), &["count"]).0, b"64\n");
     assert!(sink.stop().success());
-    let said = common::text_of(said);
-    let flushes = said.split("flushes=").nth(1).expect(&said);
+    let output = common::text_of(output);
+    let flushes = output.split("flushes=").nth(1).expect(&output);
     let flushes: usize = flushes.split_whitespace().next().unwrap().parse().unwrap();
     assert!((1..=SENDERS / 4).contains(&flushes), "{flushes} flushes for {SENDERS} messages");
 }
 
 #[test]
-fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
+fn a_transfer_that_waits_too_long_gets_452_and_the_session_continues() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "100ms"]);
     let provision = thread_named(sink.pid(), "log-provision");
@@ -110,18 +110,18 @@ fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
 }
 
 #[test]
-fn queued_connections_get_421_and_no_reset_at_the_stop() {
+fn queued_connections_get_421_not_rst_on_shutdown() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let worker = thread_named(sink.pid(), "worker-0");
     hold(worker);
-    // The worker sleeps: the kernel has connected these, and no worker has accepted them.
+    // The worker is stopped: the kernel has connected these, and no worker has accepted them.
     let mut queued: Vec<_> = (0..200).map(|_| sink.connect_quietly()).collect();
     sink.signal(rustix::process::Signal::TERM);
     let_go(worker);
     for client in &mut queued {
         let (code, _) = client.reply();
-        // Whom the worker met before the signal was greeted first.
+        // A client that the worker accepted before the signal was greeted first.
         assert!(code == 421 || (code == 220 && client.reply().0 == 421), "{code}");
         assert!(client.rest().is_empty());
     }

@@ -1,4 +1,4 @@
-//! How much of a message is stored, end to end: sizes are true and counts exact in every mode.
+//! How much of a message is stored, end to end: sizes are correct and counts exact in every mode.
 use crate::common;
 
 use std::path::Path;
@@ -17,8 +17,8 @@ const RULES: [&str; 8] = [
     "*.many.test=envelope/10",
 ];
 
-/// Headers with a stuffed dot and a line that looks empty to the careless, then `body` octets, with
-/// stuffed dots as well.
+/// Headers with a stuffed dot and a line that a careless parser takes for the empty one, then
+/// `body` octets that contain stuffed dots, too.
 fn mail(body: usize) -> Vec<u8> {
     let mut mail = b"Subject: x\r\n..dot: 1\r\n \r\n\r\n".to_vec();
     while mail.len() < body {
@@ -57,7 +57,7 @@ fn deliver(client: &mut Client, to: &[&str], framing: &str, wire: &[u8]) -> (u16
             packet.extend_from_slice(wire);
         }
         _ => {
-            // The first cut goes through the empty line.
+            // The first split is inside the empty line.
             let (head, rest) = wire.split_at(25.min(wire.len()));
             for chunk in [head, rest] {
                 packet.extend_from_slice(format!("BDAT {}\r\n", chunk.len()).as_bytes());
@@ -87,7 +87,7 @@ fn counts(data: &Path) -> (u64, u64, u64) {
 }
 
 #[test]
-fn each_mode_stores_what_it_says_in_every_size_and_framing() {
+fn each_mode_stores_its_part_in_every_size_and_framing() {
     let data = tempdir().unwrap();
     let mut args = vec!["--workers", "1"];
     args.extend(RULES);
@@ -141,7 +141,7 @@ fn unstuffed(wire: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn headers_without_end_are_kept_whatever_their_size() {
+fn unterminated_headers_are_stored_whatever_their_size() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--store", "headers"]);
     let mut client = sink.connect();
@@ -226,7 +226,7 @@ fn counts_are_exact_after_a_kill() {
         let mut clients = [sink.connect(), sink.connect()];
         clients.iter_mut().for_each(Client::ehlo);
         for n in 0..50 {
-            // In the first round nothing but counts: segments without a slot.
+            // The first round only counts messages, in segments without a slot.
             let stored = round > 0 && n % 5 == 0;
             let to = if stored { "b@envelope.test" } else { "b@none.test" };
             let (code, _) = deliver(&mut clients[n % 2], &[to], "DATA", &mail(3000));
@@ -249,7 +249,7 @@ fn counts_are_exact_after_a_kill() {
 }
 
 #[test]
-fn one_in_n_is_exact_over_workers() {
+fn sampling_one_in_n_is_exact_across_workers() {
     let data = tempdir().unwrap();
     let mut args = vec!["--workers", "2"];
     args.extend(RULES);
@@ -273,7 +273,7 @@ fn one_in_n_is_exact_over_workers() {
 }
 
 #[test]
-fn exactly_the_messages_asked_for_are_counted() {
+fn exactly_the_requested_number_of_messages_is_counted() {
     let data = tempdir().unwrap();
     let args = ["--store", "none", "--stop-after-messages", "3", "--workers", "2"];
     let sink = Sink::start(data.path(), &args);
@@ -288,7 +288,7 @@ fn exactly_the_messages_asked_for_are_counted() {
 }
 
 #[test]
-fn bad_rules_are_refused_with_what_was_expected() {
+fn bad_rules_are_refused_with_the_expected_form() {
     let check = |args: &[&str]| {
         let output =
             common::program(env!("CARGO_BIN_EXE_sinkd")).arg("--check").args(args).output();

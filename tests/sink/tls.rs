@@ -1,4 +1,4 @@
-//! TLS of the server, octet by octet: what comes before a handshake, within it, and after it.
+//! TLS of the server, octet by octet: before, during and after a handshake.
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn sink() -> OneByOne {
     OneByOne::from_config(Config { tls: Tls::Offered, ..Config::default() })
 }
 
-/// A client that has said EHLO.
+/// Connects a client that has sent EHLO.
 fn greeted(sink: &mut OneByOne) -> Dialogue<'_> {
     let mut client = sink.connect(Protocol::Smtp);
     client.say(b"EHLO c\r\n");
@@ -33,15 +33,15 @@ fn text(octets: Vec<u8>) -> String {
 
 // ------------------------------------------------------------ before the handshake
 
-/// CVE-2011-0411 and its family: what an attacker puts after STARTTLS must not be read as if the
-/// client had said it under TLS.
+/// CVE-2011-0411 and similar attacks: octets that an attacker injects after STARTTLS must not be
+/// treated as if the client had sent them under TLS.
 fn injected(between: &[u8]) {
     let mut sink = sink();
     let mut client = greeted(&mut sink);
     client.say(&[b"STARTTLS\r\n", between].concat());
     assert_eq!(text(client.take_replies()), "220 2.0.0 Begin the TLS handshake\r\n");
     client.handshake(Pieces::Whole).unwrap();
-    assert_eq!(text(client.take_replies()), "", "nothing is answered that was said in plain text");
+    assert_eq!(text(client.take_replies()), "", "no reply to commands in plain text");
     client.say(MESSAGE);
     let replies = text(client.take_replies());
     assert!(replies.starts_with("503 5.5.1 Send EHLO"), "the session starts over: {replies}");
@@ -58,62 +58,62 @@ fn injected(between: &[u8]) {
 }
 
 #[test]
-fn a_command_after_starttls_is_thrown_away_and_counted() {
+fn a_command_injected_after_starttls_is_discarded_and_counted() {
     injected(b"RSET\r\n");
 }
 
 #[test]
-fn a_hello_after_starttls_is_thrown_away() {
+fn an_ehlo_injected_after_starttls_is_discarded() {
     injected(b"EHLO attacker\r\n");
 }
 
 #[test]
-fn a_transaction_after_starttls_is_thrown_away() {
+fn a_transaction_injected_after_starttls_is_discarded() {
     injected(
         b"EHLO x\r\nMAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nDATA\r\nx\r\n.\r\n",
     );
 }
 
 #[test]
-fn half_a_command_after_starttls_does_not_become_the_beginning_of_one_under_tls() {
+fn half_a_command_injected_after_starttls_does_not_prefix_one_under_tls() {
     injected(b"MAIL FROM:<attacker@x.example> SIZE=");
 }
 
 #[test]
-fn a_line_without_an_end_after_starttls_is_thrown_away() {
+fn an_unterminated_line_injected_after_starttls_is_discarded() {
     injected(&b"x".repeat(3000));
 }
 
 #[test]
-fn a_chunk_after_starttls_is_thrown_away() {
+fn a_chunk_injected_after_starttls_is_discarded() {
     injected(b"BDAT 1000000 LAST\r\nabc");
 }
 
 #[test]
-fn an_empty_line_after_starttls_is_thrown_away() {
+fn an_empty_line_injected_after_starttls_is_discarded() {
     injected(b"\r\n");
 }
 
-/// What comes after the reply, still in plain text, is where a hello should be.
+/// Octets that arrive after the reply, still in plain text, are read as the client's hello.
 #[test]
 fn a_command_in_place_of_the_handshake_ends_the_connection() {
-    for said in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
+    for output in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
         let mut sink = sink();
         let mut client = greeted(&mut sink);
         client.say(b"STARTTLS\r\n");
         client.take_replies();
-        client.say_octets(said);
+        client.say_octets(output);
         client.say_octets(&[b' '; 64]);
         let outcome = client.leave();
         assert!(outcome.closed && outcome.replies.is_empty(), "{outcome:?}");
-        assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{said:?}");
+        assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{output:?}");
     }
 }
 
-/// What an attacker puts after our reply is the client's problem; nothing of a session before the
-/// handshake may show after it.
+/// What an attacker injects after our reply is the client's problem; nothing from before the
+/// handshake may be visible after it.
 #[test]
-fn nothing_said_before_the_handshake_shows_after_it() {
+fn nothing_sent_before_the_handshake_is_visible_after_it() {
     let mut sink = sink();
     let mut client = greeted(&mut sink);
     client.say(b"MAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nRSET\r\nSTARTTLS\r\n");
@@ -128,10 +128,10 @@ fn nothing_said_before_the_handshake_shows_after_it() {
     assert_eq!((decoded.helo, decoded.mail_from), (&b"mine"[..], &b"a@b.example"[..]));
 }
 
-// ------------------------------------------------------------ within the handshake
+// ------------------------------------------------------------ during the handshake
 
 #[test]
-fn a_handshake_that_ends_at_any_octet_is_counted_and_holds_nothing() {
+fn a_handshake_cut_at_any_octet_is_counted_and_releases_everything() {
     let mut sink = sink();
     let hello = {
         let mut client = sink.connect_with(Beginning::Tls);
@@ -150,7 +150,7 @@ fn a_handshake_that_ends_at_any_octet_is_counted_and_holds_nothing() {
 }
 
 #[test]
-fn a_handshake_of_which_any_octet_was_changed_ends_or_succeeds_and_holds_nothing() {
+fn a_handshake_with_any_octet_changed_fails_or_succeeds_and_releases_everything() {
     let mut sink = sink();
     let hello = {
         sink.connect_with(Beginning::Tls).leave();
@@ -163,15 +163,15 @@ fn a_handshake_of_which_any_octet_was_changed_ends_or_succeeds_and_holds_nothing
         client.say_octets(&changed);
         client.leave();
     }
-    // And it serves the next.
+    // And the sink serves the next client.
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(Pieces::Octets).unwrap();
     assert!(text(client.leave().replies).starts_with("220 "));
 }
 
-/// Records of one octet: headers take five times as much as what they carry.
+/// Records of one octet: each header is five times as long as its content.
 #[test]
-fn a_hello_that_never_ends_is_bounded() {
+fn an_endless_client_hello_is_bounded() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
     let header = [1, 0, 0xff, 0xf0];
@@ -185,7 +185,7 @@ fn a_hello_that_never_ends_is_bounded() {
     let bounded = sink.take_counted(Counter::TlsFailedTooLong);
     let refused = sink.take_counted(Counter::TlsFailedMalformed);
     assert_eq!(bounded + refused, 1, "whichever bound is met first");
-    // All at once, as far as a read goes.
+    // All at once, in reads of the maximum size.
     let mut client = sink.connect_with(Beginning::Tls);
     let mut octets: Vec<u8> = header.iter().flat_map(|octet| [22, 3, 1, 0, 1, *octet]).collect();
     octets.extend([22, 3, 1, 0, 1, 0].repeat(65_000));
@@ -193,7 +193,7 @@ fn a_hello_that_never_ends_is_bounded() {
     assert!(client.leave().closed);
 }
 
-/// Each record is a piece of work: a client can't take more of a round by making them small.
+/// Each record costs work: a client can't get more of a round by making its records small.
 #[test]
 fn a_client_of_tiny_records_yields_to_others() {
     let mut sink = sink();
@@ -221,7 +221,7 @@ fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
 }
 
 #[test]
-fn plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text() {
+fn plain_text_to_an_implicit_tls_port_is_answered_in_plain_text() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
     client.say_octets(b"EHLO client.example\r\n");
@@ -232,7 +232,7 @@ fn plain_text_to_a_port_that_begins_with_tls_is_answered_in_plain_text() {
 }
 
 #[test]
-fn a_client_that_waits_for_a_greeting_is_told_after_ten_seconds_and_one_that_stalls_is_closed() {
+fn a_client_waiting_for_a_greeting_gets_a_reply_after_ten_seconds_and_a_stalled_one_is_closed() {
     let mut sink = sink();
     let mut waiting = sink.connect_with(Beginning::Tls);
     waiting.wait(Duration::from_millis(9_900));
@@ -252,21 +252,21 @@ fn a_client_that_waits_for_a_greeting_is_told_after_ten_seconds_and_one_that_sta
     assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
 }
 
-/// The bound of a worker; connections that begin with TLS wait to be accepted meanwhile.
+/// The limit is per worker; connections that begin with TLS wait to be accepted meanwhile.
 #[test]
-fn starttls_is_unavailable_while_too_many_handshakes_are_under_way() {
+fn starttls_is_unavailable_during_too_many_handshakes() {
     let mut sink = sink();
     sink.fill_handshakes();
     let mut client = greeted(&mut sink);
     client.say(b"STARTTLS\r\nNOOP\r\n");
     let replies = text(client.take_replies());
     assert!(replies.starts_with("454 4.7.0 TLS is not available now"), "{replies}");
-    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session goes on: {replies}");
+    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session continues: {replies}");
     client.leave();
 }
 
 #[test]
-fn tls_to_a_port_that_begins_in_plain_text_is_told_so_and_counted() {
+fn tls_to_a_plain_text_port_gets_a_reply_and_is_counted() {
     let mut sink = sink();
     sink.connect_with(Beginning::Tls).leave();
     let hello = sink.tls_client().take_octets();
@@ -297,7 +297,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
         assert_eq!(decoded.tls.unwrap().version, b"TLSv1.3");
         assert_eq!(decoded.tls.unwrap().server_name, b"localhost");
     }
-    // The hello may come together with the header.
+    // The hello can arrive together with the header.
     let mut sink = sink();
     sink.connect_with(Beginning::Tls).leave();
     let mut tls = sink.tls_client();
@@ -310,7 +310,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
 // ------------------------------------------------------------ after the handshake
 
 #[test]
-fn a_close_without_close_notify_within_a_payload_is_no_message() {
+fn a_close_without_close_notify_in_a_payload_stores_no_message() {
     for is_told in [true, false] {
         for end in [&b"two\r\n."[..], b"two\r\n.\r", b""] {
             let mut sink = sink();
@@ -329,7 +329,7 @@ fn a_close_without_close_notify_within_a_payload_is_no_message() {
 }
 
 #[test]
-fn close_notify_is_answered_by_one_and_quit_by_another() {
+fn close_notify_is_sent_in_reply_to_close_notify_and_to_quit() {
     let mut sink = sink();
     for says_quit in [true, false] {
         let mut client = sink.connect_with(Beginning::Tls);
@@ -344,7 +344,7 @@ fn close_notify_is_answered_by_one_and_quit_by_another() {
 }
 
 #[test]
-fn a_record_that_was_changed_ends_the_connection_and_loses_what_was_not_whole() {
+fn a_changed_record_ends_the_connection_and_discards_the_incomplete_message() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(Pieces::Whole).unwrap();
@@ -357,7 +357,7 @@ fn a_record_that_was_changed_ends_the_connection_and_loses_what_was_not_whole() 
 }
 
 #[test]
-fn a_session_is_resumed_and_the_envelope_says_so() {
+fn a_resumed_session_is_recorded_in_the_envelope() {
     let mut sink = sink();
     sink.connect_with(Beginning::Tls).leave();
     let offer = sink.tls_offer();
@@ -375,7 +375,7 @@ fn a_session_is_resumed_and_the_envelope_says_so() {
 }
 
 #[test]
-fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions_alone() {
+fn a_reload_changes_the_certificate_only_for_new_handshakes() {
     let now = ProcessClock::get().unix();
     let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for folder in [&one, &other] {
@@ -383,7 +383,7 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
             .identity(&["localhost".into()], now)
             .unwrap();
     }
-    // A client of its own each time: one that resumes a session sees no certificate.
+    // A new client each time: one that resumes a session sees no certificate.
     let trusting = |folder: &Path| {
         ClientOffer::trusting(&CertificateFolder::in_data_folder(folder).ca_path()).client()
     };
@@ -407,7 +407,10 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
     show(other.path());
     client.reload(config);
     client.say(b"EHLO c\r\n");
-    assert!(text(client.take_replies()).contains("250 HELP"), "it goes on under its keys");
+    assert!(
+        text(client.take_replies()).contains("250 HELP"),
+        "the session continues with its keys"
+    );
     client.leave();
     for (folder, is_trusted) in [(&one, false), (&other, true)] {
         let mut client = sink.connect_with(Beginning::Tls);
@@ -417,7 +420,7 @@ fn a_reload_shows_another_certificate_to_new_handshakes_and_leaves_open_sessions
     }
 }
 
-/// The dialogue under TLS, sealed in these pieces of content, and its octets cut.
+/// Runs the dialogue under TLS, its content sealed in pieces of these sizes, and its octets split.
 fn run(sink: &mut OneByOne, dialogue: &[u8], contents: &[usize], octets: Pieces) -> Observed {
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(octets).unwrap();
@@ -427,7 +430,7 @@ fn run(sink: &mut OneByOne, dialogue: &[u8], contents: &[usize], octets: Pieces)
         from = to;
     }
     let mut outcome = client.leave();
-    // The time of a handshake is not the same twice.
+    // The duration of a handshake varies.
     for stored in &mut outcome.stored {
         stored.envelope = without_tls(&stored.envelope);
     }
@@ -464,10 +467,10 @@ fn dialogue() -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The same replies and messages wherever a client ends its records, and wherever the network
-    /// cuts them, and the same as in plain text.
+    /// Replies and messages are the same as in plain text, wherever a client ends its records and
+    /// wherever the network splits them.
     #[test]
-    fn a_dialogue_under_tls_goes_the_same_whatever_its_records_and_their_cuts(
+    fn a_dialogue_under_tls_does_not_depend_on_its_records_or_their_cuts(
         mut cuts in prop::collection::vec(0_usize..50_300, 0..6),
         in_octets in any::<bool>(),
     ) {

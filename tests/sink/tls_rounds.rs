@@ -1,4 +1,5 @@
-//! Many handshakes at once: how many steps of them a round takes, and who goes on meanwhile.
+//! Many handshakes at once: how many handshake steps a round takes, and which clients are still
+//! served.
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,13 +12,13 @@ use sinkd::smtp::limits::Protocol;
 use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::{ClientByHand, ClientOffer};
 
-/// Clients that begin their handshakes at once.
+/// Clients that begin their handshakes at the same time.
 const CLIENTS: usize = 100;
-/// Steps of handshakes that a round takes, at most: each costs 80 to 190 us of a core.
+/// Maximum handshake steps per round: each costs 80 to 190 µs of a core.
 const STEPS_MAX: usize = 4;
-/// A client's hello, and the end of its handshake.
+/// Steps of one handshake: the client's hello, and its final message.
 const STEPS_PER_CLIENT: usize = 2;
-/// The time of all of it: nothing here waits.
+/// The constant time of the test: nothing here waits.
 const NOW: Duration = Duration::from_secs(1);
 
 struct Client {
@@ -26,7 +27,7 @@ struct Client {
     tls: ClientByHand,
 }
 
-/// What is there to be read.
+/// Reads everything available.
 fn read(socket: &mut UnixStream) -> Vec<u8> {
     let mut octets = Vec::new();
     let error = socket.read_to_end(&mut octets).unwrap_err();
@@ -34,7 +35,7 @@ fn read(socket: &mut UnixStream) -> Vec<u8> {
     octets
 }
 
-/// A client's end of a connection, and its place in `sink`.
+/// Connects; returns the client's end of the connection, and its place in `sink`.
 fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, usize) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     for socket in [&ours, &theirs] {
@@ -47,16 +48,16 @@ fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, usize) {
     (ours, place.unwrap())
 }
 
-/// Sends `octets` in plain text, and returns what the next rounds answer.
-fn ask(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
+/// Sends `octets` in plain text, and returns the replies of the next rounds.
+fn exchange(sink: &mut ByHandSink, client: &mut (UnixStream, usize), octets: &[u8]) -> String {
     client.0.write_all(octets).unwrap();
     sink.ready(client.1, SocketEvent::Plain);
-    rest(sink);
+    run_until_idle(sink);
     String::from_utf8(read(&mut client.0)).unwrap()
 }
 
-/// Rounds until the sink waits for its clients.
-fn rest(sink: &mut ByHandSink) {
+/// Runs rounds until the sink waits for its clients.
+fn run_until_idle(sink: &mut ByHandSink) {
     loop {
         sink.round();
         sink.wake(NOW);
@@ -66,22 +67,22 @@ fn rest(sink: &mut ByHandSink) {
     }
 }
 
-/// A client at the beginning of its handshake, of which the sink has seen nothing yet.
+/// Returns a client about to begin its handshake, of which the sink has seen nothing yet.
 fn secured_by(sink: &mut ByHandSink, beginning: Beginning, offer: &ClientOffer) -> Client {
     let mut client = connect(sink, beginning);
     if beginning == Beginning::Greeting {
         assert!(String::from_utf8(read(&mut client.0)).unwrap().starts_with("220 "));
-        assert!(ask(sink, &mut client, b"EHLO c\r\n").contains("STARTTLS"));
-        assert!(ask(sink, &mut client, b"STARTTLS\r\n").starts_with("220 "));
+        assert!(exchange(sink, &mut client, b"EHLO c\r\n").contains("STARTTLS"));
+        assert!(exchange(sink, &mut client, b"STARTTLS\r\n").starts_with("220 "));
     }
     let (socket, place) = client;
-    rest(sink);
+    run_until_idle(sink);
     Client { socket, place, tls: offer.client() }
 }
 
 impl Client {
-    /// Sends what it has to say, if anything, which the kernel tells the sink of.
-    fn speak(&mut self, sink: &mut ByHandSink) {
+    /// Sends pending octets, if any, and makes the kernel's event for them.
+    fn send(&mut self, sink: &mut ByHandSink) {
         let octets = self.tls.take_octets();
         if !octets.is_empty() {
             self.socket.write_all(&octets).unwrap();
@@ -89,8 +90,8 @@ impl Client {
         }
     }
 
-    /// Hears what the sink has said. Returns whether it was anything.
-    fn hear(&mut self) -> bool {
+    /// Reads what the sink has sent. Returns whether there was anything.
+    fn receive(&mut self) -> bool {
         let octets = read(&mut self.socket);
         self.tls.hear(&octets);
         assert_eq!(self.tls.take_error(), None);
@@ -98,8 +99,8 @@ impl Client {
     }
 }
 
-/// Returns how many handshakes each round took a step further; the busy client, which speaks in
-/// plain text, was answered in each.
+/// Returns how many handshake steps each round took. In each round, a busy client in plain text was
+/// answered, too.
 fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec<usize> {
     let offer = ClientOffer::trusting(ca);
     let mut busy = connect(sink, Beginning::Greeting);
@@ -108,29 +109,32 @@ fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec
         (0..CLIENTS).map(|_| secured_by(sink, beginning, &offer)).collect();
     let mut steps = Vec::new();
     while steps.iter().sum::<usize>() < CLIENTS * STEPS_PER_CLIENT {
-        clients.iter_mut().for_each(|client| client.speak(sink));
+        clients.iter_mut().for_each(|client| client.send(sink));
         busy.0.write_all(b"NOOP\r\n").unwrap();
         sink.ready(busy.1, SocketEvent::Plain);
         sink.round();
         sink.wake(NOW);
         assert_eq!(read(&mut busy.0), b"250 2.0.0 Ok\r\n", "round {}", steps.len());
-        steps.push(clients.iter_mut().map(Client::hear).filter(|has_heard| *has_heard).count());
-        assert!(steps.len() <= CLIENTS * STEPS_PER_CLIENT, "no handshake goes on: {steps:?}");
+        steps.push(clients.iter_mut().map(Client::receive).filter(|has_heard| *has_heard).count());
+        assert!(
+            steps.len() <= CLIENTS * STEPS_PER_CLIENT,
+            "no handshake makes progress: {steps:?}"
+        );
     }
     for client in &mut clients {
         assert!(!client.tls.is_handshaking());
         client.tls.say(b"EHLO c\r\n");
-        client.speak(sink);
-        rest(sink);
-        assert!(client.hear());
-        let said = String::from_utf8(client.tls.take_content()).unwrap();
-        assert!(said.contains("250-"), "{said}");
+        client.send(sink);
+        run_until_idle(sink);
+        assert!(client.receive());
+        let output = String::from_utf8(client.tls.take_content()).unwrap();
+        assert!(output.contains("250-"), "{output}");
     }
     steps
 }
 
 #[test]
-fn a_round_takes_four_steps_of_handshakes_and_answers_everyone_else() {
+fn a_round_takes_four_handshake_steps_and_answers_all_other_clients() {
     for beginning in [Beginning::Tls, Beginning::Greeting] {
         let data = tempfile::tempdir().unwrap();
         let config = Config { tls: Tls::Offered, data: data.path().into(), ..Config::default() };
@@ -141,7 +145,7 @@ fn a_round_takes_four_steps_of_handshakes_and_answers_everyone_else() {
         let steps = steps_by_round(&mut sink, &ca, beginning);
         let most = steps.iter().copied().max();
         assert_eq!(most, Some(STEPS_MAX), "{beginning:?}: {steps:?}");
-        // None is idle while clients wait.
+        // The sink is never idle while clients wait.
         let full = steps.iter().filter(|count| **count == STEPS_MAX).count();
         assert_eq!(full, CLIENTS * STEPS_PER_CLIENT / STEPS_MAX, "{beginning:?}: {steps:?}");
     }

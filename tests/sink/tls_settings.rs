@@ -1,4 +1,4 @@
-//! Settings of TLS as a person meets them: at the start, in a check, and in a reload.
+//! TLS settings as users meet them: at start, in a check, and in a reload.
 use crate::common;
 
 use std::fs::{self, Permissions};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use common::{Sink, program, sinkctl};
 use tempfile::{TempDir, tempdir};
 
-/// Data folders that have certificates, in place of those that a person brings along.
+/// Data folders with generated certificates, which stand for certificates of the user's own.
 struct Pairs {
     root: TempDir,
 }
@@ -27,14 +27,14 @@ impl Pairs {
         self.root.path().join(pair).join("tls").join(file)
     }
 
-    /// Puts the certificate and the key of `pair` where the settings look for them.
+    /// Copies the certificate and the key of `pair` to the paths in the settings.
     fn install(&self, pair: &str) {
         for file in ["cert.pem", "key.pem"] {
             fs::copy(self.file(pair, file), self.root.path().join(file)).unwrap();
         }
     }
 
-    /// Settings with the installed pair.
+    /// Returns settings with the installed pair.
     fn settings(&self, more: &str) -> String {
         let file = |name| self.root.path().join(name).display().to_string();
         format!(
@@ -52,14 +52,14 @@ fn sinkd(data: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Exit code and text of stderr.
-fn said(command: &mut Command) -> (Option<i32>, String) {
+/// Returns the exit code and the text of stderr.
+fn output_of(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
-fn another_certificate_in_the_same_file_counts_as_a_change_and_a_bad_one_changes_nothing() {
+fn a_new_certificate_in_the_same_file_is_a_change_and_a_bad_one_changes_nothing() {
     let pairs = Pairs::new(&["one", "two"]);
     pairs.install("one");
     let (file, data) = (pairs.root.path().join("sink.toml"), pairs.root.path().join("data"));
@@ -75,23 +75,23 @@ fn another_certificate_in_the_same_file_counts_as_a_change_and_a_bad_one_changes
     let (said, errors, code) = reload();
     assert_eq!((errors.as_str(), code), ("", 0));
     assert!(said.ends_with(&format!("\nchanged: certificates of listener {listener}\n")), "{said}");
-    // Half of a renewal.
+    // Half of a renewal: certificate and key do not match.
     fs::copy(pairs.file("one", "cert.pem"), pairs.root.path().join("cert.pem")).unwrap();
     let (said, errors, code) = reload();
     assert_eq!((said.as_str(), code), ("", 2));
     assert!(errors.contains("key.pem: expected the key of the first certificate in "), "{errors}");
     assert!(errors.ends_with("found another key: nothing has changed\n"), "{errors}");
-    // As it was before the bad pair.
+    // The certificate is still the one from before the bad pair.
     pairs.install("two");
     assert!(!reload().0.contains("changed"));
     fs::write(&file, pairs.settings("tls_client_certs = \"required\"\n")).unwrap();
     assert!(reload().1.contains("tls_client_certs: expected tls_client_ca with 'required'"));
-    // sinkd's own certificate is nowhere: nothing needs it.
+    // sinkd has not generated a certificate of its own, as nothing needs it.
     assert!(!data.join("tls").exists());
 }
 
 #[test]
-fn a_start_fails_with_the_file_and_the_reason_and_makes_nothing() {
+fn a_failed_start_names_the_file_and_the_reason_and_creates_nothing() {
     let pairs = Pairs::new(&["one"]);
     let data = pairs.root.path().join("data");
     let [cert, key] =
@@ -117,7 +117,7 @@ fn a_start_fails_with_the_file_and_the_reason_and_makes_nothing() {
         ),
     ] {
         for check in [&["--check"][..], &[]] {
-            let (code, errors) = said(sinkd(&data, &args).args(check));
+            let (code, errors) = output_of(sinkd(&data, &args).args(check));
             assert_eq!(code, Some(2), "{errors}");
             assert!(errors.contains(expected), "{errors}");
             assert!(!data.exists());
@@ -126,23 +126,23 @@ fn a_start_fails_with_the_file_and_the_reason_and_makes_nothing() {
 }
 
 #[test]
-fn a_check_reads_certificates_and_makes_none() {
+fn a_check_reads_certificates_and_creates_none() {
     let pairs = Pairs::new(&["one"]);
     let data = pairs.root.path().join("data");
     let [cert, key] = ["cert.pem", "key.pem"].map(|file| pairs.file("one", file));
-    let (code, errors) = said(&mut sinkd(&data, &["--check", "--tls"]));
+    let (code, errors) = output_of(&mut sinkd(&data, &["--check", "--tls"]));
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(!data.exists());
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     let mut command = sinkd(&data, &["--check", "--tls", "required", "--tls-cert"]);
-    let (code, errors) = said(command.arg(&cert).arg("--tls-key").arg(&key));
+    let (code, errors) = output_of(command.arg(&cert).arg("--tls-key").arg(&key));
     assert_eq!(code, Some(0), "{errors}");
     let expected = "key.pem: everyone can read this private key (mode 0644): chmod 600 it\n";
     assert!(errors.starts_with("sinkd: warning: ") && errors.ends_with(expected), "{errors}");
 }
 
 #[test]
-fn tls_alone_offers_it_and_takes_no_other_flag_for_its_value() {
+fn the_tls_flag_needs_no_value_and_does_not_consume_the_next_flag() {
     for (args, expected) in [
         (&["--tls"][..], "tls = \"offered\""),
         (&["--tls", "--noop-marks", "on"], "tls = \"offered\""),
@@ -154,7 +154,7 @@ fn tls_alone_offers_it_and_takes_no_other_flag_for_its_value() {
         let printed = String::from_utf8(output.stdout).unwrap();
         assert!(printed.lines().any(|line| line == expected), "{args:?}: {printed}");
     }
-    let (code, errors) = said(&mut sinkd(Path::new("x"), &["--tls", "on", "--check"]));
+    let (code, errors) = output_of(&mut sinkd(Path::new("x"), &["--tls", "on", "--check"]));
     assert_eq!(code, Some(2));
     let expected = "sinkd: --tls: expected 'off', 'offered' or 'required', found 'on'\n";
     assert_eq!(errors, expected);

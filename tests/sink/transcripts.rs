@@ -1,4 +1,4 @@
-//! Transcripts of real sessions: what they show, and what they don't.
+//! Transcripts of real sessions: what they show and what they omit.
 use crate::common;
 
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn start(args: &[&str]) -> (Sink, TempDir, TempDir) {
     (Sink::start(data.path(), &args), data, transcripts)
 }
 
-/// All transcripts, by name: their texts.
+/// Returns the texts of all transcripts, by name.
 fn texts(transcripts: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(transcripts.join("made")).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -26,7 +26,7 @@ fn texts(transcripts: &Path) -> Vec<String> {
     paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
 }
 
-/// The dialogue without its times.
+/// Returns the dialogue without its timestamps.
 fn dialogue(text: &str) -> Vec<String> {
     let lines = text.lines().skip(3);
     lines.map(|line| line.trim_start().split_once(' ').unwrap().1.to_owned()).collect()
@@ -38,7 +38,7 @@ fn quit(mut client: Client) {
 }
 
 #[test]
-fn a_session_is_written_down_without_mail_data_and_secrets() {
+fn a_transcript_omits_mail_data_and_secrets() {
     let (sink, _data, transcripts) = start(&["--workers", "1"]);
     let mut client = sink.connect();
     assert_eq!(client.command("HELO client.example"), 250);
@@ -93,7 +93,7 @@ fn a_session_is_written_down_without_mail_data_and_secrets() {
     ] {
         assert!(shown.iter().any(|l| l == line), "{line} is not in {text}");
     }
-    // Whether it is seen to be too long depends on how it was cut into reads.
+    // Whether the line is seen to be too long depends on how it was split into reads.
     let auth = shown.iter().filter(|line| line.starts_with("C: AUTH PLAIN <left out>")).count();
     assert_eq!(auth, 2, "{text}");
     assert_eq!(shown[shown.len() - 2], "C: <6 octets of mail data, without its end>");
@@ -101,7 +101,7 @@ fn a_session_is_written_down_without_mail_data_and_secrets() {
 }
 
 #[test]
-fn only_sessions_with_errors_are_written_if_asked() {
+fn with_the_errors_option_only_sessions_with_errors_are_written() {
     let (sink, _data, transcripts) = start(&["--transcript-sessions", "errors"]);
     for n in 0..6 {
         let mut client = sink.connect();
@@ -115,11 +115,11 @@ fn only_sessions_with_errors_are_written_if_asked() {
     let texts = texts(transcripts.path());
     assert_eq!(texts.len(), 2);
     assert!(texts[0].contains("C: XYZZY 0") && texts[1].contains("C: XYZZY 3"), "{texts:?}");
-    assert!(texts[0].contains("C: EHLO client.example"), "what came before the error is there");
+    assert!(texts[0].contains("C: EHLO client.example"), "lines before the error are included");
 }
 
 #[test]
-fn one_session_in_n_is_written_whatever_the_worker() {
+fn one_session_in_n_is_written_across_workers() {
     let (sink, _data, transcripts) = start(&["--transcript-sessions", "1/4", "--workers", "2"]);
     let clients: Vec<Client> = (0..10).map(|_| sink.connect()).collect();
     clients.into_iter().for_each(quit);
@@ -144,7 +144,7 @@ fn an_endless_session_has_a_bounded_transcript() {
 }
 
 #[test]
-fn a_folder_that_can_not_be_made_is_an_error() {
+fn a_transcript_folder_that_cannot_be_created_is_an_error() {
     let data = tempdir().unwrap();
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();

@@ -1,6 +1,6 @@
-//! XCLIENT: which clients may name another one, and what the sink makes of the named client.
+//! XCLIENT: which clients may name another client, and how the sink treats the named client.
 //!
-//! What it says and what becomes of a session is in `tests/dialogues/xclient*.txt`.
+//! For the command's syntax and its effect on a session, see `tests/dialogues/xclient*.txt`.
 use crate::common;
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 const TRUSTED: [&str; 2] = ["--xclient-trusted", "127.0.0.0/8"];
-/// An address of this machine, by which the client that speaks for others is recognized.
+/// An address of this machine that identifies the client that speaks for others.
 const PROXY: [u8; 4] = [127, 0, 0, 2];
 
 fn start(data: &Path, args: &[&str]) -> Sink {
@@ -33,7 +33,7 @@ fn totals(data: &Path) -> Value {
     json(data, &["stats", "--json"]).remove(0)["totals"].take()
 }
 
-/// The clients of `limits`, with their connections and messages.
+/// Returns the clients of `limits`, with their connections and messages.
 fn clients(data: &Path) -> BTreeSet<(String, u64, u64)> {
     let limits = json(data, &["limits", "--json"]).remove(0);
     let of = |client: &Value| {
@@ -44,7 +44,7 @@ fn clients(data: &Path) -> BTreeSet<(String, u64, u64)> {
     limits["clients"].as_array().unwrap().iter().map(of).collect()
 }
 
-/// Speaks for the client of `address`; returns the code of the reply.
+/// Sends a message on behalf of the client at `address`; returns the code of the reply.
 fn speak_for(client: &mut Client, address: &str) -> u16 {
     client.command(&format!("XCLIENT ADDR={address} PORT=4660"))
 }
@@ -55,7 +55,7 @@ fn quit(mut client: Client) {
 }
 
 #[test]
-fn only_clients_of_trusted_networks_are_offered_it_and_may_use_it() {
+fn only_clients_of_trusted_networks_are_offered_xclient_and_may_use_it() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--xclient-trusted", "127.0.0.2/31"]);
     for (from, is_trusted) in [([127, 0, 0, 1], false), (PROXY, true), ([127, 0, 0, 4], false)] {
@@ -76,7 +76,7 @@ fn only_clients_of_trusted_networks_are_offered_it_and_may_use_it() {
 }
 
 #[test]
-fn the_named_client_is_the_client_everywhere_and_who_connected_is_kept() {
+fn the_named_client_is_the_client_everywhere_and_the_peer_is_kept() {
     let (data, transcripts) = (tempdir().unwrap(), tempdir().unwrap());
     let sink = start(data.path(), &["--transcript", transcripts.path().to_str().unwrap()]);
     for address in ["192.0.2.7", "IPV6:2001:db8::7", "IPV6:::ffff:192.0.2.7"] {
@@ -137,15 +137,15 @@ fn the_limit_of_connections_per_client_follows_the_client() {
     let sink = start(data.path(), &["--connections-per-client-max", "1"]);
     let mut first = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut first, "192.0.2.1"), 220);
-    // The first one no longer counts by the address that connected.
+    // The first connection no longer counts for the address that connected.
     let mut second = sink.connect_from(PROXY, 0);
     second.send(b"XCLIENT ADDR=IPV6:::ffff:192.0.2.1\r\nNOOP\r\n");
     let (code, lines) = second.reply();
     assert_eq!((code, lines[0].contains("from your address")), (421, true), "{lines:?}");
-    assert_eq!(second.rest(), b"", "nothing of what follows is answered");
+    assert_eq!(second.rest(), b"", "no later command is answered");
     let mut third = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut third, "192.0.2.2"), 220);
-    // A client that names its own address has its own place.
+    // A client that names its own address counts once.
     let mut same = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);
@@ -164,7 +164,7 @@ fn the_limit_of_connections_per_client_follows_the_client() {
 }
 
 #[test]
-fn the_lists_of_the_listener_are_asked_about_the_named_client() {
+fn the_lists_of_the_listener_apply_to_the_named_client() {
     let data = tempdir().unwrap();
     let lists = ["--deny", "192.0.2.0/24", "--allow", "127.0.0.0/8", "--allow", "0.0.0.0/0"];
     for (denied, expected) in [("reply", "554 5.7.1 "), ("close", "")] {
@@ -172,9 +172,9 @@ fn the_lists_of_the_listener_are_asked_about_the_named_client() {
         let mut client = sink.connect_from(PROXY, 0);
         client.ehlo();
         client.send(b"XCLIENT ADDR=192.0.2.7\r\nEHLO c\r\nMAIL FROM:<>\r\n");
-        let heard = String::from_utf8(client.rest()).unwrap();
-        assert!(heard.starts_with(expected) && heard.lines().count() <= 1, "{heard}");
-        assert_eq!(heard.is_empty(), expected.is_empty(), "{heard}");
+        let received = String::from_utf8(client.rest()).unwrap();
+        assert!(received.starts_with(expected) && received.lines().count() <= 1, "{received}");
+        assert_eq!(received.is_empty(), expected.is_empty(), "{received}");
         let mut client = sink.connect_from(PROXY, 0);
         assert_eq!(speak_for(&mut client, "198.51.100.7"), 220);
         quit(client);
@@ -186,13 +186,13 @@ fn the_lists_of_the_listener_are_asked_about_the_named_client() {
 }
 
 #[test]
-fn of_a_proxied_listener_the_client_in_the_header_must_be_trusted() {
+fn behind_a_proxy_the_client_in_the_header_must_be_trusted() {
     let data = tempdir().unwrap();
     let listen = ["--listen", "proxy:127.0.0.1:0", "--xclient-trusted", "192.0.2.0/24"];
     let sink = start(data.path(), &listen);
     for (header, expected) in [
         ("PROXY TCP4 192.0.2.1 198.51.100.1 4660 25", "220"),
-        // The balancer is trusted, and does not speak for itself.
+        // The balancer is trusted, but does not send XCLIENT itself.
         ("PROXY TCP4 203.0.113.1 198.51.100.1 4660 25", "550"),
         ("PROXY UNKNOWN", "220"),
     ] {
@@ -200,11 +200,11 @@ fn of_a_proxied_listener_the_client_in_the_header_must_be_trusted() {
         let dialogue = "EHLO a\r\nXCLIENT ADDR=198.51.100.9\r\nEHLO b\r\nMAIL FROM:<a@b.example>\r\n\
                         RCPT TO:<c@d.example>\r\nBDAT 1 LAST\r\nxQUIT\r\n";
         stream.write_all(format!("{header}\r\n{dialogue}").as_bytes()).unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
-        let after_hello = heard.split("\r\n250 ").nth(1).unwrap().split("\r\n").nth(1).unwrap();
-        assert!(after_hello.starts_with(expected), "{header}: {heard}");
-        assert!(heard.ends_with("221 2.0.0 Bye\r\n"), "{heard}");
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
+        let after_hello = received.split("\r\n250 ").nth(1).unwrap().split("\r\n").nth(1).unwrap();
+        assert!(after_hello.starts_with(expected), "{header}: {received}");
+        assert!(received.ends_with("221 2.0.0 Bye\r\n"), "{received}");
     }
     assert!(sink.stop().success());
     let rows = json(data.path(), &["ls", "--json"]);
@@ -219,7 +219,7 @@ fn of_a_proxied_listener_the_client_in_the_header_must_be_trusted() {
 }
 
 #[test]
-fn a_listener_may_do_without_it() {
+fn a_listener_can_disable_xclient() {
     let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
     let config = place.path().join("sink.toml");
     let listeners = "[[listener]]\naddress = \"127.0.0.1:0\"\nxclient = false\n\
@@ -240,7 +240,7 @@ fn a_listener_may_do_without_it() {
 }
 
 #[test]
-fn clients_of_a_unix_socket_may_where_any_network_may() {
+fn clients_of_a_unix_socket_may_use_xclient_if_any_network_may() {
     for args in [&TRUSTED[..], &[]] {
         let place = tempdir().unwrap();
         let socket = place.path().join("s");
@@ -248,10 +248,10 @@ fn clients_of_a_unix_socket_may_where_any_network_may() {
         let sink = Sink::start(place.path(), &[&["--listen", &listen], args].concat());
         let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(b"XCLIENT ADDR=192.0.2.7\r\nQUIT\r\n").unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
         let expected = if args.is_empty() { "550" } else { "220" };
-        assert!(heard.lines().nth(1).unwrap().starts_with(expected), "{heard}");
+        assert!(received.lines().nth(1).unwrap().starts_with(expected), "{received}");
         assert!(sink.stop().success());
     }
 }

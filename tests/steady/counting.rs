@@ -1,30 +1,30 @@
-//! Counts what one thread of this process allocates, and the octets that it copies.
+//! Counts the allocations of one thread of this process, and the octets that it copies.
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::common::trace::thread_named;
 
-/// Allocations of the thread [`COUNTED`]. Others may take what they need: provisioning and the
-/// statistics work once a second, so what they allocate grows with how slow the machine is.
+/// Number of allocations of the thread [`COUNTED`]. Other threads are not counted: provisioning and
+/// the statistics run once a second, so their allocations depend on the speed of the machine.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-/// Octets that this thread copied, of copies of [`COPY_BYTES_MIN`] and more.
+/// Octets copied by that thread, in copies of [`COPY_BYTES_MIN`] octets and more.
 static COPIED: AtomicU64 = AtomicU64::new(0);
-/// Its thread id, or 0 for none.
+/// Id of the counted thread, or 0 for none.
 static COUNTED: AtomicI32 = AtomicI32::new(0);
-/// What is shorter is a value that moves, a command or a reply.
+/// Shorter copies are values being moved, commands or replies.
 const COPY_BYTES_MIN: usize = 512;
 
-/// Held while a server runs in this process: the counted thread is found by its name.
+/// Held while a server runs in this process, as the counted thread is found by its name.
 static ONLY_SERVER: Mutex<()> = Mutex::new(());
 
-/// What a thread did.
+/// The counts of a thread.
 pub struct Counts {
     pub allocations: u64,
     pub copied: u64,
 }
 
-/// The right to run a server in this process.
+/// Permission to run a server in this process.
 pub struct OnlyServer {
     _lock: MutexGuard<'static, ()>,
 }
@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// In place of the C library's, for the whole program: Rust and AWS-LC copy with these.
+/// Replaces the C library's function for the whole program: Rust and AWS-LC copy with these.
 #[cfg(target_arch = "x86_64")]
 mod copies {
     use super::*;

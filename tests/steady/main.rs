@@ -1,4 +1,4 @@
-//! What a message costs in the steady state, counted: allocations, copied octets, system calls, page
+//! Counts what a message costs in the steady state: allocations, copied octets, system calls, page
 //! faults.
 #[path = "../common/mod.rs"]
 mod common;
@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use tempfile::tempdir;
 
-/// One connection that sends `messages` of 2 KB, a command per round trip, into buffers of its own.
+/// Sends `messages` of 2 KB on one connection, one command per round trip, reusing its own buffers.
 fn send(stream: &mut TcpStream, messages: usize, body: &[u8]) {
     let mut talk = |octets: &[u8], code: &[u8]| {
         stream.write_all(octets).unwrap();
@@ -85,14 +85,14 @@ mod counted {
         let mut stream = connect(address);
         let body = message();
         send(&mut stream, 100, &body);
-        // Few enough to stay in the first segment: making the next one may allocate.
+        // Few enough to stay in the first segment, as creating the next one may allocate.
         let Counts { allocations, .. } = only.count(|| send(&mut stream, 1000, &body));
         assert!(allocations <= 10, "{allocations} for 1000 messages, store {store}, {when:?}");
         server.stop().begin(StopStage::AtOnce);
         server.join();
     }
 
-    /// Minor page faults so far (proc(5), field 10 of stat).
+    /// Returns the number of minor page faults so far (proc(5), field 10 of stat).
     fn faults(pid: u32, thread: i32) -> u64 {
         let path = PathBuf::from(format!("/proc/{pid}/task/{thread}/stat"));
         let stat = std::fs::read_to_string(path).unwrap();
@@ -109,7 +109,7 @@ mod counted {
         send(&mut stream, 200, &body);
         let thread = thread_named(sink.pid(), "worker-0");
         let before = faults(sink.pid(), thread);
-        // About 6 MB: beyond what was populated at the start, so provisioning must be ahead.
+        // About 6 MB: more than was populated at the start, so provisioning must keep ahead.
         send(&mut stream, 3000, &body);
         let taken = faults(sink.pid(), thread) - before;
         assert!(taken <= 150, "{taken} page faults for 3000 messages");
@@ -155,7 +155,7 @@ mod counted {
 
     #[test]
     #[cfg(target_arch = "x86_64")]
-    fn a_message_costs_one_receive_and_one_send_a_round_trip_and_storage_none() {
+    fn a_message_costs_one_receive_and_one_send_per_round_trip_and_none_for_storage() {
         for index in ["off", "lazy", "eager"] {
             count_calls(index);
         }
@@ -183,7 +183,8 @@ mod counted {
         assert!((3.9..4.1).contains(&receives), "{receives} receives a message: {calls:?}");
         assert!((3.9..4.1).contains(&sends), "{sends} sends a message: {calls:?}");
         assert!(all - receives - sends - waits < 0.2, "{all} system calls a message: {calls:?}");
-        // A message for the index, or for who waits for a lock, would be one of these.
+        // A system call to wake the index or a thread that waits for a lock would appear among
+        // these.
         let wakes = per_message(libc::SYS_futex) + per_message(libc::SYS_sched_yield);
         assert!(wakes < 0.05, "{wakes} of others a message, index {index}: {calls:?}");
     }

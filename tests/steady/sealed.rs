@@ -1,4 +1,4 @@
-//! What TLS adds to a message, counted.
+//! Counts what TLS adds to the cost of a message.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::common::{Sink, is_whole};
 use super::counted::system_calls;
 use super::counting::{Counts, OnlyServer};
 
-/// A connection, and its TLS, if it has any.
+/// A connection, with or without TLS.
 struct Client {
     stream: TcpStream,
     tls: Option<ClientByHand>,
@@ -51,7 +51,7 @@ impl Client {
         assert!(reply.starts_with(code), "{reply}");
     }
 
-    /// Sends `body` as `messages` messages, a command per round trip.
+    /// Sends `body` as `messages` messages, one command per round trip.
     fn send(&mut self, messages: usize, body: &[u8]) {
         for _ in 0..messages {
             self.talk(b"MAIL FROM:<sender@example.org>\r\n", "250");
@@ -62,7 +62,7 @@ impl Client {
     }
 }
 
-/// Connects to the listener at `address`, which begins with TLS if there is a CA for it.
+/// Connects to the listener at `address`. If there is a CA for it, the connection begins with TLS.
 fn client(address: SocketAddr, ca: Option<&Path>) -> Client {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -77,7 +77,7 @@ fn client(address: SocketAddr, ca: Option<&Path>) -> Client {
     client
 }
 
-/// Returns what `messages` messages cost in plain text, and under TLS.
+/// Returns the costs of `messages` messages in plain text and under TLS.
 fn counts(messages: usize, body: &[u8]) -> [Counts; 2] {
     let only = OnlyServer::lock();
     let data = tempdir().unwrap();
@@ -108,7 +108,7 @@ fn message(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn tls_allocates_once_for_each_record_of_replies() {
+fn tls_allocates_once_per_record_of_replies() {
     const MESSAGES: u64 = 500;
     let [plain, sealed] = counts(MESSAGES as usize, &message(2000));
     assert!(plain.allocations <= 10, "{} in plain text", plain.allocations);
@@ -117,8 +117,8 @@ fn tls_allocates_once_for_each_record_of_replies() {
     assert!(sealed.allocations <= most, "{} under TLS, not {most}", sealed.allocations);
 }
 
-/// A message that lies in one record is copied once more than in plain text, where it is read into
-/// the log: from where it was decrypted.
+/// A message in one record is copied once more than in plain text, where it is received directly
+/// into the log: under TLS it is copied there from where it was decrypted.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_message_in_one_record_is_copied_once_under_tls() {
@@ -130,11 +130,11 @@ fn a_message_in_one_record_is_copied_once_under_tls() {
     assert!((0.9..=1.02).contains(&per_message), "{per_message} copies more");
 }
 
-/// Of a longer message, the last record of a read is mostly cut, and moves to where the next read
-/// goes.
+/// With a longer message, the last record of a read is usually incomplete, and is moved to where
+/// the next read continues.
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn a_long_message_is_copied_once_under_tls_and_cut_records_once_more() {
+fn a_long_message_is_copied_once_under_tls_and_split_records_once_more() {
     const MESSAGES: usize = 10;
     let body = message(200 << 10);
     let [plain, sealed] = counts(MESSAGES, &body);
@@ -145,7 +145,7 @@ fn a_long_message_is_copied_once_under_tls_and_cut_records_once_more() {
 
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn a_message_costs_one_receive_and_one_send_a_round_trip_under_tls_too() {
+fn a_message_costs_one_receive_and_one_send_per_round_trip_under_tls_too() {
     const MESSAGES: usize = 300;
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--listen", "smtps:127.0.0.1:0"];

@@ -1,7 +1,7 @@
-//! Rust as the rules read it: code without comments and strings, code without tests, functions.
+//! Rust code as the rules read it: without comments and strings, without tests, and by function.
 
-/// `text` with each octet of a comment, a string or a character replaced by a blank. Line ends stay,
-/// so places in both are the same.
+/// Returns `text` with each octet of a comment, a string or a character replaced by a blank. Line
+/// ends stay, so positions in both are the same.
 pub fn masked(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut masked = bytes.to_vec();
@@ -18,7 +18,7 @@ pub fn masked(text: &str) -> String {
     String::from_utf8_lossy(&masked).into_owned()
 }
 
-/// How long the comment, string or character is that begins here; 0 if none does.
+/// Returns the length of the comment, string or character that begins here; 0 if none does.
 fn unread(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     let is_name = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
@@ -30,7 +30,7 @@ fn unread(bytes: &[u8], at: usize) -> usize {
         [b'b' | b'c', b'r', ..] if !is_name => raw(rest, 2),
         [b'r', ..] if !is_name => raw(rest, 1),
         [b'\'', b'\\', ..] => 2 + find(&rest[2..], b"'").map_or(0, |end| end.max(1)) + 1,
-        // A character, and not a lifetime.
+        // A character, not a lifetime.
         [b'\'', ..] => match find(&rest[1..rest.len().min(6)], b"'") {
             Some(end) if end > 0 && is_one_character(&rest[1..=end]) => end + 2,
             _ => 0,
@@ -82,8 +82,8 @@ fn raw(rest: &[u8], start: usize) -> usize {
     find(&rest[body..], &end).map_or(rest.len(), |at| body + at + end.len())
 }
 
-/// Masked code in two: what is compiled without tests, and the modules that are only for tests. Both
-/// are as long as the whole. Names of test modules in files of their own come third.
+/// Splits masked code into the code compiled without tests, and the test-only modules. Both are as
+/// long as the whole. The third value is the names of test modules in their own files.
 pub fn without_tests(masked: &str) -> (String, String, Vec<String>) {
     let (mut code, mut files) = (masked.as_bytes().to_vec(), Vec::new());
     let mut tests: Vec<u8> =
@@ -110,17 +110,17 @@ fn text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).expect("masked code is ASCII where it is cut")
 }
 
-/// The name of the module that is declared from `at` on, and where it ends; `None` if it is another item.
+/// Returns the name of the module declared at `at`, and where it ends; `None` for another item.
 fn module(masked: &str, at: usize) -> Option<(String, usize)> {
     let end = at + masked[at..].find(['{', ';'])?;
-    // Attributes may stand before it.
+    // Attributes can precede it.
     let head = masked[at..end].rsplit(']').next()?;
     let name = head.split_whitespace().skip_while(|word| *word != "mod").nth(1)?;
     let is_file = masked[end..].starts_with(';');
     Some((name.to_owned(), if is_file { end + 1 } else { closing(masked, end) }))
 }
 
-/// Where the code after the brace that closes the one at `open` begins.
+/// Returns the offset after the brace that closes the one at `open`.
 fn closing(masked: &str, open: usize) -> usize {
     let mut depth = 0;
     for (at, octet) in masked.bytes().enumerate().skip(open) {
@@ -134,7 +134,7 @@ fn closing(masked: &str, open: usize) -> usize {
     masked.len()
 }
 
-/// The number of the line on which the octet at `at` stands.
+/// Returns the number of the line that contains the octet at `at`.
 pub fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes()[..at].iter().filter(|octet| **octet == b'\n').count()
 }
@@ -143,15 +143,15 @@ pub fn line_of(text: &str, at: usize) -> usize {
 #[derive(Debug)]
 pub struct Function {
     pub name: String,
-    /// Of its `fn`.
+    /// The line of its `fn`.
     pub line: usize,
-    /// From `fn` to the closing brace.
+    /// The text from `fn` to the closing brace.
     pub lines: usize,
-    /// As written, without `self`.
+    /// The parameters as written, without `self`.
     pub parameters: Vec<String>,
 }
 
-/// Every function with a body in masked code, whatever stands before `fn` and in its signature.
+/// Returns every function with a body in masked code, with any qualifiers and any signature.
 pub fn functions(code: &str) -> Vec<Function> {
     code.match_indices("fn ").filter_map(|(at, _)| function(code, at)).collect()
 }
@@ -177,7 +177,7 @@ fn function(code: &str, at: usize) -> Option<Function> {
     Some(Function { name, line, lines: line_of(code, end - 1) - line, parameters })
 }
 
-/// Where the list of parameters begins: at the first parenthesis outside of `<...>`.
+/// Returns where the list of parameters begins: at the first parenthesis outside `<...>`.
 fn opening(signature: &str) -> Option<usize> {
     let (mut angle, mut before) = (0, ' ');
     for (at, c) in signature.char_indices() {
@@ -192,7 +192,7 @@ fn opening(signature: &str) -> Option<usize> {
     None
 }
 
-/// The parameters in a list that begins with its parenthesis, and where it ends.
+/// Returns the parameters of the list that begins at this parenthesis, and where it ends.
 fn parameters(list: &str) -> (Vec<String>, usize) {
     let (mut found, mut depth, mut start, mut before) = (Vec::new(), 0, 1, ' ');
     for (at, c) in list.char_indices() {
@@ -219,7 +219,8 @@ fn parameters(list: &str) -> (Vec<String>, usize) {
     (found, list.len())
 }
 
-/// Where the body begins; `None` for a declaration. A `;` inside brackets belongs to an array.
+/// Returns where the body begins; `None` for a declaration. A `;` inside brackets belongs to an
+/// array.
 fn body(rest: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, c) in rest.char_indices() {
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_strings_and_characters_are_masked_and_nothing_else() {
+    fn only_comments_strings_and_characters_are_masked() {
         for (text, expected) in [
             ("a // b\nc", "a     \nc"),
             ("a /* b /* c */ d */ e", "a                   e"),
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_module_of_one_system_is_one() {
+    fn a_test_module_for_one_platform_is_a_test_module() {
         let (code, tests, _) = without_tests("a;\n#[cfg(all(test, unix))]\nmod t {\n  b;\n}\nc;\n");
         assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a;", "c;"]);
         assert!(tests.contains("b;"));

@@ -1,5 +1,5 @@
-//! Style rules that a test can check. See rules/mod.rs for the list, and ratchet.txt for the faults
-//! that are there today.
+//! Style rules that a test can check. See rules/mod.rs for the list, and ratchet.txt for existing
+//! violations.
 mod code;
 mod names;
 mod ratchet;
@@ -18,7 +18,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_repository_keeps_every_rule_but_for_the_faults_that_the_ratchet_allows() {
+fn the_repository_follows_every_rule_except_for_ratcheted_violations() {
     let tree = Tree::of_repository();
     let found = RULES.iter().map(|rule| (rule.name, (rule.check)(&tree)));
     let path = folder("ratchet.txt");
@@ -30,7 +30,7 @@ fn the_repository_keeps_every_rule_but_for_the_faults_that_the_ratchet_allows() 
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-/// Lines of a fixture that a rule must find, as file and line.
+/// Returns the lines of a fixture that a rule must find, as file and line.
 fn marked(tree: &Tree) -> BTreeSet<(String, usize)> {
     let mut lines = BTreeSet::new();
     for file in &tree.files {
@@ -44,7 +44,7 @@ fn marked(tree: &Tree) -> BTreeSet<(String, usize)> {
 }
 
 #[test]
-fn each_rule_finds_what_is_marked_in_its_red_fixture_and_nothing_in_its_green_one() {
+fn each_rule_finds_the_marked_lines_of_its_red_fixture_and_none_in_its_green_one() {
     let mut wrong = Vec::new();
     for rule in RULES {
         for color in ["red", "green"] {

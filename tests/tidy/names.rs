@@ -1,4 +1,4 @@
-//! Which names of which modules a file mentions, and in which files these are.
+//! The names of modules that a file mentions, and the files that these names refer to.
 use std::collections::HashMap;
 
 use crate::tree::{File, Tree, folder_of_modules};
@@ -9,31 +9,31 @@ pub type Names = Vec<String>;
 /// One mention.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// Where it begins.
+    /// Offset at which it begins.
     pub at: usize,
     pub names: Names,
-    /// In a `pub use`, and nowhere else in the file.
+    /// Whether it occurs in a `pub use`, and nowhere else in the file.
     pub is_only_exported: bool,
 }
 
-/// The module that a file below src is. A program is a crate of its own: the names of its modules
-/// begin with the names of its root, as `["bin", "sinkctl", "stats"]`.
+/// Returns the module of a file below src. A program is a crate of its own: the names of its
+/// modules begin with the names of its root, as in `["bin", "sinkctl", "stats"]`.
 pub fn module_of(file: &File) -> Option<Names> {
     let path = file.name.strip_prefix("src/")?.trim_end_matches(".rs");
     let stem = ["/mod", "/main"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
     Some(if stem == "lib" { Vec::new() } else { stem.split('/').map(str::to_owned).collect() })
 }
 
-/// The module that `crate` is in `module`.
+/// Returns the module that `crate` refers to in `module`.
 fn root_of(module: &Names) -> Names {
     let is_program = module.first().is_some_and(|first| first == "bin");
     module[..if is_program { module.len().min(2) } else { 0 }].to_vec()
 }
 
-/// Modules by their names, and the files that they are.
+/// Modules by their names, and their files.
 pub struct Modules<'a> {
     files: HashMap<Names, &'a File>,
-    /// What each file mentions: looked through for re-exports.
+    /// The names that each file mentions, used to resolve re-exports.
     mentions: HashMap<Names, Vec<Mention>>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Modules<'a> {
         modules
     }
 
-    /// Every mention of a module of ours in the code of `file`; groups are taken apart.
+    /// Returns every mention of one of our modules in the code of `file`; groups are expanded.
     pub fn mentions(&self, file: &File) -> Vec<Mention> {
         let Some(module) = module_of(file) else { return Vec::new() };
         let mut found = Vec::new();
@@ -72,7 +72,7 @@ impl<'a> Modules<'a> {
         found
     }
 
-    /// What a path that begins with `name` in `module` begins with, seen from the root.
+    /// Resolves the first `name` of a path in `module`, seen from the root.
     fn start(&self, module: &Names, name: &str) -> Option<Names> {
         match name {
             "crate" => Some(root_of(module)),
@@ -85,7 +85,7 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// The file that holds what these names mean, through re-exports, too.
+    /// Returns the file that defines these names, through re-exports as well.
     pub fn file_of(&self, names: &Names) -> Option<&'a File> {
         self.resolve(names, 0)
     }
@@ -116,8 +116,8 @@ fn next_name(code: &str, from: usize) -> Option<(usize, &str)> {
     Some((start, &code[start..start + length]))
 }
 
-/// Returns whether the code mentions the last of these names more than once: a door may need what it
-/// re-exports.
+/// Returns whether the code mentions the last of these names more than once: the entry file of a
+/// module may need what it re-exports.
 fn is_used_again(code: &str, names: &Names) -> bool {
     let Some(last) = names.last() else { return false };
     code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word == last).count() > 1
@@ -130,7 +130,7 @@ fn is_pub_use(before: &str) -> bool {
     statement.starts_with("pub") && words.last() == Some(&"use")
 }
 
-/// Reads on after `::`; adds the paths, and returns where they end.
+/// Continues after `::`: adds the paths, and returns where they end.
 fn tail(code: &str, at: usize, mut names: Names, found: &mut Vec<Names>) -> usize {
     let rest = &code[at..];
     let begin = at + rest.len() - rest.trim_start().len();
@@ -155,12 +155,12 @@ fn tail(code: &str, at: usize, mut names: Names, found: &mut Vec<Names>) -> usiz
     end
 }
 
-/// Reads a group, from the octet after its brace on.
+/// Reads a group, starting after its opening brace.
 fn group(code: &str, mut at: usize, names: &Names, found: &mut Vec<Names>) -> usize {
     loop {
         at = tail(code, at, names.clone(), found);
         let rest = &code[at..];
-        // An alias may stand before the comma.
+        // An alias can precede the comma.
         let Some(next) = rest.find([',', '}']) else { return code.len() };
         at += next + 1;
         let is_end = rest[next..].starts_with('}');
@@ -171,7 +171,7 @@ fn group(code: &str, mut at: usize, names: &Names, found: &mut Vec<Names>) -> us
     }
 }
 
-/// The folder in which a file's own modules are, for messages.
+/// Returns the folder of a file's own modules, for messages.
 pub fn room_of(file: &File) -> &str {
     let path = file.name.strip_prefix("src/").unwrap_or(&file.name);
     let first = path.split('/').next().unwrap_or(path);

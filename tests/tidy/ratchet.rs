@@ -1,5 +1,5 @@
-//! Faults that are there today: an upper bound for each rule and file. Lines are sorted, so that
-//! branches merge; where two disagree, the smaller number is right.
+//! Existing violations: an upper bound for each rule and file. Lines are sorted so that branches
+//! merge; if two disagree, the smaller number is right.
 use std::collections::BTreeMap;
 
 use crate::tree::Finding;
@@ -7,7 +7,7 @@ use crate::tree::Finding;
 /// Upper bounds by rule and file.
 pub type Bounds = BTreeMap<(String, String), usize>;
 
-/// What is wrong with `found` beyond `bounds`, and the bounds that would do.
+/// Returns the violations in `found` beyond `bounds`, and the bounds that would permit them.
 pub fn complaints<'a>(
     found: impl Iterator<Item = (&'a str, Vec<Finding>)>,
     bounds: &Bounds,
@@ -23,7 +23,7 @@ pub fn complaints<'a>(
             let place = (rule.to_owned(), file);
             let bound = bounds.get(&place).copied().unwrap_or(0);
             if findings.len() > bound {
-                complaints.extend(told(rule, bound, &findings));
+                complaints.extend(describe(rule, bound, &findings));
                 moved.push(format!("{rule} {} {}", place.1, findings.len()));
             }
             now.insert(place, findings.len().min(bound));
@@ -37,7 +37,7 @@ pub fn complaints<'a>(
     (complaints, now)
 }
 
-fn told(rule: &str, bound: usize, findings: &[Finding]) -> Vec<String> {
+fn describe(rule: &str, bound: usize, findings: &[Finding]) -> Vec<String> {
     let allowed = match bound {
         0 => String::new(),
         bound => format!(
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_allows_what_was_there_and_nothing_more() {
+    fn a_bound_allows_existing_violations_and_no_more() {
         let bounds = read("# heading\nrule a.rs 2\nrule gone.rs 1\n");
         let check = |findings| complaints([("rule", findings)].into_iter(), &bounds).0;
         assert!(check(vec![finding("a.rs", 1), finding("a.rs", 9)]).is_empty());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_written_as_they_are_read() {
+    fn written_bounds_are_read_back() {
         let text = "words a.rs 2\nwords b.rs 1\n";
         let again = written(&read(text));
         assert!(again.ends_with(text), "{again}");

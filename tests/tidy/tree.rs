@@ -1,21 +1,21 @@
-//! The files that rules read: the repository, or a fixture.
+//! The files that the rules read: the repository, or a fixture.
 use std::fs;
 use std::path::Path;
 
 use crate::code::{masked, without_tests};
 
-/// One file. `code` and `tests` are as long as `text`, so lines have the same numbers.
+/// A file. `code` and `tests` are as long as `text`, so that lines have the same numbers.
 pub struct File {
     /// Path from the root of the repository.
     pub name: String,
     pub text: String,
-    /// Rust without comments, strings and tests; empty for other files and in files of tests.
+    /// Rust without comments, strings and tests; empty for other files and for test files.
     pub code: String,
-    /// What of it is tests, without comments and strings.
+    /// The test code of the file, without comments and strings.
     pub tests: String,
 }
 
-/// A fault: where it is, and what to do about it.
+/// A violation: its location, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub file: String,
@@ -34,7 +34,7 @@ pub struct Tree {
 }
 
 const FOLDERS: [&str; 6] = ["src", "tests", "docs", "fuzz", "benches", "tools"];
-/// Built, fetched or made up; fixtures break the rules on purpose.
+/// Folders that are built, fetched or generated; fixtures break the rules on purpose.
 const LEFT_OUT: [&str; 7] =
     ["target", ".cache", "fixtures", "__pycache__", "corpus", "artifacts", "node_modules"];
 
@@ -54,14 +54,14 @@ impl Tree {
         names.push(".ci/run".into());
         names.sort();
         let files = names.into_iter().map(|name| {
-            // Mail in foreign charsets is listed, and not read.
+            // Mail in foreign charsets is listed but not read.
             let text = fs::read_to_string(root.join(&name)).unwrap_or_default();
             (name, text)
         });
         Tree::new(files)
     }
 
-    /// A fixture: files, each headed by a line `=== NAME`.
+    /// Reads a fixture: files, each preceded by a line `=== NAME`.
     pub fn of_fixture(text: &str) -> Tree {
         let parts = text.split("=== ").skip(1);
         Tree::new(parts.map(|part| {
@@ -103,13 +103,13 @@ impl Tree {
         self.files.iter().filter(|file| file.name.starts_with("src/"))
     }
 
-    /// Everything that is Rust.
+    /// All Rust files.
     pub fn rust(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.name.ends_with(".rs"))
     }
 }
 
-/// Where the modules that a file declares have their files.
+/// Returns the folder of the modules that a file declares.
 pub fn folder_of_modules(name: &str) -> &str {
     let stem = name.trim_end_matches(".rs");
     match stem.rsplit_once('/') {

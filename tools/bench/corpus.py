@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fills a sink with bulk mail that is worth indexing: newsletters of 4.5 KB, multipart/alternative,
+"""Fills a sink with realistic bulk mail for indexing: newsletters of 4.5 KB, multipart/alternative,
 words of a vocabulary of 20,000 by Zipf's law, 3 % with an attachment of 36 KB.
 
     corpus.py --to 127.0.0.1:1025 --messages 1000000 [--seed 1]
@@ -22,7 +22,7 @@ def vocabulary(rng):
 
 
 def template(rng, words, weights, n):
-    """A campaign's mail, with {places} for what differs between recipients."""
+    """Returns a campaign's mail, with {placeholders} for what differs between recipients."""
     text = " ".join(rng.choices(words, cum_weights=weights, k=210))
     lines = [text[i : i + 76] for i in range(0, len(text), 76)]
     html = "".join(f"<p style=3D\"margin:0\">{line}</p>=\r\n" for line in lines)

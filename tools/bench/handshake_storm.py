@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What busy connections notice of many handshakes at once (Python 3, standard library only).
+"""Measures how many simultaneous handshakes affect busy connections (Python 3, standard library only).
 
   SINKD=../../target/ci/sinkd ./handshake_storm.py --bin target/ci [--handshakes 2000] [--busy 16] [--bursts 5] [--json FILE]
 
 One sinkd with one worker on one core, the clients on another. Busy connections send 2 KB under TLS,
-one command a round trip, all the time. Now and then many others, which have connected, say their
-hello of TLS 1.3 at once. A transaction that overlaps with a burst counts as one beside handshakes, all
+one command per round trip, all the time. Now and then many other connected clients send their
+TLS 1.3 hello at once. A transaction that overlaps with a burst counts as one during handshakes, all
 others, except those within half a second after a burst, as without. Run it with nice -n -15. (With
 chrt -f, medians are right where other programs run, but the kernel's own threads starve, and a few
 connections with them. The clients of a burst are never scheduled that way.)
@@ -16,7 +16,7 @@ import run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PERCENTILES = (50, 90, 99, 99.9, 100)
-# The bursts' connections are closed in this time.
+# The connections of the bursts are closed within this time.
 AFTER_S = 0.5
 
 
@@ -58,7 +58,7 @@ def hello():
 
 
 def burst_of_hellos(o, server):
-    """Returns when the first client spoke and when the last was answered. The server then has signed
+    """Returns when the first client sent its hello and when the last was answered. The server then has signed
     for each of them, which is most of a handshake's work; the clients have nothing to compute."""
     octets = hello()
     scheduling = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -106,7 +106,7 @@ def read_times(path):
 
 
 def one_burst(o, server):
-    """Returns the burst, and the transactions of the busy connections before, beside and after it."""
+    """Returns the burst, and the transactions of the busy connections before, during and after it."""
     run.wait_until_quiet(o.patience)
     times = os.path.join(o.work, "times")
     busy = loadgen(o, f"--mode plain --size 2048 --conns {o.busy} --tls {o.busy_tls} --port {server.port} "

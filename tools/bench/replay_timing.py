@@ -5,7 +5,7 @@
                                                                          (FOLDER: sinkd and sinkctl)
 
 A blast at a steady rate goes into one sinkd; its mail is replayed into another one with the
-original timing. Printed: by how much later each message left than it should have, by the clocks of
+original timing. Prints how late each message was sent, by the clocks of
 the two sinks (MAIL accepted), from the first message on; and replay's own `late`. On a machine that
 does nothing else.
 
@@ -42,7 +42,7 @@ class Sink:
                               check=True, stdout=subprocess.PIPE).stdout
 
     def left(self):
-        """By sequence number, when each message left, us."""
+        """Returns when each message was sent, in us, by sequence number."""
         found = {}
         for line in self.ctl("search", "--json").splitlines():
             one = json.loads(line)
@@ -58,7 +58,7 @@ class Sink:
 
 
 def evict(folder):
-    """Puts the segments of a data folder out of the page cache; says how much of them stayed."""
+    """Evicts the segments of a data folder from the page cache; reports how much of them stayed."""
     os.sync()
     files = [os.path.join(folder, "segments", name)
              for name in os.listdir(os.path.join(folder, "segments")) if name.endswith(".seg")]
@@ -92,7 +92,7 @@ def main():
                      str(options.rate), "--connections", "20", "--size", options.size, "--json")
             a = then.left()
             if options.cold:
-                then.stop()  # What it has mapped stays in memory.
+                then.stop()  # Pages that the process has mapped stay in memory.
                 evict(then.data)
             said = json.loads(then.ctl("replay", "--to", now.address, "--speed",
                                        str(options.speed), "--yes", "--json"))

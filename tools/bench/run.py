@@ -67,8 +67,8 @@ def tree(root):
 
 
 class Cpu:
-    """CPU of a process tree: ticks (user, sys; with reaped children) and, where
-    no thread has gone in between, nanoseconds from schedstat."""
+    """CPU of a process tree: ticks (user, sys; with reaped children) and, if
+    no thread has ended in between, nanoseconds from schedstat."""
 
     def __init__(self, root):
         self.u = self.s = 0
@@ -231,7 +231,7 @@ class Server:
 # ------------------------------------------------------------ one run
 
 def under_tls(srv, args):
-    """Returns loadgen's arguments with the TLS that the server has."""
+    """Returns loadgen's arguments, with TLS if the server has it."""
     if not srv.has_tls:
         return args.replace(" --tls implicit", "")
     return args if "--tls" in args else args + " --tls starttls"
@@ -288,7 +288,7 @@ def blast_options(load):
 
 
 def blast(srv, load, secs, o):
-    """The same of `sinkctl blast`: connecting is in it."""
+    """Like loadgen, for `sinkctl blast`: connecting is included."""
     argv = ["taskset", "-c", str(o.gen_core), o.sinkctl, "blast", "--to", f"127.0.0.1:{srv.port}",
             "--threads", "1", "--seed", "1", "--json", "--duration", f"{int(secs * 1000)}ms"]
     if srv.has_tls:
@@ -320,7 +320,7 @@ def send(srv, load, secs, o, messages=0):
 
 
 def started(spec, o):
-    """Returns the server, running. A port that was free may be taken by a client until then."""
+    """Returns the running server. A client can take the free port before the server does."""
     for left in (2, 1, 0):
         try:
             return Server(spec, o.work, o.server_core, o.bin)
@@ -330,7 +330,7 @@ def started(spec, o):
 
 
 def undisturbed(spec, wname, o):
-    """One run; with --quiet, the one of a few in which other programs had least of the machine."""
+    """Returns one run; with --quiet, the one of several in which other programs used the least CPU."""
     best = None
     for _ in range(o.quiet or 1):
         if o.quiet:
@@ -491,7 +491,7 @@ def main():
                         continue
                     try:
                         r = undisturbed(s, wname, o)
-                    except Exception as e:  # a peer that fails is a result too
+                    except Exception as e:  # a failing peer is a result, too
                         r = {"error": str(e)[:300]}
                     r["loadavg"] = os.getloadavg()[0]
                     res.setdefault((s["name"], wname), []).append(r)

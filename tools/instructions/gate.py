@@ -22,7 +22,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
-# The share by which a message may become dearer.
+# The relative increase in a message's cost that is allowed.
 TOLERANCE = 0.01
 # Messages of the short and of the long run.
 SHORT, LONG = 2_000, 8_000
@@ -34,7 +34,7 @@ LOADS = {
     "a connection each": ["--no-pipelining", "--no-chunking", "--per-connection", "1"],
     "200 KB": ["--no-pipelining", "--no-chunking", "--size", "200K"],
 }
-# Loads of which a message is so dear that fewer do.
+# Loads with messages so expensive that fewer suffice.
 FEWER = {"200 KB": 10}
 
 
@@ -44,7 +44,7 @@ def version(*command):
 
 
 def key():
-    """What the figures depend on beside our own code."""
+    """Returns what the figures depend on besides our own code."""
     flags = pathlib.Path("/proc/cpuinfo").read_text()
     kinds = [name for name in ("avx2", "erms", "pclmulqdq") if re.search(rf"\b{name}\b", flags)]
     libc = " ".join(os.confstr("CS_GNU_LIBC_VERSION").split())
@@ -52,7 +52,7 @@ def key():
 
 
 def of_worker(folder):
-    """Instructions of the thread that ran the event loop."""
+    """Returns the instructions of the thread that ran the event loop."""
     totals = []
     for file in folder.glob("callgrind.out.*"):
         text = file.read_text(errors="replace")
@@ -96,7 +96,7 @@ def run(programs, load, count):
 
 
 def measure(programs, load):
-    """Instructions a message."""
+    """Returns the instructions per message."""
     fewer = FEWER.get(load, 1)
     short, long = SHORT // fewer, LONG // fewer
     before, after = run(programs, load, short), run(programs, load, long)
@@ -104,7 +104,7 @@ def measure(programs, load):
 
 
 def compare(programs, then, what):
-    """Measures, and says how each load stands. Returns whether none costs too much."""
+    """Measures, and prints the result of each load. Returns whether none costs too much."""
     is_good = True
     print(f"{'instructions a message':24}{what:>12}{'now':>10}")
     for load in LOADS:
@@ -113,7 +113,7 @@ def compare(programs, then, what):
             print(f"{load:24}{'-':>12}{cost:>10}  new")
             continue
         if cost / known - 1 > TOLERANCE:
-            # A disturbance only adds: the least of two is nearer to what the code costs.
+            # Disturbances only add: the smaller of two results is closer to the cost of the code.
             cost = min(cost, measure(programs, load))
         change = cost / known - 1
         is_dearer = change > TOLERANCE

@@ -1,4 +1,4 @@
-"""`sinkctl audit` beside what Postfix and Exim wrote into their logs, and on a million recipients."""
+"""`sinkctl audit` compared with the logs of Postfix and Exim, and on a million recipients."""
 import csv
 import io
 import os
@@ -9,13 +9,13 @@ import tempfile
 from clients.by_relay import by_exim, by_postfix, submit, wait_until
 from sink import Sink
 
-# What a line about a delivery has, and where the logs lie in the scratch folder.
+# The recipient field of a delivery line, and the path of each log in the scratch folder.
 RELAYS = [(by_postfix, "log", "status=sent"), (by_exim, "log/mainlog", " C=\"250 ")]
 LOST = "lost@example.net"
 
 
 def relayed(relay, sink, scratch, log, mark):
-    """The recipients, each once, and the lines of the log."""
+    """Returns the recipients, each once, and the lines of the log."""
     path = os.path.join(scratch, log)
 
     def lines():
@@ -33,7 +33,7 @@ def relayed(relay, sink, scratch, log, mark):
 
 
 def audit(sink, recipients, lines):
-    """Exit code, and fault and recipient of each offender."""
+    """Returns the exit code, and the fault and recipient of each offender."""
     expected, log = f"{sink.data}.csv", f"{sink.data}.log"
     with open(expected, "w", encoding="utf-8") as file:
         file.writelines(["email\n", *(f"{recipient}\n" for recipient in recipients)])
@@ -46,7 +46,7 @@ def audit(sink, recipients, lines):
 
 
 def named(recipients, line):
-    """The recipient that a line is about."""
+    """Returns the recipient that a line is about."""
     return next(recipient for recipient in recipients if re.search(rf"[ <]{re.escape(recipient)}\b", line))
 
 
@@ -58,7 +58,7 @@ def check(relay, log, mark, programs):
         found = audit(sink, recipients, lines)
         if found != (0, []):
             return len(recipients), f"{relay.__doc__}: {found}"
-        # One that the relay believes delivered, and one that it does not know of.
+        # One address that the relay's log reports as delivered, and one that it does not contain.
         delivered = [n for n, line in enumerate(lines) if mark in line]
         first, last = delivered[0], delivered[-1]
         forged = lines[first].replace(named(recipients, lines[first]), LOST)
@@ -71,7 +71,7 @@ def check(relay, log, mark, programs):
 
 
 def audits_agree_with_relays(programs):
-    """sinkctl audit, beside the logs of Postfix and Exim"""
+    """sinkctl audit agrees with the logs of Postfix and Exim"""
     count = 0
     for relay, log, mark in RELAYS:
         recipients, problem = check(relay, log, mark, programs)
@@ -87,7 +87,7 @@ PLANTED = ["--missing", "17,500000,999999", "--doubled", "3,4,700000,700001", "-
 
 
 def generated(folder, *faults):
-    """A campaign of a million, by tools/segments."""
+    """Writes a campaign of a million messages with tools/segments."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     segments = os.path.join(root, "tools/segments")
     # In the folder of all builds, so that a second run compiles nothing.
@@ -104,7 +104,7 @@ def audit_of(programs, folder, expected, *args):
 
 
 def faults_in_a_million_are_found(programs):
-    """sinkctl audit, a million recipients"""
+    """sinkctl audit finds the faults in a million recipients"""
     def user(*numbers):
         return [f"user{number:010}@example.com" for number in numbers]
 

@@ -25,21 +25,21 @@ DELAY_S = 0.01
 PAUSE_S = 12
 # A sink that is stopped for most of each second.
 STOPPED_S, RUNNING_S = 0.7, 0.3
-# Busy loops beside the sink on its core.
+# Busy loops on the core of the sink.
 NEIGHBORS = 6
-# Something else on the machine can make a load another one than it is meant to be: a sender that is
-# not scheduled is slow. A verdict that is wrong is wrong each time.
+# Other activity on the machine can change the bottleneck of a load: a sender that is not scheduled
+# is slow. A wrong verdict is wrong every time.
 TRIES = 3
 
 
 def load_by(name, sink, *before):
-    """A load of loads.py, `before` it what it is started by."""
+    """Starts a load of loads.py, with `before` as its command prefix."""
     subprocess.run([*before, sys.executable, LOADS, name, sink.host, str(sink.port), str(SECONDS)],
                    check=True, timeout=60)
 
 
 def run_of(sink, send):
-    """The verdict on what `send` does, and the messages of it."""
+    """Returns the verdict on the load that `send` generates, and its messages."""
     sink.ctl("run", "start", "stage")
     send(sink)
     sink.ctl("run", "stop")
@@ -86,7 +86,7 @@ def network_bandwidth(programs):
 
 
 def undecided_delay_one(programs):
-    # A dozen messages a second: 8 seconds have fewer than a verdict takes.
+    # A dozen messages a second: 8 seconds have fewer than a verdict needs.
     return over_a_link(programs, lambda link: link.make_long(DELAY_S),
                        lambda sink, *inside: load_by("one", sink, *inside))
 
@@ -101,8 +101,8 @@ def connections(programs):
 
 
 def sink(programs):
-    # A core for the sink and what is left for its senders; nothing is stored, for CPU is meant to
-    # be short, not the disk.
+    # A core for the sink and the rest for its senders. Nothing is stored, as CPU is meant to be the
+    # bottleneck, not the disk.
     cores = two_cores()
     return on_loopback(
         programs, lambda sink: load_by("pipelining", sink, "taskset", "-c", cores[1]),
@@ -110,7 +110,7 @@ def sink(programs):
 
 
 def two_cores():
-    """A core for the sink, and what is left for its senders, for taskset(1)."""
+    """Returns a core for the sink and the remaining ones for its senders, for taskset(1)."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise Impossible("one core is not enough for a sink and its senders")
@@ -153,7 +153,7 @@ def sender_by_nagle(programs):
 
 
 def campaigns_over_kept_connections(programs, whole):
-    """The verdict on both campaigns (`whole`), or only on the second one."""
+    """Returns the verdict on both campaigns (`whole`), or only on the second one."""
     sink = Sink(programs)
     command = [sys.executable, LOADS, "campaigns", sink.host, str(sink.port), "0"]
     try:
@@ -229,7 +229,7 @@ def sink_disk_bound(programs):
     return on_loopback(programs, lambda sink: load_by("ten", sink), "--durability", "message")
 
 
-# Names begin with what must be named.
+# Each name begins with the verdict that must be reported.
 STAGES = [sender_between_messages, sender_between_commands, sender_between_connections,
           sender_that_throttles_itself, sender_half_of_its_connections_slow, sender_by_nagle,
           sender_that_does_not_read, sender_pause_between_campaigns, network_bandwidth,
@@ -240,7 +240,7 @@ STAGES = [sender_between_messages, sender_between_commands, sender_between_conne
 
 
 def bottlenecks_are_named(programs):
-    """what limits a staged load is what sinkctl stats names"""
+    """sinkctl stats names the bottleneck of each staged load"""
     count, problems = 0, []
     for stage in STAGES:
         try:
@@ -255,7 +255,7 @@ def bottlenecks_are_named(programs):
 
 
 def tried(stage, programs):
-    """The messages of all tries, and the wrong verdicts before the right one."""
+    """Returns the messages of all attempts, and the wrong verdicts before the right one."""
     count, wrong = 0, []
     while len(wrong) < TRIES:
         verdict, messages = stage(programs)

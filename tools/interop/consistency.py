@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Figures that must agree, whichever command has them, on staged loads.
+"""Figures that must agree between commands, on staged loads.
 
 usage: consistency.py FOLDER [LOAD ...]   (FOLDER holds sinkd and sinkctl)
 """
@@ -19,19 +19,19 @@ from monitoring import samples, scrape  # noqa: E402
 from sink import Sink  # noqa: E402
 
 LOADS_PY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "loads.py")
-# Those of loads.py, and one that pipelines and whose moments don't depend on the sink.
+# The loads of loads.py, and one that pipelines and whose timing does not depend on the sink.
 LOADS = ["by_smtplib", "pausing", "hesitating", "ten", "blast"]
 BLAST = ["--duration", "2s", "--rate", "2000", "--connections", "8"]
 SECONDS = 1.5
-# A second is published half a second to one and a half after its end; a busy machine needs more.
+# A second is published 0.5 to 1.5 s after its end; a busy machine needs more.
 PATIENCE_S = 20
 PERCENTILES = ["p50", "p90", "p99", "p99_9", "p99_99", "max"]
-# Values are true within 1 % on either side.
+# Values are exact within 1 % in either direction.
 DIGITS = 1.02
 
 
 class Disagreement(Exception):
-    """Two figures of one thing differ."""
+    """Two figures for the same quantity differ."""
 
 
 def agree(what, **figures):
@@ -53,7 +53,7 @@ def stats_of(programs, folders, *args):
 
 
 def grown(sink, before, name, value):
-    """How much each sample has grown, once `name` has grown by `value`."""
+    """Returns the increase of each sample, once `name` has increased by `value`."""
     until = time.monotonic() + PATIENCE_S
     while True:
         now = samples(scrape(sink))
@@ -64,7 +64,7 @@ def grown(sink, before, name, value):
 
 
 def totals_agree(run):
-    """count, search, the series and /metrics have the messages that stats has"""
+    """count, search, the series and /metrics agree with stats on messages"""
     stats, totals, span = run.stats, run.stats["totals"], ("--run", run.name)
     rows = run.series
     agree("messages",
@@ -87,7 +87,7 @@ def totals_agree(run):
 
 
 def rates_agree(run):
-    """mean by duration is the messages, and no second is above the maximum"""
+    """the mean rate times the duration is the number of messages, and no second exceeds the maximum"""
     stats, rate = run.stats, run.stats["rate"]["messages_per_s"]
     messages = stats["totals"]["messages"]
     product = rate["mean"] * stats["seconds"]
@@ -127,7 +127,7 @@ def sessions_are_complete(run):
 
 
 def connections_agree(run):
-    """connections one by one have all messages, and no client more at once than it can have had"""
+    """the connections together have all messages, and no client exceeds its possible concurrency"""
     limits = json.loads(run.sink.ctl("limits", "--json", "--run", run.name))
     span, = [line for line in map(json.loads, run.sink.ctl("runs", "--json").splitlines())
              if line.get("name") == run.name]
@@ -191,7 +191,7 @@ def send(programs, sink, load):
 
 
 class Run:
-    """A load as a run, and its figures while sinkd runs."""
+    """A load recorded as a run, and its figures while sinkd runs."""
 
     def __init__(self, programs, sink, load):
         self.programs, self.sink, self.name = programs, sink, load
@@ -210,19 +210,19 @@ FIGURES = ["from", "until", "seconds", "totals", "rate", "transaction_us", "metr
 
 
 def split(data, parts):
-    """The statistics of a folder, line by line in turn, in as many folders as there are parts."""
+    """Distributes the statistics of a folder, line by line in turn, over one folder per part."""
     for part in parts:
         os.makedirs(os.path.join(part, "stats"))
         with open(os.path.join(data, "events.jsonl"), "rb") as events, \
                 open(os.path.join(part, "events.jsonl"), "wb") as copy:
             copy.write(events.read())
     for name in os.listdir(os.path.join(data, "stats")):
-        # An hour that is over has its lines in the other file, too.
+        # A completed hour has its lines in the other file, too.
         if name.endswith(".hour.hlog"):
             continue
         with open(os.path.join(data, "stats", name), "rb") as file:
             lines = file.readlines()
-        # Not of lines: the connections stay in one part.
+        # Connections are not split by line: they stay in one part.
         if name.endswith(".sessions"):
             lines = [b"".join(lines)]
         files = [open(os.path.join(part, "stats", name), "wb") for part in parts]
@@ -235,7 +235,7 @@ def split(data, parts):
 
 
 def same_wherever_it_is_read(programs, runs):
-    """what was read live is read after the end, and from its parts in two folders"""
+    """figures are the same live, after the end, and from two folders with parts of the data"""
     with tempfile.TemporaryDirectory(prefix="sinkd-parts-") as scratch:
         parts = [os.path.join(scratch, name) for name in ("one", "two")]
         split(runs[0].sink.data, parts)
@@ -249,7 +249,7 @@ def same_wherever_it_is_read(programs, runs):
 
 
 def durable_seconds_agree(programs):
-    """the same where a message waits for its flush"""
+    """the log and the statistics agree on seconds with durability message, too"""
     sink = Sink(programs, "--durability", "message")
     try:
         seconds_agree(Run(programs, sink, "ten"))
@@ -258,7 +258,7 @@ def durable_seconds_agree(programs):
 
 
 def figures_agree(programs, loads=LOADS):
-    """a figure is the same in every command that has it"""
+    """a figure is the same in every command that reports it"""
     sink, runs = Sink(programs), []
     try:
         for load in loads:

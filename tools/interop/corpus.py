@@ -1,4 +1,4 @@
-"""What the clients send, and how it is compared with what was stored."""
+"""The messages that clients send, and their comparison with the stored ones."""
 
 HEAD = ("Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nFrom: <sender@example.org>\r\n"
         "To: <reader@example.com>\r\nMessage-ID: <{0}@client.example>\r\nSubject: {0}\r\n"
@@ -10,7 +10,7 @@ def message(name, body):
     return HEAD.format(name).encode() + body
 
 
-# Lines of at most 998 octets, as RFC 5321 section 4.5.3.1.6 asks of clients.
+# Lines of at most 998 octets, as RFC 5321 section 4.5.3.1.6 requires of clients.
 BODIES = {
     "plain": message("plain", b"Hello.\r\n"),
     "dots": message("dots", b".\r\n..\r\n.x\r\n\r\n.\r\nx\r\n"),
@@ -24,7 +24,7 @@ BODIES = {
 
 
 class Sent:
-    """A message as a client sent it. `prefix`: a relay has put trace fields before it."""
+    """A message as a client sent it. `prefix`: whether a relay has prepended trace fields."""
 
     def __init__(self, sender, recipients, octets, relayed=False):
         self.sender, self.recipients, self.octets = sender, list(recipients), octets
@@ -44,14 +44,14 @@ class Sent:
 
 
 def is_trace(head):
-    """Only Received fields, folded lines included."""
+    """Returns whether these are only Received fields, folded lines included."""
     lines = head.split(b"\r\n")
     fields = [line for line in lines[:-1] if not line.startswith((b" ", b"\t"))]
     return lines[-1] == b"" and all(field.lower().startswith(b"received:") for field in fields)
 
 
 def compare(sent, stored):
-    """None if every message is there once and nothing else is; else what is wrong."""
+    """Returns None if exactly the sent messages are stored, each once; else the problem."""
     rest = {}
     for message in stored:
         rest.setdefault((message[0], tuple(message[1])), []).append(message)

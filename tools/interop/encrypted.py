@@ -1,4 +1,4 @@
-"""Senders that use TLS: each by STARTTLS and from the first byte, with the CA and without."""
+"""Senders that use TLS: each with STARTTLS and with implicit TLS, with the CA and without."""
 import json
 import os
 import pwd
@@ -84,7 +84,7 @@ SENDERS = [by_openssl, by_smtplib, by_nodemailer, by_phpmailer, by_net_smtp, by_
 
 
 class TlsSink(Sink):
-    """A sinkd with both ways to TLS, and its CA where every user can read it."""
+    """A sinkd with STARTTLS and implicit TLS, and its CA in a place that every user can read."""
 
     def __init__(self, programs, *options):
         super().__init__(programs, "--tls", "offered", "--hostname", "sink.example",
@@ -101,26 +101,26 @@ class TlsSink(Sink):
         return len(self.ctl("search", "has:tls", "--json").splitlines())
 
     def compare_readers(self):
-        """What sinkctl and segdump.py say differently of the TLS of a message, or None."""
+        """Returns how sinkctl and segdump.py differ on the TLS of a message, or None."""
         ours = [json.loads(line)["tls"] for line in self.ctl("ls", "--json").splitlines()]
         slots = segdump.Folder(self.data).messages()
         theirs = [segdump.envelope_of(slot.record()[0])["tls"] for slot in slots]
         return None if ours == theirs else f"sinkctl {ours}, segdump {theirs}"
 
     def tries(self):
-        """Handshakes that were completed, and failures."""
+        """Returns the number of completed handshakes and of failures."""
         totals = json.loads(self.ctl("stats", "--json"))["totals"]
         return totals["tls_handshakes"] + totals["tls_failed"]
 
     def failures(self):
-        """Failures of TLS by kind. The second under way must be over."""
+        """Returns the TLS failures by kind. The current second must be over."""
         counters = json.loads(self.ctl("stats", "--json"))["counters"]
         return {name.removeprefix("tls_failed_"): count for name, count in counters.items()
                 if name.startswith("tls_failed_")}
 
 
 def senders_use_tls(programs):
-    """senders by STARTTLS and TLS from the first byte, which verify"""
+    """senders that verify the certificate, with STARTTLS and with implicit TLS"""
     return use_tls(programs, SENDERS)
 
 
@@ -153,7 +153,7 @@ def use_tls(programs, senders):
                 return accepted, f"openssl {version}: accepted"
         sink.stop()
         failures = sink.failures()
-        # Those whose clients say why: OpenSSL and what is built on it, and GnuTLS.
+        # Clients that state the reason in an alert: OpenSSL and programs built on it, and GnuTLS.
         told = sum(failures.get(kind, 0) for kind in ("unknown_ca", "bad_certificate", "certificate_unknown"))
         if told < len(senders) or failures.get("no_common_version", 0) != 2:
             return accepted, f"failures by kind: {failures}"
@@ -202,7 +202,7 @@ def exim(scratch, port, sink, mode, ca):
 
 
 def relay_one(begin, sink, mode, ca, is_done):
-    """Starts a relay, gives it a message, and waits until `is_done`."""
+    """Starts a relay, submits a message to it, and waits until `is_done`."""
     with tempfile.TemporaryDirectory(prefix="sinkd-relay-") as scratch:
         os.chmod(scratch, 0o755)
         port = free_port()
@@ -220,7 +220,7 @@ def relay_one(begin, sink, mode, ca, is_done):
 
 
 def relays_require_tls(programs):
-    """Postfix and Exim, for which TLS is required"""
+    """Postfix and Exim with TLS required"""
     accepted = 0
     for begin in (postfix, exim):
         for mode in (STARTTLS, IMPLICIT):
@@ -230,7 +230,7 @@ def relays_require_tls(programs):
                 if sink.count_under_tls() != 1:
                     return accepted, f"{begin.__name__}, {mode}: not under TLS"
                 accepted += 1
-                # Postfix takes the handshake to its end, and then leaves.
+                # Postfix completes the handshake, and then disconnects.
                 relay_one(begin, sink, mode, None, lambda sink=sink: sink.tries() >= 2)
                 if sink.count() != 1:
                     return accepted, f"{begin.__name__}, {mode}: delivered without the CA"
@@ -259,7 +259,7 @@ def scanners_find_nothing(programs):
 
 
 def verdict(text):
-    """What sslyze found that should not be, or None."""
+    """Returns the problems that sslyze found, or None."""
     scan = json.loads(text[text.index("{"):])["server_scan_results"][0]["scan_result"]
     for name in ("ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1"):
         if scan[f"{name}_cipher_suites"]["result"]["accepted_cipher_suites"]:

@@ -1,4 +1,4 @@
-"""Two sinks after HAProxy, with the configuration that docs/operations.md shows."""
+"""Two sinks behind HAProxy, with the configuration shown in docs/operations.md."""
 import json
 import os
 import re
@@ -24,7 +24,7 @@ def free_port():
 
 
 def configuration(ports):
-    """The block of the document that begins with `defaults`, with `ports` for those in it."""
+    """Returns the block of the document that begins with `defaults`, with its ports replaced by `ports`."""
     with open(OPERATIONS, encoding="utf-8") as file:
         block = re.search(r"^    defaults\n(?:(?:    .*)?\n)+", file.read(), re.M).group()
     lines = [line[4:] for line in block.splitlines()]
@@ -37,7 +37,7 @@ def configuration(ports):
 
 
 def send(client, port, failures):
-    """Each client has an address of its own, which is the local part of its reverse-path too."""
+    """Sends from several clients. Each has its own address, which is also the local-part of its reverse-path."""
     address = f"127.0.1.{client + 1}"
     try:
         with smtplib.SMTP("127.0.0.1", port, "c.example", timeout=60,
@@ -49,7 +49,7 @@ def send(client, port, failures):
 
 
 def wait_for_checks(sinks):
-    """Until HAProxy has looked after each sink."""
+    """Waits until HAProxy has checked the health of each sink."""
     deadline = time.monotonic() + PATIENCE_S
     for sink in sinks:
         while json.loads(sink.ctl("stats", "--json"))["totals"]["health_checks"] == 0:
@@ -60,7 +60,7 @@ def wait_for_checks(sinks):
 
 
 def wrong(sinks):
-    """What is wrong with what both have, or None."""
+    """Returns what is wrong with the messages of both sinks, or None."""
     folders = [word for sink in sinks for word in ("--data", sink.data)]
     program = os.path.join(sinks[0].programs, "sinkctl")
 

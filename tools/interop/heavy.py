@@ -26,7 +26,7 @@ def by_lettre(port, mode, ca):
 
 
 def rustls_uses_tls(programs):
-    """lettre with rustls, by STARTTLS and TLS from the first byte, which verifies"""
+    """lettre with rustls, verifying the certificate, with STARTTLS and with implicit TLS"""
     return use_tls(programs, [by_lettre])
 
 
@@ -35,7 +35,7 @@ def by_go(lines, port, scratch):
         text = file.read()
     opening = text[text.index("\tclient, err :="):text.index("\tLINES")]
     if any("smtp.NewClient" in line for line in lines):
-        # The lines make the client; the check of its error stays.
+        # The printed lines create the client; the error check stays.
         text = text.replace(opening, "").replace("\tLINES", "\tLINES\n" + opening.split("\n", 1)[1].rstrip("\n"))
     text = text.replace("LINES", "\n\t".join(lines))
     path = os.path.join(scratch, "printed.go")
@@ -58,12 +58,12 @@ def by_jakarta_mail(lines, port, scratch):
 
 
 def haraka(lines):
-    """Haraka as a relay with `lines`: the first belongs in the environment, the others in config/tls.ini."""
+    """Haraka as a relay with `lines`: the first for the environment, the others for config/tls.ini."""
     def begin(scratch, port, sink, mode, _ca):
         environment, *options = lines
         for name in ("config", "plugins", "queue"):
             os.mkdir(os.path.join(scratch, name))
-        # Haraka does not serve without its own limits.
+        # Haraka does not serve without limits of its own.
         shutil.copy(os.path.join(os.path.dirname(HARAKA), "config", "connection.ini"),
                     os.path.join(scratch, "config"))
         shutil.copy(os.path.join(HERE, "clients", "haraka.js"), os.path.join(scratch, "plugins", "sink.js"))
@@ -87,7 +87,7 @@ class PlainSink(Sink):
 
 
 def problem_without_tls(programs, lines_of):
-    """Which sender delivers to a sinkd without TLS although its lines require it, or None."""
+    """Returns which sender delivers to a sinkd without TLS although its lines require TLS, or None."""
     sink = PlainSink(programs)
     try:
         for name, send in SENDERS.items():

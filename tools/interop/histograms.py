@@ -10,10 +10,10 @@ import time
 from corpus import message
 from sink import Sink
 
-# Seconds of load: several lines of each metric, so that there is something to merge.
+# Seconds of load, so that each metric has several lines to merge.
 LOAD_S = 3
 QUANTILES = {"p50": 50, "p90": 90, "p99": 99}
-# Two digits: a histogram tells values apart by 1 %.
+# Two digits: a histogram resolves values to 1 %.
 PRECISION = 0.01
 
 
@@ -38,7 +38,7 @@ def load(sink):
 
 
 def by_python(path):
-    """Tag to count, max and percentiles of a log, its lines merged."""
+    """Returns count, max and percentiles of a log by tag, its lines merged."""
     from hdrh.histogram import HdrHistogram
     from hdrh.log import HistogramLogReader
 
@@ -54,22 +54,22 @@ def figures_of(histogram):
     count = histogram.get_total_count()
     figures = {"count": count, "max": histogram.get_max_value()}
     for name, percentile in QUANTILES.items():
-        # Which of n values is the 99th percentile is rounded up here and to the nearest there: so
-        # the values before and after it are right, too.
+        # The rank of the 99th percentile of n values is rounded up here and to the nearest there,
+        # so the adjacent values are accepted, too.
         around = (max(percentile - 100 / count, 0), min(percentile + 100 / count, 100))
         figures[name] = [histogram.get_value_at_percentile(p) for p in around]
     return figures
 
 
 def by_node(path):
-    """The same by hdr-histogram-js, which has no reader of logs: the script splits the lines."""
+    """Like by_python, with hdr-histogram-js, which has no log reader: the script splits the lines."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "histograms.cjs")
     return json.loads(subprocess.run(["node", script, path], check=True, timeout=60,
                                      stdout=subprocess.PIPE).stdout)
 
 
 def difference(found, wanted):
-    """The first that differs, or None. `wanted`: the metrics of sinkctl stats --json."""
+    """Returns the first difference, or None. `wanted`: the metrics of sinkctl stats --json."""
     wanted = {tag: figures for tag, figures in wanted.items() if figures["count"]}
     if set(found) != set(wanted):
         return f"metrics {sorted(set(found) ^ set(wanted))} are on one side only"
@@ -86,7 +86,7 @@ def difference(found, wanted):
 
 
 def histograms_are_standard(programs):
-    """HdrHistogram's libraries for Python and JavaScript read what sinkctl reads"""
+    """the HdrHistogram libraries for Python and JavaScript agree with sinkctl"""
     for _ in range(2):
         sink = Sink(programs)
         try:
@@ -97,7 +97,7 @@ def histograms_are_standard(programs):
             hours = glob.glob(os.path.join(folder, "*.hour.hlog"))
             seconds = sorted(set(glob.glob(os.path.join(folder, "*.hlog"))) - set(hours))
             if len(hours) != 1 or len(seconds) != 1:
-                continue  # the hour has turned
+                continue  # the hour has changed
             for read in (by_python, by_node):
                 for path in (*seconds, *hours):
                     problem = difference(read(path), metrics)

@@ -1,4 +1,4 @@
-"""Searching real mail: what Python's email package writes is found by what it says, and a wait ends
+"""Searching real mail: messages written by Python's email package are found by content, and a wait ends
 soon after the 250."""
 import email.message
 import email.utils
@@ -14,7 +14,7 @@ WAITS = 50
 # A wait that misses this is broken, not slow: the machine may be busy.
 SECONDS_MAX = 1
 
-# Query, and the names of the messages it finds.
+# Query, and the names of the messages that it finds.
 QUERIES = [
     ("", {"plain", "encoded", "cjk", "attachment", "html"}),
     ("from:ann@example.org", {"plain", "cjk"}),
@@ -45,7 +45,7 @@ def mail(name, sender, recipient, subject, text):
 
 
 def mails():
-    """By name; each with an envelope that says the same as its header."""
+    """Returns the mails by name, each with an envelope that matches its header."""
     found = {
         "plain": mail("plain", "Ann <ann@example.org>", "bob@example.com", "Order 4711",
                       "Dear Bob,\n\nthank\nyou!\n.\n..x\n"),
@@ -76,7 +76,7 @@ def send(client, octets):
 
 
 def search(sink, *args):
-    """What sinkctl says; 1 is its code for nothing found."""
+    """Returns the output of sinkctl; exit code 1 means that nothing was found."""
     run = subprocess.run([os.path.join(sink.programs, "sinkctl"), "--data", sink.data, "search",
                           *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if run.returncode not in (0, 1):
@@ -85,14 +85,14 @@ def search(sink, *args):
 
 
 def finds(sink, sent):
-    """What a query finds that it should not, or the other way round; or None."""
+    """Returns the unexpected and missing results of a query, or None."""
     for query, expected in QUERIES:
         ids = search(sink, "--ids", query).split()
         stored = [sink.ctl("cat", message_id) for message_id in ids]
         found = {name for name, octets in sent.items() if octets in stored}
         if found != expected or len(ids) != len(expected):
             return f"'{query}' finds {sorted(found)} ({len(ids)}), not {sorted(expected)}"
-    # All of them, oldest first.
+    # All messages, oldest first.
     ids = "\n".join(reversed(search(sink, "--ids").split()))
     cat = [os.path.join(sink.programs, "sinkctl"), "--data", sink.data, "cat"]
     octets = subprocess.run(["xargs", "-n", "1", *cat], input=ids.encode(), check=True,
@@ -101,13 +101,13 @@ def finds(sink, sent):
 
 
 def waits(sink, client):
-    """Seconds from the 250 to the end of a wait that was under way."""
+    """Returns the seconds from the 250 to the end of a running wait."""
     seconds = []
     for number in range(WAITS):
         waiting = subprocess.Popen(
             [os.path.join(sink.programs, "sinkctl"), "--data", sink.data, "wait",
              f"body:secret{number}", "--timeout", "30s"], stdout=subprocess.DEVNULL)
-        # It is under way when it has opened a segment; whether it has is not for us to know.
+        # The wait has begun once it has opened a segment; whether it has is unknown here.
         time.sleep(0.05)
         code = mail(f"wait{number}", "a@example.org", "b@example.com", "Code",
                     f"Your code is secret{number}.\n")
@@ -120,7 +120,7 @@ def waits(sink, client):
 
 
 def searching_finds(programs):
-    """search finds real mail by what it says, and wait ends soon after the 250"""
+    """search finds real mail by content, and wait ends soon after the 250"""
     for index in ("eager", "off"):
         sink, sent = Sink(programs, "--index", index), mails()
         try:

@@ -40,20 +40,20 @@ from tour import the_tour_is_as_it_says  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
 CLIENTS += by_sinkctl.CLIENTS
-# They start sinkd as they need it.
+# These start sinkd as they need it.
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
           swaks_names_clients, senders_log_in, senders_use_tls, relays_require_tls,
           scanners_find_nothing, printed_lines_work, duckdb_reads_tables,
           audits_agree_with_relays]
-# More than ten seconds each on 2 cores (37 s, 38 s and 11 s; of the others, relays_require_tls alone), or with
-# senders that take long to install, or a program to build.
+# Checks that take more than ten seconds on 2 cores (37 s, 38 s and 11 s; of the others, only
+# relays_require_tls), or need senders that take long to install, or a program to build.
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen, rustls_uses_tls,
         more_printed_lines_work, faults_in_a_million_are_found]
 
 
 def check(sink, sent):
-    """What is wrong with what is stored, or None."""
+    """Returns what is wrong with the stored messages, or None."""
     if not sent:
         return "nothing was sent"
     problem = compare(sent, sink.messages())
@@ -65,7 +65,7 @@ def check(sink, sent):
 
 
 def try_client(programs, client):
-    """The number of messages sent, and what went wrong or None."""
+    """Returns the number of messages sent, and what went wrong or None."""
     sink, sent = Sink(programs, *getattr(client, "options", ())), []
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-client-") as scratch:
@@ -82,7 +82,7 @@ def try_client(programs, client):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    # Told to end, it takes its processes and namespaces with it.
+    # When terminated, end all its processes and namespaces.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     programs, names = sys.argv[1], [name for name in sys.argv[2:] if name != "--long"]
     everything = [*CLIENTS, *CHECKS, *LONG]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Two network namespaces and the link between them: narrow, or long.
 
-usage: link.py NAMESPACE NAMESPACE SECONDS   (joins them by a link that takes so long each way)
+usage: link.py NAMESPACE NAMESPACE SECONDS   (joins them by a link with this delay each way)
 
-A narrow link is a pair of veth devices and a token bucket. A long one is netem's where the kernel
-has it, else this program as a relay between two TUN devices, that holds each packet for its time.
+A narrow link is a pair of veth devices and a token bucket. A long one uses netem if the kernel
+has it; otherwise this program relays between two TUN devices and delays each packet.
 """
 import collections
 import ctypes
@@ -19,12 +19,12 @@ import time
 ADDRESSES = ["192.0.2.1", "192.0.2.2"]
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
-# A link of 1 Gbit/s and 20 ms there and back holds 1700 packets of 1500 octets.
+# A link of 1 Gbit/s with a round trip of 20 ms holds 1700 packets of 1500 octets.
 PACKETS_MAX = 4000
 
 
 class Impossible(Exception):
-    """This machine doesn't let us."""
+    """This machine does not permit creating the link."""
 
 
 def ip(*command, program="ip"):
@@ -38,7 +38,7 @@ def ip(*command, program="ip"):
 
 
 class Link:
-    """`sender` and `sink` are namespaces, `ADDRESSES` theirs; all of it goes with `remove`."""
+    """`sender` and `sink` are namespaces with `ADDRESSES`; `remove` deletes everything."""
 
     def __init__(self):
         self.sender, self.sink = (f"sinkd-{end}-{os.getpid()}" for end in ("sender", "sink"))
@@ -65,7 +65,7 @@ class Link:
            "burst", "32kbit", "latency", "50ms", program="tc")
 
     def make_long(self, seconds):
-        """`seconds`: each way."""
+        """Adds a delay of `seconds` each way."""
         try:
             self.veth()
             for namespace in self.namespaces:
@@ -95,7 +95,7 @@ class Link:
 
 
 def device_in(namespace, address):
-    """A TUN device; this thread stays in its namespace."""
+    """Returns a TUN device; this thread stays in its namespace."""
     with open(f"/run/netns/{namespace}") as entry:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.setns(entry.fileno(), CLONE_NEWNET):
@@ -108,7 +108,7 @@ def device_in(namespace, address):
 
 
 def relay(devices, seconds):
-    """Each packet leaves at the other end `seconds` after it came."""
+    """Forwards each packet to the other end `seconds` after it arrived."""
     other = {devices[0]: devices[1], devices[1]: devices[0]}
     held = collections.deque()
     while True:

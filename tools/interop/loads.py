@@ -16,7 +16,7 @@ ENVELOPE = [b"MAIL FROM:<a@example.org>\r\n", b"RCPT TO:<b@example.com>\r\n", b"
 SMALL = message("small", b"x" * 70 + b"\r\n") + b".\r\n"
 MEDIUM = message("medium", (b"x" * 76 + b"\r\n") * 780) + b".\r\n"
 SECOND_CAMPAIGN_S = 8
-# Messages in a write of a sender that waits for nothing: its replies are read as they come.
+# Messages per write of a sender that does not wait: its replies are read as they arrive.
 PIPELINED = 2000
 CHUNK = b"BDAT 12 LAST\r\nSubject: x\r\n"
 
@@ -43,7 +43,7 @@ def by_smtplib(host, port, until):
 
 
 def pausing(host, port, until):
-    """A connection for each message, and a pause before the next."""
+    """One connection per message, and a pause before the next."""
     while time.monotonic() < until:
         with smtplib.SMTP(host, port, timeout=30) as client:
             client.sendmail("a@example.org", ["b@example.com"], SMALL)
@@ -85,17 +85,17 @@ def one(host, port, until):
 
 
 def hundred(host, port, until):
-    """A hundred of them."""
+    """A hundred connections in lock-step."""
     in_threads(100, converse, host, port, until, SMALL)
 
 
 def fifty(host, port, until):
-    """Fifty of them."""
+    """Fifty connections in lock-step."""
     in_threads(50, converse, host, port, until, SMALL)
 
 
 def ten(host, port, until):
-    """Ten of them."""
+    """Ten connections in lock-step."""
     in_threads(10, converse, host, port, until, SMALL)
 
 
@@ -120,7 +120,7 @@ def pooled(host, port, until):
 
 
 def nagle(host, port, until):
-    """20 senders that write a message in two pieces, and leave Nagle's algorithm on."""
+    """20 senders that write a message in two pieces with Nagle's algorithm enabled."""
     in_threads(20, in_pieces, host, port, until)
 
 
@@ -140,7 +140,7 @@ def in_pieces(host, port, until):
 
 
 def crowd(host, port, until):
-    """50 senders that come again when they are turned away."""
+    """50 senders that reconnect when they are turned away."""
     in_threads(50, coming_again, host, port, until)
 
 
@@ -158,7 +158,7 @@ def coming_again(host, port, until):
 
 
 def not_reading(host, port, until):
-    """8 connections that pipeline, and hardly read their replies."""
+    """8 connections that pipeline, and rarely read their replies."""
     in_threads(8, dawdling, host, port, until)
 
 
@@ -182,7 +182,7 @@ def dawdling(host, port, until):
 
 
 def campaigns(host, port, until):
-    """Eight kept connections: a second of mail, a pause until told to go on, then the rest."""
+    """Eight persistent connections: a second of mail, a pause until a signal, then the rest."""
     clients = [smtplib.SMTP(host, port, timeout=30) for _ in range(8)]
     for client in clients:
         client.sendmail("a@example.org", ["b@example.com"], SMALL)
@@ -199,7 +199,7 @@ def campaigns(host, port, until):
 
 
 def send_on(client, until):
-    """Lock-step over a connection that has said hello."""
+    """Sends in lock-step over a connection that has sent EHLO."""
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     while time.monotonic() < until:
         for octets in (*ENVELOPE, SMALL):
@@ -208,7 +208,7 @@ def send_on(client, until):
 
 
 class Pipelining:
-    """A connection that neither builds anything nor waits for anything."""
+    """A connection that sends prebuilt messages and waits for nothing."""
 
     block = (ENVELOPE[0] + ENVELOPE[1] + CHUNK) * PIPELINED
 
@@ -235,7 +235,7 @@ class Pipelining:
 
 
 def pipelining(host, port, until):
-    """32 connections that pipeline small messages as fast as they are taken."""
+    """32 connections that pipeline small messages as fast as they are accepted."""
     scratch = bytearray(1 << 16)
     with selectors.DefaultSelector() as selector:
         for _ in range(32):

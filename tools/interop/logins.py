@@ -1,4 +1,4 @@
-"""Senders that log in: each mechanism of each, with a good password and a bad one."""
+"""Senders that authenticate: each with each of its mechanisms, with a correct and a wrong password."""
 import json
 import os
 import smtplib
@@ -12,7 +12,7 @@ MAIL = b"Subject: x\r\n\r\nx\r\n"
 
 
 def run(*command, text=MAIL):
-    """Whether the command says that its message was accepted."""
+    """Returns whether the command reports its message as accepted."""
     done = subprocess.run(command, input=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           timeout=60, check=False)
     return done.returncode == 0
@@ -66,7 +66,7 @@ SENDERS = [(by_swaks, PASSWORDS), (by_msmtp, PASSWORDS), (by_curl, [*PASSWORDS, 
 
 
 def senders_log_in(programs):
-    """senders that log in, and fail with a bad password"""
+    """senders authenticate, and fail with a wrong password"""
     sink = Sink(programs, "--auth-required", "on", "--auth-users", "{socket}.users", prepare=write_users)
     expected = []
     try:
@@ -93,7 +93,7 @@ def senders_log_in(programs):
 
 
 def write_users(socket):
-    """The list of users, where the options say."""
+    """Writes the list of users to the path in the options."""
     path = socket + ".users"
     with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
         file.write(f"{USER}:{GOOD}\n")

@@ -1,4 +1,4 @@
-"""What sinkd tells a monitor: promtool, from Debian's package of Prometheus, reads it while mail comes."""
+"""The metrics of sinkd: promtool, from Debian's package of Prometheus, reads them while mail arrives."""
 import shutil
 import smtplib
 import subprocess
@@ -17,7 +17,7 @@ def scrape(sink):
 
 
 def samples(text):
-    """Name with labels, and value, of each sample."""
+    """Returns the name with labels, and the value, of each sample."""
     lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
@@ -30,7 +30,7 @@ def send(sink, stop, sent):
 
 
 def complaints(sink, before):
-    """What promtool says of one scrape, and what fell since the one before; or None."""
+    """Returns promtool's complaints about a scrape, and the counters that decreased since the previous one; or None."""
     text = scrape(sink)
     said = subprocess.run(["promtool", "check", "metrics"], input=text, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -57,7 +57,7 @@ def monitors_understand(programs):
         problem = None
         for _ in range(SCRAPES):
             problem = problem or complaints(sink, before)
-        # A hub that publishes each second was seen at work.
+        # A publication of the hub, which happens every second, was observed.
         while not problem and not before["sinkd_messages_total"]:
             problem = complaints(sink, before)
         return len(sent), problem

@@ -1,4 +1,4 @@
-"""Clients that swaks names, by XCLIENT and by PROXY headers, as docs/operations.md says."""
+"""Clients named by swaks, with XCLIENT and with PROXY headers, as described in docs/operations.md."""
 import json
 import subprocess
 
@@ -10,7 +10,7 @@ PROXY_4 = ["--proxy-source", "192.0.2.7", "--proxy-source-port", "4660",
 PROXY_6 = ["--proxy-source", "2001:db8::7", "--proxy-source-port", "4660",
            "--proxy-dest", "2001:db8::1", "--proxy-dest-port", "25"]
 V2 = ["--proxy-version", "2", "--proxy-protocol", "STREAM"]
-# The balancer speaks for itself: it is the client, and there is no peer.
+# The balancer's own connection: it is the client, and there is no peer.
 ITSELF = None
 
 # Options of swaks, and the client that sinkctl lists; swaks itself is the peer.
@@ -22,7 +22,7 @@ BY_XCLIENT = {
              "--xclient-proto", "ESMTP", "--xclient-helo", "a+b.example", "--xclient-login", "ann@example.org",
              "--xclient-destaddr", "198.51.100.1", "--xclient-destport", "25"], "192.0.2.7:4660"),
     "login": (["--xclient-addr", "192.0.2.7", "--xclient-login", "two words=+"], "192.0.2.7:0"),
-    # Two commands: address last, after which no other is accepted.
+    # Two commands: the address last, as no further command is accepted after it.
     "two": (["--xclient-port", "4660", "--xclient-helo", "mx.example", "--xclient-delim",
              "--xclient-addr", "192.0.2.7"], "192.0.2.7:4660"),
     "raw": (["--xclient", "addr=192.0.2.7 name=[TEMPUNAVAIL] port=[UNAVAILABLE]"], "192.0.2.7:0"),
@@ -35,8 +35,8 @@ BY_PROXY = {
     "v2-4": ([*V2, "--proxy-family", "AF_INET", *PROXY_4], "192.0.2.7:4660"),
     "v2-6": ([*V2, "--proxy-family", "AF_INET6", *PROXY_6], "[2001:db8::7]:4660"),
     "v1-raw": (["--proxy", "UNKNOWN"], ITSELF),
-    # Not LOCAL of version 2: for that, swaks 20201014 sends command 2, which no version of PROXY has.
-    # Both: the client of the header speaks for another one.
+    # Not LOCAL of version 2: for that, swaks 20201014 sends command 2, which no PROXY version has.
+    # Both: the client of the PROXY header uses XCLIENT to name another one.
     "both": (["--proxy-version", "1", "--proxy-family", "TCP4", *PROXY_4,
               "--xclient-addr", "203.0.113.9", "--xclient-port", "7"], "203.0.113.9:7"),
 }
@@ -50,7 +50,7 @@ REFUSED = {
 
 
 def swaks(sink, name, options):
-    """What swaks shows: the dialogue."""
+    """Returns the dialogue that swaks prints."""
     command = ["swaks", "--server", "127.0.0.1", "--port", str(sink.port), "--ehlo", "client.example",
                "--from", f"{name}@example.org", "--to", "two@example.com", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -59,7 +59,7 @@ def swaks(sink, name, options):
 
 
 def sent(sink, table):
-    """Sends each message of a table; what is wrong with what is listed, or None."""
+    """Sends each message of a table; returns what is wrong with the listing, or None."""
     for name, (options, _) in table.items():
         status, said = swaks(sink, name, options)
         if status:
@@ -76,7 +76,7 @@ def sent(sink, table):
 
 
 def refused(sink):
-    """What is wrong with the commands that are not accepted, or None."""
+    """Returns what is wrong with the refused commands, or None."""
     for name, (options, code) in REFUSED.items():
         status, said = swaks(sink, name, options)
         if status == 0 or f"\n<** {code} " not in said:
@@ -85,7 +85,7 @@ def refused(sink):
 
 
 def totals(sink, expected):
-    """What is wrong with the figures, or None."""
+    """Returns what is wrong with the figures, or None."""
     sink.stop()
     found = json.loads(sink.ctl("stats", "--json"))["totals"]
     found = {key: found[key] for key in expected}

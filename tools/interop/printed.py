@@ -1,4 +1,4 @@
-"""What `sinkctl cert --for SENDER` prints, given to that sender as it is."""
+"""The output of `sinkctl cert --for SENDER`, used by that sender unchanged."""
 import os
 import shlex
 import smtplib
@@ -49,7 +49,7 @@ def by_smtplib(lines, port, _scratch):
 
 
 def by_script(name, program):
-    """A sender whose script has a place for the lines."""
+    """A sender whose script has a placeholder for the lines."""
     def send(lines, port, scratch):
         with open(os.path.join(HERE, "clients", name), encoding="utf-8") as file:
             text = file.read().replace("LINES", "\n".join(lines))
@@ -68,7 +68,7 @@ SENDERS = {
 
 
 def with_lines(begin, name, old):
-    """A relay whose configuration has the printed lines in place of `old`."""
+    """A relay whose configuration has `old` replaced by the printed lines."""
     def configured(scratch, port, sink, mode, ca):
         command = begin(scratch, port, sink, mode, ca)
         path = os.path.join(scratch, name)
@@ -93,14 +93,14 @@ RELAYS = {
 
 
 def lines_for(sink, name, mode):
-    """What sinkctl cert prints for a sender, with the copy of the CA, which users of relays can read."""
+    """Returns the lines that sinkctl cert prints for a sender, with a copy of the CA that relay users can read."""
     way = ["--smtps"] if mode == IMPLICIT else []
     printed = sink.ctl("cert", "--for", name, *way).decode()
     return printed.replace(os.path.join(sink.data, "tls", "ca.pem"), sink.ca).splitlines()
 
 
 def printed_lines_work(programs):
-    """the lines that sinkctl cert prints for senders"""
+    """the lines that sinkctl cert prints for senders work"""
     sink = TlsSink(programs)
     accepted = 0
     try:

@@ -1,5 +1,5 @@
-"""Two readers that share no code see the same: sinkctl and tools/segdump.py, on a folder with parts
-of messages, removed ones, a ring that has turned, a segment a message, and a sinkd killed in it."""
+"""Two readers that share no code agree: sinkctl and tools/segdump.py, on a folder with parts
+of messages, removed ones, a wrapped ring, one segment per message, and after a kill of sinkd."""
 import json
 import signal
 import smtplib

@@ -1,4 +1,4 @@
-"""sinkctl blast against servers of others, and what sinkd holds of it checked message by message."""
+"""sinkctl blast against other servers, and a message-by-message check of what sinkd stored."""
 import json
 import os
 import subprocess
@@ -17,7 +17,7 @@ COUNT = 3000
 
 
 def blast(programs, target, *options, count=COUNT):
-    """Sends; gives what blast says of it."""
+    """Sends messages; returns blast's report."""
     said = subprocess.run([os.path.join(programs, "sinkctl"), "blast", "--to", target,
                            "--count", str(count), "--json", *options],
                           timeout=120, stdout=subprocess.PIPE)
@@ -28,7 +28,7 @@ def blast(programs, target, *options, count=COUNT):
 
 
 def into_sinkd(programs):
-    """Each way of speaking; the checker finds every message, once, as it was made."""
+    """Sends in each protocol mode; the checker finds every message once, unchanged."""
     ways = [(), ("--no-chunking", "--depth", "4"), ("--no-pipelining", "--no-chunking"),
             ("--size", "mixed", "--rcpts", "1-5", "--threads", "2"), ("--per-connection", "7"),
             ("--attach-size", "20K", "--rate", "3000", "--arrivals", "poisson")]
@@ -60,7 +60,7 @@ def into_smtp_sink(programs):
 
 
 def through_postfix(programs):
-    """Postfix, which passes it on to sinkd: contents stay as they were made."""
+    """Postfix as a relay to sinkd: contents stay unchanged."""
     sink, count = Sink(programs), 300
 
     def submit(port):
@@ -79,7 +79,7 @@ def through_postfix(programs):
 
 
 class Collected:
-    """What aiosmtpd was given."""
+    """The messages that aiosmtpd received."""
 
     def __init__(self):
         self.numbers, self.lock = [], threading.Lock()
@@ -107,7 +107,7 @@ def into_aiosmtpd(programs):
 
 
 def records_are_read(programs):
-    """What a sender recorded: stats, report, the interval log."""
+    """Reads a sender's records: stats, report, the interval log."""
     sink = Sink(programs)
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-records-") as folder:
@@ -128,7 +128,7 @@ def records_are_read(programs):
 
 
 def calibrated(programs):
-    """calibrate measures, and stats compares a run with it."""
+    """Measures with calibrate; stats compares a run with the result."""
     sink = Sink(programs)
     try:
         said = json.loads(sink.ctl("calibrate", "--to", f"127.0.0.1:{sink.port}", "--duration", "2500ms",
@@ -149,7 +149,7 @@ PARTS = [into_sinkd, into_smtp_sink, through_postfix, into_aiosmtpd, records_are
 
 
 def blasts_can_be_checked(programs):
-    """sinkctl blast into sinkd, smtp-sink, Postfix and aiosmtpd: all there, once, unchanged"""
+    """sinkctl blast into sinkd, smtp-sink, Postfix and aiosmtpd: all arrive once, unchanged"""
     count = 0
     try:
         for part in PARTS:

@@ -1,4 +1,4 @@
-"""A sinkd of one's own, and what it holds, read twice: by sinkctl and by tools/segdump.py."""
+"""A separate sinkd, whose messages are read twice: by sinkctl and by tools/segdump.py."""
 import json
 import os
 import re
@@ -16,7 +16,7 @@ class Sink:
         self.programs, self.host = programs, host
         self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
         self.data = os.path.join(self.folder.name, "data")
-        # A short path: the path of a Unix socket has 107 octets at most.
+        # A short path: the path of a Unix socket can have at most 107 octets.
         self.socket = os.path.join(self.folder.name, "sock")
         if prepare:
             prepare(self.socket)
@@ -52,7 +52,7 @@ class Sink:
         return int(self.ctl("count"))
 
     def messages(self):
-        """(reverse-path, forward-paths, octets) of every message."""
+        """Returns (reverse-path, forward-paths, octets) of every message."""
         found = []
         for line in self.ctl("ls", "--json").splitlines():
             entry = json.loads(line)
@@ -63,7 +63,7 @@ class Sink:
         return found
 
     def messages_by_segdump(self):
-        """The same, by the reader that shares no code."""
+        """Like messages, with the reader that shares no code."""
         found = []
         for slot in segdump.Folder(self.data).messages():
             envelope, payload = slot.record()
@@ -82,7 +82,7 @@ class Sink:
         self.folder.cleanup()
 
     def kill(self):
-        """Whatever it does: nothing of it is left."""
+        """Kills the process in any state, and everything it started."""
         self.process.kill()
         self.process.wait()
         self.remove()

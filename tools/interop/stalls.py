@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A load at a rate against a target that stalls: --duration and --count must have the same figures.
 
-usage: stalls.py FOLDER [TIMES]   (FOLDER holds sinkd and sinkctl; a line a stall and run)
+usage: stalls.py FOLDER [TIMES]   (FOLDER holds sinkd and sinkctl; prints one line per stall and run)
 
 Both forms send the same messages at the same moments. So the percentiles of `late` and
 `transaction`, and the mean and the median rate, must be the same within 5 %, wherever the target
@@ -15,21 +15,21 @@ import time
 
 RATE = 50
 SECONDS = 8
-# From when to when the target says nothing, s since the first connection. Each stall holds up more
-# than half of the messages: so it is seen in p50, too. The last one goes on beyond the schedule.
+# When the target is silent, as s since the first connection. Each stall delays more than half of
+# the messages, so that it affects p50, too. The last one continues past the schedule.
 STALLS = {"beginning": (0, 5.4), "middle": (1.2, 7.2), "end": (3.2, 10.4)}
 FORMS = {"duration": ["--duration", f"{SECONDS}s"], "count": ["--count", str(RATE * SECONDS)]}
 PERCENTILES = ["p50", "p90", "p99", "p99_9", "max"]
 WITHIN = 0.05
-# Where in a second of the clock all runs begin, s. The median rate is that of whole seconds: no
-# stall begins or ends near the border of one, nor of a tenth.
+# Offset within a clock second at which all runs begin, s. The median rate is that of whole seconds:
+# no stall begins or ends near a boundary of a second or of a tenth.
 PHASE_S = 0.13
-# A busy machine delays one of the two now and then; what is wrong is wrong each time.
+# A busy machine delays one of the two now and then; a real fault occurs every time.
 TRIES = 3
 
 
 class Target:
-    """Accepts every message, and says nothing during its stall."""
+    """Accepts every message, and is silent during its stall."""
 
     def __init__(self, stall):
         self.stall, self.began, self.count = stall, None, 0
@@ -105,14 +105,14 @@ async def compared(programs):
 
 
 def differences(forms):
-    """The figures in which the two forms differ by more than 5 %."""
+    """Returns the figures in which the two forms differ by more than 5 %."""
     timed, counted = forms["duration"], forms["count"]
     return [f"{name}: {timed[name]:.0f} by duration, {counted[name]:.0f} by count"
             for name in timed if abs(timed[name] - counted[name]) > WITHIN * counted[name]]
 
 
 def stalls_are_seen(programs):
-    """a target that stalls has the same figures by duration and by count"""
+    """a stalling target gives the same figures by duration and by count"""
     sent, problems = 0, []
     for _ in range(TRIES):
         found = asyncio.run(compared(programs))

@@ -9,7 +9,7 @@ SUBJECTS = [
     "=?utf-8?q?=09tab_and_=1B[31m?=", "plain",
 ]
 RECIPIENTS = [["b@example.com"], ['"a;b"@example.com', "c@example.com"], ['"x,\\"y"@example.com', "=d@example.com"]]
-# As docs/search.md has it.
+# As specified in docs/search.md.
 SPLIT = r"[regexp_replace(x, '\\(.)', '\1', 'g') for x in regexp_extract_all(rcpt_to, '(?:[^;\\]|\\.)+')]"
 COLUMNS = "id,received_at,mail_from,rcpt_to,size,session,subject,tls.version,file_names,content_hash"
 
@@ -26,7 +26,7 @@ def send(sink):
 
 
 def rows_of(sink, *args):
-    """The rows of DuckDB, all columns as text, and its split of rcpt_to."""
+    """Returns the rows of DuckDB, all columns as text, and its split of rcpt_to."""
     import duckdb
 
     path = f"{sink.data}.csv"
@@ -38,7 +38,7 @@ def rows_of(sink, *args):
 
 
 def differences(row, message):
-    """The columns in which a row differs from its JSON object; DuckDB reads empty cells as null."""
+    """Returns the columns in which a row differs from its JSON object; DuckDB reads empty cells as null."""
     message = message | {"tls.version": None, "split": message["rcpt_to"], "file_names": None}
     expected = {name: message[name] for name in [*COLUMNS.split(","), "split"] if name != "rcpt_to"}
     expected = {name: value if name == "split" else str(value or "") or None for name, value in expected.items()}
@@ -60,8 +60,8 @@ def check(sink):
 
 
 def duckdb_reads_tables(programs):
-    """ls --csv and search --csv, read by DuckDB"""
-    # Without an index, so that two listings are of the same state.
+    """DuckDB reads ls --csv and search --csv"""
+    # Without an index, so that two listings see the same state.
     sink = Sink(programs, "--index", "off")
     try:
         send(sink)

@@ -1,4 +1,4 @@
-"""The tour of README.md, typed along from its first line."""
+"""The tour of README.md, executed from its first line."""
 import os
 import re
 import subprocess
@@ -15,7 +15,7 @@ SERVER = ("cargo install ", "mkdir tour", "sinkd")
 
 
 def steps():
-    """Each command of the tour, with the lines that the README shows after it."""
+    """Returns each command of the tour, with the output that the README shows."""
     with open(README, encoding="utf-8") as file:
         tour = re.search(r"^## A tour.*?(?=^## )", file.read(), re.M | re.S).group()
     found = []
@@ -29,7 +29,7 @@ def steps():
 
 
 def wrong_figures(shown):
-    """What does not add up in the statistics that the README shows, or None."""
+    """Returns what does not add up in the statistics that the README shows, or None."""
     text = "\n".join(shown).replace(",", "")
     found = re.search(r" ([\d.]+) s\n(\d+) messages .*\nmessages/s +mean (\d+) median (\d+) max (\d+)", text)
     if not found:
@@ -41,7 +41,7 @@ def wrong_figures(shown):
 
 
 def line_pattern(line):
-    """Numbers, their units, and what limited the run depend on the machine."""
+    """Returns a pattern for a line: numbers, their units, and what limited the run depend on the machine."""
     if line.startswith("limited by: "):
         return r"limited by: \w+.*\n"
     line, rest = (line[:-4], ".*") if line.endswith(" ...") else (line, "")
@@ -49,7 +49,7 @@ def line_pattern(line):
 
 
 def word_pattern(word):
-    """A comma may follow a unit: what is 331 MB here is 1.73 GB on a machine that is five times as fast."""
+    """Returns a pattern for a word. A comma can follow a unit: 331 MB here are 1.73 GB on a machine five times as fast."""
     word, comma = (word[:-1], ",") if word.endswith(",") else (word, "")
     if re.fullmatch(NUMBER, word):
         return NUMBER + comma
@@ -59,14 +59,14 @@ def word_pattern(word):
 
 
 def pattern(shown):
-    """What the output must be. The line `...` stands for any lines, and ` ...` for any rest."""
+    """Returns a pattern for the output. The line `...` stands for any lines, and ` ...` for any rest of a line."""
     lines = "\n".join(shown).strip("\n").splitlines()
     return re.compile("".join(r"(?:.*\n)*" if line == "..." else line_pattern(line)
                               for line in lines))
 
 
 def play(sink, command, shown, folder):
-    """What differs from the README, or None."""
+    """Returns the first difference from the README, or None."""
     expected = pattern(shown)
     command = command.replace("127.0.0.1:1025", f"127.0.0.1:{sink.port}")
     environment = dict(os.environ, SINKD_DATA=sink.data,
@@ -84,7 +84,7 @@ def play(sink, command, shown, folder):
 
 
 def the_tour_is_as_it_says(programs):
-    """README's tour gives what README shows"""
+    """the tour of README prints what README shows"""
     sink, count = Sink(programs), 0
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-tour-") as folder:

@@ -1,5 +1,5 @@
-"""What tools/package/check runs: each function checks one thing, and returns a sentence about what it
-did. It raises Fault with what is wrong."""
+"""The checks of tools/package/check: each function checks one thing, and returns a sentence about what it
+did. On failure, it raises a Fault that names the problem."""
 import sys
 import tempfile
 import time
@@ -15,7 +15,7 @@ CHECKS = [files.installs_and_is_removed, files.man_pages_are_clean, unit.is_unde
           container.image_is_described_well, container.runs_as_described, container.compose_is_understood,
           monitoring_stack.alerts_fire, monitoring_stack.dashboard_has_data, debian.package_has_the_same_files]
 
-# Minutes, where nothing is built yet.
+# Minutes, if nothing is built yet.
 LONG = [container.library_builds_for_the_image]
 
 

@@ -13,7 +13,7 @@ import sys
 from dockerfile_parse import DockerfileParser
 from faults import HERE, ROOT, Fault, quiet, run
 
-# Docker kills a container that has not stopped by then, s.
+# Docker kills a container that has not stopped after this time, s.
 PATIENCE = 10
 
 
@@ -66,7 +66,7 @@ def runs_as_described(programs, folder):
     variables = {name: value for name, value in parser.envs.items() if name.startswith("SINKD_")}
     if variables["SINKD_DATA"] not in json.loads(last(parser, "VOLUME")):
         raise Fault("the data folder is not a volume")
-    # The same but for the folder and the ports.
+    # Identical except for the folder and the ports.
     environment = variables | {"SINKD_DATA": f"{folder}/data"}
     environment["SINKD_LISTEN"] = re.sub(r":1025$", f":{smtp}", variables["SINKD_LISTEN"])
     environment["SINKD_HTTP"] = re.sub(r":8025$", f":{http}", variables["SINKD_HTTP"])

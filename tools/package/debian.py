@@ -1,4 +1,4 @@
-"""The Debian package: whether it holds what tools/package/install installs."""
+"""The Debian package contains what tools/package/install installs."""
 import os
 import pathlib
 import shutil
@@ -8,22 +8,22 @@ import tomllib
 from faults import ROOT, Fault, run
 from files import expected
 
-# What only the installation has: its own list and copy, for the removal.
+# Files that only the installation has: its own list and copy, for the removal.
 NOT_PACKAGED = {"/usr/share/doc/sinkd/installed-files", "/usr/share/doc/sinkd/sinkd.toml.installed"}
-# What only the package has.
+# Files that only the package has.
 PACKAGED = {"/usr/share/doc/sinkd/copyright", "/usr/share/doc/sinkd/changelog.Debian"}
 
 
 def wanted():
-    """The files of the installation, at the places that Debian has for them."""
+    """Returns the files of the installation, at Debian's paths."""
     paths = set(expected()) - NOT_PACKAGED
     return {path.replace("/zsh/site-functions/", "/zsh/vendor-completions/") for path in paths}
 
 
 def described(installed):
-    """What the assets in Cargo.toml stand for, where `installed` is what target/package would be."""
+    """Returns the files that the assets in Cargo.toml refer to, with `installed` in place of target/package."""
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
-    # cargo-deb adds these two itself.
+    # cargo-deb adds these two on its own.
     found = {"/usr/lib/systemd/system/sinkd.service", "/usr/lib/sysusers.d/sinkd.conf"}
     for source, folder, _ in package["assets"]:
         if source.startswith("target/package/"):

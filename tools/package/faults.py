@@ -1,4 +1,4 @@
-"""What is wrong, and running programs of others."""
+"""Faults, and running other programs."""
 import pathlib
 import subprocess
 
@@ -7,11 +7,11 @@ ROOT = HERE.parent.parent
 
 
 class Fault(Exception):
-    """A sentence for a person."""
+    """A problem, as a sentence for the user."""
 
 
 def run(*command, **options):
-    """What a program prints, on both outputs. A fault if its exit code is not 0."""
+    """Returns the output of a program, stdout and stderr. Raises a Fault if its exit code is not 0."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options)
     if done.returncode:
         raise Fault(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout.strip()}")
@@ -19,7 +19,7 @@ def run(*command, **options):
 
 
 def quiet(*command, **options):
-    """A program that prints nothing if all is well."""
+    """Runs a program that prints nothing on success."""
     said = run(*command, **options).strip()
     if said:
         raise Fault(f"{' '.join(map(str, command))} says:\n{said}")

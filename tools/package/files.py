@@ -5,7 +5,8 @@ import subprocess
 
 from faults import HERE, Fault, quiet, run
 
-# What man pages of clap have between an option's text and its values. It changes nothing on the page.
+# The text that clap's man pages have between an option's text and its values. It is not visible on
+# the page.
 NEEDLESS = ("skipping paragraph macro: br before sp", "skipping paragraph macro: br after sp")
 
 
@@ -18,7 +19,7 @@ def install(programs, folder):
 
 
 def listed(folder):
-    """Every file below, as the system would have it."""
+    """Returns every file below, by its installed path."""
     base = pathlib.Path(folder)
     return sorted("/" + str(path.relative_to(base)) for path in base.rglob("*") if not path.is_dir())
 
@@ -36,7 +37,7 @@ def installs_and_is_removed(programs, folder):
         raise Fault(f"tools/package/installed.txt differs: missing {sorted(missing)}, not listed {sorted(more)}")
     configuration = pathlib.Path(folder, "etc/sinkd/sinkd.toml")
     run(pathlib.Path(folder, "usr/bin/sinkd"), "--config", configuration, "--check")
-    # A second installation leaves a changed configuration alone, and so does the removal.
+    # A second installation leaves a changed configuration unchanged, and so does the removal.
     configuration.write_text(configuration.read_text() + "# changed\n")
     install(programs, folder)
     other = pathlib.Path(folder, "usr/bin/other")

@@ -14,7 +14,7 @@ from container import free_port
 from faults import HERE, Fault, run
 from sink import Sink
 
-# What Grafana puts in the place of its variables here.
+# Replacements for Grafana's variables.
 VALUES = {"$__rate_interval": "10s", "$job": ".*", "$instance": ".*"}
 # Longest wait for every query to have data, s: a few scrapes, on a busy machine.
 PATIENCE = 60
@@ -32,7 +32,7 @@ def alerts_fire(_programs, _folder):
 
 
 class Prometheus:
-    """Scrapes one sinkd each second. A process of ours, on a free port."""
+    """Scrapes one sinkd each second. Runs as our own process, on a free port."""
 
     def __init__(self, folder, target):
         self.port = free_port()
@@ -45,7 +45,7 @@ class Prometheus:
              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error"])
 
     def query(self, text):
-        """The values of an instant query. A fault if Prometheus can't parse it."""
+        """Returns the values of an instant query. Raises a Fault if Prometheus can't parse it."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode({'query': text})}"
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
@@ -68,7 +68,7 @@ class Prometheus:
 
 
 def send(port, stop):
-    """Mail of two sizes, an odd command and a bad one, over connections that end."""
+    """Sends mail of two sizes, an unusual command and a bad one, over connections that end."""
     small, large = b"Subject: x\r\n\r\nx\r\n", b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
     number = 0
     while not stop.is_set():

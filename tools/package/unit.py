@@ -1,4 +1,4 @@
-"""The systemd service: what systemd says of it, and whether sinkd needs more than it allows."""
+"""The systemd service: systemd's checks of it, and whether sinkd needs more than it allows."""
 import os
 import pathlib
 import re
@@ -7,14 +7,14 @@ import subprocess
 from faults import HERE, Fault, quiet, run
 from sink import Sink
 
-# Ten times the exposure that systemd-analyze prints. Port 25, Internet sockets and the host's network
-# are what is left.
+# Ten times the exposure that systemd-analyze prints. The rest is due to port 25, Internet sockets
+# and the host's network.
 EXPOSURE_MAX = 16
 MESSAGES = 200
 
 
 def is_understood(programs, folder):
-    # With real paths: systemd looks for the program.
+    # With real paths, as systemd looks for the program.
     environment = {"PATH": os.environ["PATH"], "PREFIX": f"{folder}/usr", "SYSCONFDIR": f"{folder}/etc"}
     quiet(HERE / "install", programs, env=environment)
     path = f"{folder}/usr/lib/systemd/system/sinkd.service"
@@ -30,7 +30,7 @@ def is_understood(programs, folder):
 
 
 def calls_of(group):
-    """The system calls of a group of systemd, with the calls of the groups that it names."""
+    """Returns the system calls of a systemd group, including those of the groups that it refers to."""
     found = set()
     for line in run("systemd-analyze", "syscall-filter", group).splitlines()[1:]:
         word = line.strip()
@@ -42,7 +42,7 @@ def calls_of(group):
 
 
 def allows_what_sinkd_does(programs, folder):
-    """strace lists the system calls of a sinkd under load, with flushes, transcripts, a reload and a stop."""
+    """Returns the system calls, by strace, of a sinkd under load, with flushes, transcripts, a reload and a stop."""
     log = f"{folder}/calls"
     sink = Sink(programs, "--transcript", f"{folder}/transcripts", "--durability", "message", "--index", "eager",
                 "--stop-after-messages", str(MESSAGES), before=("strace", "-f", "-qq", "-o", log))

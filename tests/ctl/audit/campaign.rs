@@ -1,4 +1,4 @@
-//! A campaign: a list, the messages that were sent, and what the audit says of them.
+//! A campaign: a list, the messages that were sent, and the results of audits.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use tempfile::{TempDir, tempdir};
 
 use crate::common::{Client, Sink, sinkctl_on};
 
-/// A sinkd with its data folder, and a place for lists.
+/// A sinkd with its data folder, and a folder for lists.
 pub struct Campaign {
     pub root: TempDir,
-    /// It runs as long as the campaign.
+    /// The running sinkd; `None` once it has been stopped.
     sink: Option<Sink>,
     client: Client,
 }
 
-/// What one audit said.
-pub struct Said {
+/// The output of an audit.
+pub struct AuditOutput {
     pub out: String,
     pub errors: String,
     pub code: i32,
@@ -35,12 +35,12 @@ impl Campaign {
         self.root.path().join("data")
     }
 
-    /// Ends sinkd, so that its folder is at rest.
+    /// Stops sinkd, so that its folder no longer changes.
     pub fn stop(&mut self) {
         assert!(self.sink.take().expect("it is stopped once").stop().success());
     }
 
-    /// Writes a file beside the data folder.
+    /// Writes a file next to the data folder.
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.root.path().join(name);
         fs::write(&path, text).unwrap();
@@ -68,12 +68,12 @@ impl Campaign {
         assert_eq!(self.client.reply().0, 250);
     }
 
-    pub fn audit(&self, args: &[&str]) -> Said {
+    pub fn audit(&self, args: &[&str]) -> AuditOutput {
         audit(&self.data(), args)
     }
 }
 
-/// The message about person `n`.
+/// Returns the message about person `n`.
 pub fn about(n: usize) -> String {
     format!(
         "Subject: for {n}\r\nMessage-ID: <{n}@sender.example>\r\nX-Sequence: {n:06}\r\n\r\n\
@@ -85,28 +85,28 @@ pub fn address(n: usize) -> String {
     format!("person{n}@example.com")
 }
 
-/// Rows with an address and a name.
+/// Returns rows with an address and a name.
 pub fn list(numbers: impl IntoIterator<Item = usize>) -> String {
     let rows = numbers.into_iter().map(|n| format!("{},Person {n:04}\n", address(n)));
     ["email,name\n".to_owned()].into_iter().chain(rows).collect()
 }
 
-pub fn audit(data: &Path, args: &[&str]) -> Said {
+pub fn audit(data: &Path, args: &[&str]) -> AuditOutput {
     audit_on(&[data], args)
 }
 
-pub fn audit_on(folders: &[&Path], args: &[&str]) -> Said {
+pub fn audit_on(folders: &[&Path], args: &[&str]) -> AuditOutput {
     let (out, errors, code) = sinkctl_on(folders, &[&["audit"], args].concat());
-    Said { out: String::from_utf8(out).unwrap(), errors, code }
+    AuditOutput { out: String::from_utf8(out).unwrap(), errors, code }
 }
 
-impl Said {
+impl AuditOutput {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.errors))
     }
 
-    /// Fault and recipient of each offender of a CSV.
+    /// Returns fault and recipient of each offender of a CSV.
     pub fn offenders(&self) -> Vec<(String, String)> {
         let mut rows = csv::Reader::from_reader(self.out.as_bytes());
         let rows = rows.records().map(|row| {

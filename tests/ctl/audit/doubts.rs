@@ -1,4 +1,4 @@
-//! What an audit must not pass over in silence: each of these once gave a wrong answer.
+//! Conditions that an audit must report as doubts: each of them once caused a wrong verdict.
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
@@ -24,7 +24,7 @@ fn stopped(persons: usize) -> (Campaign, String) {
     (campaign, list)
 }
 
-/// The file of the only segment with mail.
+/// Returns the file of the only segment with mail.
 fn segment(campaign: &Campaign) -> std::path::PathBuf {
     let files = fs::read_dir(campaign.data().join("segments")).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
@@ -33,23 +33,23 @@ fn segment(campaign: &Campaign) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_segment_that_can_not_be_opened_leaves_the_question_open() {
+fn a_segment_that_cannot_be_opened_leaves_the_verdict_open() {
     let (campaign, list) = stopped(3);
     let file = fs::File::options().write(true).open(segment(&campaign)).unwrap();
     file.write_all_at(b"\xff", 20).unwrap();
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
-    let doubts = said.json()["doubts"].to_string();
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
+    let doubts = output.json()["doubts"].to_string();
     assert!(doubts.contains("1 segment is damaged or can't be read"), "{doubts}");
 }
 
 #[test]
-fn a_segment_that_vanished_leaves_the_question_open() {
+fn a_missing_segment_leaves_the_verdict_open() {
     let (campaign, list) = stopped(3);
     fs::remove_file(segment(&campaign)).unwrap();
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 2, "{}{}", said.out, said.errors);
-    let doubts = said.json()["doubts"].to_string();
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
+    let doubts = output.json()["doubts"].to_string();
     assert!(doubts.contains("3 messages that statistics know of are not in the log"), "{doubts}");
 }
 
@@ -69,39 +69,39 @@ fn a_reader_that_closes_its_end_does_not_change_the_exit_code() {
 }
 
 #[test]
-fn a_copy_of_a_folder_beside_it_is_refused() {
+fn auditing_a_folder_together_with_its_copy_is_refused() {
     let (campaign, list) = stopped(1);
     let copy = campaign.root.path().join("copy");
     fs::create_dir_all(copy.join("segments")).unwrap();
     let file = segment(&campaign);
     fs::copy(&file, copy.join("segments").join(file.file_name().unwrap())).unwrap();
-    let said = audit_on(&[&campaign.data(), &copy], &["--expect", &list]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.errors.contains("hold the same log"), "{}", said.errors);
+    let output = audit_on(&[&campaign.data(), &copy], &["--expect", &list]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    assert!(output.errors.contains("hold the same log"), "{}", output.errors);
 }
 
 #[test]
-fn columns_without_values_check_nothing() {
+fn columns_without_values_are_not_checked() {
     let (campaign, _) = stopped(2);
     let list = campaign.file("list.csv", format!("email,name\n{},\n{},\n", address(0), address(1)));
-    let said = campaign.audit(&["--expect", &list, "--must-contain", "name", "--json"]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    let persons = &said.json()["persons"];
+    let output = campaign.audit(&["--expect", &list, "--must-contain", "name", "--json"]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    let persons = &output.json()["persons"];
     assert_eq!((&persons["checked"], &persons["without_value"]), (&0.into(), &2.into()));
 }
 
 #[test]
-fn messages_without_a_number_are_no_gap_in_a_sequence() {
+fn messages_without_a_number_are_not_gaps_in_a_sequence() {
     let (campaign, _) = stopped(2);
-    let said = campaign.audit(&["--sequence", "--key", "header:X-None", "--json"]);
-    assert_eq!(said.code, 2, "{}", said.out);
+    let output = campaign.audit(&["--sequence", "--key", "header:X-None", "--json"]);
+    assert_eq!(output.code, 2, "{}", output.out);
     assert_eq!(
-        (&said.json()["without_key"], &said.json()["expected"]["missing"]),
+        (&output.json()["without_key"], &output.json()["expected"]["missing"]),
         (&2.into(), &0.into())
     );
 }
 
-/// The clock of the system; nothing waits by it.
+/// The system clock; the tests do not wait by it.
 struct Now;
 
 impl Clock for Now {
@@ -113,7 +113,7 @@ impl Clock for Now {
 }
 
 #[test]
-fn mail_that_arrives_during_an_audit_leaves_the_question_open() {
+fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
     let mut campaign = Campaign::start(&["--workers", "1"]);
     campaign.send_to(&address(0), 0);
     let text = list(0..1);
@@ -139,7 +139,7 @@ fn mail_that_arrives_during_an_audit_leaves_the_question_open() {
     let (folder, span) = (campaign.data(), 0..u64::MAX);
     let (folders, spans) = (slice::from_ref(&folder), slice::from_ref(&span));
     let selection = FolderSpans { folders, spans, clock: &Now };
-    // Envelopes have been read when messages are.
+    // By the time messages are read, envelopes have been read.
     let mut watch = |stage, _, _| {
         if stage == AuditStage::Bodies {
             campaign.send_to(&address(1), 1);

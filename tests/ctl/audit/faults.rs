@@ -1,12 +1,13 @@
-//! Each kind of fault is found with its place, and nothing else is.
-use super::campaign::{Campaign, Said, about, address, audit, audit_on, list};
+//! Each kind of fault is found with its location, and no other fault is reported.
+use super::campaign::{AuditOutput, Campaign, about, address, audit, audit_on, list};
 use crate::common::sinkctl;
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(fault, who)| ((*fault).to_owned(), (*who).to_owned())).collect()
 }
 
-/// Twenty persons, of whom 3 got nothing, 7 got two, 11 and 12 were mixed up, and a stranger.
+/// Twenty people: 3 got nothing, 7 got two messages, 11 and 12 got each other's, and a stranger got
+/// one.
 fn faulty() -> (Campaign, String) {
     let mut campaign = Campaign::start(&[]);
     for n in (0..20).filter(|n| *n != 3) {
@@ -28,7 +29,7 @@ fn faulty() -> (Campaign, String) {
 #[test]
 fn planted_faults_are_found_and_no_others() {
     let (campaign, list) = faulty();
-    let said = campaign.audit(&["--expect", &list, "--must-contain", "name", "--csv"]);
+    let output = campaign.audit(&["--expect", &list, "--must-contain", "name", "--csv"]);
     let expected = [
         ("missing", "person3@example.com"),
         ("repeated", "person7@example.com"),
@@ -36,8 +37,8 @@ fn planted_faults_are_found_and_no_others() {
         ("wrong_person", "person11@example.com"),
         ("wrong_person", "person12@example.com"),
     ];
-    assert_eq!(said.offenders(), pairs(&expected));
-    assert_eq!((said.code, said.errors.as_str()), (1, ""));
+    assert_eq!(output.offenders(), pairs(&expected));
+    assert_eq!((output.code, output.errors.as_str()), (1, ""));
 
     let json = campaign.audit(&["--expect", &list, "--json"]).json();
     assert_eq!(json["verdict"], "not_exactly_once");
@@ -55,9 +56,9 @@ fn each_one_got_exactly_one_message_exits_with_0() {
     let mut campaign = Campaign::start(&[]);
     (0..5).for_each(|n| drop(campaign.send_to(&address(n), n)));
     let list = campaign.file("list.csv", list(0..5));
-    let said = campaign.audit(&["--expect", &list, "--must-contain", "name"]);
-    assert!(said.out.starts_with("exactly once: yes\n"), "{}", said.out);
-    assert_eq!((said.code, said.errors.as_str()), (0, ""));
+    let output = campaign.audit(&["--expect", &list, "--must-contain", "name"]);
+    assert!(output.out.starts_with("exactly once: yes\n"), "{}", output.out);
+    assert_eq!((output.code, output.errors.as_str()), (0, ""));
     assert_eq!(campaign.audit(&["--expect", &list, "--csv"]).out.lines().count(), 1);
 }
 
@@ -71,14 +72,14 @@ fn a_report_for_ci_has_a_test_case_for_each_thing_that_was_checked() {
     assert!(xml.contains("tests=\"3\" failures=\"3\" errors=\"0\""), "{xml}");
     let failure = "<failure message=\"1 missing\" type=\"missing\">person3@example.com\n</failure>";
     assert!(xml.contains(failure), "{xml}");
-    // An audit that fails early leaves no report of an earlier one.
+    // An audit that fails early removes the report of an earlier one.
     campaign.audit(&["--expect", "/nowhere", "--junit", report_text]);
     let xml = std::fs::read_to_string(&report).unwrap();
     assert!(xml.contains("the audit did not end") && xml.contains("errors=\"1\""), "{xml}");
 }
 
 #[test]
-fn copies_are_told_apart_by_message_id_and_content() {
+fn copies_are_distinguished_by_message_id_and_content() {
     let mut campaign = Campaign::start(&[]);
     let mut send = |n: usize, id: &str, text: &str| {
         let wire = format!("Subject: s\r\nMessage-ID: <{id}>\r\n\r\n{text}\r\n");
@@ -107,10 +108,10 @@ fn numbers_need_no_list_and_their_gaps_repeats_and_order_are_found() {
     for n in [1, 2, 5, 4, 8, 8] {
         campaign.send_to(&address(n), n);
     }
-    let said = campaign.audit(&["--sequence", "--csv"]);
+    let output = campaign.audit(&["--sequence", "--csv"]);
     let expected = pairs(&[("missing", "3"), ("missing", "6-7"), ("repeated", "8")]);
-    assert_eq!((said.offenders(), said.code), (expected, 1));
-    let said = campaign.audit(&["--sequence", "--numbers", "2-9", "--in-order", "--csv"]);
+    assert_eq!((output.offenders(), output.code), (expected, 1));
+    let output = campaign.audit(&["--sequence", "--numbers", "2-9", "--in-order", "--csv"]);
     let expected = [
         ("missing", "3"),
         ("missing", "6-7"),
@@ -119,7 +120,7 @@ fn numbers_need_no_list_and_their_gaps_repeats_and_order_are_found() {
         ("unexpected", "1"),
         ("out_of_order", "4"),
     ];
-    let mut found = said.offenders();
+    let mut found = output.offenders();
     found.sort();
     let mut expected = pairs(&expected);
     expected.sort();
@@ -143,13 +144,13 @@ fn content_that_changed_and_messages_that_came_late_are_found() {
     send(2, &checksum, "Date: Sat, 21 Nov 2020 08:00:00 +0000");
     let list = campaign.file("list.csv", list(0..3));
     let args = ["--expect", &list, "--check-content", "--sent-field", "Date"];
-    let said = campaign.audit(&[&args[..], &["--late-after", "1h", "--csv"]].concat());
+    let output = campaign.audit(&[&args[..], &["--late-after", "1h", "--csv"]].concat());
     let expected = pairs(&[("changed", "person1@example.com"), ("late", "person2@example.com")]);
-    assert_eq!((said.offenders(), said.code), (expected, 1));
+    assert_eq!((output.offenders(), output.code), (expected, 1));
 }
 
 #[test]
-fn the_key_may_be_a_header_a_verp_part_or_what_a_pattern_finds() {
+fn the_key_can_be_a_header_a_verp_part_or_a_pattern_match() {
     let mut campaign = Campaign::start(&[]);
     let from = "bounce+ada=example.com@sender.example";
     campaign.send(from, "hidden@relay.example", "X-Member: id 0042\r\n\r\nx\r\n");
@@ -159,14 +160,14 @@ fn the_key_may_be_a_header_a_verp_part_or_what_a_pattern_finds() {
         &["--key", "header:x-member", "--key-match", "id 0*([0-9]+)", "--column", "member"],
         &["--key", "from", "--key-match", "\\+(ada)", "--column", "email", "--ignore-case"],
     ] {
-        let said = campaign.audit(&[&["--expect", &list][..], args].concat());
+        let output = campaign.audit(&[&["--expect", &list][..], args].concat());
         let expected = if args[1] == "from" { 1 } else { 0 };
-        assert_eq!(said.code, expected, "{args:?}: {}{}", said.out, said.errors);
+        assert_eq!(output.code, expected, "{args:?}: {}{}", output.out, output.errors);
     }
 }
 
 #[test]
-fn plus_parts_and_case_count_unless_they_are_folded() {
+fn plus_parts_and_case_are_significant_unless_folded() {
     let mut campaign = Campaign::start(&[]);
     campaign.send_to("Person0+news@EXAMPLE.com", 0);
     let list = campaign.file("list.csv", list(0..1));
@@ -190,7 +191,7 @@ fn a_query_and_a_span_select_the_messages_of_one_campaign() {
 }
 
 #[test]
-fn a_run_has_all_of_its_messages_and_none_from_before_it() {
+fn a_run_has_all_its_messages_and_no_earlier_ones() {
     let mut campaign = Campaign::start(&[]);
     let list = campaign.file("list.csv", list(0..2));
     for name in ["first", "second"] {
@@ -201,8 +202,8 @@ fn a_run_has_all_of_its_messages_and_none_from_before_it() {
         assert_eq!(code, 0, "{errors}");
     }
     for name in ["first", "second"] {
-        let said = campaign.audit(&["--expect", &list, "--run", name, "--json"]);
-        assert_eq!((said.code, &said.json()["messages"]), (0, &2.into()), "{}", said.out);
+        let output = campaign.audit(&["--expect", &list, "--run", name, "--json"]);
+        assert_eq!((output.code, &output.json()["messages"]), (0, &2.into()), "{}", output.out);
     }
 }
 
@@ -211,17 +212,17 @@ fn a_recipient_that_a_message_names_twice_got_one_message() {
     let mut campaign = Campaign::start(&[]);
     campaign.send_to_all(&["person0@example.com", "PERSON0@EXAMPLE.COM"], 0);
     let list = campaign.file("list.csv", list(0..1));
-    let said = campaign.audit(&["--expect", &list, "--ignore-case", "--json"]);
+    let output = campaign.audit(&["--expect", &list, "--ignore-case", "--json"]);
     assert_eq!(
-        (said.code, &said.json()["repeated"]["named_again"]),
+        (output.code, &output.json()["repeated"]["named_again"]),
         (0, &1.into()),
         "{}",
-        said.out
+        output.out
     );
 }
 
 #[test]
-fn several_folders_are_one_fleet() {
+fn several_folders_are_audited_as_one() {
     let (one, two) = (Campaign::start(&[]), Campaign::start(&[]));
     let mut both = [one, two];
     (0..4).for_each(|n| drop(both[n % 2].send_to(&address(n), n)));
@@ -229,8 +230,8 @@ fn several_folders_are_one_fleet() {
     let list = both[0].file("list.csv", list(0..4));
     let folders = [both[0].data(), both[1].data()];
     let folders = [folders[0].as_path(), folders[1].as_path()];
-    let said = audit_on(&folders, &["--expect", &list]);
-    assert!(said.out.starts_with("exactly once: no: 1 repeated\n"), "{}", said.out);
+    let output = audit_on(&folders, &["--expect", &list]);
+    assert!(output.out.starts_with("exactly once: no: 1 repeated\n"), "{}", output.out);
     let json = audit_on(&folders, &["--expect", &list, "--json"]).json();
     let messages = json["offenders"][0]["messages"].as_array().unwrap();
     let folders: Vec<_> = messages.iter().map(|it| it["folder"].as_str().unwrap()).collect();
@@ -238,53 +239,53 @@ fn several_folders_are_one_fleet() {
 }
 
 #[test]
-fn what_is_damaged_removed_or_only_counted_leaves_the_question_open() {
+fn damaged_removed_or_only_counted_messages_leave_the_verdict_open() {
     let (mut campaign, list) = faulty();
     let id = campaign.send_to(&address(0), 0);
     let (_, errors, code) = sinkctl(&campaign.data(), &["rm", &id]);
     assert_eq!(code, 0, "{errors}");
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 1, "a repeated one is certain: {}", said.out);
-    assert!(said.json()["doubts"][0].as_str().unwrap().contains("1 removed"), "{}", said.out);
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 1, "a repeated one is certain: {}", output.out);
+    assert!(output.json()["doubts"][0].as_str().unwrap().contains("1 removed"), "{}", output.out);
     let missing = campaign.file("some.csv", super::campaign::list([3]));
-    let said = campaign.audit(&["--expect", &missing, "to:person3@example.com", "--json"]);
-    assert_eq!(said.code, 2, "{}", said.out);
+    let output = campaign.audit(&["--expect", &missing, "to:person3@example.com", "--json"]);
+    assert_eq!(output.code, 2, "{}", output.out);
 
     let mut counted = Campaign::start(&["--store", "none"]);
     counted.send_to(&address(0), 0);
-    let said = counted.audit(&["--expect", &list]);
-    assert_eq!(said.code, 2, "{}", said.out);
-    assert!(said.errors.contains("1 only counted"), "{}", said.errors);
+    let output = counted.audit(&["--expect", &list]);
+    assert_eq!(output.code, 2, "{}", output.out);
+    assert!(output.errors.contains("1 only counted"), "{}", output.errors);
 }
 
 #[test]
-fn bodies_that_are_not_stored_leave_open_what_they_contain() {
+fn bodies_that_are_not_stored_leave_their_content_undecided() {
     let mut campaign = Campaign::start(&["--store", "envelope"]);
     campaign.send_to(&address(0), 0);
     let list = campaign.file("list.csv", list(0..1));
     assert_eq!(campaign.audit(&["--expect", &list]).code, 0);
-    let said = campaign.audit(&["--expect", &list, "--must-contain", "name"]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("1 message is not stored whole"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &list, "--must-contain", "name"]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("1 message is not stored whole"), "{}", output.errors);
     campaign.send_to(&address(0), 0);
-    let said = campaign.audit(&["--expect", &list]);
-    assert!(said.out.contains("messages that are not stored"), "{}", said.out);
+    let output = campaign.audit(&["--expect", &list]);
+    assert!(output.out.contains("messages that are not stored"), "{}", output.out);
 }
 
 #[test]
 fn a_folder_without_mail_gives_no_verdict() {
     let campaign = Campaign::start(&[]);
     let list = campaign.file("list.csv", list(0..1));
-    let said = campaign.audit(&["--expect", &list]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("no messages were selected"), "{}", said.errors);
-    let Said { errors, code, .. } = audit(campaign.root.path(), &["--expect", &list]);
+    let output = campaign.audit(&["--expect", &list]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("no messages were selected"), "{}", output.errors);
+    let AuditOutput { errors, code, .. } = audit(campaign.root.path(), &["--expect", &list]);
     assert_eq!(code, 2);
     assert!(errors.contains("neither segments nor statistics"), "{errors}");
 }
 
 #[test]
-fn the_answer_does_not_depend_on_the_memory() {
+fn the_result_does_not_depend_on_the_memory_limit() {
     let mut campaign = Campaign::start(&[]);
     let filler = "x".repeat(300);
     for n in 0..60 {

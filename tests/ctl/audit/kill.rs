@@ -1,5 +1,5 @@
-//! sinkd is killed in mid-campaign, and the sender sends again what was not acknowledged: the audit
-//! names exactly those who got two.
+//! sinkd is killed in mid-campaign, and the sender repeats unacknowledged messages: the audit names
+//! exactly the recipients who got two.
 use std::collections::BTreeMap;
 
 use super::campaign::{about, address, audit, list};
@@ -7,7 +7,7 @@ use crate::common::{Client, Sink, messages, until_some};
 use tempfile::tempdir;
 
 const ACKNOWLEDGED: usize = 40;
-/// Connections that have sent a message, and do not read its reply.
+/// Connections that have sent a message and do not read the reply.
 const IN_FLIGHT: usize = 8;
 const ALL: usize = 60;
 
@@ -22,7 +22,7 @@ fn send(client: &mut Client, n: usize) {
 }
 
 #[test]
-fn after_a_kill_the_audit_names_exactly_those_whom_a_retrying_sender_sent_two() {
+fn after_a_kill_the_audit_names_exactly_the_recipients_who_got_a_retry_as_well() {
     let root = tempdir().unwrap();
     let data = root.path().join("data");
     let sink = Sink::start(&data, &["--workers", "2"]);
@@ -33,7 +33,7 @@ fn after_a_kill_the_audit_names_exactly_those_whom_a_retrying_sender_sent_two() 
         client.begin("news@sender.example", &address(ACKNOWLEDGED + n));
         client.send(format!("{}.\r\n", about(ACKNOWLEDGED + n)).as_bytes());
     }
-    // Some are committed, whatever becomes of the rest.
+    // Some of these messages are committed, whatever happens to the rest.
     let is_half_there = || messages(&data).len() >= ACKNOWLEDGED + IN_FLIGHT / 2;
     until_some("committed messages", || is_half_there().then_some(()));
     sink.kill();
@@ -54,7 +54,7 @@ fn after_a_kill_the_audit_names_exactly_those_whom_a_retrying_sender_sent_two() 
     let path = root.path().join("list.csv");
     std::fs::write(&path, list(0..ALL)).unwrap();
     let args = ["--expect", path.to_str().unwrap(), "--csv", "--must-contain", "name"];
-    let said = audit(&data, &args);
+    let output = audit(&data, &args);
     let expected: Vec<_> = twice.into_iter().map(|who| ("repeated".to_owned(), who)).collect();
-    assert_eq!((said.offenders(), said.code), (expected, 1), "{}", said.errors);
+    assert_eq!((output.offenders(), output.code), (expected, 1), "{}", output.errors);
 }

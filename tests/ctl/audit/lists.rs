@@ -1,4 +1,4 @@
-//! Lists as people export them, good and bad.
+//! Recipient lists as users export them, good and bad.
 use super::campaign::{Campaign, address, list};
 
 fn campaign(persons: usize) -> Campaign {
@@ -8,7 +8,7 @@ fn campaign(persons: usize) -> Campaign {
 }
 
 #[test]
-fn lists_of_spreadsheets_are_read_as_they_are() {
+fn lists_exported_from_spreadsheets_are_read() {
     let campaign = campaign(2);
     let rows = list(0..2);
     let many: String = rows
@@ -27,46 +27,46 @@ fn lists_of_spreadsheets_are_read_as_they_are() {
         ("another column", rows.replace("email", "Rcpt").into_bytes(), &["--column", "rcpt"]),
     ] {
         let list = campaign.file("list.csv", text);
-        let said = campaign.audit(&[&["--expect", &list][..], args].concat());
-        assert_eq!((said.code, said.errors.as_str()), (0, ""), "{name}: {}", said.out);
+        let output = campaign.audit(&[&["--expect", &list][..], args].concat());
+        assert_eq!((output.code, output.errors.as_str()), (0, ""), "{name}: {}", output.out);
     }
 }
 
 #[test]
-fn repeated_rows_are_counted_and_only_an_obstacle_on_request() {
+fn repeated_rows_are_counted_and_are_errors_only_on_request() {
     let campaign = campaign(1);
     let list = campaign.file("list.csv", list([0, 0, 0]));
-    let said = campaign.audit(&["--expect", &list, "--json"]);
-    assert_eq!(said.code, 0, "{}", said.out);
-    assert_eq!(said.json()["expected"]["repeated_rows"], 2);
-    let said = campaign.audit(&["--expect", &list, "--unique-rows"]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("2 rows of the list repeat a recipient"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &list, "--json"]);
+    assert_eq!(output.code, 0, "{}", output.out);
+    assert_eq!(output.json()["expected"]["repeated_rows"], 2);
+    let output = campaign.audit(&["--expect", &list, "--unique-rows"]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("2 rows of the list repeat a recipient"), "{}", output.errors);
 }
 
 #[test]
-fn a_row_that_can_not_be_used_is_named_and_leaves_the_question_open() {
+fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
     let campaign = campaign(1);
     let text =
         list(0..1) + "Bob <bob@example.com>,x\n\"a b\"@example.com,y\nno address,z\none cell\n";
     let list = campaign.file("list.csv", text);
-    let said = campaign.audit(&["--expect", &list]);
-    assert_eq!(said.code, 2, "{}", said.out);
+    let output = campaign.audit(&["--expect", &list]);
+    assert_eq!(output.code, 2, "{}", output.out);
     for line in [
         "list.csv:3: more than a bare address",
         "list.csv:4: more than a bare address",
         "list.csv:5: more than a bare address",
         "list.csv:6: 1 cells, where the header line has 2",
     ] {
-        assert!(said.errors.contains(line), "{line}: {}", said.errors);
+        assert!(output.errors.contains(line), "{line}: {}", output.errors);
     }
     let latin1 = campaign.file("latin1.csv", b"email,name\nb\xfccher@example.com,x\n");
-    let said = campaign.audit(&["--expect", &latin1]);
-    assert!(said.errors.contains("latin1.csv:2: not UTF-8"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &latin1]);
+    assert!(output.errors.contains("latin1.csv:2: not UTF-8"), "{}", output.errors);
 }
 
 #[test]
-fn a_list_that_can_not_be_read_at_all_is_an_error_that_says_why() {
+fn an_unreadable_list_is_an_error_with_its_reason() {
     let campaign = campaign(1);
     for (text, says) in [
         (&b""[..], "the file is empty"),
@@ -75,17 +75,21 @@ fn a_list_that_can_not_be_read_at_all_is_an_error_that_says_why() {
         (b"email,name\n\"person0@example.com,x\n", "inside a quoted cell"),
     ] {
         let list = campaign.file("list.csv", text);
-        let said = campaign.audit(&["--expect", &list]);
-        assert_eq!(said.code, 2);
-        assert!(said.errors.contains(says) && said.errors.contains("list.csv"), "{}", said.errors);
+        let output = campaign.audit(&["--expect", &list]);
+        assert_eq!(output.code, 2);
+        assert!(
+            output.errors.contains(says) && output.errors.contains("list.csv"),
+            "{}",
+            output.errors
+        );
     }
-    let said = campaign.audit(&["--expect", "/nowhere/list.csv"]);
-    assert!(said.errors.contains("/nowhere/list.csv"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", "/nowhere/list.csv"]);
+    assert!(output.errors.contains("/nowhere/list.csv"), "{}", output.errors);
     let empty = campaign.file("list.csv", "email\n");
-    let said = campaign.audit(&["--expect", &empty]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("the list has no rows"), "{}", said.errors);
-    let said = campaign.audit(&[]);
-    assert_eq!(said.code, 2);
-    assert!(said.errors.contains("--expect FILE"), "{}", said.errors);
+    let output = campaign.audit(&["--expect", &empty]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("the list has no rows"), "{}", output.errors);
+    let output = campaign.audit(&[]);
+    assert_eq!(output.code, 2);
+    assert!(output.errors.contains("--expect FILE"), "{}", output.errors);
 }

@@ -1,5 +1,5 @@
-//! `sinkctl audit` over a real sinkd: it names what is wrong, that alone, and says when it cannot
-//! tell.
+//! `sinkctl audit` over a real sinkd: it reports what is wrong and nothing else, and says when it
+//! cannot decide.
 mod campaign;
 mod doubts;
 mod faults;

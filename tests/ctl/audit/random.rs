@@ -1,4 +1,4 @@
-//! Random campaigns: the figures equal a recount that shares no code.
+//! Random campaigns: the figures equal those of an independent recount.
 use std::collections::BTreeMap;
 
 use super::campaign::{Campaign, about, address};
@@ -23,8 +23,8 @@ fn figures_of_random_campaigns_equal_a_naive_recount() {
         }
         let list = campaign.file("list.csv", format!("email\n{}\n", rows.join("\n")));
         let memory = ["1M", "1G"][round % 2];
-        let said = campaign.audit(&["--expect", &list, "--json", "--memory", memory]);
-        let json = said.json();
+        let output = campaign.audit(&["--expect", &list, "--json", "--memory", memory]);
+        let json = output.json();
         let mut expected = rows.clone();
         expected.sort();
         expected.dedup();
@@ -42,13 +42,13 @@ fn figures_of_random_campaigns_equal_a_naive_recount() {
             ("unexpected_messages", unexpected.map(of).sum()),
         ];
         for (key, number) in numbers {
-            assert_eq!(json["expected"][key], number, "round {round}, {key}: {}", said.out);
+            assert_eq!(json["expected"][key], number, "round {round}, {key}: {}", output.out);
         }
         let repeated = got.values().filter(|n| **n > 1);
         assert_eq!(json["repeated"]["recipients"], repeated.clone().count() as u64);
         let extra: u64 = repeated.map(|n| n - 1).sum();
         assert_eq!(json["repeated"]["extra_messages"], extra);
         let is_good = expected.iter().all(|who| of(who) == 1) && got.len() == expected.len();
-        assert_eq!(said.code, if is_good { 0 } else { 1 }, "round {round}: {}", said.out);
+        assert_eq!(output.code, if is_good { 0 } else { 1 }, "round {round}: {}", output.out);
     }
 }

@@ -1,5 +1,5 @@
-//! AUTH of replay, blast and calibrate: who they are to a real sinkd, and that no output shows how
-//! they prove it.
+//! AUTH of replay, blast and calibrate: authentication to a real sinkd, without credentials in any
+//! output.
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -38,13 +38,13 @@ impl Place {
         fs::set_permissions(self.path(name), Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// A sinkd that believes the users of the list, and serves no others.
+    /// Starts a sinkd that accepts the users of the list, and serves no others.
     fn sink(&self) -> Sink {
         let users = self.text("users");
         Sink::start(&self.path("data"), &["--auth-users", &users, "--auth-required", "on"])
     }
 
-    /// Runs `blast --json` as ann: its report, its exit code, and what it says besides.
+    /// Runs `blast --json` as ann; returns its report, its exit code, and its stderr.
     fn blast(&self, to: &str, args: &[&str]) -> (Value, i32, String) {
         let password = self.text("password");
         let ann = ["--auth-user", "ann", "--auth-password-file", &password];
@@ -56,7 +56,7 @@ impl Place {
     }
 }
 
-/// The user and the mechanism of each stored message.
+/// Returns the user and the mechanism of each stored message.
 fn users(data: &Path) -> Vec<(String, String)> {
     let (out, errors, code) = sinkctl(data, &["ls", "--json"]);
     assert_eq!(code, 0, "{errors}");
@@ -143,7 +143,7 @@ fn a_wrong_password_ends_the_run_at_once_and_is_counted_by_its_reply() {
 }
 
 #[test]
-fn a_target_without_a_mechanism_that_may_be_used_gets_nothing() {
+fn a_target_without_an_allowed_mechanism_gets_nothing() {
     let place = Place::new();
     let target = Target::start(PLAIN);
     let (report, code, errors) = place.blast(&target.to(), &["--connections", "1"]);
@@ -166,9 +166,9 @@ fn a_password_that_others_can_read_is_refused() {
     }
 }
 
-/// Some servers repeat the command that they do not understand.
+/// Some servers echo a command that they do not understand.
 #[test]
-fn a_server_that_repeats_the_credentials_does_not_make_them_shown() {
+fn credentials_echoed_by_a_server_are_not_printed() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();

@@ -1,5 +1,5 @@
-//! `sinkctl blast` and `sinkctl replay` towards servers that limit, turn away, vanish or mislead:
-//! what they say, and with which exit code.
+//! `sinkctl blast` and `sinkctl replay` to servers that limit or refuse connections, vanish or
+//! mislead: output and exit codes.
 
 mod auth;
 mod safety;

@@ -1,15 +1,15 @@
-//! What a target could misread, or cannot carry, is not sent to it.
+//! Content that a target could misread or cannot carry is not sent to it.
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::target::{Manner, PLAIN, Target, report_of};
+use super::target::{Behavior, PLAIN, Target, report_of};
 use crate::common::{Sink, sinkctl};
 
 const SMUGGLER: &[u8] = b"Subject: 1\r\n\r\nhello\n.\r\nMAIL FROM:<evil@a.test>\r\n\
     RCPT TO:<real@person.test>\r\nDATA\r\nSubject: 2\r\n\r\nsmuggled\r\n";
 
-/// A harmless message, one that carries another one, and one in BODY=BINARYMIME.
+/// A harmless message, one that contains another one, and one in BODY=BINARYMIME.
 fn fill(data: &Path) {
     let sink = Sink::start(data, &[]);
     let mut client = sink.connect();
@@ -30,7 +30,7 @@ fn replay(data: &Path, target: &Target, args: &[&str]) -> (Value, i32, String) {
     (report_of(&out, &errors), code, errors)
 }
 
-/// Everyone who got mail.
+/// Returns everyone who received mail.
 fn recipients(target: &Target) -> Vec<String> {
     let accepted = target.accepted.lock().unwrap();
     let mut all: Vec<String> = accepted.iter().flat_map(|(paths, _)| paths.clone()).collect();
@@ -39,10 +39,10 @@ fn recipients(target: &Target) -> Vec<String> {
 }
 
 #[test]
-fn a_stored_message_cannot_send_another_one() {
+fn content_cannot_smuggle_another_message() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
-    let target = Target::start(Manner { is_careless: true, ..PLAIN });
+    let target = Target::start(Behavior { is_careless: true, ..PLAIN });
     let (report, code, errors) = replay(data.path(), &target, &[]);
     assert_eq!(code, 1, "{errors}");
     assert_eq!(report["replay"]["withheld"], 2, "{report}");
@@ -53,17 +53,17 @@ fn a_stored_message_cannot_send_another_one() {
 }
 
 #[test]
-fn what_is_sent_as_it_is_because_it_is_allowed_is_counted_and_its_replies_are_noticed() {
+fn ambiguous_content_that_is_allowed_is_counted_and_extra_replies_are_noticed() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
-    let target = Target::start(Manner { is_careless: true, ..PLAIN });
+    let target = Target::start(Behavior { is_careless: true, ..PLAIN });
     let two = ["--allow-smuggling", "to:two@b.test"];
     let (report, code, errors) = replay(data.path(), &target, &two);
-    // The server accepted it, and answered commands that only the content had.
+    // The server accepted the message, and also replied to commands inside its content.
     assert_eq!((code, &report["accepted"]), (1, &1.into()), "{errors}{report}");
     assert_eq!((&report["ambiguous"], &report["unasked_replies"]), (&1.into(), &1.into()));
     assert!(recipients(&target).contains(&"real@person.test".to_owned()), "it is a real danger");
-    // A server that goes by the RFC reads it as one message.
+    // A server that follows the RFC reads it as one message.
     let target = Target::start(PLAIN);
     let (report, code, errors) = replay(data.path(), &target, &two);
     assert_eq!((code, &report["unasked_replies"]), (0, &0.into()), "{errors}{report}");
@@ -76,24 +76,24 @@ fn bdat_carries_what_data_cannot() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
     let extensions = &["CHUNKING", "BINARYMIME"];
-    let target = Target::start(Manner { is_careless: true, extensions, ..PLAIN });
+    let target = Target::start(Behavior { is_careless: true, extensions, ..PLAIN });
     let (report, code, errors) = replay(data.path(), &target, &[]);
     assert_eq!((code, &report["replay"]["accepted"]), (0, &3.into()), "{errors}{report}");
     let staging = ["one@staging.test", "three@staging.test", "two@staging.test"];
     assert_eq!(recipients(&target), staging);
     // CHUNKING alone is not enough for BODY=BINARYMIME (RFC 3030 section 3).
-    let target = Target::start(Manner { extensions: &["CHUNKING"], ..PLAIN });
+    let target = Target::start(Behavior { extensions: &["CHUNKING"], ..PLAIN });
     let (report, code, errors) = replay(data.path(), &target, &[]);
     assert_eq!((code, &report["replay"]["withheld"]), (1, &1.into()), "{errors}{report}");
 }
 
 #[test]
-fn an_address_beyond_ascii_goes_only_where_smtputf8_is_announced() {
+fn a_non_ascii_address_is_sent_only_if_smtputf8_is_announced() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("list");
     std::fs::write(&list, "ann@example.org\nj\u{f6}rg@example.org\n").unwrap();
     for (extensions, code, accepted) in [(&[][..], 1, 1), (&["SMTPUTF8"], 0, 2)] {
-        let target = Target::start(Manner { extensions, ..PLAIN });
+        let target = Target::start(Behavior { extensions, ..PLAIN });
         let (to, list) = (target.to(), list.to_str().unwrap());
         let args = ["blast", "--to", &to, "--recipients", list, "--count", "2", "--json"];
         let (out, errors, got) = sinkctl(folder.path(), &args);
@@ -104,10 +104,10 @@ fn an_address_beyond_ascii_goes_only_where_smtputf8_is_announced() {
     }
 }
 
-/// A reply to nothing after the last message: no message is affected, and still it is a failure.
+/// An unsolicited reply after the last message affects no message, but is still a failure.
 #[test]
-fn a_reply_that_nothing_asked_for_makes_the_exit_code_1() {
-    let target = Target::start(Manner { extensions: &["SIZE\r\n250 HELP\r\n250-what"], ..PLAIN });
+fn an_unsolicited_reply_makes_the_exit_code_1() {
+    let target = Target::start(Behavior { extensions: &["SIZE\r\n250 HELP\r\n250-what"], ..PLAIN });
     let to = target.to();
     let args = ["blast", "--to", &to, "--count", "1", "--connections", "1", "--json"];
     let (out, errors, code) = sinkctl(Path::new("."), &args);

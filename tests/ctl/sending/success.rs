@@ -1,13 +1,13 @@
-//! Success is what was asked for, or due: never what happened to be attempted.
+//! Success means that the requested or due messages were sent, not just those that were attempted.
 use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::target::{Manner, PLAIN, Target, report_of};
+use super::target::{Behavior, PLAIN, Target, report_of};
 use crate::common::{Sink, sinkctl};
 
-/// Runs `blast --json`: its report, its exit code, and what it says besides.
+/// Runs `blast --json`; returns its report, its exit code, and its stderr.
 fn blast(to: &str, args: &[&str]) -> (Value, i32, String) {
     let all = [&["blast", "--to", to, "--json"], args].concat();
     let (out, errors, code) = sinkctl(Path::new("."), &all);
@@ -28,7 +28,7 @@ fn a_blast_to_a_port_without_a_listener_fails() {
 
 #[test]
 fn a_blast_to_a_target_that_never_greets_fails() {
-    // The backlog of the system accepts it; the program is silent.
+    // The backlog of the system accepts the connection; the program is silent.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
     let (report, code, errors) = blast(&to, &["--duration", "200ms", "--timeout", "1s"]);
@@ -44,7 +44,7 @@ fn a_count_that_the_duration_cuts_short_fails() {
     let count = |key: &str| report[key].as_u64().unwrap();
     assert_eq!(count("begun"), count("accepted"), "{report}");
     assert_eq!(count("begun") + count("not_begun"), 100_000_000, "{report}");
-    // The same load without a promise is a success, if there is time for a message.
+    // The same load without a required count is a success, if there is time for one message.
     let args = ["--duration", "1s", "--connections", "2"];
     let (report, code, errors) = blast(&target.to(), &args);
     assert_eq!((code, report["not_begun"].as_u64()), (0, Some(0)), "{errors}");
@@ -56,14 +56,14 @@ fn a_count_beyond_the_schedule_fails() {
     let args = ["--count", "100", "--rate", "100", "--duration", "500ms", "--connections", "2"];
     let (report, code, errors) = blast(&target.to(), &args);
     let count = |key: &str| report[key].as_u64().unwrap();
-    // Half of it, less what a busy machine had no time for at the end.
+    // Half of the messages, minus those that a busy machine had no time for at the end.
     assert_eq!((code, count("begun") + count("not_begun")), (1, 100), "{errors}{report}");
     assert!((1..=50).contains(&count("begun")), "{report}");
 }
 
 #[test]
 fn a_blast_whose_target_leaves_halfway_fails_although_every_message_was_accepted() {
-    let target = Target::start(Manner { in_all: Some(20), ..PLAIN });
+    let target = Target::start(Behavior { in_all: Some(20), ..PLAIN });
     let args = ["--duration", "4s", "--connections", "1", "--per-connection", "1"];
     let (report, code, errors) = blast(&target.to(), &args);
     assert_eq!((report["accepted"].as_u64(), report["begun"].as_u64()), (Some(20), Some(20)));
@@ -84,11 +84,11 @@ fn a_target_that_turns_some_connections_away_is_not_lost() {
     assert!(sink.stop().success());
 }
 
-/// At a rate of 100 messages a second for 2 s, a target that answers 5 leaves 190 and more waiting
-/// for 1 s and longer: they are counted, and they are in the percentiles.
+/// At 100 messages a second for 2 s, a target that accepts only 5 leaves at least 190 waiting for 1
+/// s and longer: they are counted, and are part of the percentiles.
 #[test]
-fn messages_that_were_due_and_could_not_leave_count_in_every_percentile() {
-    let target = Target::start(Manner { answered: 5, ..PLAIN });
+fn due_messages_that_could_not_be_sent_count_in_every_percentile() {
+    let target = Target::start(Behavior { answered: 5, ..PLAIN });
     let rate = ["--rate", "100", "--duration", "2s", "--connections", "1", "--timeout", "1s"];
     let (report, code, errors) = blast(&target.to(), &rate);
     assert_eq!(code, 1, "{errors}");
@@ -96,8 +96,8 @@ fn messages_that_were_due_and_could_not_leave_count_in_every_percentile() {
     assert_eq!(count("begun") + count("not_begun"), 200, "{report}");
     assert_eq!((count("accepted"), target.count()), (5, 5), "{report}");
     assert!(count("not_begun") > 190, "{report}");
-    // Each of these waited until at least 2 s after the start, and half of them were due in the
-    // first second.
+    // Each of these messages waited until at least 2 s after the start, and half of them were due
+    // in the first second.
     for metric in ["late_us", "transaction_us"] {
         let p50 = report["p50"][metric].as_f64().unwrap();
         assert!(p50 >= 1e6, "{metric}: p50 {p50} us: {errors}{report}");
@@ -105,13 +105,13 @@ fn messages_that_were_due_and_could_not_leave_count_in_every_percentile() {
 }
 
 #[test]
-fn a_rate_that_the_target_keeps_up_with_is_a_success() {
+fn a_rate_that_the_target_sustains_is_a_success() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let to = sink.addresses[0].to_string();
     for arrivals in ["even", "poisson"] {
         let rate = ["--rate", "50", "--duration", "1s", "--arrivals", arrivals, "--seed", "1"];
-        // On a busy machine the sender itself may have no time for the last message.
+        // On a busy machine the sender can lack the time for the last message.
         let is_kept = || {
             let (report, code, errors) = blast(&to, &rate);
             let not_begun = report["not_begun"].as_u64().unwrap();
@@ -125,7 +125,7 @@ fn a_rate_that_the_target_keeps_up_with_is_a_success() {
 }
 
 #[test]
-fn a_replay_of_nothing_fails_unless_that_is_allowed() {
+fn an_empty_replay_fails_unless_allowed() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -159,8 +159,8 @@ fn a_replay_that_ends_early_accounts_for_every_message_that_was_planned() {
         client.deliver("s@a.test", "r@b.test", b"Subject: 1\r\n\r\n");
     }
     assert!(sink.stop().success());
-    // It answers two, and nothing after them.
-    let target = Target::start(Manner { answered: 2, ..PLAIN });
+    // The target replies to two messages, and to nothing after them.
+    let target = Target::start(Behavior { answered: 2, ..PLAIN });
     let to = target.to();
     let args = ["--speed", "max", "--connections", "1", "--timeout", "1s"];
     let (out, errors, code) =
@@ -173,9 +173,9 @@ fn a_replay_that_ends_early_accounts_for_every_message_that_was_planned() {
     assert_eq!(came.iter().sum::<u64>() + not_begun, 9, "{report}");
 }
 
-/// The survey counts what it has not read: a plan that came to its end has nothing left to begin.
+/// The survey counts what it has not read: a plan that has ended has nothing left to begin.
 #[test]
-fn a_message_that_is_passed_over_is_not_counted_as_not_begun_too() {
+fn a_skipped_message_is_not_also_counted_as_not_begun() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -203,9 +203,9 @@ fn a_message_that_is_passed_over_is_not_counted_as_not_begun_too() {
     assert_eq!(report["not_begun"], 0, "{report}");
 }
 
-/// The second under way is not written down yet when the load ends.
+/// The current second is not written yet when the load ends.
 #[test]
-fn a_report_right_after_a_load_has_all_of_it() {
+fn a_report_right_after_a_load_is_complete() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
@@ -221,8 +221,8 @@ fn a_report_right_after_a_load_has_all_of_it() {
 }
 
 #[test]
-fn a_sender_counts_what_was_refused() {
-    let target = Target::start(Manner { per_connection: 0, ..PLAIN });
+fn a_sender_counts_refused_messages() {
+    let target = Target::start(Behavior { per_connection: 0, ..PLAIN });
     let records = tempfile::tempdir().unwrap();
     let folder = records.path().join("r");
     let args = ["--count", "3", "--connections", "1", "--records", folder.to_str().unwrap()];
@@ -236,9 +236,9 @@ fn a_sender_counts_what_was_refused() {
 }
 
 #[test]
-fn calibrate_says_what_is_missing_before_it_runs() {
+fn calibrate_reports_missing_prerequisites_before_it_runs() {
     let folder = tempfile::tempdir().unwrap();
-    // It must not come to a connection: that port has no listener.
+    // It must fail before it connects: that port has no listener.
     let args = ["calibrate", "--to", "127.0.0.1:1"];
     let missing = folder.path().join("missing");
     let (_, errors, code) = sinkctl(&missing, &args);

@@ -1,25 +1,25 @@
-//! A server that speaks as a test wants it to.
+//! A server with configurable behavior.
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// How a server speaks.
+/// The behavior of a server.
 #[derive(Clone, Copy)]
-pub struct Manner {
+pub struct Behavior {
     pub greeting: &'static str,
     /// Keywords of its reply to EHLO.
     pub extensions: &'static [&'static str],
-    /// Messages accepted over one connection; the next MAIL gets 421, and the connection ends.
+    /// Messages accepted per connection; the next MAIL gets 421, and the connection ends.
     pub per_connection: usize,
-    /// Messages accepted in all, over one connection after the other; then the server is gone.
+    /// Messages accepted in total, on one connection after the other; then the server is gone.
     pub in_all: Option<usize>,
-    /// Messages accepted in all, after which it reads on and answers nothing.
+    /// Messages accepted in total, after which the server reads on and sends no replies.
     pub answered: usize,
-    /// It reads LF.LF for the end of data, whether a CR is there or not.
+    /// Whether the server takes LF.LF for the end of data, with or without CRs.
     pub is_careless: bool,
 }
 
-pub const PLAIN: Manner = Manner {
+pub const PLAIN: Behavior = Behavior {
     greeting: "220 ready",
     extensions: &[],
     per_connection: usize::MAX,
@@ -31,25 +31,25 @@ pub const PLAIN: Manner = Manner {
 /// A message that a server accepted: its recipients, and its content as the server read it.
 pub type Accepted = (Vec<String>, Vec<u8>);
 
-/// A server. Its threads go with the test.
+/// A running server, whose threads end with the test.
 pub struct Target {
     pub address: SocketAddr,
     pub accepted: Arc<Mutex<Vec<Accepted>>>,
 }
 
 impl Target {
-    pub fn start(manner: Manner) -> Target {
+    pub fn start(behavior: Behavior) -> Target {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(Mutex::new(Vec::new()));
         let theirs = accepted.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let talk = Talk { manner, accepted: theirs.clone(), stream };
-                match manner.in_all {
-                    None => drop(std::thread::spawn(move || talk.hold())),
+                let connection = ServedConnection { behavior, accepted: theirs.clone(), stream };
+                match behavior.in_all {
+                    None => drop(std::thread::spawn(move || connection.serve())),
                     Some(in_all) => {
-                        let _ = talk.hold();
+                        let _ = connection.serve();
                         if theirs.lock().unwrap().len() >= in_all {
                             return;
                         }
@@ -69,24 +69,24 @@ impl Target {
     }
 }
 
-/// One connection.
-struct Talk {
-    manner: Manner,
+/// One connection to the server.
+struct ServedConnection {
+    behavior: Behavior,
     accepted: Arc<Mutex<Vec<Accepted>>>,
     stream: TcpStream,
 }
 
-impl Talk {
-    fn say(&self, line: &str) -> std::io::Result<()> {
-        let is_mute = self.accepted.lock().unwrap().len() >= self.manner.answered;
+impl ServedConnection {
+    fn reply(&self, line: &str) -> std::io::Result<()> {
+        let is_mute = self.accepted.lock().unwrap().len() >= self.behavior.answered;
         if is_mute { Ok(()) } else { (&self.stream).write_all(format!("{line}\r\n").as_bytes()) }
     }
 
-    fn hold(&self) -> std::io::Result<()> {
+    fn serve(&self) -> std::io::Result<()> {
         let (mut messages, mut recipients) = (0, Vec::new());
         let mut reader = BufReader::new(self.stream.try_clone()?);
-        self.say(self.manner.greeting)?;
-        if !self.manner.greeting.starts_with('2') {
+        self.reply(self.behavior.greeting)?;
+        if !self.behavior.greeting.starts_with('2') {
             return Ok(());
         }
         let mut line = Vec::new();
@@ -95,22 +95,22 @@ impl Talk {
             line.clear();
             match command.split([' ', ':']).next().unwrap_or_default() {
                 "EHLO" => {
-                    self.say("250-mx.test")?;
-                    let mut extensions = self.manner.extensions.iter();
-                    extensions.try_for_each(|name| self.say(&format!("250-{name}")))?;
-                    self.say("250 HELP")?;
+                    self.reply("250-mx.test")?;
+                    let mut extensions = self.behavior.extensions.iter();
+                    extensions.try_for_each(|name| self.reply(&format!("250-{name}")))?;
+                    self.reply("250 HELP")?;
                 }
-                "MAIL" if messages >= self.manner.per_connection => {
-                    return self.say("421 4.7.0 too many messages over this connection");
+                "MAIL" if messages >= self.behavior.per_connection => {
+                    return self.reply("421 4.7.0 too many messages over this connection");
                 }
-                "MAIL" => self.say("250 ok")?,
+                "MAIL" => self.reply("250 ok")?,
                 "RCPT" => {
                     let path = command.split(['<', '>']).nth(1).unwrap_or_default();
                     recipients.push(path.to_owned());
-                    self.say("250 ok")?;
+                    self.reply("250 ok")?;
                 }
                 "DATA" => {
-                    self.say("354 go on")?;
+                    self.reply("354 go on")?;
                     let content = self.content(&mut reader)?;
                     self.accept(&mut recipients, content)?;
                     messages += 1;
@@ -122,17 +122,17 @@ impl Talk {
                     self.accept(&mut recipients, content)?;
                     messages += 1;
                 }
-                "QUIT" => return self.say("221 bye"),
-                "RSET" | "NOOP" => self.say("250 ok")?,
-                _ => self.say("500 no such command")?,
+                "QUIT" => return self.reply("221 bye"),
+                "RSET" | "NOOP" => self.reply("250 ok")?,
+                _ => self.reply("500 no such command")?,
             }
         }
         Ok(())
     }
 
     fn accept(&self, recipients: &mut Vec<String>, content: Vec<u8>) -> std::io::Result<()> {
-        // Before it counts: a server that answers no more has answered this one.
-        let answered = self.say("250 accepted");
+        // Reply before counting the message: a server that stops replying has replied to this one.
+        let answered = self.reply("250 accepted");
         self.accepted.lock().unwrap().push((std::mem::take(recipients), content));
         answered
     }
@@ -144,7 +144,7 @@ impl Talk {
             if reader.read_until(b'\n', &mut line)? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
-            let is_end = match self.manner.is_careless {
+            let is_end = match self.behavior.is_careless {
                 true => line == b".\n" || line == b".\r\n",
                 false => line == b".\r\n" && (content.is_empty() || content.ends_with(b"\r\n")),
             };
@@ -156,8 +156,8 @@ impl Talk {
     }
 }
 
-/// What `--json` printed; metrics other than the two that tests look at are left out, so that a
-/// failure can be read.
+/// Parses the output of `--json`. Metrics other than the two that tests use are removed, so that a
+/// failure is readable.
 pub fn report_of(out: &[u8], errors: &str) -> serde_json::Value {
     let mut report: serde_json::Value = serde_json::from_slice(out)
         .unwrap_or_else(|error| panic!("{error}: {}{errors}", String::from_utf8_lossy(out)));

@@ -1,4 +1,4 @@
-//! TLS of replay and blast, towards a real sinkd: who is verified by what, and how failures are
+//! TLS of replay and blast, to a real sinkd: verification on both sides, and how failures are
 //! counted.
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::target::{PLAIN, Target};
 use crate::common::{Sink, sinkctl};
 
-/// A sinkd with a listener for STARTTLS, one for TLS from the first byte, and its folder.
+/// A sinkd with a listener for STARTTLS and one for implicit TLS, and its folder.
 struct Place {
     folder: TempDir,
     sink: Sink,
@@ -42,7 +42,7 @@ impl Place {
         text(self.folder.path().join("tls/ca.pem"))
     }
 
-    /// The version of TLS and the name asked for, of each stored message.
+    /// Returns the TLS version and the requested server name of each stored message.
     fn stored(&self) -> Vec<(String, String)> {
         let (out, errors, code) = sinkctl(self.folder.path(), &["ls", "--json"]);
         assert_eq!(code, 0, "{errors}");
@@ -57,14 +57,14 @@ fn text(path: PathBuf) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Runs `blast --json`: its report, its exit code, and what it says besides.
+/// Runs `blast --json`; returns its report, its exit code, and its stderr.
 fn blast(to: &str, args: &[&str]) -> (Value, i32, String) {
     let all = [&["blast", "--to", to, "--json", "--connections", "2"], args].concat();
     let (out, errors, code) = sinkctl(Path::new("."), &all);
     (serde_json::from_slice(&out).unwrap_or_default(), code, errors)
 }
 
-/// How often each kind of failure was counted.
+/// Returns how often each kind of failure was counted.
 fn failures(report: &Value) -> Vec<(String, u64)> {
     let failures = report["failures"].as_array().unwrap();
     let of = |one: &Value| (one["what"].as_str().unwrap().into(), one["count"].as_u64().unwrap());
@@ -101,7 +101,7 @@ fn mail_arrives_under_tls_in_each_mode_whatever_its_size() {
 }
 
 #[test]
-fn a_message_is_sealed_and_the_name_is_asked_for() {
+fn messages_are_encrypted_and_the_server_name_is_sent() {
     let place = Place::new(&[]);
     let ca = place.ca();
     let args = ["--count", "1", "--tls", "required", "--ca", &ca, "--tls-name", "localhost"];
@@ -136,7 +136,7 @@ fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
             assert_eq!((code, report["begun"].as_u64()), (1, Some(0)), "{args:?}: {errors}");
             let found = failures(&report);
             assert_eq!(found.len(), 1, "{found:?}");
-            // Both connections, and none of them again.
+            // Both connections failed, and neither was tried again.
             assert!(found[0].0 == kind && found[0].1 <= 2, "{found:?}");
             let recorded = &report["stats"]["totals"]["tls_failed"];
             assert_eq!(recorded.as_u64(), Some(found[0].1), "{report}");
@@ -147,9 +147,9 @@ fn a_server_that_is_not_trusted_gets_nothing_and_the_kind_is_counted() {
     }
 }
 
-/// After a chunk that failed, RSET goes out before the next MAIL, and is refused like all others.
+/// After a failed chunk, RSET is sent before the next MAIL, and is refused like everything else.
 #[test]
-fn a_target_that_requires_tls_has_nothing_of_what_was_sent_in_plain_text() {
+fn a_target_that_requires_tls_stores_nothing_sent_in_plain_text() {
     let folder = tempfile::tempdir().unwrap();
     let sink = Sink::start(folder.path(), &["--tls", "required"]);
     let place = Place { folder, sink };
@@ -188,7 +188,7 @@ fn a_target_that_does_not_announce_starttls_gets_mail_only_where_tls_is_not_requ
     assert_eq!(report["stats"]["counters"]["tls_handshakes"], Value::Null);
 }
 
-/// Writes a CA, and a certificate with its key that it signed for a client: three files.
+/// Creates a CA and a client certificate with its key, signed by the CA: three files.
 fn client_files(folder: &Path) -> [String; 3] {
     let mut of_ca = CertificateParams::new(Vec::new()).unwrap();
     of_ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -213,7 +213,7 @@ fn client_files(folder: &Path) -> [String; 3] {
 }
 
 #[test]
-fn a_certificate_is_shown_to_a_sink_that_requires_one() {
+fn a_client_certificate_is_presented_to_a_sink_that_requires_one() {
     let folder = tempfile::tempdir().unwrap();
     let [ca, cert, key] = client_files(folder.path());
     let place = Place::new(&["--tls-client-ca", &ca, "--tls-client-certs", "required"]);
@@ -249,7 +249,7 @@ fn replay_sends_under_tls() {
     assert!(stored.iter().all(|(version, _)| version == "TLSv1.3"), "{stored:?}");
 }
 
-/// Answers each connection with `greeting`, and then as `hold` says.
+/// Sends `greeting` on each connection, then calls `hold`.
 fn serve(hold: fn(TcpStream)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
@@ -261,13 +261,13 @@ fn serve(hold: fn(TcpStream)) -> String {
     to
 }
 
-/// Says what a server says up to its reply to STARTTLS, which is `reply`.
-fn up_to_starttls(mut stream: &TcpStream, reply: &str) {
+/// Plays a server up to its reply to STARTTLS, which is `reply`.
+fn serve_up_to_starttls(mut stream: &TcpStream, reply: &str) {
     let _ = stream.write_all(b"220 ready\r\n");
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         let is_starttls = line == "STARTTLS";
-        let said = if is_starttls { reply } else { "250-mx.test\r\n250 STARTTLS\r\n" };
-        let _ = stream.write_all(said.as_bytes());
+        let output = if is_starttls { reply } else { "250-mx.test\r\n250 STARTTLS\r\n" };
+        let _ = stream.write_all(output.as_bytes());
         if is_starttls {
             return;
         }
@@ -275,10 +275,10 @@ fn up_to_starttls(mut stream: &TcpStream, reply: &str) {
 }
 
 #[test]
-fn plain_text_after_the_reply_to_starttls_is_never_believed() {
+fn plain_text_after_the_reply_to_starttls_is_never_trusted() {
     let to = serve(|stream| {
-        up_to_starttls(&stream, "220 go\r\n250 AUTH PLAIN\r\n");
-        // Until the client goes.
+        serve_up_to_starttls(&stream, "220 go\r\n250 AUTH PLAIN\r\n");
+        // Until the client leaves.
         let _ = (&stream).read_to_end(&mut Vec::new());
     });
     let args = ["--tls", "offered", "--duration", "200ms"];
@@ -289,8 +289,8 @@ fn plain_text_after_the_reply_to_starttls_is_never_believed() {
 }
 
 #[test]
-fn a_target_that_leaves_during_the_handshake_is_counted_as_cut_off() {
-    let to = serve(|stream| up_to_starttls(&stream, "220 go\r\n"));
+fn a_target_that_disconnects_during_the_handshake_is_counted_as_cut_off() {
+    let to = serve(|stream| serve_up_to_starttls(&stream, "220 go\r\n"));
     let (report, code, errors) = blast(&to, &["--tls", "offered", "--duration", "200ms"]);
     assert_eq!((code, report["begun"].as_u64()), (1, Some(0)), "{errors}");
     let found = failures(&report);
@@ -300,7 +300,7 @@ fn a_target_that_leaves_during_the_handshake_is_counted_as_cut_off() {
 #[test]
 fn a_handshake_that_stalls_is_given_up_after_the_timeout() {
     let to = serve(|stream| {
-        up_to_starttls(&stream, "220 go\r\n");
+        serve_up_to_starttls(&stream, "220 go\r\n");
         let _ = (&stream).read_to_end(&mut Vec::new());
     });
     let args = ["--tls", "offered", "--duration", "200ms", "--timeout", "1s"];
@@ -310,7 +310,7 @@ fn a_handshake_that_stalls_is_given_up_after_the_timeout() {
     assert!(found.iter().all(|(kind, _)| kind == "TLS timed_out"), "{found:?}");
 }
 
-/// Greets under TLS, reads a command, and closes without a word.
+/// Sends a greeting under TLS, reads a command, and closes without a reply.
 fn greet_and_leave(mut stream: TcpStream) {
     let folder = tempfile::tempdir().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

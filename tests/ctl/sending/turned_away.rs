@@ -1,10 +1,10 @@
-//! Servers that limit messages over a connection: nothing is lost to it, and nothing comes twice.
+//! Servers that limit messages per connection: no message is lost, and none is sent twice.
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::target::{Manner, PLAIN, Target, report_of};
+use super::target::{Behavior, PLAIN, Target, report_of};
 use crate::common::{Sink, sinkctl};
 
 fn blast(target: &Target, args: &[&str]) -> (Value, i32, String) {
@@ -14,7 +14,7 @@ fn blast(target: &Target, args: &[&str]) -> (Value, i32, String) {
     (report_of(&out, &errors), code, errors)
 }
 
-/// Their numbers, each of which must be there once.
+/// Returns the numbers of the accepted messages, each of which must occur once.
 fn numbers(target: &Target) -> BTreeSet<u64> {
     let mut numbers = BTreeSet::new();
     for (_, content) in target.accepted.lock().unwrap().iter() {
@@ -34,7 +34,7 @@ fn no_message_is_lost_to_a_421_at_mail_after_others_were_accepted() {
         (&["PIPELINING", "CHUNKING"], &["--connections", "2", "--depth", "1"]),
         (&[], &["--connections", "2", "--rate", "2000"]),
     ] {
-        let target = Target::start(Manner { extensions, per_connection: 3, ..PLAIN });
+        let target = Target::start(Behavior { extensions, per_connection: 3, ..PLAIN });
         let (report, code, errors) = blast(&target, &[&["--count", "50"], args].concat());
         assert_eq!(code, 0, "{args:?}: {errors}{report}");
         assert_eq!(report["accepted"], 50, "{args:?}: {report}");
@@ -45,7 +45,7 @@ fn no_message_is_lost_to_a_421_at_mail_after_others_were_accepted() {
 
 #[test]
 fn a_421_to_the_first_mail_is_a_deferral() {
-    let target = Target::start(Manner { per_connection: 0, ..PLAIN });
+    let target = Target::start(Behavior { per_connection: 0, ..PLAIN });
     let (report, code, errors) = blast(&target, &["--count", "3", "--connections", "1"]);
     assert_eq!(code, 1, "{errors}");
     assert_eq!((&report["deferred"], &report["resent"]), (&3.into(), &0.into()), "{report}");
@@ -73,11 +73,11 @@ fn replay(data: &Path, to: &str, args: &[&str]) -> (Value, i32, String) {
 }
 
 #[test]
-fn a_replayed_session_goes_on_over_another_connection() {
+fn a_replayed_session_continues_on_another_connection() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
     for connections in ["original", "1"] {
-        let target = Target::start(Manner { per_connection: 1, ..PLAIN });
+        let target = Target::start(Behavior { per_connection: 1, ..PLAIN });
         let args = ["--connections", connections];
         let (report, code, errors) = replay(data.path(), &target.to(), &args);
         assert_eq!((code, &report["replay"]["accepted"]), (0, &6.into()), "{errors}{report}");
@@ -89,9 +89,9 @@ fn a_replayed_session_goes_on_over_another_connection() {
     }
 }
 
-/// RFC 9422: a client that keeps to MAILMAX never hears a refusal.
+/// RFC 9422: a client that respects MAILMAX is never refused for exceeding it.
 #[test]
-fn an_announced_limit_is_kept_to() {
+fn an_announced_limit_is_respected() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sink = Sink::start(there.path(), &["--messages-max", "1"]);
     let to = sink.addresses[0].to_string();
@@ -104,22 +104,22 @@ fn an_announced_limit_is_kept_to() {
     let (report, code, errors) = replay(here.path(), &to, &["--connections", "original"]);
     assert_eq!((code, &report["failures"]), (0, &serde_json::json!([])), "{errors}{report}");
     assert_eq!(report["extra_connections"]["ended"], 4, "{report}");
-    let (said, errors, code) =
+    let (output, errors, code) =
         sinkctl(here.path(), &["replay", "--to", &to, "--connections", "original", "-y"]);
     assert_eq!(code, 0, "{errors}");
-    let said = String::from_utf8(said).unwrap();
+    let output = String::from_utf8(output).unwrap();
     assert!(
-        said.contains("4 extra connections: the target had ended the session's connection"),
-        "{said}"
+        output.contains("4 extra connections: the target had ended the session's connection"),
+        "{output}"
     );
     assert!(sink.stop().success());
 }
 
 #[test]
-fn a_421_at_the_greeting_defers_what_waited_for_it() {
+fn a_421_at_the_greeting_defers_the_waiting_messages() {
     let data = tempfile::tempdir().unwrap();
     fill(data.path());
-    let target = Target::start(Manner { greeting: "421 4.3.2 try later", ..PLAIN });
+    let target = Target::start(Behavior { greeting: "421 4.3.2 try later", ..PLAIN });
     let (report, code, errors) = replay(data.path(), &target.to(), &["--connections", "original"]);
     assert_eq!((code, &report["replay"]["deferred"]), (1, &6.into()), "{errors}{report}");
     assert_eq!(report["failures"][0]["what"], "greeting 421", "{report}");

@@ -1,4 +1,5 @@
-//! One random client: it knows which replies its commands may get, and holds the server to that.
+//! One random client: it knows which replies its commands can get, and checks that the server sends
+//! them.
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -11,15 +12,15 @@ use crate::common::Dice;
 
 /// Longer than anything here takes; a client that waits longer has found a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Lines of its story that a client tells when something is wrong.
+/// Number of recent lines of its story that a client prints when it fails.
 const STORY_LINES: usize = 60;
 
-/// The server ended the session, in a way it may.
+/// The server ended the session, in an allowed way.
 pub struct Gone;
 
 type Step<T = ()> = Result<T, Gone>;
 
-/// A command that was sent and not answered yet.
+/// A command that was sent and is not answered yet.
 #[derive(Debug, Clone)]
 enum Sent {
     Hello,
@@ -28,7 +29,7 @@ enum Sent {
     },
     Rcpt,
     Data,
-    /// `octets`: of the message, without stuffed dots.
+    /// `octets` is the size of the message without stuffed dots.
     EndOfData {
         tag: String,
         octets: usize,
@@ -46,7 +47,7 @@ enum Sent {
     Quit,
 }
 
-/// Where the transaction stands, as the replies say.
+/// The state of the transaction according to the replies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Stage {
     Nothing,
@@ -57,7 +58,7 @@ enum Stage {
 /// One session of one client.
 pub struct Client<'a> {
     wire: Wire,
-    /// What was read and belongs to no reply yet.
+    /// Octets that were read and belong to no reply yet.
     input: Vec<u8>,
     is_lmtp: bool,
     message_bytes_max: usize,
@@ -66,7 +67,7 @@ pub struct Client<'a> {
     dice: &'a mut Dice,
     ledger: &'a Arc<Ledger>,
     stage: Stage,
-    /// Commands to be written together, and what they are.
+    /// Commands to be written together; `sent` lists them.
     flight: Vec<u8>,
     sent: VecDeque<Sent>,
     story: VecDeque<String>,
@@ -74,12 +75,12 @@ pub struct Client<'a> {
     serial: usize,
 }
 
-/// What clients of one sink have in common.
+/// What the clients of one sink share.
 pub struct Setting {
     pub message_bytes_max: usize,
-    /// Octets of the payloads that are meant to be large.
+    /// Octets of payloads that are meant to be large.
     pub large_bytes: usize,
-    /// Whether there may be no room for a message now and then.
+    /// Whether a message can occasionally find no room.
     pub may_lack_room: bool,
 }
 
@@ -113,11 +114,11 @@ impl<'a> Client<'a> {
         Ok(client)
     }
 
-    /// A whole session.
+    /// Runs a whole session.
     pub fn run(&mut self) -> Step {
         let hello = if self.is_lmtp { "LHLO soup.example\r\n" } else { "EHLO soup.example\r\n" };
         self.line(hello, Sent::Hello);
-        self.maybe_fly()?;
+        self.maybe_flush()?;
         for _ in 0..self.dice.roll(12) {
             self.aside()?;
             self.transaction()?;
@@ -125,17 +126,17 @@ impl<'a> Client<'a> {
         match self.dice.roll(4) {
             0 => self.drop_now(),
             1 => self.half_close(),
-            2 => self.be_deaf(),
+            2 => self.stop_reading(),
             _ => self.quit(),
         }
     }
 
     fn quit(&mut self) -> Step {
         self.line("QUIT\r\n", Sent::Quit);
-        self.fly()
+        self.flush()
     }
 
-    /// Commands that have nothing to do with a transaction.
+    /// Sends commands that do not affect a transaction.
     fn aside(&mut self) -> Step {
         match self.dice.roll(20) {
             0 => self.line("NOOP\r\n", Sent::Noop),
@@ -148,7 +149,8 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// At any point: RSET, QUIT, a cut. True: the transaction goes on.
+    /// Sends RSET or QUIT, or cuts the connection, at any point. Returns whether the transaction
+    /// continues.
     fn goes_on(&mut self) -> Step<bool> {
         match self.dice.roll(60) {
             0 => {
@@ -161,7 +163,7 @@ impl<'a> Client<'a> {
                 self.line("NOOP\r\n", Sent::Noop);
                 Ok(true)
             }
-            4 => self.fly().map(|()| true),
+            4 => self.flush().map(|()| true),
             _ => Ok(true),
         }
     }
@@ -175,7 +177,7 @@ impl<'a> Client<'a> {
         let declared = match self.dice.roll(3) {
             0 => None,
             1 => Some(octets),
-            // Wrong by a little or a lot; never announced as too large.
+            // Wrong by a little or a lot; never declared as too large.
             _ => Some(self.dice.roll(self.message_bytes_max.min(2 * octets + 70_000))),
         };
         let size = declared.map_or(String::new(), |size| format!(" SIZE={size}"));
@@ -183,7 +185,7 @@ impl<'a> Client<'a> {
         if !self.goes_on()? {
             return Ok(());
         }
-        // Scenarios store the mail of each domain in another mode.
+        // Scenarios store the mail of each domain in a different mode.
         let domain = ["keep", "envelope", "counted", "other"][self.dice.roll(4)];
         for _ in 0..self.recipients() {
             self.line(&format!("RCPT TO:<someone@{domain}.example>\r\n"), Sent::Rcpt);
@@ -191,7 +193,7 @@ impl<'a> Client<'a> {
         if !self.goes_on()? {
             return Ok(());
         }
-        self.maybe_fly()?;
+        self.maybe_flush()?;
         if is_chunked { self.chunks(&tag, &payload) } else { self.data(&tag, &payload, octets) }
     }
 
@@ -204,12 +206,12 @@ impl<'a> Client<'a> {
 
     fn data(&mut self, tag: &str, payload: &[u8], octets: usize) -> Step {
         self.line("DATA\r\n", Sent::Data);
-        let begun = self.fly_and_say_if_data_is_wanted()?;
+        let begun = self.flush_and_return_whether_354_came()?;
         if !begun {
             return Ok(());
         }
         if self.dice.roll(25) == 0 {
-            // Never to its end.
+            // Leaves without sending the end.
             let part = self.dice.roll(payload.len() + 1);
             self.write(&payload[..part])?;
             return self.drop_now();
@@ -218,7 +220,7 @@ impl<'a> Client<'a> {
         self.ledger.sending(tag, payload);
         self.flight.extend_from_slice(&wire);
         self.sent.push_back(Sent::EndOfData { tag: tag.to_owned(), octets });
-        self.maybe_fly()
+        self.maybe_flush()
     }
 
     fn chunks(&mut self, tag: &str, payload: &[u8]) -> Step {
@@ -239,10 +241,10 @@ impl<'a> Client<'a> {
             self.flight.extend_from_slice(&payload[from..from + bytes]);
             from += bytes;
             if last {
-                return self.maybe_fly();
+                return self.maybe_flush();
             }
             if self.dice.roll(2) == 0 {
-                self.fly()?;
+                self.flush()?;
                 if self.stage == Stage::Nothing {
                     return Ok(());
                 }
@@ -253,14 +255,14 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Any octets: what goes by BDAT has no form.
+    /// Returns any octets: content sent by BDAT has no required form.
     fn octets(&mut self) -> Vec<u8> {
         let octets = self.size();
         let seed = self.dice.roll(1 << 30);
         (0..octets).map(|i| (i.wrapping_mul(seed) >> 7) as u8 ^ (i >> 10) as u8).collect()
     }
 
-    /// Lines in wire form, dots stuffed, with a lone CR or LF here and there.
+    /// Returns lines in wire form, with dots stuffed and an occasional lone CR or LF.
     fn mail_data(&mut self) -> Vec<u8> {
         let octets = self.size();
         let mut data = Vec::with_capacity(octets + 100);
@@ -278,7 +280,7 @@ impl<'a> Client<'a> {
         data
     }
 
-    /// Octets of a payload: small mostly, and around every border there is.
+    /// Chooses the size of a payload in octets: mostly small, and around every limit.
     fn size(&mut self) -> usize {
         const BORDERS: [usize; 6] = [4096, 16 << 10, 64 << 10, 65_300, 128 << 10, 256 << 10];
         let near = self.dice.roll(700);
@@ -296,19 +298,19 @@ impl<'a> Client<'a> {
     // ------------------------------------------------------------ writing
 
     fn line(&mut self, line: &str, sent: Sent) {
-        self.tell(format!("C: {}", line.trim_end()));
+        self.note(format!("C: {}", line.trim_end()));
         self.flight.extend_from_slice(line.as_bytes());
         self.sent.push_back(sent);
     }
 
-    /// Often sends the pending commands at once, sometimes waits for more.
-    fn maybe_fly(&mut self) -> Step {
+    /// Sends the pending commands at once or waits for more, at random.
+    fn maybe_flush(&mut self) -> Step {
         // Unread replies must fit into our buffers.
-        if self.sent.len() > 400 || self.dice.roll(3) > 0 { self.fly() } else { Ok(()) }
+        if self.sent.len() > 400 || self.dice.roll(3) > 0 { self.flush() } else { Ok(()) }
     }
 
-    /// Writes all pending commands, cut anywhere, and reads the replies.
-    fn fly(&mut self) -> Step {
+    /// Writes all pending commands, split at random, and reads the replies.
+    fn flush(&mut self) -> Step {
         let flight = std::mem::take(&mut self.flight);
         self.write(&flight)?;
         while let Some(sent) = self.sent.pop_front() {
@@ -317,7 +319,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn fly_and_say_if_data_is_wanted(&mut self) -> Step<bool> {
+    fn flush_and_return_whether_354_came(&mut self) -> Step<bool> {
         let flight = std::mem::take(&mut self.flight);
         self.write(&flight)?;
         let mut wanted = false;
@@ -339,7 +341,7 @@ impl<'a> Client<'a> {
         };
         let mut pieces = 0;
         while !rest.is_empty() {
-            // A drip of single octets takes its time: not for all of a large payload.
+            // Single octets take time, so not for the whole of a large payload.
             pieces += 1;
             let most = if pieces > 200 { rest.len() } else { rest.len().min(piece_bytes_max) };
             let n = 1 + self.dice.roll(most);
@@ -352,7 +354,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Gone in the middle of whatever it was, now and then with a reset.
+    /// Disconnects at any point, sometimes with a reset.
     fn drop_now(&mut self) -> Step {
         if self.dice.roll(2) == 0 {
             self.wire.reset_on_close();
@@ -360,21 +362,21 @@ impl<'a> Client<'a> {
         Err(Gone)
     }
 
-    /// Sends nothing more, but reads every reply.
+    /// Shuts down the sending side, but reads every reply.
     fn half_close(&mut self) -> Step {
         let flight = std::mem::take(&mut self.flight);
         self.write(&flight)?;
         let _ = self.wire.shutdown(Shutdown::Write);
-        self.tell("C: (shuts its side)".into());
+        self.note("C: (shuts its side)".into());
         while let Some(sent) = self.sent.pop_front() {
             self.answer(sent)?;
         }
         self.nothing_more()
     }
 
-    /// Sends much and reads nothing until the server accepts no more; then reads on, or leaves.
-    fn be_deaf(&mut self) -> Step {
-        self.fly()?;
+    /// Sends a lot and reads nothing until the server accepts no more; then reads, or leaves.
+    fn stop_reading(&mut self) -> Step {
+        self.flush()?;
         let Ok(()) = self.wire.set_nonblocking(true) else { return Err(Gone) };
         let noops = b"NOOP\r\n".repeat(2000);
         let mut written = 0;
@@ -386,7 +388,7 @@ impl<'a> Client<'a> {
             }
         }
         let Ok(()) = self.wire.set_nonblocking(false) else { return Err(Gone) };
-        self.tell(format!("C: (says {} NOOPs and reads nothing)", written / 6));
+        self.note(format!("C: (says {} NOOPs and reads nothing)", written / 6));
         if self.dice.roll(2) == 0 {
             return self.drop_now();
         }
@@ -398,7 +400,8 @@ impl<'a> Client<'a> {
 
     // ------------------------------------------------------------ reading
 
-    /// The replies to `sent` are right, and the transaction stands where they say; the last code.
+    /// Asserts that the replies to `sent` are correct, and updates the state of the transaction;
+    /// returns the last code.
     fn answer(&mut self, sent: Sent) -> Step<u16> {
         match sent {
             Sent::EndOfData { tag, octets } => {
@@ -502,13 +505,13 @@ impl<'a> Client<'a> {
         Ok(first.map_or(0, |(code, _)| code))
     }
 
-    /// The next reply: its code and the text of its last line. A 421 ends the session.
+    /// Reads the next reply: its code and the text of its last line. A 421 ends the session.
     fn reply(&mut self) -> Step<(u16, String)> {
         loop {
             while let Some(end) = self.input.windows(2).position(|two| two == b"\r\n") {
                 let line = String::from_utf8_lossy(&self.input[..end]).into_owned();
                 self.input.drain(..end + 2);
-                self.tell(format!("S: {line}"));
+                self.note(format!("S: {line}"));
                 let code = line.get(..3).and_then(|code| code.parse().ok());
                 let Some(code) = code.filter(|_| line.len() > 3) else {
                     self.fail("a reply without a code");
@@ -536,7 +539,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The server closes without another word, or says 421 because it stops.
+    /// Asserts that the server closes without another reply, or sends 421 because it stops.
     fn nothing_more(&mut self) -> Step {
         loop {
             let mut piece = [0; 1024];
@@ -550,8 +553,8 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// The connection has ended. The server may do that where it has said why and what it said was
-    /// overtaken by a reset: while it stops, and where it is short of buffers.
+    /// Handles the end of the connection. It is allowed if the server's explanation was overtaken
+    /// by a reset: while it stops, and when it is short of buffers.
     fn gone<T>(&mut self, error: &std::io::Error) -> Step<T> {
         let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         self.check(!waits, "the server says nothing");
@@ -559,7 +562,7 @@ impl<'a> Client<'a> {
         Err(Gone)
     }
 
-    fn tell(&mut self, line: String) {
+    fn note(&mut self, line: String) {
         if self.story.len() == STORY_LINES {
             self.story.pop_front();
         }
@@ -582,7 +585,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Dots of the wire form that are not of the message.
+/// Counts the dots in the wire form that are not part of the message.
 fn stuffed(data: &[u8]) -> usize {
     let at_start = usize::from(data.starts_with(b"."));
     at_start + data.windows(3).filter(|three| *three == b"\r\n.").count()

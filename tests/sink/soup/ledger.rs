@@ -9,13 +9,14 @@ use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, SlotKind, StorageMode};
 use sinkd::smtp::envelope;
 
-/// A message whose last octets were sent, or were about to be.
+/// A message whose last octets were sent, or were about to be sent.
 #[derive(Debug, Clone, Copy)]
 struct Message {
     hash: u64,
-    /// The same of its header section.
+    /// The hash of its header section.
     headers_hash: u64,
-    /// How it was named in the 250; `None`: not acknowledged, or not that we know.
+    /// Its result in the 250; `None` if it was not acknowledged, or the client did not see the
+    /// reply.
     name: Option<Name>,
 }
 
@@ -30,7 +31,7 @@ pub struct Ledger {
     messages: Mutex<HashMap<String, Message>>,
     stopping: AtomicBool,
     failed: AtomicBool,
-    /// The scenario runs short of buffers, so that stalled transfers are closed.
+    /// Whether the scenario is short of buffers, so that stalled transfers are closed.
     is_tight: bool,
     pub acknowledgements: AtomicU64,
 }
@@ -40,7 +41,7 @@ impl Ledger {
         Ledger { is_tight, ..Ledger::default() }
     }
 
-    /// From here on the server may store this.
+    /// Notes that the server may store this message from now on.
     pub fn sending(&self, tag: &str, payload: &[u8]) {
         let message =
             Message { hash: hash(payload), headers_hash: hash(headers(payload)), name: None };
@@ -55,7 +56,7 @@ impl Ledger {
             id => Name::Stored(id.parse().expect("an id")),
         };
         let mut messages = self.messages.lock().unwrap();
-        let message = messages.get_mut(tag).expect("what is acknowledged was sent");
+        let message = messages.get_mut(tag).expect("an acknowledged message was sent");
         assert!(message.name.is_none_or(|before| before == name), "{tag}: one name");
         message.name = Some(name);
     }
@@ -72,13 +73,14 @@ impl Ledger {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a connection may end without a word that we have read.
+    /// Returns whether a connection can end without a reply that the client has read.
     pub fn may_close(&self) -> bool {
         self.is_tight || self.is_stopping()
     }
 
-    /// Acknowledged ⊆ stored ⊆ sent to its end; none twice, every octet as it was sent. A ring may
-    /// have dropped what it acknowledged. Returns the number of stored messages.
+    /// Asserts that acknowledged ⊆ stored ⊆ sent to the end, that no message is stored twice, and
+    /// that every octet is as sent. A ring can have pruned acknowledged messages. Returns the
+    /// number of stored messages.
     pub fn judge(&self, data: &Path, is_ring: bool) -> u64 {
         let messages = self.messages.lock().unwrap();
         let folder = Folder::open(data).unwrap();
@@ -102,7 +104,7 @@ impl Ledger {
             };
             assert!(hash(payload) == expected, "{tag} is stored with other octets");
             if let Some(name) = message.name {
-                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the name of its reply");
+                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the id in its reply");
             }
         }
         let is_lost = |(tag, message): &(&String, &Message)| {
@@ -118,7 +120,7 @@ fn hash(octets: &[u8]) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(octets)
 }
 
-/// The header section, its empty line included.
+/// Returns the header section, including its empty line.
 fn headers(payload: &[u8]) -> &[u8] {
     if payload.starts_with(b"\r\n") {
         return &payload[..2];

@@ -1,9 +1,9 @@
-//! A soup of random clients against one sinkd with small budgets, storage that stalls and disks
-//! that fill up: whatever they do, each gets its own replies, what was acknowledged is stored as
-//! it was sent, nothing is left over, and the sink stops within its grace.
+//! A mix of random clients against one sinkd with small budgets, storage that stalls and disks that
+//! fill up. Whatever they do, each client gets its own replies, acknowledged messages are stored as
+//! sent, all resources are released, and the sink stops within its grace period.
 //!
-//! Seeded: `SOUP_SEED`, printed at the start, repeats the clients' choices (not the moments
-//! at which threads run). `SOUP_SECONDS`: how long each scenario lasts, 3 by default.
+//! `SOUP_SEED`, printed at the start, repeats the clients' choices, but not the scheduling of
+//! threads. `SOUP_SECONDS` is the duration of each scenario (3 by default).
 #![cfg(target_os = "linux")]
 
 mod client;
@@ -29,19 +29,20 @@ use wire::Target;
 
 const CLIENTS: usize = 24;
 const GRACE: Duration = Duration::from_secs(2);
-/// What a busy machine may add to the grace.
+/// Additional time that a busy machine may need after the grace period.
 const GRACE_SLACK: Duration = Duration::from_secs(20);
 
-/// A sink and what is done to it.
+/// A sink, and the faults injected into it.
 struct Scenario {
     name: &'static str,
     args: &'static [&'static str],
     message_bytes_max: usize,
     large_bytes: usize,
-    /// Threads of the log that are held now and then.
+    /// Threads of the log that are stopped now and then.
     stalled: &'static [&'static str],
     disk_fills_up: bool,
-    /// Few buffers, or large messages at once, so that stalled transfers are closed.
+    /// Whether there are few buffers, or large messages at once, so that stalled transfers are
+    /// closed.
     is_tight: bool,
     is_ring: bool,
 }
@@ -63,7 +64,7 @@ fn clients_of_a_plain_sink_get_their_own_replies() {
 }
 
 #[test]
-fn a_stalled_store_and_small_budgets_lose_nothing_and_mix_nothing_up() {
+fn stalled_storage_and_small_budgets_lose_and_mix_up_nothing() {
     run(&Scenario {
         name: "stalled",
         message_bytes_max: 300_000,
@@ -89,7 +90,7 @@ fn a_stalled_store_and_small_budgets_lose_nothing_and_mix_nothing_up() {
 }
 
 #[test]
-fn waiting_for_flushes_and_a_disk_that_fills_up_lose_nothing() {
+fn waiting_for_flushes_on_a_disk_that_fills_up_loses_nothing() {
     run(&Scenario {
         name: "durable",
         args: &[
@@ -112,7 +113,7 @@ fn waiting_for_flushes_and_a_disk_that_fills_up_lose_nothing() {
 }
 
 #[test]
-fn what_is_not_stored_in_full_is_accounted_for() {
+fn messages_not_stored_in_full_are_accounted_for() {
     run(&Scenario {
         name: "modes",
         message_bytes_max: 300_000,
@@ -139,7 +140,7 @@ fn what_is_not_stored_in_full_is_accounted_for() {
 }
 
 #[test]
-fn a_ring_under_stalls_shows_nothing_that_was_not_sent() {
+fn a_stalled_ring_shows_only_messages_that_were_sent() {
     run(&Scenario {
         name: "ring",
         args: &[
@@ -172,8 +173,8 @@ fn run(scenario: &Scenario) {
     let seed = setting("SOUP_SEED", u64::from(std::process::id()));
     println!("soup '{}': SOUP_SEED={seed}", scenario.name);
     let data = tempdir().unwrap();
-    let said = tempfile::tempfile().unwrap();
-    let (sink, targets) = start(scenario, data.path(), &said);
+    let output = tempfile::tempfile().unwrap();
+    let (sink, targets) = start(scenario, data.path(), &output);
     let ledger = Arc::new(Ledger::new(scenario.is_tight));
     let (over, is_over) = bounded::<()>(0);
     let clients: Vec<_> = (0..CLIENTS)
@@ -186,13 +187,13 @@ fn run(scenario: &Scenario) {
                 may_lack_room: !scenario.stalled.is_empty(),
             };
             let mut dice = Dice::new(seed.wrapping_mul(1000) + n as u64);
-            std::thread::spawn(move || be_a_client(n, &target, &setting, &mut dice, &ledger))
+            std::thread::spawn(move || run_clients(n, &target, &setting, &mut dice, &ledger))
         })
         .collect();
     let (pid, stalled, fills_up) = (sink.pid(), scenario.stalled, scenario.disk_fills_up);
-    let chaos = std::thread::spawn(move || make_trouble(pid, stalled, fills_up, seed, &is_over));
+    let chaos = std::thread::spawn(move || inject_faults(pid, stalled, fills_up, seed, &is_over));
     let until = Instant::now() + Duration::from_secs(seconds);
-    // Nothing is waited for here but the end of the scenario.
+    // This waits only for the end of the scenario.
     while Instant::now() < until && !ledger.is_stopping() {
         std::thread::park_timeout(Duration::from_millis(50));
     }
@@ -202,20 +203,20 @@ fn run(scenario: &Scenario) {
     sink.signal(Signal::TERM);
     let clients_failed = join(clients);
     let stopped = stop(sink);
-    let said = text_of(said);
+    let output = text_of(output);
     if let Some(panic) = clients_failed {
-        eprintln!("the sink said:\n{said}\nand ended with {stopped:?}");
+        eprintln!("output of the sink:\n{output}\nand ended with {stopped:?}");
         std::panic::resume_unwind(panic);
     }
     let status = stopped.expect("the sink stops within its grace");
-    assert!(status.success(), "{status}: {said}");
+    assert!(status.success(), "{status}: {output}");
     assert!(ledger.acknowledgements.load(Ordering::Relaxed) > 0, "something was accepted");
-    // A worker may lose its core for a second or two on a busy machine, not for eight.
-    assert!(!said.contains("panicked") && !said.contains("at_least_s=8"), "{said}");
+    // On a busy machine a worker can lose its core for a second or two, but not for eight.
+    assert!(!output.contains("panicked") && !output.contains("at_least_s=8"), "{output}");
     judge(scenario, &data.path().join("sink"), &ledger);
 }
 
-fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec<Target>) {
+fn start(scenario: &Scenario, folder: &Path, output: &std::fs::File) -> (Sink, Vec<Target>) {
     let socket = folder.join("socket");
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--listen", "lmtp:127.0.0.1:0", "--listen"]);
@@ -227,7 +228,7 @@ fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec
     if scenario.args.contains(&"--transcript-sessions") {
         command.arg("--transcript").arg(folder.join("transcripts"));
     }
-    command.stderr(said.try_clone().unwrap());
+    command.stderr(output.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let targets = vec![
         Target::Smtp(sink.addresses[0]),
@@ -238,7 +239,7 @@ fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec
     (sink, targets)
 }
 
-fn be_a_client(
+fn run_clients(
     n: usize,
     target: &Target,
     setting: &Setting,
@@ -255,8 +256,8 @@ fn be_a_client(
     }
 }
 
-/// Holds threads of the log and fills the disk, for a while each, until it is over.
-fn make_trouble(pid: u32, stalled: &[&str], fills_up: bool, seed: u64, is_over: &Receiver<()>) {
+/// Stops threads of the log and fills the disk, for a while each, until the scenario is over.
+fn inject_faults(pid: u32, stalled: &[&str], fills_up: bool, seed: u64, is_over: &Receiver<()>) {
     let mut dice = Dice::new(seed ^ 0xC4A05);
     let rest = |ms: usize| {
         is_over
@@ -284,13 +285,13 @@ fn limit_file_size(pid: u32, bytes: Option<u64>) {
     prlimit(Pid::from_raw(pid as i32), Resource::Fsize, limit).unwrap();
 }
 
-/// What the first client that failed says.
+/// Returns the panic of the first client that failed.
 fn join(clients: Vec<std::thread::JoinHandle<()>>) -> Option<Box<dyn std::any::Any + Send>> {
     clients.into_iter().filter_map(|client| client.join().err()).next_back()
 }
 
-/// It ends by itself, within its grace: at its end it asserts that all budgets have come back.
-/// `None`: it does not end.
+/// Waits for the sink to end within its grace period; at its end it asserts that all budgets were
+/// returned. Returns `None` if it does not end.
 fn stop(mut sink: Sink) -> Option<ExitStatus> {
     let until = Instant::now() + GRACE + GRACE_SLACK;
     while Instant::now() < until {

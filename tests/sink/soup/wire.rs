@@ -1,4 +1,4 @@
-//! Where clients connect to, and over what.
+//! The addresses that clients connect to, and their streams.
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -56,7 +56,7 @@ impl Wire {
         }
     }
 
-    /// Names this end in the server's log lines.
+    /// Returns the port that identifies this end in the server's log lines.
     pub fn local_port(&self) -> Option<u16> {
         match self {
             Wire::Tcp(stream) => stream.local_addr().ok().map(|address| address.port()),
@@ -64,7 +64,7 @@ impl Wire {
         }
     }
 
-    /// The close will be a reset, whatever is still under way.
+    /// Makes the close a reset, whatever is still in transit.
     pub fn reset_on_close(&self) {
         if let Wire::Tcp(stream) = self {
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));

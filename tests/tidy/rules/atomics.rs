@@ -1,11 +1,12 @@
-//! Atomics that publish say what they pair with.
+//! Atomics that publish name the operation they pair with.
 use crate::tree::{File, Finding, Tree};
 
-/// How far above an operation its comment may begin.
+/// The maximum number of lines between the comment and its operation.
 const COMMENT_LINES: usize = 8;
 const ORDERINGS: [&str; 4] = ["Acquire", "Release", "AcqRel", "SeqCst"];
 
-/// A comment `Partner: ...` names what there is: a file, or a function or field in backticks.
+/// A comment `Partner: ...` names something that exists: a file, or a function or field in
+/// backticks.
 pub fn partners(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {
@@ -64,7 +65,7 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Each operation that orders others has such a comment above it.
+/// Each operation with an ordering has such a comment above it.
 pub fn orderings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {

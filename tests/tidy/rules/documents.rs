@@ -1,19 +1,19 @@
-//! What documents name is there.
+//! Documents name only things that exist.
 use std::path::Path;
 
 use crate::code::functions;
 use crate::tree::{File, Finding, Tree};
 
-/// Files of these kinds are ours wherever they are named.
+/// Files of these kinds belong to the repository wherever they are named.
 const KINDS: [&str; 6] = [".rs", ".md", ".py", ".sh", ".cjs", ".pl"];
-/// What begins like this is a path of the repository.
+/// A path with one of these beginnings is a path of the repository.
 const FOLDERS: [&str; 6] = ["src/", "tests/", "docs/", "tools/", "fuzz/", "benches/"];
 
 fn documents(tree: &Tree) -> impl Iterator<Item = &File> {
     tree.files.iter().filter(|file| file.name.ends_with(".md"))
 }
 
-/// Links and paths in backticks of documents, and documents that comments name.
+/// Checks links and paths in backticks in documents, and documents named by comments.
 pub fn paths(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in documents(tree) {
@@ -49,11 +49,12 @@ fn is_path(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let is_ours = KINDS.iter().any(|kind| text.ends_with(kind))
         || FOLDERS.iter().any(|folder| text.starts_with(folder));
-    // An absolute path is the user's, and NAME stands for many.
+    // An absolute path is the user's, and NAME is a placeholder.
     is_ours && text.chars().all(is_plain) && !text.starts_with('/') && !text.contains("NAME")
 }
 
-/// As a path from the root or as the end of one: documents write `run.rs` and `turn/run.rs`.
+/// Returns whether the path exists, from the root or as the end of a path: documents write `run.rs`
+/// and `turn/run.rs`.
 fn is_there(tree: &Tree, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     let suffix = format!("/{path}");
@@ -66,7 +67,7 @@ fn is_there(tree: &Tree, path: &str) -> bool {
     })
 }
 
-/// Relative to the document.
+/// Returns whether the path exists relative to the document.
 fn is_link(tree: &Tree, document: &File, link: &str) -> bool {
     let folder = Path::new(&document.name).parent().unwrap();
     let mut parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
@@ -81,7 +82,7 @@ fn is_link(tree: &Tree, document: &File, link: &str) -> bool {
     tree.files.iter().any(|file| file.name == path || file.name.starts_with(&folder))
 }
 
-/// Last column of the tables of these documents: test functions, or golden dialogues.
+/// Checks the last column of the tables of these documents: test functions, or golden dialogues.
 pub fn named_tests(tree: &Tree) -> Vec<Finding> {
     let tests: Vec<String> = tree
         .rust()
@@ -112,8 +113,9 @@ pub fn named_tests(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Lines of the walkthrough that name places: "`src/a.rs`, `Type::function`, `function`; …". Each
-/// function is in the file that stands before it, and the file has methods of its type.
+/// Checks the lines of the walkthrough that name places: "`src/a.rs`, `Type::function`, `function`;
+/// …". Each function must be in the file named before it, and the file must have methods of its
+/// type.
 pub fn named_functions(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in tree.files.iter().filter(|file| file.name == "docs/walkthrough.md") {
@@ -133,7 +135,7 @@ pub fn named_functions(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// `name`: a function, or a method with its type.
+/// `name` is a function, or a method with its type.
 fn has_function(file: &File, name: &str) -> bool {
     let (of, name) = name.split_once("::").map_or((None, name), |(of, name)| (Some(of), name));
     let is_of = |line: &str, of| {

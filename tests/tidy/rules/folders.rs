@@ -3,9 +3,9 @@ use crate::code::line_of;
 use crate::names::{Modules, module_of};
 use crate::tree::{Finding, Tree};
 
-/// The map, with a table for each room whose folders have an order.
+/// The map, with a table for each room whose folders are ordered.
 const MAP: &str = include_str!("../../../ARCHITECTURE.md");
-/// What the header of such a table begins with; the room's name follows.
+/// The beginning of the header of such a table; the name of the room follows.
 const HEADER: &str = "| folder of `";
 
 /// A room, and its folders from the lowest to the highest.

@@ -1,4 +1,4 @@
-//! Lines, files and functions are short, and each file begins with what it is.
+//! Lines, files and functions are short, and each file begins with a description.
 use crate::code::functions as functions_of;
 use crate::tree::{Finding, Tree};
 
@@ -26,7 +26,7 @@ pub fn lines(tree: &Tree) -> Vec<Finding> {
 pub fn files(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {
-        // Comments count, lines of tests don't.
+        // Comments count; lines of tests don't.
         let is_test = |(_, tests): &(&str, &str)| !tests.trim().is_empty();
         let lines = file.text.lines().zip(file.tests.lines());
         let length = file.text.lines().count() - lines.filter(is_test).count();

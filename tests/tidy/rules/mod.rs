@@ -1,5 +1,5 @@
-//! The rules. Each is a function from files to findings; its fixtures lie in `fixtures/`, named after
-//! it: one that breaks it on the lines marked with `~RED`, and one that keeps it.
+//! The rules. Each is a function from files to findings. Its fixtures in `fixtures/` are named
+//! after it: one that breaks the rule on the lines marked with `~RED`, and one that follows it.
 mod atomics;
 mod circles;
 mod documents;
@@ -15,7 +15,7 @@ mod words;
 use crate::tree::{Finding, Tree};
 
 pub struct Rule {
-    /// Of its fixtures, and of its lines in ratchet.txt.
+    /// The name of its fixtures, and of its lines in ratchet.txt.
     pub name: &'static str,
     pub check: fn(&Tree) -> Vec<Finding>,
 }

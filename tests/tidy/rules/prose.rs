@@ -1,5 +1,5 @@
-//! Wording that native speakers would not write, in comments, strings and documents, each with its
-//! replacement. Only sure cases: a rule with exceptions is better looked for by a person.
+//! Rejects wording that native speakers would not write, in comments, strings and documents, and
+//! names a replacement. Only clear cases: rules with exceptions are left to human readers.
 use crate::tree::{File, Finding, Tree};
 
 const INSTEAD: &[(&str, &str)] = &[
@@ -44,13 +44,14 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Documents, and Rust but for the table above.
+/// Documents, and all Rust code except the table above.
 fn is_read(file: &File) -> bool {
     file.name.ends_with(".md")
         || file.name.ends_with(".rs") && !file.name.starts_with("tests/tidy/rules/prose")
 }
 
-/// What people read, in small letters: comments and strings of code, all of a document but its code.
+/// Returns the prose of a file in lower case: comments and strings of code, or a document without
+/// its code.
 fn prose(file: &File) -> String {
     let mut text = file.text.to_ascii_lowercase().into_bytes();
     for (at, octet) in text.iter_mut().enumerate() {
@@ -64,14 +65,14 @@ fn prose(file: &File) -> String {
     text.lines().map(without_code).collect::<Vec<_>>().join("\n")
 }
 
-/// Without what stands in backticks.
+/// Returns the text without anything in backticks.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("``")
 }
 
-/// Good English with a word of the table in it.
+/// Good English that contains a word of the table.
 const FINE: &[&str] = &["left behind", "is behind", "are behind", "falls behind", "fall behind"];
-/// The same, where it begins with the word.
+/// Good English that begins with a word of the table.
 const FINE_BEFORE: &[&str] =
     &["behind a load", "behind-a-load", "behind a proxy", "behind haproxy"];
 

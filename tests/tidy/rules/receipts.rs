@@ -1,8 +1,8 @@
-//! A 250 rests on a proof.
+//! A 250 requires a proof that the message was committed.
 use crate::code::line_of;
 use crate::tree::{Finding, Tree};
 
-/// The one file that may say what a `Receipt` is: there it is made of what the log alone makes.
+/// The only file that may construct a `Receipt`, from a value that only the log can create.
 const HOME: &str = "src/server/payload/proof.rs";
 
 pub fn check(tree: &Tree) -> Vec<Finding> {

@@ -3,7 +3,7 @@ use crate::code::line_of;
 use crate::names::{Modules, room_of};
 use crate::tree::{Finding, Tree};
 
-/// The map of the rooms, with the table of which room may import which.
+/// The map of the rooms, with the table of allowed imports.
 const MAP: &str = include_str!("../../../ARCHITECTURE.md");
 
 /// A row of the table: a room, and the rooms it may import.
@@ -12,7 +12,7 @@ struct Room {
     imports: Vec<&'static str>,
 }
 
-/// The rooms of the library. The programs have a row, too: they may import all.
+/// Returns the rooms of the library. The programs have a row, too: they may import everything.
 fn rooms() -> Vec<Room> {
     let (_, rest) = MAP.split_once("\n## Rooms\n").expect("ARCHITECTURE.md has a table of rooms");
     let rows = rest.lines().skip_while(|line| !line.starts_with('|')).skip(2);
@@ -57,7 +57,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Every room is in the table.
+/// Checks that every room is in the table.
 pub fn table(tree: &Tree) -> Vec<Finding> {
     let rooms = rooms();
     let mut findings = Vec::new();

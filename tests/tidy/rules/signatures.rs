@@ -1,4 +1,4 @@
-//! Signatures that can be read at the call, and public items that are documented.
+//! Signatures are readable at the call, and public items are documented.
 use crate::code::functions;
 use crate::tree::{Finding, Tree};
 
@@ -38,7 +38,7 @@ pub fn bools(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// `allow(missing_docs)`: what it excuses should be documented.
+/// `allow(missing_docs)`: the items that it excuses should be documented.
 pub fn undocumented(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {

@@ -1,7 +1,7 @@
-//! Words of code that may stand in certain files only.
+//! Words of code that are allowed only in certain files.
 use crate::tree::{Finding, Tree};
 
-/// Words, what to do instead, and the places (below src) where they may stand.
+/// Words, what to use instead, and the paths (below src) where they are allowed.
 struct Banned {
     words: &'static [&'static str],
     instead: &'static str,
@@ -93,7 +93,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                 );
             }
         }
-        // A note to oneself is a comment.
+        // A reminder to oneself is a comment.
         findings.extend(
             lines_with(&file.text, "FIXME")
                 .map(|line| Finding::new(file, line, "FIXME: fix it, or file an issue")),
@@ -102,7 +102,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Tests wait for what they test, and never for time.
+/// Tests wait for a condition, and never for time to pass.
 pub fn sleeps(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust().filter(|file| !file.name.starts_with("tools/")) {

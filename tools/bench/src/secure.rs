@@ -1,4 +1,4 @@
-//! TLS of the generator: full handshakes of TLS 1.3 over P-256, with any certificate.
+//! TLS of the generator: full TLS 1.3 handshakes over P-256, with any certificate.
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::os::raw::c_int;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub enum TlsUse {
     Implicit,
 }
 
-/// What every connection offers.
+/// Configuration of all connections.
 pub struct Offer(Arc<ClientConfig>);
 
 impl Offer {
@@ -41,7 +41,7 @@ impl Offer {
 }
 
 /// Decrypts `octets` and appends the content to `plain`.
-pub fn hear(
+pub fn decrypt(
     tls: &mut ClientConnection,
     mut octets: &[u8],
     plain: &mut Vec<u8>,
@@ -92,8 +92,8 @@ impl Write for Socket<'_> {
     }
 }
 
-/// Seals `out` from piece `next` on, as much as the socket takes; rustls keeps at most 64 KiB.
-/// Returns the number of octets that left.
+/// Seals `out` from piece `next` on, as much as the socket accepts; rustls keeps at most 64 KiB.
+/// Returns the number of octets sent.
 pub fn send(
     tls: &mut ClientConnection,
     fd: c_int,
@@ -105,7 +105,7 @@ pub fn send(
     loop {
         while *next < out.len() {
             let piece = &mut out[*next];
-            // SAFETY: the generator's pieces lie in its slots and classes until they are sent.
+            // SAFETY: the generator's pieces stay in its slots and classes until they are sent.
             let octets =
                 unsafe { std::slice::from_raw_parts(piece.iov_base as *const u8, piece.iov_len) };
             let taken = tls.writer().write(octets)?;

@@ -1,4 +1,4 @@
-"""Programs of the command line: swaks, msmtp, curl, and Postfix's smtp-source."""
+"""Command-line programs: swaks, msmtp, curl, and Postfix's smtp-source."""
 import os
 import subprocess
 
@@ -13,7 +13,7 @@ def write(scratch, name, octets):
 
 
 def with_lf(octets):
-    """As a file for a program that ends the last line by itself."""
+    """Writes the message for a program that adds the last line end itself."""
     return octets.removesuffix(b"\r\n").replace(b"\r\n", b"\n")
 
 
@@ -26,7 +26,7 @@ def by_swaks(sink, scratch):
     sent = []
     for name, octets in BODIES.items():
         if name == "last-dot":
-            continue  # swaks takes a last line of a dot for the end of data
+            continue  # swaks takes a last line of a single dot for the end of data
         path = write(scratch, name, with_lf(octets))
         sender, recipients = "swaks@example.org", [f"{name}@example.com", "two@example.com"]
         run("swaks", "--server", "127.0.0.1", "--port", str(sink.port), "--ehlo", "client.example",
@@ -67,9 +67,10 @@ def by_smtp_source(sink, scratch):
     path = write(scratch, "source", with_lf(BODIES["dots"]))
     run("smtp-source", "-s", "20", "-m", "1000", "-N", "-r", "2", "-f", "source@example.org",
         "-t", "to@example.com", "-F", path, f"inet:127.0.0.1:{sink.port}")
-    # It ends the last line of the file once more.
+    # It adds another line end to the last line of the file.
     octets = BODIES["dots"] + b"\r\n"
-    # With -N each recipient has its own number in front; which go together is smtp-source's choice.
+    # With -N each recipient gets its own number as a prefix; smtp-source chooses which are sent
+    # together.
     stored = sink.messages()
     recipients = sorted(r for _, together, _ in stored for r in together)
     assert len(set(recipients)) == 2000, "each recipient once"

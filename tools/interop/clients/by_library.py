@@ -1,4 +1,4 @@
-"""Libraries of other languages, each driven by a script beside this file."""
+"""Libraries of other languages, each driven by a script next to this file."""
 import json
 import os
 import subprocess
@@ -25,7 +25,7 @@ def run_script(program, script, sink, scratch, *options, env=None):
 
 
 def by_nodemailer(sink, scratch):
-    """nodemailer, its defaults: a connection for each message"""
+    """nodemailer with its defaults: one connection per message"""
     return run_script("node", "nodemailer.cjs", sink, scratch, "single")
 
 

@@ -19,7 +19,7 @@ def by_smtplib(sink, _scratch):
 
 
 def by_smtplib_reconnecting(sink, _scratch):
-    """Python smtplib, a connection for each message"""
+    """Python smtplib, one connection per message"""
     sent = []
     for n in range(20):
         octets = b"Subject: %d\r\n\r\n%d\r\n" % (n, n)
@@ -56,7 +56,8 @@ def by_lmtp(sink, _scratch):
     for host, port in (("127.0.0.1", sink.lmtp_port), (sink.socket, 0)):
         with smtplib.LMTP(host, port) as client:
             for n, (name, octets) in enumerate(BODIES.items()):
-                # One recipient: smtplib reads one reply, and RFC 2033 gives one for each.
+                # One recipient: smtplib reads only one reply, while RFC 2033 requires one per
+                # recipient.
                 client.sendmail(f"l{n}@example.org", [f"{name}@example.com"], octets)
                 sent.append(Sent(f"l{n}@example.org", [f"{name}@example.com"], octets))
     return sent

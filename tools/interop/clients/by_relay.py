@@ -1,7 +1,7 @@
 """Postfix and Exim as relays: each takes mail on a loopback port and has a sinkd as its smart host.
 
-Both run from a configuration in the scratch folder, as processes of ours; nothing of an installed
-mail system is touched. They want to be started by root.
+Both run from a configuration in the scratch folder, as our own processes; nothing of an installed
+mail system is touched. They have to be started by root.
 """
 import os
 import pwd
@@ -114,7 +114,7 @@ def listens(port):
 
 
 def submit(port):
-    """The corpus, and many small ones, over a few connections."""
+    """Submits the corpus, and many small messages, over a few connections."""
     sent = []
 
     def send(client, sender, recipients, octets):
@@ -163,7 +163,7 @@ def by_postfix(sink, scratch, more="", submit=submit):
 
 def by_postfix_lmtp(sink, scratch):
     """Postfix as a relay, delivering by LMTP"""
-    # "lmtp:" as a relay's transport takes the same client, which asks for a reply a recipient.
+    # "lmtp:" as a relay's transport uses the same client, which expects one reply per recipient.
     sent = by_postfix(sink, scratch, "relay_transport = lmtp:[127.0.0.1]:{lmtp}\n"
                       "default_transport = lmtp:[127.0.0.1]:{lmtp}\n")
     slots = segdump.Folder(sink.data).messages()

@@ -1,4 +1,4 @@
-"""sinkctl replay: mail that one sinkd holds goes to another one, and through a relay."""
+"""sinkctl replay: mail stored by one sinkd is sent to another one, and through a relay."""
 import smtplib
 import subprocess
 import os
@@ -9,14 +9,14 @@ from sink import Sink
 
 
 def replay(origin, port, *options):
-    """Replays all that a sink holds to this port, and waits for the end."""
+    """Replays everything that a sink stores to this port, and waits for the end."""
     subprocess.run([os.path.join(origin.programs, "sinkctl"), "--data", origin.data, "replay",
                     "--to", f"127.0.0.1:{port}", "--yes", *options],
                    check=True, timeout=120, stdout=subprocess.DEVNULL)
 
 
 def keep(origin, relayed=False):
-    """Puts the corpus into a sink, by DATA and over a few sessions; gives it."""
+    """Sends the corpus to a sink, by DATA and over a few sessions; returns it."""
     sent = []
     for session in range(3):
         with smtplib.SMTP("127.0.0.1", origin.port, timeout=60) as client:
@@ -36,7 +36,7 @@ def keep(origin, relayed=False):
 
 
 def by_replay(sink, scratch):
-    """sinkctl replay, as the mail came and by BDAT"""
+    """sinkctl replay, with the original commands and by BDAT"""
     origin = Sink(sink.programs)
     try:
         sent = keep(origin)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes sinkd.json beside it: the dashboard of sinkd for Grafana 10 and later.
+"""Writes sinkd.json next to this script: the dashboard of sinkd for Grafana 10 and later.
 
 usage: tools/package/grafana/dashboard.py [--print]
 
@@ -45,8 +45,8 @@ OPEN = f"sum({gauge('sinkd_connections_total')}) - sum({gauge('sinkd_connections
 BUSY = f"{total('sinkd_busy_seconds_total')} / sum({gauge('sinkd_workers')})"
 DISK = f"min({gauge('sinkd_disk_available_bytes')} / {gauge('sinkd_disk_size_bytes')})"
 
-# Title, kind, unit, what it tells, queries with their legends. Kinds: 'stat' (a number), 'lines',
-# 'stack' (lines upon each other), 'heat'. A title alone begins a row.
+# Title, kind, unit, description, queries with their legends. Kinds: 'stat' (a number), 'lines',
+# 'stack' (stacked lines), 'heat'. A title alone begins a row.
 PANELS = [
     ("Overview",),
     ("Messages", "stat", "ops", "Accepted messages per second.", [(total("sinkd_messages_total"), "")]),
@@ -162,7 +162,7 @@ def drawing(kind, unit):
 
 
 def panels():
-    """Rows of six numbers or of three drawings."""
+    """Arranges panels in rows of six numbers or three graphs."""
     made, x, y, height = [], 0, 0, 0
     for row in PANELS:
         title = row[0]

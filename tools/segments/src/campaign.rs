@@ -14,12 +14,12 @@ use sinkd::smtp::envelope::{self, Tag, append_field};
 use crate::Options;
 use crate::output::Output;
 
-/// Numbers have ten digits in addresses and names, so that none is a part of another.
+/// Numbers have ten digits in addresses and names, so that no number is part of another.
 const NUMBER_MAX: u64 = 9_999_999_999;
 const SENDER: &[u8] = b"news@example.org";
 const FIRST_NAMES: [&str; 8] = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gwen", "Hugo"];
 const LAST_NAMES: [&str; 7] = ["Adler", "Brook", "Cole", "Dean", "Ellis", "Frost", "Grant"];
-/// A line of filler: 72 letters, so that the body stays text that any mail program shows.
+/// A line of filler: 72 letters, so that the body remains text that any mail program shows.
 const FILLER: &[u8] =
     b"Spring is here, and so is our new catalog: read it before the others do.\r\n";
 
@@ -44,20 +44,20 @@ pub struct Campaign<'a> {
     options: &'a Options,
     missing: BTreeSet<u64>,
     doubled: BTreeSet<u64>,
-    /// Whose content a recipient gets.
+    /// The recipient whose content each recipient gets.
     content_of: BTreeMap<u64, u64>,
 }
 
-/// Octets of a message, used again for the next one.
+/// Buffer for the octets of a message, reused for the next one.
 #[derive(Debug, Default)]
 struct Draft {
     envelope: Vec<u8>,
     content: Vec<u8>,
-    /// The Date field's text for a second since the Unix epoch.
+    /// Returns the text of the Date field for a second since the Unix epoch.
     date: (i64, String),
 }
 
-/// One copy of the campaign: its recipients, and whose content they get.
+/// One copy of the campaign: its recipients, and the recipient whose content each of them gets.
 struct Copy<'a> {
     sequence: u64,
     addresses: &'a [String],
@@ -96,7 +96,7 @@ impl<'a> Campaign<'a> {
         Ok(campaign)
     }
 
-    /// The numbers of its recipients.
+    /// Returns the numbers of its recipients.
     fn numbers(&self) -> Range<u64> {
         let count = self.options.messages * self.options.recipients;
         self.options.first..self.options.first + count
@@ -107,7 +107,7 @@ impl<'a> Campaign<'a> {
     /// Errors: the disk is full.
     pub fn write(&self, output: &mut Output) -> anyhow::Result<()> {
         let Options { messages, recipients, first, .. } = *self.options;
-        // Campaigns of several folders continue the sequence of the one before.
+        // A campaign in several folders continues the sequence of the previous folder.
         let first_sequence = (first - 1) / recipients + 1;
         let mut draft = Draft::default();
         let (mut addresses, mut names, mut again) = (Vec::new(), Vec::new(), Vec::new());
@@ -131,7 +131,7 @@ impl<'a> Campaign<'a> {
             draft.compose(&copy, self.options.body_bytes as usize, output.now_ns())?;
             output.store(&draft.envelope, &draft.content)?;
             for place in again.drain(..) {
-                // The content stays, octet for octet, as when a sender tries again.
+                // The content is identical, as when a sender tries again.
                 draft.address_to(&addresses[place..=place]);
                 output.store(&draft.envelope, &draft.content)?;
             }
@@ -167,7 +167,7 @@ fn name(number: u64) -> String {
 }
 
 impl Draft {
-    /// Makes envelope and content of a message that is received at `now_ns`.
+    /// Builds the envelope and the content of a message that is received at `now_ns`.
     fn compose(&mut self, copy: &Copy<'_>, body_bytes: usize, now_ns: u64) -> anyhow::Result<()> {
         self.address_to(copy.addresses);
         let second = (now_ns / 1_000_000_000) as i64;
@@ -182,7 +182,7 @@ impl Draft {
         write!(out, "From: News <news@example.org>\r\nTo: ")?;
         match copy.addresses {
             [one] => write!(out, "{one}")?,
-            // As bulk senders do it: recipients do not see each other.
+            // Like bulk mail: recipients do not see each other.
             _ => write!(out, "undisclosed-recipients:;")?,
         }
         let sequence = copy.sequence;
@@ -199,7 +199,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes the envelope alone.
+    /// Builds only the envelope.
     fn address_to(&mut self, recipients: &[String]) {
         let out = &mut self.envelope;
         out.clear();

@@ -1,9 +1,9 @@
-//! segments: writes a data folder of sinkd directly, without a server, and the list of the
-//! recipients that a campaign expects: what `sinkctl audit` is measured with.
+//! segments: writes a data folder of sinkd directly, without a server, and the list of expected
+//! recipients of a campaign. Used to measure `sinkctl audit`.
 //!
-//! Its messages go through the library's own log writer. The same options write the same messages;
-//! only the identity of the folder differs. Faults are planted for single recipients, so that they
-//! are the only differences between the folder and the list.
+//! Its messages are written by the library's own log writer. The same options write the same
+//! messages; only the identity of the folder differs. Faults are planted for individual recipients,
+//! so that they are the only differences between the folder and the list.
 mod campaign;
 mod output;
 
@@ -78,7 +78,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the list of a folder lies: beside it.
+/// Returns the path of a folder's list, which is next to the folder.
 fn list_path(folder: &Path) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
     path.push(".csv");

@@ -1,17 +1,17 @@
-//! The data folder that is written: one writer of the log, and a made-up clock.
+//! The data folder to write: one writer of the log, and a simulated clock.
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::{Log, LogSettings, NoRoom, SlotFacts, Writer};
 
-/// When the first message is received: 2026-11-01T00:00:00Z, in ns since the Unix epoch.
+/// Time at which the first message is received: 2026-11-01T00:00:00Z, in ns since the Unix epoch.
 const START_NS: u64 = 1_793_491_200_000_000_000;
-/// From one message to the next.
+/// Time from one message to the next.
 const STEP_NS: u64 = 10_000;
-/// MAIL accepted to commit.
+/// Time from the accepted MAIL to the commit.
 const TRANSACTION_US: u32 = 150;
-/// Messages between two looks at what the other threads of the log need to know.
+/// Messages between two rounds of reporting to the other threads of the log.
 const ROUND_MESSAGES: u64 = 64;
 
 /// A data folder being filled.
@@ -37,7 +37,8 @@ impl Output {
         Ok(Output { log, writer, woken, messages: 0, bytes: 0 })
     }
 
-    /// When the next message will have been received, in ns since the Unix epoch.
+    /// Returns the time at which the next message will have been received, in ns since the Unix
+    /// epoch.
     pub fn now_ns(&self) -> u64 {
         START_NS + self.messages * STEP_NS
     }
@@ -70,7 +71,7 @@ impl Output {
         Ok(())
     }
 
-    /// Seals the last segment. Returns messages, and bytes of their content.
+    /// Seals the last segment. Returns the number of messages and the bytes of their content.
     pub fn close(self) -> (u64, u64) {
         self.writer.close();
         self.log.close();

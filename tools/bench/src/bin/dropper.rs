@@ -48,7 +48,7 @@ enum State {
     Commands,
     /// The payload of DATA, and its last four bytes so far.
     Data([u8; 4], usize),
-    /// What is left of a chunk.
+    /// Remaining octets of a chunk.
     Chunk(u64),
 }
 
@@ -61,7 +61,7 @@ enum Wish {
 
 struct Dialogue {
     state: State,
-    /// The beginning of a line.
+    /// The incomplete last line.
     part: Vec<u8>,
     offers_tls: bool,
     /// The greeting waits for the end of the handshake.
@@ -155,8 +155,8 @@ impl Dialogue {
     }
 }
 
-/// Where DATA ends in `octets`, after CRLF.CRLF: the generators put it at the end of what they
-/// write, with at most 4 KiB of commands after it.
+/// Where DATA ends in `octets`, after CRLF.CRLF: the generators put it at the end of a write, with
+/// at most 4 KiB of commands after it.
 fn data_end(tail: &[u8], octets: &[u8]) -> Option<usize> {
     const END: &[u8] = b"\r\n.\r\n";
     if octets.ends_with(END) {
@@ -255,7 +255,7 @@ fn encrypt<D>(traffic: &mut WriteTraffic<'_, D>, plain: &[u8], out: &mut Vec<u8>
     }
 }
 
-/// Opens what is whole of `incoming`; returns the number of octets that were used, and whether the
+/// Opens the complete records of `incoming`; returns the number of octets used, and whether the
 /// client has closed. Replies are sealed into `out`.
 fn unbuffered(
     connection: &mut UnbufferedServerConnection,
@@ -305,7 +305,7 @@ fn unbuffered(
     }
 }
 
-/// The same with rustls's own buffers, which take all of `incoming`.
+/// Like `unbuffered`, with rustls's own buffers, which accept all of `incoming`.
 fn buffered(
     connection: &mut ServerConnection,
     mut incoming: &[u8],
@@ -351,11 +351,11 @@ struct Conn {
     layer: Layer,
     /// Part of a record.
     held: Vec<u8>,
-    /// What the socket did not take.
+    /// Octets that the socket did not accept.
     unsent: Vec<u8>,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 struct Shared {
     tls: Option<Tls>,
     buffer: Vec<u8>,
@@ -427,7 +427,7 @@ impl Conn {
         }
     }
 
-    /// Takes what lies at the beginning of the buffer. Returns whether the connection is over.
+    /// Handles the octets at the beginning of the buffer. Returns whether the connection is over.
     fn take(&mut self, shared: &mut Shared, octets: usize) -> io::Result<bool> {
         let Shared { tls, buffer, replies, out } = shared;
         let incoming = &mut buffer[..octets];

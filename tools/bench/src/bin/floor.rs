@@ -305,8 +305,8 @@ const R_DATA: &[u8] = b"354 End data with <CR><LF>.<CR><LF>\r\n";
 const R_DONE: &[u8] = b"250 2.0.0 Ok: stored\r\n";
 const R_QUIT: &[u8] = b"221 2.0.0 Bye\r\n";
 
-/// Where DATA ends in this chunk: index just after CRLF.CRLF. loadgen puts at
-/// most one terminator in a read and at most 4 KiB of commands after it.
+/// Where DATA ends in this chunk: index just after CRLF.CRLF. loadgen sends at most one terminator
+/// per read and at most 4 KiB of commands after it.
 fn data_end(c: &Conn, b: &[u8], f: &memmem::Finder) -> Option<usize> {
     if b.ends_with(b"\r\n.\r\n") {
         return Some(b.len());
@@ -666,8 +666,8 @@ fn main() {
     std::io::stdout().flush().ok();
 }
 
-/// crc32c with the SSE4.2 instruction, three streams would be faster; this is the
-/// plain form (about 8 bytes per 3 cycles).
+/// crc32c with the SSE4.2 instruction, in its simple form (about 8 bytes per 3 cycles); three
+/// streams would be faster.
 fn crc32(b: &[u8]) -> u32 {
     #[cfg(target_arch = "x86_64")]
     unsafe {
