@@ -35,7 +35,7 @@ mod tests {
         assert!(error.contains("; did you mean 'transaction_us'? "), "{error}");
         assert!(
             error.ends_with("list: sinkctl stats --metrics)")
-                || error.ends_with("; list: sinkctl stats --metrics"),
+                || error.ends_with("; see sinkctl stats --metrics"),
             "{error}"
         );
         let error = metric_or("message_per_s", &["messages_per_s"]).unwrap_err().to_string();

@@ -41,11 +41,11 @@ pub fn unknown_of_many<'a>(
     let near: Vec<String> =
         nearest_of(word, known).iter().take(NEAREST_MAX).map(|near| format!("'{near}'")).collect();
     let meant = match near.as_slice() {
-        [] => format!("list: {list}"),
+        [] => format!("see {list}"),
         [first @ .., last] if !first.is_empty() => {
-            format!("did you mean {} or {last}? (list: {list})", first.join(", "))
+            format!("did you mean {} or {last}? See {list}", first.join(", "))
         }
-        one => format!("did you mean {}? (list: {list})", one.concat()),
+        one => format!("did you mean {}? See {list}", one.concat()),
     };
     Unexpected::new(format!("a {what}"), word).with_hint(meant)
 }
@@ -74,12 +74,12 @@ mod tests {
         assert_eq!(
             sentence("think_data"),
             "expected a metric, found 'think_data'; did you mean 'think_data_us', 'think_mail_us' \
-             or 'think_rcpt_us'? (list: sinkctl)"
+             or 'think_rcpt_us'? See sinkctl"
         );
         assert_eq!(
             sentence("rtt"),
-            "expected a metric, found 'rtt'; did you mean 'rtt_us'? (list: sinkctl)"
+            "expected a metric, found 'rtt'; did you mean 'rtt_us'? See sinkctl"
         );
-        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; list: sinkctl");
+        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; see sinkctl");
     }
 }

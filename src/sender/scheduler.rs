@@ -269,7 +269,7 @@ impl<M> Scheduler<M> {
         if self.may_open(now_ns) { Assignment::Open { lane } } else { Assignment::Nothing }
     }
 
-    /// Assigns the connection that [`Scheduler::assign`] requested to the next message.
+    /// Assigns the next message to the connection that [`Scheduler::assign`] requested.
     pub fn opened_for_next(
         &mut self,
         slot: usize,

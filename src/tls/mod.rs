@@ -5,11 +5,12 @@
 //! is an argument.
 //!
 //! ```text
-//! CertificateFolder (made by an Authority)     PEM files of the user  
+//! CertificateFolder (made by an Authority)     PEM files of the user
 //!         └───────────────▶ Identity ◀───────────────┘
 //!                              ├─with ClientCertificates─▶ Acceptor  ─▶ Handshake ─▶ Records
 //!                              └─with ServerTrust ───────▶ Connector ─▶ ClientHandshake ─▶ Records
 //! ```
+#![forbid(unsafe_code)]
 mod failure;
 
 #[cfg(not(feature = "tls"))]

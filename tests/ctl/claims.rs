@@ -133,7 +133,7 @@ fn an_unknown_word_is_an_error_that_lists_the_known_ones() {
     for (claim, says) in [
         ("limited_by != sinkk", "sender, network, connections, sink, undecided"),
         ("limited_by != sinkk", "did you mean 'sink'?"),
-        ("total.messages > 1", "expected a subject, found 'total'; did you mean 'totals'? (list: "),
+        ("total.messages > 1", "expected a subject, found 'total'; did you mean 'totals'? See "),
         ("transaction.p98 > 1ms", "count, mean, p50, p90, p99, p99_9, p99_99, max"),
         ("transactoin.p99 > 1ms", "found 'transactoin'; did you mean 'transaction' or "),
         ("transaction.p99 > 1sec", "us, µs, ms, s, found '1sec'"),

@@ -195,7 +195,7 @@ mod tests {
             ("rate > 1", "mean, median, max"),
             (
                 "nothing.p99 > 1",
-                "expected a subject, found 'nothing'; list: sinkctl assert --subjects",
+                "expected a subject, found 'nothing'; see sinkctl assert --subjects",
             ),
             ("transactions.p99 > 1", "; did you mean 'transaction' or 'transit'? (list"),
             ("transaction.p98 > 1ms", "p50, p90"),

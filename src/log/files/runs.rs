@@ -52,7 +52,7 @@ pub enum RunError {
     #[error("run '{0}' already exists; choose another name")]
     Taken(String),
     /// No run is in progress.
-    #[error("no run is in progress")]
+    #[error("no run is in progress (start one with sinkctl run start NAME)")]
     NoneUnderWay,
     #[allow(missing_docs)]
     #[error("no run '{0}' (sinkctl runs lists all runs)")]

@@ -54,7 +54,6 @@ pub struct ReplayOptions {
 ///
 /// Dropping it completes the resume file: messages that were handed out but not begun count as not
 /// sent.
-/// as not sent.
 pub struct Feed<'a> {
     plan: ReplayPlan<'a>,
     content: ReplayContent<'a>,

@@ -257,7 +257,7 @@ impl<T: Copy> ClientSession<T> {
     /// Continues after the TLS handshake. The session starts over with EHLO and discards everything
     /// that the server announced before (RFC 3207 section 4.2).
     pub fn secured(&mut self) {
-        assert!(self.wants_handshake(), "a message can be started");
+        assert!(self.wants_handshake(), "the session waits for a handshake");
         self.stage = SessionStage::Opening;
         let step = self.opening.secured(&self.options, &mut self.outbox);
         self.take_opening(step);

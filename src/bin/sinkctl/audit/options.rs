@@ -16,7 +16,7 @@ use crate::base::value::{count, field_name, size, time};
 
 /// Maximum memory of a compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// Minimum of --memory; the threads need more than that besides.
+/// Minimum of --memory. The threads use additional memory, which this value does not include.
 const MEMORY_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
