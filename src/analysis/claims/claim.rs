@@ -197,7 +197,7 @@ mod tests {
                 "nothing.p99 > 1",
                 "expected a subject, found 'nothing'; see sinkctl assert --subjects",
             ),
-            ("transactions.p99 > 1", "; did you mean 'transaction' or 'transit'? (list"),
+            ("transactions.p99 > 1", "; did you mean 'transaction' or 'transit'? See "),
             ("transaction.p98 > 1ms", "p50, p90"),
             ("transaction.p99 > 1", "units us, µs, ms, s, found '1'"),
             ("transaction.p99 > 1MB", "units us, µs, ms, s, found '1MB'"),
