@@ -11,13 +11,10 @@ pub mod control;
 pub mod http;
 pub mod index;
 pub mod log;
-#[allow(missing_docs, reason = "its items are documented as they are touched")]
 pub mod mime;
 pub mod plot;
 pub mod sender;
-#[allow(missing_docs, reason = "its items are documented as they are touched")]
 pub mod server;
-#[allow(missing_docs, reason = "its items are documented as they are touched")]
 pub mod smtp;
 pub mod stats;
 pub mod tls;

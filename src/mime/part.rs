@@ -41,6 +41,7 @@ pub enum PartKind {
 /// A part, borrowed from the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
+    /// What the part contains.
     pub kind: PartKind,
     /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
@@ -55,6 +56,7 @@ pub struct Part<'m> {
     /// The file name from Content-Disposition, or else from Content-Type, decoded. Can be any text,
     /// including a path.
     pub file_name: Option<String>,
+    /// The transfer encoding.
     pub encoding: Encoding,
     /// The header of the part.
     pub header: &'m [u8],
@@ -65,6 +67,7 @@ pub struct Part<'m> {
 /// The parts of a message in order. The first is the message itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts<'m> {
+    /// The parts, in the order in which they begin.
     pub parts: Vec<Part<'m>>,
     /// Whether the message was not split completely, because it has too many parts or is nested too
     /// deep.
@@ -115,6 +118,7 @@ impl Part<'_> {
         self.content_type == "multipart/alternative"
     }
 
+    /// Returns whether the part is HTML.
     pub fn is_html(&self) -> bool {
         matches!(&*self.content_type, "text/html" | "text/x-amp-html" | "application/xhtml+xml")
     }

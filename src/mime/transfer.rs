@@ -7,7 +7,9 @@ use std::borrow::Cow;
 pub enum Encoding {
     /// 7bit, 8bit, binary, and unknown encodings.
     Identity,
+    /// Quoted-printable (RFC 2045 section 6.7).
     QuotedPrintable,
+    /// Base64 (RFC 2045 section 6.8).
     Base64,
 }
 

@@ -18,9 +18,9 @@ pub struct Bar {
 /// A plot of bars.
 #[derive(Debug, Clone)]
 pub struct Bars {
-    #[allow(missing_docs)]
+    /// The horizontal axis.
     pub x: Axis,
-    #[allow(missing_docs)]
+    /// The vertical axis.
     pub y: Axis,
     /// The bars, ordered by x.
     pub bars: Vec<Bar>,

@@ -10,9 +10,9 @@ use super::unit::PlotUnit;
 /// A heat map with lines on top.
 #[derive(Debug, Clone)]
 pub struct Heat {
-    #[allow(missing_docs)]
+    /// The horizontal axis.
     pub x: Axis,
-    #[allow(missing_docs)]
+    /// The vertical axis.
     pub y: Axis,
     /// Edges of the columns on the x axis, ascending.
     pub columns: Vec<f64>,

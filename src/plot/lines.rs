@@ -22,16 +22,16 @@ pub struct LineSeries {
 pub struct Hint {
     /// Position on the x axis.
     pub x: f64,
-    #[allow(missing_docs)]
+    /// The text.
     pub text: String,
 }
 
 /// A plot of lines.
 #[derive(Debug, Clone)]
 pub struct LinePlot {
-    #[allow(missing_docs)]
+    /// The horizontal axis.
     pub x: Axis,
-    #[allow(missing_docs)]
+    /// The vertical axis.
     pub y: Axis,
     /// The lines. A single one without a name and a band needs no legend.
     pub series: Vec<LineSeries>,

@@ -17,7 +17,7 @@ use crate::stats::{Hub, Observer, Sample};
 /// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    #[allow(missing_docs)]
+    /// The outcomes of the messages.
     pub tally: SendingTally,
     /// Why it ended before its sources did.
     pub error: Option<String>,

@@ -40,7 +40,7 @@ pub enum Next {
 /// The outcome of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome<'a> {
-    #[allow(missing_docs)]
+    /// How the session ended the message.
     pub end: SessionEnd,
     /// The reply code for each recipient, in the order of the commands: the reply to its RCPT (or
     /// to MAIL or DATA) if that was refused, otherwise the reply to the end of data; 0 if no reply

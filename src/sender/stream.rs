@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 /// The address of the target. Names are already resolved, so the checked address is the one used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedAddress {
-    #[allow(missing_docs)]
+    /// A TCP address.
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
@@ -27,9 +27,7 @@ impl std::fmt::Display for ResolvedAddress {
 /// A connection's socket.
 #[derive(Debug)]
 pub enum Stream {
-    #[allow(missing_docs)]
     Tcp(TcpStream),
-    #[allow(missing_docs)]
     Unix(UnixStream),
 }
 
@@ -83,7 +81,6 @@ impl Stream {
         }
     }
 
-    #[allow(missing_docs)]
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, socket => socket.read(buffer))
     }

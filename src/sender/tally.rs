@@ -46,7 +46,7 @@ impl fmt::Display for FailureKind {
 /// A failure, how often it happened, and the text of its first occurrence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    #[allow(missing_docs)]
+    /// How often it happened.
     pub count: u64,
     /// The text of the target or of the system, with control characters escaped.
     pub example: String,

@@ -32,8 +32,12 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetAddress {
     /// A name or an address without brackets, and a port.
-    #[allow(missing_docs)]
-    Host { host: String, port: u16 },
+    Host {
+        /// The name or address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// The path of a socket in the file system.
     Unix(PathBuf),
 }

@@ -61,14 +61,19 @@ use worker::{TableSetup, Watchdog, Worker, WorkerSetup};
 /// Why sinkd can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// An address can't be listened on.
     #[error(transparent)]
     Bind(#[from] ListenError),
+    /// The log can't be opened.
     #[error(transparent)]
     Log(#[from] log::OpenError),
+    /// The event loop can't be set up.
     #[error("the event loop could not be set up")]
     Loop(#[from] std::io::Error),
+    /// Transcripts can't be written.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
+    /// The settings can't be put in force.
     #[error(transparent)]
     Settings(#[from] GenerationError),
 }

@@ -33,6 +33,7 @@ pub struct Stop {
 }
 
 impl Stop {
+    /// Makes the switch. sinkd stops by itself after this number of messages or sessions, if given.
     pub fn new(after_messages: Option<u64>, after_sessions: Option<u64>) -> Stop {
         Stop {
             stage: AtomicU8::new(0),

@@ -56,21 +56,37 @@ pub const FIELD_HEADER_BYTES: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tag {
+    /// The version of the encoding; always the first field.
     Version = 1,
+    /// The client's address.
     Client = 2,
+    /// The listener's address, as configured.
     Listener = 3,
+    /// The name in EHLO, HELO or LHLO.
     Name = 4,
+    /// The protocol: ESMTP, SMTP or LMTP.
     Protocol = 5,
+    /// The reverse-path.
     ReversePath = 6,
+    /// The parameters of MAIL.
     MailParameters = 7,
+    /// A forward-path; repeated for each recipient.
     ForwardPath = 8,
+    /// The parameters of the RCPT before it.
     RcptParameters = 9,
+    /// The name of the listener.
     ListenerName = 10,
+    /// The TLS of the session.
     Tls = 11,
+    /// The user and mechanism of AUTH.
     Auth = 12,
+    /// The address that connected, if it named another client.
     Peer = 13,
+    /// The tolerated deviations.
     Deviations = 14,
+    /// The name of the sink.
     SinkName = 17,
+    /// The client's TLS, as reported by a PROXY header.
     ProxyTls = 18,
 }
 
@@ -107,6 +123,7 @@ impl Envelope {
 /// The client that submitted a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
+    /// A TCP address.
     Tcp(SocketAddr),
     /// A client of a Unix socket, without an address.
     Unix,
@@ -174,13 +191,17 @@ pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
 /// A decoded envelope. All fields are within its octets, and borrow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
+    /// The client's address; `None` if it is unknown.
     pub client: Option<Client>,
+    /// The listener's address, as configured.
     pub listener: &'a [u8],
     /// The argument of EHLO or HELO.
     pub helo: &'a [u8],
+    /// The protocol: ESMTP, SMTP or LMTP.
     pub protocol: &'a [u8],
     /// Empty for the null reverse-path.
     pub mail_from: &'a [u8],
+    /// The parameters of MAIL.
     pub mail_params: &'a [u8],
     /// Rules that the client broke, without kinds that this program does not know.
     pub deviations: Deviations,
@@ -203,6 +224,7 @@ pub struct Decoded<'a> {
 /// A forward-path and its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipient<'a> {
+    /// The forward-path, without angle brackets.
     pub path: &'a [u8],
     /// The parameters; empty if none were sent.
     pub params: &'a [u8],
@@ -212,12 +234,21 @@ pub struct Recipient<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
+    /// A field reaches beyond the end.
     #[error("envelope: the field at offset {offset} reaches beyond the end")]
-    Truncated { offset: usize },
+    Truncated {
+        /// The position of the field.
+        offset: usize,
+    },
+    /// The first field is not the version.
     #[error("envelope: it does not begin with a version")]
     NoVersion,
+    /// The version is newer than this program.
     #[error("envelope: version {version} is newer than this program knows (1): use a newer one")]
-    VersionUnknown { version: u8 },
+    VersionUnknown {
+        /// The version.
+        version: u8,
+    },
 }
 
 /// Decodes an envelope. Never panics, whatever the octets, and allocates nothing.

@@ -22,46 +22,69 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// A command with valid syntax. The session checks whether it is in sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command<'a> {
+    /// EHLO (RFC 5321 section 4.1.1.1).
     Ehlo {
+        /// The name of the client.
         name: &'a [u8],
     },
+    /// HELO (RFC 5321 section 4.1.1.1).
     Helo {
+        /// The name of the client.
         name: &'a [u8],
     },
     /// The hello of LMTP (RFC 2033 4.1).
     Lhlo {
+        /// The name of the client.
         name: &'a [u8],
     },
+    /// MAIL (RFC 5321 section 4.1.1.2).
     Mail {
+        /// The reverse-path.
         path: Path<'a>,
+        /// The parameters.
         parameters: MailParameters<'a>,
     },
+    /// RCPT (RFC 5321 section 4.1.1.3).
     Rcpt {
+        /// The forward-path.
         path: Path<'a>,
+        /// The parameters.
         parameters: RcptParameters<'a>,
     },
+    /// DATA (RFC 5321 section 4.1.1.4).
     Data,
+    /// BDAT (RFC 3030 section 2).
     Bdat {
+        /// The size of the chunk.
         bytes: u64,
+        /// Whether the chunk is the last one of the message.
         last: bool,
     },
+    /// RSET (RFC 5321 section 4.1.1.5).
     Rset,
     /// The text after the verb; usually empty, and usually ignored (RFC 5321 4.1.1.9).
     Noop {
+        /// The argument.
         argument: &'a [u8],
     },
+    /// VRFY (RFC 5321 section 4.1.1.6).
     Vrfy,
+    /// EXPN (RFC 5321 section 4.1.1.7).
     Expn,
+    /// HELP (RFC 5321 section 4.1.1.8).
     Help,
+    /// QUIT (RFC 5321 section 4.1.1.10).
     Quit,
     /// The text after the verb (RFC 4954 section 4).
     Auth {
+        /// The argument.
         argument: &'a [u8],
     },
     /// RFC 3207.
     StartTls,
     /// The text after the verb: see [`super::xclient`].
     Xclient {
+        /// The argument.
         argument: &'a [u8],
     },
 }
@@ -83,9 +106,13 @@ pub enum SyntaxError {
     MailForm,
     /// RCPT without `TO:`.
     RcptForm,
+    /// The reverse-path is malformed.
     ReversePath,
+    /// The forward-path is malformed.
     ForwardPath,
+    /// A parameter is malformed or repeated.
     Parameter,
+    /// A parameter is unknown.
     ParameterUnknown,
     /// An argument for a verb that takes none.
     ArgumentUnexpected,
@@ -96,6 +123,7 @@ pub enum SyntaxError {
     /// BDAT with a valid size, followed by a word other than `LAST`: `bytes` octets of payload
     /// follow.
     BdatRest {
+        /// The size of the chunk.
         bytes: u64,
     },
 }

@@ -3,6 +3,7 @@
 /// The protocol of a listener or a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
+    /// SMTP (RFC 5321).
     Smtp,
     /// RFC 6409: domains of addresses must be fully qualified.
     Submission,

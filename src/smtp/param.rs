@@ -17,7 +17,9 @@ pub enum ParameterError {
 /// BODY= of MAIL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
+    /// 7BIT.
     SevenBit,
+    /// 8BITMIME (RFC 6152).
     EightBitMime,
     /// Permitted only with BDAT (RFC 3030 3).
     BinaryMime,
@@ -26,7 +28,9 @@ pub enum Body {
 /// RET= of MAIL (RFC 3461 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ret {
+    /// FULL: return the whole message.
     Full,
+    /// HDRS: return only the header section.
     Headers,
 }
 
@@ -37,8 +41,11 @@ pub struct MailParameters<'a> {
     pub text: &'a [u8],
     /// Message size as declared by the client; saturates at the largest number.
     pub size: Option<u64>,
+    /// BODY (RFC 6152, RFC 3030).
     pub body: Option<Body>,
+    /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// RET (RFC 3461 section 4.3).
     pub ret: Option<Ret>,
     /// In xtext.
     pub envid: Option<&'a [u8]>,

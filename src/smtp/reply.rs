@@ -74,7 +74,9 @@ macro_rules! replies {
         /// Indexes into the table, named after the replies.
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the names are")]
         enum TableIndex { $($name),* }
-        $(pub static $name: Reply = Reply {
+        $(
+        #[doc = concat!("Replies with `", $code_and_text, "`.")]
+        pub static $name: Reply = Reply {
             name: stringify!($name),
             wire: concat!($code_and_text, "\r\n"),
             place: TableIndex::$name as usize,

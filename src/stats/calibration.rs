@@ -25,16 +25,16 @@ pub struct Calibration {
     pub measured_at: String,
     /// The number of cores that sender and sink shared.
     pub cores: usize,
-    #[allow(missing_docs)]
+    /// The measured ceilings.
     pub ceilings: Vec<Ceiling>,
 }
 
 /// Properties of a load that determine its maximum rate, as means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
-    #[allow(missing_docs)]
+    /// The size of a message, in octets.
     pub message_bytes: f64,
-    #[allow(missing_docs)]
+    /// Recipients per message.
     pub recipients: f64,
     /// The depth of pipelining.
     pub commands_per_read: f64,
@@ -49,15 +49,15 @@ pub struct Shape {
 pub struct Ceiling {
     /// A short name.
     pub name: String,
-    #[allow(missing_docs)]
+    /// The properties of the load.
     pub shape: Shape,
     /// The median rate over the seconds of the measurement, with sender and sink on this machine.
     pub messages_per_s: f64,
-    #[allow(missing_docs)]
+    /// Octets per second.
     pub bytes_per_s: f64,
     /// The busy share of the sink's busiest loop, and of the sender's busiest thread.
     pub sink_busy_share: f64,
-    #[allow(missing_docs)]
+    /// The busy share of the sender's busiest thread.
     pub sender_busy_share: f64,
 }
 
@@ -66,7 +66,7 @@ pub struct Ceiling {
 pub struct Calibrated {
     /// The name of the ceiling.
     pub load: String,
-    #[allow(missing_docs)]
+    /// The measured rate of the ceiling.
     pub messages_per_s: f64,
     /// The median rate of the run as a part of the ceiling.
     pub share: f64,

@@ -24,17 +24,17 @@ pub struct Percentiles {
     pub count: u64,
     /// The mean.
     pub mean: f64,
-    #[allow(missing_docs)]
+    /// The median.
     pub p50: u64,
-    #[allow(missing_docs)]
+    /// The 90th percentile.
     pub p90: u64,
-    #[allow(missing_docs)]
+    /// The 99th percentile.
     pub p99: u64,
-    #[allow(missing_docs)]
+    /// The 99.9th percentile.
     pub p99_9: u64,
-    #[allow(missing_docs)]
+    /// The 99.99th percentile.
     pub p99_99: u64,
-    #[allow(missing_docs)]
+    /// The maximum.
     pub max: u64,
 }
 

@@ -11,72 +11,95 @@ use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 pub struct QueryError {
     /// Range of the error in the query, in octets. It is at the end if something is missing there.
     pub at: Range<usize>,
-    #[allow(missing_docs)]
+    /// What is wrong.
     pub fault: QueryFault,
 }
 
 /// The kind of an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs)]
 pub enum QueryFault {
+    /// The query is too long.
     #[error("expected a query of at most {BYTES_MAX} bytes")]
     TooLong,
+    /// The query has too many terms.
     #[error("expected at most {TERMS_MAX} terms")]
     TooManyTerms,
+    /// Parentheses or negations are nested too deep.
     #[error("parentheses and negations are nested more than {DEPTH_MAX} deep")]
     TooDeep,
+    /// A quote is not closed.
     #[error("this quote is never closed")]
     UnclosedQuote,
+    /// A quote starts or ends inside a word.
     #[error("a quote starts or ends inside a word: add a space, or quote the whole word")]
     QuoteInside,
+    /// A parenthesis is not closed.
     #[error("this parenthesis is never closed")]
     UnclosedParenthesis,
+    /// A closing parenthesis has no opening one.
     #[error("this parenthesis was never opened")]
     StrayParenthesis,
+    /// Parentheses contain nothing.
     #[error("expected a query in these parentheses")]
     EmptyParentheses,
+    /// An operator has no term after it.
     #[error("expected a term after {0}")]
     NothingBehind(&'static str),
+    /// An operator has no term before it.
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
+    /// A field does not exist; the payload is its name.
     #[error("unknown field '{0}:' (quote it to search for the text); the fields are {fields}",
         fields = known_fields(.0))]
     UnknownField(String),
+    /// A field has no value: the field, and an example of a value.
     #[error("expected a value directly after {0}:, such as {0}:{1}")]
     NoValue(&'static str, &'static str),
+    /// A term has no letter or digit.
     #[error("expected at least one letter or digit")]
     NoWords,
+    /// A `*` is not at the end of a word or phrase.
     #[error("* is only allowed at the end of a word or phrase, such as invoice*")]
     StarInside,
+    /// A `*` is in the value of a field that does not allow it.
     #[error("* is not allowed in {0}:")]
     StarNotHere(&'static str),
+    /// The value is neither an address nor a domain.
     #[error(
         "expected an address (ann@example.org) or a domain (example.org); for a name write \
          header:From=\"Ann Smith\""
     )]
     NotAnAddress,
+    /// The value is not a header field.
     #[error(
         "expected a header field, such as header:X-Campaign=spring or header:X-Campaign, found \
          '{0}'"
     )]
     NotAHeader(String),
+    /// The value of `has:` is unknown.
     #[error("expected has:attachment, has:auth, has:deviation or has:tls, found '{0}'")]
     NotAThing(String),
+    /// The value is not a size.
     #[error(
         "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
          '{0}'"
     )]
     NotASize(String),
+    /// The value is not a kind of deviation.
     #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
         kinds = deviations(), meant = meant_deviation(.0))]
     NotADeviation(String),
+    /// The value is not a version of TLS.
     #[error("expected 1.2, 1.3 or none, found '{0}'")]
     NotATlsVersion(String),
+    /// No size can satisfy the condition.
     #[error("no message can have such a size")]
     EmptySize,
+    /// The value is not a time.
     #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
+    /// The run does not exist.
     #[error("no run '{0}' (sinkctl runs lists all runs)")]
     UnknownRun(String),
 }

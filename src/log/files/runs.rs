@@ -48,20 +48,20 @@ pub enum RunError {
     /// The text is blank, too long, or can't be printed.
     #[error("expected a mark of 1 to {TEXT_BYTES_MAX} bytes without control characters")]
     Text,
-    #[allow(missing_docs)]
+    /// Another run has this name.
     #[error("run '{0}' already exists; choose another name")]
     Taken(String),
     /// No run is in progress.
     #[error("no run is in progress (start one with sinkctl run start NAME)")]
     NoneUnderWay,
-    #[allow(missing_docs)]
+    /// No run has this name.
     #[error("no run '{0}' (sinkctl runs lists all runs)")]
     Unknown(String),
     /// Another process holds the lock. Only sinkd, which does not wait for it, gets this error; it
     /// tries again later.
     #[error("another process holds the lock of events.jsonl")]
     Busy,
-    #[allow(missing_docs)]
+    /// `events.jsonl` can't be read or written.
     #[error("events.jsonl: {0}")]
     Io(io::Error),
 }

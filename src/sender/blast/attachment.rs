@@ -36,15 +36,28 @@ const TYPES: [(&str, &str); 16] = [
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachmentError {
+    /// The file can't be read.
     #[error("{file}: cannot be read: {error}")]
-    #[allow(missing_docs)]
-    Io { file: String, error: std::io::Error },
+    Io {
+        /// The name of the file.
+        file: String,
+        /// The error of the system.
+        error: std::io::Error,
+    },
+    /// The file is too large.
     #[error("{file}: expected an attachment of at most 48M, found {bytes} bytes")]
-    #[allow(missing_docs)]
-    TooLarge { file: String, bytes: u64 },
+    TooLarge {
+        /// The name of the file.
+        file: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The name of the file can't be written into a header field.
     #[error("{file}: expected a file name of printable ASCII characters without quotes")]
-    #[allow(missing_docs)]
-    Name { file: String },
+    Name {
+        /// The name of the file.
+        file: String,
+    },
 }
 
 /// A part of a message: header fields, empty line, and base64 in lines of 76 characters, each with

@@ -36,9 +36,7 @@ const OUTER: &str = "=_blast_mixed";
 
 /// Properties that all built-in messages of a blast share.
 pub struct Common<'a> {
-    #[allow(missing_docs)]
     pub seed: u64,
-    #[allow(missing_docs)]
     pub run_id: &'a str,
     /// The address in the From field.
     pub from: &'a str,
@@ -189,7 +187,6 @@ pub struct Chosen<'a> {
     pub text: u64,
     /// The size in octets, without attachments.
     pub size: u64,
-    #[allow(missing_docs)]
     pub number: &'a [u8; DIGITS],
     /// The address in the To field.
     pub address: &'a [u8],

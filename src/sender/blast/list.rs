@@ -33,28 +33,41 @@ pub struct List {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
+    /// The file can't be read.
     #[error("{file}: cannot be read: {error}")]
-    #[allow(missing_docs)]
-    Io { file: String, error: std::io::Error },
+    Io {
+        /// The name of the file.
+        file: String,
+        /// The error of the system.
+        error: std::io::Error,
+    },
+    /// The file is too large.
     #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]
-    #[allow(missing_docs)]
-    TooLarge { file: String, bytes: u64 },
+    TooLarge {
+        /// The name of the file.
+        file: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The list is empty.
     #[error("{file}: expected at least one recipient")]
-    #[allow(missing_docs)]
-    Empty { file: String },
+    Empty {
+        /// The name of the file.
+        file: String,
+    },
+    /// Rows have no valid recipient.
     #[error(transparent)]
-    #[allow(missing_docs)]
     Rows(BadRows),
 }
 
 /// Rows without a valid recipient: the first ones, and their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRows {
-    #[allow(missing_docs)]
+    /// The name of the file.
     pub file: String,
     /// Line (from 1) and reason of the first rows, at most ten.
     pub first: Vec<(u64, RowError)>,
-    #[allow(missing_docs)]
+    /// The number of bad rows.
     pub count: u64,
 }
 

@@ -19,7 +19,7 @@ pub enum Arrivals {
 pub struct SendingRate {
     /// Messages per second over all threads; above 0.
     pub per_s: f64,
-    #[allow(missing_docs)]
+    /// The distribution of the gaps.
     pub arrivals: Arrivals,
     /// No message leaves at this time or later.
     pub until: Option<Duration>,

@@ -48,11 +48,11 @@ pub struct BlastSettings {
     pub date: String,
     /// The reverse-path without brackets; "" is the null reverse-path.
     pub from: String,
-    #[allow(missing_docs)]
+    /// The source of recipients.
     pub recipients: RecipientSource,
-    #[allow(missing_docs)]
+    /// The source of content.
     pub content: BlastContent,
-    #[allow(missing_docs)]
+    /// Attachments of every message.
     pub attachments: Vec<Attachment>,
     /// The number of messages; `None` if only the pace ends the run.
     pub count: Option<u64>,
@@ -64,28 +64,33 @@ pub struct BlastSettings {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
+    /// No message can be that small.
     #[error(
         "--size: expected at least {smallest} bytes, the smallest message to these recipients, \
          found {size}"
     )]
-    #[allow(missing_docs)]
-    TooSmall { size: u64, smallest: u64 },
+    TooSmall {
+        /// The requested size.
+        size: u64,
+        /// The smallest possible size.
+        smallest: u64,
+    },
+    /// Messages with their attachments would be too large; the payload is their size.
     #[error(
         "--size, --attach: expected messages of at most 256M including attachments, found {0} bytes"
     )]
-    #[allow(missing_docs)]
     TooLarge(u64),
+    /// The reverse-path is not an address.
     #[error("--from: expected an address such as news@example.org, or <>, found '{0}'")]
-    #[allow(missing_docs)]
     From(String),
+    /// The name of the run is invalid.
     #[error("--run-id: expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
-    #[allow(missing_docs)]
     RunId(String),
+    /// The date is invalid.
     #[error("--date: expected an RFC 5322 date, found '{0}'")]
-    #[allow(missing_docs)]
     Date(String),
+    /// The rate is not above 0.
     #[error("--rate: expected a rate above 0, found {0}")]
-    #[allow(missing_docs)]
     Rate(f64),
 }
 

@@ -15,11 +15,11 @@ const NUMBERS: u64 = 0xd134_2543_de82_ef95;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
-    #[allow(missing_docs)]
+    /// The size of a message.
     Size = 1,
     /// The choice of a prepared body.
     Body,
-    #[allow(missing_docs)]
+    /// The recipients of a message.
     Recipient,
     /// The sending time of a message.
     Arrival,

@@ -96,12 +96,22 @@ pub enum RecipientsError {
     Count(u64),
     /// A message needs more recipients than are generated.
     #[error("--rcpts: expected at most {count}, as many as --recipient-count, found {per_message}")]
-    #[allow(missing_docs)]
-    MoreThanMadeUp { per_message: u64, count: u64 },
+    MoreThanMadeUp {
+        /// The number of recipients per message.
+        per_message: u64,
+        /// The number of generated recipients.
+        count: u64,
+    },
     /// A message needs more recipients than the list has.
     #[error("--rcpts: expected at most {count}, as many as {file} has, found {per_message}")]
-    #[allow(missing_docs)]
-    MoreThanListed { per_message: u64, count: u64, file: String },
+    MoreThanListed {
+        /// The number of recipients per message.
+        per_message: u64,
+        /// The number of recipients in the list.
+        count: u64,
+        /// The name of the list's file.
+        file: String,
+    },
 }
 
 /// The source of recipients.

@@ -23,37 +23,45 @@ pub enum Sizes {
     /// Sizes with weights, in the order given. Not empty, and the sum of weights is above 0.
     Choices(Vec<(u64, u64)>),
     /// All sizes in this range are equally likely, bounds included.
-    #[allow(missing_docs)]
-    Uniform { low: u64, high: u64 },
+    Uniform {
+        /// The smallest size.
+        low: u64,
+        /// The largest size.
+        high: u64,
+    },
     /// The logarithm of the size is normally distributed, cut off at four deviations and at
     /// [`SIZE_MAX`].
-    #[allow(missing_docs)]
-    Lognormal { median: u64, sigma: f64 },
+    Lognormal {
+        /// The median size.
+        median: u64,
+        /// The standard deviation of the logarithm.
+        sigma: f64,
+    },
 }
 
 /// Why a text is not a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
+    /// The text has none of the known forms.
     #[error(
         "expected a size such as 2K, weights such as 2K:70,20K:30, 'mixed', uniform:1K-64K or \
          lognormal:20K,1.2, found '{0}'"
     )]
-    #[allow(missing_docs)]
     Syntax(String),
+    /// A size is out of bounds.
     #[error("expected a size from 1 byte to 64M, found '{0}'")]
-    #[allow(missing_docs)]
     Range(String),
+    /// Weights are out of bounds, or all 0.
     #[error(
         "expected weights from 0 to {WEIGHT_MAX}, not all of them 0, for at most {CHOICES_MAX} \
          sizes, found '{0}'"
     )]
-    #[allow(missing_docs)]
     Weights(String),
+    /// The larger bound comes first.
     #[error("expected the smaller size first, found '{0}'")]
-    #[allow(missing_docs)]
     Order(String),
+    /// The standard deviation is out of bounds.
     #[error("expected a standard deviation from 0 to 4, found '{0}'")]
-    #[allow(missing_docs)]
     Sigma(String),
 }
 

@@ -45,13 +45,13 @@ pub(super) enum TemplatePiece {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {reason}")]
 pub struct TemplateError {
-    #[allow(missing_docs)]
+    /// The name of the template's file.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
     /// The column in octets, from 1.
     pub column: usize,
-    #[allow(missing_docs)]
+    /// What is wrong.
     pub reason: String,
 }
 

@@ -18,10 +18,8 @@ pub struct ReplayContent<'a> {
 /// Why a message can't be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
-    #[allow(missing_docs)]
     #[error(transparent)]
     Unreadable(#[from] ReadError),
-    #[allow(missing_docs)]
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
 }

@@ -42,11 +42,11 @@ pub enum SessionMapping {
 /// Options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayOptions {
-    #[allow(missing_docs)]
+    /// When messages leave.
     pub pace: ReplayPace,
-    #[allow(missing_docs)]
+    /// How messages are distributed over connections.
     pub sessions: SessionMapping,
-    #[allow(missing_docs)]
+    /// How often and when to retry.
     pub retry: Retry,
 }
 

@@ -35,7 +35,7 @@ enum MarkPiece {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAMark {
-    #[allow(missing_docs)]
+    /// The text has no `=`.
     #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
     /// The name does not make exactly one header field.
@@ -47,13 +47,13 @@ pub enum NotAMark {
     /// The value contains a line end, which would begin another field or the body.
     #[error("--mark: expected a value of printable ASCII characters in one line, found {0:?}")]
     Value(String),
-    #[allow(missing_docs)]
+    /// A placeholder is unknown: the text, and the placeholder.
     #[error("--mark: expected the placeholder {{id}} or {{time}}, found '{{{1}}}' in '{0}'")]
     Placeholder(String, String),
-    #[allow(missing_docs)]
+    /// A line would be too long.
     #[error("--mark: expected a line of at most {LINE_BYTES_MAX} bytes, found '{0}'")]
     Long(String),
-    #[allow(missing_docs)]
+    /// There are too many marks.
     #[error("--mark: expected the flag at most {MARKS_MAX} times; put several texts into one mark")]
     Many,
 }

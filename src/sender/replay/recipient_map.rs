@@ -67,13 +67,18 @@ pub struct Faults {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    #[allow(missing_docs)]
+    /// The file can't be read.
     #[error("{file}: cannot be read: {cause}")]
-    Io { file: PathBuf, cause: io::Error },
+    Io {
+        /// The path of the file.
+        file: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
+    },
     /// The list is empty, so all mail would go to its original recipients, which can't be intended.
     #[error("{0}: expected at least one row")]
     Empty(PathBuf),
-    #[allow(missing_docs)]
+    /// Rows are invalid.
     #[error("{0}")]
     Rows(Faults),
 }

@@ -67,13 +67,18 @@ pub struct Resume {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
-    #[allow(missing_docs)]
+    /// The file can't be read or written.
     #[error("{path}: {cause}")]
-    Io { path: PathBuf, cause: io::Error },
-    #[allow(missing_docs)]
+    Io {
+        /// The path of the file.
+        path: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
+    },
+    /// Another replay uses the file.
     #[error("{0}: in use by another sinkctl replay; wait for it, or choose another file")]
     InUse(PathBuf),
-    #[allow(missing_docs)]
+    /// The file is not a resume file.
     #[error("{0}: not a resume file of sinkctl replay; choose another file")]
     Foreign(PathBuf),
     /// The file belongs to another replay.
@@ -82,21 +87,21 @@ pub enum ResumeError {
          same options, or choose another file"
     )]
     Other {
-        #[allow(missing_docs)]
+        /// The path of the file.
         path: PathBuf,
         /// The name of the value that differs.
         name: String,
-        #[allow(missing_docs)]
+        /// The value in the file.
         then: String,
-        #[allow(missing_docs)]
+        /// The value now.
         now: String,
     },
     /// The file is damaged, and not only at its end, which a crash may cut off.
     #[error("{path}:{line}: damaged: the messages that were sent are unknown")]
     Damaged {
-        #[allow(missing_docs)]
+        /// The path of the file.
         path: PathBuf,
-        #[allow(missing_docs)]
+        /// The number of the line, from 1.
         line: usize,
     },
 }

@@ -30,7 +30,6 @@ pub struct Filled {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsendable {
-    #[allow(missing_docs)]
     #[error(transparent)]
     Envelope(#[from] DecodeError),
     /// The message has no recipients.

@@ -5,12 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// other memory access depends on their values.
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Accepted messages.
     pub messages: AtomicU64,
+    /// Bytes of accepted messages.
     pub message_bytes: AtomicU64,
+    /// Messages refused at the end of data.
     pub refused: AtomicU64,
+    /// Sessions that began.
     pub sessions: AtomicU64,
+    /// Sessions that ended.
     pub sessions_ended: AtomicU64,
+    /// How often a connection waited for room in the log.
     pub parked: AtomicU64,
+    /// Loop rounds.
     pub rounds: AtomicU64,
     /// Rounds that took longer than a second (`watchdog::LONG_ROUND`).
     pub long_rounds: AtomicU64,

@@ -22,12 +22,16 @@ pub struct ReplyLine<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
+    /// A line is too long.
     #[error("a line of a reply is longer than {LINE_BYTES_MAX} octets")]
     LineTooLong,
+    /// The reply has too many lines.
     #[error("a reply has more than {LINES_MAX} lines")]
     TooManyLines,
+    /// A line does not begin with a reply code.
     #[error("a line of a reply has no reply code")]
     NoCode,
+    /// The lines have different codes.
     #[error("the lines of a reply differ in their codes")]
     CodesDiffer,
 }

@@ -16,7 +16,6 @@ pub type Ended = (usize, super::SessionEnd, Vec<u16>);
 pub struct SessionLog {
     /// Replies, in order.
     pub replies: Vec<(Phase, u16)>,
-    #[allow(missing_docs)]
     pub ended: Vec<Ended>,
     /// Messages that the session reported as turned away.
     pub turned_away: Vec<usize>,

@@ -49,8 +49,10 @@ enum NextResponse {
 /// The server sent a challenge that the mechanism does not define.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
+    /// A challenge is malformed.
     #[error("the challenge of AUTH {} is not base64 of ASCII text", .0.name())]
     Malformed(Mechanism),
+    /// The server sent more challenges than the mechanism has.
     #[error("the server sent more challenges than AUTH {} has", .0.name())]
     OneTooMany(Mechanism),
 }

@@ -22,6 +22,7 @@ pub enum Farewell {
     Stopping,
     /// 421 4.7.0, instead of the greeting: too many connections in total, or from this address.
     TooManyConnections,
+    /// The client's address has too many connections.
     TooManyFromAddress,
     /// 554 5.7.1, instead of the greeting: the listener does not serve this client.
     Denied,

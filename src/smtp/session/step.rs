@@ -16,10 +16,20 @@ pub enum Step {
     /// The next `bytes` octets (possibly 0) of the payload. After them, call `chunk_received` if
     /// the chunk is not the last, else `accept` or `refuse`. `first`: a payload begins here;
     /// earlier chunks belong to a transaction that was reset.
-    Chunk { bytes: u64, last: bool, first: bool },
+    Chunk {
+        /// The size of the chunk, in octets.
+        bytes: u64,
+        /// Whether the chunk is the last one.
+        last: bool,
+        /// Whether the chunk is the first one.
+        first: bool,
+    },
     /// The next `bytes` octets (possibly 0) must be read and discarded. Then call `chunk_received`,
     /// which appends the latched reply.
-    DiscardChunk { bytes: u64 },
+    DiscardChunk {
+        /// The number of octets.
+        bytes: u64,
+    },
     /// The client sent a mark or run command: take it from `Workspace::moment`, then call
     /// `moment_answered`.
     MarkCommand,
