@@ -193,8 +193,8 @@ mod tests {
                 &["", ""],
                 &[
                     "AUTH PLAIN AGFubiBiAHNlY3JldA==",
-                    "the server asks for more than AUTH PLAIN has",
-                    "the server asks for more than AUTH PLAIN has",
+                    "the server sent more challenges than AUTH PLAIN has",
+                    "the server sent more challenges than AUTH PLAIN has",
                 ],
             ),
             // Some servers use other challenges.
@@ -205,7 +205,7 @@ mod tests {
                     "AUTH LOGIN",
                     "YW5uIGI=",
                     "c2VjcmV0",
-                    "the server asks for more than AUTH LOGIN has",
+                    "the server sent more challenges than AUTH LOGIN has",
                 ],
             ),
             (
@@ -214,7 +214,7 @@ mod tests {
                 &[
                     "AUTH CRAM-MD5",
                     "the challenge of AUTH CRAM-MD5 is not base64 of ASCII text",
-                    "the server asks for more than AUTH CRAM-MD5 has",
+                    "the server sent more challenges than AUTH CRAM-MD5 has",
                 ],
             ),
             // Google's documentation: the error is sent as a challenge, and is answered with an
@@ -225,7 +225,7 @@ mod tests {
                 &[
                     "AUTH XOAUTH2 dXNlcj1hbm4gYgFhdXRoPUJlYXJlciBzZWNyZXQBAQ==",
                     "",
-                    "the server asks for more than AUTH XOAUTH2 has",
+                    "the server sent more challenges than AUTH XOAUTH2 has",
                 ],
             ),
         ] {
@@ -242,7 +242,7 @@ mod tests {
             let long = lines(mechanism, &account(&"p".repeat(waits)), &["", ""]);
             assert_eq!(long[0], format!("AUTH {}", mechanism.name()));
             assert!(long[1].len() > 400);
-            let after = if mechanism == Mechanism::Xoauth2 { "" } else { "the server asks" };
+            let after = if mechanism == Mechanism::Xoauth2 { "" } else { "the server sent" };
             assert!(long[2].starts_with(after), "{long:?}");
         }
     }
