@@ -78,8 +78,8 @@ pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     use std::os::fd::AsRawFd;
     let mut info = [0u8; TCP_INFO_BYTES];
     let mut length = TCP_INFO_BYTES as libc::socklen_t;
-    // SAFETY: the pointers are to `info` and `length`, which live through the call, and `length`
-    // says how much there is; the kernel writes at most that. The descriptor is borrowed.
+    // SAFETY: the pointers are to `info` and `length`, which outlive the call. `length` holds the
+    // size of `info`, and the kernel writes no more than that. The descriptor is borrowed.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

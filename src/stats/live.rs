@@ -54,7 +54,8 @@ impl Live {
         (load(&self.index_lag_messages), load(&self.index_lag_s))
     }
 
-    /// Returns how often the lock of `events.jsonl` was busy, since the start, at the last sample.
+    /// Returns how often the lock of `events.jsonl` has been busy since the start, as of the last
+    /// sample.
     pub fn events_busy(&self) -> u64 {
         self.events_busy.load(Ordering::Relaxed)
     }

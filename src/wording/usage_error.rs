@@ -79,6 +79,13 @@ fn conflict(error: &clap::Error, command: &str) -> Option<String> {
     is_known.then(|| format!("{command}: {} cannot be used with {}", name(given), listed(&others)))
 }
 
+/// Returns whether at most a third of the letters differ, or a single one. Clap also suggests words
+/// that are less similar: `listener` for `sender`.
+fn is_typo_of(found: &str, known: &str) -> bool {
+    let letters = found.chars().count().max(known.chars().count());
+    strsim::damerau_levenshtein(found, known) <= (letters / 3).max(1)
+}
+
 /// Returns the sentence about a value that its parser did not accept: `--limit: expected a whole
 /// number, found 'many'`, as sinkd writes it.
 fn wrong_value(error: &clap::Error) -> Option<String> {
@@ -103,7 +110,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
         Some((_, value)) => format!("a value ({value})"),
         None => "a value".to_owned(),
     };
-    let hint = text(error, ContextKind::SuggestedValue);
+    let hint = text(error, ContextKind::SuggestedValue).filter(|near| is_typo_of(value, near));
     let hint = hint.map_or(String::new(), |near| format!("; did you mean '{near}'?"));
     Some(format!("{name}: expected {expected}, found {found}{hint}"))
 }
@@ -229,5 +236,18 @@ mod tests {
     fn help_and_version_are_not_errors() {
         assert_eq!(line("--help"), None);
         assert_eq!(line("ls --help"), None);
+    }
+
+    #[test]
+    fn only_words_with_few_differences_are_typos() {
+        for (found, known, expected) in [
+            ("lisener", "listener", true),
+            ("clinet", "client", true),
+            ("sender", "listener", false),
+            ("sendmail", "nodemailer", false),
+            ("of", "off", true),
+        ] {
+            assert_eq!(is_typo_of(found, known), expected, "{found}");
+        }
     }
 }

@@ -271,7 +271,7 @@ fn every_output_form_works_without_mail() {
     assert!(text.contains("sinkd_transaction_seconds_count 15\n"), "{text}");
     assert!(sink.stop().success());
     let (_, errors, code) = sinkctl(data.path(), &["stats", "--metric", "nothing"]);
-    assert!(code == 2 && errors.contains("list: sinkctl stats --metrics"), "{errors}");
+    assert!(code == 2 && errors.contains("; see sinkctl stats --metrics"), "{errors}");
     let (list, _, code) = sinkctl(Path::new("nowhere"), &["stats", "--metrics"]);
     let list = String::from_utf8(list).unwrap();
     assert!(code == 0 && list.contains("\nthink_payload_us "), "{list}");

@@ -21,11 +21,11 @@ use shown::Shown;
 /// require TLS and trust the CA. sinkd makes both when a listener has TLS but no certificate.
 #[derive(Debug, Args)]
 pub struct Cert {
-    /// Print only the lines for one sender.
+    /// Print only the settings for one sender.
     #[arg(long, value_name = "SENDER", conflicts_with_all = ["json", "pem"])]
     r#for: Option<Sender>,
-    /// Print the lines for TLS from the first byte [default: for STARTTLS, unless the running sinkd
-    /// offers it nowhere].
+    /// Print the sender settings for TLS from the first byte [default: those for STARTTLS, unless
+    /// the running sinkd does not offer it].
     #[arg(long, conflicts_with = "pem")]
     smtps: bool,
     /// Print the certificate of the CA in PEM, to copy it to where a sender can read it.

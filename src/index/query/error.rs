@@ -63,7 +63,7 @@ pub enum QueryFault {
     #[error("* is only allowed at the end of a word or phrase, such as invoice*")]
     StarInside,
     /// A `*` is in the value of a field that does not allow it.
-    #[error("* is not allowed in {0}:")]
+    #[error("* is not allowed in the value of '{0}:'")]
     StarNotHere(&'static str),
     /// The value is neither an address nor a domain.
     #[error(
