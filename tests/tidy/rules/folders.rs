@@ -1,7 +1,8 @@
-//! Folders of a room import only folders above them in the room's table in ARCHITECTURE.md.
+//! Folders: one style of doors, and in rooms with a table of folders in ARCHITECTURE.md, imports only
+//! of folders above.
 use crate::code::line_of;
 use crate::names::{Modules, module_of};
-use crate::tree::{Finding, Tree};
+use crate::tree::{File, Finding, Tree};
 
 /// The map, with a table for each room whose folders are ordered.
 const MAP: &str = include_str!("../../../ARCHITECTURE.md");
@@ -49,4 +50,15 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The door of a folder is its `mod.rs`, not a file beside it: a reader looks in one place.
+pub fn doors(tree: &Tree) -> Vec<Finding> {
+    let has_folder = |file: &&File| {
+        let folder = file.name.strip_suffix(".rs").map(|stem| format!("{stem}/"));
+        folder.is_some_and(|folder| tree.files.iter().any(|it| it.name.starts_with(&folder)))
+    };
+    let beside = tree.files.iter().filter(has_folder);
+    let message = |file: &File| format!("move it to {}/mod.rs", file.name.trim_end_matches(".rs"));
+    beside.map(|file| Finding::new(file, 1, message(file))).collect()
 }

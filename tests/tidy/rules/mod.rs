@@ -24,6 +24,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "rooms", check: rooms::check },
     Rule { name: "table", check: rooms::table },
     Rule { name: "folders", check: folders::check },
+    Rule { name: "doors", check: folders::doors },
     Rule { name: "circles", check: circles::check },
     Rule { name: "lines", check: lengths::lines },
     Rule { name: "files", check: lengths::files },

@@ -45,5 +45,4 @@ pub fn check_header(octets: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "proxy/tests.rs"]
 mod tests;
