@@ -291,7 +291,7 @@ pub(super) struct Block<'a> {
 
 impl<'a> Block<'a> {
     /// Decodes the block at the beginning of `bytes`, which may have any value. Also returns its
-    /// length. Returns `None` if there is no valid block.
+    /// length. Returns `None` without a valid block.
     pub fn decode(bytes: &'a [u8], seed: u32) -> Option<(Block<'a>, usize)> {
         let head = bytes.get(..BLOCK_HEADER_BYTES)?;
         let header = BlockHeader::decode(head);

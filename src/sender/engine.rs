@@ -265,7 +265,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Gives up a target that has never served a connection and will answer the same next time.
+    /// Stops trying a target that has never served a connection and will answer the same next time.
     fn give_up_for_good(&mut self, over: &Over, why: &str, fault: Option<SessionFault>) {
         let is_permanent = match over {
             Over::Tls(failure) => failure.is_permanent(),

@@ -87,7 +87,7 @@ pub trait Source: Send {
         false
     }
 
-    /// Tells the source that sending of a message begins now. Called before any of it is written;
+    /// Notifies the source that sending of a message begins now. Called before any of it is written;
     /// the length must not change.
     fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 

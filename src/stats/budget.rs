@@ -49,7 +49,7 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// The whole seconds strictly between those of the first and the last message.
+    /// The whole seconds strictly between the seconds of the first and the last message.
     pub whole_seconds: u64,
     /// Accepted connections, plus those turned away.
     pub connections: u64,
@@ -78,7 +78,7 @@ pub(super) struct Budget {
     pub transfer_us: f64,
     /// Pauses of clients within commands and payloads, of 20 ms or more.
     pub pauses_us: f64,
-    /// Their usual length in us, if it is that of a delayed acknowledgement.
+    /// Their usual length in us, if it is typical of delayed acknowledgements.
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,

@@ -26,7 +26,7 @@ pub struct NumberRange {
 /// The rows about one key.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The line of the first row; `None` if there is no row.
+    /// The line of the first row; `None` without rows.
     pub line: Option<u64>,
     /// The encoded values of the first row.
     pub values: Vec<u8>,

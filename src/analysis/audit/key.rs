@@ -37,7 +37,7 @@ pub enum KeyKind {
 pub struct KeyRule {
     /// The part of a message with the key.
     pub source: KeySource,
-    /// Selects the key within that part: the first group, or the whole match if there is no group.
+    /// Selects the key within that part: the first group, or the whole match without a group.
     pub pattern: Option<Regex>,
     /// The kind of keys.
     pub kind: KeyKind,
@@ -198,7 +198,7 @@ fn is_invisible(c: char) -> bool {
     is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')
 }
 
-/// Returns the first group of the pattern's match, or the whole match if there is no group.
+/// Returns the first group of the pattern's match, or the whole match without a group.
 fn found<'a>(pattern: &Regex, octets: &'a [u8]) -> Option<&'a [u8]> {
     let groups = pattern.captures(octets)?;
     let group = if groups.len() > 1 { groups.get(1) } else { groups.get(0) };

@@ -45,7 +45,7 @@ pub struct AuditQuestion<'a> {
     pub messages: MessageRule,
     /// The expected recipients.
     pub list: Option<ExpectedList<'a>>,
-    /// The expected numbers, if keys are numbers and there is no list.
+    /// The expected numbers, for numeric keys without a list.
     pub numbers: NumberRange,
     /// Logs of the sender.
     pub logs: Vec<PathBuf>,

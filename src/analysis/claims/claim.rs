@@ -98,7 +98,7 @@ impl Claim {
     }
 
     /// Checks the claim. The error has the value that was found and the difference from the bound,
-    /// or the reason why there is no value.
+    /// or why the value is missing.
     pub fn check(&self, evidence: &Evidence) -> Result<(), ClaimFailure> {
         let gathered = &evidence.gathered;
         let is_lacking_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);

@@ -63,7 +63,7 @@ impl ClaimLimit {
 
     /// Returns the highest figure of all clients.
     ///
-    /// Errors: the figure may be too low, or there is no data.
+    /// Errors: the figure may be too low, or data is missing.
     pub fn of(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
         if let Some(gap) = kept.gap() {
             return Err(ClaimFailure::Incomplete(gap));

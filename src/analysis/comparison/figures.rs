@@ -104,7 +104,7 @@ pub struct Significance {
     pub high: Option<f64>,
     /// Whether the value differs; null: see `no_verdict`.
     pub differs: Option<bool>,
-    /// Why there is no verdict: "short", "few", "zero", "shared".
+    /// The reason for a missing verdict: "short", "few", "zero", "shared".
     pub no_verdict: Option<&'static str>,
 }
 

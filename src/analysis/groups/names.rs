@@ -46,7 +46,7 @@ pub struct GroupTally {
     pub times: Option<Box<Histogram<u64>>>,
     /// `None` if no header field is read, or if `times` is `None`.
     pub transits: Option<Box<TransitTally>>,
-    /// `None` if there are no deviations.
+    /// `None` without deviations.
     pub broken: Option<Box<Broken>>,
 }
 

@@ -24,7 +24,7 @@ pub struct GroupCounts {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
-    /// Unix times of the first and the last message, in ns; `None` if there are no messages.
+    /// Unix times of the first and the last message, in ns; `None` without messages.
     pub times_ns: Option<(u64, u64)>,
     pub unread: Unread,
 }

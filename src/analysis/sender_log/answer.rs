@@ -78,7 +78,7 @@ fn without_enhanced_code(before: &[u8]) -> &[u8] {
     if is_code { rest } else { before }
 }
 
-/// Parses the id at the start of `text`; `None` if there is no id.
+/// Parses the id at the start of `text`; `None` without an id.
 fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
     let digits = |text: &[u8]| text.iter().take_while(|octet| is_digit(octet)).count();
     let segment = digits(text);

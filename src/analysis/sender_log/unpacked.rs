@@ -9,7 +9,7 @@ use super::zstd::{self, Frames};
 /// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// None.
+    /// The file is not compressed.
     Plain,
     /// One or more members of gzip.
     Gzip,

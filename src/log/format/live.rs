@@ -61,9 +61,9 @@ impl State {
 pub struct SealedTotals {
     /// Offset of the first octet after the last record.
     pub records_end: u64,
-    /// `received_at` of the first slot; 0 if there are no slots.
+    /// `received_at` of the first slot; 0 without slots.
     pub first_received_at_ns: u64,
-    /// `received_at` of the last slot; 0 if there are no slots.
+    /// `received_at` of the last slot; 0 without slots.
     pub last_received_at_ns: u64,
     /// Total size of all messages, even if they were not stored in full.
     pub message_bytes: u64,

@@ -25,9 +25,9 @@ pub enum Purpose {
     Arrival,
     /// Placeholders of templates.
     Placeholder,
-    /// Generated text; the number is that of the body.
+    /// Generated text; the number is the body's number.
     Text,
-    /// Generated attachments; the number is that of the body.
+    /// Generated attachments; the number is the body's number.
     Attachment,
     /// The name of a run.
     Run,

@@ -74,7 +74,7 @@ impl Marks {
             .map(Marks)
     }
 
-    /// Returns whether there are no marks.
+    /// Returns whether no mark was given.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -56,7 +56,7 @@ pub struct Bounds {
     pub differs: bool,
 }
 
-/// Why there is no verdict.
+/// The reason for a missing verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoVerdict {
     /// A run has fewer than [`SECONDS_MIN`] seconds with a value.

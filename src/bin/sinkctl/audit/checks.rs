@@ -6,7 +6,7 @@ use crate::base::print::counted;
 /// A claim, and the number of faults.
 pub struct Check {
     pub fault: Fault,
-    /// The claim that holds if there are no faults.
+    /// The claim that holds without faults.
     pub claim: &'static str,
     /// The number of recipients or messages for which it does not hold.
     pub faults: u64,
