@@ -87,8 +87,8 @@ pub trait Source: Send {
         false
     }
 
-    /// Notifies the source that sending of a message begins now. Called before any of it is written;
-    /// the length must not change.
+    /// Notifies the source that sending of a message begins now. Called before any of it is
+    /// written; the length must not change.
     fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 
     /// After all threads have ended: takes the next message that was due before `ended_ns` and
