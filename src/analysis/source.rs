@@ -124,7 +124,7 @@ pub fn visit_all<V: MessageVisitor>(
     let done = AtomicU64::new(0);
     // Pairs with the additions in `Visit::run`. Only the number itself is shared.
     let look = || watch(done.load(Ordering::Relaxed), all);
-    let shared = Shared { sources, stop, done: &done, next: AtomicUsize::new(0) };
+    let shared = VisitorInput { sources, stop, done: &done, next: AtomicUsize::new(0) };
     watched(look, || shared.on_all_cores(visitor))
 }
 
@@ -134,7 +134,7 @@ pub fn threads() -> usize {
 }
 
 /// State that the threads share.
-struct Shared<'a> {
+struct VisitorInput<'a> {
     sources: &'a [LogSource],
     stop: &'a AtomicBool,
     done: &'a AtomicU64,
@@ -142,7 +142,7 @@ struct Shared<'a> {
     next: AtomicUsize,
 }
 
-impl Shared<'_> {
+impl VisitorInput<'_> {
     fn on_all_cores<V: MessageVisitor>(
         &self,
         visitor: &(dyn Fn() -> V + Sync),
@@ -182,7 +182,7 @@ impl Shared<'_> {
 
 /// State of one thread.
 struct Visit<'a, V> {
-    shared: &'a Shared<'a>,
+    shared: &'a VisitorInput<'a>,
     visitor: V,
     unread: Unread,
 }

@@ -53,7 +53,7 @@ impl<'q> Probe<'q> {
     /// Matches a message in the log. Costs reading it.
     ///
     /// Errors: the message is damaged, or can't be read.
-    pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
+    pub fn check(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
         let read = self.reading.read(segment, slot)?;
         let columns = &read.entry.columns;
         let answer = match self.query.on_columns(columns, &mut self.scratch) {

@@ -28,7 +28,9 @@ mod settings;
 mod threads;
 mod upkeep;
 
-pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
+pub use append::{
+    Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
+};
 pub use clock::ProcessClock;
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;

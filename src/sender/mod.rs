@@ -41,4 +41,4 @@ pub use run::{Report, run};
 pub use settings::{Connections, Ends, SendingSettings, SendingTls, TlsStart};
 pub use shared::SharedRun;
 pub use stream::ResolvedAddress;
-pub use tally::{Extra, Failure, FailureKind, SendingTally};
+pub use tally::{Extra, FailureCount, FailureKind, SendingTally};

@@ -18,7 +18,7 @@ pub(super) enum Readiness {
     /// Messages are in progress, and the session has no capacity for another one.
     Busy,
     /// The target accepts no more messages on this connection.
-    Spent,
+    Exhausted,
     /// The connection is ending or has ended.
     Ending,
 }
@@ -44,9 +44,9 @@ pub(super) struct PooledConnection<M> {
     /// Whether the connection ends so that another lane can have one.
     pub makes_room: bool,
     /// The number of messages begun.
-    pub begun: u64,
+    pub started: u64,
     /// When it was requested, in ns.
-    pub asked_ns: u64,
+    pub requested_ns: u64,
     /// Whether the target has sent its greeting.
     pub is_open: bool,
     /// Since when it has been idle, in ns.
@@ -55,9 +55,9 @@ pub(super) struct PooledConnection<M> {
 
 impl<M> PooledConnection<M> {
     /// Returns whether the connection was useful: it carried a message, or stayed open for one.
-    pub fn is_of_use(&self, now_ns: u64) -> bool {
-        let stayed_ns = now_ns.saturating_sub(self.asked_ns);
-        self.is_open && (self.begun > 0 || stayed_ns >= STAY_NS)
+    pub fn is_useful(&self, now_ns: u64) -> bool {
+        let stayed_ns = now_ns.saturating_sub(self.requested_ns);
+        self.is_open && (self.started > 0 || stayed_ns >= STAY_NS)
     }
 }
 
@@ -107,16 +107,16 @@ impl<M> ConnectionPool<M> {
         self.free.push(slot);
     }
 
-    /// Adds a connection that was requested at `asked_ns`. Returns why the previous connection of
-    /// this lane ended early.
-    pub fn add(&mut self, slot: usize, lane: Option<u64>, asked_ns: u64) -> Option<Cut> {
+    /// Adds a connection that was requested at `requested_ns`. Returns why the previous connection
+    /// of this lane ended early.
+    pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<Cut> {
         self.places[slot] = Some(PooledConnection {
             queue: VecDeque::new(),
             lane,
             is_last: false,
             makes_room: false,
-            begun: 0,
-            asked_ns,
+            started: 0,
+            requested_ns,
             is_open: false,
             idle_ns: None,
         });
@@ -155,8 +155,8 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Returns whether any connection is useful.
-    pub fn is_of_use(&self, now_ns: u64) -> bool {
-        self.places.iter().flatten().any(|place| place.is_of_use(now_ns))
+    pub fn is_useful(&self, now_ns: u64) -> bool {
+        self.places.iter().flatten().any(|place| place.is_useful(now_ns))
     }
 
     /// Returns the slot of a lane's connection.
@@ -176,7 +176,7 @@ impl<M> ConnectionPool<M> {
 
     /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
-    pub fn rest(&mut self, slot: usize, now_ns: u64) {
+    pub fn mark_idle(&mut self, slot: usize, now_ns: u64) {
         let Some(Some(place)) = self.places.get_mut(slot) else { return };
         if place.idle_ns.is_none() {
             place.idle_ns = Some(now_ns);

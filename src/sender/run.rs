@@ -27,10 +27,10 @@ pub struct Report {
     pub seconds: f64,
 }
 
-struct Watching(Arc<SharedRun>);
+struct RunObserver(Arc<SharedRun>);
 
-impl Observer for Watching {
-    fn look(&mut self, _: u64) -> Sample {
+impl Observer for RunObserver {
+    fn sample(&mut self, _: u64) -> Sample {
         let open_connections = self.0.open.load(Ordering::Relaxed);
         Sample { open_connections, ..Sample::default() }
     }
@@ -46,7 +46,7 @@ pub fn run(
     folder: &Path,
     shared: &Arc<SharedRun>,
 ) -> io::Result<Report> {
-    let observer = Box::new(Watching(shared.clone()));
+    let observer = Box::new(RunObserver(shared.clone()));
     let (hub, recorders) = Hub::start(folder, 1, sources.len(), reply_names(), None, observer)?;
     let clock = SendingClock::start();
     let mut engines = Vec::new();
@@ -72,14 +72,14 @@ pub fn run(
     let is_lost = ended.iter().all(|thread| thread.is_lost);
     let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
     let mut report = Report { tally: SendingTally::default(), error: None, is_lost, seconds };
-    let asked = ended.iter().find_map(|thread| thread.ledger.source.asked());
+    let requested = ended.iter().find_map(|thread| thread.ledger.source.requested());
     for ThreadEnd { mut ledger, error, .. } in ended {
         ledger.count_overdue(ended_ns);
         report.tally.merge(&ledger.close());
         report.error = report.error.or(error);
     }
-    if let Some(asked) = asked {
-        report.tally.not_begun = asked.saturating_sub(report.tally.begun);
+    if let Some(requested) = requested {
+        report.tally.not_started = requested.saturating_sub(report.tally.started);
     }
     hub.close();
     Ok(report)

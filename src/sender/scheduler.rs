@@ -76,10 +76,10 @@ pub(super) enum Closing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// It is normal.
-    Fine,
+    Normal,
     /// A session was cut short.
     SessionFailed,
-    /// The target is unusable for now: [`Scheduler::try_later`].
+    /// The target is unusable for now: [`Scheduler::back_off`].
     TargetFailed,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Closed<M> {
     /// Its queued messages and its lane.
     pub place: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
-    pub was_of_use: bool,
+    pub was_useful: bool,
     /// The meaning of its end.
     pub meaning: Meaning,
 }
@@ -98,7 +98,7 @@ pub(super) struct Closed<M> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuation {
     /// Sending continues.
-    GoOn,
+    Continue,
     /// Begin nothing more; messages in progress have the grace period.
     Stop,
     /// Close all connections, because the grace period is over.
@@ -124,7 +124,7 @@ impl AfterMessage {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Silent {
     /// The number of messages in progress on it.
-    pub under_way: usize,
+    pub in_progress: usize,
     /// What it can do.
     pub readiness: Readiness,
 }
@@ -178,7 +178,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether everything is done.
-    pub fn is_over(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.is_ended && self.waiting.is_empty() && self.pool.all == 0
     }
 
@@ -207,8 +207,8 @@ impl<M> Scheduler<M> {
 
     /// Returns which message to request from the source.
     #[inline]
-    pub fn wanted(&self, now_ns: u64) -> WantedMessage {
-        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted(now_ns) }
+    pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
+        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted_message(now_ns) }
     }
 
     /// Adds a message of the source.
@@ -228,12 +228,12 @@ impl<M> Scheduler<M> {
         match (order.lane, self.connections) {
             (Some(lane), Connections::ByLane(connections_max)) => {
                 let Some(slot) = self.pool.of_lane(lane.key) else {
-                    return self.ask(Some(lane.key), connections_max, now_ns);
+                    return self.request_connection(Some(lane.key), connections_max, now_ns);
                 };
                 let readiness = readiness(slot);
                 let is_free = matches!(readiness, Readiness::Opening | Readiness::Ready);
                 if order.due_ns.is_some() && !is_free {
-                    self.ask(None, connections_max, now_ns)
+                    self.request_connection(None, connections_max, now_ns)
                 } else if self.pool.queued >= QUEUED_MAX {
                     Assignment::Nothing
                 } else {
@@ -241,16 +241,20 @@ impl<M> Scheduler<M> {
                     Assignment::Queued(slot)
                 }
             }
-            _ => self.hand_out(now_ns, readiness),
+            _ => self.assign_to_idle(now_ns, readiness),
         }
     }
 
-    fn hand_out(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+    fn assign_to_idle(
+        &mut self,
+        now_ns: u64,
+        readiness: impl Fn(usize) -> Readiness,
+    ) -> Assignment<M> {
         while let Some((slot, place)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
                 && let Some((order, mail)) = self.waiting.take_due(now_ns)
             {
-                place.begun += 1;
+                place.started += 1;
                 return Assignment::Start(slot, order, mail);
             }
         }
@@ -258,7 +262,12 @@ impl<M> Scheduler<M> {
     }
 
     /// Requests a new connection for the next message, if one is allowed.
-    fn ask(&mut self, lane: Option<u64>, connections_max: usize, now_ns: u64) -> Assignment<M> {
+    fn request_connection(
+        &mut self,
+        lane: Option<u64>,
+        connections_max: usize,
+        now_ns: u64,
+    ) -> Assignment<M> {
         if self.pool.all >= connections_max {
             // Every lane that may have a connection has one, and another lane wants one, so the
             // connection that has been idle longest is closed. Its lane gets a new one when it next
@@ -286,7 +295,7 @@ impl<M> Scheduler<M> {
             if busy.is_some() { AfterMessage::Nothing } else { AfterMessage::after(lane) };
         self.queue_next(slot, follows, now_ns);
         let Some(busy) = busy else { return nothing };
-        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Spent);
+        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Exhausted);
         if lane.is_last
             && let Some(place) = self.pool.at(busy)
         {
@@ -313,7 +322,7 @@ impl<M> Scheduler<M> {
         let Some(place) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
             Readiness::Ready => {}
-            Readiness::Spent => {
+            Readiness::Exhausted => {
                 // Its queue moves to another connection after this one has ended.
                 if place.queue.is_empty() {
                     self.pool.leave_lane(slot, Some(Cut::ByTarget));
@@ -325,20 +334,20 @@ impl<M> Scheduler<M> {
             }
         }
         if let Some((order, mail)) = place.queue.pop_front() {
-            place.begun += 1;
+            place.started += 1;
             place.idle_ns = None;
             self.pool.queued -= 1;
             return ConnectionStep::Start(order, mail);
         }
         let has_nothing = self.is_ended && self.waiting.is_empty();
-        if place.begun >= self.per_connection || place.is_last || has_nothing {
+        if place.started >= self.per_connection || place.is_last || has_nothing {
             place.idle_ns = None;
             self.pool.leave_lane(slot, None);
             return ConnectionStep::Quit;
         }
         match self.connections {
             Connections::Kept(_) => {
-                place.begun += 1;
+                place.started += 1;
                 ConnectionStep::Next
             }
             Connections::ByLane(_) => {
@@ -354,16 +363,16 @@ impl<M> Scheduler<M> {
     pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
-            self.rest(slot, now_ns);
+            self.become_idle(slot, now_ns);
         }
         next
     }
 
-    fn rest(&mut self, slot: usize, now_ns: u64) {
+    fn become_idle(&mut self, slot: usize, now_ns: u64) {
         // A message was counted as begun before the source turned out to have none.
-        self.pool.at(slot).into_iter().for_each(|place| place.begun -= 1);
+        self.pool.at(slot).into_iter().for_each(|place| place.started -= 1);
         if !self.is_ended {
-            self.pool.rest(slot, now_ns);
+            self.pool.mark_idle(slot, now_ns);
         }
     }
 
@@ -408,44 +417,44 @@ impl<M> Scheduler<M> {
 
     /// Returns whether any connection is useful.
     pub fn is_served(&self, now_ns: u64) -> bool {
-        self.pool.is_of_use(now_ns)
+        self.pool.is_useful(now_ns)
     }
 
     /// Records that another thread had a useful connection until `at_ns`.
-    pub fn others_used(&mut self, at_ns: u64) {
-        self.patience.others_used(at_ns);
+    pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
+        self.patience.record_useful_elsewhere(at_ns);
     }
 
-    /// Records that a connection requested at `asked_ns` was useless. Returns whether to give up
-    /// the target.
+    /// Records that a connection requested at `requested_ns` was useless. Returns whether to give
+    /// up the target.
     #[cold]
-    pub fn try_later(&mut self, asked_ns: u64, now_ns: u64) -> bool {
-        let others = if self.is_served(now_ns) { Others::AreOfUse } else { Others::AreOfNoUse };
-        self.patience.failed(asked_ns, now_ns, others)
+    pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> bool {
+        let others = if self.is_served(now_ns) { Others::SomeUseful } else { Others::NoneUseful };
+        self.patience.failed(requested_ns, now_ns, others)
     }
 
     /// Returns whether any connection to the target was ever useful.
     pub fn was_ever_served(&self, now_ns: u64) -> bool {
-        self.patience.was_ever_of_use() || self.is_served(now_ns)
+        self.patience.was_ever_useful() || self.is_served(now_ns)
     }
 
     /// Records that the connection in `slot` has ended.
     pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
         let place = self.pool.remove(slot)?;
-        let was_of_use = place.is_of_use(now_ns);
-        if was_of_use {
-            self.patience.was_of_use(now_ns);
+        let was_useful = place.is_useful(now_ns);
+        if was_useful {
+            self.patience.record_useful(now_ns);
         }
         let meaning = match closing {
-            Closing::Failed if was_of_use || (place.is_open && self.is_ended) => {
+            Closing::Failed if was_useful || (place.is_open && self.is_ended) => {
                 Meaning::SessionFailed
             }
             Closing::Failed => Meaning::TargetFailed,
             // Otherwise a target that greets and disconnects would be connected to again and again.
-            Closing::ByTarget if !was_of_use && !self.is_ended => Meaning::TargetFailed,
-            Closing::ByTarget | Closing::ByUs => Meaning::Fine,
+            Closing::ByTarget if !was_useful && !self.is_ended => Meaning::TargetFailed,
+            Closing::ByTarget | Closing::ByUs => Meaning::Normal,
         };
-        Some(Closed { place, was_of_use, meaning })
+        Some(Closed { place, was_useful, meaning })
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
@@ -483,20 +492,27 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
-    /// answered a message; `told` is the request of the owner.
-    pub fn continuation(&self, now_ns: u64, answered_ns: u64, told: OwnerRequest) -> Continuation {
+    /// answered a message; `request` is the request of the owner.
+    pub fn continuation(
+        &self,
+        now_ns: u64,
+        answered_ns: u64,
+        request: OwnerRequest,
+    ) -> Continuation {
         match self.stopped_ns {
-            None if told == OwnerRequest::Stop || self.is_stalled_for_good(now_ns, answered_ns) => {
+            None if request == OwnerRequest::Stop
+                || self.is_schedule_stalled(now_ns, answered_ns) =>
+            {
                 Continuation::Stop
             }
             Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Continuation::CloseAll,
-            _ => Continuation::GoOn,
+            _ => Continuation::Continue,
         }
     }
 
     /// Returns whether the target has answered no message for the full time-out since the end of
     /// the schedule.
-    fn is_stalled_for_good(&self, now_ns: u64, answered_ns: u64) -> bool {
+    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: u64) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };
         now_ns.saturating_sub(answered_ns.max(nanos(end))) >= self.timeout_ns
     }
@@ -506,10 +522,10 @@ impl<M> Scheduler<M> {
     pub fn silence_max(&mut self, slot: usize, silent: Silent) -> (u64, Closing) {
         let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
-        let is_unused = silent.under_way == 0 && place.queue.is_empty();
-        let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Spent);
-        let is_over = is_unused && (self.is_ended || is_ending);
-        match (is_over, place.is_open) {
+        let is_unused = silent.in_progress == 0 && place.queue.is_empty();
+        let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
+        let is_done = is_unused && (self.is_ended || is_ending);
+        match (is_done, place.is_open) {
             (false, _) => (self.timeout_ns, Closing::Failed),
             (true, true) => (self.timeout_ns.min(self.grace_ns), Closing::Failed),
             (true, false) => (self.timeout_ns.min(self.grace_ns), Closing::ByUs),

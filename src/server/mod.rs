@@ -49,7 +49,7 @@ pub use transcripts::TranscriptError;
 
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};
-use indexing::BegunSegments;
+use indexing::NewSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
 use recording::Sampler;
@@ -90,7 +90,7 @@ pub struct Server {
 }
 
 /// What all workers share when they are started.
-struct SharedByWorkers<'a> {
+struct WorkerResources<'a> {
     config: &'a Config,
     in_force: Arc<InForce>,
     admission: Arc<Admission>,
@@ -99,7 +99,7 @@ struct SharedByWorkers<'a> {
     transcripts: Option<Arc<Transcripts>>,
     moments: Option<Arc<MomentSender>>,
     presence: Arc<Presence>,
-    begun: BegunSegments,
+    new_segments: NewSegments,
 }
 
 /// A sink that has just been started.
@@ -133,7 +133,7 @@ impl Server {
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let (parser, begun) = indexing::start(config, workers)?.unzip();
+        let (parser, new_segments) = indexing::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
         let (hub, recorders) =
@@ -164,7 +164,7 @@ impl Server {
             watchdog,
             in_force: in_force.clone(),
         };
-        let common = SharedByWorkers {
+        let common = WorkerResources {
             config,
             in_force,
             admission,
@@ -173,7 +173,7 @@ impl Server {
             transcripts,
             moments,
             presence: Arc::default(),
-            begun: begun.unwrap_or_default(),
+            new_segments: new_segments.unwrap_or_default(),
         };
         server.start_workers(common, handover, sockets.per_worker, recorders)?;
         Ok(Started { server, generations, recovery })
@@ -182,7 +182,7 @@ impl Server {
     /// Starts a worker for each of `acceptors`.
     fn start_workers(
         &mut self,
-        common: SharedByWorkers<'_>,
+        common: WorkerResources<'_>,
         handover: Handover,
         acceptors: Vec<Vec<Acceptor>>,
         recorders: Vec<Recorder>,
@@ -206,7 +206,7 @@ impl Server {
                     moments: common.moments.clone(),
                     recorder: recorders.next(),
                     presence: common.presence.clone(),
-                    begun: common.begun.clone(),
+                    new_segments: common.new_segments.clone(),
                     challenge_seed: RandomState::new().hash_one(index),
                     config: common.config,
                 },

@@ -10,7 +10,7 @@ use super::key::{Key, KeyFault, KeyRule};
 /// Names of the key column, tried in this order when no column is named.
 const KEY_COLUMNS: [&str; 3] = ["email", "recipient", "rcpt_to"];
 /// Maximum number of unusable rows that are reported individually.
-const FAULTS_TOLD_MAX: usize = 20;
+const FAULTS_LISTED_MAX: usize = 20;
 
 /// How a list is read.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ pub fn read_list(
             }
             Err(fault) => {
                 totals.bad_rows += 1;
-                if totals.faults.len() < FAULTS_TOLD_MAX {
+                if totals.faults.len() < FAULTS_LISTED_MAX {
                     totals.faults.push((row.line, fault));
                 }
             }

@@ -10,7 +10,7 @@ use super::address::{AddressFolding, push_path};
 use super::delivery::number;
 
 /// Maximum number of unusable lines that are reported individually.
-const FAULTS_TOLD_MAX: usize = 20;
+const FAULTS_LISTED_MAX: usize = 20;
 
 /// Figures about logs.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ pub fn read_logs(
         let totals = read(path, &mut |event| {
             match event {
                 LogEvent::Delivery(delivery) => failed = push(delivery).err(),
-                LogEvent::BadLine(bad) if all.faults.len() < FAULTS_TOLD_MAX => {
+                LogEvent::BadLine(bad) if all.faults.len() < FAULTS_LISTED_MAX => {
                     all.faults.push((n, bad));
                 }
                 LogEvent::BadLine(_) => {}

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use sinkd::analysis::audit::{
-    Audit as Answer, AuditQuestion, AuditStage, ExpectedList, FolderNames, LogsRead, MeantMessages,
-    NumberRange, Verdict, audit, number,
+    Audit as Answer, AuditQuestion, AuditStage, AuditVerdict, ExpectedList, FolderNames, LogsRead,
+    NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
 
@@ -48,7 +48,7 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
     let spans = wanted.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
     let interruptible = Interruptible::new(&stop)?;
-    let (meant, doubts) = meant(folders, wanted, &stop)?;
+    let (selected, doubts) = selected(folders, wanted, &stop)?;
     let list = wanted.expect.as_deref().map(|path| {
         let input = Box::new(ListInput::open(path, &stop)?);
         Ok::<_, anyhow::Error>(ExpectedList { input, rule: wanted.list_rule() })
@@ -61,7 +61,7 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
         clocks_within: wanted.clocks_within,
         order: wanted.order_rule(),
         rows: wanted.row_rule(),
-        meant,
+        selected,
         doubts,
         names: FolderNames(folder_names(folders)),
         memory_bytes: usize::try_from(wanted.memory).unwrap_or(usize::MAX),
@@ -117,19 +117,19 @@ fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Findin
         write(path, &junit::xml(&figures, &listed))?;
     }
     match figures.verdict {
-        Verdict::ExactlyOnce | Verdict::AsLogged => Ok(Finding::Holds),
-        Verdict::NotExactlyOnce | Verdict::NotAsLogged => Ok(Finding::DoesNotHold),
-        Verdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
+        AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Holds),
+        AuditVerdict::NotExactlyOnce | AuditVerdict::NotAsLogged => Ok(Finding::DoesNotHold),
+        AuditVerdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
     }
 }
 
 /// Returns the messages that match the query, and why they may be incomplete; without a query, all
 /// messages.
-fn meant(
+fn selected(
     folders: &[PathBuf],
     wanted: &Audit,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<(Option<MeantMessages>, Vec<String>)> {
+) -> anyhow::Result<(Option<SelectedMessages>, Vec<String>)> {
     let text = wanted.query.text();
     if text.is_empty() {
         return Ok((None, Vec::new()));
@@ -140,14 +140,14 @@ fn meant(
     let query =
         MatchQuery { queries: &queries, spans: &spans, limit: None, indexed_only: false, stop };
     let found = Matches::find(&folders, query, &mut bar("messages"));
-    let mut meant: MeantMessages = folders.iter().map(|_| Vec::new()).collect();
-    found.hits.iter().for_each(|(n, hit)| meant[*n].push(number(hit.id)));
-    meant.iter_mut().for_each(|ids| ids.sort_unstable());
+    let mut selected: SelectedMessages = folders.iter().map(|_| Vec::new()).collect();
+    found.hits.iter().for_each(|(n, hit)| selected[*n].push(number(hit.id)));
+    selected.iter_mut().for_each(|ids| ids.sort_unstable());
     let doubts = match report_incomplete(&found.left_out) {
         true => Vec::new(),
         false => vec!["the query could not be put to all messages".to_owned()],
     };
-    Ok((Some(meant), doubts))
+    Ok((Some(selected), doubts))
 }
 
 fn folder_names(folders: &[PathBuf]) -> Vec<Option<String>> {

@@ -34,7 +34,7 @@ const MISSING_SHOWN: usize = 20;
 
 pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     // Decided first, so that everything else depends only on it.
-    let seed = blast.messages.seed.unwrap_or_else(drawn);
+    let seed = blast.messages.seed.unwrap_or_else(random_seed);
     let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
     if let Some(number) = blast.show {
         let plan = plan(blast, seed, &date)?;
@@ -51,7 +51,8 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let source = |_| Box::new(blast::Blast::new(&plan)) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
     let total = total(blast);
-    let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
+    let (report, shared) =
+        sending::send(&settings, sources, &records, total, sending::messages_done)?;
     let title = format!("blast to {target}");
     let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
     crate::base::outcome::flush(out)?;
@@ -64,7 +65,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
 }
 
 /// Draws a seed.
-fn drawn() -> u64 {
+fn random_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
 }
@@ -80,8 +81,8 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         None => BlastContent::MadeUp(messages.size.clone()),
         Some(path) => BlastContent::Template(template(path, &recipients).context("--template")?),
     };
-    let made_up = messages.attach_size.iter().zip(seed..);
-    let made_up = made_up.map(|(bytes, seed)| Attachment::made_up(seed, *bytes));
+    let generated = messages.attach_size.iter().zip(seed..);
+    let generated = generated.map(|(bytes, seed)| Attachment::generated(seed, *bytes));
     let read: anyhow::Result<Vec<_>> =
         messages.attach.iter().map(|path| Attachment::read(path).context("--attach")).collect();
     Ok(BlastPlan::new(blast::BlastSettings {
@@ -91,7 +92,7 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         from: if messages.from == "<>" { String::new() } else { messages.from.clone() },
         recipients,
         content,
-        attachments: read?.into_iter().chain(made_up).collect(),
+        attachments: read?.into_iter().chain(generated).collect(),
         count: blast.pace.count,
         pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
     })?)
@@ -108,7 +109,7 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
 fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &wanted.recipients {
         Some(path) => RecipientSource::listed(List::read(path).context("--recipients")?),
-        None => RecipientSource::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
+        None => RecipientSource::generated(&wanted.rcpt_domain, wanted.recipient_count)?,
     };
     let order = match wanted.order {
         options::Order::Listed => recipients::RecipientOrder::Listed,

@@ -279,7 +279,8 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
     let sources = (0..threads).map(|_| Box::new(Blast::new(&plan)) as Box<dyn Source>);
     let records = Records::new(None)?;
     let sources = sources.collect();
-    let (report, shared) = sending::send(&settings, sources, &records, None, sending::ended)?;
+    let (report, shared) =
+        sending::send(&settings, sources, &records, None, sending::messages_done)?;
     anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted: nothing was stored");
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
@@ -288,7 +289,7 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
 
 fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     let per_message: PerMessage = load.recipients.parse()?;
-    let recipients = RecipientSource::made_up("recipient.example", 1_000_000)?;
+    let recipients = RecipientSource::generated("recipient.example", 1_000_000)?;
     Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
         run_id: Some("calibrate".into()),

@@ -42,7 +42,7 @@ A sender that requires TLS and trusts the CA needs these lines. For one that run
 or on another machine, copy the CA first: sinkctl cert --pem > FILE";
 
 /// Printed after [`HOW_TO_TRUST`].
-fn how_to_start(way: Way) -> &'static str {
+fn start_command(way: Way) -> &'static str {
     match way {
         Way::StartTls { .. } => {
             "The lines are for STARTTLS; --smtps prints those for TLS from the first byte."
@@ -182,7 +182,7 @@ fn print(report: &CertReport, way: Way, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "{label:<13} {value}")?;
     }
     shown::print(listeners.as_deref(), out)?;
-    writeln!(out, "\n{HOW_TO_TRUST}\n{}", how_to_start(way))?;
+    writeln!(out, "\n{HOW_TO_TRUST}\n{}", start_command(way))?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;
         lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;

@@ -48,7 +48,7 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
     );
     let spans = wanted.during.spans(folders)?;
     let selection = selection(folders, &spans);
-    let gathered = RunStatistics::read_settled(selection)?;
+    let gathered = RunStatistics::read_complete(selection)?;
     let kept = KeptLimits::read(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");

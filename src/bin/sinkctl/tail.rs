@@ -7,7 +7,7 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, RowReader};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, NewMessages, PassedOver, ReadError, Span};
+use sinkd::log::reader::{Folder, NewMessages, PrunedUnread, ReadError, Span};
 
 use crate::base::left_out::{Omissions, finding_of, report_passed_over};
 use crate::base::outcome::{Finding, Out};
@@ -59,7 +59,7 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
 #[derive(Default)]
 struct Reported {
     faults: HashSet<String>,
-    passed_over: PassedOver,
+    pruned_unread: PrunedUnread,
 }
 
 impl Reported {
@@ -72,10 +72,10 @@ impl Reported {
         }
         // With a fast-turning ring, every check would report this, so it is reported again only
         // when the number has doubled.
-        let now = folder.passed_over();
-        if now.segments > 2 * self.passed_over.segments {
+        let now = folder.pruned_unread();
+        if now.segments > 2 * self.pruned_unread.segments {
             report_passed_over(&now);
-            self.passed_over = now;
+            self.pruned_unread = now;
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
         };
         writeln!(out, "{segments}, {messages}: {verdict}")?;
     }
-    report_passed_over(&folder.passed_over());
+    report_passed_over(&folder.pruned_unread());
     let is_whole = report.damaged == 0;
     let finding = if is_whole { Finding::Holds } else { Finding::DoesNotHold };
     Ok(finding_of(attempts, finding))

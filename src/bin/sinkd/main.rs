@@ -30,7 +30,7 @@ use sinkd::smtp::limits::Protocol;
 use sinkd::wording::without_numbers;
 
 use generated::Generated;
-use print::{print, say, told_once};
+use print::{error_chain, print, report};
 use reload::Reloading;
 use settings::effective;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&without_numbers(&told_once(&error)));
+            report(&without_numbers(&error_chain(&error)));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -75,7 +75,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         config.auth_rules(&config.listen)?;
         let tls = config.check_tls(&config.listen, ProcessClock::get().unix())?;
         let warnings = [warnings, tls].concat();
-        warnings.iter().for_each(|text| say(&format!("warning: {text}")));
+        warnings.iter().for_each(|text| report(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
     }
     start_logging(&config)?;
@@ -118,10 +118,10 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
 /// A panic is a bug, and the state after it is unknown: it ends sinkd, and recovery handles the
 /// rest. Only a panic while mail is parsed for the index is caught, because the mail causes it.
 fn end_on_panic() {
-    let say = std::panic::take_hook();
+    let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        say(panic);
-        if !sinkd::mime::is_taking_apart() {
+        default_hook(panic);
+        if !sinkd::mime::is_analyzing() {
             std::process::abort();
         }
     }));

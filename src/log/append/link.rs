@@ -36,9 +36,9 @@ impl Link {
     }
 
     /// Asks provisioning to attend to this worker, unless such a request is already pending.
-    pub(super) fn poke(&mut self) {
-        if self.gate.poke() {
-            self.send(Request::Attend { worker: self.worker });
+    pub(super) fn notify(&mut self) {
+        if self.gate.notify() {
+            self.send(Request::Serve { worker: self.worker });
         }
     }
 
@@ -51,7 +51,7 @@ impl Link {
         found: impl FnOnce() -> Result<T, NoRoom>,
     ) -> Result<T, NoRoom> {
         self.gate.wait();
-        self.poke();
+        self.notify();
         found()
     }
 

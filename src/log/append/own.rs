@@ -199,7 +199,7 @@ impl OwnSegments {
     }
 
     /// Frees a share of the budget after a commit has ended, successfully or not.
-    pub(super) fn ended(&mut self) {
+    pub(super) fn release_budget(&mut self) {
         self.open -= 1;
     }
 }

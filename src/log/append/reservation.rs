@@ -5,7 +5,7 @@ use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 
 /// Whether the size in a request for space is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum SizeBasis {
     /// The client declared it, or the octets have already arrived.
     Declared,
     /// Estimated from earlier payloads. A guess gets neither an own segment nor any of the second

@@ -57,11 +57,11 @@ enum Publishing {
 struct Unpublished {
     flushed: Arc<Flushed>,
     /// Number of flushes requested.
-    asked: u32,
+    requested: u32,
     /// What the flush in progress covers.
     flight: Option<SegmentCounts>,
     /// What is published.
-    shown: SegmentCounts,
+    published: SegmentCounts,
     /// Number of commits whose outcome was not fetched yet.
     waiting: u32,
 }
@@ -72,9 +72,9 @@ impl Publishing {
             PublishAfter::Commit => Publishing::Now,
             PublishAfter::WatchedCommit(flushed) => Publishing::Watched(flushed),
             PublishAfter::Flush(flushed) => {
-                let shown = SegmentCounts::default();
-                let (asked, flight, waiting) = (0, None, 0);
-                Publishing::Held(Unpublished { flushed, asked, flight, shown, waiting })
+                let published = SegmentCounts::default();
+                let (requested, flight, waiting) = (0, None, 0);
+                Publishing::Held(Unpublished { flushed, requested, flight, published, waiting })
             }
         }
     }
@@ -266,7 +266,7 @@ impl OpenSegment {
     }
 
     /// Ends a reservation: the octets from `keep_to` to `end` belong to no record.
-    fn give_back(&mut self, keep_to: u64, end: u64) {
+    fn free_reserved(&mut self, keep_to: u64, end: u64) {
         if self.end != end {
             if end - keep_to >= PUNCHED_HOLE_BYTES_MIN {
                 self.holes.push(Hole { start: keep_to, end });
@@ -281,7 +281,7 @@ impl OpenSegment {
 
     /// Releases the region `start..end` and the slot promised to it.
     pub(crate) fn release(&mut self, start: u64, end: u64) {
-        self.give_back(start, end);
+        self.free_reserved(start, end);
         self.revoke_promise();
         self.publish_fronts();
     }
@@ -310,7 +310,7 @@ impl OpenSegment {
         facts: &SlotFacts,
     ) -> MessageId {
         assert!(record.end() <= end, "the record lies inside its region");
-        self.give_back(record.end(), end);
+        self.free_reserved(record.end(), end);
         self.revoke_promise();
         self.commit(record, facts)
     }
@@ -377,7 +377,7 @@ impl OpenSegment {
         self.holes.push(Hole { start: self.end, end: self.slots_at });
         self.wipe_unpublished();
         let counts = match &self.publishing {
-            Publishing::Held(held) => held.shown,
+            Publishing::Held(held) => held.published,
             Publishing::Now | Publishing::Watched(_) => self.written,
         };
         let totals = SealedTotals {
@@ -404,8 +404,8 @@ impl OpenSegment {
     pub(crate) fn is_done(&self) -> bool {
         let is_told = match &self.publishing {
             Publishing::Held(held) => {
-                let shown = held.shown.published.slots;
-                let is_shown = shown == self.written.published.slots;
+                let published = held.published.published.slots;
+                let is_shown = published == self.written.published.slots;
                 held.waiting == 0 && (is_shown || self.suspect_from.is_some())
             }
             Publishing::Now | Publishing::Watched(_) => true,
@@ -433,7 +433,7 @@ impl OpenSegment {
             return FlushOutcome::Published;
         };
         let fate = match self.suspect_from {
-            _ if slot < held.shown.published.slots => FlushOutcome::Published,
+            _ if slot < held.published.published.slots => FlushOutcome::Published,
             Some(_) => FlushOutcome::Lost,
             None => return FlushOutcome::Waiting,
         };
@@ -448,11 +448,11 @@ impl OpenSegment {
             Publishing::Now => return,
             Publishing::Watched(flushed) => (flushed.failed(), None),
             Publishing::Held(held) => {
-                let landed = held.flight.filter(|_| held.flushed.done() == held.asked);
+                let landed = held.flight.filter(|_| held.flushed.done() == held.requested);
                 if let Some(counts) = landed {
-                    (held.shown, held.flight) = (counts, None);
+                    (held.published, held.flight) = (counts, None);
                 }
-                (held.flushed.failed().map(|_| held.shown.published.slots), landed)
+                (held.flushed.failed().map(|_| held.published.published.slots), landed)
             }
         };
         if let Some(counts) = landed {
@@ -473,12 +473,12 @@ impl OpenSegment {
         let Publishing::Held(held) = &mut self.publishing else {
             return None;
         };
-        let is_behind = held.shown.published.slots < written.published.slots;
+        let is_behind = held.published.published.slots < written.published.slots;
         if !is_good || !is_behind || held.flight.is_some() {
             return None;
         }
         held.flight = Some(written);
-        held.asked = held.asked.wrapping_add(1);
+        held.requested = held.requested.wrapping_add(1);
         Some(held.flushed.clone())
     }
 
@@ -489,15 +489,15 @@ impl OpenSegment {
         let Publishing::Held(held) = &mut self.publishing else {
             return;
         };
-        if self.suspect_from.is_some() || held.shown.published == written.published {
+        if self.suspect_from.is_some() || held.published.published == written.published {
             return;
         }
         match call.flush(self.access.file()) {
             Ok(()) => {
-                (held.shown, held.flight) = (written, None);
+                (held.published, held.flight) = (written, None);
                 self.publish(written);
             }
-            Err(_) => self.suspect_from = Some(held.shown.published.slots),
+            Err(_) => self.suspect_from = Some(held.published.published.slots),
         }
     }
 
@@ -507,7 +507,7 @@ impl OpenSegment {
         let Publishing::Held(held) = &self.publishing else {
             return;
         };
-        let lost = self.written.published.slots - held.shown.published.slots;
+        let lost = self.written.published.slots - held.published.published.slots;
         self.access.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
     }
 }

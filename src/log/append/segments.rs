@@ -72,7 +72,7 @@ impl Segments {
             Ok(next) => next,
             Err(_) => self.wait_for_next(link, bytes)?,
         };
-        link.gate().took_segment();
+        link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
         if old.is_done() {
             link.send(Request::Seal(Box::new(old.leave())));
@@ -80,21 +80,21 @@ impl Segments {
             self.last_left = Some(old.number);
             self.left.push(old);
         }
-        link.poke();
+        link.notify();
         Ok(())
     }
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
-        link.gate().ask_for_segment(bytes);
+        link.gate().request_segment(bytes);
         let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 
     /// Asks provisioning to attend to this worker if less than half of its window is left.
     #[inline]
-    pub(super) fn poke_if_low(&mut self, link: &mut Link) {
+    pub(super) fn notify_if_low(&mut self, link: &mut Link) {
         if self.current.window_is_low() {
-            link.poke();
+            link.notify();
         }
     }
 
@@ -121,7 +121,7 @@ impl Segments {
 
     /// Handles the flusher's results, and requests a flush for each segment in which commits wait:
     /// one flush for all commits of a round.
-    pub(super) fn flush_what_waits(&mut self, link: &mut Link) {
+    pub(super) fn flush_waiting(&mut self, link: &mut Link) {
         for segment in self.left.iter_mut().chain([&mut self.current]) {
             segment.poll_flusher();
             if let Some(flushed) = segment.begin_flush() {

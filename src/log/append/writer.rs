@@ -7,7 +7,7 @@ use super::commit::{Commit, Committed, Counted, NoRoom, OwnOutcome, PendingCommi
 use super::link::Link;
 use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, OwnSegments};
 use super::regions::{Region, Regions, region_bytes};
-use super::reservation::{Claim, Location, Reservation, sizes};
+use super::reservation::{Location, Reservation, SizeBasis, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
@@ -85,7 +85,7 @@ impl Writer {
         let crc = crc(current.access.read(offset, bytes));
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
         let id = current.commit_tail(record, facts);
-        self.segments.poke_if_low(&mut self.link);
+        self.segments.notify_if_low(&mut self.link);
         committed_in(&mut self.segments.current, id, facts)
     }
 
@@ -124,13 +124,13 @@ impl Writer {
     /// if there is nothing to do.
     pub fn round_done(&mut self) {
         if self.settings.durability != Durability::Process {
-            self.segments.flush_what_waits(&mut self.link);
+            self.segments.flush_waiting(&mut self.link);
         }
         if self.segments.has_left() {
             self.segments.seal_left(&mut self.link);
         }
         if self.link.send_waiting() {
-            self.segments.poke_if_low(&mut self.link);
+            self.segments.notify_if_low(&mut self.link);
         }
     }
 
@@ -148,19 +148,19 @@ impl Writer {
     /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
     /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background. A
-    /// guess is reduced to what guesses can reserve ([`Claim`]). Errors: `Wait`, `Full`; `Budget`:
-    /// regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
+    /// guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`, `Full`;
+    /// `Budget`: regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
     pub fn reserve(
         &mut self,
         envelope: &[u8],
         payload_bytes: u64,
-        claim: Claim,
+        claim: SizeBasis,
     ) -> Result<Reservation, NoRoom> {
         self.received = None;
         let payload_bytes = match claim {
-            Claim::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
-            Claim::Declared => payload_bytes,
-            Claim::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
+            SizeBasis::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
+            SizeBasis::Declared => payload_bytes,
+            SizeBasis::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
         };
         let bytes = region_bytes(envelope.len() as u64, payload_bytes);
         let location = if bytes > self.settings.own_segment_bytes_over {
@@ -223,7 +223,7 @@ impl Writer {
         if let Location::Own(own) = &r.location
             && own.filled_to(r.front())
         {
-            self.link.poke();
+            self.link.notify();
         }
     }
 
@@ -396,7 +396,7 @@ impl Writer {
         let record = Record { offset, envelope_bytes, payload_bytes, crc };
         let id = home.commit_region(record, region.end(), facts);
         let commit = committed_in(home, id, facts);
-        self.regions.ended(&mut self.segments, &mut self.link, region);
+        self.regions.end_region(&mut self.segments, &mut self.link, region);
         commit
     }
 
@@ -424,7 +424,7 @@ impl Writer {
             OwnOutcome::Waiting => return Err(NoRoom::Wait),
             OwnOutcome::Known(outcome) => outcome,
             OwnOutcome::Ended(outcome) => {
-                self.owns.ended();
+                self.owns.release_budget();
                 outcome
             }
         };

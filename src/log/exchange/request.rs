@@ -19,7 +19,7 @@ pub(crate) enum Request {
     /// Register a new worker; the answer is its first segment.
     Open(NewWorker),
     /// Check this worker's atomics.
-    Attend { worker: u32 },
+    Serve { worker: u32 },
     /// Seal a segment that the worker has left.
     Seal(Box<LeftSegment>),
     /// Create the file of an own segment.

@@ -214,14 +214,14 @@ impl Mapping {
 
     /// Unmaps the pages of `range` without affecting their content in the page cache. Keeps the
     /// memory usage of large transfers low.
-    pub(crate) fn let_go(&self, range: Range<u64>) {
-        let_go(&self.raw, range);
+    pub(crate) fn release_pages(&self, range: Range<u64>) {
+        release_pages(&self.raw, range);
     }
 }
 
 /// Unmaps the whole pages within `range` of a shared file map. They are mapped again on the next
 /// access.
-fn let_go(raw: &MmapRaw, range: Range<u64>) {
+fn release_pages(raw: &MmapRaw, range: Range<u64>) {
     let start = range.start.next_multiple_of(PAGE_BYTES);
     let end = range.end.min(raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
     #[cfg(any(sinkd_portable, not(target_os = "linux")))]
@@ -395,8 +395,8 @@ impl RecordsView {
 
     /// Unmaps the pages of `range`. Their content stays in the page cache, or is read from disk
     /// again.
-    pub(crate) fn let_go(&self, range: Range<u64>) {
-        let_go(&self.raw, range);
+    pub(crate) fn release_pages(&self, range: Range<u64>) {
+        release_pages(&self.raw, range);
     }
 
     /// Returns the record of `slot`, which must be published; `None`: the slot was read from

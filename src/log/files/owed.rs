@@ -109,7 +109,7 @@ impl Owed {
         let written = if self.segments.len() > OWED_MAX {
             self.segments.sort_by_key(|one| one.first);
             self.segments = joined(&self.segments);
-            self.write_anew()
+            self.rewrite()
         } else {
             self.append(&dropped)
         };
@@ -133,7 +133,7 @@ impl Owed {
         events::append_all(&mut file, DroppedBy::Sinkd, &[*dropped])
     }
 
-    fn write_anew(&self) -> io::Result<()> {
+    fn rewrite(&self) -> io::Result<()> {
         let new = self.path.with_extension("jsonl.new");
         let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
         file.set_len(0)?;

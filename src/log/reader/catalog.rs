@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::opening::{Opening, PassedOver};
+use super::opening::{Opening, PrunedUnread};
 use super::segment::KnownScan;
 use super::summary::SegmentSummary;
 use super::{ReadError, Segment, SegmentError};
@@ -34,22 +34,22 @@ pub(super) struct Catalog {
     faults: Vec<SegmentError>,
     /// Sealed segments used since the last refresh, the most recent last.
     open: Mutex<VecDeque<Arc<Segment>>>,
-    gone: Mutex<Gone>,
+    gone: Mutex<PrunedSegments>,
 }
 
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
-struct Gone {
+struct PrunedSegments {
     /// Numbers of the segments that the last refresh found.
     numbers: HashSet<u32>,
-    passed_over: PassedOver,
+    pruned_unread: PrunedUnread,
 }
 
-impl Gone {
+impl PrunedSegments {
     fn add(&mut self, number: u32, messages: u64) {
         if self.numbers.insert(number) {
-            self.passed_over.segments += 1;
-            self.passed_over.messages += messages;
+            self.pruned_unread.segments += 1;
+            self.pruned_unread.messages += messages;
         }
     }
 }
@@ -84,7 +84,7 @@ impl Catalog {
     /// read per new segment and a few per live one. Closes all sealed segments.
     ///
     /// If segments are dropped before they can be opened, the folder is listed up to ten times.
-    /// Segments that still could not be opened are counted in [`Catalog::passed_over`].
+    /// Segments that still could not be opened are counted in [`Catalog::pruned_unread`].
     pub(super) fn refresh(&mut self) -> io::Result<()> {
         lock(&self.open).clear();
         lock(&self.gone).numbers.clear();
@@ -273,13 +273,13 @@ impl Catalog {
 
     /// Returns the segments that were pruned while they were being read, since the folder was
     /// opened.
-    pub(super) fn passed_over(&self) -> PassedOver {
-        lock(&self.gone).passed_over
+    pub(super) fn pruned_unread(&self) -> PrunedUnread {
+        lock(&self.gone).pruned_unread
     }
 
     /// Returns the segments passed over, and resets the counts.
-    pub(super) fn take_passed_over(&self) -> PassedOver {
-        std::mem::take(&mut lock(&self.gone).passed_over)
+    pub(super) fn take_pruned_unread(&self) -> PrunedUnread {
+        std::mem::take(&mut lock(&self.gone).pruned_unread)
     }
 
     /// Returns whether a segment was found to be pruned since the last refresh.

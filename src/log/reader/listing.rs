@@ -261,10 +261,10 @@ impl<'a> Listing<'a> {
     /// time.
     ///
     /// Damaged messages are returned as errors, in their segment's turn. Pruned segments are passed
-    /// over (see [`Folder::passed_over`]), and count toward the offset only if they are found to be
-    /// pruned after this call.
+    /// over (see [`Folder::pruned_unread`]), and count toward the offset only if they are found to
+    /// be pruned after this call.
     ///
-    /// [`Folder::passed_over`]: super::Folder::passed_over
+    /// [`Folder::pruned_unread`]: super::Folder::pruned_unread
     pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
         self.page(offset, Direction::Forward)
     }

@@ -96,7 +96,7 @@ impl Provision {
         self.retry_if_due();
         self.maker.retainer.run_due();
         if let Some(worker) = self.unfinished.pop_front() {
-            self.attend(worker);
+            self.serve_worker(worker);
         }
     }
 
@@ -107,14 +107,14 @@ impl Provision {
         self.retry_at = None;
         let workers: Vec<u32> = self.workers.keys().copied().collect();
         for worker in workers {
-            self.attend(worker);
+            self.serve_worker(worker);
         }
     }
 
     pub(crate) fn serve(&mut self, request: Request) {
         match request {
             Request::Open(new) => self.open(new),
-            Request::Attend { worker } => self.attend(worker),
+            Request::Serve { worker } => self.serve_worker(worker),
             Request::Seal(left) => seal::seal(*left, &mut self.maker),
             Request::OwnOpen { worker, own } => self.own_open(worker, own),
             Request::OwnCommit { worker, commit } => self.own_commit(worker, commit),
@@ -141,14 +141,14 @@ impl Provision {
         if let Some(served) = ServedWorker::open(new, &mut self.maker) {
             self.workers.insert(worker, served);
         }
-        self.attend(worker);
+        self.serve_worker(worker);
     }
 
-    fn attend(&mut self, worker: u32) {
+    fn serve_worker(&mut self, worker: u32) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        let rest = served.attend(&mut self.maker);
+        let rest = served.serve(&mut self.maker);
         self.retry_at = [self.retry_at, rest.retry_at].into_iter().flatten().min();
         if rest.is_unfinished {
             self.requeue(worker);

@@ -126,10 +126,10 @@ impl Retainer {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();
         let (open, open_bytes) = (open + 1, open_bytes.saturating_add(bytes));
-        if self.is_over(open, open_bytes) {
+        if self.exceeds_limits(open, open_bytes) {
             self.check_folder();
         }
-        while self.is_over(open, open_bytes) {
+        while self.exceeds_limits(open, open_bytes) {
             let number = self.sealed_segments.next_to_drop()?;
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
@@ -145,15 +145,15 @@ impl Retainer {
 
     /// Returns whether a sealed segment must be dropped. The newest is never dropped, so that a
     /// message that was just acknowledged is not lost because it is larger than the ring.
-    fn is_over(&self, open: u64, open_bytes: u64) -> bool {
+    fn exceeds_limits(&self, open: u64, open_bytes: u64) -> bool {
         self.sealed_segments.len() > 1
-            && self.sealed_segments.is_over(&self.retention, open, open_bytes)
+            && self.sealed_segments.exceeds_limits(&self.retention, open, open_bytes)
     }
 
     /// Drops what exceeds the limits now.
     pub(crate) fn enforce(&mut self) {
         let (open, open_bytes) = self.open_segments();
-        while self.is_over(open, open_bytes) {
+        while self.exceeds_limits(open, open_bytes) {
             let Some(number) = self.sealed_segments.next_to_drop() else {
                 return;
             };
@@ -267,13 +267,13 @@ impl Retainer {
     /// Handles the outcome of flushing an own segment.
     pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
-            (OwnFlushed::Named, Some(sealed)) => self.shelve(number, sealed),
+            (OwnFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),
             _ => self.closed(number),
         }
     }
 
     /// Adds a sealed segment, which may be dropped from now on.
-    pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
+    pub(crate) fn add_sealed(&mut self, number: u32, sealed: Sealed) {
         self.open.remove(&number);
         self.sealed_segments.insert(number, sealed);
         self.enforce();

@@ -30,7 +30,7 @@ pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
     let (published, counted) = (words.published(), words.0[COUNTED_WORD]);
     let sealed = Sealed::new(disk_bytes, &left.identity, published, counted, &left.totals);
     maker.retainer.keep_map(left.identity.number, left.access);
-    maker.retainer.shelve(left.identity.number, sealed);
+    maker.retainer.add_sealed(left.identity.number, sealed);
 }
 
 /// Seals the live page, and returns its new content.

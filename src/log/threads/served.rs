@@ -83,9 +83,9 @@ impl ServedWorker {
     }
 
     /// Serves everything that the worker may need, and wakes it if there is something new.
-    pub(super) fn attend(&mut self, maker: &mut Maker) -> PendingWork {
+    pub(super) fn serve(&mut self, maker: &mut Maker) -> PendingWork {
         let mut rest = PendingWork::default();
-        self.gate.attend();
+        self.gate.acknowledge();
         self.follow();
         if self.move_window(maker.now()).is_err() {
             rest.refused(maker.now() + RETRY);

@@ -221,7 +221,7 @@ impl List {
         }
         let address = self.cell_at(cells_before + self.address);
         if !is_mailbox(address) {
-            return Err(RowError::Address(shown(address)));
+            return Err(RowError::Address(excerpt(address)));
         }
         Ok(())
     }
@@ -269,7 +269,7 @@ fn utf8(row: &[u8]) -> Result<&str, RowError> {
     let text = std::str::from_utf8(row).map_err(|error| RowError::Utf8(error.valid_up_to() + 1))?;
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         None => Ok(text),
-        Some(character) => Err(RowError::Control { character, text: shown(text) }),
+        Some(character) => Err(RowError::Control { character, text: excerpt(text) }),
     }
 }
 
@@ -289,7 +289,7 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowErr
         match rest.strip_prefix(',') {
             Some(next) => rest = next,
             None if rest.is_empty() => return Ok(()),
-            None => return Err(RowError::Comma(shown(rest))),
+            None => return Err(RowError::Comma(excerpt(rest))),
         }
     }
 }
@@ -312,7 +312,7 @@ fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError>
     }
 }
 
-fn shown(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN_BYTES_MAX).collect();
     shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if shown.len() < text.len() {

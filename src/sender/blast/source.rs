@@ -126,8 +126,8 @@ impl Source for Blast {
         Some(due_ns)
     }
 
-    fn asked(&self) -> Option<u64> {
-        self.plan.asked()
+    fn requested(&self) -> Option<u64> {
+        self.plan.requested()
     }
 
     /// Records messages without an answer; other outcomes change nothing here.

@@ -108,7 +108,7 @@ pub struct Conn {
     /// The condition for its next turn.
     pub waits: Waits,
     /// The events it is registered for.
-    pub wanted: SocketInterest,
+    pub interest: SocketInterest,
 }
 
 impl Conn {
@@ -143,7 +143,7 @@ impl Conn {
             last_payload_bytes: 0,
             reads_until_empty,
             waits: Waits::Octets,
-            wanted: SocketInterest::Reads,
+            interest: SocketInterest::Reads,
         }
     }
 

@@ -27,7 +27,7 @@ impl Recording {
                 if let Some(listener) = recorder.listener_at(unix_ns, listener) {
                     listener.message(bytes);
                 }
-                match recorder.is_over(unix_ns) {
+                match recorder.is_past_second(unix_ns) {
                     true => recorder.add_session_at(unix_ns, conn.key()),
                     false => session(recorder, conn),
                 }
@@ -61,7 +61,7 @@ impl Recording {
             listener.message(orphan.bytes);
         }
         if let Some(session) = recorder.add_session_at(orphan.received_ns, orphan.session) {
-            session.is_over();
+            session.record_ended_before();
             session.message(orphan.recipients);
         }
         recorder.add(Counter::ClosedMessages, 1);

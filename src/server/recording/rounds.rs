@@ -22,8 +22,8 @@ impl Recording {
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
-        self.lateness.woke(self.woke_us, now_us);
-        let is_over = recorder.is_over(unix_ns);
+        self.lateness.wakes(self.woke_us, now_us);
+        let is_over = recorder.is_past_second(unix_ns);
         if is_over {
             take_replies(recorder, tally);
             self.end_seconds(now_us, unix_ns, |_, time, end_us| time.pass_ticks(end_us));
@@ -47,7 +47,7 @@ impl Recording {
     ) {
         for _ in 0..SECONDS_MAX {
             let Some(recorder) = &mut self.recorder else { return };
-            if !self.is_present && !recorder.is_used() || !recorder.is_over(unix_ns) {
+            if !self.is_present && !recorder.is_used() || !recorder.is_past_second(unix_ns) {
                 break;
             }
             if !recorder.can_hand_over() {
@@ -119,7 +119,7 @@ impl Recording {
             self.record_round(now_us);
         }
         let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
-        if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_over(unix_ns)) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_past_second(unix_ns)) {
             // Replies count like messages: in the second in which the round began.
             take_replies(recorder, tally);
             self.is_new_second = true;

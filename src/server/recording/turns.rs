@@ -166,7 +166,7 @@ impl Recording {
         let to = spends(conn, turn);
         self.lateness.turn();
         if !matches!(to, Spends::Away | Spends::Opening) {
-            self.time.begun(&mut conn.spending);
+            self.time.record_first_transaction(&mut conn.spending);
         }
         match conn.replied.is_in(self.round) {
             true => self.time.served(&mut conn.spending, to),

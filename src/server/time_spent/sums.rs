@@ -178,7 +178,7 @@ impl TimeSpent {
 
     /// Notes the first transaction of a session.
     #[inline]
-    pub fn begun(&mut self, conn: &mut Spending) {
+    pub fn record_first_transaction(&mut self, conn: &mut Spending) {
         if !conn.has_begun {
             conn.has_begun = true;
             let opening_us = u64::from(std::mem::take(&mut conn.opening_us));
@@ -365,7 +365,7 @@ mod tests {
         conn.answered(5000);
         conn.answered(60_000_000);
         time.begin_round(60_005_000);
-        time.begun(&mut conn);
+        time.record_first_transaction(&mut conn);
         time.served(&mut conn, Spends::Between);
         time.end_round(60_005_000);
         assert!(time.has_active());
@@ -409,32 +409,32 @@ mod tests {
                 found.iter_mut().zip(time.take(now).0).for_each(|(found, sum)| *found += sum);
             };
             for (sleep_us, work_us, is_taken, turns) in rounds {
-                let (ended, woke) = (now, now + sleep_us);
-                now = woke + work_us;
+                let (ended, wakes) = (now, now + sleep_us);
+                now = wakes + work_us;
                 for (state, since, tick, is_idle) in &mut model {
                     let away_us = (*tick + 2) * TICK_US;
-                    if idle_index(*state).is_some() && !*is_idle && away_us <= woke {
+                    if idle_index(*state).is_some() && !*is_idle && away_us <= wakes {
                         // Sums that were taken don't change.
                         expected[*state as usize] += away_us.max(taken.max(ended)) - *since;
                         *is_idle = true;
                     }
                 }
-                time.begin_round(woke);
+                time.begin_round(wakes);
                 let mut served = [false; 4];
                 for (who, to, is_served) in turns {
                     let to = ALL[to];
                     let (state, since, tick, is_idle) = &mut model[who];
                     if !served[who] && (is_served || *state != to) {
-                        let spent_us = if *is_idle { 0 } else { woke - *since };
+                        let spent_us = if *is_idle { 0 } else { wakes - *since };
                         expected[*state as usize] += spent_us;
-                        (*since, *tick, *is_idle) = (woke, woke / TICK_US, false);
+                        (*since, *tick, *is_idle) = (wakes, wakes / TICK_US, false);
                     }
                     if is_served && !served[who] {
                         expected[Spends::Loop as usize] += work_us;
                         served[who] = true;
                     }
                     if served[who] {
-                        (*since, *tick) = (now, woke / TICK_US);
+                        (*since, *tick) = (now, wakes / TICK_US);
                     }
                     *state = to;
                     match is_served {

@@ -20,7 +20,7 @@ const SCRATCH_BYTES: usize = 256 << 10;
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
 /// State that all connections of a worker share.
-pub(crate) struct WorkerShared {
+pub(crate) struct WorkerContext {
     pub clock: Clock,
     pub workspace: Workspace,
     pub storage: Storage,
@@ -50,9 +50,9 @@ pub(crate) struct WorkerShared {
     transfers: Vec<Box<Transfer>>,
 }
 
-impl WorkerShared {
-    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerShared {
-        WorkerShared {
+impl WorkerContext {
+    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerContext {
+        WorkerContext {
             clock: Clock::start(),
             workspace,
             storage,

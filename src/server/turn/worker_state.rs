@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::ending::{Unread, close_politely, farewell, leave, release_buffers};
 use super::run::{stay_blocked, take_turn};
 use super::send::{Sent, note_all_unsent, note_turn_unsent, send_unsent, write};
-use super::shared::WorkerShared;
+use super::shared::WorkerContext;
 use super::tls::{answer_in_plain_text, begin_handshake};
 use super::transactions::follow_transactions;
 use crate::server::connection::{Conn, TurnEnd};
@@ -25,11 +25,11 @@ use crate::server::transcripts::Transcripts;
 /// Replies are in a buffer that connections share, which can be reached only within a turn. Code
 /// outside a turn can't write a reply, so no reply reaches the wrong client.
 pub(crate) struct WorkerState {
-    shared: WorkerShared,
+    shared: WorkerContext,
 }
 
 impl WorkerState {
-    pub fn new(shared: WorkerShared) -> WorkerState {
+    pub fn new(shared: WorkerContext) -> WorkerState {
         WorkerState { shared }
     }
 
@@ -163,7 +163,7 @@ impl WorkerState {
     fn lend(
         &mut self,
         conn: &mut Conn,
-        run: impl FnOnce(&mut Conn, &mut WorkerShared) -> TurnEnd,
+        run: impl FnOnce(&mut Conn, &mut WorkerContext) -> TurnEnd,
     ) -> TurnEnd {
         let shared = &mut self.shared;
         // Holds at the end of each turn.

@@ -147,7 +147,7 @@ impl Worker {
                 self.table.state.recording().accept_queue(waiting);
             }
             self.round(&events);
-            if self.table.is_over() && self.arrivals.is_empty() {
+            if self.table.is_done() && self.arrivals.is_empty() {
                 break;
             }
         }

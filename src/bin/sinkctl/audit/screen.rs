@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
-    AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs, Verdict,
+    AuditFigures, AuditVerdict, CopyReply, Fault, NamedCopy, Offender, SameAs,
 };
 
 use super::checks::checks;
@@ -39,11 +39,11 @@ fn verdict(figures: &AuditFigures) -> String {
     let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
     let faults = faults.join(", ");
     match figures.verdict {
-        Verdict::ExactlyOnce => "exactly once: yes".into(),
-        Verdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
-        Verdict::AsLogged => "as the sender's log says: yes".into(),
-        Verdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
-        Verdict::Inconclusive => "inconclusive".into(),
+        AuditVerdict::ExactlyOnce => "exactly once: yes".into(),
+        AuditVerdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
+        AuditVerdict::AsLogged => "as the sender's log says: yes".into(),
+        AuditVerdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
+        AuditVerdict::Inconclusive => "inconclusive".into(),
     }
 }
 

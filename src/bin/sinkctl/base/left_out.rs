@@ -7,7 +7,7 @@
 use std::fmt::Display;
 
 use sinkd::analysis::Attempts;
-use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
+use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
 
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
@@ -42,14 +42,14 @@ impl Omissions {
 
     /// Reports what was pruned meanwhile; the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
-        report_passed_over(&folder.passed_over());
+        report_passed_over(&folder.pruned_unread());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
     }
 }
 
 /// Reports what was pruned while the command read, if anything.
-pub fn report_passed_over(passed_over: &PassedOver) {
-    let PassedOver { segments, messages } = *passed_over;
+pub fn report_passed_over(pruned_unread: &PrunedUnread) {
+    let PrunedUnread { segments, messages } = *pruned_unread;
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");

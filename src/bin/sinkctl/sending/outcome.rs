@@ -188,12 +188,12 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
 }
 
 fn is_whole(report: &Report) -> bool {
-    let SendingTally { begun, accepted, not_begun, unasked, .. } = report.tally;
+    let SendingTally { started, accepted, not_started, unsolicited, .. } = report.tally;
     if report.is_lost && report.error.is_none() {
         eprintln!("sinkctl: in the end the target could not be connected to");
     }
-    let is_all = accepted > 0 && accepted == begun && not_begun == 0;
-    is_all && unasked == 0 && report.error.is_none() && !report.is_lost
+    let is_all = accepted > 0 && accepted == started && not_started == 0;
+    is_all && unsolicited == 0 && report.error.is_none() && !report.is_lost
 }
 
 fn object<'a>(
@@ -204,7 +204,7 @@ fn object<'a>(
     let tally = &report.tally;
     let failures = tally.failures.iter();
     Ok(SendingFigures {
-        begun: tally.begun,
+        begun: tally.started,
         accepted: tally.accepted,
         partly_accepted: tally.partly_accepted,
         deferred: tally.deferred,
@@ -212,10 +212,10 @@ fn object<'a>(
         not_sent: tally.not_sent,
         unknown: tally.unknown,
         withheld: tally.withheld,
-        not_begun: more.messages.as_ref().unwrap_or(tally).not_begun,
+        not_begun: more.messages.as_ref().unwrap_or(tally).not_started,
         resent: tally.resent,
         ambiguous: tally.ambiguous,
-        unasked_replies: tally.unasked,
+        unasked_replies: tally.unsolicited,
         recipients: tally.recipients,
         refused_recipients: tally.refused_recipients,
         bytes: tally.bytes,
@@ -269,9 +269,9 @@ fn print(
         ("not sent", messages.not_sent),
         ("sent in full, but no reply: possibly delivered", messages.unknown),
         ("withheld: they must not be sent to this server", messages.withheld),
-        ("not begun", messages.not_begun),
+        ("not begun", messages.not_started),
     ];
-    let all = messages.begun + messages.not_begun;
+    let all = messages.started + messages.not_started;
     let accepted = whole(messages.accepted as f64);
     write!(out, "{accepted} of {} accepted", counted(all, "message", "messages"))?;
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
@@ -308,7 +308,7 @@ fn notes(tally: &SendingTally) -> Vec<String> {
             "sent again over another connection: the target ended the first one with 421",
         ),
         (tally.ambiguous, "sent although some servers would see the end of data within them"),
-        (tally.unasked, "connections ended by a reply that nothing had asked for"),
+        (tally.unsolicited, "connections ended by a reply that nothing had asked for"),
         (
             extra.busy,
             "extra connections: a message was due while its session's connection was busy",
