@@ -87,7 +87,7 @@ pub struct KeptAuthority {
 
 /// Where the certificate of a listener comes from.
 #[derive(Debug, PartialEq, Eq)]
-enum Source<'a> {
+enum CertificateSource<'a> {
     /// The data folder: sinkd makes it.
     Kept,
     /// Files of the certificate and of its key.
@@ -98,7 +98,7 @@ enum Source<'a> {
 #[derive(Debug)]
 struct ListenerTlsSettings<'a> {
     tls_use: TlsUse,
-    source: Source<'a>,
+    source: CertificateSource<'a>,
     /// Whether clients are asked for certificates, and the file of the CA.
     clients: Option<(ClientCerts, &'a Path)>,
 }
@@ -133,7 +133,7 @@ impl Config {
         let mut warnings = Vec::new();
         for settings in self.tls_settings(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off)
         {
-            if let Source::Files(cert, key) = settings.source {
+            if let CertificateSource::Files(cert, key) = settings.source {
                 let identity = Identity::load(cert, key, now)?;
                 warnings.extend(identity.warnings_of_server().cloned());
             }
@@ -151,7 +151,7 @@ impl Config {
         listeners: &'a [Listener],
     ) -> Result<Vec<(TlsUse, Option<&'a Path>)>, TlsError> {
         let shown = |settings: ListenerTlsSettings<'a>| match settings.source {
-            Source::Files(cert, _) if settings.tls_use != TlsUse::Off => {
+            CertificateSource::Files(cert, _) if settings.tls_use != TlsUse::Off => {
                 (settings.tls_use, Some(cert))
             }
             _ => (settings.tls_use, None),
@@ -199,14 +199,15 @@ impl Config {
         let of_all = source(self.tls_cert.as_deref(), self.tls_key.as_deref(), "")?;
         let its_own = source(own.tls_cert.as_deref(), own.tls_key.as_deref(), &label)?;
         let its_ca = own.tls_client_ca.as_deref();
-        let given = [("tls_cert", its_own != Source::Kept), ("tls_client_ca", its_ca.is_some())];
+        let given =
+            [("tls_cert", its_own != CertificateSource::Kept), ("tls_client_ca", its_ca.is_some())];
         if let (TlsUse::Off, Some((setting, _))) = (tls_use, given.iter().find(|(_, it)| *it)) {
             return Err(TlsError::UnusedBy { listener: Box::new(listener.clone()), setting });
         }
         let ca = its_ca.or(self.tls_client_ca.as_deref());
         let label = if own.tls_client_certs.is_some() { label } else { String::new() };
         let clients = clients(own.tls_client_certs.or(self.tls_client_certs), ca, label)?;
-        let source = if its_own == Source::Kept { of_all } else { its_own };
+        let source = if its_own == CertificateSource::Kept { of_all } else { its_own };
         Ok(ListenerTlsSettings { tls_use, source, clients })
     }
 
@@ -217,8 +218,8 @@ impl Config {
         now: Duration,
     ) -> Result<ListenerTls, TlsError> {
         let (identity, authority) = match settings.source {
-            Source::Files(cert, key) => (Identity::load(cert, key, now)?, None),
-            Source::Kept => {
+            CertificateSource::Files(cert, key) => (Identity::load(cert, key, now)?, None),
+            CertificateSource::Kept => {
                 let kept = CertificateFolder::in_data_folder(&self.data);
                 let identity = kept.identity(&names(), now)?;
                 let authority = KeptAuthority { path: kept.ca_path(), facts: kept.ca()? };
@@ -261,11 +262,11 @@ fn source<'a>(
     cert: Option<&'a Path>,
     key: Option<&'a Path>,
     listener: &str,
-) -> Result<Source<'a>, TlsError> {
+) -> Result<CertificateSource<'a>, TlsError> {
     let half = |given, missing| TlsError::HalfPair { listener: listener.into(), given, missing };
     match (cert, key) {
-        (None, None) => Ok(Source::Kept),
-        (Some(cert), Some(key)) => Ok(Source::Files(cert, key)),
+        (None, None) => Ok(CertificateSource::Kept),
+        (Some(cert), Some(key)) => Ok(CertificateSource::Files(cert, key)),
         (Some(_), None) => Err(half("tls_cert", "tls_key")),
         (None, Some(_)) => Err(half("tls_key", "tls_cert")),
     }

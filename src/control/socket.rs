@@ -55,13 +55,13 @@ impl Address {
 
 /// The socket's file. Dropping this removes the file if it is still the same one.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(super) struct ControlSocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-impl Drop for SocketFile {
+impl Drop for ControlSocketFile {
     fn drop(&mut self) {
         let found = fs::symlink_metadata(&self.path);
         if !found.is_ok_and(|it| (it.dev(), it.ino()) == (self.device, self.inode)) {
@@ -76,7 +76,7 @@ impl Drop for SocketFile {
 /// Listens in `folder`. The caller holds the folder's lock, so no other sinkd creates a socket
 /// there. The socket of a sinkd that did not stop cleanly is replaced; any other file stays and is
 /// an error.
-pub(super) fn listen(folder: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
+pub(super) fn listen(folder: &Path) -> Result<(UnixListener, ControlSocketFile), SocketError> {
     let path = folder.join(FILE_NAME);
     let io = |source| SocketError::Io { path: path.clone(), source };
     let address = Address::in_folder(folder).map_err(io)?;
@@ -87,7 +87,7 @@ pub(super) fn listen(folder: &Path) -> Result<(UnixListener, SocketFile), Socket
     listener.set_nonblocking(true).map_err(io)?;
     let found = fs::symlink_metadata(&path).map_err(io)?;
     let (device, inode) = (found.dev(), found.ino());
-    Ok((listener, SocketFile { path, device, inode }))
+    Ok((listener, ControlSocketFile { path, device, inode }))
 }
 
 fn make_way(path: &Path, address: &Address) -> Result<(), SocketError> {

@@ -99,7 +99,7 @@ impl Waited {
     ) {
         let mut hits = Vec::new();
         for (n, one) in watched.iter().enumerate() {
-            let wanted = SearchOptions {
+            let options = SearchOptions {
                 limit: Some(goal.count),
                 span: one.span,
                 indexed_only: false,
@@ -111,7 +111,7 @@ impl Waited {
             let found = search_until(
                 one.folder,
                 one.query,
-                wanted,
+                options,
                 &SearchProgress::default(),
                 &is_expired,
             );

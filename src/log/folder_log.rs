@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::append::{Link, Segments, Writer};
 use super::clock::ProcessClock;
 use super::exchange::{
-    FlushJob, Gate, NewWorker, Opened, PreparedSegment, REQUESTS_MAX, Request, SyncJob,
+    FlushJob, Gate, NewWorker, OpenedSegment, PreparedSegment, ProvisionRequest, REQUESTS_MAX,
+    SyncJob,
 };
 use super::files::boot::current_boot;
 use super::files::disk;
@@ -38,7 +39,7 @@ pub struct Log {
     start_count: u32,
     events: Arc<EventsFile>,
     workers: AtomicU32,
-    requests: Sender<Request>,
+    requests: Sender<ProvisionRequest>,
     jobs: Sender<SyncJob>,
     flusher: Sender<FlushJob>,
     provision: Option<JoinHandle<()>>,
@@ -82,7 +83,8 @@ impl Log {
         let gate = Arc::new(Gate::new(wake));
         let (next, receiver) = bounded(1);
         let (answer, opened) = bounded(1);
-        let request = Request::Open(NewWorker { worker, gate: gate.clone(), next, answer });
+        let request =
+            ProvisionRequest::Open(NewWorker { worker, gate: gate.clone(), next, answer });
         // An error will be reported when the answer is waited for.
         drop(self.requests.send(request));
         PendingWriter { worker, gate, next: receiver, opened }
@@ -107,7 +109,7 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         // An error means that a thread has already ended, so there is nothing to wait for.
-        drop(self.requests.send(Request::Stop));
+        drop(self.requests.send(ProvisionRequest::Stop));
         if let Some(thread) = self.provision.take() {
             drop(thread.join());
         }
@@ -127,7 +129,7 @@ pub(super) struct PendingWriter {
     worker: u32,
     gate: Arc<Gate>,
     next: Receiver<PreparedSegment>,
-    opened: Receiver<Opened>,
+    opened: Receiver<OpenedSegment>,
 }
 
 impl PendingWriter {
@@ -146,7 +148,7 @@ impl PendingWriter {
 pub(super) struct LogParts {
     // Dropped first, because it must not outlive the receiver of the writers' requests.
     pub provision: Provision,
-    pub requested: Receiver<Request>,
+    pub requested: Receiver<ProvisionRequest>,
     /// The flusher, if the durability requires one.
     pub flusher: Option<Flusher>,
     pub flushes: Receiver<FlushJob>,
@@ -208,7 +210,7 @@ impl LogParts {
 fn flusher(
     settings: &LogSettings,
     sync: &Sender<SyncJob>,
-    requests: &Sender<Request>,
+    requests: &Sender<ProvisionRequest>,
 ) -> Option<Flusher> {
     let interval = match settings.durability {
         Durability::Process => return None,

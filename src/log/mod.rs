@@ -42,8 +42,8 @@ pub use files::runs::{Mark, Run, RunError, Runs};
 pub use folder_log::Log;
 pub use format::id::{MessageId, NotAnId};
 pub use format::{
-    BootId, Identity, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentKind, Slot, SlotFacts,
-    SlotKind, State, StorageMode, StoreId,
+    BootId, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentIdentity, SegmentKind, Slot,
+    SlotFacts, SlotKind, State, StorageMode, StoreId,
 };
 pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::SendingClock;
 use super::engine::Engine;
-use super::ledger::{Ledger, reply_names};
-use super::network::{Network, Pause, SocketEvent};
+use super::ledger::{SendLedger, reply_names};
+use super::network::{Network, Pause, TargetEvent};
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
 use super::source::Source;
-use super::stream::{ResolvedAddress, Stream};
+use super::stream::{ResolvedAddress, TargetStream};
 use super::tally::SendingTally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
@@ -29,7 +29,7 @@ struct Pairs {
 }
 
 impl Network for Pairs {
-    fn connect(&mut self, slot: usize) -> io::Result<Stream> {
+    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
         self.tries += 1;
         if self.refuses {
             return Err(ErrorKind::ConnectionRefused.into());
@@ -38,7 +38,7 @@ impl Network for Pairs {
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
         self.requested.push((slot, theirs));
-        Ok(Stream::Unix(mio::net::UnixStream::from_std(ours)))
+        Ok(TargetStream::Unix(mio::net::UnixStream::from_std(ours)))
     }
 }
 
@@ -77,7 +77,7 @@ impl<'a> ByHandSender<'a> {
         let reply_kinds = reply_names().len();
         let (statistics, recorder) = Statistics::new(reply_kinds);
         let recorded = Box::new(Interval::new(reply_kinds));
-        let ledger = Ledger::new(source, recorder, SendingClock::simulated(now_ns.clone()));
+        let ledger = SendLedger::new(source, recorder, SendingClock::simulated(now_ns.clone()));
         let network = Pairs { requested: Vec::new(), tries: 0, refuses: false };
         let mut engine = Engine::new(settings, network, ledger, shared);
         engine.begin_round();
@@ -114,7 +114,7 @@ impl<'a> ByHandSender<'a> {
         self.engine.begin_round();
         for slot in event {
             // If the connection has no end, reads simply continue until nothing is left.
-            self.engine.handle_event(*slot, SocketEvent { is_readable: true, is_ended: true });
+            self.engine.handle_event(*slot, TargetEvent { is_readable: true, is_ended: true });
         }
         self.engine.check_periodically();
         self.pause = self.engine.act();

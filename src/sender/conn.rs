@@ -2,12 +2,12 @@
 use std::io::{self, IoSlice};
 
 use super::conn_tls::{ReceivedRecord, TargetTls};
-use super::ledger::Ledger;
-use super::network::SocketEvent;
+use super::ledger::SendLedger;
+use super::network::TargetEvent;
 use super::pool::Readiness;
 use super::settings::{SendingTls, TlsStart};
 use super::source::DueMessage;
-use super::stream::Stream;
+use super::stream::TargetStream;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
 use crate::tls::{Failure, Secured};
@@ -38,7 +38,7 @@ pub(super) enum TurnNeeds {
 }
 
 pub(super) struct TargetConn {
-    stream: Stream,
+    stream: TargetStream,
     pub session: ClientSession<DueMessage>,
     /// The settings for a handshake, until it begins.
     plan: Option<SendingTls>,
@@ -55,7 +55,7 @@ pub(super) struct TargetConn {
 
 impl TargetConn {
     pub fn new(
-        stream: Stream,
+        stream: TargetStream,
         session: ClientSession<DueMessage>,
         plan: Option<SendingTls>,
         now_us: u64,
@@ -86,9 +86,9 @@ impl TargetConn {
     /// Handles an event: reads octets and feeds them to the session.
     pub fn ready(
         &mut self,
-        event: SocketEvent,
+        event: TargetEvent,
         scratch: &mut [u8],
-        ledger: &mut Ledger,
+        ledger: &mut SendLedger,
     ) -> Result<(), ConnectionEnd> {
         if !self.is_connected && !self.connected(ledger)? {
             return Ok(());
@@ -99,7 +99,7 @@ impl TargetConn {
         Ok(())
     }
 
-    fn connected(&mut self, ledger: &mut Ledger) -> Result<bool, ConnectionEnd> {
+    fn connected(&mut self, ledger: &mut SendLedger) -> Result<bool, ConnectionEnd> {
         let is_connected =
             self.stream.is_connected().map_err(|e| ConnectionEnd::Failed(e.to_string()))?;
         if is_connected {
@@ -132,9 +132,9 @@ impl TargetConn {
 
     fn read(
         &mut self,
-        event: SocketEvent,
+        event: TargetEvent,
         buffer: &mut [u8],
-        ledger: &mut Ledger,
+        ledger: &mut SendLedger,
     ) -> Result<(), ConnectionEnd> {
         if self.tls.is_some() {
             return self.read_sealed(event, buffer, ledger);
@@ -164,7 +164,7 @@ impl TargetConn {
         }
     }
 
-    fn feed(&mut self, octets: &[u8], ledger: &mut Ledger) -> Result<(), ConnectionEnd> {
+    fn feed(&mut self, octets: &[u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         self.session.lend(&mut ledger.write_buffer);
         self.session.feed(octets, ledger.now_us(), ledger);
         if self.session.is_closed() { Err(self.end_after_close()) } else { Ok(()) }
@@ -172,9 +172,9 @@ impl TargetConn {
 
     fn read_sealed(
         &mut self,
-        event: SocketEvent,
+        event: TargetEvent,
         buffer: &mut [u8],
-        ledger: &mut Ledger,
+        ledger: &mut SendLedger,
     ) -> Result<(), ConnectionEnd> {
         loop {
             let Some(tls) = &mut self.tls else { return Ok(()) };
@@ -215,7 +215,7 @@ impl TargetConn {
     }
 
     /// Opens the records that were read, and feeds their content to the session.
-    fn open(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), ConnectionEnd> {
+    fn open(&mut self, buffer: &mut [u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let mut at = 0;
         loop {
             let Some(tls) = &mut self.tls else { return Ok(()) };
@@ -229,7 +229,7 @@ impl TargetConn {
     }
 
     /// Completes the handshake: the session begins, or starts over.
-    fn secured(&mut self, secured: Secured, ledger: &mut Ledger) -> Result<(), ConnectionEnd> {
+    fn secured(&mut self, secured: Secured, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let Secured { records, version, kind, early } = secured;
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.secured(records);
@@ -256,7 +256,12 @@ impl TargetConn {
     }
 
     /// Starts a message in the session.
-    pub fn start(&mut self, order: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut Ledger) {
+    pub fn start(
+        &mut self,
+        order: DueMessage,
+        mut mail: Box<OutgoingMail>,
+        ledger: &mut SendLedger,
+    ) {
         ledger.record_start(&order);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
         ledger.source.begin(unix_ns, &mut mail);
@@ -265,7 +270,7 @@ impl TargetConn {
     }
 
     /// Writes pending octets until the socket is full.
-    pub fn flush(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, ConnectionEnd> {
+    pub fn flush(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         if self.tls.is_some() {
             return self.flush_sealed(ledger);
         }
@@ -294,7 +299,7 @@ impl TargetConn {
     }
 
     /// Does the same under TLS: sealed octets are written before more are sealed.
-    fn flush_sealed(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, ConnectionEnd> {
+    fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         let (mut written, now_us) = (0, ledger.now_us());
         while let Some(tls) = &mut self.tls {
             if tls.has_sealed() {
@@ -349,7 +354,7 @@ impl TargetConn {
 
     /// Closes the account of the connection, on which `started` messages were started: reports the
     /// outcome of messages in progress.
-    pub fn close(&mut self, started: u64, ledger: &mut Ledger) {
+    pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.stream);
         }

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use super::stream::Stream;
+use super::stream::TargetStream;
 use crate::tls::{
     CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
 };
@@ -187,7 +187,11 @@ impl TargetTls {
 
     /// Writes once. Returns the number of session octets in the records that are now completely
     /// written.
-    pub fn write(&mut self, stream: &mut Stream, room: &mut SealingBuffers) -> io::Result<usize> {
+    pub fn write(
+        &mut self,
+        stream: &mut TargetStream,
+        room: &mut SealingBuffers,
+    ) -> io::Result<usize> {
         let written = stream.write(&[IoSlice::new(&self.sealed[self.out..])])?;
         self.out += written;
         let mut octets = 0;
@@ -206,7 +210,7 @@ impl TargetTls {
     }
 
     /// Sends close_notify to the target, if the socket accepts it.
-    pub fn close(&mut self, stream: &mut Stream) {
+    pub fn close(&mut self, stream: &mut TargetStream) {
         if let Layer::Records(mut records) = std::mem::replace(&mut self.layer, Layer::Closed) {
             records.close(&mut self.sealed);
         }
@@ -282,7 +286,7 @@ mod tests {
     }
 
     /// A connection whose handshake is done, over a socket with little room.
-    fn established() -> (TargetTls, Stream, Target) {
+    fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::log::ProcessClock::get().unix();
         let kept = CertificateFolder::in_data_folder(folder.path());
@@ -294,7 +298,7 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket2::SockRef::from(&ours).set_send_buffer_size(1).unwrap();
-        let mut stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
+        let mut stream = TargetStream::Unix(mio::net::UnixStream::from_std(ours));
         let mut tls = TargetTls::begin(&connector, 0).unwrap();
         let mut server = Some(Handshake::new(&acceptor).unwrap());
         let (mut unread, mut records) = (Vec::new(), None);

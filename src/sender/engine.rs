@@ -9,8 +9,8 @@ use std::time::Duration;
 use mio::Events;
 
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
-use super::ledger::Ledger;
-use super::network::{KernelNetwork, Network, Pause, SocketEvent};
+use super::ledger::SendLedger;
+use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::pool::{Cut, PooledConnection, Readiness};
 use super::scheduler::{
     Alone, Assignment, Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest,
@@ -36,7 +36,7 @@ pub(super) struct Engine<'a, N> {
     settings: SendingSettings,
     shared: &'a SharedRun,
     scheduler: Scheduler<Box<OutgoingMail>>,
-    ledger: Ledger,
+    ledger: SendLedger,
     /// Buffer for reads.
     scratch: Vec<u8>,
     /// Connections by slot.
@@ -62,7 +62,7 @@ struct ReportedProgress {
 
 /// The end of a thread.
 pub(super) struct ThreadEnd {
-    pub ledger: Ledger,
+    pub ledger: SendLedger,
     /// Why the thread ended before its source did.
     pub error: Option<String>,
     /// Whether no connection could be made or was useful at the end.
@@ -80,7 +80,7 @@ impl Engine<'_, KernelNetwork> {
                 break;
             }
             self.ledger.begin_round();
-            for (at, (slot, event)) in events.iter().map(SocketEvent::from_event).enumerate() {
+            for (at, (slot, event)) in events.iter().map(TargetEvent::from_event).enumerate() {
                 // The first event arrived when the round began.
                 if at > 0 {
                     self.ledger.tick();
@@ -97,7 +97,7 @@ impl<'a, N: Network> Engine<'a, N> {
     pub fn new(
         settings: SendingSettings,
         network: N,
-        ledger: Ledger,
+        ledger: SendLedger,
         shared: &'a SharedRun,
     ) -> Engine<'a, N> {
         assert!(
@@ -335,7 +335,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Handles an event of the connection in `slot`.
-    pub fn handle_event(&mut self, slot: usize, event: SocketEvent) {
+    pub fn handle_event(&mut self, slot: usize, event: TargetEvent) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
         let was_open = conn.has_opened();
         let result = conn.ready(event, &mut self.scratch, &mut self.ledger);

@@ -19,7 +19,7 @@ pub(super) fn reply_names() -> Vec<String> {
 }
 
 /// The source of one thread, and the account of its messages.
-pub(super) struct Ledger {
+pub(super) struct SendLedger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
     pub tally: SendingTally,
@@ -47,9 +47,9 @@ pub(super) struct Ledger {
     replies: Box<[u32]>,
 }
 
-impl Ledger {
-    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> Ledger {
-        Ledger {
+impl SendLedger {
+    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> SendLedger {
+        SendLedger {
             source,
             recorder,
             tally: SendingTally::default(),
@@ -206,7 +206,7 @@ impl Ledger {
     }
 }
 
-impl SessionWatch<DueMessage> for Ledger {
+impl SessionWatch<DueMessage> for SendLedger {
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64) {
         self.replies[usize::from(code - CODES.start)] += 1;
         if let Some(metric) = metric_of(phase) {

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_nothing_was_of_use_for_long() {
+    fn the_target_is_given_up_after_patience_without_a_useful_connection() {
         check("f0 f5 f9 f10!");
         check("f100 f109 f110!"); // from the first failure, not from the start
         check("l105 f109 f110!"); // which was asked for 5 s before

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_421_answered_goes_over_another_connection_once() {
+    fn a_message_answered_with_421_is_resent_once_on_another_connection() {
         // The end of each connection, and whether the message is sent again each time.
         for (ends, expected) in [
             (&[SessionEnd::Answered, SessionEnd::Answered][..], &[true, false][..]),

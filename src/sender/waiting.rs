@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_overtaken() {
+    fn at_most_the_limit_of_messages_is_overtaken() {
         let mut waiting = WaitingMessages::new();
         for number in 0..=OVERTAKEN_MAX as u64 {
             let due_ns = 1_000 - number;

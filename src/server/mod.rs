@@ -103,7 +103,7 @@ struct WorkerResources<'a> {
 }
 
 /// A sink that has just been started.
-pub struct Started {
+pub struct StartedServer {
     /// The sink.
     pub server: Server,
     /// Changes the settings of the running sink.
@@ -118,7 +118,7 @@ impl Server {
     ///
     /// Errors: an address in use, a folder that is locked or not writable (the text
     /// says what to do).
-    pub fn start(config: &Config) -> Result<Started, StartError> {
+    pub fn start(config: &Config) -> Result<StartedServer, StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
         let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
@@ -176,7 +176,7 @@ impl Server {
             new_segments: new_segments.unwrap_or_default(),
         };
         server.start_workers(common, handover, sockets.per_worker, recorders)?;
-        Ok(Started { server, generations, recovery })
+        Ok(StartedServer { server, generations, recovery })
     }
 
     /// Starts a worker for each of `acceptors`.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Sink, messages};
 use sinkd::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use sinkd::sender::{
-    Connections, Ends, FailureKind, Report, ResolvedAddress, SendingSettings, SharedRun, run,
+    Connections, Ends, FailureKind, ResolvedAddress, SendReport, SendingSettings, SharedRun, run,
 };
 use sinkd::smtp::client::{Options, OutgoingMail, Phase, Protocol};
 
@@ -110,7 +110,7 @@ fn settings(address: ResolvedAddress, connections: Connections) -> SendingSettin
     }
 }
 
-fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> Report {
+fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> SendReport {
     let folder = tempfile::tempdir().unwrap();
     let shared = Arc::new(SharedRun::default());
     let report = run(settings, sources, folder.path(), &shared).unwrap();
@@ -320,7 +320,7 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
 }
 
 /// Sends 20 messages to a server of this kind; returns the report.
-fn send_to_bad_server(fate: Fate) -> Report {
+fn send_to_bad_server(fate: Fate) -> SendReport {
     let mut settings = settings(server(fate), Connections::Kept(3));
     // Only a target that never serves is given up, at whatever point that is noticed.
     settings.patience = Duration::from_millis(300);

@@ -3,7 +3,7 @@ use std::cmp;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sorting::{Merge, Record};
+use super::super::sorting::{Merge, SortRecord};
 use super::delivery::Delivery;
 use super::expectation::{Expectation, Gap, NumberWalk, Rows};
 use super::names::{FolderNames, NAMED_MAX, key_text};
@@ -159,7 +159,7 @@ impl Group {
         Ok(())
     }
 
-    fn has(&self, record: &Record<'_>) -> bool {
+    fn has(&self, record: &SortRecord<'_>) -> bool {
         (record.order, record.key) == (self.order, &self.key)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
 use super::super::source::threads;
 use super::super::words::readable;
 use super::copies::encode_copy;
@@ -235,7 +235,7 @@ fn push_copy(
     content: Option<u128>,
 ) -> io::Result<()> {
     let value = encode_copy(&task.delivery, task.line, message_id, content);
-    copies.push(Record { order: task.order, key: &task.key, value: &value })
+    copies.push(SortRecord { order: task.order, key: &task.key, value: &value })
 }
 
 impl BodyFindings {

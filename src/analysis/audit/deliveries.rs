@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sorting::{Record, Sorter};
+use super::super::sorting::{SortRecord, Sorter};
 use super::super::source::{MessagePlace, MessageVisitor, Understood};
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample};
 use super::super::words::{readable, seconds};
@@ -171,11 +171,11 @@ impl<'a> DeliveryReader<'a> {
         let mut pushed: io::Result<()> = Ok(());
         let without = rule.key.keys_of(envelope, message.payload, &mut self.key, &mut |key| {
             let mut push = || {
-                by_key.push(Record { order: key.order, key: &key.text, value: &encoded })?;
+                by_key.push(SortRecord { order: key.order, key: &key.text, value: &encoded })?;
                 if rule.key.kind == KeyKind::Number {
                     let number = key.order.to_be_bytes();
                     let order = delivery.received_at_ns;
-                    by_time.push(Record { order, key: &encoded, value: &number })?;
+                    by_time.push(SortRecord { order, key: &encoded, value: &number })?;
                 }
                 Ok(())
             };
@@ -210,7 +210,7 @@ impl<'a> DeliveryReader<'a> {
         for recipient in message.envelope.recipients() {
             self.address.clear();
             push_path(recipient.path, self.shared.rule.key.folding, &mut self.address);
-            self.by_id.push(Record { order, key: &self.address, value: &value })?;
+            self.by_id.push(SortRecord { order, key: &self.address, value: &value })?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
-use super::super::sorting::{Record, Sorter};
+use super::super::sorting::{SortRecord, Sorter};
 use super::address::{AddressFolding, push_path};
 use super::delivery::number;
 
@@ -102,7 +102,7 @@ pub fn read_logs(
             };
             claimed.encode(&mut value);
             let order = number(delivery.id);
-            sorted.push(Record { order, key: &address, value: &value })
+            sorted.push(SortRecord { order, key: &address, value: &value })
         };
         let totals = read(path, &mut |event| {
             match event {

@@ -9,7 +9,7 @@ use super::super::error::Error;
 use super::super::missing::MissingMessages;
 use super::super::selection::FolderSpans;
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::source::{LogSource, Unread, threads, visit_all};
+use super::super::source::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::span::whole;
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
@@ -131,7 +131,7 @@ struct AuditRun {
     noted: Vec<HashSet<MessageId>>,
     /// Segments that can't be opened, or whose counts are damaged.
     faulty_segments: u64,
-    unread: Unread,
+    unread: UnreadMessages,
     list: Option<ListTotals>,
     /// Columns whose values messages must contain.
     columns: Vec<String>,
@@ -156,7 +156,7 @@ impl AuditRun {
             sources,
             noted: Vec::new(),
             faulty_segments: 0,
-            unread: Unread::default(),
+            unread: UnreadMessages::default(),
             list: None,
             columns: Vec::new(),
             by_key: Vec::new(),

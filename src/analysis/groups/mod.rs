@@ -13,7 +13,7 @@ pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 use super::error::Error;
 use super::missing::MissingMessages;
 use super::selection::FolderSpans;
-use super::source::{LogSource, Unread};
+use super::source::{LogSource, UnreadMessages};
 use super::span::whole;
 use crate::log::reader::Folder;
 use names::{Groups, TopGroups};
@@ -82,7 +82,7 @@ pub fn find(
     let is_outpaced = is_outpaced(&counted);
     let missing = MissingMessages::count(&sources, &spans, &counted.unread, selection.clock)?;
     let table = GroupTable::new(criteria, &counted, top, missing);
-    let Unread { damaged, damage, .. } = counted.unread;
+    let UnreadMessages { damaged, damage, .. } = counted.unread;
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use memchr::memrchr;
 
 use super::super::source::{
-    LogSource, MessagePlace, MessageVisitor, Understood, Unread, visit_all,
+    LogSource, MessagePlace, MessageVisitor, Understood, UnreadMessages, visit_all,
 };
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use super::by::GroupBy;
@@ -26,7 +26,7 @@ pub struct GroupCounts {
     pub bytes: u64,
     /// Unix times of the first and the last message, in ns; `None` if there are no messages.
     pub times_ns: Option<(u64, u64)>,
-    pub unread: Unread,
+    pub unread: UnreadMessages,
 }
 
 /// The property by which messages are grouped, and the header field with the sending time.
@@ -88,7 +88,7 @@ impl<'a> GroupCounter<'a> {
             recipients: 0,
             bytes: 0,
             times_ns: None,
-            unread: Unread::default(),
+            unread: UnreadMessages::default(),
         };
         GroupCounter { criteria, counted, envelope: Vec::new(), names: MessageGroups::default() }
     }

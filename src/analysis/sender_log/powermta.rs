@@ -26,11 +26,11 @@ const TYPE_BYTES_MAX: usize = 16;
 /// The positions of the columns, according to the last header line.
 #[derive(Default)]
 pub(super) struct Accounting {
-    columns: Option<Columns>,
+    columns: Option<CsvColumns>,
     record: ByteRecord,
 }
 
-struct Columns {
+struct CsvColumns {
     count: usize,
     diagnosis: usize,
     recipient: Option<usize>,
@@ -43,7 +43,7 @@ impl Accounting {
         if line.starts_with(HEADER) && self.split_row(line) {
             let place = |name: &[u8]| self.record.iter().position(|column| column == name);
             let Some(diagnosis) = place(b"dsnDiag") else { return };
-            self.columns = Some(Columns {
+            self.columns = Some(CsvColumns {
                 count: self.record.len(),
                 diagnosis,
                 recipient: place(b"rcpt"),

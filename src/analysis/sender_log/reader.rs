@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_told_with_its_number_and_reading_goes_on() {
+    fn a_bad_line_is_reported_with_its_number_and_reading_continues() {
         let long = "x".repeat(2 << 20);
         let other = "d,2026-11-28 10:00:01+0000,a@b,smtp;250 Ok 1:1";
         let log = format!("{ONE}{long} 250 Ok 1:1\n{other}\n\0\0\0{ONE}");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_logs_tell_the_same_and_say_that_they_are_cut() {
+    fn compressed_logs_have_the_same_events_and_report_that_they_are_cut() {
         let log = ONE.repeat(20_000);
         let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(log.as_bytes()).unwrap();
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_of_real_senders_tell_what_is_recorded() {
+    fn logs_of_real_senders_have_the_recorded_events() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
         let (golden, mut events) = (folder.join("expected.txt"), String::new());
         let entries = std::fs::read_dir(&folder).unwrap();
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_told_where_no_line_has_an_id() {
+    fn progress_is_reported_even_if_no_line_has_an_id() {
         let log = "nothing in this line\n".repeat(500_000);
         let mut log = LogReader::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
         let mut events = 0;

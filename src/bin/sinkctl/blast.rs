@@ -45,8 +45,8 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
     let settings = settings(blast, target, connectable(&addresses)?, ends(blast, &plan))?;
-    blast.wanted.check()?;
-    let records = Records::new(blast.wanted.records.as_deref())?;
+    blast.forms.check()?;
+    let records = Records::new(blast.forms.records.as_deref())?;
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
     let source = |_| Box::new(blast::Blast::new(&plan)) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
@@ -54,7 +54,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let (report, shared) =
         sending::send(&settings, sources, &records, total, sending::messages_done)?;
     let title = format!("blast to {target}");
-    let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
+    let finding = sending::report_outcome(&report, &records, &title, &blast.forms, out)?;
     crate::base::outcome::flush(out)?;
     report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
@@ -106,16 +106,16 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
     blast::SendingRate { per_s, arrivals, until: duration(blast) }
 }
 
-fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
-    let recipients = match &wanted.recipients {
+fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
+    let recipients = match &options.recipients {
         Some(path) => RecipientSource::listed(List::read(path).context("--recipients")?),
-        None => RecipientSource::generated(&wanted.rcpt_domain, wanted.recipient_count)?,
+        None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)?,
     };
-    let order = match wanted.order {
+    let order = match options.order {
         options::Order::Listed => recipients::RecipientOrder::Listed,
         options::Order::Random => recipients::RecipientOrder::Random,
     };
-    Ok(recipients.chosen(wanted.rcpts, order)?)
+    Ok(recipients.chosen(options.rcpts, order)?)
 }
 
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {

@@ -18,13 +18,13 @@ use sinkd::sender::replay::{
     SentBefore, SessionMapping, Survey, SurveyProgress, survey, writes_into,
 };
 use sinkd::sender::target::{ResolvedAddress, connectable};
-use sinkd::sender::{self, Ends, Report, SendingSettings, SendingTls, SharedRun};
+use sinkd::sender::{self, Ends, SendReport, SendingSettings, SendingTls, SharedRun};
 use sinkd::smtp::client::Options;
 use sinkd::smtp::sasl::Account;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
-use crate::base::left_out::report_passed_over;
+use crate::base::left_out::report_pruned_unread;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
@@ -42,7 +42,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     // Sources are used by threads, so the folder lives as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
-    let way = Way::of(replay)?;
+    let way = TargetAccess::of(replay)?;
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
@@ -64,26 +64,26 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     if !is_agreed(&intent, folder.path(), out)? {
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
-    replay.wanted.check()?;
+    replay.forms.check()?;
     let settings = settings(replay, connectable(&addresses)?, connections, way);
     let sent = send(folder, replay, prepared, &settings, replay_options)?;
     let is_all = report_outcome(replay, &sent, out)?;
     let skipped = folder.pruned_unread();
-    report_passed_over(&skipped);
+    report_pruned_unread(&skipped);
     let is_all = is_all && skipped.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 
 /// How to speak with the target, from flags, files and the environment.
-struct Way {
+struct TargetAccess {
     account: Option<Arc<Account>>,
     tls: Option<SendingTls>,
 }
 
-impl Way {
-    fn of(replay: &Replay) -> anyhow::Result<Way> {
+impl TargetAccess {
+    fn of(replay: &Replay) -> anyhow::Result<TargetAccess> {
         let tls = replay.encryption.sending(&replay.to)?;
-        Ok(Way { account: replay.account.account()?, tls })
+        Ok(TargetAccess { account: replay.account.account()?, tls })
     }
 }
 
@@ -148,7 +148,7 @@ fn send(
     let content = ReplayContent::new(folder, prepared.rewriting, prepared.marks);
     let plan = ReplayPlan::new(folder, &prepared.selection, LOOK_AHEAD)?;
     let feed = Feed::new(plan, content, replay_options, prepared.resume, tally.clone());
-    let records = Records::new(replay.wanted.records.as_deref())?;
+    let records = Records::new(replay.forms.records.as_deref())?;
     let ended = |_: &SharedRun| tally.finished() - tally.skipped();
     let (report, shared) =
         sending::send(settings, vec![Box::new(feed)], &records, Some(planned), ended)?;
@@ -290,7 +290,7 @@ fn settings(
     replay: &Replay,
     address: ResolvedAddress,
     connections: sender::Connections,
-    way: Way,
+    way: TargetAccess,
 ) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
@@ -321,14 +321,14 @@ fn settings(
 fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
-        if replay.wanted.json {
+        if replay.forms.json {
             writeln!(out, "{}", intent.to_json())?;
         } else {
             intent.lines(folder).iter().try_for_each(|line| writeln!(out, "{line}"))?;
         }
         return Ok(false);
     }
-    if !replay.wanted.json {
+    if !replay.forms.json {
         intent.lines(folder).iter().for_each(|line| eprintln!("{line}"));
     }
     let stdin = std::io::stdin();
@@ -357,7 +357,7 @@ fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyh
     let came = tally.finished() - tally.skipped();
     let planned = if is_over { came } else { sent.planned.max(came) };
     let more = shown::more(tally, planned);
-    sending::report_outcome_with(report, records, &title, &replay.wanted, &more, out)?;
+    sending::report_outcome_with(report, records, &title, &replay.forms, &more, out)?;
     crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
@@ -376,7 +376,7 @@ fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyh
 
 /// The result of sending.
 struct FinishedReplay {
-    report: Report,
+    report: SendReport,
     records: Records,
     tally: Arc<ReplayTally>,
     is_stopped: bool,

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGTERM;
 use sinkd::sender::source::Source;
-use sinkd::sender::{Report, SendingSettings, SharedRun};
+use sinkd::sender::{SendReport, SendingSettings, SharedRun};
 use sinkd::stats::{Follower, Metric};
 
 use crate::base::progress::{Interruptible, watched};
@@ -84,7 +84,7 @@ pub fn send(
     records: &Records,
     total: Option<u64>,
     done: impl Fn(&SharedRun) -> u64,
-) -> anyhow::Result<(Report, Arc<SharedRun>)> {
+) -> anyhow::Result<(SendReport, Arc<SharedRun>)> {
     let shared = Arc::new(SharedRun::default());
     // The first signal lets messages in progress finish.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];

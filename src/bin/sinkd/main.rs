@@ -25,7 +25,7 @@ use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, ServiceManager, Started, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::wording::without_numbers;
 
@@ -133,7 +133,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     let started = SystemTime::now();
     let signals = signals()?;
     let bound = http::bind(config.http)?;
-    let Started { server, generations, recovery } = Server::start(config)?;
+    let StartedServer { server, generations, recovery } = Server::start(config)?;
     let reloading = Reloading::new(matches, environment, generations);
     let control = reload::start(&config.data, reloading)?;
     let stop = server.stop();
@@ -249,20 +249,20 @@ fn signals() -> anyhow::Result<Receiver<Signal>> {
         true => Some(Signal::Stop),
         false => Some(Signal::Reload),
     };
-    let heeded = [(SIGTERM, Some(Signal::Stop)), (SIGINT, Some(Signal::Stop)), (SIGHUP, hangup)];
-    let numbers = heeded.iter().filter(|(_, asked)| asked.is_some()).map(|(number, _)| number);
+    let handled = [(SIGTERM, Some(Signal::Stop)), (SIGINT, Some(Signal::Stop)), (SIGHUP, hangup)];
+    let numbers = handled.iter().filter(|(_, action)| action.is_some()).map(|(number, _)| number);
     let mut signals = Signals::new(numbers)?;
-    let (told, heard) = bounded(4);
+    let (sender, receiver) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            let asked = heeded.iter().find(|(number, _)| *number == signal);
-            let Some((_, Some(asked))) = asked else { continue };
-            if told.send(*asked).is_err() {
+            let action = handled.iter().find(|(number, _)| *number == signal);
+            let Some((_, Some(action))) = action else { continue };
+            if sender.send(*action).is_err() {
                 return;
             }
         }
     })?;
-    Ok(heard)
+    Ok(receiver)
 }
 
 /// Returns whether sinkd was started (by `nohup`) to outlive its terminal. Must be called before

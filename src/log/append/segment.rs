@@ -10,9 +10,9 @@ use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::WriteAccess;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    COUNTED_WORD, Hole, Identity, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SlotFacts, SlotKind, State,
-    encode_slot,
+    COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
+    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SegmentIdentity, SlotFacts, SlotKind,
+    State, encode_slot,
 };
 
 /// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
@@ -95,7 +95,7 @@ pub(crate) enum FlushOutcome {
 /// `slots_populated`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
-    identity: Identity,
+    identity: SegmentIdentity,
     pub number: u32,
     bytes: u64,
     pub access: WriteAccess,
@@ -112,7 +112,7 @@ pub(crate) struct OpenSegment {
     populated: u64,
     slots_populated: u64,
     /// Positions beyond which less than half of the window is left.
-    poke_end: u64,
+    notify_end: u64,
     poke_slots: u64,
     /// Counts of everything written.
     written: SegmentCounts,
@@ -143,7 +143,7 @@ impl OpenSegment {
             promised: 0,
             populated: 0,
             slots_populated: bytes,
-            poke_end: 0,
+            notify_end: 0,
             poke_slots: bytes,
             written: SegmentCounts::default(),
             publishing: Publishing::new(publish_after),
@@ -190,11 +190,11 @@ impl OpenSegment {
         }
         (self.populated, self.slots_populated) = self.access.usable();
         let ahead = &self.window.ahead;
-        self.poke_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
+        self.notify_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
         let slots_window = ahead.slots_window_bytes.load(Relaxed);
         self.poke_slots = self.slots_populated.saturating_add(slots_window / 2);
         if self.populated >= self.bytes {
-            (self.poke_end, self.poke_slots) = (u64::MAX, 0);
+            (self.notify_end, self.poke_slots) = (u64::MAX, 0);
         }
     }
 
@@ -214,7 +214,7 @@ impl OpenSegment {
     }
 
     fn is_beyond_half(&self) -> bool {
-        self.end > self.poke_end || self.slots_front() < self.poke_slots
+        self.end > self.notify_end || self.slots_front() < self.poke_slots
     }
 
     fn slots_front(&self) -> u64 {

@@ -6,7 +6,7 @@ use crossbeam_channel::Receiver;
 use super::commit::NoRoom;
 use super::link::Link;
 use super::segment::{Fit, OpenSegment};
-use crate::log::exchange::{PreparedSegment, Request};
+use crate::log::exchange::{PreparedSegment, ProvisionRequest};
 use crate::log::files::flush_call::FlushCall;
 
 /// The shared segments of a worker.
@@ -75,7 +75,7 @@ impl Segments {
         link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
         if old.is_done() {
-            link.send(Request::Seal(Box::new(old.leave())));
+            link.send(ProvisionRequest::Seal(Box::new(old.leave())));
         } else {
             self.last_left = Some(old.number);
             self.left.push(old);
@@ -102,7 +102,7 @@ impl Segments {
     pub(super) fn seal_left(&mut self, link: &mut Link) {
         while let Some(i) = self.left.iter().position(OpenSegment::is_done) {
             let left = self.left.swap_remove(i).leave();
-            link.send(Request::Seal(Box::new(left)));
+            link.send(ProvisionRequest::Seal(Box::new(left)));
         }
     }
 
@@ -139,6 +139,6 @@ impl Segments {
             assert!(segment.is_done(), "reservations are gone, and no commit waits");
         }
         self.seal_left(&mut link);
-        link.close(Request::Seal(Box::new(self.current.leave())));
+        link.close(ProvisionRequest::Seal(Box::new(self.current.leave())));
     }
 }

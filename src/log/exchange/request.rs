@@ -15,7 +15,7 @@ pub(crate) const REQUESTS_MAX: usize = 1024;
 
 /// A request to the provisioning thread.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub(crate) enum ProvisionRequest {
     /// Register a new worker; the answer is its first segment.
     Open(NewWorker),
     /// Check this worker's atomics.
@@ -53,11 +53,11 @@ pub(crate) struct NewWorker {
     /// Receives its further segments.
     pub next: Sender<PreparedSegment>,
     /// Receives its first segment.
-    pub answer: Sender<Opened>,
+    pub answer: Sender<OpenedSegment>,
 }
 
 /// The answer to `Open`.
-pub(crate) type Opened = std::io::Result<Box<PreparedSegment>>;
+pub(crate) type OpenedSegment = std::io::Result<Box<PreparedSegment>>;
 
 /// An own segment to be created.
 #[derive(Debug)]

@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::disk;
-use crate::log::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
+use crate::log::format::{
+    LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, SegmentIdentity, Slot, SlotSource,
+};
 
 /// The words of a live page, in the map.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
@@ -353,7 +355,7 @@ pub(crate) struct RecordsView {
 impl RecordsView {
     /// Maps `file` and takes its shared lock. Costs five system calls. Error `InvalidData`: it is
     /// no longer the segment described by `identity`.
-    pub(crate) fn new(file: File, identity: &Identity) -> io::Result<RecordsView> {
+    pub(crate) fn new(file: File, identity: &SegmentIdentity) -> io::Result<RecordsView> {
         file.lock_shared()?;
         // Checked now, because it can no longer change.
         if disk::identity_of(&file).as_ref() != Some(identity) {

@@ -20,7 +20,7 @@ use crate::log::files::events_file::EventsFile;
 use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::files::store::StoreFile;
-use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
+use crate::log::format::{BootId, PAGE_BYTES, SegmentIdentity, SegmentKind};
 use crate::log::settings::{Durability, LogSettings};
 use crate::log::upkeep::retention::SealedSegments;
 
@@ -57,7 +57,7 @@ pub(crate) struct Maker {
 
 /// A segment's file, mapped.
 struct Made {
-    identity: Identity,
+    identity: SegmentIdentity,
     access: WriteAccess,
 }
 
@@ -310,8 +310,8 @@ impl Maker {
         worker: u32,
         segment_bytes: u64,
         kind: SegmentKind,
-    ) -> Identity {
-        Identity {
+    ) -> SegmentIdentity {
+        SegmentIdentity {
             number,
             store: self.store.state.id,
             segment_bytes,

@@ -18,7 +18,7 @@ use super::maker::{Maker, MakerSetup};
 use super::own_file::{OwnFile, Provisioned};
 use super::seal;
 use super::served::ServedWorker;
-use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
+use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, ProvisionRequest};
 
 /// The thread's state.
 pub(crate) struct Provision {
@@ -56,7 +56,7 @@ impl Provision {
     }
 
     /// Serves requests until `Stop`.
-    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+    pub(crate) fn run(mut self, requests: &Receiver<ProvisionRequest>) {
         self.begin();
         loop {
             let request = match self.next_due() {
@@ -66,7 +66,7 @@ impl Provision {
             };
             self.set_now(Instant::now());
             match request {
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(ProvisionRequest::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -111,28 +111,28 @@ impl Provision {
         }
     }
 
-    pub(crate) fn serve(&mut self, request: Request) {
+    pub(crate) fn serve(&mut self, request: ProvisionRequest) {
         match request {
-            Request::Open(new) => self.open(new),
-            Request::Serve { worker } => self.serve_worker(worker),
-            Request::Seal(left) => seal::seal(*left, &mut self.maker),
-            Request::OwnOpen { worker, own } => self.own_open(worker, own),
-            Request::OwnCommit { worker, commit } => self.own_commit(worker, commit),
-            Request::OwnDrop { worker, key, access } => {
+            ProvisionRequest::Open(new) => self.open(new),
+            ProvisionRequest::Serve { worker } => self.serve_worker(worker),
+            ProvisionRequest::Seal(left) => seal::seal(*left, &mut self.maker),
+            ProvisionRequest::OwnOpen { worker, own } => self.own_open(worker, own),
+            ProvisionRequest::OwnCommit { worker, commit } => self.own_commit(worker, commit),
+            ProvisionRequest::OwnDrop { worker, key, access } => {
                 drop(access);
                 if let Some(own) = self.take_own(worker, key) {
                     own.abandon(&mut self.maker);
                 }
             }
-            Request::OwnFlushed { number, outcome } => {
+            ProvisionRequest::OwnFlushed { number, outcome } => {
                 self.maker.retainer.own_flushed(number, outcome);
             }
-            Request::Closed { worker } => {
+            ProvisionRequest::Closed { worker } => {
                 if let Some(served) = self.workers.remove(&worker) {
                     served.close(&mut self.maker);
                 }
             }
-            Request::Stop => unreachable!("the thread ends with it"),
+            ProvisionRequest::Stop => unreachable!("the thread ends with it"),
         }
     }
 

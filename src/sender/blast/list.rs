@@ -32,7 +32,7 @@ pub struct List {
 /// Why a list can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ListError {
+pub enum RecipientListError {
     #[error("{file}: cannot be read: {error}")]
     #[allow(missing_docs)]
     Io { file: String, error: std::io::Error },
@@ -126,19 +126,19 @@ impl List {
     /// Reads a list from a file.
     ///
     /// Errors: reading continues to the end, and the error names the first ten bad rows.
-    pub fn read(path: &Path) -> Result<List, ListError> {
+    pub fn read(path: &Path) -> Result<List, RecipientListError> {
         let file = path.display().to_string();
-        let io = |error| ListError::Io { file: path.display().to_string(), error };
+        let io = |error| RecipientListError::Io { file: path.display().to_string(), error };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > LIST_BYTES_MAX {
-            return Err(ListError::TooLarge { file, bytes });
+            return Err(RecipientListError::TooLarge { file, bytes });
         }
         List::parse(&file, &std::fs::read(path).map_err(io)?)
     }
 
     /// Parses a list. `file` is its name, for errors. Lines end in LF or CRLF; empty lines are
     /// ignored.
-    pub fn parse(file: &str, octets: &[u8]) -> Result<List, ListError> {
+    pub fn parse(file: &str, octets: &[u8]) -> Result<List, RecipientListError> {
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
         let mut list = List::empty(file);
         let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
@@ -163,10 +163,10 @@ impl List {
             }
         }
         if bad.count > 0 {
-            return Err(ListError::Rows(bad));
+            return Err(RecipientListError::Rows(bad));
         }
         match list.ends.is_empty() {
-            true => Err(ListError::Empty { file: file.to_owned() }),
+            true => Err(RecipientListError::Empty { file: file.to_owned() }),
             false => Ok(list),
         }
     }

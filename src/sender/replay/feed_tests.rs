@@ -214,7 +214,7 @@ fn a_target_that_answers_nothing_is_given_up() {
 }
 
 #[test]
-fn damaged_mail_is_passed_over_and_told() {
+fn damaged_mail_is_skipped_and_reported() {
     let path = tempfile::tempdir().unwrap();
     let ids = folder(path.path(), &[stored(0, 0, 1), stored(1, 0, 2), stored(2, 0, 3)]);
     let folder = Folder::open(path.path()).unwrap();

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_wait_and_no_more() {
+    fn retries_beyond_the_limit_are_refused() {
         let mut retries = Retries::new(Retry { times: 1, after: Duration::from_secs(1) });
         for count in 0..=WAITING_MAX {
             assert_eq!(retries.schedule(pending(1), 0).is_ok(), count < WAITING_MAX);

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn smtputf8_is_asked_for_where_a_path_needs_it() {
+    fn smtputf8_is_requested_if_a_path_needs_it() {
         let utf8 = Rewriting { to_domain: Some("\u{fc}.test".into()), ..Rewriting::default() };
         let plain = envelope("s@a", "BODY=8BITMIME", &["x@b"]);
         check(&utf8, &plain, None, "s@a BODY=8BITMIME SMTPUTF8; x@\u{fc}.test");

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_ones_are_told() {
+    fn only_the_first_examples_are_listed() {
         let tally = ReplayTally::default();
         tally.add(ReplayCount::Accepted, 3);
         assert!(tally.is_all_accepted());

@@ -22,7 +22,7 @@ pub struct PayloadPlace {
     /// The expected size. It saves copies, but is never trusted when allocating memory.
     expected_bytes: u64,
     /// Whether the client declared that size, or it is guessed from earlier payloads.
-    claim: SizeBasis,
+    basis: SizeBasis,
     location: Location,
 }
 
@@ -43,14 +43,14 @@ enum Location {
 
 impl PayloadPlace {
     pub fn new() -> PayloadPlace {
-        PayloadPlace { expected_bytes: 0, claim: SizeBasis::Guessed, location: Location::Nowhere }
+        PayloadPlace { expected_bytes: 0, basis: SizeBasis::Guessed, location: Location::Nowhere }
     }
 
     /// Sets the expected size, at most `max`. `declared`: SIZE of MAIL; `chunk`: size of the first
     /// chunk; `guess`: size of the session's previous payload.
     pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
         let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
-        (self.expected_bytes, self.claim) = match declared {
+        (self.expected_bytes, self.basis) = match declared {
             0 => (guess.min(max), SizeBasis::Guessed),
             octets => (octets.min(max), SizeBasis::Declared),
         };
@@ -173,8 +173,8 @@ impl PayloadPlace {
         let here = more as u64;
         let wanted = self.expected_bytes.max(here);
         if wanted > STAGED_BYTES_MAX as u64 {
-            let claim = if here >= wanted { SizeBasis::Declared } else { self.claim };
-            match storage.writer.reserve(envelope, wanted, claim) {
+            let basis = if here >= wanted { SizeBasis::Declared } else { self.basis };
+            match storage.writer.reserve(envelope, wanted, basis) {
                 Ok(reservation) => {
                     self.location = Location::Reserved(reservation);
                     return Ok(());
@@ -237,9 +237,9 @@ impl PayloadPlace {
         writer: &mut Writer,
     ) -> Result<Reservation, NoRoom> {
         let is_declared =
-            self.claim == SizeBasis::Declared && wanted <= self.expected_bytes.max(known);
-        let claim = if is_declared { SizeBasis::Declared } else { SizeBasis::Guessed };
-        match writer.reserve(envelope, wanted, claim) {
+            self.basis == SizeBasis::Declared && wanted <= self.expected_bytes.max(known);
+        let basis = if is_declared { SizeBasis::Declared } else { SizeBasis::Guessed };
+        match writer.reserve(envelope, wanted, basis) {
             Ok(reservation) if writer.room(&reservation) < known => {
                 writer.release(reservation);
                 writer.reserve(envelope, known, SizeBasis::Declared)

@@ -3,25 +3,25 @@ use crate::smtp::envelope::Client;
 
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::payload::{Framing, Transfer};
-use crate::server::time_spent::Spends;
+use crate::server::time_spent::ConnectionState;
 
 /// Returns the state of a connection after a turn that ended with `turn`.
-pub(crate) fn spends(conn: &Conn, turn: TurnEnd) -> Spends {
+pub(crate) fn spends(conn: &Conn, turn: TurnEnd) -> ConnectionState {
     match (turn, &conn.flow) {
         (TurnEnd::Closed | TurnEnd::Identified, _)
-        | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
-        (TurnEnd::Again | TurnEnd::Secures, _) => Spends::Loop,
-        (TurnEnd::BlockedInCommit, _) => Spends::Commit,
-        (TurnEnd::Blocked, _) => Spends::Unread,
-        (TurnEnd::Parked, _) if conn.is_committing() => Spends::Commit,
-        (TurnEnd::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
+        | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => ConnectionState::Away,
+        (TurnEnd::Again | TurnEnd::Secures, _) => ConnectionState::Loop,
+        (TurnEnd::BlockedInCommit, _) => ConnectionState::Commit,
+        (TurnEnd::Blocked, _) => ConnectionState::Unread,
+        (TurnEnd::Parked, _) if conn.is_committing() => ConnectionState::Commit,
+        (TurnEnd::Parked, _) | (_, Flow::Waiting(_)) => ConnectionState::Storage,
         (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
             on_its_way(conn)
         }
         (_, Flow::Discard { .. }) => on_its_way(conn),
-        _ if conn.session.in_transaction() => Spends::Command,
-        _ if conn.session.messages() > 0 => Spends::Between,
-        _ => Spends::Opening,
+        _ if conn.session.in_transaction() => ConnectionState::Command,
+        _ if conn.session.messages() > 0 => ConnectionState::Between,
+        _ => ConnectionState::Opening,
     }
 }
 
@@ -29,8 +29,8 @@ fn is_chunk(transfer: &Transfer) -> bool {
     matches!(transfer.framing, Framing::Chunk { .. })
 }
 
-fn on_its_way(conn: &Conn) -> Spends {
-    if is_local(conn.client) { Spends::LocalTransfer } else { Spends::Transfer }
+fn on_its_way(conn: &Conn) -> ConnectionState {
+    if is_local(conn.client) { ConnectionState::LocalTransfer } else { ConnectionState::Transfer }
 }
 
 /// Returns whether the client is on this machine, so that there is no network in between.

@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 
 use super::run_queue::RunQueue;
-use super::sums::{Spends, Sums};
+use super::sums::{ConnectionState, Sums};
 
 /// On an idle machine, timers are late by less than this.
 const LATE_MIN_US: u64 = 10_000;
@@ -136,7 +136,7 @@ impl Lateness {
         let late = late.min(part(waited_us, late_us, length_us));
         Starved {
             waiting_us: (stopped + late + stalled).min(waited_us),
-            served_us: part(sums.us(Spends::Loop), in_rounds_us, busy_us),
+            served_us: part(sums.us(ConnectionState::Loop), in_rounds_us, busy_us),
         }
     }
 }
@@ -144,14 +144,14 @@ impl Lateness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::time_spent::sums::{Spending, TimeSpent};
+    use crate::server::time_spent::sums::{StateTimer, TimeSpent};
 
     /// Returns the sums of a second in which `connections` waited for commands.
     fn waited(connections: usize) -> Sums {
         let mut time = TimeSpent::default();
         time.begin_round(0);
         for _ in 0..connections {
-            time.move_to(&mut Spending::default(), Spends::Command);
+            time.move_to(&mut StateTimer::default(), ConnectionState::Command);
         }
         time.take(1_000_000)
     }

@@ -33,7 +33,7 @@ pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerContext, why: Farewel
     }
     conn.session.farewell(why, &mut shared.workspace);
     shared.ledger.recording.dismissed();
-    close_politely(conn, shared, Unread::Perhaps)
+    close_politely(conn, shared, UnreadInput::Perhaps)
 }
 
 /// Releases all buffers that `conn` holds.
@@ -49,7 +49,7 @@ pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerContext) {
 
 /// Whether the socket may hold unread octets: closing it then sends a reset.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum UnreadInput {
     Nothing,
     Perhaps,
 }
@@ -59,13 +59,13 @@ pub(super) enum Unread {
 pub(super) fn close_politely(
     conn: &mut Conn,
     shared: &mut WorkerContext,
-    unread: Unread,
+    unread: UnreadInput,
 ) -> TurnEnd {
     conn.flow = Flow::Closing;
     match flush(conn, shared) {
         Sent::Lost => TurnEnd::Closed,
         Sent::Blocked => TurnEnd::Blocked,
-        Sent::All if unread == Unread::Nothing => TurnEnd::Closed,
+        Sent::All if unread == UnreadInput::Nothing => TurnEnd::Closed,
         Sent::All => linger(conn, shared),
     }
 }

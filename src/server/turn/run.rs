@@ -3,7 +3,7 @@
 //! Per message of 2 KB at one round trip per command: four `recv`, four `send`, one copy of the
 //! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
 use super::commands::consume;
-use super::ending::{Unread, close_politely, end_of_stream, farewell, leave};
+use super::ending::{UnreadInput, close_politely, end_of_stream, farewell, leave};
 use super::preamble::end_of_preamble;
 use super::send::{Sent, flush, note_all_unsent};
 use super::shared::WorkerContext;
@@ -74,8 +74,11 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
             Consumed::Secures => return secures(conn, shared, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
-                let unread =
-                    if drained && input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+                let unread = if drained && input.is_empty() {
+                    UnreadInput::Nothing
+                } else {
+                    UnreadInput::Perhaps
+                };
                 return close_politely(conn, shared, unread);
             }
         }
@@ -126,7 +129,7 @@ fn end_turn(conn: &mut Conn, shared: &mut WorkerContext, input: &Input, turn: Tu
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
     if stopping && conn.is_idle() && may_end {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
-        let unread = if input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+        let unread = if input.is_empty() { UnreadInput::Nothing } else { UnreadInput::Perhaps };
         return close_politely(conn, shared, unread);
     }
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {

@@ -7,7 +7,7 @@ use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
 use crate::tls::{Acceptor, Failure};
 
-use super::clock::Clock;
+use super::clock::RoundClock;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
 use crate::server::runs::MomentSender;
@@ -21,7 +21,7 @@ const TRANSFERS_KEPT_MAX: usize = 4096;
 
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
-    pub clock: Clock,
+    pub clock: RoundClock,
     pub workspace: Workspace,
     pub storage: Storage,
     pub ledger: Ledger,
@@ -53,7 +53,7 @@ pub(crate) struct WorkerContext {
 impl WorkerContext {
     pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerContext {
         WorkerContext {
-            clock: Clock::start(),
+            clock: RoundClock::start(),
             workspace,
             storage,
             ledger,

@@ -7,8 +7,8 @@ use crate::smtp::policy::PoliciesInForce;
 use crate::smtp::session::{Decision, Farewell, Session};
 use crate::tls::{Acceptor, Failure};
 
-use super::clock::Clock;
-use super::ending::{Unread, close_politely, farewell, leave, release_buffers};
+use super::clock::RoundClock;
+use super::ending::{UnreadInput, close_politely, farewell, leave, release_buffers};
 use super::run::{stay_blocked, take_turn};
 use super::send::{Sent, note_all_unsent, note_turn_unsent, send_unsent, write};
 use super::shared::WorkerContext;
@@ -104,7 +104,7 @@ impl WorkerState {
             if why != Farewell::Denied {
                 shared.ledger.recording.turned_away();
             }
-            close_politely(conn, shared, Unread::Perhaps)
+            close_politely(conn, shared, UnreadInput::Perhaps)
         })
     }
 
@@ -182,7 +182,7 @@ impl WorkerState {
         turn
     }
 
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &RoundClock {
         &self.shared.clock
     }
 

@@ -29,7 +29,7 @@ pub(super) enum OpeningStep {
 
 /// Progress of the opening.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
+pub(super) struct SessionOpening {
     pub announced: Announced,
     /// Number of EHLO reply lines so far.
     hello_lines: usize,
@@ -39,7 +39,7 @@ pub(super) struct Opening {
     exchange: Option<ClientExchange>,
 }
 
-impl Opening {
+impl SessionOpening {
     /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
         // The first line names the server.
@@ -76,7 +76,7 @@ impl Opening {
     /// Continues after the TLS handshake. Discards everything that the server announced before (RFC
     /// 3207 section 4.2).
     pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
-        *self = Opening { is_past_tls: true, ..Opening::default() };
+        *self = SessionOpening { is_past_tls: true, ..SessionOpening::default() };
         self.hello(options, outbox)
     }
 

@@ -17,7 +17,7 @@ use std::io::IoSlice;
 use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
 use super::mail::OutgoingMail;
-use super::opening::{Opening, OpeningStep};
+use super::opening::{OpeningStep, SessionOpening};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
@@ -55,7 +55,7 @@ pub struct ClientSession<T> {
     stage: SessionStage,
     fault: Option<SessionFault>,
     reader: ReplyReader,
-    opening: Opening,
+    opening: SessionOpening,
     outbox: Outbox,
     expected: VecDeque<ExpectedReply>,
     /// Number of expected replies whose commands were written.
@@ -86,7 +86,7 @@ impl<T: Copy> ClientSession<T> {
             stage: SessionStage::Opening,
             fault: None,
             reader: ReplyReader::default(),
-            opening: Opening::default(),
+            opening: SessionOpening::default(),
             outbox: Outbox::default(),
             expected: VecDeque::new(),
             stamped: 1,

@@ -55,13 +55,13 @@ fn search(
 ) -> anyhow::Result<(Selection, Finding)> {
     let query = parse_query(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let wanted = SearchOptions { limit: None, span, indexed_only: false, threads };
+    let options = SearchOptions { limit: None, span, indexed_only: false, threads };
     let progress = SearchProgress::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = TerminalBar::new(folder.messages(), "messages searched");
     let found = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
-        || index::search(folder, &query, wanted, &progress),
+        || index::search(folder, &query, options, &progress),
     );
     drop(bar);
     anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use sinkd::sender::{FailureKind, Report, SendingTally};
+use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::Phase;
 use sinkd::tls::Failure;
 use sinkd::wording::whole;
@@ -112,27 +112,27 @@ struct FailureFigures<'a> {
 /// message, every message that was requested or due was accepted for every recipient, and the
 /// target was reachable at the end.
 pub fn report_outcome(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
-    wanted: &ReportForms,
+    forms: &ReportForms,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
+    report_outcome_with(report, records, title, forms, &ReplayOutcomes::default(), out)
 }
 
 /// Reports the outcome, with the details that only a replay has.
 pub fn report_outcome_with(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
-    wanted: &ReportForms,
+    forms: &ReportForms,
     more: &ReplayOutcomes,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
     // An error here must not suppress the report: the mail was sent, and can't be sent again.
-    let written = write_files(records, title, wanted);
-    let printed = if wanted.json {
+    let written = write_files(records, title, forms);
+    let printed = if forms.json {
         object(report, records, more)
             .and_then(|object| Ok(writeln!(out, "{}", serde_json::to_string(&object)?)?))
     } else {
@@ -187,7 +187,7 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
     }
 }
 
-fn is_whole(report: &Report) -> bool {
+fn is_whole(report: &SendReport) -> bool {
     let SendingTally { started, accepted, not_started, unsolicited, .. } = report.tally;
     if report.is_lost && report.error.is_none() {
         eprintln!("sinkctl: in the end the target could not be connected to");
@@ -197,7 +197,7 @@ fn is_whole(report: &Report) -> bool {
 }
 
 fn object<'a>(
-    report: &'a Report,
+    report: &'a SendReport,
     records: &Records,
     more: &'a ReplayOutcomes,
 ) -> anyhow::Result<SendingFigures<'a>> {
@@ -239,11 +239,11 @@ fn object<'a>(
     })
 }
 
-fn write_files(records: &Records, title: &str, wanted: &ReportForms) -> anyhow::Result<()> {
-    if let Some(path) = &wanted.hlog {
+fn write_files(records: &Records, title: &str, forms: &ReportForms) -> anyhow::Result<()> {
+    if let Some(path) = &forms.hlog {
         write_log(records.path(), path)?;
     }
-    if let Some(path) = &wanted.page {
+    if let Some(path) = &forms.page {
         let page = crate::report::page_of(records.path(), title)?;
         std::fs::write(path, page)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -252,7 +252,7 @@ fn write_files(records: &Records, title: &str, wanted: &ReportForms) -> anyhow::
 }
 
 fn print(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
     more: &ReplayOutcomes,

@@ -1,6 +1,6 @@
 //! What TLS adds to a turn: held input that is still encrypted, the steps of a handshake, failures.
 use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
-use crate::server::turn::ending::{Unread, close_politely, farewell, release_buffers};
+use crate::server::turn::ending::{UnreadInput, close_politely, farewell, release_buffers};
 use crate::server::turn::send::{Sent, flush, send_raw};
 use crate::server::turn::shared::WorkerContext;
 use crate::smtp::session::Farewell;
@@ -54,7 +54,7 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> 
     match step(conn, shared, input) {
         StepOutcome::Waits(turn) => turn,
         // A reset must not overtake the alert.
-        StepOutcome::Failed => close_politely(conn, shared, Unread::Perhaps),
+        StepOutcome::Failed => close_politely(conn, shared, UnreadInput::Perhaps),
         StepOutcome::PlainText if is_implicit => {
             shared.tls_failed(conn.client, Failure::NotTls);
             answer_in_plain_text(conn, shared)
@@ -80,7 +80,7 @@ pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerContext) 
     release_buffers(conn, shared);
     conn.tls = None;
     conn.session.tls_expected(&mut shared.workspace);
-    close_politely(conn, shared, Unread::Perhaps)
+    close_politely(conn, shared, UnreadInput::Perhaps)
 }
 
 /// Ends a connection whose TLS failed after the handshake. Earlier input is answered first; then an
@@ -105,7 +105,7 @@ pub(crate) fn close_after_tls_failure(
     release_buffers(conn, shared);
     match send_raw(conn, &alert) {
         Sent::Lost => TurnEnd::Closed,
-        Sent::All | Sent::Blocked => close_politely(conn, shared, Unread::Perhaps),
+        Sent::All | Sent::Blocked => close_politely(conn, shared, UnreadInput::Perhaps),
     }
 }
 
