@@ -80,7 +80,7 @@ pub(super) fn listen(folder: &Path) -> Result<(UnixListener, ControlSocketFile),
     let path = folder.join(FILE_NAME);
     let io = |source| SocketError::Io { path: path.clone(), source };
     let address = Address::in_folder(folder).map_err(io)?;
-    make_way(&path, &address)?;
+    remove_stale_socket(&path, &address)?;
     let listener = UnixListener::bind(&address.path).map_err(io)?;
     // Until here, sinkd's umask has kept other users from connecting.
     fs::set_permissions(&path, Permissions::from_mode(MODE)).map_err(io)?;
@@ -90,7 +90,7 @@ pub(super) fn listen(folder: &Path) -> Result<(UnixListener, ControlSocketFile),
     Ok((listener, ControlSocketFile { path, device, inode }))
 }
 
-fn make_way(path: &Path, address: &Address) -> Result<(), SocketError> {
+fn remove_stale_socket(path: &Path, address: &Address) -> Result<(), SocketError> {
     let io = |source| SocketError::Io { path: path.to_owned(), source };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

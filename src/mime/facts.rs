@@ -134,7 +134,7 @@ impl Extractor {
             match part.kind {
                 // The header of such a part has neither a boundary nor a field with a role.
                 PartKind::Leaf if n > 0 => hash.update(part.header),
-                _ => self.take_header(part.header, n == 0, facts, &mut hash),
+                _ => self.add_header(part.header, n == 0, facts, &mut hash),
             }
             if let Some(name) = &part.file_name {
                 push_line(&mut facts.file_names, name);
@@ -145,10 +145,10 @@ impl Extractor {
         facts.content_hash = hash.digest128();
     }
 
-    fn take_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
+    fn add_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
         for field in fields(header) {
             let role = FieldRole::of(field.name_octets);
-            let is_kept = !is_own || self.take_field(&field, role, facts);
+            let is_kept = !is_own || self.add_field(&field, role, facts);
             if is_kept && role != FieldRole::Description {
                 hash.update(field.name_octets);
                 hash.update(&field.unfolded());
@@ -158,7 +158,7 @@ impl Extractor {
 
     /// Reads a field of the message's own header. Returns whether copies of the same content share
     /// the field.
-    fn take_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
+    fn add_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
         match role {
             FieldRole::Originator => push_addresses(&mut facts.from, field),
             FieldRole::To => push_addresses(&mut facts.to, field),

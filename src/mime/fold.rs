@@ -86,7 +86,7 @@ impl FoldedWords<'_> {
                     .iter()
                     .for_each(|b| self.push_char(char::from(b.to_ascii_lowercase())));
             } else {
-                self.put_block(&block[..ascii]);
+                self.push_block(&block[..ascii]);
             }
             at += ascii;
             if ascii == 0 || ascii < block.len() || at == text.len() {
@@ -96,7 +96,7 @@ impl FoldedWords<'_> {
     }
 
     /// Folds `ascii`, which has 1 to `BLOCK` octets below 128.
-    fn put_block(&mut self, ascii: &[u8]) {
+    fn push_block(&mut self, ascii: &[u8]) {
         if self.last == Last::Whole {
             self.end_word();
         }

@@ -11,10 +11,10 @@ use mio::Events;
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
 use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
-use super::pool::{Cut, PooledConnection, Readiness};
+use super::pool::{EarlyEnd, PooledConnection, Readiness};
 use super::scheduler::{
-    Alone, Assignment, Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest,
-    Scheduler, Silent,
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    OwnerRequest, Scheduler, SilentConnection,
 };
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
@@ -235,8 +235,8 @@ impl<'a, N: Network> Engine<'a, N> {
                     Some(TargetConn::new(stream, session, self.settings.tls.clone(), now_us));
                 let extra = &mut self.ledger.tally.extra;
                 match self.scheduler.opening(slot, lane, now_ns) {
-                    Some(Cut::ByTarget) => extra.ended += 1,
-                    Some(Cut::Crowded) => extra.crowded += 1,
+                    Some(EarlyEnd::ByTarget) => extra.ended += 1,
+                    Some(EarlyEnd::Crowded) => extra.crowded += 1,
                     None => {}
                 }
                 Some(slot)
@@ -324,9 +324,9 @@ impl<'a, N: Network> Engine<'a, N> {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
-        match opened.alone {
-            Some(Alone::Busy) => self.ledger.tally.extra.busy += 1,
-            Some(Alone::Ended) => self.ledger.tally.extra.ended += 1,
+        match opened.exclusive {
+            Some(ExclusiveReason::Busy) => self.ledger.tally.extra.busy += 1,
+            Some(ExclusiveReason::Ended) => self.ledger.tally.extra.ended += 1,
             None => {}
         }
         if let Some(other) = opened.other {
@@ -518,7 +518,7 @@ impl<'a, N: Network> Engine<'a, N> {
             let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
             let is_handshaking = conn.is_handshaking();
             let (max_ns, closing) =
-                self.scheduler.silence_max(slot, Silent { in_progress, readiness });
+                self.scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
             if conn.is_stalled(now_us, max_ns / 1000) {
                 let silent = Duration::from_nanos(max_ns);
                 self.close(

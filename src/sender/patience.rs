@@ -11,7 +11,7 @@ const LOST_NS: u64 = 1_000_000_000;
 
 /// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum OtherConnections {
     /// At least one is useful. A target that serves some connections and turns others away is
     /// reachable.
     SomeUseful,
@@ -57,10 +57,10 @@ impl FailedConnections {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
     /// whether to give up the target.
-    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: Others) -> bool {
+    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
-        if others == Others::SomeUseful {
+        if others == OtherConnections::SomeUseful {
             self.served(now_ns);
             return false;
         }
@@ -108,14 +108,14 @@ mod tests {
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.failed(now_ns, now_ns, Others::NoneUseful));
+            assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
         patience.record_useful(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.failed(now_ns, now_ns, Others::NoneUseful));
+        assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -130,9 +130,9 @@ mod tests {
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
             let given_up = match what {
-                "f" => patience.failed(now_ns, now_ns, Others::NoneUseful),
-                "l" => patience.failed(now_ns - 5 * S, now_ns, Others::NoneUseful),
-                "s" => patience.failed(now_ns, now_ns, Others::SomeUseful),
+                "f" => patience.failed(now_ns, now_ns, OtherConnections::NoneUseful),
+                "l" => patience.failed(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful),
+                "s" => patience.failed(now_ns, now_ns, OtherConnections::SomeUseful),
                 _ => {
                     patience.record_useful(now_ns);
                     false
@@ -146,13 +146,13 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.failed(S, S, Others::NoneUseful);
+        patience.failed(S, S, OtherConnections::NoneUseful);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.record_useful_elsewhere(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // A target that serves other threads is not given up either.
-        assert!(!patience.failed(11 * S, 11 * S, Others::NoneUseful));
-        assert!(patience.failed(12 * S, 12 * S, Others::NoneUseful));
+        assert!(!patience.failed(11 * S, 11 * S, OtherConnections::NoneUseful));
+        assert!(patience.failed(12 * S, 12 * S, OtherConnections::NoneUseful));
         patience.record_useful(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }

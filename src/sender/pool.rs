@@ -25,7 +25,7 @@ pub(super) enum Readiness {
 
 /// Why the connection of a lane ended before the last message of the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum EarlyEnd {
     /// The target closed it, or accepts no more messages on one connection.
     ByTarget,
     /// We closed it, to make room for another lane.
@@ -74,7 +74,7 @@ pub(super) struct ConnectionPool<M> {
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
     /// Lanes whose connection ended before their last message, and why.
-    cut: BTreeMap<u64, Cut>,
+    early_ends: BTreeMap<u64, EarlyEnd>,
     /// The number of messages assigned to connections but not begun.
     pub queued: usize,
 }
@@ -89,7 +89,7 @@ impl<M> ConnectionPool<M> {
             opening: 0,
             idle: VecDeque::new(),
             lanes: HashMap::new(),
-            cut: BTreeMap::new(),
+            early_ends: BTreeMap::new(),
             queued: 0,
         }
     }
@@ -109,7 +109,7 @@ impl<M> ConnectionPool<M> {
 
     /// Adds a connection that was requested at `requested_ns`. Returns why the previous connection
     /// of this lane ended early.
-    pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<Cut> {
+    pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<EarlyEnd> {
         self.places[slot] = Some(PooledConnection {
             queue: VecDeque::new(),
             lane,
@@ -124,7 +124,7 @@ impl<M> ConnectionPool<M> {
         self.opening += 1;
         let key = lane?;
         self.lanes.insert(key, slot);
-        self.cut.remove(&key)
+        self.early_ends.remove(&key)
     }
 
     /// Removes the connection in a slot after it has ended.
@@ -137,7 +137,7 @@ impl<M> ConnectionPool<M> {
         if let Some(key) = place.lane {
             self.lanes.remove(&key);
             if !place.is_last && place.queue.is_empty() {
-                self.cut.insert(key, Cut::ByTarget);
+                self.early_ends.insert(key, EarlyEnd::ByTarget);
             }
         }
         Some(place)
@@ -167,11 +167,11 @@ impl<M> ConnectionPool<M> {
     /// Separates the connection in a slot from its lane. `cut` is the reason if messages of the
     /// lane follow.
     #[cold]
-    pub fn leave_lane(&mut self, slot: usize, cut: Option<Cut>) {
+    pub fn leave_lane(&mut self, slot: usize, cut: Option<EarlyEnd>) {
         let lane = self.at(slot).and_then(|place| place.lane.take());
         let Some(key) = lane else { return };
         self.lanes.remove(&key);
-        self.cut.extend(cut.map(|cut| (key, cut)));
+        self.early_ends.extend(cut.map(|cut| (key, cut)));
     }
 
     /// Marks the connection in a slot as idle, so it can take any message.
@@ -210,7 +210,7 @@ impl<M> ConnectionPool<M> {
         let (_, slot) = idle.min()?;
         let place = self.places[slot].as_mut()?;
         (place.is_last, place.makes_room) = (true, true);
-        self.cut.extend(place.lane.map(|key| (key, Cut::Crowded)));
+        self.early_ends.extend(place.lane.map(|key| (key, EarlyEnd::Crowded)));
         Some(slot)
     }
 

@@ -3,8 +3,8 @@
 //! The scheduler is pure: time is an argument, a connection is a slot and what its session can do,
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
 use super::clock::nanos;
-use super::patience::{FailedConnections, Others};
-use super::pool::{ConnectionPool, Cut, PooledConnection, Readiness};
+use super::patience::{FailedConnections, OtherConnections};
+use super::pool::{ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::settings::{Connections, Ends, SendingSettings};
 use super::source::{DueMessage, Lane};
 use super::waiting::{WaitingMessages, WantedMessage};
@@ -34,7 +34,7 @@ pub(super) enum Assignment<M> {
     Queued(usize),
     /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
-        /// The lane whose first connection it is; `None` if it is for this message alone.
+        /// The lane whose first connection it is; `None` if it is for this message exclusive.
         lane: Option<u64>,
     },
     /// The message and all later ones wait; the connection in this slot must end to make room.
@@ -45,7 +45,7 @@ pub(super) enum Assignment<M> {
 
 /// Why a message got a connection for itself although its lane has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alone {
+pub(super) enum ExclusiveReason {
     /// The lane's connection was busy when the message was due.
     Busy,
     /// The lane's connection was ending.
@@ -56,7 +56,7 @@ pub(super) enum Alone {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewConnection {
     /// Why the connection carries only that message; `None` if it may carry others.
-    pub alone: Option<Alone>,
+    pub exclusive: Option<ExclusiveReason>,
     /// The lane's connection, which now waits for nothing and needs a turn.
     pub other: Option<usize>,
 }
@@ -122,7 +122,7 @@ impl AfterMessage {
 
 /// The state of a connection that may have been silent for too long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Silent {
+pub(super) struct SilentConnection {
     /// The number of messages in progress on it.
     pub in_progress: usize,
     /// What it can do.
@@ -285,7 +285,7 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         readiness: impl Fn(usize) -> Readiness,
     ) -> NewConnection {
-        let nothing = NewConnection { alone: None, other: None };
+        let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
             return nothing;
         };
@@ -303,7 +303,7 @@ impl<M> Scheduler<M> {
             place.is_last = true;
         }
         NewConnection {
-            alone: Some(if is_ending { Alone::Ended } else { Alone::Busy }),
+            exclusive: Some(if is_ending { ExclusiveReason::Ended } else { ExclusiveReason::Busy }),
             other: lane.is_last.then_some(busy),
         }
     }
@@ -325,7 +325,7 @@ impl<M> Scheduler<M> {
             Readiness::Exhausted => {
                 // Its queue moves to another connection after this one has ended.
                 if place.queue.is_empty() {
-                    self.pool.leave_lane(slot, Some(Cut::ByTarget));
+                    self.pool.leave_lane(slot, Some(EarlyEnd::ByTarget));
                 }
                 return ConnectionStep::Quit;
             }
@@ -403,7 +403,7 @@ impl<M> Scheduler<M> {
 
     /// Records that the connection in a reserved slot was requested. Returns why the previous
     /// connection of its lane ended early.
-    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<Cut> {
+    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)
     }
 
@@ -429,7 +429,11 @@ impl<M> Scheduler<M> {
     /// up the target.
     #[cold]
     pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> bool {
-        let others = if self.is_served(now_ns) { Others::SomeUseful } else { Others::NoneUseful };
+        let others = if self.is_served(now_ns) {
+            OtherConnections::SomeUseful
+        } else {
+            OtherConnections::NoneUseful
+        };
         self.patience.failed(requested_ns, now_ns, others)
     }
 
@@ -519,7 +523,7 @@ impl<M> Scheduler<M> {
 
     /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
     /// that.
-    pub fn silence_max(&mut self, slot: usize, silent: Silent) -> (u64, Closing) {
+    pub fn silence_max(&mut self, slot: usize, silent: SilentConnection) -> (u64, Closing) {
         let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
         let is_unused = silent.in_progress == 0 && place.queue.is_empty();

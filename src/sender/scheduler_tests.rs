@@ -231,7 +231,7 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let slot = scheduler.reserve();
         scheduler.opening(slot, Some(7), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
-        assert_eq!(opened, NewConnection { alone: None, other: None });
+        assert_eq!(opened, NewConnection { exclusive: None, other: None });
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
@@ -242,8 +242,12 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
             let own = scheduler.reserve();
             scheduler.opening(own, None, 0);
             let opened = scheduler.opened_for_next(own, 0, |_| readiness);
-            let alone = if readiness == Readiness::Busy { Alone::Busy } else { Alone::Ended };
-            assert_eq!(opened, NewConnection { alone: Some(alone), other: Some(slot) });
+            let exclusive = if readiness == Readiness::Busy {
+                ExclusiveReason::Busy
+            } else {
+                ExclusiveReason::Ended
+            };
+            assert_eq!(opened, NewConnection { exclusive: Some(exclusive), other: Some(slot) });
             assert_eq!(begins(&mut scheduler, own, 0), Some(2));
             assert_eq!(scheduler.step(own, Readiness::Ready, 0), ConnectionStep::Quit);
         }
@@ -275,7 +279,7 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
     assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
     let slot = scheduler.reserve();
-    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(Cut::Crowded), "it comes back");
+    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(EarlyEnd::Crowded), "it comes back");
 }
 
 #[test]
@@ -338,7 +342,7 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
         if is_ended {
             scheduler.end(0);
         }
-        let found = scheduler.silence_max(slot, Silent { in_progress, readiness });
+        let found = scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
         assert_eq!(found, expected, "{is_open} {is_ended} {in_progress} {readiness:?}");
     }
 }

@@ -309,7 +309,7 @@ impl Dialogue<'_> {
     /// allow. Under TLS they are encrypted first. After the close they are lost.
     pub fn send(&mut self, piece: &[u8]) {
         let Some(tls) = self.tls.as_mut().filter(|_| !piece.is_empty()) else {
-            return self.say_octets(piece);
+            return self.send_octets(piece);
         };
         tls.send(piece);
         self.flush();
@@ -351,14 +351,14 @@ impl Dialogue<'_> {
     }
 
     /// Encrypts `content` and sends it with one octet changed.
-    pub fn say_changed(&mut self, content: &[u8]) {
+    pub fn send_tampered(&mut self, content: &[u8]) {
         let Some(tls) = &mut self.tls else { return };
         tls.send(content);
         let mut octets = tls.take_octets();
         if let Some(octet) = octets.last_mut() {
             *octet ^= 1;
         }
-        self.say_octets(&octets);
+        self.send_octets(&octets);
     }
 
     /// Returns whether the sink has sent close_notify.
@@ -394,14 +394,14 @@ impl Dialogue<'_> {
             let octets = tls.take_octets();
             match self.octets {
                 _ if octets.is_empty() => return,
-                Pieces::Whole => self.say_octets(&octets),
-                Pieces::Octets => octets.chunks(1).for_each(|octet| self.say_octets(octet)),
+                Pieces::Whole => self.send_octets(&octets),
+                Pieces::Octets => octets.chunks(1).for_each(|octet| self.send_octets(octet)),
             }
         }
     }
 
     /// Sends the client's next octets as they are.
-    pub fn say_octets(&mut self, piece: &[u8]) {
+    pub fn send_octets(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() && !self.is_closed {
             let Some(socket) = &mut self.socket else { return };

@@ -61,8 +61,8 @@ impl Follower {
                 let begin = if ending == "jsonl" { LINE_BEGIN } else { INTERVAL_BEGIN };
                 for (_, line) in unglued(&text, begin) {
                     let taken = match ending {
-                        "jsonl" => news.take_counters(line, since),
-                        _ => news.take_histogram(line, since),
+                        "jsonl" => news.add_counters(line, since),
+                        _ => news.add_histogram(line, since),
                     };
                     if let Err(what) = taken {
                         news.problems.push(format!("{}: {what}", path.display()));
@@ -78,7 +78,7 @@ impl Follower {
 }
 
 impl NewSeconds {
-    fn take_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+    fn add_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
         let line: CounterLine = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
         if line.second >= since {
             self.seconds.entry(line.second).or_default().add(&line);
@@ -86,7 +86,7 @@ impl NewSeconds {
         Ok(())
     }
 
-    fn take_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+    fn add_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
         let recorded = interval_of(line)?;
         self.histograms.extend(recorded.filter(|(_, second, _)| *second >= since));
         Ok(())

@@ -102,8 +102,8 @@ fn a_command_in_place_of_the_handshake_ends_the_connection() {
         let mut client = greeted(&mut sink);
         client.send(b"STARTTLS\r\n");
         client.take_replies();
-        client.say_octets(output);
-        client.say_octets(&[b' '; 64]);
+        client.send_octets(output);
+        client.send_octets(&[b' '; 64]);
         let outcome = client.leave();
         assert!(outcome.closed && outcome.replies.is_empty(), "{outcome:?}");
         assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{output:?}");
@@ -142,7 +142,7 @@ fn a_handshake_cut_at_any_octet_is_counted_and_releases_everything() {
     };
     for end in 0..hello.len() {
         let mut client = sink.connect_with(Beginning::Tls);
-        client.say_octets(&hello[..end]);
+        client.send_octets(&hello[..end]);
         let outcome = client.leave();
         assert!(outcome.replies.is_empty(), "{end}: {outcome:?}");
     }
@@ -160,7 +160,7 @@ fn a_handshake_with_any_octet_changed_fails_or_succeeds_and_releases_everything(
         let mut changed = hello.clone();
         changed[at] ^= 0x41;
         let mut client = sink.connect_with(Beginning::Tls);
-        client.say_octets(&changed);
+        client.send_octets(&changed);
         client.leave();
     }
     // And the sink serves the next client.
@@ -176,7 +176,7 @@ fn an_endless_client_hello_is_bounded() {
     let mut client = sink.connect_with(Beginning::Tls);
     let header = [1, 0, 0xff, 0xf0];
     for octet in header.into_iter().chain(std::iter::repeat_n(0, 65_000)) {
-        client.say_octets(&[22, 3, 1, 0, 1, octet]);
+        client.send_octets(&[22, 3, 1, 0, 1, octet]);
         if client.is_closed() {
             break;
         }
@@ -189,7 +189,7 @@ fn an_endless_client_hello_is_bounded() {
     let mut client = sink.connect_with(Beginning::Tls);
     let mut octets: Vec<u8> = header.iter().flat_map(|octet| [22, 3, 1, 0, 1, *octet]).collect();
     octets.extend([22, 3, 1, 0, 1, 0].repeat(65_000));
-    client.say_octets(&octets);
+    client.send_octets(&octets);
     assert!(client.leave().closed);
 }
 
@@ -224,7 +224,7 @@ fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
 fn plain_text_to_an_implicit_tls_port_is_answered_in_plain_text() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
-    client.say_octets(b"EHLO client.example\r\n");
+    client.send_octets(b"EHLO client.example\r\n");
     let outcome = client.leave();
     let expected = "554 5.7.0 This port begins with TLS: connect with implicit TLS\r\n";
     assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
@@ -242,9 +242,9 @@ fn a_client_waiting_for_a_greeting_gets_a_reply_after_ten_seconds_and_a_stalled_
     assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
     let hello = sink.tls_client().take_octets();
     let mut stalled = sink.connect_with(Beginning::Tls);
-    stalled.say_octets(&hello[..50]);
+    stalled.send_octets(&hello[..50]);
     stalled.wait(Duration::from_secs(9));
-    stalled.say_octets(&hello[50..60]);
+    stalled.send_octets(&hello[50..60]);
     assert!(!stalled.is_closed(), "an octet now and then does not make it longer");
     stalled.wait(Duration::from_secs(2));
     let outcome = stalled.leave();
@@ -273,7 +273,7 @@ fn tls_to_a_plain_text_port_gets_a_reply_and_is_counted() {
     for piece in [1, hello.len()] {
         let mut client = sink.connect(Protocol::Smtp);
         client.take_replies();
-        hello.chunks(piece).for_each(|octets| client.say_octets(octets));
+        hello.chunks(piece).for_each(|octets| client.send_octets(octets));
         let outcome = client.leave();
         let expected = "554 5.7.0 This port begins in plain text: connect without implicit TLS\r\n";
         assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
@@ -287,7 +287,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
     for pieces in [Pieces::Whole, Pieces::Octets] {
         let mut sink = sink();
         let mut client = sink.connect_with(Beginning::ProxyThenTls);
-        client.say_octets(header);
+        client.send_octets(header);
         client.handshake(pieces).unwrap();
         client.send(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
         let outcome = client.leave();
@@ -302,7 +302,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
     sink.connect_with(Beginning::Tls).leave();
     let mut tls = sink.tls_client();
     let mut client = sink.connect_with(Beginning::ProxyThenTls);
-    client.say_octets(&[&header[..], &tls.take_octets()].concat());
+    client.send_octets(&[&header[..], &tls.take_octets()].concat());
     client.handshake_with(tls, Pieces::Whole).unwrap();
     assert!(text(client.leave().replies).starts_with("220 "));
 }
@@ -349,7 +349,7 @@ fn a_changed_record_ends_the_connection_and_discards_the_incomplete_message() {
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(Pieces::Whole).unwrap();
     client.send(&[b"EHLO c\r\n", MESSAGE, b"first\r\n.\r\n", MESSAGE].concat());
-    client.say_changed(b"second\r\n.\r\n");
+    client.send_tampered(b"second\r\n.\r\n");
     let outcome = client.leave();
     assert_eq!(outcome.stored.len(), 1);
     assert!(outcome.closed);

@@ -116,7 +116,7 @@ impl Regions {
     pub(super) fn end_region(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         self.bytes -= region.bytes;
         if region.segment != segments.current.number {
-            segments.seal_left(link);
+            segments.seal_retired(link);
         }
     }
 }

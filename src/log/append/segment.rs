@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
-use crate::log::exchange::{Flushed, Fronts, LeftSegment, PreparedSegment, PublishAfter, Window};
+use crate::log::exchange::{
+    Flushed, Fronts, PreparedSegment, PublishAfter, RetiredSegment, Window,
+};
 use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::WriteAccess;
 use crate::log::format::id::MessageId;
@@ -113,7 +115,7 @@ pub(crate) struct OpenSegment {
     slots_populated: u64,
     /// Positions beyond which less than half of the window is left.
     notify_end: u64,
-    poke_slots: u64,
+    notify_slots: u64,
     /// Counts of everything written.
     written: SegmentCounts,
     publishing: Publishing,
@@ -144,7 +146,7 @@ impl OpenSegment {
             populated: 0,
             slots_populated: bytes,
             notify_end: 0,
-            poke_slots: bytes,
+            notify_slots: bytes,
             written: SegmentCounts::default(),
             publishing: Publishing::new(publish_after),
             suspect_from: None,
@@ -192,9 +194,9 @@ impl OpenSegment {
         let ahead = &self.window.ahead;
         self.notify_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
         let slots_window = ahead.slots_window_bytes.load(Relaxed);
-        self.poke_slots = self.slots_populated.saturating_add(slots_window / 2);
+        self.notify_slots = self.slots_populated.saturating_add(slots_window / 2);
         if self.populated >= self.bytes {
-            (self.notify_end, self.poke_slots) = (u64::MAX, 0);
+            (self.notify_end, self.notify_slots) = (u64::MAX, 0);
         }
     }
 
@@ -214,7 +216,7 @@ impl OpenSegment {
     }
 
     fn is_beyond_half(&self) -> bool {
-        self.end > self.notify_end || self.slots_front() < self.poke_slots
+        self.end > self.notify_end || self.slots_front() < self.notify_slots
     }
 
     fn slots_front(&self) -> u64 {
@@ -372,7 +374,7 @@ impl OpenSegment {
     }
 
     /// Hands the segment over to be sealed. No reservation or commit may be open in it.
-    pub(crate) fn leave(mut self) -> LeftSegment {
+    pub(crate) fn retire(mut self) -> RetiredSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
         self.wipe_unpublished();
@@ -389,7 +391,7 @@ impl OpenSegment {
             lost_slots: 0,
             lost_messages: 0,
         };
-        LeftSegment {
+        RetiredSegment {
             identity: self.identity,
             access: self.access,
             totals,

@@ -127,7 +127,7 @@ impl Writer {
             self.segments.flush_waiting(&mut self.link);
         }
         if self.segments.has_left() {
-            self.segments.seal_left(&mut self.link);
+            self.segments.seal_retired(&mut self.link);
         }
         if self.link.send_waiting() {
             self.segments.notify_if_low(&mut self.link);

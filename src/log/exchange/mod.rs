@@ -2,7 +2,7 @@
 //! constructors. Because they are here, neither side imports the other.
 //!
 //! ```text
-//! worker       ── ProvisionRequest (LeftSegment, OwnCommit) ──▶ provisioning
+//! worker       ── ProvisionRequest (RetiredSegment, OwnCommit) ▶ provisioning
 //! worker       ◀── PreparedSegment, OwnEvent ────────────────── provisioning
 //! worker       ◀─▶ Window, Gate ◀────────────────────────────▶ provisioning
 //! worker       ── FlushJob ─▶ flusher ── Flushed ─────────────▶ worker
@@ -22,6 +22,6 @@ pub(crate) use own::{OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
 pub(crate) use request::{
     NewOwn, NewWorker, OpenedSegment, OwnFlushed, ProvisionRequest, REQUESTS_MAX,
 };
-pub(crate) use segment::{LeftSegment, PreparedSegment, PublishAfter};
+pub(crate) use segment::{PreparedSegment, PublishAfter, RetiredSegment};
 pub(crate) use sync::{SYNC_AFTER, SyncJob};
 pub(crate) use window::{Fronts, OwnWindow, Window};

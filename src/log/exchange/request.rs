@@ -5,7 +5,7 @@ use crossbeam_channel::Sender;
 
 use super::gate::Gate;
 use super::own::{OwnCommit, OwnEvent};
-use super::segment::{LeftSegment, PreparedSegment};
+use super::segment::{PreparedSegment, RetiredSegment};
 use super::window::OwnWindow;
 use crate::log::files::map::WriteAccess;
 
@@ -21,7 +21,7 @@ pub(crate) enum ProvisionRequest {
     /// Check this worker's atomics.
     Serve { worker: u32 },
     /// Seal a segment that the worker has left.
-    Seal(Box<LeftSegment>),
+    Seal(Box<RetiredSegment>),
     /// Create the file of an own segment.
     OwnOpen { worker: u32, own: NewOwn },
     /// Cut the file to its length, and give it its final name.

@@ -30,7 +30,7 @@ pub(crate) enum PublishAfter {
 
 /// A segment that its worker has left, to be sealed.
 #[derive(Debug)]
-pub(crate) struct LeftSegment {
+pub(crate) struct RetiredSegment {
     pub identity: SegmentIdentity,
     pub access: WriteAccess,
     pub totals: SealedTotals,

@@ -121,7 +121,7 @@ impl Catalog {
                 _ => Opening::in_boot(&path, self.boot, None),
             };
             match opening {
-                Opening::Opened(segment) => self.take_up(segment),
+                Opening::Opened(segment) => self.adopt(segment),
                 Opening::Gone => pruned.push(number),
                 Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
             }
@@ -135,7 +135,7 @@ impl Catalog {
         layout::segment_path(&self.path, number).exists()
     }
 
-    fn take_up(&mut self, segment: Arc<Segment>) {
+    fn adopt(&mut self, segment: Arc<Segment>) {
         let summary = SegmentSummary::of(&segment);
         let number = summary.identity.number;
         let known = segment.known();

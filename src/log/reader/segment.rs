@@ -188,8 +188,8 @@ impl Segment {
         match &self.counts {
             CountsFrom::Live(view) => {
                 let state = view.load(STATE_WORD);
-                // Partner: the release store in `seal::write_down`, which follows the stores of the
-                // totals.
+                // Partner: the release store in `seal::seal_live_page`, which follows the stores of
+                // the totals.
                 fence(Acquire);
                 let mut words = LiveWords(std::array::from_fn(|word| view.load(word)));
                 words.0[STATE_WORD] = state;

@@ -73,14 +73,14 @@ impl Retainer {
 
     /// Runs at the start of the thread.
     pub(crate) fn begin(&mut self) {
-        self.owed.note_rest(self.now);
+        self.owed.record_rest(self.now);
         self.age_at = self.enforce_age();
         self.check_folder_at = self.check_if_changed();
     }
 
     /// Runs at the end of the thread.
     pub(crate) fn end(&mut self) {
-        self.owed.note_rest(self.now);
+        self.owed.record_rest(self.now);
     }
 
     /// Returns when to act without a request.
@@ -96,7 +96,7 @@ impl Retainer {
         if self.check_folder_at.is_some_and(|at| at <= self.now) {
             self.check_folder_at = self.check_if_changed();
         }
-        self.owed.note_if_due(self.now);
+        self.owed.record_if_due(self.now);
     }
 
     /// Counts an open segment that uses `bytes` of the disk.
@@ -134,7 +134,7 @@ impl Retainer {
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
-                self.note_dropped(number);
+                self.record_dropped(number);
                 again = Some(number);
             } else {
                 self.drop_segment(number);
@@ -182,11 +182,11 @@ impl Retainer {
 
     /// Unlinks a sealed segment. A reader that has it open can continue.
     fn drop_segment(&mut self, number: u32) {
-        self.note_dropped(number);
+        self.record_dropped(number);
         drop(self.kept.take(number));
         self.unlink(number);
         // A disk that was full now has room for a line.
-        self.owed.note_waiting(self.now);
+        self.owed.record_waiting(self.now);
     }
 
     /// Checks the folder if it has changed; returns the time of the next check.
@@ -236,7 +236,7 @@ impl Retainer {
     /// Removes a segment from the list, and records it before it is deleted, so that nothing is
     /// ever missing without a record. If recording is not possible now, the segment is deleted
     /// nevertheless, and recorded later.
-    fn note_dropped(&mut self, number: u32) {
+    fn record_dropped(&mut self, number: u32) {
         let Some(sealed) = self.sealed_segments.remove(number) else {
             return;
         };

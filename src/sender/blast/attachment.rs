@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_ones_have_their_size() {
+    fn generated_attachments_have_the_requested_size() {
         for bytes in [0, 1, 7, 8, 9, 100_000] {
             assert_eq!(decoded(&Attachment::generated(1, bytes)).len() as u64, bytes);
         }

@@ -196,7 +196,7 @@ impl BlastPlan {
         self.requested
     }
 
-    pub(super) fn miss(&self, number: u64, end: SessionEnd) {
+    pub(super) fn record_miss(&self, number: u64, end: SessionEnd) {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         let list =
             if end == SessionEnd::Unknown { &mut missing.unknown } else { &mut missing.not_sent };

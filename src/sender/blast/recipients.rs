@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_ones_are_numbered() {
+    fn generated_recipients_are_numbered() {
         let recipients = RecipientSource::generated("example.com", 1_000_000).unwrap();
         assert_eq!(addresses(&recipients, 0), ["user-000000@example.com"]);
         assert_eq!(addresses(&recipients, 123), ["user-000123@example.com"]);

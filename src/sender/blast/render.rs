@@ -126,7 +126,7 @@ impl Rendering {
             true => self.tail_checksum,
             false => Front::of(&mail.head[start..]).before(self.tail_checksum, self.tail_bytes),
         };
-        self.head.put_checksum(hex(checksum), &mut mail.head);
+        self.head.write_checksum(hex(checksum), &mut mail.head);
         mail.body = tail.clone();
         mail.form = self.form;
     }
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_values_have_their_form() {
+    fn generated_values_have_their_form() {
         let template = "A: b\n\n{{uuid}}\n{{random:30}}\n{{uuid}}";
         let body = message(&mut render(template, &[], ""));
         let lines: Vec<_> = body.lines().rev().take(3).collect();

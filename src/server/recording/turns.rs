@@ -4,7 +4,7 @@ use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric};
 
 use super::recording::{ROUNDS_KNOWN, Recording};
-use super::spends::spends;
+use super::state_after::state_after;
 use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
 use crate::server::payload::Framing;
 use crate::server::time_spent::ConnectionState;
@@ -163,7 +163,7 @@ impl Recording {
             return;
         }
         self.transactions.end_turn(self.wake_us);
-        let to = spends(conn, turn);
+        let to = state_after(conn, turn);
         self.lateness.turn();
         if !matches!(to, ConnectionState::Away | ConnectionState::Opening) {
             self.time.record_first_transaction(&mut conn.spending);

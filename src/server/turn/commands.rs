@@ -5,8 +5,8 @@ use crate::smtp::deviation::Deviations;
 use crate::smtp::session::{Question, Step};
 
 use super::preamble::read_header;
-use super::shared::WorkerContext;
 use super::transactions::follow_transactions;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::Framing;
 use crate::server::turn::receiving::{begin, finish, next_chunk, take};
@@ -80,7 +80,7 @@ fn command(
         Step::NeedInput => return ControlFlow::Break(Consumed::All),
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
-        Step::MarkCommand => note_moment(conn, shared),
+        Step::MarkCommand => record_moment(conn, shared),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
         Step::Decide(Question::Tls) => starttls(conn, shared),
         Step::AuthLine => {}
@@ -136,7 +136,7 @@ fn tolerated(conn: &mut Conn, shared: &mut WorkerContext, kinds: Deviations) {
 
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
-fn note_moment(conn: &mut Conn, shared: &mut WorkerContext) {
+fn record_moment(conn: &mut Conn, shared: &mut WorkerContext) {
     let moments = shared.moments.as_ref().expect("the policy allows moments only with a sender");
     let Some(moment) = shared.workspace.moment.take() else { return };
     let outcome = moments.take(&moment, shared.clock.unix_ns());

@@ -1,6 +1,6 @@
 //! How a connection ends: farewells, the last replies, lingering.
 use super::send::{Sent, flush};
-use super::shared::WorkerContext;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::turn::receiving::abandon;
 use crate::smtp::session::Farewell;

@@ -13,12 +13,12 @@ mod preamble;
 mod receiving;
 mod run;
 mod send;
-mod shared;
 mod tls;
 mod transactions;
+mod worker_context;
 mod worker_state;
 
 pub(super) use preamble::{PREAMBLE_MS, is_trusted};
-pub(super) use shared::WorkerContext;
 pub(super) use tls::HANDSHAKE_MS;
+pub(super) use worker_context::WorkerContext;
 pub(super) use worker_state::WorkerState;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::smtp::envelope::Client;
 use crate::smtp::proxy::{self, ClientEnd, Header};
 
-use super::shared::WorkerContext;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 
 /// Time limit for the header, ms after the connection was accepted.

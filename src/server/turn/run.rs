@@ -5,8 +5,8 @@
 use super::commands::consume;
 use super::ending::{UnreadInput, close_politely, end_of_stream, farewell, leave};
 use super::preamble::end_of_preamble;
-use super::send::{Sent, flush, note_all_unsent};
-use super::shared::WorkerContext;
+use super::send::{Sent, flush, record_all_unsent};
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input, Received, TurnEnd};
 use crate::server::recording::ExpectedOctets;
 use crate::server::shutdown::StopStage;
@@ -115,7 +115,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
             }
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
-                note_all_unsent(conn, shared);
+                record_all_unsent(conn, shared);
                 return TurnEnd::Closed;
             }
         }

@@ -2,7 +2,7 @@
 //! not be sent.
 use std::io::{ErrorKind, Write};
 
-use super::shared::WorkerContext;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Flow};
 use crate::server::turn::tls::{AfterReplies, seal_replies};
 
@@ -45,7 +45,7 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
         && let Err(error) = seal_replies(tls, shared, then)
     {
         tracing::debug!(client = %conn.client, %error, "replies could not be encrypted");
-        note_turn_unsent(shared);
+        record_turn_unsent(shared);
         return Sent::Lost;
     }
     if shared.workspace.replies.is_empty() {
@@ -65,7 +65,7 @@ fn flush_octets(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
         Ok(sent) => sent,
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            note_turn_unsent(shared);
+            record_turn_unsent(shared);
             return Sent::Lost;
         }
     };
@@ -141,7 +141,7 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
         }
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            note_all_unsent(conn, shared);
+            record_all_unsent(conn, shared);
             Sent::Lost
         }
     }
@@ -149,23 +149,23 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
 
 /// Notes the acknowledgements of this turn as unsent: the connection ends.
 #[cold]
-pub(crate) fn note_turn_unsent(shared: &mut WorkerContext) {
+pub(crate) fn record_turn_unsent(shared: &mut WorkerContext) {
     while let Some((_, id)) = shared.ledger.acknowledged.pop() {
-        shared.note_unsent(id);
+        shared.record_unsent(id);
     }
 }
 
 /// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
-pub(crate) fn note_all_unsent(conn: &mut Conn, shared: &mut WorkerContext) {
-    note_turn_unsent(shared);
+pub(crate) fn record_all_unsent(conn: &mut Conn, shared: &mut WorkerContext) {
+    record_turn_unsent(shared);
     if let Some(id) = conn.owing.take() {
-        shared.note_unsent(id);
+        shared.record_unsent(id);
     }
     let Some(mut unsent) = conn.unsent.take() else { return };
     shared.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {
-            shared.note_unsent(id);
+            shared.record_unsent(id);
         }
     }
 }

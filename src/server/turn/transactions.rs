@@ -1,7 +1,7 @@
 //! State of a connection that lasts for a transaction, from MAIL to the final reply or a reset.
 use crate::smtp::workspace::TransactionEvent;
 
-use super::shared::WorkerContext;
+use super::worker_context::WorkerContext;
 use crate::server::connection::Conn;
 use crate::server::turn::receiving::abandon;
 

@@ -10,10 +10,10 @@ use crate::tls::{Acceptor, Failure};
 use super::clock::RoundClock;
 use super::ending::{UnreadInput, close_politely, farewell, leave, release_buffers};
 use super::run::{stay_blocked, take_turn};
-use super::send::{Sent, note_all_unsent, note_turn_unsent, send_unsent, write};
-use super::shared::WorkerContext;
+use super::send::{Sent, record_all_unsent, record_turn_unsent, send_unsent, write};
 use super::tls::{answer_in_plain_text, begin_handshake};
 use super::transactions::follow_transactions;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, TurnEnd};
 use crate::server::listening::Stream;
 use crate::server::recording::{Counters, Doing, Recording};
@@ -134,7 +134,7 @@ impl WorkerState {
     pub fn end(&mut self, conn: &mut Conn) {
         self.shared.ledger.recording.closed(conn);
         self.lend(conn, |conn, shared| {
-            note_all_unsent(conn, shared);
+            record_all_unsent(conn, shared);
             release_buffers(conn, shared);
             conn.session.abandon(&mut shared.workspace);
             if let Some(transcript) = conn.transcript.take() {
@@ -175,7 +175,7 @@ impl WorkerState {
         }
         shared.ledger.recording.end_turn(conn, turn);
         if turn == TurnEnd::Closed {
-            note_turn_unsent(shared);
+            record_turn_unsent(shared);
             shared.workspace.replies.clear();
         }
         assert!(shared.is_silent(), "{UNSAID}");

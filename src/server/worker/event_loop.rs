@@ -186,12 +186,12 @@ impl Worker {
     fn watch_round(&mut self, wake_ms: u64) {
         let now_ms = self.table.now_ms();
         if now_ms - wake_ms > LONG_ROUND.as_millis() as u64 {
-            self.note_long_round(wake_ms, now_ms);
+            self.report_long_round(wake_ms, now_ms);
         }
     }
 
     #[cold]
-    fn note_long_round(&mut self, wake_ms: u64, now_ms: u64) {
+    fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
         self.table.state.recording().long_round();
         if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {

@@ -67,7 +67,7 @@ fn open_all(records: &mut Records, octets: &mut Vec<u8>) -> Result<(Vec<u8>, boo
     }
 }
 
-fn say(records: &mut Records, content: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) {
+fn send_sealed(records: &mut Records, content: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) {
     let (mut out, mut ends) = (Vec::new(), Vec::new());
     records.seal(content, &mut out, |content, octets| ends.push((content, octets))).unwrap();
     (out, ends)
@@ -92,7 +92,7 @@ fn each_version_and_cipher_passes_content_both_ways_in_any_pieces() {
                     heard.extend(open_all(&mut done.records, &mut incoming).unwrap().0);
                 }
                 assert!(heard == content && incoming.is_empty());
-                let (out, ends) = say(&mut done.records, content);
+                let (out, ends) = send_sealed(&mut done.records, content);
                 assert_eq!(ends.len(), content.len().div_ceil(CONTENT_BYTES_MAX));
                 assert_eq!(*ends.last().unwrap(), (content.len(), out.len()));
                 client.receive(&out);
@@ -120,7 +120,7 @@ fn a_client_can_change_keys_and_the_server_changes_its_own() {
         incoming.extend(client.take_octets());
         let (content, _) = open_all(&mut done.records, &mut incoming).unwrap();
         assert_eq!(content, b"NOOP\r\n", "{round}");
-        let (out, ends) = say(&mut done.records, b"250 Ok\r\n");
+        let (out, ends) = send_sealed(&mut done.records, b"250 Ok\r\n");
         assert_eq!(ends, [(8, out.len())], "what tells of other keys goes before");
         client.receive(&out);
         assert_eq!(client.take_content(), b"250 Ok\r\n");

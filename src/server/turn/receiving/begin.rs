@@ -3,7 +3,7 @@ use crate::config::storage::StoreMode;
 
 use crate::server::connection::{Conn, Flow};
 use crate::server::payload::{Fate, Framing};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The expected size of a header section. It is small enough to be staged, whatever SIZE says.
 const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;

@@ -6,7 +6,7 @@ use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
 use crate::server::payload::{Fate, Orphan, Proof, Transfer};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The outcome for a complete payload.
 enum PayloadOutcome {

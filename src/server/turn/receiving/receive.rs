@@ -8,8 +8,8 @@ use super::finish::finish;
 use crate::server::connection::{Conn, Flow, Input, Received, read};
 use crate::server::listening::Stream;
 use crate::server::payload::{Fate, Framing, STAGED_BYTES_MAX, Scanned, Storage, Transfer};
-use crate::server::turn::shared::WorkerContext;
 use crate::server::turn::tls::receive_sealed;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The result of reading a piece of a payload.
 struct Arrived {

@@ -7,7 +7,7 @@ use crate::log::NoRoom;
 use super::finish::{commit_from_input, finish, finish_committed};
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::{Fate, Transfer};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// Takes the leading octets of the input that belong to the payload of `conn` and are treated
 /// alike.

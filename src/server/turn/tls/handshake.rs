@@ -7,7 +7,7 @@ use crate::tls::{Agreed, Established, Failure, Handshake, HandshakeStep};
 use super::receive::fill;
 use crate::server::connection::{Conn, Flow, Input, Layer, TurnEnd};
 use crate::server::turn::send::{Sent, send_raw};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// Time limit for a handshake, ms.
 pub const HANDSHAKE_MS: u64 = 10_000;

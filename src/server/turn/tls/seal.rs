@@ -2,7 +2,7 @@
 use crate::tls::Failure;
 
 use crate::server::connection::{ConnTls, Layer};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// What is sent after the replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
 use crate::server::turn::ending::{UnreadInput, close_politely, farewell, release_buffers};
 use crate::server::turn::send::{Sent, flush, send_raw};
-use crate::server::turn::shared::WorkerContext;
+use crate::server::turn::worker_context::WorkerContext;
 use crate::smtp::session::Farewell;
 use crate::tls::{Failure, Handshake};
 

@@ -144,7 +144,7 @@ impl WorkerContext {
         for mut orphan in std::mem::take(&mut self.orphans) {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
                 Ok(committed) => {
-                    self.note_unsent(committed.id());
+                    self.record_unsent(committed.id());
                     self.ledger.accepted_orphan(&orphan);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
@@ -155,8 +155,8 @@ impl WorkerContext {
 
     /// Notes in the log that the 250 for `id` was not sent.
     #[cold]
-    pub fn note_unsent(&mut self, id: MessageId) {
-        self.storage.note_unsent(id, self.clock.unix_ns());
+    pub fn record_unsent(&mut self, id: MessageId) {
+        self.storage.record_unsent(id, self.clock.unix_ns());
     }
 
     /// Begins a round. Returns whether queue lengths should be sampled: once a second, for

@@ -6,7 +6,7 @@ use crate::server::payload::{Framing, Transfer};
 use crate::server::time_spent::ConnectionState;
 
 /// Returns the state of a connection after a turn that ended with `turn`.
-pub(crate) fn spends(conn: &Conn, turn: TurnEnd) -> ConnectionState {
+pub(crate) fn state_after(conn: &Conn, turn: TurnEnd) -> ConnectionState {
     match (turn, &conn.flow) {
         (TurnEnd::Closed | TurnEnd::Identified, _)
         | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => ConnectionState::Away,
@@ -16,9 +16,9 @@ pub(crate) fn spends(conn: &Conn, turn: TurnEnd) -> ConnectionState {
         (TurnEnd::Parked, _) if conn.is_committing() => ConnectionState::Commit,
         (TurnEnd::Parked, _) | (_, Flow::Waiting(_)) => ConnectionState::Storage,
         (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
-            on_its_way(conn)
+            transfer_state(conn)
         }
-        (_, Flow::Discard { .. }) => on_its_way(conn),
+        (_, Flow::Discard { .. }) => transfer_state(conn),
         _ if conn.session.in_transaction() => ConnectionState::Command,
         _ if conn.session.messages() > 0 => ConnectionState::Between,
         _ => ConnectionState::Opening,
@@ -29,7 +29,7 @@ fn is_chunk(transfer: &Transfer) -> bool {
     matches!(transfer.framing, Framing::Chunk { .. })
 }
 
-fn on_its_way(conn: &Conn) -> ConnectionState {
+fn transfer_state(conn: &Conn) -> ConnectionState {
     if is_local(conn.client) { ConnectionState::LocalTransfer } else { ConnectionState::Transfer }
 }
 
