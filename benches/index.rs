@@ -75,17 +75,17 @@ fn queries(c: &mut Criterion) {
         ("columns: word that needs the body", "nothing", None),
     ] {
         let query = Query::parse(text, columns.received_at_ns, &runs()).unwrap();
-        assert_eq!(query.on_columns(&columns, &mut scratch), expected);
+        assert_eq!(query.matches_columns(&columns, &mut scratch), expected);
         group.bench_function(name, |b| {
-            b.iter(|| query.on_columns(black_box(&columns), &mut scratch))
+            b.iter(|| query.matches_columns(black_box(&columns), &mut scratch))
         });
     }
     let mail = mail();
     let query = Query::parse("nothing", 0, &runs()).unwrap();
-    assert!(!query.on_message(&columns, MAIL, &mut scratch));
+    assert!(!query.matches_message(&columns, MAIL, &mut scratch));
     group.throughput(Throughput::Bytes(mail.len() as u64));
     group.bench_function("body: word that is not there", |b| {
-        b.iter(|| query.on_message(&columns, black_box(&mail), &mut scratch))
+        b.iter(|| query.matches_message(&columns, black_box(&mail), &mut scratch))
     });
     let mut words = String::new();
     group.bench_function("body: decoded and folded", |b| {
@@ -149,7 +149,7 @@ fn indexing(c: &mut Criterion) {
     let query = Query::parse("from:m3.example.org", 0, &runs()).unwrap();
     let mut matches = || {
         let matching =
-            |e: &IndexEntry<'_>| query.on_columns(&e.columns, &mut scratch) == Some(true);
+            |e: &IndexEntry<'_>| query.matches_columns(&e.columns, &mut scratch) == Some(true);
         sidecar.backward().filter(matching).count()
     };
     assert_eq!(matches(), 1000);

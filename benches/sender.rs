@@ -26,8 +26,8 @@ fn source(content: BlastContent, recipients: RecipientSource) -> Blast {
     Blast::new(&BlastPlan::new(settings).unwrap())
 }
 
-fn made_up() -> RecipientSource {
-    RecipientSource::made_up("example.com", 1_000_000).unwrap()
+fn generated() -> RecipientSource {
+    RecipientSource::generated("example.com", 1_000_000).unwrap()
 }
 
 fn next(source: &mut Blast, mail: &mut OutgoingMail) -> u64 {
@@ -49,10 +49,10 @@ fn messages(c: &mut Criterion) {
     let header = "Subject: News {{seq}}\nMIME-Version: 1.0\n\n";
     let personal = format!("{header}Hello {{{{col:name}}}},\n{lines}{{{{uuid}}}}\n");
     for (name, mut source, least) in [
-        ("2K", source(sizes("2K"), made_up()), 2048),
-        ("mixed", source(sizes("mixed"), made_up()), 2048),
-        ("lognormal", source(sizes("lognormal:20K,1.2"), made_up()), 400),
-        ("template header only", template(format!("{header}{lines}"), made_up()), 1700),
+        ("2K", source(sizes("2K"), generated()), 2048),
+        ("mixed", source(sizes("mixed"), generated()), 2048),
+        ("lognormal", source(sizes("lognormal:20K,1.2"), generated()), 400),
+        ("template header only", template(format!("{header}{lines}"), generated()), 1700),
         ("template to its end", template(personal, RecipientSource::listed(list)), 1700),
     ] {
         let mut mail = OutgoingMail::default();

@@ -205,7 +205,7 @@ seed("connections", "nothing", b"")
 
 # Real logs of senders, and each kind of error.
 for path in sorted((ROOT.parent / "tests/logs").iterdir()):
-    if path.name not in ("README.md", "told.txt"):
+    if path.name not in ("README.md", "expected.txt"):
         seed("sender_log", path.name.replace(".", "_"), path.read_bytes())
 KUMOMTA = (ROOT.parent / "tests/logs/kumomta.zst").read_bytes()
 seed("sender_log", "zstd_cut", KUMOMTA[:-20])

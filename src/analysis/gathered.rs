@@ -48,7 +48,7 @@ impl RunStatistics {
     /// Returns statistics for claims and reports, which are made once. If a sinkd is running, this
     /// waits until the current second is written (up to three seconds), and then up to three more
     /// while the log holds messages that the figures lack.
-    pub fn read_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read_complete(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // Messages that arrive during the wait are not waited for, because that might never end.
@@ -76,11 +76,11 @@ impl RunStatistics {
 
     /// Returns why the figures lack messages that the log holds; `None` if they are known to lack
     /// none.
-    pub fn lacking(&self) -> Option<String> {
+    pub fn missing_messages(&self) -> Option<String> {
         self.not_recorded.filter(|n| *n > 0).map(|n| {
-            let lacking = counted(n, "message is", "messages are");
+            let missing = counted(n, "message is", "messages are");
             format!(
-                "{lacking} in the log and not in the figures: the second under way, one in which \
+                "{missing} in the log and not in the figures: the second under way, one in which \
                  sinkd was killed, or mail that came with --stats off"
             )
         })
@@ -97,7 +97,7 @@ impl RunStatistics {
         if let [folder] = selection.folders
             && !history.is_of_sender()
             && let Some(calibration) = Calibration::read(folder)
-            && let Some(calibrated) = calibration.beside(&history, &summary)
+            && let Some(calibrated) = calibration.compare(&history, &summary)
         {
             verdict.calibrate(calibrated);
         }

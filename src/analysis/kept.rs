@@ -41,7 +41,7 @@ pub struct KeptLimits {
     /// How often a connection could not be recorded.
     lost: u64,
     /// Why the figures lack messages that the log holds.
-    lacking: Option<String>,
+    missing_messages: Option<String>,
     is_of_sender: bool,
 }
 
@@ -71,7 +71,7 @@ impl KeptLimits {
             windows_s,
             recipients,
             turned_away: history.total(Counter::TurnedAway),
-            lacking: gathered.lacking(),
+            missing_messages: gathered.missing_messages(),
             lost: history.total(Counter::LostSessions),
             is_of_sender: history.is_of_sender(),
         })
@@ -79,7 +79,7 @@ impl KeptLimits {
 
     /// Returns why the figures may be too low or empty, the missing current second included.
     pub fn gap_until_now(&self) -> Option<String> {
-        self.lacking.clone().or_else(|| self.gap())
+        self.missing_messages.clone().or_else(|| self.gap())
     }
 
     /// Returns why the records may be incomplete or empty.

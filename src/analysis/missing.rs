@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::error::Error;
 use super::gathered::counters;
-use super::source::{LogSource, Unread};
+use super::source::{LogSource, UnreadMessages};
 use super::words::counted;
 use super::written::{WRITTEN_WITHIN, wait_until_written};
 use crate::stats::Counter;
@@ -32,7 +32,7 @@ impl MissingMessages {
     pub fn count(
         sources: &[LogSource],
         spans: &[Range<u64>],
-        unread: &Unread,
+        unread: &UnreadMessages,
         clock: &dyn Clock,
     ) -> Result<MissingMessages, Error> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
@@ -62,7 +62,7 @@ impl MissingMessages {
         Ok(MissingMessages { messages, damaged: unread.damaged, ..MissingMessages::default() })
     }
 
-    fn of_all(sources: &[LogSource], unread: &Unread) -> MissingMessages {
+    fn of_all(sources: &[LogSource], unread: &UnreadMessages) -> MissingMessages {
         let (mut only_counted, mut removed, mut pruned) = (0, 0, unread.pruned);
         for LogSource { folder, pruned: dropped, .. } in sources {
             only_counted += folder.only_counted();

@@ -31,12 +31,12 @@ pub fn retry_while_pruned<E: From<ReadError>>(
 ) -> Result<Attempts, E> {
     for _ in 0..ATTEMPTS_MAX {
         let attempt = ask(folders)?;
-        let is_whole = folders.iter().all(|folder| folder.passed_over().segments == 0);
+        let is_whole = folders.iter().all(|folder| folder.pruned_unread().segments == 0);
         if attempt == Attempt::Answered || is_whole {
             return Ok(Attempts::Answered);
         }
         for folder in &mut *folders {
-            folder.take_passed_over();
+            folder.take_pruned_unread();
             folder.refresh().map_err(|source| ReadError::Io { source })?;
         }
     }

@@ -59,7 +59,7 @@ impl LogSource {
 
 /// Messages that could not be read.
 #[derive(Debug, Default)]
-pub struct Unread {
+pub struct UnreadMessages {
     /// Messages whose slot or envelope can't be read.
     pub damaged: u64,
     /// Why they can't be read; the first reasons only.
@@ -68,7 +68,7 @@ pub struct Unread {
     pub pruned: u64,
 }
 
-impl Unread {
+impl UnreadMessages {
     /// Adds a reason, unless there are many already.
     pub fn note(&mut self, damage: String) {
         if self.damage.len() < DAMAGE_LISTED_MAX {
@@ -77,7 +77,7 @@ impl Unread {
     }
 
     /// Adds the figures of another thread.
-    pub fn merge(&mut self, other: Unread) {
+    pub fn merge(&mut self, other: UnreadMessages) {
         self.damaged += other.damaged;
         self.pruned += other.pruned;
         other.damage.into_iter().for_each(|damage| self.note(damage));
@@ -119,12 +119,12 @@ pub fn visit_all<V: MessageVisitor>(
     stop: &AtomicBool,
     visitor: &(dyn Fn() -> V + Sync),
     watch: &mut dyn FnMut(u64, u64),
-) -> (Vec<V>, Unread) {
+) -> (Vec<V>, UnreadMessages) {
     let all = sources.iter().map(LogSource::len).sum();
     let done = AtomicU64::new(0);
     // Pairs with the additions in `Visit::run`. Only the number itself is shared.
     let look = || watch(done.load(Ordering::Relaxed), all);
-    let shared = Shared { sources, stop, done: &done, next: AtomicUsize::new(0) };
+    let shared = VisitorInput { sources, stop, done: &done, next: AtomicUsize::new(0) };
     watched(look, || shared.on_all_cores(visitor))
 }
 
@@ -134,7 +134,7 @@ pub fn threads() -> usize {
 }
 
 /// State that the threads share.
-struct Shared<'a> {
+struct VisitorInput<'a> {
     sources: &'a [LogSource],
     stop: &'a AtomicBool,
     done: &'a AtomicU64,
@@ -142,11 +142,11 @@ struct Shared<'a> {
     next: AtomicUsize,
 }
 
-impl Shared<'_> {
+impl VisitorInput<'_> {
     fn on_all_cores<V: MessageVisitor>(
         &self,
         visitor: &(dyn Fn() -> V + Sync),
-    ) -> (Vec<V>, Unread) {
+    ) -> (Vec<V>, UnreadMessages) {
         let work: Vec<(usize, &Stretch)> = self
             .sources
             .iter()
@@ -154,7 +154,8 @@ impl Shared<'_> {
             .flat_map(|(n, source)| source.stretches.iter().map(move |stretch| (n, stretch)))
             .collect();
         let visit_some = || {
-            let mut visit = Visit { shared: self, visitor: visitor(), unread: Unread::default() };
+            let mut visit =
+                Visit { shared: self, visitor: visitor(), unread: UnreadMessages::default() };
             while let Some((source, stretch)) = work.get(self.next.fetch_add(1, Ordering::Relaxed))
             {
                 visit.stretch(*source, stretch);
@@ -182,9 +183,9 @@ impl Shared<'_> {
 
 /// State of one thread.
 struct Visit<'a, V> {
-    shared: &'a Shared<'a>,
+    shared: &'a VisitorInput<'a>,
     visitor: V,
-    unread: Unread,
+    unread: UnreadMessages,
 }
 
 /// Number of messages between two checks of `stop`, and between two progress reports.

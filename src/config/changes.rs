@@ -13,45 +13,45 @@ pub struct Changes {
 }
 
 impl Config {
-    /// Returns the configuration after a reload with `wanted`, and the settings that differ. It has
-    /// the values of `wanted` for settings that can change, and the values of `self` for all
+    /// Returns the configuration after a reload with `requested`, and the settings that differ. It
+    /// has the values of `requested` for settings that can change, and the values of `self` for all
     /// others.
     ///
     /// Listeners keep their addresses, protocols, names and order; their other options can change.
-    pub fn followed_by(&self, wanted: &Config) -> (Config, Changes) {
+    pub fn followed_by(&self, requested: &Config) -> (Config, Changes) {
         let mut next = Config {
-            hostname: wanted.hostname.clone(),
-            name: wanted.name.clone(),
-            greeting: wanted.greeting.clone(),
-            extensions: wanted.extensions.clone(),
-            without: wanted.without.clone(),
-            allow: wanted.allow.clone(),
-            deny: wanted.deny.clone(),
-            denied: wanted.denied,
-            proxy_trusted: wanted.proxy_trusted.clone(),
-            xclient_trusted: wanted.xclient_trusted.clone(),
-            auth: wanted.auth,
-            auth_users: wanted.auth_users.clone(),
-            auth_required: wanted.auth_required,
-            auth_tls_only: wanted.auth_tls_only,
-            tls: wanted.tls,
-            tls_cert: wanted.tls_cert.clone(),
-            tls_key: wanted.tls_key.clone(),
-            tls_client_ca: wanted.tls_client_ca.clone(),
-            tls_client_certs: wanted.tls_client_certs,
-            syntax: wanted.syntax,
-            limits: wanted.limits.clone(),
-            connections_max: wanted.connections_max,
-            connections_per_client_max: wanted.connections_per_client_max,
-            command_timeout: wanted.command_timeout,
-            data_timeout: wanted.data_timeout,
-            storage_wait: wanted.storage_wait,
-            stop_grace: wanted.stop_grace,
+            hostname: requested.hostname.clone(),
+            name: requested.name.clone(),
+            greeting: requested.greeting.clone(),
+            extensions: requested.extensions.clone(),
+            without: requested.without.clone(),
+            allow: requested.allow.clone(),
+            deny: requested.deny.clone(),
+            denied: requested.denied,
+            proxy_trusted: requested.proxy_trusted.clone(),
+            xclient_trusted: requested.xclient_trusted.clone(),
+            auth: requested.auth,
+            auth_users: requested.auth_users.clone(),
+            auth_required: requested.auth_required,
+            auth_tls_only: requested.auth_tls_only,
+            tls: requested.tls,
+            tls_cert: requested.tls_cert.clone(),
+            tls_key: requested.tls_key.clone(),
+            tls_client_ca: requested.tls_client_ca.clone(),
+            tls_client_certs: requested.tls_client_certs,
+            syntax: requested.syntax,
+            limits: requested.limits.clone(),
+            connections_max: requested.connections_max,
+            connections_per_client_max: requested.connections_per_client_max,
+            command_timeout: requested.command_timeout,
+            data_timeout: requested.data_timeout,
+            storage_wait: requested.storage_wait,
+            stop_grace: requested.stop_grace,
             ..self.clone()
         };
         let mut changes = Changes::default();
         for key in all_settings().filter(|key| key.name != "listen") {
-            let shown = (key.show)(wanted);
+            let shown = (key.show)(requested);
             if shown == (key.show)(self) {
                 continue;
             }
@@ -61,20 +61,20 @@ impl Config {
                 false => changes.needs_restart.push(name),
             }
         }
-        follow_listeners(&mut next.listen, &wanted.listen, &mut changes);
+        follow_listeners(&mut next.listen, &requested.listen, &mut changes);
         (next, changes)
     }
 }
 
-/// Copies to each of `listeners` the options of the matching listener in `wanted`.
-fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &mut Changes) {
-    let mut wanted: Vec<Option<&Listener>> = wanted.iter().map(Some).collect();
+/// Copies to each of `listeners` the options of the matching listener in `requested`.
+fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes: &mut Changes) {
+    let mut requested: Vec<Option<&Listener>> = requested.iter().map(Some).collect();
     // Several listeners can have port 0; then the name decides which is which.
     let mut take = |listener: &Listener, is_namesake: fn(&Listener, &Listener) -> bool| {
         let is_same = |other: &&mut Option<&Listener>| {
             other.is_some_and(|it| it.is_bound_as(listener) && is_namesake(it, listener))
         };
-        wanted.iter_mut().find(is_same).and_then(Option::take)
+        requested.iter_mut().find(is_same).and_then(Option::take)
     };
     let has_its_name = |one: &Listener, other: &Listener| one.options.name == other.options.name;
     let namesakes: Vec<_> = listeners.iter().map(|it| take(it, has_its_name)).collect();
@@ -100,7 +100,7 @@ fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &m
             listener.options = options;
         }
     }
-    let new = wanted.into_iter().flatten();
+    let new = requested.into_iter().flatten();
     let to_open = new.map(|listener| format!("listener {} (to open it)", label(listener)));
     changes.needs_restart.extend(to_open);
 }
@@ -170,16 +170,16 @@ mod tests {
     fn each_setting_changes_or_says_that_it_needs_a_restart() {
         for key in all_settings().filter(|key| key.name != "listen") {
             let running = Config::default();
-            let wanted = applied(&[(&key.variable(), another(key))]).unwrap();
+            let requested = applied(&[(&key.variable(), another(key))]).unwrap();
             let name = format!("{}.{}", key.table, key.name);
             let can_change = CAN_CHANGE.contains(&&*name);
-            let (next, changes) = running.followed_by(&wanted);
+            let (next, changes) = running.followed_by(&requested);
             let (changed, kept) = match can_change {
                 true => (vec![name.clone()], vec![]),
                 false => (vec![], vec![name.clone()]),
             };
             assert_eq!(changes, Changes { changed, needs_restart: kept }, "{name}");
-            let expected = if can_change { &wanted } else { &running };
+            let expected = if can_change { &requested } else { &running };
             assert_eq!((key.show)(&next), (key.show)(expected), "{name}");
         }
     }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_listener_keeps_its_socket_and_gets_new_options() {
         let running = with(&[("127.0.0.1:1", "a"), ("lmtp:[::1]:2", ""), ("127.0.0.1:0", "c")]);
-        for (wanted, names, changed, needs_restart) in [
+        for (requested, names, changed, needs_restart) in [
             (
                 vec![("127.0.0.1:0", "x"), ("127.0.0.1:1", "a"), ("lmtp:[::1]:2", "y")],
                 [Some("a"), Some("y"), Some("x")],
@@ -214,7 +214,7 @@ mod tests {
                 ],
             ),
         ] {
-            let (next, changes) = running.followed_by(&with(&wanted));
+            let (next, changes) = running.followed_by(&with(&requested));
             let found: Vec<_> =
                 next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
             assert_eq!(found, names);
@@ -231,13 +231,13 @@ mod tests {
     #[test]
     fn listeners_of_one_address_are_told_apart_by_name() {
         let mut running = with(&[("127.0.0.1:0", "a"), ("127.0.0.1:0", "b")]);
-        let mut wanted = with(&[("127.0.0.1:0", "y"), ("127.0.0.1:0", "x")]);
-        for (config, names) in [(&mut running, ["one", "two"]), (&mut wanted, ["two", "one"])] {
+        let mut requested = with(&[("127.0.0.1:0", "y"), ("127.0.0.1:0", "x")]);
+        for (config, names) in [(&mut running, ["one", "two"]), (&mut requested, ["two", "one"])] {
             for (listener, name) in config.listen.iter_mut().zip(names) {
                 listener.options.name = Some(name.into());
             }
         }
-        let (next, changes) = running.followed_by(&wanted);
+        let (next, changes) = running.followed_by(&requested);
         let hosts: Vec<_> = next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
         assert_eq!(hosts, [Some("x"), Some("y")]);
         assert_eq!(changes.changed, ["listener 127.0.0.1:0 'one'", "listener 127.0.0.1:0 'two'"]);
@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn a_listener_keeps_its_name() {
         let mut running = with(&[("127.0.0.1:1", "a")]);
-        let mut wanted = with(&[("127.0.0.1:1", "b")]);
+        let mut requested = with(&[("127.0.0.1:1", "b")]);
         running.listen[0].options.name = Some("old".into());
-        wanted.listen[0].options.name = Some("new".into());
-        let (next, changes) = running.followed_by(&wanted);
+        requested.listen[0].options.name = Some("new".into());
+        let (next, changes) = running.followed_by(&requested);
         let options = &next.listen[0].options;
         assert_eq!(options.name.as_deref(), Some("old"));
         assert_eq!(options.hostname.as_deref(), Some("b"));

@@ -9,7 +9,7 @@ pub struct Guess {
     /// Its short flag, without the dash.
     pub short: Option<char>,
     /// The name of a setting, or `config`.
-    pub meant: &'static str,
+    pub setting: &'static str,
 }
 
 /// Every guess. None of their names is a setting.
@@ -56,8 +56,8 @@ pub const GUESSES: &[Guess] = &[
 /// Minimum similarity for a suggestion; 1 means equal.
 const ALIKE: f64 = 0.85;
 
-const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> Guess {
-    Guess { name, short, meant }
+const fn guess(name: &'static str, short: Option<char>, setting: &'static str) -> Guess {
+    Guess { name, short, setting }
 }
 
 /// Returns the setting (or `config`) that `name` probably means, or `None` if no name is similar
@@ -65,7 +65,7 @@ const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> 
 pub fn closest_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
-        return Some(guess.meant);
+        return Some(guess.setting);
     }
     let names = all_settings().map(|key| key.name).chain(["config"]);
     let rated = names.map(|known| (strsim::jaro_winkler(&name, known), known));
@@ -86,14 +86,14 @@ mod tests {
     fn guesses_are_not_settings_and_refer_to_one() {
         for guess in GUESSES {
             assert!(key(guess.name).is_none(), "{} is a setting", guess.name);
-            let is_known = key(guess.meant).is_some() || guess.meant == "config";
-            assert!(is_known, "{} means {}, which is none", guess.name, guess.meant);
+            let is_known = key(guess.setting).is_some() || guess.setting == "config";
+            assert!(is_known, "{} means {}, which is none", guess.name, guess.setting);
         }
     }
 
     #[test]
     fn foreign_and_misspelled_names_suggest_a_setting() {
-        for (name, meant) in [
+        for (name, setting) in [
             ("port", Some("listen")),
             ("config-file", Some("config")),
             ("PORT", Some("listen")),
@@ -107,7 +107,7 @@ mod tests {
             ("version", None),
             ("", None),
         ] {
-            assert_eq!(closest_name(name), meant, "{name}");
+            assert_eq!(closest_name(name), setting, "{name}");
         }
     }
 }

@@ -87,7 +87,7 @@ pub struct KeptAuthority {
 
 /// Where the certificate of a listener comes from.
 #[derive(Debug, PartialEq, Eq)]
-enum Source<'a> {
+enum CertificateSource<'a> {
     /// The data folder: sinkd makes it.
     Kept,
     /// Files of the certificate and of its key.
@@ -96,9 +96,9 @@ enum Source<'a> {
 
 /// The TLS settings of a listener, before any file is read.
 #[derive(Debug)]
-struct Wanted<'a> {
+struct ListenerTlsSettings<'a> {
     tls_use: TlsUse,
-    source: Source<'a>,
+    source: CertificateSource<'a>,
     /// Whether clients are asked for certificates, and the file of the CA.
     clients: Option<(ClientCerts, &'a Path)>,
 }
@@ -114,13 +114,13 @@ impl Config {
         listeners: &[Listener],
         now: Duration,
     ) -> Result<Vec<ListenerTls>, TlsError> {
-        let wanted = self.tls_wanted(listeners)?;
+        let settings = self.tls_settings(listeners)?;
         let names = || tls_names(self, listeners);
-        let rules = |wanted: &Wanted<'_>| match wanted.tls_use {
+        let rules = |settings: &ListenerTlsSettings<'_>| match settings.tls_use {
             TlsUse::Off => Ok(ListenerTls::off()),
-            _ => self.tls_of(wanted, names, now),
+            _ => self.tls_of(settings, names, now),
         };
-        wanted.iter().map(rules).collect()
+        settings.iter().map(rules).collect()
     }
 
     /// Returns the warnings of [`Config::tls_rules`], or its error if a setting or a file that a
@@ -131,12 +131,13 @@ impl Config {
         now: Duration,
     ) -> Result<Vec<String>, TlsError> {
         let mut warnings = Vec::new();
-        for wanted in self.tls_wanted(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off) {
-            if let Source::Files(cert, key) = wanted.source {
+        for settings in self.tls_settings(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off)
+        {
+            if let CertificateSource::Files(cert, key) = settings.source {
                 let identity = Identity::load(cert, key, now)?;
                 warnings.extend(identity.warnings_of_server().cloned());
             }
-            wanted.client_certificates()?;
+            settings.client_certificates()?;
         }
         warnings.sort();
         warnings.dedup();
@@ -145,21 +146,26 @@ impl Config {
 
     /// Returns for each of `listeners` when its sessions use TLS, and the certificate file that it
     /// shows. The file is `None` if the certificate is in the data folder. Reads no file.
-    pub fn tls_shown<'a>(
+    pub fn tls_presented<'a>(
         &'a self,
         listeners: &'a [Listener],
     ) -> Result<Vec<(TlsUse, Option<&'a Path>)>, TlsError> {
-        let shown = |wanted: Wanted<'a>| match wanted.source {
-            Source::Files(cert, _) if wanted.tls_use != TlsUse::Off => (wanted.tls_use, Some(cert)),
-            _ => (wanted.tls_use, None),
+        let shown = |settings: ListenerTlsSettings<'a>| match settings.source {
+            CertificateSource::Files(cert, _) if settings.tls_use != TlsUse::Off => {
+                (settings.tls_use, Some(cert))
+            }
+            _ => (settings.tls_use, None),
         };
-        Ok(self.tls_wanted(listeners)?.into_iter().map(shown).collect())
+        Ok(self.tls_settings(listeners)?.into_iter().map(shown).collect())
     }
 
     /// Returns the TLS settings of each listener. Errors: they contradict each other.
-    fn tls_wanted<'a>(&'a self, listeners: &'a [Listener]) -> Result<Vec<Wanted<'a>>, TlsError> {
-        let all = listeners.iter().map(|listener| self.tls_wanted_of(listener));
-        let all: Vec<Wanted<'_>> = all.collect::<Result<_, _>>()?;
+    fn tls_settings<'a>(
+        &'a self,
+        listeners: &'a [Listener],
+    ) -> Result<Vec<ListenerTlsSettings<'a>>, TlsError> {
+        let all = listeners.iter().map(|listener| self.tls_settings_of(listener));
+        let all: Vec<ListenerTlsSettings<'_>> = all.collect::<Result<_, _>>()?;
         let given = [
             ("tls_cert", self.tls_cert.is_some()),
             ("tls_client_ca", self.tls_client_ca.is_some()),
@@ -173,7 +179,10 @@ impl Config {
         }
     }
 
-    fn tls_wanted_of<'a>(&'a self, listener: &'a Listener) -> Result<Wanted<'a>, TlsError> {
+    fn tls_settings_of<'a>(
+        &'a self,
+        listener: &'a Listener,
+    ) -> Result<ListenerTlsSettings<'a>, TlsError> {
         let own = &listener.options;
         let tls_use = match (listener.is_tls, own.tls) {
             (true, Some(tls)) => {
@@ -190,35 +199,36 @@ impl Config {
         let of_all = source(self.tls_cert.as_deref(), self.tls_key.as_deref(), "")?;
         let its_own = source(own.tls_cert.as_deref(), own.tls_key.as_deref(), &label)?;
         let its_ca = own.tls_client_ca.as_deref();
-        let given = [("tls_cert", its_own != Source::Kept), ("tls_client_ca", its_ca.is_some())];
+        let given =
+            [("tls_cert", its_own != CertificateSource::Kept), ("tls_client_ca", its_ca.is_some())];
         if let (TlsUse::Off, Some((setting, _))) = (tls_use, given.iter().find(|(_, it)| *it)) {
             return Err(TlsError::UnusedBy { listener: Box::new(listener.clone()), setting });
         }
         let ca = its_ca.or(self.tls_client_ca.as_deref());
         let label = if own.tls_client_certs.is_some() { label } else { String::new() };
         let clients = clients(own.tls_client_certs.or(self.tls_client_certs), ca, label)?;
-        let source = if its_own == Source::Kept { of_all } else { its_own };
-        Ok(Wanted { tls_use, source, clients })
+        let source = if its_own == CertificateSource::Kept { of_all } else { its_own };
+        Ok(ListenerTlsSettings { tls_use, source, clients })
     }
 
     fn tls_of(
         &self,
-        wanted: &Wanted<'_>,
+        settings: &ListenerTlsSettings<'_>,
         names: impl Fn() -> Vec<String>,
         now: Duration,
     ) -> Result<ListenerTls, TlsError> {
-        let (identity, authority) = match wanted.source {
-            Source::Files(cert, key) => (Identity::load(cert, key, now)?, None),
-            Source::Kept => {
+        let (identity, authority) = match settings.source {
+            CertificateSource::Files(cert, key) => (Identity::load(cert, key, now)?, None),
+            CertificateSource::Kept => {
                 let kept = CertificateFolder::in_data_folder(&self.data);
                 let identity = kept.identity(&names(), now)?;
                 let authority = KeptAuthority { path: kept.ca_path(), facts: kept.ca()? };
                 (identity, Some(authority))
             }
         };
-        let acceptor = Acceptor::new(&identity, &wanted.client_certificates()?)?;
+        let acceptor = Acceptor::new(&identity, &settings.client_certificates()?)?;
         Ok(ListenerTls {
-            tls_use: wanted.tls_use,
+            tls_use: settings.tls_use,
             acceptor: Some(acceptor),
             warnings: identity.warnings_of_server().cloned().collect(),
             authority,
@@ -232,7 +242,7 @@ impl ListenerTls {
     }
 }
 
-impl Wanted<'_> {
+impl ListenerTlsSettings<'_> {
     /// Reads the CA file.
     fn client_certificates(&self) -> Result<ClientCertificates, IdentityError> {
         Ok(match self.clients {
@@ -252,11 +262,11 @@ fn source<'a>(
     cert: Option<&'a Path>,
     key: Option<&'a Path>,
     listener: &str,
-) -> Result<Source<'a>, TlsError> {
+) -> Result<CertificateSource<'a>, TlsError> {
     let half = |given, missing| TlsError::HalfPair { listener: listener.into(), given, missing };
     match (cert, key) {
-        (None, None) => Ok(Source::Kept),
-        (Some(cert), Some(key)) => Ok(Source::Files(cert, key)),
+        (None, None) => Ok(CertificateSource::Kept),
+        (Some(cert), Some(key)) => Ok(CertificateSource::Files(cert, key)),
         (Some(_), None) => Err(half("tls_cert", "tls_key")),
         (None, Some(_)) => Err(half("tls_key", "tls_cert")),
     }

@@ -55,13 +55,13 @@ impl Address {
 
 /// The socket's file. Dropping this removes the file if it is still the same one.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(super) struct ControlSocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-impl Drop for SocketFile {
+impl Drop for ControlSocketFile {
     fn drop(&mut self) {
         let found = fs::symlink_metadata(&self.path);
         if !found.is_ok_and(|it| (it.dev(), it.ino()) == (self.device, self.inode)) {
@@ -76,21 +76,21 @@ impl Drop for SocketFile {
 /// Listens in `folder`. The caller holds the folder's lock, so no other sinkd creates a socket
 /// there. The socket of a sinkd that did not stop cleanly is replaced; any other file stays and is
 /// an error.
-pub(super) fn listen(folder: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
+pub(super) fn listen(folder: &Path) -> Result<(UnixListener, ControlSocketFile), SocketError> {
     let path = folder.join(FILE_NAME);
     let io = |source| SocketError::Io { path: path.clone(), source };
     let address = Address::in_folder(folder).map_err(io)?;
-    make_way(&path, &address)?;
+    remove_stale_socket(&path, &address)?;
     let listener = UnixListener::bind(&address.path).map_err(io)?;
     // Until here, sinkd's umask has kept other users from connecting.
     fs::set_permissions(&path, Permissions::from_mode(MODE)).map_err(io)?;
     listener.set_nonblocking(true).map_err(io)?;
     let found = fs::symlink_metadata(&path).map_err(io)?;
     let (device, inode) = (found.dev(), found.ino());
-    Ok((listener, SocketFile { path, device, inode }))
+    Ok((listener, ControlSocketFile { path, device, inode }))
 }
 
-fn make_way(path: &Path, address: &Address) -> Result<(), SocketError> {
+fn remove_stale_socket(path: &Path, address: &Address) -> Result<(), SocketError> {
     let io = |source| SocketError::Io { path: path.to_owned(), source };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

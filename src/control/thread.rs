@@ -16,7 +16,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::log::ProcessClock;
 
 use super::message::{self, Answer, Request};
-use super::socket::{self, SocketError, SocketFile};
+use super::socket::{self, ControlSocketFile, SocketError};
 
 /// Limit on the size of a request.
 const REQUEST_BYTES_MAX: usize = 4096;
@@ -47,7 +47,7 @@ pub struct Control {
     waker: Arc<Waker>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
-    _file: Option<SocketFile>,
+    _file: Option<ControlSocketFile>,
 }
 
 /// Orders of other threads of sinkd.

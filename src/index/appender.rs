@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::log::Identity;
+use crate::log::SegmentIdentity;
 
 use super::format::{
     BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, SidecarHeader, Unusable, VERSION,
@@ -39,7 +39,7 @@ impl Appender {
     /// that can be used. Costs a read of the whole file.
     pub fn open(
         data: &Path,
-        identity: &Identity,
+        identity: &SegmentIdentity,
         sequence_field: Option<&str>,
     ) -> Result<Appender, NoAppender> {
         let path = sidecar::path(data, identity.number);
@@ -150,7 +150,7 @@ pub(super) struct Replacement {
 impl Replacement {
     pub fn begin(
         data: &Path,
-        identity: &Identity,
+        identity: &SegmentIdentity,
         sequence_field: Option<&str>,
     ) -> io::Result<Self> {
         let path = sidecar::path(data, identity.number);

@@ -49,7 +49,7 @@ struct IndexProgress {
 pub(super) struct Backlog {
     data: PathBuf,
     sequence_field: Option<String>,
-    begun: Receiver<u32>,
+    new_segments: Receiver<u32>,
     segments: BTreeMap<u32, IndexProgress>,
     /// Segments that are fully indexed.
     complete: HashSet<u32>,
@@ -57,9 +57,13 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub fn new(data: PathBuf, sequence_field: Option<String>, begun: Receiver<u32>) -> Backlog {
+    pub fn new(
+        data: PathBuf,
+        sequence_field: Option<String>,
+        new_segments: Receiver<u32>,
+    ) -> Backlog {
         let (segments, complete, listed_at) = Default::default();
-        Backlog { data, sequence_field, begun, segments, complete, listed_at }
+        Backlog { data, sequence_field, new_segments, segments, complete, listed_at }
     }
 
     /// Returns the newest segment that has something to index and that no other process is
@@ -78,7 +82,7 @@ impl Backlog {
     }
 
     /// Returns a job to the backlog, with its progress.
-    pub fn take_back(&mut self, mut job: Job, result: io::Result<()>) {
+    pub fn return_job(&mut self, mut job: Job, result: io::Result<()>) {
         let number = job.segment.number();
         let is_complete = job.is_sealed && job.appender.end_slot() >= job.published.slots;
         let result = result.and_then(|()| match is_complete {
@@ -122,7 +126,7 @@ impl Backlog {
 
     /// Adds the segments that workers have begun, and lists the folder from time to time.
     fn update(&mut self) {
-        while let Ok(number) = self.begun.try_recv() {
+        while let Ok(number) = self.new_segments.try_recv() {
             if !self.complete.contains(&number) {
                 self.segments.entry(number).or_default();
             }

@@ -1,7 +1,7 @@
 //! The bytes of a sidecar, as defined in docs/segment-format.md. Uses no files.
 //!
 //! A header, then blocks without gaps. All integers are little-endian.
-use crate::log::{Identity, StoreId};
+use crate::log::{SegmentIdentity, StoreId};
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
@@ -55,7 +55,7 @@ pub enum Unusable {
 
 impl SidecarHeader {
     /// Returns the header of the sidecar for segment `identity`.
-    pub fn for_segment(identity: &Identity, sequence_field: Option<&str>) -> SidecarHeader {
+    pub fn for_segment(identity: &SegmentIdentity, sequence_field: Option<&str>) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
         SidecarHeader { store, number, sequence_field: sequence_field.map(str::to_owned) }
     }

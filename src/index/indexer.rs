@@ -9,7 +9,8 @@ use super::block::BlockBuilder;
 use super::format::IndexEntry;
 use super::reading::MessageReader;
 
-/// Number of messages indexed between two calls of `goes_on`: less than a millisecond of work.
+/// Number of messages indexed between two calls of `should_continue`: less than a millisecond of
+/// work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
 /// The buffers of a thread that writes indexes.
@@ -24,21 +25,21 @@ impl Indexer {
     }
 
     /// Indexes the messages that `segment` has published and `appender` does not cover. Before each
-    /// batch it calls `goes_on` with the number of messages done, and stops when that returns
-    /// false. A block that was begun is always completed.
+    /// batch it calls `should_continue` with the number of messages done, and stops when that
+    /// returns false. A block that was begun is always completed.
     ///
     /// Errors: any of the file system when a block is written.
     pub fn index(
         &mut self,
         segment: &Segment,
         appender: &mut Appender,
-        goes_on: &mut dyn FnMut(u64) -> bool,
+        should_continue: &mut dyn FnMut(u64) -> bool,
     ) -> io::Result<()> {
         self.block.begin(appender.end_slot());
         for slot in segment.slots(appender.end_slot()..u32::MAX) {
             let done = self.block.end_slot();
             let messages = || appender.records() + u64::from(self.block.records());
-            if done.is_multiple_of(MESSAGES_AT_ONCE) && !goes_on(messages()) {
+            if done.is_multiple_of(MESSAGES_AT_ONCE) && !should_continue(messages()) {
                 break;
             }
             self.take(segment, slot);

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use crate::log::Identity;
+use crate::log::SegmentIdentity;
 
 use super::format::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader,
@@ -90,7 +90,7 @@ impl Lookup {
     /// if the message is not indexed, or if the index is damaged there.
     ///
     /// Costs a binary search, and a millisecond per block of up to 4,096 messages.
-    pub fn content(&mut self, identity: &Identity, slot: u32) -> Option<&IndexedContent> {
+    pub fn content(&mut self, identity: &SegmentIdentity, slot: u32) -> Option<&IndexedContent> {
         self.calls += 1;
         if !self.segments.contains_key(&identity.number) {
             self.make_room();
@@ -121,7 +121,7 @@ impl Lookup {
 }
 
 impl OpenSidecar {
-    fn open(data: &std::path::Path, identity: &Identity) -> Option<OpenSidecar> {
+    fn open(data: &std::path::Path, identity: &SegmentIdentity) -> Option<OpenSidecar> {
         let file = File::open(sidecar::path(data, identity.number)).ok()?;
         let mut head = [0; HEADER_BYTES];
         file.read_exact_at(&mut head, 0).ok()?;

@@ -62,13 +62,13 @@ pub trait Host: Send + Sync {
 
 /// The running threads.
 pub struct ParserThreads {
-    shared: Arc<Shared>,
+    shared: Arc<ParserState>,
     /// Dropped to stop the threads.
     stop: Sender<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
+struct ParserState {
     settings: IndexSettings,
     host: Box<dyn Host>,
     backlog: Mutex<Backlog>,
@@ -76,21 +76,22 @@ struct Shared {
 }
 
 impl ParserThreads {
-    /// Starts the threads for the folder `data`. `begun` receives the numbers of segments that
-    /// workers begin.
+    /// Starts the threads for the folder `data`. `new_segments` receives the numbers of segments
+    /// that workers begin.
     ///
     /// Errors: the index folder or a thread can't be created.
     pub fn start(
         data: &Path,
         settings: IndexSettings,
         host: Box<dyn Host>,
-        begun: Receiver<u32>,
+        new_segments: Receiver<u32>,
     ) -> std::io::Result<ParserThreads> {
         std::fs::create_dir_all(super::sidecar::folder(data))?;
         let (stop, stopped) = bounded(0);
-        let backlog = Backlog::new(PathBuf::from(data), settings.sequence_field.clone(), begun);
+        let backlog =
+            Backlog::new(PathBuf::from(data), settings.sequence_field.clone(), new_segments);
         let backlog = Mutex::new(backlog);
-        let shared = Arc::new(Shared { settings, host, backlog, stopped });
+        let shared = Arc::new(ParserState { settings, host, backlog, stopped });
         let mut parser = ParserThreads { shared, stop, threads: Vec::new() };
         for index in 0..parser.shared.settings.threads {
             let shared = parser.shared.clone();
@@ -116,14 +117,14 @@ impl ParserThreads {
     }
 }
 
-impl Shared {
+impl ParserState {
     fn run(&self) {
         if self.settings.when == When::Lazy {
             self.host.run_when_idle();
         }
         let mut indexer = Indexer::new(self.settings.sequence_field.as_deref());
         loop {
-            let pause = if self.must_rest() {
+            let pause = if self.must_pause() {
                 PAUSE
             } else {
                 // Not part of the condition, because the lock would then be held during the whole
@@ -147,16 +148,16 @@ impl Shared {
         let mut questions = 0;
         let result = indexer.index(&job.segment, &mut job.appender, &mut |_| {
             questions += 1;
-            questions <= QUESTIONS_PER_TURN && !self.is_over() && !self.must_rest()
+            questions <= QUESTIONS_PER_TURN && !self.is_stopped() && !self.must_pause()
         });
-        self.backlog().take_back(job, result);
+        self.backlog().return_job(job, result);
     }
 
-    fn must_rest(&self) -> bool {
+    fn must_pause(&self) -> bool {
         self.settings.when == When::Lazy && self.host.is_busy()
     }
 
-    fn is_over(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.stopped.try_recv() == Err(TryRecvError::Disconnected)
     }
 

@@ -53,13 +53,13 @@ impl<'q> Probe<'q> {
     /// Matches a message in the log. Costs reading it.
     ///
     /// Errors: the message is damaged, or can't be read.
-    pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
+    pub fn check(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
         let read = self.reading.read(segment, slot)?;
         let columns = &read.entry.columns;
-        let answer = match self.query.on_columns(columns, &mut self.scratch) {
+        let answer = match self.query.matches_columns(columns, &mut self.scratch) {
             Some(is_match) => Match { is_match, is_partial: false },
             None => Match {
-                is_match: self.query.on_message(columns, &read.message, &mut self.scratch),
+                is_match: self.query.matches_message(columns, &read.message, &mut self.scratch),
                 is_partial: is_partial(self.query, slot),
             },
         };
@@ -72,7 +72,7 @@ impl<'q> Probe<'q> {
         segment: &Segment,
         entry: &IndexEntry<'_>,
     ) -> Result<Match, Damage> {
-        if let Some(is_match) = self.query.on_columns(&entry.columns, &mut self.scratch) {
+        if let Some(is_match) = self.query.matches_columns(&entry.columns, &mut self.scratch) {
             return Ok(Match { is_match, is_partial: false });
         }
         let slot = self.slot(segment, entry.slot)?;
@@ -81,7 +81,7 @@ impl<'q> Probe<'q> {
             0 => payload.into(),
             _ => unstuff(payload),
         };
-        let is_match = self.query.on_message(&entry.columns, &message, &mut self.scratch);
+        let is_match = self.query.matches_message(&entry.columns, &message, &mut self.scratch);
         Ok(Match { is_match, is_partial: is_partial(self.query, &slot) })
     }
 

@@ -107,38 +107,38 @@ impl Omissions {
 pub fn search(
     folder: &Folder,
     query: &Query,
-    wanted: SearchOptions,
+    options: SearchOptions,
     progress: &SearchProgress,
 ) -> SearchResult {
-    search_until(folder, query, wanted, progress, &|| false)
+    search_until(folder, query, options, progress, &|| false)
 }
 
 /// Searches with a time limit. Returns what was found among the newest messages, and how many
 /// messages were not checked.
 ///
-/// All threads call `is_over` before each message. Once it returns true, it must keep doing so.
+/// All threads call `is_expired` before each message. Once it returns true, it must keep doing so.
 pub fn search_until(
     folder: &Folder,
     query: &Query,
-    wanted: SearchOptions,
+    options: SearchOptions,
     progress: &SearchProgress,
-    is_over: &(dyn Fn() -> bool + Sync),
+    is_expired: &(dyn Fn() -> bool + Sync),
 ) -> SearchResult {
     let mut segments: Vec<&SegmentSummary> =
         folder.segments().filter(|s| s.messages() + s.lost() > 0).collect();
     segments.sort_by_key(|s| (s.identity.start_count, s.totals.last_received_at_ns));
     segments.reverse();
-    let limit = wanted.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let limit = options.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let shared = SharedSearch {
         folder,
         query,
-        wanted,
+        options,
         progress,
-        is_over,
+        is_expired,
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
-        during: both(query.span(), wanted.span),
+        during: both(query.span(), options.span),
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
@@ -147,7 +147,7 @@ pub fn search_until(
             let SearchThread { matches, left_out, unusable, .. } = part;
             SearchResult { hits: Vec::new(), matches, left_out, unusable }
         };
-        let threads = wanted.threads.clamp(1, shared.segments.len().max(1));
+        let threads = options.threads.clamp(1, shared.segments.len().max(1));
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
         let mine = search();
         let theirs = others.into_iter().map(|other| other.join().expect("searching never panics"));
@@ -177,9 +177,9 @@ fn both(a: Span, b: Span) -> Range<u64> {
 struct SharedSearch<'a> {
     folder: &'a Folder,
     query: &'a Query,
-    wanted: SearchOptions,
+    options: SearchOptions,
     progress: &'a SearchProgress,
-    is_over: &'a (dyn Fn() -> bool + Sync),
+    is_expired: &'a (dyn Fn() -> bool + Sync),
     /// The segments, the newest first.
     segments: Vec<&'a SegmentSummary>,
     next: AtomicUsize,
@@ -200,7 +200,7 @@ struct SearchThread<'a> {
     /// Number of messages checked in the current segment.
     checked_here: u64,
     /// Whether the time limit has passed: remaining messages are only counted.
-    is_over: bool,
+    is_expired: bool,
 }
 
 /// Whether a search continues within a segment.
@@ -221,7 +221,7 @@ impl<'a> SearchThread<'a> {
             unusable: Vec::new(),
             checked: 0,
             checked_here: 0,
-            is_over: false,
+            is_expired: false,
         }
     }
 
@@ -234,7 +234,7 @@ impl<'a> SearchThread<'a> {
             if !self.may_match(summary) {
                 continue;
             }
-            if self.is_over() {
+            if self.is_expired() {
                 self.left_out.not_in_time += summary.messages();
                 continue;
             }
@@ -242,7 +242,7 @@ impl<'a> SearchThread<'a> {
                 Ok(segment) => {
                     self.checked_here = 0;
                     self.segment(&segment, summary);
-                    if self.is_over {
+                    if self.is_expired {
                         let checked = self.checked_here;
                         let left = summary.messages().saturating_sub(checked);
                         self.left_out.not_in_time += left;
@@ -256,9 +256,9 @@ impl<'a> SearchThread<'a> {
         }
     }
 
-    fn is_over(&mut self) -> bool {
-        self.is_over = self.is_over || (self.shared.is_over)();
-        self.is_over
+    fn is_expired(&mut self) -> bool {
+        self.is_expired = self.is_expired || (self.shared.is_expired)();
+        self.is_expired
     }
 
     fn is_stopped(&self) -> bool {
@@ -288,7 +288,7 @@ impl<'a> SearchThread<'a> {
     /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are
     /// counted.
     fn is_beyond(&self, hit: &Hit) -> bool {
-        self.shared.wanted.limit.is_some_and(|limit| limit > 0) && self.newest().is_beyond(hit)
+        self.shared.options.limit.is_some_and(|limit| limit > 0) && self.newest().is_beyond(hit)
     }
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
@@ -318,7 +318,7 @@ impl<'a> SearchThread<'a> {
             if summary.flags.is_removed(entry.slot) {
                 continue;
             }
-            if self.is_over() {
+            if self.is_expired() {
                 return;
             }
             if entry.is_unreadable {
@@ -355,7 +355,7 @@ impl<'a> SearchThread<'a> {
             let read: Vec<_> = segment.slots(from..slots.end).collect();
             slots.end = from;
             for slot in read.into_iter().rev() {
-                if self.is_over() {
+                if self.is_expired() {
                     return Continue::Enough;
                 }
                 if self.not_indexed_one(segment, summary, slot) == Continue::Enough {
@@ -384,14 +384,14 @@ impl<'a> SearchThread<'a> {
             }
         };
         let is_during = self.is_during(slot.facts().received_at_ns);
-        if is_during && self.shared.wanted.indexed_only {
+        if is_during && self.shared.options.indexed_only {
             self.checked_here += 1;
             self.left_out.not_indexed += 1;
             return Continue::On;
         }
         let answer = match is_during {
             false => Ok(Match::NO),
-            true => self.probe.ask(segment, &slot),
+            true => self.probe.check(segment, &slot),
         };
         let hit = Hit {
             start_count: summary.identity.start_count,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::log::Identity;
+use crate::log::SegmentIdentity;
 
 use super::format::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
@@ -83,7 +83,10 @@ pub struct Sidecar {
 impl Sidecar {
     /// Reads the sidecar of segment `identity`. Returns `None` if there is none yet. Costs one read
     /// of about 200 octets per message, and their checksums.
-    pub fn read(data: &Path, identity: &Identity) -> io::Result<Option<Result<Sidecar, Unusable>>> {
+    pub fn read(
+        data: &Path,
+        identity: &SegmentIdentity,
+    ) -> io::Result<Option<Result<Sidecar, Unusable>>> {
         match fs::read(path(data, identity.number)) {
             // The file is being created.
             Ok(bytes) if bytes.len() < HEADER_BYTES => Ok(None),
@@ -95,7 +98,7 @@ impl Sidecar {
 
     /// Parses `bytes`, which may have any value. Uses all blocks up to the first one that is
     /// invalid or skips slots.
-    pub fn parse(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
+    pub fn parse(bytes: Vec<u8>, identity: &SegmentIdentity) -> Result<Sidecar, Unusable> {
         let header = SidecarHeader::decode(&bytes)?;
         if (header.store, header.number) != (identity.store, identity.number) {
             return Err(Unusable::Damaged);

@@ -7,11 +7,11 @@ use super::format::{
     Unusable,
 };
 use super::sidecar::Sidecar;
-use crate::log::{BootId, Identity, SegmentKind, StoreId};
+use crate::log::{BootId, SegmentIdentity, SegmentKind, StoreId};
 use crate::mime::{Extractor, MailFacts};
 
 /// The segment that the sidecars here belong to.
-pub const IDENTITY: Identity = Identity {
+pub const IDENTITY: SegmentIdentity = SegmentIdentity {
     number: 7,
     store: StoreId([1; 16]),
     segment_bytes: 64 << 20,

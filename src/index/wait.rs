@@ -75,8 +75,8 @@ pub fn wait(
         let is_last = clock() >= goal.timeout;
         for (n, one) in watched.iter_mut().enumerate() {
             let news = one.folder.follow(&mut seen[n])?;
-            let is_over = || clock() >= search_ends + FINAL_CHECK;
-            let found = waited.check_new(one, news, &mut probes[n], &is_over);
+            let is_expired = || clock() >= search_ends + FINAL_CHECK;
+            let found = waited.check_new(one, news, &mut probes[n], &is_expired);
             waited.matching.extend(found.into_iter().map(|id| (n, id)));
         }
         if is_last {
@@ -99,7 +99,7 @@ impl Waited {
     ) {
         let mut hits = Vec::new();
         for (n, one) in watched.iter().enumerate() {
-            let wanted = SearchOptions {
+            let options = SearchOptions {
                 limit: Some(goal.count),
                 span: one.span,
                 indexed_only: false,
@@ -107,9 +107,14 @@ impl Waited {
             };
             let now = clock();
             let share = ends.saturating_sub(now) / (watched.len() - n) as u32;
-            let is_over = || clock() >= now + share;
-            let found =
-                search_until(one.folder, one.query, wanted, &SearchProgress::default(), &is_over);
+            let is_expired = || clock() >= now + share;
+            let found = search_until(
+                one.folder,
+                one.query,
+                options,
+                &SearchProgress::default(),
+                &is_expired,
+            );
             hits.extend(found.hits.iter().rev().map(|hit| (n, *hit)));
             self.left_out.add(found.left_out);
         }
@@ -127,7 +132,7 @@ impl Waited {
         watched: &WatchedFolder<'_>,
         news: NewMessages,
         probe: &mut Probe<'_>,
-        is_over: &dyn Fn() -> bool,
+        is_expired: &dyn Fn() -> bool,
     ) -> Vec<MessageId> {
         let Span { since_ns, until_ns } = watched.span;
         let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
@@ -138,14 +143,14 @@ impl Waited {
         slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
         let mut found = Vec::new();
         while let Some(slot) = slots.last() {
-            if is_over() {
+            if is_expired() {
                 self.left_out.not_in_time += slots.len() as u64;
                 break;
             }
             let answer = watched
                 .folder
                 .segment(slot.id().segment)
-                .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
+                .and_then(|segment| probe.check(&segment, slot).map_err(ReadError::from));
             match answer {
                 Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}

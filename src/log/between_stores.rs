@@ -31,7 +31,7 @@ mod tests {
 
     use super::super::by_hand::LogByHand;
     use super::super::reader::Folder;
-    use super::super::{Claim, Commit, LogSettings, NoRoom, SlotFacts, Writer};
+    use super::super::{Commit, LogSettings, NoRoom, SizeBasis, SlotFacts, Writer};
     use super::*;
 
     /// Checks that every counted slot is valid and has a valid record. Returns the number of
@@ -64,7 +64,8 @@ mod tests {
                 Ok(writer.commit_received(octets, &facts))
             }
             _ => {
-                let mut reservation = writer.reserve(envelope, octets as u64, Claim::Declared)?;
+                let mut reservation =
+                    writer.reserve(envelope, octets as u64, SizeBasis::Declared)?;
                 writer.space(&mut reservation)?[..octets].copy_from_slice(payload);
                 writer.filled(&mut reservation, octets);
                 Ok(writer.commit_reserved(reservation, octets as u64, &facts))

@@ -26,9 +26,9 @@ impl LogByHand {
 
     /// Returns a writer like [`Log::writer`].
     pub fn writer(&mut self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
-        let asked = self.parts.log.ask_for_writer(wake);
+        let pending = self.parts.log.request_writer(wake);
         self.serve(usize::MAX, self.parts.provision.now().duration_since(self.began));
-        asked.finish(&self.parts.log)
+        pending.finish(&self.parts.log)
     }
 
     /// Returns how often this folder was opened for writing, including this time.
@@ -38,7 +38,7 @@ impl LogByHand {
 
     /// Returns the number of requests waiting for provisioning.
     pub fn requests(&self) -> usize {
-        self.parts.asked.len()
+        self.parts.requested.len()
     }
 
     /// Runs provisioning: serves up to `most` requests, then does what is due. `now` is the time
@@ -47,7 +47,7 @@ impl LogByHand {
         self.parts.provision.set_now(self.began + now);
         let mut served = 0;
         while served < most
-            && let Ok(request) = self.parts.asked.try_recv()
+            && let Ok(request) = self.parts.requested.try_recv()
         {
             self.parts.provision.serve(request);
             self.parts.provision.run_due();

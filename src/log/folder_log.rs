@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::append::{Link, Segments, Writer};
 use super::clock::ProcessClock;
 use super::exchange::{
-    FlushJob, Gate, NewWorker, Opened, PreparedSegment, REQUESTS_MAX, Request, SyncJob,
+    FlushJob, Gate, NewWorker, OpenedSegment, PreparedSegment, ProvisionRequest, REQUESTS_MAX,
+    SyncJob,
 };
 use super::files::boot::current_boot;
 use super::files::disk;
@@ -38,7 +39,7 @@ pub struct Log {
     start_count: u32,
     events: Arc<EventsFile>,
     workers: AtomicU32,
-    requests: Sender<Request>,
+    requests: Sender<ProvisionRequest>,
     jobs: Sender<SyncJob>,
     flusher: Sender<FlushJob>,
     provision: Option<JoinHandle<()>>,
@@ -55,7 +56,7 @@ impl Log {
     /// everything that was not flushed.
     pub fn open(folder: &Path, settings: LogSettings) -> Result<(Log, Recovery), OpenError> {
         let (parts, recovery) = LogParts::open(folder, settings)?;
-        let LogParts { provision, asked, flusher, flushes, syncs, mut log } = parts;
+        let LogParts { provision, requested, flusher, flushes, syncs, mut log } = parts;
         let handle = provision.store_handle();
         let handle = handle.map_err(|e| OpenError::new(folder.join("store"), e))?;
         let call = log.settings.flush.clone();
@@ -63,7 +64,7 @@ impl Log {
         if let Some(flusher) = flusher {
             log.flush = Some(spawn("log-flush", move || flusher.run(&flushes))?);
         }
-        log.provision = Some(spawn("log-provision", move || provision.run(&asked))?);
+        log.provision = Some(spawn("log-provision", move || provision.run(&requested))?);
         Ok((log, recovery))
     }
 
@@ -72,20 +73,21 @@ impl Log {
     ///
     /// Errors: `NoSpace`, and errors of the file system.
     pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
-        self.ask_for_writer(wake).finish(self)
+        self.request_writer(wake).finish(self)
     }
 
     /// Requests the first segment of a new worker from provisioning.
-    pub(super) fn ask_for_writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Asked {
+    pub(super) fn request_writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> PendingWriter {
         // Relaxed: the numbers only have to differ.
         let worker = self.workers.fetch_add(1, Ordering::Relaxed);
         let gate = Arc::new(Gate::new(wake));
         let (next, receiver) = bounded(1);
         let (answer, opened) = bounded(1);
-        let request = Request::Open(NewWorker { worker, gate: gate.clone(), next, answer });
+        let request =
+            ProvisionRequest::Open(NewWorker { worker, gate: gate.clone(), next, answer });
         // An error will be reported when the answer is waited for.
         drop(self.requests.send(request));
-        Asked { worker, gate, next: receiver, opened }
+        PendingWriter { worker, gate, next: receiver, opened }
     }
 
     /// Returns how often this folder was opened for writing, including this time.
@@ -107,7 +109,7 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         // An error means that a thread has already ended, so there is nothing to wait for.
-        drop(self.requests.send(Request::Stop));
+        drop(self.requests.send(ProvisionRequest::Stop));
         if let Some(thread) = self.provision.take() {
             drop(thread.join());
         }
@@ -123,17 +125,17 @@ impl Drop for Log {
 }
 
 /// A writer that waits for its first segment.
-pub(super) struct Asked {
+pub(super) struct PendingWriter {
     worker: u32,
     gate: Arc<Gate>,
     next: Receiver<PreparedSegment>,
-    opened: Receiver<Opened>,
+    opened: Receiver<OpenedSegment>,
 }
 
-impl Asked {
+impl PendingWriter {
     /// Waits for the answer.
     pub fn finish(self, log: &Log) -> Result<Writer, OpenError> {
-        let Asked { worker, gate, next, opened } = self;
+        let PendingWriter { worker, gate, next, opened } = self;
         let gone = || io::Error::other("the provisioning thread has stopped");
         let opened = opened.recv().map_err(|_| gone()).flatten();
         let first = *opened.map_err(|e| OpenError::new(&log.folder, e))?;
@@ -146,7 +148,7 @@ impl Asked {
 pub(super) struct LogParts {
     // Dropped first, because it must not outlive the receiver of the writers' requests.
     pub provision: Provision,
-    pub asked: Receiver<Request>,
+    pub requested: Receiver<ProvisionRequest>,
     /// The flusher, if the durability requires one.
     pub flusher: Option<Flusher>,
     pub flushes: Receiver<FlushJob>,
@@ -171,7 +173,7 @@ impl LogParts {
         // The receiver is still alive, so no job is lost.
         unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
         let start_count = store.state.starts;
-        let (requests, asked) = bounded(REQUESTS_MAX);
+        let (requests, requested) = bounded(REQUESTS_MAX);
         let (flush_jobs, flushes) = unbounded();
         let flusher = flusher(&settings, &jobs, &requests);
         let events = Arc::new(EventsFile::new(folder));
@@ -200,7 +202,7 @@ impl LogParts {
             _lock: lock,
         };
         let provision = Provision::new(setup, ProcessClock::get().monotonic());
-        Ok((LogParts { provision, asked, flusher, flushes, syncs, log }, recovery))
+        Ok((LogParts { provision, requested, flusher, flushes, syncs, log }, recovery))
     }
 }
 
@@ -208,7 +210,7 @@ impl LogParts {
 fn flusher(
     settings: &LogSettings,
     sync: &Sender<SyncJob>,
-    requests: &Sender<Request>,
+    requests: &Sender<ProvisionRequest>,
 ) -> Option<Flusher> {
     let interval = match settings.durability {
         Durability::Process => return None,

@@ -28,7 +28,9 @@ mod settings;
 mod threads;
 mod upkeep;
 
-pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
+pub use append::{
+    Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
+};
 pub use clock::ProcessClock;
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
@@ -40,8 +42,8 @@ pub use files::runs::{Mark, Run, RunError, Runs};
 pub use folder_log::Log;
 pub use format::id::{MessageId, NotAnId};
 pub use format::{
-    BootId, Identity, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentKind, Slot, SlotFacts,
-    SlotKind, State, StorageMode, StoreId,
+    BootId, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentIdentity, SegmentKind, Slot,
+    SlotFacts, SlotKind, State, StorageMode, StoreId,
 };
 pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};

@@ -122,19 +122,19 @@ impl Extractor {
     /// Costs about 4 µs for a message of 5 KB: see docs/performance.md.
     pub fn extract(&self, message: &[u8], facts: &mut MailFacts) {
         facts.clear();
-        if guarded(|| self.take_apart(message, facts)).is_none() {
+        if guarded(|| self.analyze(message, facts)).is_none() {
             facts.clear();
             facts.is_unparsed = true;
         }
     }
 
-    fn take_apart(&self, message: &[u8], facts: &mut MailFacts) {
+    fn analyze(&self, message: &[u8], facts: &mut MailFacts) {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
                 // The header of such a part has neither a boundary nor a field with a role.
                 PartKind::Leaf if n > 0 => hash.update(part.header),
-                _ => self.take_header(part.header, n == 0, facts, &mut hash),
+                _ => self.add_header(part.header, n == 0, facts, &mut hash),
             }
             if let Some(name) = &part.file_name {
                 push_line(&mut facts.file_names, name);
@@ -145,10 +145,10 @@ impl Extractor {
         facts.content_hash = hash.digest128();
     }
 
-    fn take_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
+    fn add_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
         for field in fields(header) {
             let role = FieldRole::of(field.name_octets);
-            let is_kept = !is_own || self.take_field(&field, role, facts);
+            let is_kept = !is_own || self.add_field(&field, role, facts);
             if is_kept && role != FieldRole::Description {
                 hash.update(field.name_octets);
                 hash.update(&field.unfolded());
@@ -158,7 +158,7 @@ impl Extractor {
 
     /// Reads a field of the message's own header. Returns whether copies of the same content share
     /// the field.
-    fn take_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
+    fn add_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
         match role {
             FieldRole::Originator => push_addresses(&mut facts.from, field),
             FieldRole::To => push_addresses(&mut facts.to, field),
@@ -205,14 +205,14 @@ thread_local! {
 
 /// Returns whether this thread is parsing a message, so that a panic will be caught. For a panic
 /// hook that would otherwise end the program.
-pub fn is_taking_apart() -> bool {
+pub fn is_analyzing() -> bool {
     IS_TAKING_APART.get()
 }
 
-/// Runs `take_apart`. Returns `None` if the library panicked.
-fn guarded<T>(take_apart: impl FnOnce() -> T) -> Option<T> {
+/// Runs `analyze`. Returns `None` if the library panicked.
+fn guarded<T>(analyze: impl FnOnce() -> T) -> Option<T> {
     IS_TAKING_APART.set(true);
-    let result = catch_unwind(AssertUnwindSafe(take_apart));
+    let result = catch_unwind(AssertUnwindSafe(analyze));
     IS_TAKING_APART.set(false);
     result.ok()
 }
@@ -461,10 +461,10 @@ mod tests {
 
     #[test]
     fn a_panic_over_a_message_is_caught() {
-        let is_known = guarded(is_taking_apart);
-        assert_eq!((is_known, is_taking_apart()), (Some(true), false));
+        let is_known = guarded(is_analyzing);
+        assert_eq!((is_known, is_analyzing()), (Some(true), false));
         assert_eq!(guarded(|| panic!("a test's own")), None::<()>);
-        assert!(!is_taking_apart());
+        assert!(!is_analyzing());
     }
 
     #[test]

@@ -82,9 +82,11 @@ impl FoldedWords<'_> {
                 false => block.iter().position(|b| !b.is_ascii()).unwrap_or(block.len()),
             };
             if ascii < BLOCK_MIN {
-                block[..ascii].iter().for_each(|b| self.put(char::from(b.to_ascii_lowercase())));
+                block[..ascii]
+                    .iter()
+                    .for_each(|b| self.push_char(char::from(b.to_ascii_lowercase())));
             } else {
-                self.put_block(&block[..ascii]);
+                self.push_block(&block[..ascii]);
             }
             at += ascii;
             if ascii == 0 || ascii < block.len() || at == text.len() {
@@ -94,7 +96,7 @@ impl FoldedWords<'_> {
     }
 
     /// Folds `ascii`, which has 1 to `BLOCK` octets below 128.
-    fn put_block(&mut self, ascii: &[u8]) {
+    fn push_block(&mut self, ascii: &[u8]) {
         if self.last == Last::Whole {
             self.end_word();
         }
@@ -112,12 +114,14 @@ impl FoldedWords<'_> {
         while let Some(first) = others.chars().next() {
             let after = &others[first.len_utf8()..];
             if is_settled(first, after) {
-                self.put_settled(first);
+                self.push_settled(first);
                 others = after;
             } else if let Some(letters) = common(first) {
                 match letters {
-                    [letter, '\0', _] => self.put_letter(*letter),
-                    more => more.iter().take_while(|c| **c != '\0').for_each(|c| self.put(*c)),
+                    [letter, '\0', _] => self.push_letter(*letter),
+                    more => {
+                        more.iter().take_while(|c| **c != '\0').for_each(|c| self.push_char(*c))
+                    }
                 }
                 others = after;
             } else {
@@ -136,14 +140,14 @@ impl FoldedWords<'_> {
         {
             end += next.len_utf8();
         }
-        folded_letters(&text[..end]).for_each(|c| self.put(c));
+        folded_letters(&text[..end]).for_each(|c| self.push_char(c));
         &text[end..]
     }
 
     /// Appends a folded character.
-    fn put(&mut self, c: char) {
+    fn push_char(&mut self, c: char) {
         if c.is_ascii_alphanumeric() {
-            self.put_letter(c);
+            self.push_letter(c);
         } else if c.is_ascii() {
             self.end_word();
         } else if is_combining_mark(c) {
@@ -153,22 +157,22 @@ impl FoldedWords<'_> {
         } else if !c.is_alphanumeric() {
             self.end_word();
         } else {
-            self.put_settled(c);
+            self.push_settled(c);
         }
     }
 
     /// Appends a folded letter, which may be a word of its own.
-    fn put_settled(&mut self, c: char) {
+    fn push_settled(&mut self, c: char) {
         if is_word_by_itself(c) {
             self.end_word();
             self.out.push(c);
             self.last = Last::Whole;
         } else {
-            self.put_letter(c);
+            self.push_letter(c);
         }
     }
 
-    fn put_letter(&mut self, c: char) {
+    fn push_letter(&mut self, c: char) {
         if self.last == Last::Whole {
             self.end_word();
         }
@@ -398,7 +402,7 @@ mod tests {
     fn folded_slowly(text: &str) -> String {
         let mut out = String::from(" ");
         let mut words = FoldedWords { out: &mut out, last: Last::Gap };
-        folded_letters(text).for_each(|c| words.put(c));
+        folded_letters(text).for_each(|c| words.push_char(c));
         words.end_word();
         if out == " " { String::new() } else { out }
     }

@@ -105,7 +105,7 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
 /// Returns `html` with `utf-8` in place of each charset that it declares. If it declares none, adds
 /// a declaration if there is a place for it; a fragment without `<html>` and `<head>` is left
 /// unchanged. One pass.
-pub(super) fn saying_utf8(html: &str) -> String {
+pub(super) fn with_utf8_charset(html: &str) -> String {
     const META: &str = "<meta charset=\"utf-8\">";
     let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
     let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);

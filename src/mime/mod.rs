@@ -19,4 +19,4 @@ pub mod testkit;
 pub mod text;
 pub mod transfer;
 
-pub use facts::{Extractor, MailFacts, is_taking_apart, push_clean};
+pub use facts::{Extractor, MailFacts, is_analyzing, push_clean};

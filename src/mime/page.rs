@@ -98,7 +98,7 @@ impl<'p, 'm> Pages<'p, 'm> {
     pub fn page(&mut self, html: &str) -> String {
         let (parts, left) = (self.parts, &mut self.left);
         let mut embedded = |number: usize| data_address(&parts.parts[number], left);
-        let html = html::saying_utf8(html);
+        let html = html::with_utf8_charset(html);
         let page = self.by_id.rewritten(html.as_bytes(), &mut embedded);
         String::from_utf8_lossy(&page).into_owned()
     }

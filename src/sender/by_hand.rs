@@ -7,29 +7,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::SendingClock;
 use super::engine::Engine;
-use super::ledger::{Ledger, reply_names};
-use super::network::{Network, Pause, SocketEvent};
+use super::ledger::{SendLedger, reply_names};
+use super::network::{Network, Pause, TargetEvent};
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
 use super::source::Source;
-use super::stream::{ResolvedAddress, Stream};
+use super::stream::{ResolvedAddress, TargetStream};
 use super::tally::SendingTally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
 /// A requested connection: its slot, and the target's end of the socket.
-pub type Asked = (usize, UnixStream);
+pub type RequestedConnection = (usize, UnixStream);
 
 /// A network of socket pairs.
 struct Pairs {
-    asked: Vec<Asked>,
+    requested: Vec<RequestedConnection>,
     /// The number of requested connections, including refused ones.
     tries: u64,
     refuses: bool,
 }
 
 impl Network for Pairs {
-    fn connect(&mut self, slot: usize) -> io::Result<Stream> {
+    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
         self.tries += 1;
         if self.refuses {
             return Err(ErrorKind::ConnectionRefused.into());
@@ -37,8 +37,8 @@ impl Network for Pairs {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
-        self.asked.push((slot, theirs));
-        Ok(Stream::Unix(mio::net::UnixStream::from_std(ours)))
+        self.requested.push((slot, theirs));
+        Ok(TargetStream::Unix(mio::net::UnixStream::from_std(ours)))
     }
 }
 
@@ -77,8 +77,8 @@ impl<'a> ByHandSender<'a> {
         let reply_kinds = reply_names().len();
         let (statistics, recorder) = Statistics::new(reply_kinds);
         let recorded = Box::new(Interval::new(reply_kinds));
-        let ledger = Ledger::new(source, recorder, SendingClock::made_up(now_ns.clone()));
-        let network = Pairs { asked: Vec::new(), tries: 0, refuses: false };
+        let ledger = SendLedger::new(source, recorder, SendingClock::simulated(now_ns.clone()));
+        let network = Pairs { requested: Vec::new(), tries: 0, refuses: false };
         let mut engine = Engine::new(settings, network, ledger, shared);
         engine.begin_round();
         let pause = engine.act();
@@ -96,7 +96,7 @@ impl<'a> ByHandSender<'a> {
     }
 
     /// Returns whether everything is done.
-    pub fn is_over(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.pause.is_none()
     }
 
@@ -107,16 +107,16 @@ impl<'a> ByHandSender<'a> {
         Some(due_ns.map_or(at_most_ns, |due_ns| at_most_ns.min(due_ns.saturating_sub(now_ns))))
     }
 
-    /// Runs a round `after_ns` later, in which the connections in `heard` are readable or have
+    /// Runs a round `after_ns` later, in which the connections in `event` are readable or have
     /// ended.
-    pub fn round(&mut self, after_ns: u64, heard: &[usize]) {
+    pub fn round(&mut self, after_ns: u64, event: &[usize]) {
         self.now_ns.fetch_add(after_ns, Ordering::Relaxed);
         self.engine.begin_round();
-        for slot in heard {
+        for slot in event {
             // If the connection has no end, reads simply continue until nothing is left.
-            self.engine.hear(*slot, SocketEvent { is_readable: true, is_ended: true });
+            self.engine.handle_event(*slot, TargetEvent { is_readable: true, is_ended: true });
         }
-        self.engine.look();
+        self.engine.check_periodically();
         self.pause = self.engine.act();
         self.statistics.take(|interval| self.recorded.merge(interval));
     }
@@ -132,8 +132,8 @@ impl<'a> ByHandSender<'a> {
     }
 
     /// Returns the connections requested since the last call.
-    pub fn take_asked(&mut self) -> Vec<Asked> {
-        std::mem::take(&mut self.engine.network.asked)
+    pub fn take_requested(&mut self) -> Vec<RequestedConnection> {
+        std::mem::take(&mut self.engine.network.requested)
     }
 
     /// Ends the run.

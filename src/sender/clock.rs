@@ -28,7 +28,7 @@ impl SendingClock {
     }
 
     /// Makes a clock that shows `now_ns`, and starts at the Unix epoch.
-    pub fn made_up(now_ns: Arc<AtomicU64>) -> SendingClock {
+    pub fn simulated(now_ns: Arc<AtomicU64>) -> SendingClock {
         SendingClock { reading: TimeSource::MadeUp(now_ns), unix_base_ns: 0 }
     }
 

@@ -1,13 +1,13 @@
 //! A connection to the target: its socket, its session, and TLS between them.
 use std::io::{self, IoSlice};
 
-use super::conn_tls::{ConnTls, Received};
-use super::ledger::Ledger;
-use super::network::SocketEvent;
+use super::conn_tls::{ReceivedRecord, TargetTls};
+use super::ledger::SendLedger;
+use super::network::TargetEvent;
 use super::pool::Readiness;
 use super::settings::{SendingTls, TlsStart};
 use super::source::DueMessage;
-use super::stream::Stream;
+use super::stream::TargetStream;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
 use crate::tls::{Failure, Secured};
@@ -21,9 +21,9 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Why a connection is over.
 #[derive(Debug)]
-pub(super) enum Over {
+pub(super) enum ConnectionEnd {
     /// The session ended with QUIT, or had nothing left to send.
-    Cleanly,
+    Clean,
     /// The connection failed for this reason, a sentence.
     Failed(String),
     /// TLS failed.
@@ -33,40 +33,40 @@ pub(super) enum Over {
 /// Whether the connection needs another turn without a further event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TurnNeeds {
-    Over,
+    Event,
     Again,
 }
 
-pub(super) struct Conn {
-    stream: Stream,
+pub(super) struct TargetConn {
+    stream: TargetStream,
     pub session: ClientSession<DueMessage>,
     /// The settings for a handshake, until it begins.
     plan: Option<SendingTls>,
     /// The state of TLS, from the beginning of the handshake.
-    tls: Option<Box<ConnTls>>,
+    tls: Option<Box<TargetTls>>,
     is_connected: bool,
     /// When the connection was requested, in us.
-    asked_us: u64,
+    requested_us: u64,
     /// When octets were last sent or received, in us.
     active_us: u64,
     /// Number of slices in the last write, as an estimate for the next one.
     pieces: usize,
 }
 
-impl Conn {
+impl TargetConn {
     pub fn new(
-        stream: Stream,
+        stream: TargetStream,
         session: ClientSession<DueMessage>,
         plan: Option<SendingTls>,
         now_us: u64,
-    ) -> Conn {
-        let (asked_us, active_us) = (now_us, now_us);
+    ) -> TargetConn {
+        let (requested_us, active_us) = (now_us, now_us);
         let (tls, is_connected, pieces) = (None, false, 0);
-        Conn { stream, session, plan, tls, is_connected, asked_us, active_us, pieces }
+        TargetConn { stream, session, plan, tls, is_connected, requested_us, active_us, pieces }
     }
 
     /// Returns whether the target has sent anything.
-    pub fn was_open(&self) -> bool {
+    pub fn has_opened(&self) -> bool {
         self.session.is_open()
     }
 
@@ -75,7 +75,7 @@ impl Conn {
     pub fn readiness(&self) -> Readiness {
         let session = &self.session;
         match () {
-            () if session.is_spent() => Readiness::Spent,
+            () if session.is_exhausted() => Readiness::Exhausted,
             () if session.can_start() => Readiness::Ready,
             () if !session.is_open() => Readiness::Opening,
             () if session.is_quitting() => Readiness::Ending,
@@ -86,21 +86,22 @@ impl Conn {
     /// Handles an event: reads octets and feeds them to the session.
     pub fn ready(
         &mut self,
-        heard: SocketEvent,
+        event: TargetEvent,
         scratch: &mut [u8],
-        ledger: &mut Ledger,
-    ) -> Result<(), Over> {
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
         if !self.is_connected && !self.connected(ledger)? {
             return Ok(());
         }
-        if heard.is_readable {
-            self.read(heard, scratch, ledger)?;
+        if event.is_readable {
+            self.read(event, scratch, ledger)?;
         }
         Ok(())
     }
 
-    fn connected(&mut self, ledger: &mut Ledger) -> Result<bool, Over> {
-        let is_connected = self.stream.is_connected().map_err(|e| Over::Failed(e.to_string()))?;
+    fn connected(&mut self, ledger: &mut SendLedger) -> Result<bool, ConnectionEnd> {
+        let is_connected =
+            self.stream.is_connected().map_err(|e| ConnectionEnd::Failed(e.to_string()))?;
         if is_connected {
             let now_us = ledger.now_us();
             self.is_connected = true;
@@ -108,7 +109,7 @@ impl Conn {
             self.session.connected(now_us);
             ledger.tally.connections += 1;
             ledger.recorder.add(Counter::Connections, 1);
-            ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.asked_us));
+            ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.requested_us));
             if self.plan.as_ref().is_some_and(|plan| plan.start == TlsStart::AtOnce) {
                 self.begin_tls(now_us)?;
             }
@@ -117,9 +118,9 @@ impl Conn {
     }
 
     #[cold]
-    fn begin_tls(&mut self, now_us: u64) -> Result<(), Over> {
+    fn begin_tls(&mut self, now_us: u64) -> Result<(), ConnectionEnd> {
         let plan = self.plan.take().expect("a session that asks for TLS has what it goes by");
-        let tls = ConnTls::begin(&plan.connector, now_us).map_err(Over::Tls)?;
+        let tls = TargetTls::begin(&plan.connector, now_us).map_err(ConnectionEnd::Tls)?;
         self.tls = Some(Box::new(tls));
         Ok(())
     }
@@ -131,26 +132,26 @@ impl Conn {
 
     fn read(
         &mut self,
-        heard: SocketEvent,
+        event: TargetEvent,
         buffer: &mut [u8],
-        ledger: &mut Ledger,
-    ) -> Result<(), Over> {
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
         if self.tls.is_some() {
-            return self.read_sealed(heard, buffer, ledger);
+            return self.read_sealed(event, buffer, ledger);
         }
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => return Err(self.ended()),
+                Ok(0) => return Err(self.end_after_close()),
                 Ok(n) => {
                     self.active_us = ledger.now_us();
                     self.feed(&buffer[..n], ledger)?;
                     if self.plan.is_some() && self.session.wants_handshake() {
                         self.begin_tls(ledger.now_us())?;
-                        return self.read_sealed(heard, buffer, ledger);
+                        return self.read_sealed(event, buffer, ledger);
                     }
                     // On Linux, a short read has emptied the socket (epoll(7)).
                     if n < buffer.len()
-                        && !heard.is_ended
+                        && !event.is_ended
                         && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     {
                         return Ok(());
@@ -158,41 +159,41 @@ impl Conn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Over::Failed(e.to_string())),
+                Err(e) => return Err(ConnectionEnd::Failed(e.to_string())),
             }
         }
     }
 
-    fn feed(&mut self, octets: &[u8], ledger: &mut Ledger) -> Result<(), Over> {
-        self.session.lend(&mut ledger.room);
+    fn feed(&mut self, octets: &[u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
+        self.session.lend(&mut ledger.write_buffer);
         self.session.feed(octets, ledger.now_us(), ledger);
-        if self.session.is_closed() { Err(self.ended()) } else { Ok(()) }
+        if self.session.is_closed() { Err(self.end_after_close()) } else { Ok(()) }
     }
 
     fn read_sealed(
         &mut self,
-        heard: SocketEvent,
+        event: TargetEvent,
         buffer: &mut [u8],
-        ledger: &mut Ledger,
-    ) -> Result<(), Over> {
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
         loop {
             let Some(tls) = &mut self.tls else { return Ok(()) };
-            let held = tls.lend_held(buffer).map_err(Over::Tls)?;
+            let held = tls.lend_held(buffer).map_err(ConnectionEnd::Tls)?;
             match self.stream.read(&mut buffer[held..]) {
-                Ok(0) if tls.is_handshaking() => return Err(Over::Tls(Failure::CutOff)),
+                Ok(0) if tls.is_handshaking() => return Err(ConnectionEnd::Tls(Failure::CutOff)),
                 // Without close_notify, data from the target may have been cut off (RFC 8446
                 // section 6.1).
                 Ok(0) => {
                     let why = "the target closed the connection without close_notify";
-                    return Err(Over::Failed(why.into()));
+                    return Err(ConnectionEnd::Failed(why.into()));
                 }
                 Ok(n) => {
                     self.active_us = ledger.now_us();
-                    tls.took_held();
-                    let asked = buffer.len() - held;
+                    tls.release_held();
+                    let requested = buffer.len() - held;
                     self.open(&mut buffer[..held + n], ledger)?;
-                    if n < asked
-                        && !heard.is_ended
+                    if n < requested
+                        && !event.is_ended
                         && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     {
                         return Ok(());
@@ -200,42 +201,42 @@ impl Conn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.broken(&e)),
+                Err(e) => return Err(self.end_after_error(&e)),
             }
         }
     }
 
     /// Returns how the connection ended if its socket failed.
-    fn broken(&self, error: &io::Error) -> Over {
+    fn end_after_error(&self, error: &io::Error) -> ConnectionEnd {
         match self.is_handshaking() {
-            true => Over::Tls(Failure::CutOff),
-            false => Over::Failed(error.to_string()),
+            true => ConnectionEnd::Tls(Failure::CutOff),
+            false => ConnectionEnd::Failed(error.to_string()),
         }
     }
 
     /// Opens the records that were read, and feeds their content to the session.
-    fn open(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), Over> {
+    fn open(&mut self, buffer: &mut [u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let mut at = 0;
         loop {
             let Some(tls) = &mut self.tls else { return Ok(()) };
-            match tls.next(buffer, &mut at).map_err(Over::Tls)? {
-                Received::Nothing => return Ok(()),
-                Received::Closed => return Err(self.ended()),
-                Received::Secured(secured) => self.secured(*secured, ledger)?,
-                Received::Content(place) => self.feed(&buffer[place], ledger)?,
+            match tls.next(buffer, &mut at).map_err(ConnectionEnd::Tls)? {
+                ReceivedRecord::Nothing => return Ok(()),
+                ReceivedRecord::Closed => return Err(self.end_after_close()),
+                ReceivedRecord::Secured(secured) => self.secured(*secured, ledger)?,
+                ReceivedRecord::Content(place) => self.feed(&buffer[place], ledger)?,
             }
         }
     }
 
     /// Completes the handshake: the session begins, or starts over.
-    fn secured(&mut self, secured: Secured, ledger: &mut Ledger) -> Result<(), Over> {
+    fn secured(&mut self, secured: Secured, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let Secured { records, version, kind, early } = secured;
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.secured(records);
-        ledger.secured(tls.begun_us, version, kind);
+        ledger.secured(tls.started_us, version, kind);
         match self.session.wants_handshake() {
             true => {
-                self.session.lend(&mut ledger.room);
+                self.session.lend(&mut ledger.write_buffer);
                 self.session.secured();
             }
             false => self.session.connected(ledger.now_us()),
@@ -244,25 +245,32 @@ impl Conn {
     }
 
     /// Returns how the connection ended if the target closed its side.
-    fn ended(&self) -> Over {
+    fn end_after_close(&self) -> ConnectionEnd {
         match self.session.fault() {
-            Some(fault) => Over::Failed(fault.to_string()),
-            None if self.session.is_closed() || !self.session.waits() => Over::Cleanly,
-            None => Over::Failed("the target closed the connection, and owes replies".into()),
+            Some(fault) => ConnectionEnd::Failed(fault.to_string()),
+            None if self.session.is_closed() || !self.session.waits() => ConnectionEnd::Clean,
+            None => {
+                ConnectionEnd::Failed("the target closed the connection, and owes replies".into())
+            }
         }
     }
 
     /// Starts a message in the session.
-    pub fn start(&mut self, order: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut Ledger) {
-        ledger.begun(&order);
+    pub fn start(
+        &mut self,
+        order: DueMessage,
+        mut mail: Box<OutgoingMail>,
+        ledger: &mut SendLedger,
+    ) {
+        ledger.record_start(&order);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
         ledger.source.begin(unix_ns, &mut mail);
-        self.session.lend(&mut ledger.room);
+        self.session.lend(&mut ledger.write_buffer);
         self.session.start(order, mail, ledger.now_us(), ledger);
     }
 
     /// Writes pending octets until the socket is full.
-    pub fn flush(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
+    pub fn flush(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         if self.tls.is_some() {
             return self.flush_sealed(ledger);
         }
@@ -278,32 +286,32 @@ impl Conn {
             match result {
                 Ok(octets) => {
                     written += octets;
-                    self.session.wrote(octets, now_us, ledger);
+                    self.session.mark_written(octets, now_us, ledger);
                     self.active_us = now_us;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Over::Failed(e.to_string())),
+                Err(e) => return Err(ConnectionEnd::Failed(e.to_string())),
             }
         }
-        self.session.give_back(&mut ledger.room);
-        Ok(TurnNeeds::Over)
+        self.session.return_buffer(&mut ledger.write_buffer);
+        Ok(TurnNeeds::Event)
     }
 
     /// Does the same under TLS: sealed octets are written before more are sealed.
-    fn flush_sealed(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
+    fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         let (mut written, now_us) = (0, ledger.now_us());
         while let Some(tls) = &mut self.tls {
             if tls.has_sealed() {
                 match tls.write(&mut self.stream, &mut ledger.sealing) {
                     Ok(octets) => {
                         written += octets;
-                        self.session.wrote(octets, now_us, ledger);
+                        self.session.mark_written(octets, now_us, ledger);
                         self.active_us = now_us;
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.broken(&e)),
+                    Err(e) => return Err(self.end_after_error(&e)),
                 }
                 continue;
             }
@@ -315,10 +323,10 @@ impl Conn {
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let pieces = self.session.slices(&mut slices);
-            tls.seal(&slices[..pieces], &mut ledger.sealing).map_err(Over::Tls)?;
+            tls.seal(&slices[..pieces], &mut ledger.sealing).map_err(ConnectionEnd::Tls)?;
         }
-        self.session.give_back(&mut ledger.room);
-        Ok(TurnNeeds::Over)
+        self.session.return_buffer(&mut ledger.write_buffer);
+        Ok(TurnNeeds::Event)
     }
 
     #[inline(always)]
@@ -344,17 +352,17 @@ impl Conn {
         waits && now_us.saturating_sub(self.active_us) > timeout_us
     }
 
-    /// Closes the account of the connection, on which `begun` messages were begun: reports the
+    /// Closes the account of the connection, on which `started` messages were started: reports the
     /// outcome of messages in progress.
-    pub fn close(&mut self, begun: u64, ledger: &mut Ledger) {
+    pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.stream);
         }
         self.session.lost(ledger);
         if self.is_connected {
             ledger.recorder.add(Counter::Closed, 1);
-            ledger.recorder.record(Metric::SessionMessages, begun);
-            let session_us = ledger.now_us().saturating_sub(self.asked_us);
+            ledger.recorder.record(Metric::SessionMessages, started);
+            let session_us = ledger.now_us().saturating_sub(self.requested_us);
             ledger.recorder.record(Metric::Session, session_us);
         }
     }

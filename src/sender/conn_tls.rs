@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use super::stream::Stream;
+use super::stream::TargetStream;
 use crate::tls::{
     CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
 };
@@ -20,7 +20,7 @@ const BATCH_BYTES_MAX: usize = 4 * CONTENT_BYTES_MAX;
 
 /// A buffer shared by the connections of a thread; only one at a time seals.
 #[derive(Debug, Default)]
-pub(super) struct SealingRoom {
+pub(super) struct SealingBuffers {
     /// Small slices, joined to fill a record.
     joined: Vec<u8>,
     sealed: Vec<u8>,
@@ -31,11 +31,11 @@ enum Layer {
     Handshake(ClientHandshake),
     Records(Box<Records>),
     /// TLS was closed or has failed; nothing more can be sealed.
-    Over,
+    Closed,
 }
 
 /// The TLS of one connection.
-pub(super) struct ConnTls {
+pub(super) struct TargetTls {
     layer: Layer,
     /// Received octets of an incomplete record.
     held: Vec<u8>,
@@ -45,11 +45,11 @@ pub(super) struct ConnTls {
     /// For each record in `sealed`: its end there, and the number of session octets in it.
     records: VecDeque<(usize, usize)>,
     /// When the handshake began, in us.
-    pub begun_us: u64,
+    pub started_us: u64,
 }
 
 /// The result of reading the next record.
-pub(super) enum Received {
+pub(super) enum ReceivedRecord {
     /// The handshake is done.
     Secured(Box<Secured>),
     /// Content, at this place in the buffer.
@@ -60,16 +60,16 @@ pub(super) enum Received {
     Closed,
 }
 
-impl ConnTls {
+impl TargetTls {
     /// Begins the handshake; its first message is ready to be written.
-    pub fn begin(connector: &Connector, now_us: u64) -> Result<ConnTls, Failure> {
-        let mut tls = ConnTls {
+    pub fn begin(connector: &Connector, now_us: u64) -> Result<TargetTls, Failure> {
+        let mut tls = TargetTls {
             layer: Layer::Handshake(ClientHandshake::new(connector)?),
             held: Vec::new(),
             sealed: Vec::new(),
             out: 0,
             records: VecDeque::new(),
-            begun_us: now_us,
+            started_us: now_us,
         };
         tls.next(&mut [], &mut 0)?;
         Ok(tls)
@@ -86,7 +86,7 @@ impl ConnTls {
     }
 
     /// Copies the held octets to the beginning of `buffer`, and returns their number; the next read
-    /// goes after them. They stay held until [`ConnTls::took_held`].
+    /// goes after them. They stay held until [`TargetTls::release_held`].
     pub fn lend_held(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let held = self.held.len();
         if held >= buffer.len() {
@@ -98,42 +98,44 @@ impl ConnTls {
     }
 
     /// Releases the held octets, after a read was appended to them.
-    pub fn took_held(&mut self) {
+    pub fn release_held(&mut self) {
         self.held.clear();
     }
 
     /// Reads the next record in `buffer` from `at` on, and advances `at` past it.
-    pub fn next(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<Received, Failure> {
+    pub fn next(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<ReceivedRecord, Failure> {
         if self.is_handshaking() {
             return self.advance(buffer, at);
         }
         loop {
-            let Layer::Records(records) = &mut self.layer else { return Ok(Received::Nothing) };
+            let Layer::Records(records) = &mut self.layer else {
+                return Ok(ReceivedRecord::Nothing);
+            };
             match records.open(&mut buffer[*at..]) {
                 Ok(Opened::Content { place, octets }) => {
                     let content = *at + place.start..*at + place.end;
                     *at += octets;
-                    return Ok(Received::Content(content));
+                    return Ok(ReceivedRecord::Content(content));
                 }
                 Ok(Opened::Nothing { octets }) => *at += octets,
                 Ok(Opened::Incomplete) => return Ok(self.hold(buffer, at)),
-                Ok(Opened::Closed) => return Ok(Received::Closed),
+                Ok(Opened::Closed) => return Ok(ReceivedRecord::Closed),
                 Err(failure) => {
                     records.alert(failure, &mut self.sealed);
-                    self.layer = Layer::Over;
+                    self.layer = Layer::Closed;
                     return Err(failure);
                 }
             }
         }
     }
 
-    fn advance(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<Received, Failure> {
-        let layer = std::mem::replace(&mut self.layer, Layer::Over);
-        let Layer::Handshake(handshake) = layer else { return Ok(Received::Nothing) };
+    fn advance(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<ReceivedRecord, Failure> {
+        let layer = std::mem::replace(&mut self.layer, Layer::Closed);
+        let Layer::Handshake(handshake) = layer else { return Ok(ReceivedRecord::Nothing) };
         let (used, step) = handshake.advance(&mut buffer[*at..], &mut self.sealed);
         *at += used;
         match step? {
-            ClientStep::Done(secured) => Ok(Received::Secured(secured)),
+            ClientStep::Done(secured) => Ok(ReceivedRecord::Secured(secured)),
             ClientStep::Blocked(handshake) => {
                 self.layer = Layer::Handshake(handshake);
                 Ok(self.hold(buffer, at))
@@ -142,10 +144,10 @@ impl ConnTls {
     }
 
     /// Keeps an incomplete record.
-    fn hold(&mut self, buffer: &[u8], at: &mut usize) -> Received {
+    fn hold(&mut self, buffer: &[u8], at: &mut usize) -> ReceivedRecord {
         self.held.extend_from_slice(&buffer[*at..]);
         *at = buffer.len();
-        Received::Nothing
+        ReceivedRecord::Nothing
     }
 
     /// Switches from the handshake to records.
@@ -154,7 +156,11 @@ impl ConnTls {
     }
 
     /// Seals octets of `slices`, up to one batch. No sealed octets may be pending.
-    pub fn seal(&mut self, slices: &[IoSlice<'_>], room: &mut SealingRoom) -> Result<(), Failure> {
+    pub fn seal(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        room: &mut SealingBuffers,
+    ) -> Result<(), Failure> {
         assert!(!self.has_sealed(), "records leave in their order");
         let Layer::Records(records) = &mut self.layer else { return Ok(()) };
         if self.sealed.capacity() == 0 {
@@ -181,7 +187,11 @@ impl ConnTls {
 
     /// Writes once. Returns the number of session octets in the records that are now completely
     /// written.
-    pub fn write(&mut self, stream: &mut Stream, room: &mut SealingRoom) -> io::Result<usize> {
+    pub fn write(
+        &mut self,
+        stream: &mut TargetStream,
+        room: &mut SealingBuffers,
+    ) -> io::Result<usize> {
         let written = stream.write(&[IoSlice::new(&self.sealed[self.out..])])?;
         self.out += written;
         let mut octets = 0;
@@ -200,8 +210,8 @@ impl ConnTls {
     }
 
     /// Sends close_notify to the target, if the socket accepts it.
-    pub fn close(&mut self, stream: &mut Stream) {
-        if let Layer::Records(mut records) = std::mem::replace(&mut self.layer, Layer::Over) {
+    pub fn close(&mut self, stream: &mut TargetStream) {
+        if let Layer::Records(mut records) = std::mem::replace(&mut self.layer, Layer::Closed) {
             records.close(&mut self.sealed);
         }
         if self.has_sealed() {
@@ -276,7 +286,7 @@ mod tests {
     }
 
     /// A connection whose handshake is done, over a socket with little room.
-    fn established() -> (ConnTls, Stream, Target) {
+    fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::log::ProcessClock::get().unix();
         let kept = CertificateFolder::in_data_folder(folder.path());
@@ -288,14 +298,14 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket2::SockRef::from(&ours).set_send_buffer_size(1).unwrap();
-        let mut stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
-        let mut tls = ConnTls::begin(&connector, 0).unwrap();
+        let mut stream = TargetStream::Unix(mio::net::UnixStream::from_std(ours));
+        let mut tls = TargetTls::begin(&connector, 0).unwrap();
         let mut server = Some(Handshake::new(&acceptor).unwrap());
         let (mut unread, mut records) = (Vec::new(), None);
         let mut buffer = vec![0; 1 << 16];
         while records.is_none() || tls.is_handshaking() {
             while tls.has_sealed() {
-                assert_eq!(tls.write(&mut stream, &mut SealingRoom::default()).unwrap(), 0);
+                assert_eq!(tls.write(&mut stream, &mut SealingBuffers::default()).unwrap(), 0);
                 read_all(&mut socket, &mut unread);
             }
             if let Some(handshake) = server.take() {
@@ -310,8 +320,10 @@ mod tests {
             }
             let held = tls.lend_held(&mut buffer).unwrap();
             let Ok(n) = stream.read(&mut buffer[held..]) else { continue };
-            tls.took_held();
-            if let Received::Secured(secured) = tls.next(&mut buffer[..held + n], &mut 0).unwrap() {
+            tls.release_held();
+            if let ReceivedRecord::Secured(secured) =
+                tls.next(&mut buffer[..held + n], &mut 0).unwrap()
+            {
                 tls.secured(secured.records);
             }
         }
@@ -322,7 +334,7 @@ mod tests {
     #[test]
     fn octets_are_out_when_their_record_is() {
         let (mut tls, mut stream, mut target) = established();
-        let mut room = SealingRoom::default();
+        let mut room = SealingBuffers::default();
         let large: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
         let pieces: [&[u8]; 5] = [b"MAIL\r\n", b"DATA\r\n", &large, b".\r\n", &large[..16_384]];
         let all = pieces.concat();

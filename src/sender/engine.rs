@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use mio::Events;
 
-use super::conn::{Conn, Over, TurnNeeds};
-use super::ledger::Ledger;
-use super::network::{KernelNetwork, Network, Pause, SocketEvent};
-use super::pool::{Cut, PooledConnection, Readiness};
+use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
+use super::ledger::SendLedger;
+use super::network::{KernelNetwork, Network, Pause, TargetEvent};
+use super::pool::{EarlyEnd, PooledConnection, Readiness};
 use super::scheduler::{
-    Alone, Assignment, Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest,
-    Scheduler, Silent,
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    OwnerRequest, Scheduler, SilentConnection,
 };
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
@@ -28,7 +28,7 @@ use crate::wording::without_numbers;
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// Time between two checks of time-outs, and between two progress reports.
-const LOOK_NS: u64 = 100_000_000;
+const CHECK_INTERVAL_NS: u64 = 100_000_000;
 
 /// One sending thread.
 pub(super) struct Engine<'a, N> {
@@ -36,24 +36,24 @@ pub(super) struct Engine<'a, N> {
     settings: SendingSettings,
     shared: &'a SharedRun,
     scheduler: Scheduler<Box<OutgoingMail>>,
-    ledger: Ledger,
+    ledger: SendLedger,
     /// Buffer for reads.
     scratch: Vec<u8>,
     /// Connections by slot.
-    connections: Vec<Option<Conn>>,
+    connections: Vec<Option<TargetConn>>,
     /// Connections that have more to write but will get no event.
     again: Vec<usize>,
     error: Option<String>,
-    looked_ns: u64,
+    checked_ns: u64,
     /// Number of answered messages when the scheduler was last notified.
     answered: u64,
     /// The progress last reported to the owner.
-    told: Progress,
+    reported: ReportedProgress,
 }
 
 /// Progress of a thread, as reported to its owner.
 #[derive(Debug, Clone, Copy, Default)]
-struct Progress {
+struct ReportedProgress {
     /// Messages with a known outcome.
     done: u64,
     /// Open connections.
@@ -62,7 +62,7 @@ struct Progress {
 
 /// The end of a thread.
 pub(super) struct ThreadEnd {
-    pub ledger: Ledger,
+    pub ledger: SendLedger,
     /// Why the thread ended before its source did.
     pub error: Option<String>,
     /// Whether no connection could be made or was useful at the end.
@@ -80,14 +80,14 @@ impl Engine<'_, KernelNetwork> {
                 break;
             }
             self.ledger.begin_round();
-            for (at, (slot, heard)) in events.iter().map(SocketEvent::from_event).enumerate() {
+            for (at, (slot, event)) in events.iter().map(TargetEvent::from_event).enumerate() {
                 // The first event arrived when the round began.
                 if at > 0 {
                     self.ledger.tick();
                 }
-                self.hear(slot, heard);
+                self.handle_event(slot, event);
             }
-            self.look();
+            self.check_periodically();
         }
         self.end_all()
     }
@@ -97,7 +97,7 @@ impl<'a, N: Network> Engine<'a, N> {
     pub fn new(
         settings: SendingSettings,
         network: N,
-        ledger: Ledger,
+        ledger: SendLedger,
         shared: &'a SharedRun,
     ) -> Engine<'a, N> {
         assert!(
@@ -114,9 +114,9 @@ impl<'a, N: Network> Engine<'a, N> {
             connections: Vec::new(),
             again: Vec::new(),
             error: None,
-            looked_ns: 0,
+            checked_ns: 0,
             answered: 0,
-            told: Progress::default(),
+            reported: ReportedProgress::default(),
         }
     }
 
@@ -131,9 +131,9 @@ impl<'a, N: Network> Engine<'a, N> {
         self.top_up();
         self.assign();
         for slot in std::mem::take(&mut self.again) {
-            self.go_on(slot);
+            self.drive(slot);
         }
-        if self.scheduler.is_over() {
+        if self.scheduler.is_done() {
             return None;
         }
         self.ledger.end_round();
@@ -143,7 +143,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn pause(&self) -> Pause {
         let now_ns = self.ledger.now_ns;
         if self.again.is_empty() {
-            let at_most = Duration::from_nanos(LOOK_NS);
+            let at_most = Duration::from_nanos(CHECK_INTERVAL_NS);
             Pause { now_ns, due_ns: self.scheduler.next_moment(now_ns), at_most }
         } else {
             Pause { now_ns, due_ns: None, at_most: Duration::ZERO }
@@ -153,7 +153,7 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Closes all connections after the last round.
     pub fn end_all(mut self) -> ThreadEnd {
         self.close_all();
-        self.tell();
+        self.report_progress();
         let is_lost = self.scheduler.is_lost();
         ThreadEnd { error: self.error.take(), is_lost, ledger: self.ledger }
     }
@@ -164,7 +164,7 @@ impl<'a, N: Network> Engine<'a, N> {
         if self.scheduler.is_due_to_end(self.ledger.now_ns) {
             self.end();
         }
-        let is_wanted = match self.scheduler.wanted(self.ledger.now_ns) {
+        let is_wanted = match self.scheduler.wanted_message(self.ledger.now_ns) {
             WantedMessage::Any => true,
             WantedMessage::Before(due_ns) => self.ledger.source.is_sooner(due_ns),
             WantedMessage::Nothing => false,
@@ -190,10 +190,10 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Begins nothing more; messages in progress are finished.
     fn end(&mut self) {
         let now_ns = self.ledger.now_ns;
-        self.look_at_others();
+        self.observe_others();
         self.ledger.ended_ns.get_or_insert(now_ns);
         for (order, mail) in self.scheduler.end(now_ns) {
-            self.ledger.give_back(&order, mail);
+            self.ledger.return_unsent(&order, mail);
         }
         for (slot, conn) in self.connections.iter_mut().enumerate() {
             if let Some(conn) = conn
@@ -232,44 +232,51 @@ impl<'a, N: Network> Engine<'a, N> {
                     self.connections.resize_with(slot + 1, || None);
                 }
                 self.connections[slot] =
-                    Some(Conn::new(stream, session, self.settings.tls.clone(), now_us));
+                    Some(TargetConn::new(stream, session, self.settings.tls.clone(), now_us));
                 let extra = &mut self.ledger.tally.extra;
                 match self.scheduler.opening(slot, lane, now_ns) {
-                    Some(Cut::ByTarget) => extra.ended += 1,
-                    Some(Cut::Crowded) => extra.crowded += 1,
+                    Some(EarlyEnd::ByTarget) => extra.ended += 1,
+                    Some(EarlyEnd::Crowded) => extra.crowded += 1,
                     None => {}
                 }
                 Some(slot)
             }
             Err(error) => {
                 self.scheduler.release(slot);
-                self.failed(&without_numbers(&error.to_string()), now_ns);
+                self.record_failed_connection(&without_numbers(&error.to_string()), now_ns);
                 None
             }
         }
     }
 
-    /// Records that a connection requested at `asked_ns` failed before it was useful.
+    /// Records that a connection requested at `requested_ns` failed before it was useful.
     #[cold]
-    fn failed(&mut self, why: &str, asked_ns: u64) {
+    fn record_failed_connection(&mut self, why: &str, requested_ns: u64) {
         self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
-        self.try_later(why, asked_ns);
+        self.back_off(why, requested_ns);
     }
 
     /// Schedules a later attempt, after a failure that is already counted.
-    fn try_later(&mut self, why: &str, asked_ns: u64) {
-        self.tell_use();
-        self.look_at_others();
-        if self.scheduler.try_later(asked_ns, self.ledger.now_ns) {
+    fn back_off(&mut self, why: &str, requested_ns: u64) {
+        self.notify_others();
+        self.observe_others();
+        if self.scheduler.back_off(requested_ns, self.ledger.now_ns) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
         }
     }
 
     /// Stops trying a target that has never served a connection and will answer the same next time.
-    fn give_up_for_good(&mut self, over: &Over, why: &str, fault: Option<SessionFault>) {
-        let is_permanent = match over {
-            Over::Tls(failure) => failure.is_permanent(),
-            Over::Failed(_) | Over::Cleanly => fault.is_some_and(SessionFault::is_permanent),
+    fn give_up_if_permanent(
+        &mut self,
+        end: &ConnectionEnd,
+        why: &str,
+        fault: Option<SessionFault>,
+    ) {
+        let is_permanent = match end {
+            ConnectionEnd::Tls(failure) => failure.is_permanent(),
+            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => {
+                fault.is_some_and(SessionFault::is_permanent)
+            }
         };
         if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
             self.give_up(format!("nothing can be sent to {}: {why}", self.settings.address));
@@ -277,16 +284,16 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Notifies the other threads if a connection of this engine is useful.
-    fn tell_use(&mut self) {
+    fn notify_others(&mut self) {
         if self.scheduler.is_served(self.ledger.now_ns) {
-            self.shared.used_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
+            self.shared.last_useful_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
     }
 
     /// Learns from other threads whether the target serves them.
-    fn look_at_others(&mut self) {
+    fn observe_others(&mut self) {
         // Relaxed, because only the time itself is shared.
-        self.scheduler.others_used(self.shared.used_ns.load(Ordering::Relaxed));
+        self.scheduler.record_useful_elsewhere(self.shared.last_useful_ns.load(Ordering::Relaxed));
     }
 
     /// Assigns due messages to connections.
@@ -299,14 +306,14 @@ impl<'a, N: Network> Engine<'a, N> {
                     if let Some(conn) = &mut self.connections[slot] {
                         conn.start(order, mail, &mut self.ledger);
                     }
-                    self.go_on(slot);
+                    self.drive(slot);
                 }
-                Assignment::Queued(slot) => self.go_on(slot),
+                Assignment::Queued(slot) => self.drive(slot),
                 Assignment::Open { lane } => {
                     let Some(slot) = self.open(lane) else { return };
                     self.begin_with_next(slot);
                 }
-                Assignment::MakeRoom(slot) => return self.go_on(slot),
+                Assignment::MakeRoom(slot) => return self.drive(slot),
                 Assignment::Nothing => return,
             }
         }
@@ -316,39 +323,39 @@ impl<'a, N: Network> Engine<'a, N> {
     fn begin_with_next(&mut self, slot: usize) {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
-        self.go_on(slot);
-        match opened.alone {
-            Some(Alone::Busy) => self.ledger.tally.extra.busy += 1,
-            Some(Alone::Ended) => self.ledger.tally.extra.ended += 1,
+        self.drive(slot);
+        match opened.exclusive {
+            Some(ExclusiveReason::Busy) => self.ledger.tally.extra.busy += 1,
+            Some(ExclusiveReason::Ended) => self.ledger.tally.extra.ended += 1,
             None => {}
         }
         if let Some(other) = opened.other {
-            self.go_on(other);
+            self.drive(other);
         }
     }
 
     /// Handles an event of the connection in `slot`.
-    pub fn hear(&mut self, slot: usize, heard: SocketEvent) {
+    pub fn handle_event(&mut self, slot: usize, event: TargetEvent) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
-        let was_open = conn.was_open();
-        let result = conn.ready(heard, &mut self.scratch, &mut self.ledger);
-        if !was_open && conn.was_open() {
+        let was_open = conn.has_opened();
+        let result = conn.ready(event, &mut self.scratch, &mut self.ledger);
+        if !was_open && conn.has_opened() {
             self.scheduler.opened(slot);
         }
         match result {
-            Ok(()) => self.go_on(slot),
-            Err(over) => self.close(slot, over),
+            Ok(()) => self.drive(slot),
+            Err(end) => self.close(slot, end),
         }
     }
 
     /// Begins the messages that a connection can take, and writes.
-    fn go_on(&mut self, slot: usize) {
+    fn drive(&mut self, slot: usize) {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
         match conn.flush(&mut self.ledger) {
-            Ok(TurnNeeds::Over) => {}
+            Ok(TurnNeeds::Event) => {}
             Ok(TurnNeeds::Again) => self.again.push(slot),
-            Err(over) => self.close(slot, over),
+            Err(end) => self.close(slot, end),
         }
     }
 
@@ -357,7 +364,7 @@ impl<'a, N: Network> Engine<'a, N> {
             let Some(conn) = &mut self.connections[slot] else { return };
             let readiness = conn.readiness();
             // Most replies change nothing that the scheduler needs to know.
-            if !matches!(readiness, Readiness::Ready | Readiness::Spent) {
+            if !matches!(readiness, Readiness::Ready | Readiness::Exhausted) {
                 return;
             }
             match self.scheduler.step(slot, readiness, self.ledger.now_ns) {
@@ -377,28 +384,28 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn close(&mut self, slot: usize, over: Over) {
+    fn close(&mut self, slot: usize, end: ConnectionEnd) {
         let Some(mut conn) = self.connections[slot].take() else { return };
-        let closing = match over {
-            Over::Failed(_) | Over::Tls(_) => Closing::Failed,
-            Over::Cleanly if conn.session.is_closed() => Closing::ByUs,
-            Over::Cleanly => Closing::ByTarget,
+        let closing = match end {
+            ConnectionEnd::Failed(_) | ConnectionEnd::Tls(_) => Closing::Failed,
+            ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
+            ConnectionEnd::Clean => Closing::ByTarget,
         };
         let now_ns = self.ledger.now_ns;
         let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
-        let Closed { mut place, was_of_use, meaning } = closed;
-        conn.close(place.begun, &mut self.ledger);
-        if let Over::Tls(failure) = over {
+        let Closed { mut place, was_useful, meaning } = closed;
+        conn.close(place.started, &mut self.ledger);
+        if let ConnectionEnd::Tls(failure) = end {
             self.ledger.tls_failed(failure);
         }
         let fault = conn.session.fault();
         if is_out_of_step(fault) {
-            self.ledger.tally.unasked += 1;
+            self.ledger.tally.unsolicited += 1;
         }
-        if was_of_use {
-            self.shared.used_ns.fetch_max(now_ns, Ordering::Relaxed);
+        if was_useful {
+            self.shared.last_useful_ns.fetch_max(now_ns, Ordering::Relaxed);
         }
-        self.tell_meaning(meaning, &over, fault, place.asked_ns);
+        self.count_failed_end(meaning, &end, fault, place.requested_ns);
         // Messages that the target turned away are sent first on the replacement of this
         // connection, because other open connections may be as close to their limit.
         for turned_away in self.ledger.turned_away.drain(..).rev() {
@@ -408,33 +415,33 @@ impl<'a, N: Network> Engine<'a, N> {
             let refusal = conn.session.refusal();
             self.move_queue(
                 place,
-                if was_of_use { TargetState::Serves } else { TargetState::Refuses(refusal) },
+                if was_useful { TargetState::Serves } else { TargetState::Refuses(refusal) },
             );
         }
     }
 
     /// Counts the end of a connection as a failure, if it was one.
-    fn tell_meaning(
+    fn count_failed_end(
         &mut self,
         meaning: Meaning,
-        over: &Over,
+        end: &ConnectionEnd,
         fault: Option<SessionFault>,
-        asked_ns: u64,
+        requested_ns: u64,
     ) {
         // The failure was already counted as a reply.
         let is_counted =
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
-        let why = match over {
-            Over::Failed(why) => why,
-            Over::Tls(failure) => failure.sentence(),
-            Over::Cleanly => "the target closed it before a message was sent",
+        let why = match end {
+            ConnectionEnd::Failed(why) => why,
+            ConnectionEnd::Tls(failure) => failure.sentence(),
+            ConnectionEnd::Clean => "the target closed it before a message was sent",
         };
-        let kind = |otherwise| match over {
-            Over::Tls(failure) => FailureKind::Tls(*failure),
-            Over::Failed(_) | Over::Cleanly => otherwise,
+        let kind = |otherwise| match end {
+            ConnectionEnd::Tls(failure) => FailureKind::Tls(*failure),
+            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => otherwise,
         };
         match meaning {
-            Meaning::Fine => {}
+            Meaning::Normal => {}
             Meaning::SessionFailed if is_counted => {}
             Meaning::SessionFailed => {
                 self.ledger.tally.fail(kind(FailureKind::Session), why.as_bytes());
@@ -443,8 +450,8 @@ impl<'a, N: Network> Engine<'a, N> {
                 if !is_counted {
                     self.ledger.tally.fail(kind(FailureKind::Connection), why.as_bytes());
                 }
-                self.try_later(why, asked_ns);
-                self.give_up_for_good(over, why, fault);
+                self.back_off(why, requested_ns);
+                self.give_up_if_permanent(end, why, fault);
             }
         }
     }
@@ -466,27 +473,27 @@ impl<'a, N: Network> Engine<'a, N> {
         for (order, mail) in place.queue {
             let codes = vec![code; mail.recipients().len()];
             let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
-            self.ledger.begun(&order);
+            self.ledger.record_start(&order);
             self.ledger.end(order, mail.octets(), &outcome);
             self.ledger.keep(mail);
         }
     }
 
     /// Does periodic checks that no event triggers.
-    pub fn look(&mut self) {
+    pub fn check_periodically(&mut self) {
         let now_ns = self.ledger.now_ns;
-        if now_ns.saturating_sub(self.looked_ns) < LOOK_NS {
+        if now_ns.saturating_sub(self.checked_ns) < CHECK_INTERVAL_NS {
             return;
         }
-        self.looked_ns = now_ns;
-        self.tell();
-        self.tell_use();
+        self.checked_ns = now_ns;
+        self.report_progress();
+        self.notify_others();
         // Relaxed, because only the flag and the time themselves are shared.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
-        let told = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
-        match self.scheduler.continuation(now_ns, answered_ns, told) {
-            Continuation::GoOn => {}
+        let request = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
+        match self.scheduler.continuation(now_ns, answered_ns, request) {
+            Continuation::Continue => {}
             Continuation::Stop => self.stop(),
             Continuation::CloseAll => self.close_all(),
         }
@@ -499,7 +506,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.end();
         self.ledger.resends.end();
         for (order, mail) in self.scheduler.stop(self.ledger.now_ns) {
-            self.ledger.give_back(&order, mail);
+            self.ledger.return_unsent(&order, mail);
         }
         self.again.extend(0..self.connections.len());
     }
@@ -508,20 +515,20 @@ impl<'a, N: Network> Engine<'a, N> {
         let now_us = self.ledger.now_us();
         for slot in 0..self.connections.len() {
             let Some(conn) = &self.connections[slot] else { continue };
-            let (under_way, readiness) = (conn.session.under_way(), conn.readiness());
+            let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
             let is_handshaking = conn.is_handshaking();
             let (max_ns, closing) =
-                self.scheduler.silence_max(slot, Silent { under_way, readiness });
+                self.scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
             if conn.is_stalled(now_us, max_ns / 1000) {
                 let silent = Duration::from_nanos(max_ns);
                 self.close(
                     slot,
                     match closing {
-                        Closing::Failed if is_handshaking => Over::Tls(Failure::TimedOut),
+                        Closing::Failed if is_handshaking => ConnectionEnd::Tls(Failure::TimedOut),
                         Closing::Failed => {
-                            Over::Failed(format!("the target was silent for {silent:?}"))
+                            ConnectionEnd::Failed(format!("the target was silent for {silent:?}"))
                         }
-                        Closing::ByUs | Closing::ByTarget => Over::Cleanly,
+                        Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
                     },
                 );
             }
@@ -531,23 +538,23 @@ impl<'a, N: Network> Engine<'a, N> {
     fn close_all(&mut self) {
         for slot in 0..self.connections.len() {
             if self.connections[slot].is_some() {
-                self.close(slot, Over::Cleanly);
+                self.close(slot, ConnectionEnd::Clean);
             }
         }
     }
 
     /// Reports progress to the owner.
-    fn tell(&mut self) {
+    fn report_progress(&mut self) {
         let tally = &self.ledger.tally;
-        let now = Progress { done: tally.ended(), open: self.scheduler.open() as u64 };
-        self.shared.done.fetch_add(now.done - self.told.done, Ordering::Relaxed);
+        let now = ReportedProgress { done: tally.finished(), open: self.scheduler.open() as u64 };
+        self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();
             self.shared.answered_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
         // Wraps if there are fewer than before; the sum over all threads is right.
-        self.shared.open.fetch_add(now.open.wrapping_sub(self.told.open), Ordering::Relaxed);
-        self.told = now;
+        self.shared.open.fetch_add(now.open.wrapping_sub(self.reported.open), Ordering::Relaxed);
+        self.reported = now;
     }
 }
 
@@ -562,8 +569,8 @@ enum TargetState {
 }
 
 /// Returns a function for what the connection in a slot can do.
-fn readiness_in(connections: &[Option<Conn>]) -> impl Fn(usize) -> Readiness {
-    |slot| connections[slot].as_ref().map_or(Readiness::Ending, Conn::readiness)
+fn readiness_in(connections: &[Option<TargetConn>]) -> impl Fn(usize) -> Readiness {
+    |slot| connections[slot].as_ref().map_or(Readiness::Ending, TargetConn::readiness)
 }
 
 /// Returns whether the target sent a reply that nothing had asked for, so client and server no
@@ -573,7 +580,7 @@ fn is_out_of_step(fault: Option<SessionFault>) -> bool {
         // The target may refuse a message before it has received all of it.
         Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
         Some(
-            SessionFault::Unasked { .. }
+            SessionFault::Unsolicited { .. }
             | SessionFault::Early { .. }
             | SessionFault::Unexpected { .. },
         ) => true,

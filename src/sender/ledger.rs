@@ -1,6 +1,6 @@
 //! The outcomes of messages: counted, recorded, and reported to the source.
 use super::clock::SendingClock;
-use super::conn_tls::SealingRoom;
+use super::conn_tls::SealingBuffers;
 use super::resends::Resends;
 use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
 use super::tally::{FailureKind, SendingTally};
@@ -19,16 +19,16 @@ pub(super) fn reply_names() -> Vec<String> {
 }
 
 /// The source of one thread, and the account of its messages.
-pub(super) struct Ledger {
+pub(super) struct SendLedger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
     pub tally: SendingTally,
     pub clock: SendingClock,
     /// Buffer from which connections write, shared because only one writes at a time. It stays in
     /// the processor's cache, and connections that wait for replies need no memory for it.
-    pub room: Vec<u8>,
+    pub write_buffer: Vec<u8>,
     /// The same for sealed octets.
-    pub sealing: SealingRoom,
+    pub sealing: SealingBuffers,
     /// The current time.
     pub now_ns: u64,
     /// When this round of the event loop began.
@@ -47,15 +47,15 @@ pub(super) struct Ledger {
     replies: Box<[u32]>,
 }
 
-impl Ledger {
-    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> Ledger {
-        Ledger {
+impl SendLedger {
+    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> SendLedger {
+        SendLedger {
             source,
             recorder,
             tally: SendingTally::default(),
             clock,
-            room: Vec::new(),
-            sealing: SealingRoom::default(),
+            write_buffer: Vec::new(),
+            sealing: SealingBuffers::default(),
             now_ns: 0,
             began_ns: 0,
             is_waiting: false,
@@ -81,7 +81,7 @@ impl Ledger {
         self.tick();
         self.began_ns = self.now_ns;
         let unix_ns = self.clock.unix_ns(self.now_ns);
-        if self.recorder.is_over(unix_ns) {
+        if self.recorder.is_past_second(unix_ns) {
             self.recorder.take_replies(&mut self.replies);
         }
         self.recorder.begin_round(unix_ns);
@@ -111,9 +111,9 @@ impl Ledger {
         }
     }
 
-    /// Records that a handshake begun at `begun_us` completed.
-    pub fn secured(&mut self, begun_us: u64, version: &str, kind: SessionKind) {
-        self.recorder.record(Metric::Handshake, self.now_us().saturating_sub(begun_us));
+    /// Records that a handshake begun at `started_us` completed.
+    pub fn secured(&mut self, started_us: u64, version: &str, kind: SessionKind) {
+        self.recorder.record(Metric::Handshake, self.now_us().saturating_sub(started_us));
         self.recorder.add(Counter::TlsHandshakes, 1);
         let of_version = if version == TLS_1_3 { Counter::Tls13 } else { Counter::Tls12 };
         self.recorder.add(of_version, 1);
@@ -129,11 +129,11 @@ impl Ledger {
     }
 
     /// Records that a message was passed to a session.
-    pub fn begun(&mut self, order: &DueMessage) {
+    pub fn record_start(&mut self, order: &DueMessage) {
         if self.resends.has(order.ticket) {
             return;
         }
-        self.tally.begun += 1;
+        self.tally.started += 1;
         if let Some(due_ns) = order.due_ns {
             self.recorder.record(Metric::Late, self.now_ns.saturating_sub(due_ns) / 1000);
         }
@@ -166,23 +166,23 @@ impl Ledger {
     }
 
     /// Returns a message that will not be sent, and that no session has.
-    pub fn give_back(&mut self, order: &DueMessage, mail: Box<OutgoingMail>) {
+    pub fn return_unsent(&mut self, order: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
         if self.resends.has(order.ticket) {
             self.end(*order, mail.octets(), &outcome);
         } else {
             self.source.done(order.ticket, &outcome);
-            self.not_begun(order.due_ns, self.now_ns);
+            self.not_started(order.due_ns, self.now_ns);
         }
         self.keep(mail);
     }
 
     /// Records a message that had not begun when sending ended at `ended_ns`. If it was due, its
     /// waiting time until then is a lower bound of the time it would have needed.
-    fn not_begun(&mut self, due_ns: Option<u64>, ended_ns: u64) {
+    fn not_started(&mut self, due_ns: Option<u64>, ended_ns: u64) {
         if let Some(due_ns) = due_ns.filter(|due_ns| *due_ns < ended_ns) {
-            self.tally.not_begun += 1;
+            self.tally.not_started += 1;
             let waited_us = (ended_ns - due_ns) / 1000;
             self.recorder.record(Metric::Late, waited_us);
             self.recorder.record(Metric::Transaction, waited_us);
@@ -194,7 +194,7 @@ impl Ledger {
     pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
         while let Some(due_ns) = self.source.overdue(ended_ns) {
-            self.not_begun(Some(due_ns), ended_ns);
+            self.not_started(Some(due_ns), ended_ns);
         }
     }
 
@@ -206,7 +206,7 @@ impl Ledger {
     }
 }
 
-impl SessionWatch<DueMessage> for Ledger {
+impl SessionWatch<DueMessage> for SendLedger {
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64) {
         self.replies[usize::from(code - CODES.start)] += 1;
         if let Some(metric) = metric_of(phase) {
@@ -217,12 +217,12 @@ impl SessionWatch<DueMessage> for Ledger {
         }
     }
 
-    fn spent(&mut self, mail: Box<OutgoingMail>) {
+    fn release(&mut self, mail: Box<OutgoingMail>) {
         self.keep(mail);
     }
 
     fn done(&mut self, done: Done<'_, DueMessage>) {
-        let Done { cookie: order, octets, codes, end, begun_us, .. } = done;
+        let Done { cookie: order, octets, codes, end, started_us, .. } = done;
         self.tally.ambiguous += u64::from(done.is_ambiguous && matches!(end, SessionEnd::Answered));
         if done.is_turned_away && self.send_again(order, end) {
             return;
@@ -234,9 +234,9 @@ impl SessionWatch<DueMessage> for Ledger {
         let accepted = outcome.accepted();
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
-            let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
+            let since_us = order.due_ns.map_or(started_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
-            self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
+            self.recorder.record(Metric::Sent, self.now_us().saturating_sub(started_us));
         } else if end == SessionEnd::Answered {
             self.recorder.add(Counter::Refused, 1);
         } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) =

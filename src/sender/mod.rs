@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Source ─▶ Engine (one thread: event loop, connections) ─▶ smtp::client::Session ─▶ socket
-//!   ▲          │  ▲ Scheduler: which message goes when, over which connection
-//!   └─ Ledger ─┘◀───────────── outcome, times of each phase ◀────────────────┘
+//!   ▲              │  ▲ Scheduler: which message goes when, over which connection
+//!   └─ SendLedger ─┘◀───────── outcome, times of each phase ◀────────────────┘
 //! ```
 //!
 //! Invariants: a sender connects only to the given target. It passes a message to one session at a
@@ -37,8 +37,8 @@ pub mod target;
 mod waiting;
 
 pub use mailbox::is_mailbox;
-pub use run::{Report, run};
+pub use run::{SendReport, run};
 pub use settings::{Connections, Ends, SendingSettings, SendingTls, TlsStart};
 pub use shared::SharedRun;
 pub use stream::ResolvedAddress;
-pub use tally::{Extra, Failure, FailureKind, SendingTally};
+pub use tally::{Extra, FailureCount, FailureKind, SendingTally};

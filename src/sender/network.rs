@@ -6,30 +6,30 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 
 use super::alarm::Alarm;
-use super::stream::{ResolvedAddress, Stream};
+use super::stream::{ResolvedAddress, TargetStream};
 
 const ALARM: Token = Token(usize::MAX);
 
 /// A network: the kernel, or a test.
 pub(super) trait Network {
     /// Begins to open a connection; its events name `slot`.
-    fn connect(&mut self, slot: usize) -> io::Result<Stream>;
+    fn connect(&mut self, slot: usize) -> io::Result<TargetStream>;
 }
 
 /// An event of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SocketEvent {
+pub(super) struct TargetEvent {
     /// Octets can be read.
     pub is_readable: bool,
     /// The target has shut down its side, so reads reach an end.
     pub is_ended: bool,
 }
 
-impl SocketEvent {
+impl TargetEvent {
     /// Returns the slot and the meaning of an event; the alarm has no slot.
-    pub fn from_event(event: &Event) -> (usize, SocketEvent) {
+    pub fn from_event(event: &Event) -> (usize, TargetEvent) {
         let is_ended = event.is_read_closed();
-        (event.token().0, SocketEvent { is_readable: event.is_readable() || is_ended, is_ended })
+        (event.token().0, TargetEvent { is_readable: event.is_readable() || is_ended, is_ended })
     }
 }
 
@@ -78,7 +78,7 @@ impl KernelNetwork {
 }
 
 impl Network for KernelNetwork {
-    fn connect(&mut self, slot: usize) -> io::Result<Stream> {
-        Stream::connect(&self.address, self.poll.registry(), Token(slot))
+    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
+        TargetStream::connect(&self.address, self.poll.registry(), Token(slot))
     }
 }

@@ -11,12 +11,12 @@ const LOST_NS: u64 = 1_000_000_000;
 
 /// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum OtherConnections {
     /// At least one is useful. A target that serves some connections and turns others away is
     /// reachable.
-    AreOfUse,
+    SomeUseful,
     /// None is useful.
-    AreOfNoUse,
+    NoneUseful,
 }
 
 /// What one thread knows about failed connections. Times are in ns since the start of sending.
@@ -29,14 +29,20 @@ pub(super) struct FailedConnections {
     /// When the first of these connections was requested.
     failing_ns: Option<u64>,
     /// When a connection was last useful.
-    use_ns: u64,
+    last_useful_ns: u64,
 }
 
 impl FailedConnections {
     /// `patience` is the time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> FailedConnections {
         let patience_ns = nanos(patience);
-        FailedConnections { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
+        FailedConnections {
+            patience_ns,
+            failures: 0,
+            retry_ns: 0,
+            failing_ns: None,
+            last_useful_ns: 0,
+        }
     }
 
     /// Returns whether a connection may be attempted now.
@@ -49,43 +55,44 @@ impl FailedConnections {
         (self.failures > 0).then_some(self.retry_ns)
     }
 
-    /// Records that a connection requested at `asked_ns` failed before it was useful. Returns
+    /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
     /// whether to give up the target.
-    pub fn failed(&mut self, asked_ns: u64, now_ns: u64, others: Others) -> bool {
+    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
-        if others == Others::AreOfUse {
+        if others == OtherConnections::SomeUseful {
             self.served(now_ns);
             return false;
         }
-        let since_ns = (*self.failing_ns.get_or_insert(asked_ns)).max(self.use_ns);
+        let since_ns = (*self.failing_ns.get_or_insert(requested_ns)).max(self.last_useful_ns);
         now_ns.saturating_sub(since_ns) >= self.patience_ns
     }
 
     /// Returns whether connections have failed for a second or more, with no useful one since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
-        self.failing_ns.is_some_and(|at| now_ns.saturating_sub(at.max(self.use_ns)) >= LOST_NS)
+        self.failing_ns
+            .is_some_and(|at| now_ns.saturating_sub(at.max(self.last_useful_ns)) >= LOST_NS)
     }
 
     /// Returns whether any connection was ever useful, including those of other threads.
-    pub fn was_ever_of_use(&self) -> bool {
-        self.use_ns > 0
+    pub fn was_ever_useful(&self) -> bool {
+        self.last_useful_ns > 0
     }
 
     /// Records that another thread had a useful connection until `at_ns`.
-    pub fn others_used(&mut self, at_ns: u64) {
-        self.use_ns = self.use_ns.max(at_ns);
+    pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
+        self.last_useful_ns = self.last_useful_ns.max(at_ns);
     }
 
     /// Records the end of a useful connection.
-    pub fn was_of_use(&mut self, now_ns: u64) {
+    pub fn record_useful(&mut self, now_ns: u64) {
         (self.failures, self.retry_ns) = (0, now_ns);
         self.served(now_ns);
     }
 
     fn served(&mut self, now_ns: u64) {
         self.failing_ns = None;
-        self.use_ns = now_ns;
+        self.last_useful_ns = now_ns;
     }
 }
 
@@ -101,14 +108,14 @@ mod tests {
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.failed(now_ns, now_ns, Others::AreOfNoUse));
+            assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
-        patience.was_of_use(now_ns);
+        patience.record_useful(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.failed(now_ns, now_ns, Others::AreOfNoUse));
+        assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -123,11 +130,11 @@ mod tests {
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
             let given_up = match what {
-                "f" => patience.failed(now_ns, now_ns, Others::AreOfNoUse),
-                "l" => patience.failed(now_ns - 5 * S, now_ns, Others::AreOfNoUse),
-                "s" => patience.failed(now_ns, now_ns, Others::AreOfUse),
+                "f" => patience.failed(now_ns, now_ns, OtherConnections::NoneUseful),
+                "l" => patience.failed(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful),
+                "s" => patience.failed(now_ns, now_ns, OtherConnections::SomeUseful),
                 _ => {
-                    patience.was_of_use(now_ns);
+                    patience.record_useful(now_ns);
                     false
                 }
             };
@@ -139,19 +146,19 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.failed(S, S, Others::AreOfNoUse);
+        patience.failed(S, S, OtherConnections::NoneUseful);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
-        patience.others_used(2 * S);
+        patience.record_useful_elsewhere(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // A target that serves other threads is not given up either.
-        assert!(!patience.failed(11 * S, 11 * S, Others::AreOfNoUse));
-        assert!(patience.failed(12 * S, 12 * S, Others::AreOfNoUse));
-        patience.was_of_use(13 * S);
+        assert!(!patience.failed(11 * S, 11 * S, OtherConnections::NoneUseful));
+        assert!(patience.failed(12 * S, 12 * S, OtherConnections::NoneUseful));
+        patience.record_useful(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }
 
     #[test]
-    fn it_ends_when_nothing_was_of_use_for_long() {
+    fn the_target_is_given_up_after_patience_without_a_useful_connection() {
         check("f0 f5 f9 f10!");
         check("f100 f109 f110!"); // from the first failure, not from the start
         check("l105 f109 f110!"); // which was asked for 5 s before

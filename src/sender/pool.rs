@@ -18,14 +18,14 @@ pub(super) enum Readiness {
     /// Messages are in progress, and the session has no capacity for another one.
     Busy,
     /// The target accepts no more messages on this connection.
-    Spent,
+    Exhausted,
     /// The connection is ending or has ended.
     Ending,
 }
 
 /// Why the connection of a lane ended before the last message of the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum EarlyEnd {
     /// The target closed it, or accepts no more messages on one connection.
     ByTarget,
     /// We closed it, to make room for another lane.
@@ -44,9 +44,9 @@ pub(super) struct PooledConnection<M> {
     /// Whether the connection ends so that another lane can have one.
     pub makes_room: bool,
     /// The number of messages begun.
-    pub begun: u64,
+    pub started: u64,
     /// When it was requested, in ns.
-    pub asked_ns: u64,
+    pub requested_ns: u64,
     /// Whether the target has sent its greeting.
     pub is_open: bool,
     /// Since when it has been idle, in ns.
@@ -55,9 +55,9 @@ pub(super) struct PooledConnection<M> {
 
 impl<M> PooledConnection<M> {
     /// Returns whether the connection was useful: it carried a message, or stayed open for one.
-    pub fn is_of_use(&self, now_ns: u64) -> bool {
-        let stayed_ns = now_ns.saturating_sub(self.asked_ns);
-        self.is_open && (self.begun > 0 || stayed_ns >= STAY_NS)
+    pub fn is_useful(&self, now_ns: u64) -> bool {
+        let stayed_ns = now_ns.saturating_sub(self.requested_ns);
+        self.is_open && (self.started > 0 || stayed_ns >= STAY_NS)
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) struct ConnectionPool<M> {
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
     /// Lanes whose connection ended before their last message, and why.
-    cut: BTreeMap<u64, Cut>,
+    early_ends: BTreeMap<u64, EarlyEnd>,
     /// The number of messages assigned to connections but not begun.
     pub queued: usize,
 }
@@ -89,7 +89,7 @@ impl<M> ConnectionPool<M> {
             opening: 0,
             idle: VecDeque::new(),
             lanes: HashMap::new(),
-            cut: BTreeMap::new(),
+            early_ends: BTreeMap::new(),
             queued: 0,
         }
     }
@@ -107,16 +107,16 @@ impl<M> ConnectionPool<M> {
         self.free.push(slot);
     }
 
-    /// Adds a connection that was requested at `asked_ns`. Returns why the previous connection of
-    /// this lane ended early.
-    pub fn add(&mut self, slot: usize, lane: Option<u64>, asked_ns: u64) -> Option<Cut> {
+    /// Adds a connection that was requested at `requested_ns`. Returns why the previous connection
+    /// of this lane ended early.
+    pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<EarlyEnd> {
         self.places[slot] = Some(PooledConnection {
             queue: VecDeque::new(),
             lane,
             is_last: false,
             makes_room: false,
-            begun: 0,
-            asked_ns,
+            started: 0,
+            requested_ns,
             is_open: false,
             idle_ns: None,
         });
@@ -124,7 +124,7 @@ impl<M> ConnectionPool<M> {
         self.opening += 1;
         let key = lane?;
         self.lanes.insert(key, slot);
-        self.cut.remove(&key)
+        self.early_ends.remove(&key)
     }
 
     /// Removes the connection in a slot after it has ended.
@@ -137,7 +137,7 @@ impl<M> ConnectionPool<M> {
         if let Some(key) = place.lane {
             self.lanes.remove(&key);
             if !place.is_last && place.queue.is_empty() {
-                self.cut.insert(key, Cut::ByTarget);
+                self.early_ends.insert(key, EarlyEnd::ByTarget);
             }
         }
         Some(place)
@@ -155,8 +155,8 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Returns whether any connection is useful.
-    pub fn is_of_use(&self, now_ns: u64) -> bool {
-        self.places.iter().flatten().any(|place| place.is_of_use(now_ns))
+    pub fn is_useful(&self, now_ns: u64) -> bool {
+        self.places.iter().flatten().any(|place| place.is_useful(now_ns))
     }
 
     /// Returns the slot of a lane's connection.
@@ -167,16 +167,16 @@ impl<M> ConnectionPool<M> {
     /// Separates the connection in a slot from its lane. `cut` is the reason if messages of the
     /// lane follow.
     #[cold]
-    pub fn leave_lane(&mut self, slot: usize, cut: Option<Cut>) {
+    pub fn leave_lane(&mut self, slot: usize, cut: Option<EarlyEnd>) {
         let lane = self.at(slot).and_then(|place| place.lane.take());
         let Some(key) = lane else { return };
         self.lanes.remove(&key);
-        self.cut.extend(cut.map(|cut| (key, cut)));
+        self.early_ends.extend(cut.map(|cut| (key, cut)));
     }
 
     /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
-    pub fn rest(&mut self, slot: usize, now_ns: u64) {
+    pub fn mark_idle(&mut self, slot: usize, now_ns: u64) {
         let Some(Some(place)) = self.places.get_mut(slot) else { return };
         if place.idle_ns.is_none() {
             place.idle_ns = Some(now_ns);
@@ -210,7 +210,7 @@ impl<M> ConnectionPool<M> {
         let (_, slot) = idle.min()?;
         let place = self.places[slot].as_mut()?;
         (place.is_last, place.makes_room) = (true, true);
-        self.cut.extend(place.lane.map(|key| (key, Cut::Crowded)));
+        self.early_ends.extend(place.lane.map(|key| (key, EarlyEnd::Crowded)));
         Some(slot)
     }
 

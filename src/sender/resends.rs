@@ -7,7 +7,7 @@ use super::source::SessionEnd;
 /// to the message itself, only once.
 #[derive(Debug, Default)]
 pub(super) struct Resends {
-    is_over: bool,
+    is_ended: bool,
     /// By ticket: whether 421 was the reply to the message itself, and not to an earlier one.
     answered: HashMap<u64, bool>,
 }
@@ -15,12 +15,12 @@ pub(super) struct Resends {
 impl Resends {
     /// Ends sending, so nothing is sent again.
     pub fn end(&mut self) {
-        self.is_over = true;
+        self.is_ended = true;
     }
 
     /// Returns whether a message that was turned away may be sent on another connection.
     pub fn allows(&self, ticket: u64) -> bool {
-        !self.is_over && !self.answered.get(&ticket).copied().unwrap_or_default()
+        !self.is_ended && !self.answered.get(&ticket).copied().unwrap_or_default()
     }
 
     /// Records that the message is sent on another connection. `end` would have been its outcome.
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_421_answered_goes_over_another_connection_once() {
+    fn a_message_answered_with_421_is_resent_once_on_another_connection() {
         // The end of each connection, and whether the message is sent again each time.
         for (ends, expected) in [
             (&[SessionEnd::Answered, SessionEnd::Answered][..], &[true, false][..]),

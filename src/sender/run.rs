@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::clock::SendingClock;
 use super::engine::{Engine, ThreadEnd};
-use super::ledger::{Ledger, reply_names};
+use super::ledger::{SendLedger, reply_names};
 use super::network::KernelNetwork;
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
@@ -16,7 +16,7 @@ use crate::stats::{Hub, Observer, Sample};
 
 /// The result of a run.
 #[derive(Debug)]
-pub struct Report {
+pub struct SendReport {
     /// The outcomes of the messages.
     pub tally: SendingTally,
     /// Why it ended before its sources did.
@@ -27,10 +27,10 @@ pub struct Report {
     pub seconds: f64,
 }
 
-struct Watching(Arc<SharedRun>);
+struct RunObserver(Arc<SharedRun>);
 
-impl Observer for Watching {
-    fn look(&mut self, _: u64) -> Sample {
+impl Observer for RunObserver {
+    fn sample(&mut self, _: u64) -> Sample {
         let open_connections = self.0.open.load(Ordering::Relaxed);
         Sample { open_connections, ..Sample::default() }
     }
@@ -45,8 +45,8 @@ pub fn run(
     sources: Vec<Box<dyn Source>>,
     folder: &Path,
     shared: &Arc<SharedRun>,
-) -> io::Result<Report> {
-    let observer = Box::new(Watching(shared.clone()));
+) -> io::Result<SendReport> {
+    let observer = Box::new(RunObserver(shared.clone()));
     let (hub, recorders) = Hub::start(folder, 1, sources.len(), reply_names(), None, observer)?;
     let clock = SendingClock::start();
     let mut engines = Vec::new();
@@ -56,7 +56,7 @@ pub fn run(
             connections: share(settings.connections, thread, threads),
             ..settings.clone()
         };
-        let ledger = Ledger::new(source, recorder, clock.clone());
+        let ledger = SendLedger::new(source, recorder, clock.clone());
         let network = KernelNetwork::new(settings.address.clone())?;
         engines.push(Engine::new(settings, network, ledger, shared));
     }
@@ -71,15 +71,15 @@ pub fn run(
     let seconds = clock.now_ns() as f64 / 1e9;
     let is_lost = ended.iter().all(|thread| thread.is_lost);
     let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
-    let mut report = Report { tally: SendingTally::default(), error: None, is_lost, seconds };
-    let asked = ended.iter().find_map(|thread| thread.ledger.source.asked());
+    let mut report = SendReport { tally: SendingTally::default(), error: None, is_lost, seconds };
+    let requested = ended.iter().find_map(|thread| thread.ledger.source.requested());
     for ThreadEnd { mut ledger, error, .. } in ended {
         ledger.count_overdue(ended_ns);
         report.tally.merge(&ledger.close());
         report.error = report.error.or(error);
     }
-    if let Some(asked) = asked {
-        report.tally.not_begun = asked.saturating_sub(report.tally.begun);
+    if let Some(requested) = requested {
+        report.tally.not_started = requested.saturating_sub(report.tally.started);
     }
     hub.close();
     Ok(report)

@@ -3,8 +3,8 @@
 //! The scheduler is pure: time is an argument, a connection is a slot and what its session can do,
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
 use super::clock::nanos;
-use super::patience::{FailedConnections, Others};
-use super::pool::{ConnectionPool, Cut, PooledConnection, Readiness};
+use super::patience::{FailedConnections, OtherConnections};
+use super::pool::{ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::settings::{Connections, Ends, SendingSettings};
 use super::source::{DueMessage, Lane};
 use super::waiting::{WaitingMessages, WantedMessage};
@@ -34,7 +34,7 @@ pub(super) enum Assignment<M> {
     Queued(usize),
     /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
-        /// The lane whose first connection it is; `None` if it is for this message alone.
+        /// The lane whose first connection it is; `None` if it is for this message exclusive.
         lane: Option<u64>,
     },
     /// The message and all later ones wait; the connection in this slot must end to make room.
@@ -45,7 +45,7 @@ pub(super) enum Assignment<M> {
 
 /// Why a message got a connection for itself although its lane has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alone {
+pub(super) enum ExclusiveReason {
     /// The lane's connection was busy when the message was due.
     Busy,
     /// The lane's connection was ending.
@@ -56,7 +56,7 @@ pub(super) enum Alone {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewConnection {
     /// Why the connection carries only that message; `None` if it may carry others.
-    pub alone: Option<Alone>,
+    pub exclusive: Option<ExclusiveReason>,
     /// The lane's connection, which now waits for nothing and needs a turn.
     pub other: Option<usize>,
 }
@@ -76,10 +76,10 @@ pub(super) enum Closing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// It is normal.
-    Fine,
+    Normal,
     /// A session was cut short.
     SessionFailed,
-    /// The target is unusable for now: [`Scheduler::try_later`].
+    /// The target is unusable for now: [`Scheduler::back_off`].
     TargetFailed,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Closed<M> {
     /// Its queued messages and its lane.
     pub place: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
-    pub was_of_use: bool,
+    pub was_useful: bool,
     /// The meaning of its end.
     pub meaning: Meaning,
 }
@@ -98,7 +98,7 @@ pub(super) struct Closed<M> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuation {
     /// Sending continues.
-    GoOn,
+    Continue,
     /// Begin nothing more; messages in progress have the grace period.
     Stop,
     /// Close all connections, because the grace period is over.
@@ -122,9 +122,9 @@ impl AfterMessage {
 
 /// The state of a connection that may have been silent for too long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Silent {
+pub(super) struct SilentConnection {
     /// The number of messages in progress on it.
-    pub under_way: usize,
+    pub in_progress: usize,
     /// What it can do.
     pub readiness: Readiness,
 }
@@ -178,7 +178,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether everything is done.
-    pub fn is_over(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.is_ended && self.waiting.is_empty() && self.pool.all == 0
     }
 
@@ -207,8 +207,8 @@ impl<M> Scheduler<M> {
 
     /// Returns which message to request from the source.
     #[inline]
-    pub fn wanted(&self, now_ns: u64) -> WantedMessage {
-        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted(now_ns) }
+    pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
+        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted_message(now_ns) }
     }
 
     /// Adds a message of the source.
@@ -228,12 +228,12 @@ impl<M> Scheduler<M> {
         match (order.lane, self.connections) {
             (Some(lane), Connections::ByLane(connections_max)) => {
                 let Some(slot) = self.pool.of_lane(lane.key) else {
-                    return self.ask(Some(lane.key), connections_max, now_ns);
+                    return self.request_connection(Some(lane.key), connections_max, now_ns);
                 };
                 let readiness = readiness(slot);
                 let is_free = matches!(readiness, Readiness::Opening | Readiness::Ready);
                 if order.due_ns.is_some() && !is_free {
-                    self.ask(None, connections_max, now_ns)
+                    self.request_connection(None, connections_max, now_ns)
                 } else if self.pool.queued >= QUEUED_MAX {
                     Assignment::Nothing
                 } else {
@@ -241,16 +241,20 @@ impl<M> Scheduler<M> {
                     Assignment::Queued(slot)
                 }
             }
-            _ => self.hand_out(now_ns, readiness),
+            _ => self.assign_to_idle(now_ns, readiness),
         }
     }
 
-    fn hand_out(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+    fn assign_to_idle(
+        &mut self,
+        now_ns: u64,
+        readiness: impl Fn(usize) -> Readiness,
+    ) -> Assignment<M> {
         while let Some((slot, place)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
                 && let Some((order, mail)) = self.waiting.take_due(now_ns)
             {
-                place.begun += 1;
+                place.started += 1;
                 return Assignment::Start(slot, order, mail);
             }
         }
@@ -258,7 +262,12 @@ impl<M> Scheduler<M> {
     }
 
     /// Requests a new connection for the next message, if one is allowed.
-    fn ask(&mut self, lane: Option<u64>, connections_max: usize, now_ns: u64) -> Assignment<M> {
+    fn request_connection(
+        &mut self,
+        lane: Option<u64>,
+        connections_max: usize,
+        now_ns: u64,
+    ) -> Assignment<M> {
         if self.pool.all >= connections_max {
             // Every lane that may have a connection has one, and another lane wants one, so the
             // connection that has been idle longest is closed. Its lane gets a new one when it next
@@ -276,7 +285,7 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         readiness: impl Fn(usize) -> Readiness,
     ) -> NewConnection {
-        let nothing = NewConnection { alone: None, other: None };
+        let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
             return nothing;
         };
@@ -286,7 +295,7 @@ impl<M> Scheduler<M> {
             if busy.is_some() { AfterMessage::Nothing } else { AfterMessage::after(lane) };
         self.queue_next(slot, follows, now_ns);
         let Some(busy) = busy else { return nothing };
-        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Spent);
+        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Exhausted);
         if lane.is_last
             && let Some(place) = self.pool.at(busy)
         {
@@ -294,7 +303,7 @@ impl<M> Scheduler<M> {
             place.is_last = true;
         }
         NewConnection {
-            alone: Some(if is_ending { Alone::Ended } else { Alone::Busy }),
+            exclusive: Some(if is_ending { ExclusiveReason::Ended } else { ExclusiveReason::Busy }),
             other: lane.is_last.then_some(busy),
         }
     }
@@ -313,10 +322,10 @@ impl<M> Scheduler<M> {
         let Some(place) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
             Readiness::Ready => {}
-            Readiness::Spent => {
+            Readiness::Exhausted => {
                 // Its queue moves to another connection after this one has ended.
                 if place.queue.is_empty() {
-                    self.pool.leave_lane(slot, Some(Cut::ByTarget));
+                    self.pool.leave_lane(slot, Some(EarlyEnd::ByTarget));
                 }
                 return ConnectionStep::Quit;
             }
@@ -325,20 +334,20 @@ impl<M> Scheduler<M> {
             }
         }
         if let Some((order, mail)) = place.queue.pop_front() {
-            place.begun += 1;
+            place.started += 1;
             place.idle_ns = None;
             self.pool.queued -= 1;
             return ConnectionStep::Start(order, mail);
         }
         let has_nothing = self.is_ended && self.waiting.is_empty();
-        if place.begun >= self.per_connection || place.is_last || has_nothing {
+        if place.started >= self.per_connection || place.is_last || has_nothing {
             place.idle_ns = None;
             self.pool.leave_lane(slot, None);
             return ConnectionStep::Quit;
         }
         match self.connections {
             Connections::Kept(_) => {
-                place.begun += 1;
+                place.started += 1;
                 ConnectionStep::Next
             }
             Connections::ByLane(_) => {
@@ -354,16 +363,16 @@ impl<M> Scheduler<M> {
     pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
-            self.rest(slot, now_ns);
+            self.become_idle(slot, now_ns);
         }
         next
     }
 
-    fn rest(&mut self, slot: usize, now_ns: u64) {
+    fn become_idle(&mut self, slot: usize, now_ns: u64) {
         // A message was counted as begun before the source turned out to have none.
-        self.pool.at(slot).into_iter().for_each(|place| place.begun -= 1);
+        self.pool.at(slot).into_iter().for_each(|place| place.started -= 1);
         if !self.is_ended {
-            self.pool.rest(slot, now_ns);
+            self.pool.mark_idle(slot, now_ns);
         }
     }
 
@@ -394,7 +403,7 @@ impl<M> Scheduler<M> {
 
     /// Records that the connection in a reserved slot was requested. Returns why the previous
     /// connection of its lane ended early.
-    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<Cut> {
+    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)
     }
 
@@ -408,44 +417,48 @@ impl<M> Scheduler<M> {
 
     /// Returns whether any connection is useful.
     pub fn is_served(&self, now_ns: u64) -> bool {
-        self.pool.is_of_use(now_ns)
+        self.pool.is_useful(now_ns)
     }
 
     /// Records that another thread had a useful connection until `at_ns`.
-    pub fn others_used(&mut self, at_ns: u64) {
-        self.patience.others_used(at_ns);
+    pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
+        self.patience.record_useful_elsewhere(at_ns);
     }
 
-    /// Records that a connection requested at `asked_ns` was useless. Returns whether to give up
-    /// the target.
+    /// Records that a connection requested at `requested_ns` was useless. Returns whether to give
+    /// up the target.
     #[cold]
-    pub fn try_later(&mut self, asked_ns: u64, now_ns: u64) -> bool {
-        let others = if self.is_served(now_ns) { Others::AreOfUse } else { Others::AreOfNoUse };
-        self.patience.failed(asked_ns, now_ns, others)
+    pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> bool {
+        let others = if self.is_served(now_ns) {
+            OtherConnections::SomeUseful
+        } else {
+            OtherConnections::NoneUseful
+        };
+        self.patience.failed(requested_ns, now_ns, others)
     }
 
     /// Returns whether any connection to the target was ever useful.
     pub fn was_ever_served(&self, now_ns: u64) -> bool {
-        self.patience.was_ever_of_use() || self.is_served(now_ns)
+        self.patience.was_ever_useful() || self.is_served(now_ns)
     }
 
     /// Records that the connection in `slot` has ended.
     pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
         let place = self.pool.remove(slot)?;
-        let was_of_use = place.is_of_use(now_ns);
-        if was_of_use {
-            self.patience.was_of_use(now_ns);
+        let was_useful = place.is_useful(now_ns);
+        if was_useful {
+            self.patience.record_useful(now_ns);
         }
         let meaning = match closing {
-            Closing::Failed if was_of_use || (place.is_open && self.is_ended) => {
+            Closing::Failed if was_useful || (place.is_open && self.is_ended) => {
                 Meaning::SessionFailed
             }
             Closing::Failed => Meaning::TargetFailed,
             // Otherwise a target that greets and disconnects would be connected to again and again.
-            Closing::ByTarget if !was_of_use && !self.is_ended => Meaning::TargetFailed,
-            Closing::ByTarget | Closing::ByUs => Meaning::Fine,
+            Closing::ByTarget if !was_useful && !self.is_ended => Meaning::TargetFailed,
+            Closing::ByTarget | Closing::ByUs => Meaning::Normal,
         };
-        Some(Closed { place, was_of_use, meaning })
+        Some(Closed { place, was_useful, meaning })
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
@@ -483,33 +496,40 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
-    /// answered a message; `told` is the request of the owner.
-    pub fn continuation(&self, now_ns: u64, answered_ns: u64, told: OwnerRequest) -> Continuation {
+    /// answered a message; `request` is the request of the owner.
+    pub fn continuation(
+        &self,
+        now_ns: u64,
+        answered_ns: u64,
+        request: OwnerRequest,
+    ) -> Continuation {
         match self.stopped_ns {
-            None if told == OwnerRequest::Stop || self.is_stalled_for_good(now_ns, answered_ns) => {
+            None if request == OwnerRequest::Stop
+                || self.is_schedule_stalled(now_ns, answered_ns) =>
+            {
                 Continuation::Stop
             }
             Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Continuation::CloseAll,
-            _ => Continuation::GoOn,
+            _ => Continuation::Continue,
         }
     }
 
     /// Returns whether the target has answered no message for the full time-out since the end of
     /// the schedule.
-    fn is_stalled_for_good(&self, now_ns: u64, answered_ns: u64) -> bool {
+    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: u64) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };
         now_ns.saturating_sub(answered_ns.max(nanos(end))) >= self.timeout_ns
     }
 
     /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
     /// that.
-    pub fn silence_max(&mut self, slot: usize, silent: Silent) -> (u64, Closing) {
+    pub fn silence_max(&mut self, slot: usize, silent: SilentConnection) -> (u64, Closing) {
         let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
-        let is_unused = silent.under_way == 0 && place.queue.is_empty();
-        let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Spent);
-        let is_over = is_unused && (self.is_ended || is_ending);
-        match (is_over, place.is_open) {
+        let is_unused = silent.in_progress == 0 && place.queue.is_empty();
+        let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
+        let is_done = is_unused && (self.is_ended || is_ending);
+        match (is_done, place.is_open) {
             (false, _) => (self.timeout_ns, Closing::Failed),
             (true, true) => (self.timeout_ns.min(self.grace_ns), Closing::Failed),
             (true, false) => (self.timeout_ns.min(self.grace_ns), Closing::ByUs),

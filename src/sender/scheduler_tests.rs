@@ -85,19 +85,19 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         assert!(scheduler.wants_connection(now_ns), "{story:?}: {what}{at_ms}");
         let slot = scheduler.reserve();
         scheduler.opening(slot, None, now_ns);
-        let mut is_over = false;
+        let mut is_done = false;
         if *what == "u" {
             scheduler.opened(slot);
             scheduler.add(order(*at_ms, None), ());
             assert!(begins(&mut scheduler, slot, now_ns).is_some());
             let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
-            assert_eq!((closed.meaning, closed.was_of_use), (Meaning::SessionFailed, true));
+            assert_eq!((closed.meaning, closed.was_useful), (Meaning::SessionFailed, true));
         } else {
             let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
-            assert_eq!((closed.meaning, closed.was_of_use), (Meaning::TargetFailed, false));
-            is_over = scheduler.try_later(closed.place.asked_ns, now_ns);
+            assert_eq!((closed.meaning, closed.was_useful), (Meaning::TargetFailed, false));
+            is_done = scheduler.back_off(closed.place.requested_ns, now_ns);
         }
-        assert_eq!(is_over, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
+        assert_eq!(is_done, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
         let Some(pause_ms) = pause_ms else { return };
         let next_ns = now_ns + pause_ms * MS;
         assert!(scheduler.wants_connection(next_ns), "{story:?}: {what}{at_ms}");
@@ -136,7 +136,7 @@ fn a_target_that_serves_another_connection_is_not_given_up() {
     scheduler.add(order(1, None), ());
     assert_eq!(begins(&mut scheduler, slots[0], 0), Some(1));
     for second in [0, 100, 200] {
-        assert!(!scheduler.try_later(second * S, second * S), "{second} s");
+        assert!(!scheduler.back_off(second * S, second * S), "{second} s");
     }
 }
 
@@ -155,11 +155,11 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { per_connection, ..kept(1) });
         let slot = open(&mut scheduler, 0)[0];
-        let mut begun = 0;
+        let mut started = 0;
         for ticket in 0..9 {
             scheduler.add(order(ticket, None), ());
-            let is_spent = mail_max.is_some_and(|max| begun >= max);
-            let readiness = if is_spent { Readiness::Spent } else { Readiness::Ready };
+            let is_spent = mail_max.is_some_and(|max| started >= max);
+            let readiness = if is_spent { Readiness::Exhausted } else { Readiness::Ready };
             match scheduler.step(slot, readiness, 0) {
                 ConnectionStep::Next => {
                     assert_eq!(scheduler.next_for(slot, 0), Some((order(ticket, None), ())))
@@ -167,11 +167,11 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
                 ConnectionStep::Quit => break,
                 other => panic!("{other:?}"),
             }
-            begun += 1;
+            started += 1;
         }
-        assert_eq!(begun, expected, "{per_connection:?}, {mail_max:?}");
+        assert_eq!(started, expected, "{per_connection:?}, {mail_max:?}");
         let closed = scheduler.closed(slot, Closing::ByUs, 0).unwrap();
-        assert_eq!(closed.place.begun, expected);
+        assert_eq!(closed.place.started, expected);
         assert!(scheduler.wants_connection(0), "another one takes its place");
     }
 }
@@ -221,7 +221,7 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         (Readiness::Busy, false, Assignment::Queued(0)),
         (Readiness::Busy, true, Assignment::Open { lane: None }),
         (Readiness::Ending, true, Assignment::Open { lane: None }),
-        (Readiness::Spent, true, Assignment::Open { lane: None }),
+        (Readiness::Exhausted, true, Assignment::Open { lane: None }),
     ] {
         let mut scheduler = Scheduler::<()>::new(&settings(Connections::ByLane(9)));
         let due_ns = is_timed.then_some(0);
@@ -231,7 +231,7 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let slot = scheduler.reserve();
         scheduler.opening(slot, Some(7), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
-        assert_eq!(opened, NewConnection { alone: None, other: None });
+        assert_eq!(opened, NewConnection { exclusive: None, other: None });
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
@@ -242,8 +242,12 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
             let own = scheduler.reserve();
             scheduler.opening(own, None, 0);
             let opened = scheduler.opened_for_next(own, 0, |_| readiness);
-            let alone = if readiness == Readiness::Busy { Alone::Busy } else { Alone::Ended };
-            assert_eq!(opened, NewConnection { alone: Some(alone), other: Some(slot) });
+            let exclusive = if readiness == Readiness::Busy {
+                ExclusiveReason::Busy
+            } else {
+                ExclusiveReason::Ended
+            };
+            assert_eq!(opened, NewConnection { exclusive: Some(exclusive), other: Some(slot) });
             assert_eq!(begins(&mut scheduler, own, 0), Some(2));
             assert_eq!(scheduler.step(own, Readiness::Ready, 0), ConnectionStep::Quit);
         }
@@ -272,25 +276,25 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(1));
     assert_eq!(scheduler.step(1, Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
-    assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Fine);
+    assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
     assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
     let slot = scheduler.reserve();
-    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(Cut::Crowded), "it comes back");
+    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(EarlyEnd::Crowded), "it comes back");
 }
 
 #[test]
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     let at = |seconds| Duration::from_secs(seconds);
-    let (go_on, to_stop) = (OwnerRequest::Continue, OwnerRequest::Stop);
+    let (to_continue, to_stop) = (OwnerRequest::Continue, OwnerRequest::Stop);
     // What ends it, when the target last answered, what the owner asks, and when nothing more is
     // begun, s.
     for (ends, answered_s, told, expected_s) in [
-        (Ends::WithSource, 0, go_on, None),
+        (Ends::WithSource, 0, to_continue, None),
         (Ends::WithSource, 0, to_stop, Some(0)),
-        (Ends::At(at(7)), 0, go_on, None),
-        (Ends::Scheduled(at(7)), 0, go_on, Some(27)),
-        (Ends::Scheduled(at(7)), 7, go_on, Some(27)),
-        (Ends::Scheduled(at(7)), 9, go_on, Some(29)),
+        (Ends::At(at(7)), 0, to_continue, None),
+        (Ends::Scheduled(at(7)), 0, to_continue, Some(27)),
+        (Ends::Scheduled(at(7)), 7, to_continue, Some(27)),
+        (Ends::Scheduled(at(7)), 9, to_continue, Some(29)),
         (Ends::Scheduled(at(7)), 9, to_stop, Some(0)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { ends, ..kept(1) });
@@ -298,18 +302,18 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
             scheduler.continuation(now_ns, answered_s * S, told)
         };
         let Some(expected_s) = expected_s else {
-            assert_eq!(continuation(&scheduler, 1000 * S), Continuation::GoOn, "{ends:?}");
+            assert_eq!(continuation(&scheduler, 1000 * S), Continuation::Continue, "{ends:?}");
             continue;
         };
         let stop_ns = expected_s * S;
         assert!(
-            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == Continuation::GoOn,
+            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == Continuation::Continue,
             "{ends:?}"
         );
         assert_eq!(continuation(&scheduler, stop_ns), Continuation::Stop, "{ends:?}");
         scheduler.end(stop_ns);
         scheduler.stop(stop_ns);
-        assert_eq!(continuation(&scheduler, stop_ns + 5 * S), Continuation::GoOn, "the grace");
+        assert_eq!(continuation(&scheduler, stop_ns + 5 * S), Continuation::Continue, "the grace");
         assert_eq!(continuation(&scheduler, stop_ns + 5 * S + 1), Continuation::CloseAll);
     }
     let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(at(7)), ..kept(1) });
@@ -320,13 +324,13 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
 #[test]
 fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
     let (timeout, grace) = (20 * S, 5 * S);
-    for (is_open, is_ended, under_way, readiness, expected) in [
+    for (is_open, is_ended, in_progress, readiness, expected) in [
         (true, false, 1, Readiness::Busy, (timeout, Closing::Failed)),
         (true, true, 1, Readiness::Busy, (timeout, Closing::Failed)),
         (false, false, 0, Readiness::Opening, (timeout, Closing::Failed)),
         (false, true, 0, Readiness::Opening, (grace, Closing::ByUs)),
         (true, false, 0, Readiness::Ending, (grace, Closing::Failed)),
-        (true, false, 0, Readiness::Spent, (grace, Closing::Failed)),
+        (true, false, 0, Readiness::Exhausted, (grace, Closing::Failed)),
         (true, true, 0, Readiness::Ending, (grace, Closing::Failed)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&kept(1));
@@ -338,7 +342,7 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
         if is_ended {
             scheduler.end(0);
         }
-        let found = scheduler.silence_max(slot, Silent { under_way, readiness });
-        assert_eq!(found, expected, "{is_open} {is_ended} {under_way} {readiness:?}");
+        let found = scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
+        assert_eq!(found, expected, "{is_open} {is_ended} {in_progress} {readiness:?}");
     }
 }

@@ -21,7 +21,7 @@ pub enum Connections {
 pub enum Ends {
     /// When the source has no more messages and all outcomes are known.
     WithSource,
-    /// As `WithSource`, but no message is begun at this time or later (closed loop).
+    /// As `WithSource`, but no message is started at this time or later (closed loop).
     At(Duration),
     /// As `WithSource`, however late messages are: a target that stalled still gets everything that
     /// was due meanwhile. The last message is due before this time. If the target then answers no

@@ -12,7 +12,7 @@ pub struct SharedRun {
     /// The number of open connections.
     pub open: AtomicU64,
     /// When a connection of any thread was last useful, ns since the start of sending.
-    pub(super) used_ns: AtomicU64,
+    pub(super) last_useful_ns: AtomicU64,
     /// When the target last answered a message of any thread, in ns since the start of sending; up
     /// to a tenth of a second old.
     pub(super) answered_ns: AtomicU64,

@@ -99,7 +99,7 @@ pub trait Source: Send {
 
     /// Returns the number of messages requested by the user, of all sources of a run together;
     /// `None` if only time limits it.
-    fn asked(&self) -> Option<u64> {
+    fn requested(&self) -> Option<u64> {
         None
     }
 

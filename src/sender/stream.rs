@@ -26,7 +26,7 @@ impl std::fmt::Display for ResolvedAddress {
 
 /// A connection's socket.
 #[derive(Debug)]
-pub enum Stream {
+pub enum TargetStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -35,13 +35,13 @@ pub enum Stream {
 macro_rules! either {
     ($this:expr, $socket:ident => $call:expr) => {
         match $this {
-            Stream::Tcp($socket) => $call,
-            Stream::Unix($socket) => $call,
+            TargetStream::Tcp($socket) => $call,
+            TargetStream::Unix($socket) => $call,
         }
     };
 }
 
-impl Stream {
+impl TargetStream {
     /// Begins to connect; an event of `token` reports completion. Events are edge-triggered, and
     /// interest in writability costs nothing while writes do not block, so both kinds are
     /// registered at once.
@@ -49,10 +49,10 @@ impl Stream {
         address: &ResolvedAddress,
         registry: &Registry,
         token: Token,
-    ) -> io::Result<Stream> {
+    ) -> io::Result<TargetStream> {
         let mut stream = match address {
-            ResolvedAddress::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
-            ResolvedAddress::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
+            ResolvedAddress::Tcp(address) => TargetStream::Tcp(TcpStream::connect(*address)?),
+            ResolvedAddress::Unix(path) => TargetStream::Unix(UnixStream::connect(path)?),
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         either!(&mut stream, socket => registry.register(socket, token, both))?;
@@ -65,12 +65,12 @@ impl Stream {
             return Err(error);
         }
         let peer = match self {
-            Stream::Tcp(socket) => socket.peer_addr().map(drop),
-            Stream::Unix(socket) => socket.peer_addr().map(drop),
+            TargetStream::Tcp(socket) => socket.peer_addr().map(drop),
+            TargetStream::Unix(socket) => socket.peer_addr().map(drop),
         };
         match peer {
             Ok(()) => {
-                if let Stream::Tcp(socket) = self {
+                if let TargetStream::Tcp(socket) = self {
                     // Commands are small, and each is followed by waiting for its reply.
                     socket.set_nodelay(true)?;
                 }

@@ -7,7 +7,7 @@ use crate::smtp::client::Phase;
 use crate::tls;
 
 /// Maximum number of distinct failures; a target may invent any number of them.
-const SORTS_MAX: usize = 200;
+const KINDS_MAX: usize = 200;
 /// Maximum length of an example, in octets.
 const EXAMPLE_BYTES_MAX: usize = 200;
 
@@ -45,7 +45,7 @@ impl fmt::Display for FailureKind {
 
 /// A failure, how often it happened, and the text of its first occurrence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailureCount {
     /// How often it happened.
     pub count: u64,
     /// The text of the target or of the system, with control characters escaped.
@@ -56,7 +56,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SendingTally {
     /// Messages begun.
-    pub begun: u64,
+    pub started: u64,
     /// Accepted for every recipient.
     pub accepted: u64,
     /// Accepted for some recipients only.
@@ -72,14 +72,14 @@ pub struct SendingTally {
     /// Not sent, because they must not be sent to this target.
     pub withheld: u64,
     /// Requested, or due before sending ended, but never begun.
-    pub not_begun: u64,
+    pub not_started: u64,
     /// Sent again on another connection, because the target ended theirs with 421 before accepting
     /// any of them.
     pub resent: u64,
     /// Sent by DATA although a careless server could mistake a part of them for the end of data.
     pub ambiguous: u64,
     /// Connections on which the target sent an unexpected reply.
-    pub unasked: u64,
+    pub unsolicited: u64,
     /// Recipients of accepted messages.
     pub recipients: u64,
     /// Recipients for whom a message was not accepted.
@@ -91,7 +91,7 @@ pub struct SendingTally {
     /// Connections of lanes beyond their first.
     pub extra: Extra,
     /// Failures, by what failed.
-    pub failures: BTreeMap<FailureKind, Failure>,
+    pub failures: BTreeMap<FailureKind, FailureCount>,
 }
 
 /// Why lanes needed more than one connection.
@@ -147,18 +147,18 @@ impl SendingTally {
     pub fn fail(&mut self, what: FailureKind, example: &[u8]) {
         if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
-        } else if self.failures.len() < SORTS_MAX {
+        } else if self.failures.len() < KINDS_MAX {
             let example = &example[..example.len().min(EXAMPLE_BYTES_MAX)];
             let example: String = String::from_utf8_lossy(example)
                 .chars()
                 .map(|c| if c.is_control() { '?' } else { c })
                 .collect();
-            self.failures.insert(what, Failure { count: 1, example });
+            self.failures.insert(what, FailureCount { count: 1, example });
         }
     }
 
     /// Returns the number of messages that are done.
-    pub fn ended(&self) -> u64 {
+    pub fn finished(&self) -> u64 {
         let not_accepted = self.deferred + self.rejected + self.not_sent + self.unknown;
         self.accepted_for_any() + not_accepted + self.withheld
     }
@@ -175,7 +175,7 @@ impl SendingTally {
 
     /// Adds the totals of another thread.
     pub fn merge(&mut self, other: &SendingTally) {
-        self.begun += other.begun;
+        self.started += other.started;
         self.accepted += other.accepted;
         self.partly_accepted += other.partly_accepted;
         self.deferred += other.deferred;
@@ -183,10 +183,10 @@ impl SendingTally {
         self.not_sent += other.not_sent;
         self.unknown += other.unknown;
         self.withheld += other.withheld;
-        self.not_begun += other.not_begun;
+        self.not_started += other.not_started;
         self.resent += other.resent;
         self.ambiguous += other.ambiguous;
-        self.unasked += other.unasked;
+        self.unsolicited += other.unsolicited;
         self.extra.merge(&other.extra);
         self.recipients += other.recipients;
         self.refused_recipients += other.refused_recipients;

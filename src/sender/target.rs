@@ -180,7 +180,7 @@ fn judge(
     }
     let allowed = allow_public.map(|name| name.trim_start_matches('[').trim_end_matches(']'));
     for address in found.iter().map(SocketAddr::ip) {
-        if is_nobodys(address) {
+        if is_unassigned(address) {
             return Err(TargetError::NotOneMachine { address });
         }
         if is_private(address) {
@@ -226,7 +226,7 @@ pub fn connectable(addresses: &[ResolvedAddress]) -> io::Result<ResolvedAddress>
 }
 
 /// Returns whether the address is multicast or broadcast, so that no single machine has it.
-fn is_nobodys(address: IpAddr) -> bool {
+fn is_unassigned(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_multicast(),

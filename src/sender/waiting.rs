@@ -33,7 +33,7 @@ impl<M> WaitingMessages<M> {
 
     /// Returns which message to request from the source.
     #[inline]
-    pub fn wanted(&self, now_ns: u64) -> WantedMessage {
+    pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
         let Some((order, _)) = self.0.last() else { return WantedMessage::Any };
         let has_room = self.0.len() <= OVERTAKEN_MAX;
         match order.due_ns {
@@ -85,12 +85,19 @@ mod tests {
     #[test]
     fn messages_leave_in_the_order_of_their_moments() {
         let mut waiting = WaitingMessages::new();
-        assert_eq!((waiting.wanted(0), waiting.due_ns()), (WantedMessage::Any, None));
+        assert_eq!((waiting.wanted_message(0), waiting.due_ns()), (WantedMessage::Any, None));
         for (ticket, due_ns) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
             waiting.add(order(ticket, Some(due_ns)), ());
         }
-        assert_eq!((waiting.wanted(5), waiting.due_ns()), (WantedMessage::Before(10), Some(10)));
-        assert_eq!(waiting.wanted(10), WantedMessage::Nothing, "it waits for a connection alone");
+        assert_eq!(
+            (waiting.wanted_message(5), waiting.due_ns()),
+            (WantedMessage::Before(10), Some(10))
+        );
+        assert_eq!(
+            waiting.wanted_message(10),
+            WantedMessage::Nothing,
+            "it waits for a connection alone"
+        );
         assert!(waiting.take_due(9).is_none());
         let mut left = Vec::new();
         for now_ns in [10, 10, 20, 29, 30] {
@@ -98,19 +105,19 @@ mod tests {
         }
         assert_eq!(left, [2, 4, 3, 1], "in their order where it is the same");
         waiting.add(order(5, None), ());
-        assert_eq!(waiting.wanted(0), WantedMessage::Nothing);
+        assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
         assert!(waiting.take_due(0).is_some() && waiting.is_empty());
     }
 
     #[test]
-    fn only_so_many_are_overtaken() {
+    fn at_most_the_limit_of_messages_is_overtaken() {
         let mut waiting = WaitingMessages::new();
         for number in 0..=OVERTAKEN_MAX as u64 {
             let due_ns = 1_000 - number;
-            assert_ne!(waiting.wanted(0), WantedMessage::Nothing, "{number}");
+            assert_ne!(waiting.wanted_message(0), WantedMessage::Nothing, "{number}");
             waiting.add(order(number, Some(due_ns)), ());
         }
-        assert_eq!(waiting.wanted(0), WantedMessage::Nothing);
+        assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
         let tickets: Vec<u64> = waiting.take_all().iter().map(|(order, ())| order.ticket).collect();
         assert!(tickets.iter().rev().copied().eq(0..=OVERTAKEN_MAX as u64), "soonest first");
     }

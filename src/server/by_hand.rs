@@ -21,7 +21,7 @@ use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 
-use super::indexing::BegunSegments;
+use super::indexing::NewSegments;
 use super::shutdown::{Stop, StopStage};
 use crate::server::in_force::current::InForce;
 use crate::server::in_force::generation;
@@ -201,7 +201,7 @@ impl ByHandSink {
             moments: None,
             recorder,
             presence: Arc::default(),
-            begun: BegunSegments::default(),
+            new_segments: NewSegments::default(),
             challenge_seed: 0,
             config,
         };
@@ -412,8 +412,8 @@ impl ByHandSink {
     }
 
     /// Returns whether the worker has stopped: every connection and every commit has ended.
-    pub fn is_over(&self) -> bool {
-        self.table.is_over()
+    pub fn is_done(&self) -> bool {
+        self.table.is_done()
     }
 
     /// Returns the counters.

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::index::{Host, ParserThreads, When};
 
 /// Capacity of the channel of new segments. The parser finds further ones by listing the folder.
-const BEGUN_MAX: usize = 1024;
+const NEW_SEGMENTS_MAX: usize = 1024;
 /// Minimum time between two measurements of whether the workers are busy.
 const MEASURE_EVERY: Duration = Duration::from_millis(20);
 /// Workers count as busy if they ran for more than this share of the time.
@@ -20,25 +20,25 @@ const BUSY_SHARE: f64 = 0.5;
 pub(super) fn start(
     config: &Config,
     workers: usize,
-) -> std::io::Result<Option<(ParserThreads, BegunSegments)>> {
+) -> std::io::Result<Option<(ParserThreads, NewSegments)>> {
     if config.index.when == When::Off {
         return Ok(None);
     }
-    let (notify, begun) = bounded(BEGUN_MAX);
-    let host = Box::new(Threads { workers, seen: Mutex::default() });
-    let parser = ParserThreads::start(&config.data, config.index.clone(), host, begun)?;
-    Ok(Some((parser, BegunSegments { notify: Some(notify), last: 0 })))
+    let (notify, new_segments) = bounded(NEW_SEGMENTS_MAX);
+    let host = Box::new(Threads { workers, usage: Mutex::default() });
+    let parser = ParserThreads::start(&config.data, config.index.clone(), host, new_segments)?;
+    Ok(Some((parser, NewSegments { notify: Some(notify), last: 0 })))
 }
 
 /// A worker's notifications of the segments into which it commits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct BegunSegments {
+pub(super) struct NewSegments {
     /// `None`: there is no parser.
     notify: Option<Sender<u32>>,
     last: u32,
 }
 
-impl BegunSegments {
+impl NewSegments {
     /// Notes that a message was committed into `segment`. Costs a comparison, and for the first
     /// message of a segment an item in a channel. No thread sleeps on that channel, so the worker
     /// never has to wake one.
@@ -57,11 +57,11 @@ impl BegunSegments {
 /// Measures how busy the workers are, by the CPU time that the kernel counts (proc(5)).
 struct Threads {
     workers: usize,
-    seen: Mutex<ParserSeen>,
+    usage: Mutex<WorkersCpuUsage>,
 }
 
 #[derive(Default)]
-struct ParserSeen {
+struct WorkersCpuUsage {
     /// The `schedstat` file of each worker.
     files: Vec<PathBuf>,
     at: Option<Instant>,
@@ -75,16 +75,16 @@ impl Host for Threads {
     }
 
     fn is_busy(&self) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.at.map(|at| at.elapsed()) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        match usage.at.map(|at| at.elapsed()) {
             Some(since) if since < MEASURE_EVERY => {}
-            since => seen.measure(since, self.workers),
+            since => usage.measure(since, self.workers),
         }
-        seen.is_busy
+        usage.is_busy
     }
 }
 
-impl ParserSeen {
+impl WorkersCpuUsage {
     /// Measures the workers' CPU time. Costs reading a small file of /proc for each worker.
     fn measure(&mut self, since: Option<Duration>, expected: usize) {
         if self.files.len() < expected {

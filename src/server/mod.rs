@@ -49,7 +49,7 @@ pub use transcripts::TranscriptError;
 
 use in_force::current::InForce;
 use in_force::generation::{self, Generation};
-use indexing::BegunSegments;
+use indexing::NewSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
 use recording::Sampler;
@@ -95,7 +95,7 @@ pub struct Server {
 }
 
 /// What all workers share when they are started.
-struct SharedByWorkers<'a> {
+struct WorkerResources<'a> {
     config: &'a Config,
     in_force: Arc<InForce>,
     admission: Arc<Admission>,
@@ -104,11 +104,11 @@ struct SharedByWorkers<'a> {
     transcripts: Option<Arc<Transcripts>>,
     moments: Option<Arc<MomentSender>>,
     presence: Arc<Presence>,
-    begun: BegunSegments,
+    new_segments: NewSegments,
 }
 
 /// A sink that has just been started.
-pub struct Started {
+pub struct StartedServer {
     /// The sink.
     pub server: Server,
     /// Changes the settings of the running sink.
@@ -123,7 +123,7 @@ impl Server {
     ///
     /// Errors: an address in use, a folder that is locked or not writable (the text
     /// says what to do).
-    pub fn start(config: &Config) -> Result<Started, StartError> {
+    pub fn start(config: &Config) -> Result<StartedServer, StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
         let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
@@ -138,7 +138,7 @@ impl Server {
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let (parser, begun) = indexing::start(config, workers)?.unzip();
+        let (parser, new_segments) = indexing::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
         let (hub, recorders) =
@@ -169,7 +169,7 @@ impl Server {
             watchdog,
             in_force: in_force.clone(),
         };
-        let common = SharedByWorkers {
+        let common = WorkerResources {
             config,
             in_force,
             admission,
@@ -178,16 +178,16 @@ impl Server {
             transcripts,
             moments,
             presence: Arc::default(),
-            begun: begun.unwrap_or_default(),
+            new_segments: new_segments.unwrap_or_default(),
         };
         server.start_workers(common, handover, sockets.per_worker, recorders)?;
-        Ok(Started { server, generations, recovery })
+        Ok(StartedServer { server, generations, recovery })
     }
 
     /// Starts a worker for each of `acceptors`.
     fn start_workers(
         &mut self,
-        common: SharedByWorkers<'_>,
+        common: WorkerResources<'_>,
         handover: Handover,
         acceptors: Vec<Vec<Acceptor>>,
         recorders: Vec<Recorder>,
@@ -211,7 +211,7 @@ impl Server {
                     moments: common.moments.clone(),
                     recorder: recorders.next(),
                     presence: common.presence.clone(),
-                    begun: common.begun.clone(),
+                    new_segments: common.new_segments.clone(),
                     challenge_seed: RandomState::new().hash_one(index),
                     config: common.config,
                 },

@@ -307,11 +307,11 @@ pub enum Pieces {
 impl Dialogue<'_> {
     /// Sends the client's next octets. The sink reads them in one piece, as far as its buffers
     /// allow. Under TLS they are encrypted first. After the close they are lost.
-    pub fn say(&mut self, piece: &[u8]) {
+    pub fn send(&mut self, piece: &[u8]) {
         let Some(tls) = self.tls.as_mut().filter(|_| !piece.is_empty()) else {
-            return self.say_octets(piece);
+            return self.send_octets(piece);
         };
-        tls.say(piece);
+        tls.send(piece);
         self.flush();
     }
 
@@ -325,7 +325,7 @@ impl Dialogue<'_> {
     pub fn handshake_with(&mut self, client: ClientByHand, octets: Pieces) -> Result<(), String> {
         assert!(self.tls.is_none(), "TLS begins once");
         let (mut client, early) = (client, std::mem::take(&mut self.replies));
-        client.hear(&early);
+        client.receive(&early);
         (self.tls, self.octets) = (Some(client), octets);
         self.flush();
         match self.tls.as_mut().and_then(ClientByHand::take_error) {
@@ -337,7 +337,7 @@ impl Dialogue<'_> {
     /// Encrypts `content` into a record, without sending it.
     pub fn seal(&mut self, content: &[u8]) {
         if let Some(tls) = &mut self.tls {
-            tls.say(content);
+            tls.send(content);
         }
     }
 
@@ -351,14 +351,14 @@ impl Dialogue<'_> {
     }
 
     /// Encrypts `content` and sends it with one octet changed.
-    pub fn say_changed(&mut self, content: &[u8]) {
+    pub fn send_tampered(&mut self, content: &[u8]) {
         let Some(tls) = &mut self.tls else { return };
-        tls.say(content);
+        tls.send(content);
         let mut octets = tls.take_octets();
         if let Some(octet) = octets.last_mut() {
             *octet ^= 1;
         }
-        self.say_octets(&octets);
+        self.send_octets(&octets);
     }
 
     /// Returns whether the sink has sent close_notify.
@@ -394,14 +394,14 @@ impl Dialogue<'_> {
             let octets = tls.take_octets();
             match self.octets {
                 _ if octets.is_empty() => return,
-                Pieces::Whole => self.say_octets(&octets),
-                Pieces::Octets => octets.chunks(1).for_each(|octet| self.say_octets(octet)),
+                Pieces::Whole => self.send_octets(&octets),
+                Pieces::Octets => octets.chunks(1).for_each(|octet| self.send_octets(octet)),
             }
         }
     }
 
     /// Sends the client's next octets as they are.
-    pub fn say_octets(&mut self, piece: &[u8]) {
+    pub fn send_octets(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() && !self.is_closed {
             let Some(socket) = &mut self.socket else { return };
@@ -453,7 +453,7 @@ impl Dialogue<'_> {
         match &mut self.tls {
             None => self.replies.extend_from_slice(&octets),
             Some(tls) => {
-                tls.hear(&octets);
+                tls.receive(&octets);
                 self.replies.extend(tls.take_content());
             }
         }
@@ -575,7 +575,7 @@ pub fn run_cut(
         let mut session = sink.connect(manner.protocol);
         let mut from = 0;
         for cut in cuts {
-            session.say(&dialogue[from..cut]);
+            session.send(&dialogue[from..cut]);
             from = cut;
         }
         session.leave()

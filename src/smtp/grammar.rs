@@ -172,7 +172,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
         b"AUTH" => Ok(Command::Auth { argument: argument.unwrap_or_default() }),
         b"VRFY" => argument.map(|_| Command::Vrfy).ok_or(SyntaxError::ArgumentMissing),
         b"EXPN" => argument.map(|_| Command::Expn).ok_or(SyntaxError::ArgumentMissing),
-        _ => Err(other_verb(&verb)),
+        _ => Err(unknown_verb(&verb)),
     }
 }
 
@@ -230,12 +230,12 @@ fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a
     if verb.eq_ignore_ascii_case(b"STARTTLS") {
         return bare(Command::StartTls, argument);
     }
-    Err(other_verb(verb))
+    Err(unknown_verb(verb))
 }
 
 /// Verbs of other RFCs get 502 instead of 500, which tells a person what is missing.
 #[cold]
-fn other_verb(verb: &[u8]) -> SyntaxError {
+fn unknown_verb(verb: &[u8]) -> SyntaxError {
     let known = ["ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
     if known.iter().any(|name| verb.eq_ignore_ascii_case(name.as_bytes())) {
         SyntaxError::Unimplemented

@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         let text = self.parameters()?;
         let mut parameters = MailParameters { text, ..MailParameters::default() };
         for parameter in text.split(is_blank).filter(|parameter| !parameter.is_empty()) {
-            match param::take_mail(&mut parameters, parameter) {
+            match param::add_mail_parameter(&mut parameters, parameter) {
                 Ok(()) => {}
                 Err(ParameterError::Unknown) if is_auth(parameter) => {
                     self.found.add(Deviation::AuthParameter);
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         let text = self.parameters()?;
         let mut parameters = RcptParameters { text, ..RcptParameters::default() };
         for parameter in text.split(is_blank).filter(|parameter| !parameter.is_empty()) {
-            param::take_rcpt(&mut parameters, parameter).ok()?;
+            param::add_rcpt_parameter(&mut parameters, parameter).ok()?;
         }
         parameters.utf8 = !text.is_ascii();
         Some(Command::Rcpt { path, parameters })

@@ -68,13 +68,13 @@ pub struct RcptParameters<'a> {
 pub fn parse_mail(text: &[u8]) -> Result<MailParameters<'_>, ParameterError> {
     let mut found = MailParameters { text: strip_space(text)?, ..MailParameters::default() };
     for parameter in each(text) {
-        take_mail(&mut found, parameter)?;
+        add_mail_parameter(&mut found, parameter)?;
     }
     Ok(found)
 }
 
 /// Parses one parameter of MAIL.
-pub(super) fn take_mail<'a>(
+pub(super) fn add_mail_parameter<'a>(
     found: &mut MailParameters<'a>,
     parameter: &'a [u8],
 ) -> Result<(), ParameterError> {
@@ -103,14 +103,14 @@ pub(super) fn take_mail<'a>(
 pub fn parse_rcpt(text: &[u8]) -> Result<RcptParameters<'_>, ParameterError> {
     let mut found = RcptParameters { text: strip_space(text)?, ..RcptParameters::default() };
     for parameter in each(text) {
-        take_rcpt(&mut found, parameter)?;
+        add_rcpt_parameter(&mut found, parameter)?;
     }
     found.utf8 = !found.text.is_ascii();
     Ok(found)
 }
 
 /// Parses one parameter of RCPT.
-pub(super) fn take_rcpt<'a>(
+pub(super) fn add_rcpt_parameter<'a>(
     found: &mut RcptParameters<'a>,
     parameter: &'a [u8],
 ) -> Result<(), ParameterError> {

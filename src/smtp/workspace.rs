@@ -133,7 +133,7 @@ impl Workspace {
     }
 
     /// Takes back a lent buffer, and leaves an empty one.
-    pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
+    pub(super) fn reclaim(&mut self, buffer: &mut Vec<u8>) {
         let mut buffer = std::mem::take(buffer);
         let capacity = buffer.capacity();
         assert!(capacity <= self.lent_bytes, "a buffer comes back to the workspace that lent it");
@@ -160,10 +160,10 @@ mod tests {
         assert_eq!(workspace.envelope_bytes_lent(), 1000);
         assert!(!workspace.make_room(&mut first, 513));
         assert!(workspace.make_room(&mut first, 512));
-        workspace.take_back(&mut second);
+        workspace.reclaim(&mut second);
         assert!(workspace.make_room(&mut first, 1000));
         assert!(!workspace.make_room(&mut second, 1));
-        workspace.take_back(&mut first);
+        workspace.reclaim(&mut first);
         assert_eq!(workspace.envelope_bytes_lent(), 0);
     }
 
@@ -177,7 +177,7 @@ mod tests {
         assert!(buffer.capacity() >= 16);
         assert_eq!(workspace.envelope_bytes_lent(), buffer.capacity());
         assert!(!workspace.make_room(&mut Vec::new(), 1));
-        workspace.take_back(&mut buffer);
+        workspace.reclaim(&mut buffer);
         assert_eq!(workspace.envelope_bytes_lent(), 0);
     }
 
@@ -187,13 +187,13 @@ mod tests {
         let mut buffer = Vec::new();
         assert!(workspace.make_room(&mut buffer, 600));
         let place = buffer.as_ptr();
-        workspace.take_back(&mut buffer);
+        workspace.reclaim(&mut buffer);
         assert!(workspace.make_room(&mut buffer, 100));
         assert_eq!(buffer.as_ptr(), place);
-        workspace.take_back(&mut buffer);
+        workspace.reclaim(&mut buffer);
         let mut large = Vec::new();
         assert!(workspace.make_room(&mut large, SPARE_BYTES_MAX));
-        workspace.take_back(&mut large);
+        workspace.reclaim(&mut large);
         assert_eq!((workspace.spare.len(), workspace.spare_bytes), (1, 600));
     }
 }

@@ -131,7 +131,7 @@ impl Calibration {
     }
 
     /// Compares the run with the most similar ceiling, if any is similar.
-    pub fn beside(&self, history: &History, summary: &RunSummary) -> Option<Calibrated> {
+    pub fn compare(&self, history: &History, summary: &RunSummary) -> Option<Calibrated> {
         let shape = Shape::of(history, summary)?;
         let near = |ceiling: &Ceiling| Some((shape.distance(&ceiling.shape)?, ceiling.clone()));
         let all = self.ceilings.iter().filter(|it| it.messages_per_s > 0.0).filter_map(near);

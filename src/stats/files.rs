@@ -102,7 +102,7 @@ impl Hour {
         };
         let place = file.place();
         file.append(&batches)?;
-        self.lines.append(line).inspect_err(|_| file.take_back(place))
+        self.lines.append(line).inspect_err(|_| file.truncate(place))
     }
 }
 
@@ -162,7 +162,7 @@ impl StatsWriter {
         // values either.
         current
             .write_sessions(interval, &line, &self.folder.join(sessions))
-            .inspect_err(|_| current.log.take_back(place))?;
+            .inspect_err(|_| current.log.truncate(place))?;
         current.last = current.last.max(interval.second);
         current.first = current.first.min(interval.second);
         current.total.merge(interval);

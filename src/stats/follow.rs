@@ -1,4 +1,4 @@
-//! Follows `stats/` as it grows: each look costs only what was added since the last one.
+//! Follows `stats/` as it grows: each read_new costs only what was added since the last one.
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -45,9 +45,9 @@ impl Follower {
     /// a listing of the folder.
     ///
     /// Errors: the folder or a file cannot be read. Missing statistics are not an error.
-    pub fn look(&mut self, since: u64) -> io::Result<NewSeconds> {
+    pub fn read_new(&mut self, since: u64) -> io::Result<NewSeconds> {
         let mut news = NewSeconds::default();
-        let mut seen = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for (stem, files) in files_in(&self.data)? {
             if (stem.hour + 1) * HOUR_S <= since {
                 continue;
@@ -61,24 +61,24 @@ impl Follower {
                 let begin = if ending == "jsonl" { LINE_BEGIN } else { INTERVAL_BEGIN };
                 for (_, line) in unglued(&text, begin) {
                     let taken = match ending {
-                        "jsonl" => news.take_counters(line, since),
-                        _ => news.take_histogram(line, since),
+                        "jsonl" => news.add_counters(line, since),
+                        _ => news.add_histogram(line, since),
                     };
                     if let Err(what) = taken {
                         news.problems.push(format!("{}: {what}", path.display()));
                     }
                 }
-                seen.insert(path.clone(), place);
+                places.insert(path.clone(), place);
             }
         }
         // Files that are gone or too old are forgotten.
-        self.places = seen;
+        self.places = places;
         Ok(news)
     }
 }
 
 impl NewSeconds {
-    fn take_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+    fn add_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
         let line: CounterLine = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
         if line.second >= since {
             self.seconds.entry(line.second).or_default().add(&line);
@@ -86,7 +86,7 @@ impl NewSeconds {
         Ok(())
     }
 
-    fn take_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+    fn add_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
         let recorded = interval_of(line)?;
         self.histograms.extend(recorded.filter(|(_, second, _)| *second >= since));
         Ok(())
@@ -140,7 +140,7 @@ mod tests {
         all.read(whole.path(), 0..u64::MAX).unwrap();
 
         let mut follower = Follower::new(growing.path());
-        assert!(follower.look(0).unwrap().seconds.is_empty());
+        assert!(follower.read_new(0).unwrap().seconds.is_empty());
         let folder = growing.path().join("stats");
         std::fs::create_dir(&folder).unwrap();
         let (mut seconds, mut values, mut messages) = (BTreeMap::new(), 0, 0);
@@ -149,7 +149,7 @@ mod tests {
             let mut file = File::create(folder.join(path.file_name().unwrap())).unwrap();
             for piece in std::fs::read(&path).unwrap().chunks(97) {
                 file.write_all(piece).unwrap();
-                let news = follower.look(0).unwrap();
+                let news = follower.read_new(0).unwrap();
                 assert_eq!(news.problems, Vec::<String>::new());
                 for (second, counts) in news.seconds {
                     messages += counts.counter(Counter::Messages);

@@ -294,7 +294,7 @@ fn read_intervals(
 ) -> io::Result<()> {
     let text = whole_lines(path)?;
     for (number, line) in unglued(&text, INTERVAL_BEGIN) {
-        if is_of_another(line, metrics) {
+        if belongs_to_other_metrics(line, metrics) {
             continue;
         }
         match interval_of(line) {
@@ -312,7 +312,7 @@ fn read_intervals(
 
 /// Returns whether the line is about none of these metrics. Looks only at its beginning, without
 /// decoding the rest.
-fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
+fn belongs_to_other_metrics(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::from_tag).is_some_and(|metric| !metrics.contains(&metric))
 }

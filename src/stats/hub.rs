@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Provides samples to the hub and receives its reports, on the hub's thread.
 pub trait Observer: Send {
     /// Samples what no worker records; called about once a second. `now` is Unix time in seconds.
-    fn look(&mut self, now: u64) -> Sample;
+    fn sample(&mut self, now: u64) -> Sample;
 
     /// Reports the number of messages accepted in a second. The hub calls this for each second with
     /// messages, once the second is complete.
@@ -34,7 +34,7 @@ pub trait Observer: Send {
 
 /// No observer; used in tests.
 impl Observer for () {
-    fn look(&mut self, _: u64) -> Sample {
+    fn sample(&mut self, _: u64) -> Sample {
         Sample::default()
     }
 }
@@ -105,11 +105,11 @@ impl Hub {
             writer,
             live: live.clone(),
             seconds: BTreeMap::new(),
-            seen: observer.look(watch.unix().as_secs()),
+            last_sample: observer.sample(watch.unix().as_secs()),
             observer,
             watch,
-            looked_at: 0,
-            looked_after: 0,
+            sampled_at: 0,
+            sampled_second: 0,
         };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
@@ -154,27 +154,27 @@ struct Merging {
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
     /// The previous sample.
-    seen: Sample,
+    last_sample: Sample,
     watch: SteadyClock,
     /// The time of the last sample, in Unix seconds.
-    looked_at: u64,
+    sampled_at: u64,
     /// The second whose end the last sample belongs to.
-    looked_after: u64,
+    sampled_second: u64,
 }
 
 impl Merging {
     fn run(mut self, stopped: &Receiver<()>) {
         loop {
-            let is_over = match stopped.recv_timeout(GRACE) {
+            let is_ended = match stopped.recv_timeout(GRACE) {
                 Err(RecvTimeoutError::Timeout) => false,
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
             };
             let now = self.watch.unix();
             self.collect();
-            self.look(now.as_secs(), is_over);
+            self.sample(now.as_secs(), is_ended);
             let past = now.saturating_sub(GRACE).as_secs();
-            self.write_down(if is_over { u64::MAX } else { past });
-            if is_over {
+            self.write_until(if is_ended { u64::MAX } else { past });
+            if is_ended {
                 return self.writer.close();
             }
         }
@@ -196,7 +196,8 @@ impl Merging {
 
     /// Returns the interval that a second is merged into.
     fn at(&mut self, second: u64) -> &mut Interval {
-        let (names, sample) = (&self.names, (second == self.looked_after).then_some(self.seen));
+        let (names, sample) =
+            (&self.names, (second == self.sampled_second).then_some(self.last_sample));
         self.seconds.entry(second).or_insert_with(|| {
             let mut merged = Box::new(names.interval());
             merged.second = second;
@@ -210,18 +211,18 @@ impl Merging {
 
     /// Samples once a second and at the end; counts since the last sample belong to the second
     /// before.
-    fn look(&mut self, now: u64, is_over: bool) {
-        if now == self.looked_at && !is_over {
+    fn sample(&mut self, now: u64, is_ended: bool) {
+        if now == self.sampled_at && !is_ended {
             return;
         }
-        self.looked_at = now;
-        let sample = self.observer.look(now);
-        self.live.look(&sample);
-        let before = std::mem::replace(&mut self.seen, sample);
+        self.sampled_at = now;
+        let sample = self.observer.sample(now);
+        self.live.store_sample(&sample);
+        let before = std::mem::replace(&mut self.last_sample, sample);
         let flushes = sample.flushes.saturating_sub(before.flushes);
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
-        let second = now - u64::from(!is_over);
-        self.looked_after = second;
+        let second = now - u64::from(!is_ended);
+        self.sampled_second = second;
         if let Some(merged) = self.seconds.get_mut(&second) {
             set_sample(merged, &sample);
         }
@@ -234,7 +235,7 @@ impl Merging {
 
     /// Writes the seconds before `past`. If a worker is late for one of them, another line is
     /// written.
-    fn write_down(&mut self, past: u64) {
+    fn write_until(&mut self, past: u64) {
         while let Some(entry) = self.seconds.first_entry() {
             if *entry.key() >= past {
                 return;

@@ -31,7 +31,7 @@ impl LineFile {
         self.whole_bytes == 0
     }
 
-    /// Returns the length up to the end of the last line, for [`LineFile::take_back`].
+    /// Returns the length up to the end of the last line, for [`LineFile::truncate`].
     pub(super) fn place(&self) -> u64 {
         self.whole_bytes
     }
@@ -57,7 +57,7 @@ impl LineFile {
                 // If the file was torn before, its whole length is no longer known, so nothing is
                 // removed.
                 if !self.is_torn {
-                    self.take_back(self.whole_bytes);
+                    self.truncate(self.whole_bytes);
                 }
                 Err(error)
             }
@@ -65,7 +65,7 @@ impl LineFile {
     }
 
     /// Removes everything appended after `place`. If that fails, the next append starts a new line.
-    pub(super) fn take_back(&mut self, place: u64) {
+    pub(super) fn truncate(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,
             Err(_) => self.is_torn = true,

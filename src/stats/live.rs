@@ -40,7 +40,7 @@ impl Live {
         sums.second = interval.second;
     }
 
-    pub(super) fn look(&self, sample: &Sample) {
+    pub(super) fn store_sample(&self, sample: &Sample) {
         self.index_lag_messages.store(sample.index_lag_messages, Ordering::Relaxed);
         self.index_lag_s.store(sample.index_lag_s, Ordering::Relaxed);
         self.events_busy.store(sample.events_busy, Ordering::Relaxed);

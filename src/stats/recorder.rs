@@ -11,7 +11,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// Counts of values that are almost always the same; they are recorded once a second.
 #[derive(Debug, Default)]
-struct Often {
+struct FrequentCounts {
     /// Reads with exactly one command.
     lone_commands: u64,
     /// Payloads that arrived within one round.
@@ -29,7 +29,7 @@ pub struct Recorder {
     late: Option<Box<Interval>>,
     /// Whether anything was recorded in the current interval.
     is_used: bool,
-    often: Often,
+    frequent: FrequentCounts,
     /// When the round began, in Unix ns.
     round_ns: u64,
     tenth: usize,
@@ -48,7 +48,7 @@ impl Recorder {
             current,
             late: None,
             is_used: false,
-            often: Often::default(),
+            frequent: FrequentCounts::default(),
             round_ns: 0,
             tenth: 0,
             empty,
@@ -58,7 +58,7 @@ impl Recorder {
 
     /// Returns whether this Unix time is in another second.
     #[inline]
-    pub fn is_over(&self, unix_ns: u64) -> bool {
+    pub fn is_past_second(&self, unix_ns: u64) -> bool {
         unix_ns / SECOND_NS != self.current.second
     }
 
@@ -92,7 +92,7 @@ impl Recorder {
             let Ok(empty) = self.empty.try_recv() else {
                 return;
             };
-            self.settle();
+            self.flush_frequent();
             let full = std::mem::replace(&mut self.current, empty);
             self.is_used = false;
             // The channel has as many places as there are intervals, so an error means that the hub
@@ -120,9 +120,9 @@ impl Recorder {
     }
 
     /// Records the counts of frequent values.
-    fn settle(&mut self) {
-        let Often { lone_commands, whole_transfers, lone_recipients } =
-            std::mem::take(&mut self.often);
+    fn flush_frequent(&mut self) {
+        let FrequentCounts { lone_commands, whole_transfers, lone_recipients } =
+            std::mem::take(&mut self.frequent);
         self.current.record_n(Metric::CommandsPerRead, 1, lone_commands);
         self.current.record_n(Metric::Transfer, 0, whole_transfers);
         self.current.record_n(Metric::Recipients, 1, lone_recipients);
@@ -162,7 +162,7 @@ impl Recorder {
     #[inline]
     pub fn commands(&mut self, n: u64) {
         match n {
-            1 => self.often.lone_commands += 1,
+            1 => self.frequent.lone_commands += 1,
             _ => self.record(Metric::CommandsPerRead, n),
         }
     }
@@ -171,7 +171,7 @@ impl Recorder {
     #[inline]
     pub fn transfer(&mut self, us: u64, bytes: u64) {
         if us == 0 {
-            self.often.whole_transfers += 1;
+            self.frequent.whole_transfers += 1;
             return;
         }
         self.record(Metric::Transfer, us);
@@ -186,7 +186,7 @@ impl Recorder {
         self.current.message(self.tenth, bytes);
         self.current.add(Counter::MessageRecipients, recipients);
         match recipients {
-            1 => self.often.lone_recipients += 1,
+            1 => self.frequent.lone_recipients += 1,
             _ => self.current.record_n(Metric::Recipients, recipients, 1),
         }
     }
@@ -300,7 +300,7 @@ impl Recorder {
 
     /// Hands over the rest after the worker has stopped. May wait for the hub.
     pub fn close(mut self) {
-        self.settle();
+        self.flush_frequent();
         self.hand_over_late();
         if self.is_used {
             drop(self.full.send(self.current));

@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_tells_nothing() {
+    fn too_few_samples_give_no_verdict() {
         use LimitedBy::{Sender, Undecided};
         let enough = slow(9.0 * S);
         check(&[

@@ -261,7 +261,7 @@ pub mod by_hand {
     }
 
     impl ClientByHand {
-        pub fn say(&mut self, _: &[u8]) {
+        pub fn send(&mut self, _: &[u8]) {
             match *self {}
         }
 
@@ -269,7 +269,7 @@ pub mod by_hand {
             match *self {}
         }
 
-        pub fn hear(&mut self, _: &[u8]) {
+        pub fn receive(&mut self, _: &[u8]) {
             match *self {}
         }
 

@@ -55,7 +55,7 @@ pub fn stopped(thread: i32) -> Option<i32> {
 }
 
 /// Detaches from a stopped thread, which then continues.
-pub fn let_go(thread: i32) {
+pub fn detach(thread: i32) {
     // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };
 }

@@ -4,7 +4,7 @@ use crate::log_support;
 
 use log_support::{facts, open, payload, read, reserved, small};
 use sinkd::log::reader::{Folder, Segment};
-use sinkd::log::{Claim, Log, NoRoom, OpenError, SlotFacts, SlotKind};
+use sinkd::log::{Log, NoRoom, OpenError, SizeBasis, SlotFacts, SlotKind};
 
 #[test]
 fn a_payload_is_read_back_whichever_way_it_was_stored() {
@@ -49,19 +49,19 @@ fn budgets_refuse_and_recover() {
     let mut bench = open(folder.path(), small());
     let mut held = Vec::new();
     let refused = loop {
-        match bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)) {
+        match bench.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)) {
             Ok(r) => held.push(r),
             Err(e) => break e,
         }
     };
     assert_eq!((refused, held.len()), (NoRoom::Budget, 6));
     bench.writer.release(held.pop().unwrap());
-    held.push(bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)).unwrap());
+    held.push(bench.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)).unwrap());
     let own: Vec<_> = (0..2)
-        .map(|_| bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap())
+        .map(|_| bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap())
         .collect();
     assert_eq!(
-        bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap_err(),
+        bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap_err(),
         NoRoom::Budget
     );
     for r in held.into_iter().chain(own) {

@@ -12,7 +12,9 @@ use log_support::{
     segment_path, small,
 };
 use sinkd::log::reader::Folder;
-use sinkd::log::{Claim, Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, prune};
+use sinkd::log::{
+    Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, SizeBasis, prune,
+};
 
 /// Waits until the condition holds.
 #[track_caller]
@@ -62,7 +64,7 @@ fn a_large_message_that_is_still_arriving_counts() {
     for n in 0..200 {
         bench.append(b"e", &payload(n, 9000));
     }
-    let mut r = bench.until(|w| w.reserve(b"large", 700_000, Claim::Declared)).unwrap();
+    let mut r = bench.until(|w| w.reserve(b"large", 700_000, SizeBasis::Declared)).unwrap();
     bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
     until("the ring makes room for what is under way", || {
         disk_bytes(dir.path()) <= budget + 2 * SEGMENT_BYTES
@@ -76,7 +78,8 @@ fn a_large_message_that_arrived_slowly_is_not_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(16 * SEGMENT_BYTES));
     let bytes = payload(1, 100_000);
-    let mut r = bench.until(|w| w.reserve(b"large", bytes.len() as u64, Claim::Declared)).unwrap();
+    let mut r =
+        bench.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
     let mut filled = 0;
     while filled < bytes.len() {
         let space = bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
@@ -257,7 +260,7 @@ fn on_a_full_disk_the_oldest_is_pruned_for_large_mail_and_nothing_for_mail_that_
         assert!(log_support::read(&data, *id).1 == payload(n as u8, 500_000));
     }
     let before = Folder::open_in(&data, BOOT_A).unwrap().messages();
-    let mut r = bench.until(|w| w.reserve(b"e", 64 << 20, Claim::Declared)).unwrap();
+    let mut r = bench.until(|w| w.reserve(b"e", 64 << 20, SizeBasis::Declared)).unwrap();
     let refused = loop {
         match bench.until(|w| w.space(&mut r).map(|space| space.len())) {
             Ok(n) => bench.writer.filled(&mut r, n),

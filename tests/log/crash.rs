@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use log_support::{open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, SegmentError, Span};
-use sinkd::log::{BootId, Claim, Log, LogSettings, MessageId};
+use sinkd::log::{BootId, Log, LogSettings, MessageId, SizeBasis};
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);
@@ -85,7 +85,7 @@ fn every_message_survives_a_kill() {
 fn an_unfinished_own_segment_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), settings(BOOT_A));
-    let mut r = bench.until(|w| w.reserve(b"e", 100_000, Claim::Declared)).unwrap();
+    let mut r = bench.until(|w| w.reserve(b"e", 100_000, SizeBasis::Declared)).unwrap();
     bench.until(|w| w.space(&mut r).map(|space| space.fill(1))).unwrap();
     let parts = || {
         let names = std::fs::read_dir(dir.path().join("segments")).unwrap();

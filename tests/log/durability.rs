@@ -17,8 +17,8 @@ use proptest::prelude::*;
 use sinkd::log::by_hand::LogByHand;
 use sinkd::log::reader::{Folder, Segment, Span};
 use sinkd::log::{
-    BootId, Claim, Commit, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom,
-    PendingCommit, State,
+    BootId, Commit, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, PendingCommit,
+    SizeBasis, State,
 };
 
 const BOOT_A: BootId = BootId([0xa; 16]);
@@ -192,7 +192,7 @@ fn a_large_message_is_renamed_after_its_flush() {
     let bytes = payload(9, 150_000);
     for is_good in [false, true] {
         let mut r =
-            bench.until(|w| w.reserve(b"large", bytes.len() as u64, Claim::Declared)).unwrap();
+            bench.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let n = bench

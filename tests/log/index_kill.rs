@@ -112,7 +112,7 @@ fn assert_answers_are_complete(data: &Path) {
         for slot in listing.backward(0).unwrap().map(Result::unwrap) {
             let segment = folder.segment(slot.id().segment).unwrap();
             let read = reading.read(&segment, &slot).unwrap();
-            if query.on_message(&read.entry.columns, &read.message, &mut scratch) {
+            if query.matches_message(&read.entry.columns, &read.message, &mut scratch) {
                 expected.push(slot.id());
             }
         }

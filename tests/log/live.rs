@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use log_support::{Bench, facts, open, payload, small};
 use sinkd::log::reader::{Folder, Positions, Segment, check_segment};
-use sinkd::log::{Claim, Commit, Log, NoRoom, Reservation};
+use sinkd::log::{Commit, Log, NoRoom, Reservation, SizeBasis};
 
 /// Builds a self-verifying message: its envelope holds the seed and the length of its payload.
 fn message(n: u32) -> (Vec<u8>, Vec<u8>) {
@@ -92,7 +92,7 @@ fn holes_of_released_regions_are_punched_and_counted() {
         ..small()
     };
     let mut bench = open(dir.path(), settings);
-    let r = bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap();
+    let r = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
     let id = bench.append(b"e", b"after the hole");
     bench.writer.release(r);
     bench.close();
@@ -149,7 +149,7 @@ fn a_full_disk_refuses_mail_loses_none_and_recovers() {
     };
     assert_eq!(refused, NoRoom::Full);
     assert!(kept.len() > 50, "{} messages found room", kept.len());
-    let mut large = bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap();
+    let mut large = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
     assert_eq!(fill_until_refused(&mut bench, &mut large), NoRoom::Full);
     bench.writer.release(large);
     while bench.woken.try_recv().is_ok() {}
@@ -200,7 +200,7 @@ fn a_file_size_limit_refuses_large_messages_only() {
     let id = bench.append(b"e", &payload(1, 50_000));
     let refused = bench.until(|w| w.append(b"e", &[&payload(2, 250_000)], &facts(b"")));
     assert_eq!(refused.unwrap_err(), NoRoom::Full);
-    let mut r = bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap();
+    let mut r = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
     assert_eq!(fill_until_refused(&mut bench, &mut r), NoRoom::Full);
     bench.writer.release(r);
     assert!(log_support::read(dir.path(), id).1 == payload(1, 50_000));
@@ -214,7 +214,7 @@ fn a_file_size_limit_refuses_large_messages_only() {
 fn an_empty_own_segment_can_be_committed() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
-    let r = bench.until(|w| w.reserve(b"envelope", 1 << 20, Claim::Declared)).unwrap();
+    let r = bench.until(|w| w.reserve(b"envelope", 1 << 20, SizeBasis::Declared)).unwrap();
     let Commit::Later(mut pending) = bench.writer.commit_reserved(r, 0, &facts(b"")) else {
         panic!("it was too large for a region");
     };

@@ -8,13 +8,15 @@ use std::time::Duration;
 use log_support::{Bench, facts, open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Claim, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, Reservation};
+use sinkd::log::{
+    Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, Reservation, SizeBasis,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
     Append { envelope: usize, payload: usize },
     Receive { given: usize, used: usize },
-    Reserve { payload: u64, claim: Claim },
+    Reserve { payload: u64, claim: SizeBasis },
     Fill { which: usize, bytes: usize },
     Grow { which: usize, by: u64 },
     Commit { which: usize, less: usize },
@@ -30,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(given, used)| Step::Receive { given, used: used.min(given) }),
         3 => prop_oneof![4 => 0..40_000u64, 1 => 60_000..200_000u64]
             .prop_flat_map(|payload| {
-                let claim = prop_oneof![Just(Claim::Declared), Just(Claim::Guessed)];
+                let claim = prop_oneof![Just(SizeBasis::Declared), Just(SizeBasis::Guessed)];
                 claim.prop_map(move |claim| Step::Reserve { payload, claim })
             }),
         8 => (0..8usize, 0..30_000usize).prop_map(|(which, bytes)| Step::Fill { which, bytes }),

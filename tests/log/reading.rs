@@ -81,7 +81,7 @@ fn segments_pruned_during_a_listing_are_skipped_and_counted() {
         let back = listing.backward(offset).unwrap();
         let found: Vec<_> = back.map(|slot| slot.unwrap().id()).collect();
         assert!(found.iter().rev().eq(&left[..left.len() - offset as usize]), "{offset}");
-        let passed = folder.passed_over();
+        let passed = folder.pruned_unread();
         assert_eq!((passed.segments, passed.messages), (1, lost));
         std::fs::rename(&away, &path).unwrap();
     }
@@ -99,7 +99,7 @@ fn a_span_over_a_pruned_segment_is_answered_from_the_other_segments() {
     let found: Vec<_> = listing.forward(0).unwrap().map(|slot| slot.unwrap().id()).collect();
     let left: Vec<_> = ids.iter().copied().filter(|id| id.segment != ids[4].segment).collect();
     assert_eq!(found, left);
-    assert_eq!(folder.passed_over().segments, 1);
+    assert_eq!(folder.pruned_unread().segments, 1);
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_message_whose_segment_was_pruned_meanwhile_gets_no_row() {
         assert!(reader.read(&slot).unwrap().is_none());
         assert!(reader.read_id(slot.id()).unwrap().is_none());
     }
-    assert_eq!(opened.passed_over().segments, 1);
+    assert_eq!(opened.pruned_unread().segments, 1);
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
             span.since_ns.is_none_or(|s| s <= ns) && span.until_ns.is_none_or(|u| ns < u);
         let segment = folder.segment(slot.id().segment).unwrap();
         let Ok(read) = reading.read(&segment, &slot) else { continue };
-        if is_inside && query.on_message(&read.entry.columns, &read.message, &mut scratch) {
+        if is_inside && query.matches_message(&read.entry.columns, &read.message, &mut scratch) {
             found.push(slot.id());
         }
     }

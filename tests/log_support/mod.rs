@@ -7,8 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
 use sinkd::log::{
-    BootId, Claim, Commit, Log, LogSettings, MessageId, NoRoom, ProcessClock, Retention, SlotFacts,
-    Writer,
+    BootId, Commit, Log, LogSettings, MessageId, NoRoom, ProcessClock, Retention, SizeBasis,
+    SlotFacts, Writer,
 };
 
 /// Longer than any wait here takes on a busy machine.
@@ -105,7 +105,7 @@ pub fn payload(seed: u8, len: usize) -> Vec<u8> {
 
 /// Receives `bytes` in pieces into a reservation made for `expected`, followed by extra octets.
 pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
-    let mut r = bench.until(|w| w.reserve(envelope, expected, Claim::Declared)).unwrap();
+    let mut r = bench.until(|w| w.reserve(envelope, expected, SizeBasis::Declared)).unwrap();
     let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
     let mut rest = &with_end[..];
     while !rest.is_empty() {

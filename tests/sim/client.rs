@@ -27,7 +27,7 @@ impl SessionWatch<u64> for Outcomes {
         self.replies += 1;
     }
 
-    fn spent(&mut self, _: Box<OutgoingMail>) {}
+    fn release(&mut self, _: Box<OutgoingMail>) {}
 
     fn done(&mut self, done: Done<'_, u64>) {
         self.ended.push((done.cookie, done.end, done.codes.to_vec()));
@@ -180,7 +180,7 @@ impl Client {
             Ok(n) => {
                 let n = self.sealed.as_mut().map_or(n, |sealed| sealed.wrote(n));
                 if n > 0 {
-                    self.session.wrote(n, now_us, outcomes);
+                    self.session.mark_written(n, now_us, outcomes);
                 }
                 Did::Wrote
             }
@@ -249,7 +249,7 @@ impl Sealed {
     /// Seals `content`; returns the next octets to send.
     fn next(&mut self, content: &[u8], octets_max: usize) -> Vec<u8> {
         if !content.is_empty() {
-            self.tls.say(content);
+            self.tls.send(content);
             self.content = content.len();
         }
         self.octets.extend(self.tls.take_octets());
@@ -264,7 +264,7 @@ impl Sealed {
 
     /// Opens octets from the sink, which are always valid.
     fn opened(&mut self, octets: &[u8]) -> Vec<u8> {
-        self.tls.hear(octets);
+        self.tls.receive(octets);
         assert_eq!(self.tls.take_error(), None);
         self.tls.take_content()
     }

@@ -160,7 +160,7 @@ impl One {
         sink.stop(StopStage::AtOnce);
         sink.wake(Duration::from_millis(self.now_ms));
         sink.round();
-        assert!(sink.is_over());
+        assert!(sink.is_done());
         sink.close();
         self.folder
     }

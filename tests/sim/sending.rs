@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
     fn settle(&mut self) {
         loop {
             let now_ns = self.sender.now_ns();
-            for (slot, socket) in self.sender.take_asked() {
+            for (slot, socket) in self.sender.take_requested() {
                 let target = Target::new(socket, (self.fate)(self.connections), now_ns);
                 self.connections += 1;
                 self.targets.insert(slot, target);
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
     pub fn finish(mut self) -> (u64, RunEnd, Vec<u64>) {
         self.settle();
         for _ in 0..ROUNDS_MAX {
-            if self.sender.is_over() {
+            if self.sender.is_done() {
                 return (self.sender.now_ns(), self.sender.end(), self.mails);
             }
             self.pass();
@@ -281,7 +281,11 @@ pub fn send(
 ) -> (u64, RunEnd, Vec<u64>) {
     let shared = SharedRun::default();
     let (end_ns, ended, mails) = Run::new(settings, source, &shared, fate).finish();
-    assert_eq!(ended.tally.begun, ended.tally.ended(), "each message that was begun has ended");
+    assert_eq!(
+        ended.tally.started,
+        ended.tally.finished(),
+        "each message that was begun has ended"
+    );
     assert_eq!(shared.open.load(Ordering::Relaxed), 0);
     (end_ns, ended, mails)
 }
@@ -329,7 +333,7 @@ fn a_target_that_refuses_connections_is_retried_with_backoff_until_patience_ends
     run.settle();
     run.sender.refuse();
     let (mut tried_ms, mut tries) = (Vec::new(), run.sender.tries());
-    while !run.sender.is_over() {
+    while !run.sender.is_done() {
         run.pass();
         if run.sender.tries() > tries {
             tries = run.sender.tries();
@@ -370,7 +374,7 @@ fn a_silent_target_is_given_up_after_the_timeout() {
     let (end_ns, ended, _) = send(settings(1), messages(20, 0), |_| Fate::Mute);
     check_time(end_ns, 20 * S);
     assert!(ended.error.unwrap().contains("silent for 20s"));
-    assert_eq!(ended.tally.begun, 0);
+    assert_eq!(ended.tally.started, 0);
 }
 
 #[test]
@@ -435,7 +439,7 @@ fn no_message_is_begun_after_the_duration() {
     let settings = SendingSettings { ends: Ends::At(Duration::from_secs(3)), ..settings(1) };
     let (_, ended, mails) = send(settings, messages(1000, 10 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (300, Some(&(3 * S - 10 * MS))));
-    assert_eq!((ended.error, ended.tally.begun), (None, 300));
+    assert_eq!((ended.error, ended.tally.started), (None, 300));
 }
 
 #[test]
@@ -443,5 +447,5 @@ fn the_last_message_before_the_end_of_the_duration_is_sent() {
     let settings = SendingSettings { ends: Ends::At(Duration::from_secs(1)), ..settings(2) };
     let (_, ended, mails) = send(settings, messages(50, 20 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (50, Some(&(980 * MS))));
-    assert_eq!((ended.error, ended.tally.accepted, ended.tally.not_begun), (None, 50, 0));
+    assert_eq!((ended.error, ended.tally.accepted, ended.tally.not_started), (None, 50, 0));
 }

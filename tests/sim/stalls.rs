@@ -36,7 +36,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
         Form::Duration => (Some(Duration::from_secs(SECONDS)), None),
         Form::Count => (None, Some(SECONDS * PER_S)),
     };
-    let recipients = RecipientSource::made_up("r.example", 100).unwrap();
+    let recipients = RecipientSource::generated("r.example", 100).unwrap();
     let plan = BlastPlan::new(Blast {
         seed: 7,
         run_id: None,
@@ -75,7 +75,7 @@ fn check(fate: fn(u64) -> Fate) {
     }
     // Rates are computed from the times at which messages were sent.
     assert_eq!(timed.mails, counted.mails);
-    let counts = |figures: &Figures| (figures.ended.tally.begun, figures.ended.tally.not_begun);
+    let counts = |figures: &Figures| (figures.ended.tally.started, figures.ended.tally.not_started);
     assert_eq!(counts(&timed), counts(&counted));
 }
 
@@ -95,7 +95,7 @@ fn a_stall_past_the_end_gives_the_same_figures_by_duration_and_by_count() {
     // All messages are sent, even if late.
     let Figures { ended, .. } =
         sent(Form::Duration, Arrivals::Even, |_| Fate::Pauses(3 * S, 10 * S));
-    assert_eq!((ended.tally.accepted, ended.tally.not_begun), (SECONDS * PER_S, 0));
+    assert_eq!((ended.tally.accepted, ended.tally.not_started), (SECONDS * PER_S, 0));
 }
 
 /// A short stall just before the last message is due.
@@ -105,7 +105,7 @@ fn the_last_message_of_a_schedule_is_sent_however_late() {
     for arrivals in [Arrivals::Even, Arrivals::Poisson] {
         let fate = |_| Fate::Pauses(SECONDS * S - 15 * MS, SECONDS * S + 40 * MS);
         let Figures { ended, mails, .. } = sent(Form::Duration, arrivals, fate);
-        assert_eq!((ended.error, ended.tally.not_begun), (None, 0));
+        assert_eq!((ended.error, ended.tally.not_started), (None, 0));
         assert_eq!(ended.tally.accepted, mails.len() as u64);
         assert!(arrivals == Arrivals::Poisson || mails.last() >= Some(&last_ns), "{mails:?}");
     }
@@ -120,8 +120,8 @@ fn a_target_that_stalls_forever_ends_the_run_and_all_due_messages_count() {
         let latest_ns = (SECONDS + 20 + 5) * S + 300 * MS;
         assert!((SECONDS + 20) * S <= *end_ns && *end_ns <= latest_ns, "{end_ns} ns");
         let tally = &ended.tally;
-        assert_eq!(tally.begun + tally.not_begun, SECONDS * PER_S);
-        assert!(tally.not_begun > 400, "{tally:?}");
+        assert_eq!(tally.started + tally.not_started, SECONDS * PER_S);
+        assert!(tally.not_started > 400, "{tally:?}");
         for metric in [Metric::Late, Metric::Transaction] {
             let recorded = ended.recorded.histogram(metric);
             assert_eq!(recorded.len(), SECONDS * PER_S, "{metric:?}: each counts once");

@@ -91,7 +91,7 @@ fn a_transaction_in_progress_gets_its_grace_period_at_a_stop() {
     let (ms, replies) = one.wait_for_reply();
     assert!((3_000..=3_001).contains(&ms), "after {ms} ms");
     assert!(replies.starts_with("421 4.3.2 "), "{replies}");
-    assert!(one.sink().is_over());
+    assert!(one.sink().is_done());
     one.stop();
 }
 

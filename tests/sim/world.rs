@@ -216,10 +216,10 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        if self.sink.as_ref().is_some_and(ByHandSink::is_over) {
+        if self.sink.as_ref().is_some_and(ByHandSink::is_done) {
             return true;
         }
-        let is_idle = |client: &Client| client.is_gone() || client.session.under_way() == 0;
+        let is_idle = |client: &Client| client.is_gone() || client.session.in_progress() == 0;
         let nothing_left = self.to_begin == 0 || self.is_stopping;
         nothing_left && self.clients.iter().all(is_idle)
     }
@@ -518,7 +518,7 @@ impl World {
         }
         for step in 0.. {
             assert!(step < STEPS_MAX, "it does not stop");
-            if self.sink().is_over() {
+            if self.sink().is_done() {
                 break;
             }
             let has_moved = self.step();

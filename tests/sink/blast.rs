@@ -26,7 +26,7 @@ fn settings(size: &str) -> BlastSettings {
         run_id: None,
         date: DATE.into(),
         from: "news@sender.example".into(),
-        recipients: RecipientSource::made_up("example.com", 1000).unwrap(),
+        recipients: RecipientSource::generated("example.com", 1000).unwrap(),
         content: BlastContent::MadeUp(Sizes::parse(size, parse_bytes).unwrap()),
         attachments: Vec::new(),
         count: Some(300),
@@ -181,7 +181,7 @@ fn too_small_sizes_are_refused() {
 
 #[test]
 fn attachments_are_added_to_the_size() {
-    let attachments = vec![Attachment::made_up(1, 1000), Attachment::made_up(2, 30)];
+    let attachments = vec![Attachment::generated(1, 1000), Attachment::generated(2, 30)];
     let bytes: usize = attachments.iter().map(|attachment| attachment.part().len()).sum();
     for size in ["800", "4K"] {
         let all = generate(BlastSettings { attachments: attachments.clone(), ..settings(size) }, 1);

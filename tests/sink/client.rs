@@ -227,7 +227,7 @@ fn run_dialogue_with(mut client: TestClient, mut server: Dialogue<'_>, cuts: &[u
         if client.session.is_closed() || !client.session.has_output() {
             break;
         }
-        server.say(&client.write(cuts.next().unwrap()));
+        server.send(&client.write(cuts.next().unwrap()));
     }
     let is_whole = client.session.fault().is_none();
     let (mut contents, mut paths) = (Vec::new(), Vec::new());

@@ -155,7 +155,7 @@ impl<'a> Held<'a> {
 
     fn line(&mut self, line: &str) {
         if let Some(hello) = line.strip_prefix("greet: ") {
-            self.session.say(format!("{hello}\r\n").as_bytes());
+            self.session.send(format!("{hello}\r\n").as_bytes());
             assert!(self.session.take_replies().starts_with(b"250"), "{hello}");
             writeln!(self.out, "{line}").unwrap();
             return;
@@ -190,8 +190,8 @@ impl<'a> Held<'a> {
         }
         let turn = std::mem::take(&mut self.turn);
         match self.pieces {
-            Pieces::Turns => self.session.say(&turn),
-            Pieces::Octets => turn.chunks(1).for_each(|octet| self.session.say(octet)),
+            Pieces::Turns => self.session.send(&turn),
+            Pieces::Octets => turn.chunks(1).for_each(|octet| self.session.send(octet)),
         }
         let outcome = self.session.take_outcome();
         let replies = String::from_utf8(outcome.replies).unwrap();

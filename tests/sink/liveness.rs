@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use common::trace::{hold, let_go, thread_named};
+use common::trace::{detach, hold, thread_named};
 use common::{Client, Sink, messages};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tempfile::tempdir;
@@ -90,7 +90,7 @@ fn each_client_whose_message_waited_too_long_gets_its_own_452() {
         // And no other reply: the next one belongs to the next command.
         assert_eq!(client.command("NOOP"), 250);
     }
-    let_go(provision);
+    detach(provision);
     assert!(sink.stop().success());
 }
 
@@ -328,7 +328,7 @@ fn urgent_data_does_not_end_a_read_early() {
         socket2::SockRef::from(&client.stream).send_out_of_band(b"!").unwrap();
         client.send(b"OP\r\nNOOP\r\n");
         if round % 2 == 0 {
-            let_go(worker);
+            detach(worker);
         }
         (0..3).for_each(|_| assert_eq!(client.reply().0, 250));
     }
@@ -354,7 +354,7 @@ fn passed_descriptors_do_not_end_a_read_early() {
         stream.write_all(b"NOOP\r\nNO").unwrap();
         pass_descriptor(&stream, b"OP\r\n");
         stream.write_all(b"NOOP\r\n").unwrap();
-        let_go(worker);
+        detach(worker);
         for _ in 0..3 {
             line.clear();
             reader.read_line(&mut line).unwrap();
@@ -464,7 +464,7 @@ fn connections_handed_over_during_a_stop_get_421() {
             scope.spawn(move || tell.send(client.reply().0));
         }
         let first = told.recv().unwrap();
-        let_go(worker);
+        detach(worker);
         [first, told.recv().unwrap()]
     });
     assert_eq!(told, [421, 421]);

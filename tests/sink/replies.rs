@@ -25,7 +25,7 @@ fn text(reply: &Reply) -> &'static str {
 /// Returns the outcome of `dialogue` when the client sends all of it at once.
 fn outcome_of(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     let mut session = sink.connect(protocol);
-    session.say(dialogue.as_bytes());
+    session.send(dialogue.as_bytes());
     session.leave()
 }
 

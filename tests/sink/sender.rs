@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Sink, messages};
 use sinkd::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use sinkd::sender::{
-    Connections, Ends, FailureKind, Report, ResolvedAddress, SendingSettings, SharedRun, run,
+    Connections, Ends, FailureKind, ResolvedAddress, SendReport, SendingSettings, SharedRun, run,
 };
 use sinkd::smtp::client::{Options, OutgoingMail, Phase, Protocol};
 
@@ -110,11 +110,11 @@ fn settings(address: ResolvedAddress, connections: Connections) -> SendingSettin
     }
 }
 
-fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> Report {
+fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> SendReport {
     let folder = tempfile::tempdir().unwrap();
     let shared = Arc::new(SharedRun::default());
     let report = run(settings, sources, folder.path(), &shared).unwrap();
-    assert_eq!(shared.done.load(Ordering::Relaxed), report.tally.ended());
+    assert_eq!(shared.done.load(Ordering::Relaxed), report.tally.finished());
     assert_eq!(shared.open.load(Ordering::Relaxed), 0);
     report
 }
@@ -240,7 +240,7 @@ fn messages_due_sooner_overtake_waiting_ones() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(server(Fate::Defers), connections);
         let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
-        assert_eq!((report.error, report.tally.begun, report.tally.deferred), (None, 3, 3));
+        assert_eq!((report.error, report.tally.started, report.tally.deferred), (None, 3, 3));
         let done = done.lock().unwrap();
         let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
         assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
@@ -320,13 +320,13 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
 }
 
 /// Sends 20 messages to a server of this kind; returns the report.
-fn send_to_bad_server(fate: Fate) -> Report {
+fn send_to_bad_server(fate: Fate) -> SendReport {
     let mut settings = settings(server(fate), Connections::Kept(3));
     // Only a target that never serves is given up, at whatever point that is noticed.
     settings.patience = Duration::from_millis(300);
     let source = Numbered::new(20).for_anyone();
     let report = send(&settings, vec![Box::new(source)]);
-    assert_eq!(report.tally.begun, report.tally.ended(), "{report:?}");
+    assert_eq!(report.tally.started, report.tally.finished(), "{report:?}");
     report
 }
 
@@ -334,7 +334,7 @@ fn send_to_bad_server(fate: Fate) -> Report {
 fn unreachable_targets_and_targets_that_close_at_once_are_given_up() {
     let report = send_to_bad_server(Fate::Closes);
     assert!(report.error.is_some(), "{report:?}");
-    assert_eq!(report.tally.begun, 0, "{report:?}");
+    assert_eq!(report.tally.started, 0, "{report:?}");
     assert!(report.tally.failures.contains_key(&FailureKind::Connection), "{report:?}");
     // Bound, so that no other process gets the port, but not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -388,7 +388,7 @@ fn sending_can_be_stopped() {
     let settings = settings(server(Fate::Defers), Connections::Kept(3));
     let source = Numbered::new(u64::MAX).for_anyone();
     let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
-    assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
+    assert_eq!((report.error, report.tally.started), (None, report.tally.finished()));
 }
 
 #[test]

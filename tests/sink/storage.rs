@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 use crate::common;
 
-use common::trace::{hold, let_go, thread_named};
+use common::trace::{detach, hold, thread_named};
 
 use common::{Sink, sinkctl};
 use tempfile::tempdir;
@@ -35,7 +35,7 @@ fn others_are_answered_while_transfers_wait_for_storage() {
         assert_eq!(idle.command("NOOP"), 250);
         assert_eq!(sink.connect().command("QUIT"), 221);
     }
-    let_go(provision);
+    detach(provision);
     for sender in senders {
         assert_eq!(sender.join().unwrap(), 250);
     }
@@ -70,7 +70,7 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
         assert_eq!(idle.command("NOOP"), 250);
     }
     assert_eq!(sinkctl(data.path(), &["count"]).0, b"0\n");
-    let_go(flusher);
+    detach(flusher);
     for client in &mut clients {
         assert_eq!(client.reply().0, 250);
     }
@@ -98,7 +98,7 @@ fn a_transfer_that_waits_too_long_gets_452_and_the_session_continues() {
         codes.push(client.reply().0);
         assert!(codes.len() < 100, "storage never ran out");
     }
-    let_go(provision);
+    detach(provision);
     while codes.last() != Some(&250) {
         client.begin("", "b@example.org");
         client.send(&[&body[..], b".\r\n"].concat());
@@ -118,7 +118,7 @@ fn queued_connections_get_421_not_rst_on_shutdown() {
     // The worker is stopped: the kernel has connected these, and no worker has accepted them.
     let mut queued: Vec<_> = (0..200).map(|_| sink.connect_quietly()).collect();
     sink.signal(rustix::process::Signal::TERM);
-    let_go(worker);
+    detach(worker);
     for client in &mut queued {
         let (code, _) = client.reply();
         // A client that the worker accepted before the signal was greeted first.

@@ -22,7 +22,7 @@ fn sink() -> OneByOne {
 /// Connects a client that has sent EHLO.
 fn greeted(sink: &mut OneByOne) -> Dialogue<'_> {
     let mut client = sink.connect(Protocol::Smtp);
-    client.say(b"EHLO c\r\n");
+    client.send(b"EHLO c\r\n");
     assert!(text(client.take_replies()).contains("STARTTLS"));
     client
 }
@@ -38,16 +38,16 @@ fn text(octets: Vec<u8>) -> String {
 fn injected(between: &[u8]) {
     let mut sink = sink();
     let mut client = greeted(&mut sink);
-    client.say(&[b"STARTTLS\r\n", between].concat());
+    client.send(&[b"STARTTLS\r\n", between].concat());
     assert_eq!(text(client.take_replies()), "220 2.0.0 Begin the TLS handshake\r\n");
     client.handshake(Pieces::Whole).unwrap();
     assert_eq!(text(client.take_replies()), "", "no reply to commands in plain text");
-    client.say(MESSAGE);
+    client.send(MESSAGE);
     let replies = text(client.take_replies());
     assert!(replies.starts_with("503 5.5.1 Send EHLO"), "the session starts over: {replies}");
-    client.say(b"EHLO mine\r\n");
+    client.send(b"EHLO mine\r\n");
     client.take_replies();
-    client.say(&[MESSAGE, b"mine\r\n.\r\n"].concat());
+    client.send(&[MESSAGE, b"mine\r\n.\r\n"].concat());
     let outcome = client.leave();
     assert_eq!(outcome.stored.len(), 1);
     let stored = &outcome.stored[0];
@@ -100,10 +100,10 @@ fn a_command_in_place_of_the_handshake_ends_the_connection() {
     for output in [&b"RSET\r\n"[..], b"EHLO x\r\nMAIL FROM:<a@b>\r\n", b"\r\n", b"\0"] {
         let mut sink = sink();
         let mut client = greeted(&mut sink);
-        client.say(b"STARTTLS\r\n");
+        client.send(b"STARTTLS\r\n");
         client.take_replies();
-        client.say_octets(output);
-        client.say_octets(&[b' '; 64]);
+        client.send_octets(output);
+        client.send_octets(&[b' '; 64]);
         let outcome = client.leave();
         assert!(outcome.closed && outcome.replies.is_empty(), "{outcome:?}");
         assert_eq!(sink.take_counted(Counter::TlsFailedNotTls), 1, "{output:?}");
@@ -116,13 +116,13 @@ fn a_command_in_place_of_the_handshake_ends_the_connection() {
 fn nothing_sent_before_the_handshake_is_visible_after_it() {
     let mut sink = sink();
     let mut client = greeted(&mut sink);
-    client.say(b"MAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nRSET\r\nSTARTTLS\r\n");
+    client.send(b"MAIL FROM:<attacker@x.example>\r\nRCPT TO:<v@x.example>\r\nRSET\r\nSTARTTLS\r\n");
     client.take_replies();
     client.handshake(Pieces::Whole).unwrap();
-    client.say(b"RCPT TO:<c@d.example>\r\nDATA\r\nHELO mine\r\n");
+    client.send(b"RCPT TO:<c@d.example>\r\nDATA\r\nHELO mine\r\n");
     let replies = text(client.take_replies());
     assert!(replies.starts_with("503 5.5.1 Send EHLO or HELO first\r\n503 "), "{replies}");
-    client.say(&[MESSAGE, b".\r\n"].concat());
+    client.send(&[MESSAGE, b".\r\n"].concat());
     let outcome = client.leave();
     let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
     assert_eq!((decoded.helo, decoded.mail_from), (&b"mine"[..], &b"a@b.example"[..]));
@@ -142,7 +142,7 @@ fn a_handshake_cut_at_any_octet_is_counted_and_releases_everything() {
     };
     for end in 0..hello.len() {
         let mut client = sink.connect_with(Beginning::Tls);
-        client.say_octets(&hello[..end]);
+        client.send_octets(&hello[..end]);
         let outcome = client.leave();
         assert!(outcome.replies.is_empty(), "{end}: {outcome:?}");
     }
@@ -160,7 +160,7 @@ fn a_handshake_with_any_octet_changed_fails_or_succeeds_and_releases_everything(
         let mut changed = hello.clone();
         changed[at] ^= 0x41;
         let mut client = sink.connect_with(Beginning::Tls);
-        client.say_octets(&changed);
+        client.send_octets(&changed);
         client.leave();
     }
     // And the sink serves the next client.
@@ -176,7 +176,7 @@ fn an_endless_client_hello_is_bounded() {
     let mut client = sink.connect_with(Beginning::Tls);
     let header = [1, 0, 0xff, 0xf0];
     for octet in header.into_iter().chain(std::iter::repeat_n(0, 65_000)) {
-        client.say_octets(&[22, 3, 1, 0, 1, octet]);
+        client.send_octets(&[22, 3, 1, 0, 1, octet]);
         if client.is_closed() {
             break;
         }
@@ -189,7 +189,7 @@ fn an_endless_client_hello_is_bounded() {
     let mut client = sink.connect_with(Beginning::Tls);
     let mut octets: Vec<u8> = header.iter().flat_map(|octet| [22, 3, 1, 0, 1, *octet]).collect();
     octets.extend([22, 3, 1, 0, 1, 0].repeat(65_000));
-    client.say_octets(&octets);
+    client.send_octets(&octets);
     assert!(client.leave().closed);
 }
 
@@ -199,7 +199,7 @@ fn a_client_of_tiny_records_yields_to_others() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(Pieces::Whole).unwrap();
-    client.say(b"EHLO c\r\n");
+    client.send(b"EHLO c\r\n");
     let rounds = client.rounds_of(|client| {
         for _ in 0..2_000 {
             client.seal(b"N");
@@ -224,7 +224,7 @@ fn a_client_that_does_not_trust_the_ca_is_counted_by_its_alert() {
 fn plain_text_to_an_implicit_tls_port_is_answered_in_plain_text() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
-    client.say_octets(b"EHLO client.example\r\n");
+    client.send_octets(b"EHLO client.example\r\n");
     let outcome = client.leave();
     let expected = "554 5.7.0 This port begins with TLS: connect with implicit TLS\r\n";
     assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
@@ -242,9 +242,9 @@ fn a_client_waiting_for_a_greeting_gets_a_reply_after_ten_seconds_and_a_stalled_
     assert_eq!(sink.take_counted(Counter::TlsFailedTimedOut), 1);
     let hello = sink.tls_client().take_octets();
     let mut stalled = sink.connect_with(Beginning::Tls);
-    stalled.say_octets(&hello[..50]);
+    stalled.send_octets(&hello[..50]);
     stalled.wait(Duration::from_secs(9));
-    stalled.say_octets(&hello[50..60]);
+    stalled.send_octets(&hello[50..60]);
     assert!(!stalled.is_closed(), "an octet now and then does not make it longer");
     stalled.wait(Duration::from_secs(2));
     let outcome = stalled.leave();
@@ -258,7 +258,7 @@ fn starttls_is_unavailable_during_too_many_handshakes() {
     let mut sink = sink();
     sink.fill_handshakes();
     let mut client = greeted(&mut sink);
-    client.say(b"STARTTLS\r\nNOOP\r\n");
+    client.send(b"STARTTLS\r\nNOOP\r\n");
     let replies = text(client.take_replies());
     assert!(replies.starts_with("454 4.7.0 TLS is not available now"), "{replies}");
     assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "the session continues: {replies}");
@@ -273,7 +273,7 @@ fn tls_to_a_plain_text_port_gets_a_reply_and_is_counted() {
     for piece in [1, hello.len()] {
         let mut client = sink.connect(Protocol::Smtp);
         client.take_replies();
-        hello.chunks(piece).for_each(|octets| client.say_octets(octets));
+        hello.chunks(piece).for_each(|octets| client.send_octets(octets));
         let outcome = client.leave();
         let expected = "554 5.7.0 This port begins in plain text: connect without implicit TLS\r\n";
         assert_eq!((text(outcome.replies), outcome.closed), (expected.into(), true));
@@ -287,9 +287,9 @@ fn a_proxy_names_the_client_before_the_handshake() {
     for pieces in [Pieces::Whole, Pieces::Octets] {
         let mut sink = sink();
         let mut client = sink.connect_with(Beginning::ProxyThenTls);
-        client.say_octets(header);
+        client.send_octets(header);
         client.handshake(pieces).unwrap();
-        client.say(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
+        client.send(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
         let outcome = client.leave();
         let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
         assert_eq!(decoded.client.unwrap().to_string(), "192.0.2.7:4660");
@@ -302,7 +302,7 @@ fn a_proxy_names_the_client_before_the_handshake() {
     sink.connect_with(Beginning::Tls).leave();
     let mut tls = sink.tls_client();
     let mut client = sink.connect_with(Beginning::ProxyThenTls);
-    client.say_octets(&[&header[..], &tls.take_octets()].concat());
+    client.send_octets(&[&header[..], &tls.take_octets()].concat());
     client.handshake_with(tls, Pieces::Whole).unwrap();
     assert!(text(client.leave().replies).starts_with("220 "));
 }
@@ -316,9 +316,9 @@ fn a_close_without_close_notify_in_a_payload_stores_no_message() {
             let mut sink = sink();
             let mut client = sink.connect_with(Beginning::Tls);
             client.handshake(Pieces::Whole).unwrap();
-            client.say(&[b"EHLO c\r\n", MESSAGE].concat());
-            client.say(b"one\r\n");
-            client.say(end);
+            client.send(&[b"EHLO c\r\n", MESSAGE].concat());
+            client.send(b"one\r\n");
+            client.send(end);
             if is_told {
                 client.close_tls();
             }
@@ -335,7 +335,7 @@ fn close_notify_is_sent_in_reply_to_close_notify_and_to_quit() {
         let mut client = sink.connect_with(Beginning::Tls);
         client.handshake(Pieces::Whole).unwrap();
         match says_quit {
-            true => client.say(b"QUIT\r\n"),
+            true => client.send(b"QUIT\r\n"),
             false => client.close_tls(),
         }
         assert!(client.has_heard_close_notify(), "QUIT: {says_quit}");
@@ -348,8 +348,8 @@ fn a_changed_record_ends_the_connection_and_discards_the_incomplete_message() {
     let mut sink = sink();
     let mut client = sink.connect_with(Beginning::Tls);
     client.handshake(Pieces::Whole).unwrap();
-    client.say(&[b"EHLO c\r\n", MESSAGE, b"first\r\n.\r\n", MESSAGE].concat());
-    client.say_changed(b"second\r\n.\r\n");
+    client.send(&[b"EHLO c\r\n", MESSAGE, b"first\r\n.\r\n", MESSAGE].concat());
+    client.send_tampered(b"second\r\n.\r\n");
     let outcome = client.leave();
     assert_eq!(outcome.stored.len(), 1);
     assert!(outcome.closed);
@@ -365,7 +365,7 @@ fn a_resumed_session_is_recorded_in_the_envelope() {
     for _ in 0..2 {
         let mut client = sink.connect_with(Beginning::Tls);
         client.handshake_with(offer.client(), Pieces::Whole).unwrap();
-        client.say(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
+        client.send(&[b"EHLO c\r\n", MESSAGE, b".\r\n"].concat());
         let outcome = client.leave();
         let decoded = envelope::decode(&outcome.stored[0].envelope).unwrap();
         seen.push(decoded.tls.unwrap().is_resumed);
@@ -406,7 +406,7 @@ fn a_reload_changes_the_certificate_only_for_new_handshakes() {
     client.handshake_with(trusting(one.path()), Pieces::Whole).unwrap();
     show(other.path());
     client.reload(config);
-    client.say(b"EHLO c\r\n");
+    client.send(b"EHLO c\r\n");
     assert!(
         text(client.take_replies()).contains("250 HELP"),
         "the session continues with its keys"
@@ -426,7 +426,7 @@ fn run(sink: &mut OneByOne, dialogue: &[u8], contents: &[usize], octets: Pieces)
     client.handshake(octets).unwrap();
     let mut from = 0;
     for to in contents.iter().copied().chain([dialogue.len()]) {
-        client.say(&dialogue[from..to]);
+        client.send(&dialogue[from..to]);
         from = to;
     }
     let mut outcome = client.leave();
@@ -479,7 +479,7 @@ proptest! {
         cuts.sort_unstable();
         let mut sink = sink();
         let mut plain = sink.connect(Protocol::Smtp);
-        plain.say(&dialogue);
+        plain.send(&dialogue);
         let plain = plain.leave();
         prop_assert_eq!(plain.stored.len(), 3);
         let octets = if in_octets { Pieces::Octets } else { Pieces::Whole };

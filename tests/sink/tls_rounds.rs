@@ -93,7 +93,7 @@ impl Client {
     /// Reads what the sink has sent. Returns whether there was anything.
     fn receive(&mut self) -> bool {
         let octets = read(&mut self.socket);
-        self.tls.hear(&octets);
+        self.tls.receive(&octets);
         assert_eq!(self.tls.take_error(), None);
         !octets.is_empty()
     }
@@ -123,7 +123,7 @@ fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec
     }
     for client in &mut clients {
         assert!(!client.tls.is_handshaking());
-        client.tls.say(b"EHLO c\r\n");
+        client.tls.send(b"EHLO c\r\n");
         client.send(sink);
         run_until_idle(sink);
         assert!(client.receive());

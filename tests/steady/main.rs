@@ -43,7 +43,7 @@ fn message() -> Vec<u8> {
 
 #[cfg(target_os = "linux")]
 mod counted {
-    use super::common::trace::{hold, let_go, resume, stop, stopped, thread_named};
+    use super::common::trace::{detach, hold, resume, stop, stopped, thread_named};
     use super::counting::{Counts, OnlyServer};
     use super::*;
     use std::collections::HashMap;
@@ -138,7 +138,7 @@ mod counted {
             }
             load.join().unwrap();
             stop(thread);
-            let_go(thread);
+            detach(thread);
         });
         calls
     }

@@ -23,7 +23,7 @@ struct Client {
 impl Client {
     fn say(&mut self, octets: &[u8]) {
         let Some(tls) = &mut self.tls else { return self.stream.write_all(octets).unwrap() };
-        tls.say(octets);
+        tls.send(octets);
         self.stream.write_all(&tls.take_octets()).unwrap();
     }
 
@@ -36,7 +36,7 @@ impl Client {
                 reply.extend_from_slice(&buffer[..count]);
                 continue;
             };
-            tls.hear(&buffer[..count]);
+            tls.receive(&buffer[..count]);
             assert_eq!(tls.take_error(), None);
             self.stream.write_all(&tls.take_octets()).unwrap();
             reply.extend(tls.take_content());

@@ -3,7 +3,7 @@ use std::cmp;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sorting::{Merge, Record};
+use super::super::sorting::{Merge, SortRecord};
 use super::delivery::Delivery;
 use super::expectation::{Expectation, Gap, NumberWalk, Rows};
 use super::names::{FolderNames, NAMED_MAX, key_text};
@@ -12,7 +12,7 @@ use super::tasks::{Task, TaskKind, TaskSorters};
 
 /// Figures about recipients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct RecipientTally {
     /// Distinct recipients in the list, or expected numbers.
     pub expected: u64,
     /// Rows whose recipient already has an earlier row in the list.
@@ -72,12 +72,12 @@ enum GroupPlace {
 /// Merges both streams and counts. Costs about 0.2 us a record.
 ///
 /// Errors: temporary files can't be read or written.
-pub fn settle(
+pub fn reconcile(
     mut expected: Expectation,
     mut delivered: Merge,
     findings: &mut Findings<'_>,
-) -> io::Result<Account> {
-    let mut account = Account::default();
+) -> io::Result<RecipientTally> {
+    let mut account = RecipientTally::default();
     let mut walk = match &expected {
         Expectation::Numbers(range) => Some(NumberWalk::new(*range)),
         Expectation::Nothing | Expectation::List(_) => None,
@@ -100,7 +100,7 @@ pub fn settle(
         let mut group = Group::new(order, key, rows, place);
         group.take_deliveries(&mut delivered, findings)?;
         account.add(&group);
-        group.accuse(findings)?;
+        group.report_offender(findings)?;
     }
     let gap = walk.and_then(|walk| walk.gap_at_end());
     gap.into_iter().try_for_each(|gap| account.add_gap(gap, findings))?;
@@ -159,7 +159,7 @@ impl Group {
         Ok(())
     }
 
-    fn has(&self, record: &Record<'_>) -> bool {
+    fn has(&self, record: &SortRecord<'_>) -> bool {
         (record.order, record.key) == (self.order, &self.key)
     }
 
@@ -174,7 +174,7 @@ impl Group {
 
     /// Reports what is wrong with a key. Repeated deliveries are reported after their messages were
     /// read (`copies`).
-    fn accuse(&self, findings: &mut Findings<'_>) -> io::Result<()> {
+    fn report_offender(&self, findings: &mut Findings<'_>) -> io::Result<()> {
         let fault = match self.place {
             GroupPlace::Expected if self.deliveries == 0 => Fault::Missing,
             GroupPlace::Unexpected => Fault::Unexpected,
@@ -189,7 +189,7 @@ impl Group {
     }
 }
 
-impl Account {
+impl RecipientTally {
     fn add(&mut self, group: &Group) {
         self.delivered += u64::from(group.deliveries > 0);
         self.repeated_rows += group.rows.repeated;

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
 use super::super::source::threads;
 use super::super::words::readable;
 use super::copies::encode_copy;
 use super::list::decoded_values;
+use super::message_text::MessageText;
 use super::names::{FolderNames, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
-use super::said::SaidText;
 use super::tasks::{Task, TaskKind, Tasks};
 use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
@@ -146,30 +146,30 @@ impl<'a> BodyThread<'a> {
         for batch in receive {
             let is_same = |a: &Task, b: &Task| a.delivery.id == b.delivery.id;
             for tasks in batch.chunk_by(is_same) {
-                self.settle(tasks)?;
+                self.check_tasks(tasks)?;
             }
         }
         Ok(self)
     }
 
     /// Settles `tasks`, which are about one message and several of its recipients.
-    fn settle(&mut self, tasks: &[Task]) -> io::Result<()> {
+    fn check_tasks(&mut self, tasks: &[Task]) -> io::Result<()> {
         let delivery = &tasks[0].delivery;
         let folder = self.question.folders[usize::from(delivery.source)];
         // The first pass read this message. If it can't be read now, it was pruned or damaged
         // since.
         let Ok((segment, slot)) = folder.find(delivery.id) else {
-            return self.settle_unread(tasks);
+            return self.record_unread(tasks);
         };
         let mut reader = self.reader.take().unwrap_or_else(|| MessageReader::new(None));
-        let settled = match reader.read(&segment, &slot) {
+        let checked = match reader.read(&segment, &slot) {
             Ok(read) if slot.facts().mode == StorageMode::Full => {
-                let mut said = SaidText::new(&read.message);
+                let mut text = MessageText::new(&read.message);
                 let id = Some(read.entry.columns.message_id).filter(|id| !id.is_empty());
                 let content = Some(read.entry.content_hash);
                 tasks.iter().try_for_each(|task| match task.kind {
                     TaskKind::Copy => push_copy(&mut self.copies, task, id, content),
-                    TaskKind::Person => self.settle_person(task, &mut said),
+                    TaskKind::Person => self.check_values(task, &mut text),
                 })
             }
             Ok(read) => {
@@ -182,44 +182,44 @@ impl<'a> BodyThread<'a> {
                     }
                 })
             }
-            Err(_) => self.settle_unread(tasks),
+            Err(_) => self.record_unread(tasks),
         };
         self.reader = Some(reader);
-        settled
+        checked
     }
 
-    fn settle_person(&mut self, task: &Task, said: &mut SaidText<'_>) -> io::Result<()> {
+    fn check_values(&mut self, task: &Task, text: &mut MessageText<'_>) -> io::Result<()> {
         if decoded_values(&task.values).all(<[u8]>::is_empty) {
             self.tally.without_value += 1;
             return Ok(());
         }
         self.tally.persons += 1;
-        let lacking = self.lacking(said, task);
-        if lacking.is_empty() { Ok(()) } else { self.accuse(task, &lacking) }
+        let missing = self.missing_values(text, task);
+        if missing.is_empty() { Ok(()) } else { self.report_offender(task, &missing) }
     }
 
     /// An unreadable copy still counts as a copy.
-    fn settle_unread(&mut self, tasks: &[Task]) -> io::Result<()> {
+    fn record_unread(&mut self, tasks: &[Task]) -> io::Result<()> {
         self.tally.unread += 1;
         let mut copies = tasks.iter().filter(|task| task.kind == TaskKind::Copy);
         copies.try_for_each(|task| push_copy(&mut self.copies, task, None, None))
     }
 
-    fn accuse(&mut self, task: &Task, lacking: &[String]) -> io::Result<()> {
+    fn report_offender(&mut self, task: &Task, missing: &[String]) -> io::Result<()> {
         self.tally.wrong += 1;
         let name = key_text(task.order, &task.key);
         let mut offender = Offender::new(Fault::WrongPerson, name, task.line);
         offender.messages = vec![self.question.names.copy(&task.delivery)];
-        offender.detail = Some(format!("it does not contain {}", lacking.join(", ")));
+        offender.detail = Some(format!("it does not contain {}", missing.join(", ")));
         self.offenders.push(&offender)
     }
 
     /// Returns the values that the message lacks, each with the name of its column. Empty values
     /// never count as lacking.
-    fn lacking(&self, said: &mut SaidText<'_>, task: &Task) -> Vec<String> {
+    fn missing_values(&self, text: &mut MessageText<'_>, task: &Task) -> Vec<String> {
         let values = self.question.columns.iter().zip(decoded_values(&task.values));
-        let lacking = values.filter(|(_, value)| !value.is_empty() && !said.says(value));
-        let named = lacking.map(|(column, value)| {
+        let missing = values.filter(|(_, value)| !value.is_empty() && !text.contains(value));
+        let named = missing.map(|(column, value)| {
             let shown = &value[..value.len().min(VALUE_SHOWN_MAX)];
             format!("{column} '{}'", readable(shown))
         });
@@ -235,7 +235,7 @@ fn push_copy(
     content: Option<u128>,
 ) -> io::Result<()> {
     let value = encode_copy(&task.delivery, task.line, message_id, content);
-    copies.push(Record { order: task.order, key: &task.key, value: &value })
+    copies.push(SortRecord { order: task.order, key: &task.key, value: &value })
 }
 
 impl BodyFindings {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sorting::{Record, Sorter};
+use super::super::sorting::{SortRecord, Sorter};
 use super::super::source::{MessagePlace, MessageVisitor, Understood};
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample};
 use super::super::words::{readable, seconds};
@@ -102,16 +102,16 @@ impl MessageTally {
 }
 
 /// Selected messages, if not all: for each folder, ids in order.
-pub type MeantMessages = Vec<Vec<u64>>;
+pub type SelectedMessages = Vec<Vec<u64>>;
 
 /// Input that all threads share.
-pub struct Shared<'a> {
+pub struct DeliveryInput<'a> {
     /// What to check.
     pub rule: &'a MessageRule,
     /// For each folder, the messages whose 250 could not be sent.
     pub noted: &'a [HashSet<MessageId>],
     /// `None` selects all messages.
-    pub meant: Option<&'a MeantMessages>,
+    pub selected: Option<&'a SelectedMessages>,
     /// Names of the folders.
     pub names: &'a FolderNames,
     /// Set when a thread fails, so that the others stop.
@@ -120,7 +120,7 @@ pub struct Shared<'a> {
 
 /// State of one thread.
 pub struct DeliveryReader<'a> {
-    shared: &'a Shared<'a>,
+    shared: &'a DeliveryInput<'a>,
     /// Deliveries, sorted by key.
     pub by_key: Sorter,
     /// Deliveries with a number, sorted by time, to find those out of order.
@@ -140,7 +140,7 @@ pub struct DeliveryReader<'a> {
 
 impl<'a> DeliveryReader<'a> {
     /// `memory_bytes`: memory for its records.
-    pub fn new(shared: &'a Shared<'a>, memory_bytes: usize) -> DeliveryReader<'a> {
+    pub fn new(shared: &'a DeliveryInput<'a>, memory_bytes: usize) -> DeliveryReader<'a> {
         let rule = shared.rule;
         let is_by_time = rule.key.kind == KeyKind::Number;
         let is_by_id = rule.log == LogRule::Joined;
@@ -171,11 +171,11 @@ impl<'a> DeliveryReader<'a> {
         let mut pushed: io::Result<()> = Ok(());
         let without = rule.key.keys_of(envelope, message.payload, &mut self.key, &mut |key| {
             let mut push = || {
-                by_key.push(Record { order: key.order, key: &key.text, value: &encoded })?;
+                by_key.push(SortRecord { order: key.order, key: &key.text, value: &encoded })?;
                 if rule.key.kind == KeyKind::Number {
                     let number = key.order.to_be_bytes();
                     let order = delivery.received_at_ns;
-                    by_time.push(Record { order, key: &encoded, value: &number })?;
+                    by_time.push(SortRecord { order, key: &encoded, value: &number })?;
                 }
                 Ok(())
             };
@@ -190,7 +190,7 @@ impl<'a> DeliveryReader<'a> {
                 KeyKind::Text => "the message has no key",
                 KeyKind::Number => "the message has no key that is a whole number",
             };
-            self.accuse(Fault::WithoutKey, message, detail.to_owned())?;
+            self.report_offender(Fault::WithoutKey, message, detail.to_owned())?;
         }
         if rule.log == LogRule::Joined {
             self.push_by_id(message)?;
@@ -210,7 +210,7 @@ impl<'a> DeliveryReader<'a> {
         for recipient in message.envelope.recipients() {
             self.address.clear();
             push_path(recipient.path, self.shared.rule.key.folding, &mut self.address);
-            self.by_id.push(Record { order, key: &self.address, value: &value })?;
+            self.by_id.push(SortRecord { order, key: &self.address, value: &value })?;
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl<'a> DeliveryReader<'a> {
         if u64::try_from(us).is_ok_and(|us| us > rule.after_us) {
             self.tally.late += 1;
             let detail = format!("{} after {}", seconds(us as f64 / 1e6), rule.field);
-            self.accuse(Fault::Late, message, detail)?;
+            self.report_offender(Fault::Late, message, detail)?;
         }
         Ok(())
     }
@@ -248,14 +248,14 @@ impl<'a> DeliveryReader<'a> {
                 self.tally.checked += 1;
                 self.tally.changed += 1;
                 let detail = format!("checksum {found}, sent with {}", readable(field.as_bytes()));
-                self.accuse(Fault::Changed, message, detail)?;
+                self.report_offender(Fault::Changed, message, detail)?;
             }
         }
         Ok(())
     }
 
     /// Reports a fault of a message, under the name of its first recipient.
-    fn accuse(
+    fn report_offender(
         &mut self,
         fault: Fault,
         message: &ReadDelivery<'_>,
@@ -268,9 +268,9 @@ impl<'a> DeliveryReader<'a> {
         self.offenders.push(&offender)
     }
 
-    fn is_meant(&self, source: usize, slot: &Slot) -> bool {
-        let meant = self.shared.meant.map(|meant| &meant[source]);
-        meant.is_none_or(|ids| ids.binary_search(&number(slot.id())).is_ok())
+    fn is_selected(&self, source: usize, slot: &Slot) -> bool {
+        let selected = self.shared.selected.map(|selected| &selected[source]);
+        selected.is_none_or(|ids| ids.binary_search(&number(slot.id())).is_ok())
     }
 }
 
@@ -286,7 +286,7 @@ struct ReadDelivery<'a> {
 impl MessageVisitor for DeliveryReader<'_> {
     fn visit(&mut self, message: MessagePlace<'_>) -> Result<Understood, Damage> {
         let MessagePlace { source, segment, slot } = message;
-        if self.failed.is_some() || !self.is_meant(source, slot) {
+        if self.failed.is_some() || !self.is_selected(source, slot) {
             return Ok(Understood::Yes);
         }
         let mut record = std::mem::take(&mut self.record);

@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::error::Error;
-use super::list::ListError;
+use super::list::ExpectedListError;
 use super::logged::LoggedError;
 
 /// Why an audit failed.
@@ -15,7 +15,7 @@ pub enum AuditError {
     Folder(#[from] Error),
     /// The list can't be used.
     #[error(transparent)]
-    List(#[from] ListError),
+    List(#[from] ExpectedListError),
     /// A log of the sender can't be used.
     #[error(transparent)]
     Log(#[from] LoggedError),

@@ -1,7 +1,7 @@
 //! What an audit expects: the rows of a list, or numbers without gaps.
 use std::io;
 
-use super::super::sorting::{Merge, Record};
+use super::super::sorting::{Merge, SortRecord};
 use super::list::Expected;
 
 /// What an audit expects.
@@ -36,7 +36,7 @@ pub struct Rows {
 
 impl Expectation {
     /// Returns the next record of the list.
-    pub fn head(&self) -> Option<Record<'_>> {
+    pub fn head(&self) -> Option<SortRecord<'_>> {
         match self {
             Expectation::List(rows) => rows.head(),
             Expectation::Nothing | Expectation::Numbers(_) => None,

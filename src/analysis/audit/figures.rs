@@ -7,7 +7,7 @@ use super::log_join::LogTally;
 /// Whether each recipient got exactly one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum AuditVerdict {
     /// Each recipient did, and no other recipient got a message.
     ExactlyOnce,
     /// At least one recipient did not, or another recipient got a message.
@@ -25,7 +25,7 @@ pub enum Verdict {
 #[derive(Debug, Serialize)]
 pub struct AuditFigures {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: AuditVerdict,
     /// Why the figures may be incomplete, one sentence per reason.
     pub doubts: Vec<String>,
     /// Messages that were audited.

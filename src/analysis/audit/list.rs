@@ -2,7 +2,7 @@
 use std::io::Read;
 
 use super::super::nearest::nearest;
-use super::super::sorting::{Record, Sorter};
+use super::super::sorting::{SortRecord, Sorter};
 use super::super::words::readable;
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::key::{Key, KeyFault, KeyRule};
@@ -10,7 +10,7 @@ use super::key::{Key, KeyFault, KeyRule};
 /// Names of the key column, tried in this order when no column is named.
 const KEY_COLUMNS: [&str; 3] = ["email", "recipient", "rcpt_to"];
 /// Maximum number of unusable rows that are reported individually.
-const FAULTS_TOLD_MAX: usize = 20;
+const FAULTS_LISTED_MAX: usize = 20;
 
 /// How a list is read.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ pub enum RowFault {
 /// Why a list is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ListError {
+pub enum ExpectedListError {
     /// The rows can't be read.
     #[error(transparent)]
     Csv(#[from] CsvError),
@@ -128,27 +128,27 @@ pub fn decoded_values(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Reads a list into `sorted`, one record per row with a key.
 ///
-/// Costs about 0.3 us a row. Errors: see [`ListError`]; an unusable row is not an error.
+/// Costs about 0.3 us a row. Errors: see [`ExpectedListError`]; an unusable row is not an error.
 pub fn read_list(
     input: impl Read,
     rule: &ListRule,
     key_rule: &KeyRule,
     sorted: &mut Sorter,
-) -> Result<ListTotals, ListError> {
+) -> Result<ListTotals, ExpectedListError> {
     let mut rows = CsvRows::new(input, rule.separator);
-    let columns = ListColumns::of(rows.next_row()?.ok_or(ListError::Empty)?, rule)?;
+    let columns = ListColumns::of(rows.next_row()?.ok_or(ExpectedListError::Empty)?, rule)?;
     let mut totals = ListTotals { column: columns.name.clone(), ..ListTotals::default() };
     let (mut key, mut value) = (Key::default(), Vec::new());
     while let Some(row) = rows.next_row()? {
         match columns.take(row, key_rule, &mut key, &mut value) {
             Ok(()) => {
                 totals.rows += 1;
-                let record = Record { order: key.order, key: &key.text, value: &value };
-                sorted.push(record).map_err(ListError::Sort)?;
+                let record = SortRecord { order: key.order, key: &key.text, value: &value };
+                sorted.push(record).map_err(ExpectedListError::Sort)?;
             }
             Err(fault) => {
                 totals.bad_rows += 1;
-                if totals.faults.len() < FAULTS_TOLD_MAX {
+                if totals.faults.len() < FAULTS_LISTED_MAX {
                     totals.faults.push((row.line, fault));
                 }
             }
@@ -167,10 +167,10 @@ struct ListColumns {
 }
 
 impl ListColumns {
-    fn of(header: CsvRow<'_>, rule: &ListRule) -> Result<ListColumns, ListError> {
+    fn of(header: CsvRow<'_>, rule: &ListRule) -> Result<ListColumns, ExpectedListError> {
         let names = header.cells().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
         let names: Vec<String> = names.collect();
-        let no_column = |wanted: Option<&String>| ListError::NoColumn {
+        let no_column = |wanted: Option<&String>| ExpectedListError::NoColumn {
             wanted: wanted.cloned(),
             found: names.clone(),
         };
@@ -186,7 +186,7 @@ impl ListColumns {
             let n = position(&names, name)?.ok_or_else(|| no_column(Some(name)))?;
             Ok((n, names[n].clone()))
         });
-        let must_contain = must_contain.collect::<Result<Vec<_>, ListError>>()?;
+        let must_contain = must_contain.collect::<Result<Vec<_>, ExpectedListError>>()?;
         Ok(ListColumns { name: names[key].clone(), key, must_contain, cells: names.len() })
     }
 
@@ -217,12 +217,12 @@ impl ListColumns {
 }
 
 /// Returns the position of a column, matching its name exactly or else without regard to case.
-fn position(names: &[String], name: &str) -> Result<Option<usize>, ListError> {
+fn position(names: &[String], name: &str) -> Result<Option<usize>, ExpectedListError> {
     let find = |is_it: &dyn Fn(&str) -> bool| {
         let mut found = names.iter().enumerate().filter(|(_, name)| is_it(name));
         let first = found.next().map(|(n, _)| n);
         match found.next() {
-            Some(_) => Err(ListError::TwoColumns(name.to_owned())),
+            Some(_) => Err(ExpectedListError::TwoColumns(name.to_owned())),
             None => Ok(first),
         }
     };
@@ -268,7 +268,7 @@ mod tests {
 
     type Found = (Vec<(String, u64, Vec<String>)>, ListTotals);
 
-    fn read(text: &str, rule: &ListRule) -> Result<Found, ListError> {
+    fn read(text: &str, rule: &ListRule) -> Result<Found, ExpectedListError> {
         let key_rule = KeyRule {
             source: KeySource::Recipient,
             pattern: None,
@@ -329,7 +329,7 @@ mod tests {
         assert!(mistyped.contains("did you mean 'name'?"), "{mistyped}");
         assert!(error("a,a\n", &rule(Some("a"), &[])).contains("two columns are called 'a'"));
         assert!(error("email;name\n", &rule(None, &[])).contains("email;name"));
-        assert!(matches!(read("", &rule(None, &[])), Err(ListError::Empty)));
+        assert!(matches!(read("", &rule(None, &[])), Err(ExpectedListError::Empty)));
         assert!(read("rcpt_to,recipient\na@b.example,c@b.example\n", &rule(None, &[])).is_ok());
     }
 }

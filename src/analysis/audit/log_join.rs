@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::sorting::{Merge, Record, Sorted};
+use super::super::sorting::{Merge, SortRecord, Sorted};
 use super::super::words::{readable, seconds};
 use super::address::{AddressFolding, push_path};
 use super::delivery::{Delivery, id_of};
@@ -48,7 +48,7 @@ pub struct LogQuestion<'a> {
 }
 
 /// A delivery, and whether a line claims it.
-struct Received {
+struct ReceivedDelivery {
     address: Vec<u8>,
     delivery: Delivery,
     sink: Vec<u8>,
@@ -60,10 +60,10 @@ pub fn encode_received(delivery: &Delivery, sink: &[u8]) -> Vec<u8> {
     [&delivery.encoded()[..], sink].concat()
 }
 
-impl Received {
-    fn of(record: &Record<'_>) -> Received {
+impl ReceivedDelivery {
+    fn of(record: &SortRecord<'_>) -> ReceivedDelivery {
         let (delivery, sink) = Delivery::decode(record.value);
-        Received { address: record.key.to_vec(), delivery, sink: sink.to_vec(), claims: 0 }
+        ReceivedDelivery { address: record.key.to_vec(), delivery, sink: sink.to_vec(), claims: 0 }
     }
 
     /// Returns whether a line may be about this delivery, regardless of its time.
@@ -90,7 +90,7 @@ pub fn join(
         let Some(order) = next.map(|record| record.order).min() else { return Ok(join.tally) };
         let mut of_id = Vec::new();
         while let Some(record) = received.head().filter(|record| record.order == order) {
-            of_id.push(Received::of(&record));
+            of_id.push(ReceivedDelivery::of(&record));
             received.advance()?;
         }
         while let Some(record) = claims.head().filter(|record| record.order == order) {
@@ -110,7 +110,11 @@ struct LogJoin<'a> {
 
 impl LogJoin<'_> {
     /// Matches one claim. `received` holds all deliveries with the id of the claim.
-    fn take_claim(&mut self, claim: &Record<'_>, received: &mut [Received]) -> io::Result<()> {
+    fn take_claim(
+        &mut self,
+        claim: &SortRecord<'_>,
+        received: &mut [ReceivedDelivery],
+    ) -> io::Result<()> {
         let (id, address) = (id_of(claim.order), claim.key);
         let claimed = Claimed::decode(claim.value);
         let mut is_confirmed = false;
@@ -140,7 +144,7 @@ impl LogJoin<'_> {
     }
 
     /// Reports the deliveries that no line claims.
-    fn take_rest(&mut self, received: &[Received]) -> io::Result<()> {
+    fn take_rest(&mut self, received: &[ReceivedDelivery]) -> io::Result<()> {
         for one in received.iter().filter(|one| one.claims == 0) {
             self.tally.not_in_log += 1;
             let mut offender = Offender::new(Fault::NotInLog, readable(&one.address), None);

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
-use super::super::sorting::{Record, Sorter};
+use super::super::sorting::{SortRecord, Sorter};
 use super::address::{AddressFolding, push_path};
 use super::delivery::number;
 
 /// Maximum number of unusable lines that are reported individually.
-const FAULTS_TOLD_MAX: usize = 20;
+const FAULTS_LISTED_MAX: usize = 20;
 
 /// Figures about logs.
 #[derive(Debug, Default)]
@@ -102,12 +102,12 @@ pub fn read_logs(
             };
             claimed.encode(&mut value);
             let order = number(delivery.id);
-            sorted.push(Record { order, key: &address, value: &value })
+            sorted.push(SortRecord { order, key: &address, value: &value })
         };
         let totals = read(path, &mut |event| {
             match event {
                 LogEvent::Delivery(delivery) => failed = push(delivery).err(),
-                LogEvent::BadLine(bad) if all.faults.len() < FAULTS_TOLD_MAX => {
+                LogEvent::BadLine(bad) if all.faults.len() < FAULTS_LISTED_MAX => {
                     all.faults.push((n, bad));
                 }
                 LogEvent::BadLine(_) => {}

@@ -3,7 +3,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::sorting::{Merge, Record, Sorted, Sorter};
+use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
 use super::delivery::CopyReply;
 
 /// A kind of fault, in the order of the output.
@@ -166,7 +166,7 @@ impl OffenderSorter {
         let mut key = rank.to_be_bytes().to_vec();
         key.extend_from_slice(offender.recipient.as_bytes());
         let value = serde_json::to_vec(offender)?;
-        self.0.push(Record { order: offender.fault as u64, key: &key, value: &value })
+        self.0.push(SortRecord { order: offender.fault as u64, key: &key, value: &value })
     }
 
     /// Ends adding, and returns the sorted offenders.

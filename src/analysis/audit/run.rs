@@ -9,12 +9,14 @@ use super::super::error::Error;
 use super::super::missing::MissingMessages;
 use super::super::selection::FolderSpans;
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::source::{LogSource, Unread, threads, visit_all};
+use super::super::source::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::span::whole;
-use super::account::{Account, Findings, settle};
+use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
 use super::copies::{CopyTally, compare};
-use super::deliveries::{DeliveryReader, MeantMessages, MessageRule, MessageTally, Shared};
+use super::deliveries::{
+    DeliveryInput, DeliveryReader, MessageRule, MessageTally, SelectedMessages,
+};
 use super::error::AuditError;
 use super::expectation::{Expectation, NumberRange};
 use super::figures::AuditFigures;
@@ -27,7 +29,7 @@ use super::offender::{OffenderSorter, Offenders};
 use super::order::{OrderRule, OrderTally, check};
 use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
-use super::verdict::{Evidence, figures};
+use super::verdict::{AuditEvidence, figures};
 use crate::log::MessageId;
 use crate::log::reader::Folder;
 
@@ -54,7 +56,7 @@ pub struct AuditQuestion<'a> {
     /// Whether numbers must arrive in order.
     pub order: OrderRule,
     /// The selected messages; `None` selects all of the span.
-    pub meant: Option<MeantMessages>,
+    pub selected: Option<SelectedMessages>,
     /// Why the selection may be incomplete.
     pub doubts: Vec<String>,
     /// Whether the list may have several rows about one recipient.
@@ -118,7 +120,7 @@ pub fn audit(
     ensure_different(&run.sources)?;
     run.read_notes()?;
     run.read_envelopes(&question, stop, watch)?;
-    run.settle(expectation, &question, stop)?;
+    run.reconcile(expectation, &question, stop)?;
     run.read_bodies(&question, stop, watch)?;
     run.finish(selection, &question)
 }
@@ -129,7 +131,7 @@ struct AuditRun {
     noted: Vec<HashSet<MessageId>>,
     /// Segments that can't be opened, or whose counts are damaged.
     faulty_segments: u64,
-    unread: Unread,
+    unread: UnreadMessages,
     list: Option<ListTotals>,
     /// Columns whose values messages must contain.
     columns: Vec<String>,
@@ -142,7 +144,7 @@ struct AuditRun {
     offenders: Vec<Sorted>,
     tasks: Tasks,
     messages: MessageTally,
-    account: Account,
+    account: RecipientTally,
     copies: CopyTally,
     bodies: BodyTally,
     order: OrderTally,
@@ -154,7 +156,7 @@ impl AuditRun {
             sources,
             noted: Vec::new(),
             faulty_segments: 0,
-            unread: Unread::default(),
+            unread: UnreadMessages::default(),
             list: None,
             columns: Vec::new(),
             by_key: Vec::new(),
@@ -166,7 +168,7 @@ impl AuditRun {
             offenders: Vec::new(),
             tasks: Tasks::default(),
             messages: MessageTally::default(),
-            account: Account::default(),
+            account: RecipientTally::default(),
             copies: CopyTally::default(),
             bodies: BodyTally::default(),
             order: OrderTally::default(),
@@ -233,10 +235,10 @@ impl AuditRun {
         stop: &AtomicBool,
         watch: &mut dyn FnMut(AuditStage, u64, u64),
     ) -> Result<(), AuditError> {
-        let shared = Shared {
+        let shared = DeliveryInput {
             rule: &question.messages,
             noted: &self.noted,
-            meant: question.meant.as_ref(),
+            selected: question.selected.as_ref(),
             names: &question.names,
             stop,
         };
@@ -259,7 +261,7 @@ impl AuditRun {
         ensure_running(stop)
     }
 
-    fn settle(
+    fn reconcile(
         &mut self,
         expectation: Expectation,
         question: &AuditQuestion<'_>,
@@ -269,15 +271,15 @@ impl AuditRun {
         let mut tasks = TaskSorters::new(self.sources.len(), memory * TASK_SHARE);
         let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);
         let names = &question.names;
-        let settled = (|| {
+        let reconciled = (|| {
             let delivered = Merge::new(std::mem::take(&mut self.by_key))?;
             let mut findings =
                 Findings { offenders: &mut offenders, tasks: &mut tasks, names, stop };
-            let account = settle(expectation, delivered, &mut findings)?;
+            let account = reconcile(expectation, delivered, &mut findings)?;
             let by_time = std::mem::take(&mut self.by_time);
             Ok((account, check(by_time, question.order, names, &mut offenders)?))
         })();
-        (self.account, self.order) = settled.map_err(AuditError::Sort)?;
+        (self.account, self.order) = reconciled.map_err(AuditError::Sort)?;
         ensure_running(stop)?;
         if self.logs.is_some() {
             self.joined = self.join_logs(question, &mut offenders).map_err(AuditError::Sort)?;
@@ -343,7 +345,7 @@ impl AuditRun {
         let spans: Vec<_> = selection.spans.iter().map(whole).collect();
         let missing = MissingMessages::count(&self.sources, &spans, &self.unread, selection.clock)?;
         let since = ChangedSince::check(&self.sources, selection, missing.messages)?;
-        let evidence = Evidence {
+        let evidence = AuditEvidence {
             faulty_segments: self.faulty_segments,
             since,
             rule: &question.messages,

@@ -1,7 +1,7 @@
 //! Tasks: messages that must be read to decide something, in the order of their places on disk.
 use std::io;
 
-use super::super::sorting::{Record, Sorted, Sorter};
+use super::super::sorting::{SortRecord, Sorted, Sorter};
 use super::delivery::{Delivery, number};
 
 /// What a task is about.
@@ -63,7 +63,7 @@ impl TaskSorters {
         value.extend_from_slice(&task.values);
         let order = number(task.delivery.id);
         self.count += 1;
-        self.folders[usize::from(task.delivery.source)].push(Record {
+        self.folders[usize::from(task.delivery.source)].push(SortRecord {
             order,
             key: &task.key,
             value: &value,
@@ -79,7 +79,7 @@ impl TaskSorters {
 
 impl Task {
     /// Decodes a record.
-    pub fn decode(record: &Record<'_>) -> Task {
+    pub fn decode(record: &SortRecord<'_>) -> Task {
         let (delivery, rest) = Delivery::decode(record.value);
         let kind = if rest[0] == TaskKind::Copy as u8 { TaskKind::Copy } else { TaskKind::Person };
         let eight =

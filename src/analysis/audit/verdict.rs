@@ -1,13 +1,13 @@
 //! Decides the verdict from all findings, and whether it is certain.
 use super::super::missing::MissingMessages;
 use super::super::words::counted;
-use super::account::Account;
+use super::account::RecipientTally;
 use super::bodies::BodyTally;
 use super::copies::CopyTally;
 use super::deliveries::{ContentRule, MessageRule, MessageTally};
 use super::figures::{
-    AuditFigures, ContentFigures, ExpectedFigures, LateFigures, LogFigures, OrderFigures,
-    PersonFigures, RepeatedFigures, Verdict,
+    AuditFigures, AuditVerdict, ContentFigures, ExpectedFigures, LateFigures, LogFigures,
+    OrderFigures, PersonFigures, RepeatedFigures,
 };
 use super::key::KeyKind;
 use super::list::{ListTotals, RowRule};
@@ -17,7 +17,7 @@ use super::order::{OrderRule, OrderTally};
 use super::since::ChangedSince;
 
 /// All findings of an audit.
-pub struct Evidence<'a> {
+pub struct AuditEvidence<'a> {
     pub rule: &'a MessageRule,
     /// Segments that can't be opened, or whose counts are damaged.
     pub faulty_segments: u64,
@@ -30,7 +30,7 @@ pub struct Evidence<'a> {
     /// Columns whose values messages must contain.
     pub columns: &'a [String],
     pub messages: &'a MessageTally,
-    pub account: &'a Account,
+    pub account: &'a RecipientTally,
     pub copies: &'a CopyTally,
     pub bodies: &'a BodyTally,
     pub order: &'a OrderTally,
@@ -40,10 +40,10 @@ pub struct Evidence<'a> {
 }
 
 /// Returns the figures and the verdict.
-pub fn figures(evidence: &Evidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
+pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
     let doubts = evidence.doubts(&missing_messages);
     let verdict = evidence.verdict(&missing_messages, &doubts);
-    let Evidence { messages, account, bodies, order, rule, order_rule, .. } = *evidence;
+    let AuditEvidence { messages, account, bodies, order, rule, order_rule, .. } = *evidence;
     AuditFigures {
         verdict,
         doubts,
@@ -90,7 +90,7 @@ fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
     }
 }
 
-impl Evidence<'_> {
+impl AuditEvidence<'_> {
     fn is_expecting(&self) -> bool {
         self.is_expecting_recipients() || self.logs.is_some()
     }
@@ -106,8 +106,9 @@ impl Evidence<'_> {
     }
 
     fn expected(&self) -> Option<ExpectedFigures> {
-        let Account { repeated_rows, once, missing, unexpected, unexpected_messages, .. } =
-            *self.account;
+        let RecipientTally {
+            repeated_rows, once, missing, unexpected, unexpected_messages, ..
+        } = *self.account;
         self.is_expecting_recipients().then(|| ExpectedFigures {
             column: self.list.map(|list| list.column.clone()),
             rows: self.list.map_or(0, |list| list.rows),
@@ -132,7 +133,7 @@ impl Evidence<'_> {
 
     /// Returns doubts about what can't be read or used, with its number.
     fn doubts_about_numbers(&self) -> impl Iterator<Item = String> {
-        let Evidence { messages, bodies, since, .. } = self;
+        let AuditEvidence { messages, bodies, since, .. } = self;
         let repeated_rows = match self.row_rule {
             RowRule::Unique => self.account.repeated_rows,
             RowRule::Repeated => 0,
@@ -202,7 +203,7 @@ impl Evidence<'_> {
 
     /// Returns doubts because something is empty.
     fn doubts_about_nothing(&self) -> impl Iterator<Item = String> {
-        let Evidence { messages, bodies, list, .. } = self;
+        let AuditEvidence { messages, bodies, list, .. } = self;
         let is_searched = self.columns.is_empty() || bodies.persons + bodies.not_stored > 0;
         let is_checked = self.rule.content == ContentRule::Ignored || messages.checked > 0;
         let doubts = [
@@ -224,8 +225,8 @@ impl Evidence<'_> {
     }
 
     /// Decides the verdict. A certain fault decides, whatever else is missing.
-    fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> Verdict {
-        let Evidence { account, messages, bodies, order, .. } = self;
+    fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> AuditVerdict {
+        let AuditEvidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
         let is_all_read = missing.messages == Some(0)
@@ -250,16 +251,16 @@ impl Evidence<'_> {
             || self.is_without_numbers();
         let is_of_recipients = self.is_expecting_recipients();
         match (is_certain && !is_about_nothing, doubts.is_empty()) {
-            (true, _) if is_of_recipients => Verdict::NotExactlyOnce,
-            (true, _) => Verdict::NotAsLogged,
-            (false, true) if is_of_recipients => Verdict::ExactlyOnce,
-            (false, true) => Verdict::AsLogged,
-            (false, false) => Verdict::Inconclusive,
+            (true, _) if is_of_recipients => AuditVerdict::NotExactlyOnce,
+            (true, _) => AuditVerdict::NotAsLogged,
+            (false, true) if is_of_recipients => AuditVerdict::ExactlyOnce,
+            (false, true) => AuditVerdict::AsLogged,
+            (false, false) => AuditVerdict::Inconclusive,
         }
     }
 }
 
-fn repeated(account: &Account, copies: &CopyTally) -> RepeatedFigures {
+fn repeated(account: &RecipientTally, copies: &CopyTally) -> RepeatedFigures {
     RepeatedFigures {
         recipients: account.repeated,
         extra_messages: account.extra_messages,

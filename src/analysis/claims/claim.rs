@@ -101,10 +101,10 @@ impl Claim {
     /// or why the value is missing.
     pub fn check(&self, evidence: &Evidence) -> Result<(), ClaimFailure> {
         let gathered = &evidence.gathered;
-        let is_lacking_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);
+        let lacks_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);
         // A connection has limits even if it did nothing in the span.
         let is_about_limits = self.limit().is_some();
-        let is_exempt = self.is_about_absence() || is_lacking_all || is_about_limits;
+        let is_exempt = self.is_about_absence() || lacks_all || is_about_limits;
         if gathered.history.is_without_traffic() && !is_exempt {
             return Err(ClaimFailure::NoTraffic);
         }

@@ -21,7 +21,7 @@ impl Evidence {
         selection: FolderSpans<'_>,
         windows_s: Option<Vec<u64>>,
     ) -> Result<Evidence, Error> {
-        let gathered = RunStatistics::read_settled(selection)?;
+        let gathered = RunStatistics::read_complete(selection)?;
         let limits = windows_s.map(|windows_s| KeptLimits::read(selection, &gathered, windows_s));
         Ok(Evidence { limits: limits.transpose()?, gathered })
     }

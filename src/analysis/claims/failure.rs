@@ -17,7 +17,12 @@ pub enum ClaimFailure {
         because: String,
     },
     /// The number does not satisfy the claim.
-    #[error("it is {}{}{}", unit.text(*found), missed(*found, *bound), by_whom(client.as_deref()))]
+    #[error(
+        "it is {}{}{}",
+        unit.text(*found),
+        distance_to_bound(*found, *bound),
+        client_suffix(client.as_deref())
+    )]
     Number {
         /// The figure.
         found: f64,
@@ -66,7 +71,7 @@ pub enum ClaimFailure {
 }
 
 /// Returns the difference between a figure and the bound, as text.
-fn missed(found: f64, bound: f64) -> String {
+fn distance_to_bound(found: f64, bound: f64) -> String {
     let by = found - bound;
     match by {
         0.0 => String::new(),
@@ -78,7 +83,7 @@ fn missed(found: f64, bound: f64) -> String {
     }
 }
 
-fn by_whom(client: Option<&str>) -> String {
+fn client_suffix(client: Option<&str>) -> String {
     client.map_or(String::new(), |client| format!(", by {client}"))
 }
 

@@ -36,7 +36,7 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     let fails = |claim: &Claim| !is_allowed || is_strict(claim);
     // The unreadable part may contradict a claim.
     let damage = gathered.history.problems.first();
-    let failure = |claim: &Claim| match gathered.lacking() {
+    let failure = |claim: &Claim| match gathered.missing_messages() {
         _ if let Some(damage) = damage => Some(ClaimFailure::Damaged(damage.to_string())),
         Some(why) if !claim.is_about_not_recorded() && fails(claim) => {
             Some(match is_strict(claim) {

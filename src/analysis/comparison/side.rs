@@ -38,7 +38,7 @@ impl ComparedRun {
         name: &str,
         selection: FolderSpans<'_>,
     ) -> Result<ComparedRun, NotComparable> {
-        let gathered = RunStatistics::read_settled(selection)?;
+        let gathered = RunStatistics::read_complete(selection)?;
         let parts: Vec<_> =
             selection.parts().map(|(folder, span)| (folder, seconds(span))).collect();
         let unreadable = |source| NotComparable::Unreadable { name: name.to_owned(), source };

@@ -90,7 +90,7 @@ impl ReportData {
         watch: &mut dyn FnMut(u64, u64),
     ) -> Result<ReportData, Error> {
         let RunStatistics { mut history, summary, verdict, open_sessions, not_recorded, .. } =
-            RunStatistics::read_settled(selection)?;
+            RunStatistics::read_complete(selection)?;
         let mut sources = Vec::new();
         for (path, span) in selection.parts() {
             let (mut own, span) = (History::default(), seconds(span));

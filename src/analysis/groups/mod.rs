@@ -13,7 +13,7 @@ pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 use super::error::Error;
 use super::missing::MissingMessages;
 use super::selection::FolderSpans;
-use super::source::{LogSource, Unread};
+use super::source::{LogSource, UnreadMessages};
 use super::span::whole;
 use crate::log::reader::Folder;
 use names::{Groups, TopGroups};
@@ -64,32 +64,32 @@ pub fn find(
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<GroupAnswer, Error> {
     let GroupQuestion { by, shown, sent_field } = question;
-    let asks = GroupCriteria { by, sent_field };
+    let criteria = GroupCriteria { by, sent_field };
     // The spans are widened to whole seconds, as in all statistics, so that both cover the same
     // messages.
     let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
     let in_seconds = FolderSpans { spans: &spans, ..selection };
     let mut sources = LogSource::open_all(in_seconds)?;
-    let (mut counted, mut top) = count(&sources, asks, shown, watch);
+    let (mut counted, mut top) = count(&sources, criteria, shown, watch);
     let is_outpaced = |counted: &GroupCounts| counted.messages == 0 && counted.unread.pruned > 0;
     for _ in 1..TRIES_MAX {
         if !is_outpaced(&counted) {
             break;
         }
         sources = LogSource::open_all(in_seconds)?;
-        (counted, top) = count(&sources, asks, shown, watch);
+        (counted, top) = count(&sources, criteria, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);
     let missing = MissingMessages::count(&sources, &spans, &counted.unread, selection.clock)?;
-    let table = GroupTable::new(asks, &counted, top, missing);
-    let Unread { damaged, damage, .. } = counted.unread;
+    let table = GroupTable::new(criteria, &counted, top, missing);
+    let UnreadMessages { damaged, damage, .. } = counted.unread;
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
 
 /// Counts once; if there are too many names for the memory, counts the shown names a second time.
 fn count(
     sources: &[LogSource],
-    asks: GroupCriteria<'_>,
+    criteria: GroupCriteria<'_>,
     shown: usize,
     watch: &mut dyn FnMut(u64, u64),
 ) -> (GroupCounts, TopGroups) {
@@ -97,12 +97,12 @@ fn count(
         let groups = std::mem::replace(&mut counted.groups, Groups::new());
         (counted, groups.into_top(shown))
     };
-    let (counted, first) = take_top(reading::count(sources, asks, &Groups::new(), watch));
+    let (counted, first) = take_top(reading::count(sources, criteria, &Groups::new(), watch));
     if first.is_complete {
         return (counted, first);
     }
     let groups = Groups::for_names(first.named.iter().map(|(name, _)| &**name));
-    let (counted, second) = take_top(reading::count(sources, asks, &groups, watch));
+    let (counted, second) = take_top(reading::count(sources, criteria, &groups, watch));
     let TopGroups { others_names, others_messages_max, .. } = first;
     (counted, TopGroups { others_names, others_messages_max, ..second })
 }

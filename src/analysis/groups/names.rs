@@ -34,7 +34,7 @@ pub struct GroupedMessage {
 }
 
 /// Number of messages with each kind of deviation, in the order of the kinds.
-pub type Broken = [u64; Deviation::ALL.len()];
+pub type DeviationCounts = [u64; Deviation::ALL.len()];
 
 /// The counts of one group.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub struct GroupTally {
     /// `None` if no header field is read, or if `times` is `None`.
     pub transits: Option<Box<TransitTally>>,
     /// `None` without deviations.
-    pub broken: Option<Box<Broken>>,
+    pub deviations: Option<Box<DeviationCounts>>,
 }
 
 /// The groups by name.
@@ -96,7 +96,7 @@ impl GroupTally {
             }
         }
         for kind in one.deviations.kinds() {
-            self.broken.get_or_insert_default()[kind as usize - 1] += 1;
+            self.deviations.get_or_insert_default()[kind as usize - 1] += 1;
         }
     }
 
@@ -104,8 +104,8 @@ impl GroupTally {
         self.messages += other.messages;
         self.recipients += other.recipients;
         self.bytes += other.bytes;
-        if let Some(theirs) = &other.broken {
-            let mine = self.broken.get_or_insert_default();
+        if let Some(theirs) = &other.deviations {
+            let mine = self.deviations.get_or_insert_default();
             mine.iter_mut().zip(theirs.iter()).for_each(|(mine, theirs)| *mine += theirs);
         }
         self.times = match (self.times.take(), &other.times) {
@@ -260,8 +260,8 @@ mod tests {
         more.add(b"a", &both(&[Deviation::Dots]));
         groups.merge(more);
         let top = groups.into_top(2);
-        assert_eq!(top.named[0].1.broken.as_deref(), Some(&[1, 0, 0, 0, 0, 0, 0, 0, 2]));
-        assert_eq!(top.named[1].1.broken, None);
+        assert_eq!(top.named[0].1.deviations.as_deref(), Some(&[1, 0, 0, 0, 0, 0, 0, 0, 2]));
+        assert_eq!(top.named[1].1.deviations, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use memchr::memrchr;
 
 use super::super::source::{
-    LogSource, MessagePlace, MessageVisitor, Understood, Unread, visit_all,
+    LogSource, MessagePlace, MessageVisitor, Understood, UnreadMessages, visit_all,
 };
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use super::by::GroupBy;
@@ -26,7 +26,7 @@ pub struct GroupCounts {
     pub bytes: u64,
     /// Unix times of the first and the last message, in ns; `None` without messages.
     pub times_ns: Option<(u64, u64)>,
-    pub unread: Unread,
+    pub unread: UnreadMessages,
 }
 
 /// The property by which messages are grouped, and the header field with the sending time.
@@ -40,12 +40,12 @@ pub struct GroupCriteria<'a> {
 /// done and in total. Costs about 1 us a message and core, and reading all of the log.
 pub fn count(
     sources: &[LogSource],
-    asks: GroupCriteria<'_>,
+    criteria: GroupCriteria<'_>,
     groups: &Groups,
     watch: &mut dyn FnMut(u64, u64),
 ) -> GroupCounts {
     let stop = AtomicBool::new(false);
-    let counter = || GroupCounter::new(asks, groups.clone());
+    let counter = || GroupCounter::new(criteria, groups.clone());
     let (counters, unread) = visit_all(sources, &stop, &counter, watch);
     let counts = counters.into_iter().map(|counter| counter.counted);
     let all = counts.reduce(|mut all, other| {
@@ -73,31 +73,31 @@ impl GroupCounts {
 
 /// The counts of one thread.
 struct GroupCounter<'a> {
-    asks: GroupCriteria<'a>,
+    criteria: GroupCriteria<'a>,
     counted: GroupCounts,
     envelope: Vec<u8>,
     names: MessageGroups,
 }
 
 impl<'a> GroupCounter<'a> {
-    fn new(asks: GroupCriteria<'a>, groups: Groups) -> GroupCounter<'a> {
+    fn new(criteria: GroupCriteria<'a>, groups: Groups) -> GroupCounter<'a> {
         let counted = GroupCounts {
             groups,
-            transits: asks.sent_field.map(|_| Box::default()),
+            transits: criteria.sent_field.map(|_| Box::default()),
             messages: 0,
             recipients: 0,
             bytes: 0,
             times_ns: None,
-            unread: Unread::default(),
+            unread: UnreadMessages::default(),
         };
-        GroupCounter { asks, counted, envelope: Vec::new(), names: MessageGroups::default() }
+        GroupCounter { criteria, counted, envelope: Vec::new(), names: MessageGroups::default() }
     }
 }
 
 impl MessageVisitor for GroupCounter<'_> {
     fn visit(&mut self, message: MessagePlace<'_>) -> Result<Understood, Damage> {
         let MessagePlace { segment, slot, .. } = message;
-        let (bytes, payload) = match self.asks.sent_field {
+        let (bytes, payload) = match self.criteria.sent_field {
             None => (segment.envelope(slot, &mut self.envelope)?, &[][..]),
             Some(_) => segment.record_start(slot, HEADER_BYTES_MAX, &mut self.envelope)?,
         };
@@ -114,11 +114,12 @@ impl MessageVisitor for GroupCounter<'_> {
         let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
         let at_ns = facts.received_at_ns;
         counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
-        let transit = self.asks.sent_field.map(|name| TransitSample::read(name, facts, payload));
+        let transit =
+            self.criteria.sent_field.map(|name| TransitSample::read(name, facts, payload));
         if let (Some(transits), Some(transit)) = (&mut counted.transits, transit) {
             transits.add(transit);
         }
-        self.names.take(self.asks.by, &decoded);
+        self.names.take(self.criteria.by, &decoded);
         for (name, recipients) in self.names.each() {
             let one = GroupedMessage {
                 recipients,

@@ -87,12 +87,12 @@ pub struct GroupFigures {
 impl GroupTable {
     /// Makes the table from the counts.
     pub fn new(
-        asks: GroupCriteria<'_>,
+        criteria: GroupCriteria<'_>,
         counted: &GroupCounts,
         top: TopGroups,
         missing: MissingMessages,
     ) -> GroupTable {
-        let transits = counted.transits.as_ref().zip(asks.sent_field);
+        let transits = counted.transits.as_ref().zip(criteria.sent_field);
         let transit = transits.map(|(transits, field)| OverallTransit {
             field: field.to_owned(),
             all: transits.figures(),
@@ -113,7 +113,7 @@ impl GroupTable {
             figures: figures(group),
         };
         GroupTable {
-            by: asks.by.name(),
+            by: criteria.by.name(),
             from: tenths.map(|(first, _)| time(first)),
             until: tenths.map(|(_, end)| time(end)),
             seconds,
@@ -131,10 +131,10 @@ impl GroupTable {
 impl GroupFigures {
     /// `messages` is the total of the table, at least 1, received in `seconds`.
     fn of(group: &GroupTally, messages: u64, seconds: f64) -> GroupFigures {
-        let counts = group.broken.as_deref().copied().unwrap_or_default();
-        let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
+        let counts = group.deviations.as_deref().copied().unwrap_or_default();
+        let deviations = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
         GroupFigures {
-            deviations: broken.filter(|(_, messages)| *messages > 0).collect(),
+            deviations: deviations.filter(|(_, messages)| *messages > 0).collect(),
             messages: group.messages,
             recipients: group.recipients,
             bytes: group.bytes,

@@ -62,18 +62,18 @@ const USUAL: &str = "id,received_at,mail_from,rcpt_to,size,flags,session,client,
 
 /// The columns of a table in order, each at most once.
 #[derive(Debug, Clone)]
-pub struct Columns(Vec<Column>);
+pub struct RowColumns(Vec<Column>);
 
-impl Columns {
+impl RowColumns {
     /// Returns the default columns; with several folders, that includes `folder`.
-    pub fn usual(folders: usize) -> Columns {
+    pub fn usual(folders: usize) -> RowColumns {
         let folder = if folders > 1 { "folder," } else { "" };
         format!("{folder}{USUAL}").parse().expect("the usual columns are columns")
     }
 
     /// Returns the same columns for rows of one recipient each. `rcpt_to` then holds the path
     /// exactly as it was sent, because it is compared with lists.
-    pub fn per_recipient(mut self) -> Columns {
+    pub fn per_recipient(mut self) -> RowColumns {
         for column in self.0.iter_mut().filter(|column| column.name == "rcpt_to") {
             column.cell = |row| row.envelope.rcpt_to.first().map_or("".into(), |path| path.into());
         }
@@ -97,10 +97,10 @@ impl Columns {
     }
 }
 
-impl FromStr for Columns {
+impl FromStr for RowColumns {
     type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Columns, Unexpected> {
+    fn from_str(text: &str) -> Result<RowColumns, Unexpected> {
         let mut columns = Vec::<Column>::new();
         for name in text.split(',') {
             let column = COLUMNS.iter().find(|column| column.name == name);
@@ -111,7 +111,7 @@ impl FromStr for Columns {
             }
             columns.push(*column);
         }
-        Ok(Columns(columns))
+        Ok(RowColumns(columns))
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
     fn every_key_of_a_row_is_a_column_with_its_value() {
         let (row, mut expected) = (row(), Vec::new());
         flat("", &serde_json::to_value(&row).unwrap(), &mut expected);
-        let cells = Columns(COLUMNS.to_vec());
+        let cells = RowColumns(COLUMNS.to_vec());
         let names = cells.names().map(str::to_owned);
         let mut found: Vec<_> = names.zip(cells.cells(&row).map(Cow::into_owned)).collect();
         found.sort();
@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn columns_are_chosen_and_ordered_by_name_and_each_is_there_once() {
-        let names = |text: &str| text.parse::<Columns>().map(|it| it.names().collect::<Vec<_>>());
+        let names =
+            |text: &str| text.parse::<RowColumns>().map(|it| it.names().collect::<Vec<_>>());
         assert_eq!(names("size,id,tls.version"), Ok(vec!["size", "id", "tls.version"]));
         let error = |text: &str| names(text).unwrap_err().to_string();
         assert!(error("id,recieved_at").ends_with(
@@ -243,8 +244,8 @@ mod tests {
         assert_eq!(error("id,size,id"), "expected each column once, found 'id,size,id'");
         assert!(error("").starts_with("expected a column (folder, id, "));
         assert!(error("id, size").contains("found ' size'"));
-        assert_eq!(Columns::usual(1).names().next(), Some("id"));
-        assert_eq!(Columns::usual(2).names().next(), Some("folder"));
+        assert_eq!(RowColumns::usual(1).names().next(), Some("id"));
+        assert_eq!(RowColumns::usual(2).names().next(), Some("folder"));
     }
 
     #[test]

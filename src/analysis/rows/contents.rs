@@ -25,13 +25,13 @@ pub struct Contents {
 }
 
 impl From<IndexedContent> for Contents {
-    fn from(said: IndexedContent) -> Contents {
+    fn from(content: IndexedContent) -> Contents {
         Contents {
-            subject: Some(said.subject),
-            message_id: Some(said.message_id),
-            file_names: Some(said.file_names),
-            content_hash: Some(format!("{:032x}", said.content_hash)),
-            sequence: said.sequence,
+            subject: Some(content.subject),
+            message_id: Some(content.message_id),
+            file_names: Some(content.file_names),
+            content_hash: Some(format!("{:032x}", content.content_hash)),
+            sequence: content.sequence,
         }
     }
 }
@@ -61,8 +61,8 @@ impl ContentSource {
     pub(super) fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Contents, ReadError> {
         Ok(match self {
             ContentSource::Index(lookup) => {
-                let said = lookup.content(segment.identity(), slot.id().slot);
-                said.cloned().map_or_else(Contents::default, Contents::from)
+                let content = lookup.content(segment.identity(), slot.id().slot);
+                content.cloned().map_or_else(Contents::default, Contents::from)
             }
             ContentSource::Message(reading) => {
                 IndexedContent::from(&reading.read(segment, slot)?.entry).into()

@@ -49,7 +49,7 @@ impl Matches {
         let (mut all, mut hits) = (Matches::default(), Vec::new());
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
         let MatchQuery { limit, indexed_only, .. } = query;
-        let wanted = |span| SearchOptions { limit, span, indexed_only, threads };
+        let options = |span| SearchOptions { limit, span, indexed_only, threads };
         for ((folder, text), span) in folders.iter().zip(query.queries).zip(query.spans) {
             let progress = SearchProgress { stop: query.stop.clone(), ..SearchProgress::default() };
             let messages = folder.messages();
@@ -57,7 +57,7 @@ impl Matches {
             let searched = || progress.messages.load(Ordering::Relaxed);
             let found = watched(
                 || watch(searched(), messages),
-                || index::search(folder, text, wanted(*span), &progress),
+                || index::search(folder, text, options(*span), &progress),
             );
             hits.push(found.hits.into_iter());
             all.count += found.matches;

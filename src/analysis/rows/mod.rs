@@ -10,7 +10,7 @@ mod queries;
 mod reader;
 mod row;
 
-pub use column::{Column, Columns};
+pub use column::{Column, RowColumns};
 pub use contents::{ContentSource, Contents};
 pub use envelope_row::{EnvelopeRow, FinalReply, TlsRow};
 pub use list::{ListQuery, RowList};

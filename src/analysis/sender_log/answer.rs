@@ -12,7 +12,7 @@ const SINK_BYTES_MAX: usize = 64;
 
 /// A reply that names a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Answer<'a> {
+pub(super) struct SinkReply<'a> {
     pub id: MessageId,
     /// The name of the sink, if the word after the id is certainly one.
     pub sink: Option<&'a str>,
@@ -37,8 +37,8 @@ pub(super) fn is_possible(line: &[u8]) -> bool {
 /// Finds the reply in `text`; `None` if there is none.
 ///
 /// Errors: two different ids, or numbers that are not an id.
-pub(super) fn find(text: &[u8], code: Code) -> Result<Option<Answer<'_>>, Reason> {
-    let mut found: Option<Answer<'_>> = None;
+pub(super) fn find(text: &[u8], code: Code) -> Result<Option<SinkReply<'_>>, Reason> {
+    let mut found: Option<SinkReply<'_>> = None;
     for at in memmem::find_iter(text, WORD) {
         if !is_reply(&text[..at], code) {
             continue;
@@ -79,7 +79,7 @@ fn without_enhanced_code(before: &[u8]) -> &[u8] {
 }
 
 /// Parses the id at the start of `text`; `None` without an id.
-fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
+fn at_id(text: &[u8]) -> Result<Option<SinkReply<'_>>, Reason> {
     let digits = |text: &[u8]| text.iter().take_while(|octet| is_digit(octet)).count();
     let segment = digits(text);
     if segment == 0 || text.get(segment) != Some(&b':') {
@@ -98,7 +98,7 @@ fn at_id(text: &[u8]) -> Result<Option<Answer<'_>>, Reason> {
     };
     let sink = sink(rest);
     let is_at_end = rest.len() == sink.map_or(0, |sink| sink.len() + 1);
-    Ok(Some(Answer { id, sink, is_at_end }))
+    Ok(Some(SinkReply { id, sink, is_at_end }))
 }
 
 /// Returns the name after an id: a single word at the end of the reply. Logs may have other text

@@ -1,7 +1,7 @@
 //! The result of reading a line.
 use std::borrow::Cow;
 
-use super::answer::Answer;
+use super::answer::SinkReply;
 use super::reason::Reason;
 use crate::log::MessageId;
 
@@ -13,14 +13,14 @@ pub(super) enum Reading<'a> {
     /// The line has this format, but claims no delivery with an id.
     Nothing,
     /// The line claims deliveries.
-    Claim(Claim<'a>),
+    Claim(LoggedClaim<'a>),
     /// The line has this format, but is unusable.
     Bad(Reason),
 }
 
 /// The deliveries of one message that a line claims.
 #[derive(Debug)]
-pub(super) struct Claim<'a> {
+pub(super) struct LoggedClaim<'a> {
     pub id: MessageId,
     pub sink: Option<Cow<'a, str>>,
     pub recipients: Recipients<'a>,
@@ -41,18 +41,26 @@ pub(super) enum Recipients<'a> {
     Several(Vec<Cow<'a, [u8]>>),
 }
 
-impl<'a> Claim<'a> {
+impl<'a> LoggedClaim<'a> {
     /// Makes the claim of a reply that ends with a delimiter, such as a quote, so it is whole even
     /// if the line is cut off.
-    pub fn new(answer: Answer<'a>, recipients: Recipients<'a>, at_ns: Option<u64>) -> Claim<'a> {
+    pub fn new(
+        answer: SinkReply<'a>,
+        recipients: Recipients<'a>,
+        at_ns: Option<u64>,
+    ) -> LoggedClaim<'a> {
         let sink = answer.sink.map(Cow::Borrowed);
-        Claim { id: answer.id, sink, recipients, at_ns, is_at_end: false }
+        LoggedClaim { id: answer.id, sink, recipients, at_ns, is_at_end: false }
     }
 }
 
 impl<'a> Reading<'a> {
     /// `recipient` is the address that the line names.
-    pub fn claim(answer: Answer<'a>, recipient: Recipients<'a>, at_ns: Option<u64>) -> Reading<'a> {
-        Reading::Claim(Claim::new(answer, recipient, at_ns))
+    pub fn claim(
+        answer: SinkReply<'a>,
+        recipient: Recipients<'a>,
+        at_ns: Option<u64>,
+    ) -> Reading<'a> {
+        Reading::Claim(LoggedClaim::new(answer, recipient, at_ns))
     }
 }

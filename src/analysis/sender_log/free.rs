@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::address;
 use super::answer::{self, Code};
-use super::claim::{Claim, Reading, Recipients};
+use super::claim::{LoggedClaim, Reading, Recipients};
 use super::stamp;
 
 /// Octets that may directly precede an address.
@@ -30,7 +30,10 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
         None => Recipients::Unnamed,
     };
     let is_at_end = answer.is_at_end;
-    Reading::Claim(Claim { is_at_end, ..Claim::new(answer, recipient, stamp::leading(line)) })
+    Reading::Claim(LoggedClaim {
+        is_at_end,
+        ..LoggedClaim::new(answer, recipient, stamp::leading(line))
+    })
 }
 
 /// Returns the only address that may be a recipient; `None` if there is none, or more than one.

@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 use super::address;
 use super::answer::{self, Code};
-use super::claim::{Claim, Reading, Recipients};
+use super::claim::{LoggedClaim, Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
 /// The fields of a record that are used.
 #[derive(Deserialize)]
-struct Record<'a> {
+struct KumoRecord<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     recipient: OneOrMore,
@@ -44,7 +44,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     if line.first() != Some(&b'{') {
         return Reading::Foreign;
     }
-    let record: Record<'_> = match serde_json::from_slice(line) {
+    let record: KumoRecord<'_> = match serde_json::from_slice(line) {
         Ok(record) => record,
         // Another kind of object.
         Err(error) if error.is_data() => return Reading::Foreign,
@@ -60,7 +60,7 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
     };
     match recipients(record.recipient) {
         Err(reason) => Reading::Bad(reason),
-        Ok(recipients) => Reading::Claim(Claim {
+        Ok(recipients) => Reading::Claim(LoggedClaim {
             id: answer.id,
             sink: answer.sink.map(|sink| Cow::Owned(sink.to_owned())),
             recipients,

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_up_to_the_bound_is_read_and_a_longer_one_passed_over() {
+    fn a_line_up_to_the_bound_is_read_and_a_longer_one_skipped() {
         for (length, is_read) in [
             (LINE_BYTES_MAX - 1, true),
             (LINE_BYTES_MAX, true),

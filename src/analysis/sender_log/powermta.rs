@@ -12,7 +12,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::address;
 use super::answer::{self, Code};
-use super::claim::{Claim, Reading, Recipients};
+use super::claim::{LoggedClaim, Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
@@ -26,11 +26,11 @@ const TYPE_BYTES_MAX: usize = 16;
 /// The positions of the columns, according to the last header line.
 #[derive(Default)]
 pub(super) struct Accounting {
-    columns: Option<Columns>,
+    columns: Option<CsvColumns>,
     record: ByteRecord,
 }
 
-struct Columns {
+struct CsvColumns {
     count: usize,
     diagnosis: usize,
     recipient: Option<usize>,
@@ -40,10 +40,10 @@ struct Columns {
 impl Accounting {
     /// Updates the columns if `line` is a header line. Must be called for every line.
     pub fn follow(&mut self, line: &[u8]) {
-        if line.starts_with(HEADER) && self.take_apart(line) {
+        if line.starts_with(HEADER) && self.split_row(line) {
             let place = |name: &[u8]| self.record.iter().position(|column| column == name);
             let Some(diagnosis) = place(b"dsnDiag") else { return };
-            self.columns = Some(Columns {
+            self.columns = Some(CsvColumns {
                 count: self.record.len(),
                 diagnosis,
                 recipient: place(b"rcpt"),
@@ -71,7 +71,7 @@ impl Accounting {
         if line.iter().filter(|octet| **octet == b'"').count() % 2 == 1 {
             return Reading::Bad(Reason::OpenQuote);
         }
-        if !self.take_apart(line) {
+        if !self.split_row(line) {
             return Reading::Foreign;
         }
         self.row().unwrap_or_else(Reading::Bad)
@@ -92,7 +92,7 @@ impl Accounting {
             None => Recipients::Unnamed,
         };
         let is_last = columns.diagnosis + 1 == columns.count;
-        Ok(Reading::Claim(Claim {
+        Ok(Reading::Claim(LoggedClaim {
             id: answer.id,
             sink: answer.sink.map(|sink| Cow::Owned(sink.to_owned())),
             recipients,
@@ -102,7 +102,7 @@ impl Accounting {
     }
 
     /// Splits a line into the record. Returns whether the line is a row.
-    fn take_apart(&mut self, line: &[u8]) -> bool {
+    fn split_row(&mut self, line: &[u8]) -> bool {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)

@@ -6,14 +6,14 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::claim::{Claim, Reading, Recipients};
+use super::claim::{LoggedClaim, Reading, Recipients};
 use super::event::{BadLine, LogEvent, LoggedDelivery};
 use super::failure::LogError;
 use super::lines::{Line, Lines};
 use super::powermta::Accounting;
 use super::reason::Reason;
 use super::totals::{Format, LogTotals};
-use super::unpacked::{Unpacked, Unread};
+use super::unpacked::{Unpacked, UnsupportedFormat};
 use super::{answer, exim, free, haraka, kumomta, postfix};
 
 /// Number of bytes between two progress events.
@@ -21,7 +21,7 @@ const PROGRESS_BYTES: u64 = 4 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Receives the events of a log. `Break` stops reading.
-pub(super) type Listener<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 'a;
+pub(super) type EventHandler<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 'a;
 
 /// Reads the log `path`, and passes its events to `on` in the order of the lines. `Break` stops
 /// reading; the totals then cover what was read.
@@ -37,10 +37,11 @@ pub fn read(
 ) -> Result<LogTotals, LogError> {
     let at_open = |source| LogError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(at_open)?;
-    let unpacked = Unpacked::new(file)
-        .map_err(at_open)?
-        .map_err(|Unread(form, advice)| LogError::Form { path: path.to_owned(), form, advice })?;
-    let mut log = Log::new(unpacked);
+    let unpacked =
+        Unpacked::new(file).map_err(at_open)?.map_err(|UnsupportedFormat(form, advice)| {
+            LogError::Form { path: path.to_owned(), form, advice }
+        })?;
+    let mut log = LogReader::new(unpacked);
     match log.read(on) {
         Ok(()) => Ok(log.totals()),
         Err(source) => {
@@ -51,7 +52,7 @@ pub fn read(
 }
 
 /// A log that is being read.
-pub(super) struct Log<S> {
+pub(super) struct LogReader<S> {
     lines: Lines<Unpacked<S>>,
     /// The number of the last line read.
     pub line: u64,
@@ -62,9 +63,9 @@ pub(super) struct Log<S> {
     accounting: Accounting,
 }
 
-impl<S: Read> Log<S> {
-    pub fn new(unpacked: Unpacked<S>) -> Log<S> {
-        Log {
+impl<S: Read> LogReader<S> {
+    pub fn new(unpacked: Unpacked<S>) -> LogReader<S> {
+        LogReader {
             lines: Lines::new(unpacked),
             line: 0,
             lines_with_id: 0,
@@ -76,12 +77,12 @@ impl<S: Read> Log<S> {
     }
 
     /// Reads all lines, until `on` returns `Break`.
-    pub fn read(&mut self, on: &mut Listener<'_>) -> io::Result<()> {
-        let mut told_bytes = 0;
+    pub fn read(&mut self, on: &mut EventHandler<'_>) -> io::Result<()> {
+        let mut reported_bytes = 0;
         loop {
             let file_bytes = self.lines.source.file_bytes();
-            if file_bytes - told_bytes >= PROGRESS_BYTES {
-                told_bytes = file_bytes;
+            if file_bytes - reported_bytes >= PROGRESS_BYTES {
+                reported_bytes = file_bytes;
                 if on(LogEvent::Progress(file_bytes)).is_break() {
                     return Ok(());
                 }
@@ -103,7 +104,7 @@ impl<S: Read> Log<S> {
             };
             self.is_last_line_open = is_open;
             let (format, reading) = recognize(&mut self.accounting, trimmed(number, text));
-            let told = match reading {
+            let flow = match reading {
                 Reading::Foreign | Reading::Nothing => continue,
                 Reading::Claim(claim) if is_open && claim.is_at_end => {
                     self.bad_lines += 1;
@@ -116,10 +117,10 @@ impl<S: Read> Log<S> {
                 Reading::Claim(claim) => {
                     self.lines_with_id += 1;
                     let count = self.deliveries.entry(format).or_default();
-                    tell(number, &claim, count, on)
+                    report_deliveries(number, &claim, count, on)
                 }
             };
-            if told.is_break() {
+            if flow.is_break() {
                 return Ok(());
             }
         }
@@ -182,7 +183,12 @@ fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Readin
 }
 
 /// Reports and counts each delivery that a line claims.
-fn tell(line: u64, claim: &Claim<'_>, count: &mut u64, on: &mut Listener<'_>) -> ControlFlow<()> {
+fn report_deliveries(
+    line: u64,
+    claim: &LoggedClaim<'_>,
+    count: &mut u64,
+    on: &mut EventHandler<'_>,
+) -> ControlFlow<()> {
     let mut one = |recipient: Option<&[u8]>| {
         *count += 1;
         let (id, sink, at_ns) = (claim.id, claim.sink.as_deref(), claim.at_ns);
@@ -208,14 +214,14 @@ mod tests {
 
     /// Returns the events of a log except progress, one line each.
     fn story(octets: &[u8]) -> (Vec<String>, LogTotals) {
-        let mut log = Log::new(Unpacked::new(Cursor::new(octets)).unwrap().unwrap());
-        let mut told = Vec::new();
+        let mut log = LogReader::new(Unpacked::new(Cursor::new(octets)).unwrap().unwrap());
+        let mut events = Vec::new();
         log.read(&mut |event| {
-            told.extend(sentence(event));
+            events.extend(sentence(event));
             ControlFlow::Continue(())
         })
         .unwrap();
-        (told, log.totals())
+        (events, log.totals())
     }
 
     fn sentence(event: LogEvent<'_>) -> Option<String> {
@@ -239,7 +245,7 @@ mod tests {
     const ONE: &str = "Nov 28 10:00:01 mx postfix/smtp[12]: 4XyZ1: to=<a@b.example>, \
         relay=127.0.0.1[127.0.0.1]:2525, delay=0.05, delays=0/0/0/0, dsn=2.0.0, status=sent (250 \
         2.0.0 Ok 17:3 sink-a)\n";
-    const ONE_TOLD: &str = "17:3 of sink-a to a@b.example at ?";
+    const ONE_EVENT: &str = "17:3 of sink-a to a@b.example at ?";
 
     #[test]
     fn lines_of_different_senders_may_be_mixed() {
@@ -258,53 +264,53 @@ mod tests {
             "\n",
         ]
         .concat();
-        let (told, totals) = story(log.as_bytes());
+        let (events, totals) = story(log.as_bytes());
         let expected = [
             "2: 1:1 of ? to a@b at ?",
             "3: 1:2 of ? to a@b at ?",
             "3: 1:2 of ? to c@d at ?",
-            &format!("4: {ONE_TOLD}"),
+            &format!("4: {ONE_EVENT}"),
             "6: 1:4 of ? to a@b at ?",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(events, expected);
         assert_eq!((totals.lines, totals.lines_with_id, totals.lines_without_id()), (7, 4, 3));
         assert_eq!(totals.deliveries[&Format::KumoMta], 2);
         assert_eq!((totals.bytes, totals.is_cut), (log.len() as u64, false));
     }
 
     #[test]
-    fn a_bad_line_is_told_with_its_number_and_reading_goes_on() {
+    fn a_bad_line_is_reported_with_its_number_and_reading_continues() {
         let long = "x".repeat(2 << 20);
         let other = "d,2026-11-28 10:00:01+0000,a@b,smtp;250 Ok 1:1";
         let log = format!("{ONE}{long} 250 Ok 1:1\n{other}\n\0\0\0{ONE}");
-        let (told, totals) = story(log.as_bytes());
+        let (events, totals) = story(log.as_bytes());
         let expected = [
-            format!("1: {ONE_TOLD}"),
+            format!("1: {ONE_EVENT}"),
             "2: longer than 1048576 bytes".to_owned(),
             "3: a row without a header line above it: the columns are unknown".to_owned(),
-            format!("4: {ONE_TOLD}"),
+            format!("4: {ONE_EVENT}"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(events, expected);
         assert_eq!((totals.lines, totals.bad_lines, totals.lines_without_id()), (4, 2, 0));
     }
 
     #[test]
     fn a_last_line_without_end_counts_only_if_its_id_is_whole() {
         for (last, expected) in [
-            (ONE.trim_end(), ONE_TOLD),
+            (ONE.trim_end(), ONE_EVENT),
             ("250 2.0.0 Ok 17:3", "the log ends inside the reply: its id may be cut"),
             ("250 2.0.0 Ok 17:3 sin", "the log ends inside the reply: its id may be cut"),
             ("250 2.0.0 Ok 17:3 \"", "17:3 of ? to ? at ?"),
             (ONE.trim_end_matches(")\n"), "the reply has no end: expected \")\""),
         ] {
-            let (told, totals) = story(format!("\n{last}").as_bytes());
-            assert_eq!(told, [format!("2: {expected}")]);
+            let (events, totals) = story(format!("\n{last}").as_bytes());
+            assert_eq!(events, [format!("2: {expected}")]);
             assert!(totals.is_cut && totals.lines == 2);
         }
     }
 
     #[test]
-    fn compressed_logs_tell_the_same_and_say_that_they_are_cut() {
+    fn compressed_logs_have_the_same_events_and_report_that_they_are_cut() {
         let log = ONE.repeat(20_000);
         let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(log.as_bytes()).unwrap();
@@ -312,12 +318,12 @@ mod tests {
         let zstd = compress_to_vec(log.as_bytes(), CompressionLevel::Fastest);
         let plain = story(log.as_bytes()).0;
         for (file, compression) in [(gzip, Compression::Gzip), (zstd, Compression::Zstd)] {
-            let (told, totals) = story(&file);
-            assert!(told == plain && !totals.is_cut && totals.compression == compression);
-            let (told, totals) = story(&file[..file.len() * 3 / 4]);
+            let (events, totals) = story(&file);
+            assert!(events == plain && !totals.is_cut && totals.compression == compression);
+            let (events, totals) = story(&file[..file.len() * 3 / 4]);
             assert!(totals.is_cut && totals.lines_with_id > 10_000, "{totals:?}");
             let whole = totals.lines_with_id as usize;
-            assert_eq!(told[..whole], plain[..whole]);
+            assert_eq!(events[..whole], plain[..whole]);
         }
     }
 
@@ -330,25 +336,25 @@ mod tests {
         let file = gzip.finish().unwrap();
         assert!(file.len() < 100_000);
         check_sender_log(&file);
-        let (told, _) = story(&file);
-        assert_eq!(told, ["1: longer than 1048576 bytes".to_owned(), format!("2: {ONE_TOLD}")]);
+        let (events, _) = story(&file);
+        assert_eq!(events, ["1: longer than 1048576 bytes".to_owned(), format!("2: {ONE_EVENT}")]);
     }
 
     #[test]
-    fn logs_of_real_senders_tell_what_is_recorded() {
+    fn logs_of_real_senders_have_the_recorded_events() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
-        let (golden, mut told) = (folder.join("told.txt"), String::new());
+        let (golden, mut events) = (folder.join("expected.txt"), String::new());
         let entries = std::fs::read_dir(&folder).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        for name in names.iter().filter(|name| *name != "README.md" && *name != "told.txt") {
+        for name in names.iter().filter(|name| *name != "README.md" && *name != "expected.txt") {
             let mut lines = Vec::new();
             let totals = read(&folder.join(name), &mut |event| {
                 lines.extend(sentence(event));
                 ControlFlow::Continue(())
             });
             let totals = totals.unwrap();
-            told += &format!(
+            events += &format!(
                 "== {}: {}, {} lines, {} with an id, {} bad, {:?}\n{}\n",
                 name.to_string_lossy(),
                 totals.compression,
@@ -360,9 +366,9 @@ mod tests {
             );
         }
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&golden, &told).unwrap();
+            std::fs::write(&golden, &events).unwrap();
         }
-        assert_eq!(told, std::fs::read_to_string(&golden).unwrap());
+        assert_eq!(events, std::fs::read_to_string(&golden).unwrap());
     }
 
     #[test]
@@ -388,23 +394,23 @@ mod tests {
     #[test]
     fn reading_ends_where_the_listener_breaks_off() {
         let log = ONE.repeat(1000);
-        let mut log = Log::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
+        let mut log = LogReader::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
         log.read(&mut |_| ControlFlow::Break(())).unwrap();
         assert_eq!(log.totals().lines, 1);
     }
 
     #[test]
-    fn progress_is_told_where_no_line_has_an_id() {
+    fn progress_is_reported_even_if_no_line_has_an_id() {
         let log = "nothing in this line\n".repeat(500_000);
-        let mut log = Log::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
-        let mut told = 0;
+        let mut log = LogReader::new(Unpacked::new(Cursor::new(log.as_bytes())).unwrap().unwrap());
+        let mut events = 0;
         log.read(&mut |event| {
-            assert!(matches!(event, LogEvent::Progress(bytes) if bytes > told));
-            told += 1;
+            assert!(matches!(event, LogEvent::Progress(bytes) if bytes > events));
+            events += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-        assert_eq!(told, 2);
+        assert_eq!(events, 2);
     }
 
     /// Pieces of logs, whole and cut.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::event::LogEvent;
 use super::lines::BUFFER_BYTES_MAX;
-use super::reader::Log;
+use super::reader::LogReader;
 use super::totals::LogTotals;
 use super::unpacked::Unpacked;
 
@@ -15,7 +15,7 @@ const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// and not beyond the last one, a reported id stands in its line, and memory is bounded.
 pub fn check_sender_log(octets: &[u8]) {
     let Ok(Ok(unpacked)) = Unpacked::new(Cursor::new(octets)) else { return };
-    let mut log = Log::new(unpacked);
+    let mut log = LogReader::new(unpacked);
     let lines: Option<Vec<&[u8]>> =
         is_plain(octets).then(|| octets.split(|octet| *octet == b'\n').collect());
     let (mut last, mut deliveries, mut bad) = (0, 0_u64, 0_u64);
@@ -82,13 +82,13 @@ pub(super) use tables::*;
 
 #[cfg(test)]
 mod tables {
-    use super::super::claim::{Claim, Reading, Recipients};
+    use super::super::claim::{LoggedClaim, Reading, Recipients};
 
     /// Id, sink, recipient, time.
     pub type Expected<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<u64>);
 
     #[track_caller]
-    fn claim<'a>(read: impl FnOnce(&'a [u8]) -> Reading<'a>, line: &'a str) -> Claim<'a> {
+    fn claim<'a>(read: impl FnOnce(&'a [u8]) -> Reading<'a>, line: &'a str) -> LoggedClaim<'a> {
         match read(line.as_bytes()) {
             Reading::Claim(claim) => claim,
             reading => panic!("{line}: {reading:?}"),

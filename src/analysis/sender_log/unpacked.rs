@@ -29,16 +29,16 @@ impl fmt::Display for Compression {
 
 /// An unsupported format: its name, and advice for the user.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unread(pub &'static str, pub &'static str);
+pub(super) struct UnsupportedFormat(pub &'static str, pub &'static str);
 
 /// First octets of files in unsupported formats.
-const UNREAD: [(&[u8], Unread); 6] = [
-    (b"\xfd7zXZ\0", Unread("compressed by xz", "decompress it with xz -dk")),
-    (b"BZh", Unread("compressed by bzip2", "decompress it with bunzip2 -k")),
-    (b"\x04\x22\x4d\x18", Unread("compressed by lz4", "decompress it with lz4 -dk")),
-    (b"PK\x03\x04", Unread("a zip archive", "unpack it")),
-    (b"\xff\xfe", Unread("text in UTF-16", "convert it to UTF-8")),
-    (b"\xfe\xff", Unread("text in UTF-16", "convert it to UTF-8")),
+const UNREAD: [(&[u8], UnsupportedFormat); 6] = [
+    (b"\xfd7zXZ\0", UnsupportedFormat("compressed by xz", "decompress it with xz -dk")),
+    (b"BZh", UnsupportedFormat("compressed by bzip2", "decompress it with bunzip2 -k")),
+    (b"\x04\x22\x4d\x18", UnsupportedFormat("compressed by lz4", "decompress it with lz4 -dk")),
+    (b"PK\x03\x04", UnsupportedFormat("a zip archive", "unpack it")),
+    (b"\xff\xfe", UnsupportedFormat("text in UTF-16", "convert it to UTF-8")),
+    (b"\xfe\xff", UnsupportedFormat("text in UTF-16", "convert it to UTF-8")),
 ];
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Number of octets needed to recognize a format.
@@ -47,15 +47,15 @@ const FIRST_BYTES: usize = 6;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// The file: the octets that were already read, then the rest.
-type File<S> = BufReader<Counted<io::Chain<Cursor<Vec<u8>>, S>>>;
+type File<S> = BufReader<CountingReader<io::Chain<Cursor<Vec<u8>>, S>>>;
 
 /// The decompressed text of a file.
 pub(super) struct Unpacked<S> {
-    stream: Stream<S>,
+    stream: Decoder<S>,
     is_cut: bool,
 }
 
-enum Stream<S> {
+enum Decoder<S> {
     Plain(File<S>),
     Gzip(Box<MultiGzDecoder<File<S>>>),
     Zstd(Box<Frames<File<S>>>),
@@ -63,7 +63,7 @@ enum Stream<S> {
 
 impl<S: Read> Unpacked<S> {
     /// Reads the first octets of `source` to recognize its format.
-    pub fn new(mut source: S) -> io::Result<Result<Unpacked<S>, &'static Unread>> {
+    pub fn new(mut source: S) -> io::Result<Result<Unpacked<S>, &'static UnsupportedFormat>> {
         let mut first = vec![0; FIRST_BYTES];
         let length = zstd::read_up_to(&mut source, &mut first)?;
         first.truncate(length);
@@ -74,37 +74,37 @@ impl<S: Read> Unpacked<S> {
         let is_skippable =
             first.get(1..4) == Some(&zstd::SKIPPABLE) && (0x50..0x60).contains(&first[0]);
         let is_zstd = first.starts_with(&zstd::MAGIC) || is_skippable;
-        let source = Counted { inner: Cursor::new(first).chain(source), bytes: 0 };
+        let source = CountingReader { inner: Cursor::new(first).chain(source), bytes: 0 };
         let file = BufReader::with_capacity(CHUNK_BYTES, source);
         let stream = if is_gzip {
-            Stream::Gzip(Box::new(MultiGzDecoder::new(file)))
+            Decoder::Gzip(Box::new(MultiGzDecoder::new(file)))
         } else if is_zstd {
-            Stream::Zstd(Box::new(Frames::new(file)))
+            Decoder::Zstd(Box::new(Frames::new(file)))
         } else {
-            Stream::Plain(file)
+            Decoder::Plain(file)
         };
         Ok(Ok(Unpacked { stream, is_cut: false }))
     }
 
     pub fn compression(&self) -> Compression {
         match self.stream {
-            Stream::Plain(_) => Compression::Plain,
-            Stream::Gzip(_) => Compression::Gzip,
-            Stream::Zstd(_) => Compression::Zstd,
+            Decoder::Plain(_) => Compression::Plain,
+            Decoder::Gzip(_) => Compression::Gzip,
+            Decoder::Zstd(_) => Compression::Zstd,
         }
     }
 
     /// Returns whether the last member or frame was incomplete. Known only at the end.
     pub fn is_cut(&self) -> bool {
-        self.is_cut || matches!(&self.stream, Stream::Zstd(frames) if frames.is_cut)
+        self.is_cut || matches!(&self.stream, Decoder::Zstd(frames) if frames.is_cut)
     }
 
     /// Returns the number of bytes of the file read so far.
     pub fn file_bytes(&self) -> u64 {
         let file = match &self.stream {
-            Stream::Plain(file) => file,
-            Stream::Gzip(gzip) => gzip.get_ref(),
-            Stream::Zstd(frames) => frames.source(),
+            Decoder::Plain(file) => file,
+            Decoder::Gzip(gzip) => gzip.get_ref(),
+            Decoder::Zstd(frames) => frames.source(),
         };
         file.get_ref().bytes
     }
@@ -113,28 +113,28 @@ impl<S: Read> Unpacked<S> {
 impl<S: Read> Read for Unpacked<S> {
     fn read(&mut self, text: &mut [u8]) -> io::Result<usize> {
         match &mut self.stream {
-            Stream::Plain(file) => file.read(text),
+            Decoder::Plain(file) => file.read(text),
             // At a cut member, the decoder would only fail again.
-            Stream::Gzip(_) if self.is_cut => Ok(0),
-            Stream::Gzip(gzip) => match gzip.read(text) {
+            Decoder::Gzip(_) if self.is_cut => Ok(0),
+            Decoder::Gzip(gzip) => match gzip.read(text) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.is_cut = true;
                     Ok(0)
                 }
                 read => read,
             },
-            Stream::Zstd(frames) => frames.read(text),
+            Decoder::Zstd(frames) => frames.read(text),
         }
     }
 }
 
 /// A source that counts the octets read.
-struct Counted<S> {
+struct CountingReader<S> {
     inner: S,
     bytes: u64,
 }
 
-impl<S: Read> Read for Counted<S> {
+impl<S: Read> Read for CountingReader<S> {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(octets)?;
         self.bytes += read as u64;

@@ -25,13 +25,13 @@ pub(super) struct Frames<S> {
     decoder: FrameDecoder,
     /// Whether the last frame was incomplete.
     pub is_cut: bool,
-    is_over: bool,
+    is_ended: bool,
 }
 
 impl<S: Read> Frames<S> {
     pub fn new(source: S) -> Frames<S> {
         let source = Observed { inner: source, is_at_end: false };
-        Frames { source, decoder: FrameDecoder::new(), is_cut: false, is_over: false }
+        Frames { source, decoder: FrameDecoder::new(), is_cut: false, is_ended: false }
     }
 
     pub fn source(&self) -> &S {
@@ -88,7 +88,7 @@ impl<S: Read> Frames<S> {
 
     /// Makes the decoder return its remaining output of a cut frame.
     fn end_cut_frame(&mut self) -> io::Result<()> {
-        (self.is_cut, self.is_over) = (true, true);
+        (self.is_cut, self.is_ended) = (true, true);
         if !self.decoder.is_finished() {
             let end = self.decoder.decode_blocks(END.as_slice(), BlockDecodingStrategy::All);
             end.map_err(io::Error::other)?;
@@ -99,10 +99,10 @@ impl<S: Read> Frames<S> {
 
 impl<S: Read> Read for Frames<S> {
     fn read(&mut self, text: &mut [u8]) -> io::Result<usize> {
-        while self.decoder.can_collect() == 0 && !self.is_over && !text.is_empty() {
+        while self.decoder.can_collect() == 0 && !self.is_ended && !text.is_empty() {
             match self.advance(text.len()) {
                 Ok(Some(())) => {}
-                Ok(None) => self.is_over = true,
+                Ok(None) => self.is_ended = true,
                 // An error at the end of the file is caused by the missing rest.
                 Err(_) if self.source.is_at_end => self.end_cut_frame()?,
                 Err(error) => return Err(error),

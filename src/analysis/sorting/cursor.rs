@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::record::{Record, Shape, shape};
+use super::record::{RecordShape, SortRecord, shape};
 use super::sorter::{Entry, parts};
 
 /// A sorted run, and its next record.
@@ -28,22 +28,22 @@ pub struct FileCursor {
     /// The position in `buffer` of the next record, after its number.
     next: usize,
     /// The next record; `None` at the end.
-    head: Option<(u64, Shape)>,
+    head: Option<(u64, RecordShape)>,
 }
 
 impl Cursor {
     /// Returns the next record; `None` at the end.
-    pub fn head(&self) -> Option<Record<'_>> {
+    pub fn head(&self) -> Option<SortRecord<'_>> {
         match self {
             Cursor::Memory { octets, entries } => {
                 let entry = *entries.as_slice().first()?;
                 let (key, value) = parts(octets, entry);
-                Some(Record { order: entry.order, key, value })
+                Some(SortRecord { order: entry.order, key, value })
             }
             Cursor::File(piece) => {
                 let (order, shape) = piece.head?;
                 let (key, value) = shape.parts(&piece.buffer[piece.next..]);
-                Some(Record { order, key, value })
+                Some(SortRecord { order, key, value })
             }
         }
     }

@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::cursor::{Cursor, FileCursor};
-use super::record::Record;
+use super::record::SortRecord;
 use super::sorter::Sorted;
 
 /// Total memory for reading runs; many runs are read in smaller portions.
@@ -44,7 +44,7 @@ impl Merge {
     }
 
     /// Returns the next record; `None` at the end.
-    pub fn head(&self) -> Option<Record<'_>> {
+    pub fn head(&self) -> Option<SortRecord<'_>> {
         self.pieces.first().and_then(Cursor::head)
     }
 
@@ -87,7 +87,7 @@ mod tests {
 
     fn all(mut merge: Merge) -> Vec<Owned> {
         let mut found = Vec::new();
-        while let Some(Record { order, key, value }) = merge.head() {
+        while let Some(SortRecord { order, key, value }) = merge.head() {
             found.push((order, key.to_vec(), value.to_vec()));
             merge.advance().unwrap();
         }
@@ -113,7 +113,7 @@ mod tests {
             let mut sorters: Vec<Sorter> = sorters.chain([Sorter::new(1 << 20)]).collect();
             for (n, (order, key, value)) in records.iter().enumerate() {
                 let sorter = n % sorters.len();
-                sorters[sorter].push(Record { order: *order, key, value }).unwrap();
+                sorters[sorter].push(SortRecord { order: *order, key, value }).unwrap();
             }
             let mut expected = records.clone();
             expected.sort();
@@ -127,8 +127,8 @@ mod tests {
         let mut sorter = Sorter::new(1000);
         let long = vec![7; 300_000];
         for order in [2, 1, 3] {
-            sorter.push(Record { order, key: b"k", value: &long }).unwrap();
-            sorter.push(Record { order, key: &long, value: b"" }).unwrap();
+            sorter.push(SortRecord { order, key: b"k", value: &long }).unwrap();
+            sorter.push(SortRecord { order, key: &long, value: b"" }).unwrap();
         }
         let found = all(Merge::new([sorter.finish()]).unwrap());
         let sizes: Vec<_> =

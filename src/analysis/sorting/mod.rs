@@ -10,5 +10,5 @@ mod record;
 mod sorter;
 
 pub use merge::Merge;
-pub use record::Record;
+pub use record::SortRecord;
 pub use sorter::{Sorted, Sorter};

@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 
 /// A record. Records are sorted by number, then key, then value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Record<'a> {
+pub struct SortRecord<'a> {
     /// The first sort criterion: a hash of the key, or the key itself if it is a number.
     pub order: u64,
     /// Records with equal `order` and `key` belong together.
@@ -12,22 +12,22 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
-impl Record<'_> {
+impl SortRecord<'_> {
     /// Compares number and key; equal records belong together.
-    pub fn compare_keys(&self, other: &Record<'_>) -> Ordering {
+    pub fn compare_keys(&self, other: &SortRecord<'_>) -> Ordering {
         (self.order, self.key).cmp(&(other.order, other.key))
     }
 }
 
 /// The lengths of an encoded record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct RecordShape {
     head_bytes: usize,
     key_bytes: usize,
     value_bytes: usize,
 }
 
-impl Shape {
+impl RecordShape {
     /// Returns the length of the record in octets.
     pub fn bytes(self) -> usize {
         self.head_bytes.saturating_add(self.key_bytes).saturating_add(self.value_bytes)
@@ -50,10 +50,10 @@ pub fn encode(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Returns the shape of the record at the start of `octets`; `None` if they end within its lengths.
-pub fn shape(octets: &[u8]) -> Option<Shape> {
+pub fn shape(octets: &[u8]) -> Option<RecordShape> {
     let (key_bytes, first) = length(octets)?;
     let (value_bytes, second) = length(&octets[first..])?;
-    Some(Shape { head_bytes: first + second, key_bytes, value_bytes })
+    Some(RecordShape { head_bytes: first + second, key_bytes, value_bytes })
 }
 
 /// Appends a length with seven bits per octet, lowest first; all octets but the last have the

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 
-use super::record::{Record, encode, shape};
+use super::record::{SortRecord, encode, shape};
 
 /// Octets per write.
 const WRITE_BYTES: usize = 256 << 10;
@@ -53,7 +53,7 @@ impl Sorter {
     /// Adds a record. Costs a copy, and sometimes sorting and writing all records held.
     ///
     /// Errors: the temporary file can't be made or written.
-    pub fn push(&mut self, record: Record<'_>) -> io::Result<()> {
+    pub fn push(&mut self, record: SortRecord<'_>) -> io::Result<()> {
         let bytes = record.key.len() + record.value.len() + size_of::<Entry>();
         if !self.entries.is_empty() && self.held_bytes().saturating_add(bytes) > self.memory_bytes {
             self.spill()?;

@@ -17,7 +17,7 @@ use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSour
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Connections, Ends, Report, ResolvedAddress, SendingSettings, SendingTls};
+use sinkd::sender::{Connections, Ends, ResolvedAddress, SendReport, SendingSettings, SendingTls};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol, StartTls};
 use sinkd::smtp::sasl::Account;
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
@@ -103,7 +103,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     check_folder(data, calibrate)?;
     let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
-    let way = Way::to(&sink, calibrate, account)?;
+    let way = TargetAccess::to(&sink, calibrate, account)?;
     let ceilings = ceilings(&way, sink.folder(), calibrate.duration)?;
     let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
     let calibration = Calibration::new(measured_at, cores(), ceilings);
@@ -140,19 +140,19 @@ fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
 }
 
 /// How to speak with the sink.
-struct Way {
+struct TargetAccess {
     address: SocketAddr,
     account: Option<Arc<Account>>,
     start_tls: StartTls,
     tls: Option<SendingTls>,
 }
 
-impl Way {
+impl TargetAccess {
     fn to(
         sink: &MeasuredSink<'_>,
         calibrate: &Calibrate,
         account: Option<Arc<Account>>,
-    ) -> anyhow::Result<Way> {
+    ) -> anyhow::Result<TargetAccess> {
         let mut encryption = calibrate.encryption.clone();
         if let MeasuredSink::Own(sinkd) = sink
             && encryption.wants_ca()
@@ -161,7 +161,7 @@ impl Way {
         }
         let address = sink.address();
         let tls = encryption.named(&address.ip().to_string())?;
-        Ok(Way { address, account, start_tls: encryption.start_tls(), tls })
+        Ok(TargetAccess { address, account, start_tls: encryption.start_tls(), tls })
     }
 
     /// Returns the name of a load that is sent in this way.
@@ -208,7 +208,7 @@ impl<'a> MeasuredSink<'a> {
 }
 
 /// Sends all loads, one after another, and reads the sink's recordings of each.
-fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<Ceiling>> {
+fn ceilings(way: &TargetAccess, folder: &Path, duration: Duration) -> anyhow::Result<Vec<Ceiling>> {
     let mut measured = Vec::new();
     for load in &LOADS {
         // Only whole seconds of this load count.
@@ -229,7 +229,7 @@ fn ceilings(way: &Way, folder: &Path, duration: Duration) -> anyhow::Result<Vec<
 }
 
 /// Errors: sending ended early, or the sink accepted nothing.
-fn check_report(load: &Load, address: SocketAddr, report: &Report) -> anyhow::Result<()> {
+fn check_report(load: &Load, address: SocketAddr, report: &SendReport) -> anyhow::Result<()> {
     if let Some(error) = &report.error {
         anyhow::bail!("{}: {error}", load.name);
     }
@@ -250,7 +250,11 @@ fn unix_s() -> u64 {
 }
 
 /// Sends a load for the given duration; returns the sender's recordings.
-fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, RunSummary)> {
+fn send(
+    load: &Load,
+    way: &TargetAccess,
+    duration: Duration,
+) -> anyhow::Result<(SendReport, RunSummary)> {
     // The sink gets half of the machine.
     let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
@@ -279,7 +283,8 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
     let sources = (0..threads).map(|_| Box::new(Blast::new(&plan)) as Box<dyn Source>);
     let records = Records::new(None)?;
     let sources = sources.collect();
-    let (report, shared) = sending::send(&settings, sources, &records, None, sending::ended)?;
+    let (report, shared) =
+        sending::send(&settings, sources, &records, None, sending::messages_done)?;
     anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted: nothing was stored");
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
@@ -288,7 +293,7 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
 
 fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     let per_message: PerMessage = load.recipients.parse()?;
-    let recipients = RecipientSource::made_up("recipient.example", 1_000_000)?;
+    let recipients = RecipientSource::generated("recipient.example", 1_000_000)?;
     Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
         run_id: Some("calibrate".into()),
@@ -407,9 +412,9 @@ fn listening(tls: TlsMode) -> &'static [&'static str] {
 
 impl Drop for Sinkd {
     fn drop(&mut self) {
-        let told = Pid::from_raw(self.child.id().cast_signed())
+        let is_signaled = Pid::from_raw(self.child.id().cast_signed())
             .is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
-        if !told {
+        if !is_signaled {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();

@@ -23,8 +23,8 @@ pub struct Count {
     pub json: bool,
 }
 
-pub fn run(folders: &[Folder], wanted: &Count, out: &mut Out) -> anyhow::Result<Finding> {
-    let Count { during, json } = wanted;
+pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result<Finding> {
+    let Count { during, json } = options;
     let paths: Vec<_> = folders.iter().map(|folder| folder.path().to_owned()).collect();
     let spans = during.spans(&paths)?;
     let mut counts = Vec::new();

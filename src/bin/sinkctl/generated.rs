@@ -21,11 +21,11 @@ pub struct Man {
 }
 
 /// Prints a completion script. `cli` is the whole command line.
-pub fn completions(cli: Command, wanted: &Completions, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn completions(cli: Command, options: &Completions, out: &mut Out) -> anyhow::Result<Finding> {
     let mut cli = shown(&cli);
     // Written to memory first, because the generator panics if the output is closed.
     let mut script = Vec::new();
-    clap_complete::generate(wanted.shell, &mut cli, "sinkctl", &mut script);
+    clap_complete::generate(options.shell, &mut cli, "sinkctl", &mut script);
     out.write_all(&script)?;
     Ok(Finding::Holds)
 }
@@ -45,14 +45,14 @@ fn shown(command: &Command) -> Command {
 /// Prints a man page. `cli` is the whole command line.
 ///
 /// Errors: the command does not exist.
-pub fn man(cli: Command, wanted: &Man, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn man(cli: Command, options: &Man, out: &mut Out) -> anyhow::Result<Finding> {
     let mut cli = cli;
     cli.build();
     let mut command = &cli;
-    for name in &wanted.command {
+    for name in &options.command {
         let found = command.find_subcommand(name);
         command = found.with_context(|| {
-            let path = wanted.command.join(" ");
+            let path = options.command.join(" ");
             format!("expected a command of sinkctl, found '{path}' (sinkctl --help lists them)")
         })?;
     }

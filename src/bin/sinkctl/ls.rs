@@ -7,7 +7,7 @@ use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::reader::Folder;
 
 use crate::base::data::{names, worst};
-use crate::base::left_out::{Omissions, finding_of};
+use crate::base::left_out::{FolderOmissions, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::row::{RowOptions, RowPrinter};
@@ -41,7 +41,8 @@ pub struct Ls {
 }
 
 pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out: Vec<Omissions> = folders.iter().map(|_| Omissions::default()).collect();
+    let mut left_out: Vec<FolderOmissions> =
+        folders.iter().map(|_| FolderOmissions::default()).collect();
     let mut listed = Listed::default();
     let format = ls.rows.format(folders.len());
     RowPrinter::new(&format, out).print_header()?;
@@ -74,7 +75,7 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
 fn list(
     folders: &[Folder],
     ls: &Ls,
-    left_out: &mut [Omissions],
+    left_out: &mut [FolderOmissions],
     printer: &mut RowPrinter<'_>,
 ) -> anyhow::Result<(Attempt, Listed)> {
     let query = ListQuery {

@@ -86,7 +86,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Report(report) => report::run(data, report, out),
         Command::Compare(compare) => compare::run(data, compare, out),
         Command::Assert(assert) => assert::run(data, assert, out),
-        Command::Audit(wanted) => audit::run(data, wanted, out),
+        Command::Audit(options) => audit::run(data, options, out),
         Command::Run(run) => runs::run(open(only(data)?)?.path(), run, out),
         Command::Runs(runs) => runs::list(data, runs, out),
         Command::Mark(mark) => runs::mark(open(only(data)?)?.path(), mark, out),
@@ -102,7 +102,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Blast(blast) => blast::run(blast, out),
         Command::Replay(replay) => replay::run(open(only(data)?)?, replay, out),
         Command::Verify(verify) => verify::run(open(only(data)?)?, verify, out),
-        Command::Completions(wanted) => generated::completions(Cli::definition(), wanted, out),
-        Command::Man(wanted) => generated::man(Cli::definition(), wanted, out),
+        Command::Completions(options) => generated::completions(Cli::definition(), options, out),
+        Command::Man(options) => generated::man(Cli::definition(), options, out),
     }
 }

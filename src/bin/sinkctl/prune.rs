@@ -59,10 +59,13 @@ pub struct KeepOptions {
 }
 
 pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
-    let asked = &prune.keep;
-    let retention =
-        Retention { bytes: asked.keep_bytes, age: asked.keep_age, segments: asked.keep_segments };
-    let keep = log::Keep { retention, without_removed: asked.removed };
+    let limits = &prune.keep;
+    let retention = Retention {
+        bytes: limits.keep_bytes,
+        age: limits.keep_age,
+        segments: limits.keep_segments,
+    };
+    let keep = log::Keep { retention, without_removed: limits.removed };
     let runs = log::prune(folder.path(), &keep, prune.dry_run)
         .with_context(|| format!("{}: cannot prune segments", folder.path().display()))?;
     let mut all = Dropped::default();

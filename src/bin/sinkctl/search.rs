@@ -12,7 +12,7 @@ use sinkd::log::reader::Folder;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};
-use crate::base::left_out::{Omissions, finding_of};
+use crate::base::left_out::{FolderOmissions, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
@@ -61,7 +61,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     RowPrinter::new(&format, out).print_header()?;
     let interruptible = Interruptible::new(&stop)?;
     let (mut found, mut is_cut) = (Matches::default(), false);
-    let mut damage: Vec<_> = folders.iter().map(|_| Omissions::default()).collect();
+    let mut damage: Vec<_> = folders.iter().map(|_| FolderOmissions::default()).collect();
     let attempts = retry_while_pruned(&mut folders, |folders| {
         found = Matches::find(folders, query, &mut bar("messages"));
         is_cut = cut(&mut found, search);

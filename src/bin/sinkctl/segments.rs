@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::SegmentRow;
 use sinkd::log::reader::Folder;
 
-use crate::base::left_out::Omissions;
+use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 
@@ -18,7 +18,7 @@ pub struct Segments {
 }
 
 pub fn run(folder: &Folder, segments: &Segments, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out = Omissions::default();
+    let mut left_out = FolderOmissions::default();
     let rows = folder.segments().map(|summary| {
         SegmentRow::new(folder, summary, &mut |error| left_out.report_error(&error))
     });

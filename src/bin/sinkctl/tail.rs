@@ -7,9 +7,9 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, RowReader};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, NewMessages, PassedOver, ReadError, Span};
+use sinkd::log::reader::{Folder, NewMessages, PrunedUnread, ReadError, Span};
 
-use crate::base::left_out::{Omissions, finding_of, report_passed_over};
+use crate::base::left_out::{FolderOmissions, finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};
 use crate::base::row::{RowFormat, RowPer, RowPrinter};
 use crate::base::value::count;
@@ -32,7 +32,7 @@ pub struct Tail {
 }
 
 pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out = Omissions::default();
+    let mut left_out = FolderOmissions::default();
     let mut seen = folder.positions();
     let mut source = ContentSource::message(&folder)?;
     let attempts = retry_while_pruned(std::slice::from_mut(&mut folder), |folders| {
@@ -59,7 +59,7 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
 #[derive(Default)]
 struct Reported {
     faults: HashSet<String>,
-    passed_over: PassedOver,
+    pruned_unread: PrunedUnread,
 }
 
 impl Reported {
@@ -72,10 +72,10 @@ impl Reported {
         }
         // With a fast-turning ring, every check would report this, so it is reported again only
         // when the number has doubled.
-        let now = folder.passed_over();
-        if now.segments > 2 * self.passed_over.segments {
-            report_passed_over(&now);
-            self.passed_over = now;
+        let now = folder.pruned_unread();
+        if now.segments > 2 * self.pruned_unread.segments {
+            report_pruned_unread(&now);
+            self.pruned_unread = now;
         }
     }
 }
@@ -84,7 +84,7 @@ fn print_last(
     folder: &Folder,
     source: &mut ContentSource,
     tail: &Tail,
-    left_out: &mut Omissions,
+    left_out: &mut FolderOmissions,
     out: &mut Out,
 ) -> anyhow::Result<Attempt> {
     let listing = folder.listing(Span::default())?;
@@ -104,7 +104,7 @@ fn print_new(
     tail: &Tail,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut left_out = Omissions::default();
+    let mut left_out = FolderOmissions::default();
     news.damage.iter().for_each(|damage| left_out.report_error(damage));
     if news.slots.is_empty() {
         return Ok(());
@@ -121,7 +121,7 @@ fn print(
     mut reader: RowReader<'_>,
     slots: Vec<Result<Slot, ReadError>>,
     printer: &mut RowPrinter<'_>,
-    left_out: &mut Omissions,
+    left_out: &mut FolderOmissions,
 ) -> anyhow::Result<u64> {
     reader.take_damage().iter().for_each(|damage| left_out.report_error(damage));
     let mut printed = 0;

@@ -7,7 +7,7 @@ use sinkd::analysis::{Attempt, Verification, retry_while_pruned};
 use sinkd::log::reader::{Folder, ReadError};
 
 use crate::base::clock::SystemClock;
-use crate::base::left_out::{finding_of, report_passed_over};
+use crate::base::left_out::{finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 
@@ -18,7 +18,7 @@ pub struct Verify {
     json: bool,
 }
 
-pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(mut folder: Folder, options: &Verify, out: &mut Out) -> anyhow::Result<Finding> {
     let mut report = Verification::default();
     let attempts = retry_while_pruned(std::slice::from_mut(&mut folder), |folders| {
         let progress = progress(&folders[0]);
@@ -29,7 +29,7 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
             _ => Attempt::Answered,
         })
     })?;
-    if wanted.json {
+    if options.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         for line in report.damage.iter().chain(&report.notes) {
@@ -47,7 +47,7 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
         };
         writeln!(out, "{segments}, {messages}: {verdict}")?;
     }
-    report_passed_over(&folder.passed_over());
+    report_pruned_unread(&folder.pruned_unread());
     let is_whole = report.damaged == 0;
     let finding = if is_whole { Finding::Holds } else { Finding::DoesNotHold };
     Ok(finding_of(attempts, finding))

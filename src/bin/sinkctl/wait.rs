@@ -7,7 +7,7 @@ use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 
 use crate::base::data::worst;
-use crate::base::left_out::Omissions;
+use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{RowFormat, RowPer, RowPrinter};
@@ -58,9 +58,9 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let is_complete = report_incomplete(&left_out);
     print(&folders, wait, &matching, out)?;
     let is_sound = worst(folders.iter().map(|folder| match wait.new {
-        true => Omissions::default().finish(folder),
+        true => FolderOmissions::default().finish(folder),
         // The search has reported the faults of the folder.
-        false => Omissions::default().finish_without_faults(folder),
+        false => FolderOmissions::default().finish_without_faults(folder),
     })) == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
@@ -80,7 +80,7 @@ fn print(
     matching: &[(usize, MessageId)],
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut unshown: Vec<_> = folders.iter().map(|_| Omissions::default()).collect();
+    let mut unshown: Vec<_> = folders.iter().map(|_| FolderOmissions::default()).collect();
     let mut pruned = |id| eprintln!("sinkctl: {id} matched, but was pruned or removed since");
     let format = if wait.json { RowFormat::Json(RowPer::Message) } else { RowFormat::Line };
     let mut printer = RowPrinter::new(&format, out);

@@ -122,12 +122,12 @@ fn with_default(help: &str, default: &str) -> String {
 /// name, and one with the short name if there is one, so that the error shows the flag as it was
 /// typed.
 fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + use<> {
-    let tip = match guess::key(guess.meant) {
+    let tip = match guess::key(guess.setting) {
         Some(key) => {
             let default = (key.show)(defaults).replace(['"', '[', ']'], "");
             format!("sinkd has '--{} {}' [default: {default}]", key.flag(), key.value)
         }
-        None => format!("sinkd has '--{} FILE'", guess.meant),
+        None => format!("sinkd has '--{} FILE'", guess.setting),
     };
     let wrong = move |name: String| {
         Arg::new(name)
@@ -158,7 +158,7 @@ fn ours(mut error: clap::Error) -> clap::Error {
     };
     let name = suggested.trim_start_matches('-').replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
-        let ours = format!("--{}", guess.meant.replace('_', "-"));
+        let ours = format!("--{}", guess.setting.replace('_', "-"));
         error.insert(ContextKind::SuggestedArg, ContextValue::String(ours));
     }
     error

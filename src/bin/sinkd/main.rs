@@ -25,12 +25,12 @@ use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, ServiceManager, Started, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::wording::without_numbers;
 
 use generated::Generated;
-use print::{print, say, told_once};
+use print::{error_chain, print, report};
 use reload::Reloading;
 use settings::effective;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&without_numbers(&told_once(&error)));
+            report(&without_numbers(&error_chain(&error)));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -75,7 +75,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         config.auth_rules(&config.listen)?;
         let tls = config.check_tls(&config.listen, ProcessClock::get().unix())?;
         let warnings = [warnings, tls].concat();
-        warnings.iter().for_each(|text| say(&format!("warning: {text}")));
+        warnings.iter().for_each(|text| report(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
     }
     start_logging(&config)?;
@@ -118,10 +118,10 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
 /// A panic is a bug, and the state after it is unknown: it ends sinkd, and recovery handles the
 /// rest. Only a panic while mail is parsed for the index is caught, because the mail causes it.
 fn end_on_panic() {
-    let say = std::panic::take_hook();
+    let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        say(panic);
-        if !sinkd::mime::is_taking_apart() {
+        default_hook(panic);
+        if !sinkd::mime::is_analyzing() {
             std::process::abort();
         }
     }));
@@ -133,7 +133,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     let started = SystemTime::now();
     let signals = signals()?;
     let bound = http::bind(config.http)?;
-    let Started { server, generations, recovery } = Server::start(config)?;
+    let StartedServer { server, generations, recovery } = Server::start(config)?;
     let reloading = Reloading::new(matches, environment, generations);
     let control = reload::start(&config.data, reloading)?;
     let stop = server.stop();
@@ -249,20 +249,20 @@ fn signals() -> anyhow::Result<Receiver<Signal>> {
         true => Some(Signal::Stop),
         false => Some(Signal::Reload),
     };
-    let heeded = [(SIGTERM, Some(Signal::Stop)), (SIGINT, Some(Signal::Stop)), (SIGHUP, hangup)];
-    let numbers = heeded.iter().filter(|(_, asked)| asked.is_some()).map(|(number, _)| number);
+    let handled = [(SIGTERM, Some(Signal::Stop)), (SIGINT, Some(Signal::Stop)), (SIGHUP, hangup)];
+    let numbers = handled.iter().filter(|(_, action)| action.is_some()).map(|(number, _)| number);
     let mut signals = Signals::new(numbers)?;
-    let (told, heard) = bounded(4);
+    let (sender, receiver) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            let asked = heeded.iter().find(|(number, _)| *number == signal);
-            let Some((_, Some(asked))) = asked else { continue };
-            if told.send(*asked).is_err() {
+            let action = handled.iter().find(|(number, _)| *number == signal);
+            let Some((_, Some(action))) = action else { continue };
+            if sender.send(*action).is_err() {
                 return;
             }
         }
     })?;
-    Ok(heard)
+    Ok(receiver)
 }
 
 /// Returns whether sinkd was started (by `nohup`) to outlive its terminal. Must be called before

@@ -2,7 +2,7 @@
 use std::io::{ErrorKind, Write};
 
 /// Writes to stderr. Unlike `eprintln!`, it does not panic on a closed pipe.
-pub fn say(text: &str) {
+pub fn report(text: &str) {
     let _ = writeln!(std::io::stderr(), "sinkd: {text}");
 }
 
@@ -17,10 +17,10 @@ pub fn print(text: &str) -> std::io::Result<()> {
 
 /// Formats an error and its causes. Some errors include their cause in their own text and have it
 /// as their source; each text appears once.
-pub fn told_once(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
-        cause if told.ends_with(&cause) => told,
-        cause if told.is_empty() => cause,
-        cause => format!("{told}: {cause}"),
+pub fn error_chain(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| match cause.to_string() {
+        cause if text.ends_with(&cause) => text,
+        cause if text.is_empty() => cause,
+        cause => format!("{text}: {cause}"),
     })
 }

@@ -8,7 +8,7 @@ use sinkd::server::{Generations, Reloaded};
 use sinkd::smtp::policy::TlsUse;
 use sinkd::wording::without_numbers;
 
-use super::print::told_once;
+use super::print::error_chain;
 use super::settings::{config_file, effective};
 
 /// The sources of the settings, and what a reload changes.
@@ -62,7 +62,7 @@ impl Handler for Reloading {
 impl Reloading {
     fn listeners_answer(&self) -> Answer {
         let (config, open) = self.generations.in_force();
-        let shown = match config.tls_shown(open) {
+        let shown = match config.tls_presented(open) {
             Ok(shown) => shown,
             Err(error) => return Answer::Error { message: without_numbers(&error.to_string()) },
         };
@@ -92,7 +92,7 @@ impl Reloading {
                 Answer::Reloaded { generation, changed, needs_restart }
             }
             Err(error) => {
-                let message = without_numbers(&told_once(&error));
+                let message = without_numbers(&error_chain(&error));
                 tracing::error!("{message}: nothing has changed");
                 Answer::Error { message }
             }

@@ -47,7 +47,7 @@ impl AddressPattern {
     }
 
     /// Parses a pattern with at least one `*`. Returns `None` if no address can match it.
-    pub(super) fn like(text: &str) -> Option<AddressPattern> {
+    pub(super) fn parse_wildcard(text: &str) -> Option<AddressPattern> {
         let is_good = |c: char| !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | '"');
         text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
     }
@@ -159,10 +159,10 @@ mod tests {
             ("*", "", false),
             ("GRÜ*", "grüsse@x", true),
         ] {
-            let address = AddressPattern::like(wanted).unwrap();
+            let address = AddressPattern::parse_wildcard(wanted).unwrap();
             assert_eq!(address.is(candidate), expected, "{wanted} {candidate}");
         }
-        assert_eq!(AddressPattern::like("a,b*"), None);
+        assert_eq!(AddressPattern::parse_wildcard("a,b*"), None);
     }
 
     #[test]

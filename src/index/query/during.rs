@@ -22,7 +22,7 @@ pub(super) fn during(node: &Node, is_negated: bool) -> Range<u64> {
         }
         Node::And(nodes) | Node::Or(nodes) => {
             let spans = nodes.iter().map(|n| during(n, is_negated));
-            spans.reduce(|a, b| around(&a, &b)).unwrap_or(0..0)
+            spans.reduce(|a, b| hull(&a, &b)).unwrap_or(0..0)
         }
     }
 }
@@ -42,7 +42,7 @@ fn both(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
 }
 
 /// Returns the smallest span that contains both. An empty span adds nothing.
-fn around(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
+fn hull(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b.clone(),
         (_, true) => a.clone(),

@@ -1,7 +1,7 @@
 //! Why a text is not a valid query, and where the error is.
 use std::ops::Range;
 
-use super::fields::{deviations, known_fields, meant_deviation};
+use super::fields::{deviation_hint, deviations, known_fields};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
 /// Why a text is not a valid query. Displays as a sentence; [`QueryError::pointed_out`] shows the
@@ -88,7 +88,7 @@ pub enum QueryFault {
     NotASize(String),
     /// The value is not a kind of deviation.
     #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
-        kinds = deviations(), meant = meant_deviation(.0))]
+        kinds = deviations(), meant = deviation_hint(.0))]
     NotADeviation(String),
     /// The value is not a version of TLS.
     #[error("expected 1.2, 1.3 or none, found '{0}'")]

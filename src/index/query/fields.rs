@@ -24,12 +24,12 @@ const FIELDS: [&str; 17] = [
 
 /// Minimum similarity for a suggestion. Below this, words merely share some letters: `sender:` does
 /// not mean `listener:`.
-const ALIKE_MIN: f64 = 0.85;
+const SIMILARITY_MIN: f64 = 0.85;
 
 /// Returns the end of the error about an unknown field: a suggestion, or all known fields.
 pub(super) fn known_fields(unknown: &str) -> String {
-    let meant = meant(unknown, &FIELDS).map(|field| format!("; did you mean '{field}:'?"));
-    format!("{}{}", FIELDS.join(", "), meant.unwrap_or_default())
+    let hint = suggestion(unknown, &FIELDS).map(|field| format!("; did you mean '{field}:'?"));
+    format!("{}{}", FIELDS.join(", "), hint.unwrap_or_default())
 }
 
 /// Returns every kind of deviation, for errors.
@@ -38,16 +38,17 @@ pub(super) fn deviations() -> String {
 }
 
 /// Returns the end of the error about an unknown deviation.
-pub(super) fn meant_deviation(unknown: &str) -> String {
-    let meant = meant(unknown, &Deviation::ALL.map(Deviation::name));
-    meant.map(|kind| format!("; did you mean '{kind}'?")).unwrap_or_default()
+pub(super) fn deviation_hint(unknown: &str) -> String {
+    let hint = suggestion(unknown, &Deviation::ALL.map(Deviation::name));
+    hint.map(|kind| format!("; did you mean '{kind}'?")).unwrap_or_default()
 }
 
 /// Returns the known word that is most similar to `unknown`, if any is similar enough.
-fn meant<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
-    let alike = |known: &&'k str| (strsim::jaro_winkler(unknown, known), *known);
-    let alike = known.iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
-    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+fn suggestion<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
+    let similarity = |known: &&'k str| (strsim::jaro_winkler(unknown, known), *known);
+    let similarity =
+        known.iter().map(similarity).filter(|(similarity, _)| *similarity >= SIMILARITY_MIN);
+    similarity.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -68,9 +69,9 @@ mod tests {
             ("sender", None),
             ("date", None),
         ] {
-            assert_eq!(meant(unknown, &FIELDS), expected, "{unknown}");
+            assert_eq!(suggestion(unknown, &FIELDS), expected, "{unknown}");
         }
-        assert_eq!(meant_deviation("no-bracket"), "; did you mean 'no-brackets'?");
-        assert_eq!(meant_deviation("bare-lf"), "");
+        assert_eq!(deviation_hint("no-bracket"), "; did you mean 'no-brackets'?");
+        assert_eq!(deviation_hint("bare-lf"), "");
     }
 }

@@ -54,12 +54,12 @@ impl<'s> Candidate<'s> {
     }
 
     /// Matches the columns. Returns `None` if the message is needed to decide.
-    pub(super) fn on_columns(&mut self, node: &Node) -> Option<bool> {
+    pub(super) fn matches_columns(&mut self, node: &Node) -> Option<bool> {
         match node {
             Node::And(nodes) => self.unless_one_is(false, nodes),
             Node::Or(nodes) => self.unless_one_is(true, nodes),
-            Node::Not(node) => self.on_columns(node).map(|is_true| !is_true),
-            Node::Term(term) => self.term_on_columns(term),
+            Node::Not(node) => self.matches_columns(node).map(|is_true| !is_true),
+            Node::Term(term) => self.term_matches_columns(term),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'s> Candidate<'s> {
     fn unless_one_is(&mut self, decisive: bool, nodes: &[Node]) -> Option<bool> {
         let mut all_known = true;
         for node in nodes {
-            match self.on_columns(node) {
+            match self.matches_columns(node) {
                 Some(is_true) if is_true == decisive => return Some(decisive),
                 Some(_) => {}
                 None => all_known = false,
@@ -78,20 +78,20 @@ impl<'s> Candidate<'s> {
     }
 
     /// Matches the message, whose octets must be known.
-    pub(super) fn on_message(&mut self, node: &Node) -> bool {
+    pub(super) fn matches_message(&mut self, node: &Node) -> bool {
         // Columns first: decoding a body costs as much as matching a thousand of them.
-        if let Some(is_true) = self.on_columns(node) {
+        if let Some(is_true) = self.matches_columns(node) {
             return is_true;
         }
         match node {
-            Node::And(nodes) => nodes.iter().all(|node| self.on_message(node)),
-            Node::Or(nodes) => nodes.iter().any(|node| self.on_message(node)),
-            Node::Not(node) => !self.on_message(node),
-            Node::Term(term) => self.term_on_message(term),
+            Node::And(nodes) => nodes.iter().all(|node| self.matches_message(node)),
+            Node::Or(nodes) => nodes.iter().any(|node| self.matches_message(node)),
+            Node::Not(node) => !self.matches_message(node),
+            Node::Term(term) => self.term_matches_message(term),
         }
     }
 
-    fn term_on_columns(&mut self, term: &Term) -> Option<bool> {
+    fn term_matches_columns(&mut self, term: &Term) -> Option<bool> {
         let columns = self.columns;
         Some(match term {
             Term::Words(pattern) => return self.subject_has(pattern).then_some(true),
@@ -128,7 +128,7 @@ impl<'s> Candidate<'s> {
     }
 
     /// Returns whether the message matches a term that the columns can't decide.
-    fn term_on_message(&mut self, term: &Term) -> bool {
+    fn term_matches_message(&mut self, term: &Term) -> bool {
         let message = self.message.unwrap_or_default();
         match term {
             Term::Words(pattern) | Term::Body(pattern) => {

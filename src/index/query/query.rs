@@ -33,20 +33,25 @@ impl Query {
     /// is needed to decide.
     ///
     /// Costs some ns per term, and one folding of the subject if a term needs it.
-    pub fn on_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
-        Candidate::new(columns, None, scratch).on_columns(&self.root)
+    pub fn matches_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
+        Candidate::new(columns, None, scratch).matches_columns(&self.root)
     }
 
-    /// Returns whether this message matches. Never contradicts [`Query::on_columns`].
+    /// Returns whether this message matches. Never contradicts [`Query::matches_columns`].
     ///
     /// `message` is the stored part of the message, with dots unstuffed. Its body is decoded and
     /// folded once, and only if the result depends on it, within the limits of `mime::text`.
-    pub fn on_message(&self, columns: &Columns<'_>, message: &[u8], scratch: &mut Scratch) -> bool {
-        Candidate::new(columns, Some(message), scratch).on_message(&self.root)
+    pub fn matches_message(
+        &self,
+        columns: &Columns<'_>,
+        message: &[u8],
+        scratch: &mut Scratch,
+    ) -> bool {
+        Candidate::new(columns, Some(message), scratch).matches_message(&self.root)
     }
 
     /// Returns whether matching may need more than the columns of a message. If not,
-    /// [`Query::on_columns`] always decides.
+    /// [`Query::matches_columns`] always decides.
     pub fn needs_message(&self) -> bool {
         self.root.needs_message()
     }

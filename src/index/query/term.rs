@@ -167,8 +167,8 @@ impl FieldValue<'_> {
         let address = match (self.is_quoted, self.has_star) {
             (true, true) => return Err(QueryFault::StarNotHere(field)),
             (true, false) => AddressPattern::parse(text),
-            (false, true) => AddressPattern::like(&format!("{text}*")),
-            (false, false) if text.contains('*') => AddressPattern::like(text),
+            (false, true) => AddressPattern::parse_wildcard(&format!("{text}*")),
+            (false, false) if text.contains('*') => AddressPattern::parse_wildcard(text),
             (false, false) => AddressPattern::parse(text),
         };
         address.ok_or(QueryFault::NotAnAddress)

@@ -66,12 +66,12 @@ pub fn check_query(octets: &[u8]) {
         Err(error) => assert!(shown.len() > super::BYTES_MAX, "{error}: {shown}"),
     }
     let mut scratch = Scratch::default();
-    let on_columns = query.on_columns(&columns(), &mut scratch);
-    let on_message = query.on_message(&columns(), MAIL, &mut scratch);
-    assert!(on_columns.is_none_or(|is_true| is_true == on_message), "{shown}");
-    assert!(on_columns.is_some() || query.needs_message(), "{shown}");
+    let matches_columns = query.matches_columns(&columns(), &mut scratch);
+    let matches_message = query.matches_message(&columns(), MAIL, &mut scratch);
+    assert!(matches_columns.is_none_or(|is_true| is_true == matches_message), "{shown}");
+    assert!(matches_columns.is_some() || query.needs_message(), "{shown}");
     let span = query.span();
     let is_inside = span.since_ns.is_none_or(|since| since <= now_ns)
         && span.until_ns.is_none_or(|until| now_ns < until);
-    assert!(is_inside || !on_message, "{shown}: {span:?}");
+    assert!(is_inside || !matches_message, "{shown}: {span:?}");
 }

@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Query {
 
 fn holds(text: &str) -> bool {
     check_query(text.as_bytes());
-    parsed(text).on_message(&columns(), MAIL, &mut Scratch::default())
+    parsed(text).matches_message(&columns(), MAIL, &mut Scratch::default())
 }
 
 #[test]
@@ -455,10 +455,10 @@ proptest! {
         let (query, mut scratch) = (parsed(&text), Scratch::default());
         let expected = model(&query.root, &mail);
         let columns = mail.columns();
-        prop_assert_eq!(query.on_message(&columns, &mail.octets(), &mut scratch), expected);
-        let on_columns = query.on_columns(&columns, &mut scratch);
-        prop_assert!(on_columns.is_none_or(|is_true| is_true == expected), "{:?}", on_columns);
-        prop_assert!(on_columns.is_some() || query.needs_message());
+        prop_assert_eq!(query.matches_message(&columns, &mail.octets(), &mut scratch), expected);
+        let decided = query.matches_columns(&columns, &mut scratch);
+        prop_assert!(decided.is_none_or(|is_true| is_true == expected), "{:?}", decided);
+        prop_assert!(decided.is_some() || query.needs_message());
         let (span, at_ns) = (query.span(), mail.received_at_ns);
         let is_inside = span.since_ns.is_none_or(|since| since <= at_ns)
             && span.until_ns.is_none_or(|until| at_ns < until);
@@ -477,8 +477,8 @@ proptest! {
         let answer = |text: &str| {
             let (query, mut scratch) = (parsed(text), Scratch::default());
             let columns = mail.columns();
-            let on_columns = query.on_columns(&columns, &mut scratch);
-            (on_columns, query.on_message(&columns, &mail.octets(), &mut scratch))
+            let matches_columns = query.matches_columns(&columns, &mut scratch);
+            (matches_columns, query.matches_message(&columns, &mail.octets(), &mut scratch))
         };
         prop_assert_eq!(answer(&format!("-(({a}) ({b}))")), answer(&format!("-({a}) OR -({b})")));
         prop_assert_eq!(answer(&format!("-(({a}) OR ({b}))")), answer(&format!("-({a}) -({b})")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::commit::NoRoom;
-use crate::log::exchange::{FlushJob, Flushed, Gate, Request};
+use crate::log::exchange::{FlushJob, Flushed, Gate, ProvisionRequest};
 use crate::log::files::map::Mapping;
 
 /// A worker's link to provisioning and to the flusher.
@@ -13,9 +13,9 @@ use crate::log::files::map::Mapping;
 pub(crate) struct Link {
     pub worker: u32,
     gate: Arc<Gate>,
-    requests: Sender<Request>,
+    requests: Sender<ProvisionRequest>,
     /// Requests that did not fit in the channel; sent again at the end of the round.
-    outbox: VecDeque<Request>,
+    outbox: VecDeque<ProvisionRequest>,
     /// Unbounded, but never holds more than one request per segment.
     flusher: Sender<FlushJob>,
     flushes: u64,
@@ -25,7 +25,7 @@ impl Link {
     pub(crate) fn new(
         worker: u32,
         gate: Arc<Gate>,
-        requests: Sender<Request>,
+        requests: Sender<ProvisionRequest>,
         flusher: Sender<FlushJob>,
     ) -> Link {
         Link { worker, gate, requests, outbox: VecDeque::new(), flusher, flushes: 0 }
@@ -36,9 +36,9 @@ impl Link {
     }
 
     /// Asks provisioning to attend to this worker, unless such a request is already pending.
-    pub(super) fn poke(&mut self) {
-        if self.gate.poke() {
-            self.send(Request::Attend { worker: self.worker });
+    pub(super) fn notify(&mut self) {
+        if self.gate.notify() {
+            self.send(ProvisionRequest::Serve { worker: self.worker });
         }
     }
 
@@ -51,13 +51,13 @@ impl Link {
         found: impl FnOnce() -> Result<T, NoRoom>,
     ) -> Result<T, NoRoom> {
         self.gate.wait();
-        self.poke();
+        self.notify();
         found()
     }
 
     /// Sends a request without blocking. If the channel is full, the request is sent at the end of
     /// the round.
-    pub(super) fn send(&mut self, request: Request) {
+    pub(super) fn send(&mut self, request: ProvisionRequest) {
         match self.requests.try_send(request) {
             Ok(()) => {}
             Err(TrySendError::Full(request)) => self.outbox.push_back(request),
@@ -91,9 +91,9 @@ impl Link {
 
     /// Sends all waiting requests, then `last`. Blocks, which is fine because the worker has
     /// stopped.
-    pub(super) fn close(self, last: Request) {
+    pub(super) fn close(self, last: ProvisionRequest) {
         let Link { worker, requests, outbox, .. } = self;
-        for request in outbox.into_iter().chain([last, Request::Closed { worker }]) {
+        for request in outbox.into_iter().chain([last, ProvisionRequest::Closed { worker }]) {
             // An error means that the log was closed first; recovery then seals the segment.
             if requests.send(request).is_err() {
                 return;

@@ -14,6 +14,6 @@ mod writer;
 
 pub use commit::{Commit, Committed, Counted, NoRoom, PendingCommit};
 pub(crate) use link::Link;
-pub use reservation::{Claim, Reservation};
+pub use reservation::{Reservation, SizeBasis};
 pub(crate) use segments::Segments;
 pub use writer::Writer;

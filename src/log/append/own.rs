@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use super::commit::{NoRoom, PendingOwn};
 use super::link::Link;
 use crate::log::exchange::{
-    NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, Request,
+    NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, ProvisionRequest,
 };
 use crate::log::files::map::WriteAccess;
 use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
@@ -140,7 +140,7 @@ impl OpenOwnSegment {
             facts: *facts,
         };
         link.gate().wait();
-        link.send(Request::OwnCommit { worker: link.worker, commit });
+        link.send(ProvisionRequest::OwnCommit { worker: link.worker, commit });
         PendingOwn::new(self.events)
     }
 }
@@ -184,7 +184,7 @@ impl OwnSegments {
         let envelope_bytes = envelope.len() as u64;
         let (key, worker) = (self.key, link.worker);
         let own = NewOwn { key, window: window.clone(), events: sender, envelope_bytes };
-        link.send(Request::OwnOpen { worker, own });
+        link.send(ProvisionRequest::OwnOpen { worker, own });
         Ok(OpenOwnSegment { key, window, events, state: OwnState::Opening { envelope } })
     }
 
@@ -195,11 +195,11 @@ impl OwnSegments {
             OwnState::Open(access) => Some(access),
             OwnState::Opening { .. } => None,
         };
-        link.send(Request::OwnDrop { worker: link.worker, key: own.key, access });
+        link.send(ProvisionRequest::OwnDrop { worker: link.worker, key: own.key, access });
     }
 
     /// Frees a share of the budget after a commit has ended, successfully or not.
-    pub(super) fn ended(&mut self) {
+    pub(super) fn release_budget(&mut self) {
         self.open -= 1;
     }
 }

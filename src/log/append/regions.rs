@@ -65,7 +65,7 @@ impl Regions {
         }
         let start = segments.current.hold(bytes);
         self.bytes += bytes;
-        segments.poke_if_low(link);
+        segments.notify_if_low(link);
         Ok(Region { segment: segments.current.number, start, bytes })
     }
 
@@ -108,15 +108,15 @@ impl Regions {
     /// Releases a region and the slot promised to it.
     pub(super) fn release(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         segments.segment(region.segment).release(region.start, region.end());
-        self.ended(segments, link, region);
+        self.end_region(segments, link, region);
     }
 
     /// Frees the region's share of the budget. Seals its segment if the worker has left it and no
     /// other region is open there.
-    pub(super) fn ended(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
+    pub(super) fn end_region(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         self.bytes -= region.bytes;
         if region.segment != segments.current.number {
-            segments.seal_left(link);
+            segments.seal_retired(link);
         }
     }
 }

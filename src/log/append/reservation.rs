@@ -5,7 +5,7 @@ use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 
 /// Whether the size in a request for space is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum SizeBasis {
     /// The client declared it, or the octets have already arrived.
     Declared,
     /// Estimated from earlier payloads. A guess gets neither an own segment nor any of the second
@@ -18,7 +18,7 @@ pub enum Claim {
 #[must_use]
 #[derive(Debug)]
 pub struct Reservation {
-    pub(super) location: Location,
+    pub(super) location: ReservationLocation,
     pub(super) envelope_bytes: u32,
     /// Number of payload octets that fit.
     pub(super) capacity: u64,
@@ -29,7 +29,7 @@ pub struct Reservation {
 
 /// The location of a reservation.
 #[derive(Debug)]
-pub(super) enum Location {
+pub(super) enum ReservationLocation {
     Region(Region),
     /// In a region, but moving to an own segment that is not ready yet.
     Moving(Region, Box<OpenOwnSegment>),
@@ -37,15 +37,21 @@ pub(super) enum Location {
 }
 
 impl Reservation {
-    pub(super) fn new(location: Location, envelope_bytes: u32, capacity: u64) -> Reservation {
+    pub(super) fn new(
+        location: ReservationLocation,
+        envelope_bytes: u32,
+        capacity: u64,
+    ) -> Reservation {
         Reservation { location, envelope_bytes, capacity, filled: 0, crc: Running::new() }
     }
 
     /// Returns the offset of the record in the file.
     pub(super) fn start(&self) -> u64 {
         match &self.location {
-            Location::Region(region) | Location::Moving(region, _) => region.start,
-            Location::Own(_) => RECORDS_AT,
+            ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
+                region.start
+            }
+            ReservationLocation::Own(_) => RECORDS_AT,
         }
     }
 
@@ -63,8 +69,8 @@ impl Reservation {
     pub(super) fn move_to(&mut self, region: Region) {
         self.capacity = region.bytes - u64::from(self.envelope_bytes);
         match &mut self.location {
-            Location::Region(old) | Location::Moving(old, _) => *old = region,
-            own @ Location::Own(_) => *own = Location::Region(region),
+            ReservationLocation::Region(old) | ReservationLocation::Moving(old, _) => *old = region,
+            own @ ReservationLocation::Own(_) => *own = ReservationLocation::Region(region),
         }
     }
 }

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
-use crate::log::exchange::{Flushed, Fronts, LeftSegment, PreparedSegment, PublishAfter, Window};
+use crate::log::exchange::{
+    Flushed, Fronts, PreparedSegment, PublishAfter, RetiredSegment, Window,
+};
 use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::WriteAccess;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    COUNTED_WORD, Hole, Identity, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SlotFacts, SlotKind, State,
-    encode_slot,
+    COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
+    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SegmentIdentity, SlotFacts, SlotKind,
+    State, encode_slot,
 };
 
 /// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
@@ -57,11 +59,11 @@ enum Publishing {
 struct Unpublished {
     flushed: Arc<Flushed>,
     /// Number of flushes requested.
-    asked: u32,
+    requested: u32,
     /// What the flush in progress covers.
     flight: Option<SegmentCounts>,
     /// What is published.
-    shown: SegmentCounts,
+    published: SegmentCounts,
     /// Number of commits whose outcome was not fetched yet.
     waiting: u32,
 }
@@ -72,9 +74,9 @@ impl Publishing {
             PublishAfter::Commit => Publishing::Now,
             PublishAfter::WatchedCommit(flushed) => Publishing::Watched(flushed),
             PublishAfter::Flush(flushed) => {
-                let shown = SegmentCounts::default();
-                let (asked, flight, waiting) = (0, None, 0);
-                Publishing::Held(Unpublished { flushed, asked, flight, shown, waiting })
+                let published = SegmentCounts::default();
+                let (requested, flight, waiting) = (0, None, 0);
+                Publishing::Held(Unpublished { flushed, requested, flight, published, waiting })
             }
         }
     }
@@ -95,7 +97,7 @@ pub(crate) enum FlushOutcome {
 /// `slots_populated`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
-    identity: Identity,
+    identity: SegmentIdentity,
     pub number: u32,
     bytes: u64,
     pub access: WriteAccess,
@@ -112,8 +114,8 @@ pub(crate) struct OpenSegment {
     populated: u64,
     slots_populated: u64,
     /// Positions beyond which less than half of the window is left.
-    poke_end: u64,
-    poke_slots: u64,
+    notify_end: u64,
+    notify_slots: u64,
     /// Counts of everything written.
     written: SegmentCounts,
     publishing: Publishing,
@@ -143,8 +145,8 @@ impl OpenSegment {
             promised: 0,
             populated: 0,
             slots_populated: bytes,
-            poke_end: 0,
-            poke_slots: bytes,
+            notify_end: 0,
+            notify_slots: bytes,
             written: SegmentCounts::default(),
             publishing: Publishing::new(publish_after),
             suspect_from: None,
@@ -190,11 +192,11 @@ impl OpenSegment {
         }
         (self.populated, self.slots_populated) = self.access.usable();
         let ahead = &self.window.ahead;
-        self.poke_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
+        self.notify_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
         let slots_window = ahead.slots_window_bytes.load(Relaxed);
-        self.poke_slots = self.slots_populated.saturating_add(slots_window / 2);
+        self.notify_slots = self.slots_populated.saturating_add(slots_window / 2);
         if self.populated >= self.bytes {
-            (self.poke_end, self.poke_slots) = (u64::MAX, 0);
+            (self.notify_end, self.notify_slots) = (u64::MAX, 0);
         }
     }
 
@@ -214,7 +216,7 @@ impl OpenSegment {
     }
 
     fn is_beyond_half(&self) -> bool {
-        self.end > self.poke_end || self.slots_front() < self.poke_slots
+        self.end > self.notify_end || self.slots_front() < self.notify_slots
     }
 
     fn slots_front(&self) -> u64 {
@@ -266,7 +268,7 @@ impl OpenSegment {
     }
 
     /// Ends a reservation: the octets from `keep_to` to `end` belong to no record.
-    fn give_back(&mut self, keep_to: u64, end: u64) {
+    fn free_reserved(&mut self, keep_to: u64, end: u64) {
         if self.end != end {
             if end - keep_to >= PUNCHED_HOLE_BYTES_MIN {
                 self.holes.push(Hole { start: keep_to, end });
@@ -281,7 +283,7 @@ impl OpenSegment {
 
     /// Releases the region `start..end` and the slot promised to it.
     pub(crate) fn release(&mut self, start: u64, end: u64) {
-        self.give_back(start, end);
+        self.free_reserved(start, end);
         self.revoke_promise();
         self.publish_fronts();
     }
@@ -310,7 +312,7 @@ impl OpenSegment {
         facts: &SlotFacts,
     ) -> MessageId {
         assert!(record.end() <= end, "the record lies inside its region");
-        self.give_back(record.end(), end);
+        self.free_reserved(record.end(), end);
         self.revoke_promise();
         self.commit(record, facts)
     }
@@ -372,12 +374,12 @@ impl OpenSegment {
     }
 
     /// Hands the segment over to be sealed. No reservation or commit may be open in it.
-    pub(crate) fn leave(mut self) -> LeftSegment {
+    pub(crate) fn retire(mut self) -> RetiredSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
         self.wipe_unpublished();
         let counts = match &self.publishing {
-            Publishing::Held(held) => held.shown,
+            Publishing::Held(held) => held.published,
             Publishing::Now | Publishing::Watched(_) => self.written,
         };
         let totals = SealedTotals {
@@ -389,7 +391,7 @@ impl OpenSegment {
             lost_slots: 0,
             lost_messages: 0,
         };
-        LeftSegment {
+        RetiredSegment {
             identity: self.identity,
             access: self.access,
             totals,
@@ -404,8 +406,8 @@ impl OpenSegment {
     pub(crate) fn is_done(&self) -> bool {
         let is_told = match &self.publishing {
             Publishing::Held(held) => {
-                let shown = held.shown.published.slots;
-                let is_shown = shown == self.written.published.slots;
+                let published = held.published.published.slots;
+                let is_shown = published == self.written.published.slots;
                 held.waiting == 0 && (is_shown || self.suspect_from.is_some())
             }
             Publishing::Now | Publishing::Watched(_) => true,
@@ -433,7 +435,7 @@ impl OpenSegment {
             return FlushOutcome::Published;
         };
         let fate = match self.suspect_from {
-            _ if slot < held.shown.published.slots => FlushOutcome::Published,
+            _ if slot < held.published.published.slots => FlushOutcome::Published,
             Some(_) => FlushOutcome::Lost,
             None => return FlushOutcome::Waiting,
         };
@@ -448,11 +450,11 @@ impl OpenSegment {
             Publishing::Now => return,
             Publishing::Watched(flushed) => (flushed.failed(), None),
             Publishing::Held(held) => {
-                let landed = held.flight.filter(|_| held.flushed.done() == held.asked);
+                let landed = held.flight.filter(|_| held.flushed.done() == held.requested);
                 if let Some(counts) = landed {
-                    (held.shown, held.flight) = (counts, None);
+                    (held.published, held.flight) = (counts, None);
                 }
-                (held.flushed.failed().map(|_| held.shown.published.slots), landed)
+                (held.flushed.failed().map(|_| held.published.published.slots), landed)
             }
         };
         if let Some(counts) = landed {
@@ -473,12 +475,12 @@ impl OpenSegment {
         let Publishing::Held(held) = &mut self.publishing else {
             return None;
         };
-        let is_behind = held.shown.published.slots < written.published.slots;
+        let is_behind = held.published.published.slots < written.published.slots;
         if !is_good || !is_behind || held.flight.is_some() {
             return None;
         }
         held.flight = Some(written);
-        held.asked = held.asked.wrapping_add(1);
+        held.requested = held.requested.wrapping_add(1);
         Some(held.flushed.clone())
     }
 
@@ -489,15 +491,15 @@ impl OpenSegment {
         let Publishing::Held(held) = &mut self.publishing else {
             return;
         };
-        if self.suspect_from.is_some() || held.shown.published == written.published {
+        if self.suspect_from.is_some() || held.published.published == written.published {
             return;
         }
         match call.flush(self.access.file()) {
             Ok(()) => {
-                (held.shown, held.flight) = (written, None);
+                (held.published, held.flight) = (written, None);
                 self.publish(written);
             }
-            Err(_) => self.suspect_from = Some(held.shown.published.slots),
+            Err(_) => self.suspect_from = Some(held.published.published.slots),
         }
     }
 
@@ -507,7 +509,7 @@ impl OpenSegment {
         let Publishing::Held(held) = &self.publishing else {
             return;
         };
-        let lost = self.written.published.slots - held.shown.published.slots;
+        let lost = self.written.published.slots - held.published.published.slots;
         self.access.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
     }
 }

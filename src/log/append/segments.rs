@@ -6,7 +6,7 @@ use crossbeam_channel::Receiver;
 use super::commit::NoRoom;
 use super::link::Link;
 use super::segment::{Fit, OpenSegment};
-use crate::log::exchange::{PreparedSegment, Request};
+use crate::log::exchange::{PreparedSegment, ProvisionRequest};
 use crate::log::files::flush_call::FlushCall;
 
 /// The shared segments of a worker.
@@ -16,7 +16,7 @@ pub(crate) struct Segments {
     next: Receiver<PreparedSegment>,
     pub current: OpenSegment,
     /// Segments that the worker left while a reservation or commit was open in them; few.
-    left: Vec<OpenSegment>,
+    retired: Vec<OpenSegment>,
     /// The segment left most recently.
     last_left: Option<u32>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Segments {
 impl Segments {
     pub(crate) fn new(first: PreparedSegment, next: Receiver<PreparedSegment>) -> Segments {
         let current = OpenSegment::new(first);
-        Segments { next, current, left: Vec::new(), last_left: None }
+        Segments { next, current, retired: Vec::new(), last_left: None }
     }
 
     /// Returns the segment with this number, in which something is open.
@@ -32,13 +32,13 @@ impl Segments {
         if number == self.current.number {
             return &mut self.current;
         }
-        let left = self.left.iter_mut().find(|segment| segment.number == number);
+        let left = self.retired.iter_mut().find(|segment| segment.number == number);
         left.expect("a segment stays while something is open in it")
     }
 
     /// Returns the current segment, and another one in which something is open.
     pub(super) fn current_and(&mut self, number: u32) -> (&mut OpenSegment, &OpenSegment) {
-        let left = self.left.iter().find(|segment| segment.number == number);
+        let left = self.retired.iter().find(|segment| segment.number == number);
         (&mut self.current, left.expect("a segment stays while something is open in it"))
     }
 
@@ -72,43 +72,43 @@ impl Segments {
             Ok(next) => next,
             Err(_) => self.wait_for_next(link, bytes)?,
         };
-        link.gate().took_segment();
+        link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
         if old.is_done() {
-            link.send(Request::Seal(Box::new(old.leave())));
+            link.send(ProvisionRequest::Seal(Box::new(old.retire())));
         } else {
             self.last_left = Some(old.number);
-            self.left.push(old);
+            self.retired.push(old);
         }
-        link.poke();
+        link.notify();
         Ok(())
     }
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
-        link.gate().ask_for_segment(bytes);
+        link.gate().request_segment(bytes);
         let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 
     /// Asks provisioning to attend to this worker if less than half of its window is left.
     #[inline]
-    pub(super) fn poke_if_low(&mut self, link: &mut Link) {
+    pub(super) fn notify_if_low(&mut self, link: &mut Link) {
         if self.current.window_is_low() {
-            link.poke();
+            link.notify();
         }
     }
 
     /// Seals the segments left by the worker in which nothing is open now.
-    pub(super) fn seal_left(&mut self, link: &mut Link) {
-        while let Some(i) = self.left.iter().position(OpenSegment::is_done) {
-            let left = self.left.swap_remove(i).leave();
-            link.send(Request::Seal(Box::new(left)));
+    pub(super) fn seal_retired(&mut self, link: &mut Link) {
+        while let Some(i) = self.retired.iter().position(OpenSegment::is_done) {
+            let left = self.retired.swap_remove(i).retire();
+            link.send(ProvisionRequest::Seal(Box::new(left)));
         }
     }
 
     /// Returns whether the worker has left segments with something open in them.
     pub(super) fn has_left(&self) -> bool {
-        !self.left.is_empty()
+        !self.retired.is_empty()
     }
 
     /// Returns a segment that open regions keep from being sealed although the worker has since
@@ -116,13 +116,13 @@ impl Segments {
     pub(super) fn pinned(&self) -> Option<u32> {
         let is_pinned =
             |left: &&OpenSegment| left.has_reservations() && Some(left.number) != self.last_left;
-        self.left.iter().find(is_pinned).map(|left| left.number)
+        self.retired.iter().find(is_pinned).map(|left| left.number)
     }
 
     /// Handles the flusher's results, and requests a flush for each segment in which commits wait:
     /// one flush for all commits of a round.
-    pub(super) fn flush_what_waits(&mut self, link: &mut Link) {
-        for segment in self.left.iter_mut().chain([&mut self.current]) {
+    pub(super) fn flush_waiting(&mut self, link: &mut Link) {
+        for segment in self.retired.iter_mut().chain([&mut self.current]) {
             segment.poll_flusher();
             if let Some(flushed) = segment.begin_flush() {
                 link.flush(segment.access.mapping(), flushed);
@@ -133,12 +133,12 @@ impl Segments {
     /// Flushes what no commit waits for, and seals all segments after the worker has stopped.
     /// Blocks.
     pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
-        for segment in self.left.iter_mut().chain([&mut self.current]) {
+        for segment in self.retired.iter_mut().chain([&mut self.current]) {
             // Only notes can be unflushed here.
             segment.flush_rest(flush);
             assert!(segment.is_done(), "reservations are gone, and no commit waits");
         }
-        self.seal_left(&mut link);
-        link.close(Request::Seal(Box::new(self.current.leave())));
+        self.seal_retired(&mut link);
+        link.close(ProvisionRequest::Seal(Box::new(self.current.retire())));
     }
 }

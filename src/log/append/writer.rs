@@ -7,7 +7,7 @@ use super::commit::{Commit, Committed, Counted, NoRoom, OwnOutcome, PendingCommi
 use super::link::Link;
 use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, OwnSegments};
 use super::regions::{Region, Regions, region_bytes};
-use super::reservation::{Claim, Location, Reservation, sizes};
+use super::reservation::{Reservation, ReservationLocation, SizeBasis, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
@@ -85,7 +85,7 @@ impl Writer {
         let crc = crc(current.access.read(offset, bytes));
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
         let id = current.commit_tail(record, facts);
-        self.segments.poke_if_low(&mut self.link);
+        self.segments.notify_if_low(&mut self.link);
         committed_in(&mut self.segments.current, id, facts)
     }
 
@@ -124,13 +124,13 @@ impl Writer {
     /// if there is nothing to do.
     pub fn round_done(&mut self) {
         if self.settings.durability != Durability::Process {
-            self.segments.flush_what_waits(&mut self.link);
+            self.segments.flush_waiting(&mut self.link);
         }
         if self.segments.has_left() {
-            self.segments.seal_left(&mut self.link);
+            self.segments.seal_retired(&mut self.link);
         }
         if self.link.send_waiting() {
-            self.segments.poke_if_low(&mut self.link);
+            self.segments.notify_if_low(&mut self.link);
         }
     }
 
@@ -148,29 +148,29 @@ impl Writer {
     /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
     /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background. A
-    /// guess is reduced to what guesses can reserve ([`Claim`]). Errors: `Wait`, `Full`; `Budget`:
-    /// regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
+    /// guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`, `Full`;
+    /// `Budget`: regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
     pub fn reserve(
         &mut self,
         envelope: &[u8],
         payload_bytes: u64,
-        claim: Claim,
+        basis: SizeBasis,
     ) -> Result<Reservation, NoRoom> {
         self.received = None;
-        let payload_bytes = match claim {
-            Claim::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
-            Claim::Declared => payload_bytes,
-            Claim::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
+        let payload_bytes = match basis {
+            SizeBasis::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
+            SizeBasis::Declared => payload_bytes,
+            SizeBasis::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
         };
         let bytes = region_bytes(envelope.len() as u64, payload_bytes);
         let location = if bytes > self.settings.own_segment_bytes_over {
             let own = self.owns.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
-            Location::Own(Box::new(own))
+            ReservationLocation::Own(Box::new(own))
         } else {
             let region = self.hold_region(bytes)?;
             let access = &mut self.segments.current.access;
             access.write(region.start, envelope.len()).copy_from_slice(envelope);
-            Location::Region(region)
+            ReservationLocation::Region(region)
         };
         Ok(Reservation::new(location, octets(envelope.len()), payload_bytes))
     }
@@ -204,11 +204,11 @@ impl Writer {
         let (start, wanted) = (r.front(), r.capacity - r.filled);
         let wanted = wanted.min(SPACE_BYTES_MAX);
         match &mut r.location {
-            Location::Region(region) | Location::Moving(region, _) => {
+            ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
                 let home = self.segments.segment(region.segment);
                 Ok(home.access.write(start, wanted as usize))
             }
-            Location::Own(own) => own.space(&mut self.link, start, wanted),
+            ReservationLocation::Own(own) => own.space(&mut self.link, start, wanted),
         }
     }
 
@@ -220,10 +220,10 @@ impl Writer {
         assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
         self.cover(r, r.held_bytes().saturating_sub(CRC_LAG_BYTES));
         r.filled += bytes as u64;
-        if let Location::Own(own) = &r.location
+        if let ReservationLocation::Own(own) = &r.location
             && own.filled_to(r.front())
         {
-            self.link.poke();
+            self.link.notify();
         }
     }
 
@@ -235,10 +235,10 @@ impl Writer {
         }
         let (start, len) = (r.start() + covered, (to - covered) as usize);
         match &r.location {
-            Location::Region(region) | Location::Moving(region, _) => {
+            ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
                 r.crc.update(self.segments.segment(region.segment).access.read(start, len));
             }
-            Location::Own(own) => {
+            ReservationLocation::Own(own) => {
                 if let Some(octets) = own.read(start, len) {
                     r.crc.update(octets);
                 }
@@ -266,8 +266,8 @@ impl Writer {
 
     fn grow_to(&mut self, r: &mut Reservation, needed: u64, best: u64) -> Result<(), NoRoom> {
         let region = match &r.location {
-            Location::Region(region) | Location::Moving(region, _) => *region,
-            Location::Own(own) => {
+            ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => *region,
+            ReservationLocation::Own(own) => {
                 own.expect(r.envelope_bytes, best);
                 r.capacity = best;
                 return Ok(());
@@ -311,8 +311,8 @@ impl Writer {
     pub fn leave_segment(&mut self, r: &mut Reservation, pinned: u32) -> Result<(), NoRoom> {
         self.received = None;
         let old = match &r.location {
-            Location::Region(region) | Location::Moving(region, _) => *region,
-            Location::Own(_) => return Ok(()),
+            ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => *region,
+            ReservationLocation::Own(_) => return Ok(()),
         };
         if old.segment != pinned {
             return Ok(());
@@ -330,9 +330,9 @@ impl Writer {
     ) -> Result<(), NoRoom> {
         let held = r.held_bytes() as usize;
         let access = &mut self.segments.segment(old.segment).access;
-        let mut own = match std::mem::replace(&mut r.location, Location::Region(old)) {
-            Location::Moving(_, own) | Location::Own(own) => own,
-            Location::Region(_) => {
+        let mut own = match std::mem::replace(&mut r.location, ReservationLocation::Region(old)) {
+            ReservationLocation::Moving(_, own) | ReservationLocation::Own(own) => own,
+            ReservationLocation::Region(_) => {
                 let envelope = access.read(old.start, r.envelope_bytes as usize).to_vec();
                 Box::new(self.owns.open(&mut self.link, envelope, payload_bytes)?)
             }
@@ -344,12 +344,12 @@ impl Writer {
                 return Err(NoRoom::Full);
             }
             Err(wait) => {
-                r.location = Location::Moving(old, own);
+                r.location = ReservationLocation::Moving(old, own);
                 return Err(wait);
             }
         }
         own.expect(r.envelope_bytes, payload_bytes);
-        r.location = Location::Own(own);
+        r.location = ReservationLocation::Own(own);
         r.capacity = payload_bytes;
         self.regions.release(&mut self.segments, &mut self.link, old);
         self.filled(r, 0);
@@ -376,12 +376,12 @@ impl Writer {
         let ending =
             Ending { envelope_bytes, payload_bytes: octets(payload_bytes as usize), record_crc };
         match r.location {
-            Location::Region(region) => self.commit_region(region, ending, facts),
-            Location::Moving(region, own) => {
+            ReservationLocation::Region(region) => self.commit_region(region, ending, facts),
+            ReservationLocation::Moving(region, own) => {
                 self.owns.release(&mut self.link, *own);
                 self.commit_region(region, ending, facts)
             }
-            Location::Own(own) => {
+            ReservationLocation::Own(own) => {
                 let pending = own.commit(&mut self.link, ending, facts);
                 Commit::Later(PendingCommit::Own(pending))
             }
@@ -396,7 +396,7 @@ impl Writer {
         let record = Record { offset, envelope_bytes, payload_bytes, crc };
         let id = home.commit_region(record, region.end(), facts);
         let commit = committed_in(home, id, facts);
-        self.regions.ended(&mut self.segments, &mut self.link, region);
+        self.regions.end_region(&mut self.segments, &mut self.link, region);
         commit
     }
 
@@ -424,7 +424,7 @@ impl Writer {
             OwnOutcome::Waiting => return Err(NoRoom::Wait),
             OwnOutcome::Known(outcome) => outcome,
             OwnOutcome::Ended(outcome) => {
-                self.owns.ended();
+                self.owns.release_budget();
                 outcome
             }
         };
@@ -435,12 +435,12 @@ impl Writer {
     pub fn release(&mut self, r: Reservation) {
         self.received = None;
         match r.location {
-            Location::Region(region) => self.release_region(region),
-            Location::Moving(region, own) => {
+            ReservationLocation::Region(region) => self.release_region(region),
+            ReservationLocation::Moving(region, own) => {
                 self.release_own(*own);
                 self.release_region(region);
             }
-            Location::Own(own) => self.release_own(*own),
+            ReservationLocation::Own(own) => self.release_own(*own),
         }
     }
 

@@ -1,6 +1,6 @@
 //! State shared by a worker and provisioning, apart from segments: who waits, and for what.
 //!
-//! The words that decide whether one side sleeps (`poked`, `waiting`) are used with `SeqCst`
+//! The words that decide whether one side sleeps (`notified`, `waiting`) are used with `SeqCst`
 //! fences: each side first publishes its own state, then reads the other's, so at least one of them
 //! sees the other's update.
 use std::fmt;
@@ -12,7 +12,7 @@ pub(crate) struct Gate {
     /// The worker got `Wait` (or `Full`) and must be woken.
     waiting: AtomicBool,
     /// A request to attend to this worker is pending.
-    poked: AtomicBool,
+    notified: AtomicBool,
     /// Storage provides no further segment. Stored by provisioning.
     full: AtomicBool,
     /// Size of the record that the next segment must hold; 0: no segment is needed yet.
@@ -33,7 +33,7 @@ impl Gate {
     pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Gate {
         Gate {
             waiting: AtomicBool::new(false),
-            poked: AtomicBool::new(false),
+            notified: AtomicBool::new(false),
             full: AtomicBool::new(false),
             need: AtomicU64::new(0),
             taken: AtomicU32::new(0),
@@ -52,19 +52,19 @@ impl Gate {
 
     /// Returns whether the worker must send a request. If false, one is pending that will see what
     /// the worker has stored.
-    pub(crate) fn poke(&self) -> bool {
-        // Partner: the fence in `attend`, which comes after it clears the flag.
+    pub(crate) fn notify(&self) -> bool {
+        // Partner: the fence in `acknowledge`, which comes after it clears the flag.
         fence(SeqCst);
-        !self.poked.swap(true, Relaxed)
+        !self.notified.swap(true, Relaxed)
     }
 
-    /// Requests that the next segment hold `bytes`. Must be followed by `poke`.
-    pub(crate) fn ask_for_segment(&self, bytes: u64) {
+    /// Requests that the next segment hold `bytes`. Must be followed by `notify`.
+    pub(crate) fn request_segment(&self, bytes: u64) {
         self.need.store(bytes, Relaxed);
     }
 
-    /// Records that the worker has taken the prepared segment. Must be followed by `poke`.
-    pub(crate) fn took_segment(&self) {
+    /// Records that the worker has taken the prepared segment. Must be followed by `notify`.
+    pub(crate) fn record_taken_segment(&self) {
         self.need.store(0, Relaxed);
         self.taken.fetch_add(1, Relaxed);
     }
@@ -76,19 +76,19 @@ impl Gate {
     }
 
     /// Provisioning calls this before it reads what this worker has stored.
-    pub(crate) fn attend(&self) {
-        self.poked.store(false, Relaxed);
-        // Partner: the fence in `poke`. What the worker stored before that is visible after this.
+    pub(crate) fn acknowledge(&self) {
+        self.notified.store(false, Relaxed);
+        // Partner: the fence in `notify`. What the worker stored before that is visible after this.
         fence(SeqCst);
     }
 
-    /// Returns the size that the next segment must hold; 0: no segment is needed yet. Call `attend`
-    /// first.
+    /// Returns the size that the next segment must hold; 0: no segment is needed yet. Call
+    /// `acknowledge` first.
     pub(crate) fn need(&self) -> u64 {
         self.need.load(Relaxed)
     }
 
-    /// Returns the number of prepared segments taken so far. Call `attend` first.
+    /// Returns the number of prepared segments taken so far. Call `acknowledge` first.
     pub(crate) fn taken(&self) -> u32 {
         self.taken.load(Relaxed)
     }

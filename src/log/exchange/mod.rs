@@ -2,11 +2,11 @@
 //! constructors. Because they are here, neither side imports the other.
 //!
 //! ```text
-//! worker       ── Request, LeftSegment, OwnCommit ──▶ provisioning
-//! worker       ◀── PreparedSegment, OwnEvent ──────── provisioning
-//! worker       ◀─▶ Window, Gate ◀──────────────────▶ provisioning
-//! worker       ── FlushJob ─▶ flusher ── Flushed ───▶ worker
-//! provisioning, flusher, recovery ── SyncJob ───────▶ sync thread
+//! worker       ── ProvisionRequest (RetiredSegment, OwnCommit) ▶ provisioning
+//! worker       ◀── PreparedSegment, OwnEvent ────────────────── provisioning
+//! worker       ◀─▶ Window, Gate ◀────────────────────────────▶ provisioning
+//! worker       ── FlushJob ─▶ flusher ── Flushed ─────────────▶ worker
+//! provisioning, flusher, recovery ── SyncJob ─────────────────▶ sync thread
 //! ```
 mod flush;
 mod gate;
@@ -19,7 +19,9 @@ mod window;
 pub(crate) use flush::{FlushJob, Flushed, OwnFlush};
 pub(crate) use gate::Gate;
 pub(crate) use own::{OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
-pub(crate) use request::{NewOwn, NewWorker, Opened, OwnFlushed, REQUESTS_MAX, Request};
-pub(crate) use segment::{LeftSegment, PreparedSegment, PublishAfter};
+pub(crate) use request::{
+    NewOwn, NewWorker, OpenedSegment, OwnFlushed, ProvisionRequest, REQUESTS_MAX,
+};
+pub(crate) use segment::{PreparedSegment, PublishAfter, RetiredSegment};
 pub(crate) use sync::{SYNC_AFTER, SyncJob};
 pub(crate) use window::{Fronts, OwnWindow, Window};

@@ -5,7 +5,7 @@ use crossbeam_channel::Sender;
 
 use super::gate::Gate;
 use super::own::{OwnCommit, OwnEvent};
-use super::segment::{LeftSegment, PreparedSegment};
+use super::segment::{PreparedSegment, RetiredSegment};
 use super::window::OwnWindow;
 use crate::log::files::map::WriteAccess;
 
@@ -15,13 +15,13 @@ pub(crate) const REQUESTS_MAX: usize = 1024;
 
 /// A request to the provisioning thread.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub(crate) enum ProvisionRequest {
     /// Register a new worker; the answer is its first segment.
     Open(NewWorker),
     /// Check this worker's atomics.
-    Attend { worker: u32 },
+    Serve { worker: u32 },
     /// Seal a segment that the worker has left.
-    Seal(Box<LeftSegment>),
+    Seal(Box<RetiredSegment>),
     /// Create the file of an own segment.
     OwnOpen { worker: u32, own: NewOwn },
     /// Cut the file to its length, and give it its final name.
@@ -53,11 +53,11 @@ pub(crate) struct NewWorker {
     /// Receives its further segments.
     pub next: Sender<PreparedSegment>,
     /// Receives its first segment.
-    pub answer: Sender<Opened>,
+    pub answer: Sender<OpenedSegment>,
 }
 
 /// The answer to `Open`.
-pub(crate) type Opened = std::io::Result<Box<PreparedSegment>>;
+pub(crate) type OpenedSegment = std::io::Result<Box<PreparedSegment>>;
 
 /// An own segment to be created.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use super::flush::Flushed;
 use super::window::Window;
 use crate::log::files::map::WriteAccess;
-use crate::log::format::{Hole, Identity, SealedTotals, State};
+use crate::log::format::{Hole, SealedTotals, SegmentIdentity, State};
 
 /// A prepared segment, in the parts from which its worker builds an open segment.
 #[derive(Debug)]
 pub(crate) struct PreparedSegment {
-    pub identity: Identity,
+    pub identity: SegmentIdentity,
     pub access: WriteAccess,
     pub window: Arc<Window>,
     pub publish_after: PublishAfter,
@@ -30,8 +30,8 @@ pub(crate) enum PublishAfter {
 
 /// A segment that its worker has left, to be sealed.
 #[derive(Debug)]
-pub(crate) struct LeftSegment {
-    pub identity: Identity,
+pub(crate) struct RetiredSegment {
+    pub identity: SegmentIdentity,
     pub access: WriteAccess,
     pub totals: SealedTotals,
     pub slots: u32,

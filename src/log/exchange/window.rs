@@ -14,7 +14,8 @@ pub(crate) struct Window {
     pub ahead: LookAhead,
 }
 
-/// Stored by the worker with Relaxed; provisioning loads them after the fence in `Gate::attend`.
+/// Stored by the worker with Relaxed; provisioning loads them after the fence in
+/// `Gate::acknowledge`.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Fronts {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::log::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES};
+use crate::log::format::{Hole, LIVE_WORDS, LiveWords, PAGE_BYTES, SegmentIdentity};
 
 /// Returns options for files that may have to be created. They are readable only by their owner,
 /// because a data folder holds other people's mail.
@@ -128,8 +128,8 @@ pub(crate) fn read_live(file: &File) -> io::Result<LiveWords> {
 }
 
 /// Reads the identity page of a segment's file; `None`: it can't be read, or its checksum is wrong.
-pub(crate) fn identity_of(file: &File) -> Option<Identity> {
+pub(crate) fn identity_of(file: &File) -> Option<SegmentIdentity> {
     let mut page = [0; PAGE_BYTES as usize];
     file.read_exact_at(&mut page, crate::log::format::IDENTITY_AT).ok()?;
-    Identity::decode(&page).ok()
+    SegmentIdentity::decode(&page).ok()
 }

@@ -304,7 +304,7 @@ mod tests {
         Ok(crate::log::files::pruned::pruned_sums(folder)?.total())
     }
 
-    fn note_pruned(folder: &Path, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
+    fn record_pruned(folder: &Path, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
         let mut held = locked(folder)?;
         append(&mut held, by, dropped)
     }
@@ -319,7 +319,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let damaged = || damaged_lines(dir.path()).unwrap();
         assert_eq!(damaged(), [0_usize; 0], "without a file");
-        note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
+        record_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
         let whole = std::fs::read_to_string(path_of(dir.path())).unwrap();
         let lines = [
             whole.trim_end(),
@@ -338,13 +338,13 @@ mod tests {
     #[test]
     fn a_torn_line_loses_only_itself() {
         let dir = tempfile::tempdir().unwrap();
-        note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
-        note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(3, 3, 7)).unwrap();
+        record_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
+        record_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(3, 3, 7)).unwrap();
         let whole = std::fs::read(path_of(dir.path())).unwrap();
         let first = whole.iter().position(|o| *o == b'\n').unwrap() + 1;
         for cut in first..whole.len() {
             std::fs::write(path_of(dir.path()), &whole[..cut]).unwrap();
-            note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(4, 4, 100)).unwrap();
+            record_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(4, 4, 100)).unwrap();
             let messages = pruned(dir.path()).unwrap().messages;
             // If only the line feed is missing, the line is complete.
             let expected = if cut + 1 == whole.len() { 112 } else { 105 };
@@ -362,7 +362,7 @@ mod tests {
                 let folder = dir.path();
                 scope.spawn(move || {
                     for n in at..at + 1500 {
-                        note_pruned(folder, by, &dropped(n + 1, n + 1, 1)).unwrap();
+                        record_pruned(folder, by, &dropped(n + 1, n + 1, 1)).unwrap();
                     }
                 });
             }

@@ -102,7 +102,7 @@ impl EventsFile {
     /// about to be dropped, and its file. If the file no longer exists, `sinkctl` has dropped and
     /// recorded it. Errors: any of the file system. Recording the same segments again after an
     /// error counts none of them twice.
-    pub(crate) fn note_pruned(
+    pub(crate) fn record_pruned(
         &self,
         waited: &[Dropped],
         now: Option<(&Dropped, &Path)>,
@@ -151,7 +151,7 @@ mod tests {
     /// Drops a segment of a folder in which all segments are the same file, which always exists.
     fn drop_one(file: &EventsFile, one: &Dropped) -> bool {
         let path = file.folder().to_owned();
-        file.note_pruned(&[], Some((one, &path))).unwrap()
+        file.record_pruned(&[], Some((one, &path))).unwrap()
     }
 
     fn path_of(folder: &Path) -> PathBuf {
@@ -203,7 +203,7 @@ mod tests {
         assert!(!drop_one(&file, &dropped(1, 5)));
         assert_eq!(file.busy(), 1);
         drop(held);
-        assert!(file.note_pruned(&[dropped(1, 5)], None).unwrap());
+        assert!(file.record_pruned(&[dropped(1, 5)], None).unwrap());
         assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 5);
     }
 
@@ -215,7 +215,7 @@ mod tests {
             .unwrap()
             .note(DroppedBy::Sinkctl, &dropped(2, 7))
             .unwrap();
-        assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
+        assert!(file.record_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
         assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 13);
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::layout;
-use crate::log::format::{Identity, StoreId, crc};
+use crate::log::format::{SegmentIdentity, StoreId, crc};
 
 const MAGIC: &[u8; 8] = b"SINKDFLG";
 const VERSION: u32 = 1;
@@ -23,8 +23,8 @@ pub(crate) struct FlagsOf {
     pub number: u32,
 }
 
-impl From<&Identity> for FlagsOf {
-    fn from(identity: &Identity) -> FlagsOf {
+impl From<&SegmentIdentity> for FlagsOf {
+    fn from(identity: &SegmentIdentity) -> FlagsOf {
         FlagsOf { store: identity.store, number: identity.number }
     }
 }

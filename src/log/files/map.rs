@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::disk;
-use crate::log::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
+use crate::log::format::{
+    LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, SegmentIdentity, Slot, SlotSource,
+};
 
 /// The words of a live page, in the map.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
@@ -214,14 +216,14 @@ impl Mapping {
 
     /// Unmaps the pages of `range` without affecting their content in the page cache. Keeps the
     /// memory usage of large transfers low.
-    pub(crate) fn let_go(&self, range: Range<u64>) {
-        let_go(&self.raw, range);
+    pub(crate) fn release_pages(&self, range: Range<u64>) {
+        release_pages(&self.raw, range);
     }
 }
 
 /// Unmaps the whole pages within `range` of a shared file map. They are mapped again on the next
 /// access.
-fn let_go(raw: &MmapRaw, range: Range<u64>) {
+fn release_pages(raw: &MmapRaw, range: Range<u64>) {
     let start = range.start.next_multiple_of(PAGE_BYTES);
     let end = range.end.min(raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
     #[cfg(any(sinkd_portable, not(target_os = "linux")))]
@@ -353,7 +355,7 @@ pub(crate) struct RecordsView {
 impl RecordsView {
     /// Maps `file` and takes its shared lock. Costs five system calls. Error `InvalidData`: it is
     /// no longer the segment described by `identity`.
-    pub(crate) fn new(file: File, identity: &Identity) -> io::Result<RecordsView> {
+    pub(crate) fn new(file: File, identity: &SegmentIdentity) -> io::Result<RecordsView> {
         file.lock_shared()?;
         // Checked now, because it can no longer change.
         if disk::identity_of(&file).as_ref() != Some(identity) {
@@ -395,8 +397,8 @@ impl RecordsView {
 
     /// Unmaps the pages of `range`. Their content stays in the page cache, or is read from disk
     /// again.
-    pub(crate) fn let_go(&self, range: Range<u64>) {
-        let_go(&self.raw, range);
+    pub(crate) fn release_pages(&self, range: Range<u64>) {
+        release_pages(&self.raw, range);
     }
 
     /// Returns the record of `slot`, which must be published; `None`: the slot was read from

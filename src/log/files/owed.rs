@@ -62,14 +62,14 @@ impl Owed {
     }
 
     /// Moves the waiting entries to `events.jsonl`, if there are any.
-    pub(crate) fn note_waiting(&mut self, now: Instant) {
+    pub(crate) fn record_waiting(&mut self, now: Instant) {
         if !self.segments.is_empty() {
             self.try_note(None, now);
         }
     }
 
     /// Moves the waiting entries if a new attempt is due.
-    pub(crate) fn note_if_due(&mut self, now: Instant) {
+    pub(crate) fn record_if_due(&mut self, now: Instant) {
         if self.at.is_some_and(|at| at <= now) {
             self.try_note(None, now);
         }
@@ -77,7 +77,7 @@ impl Owed {
 
     /// Moves entries left by this process or an earlier one; called when the thread begins or ends.
     /// The next start moves the rest.
-    pub(crate) fn note_rest(&mut self, now: Instant) {
+    pub(crate) fn record_rest(&mut self, now: Instant) {
         if self.segments.is_empty() || self.try_note(None, now) {
             return;
         }
@@ -87,7 +87,7 @@ impl Owed {
 
     /// Tries to record the waiting entries and `going`. Returns whether it succeeded.
     fn try_note(&mut self, going: Option<(&Dropped, &Path)>, now: Instant) -> bool {
-        match self.events.note_pruned(&self.segments, going) {
+        match self.events.record_pruned(&self.segments, going) {
             Ok(true) => {
                 self.clear();
                 return true;
@@ -109,7 +109,7 @@ impl Owed {
         let written = if self.segments.len() > OWED_MAX {
             self.segments.sort_by_key(|one| one.first);
             self.segments = joined(&self.segments);
-            self.write_anew()
+            self.rewrite()
         } else {
             self.append(&dropped)
         };
@@ -133,7 +133,7 @@ impl Owed {
         events::append_all(&mut file, DroppedBy::Sinkd, &[*dropped])
     }
 
-    fn write_anew(&self) -> io::Result<()> {
+    fn rewrite(&self) -> io::Result<()> {
         let new = self.path.with_extension("jsonl.new");
         let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
         file.set_len(0)?;

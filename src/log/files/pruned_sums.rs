@@ -30,7 +30,7 @@ impl PrunedSums {
     }
 
     /// Subtracts a segment that still exists, if a line covers it.
-    pub(crate) fn take_back(&mut self, there: &Dropped) {
+    pub(crate) fn subtract(&mut self, there: &Dropped) {
         if !self.covers(there.first, there.first) {
             return;
         }
@@ -84,8 +84,8 @@ mod tests {
         }
         assert_eq!((sums.total().segments, sums.total().messages), (8, 80));
         assert_eq!(sums.covered, BTreeMap::from([(1, 8)]));
-        sums.take_back(&dropped(6, 6));
-        sums.take_back(&dropped(9, 9));
+        sums.subtract(&dropped(6, 6));
+        sums.subtract(&dropped(9, 9));
         assert_eq!((sums.total().segments, sums.total().messages), (7, 70));
         // A line with gaps does not reveal which numbers it covers.
         sums.add(&Dropped { segments: 2, messages: 1, first: 10, last: 20, ..Dropped::default() });

@@ -16,7 +16,7 @@ pub enum SegmentKind {
 
 /// The identity page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct SegmentIdentity {
     /// The segment's number, as in its file's name.
     pub number: u32,
     /// The data folder for which the file was written.
@@ -56,7 +56,7 @@ pub(crate) enum NoIdentity {
     Damaged { at: u64 },
 }
 
-impl Identity {
+impl SegmentIdentity {
     /// Encodes the page.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut page = vec![0; PAGE_BYTES as usize];
@@ -76,7 +76,7 @@ impl Identity {
     }
 
     /// Decodes the file's first [`PAGE_BYTES`] octets, which may have any value.
-    pub(crate) fn decode(page: &[u8]) -> Result<Identity, NoIdentity> {
+    pub(crate) fn decode(page: &[u8]) -> Result<SegmentIdentity, NoIdentity> {
         if page[MAGIC_AT..][..8] != MAGIC {
             return Err(NoIdentity::Foreign);
         }
@@ -93,7 +93,7 @@ impl Identity {
             1 => SegmentKind::Own,
             _ => return Err(NoIdentity::Damaged { at: SEGMENT_KIND_AT as u64 }),
         };
-        Ok(Identity {
+        Ok(SegmentIdentity {
             number: get32(page, NUMBER_AT),
             store: StoreId(get16(page, STORE_AT)),
             segment_bytes: get64(page, SEGMENT_BYTES_AT),

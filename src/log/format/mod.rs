@@ -14,7 +14,7 @@ mod words;
 
 pub(crate) use checksum::{Crc, crc};
 pub(crate) use identity::NoIdentity;
-pub use identity::{Identity, SegmentKind};
+pub use identity::{SegmentIdentity, SegmentKind};
 pub use layout::PAYLOAD_BYTES_MAX;
 pub(crate) use layout::{
     FORMAT_VERSION, Hole, IDENTITY_AT, LIVE_AT, MAGIC, PAGE_BYTES, RECORD_ALIGN, RECORDS_AT,

@@ -2,7 +2,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::id::MessageId;
-use super::identity::Identity;
+use super::identity::SegmentIdentity;
 use super::layout::{RECORDS_AT, SLOT_BYTES, SLOT_CRC_AT, slot_at};
 use super::live::Published;
 use super::seed::Seed;
@@ -73,7 +73,7 @@ struct FileMark(u64);
 
 impl SlotSource {
     /// `device` and `inode` identify the file, whose identity page is `identity`.
-    pub(crate) fn new(identity: &Identity, device: u64, inode: u64) -> SlotSource {
+    pub(crate) fn new(identity: &SegmentIdentity, device: u64, inode: u64) -> SlotSource {
         let mut hasher = DefaultHasher::new();
         (device, inode, identity.store.0, identity.number).hash(&mut hasher);
         (identity.boot.0, identity.created_at_ns).hash(&mut hasher);
@@ -183,7 +183,7 @@ impl Slot {
         use super::checksum::crc;
         use super::identity::SegmentKind;
         use super::names::{BootId, StoreId};
-        let identity = Identity {
+        let identity = SegmentIdentity {
             number: id.segment,
             store: StoreId::default(),
             segment_bytes: RECORDS_AT + SLOT_BYTES * (u64::from(id.slot) + 1),
@@ -334,7 +334,7 @@ mod tests {
     const BYTES: u64 = 16 << 10;
 
     fn source(store: u8, number: u32, segment_bytes: u64) -> SlotSource {
-        let identity = Identity {
+        let identity = SegmentIdentity {
             number,
             store: StoreId([store; 16]),
             segment_bytes,

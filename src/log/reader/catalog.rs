@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::opening::{Opening, PassedOver};
+use super::opening::{Opening, PrunedUnread};
 use super::segment::KnownScan;
 use super::summary::SegmentSummary;
 use super::{ReadError, Segment, SegmentError};
@@ -34,22 +34,22 @@ pub(super) struct Catalog {
     faults: Vec<SegmentError>,
     /// Sealed segments used since the last refresh, the most recent last.
     open: Mutex<VecDeque<Arc<Segment>>>,
-    gone: Mutex<Gone>,
+    pruned: Mutex<PrunedSegments>,
 }
 
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
-struct Gone {
+struct PrunedSegments {
     /// Numbers of the segments that the last refresh found.
     numbers: HashSet<u32>,
-    passed_over: PassedOver,
+    pruned_unread: PrunedUnread,
 }
 
-impl Gone {
+impl PrunedSegments {
     fn add(&mut self, number: u32, messages: u64) {
         if self.numbers.insert(number) {
-            self.passed_over.segments += 1;
-            self.passed_over.messages += messages;
+            self.pruned_unread.segments += 1;
+            self.pruned_unread.messages += messages;
         }
     }
 }
@@ -74,7 +74,7 @@ impl Catalog {
             unreadable: BTreeMap::new(),
             faults: Vec::new(),
             open: Mutex::default(),
-            gone: Mutex::default(),
+            pruned: Mutex::default(),
         };
         catalog.refresh()?;
         Ok(catalog)
@@ -84,19 +84,19 @@ impl Catalog {
     /// read per new segment and a few per live one. Closes all sealed segments.
     ///
     /// If segments are dropped before they can be opened, the folder is listed up to ten times.
-    /// Segments that still could not be opened are counted in [`Catalog::passed_over`].
+    /// Segments that still could not be opened are counted in [`Catalog::pruned_unread`].
     pub(super) fn refresh(&mut self) -> io::Result<()> {
         lock(&self.open).clear();
-        lock(&self.gone).numbers.clear();
+        lock(&self.pruned).numbers.clear();
         self.departed.clear();
-        let mut gone = Vec::new();
+        let mut pruned = Vec::new();
         for _ in 0..LISTINGS_MAX {
-            gone = self.list()?;
-            if gone.is_empty() {
+            pruned = self.list()?;
+            if pruned.is_empty() {
                 break;
             }
         }
-        gone.into_iter().for_each(|number| lock(&self.gone).add(number, 0));
+        pruned.into_iter().for_each(|number| lock(&self.pruned).add(number, 0));
         self.read_flags()
     }
 
@@ -110,7 +110,7 @@ impl Catalog {
             self.depart(number);
         }
         self.unreadable.clear();
-        let mut gone = Vec::new();
+        let mut pruned = Vec::new();
         // The newest first, so that the messages found of a worker have no gap.
         for (number, path) in files.into_iter().rev() {
             let opening = match self.entries.get(&number) {
@@ -121,21 +121,21 @@ impl Catalog {
                 _ => Opening::in_boot(&path, self.boot, None),
             };
             match opening {
-                Opening::Opened(segment) => self.take_up(segment),
-                Opening::Gone => gone.push(number),
+                Opening::Opened(segment) => self.adopt(segment),
+                Opening::Gone => pruned.push(number),
                 Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
             }
         }
         // A spare has the name of a segment, but is not one; listing again would not help.
-        gone.retain(|number| !self.is_spare(*number));
-        Ok(gone)
+        pruned.retain(|number| !self.is_spare(*number));
+        Ok(pruned)
     }
 
     fn is_spare(&self, number: u32) -> bool {
         layout::segment_path(&self.path, number).exists()
     }
 
-    fn take_up(&mut self, segment: Arc<Segment>) {
+    fn adopt(&mut self, segment: Arc<Segment>) {
         let summary = SegmentSummary::of(&segment);
         let number = summary.identity.number;
         let known = segment.known();
@@ -264,7 +264,7 @@ impl Catalog {
                 Ok(segment)
             }
             Opening::Gone => {
-                lock(&self.gone).add(number, entry.summary.messages());
+                lock(&self.pruned).add(number, entry.summary.messages());
                 Err(ReadError::Pruned { segment: number })
             }
             Opening::Damaged(error) => Err(error.into()),
@@ -273,18 +273,18 @@ impl Catalog {
 
     /// Returns the segments that were pruned while they were being read, since the folder was
     /// opened.
-    pub(super) fn passed_over(&self) -> PassedOver {
-        lock(&self.gone).passed_over
+    pub(super) fn pruned_unread(&self) -> PrunedUnread {
+        lock(&self.pruned).pruned_unread
     }
 
     /// Returns the segments passed over, and resets the counts.
-    pub(super) fn take_passed_over(&self) -> PassedOver {
-        std::mem::take(&mut lock(&self.gone).passed_over)
+    pub(super) fn take_pruned_unread(&self) -> PrunedUnread {
+        std::mem::take(&mut lock(&self.pruned).pruned_unread)
     }
 
     /// Returns whether a segment was found to be pruned since the last refresh.
     pub(super) fn is_gone(&self, number: u32) -> bool {
-        lock(&self.gone).numbers.contains(&number)
+        lock(&self.pruned).numbers.contains(&number)
     }
 
     /// Returns segments that no longer exist, but have messages that a follower has not read.

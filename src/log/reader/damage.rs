@@ -163,10 +163,10 @@ pub enum ReadError {
         id: MessageId,
     },
     /// The segment was pruned after the last refresh of the folder. [`Folder::segment`] has counted
-    /// it: see [`Folder::passed_over`].
+    /// it: see [`Folder::pruned_unread`].
     ///
     /// [`Folder::segment`]: super::Folder::segment
-    /// [`Folder::passed_over`]: super::Folder::passed_over
+    /// [`Folder::pruned_unread`]: super::Folder::pruned_unread
     #[error("segment {segment} was pruned while it was read")]
     Pruned {
         /// The number of the segment.

@@ -10,8 +10,8 @@ use crate::log::files::disk;
 use crate::log::files::layout;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS, LiveWords, NoIdentity, PAGE_BYTES,
-    RECORDS_AT, SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, Slot, SlotSource, crc, slot_at,
+    Crc, FORMAT_VERSION, LIVE_AT, LIVE_WORDS, LiveWords, NoIdentity, PAGE_BYTES, RECORDS_AT,
+    SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, SegmentIdentity, Slot, SlotSource, crc, slot_at,
 };
 
 /// Number of octets of a record that are read at once if its content is not kept.
@@ -22,7 +22,7 @@ const RECORD_BYTES_AT_ONCE: u64 = 256 << 10;
 pub(crate) struct SegmentFile {
     file: File,
     path: PathBuf,
-    identity: Identity,
+    identity: SegmentIdentity,
     source: SlotSource,
 }
 
@@ -56,7 +56,7 @@ impl SegmentFile {
         &self.path
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &SegmentIdentity {
         &self.identity
     }
 
@@ -210,7 +210,7 @@ impl SegmentFile {
 }
 
 /// Reads and checks both header pages.
-fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentError> {
+fn read_head(file: &File, path: &Path) -> Result<(SegmentIdentity, LiveWords), SegmentError> {
     let name = || path.to_owned();
     let io = |cause| SegmentError::Io { file: name(), cause };
     let found = file.metadata().map_err(io)?.len();
@@ -218,7 +218,7 @@ fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentE
     let readable = found.min(RECORDS_AT) as usize;
     file.read_exact_at(&mut head[..readable], 0).map_err(io)?;
     let (page, live) = head.split_at(LIVE_AT as usize);
-    let identity = match Identity::decode(page) {
+    let identity = match SegmentIdentity::decode(page) {
         _ if found < PAGE_BYTES && found > 0 && is_ours(page) => {
             return Err(SegmentError::Truncated { file: name(), found, expected: RECORDS_AT });
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::follow::{NewMessages, Positions};
 use super::listing::{Listing, Span};
-use super::opening::PassedOver;
+use super::opening::PrunedUnread;
 use super::summary::SegmentSummary;
 use super::{Damage, ReadError, Segment, SegmentError};
 use crate::log::files::boot::current_boot;
@@ -61,7 +61,7 @@ impl Folder {
     /// read per new segment and a few per live one. Closes all sealed segments.
     ///
     /// If segments are dropped before they can be opened, the folder is listed up to ten times.
-    /// Segments that still could not be opened are counted in [`Folder::passed_over`].
+    /// Segments that still could not be opened are counted in [`Folder::pruned_unread`].
     pub fn refresh(&mut self) -> io::Result<()> {
         self.catalog.refresh()
     }
@@ -103,13 +103,13 @@ impl Folder {
 
     /// Returns the segments that were pruned while they were being read, since the folder was
     /// opened.
-    pub fn passed_over(&self) -> PassedOver {
-        self.catalog.passed_over()
+    pub fn pruned_unread(&self) -> PrunedUnread {
+        self.catalog.pruned_unread()
     }
 
     /// Returns the segments passed over, and resets the counts.
-    pub fn take_passed_over(&self) -> PassedOver {
-        self.catalog.take_passed_over()
+    pub fn take_pruned_unread(&self) -> PrunedUnread {
+        self.catalog.take_pruned_unread()
     }
 
     /// Returns whether this message was removed.
@@ -143,7 +143,7 @@ impl Folder {
     pub fn pruned(&self) -> io::Result<Dropped> {
         let mut sums = pruned::pruned_sums(self.path())?;
         // A listed segment may still exist: it is about to be deleted, or sinkd was killed before.
-        self.segments().for_each(|summary| sums.take_back(&summary.as_dropped()));
+        self.segments().for_each(|summary| sums.subtract(&summary.as_dropped()));
         Ok(sums.total())
     }
 
@@ -231,7 +231,7 @@ impl Folder {
 
     /// Refreshes, and returns the messages that arrived after `seen`, which is updated. They can be
     /// read until the next refresh, even if their segment was pruned, provided that it was open at
-    /// the previous refresh. Other pruned segments are counted in [`Folder::passed_over`].
+    /// the previous refresh. Other pruned segments are counted in [`Folder::pruned_unread`].
     ///
     /// Costs a [`Folder::refresh`], and a read per 1024 new slots of a segment. Errors: the folder
     /// can't be listed.

@@ -13,7 +13,7 @@ use super::catalog::Catalog;
 use super::summary::SegmentSummary;
 use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
-use crate::log::format::{Identity, Slot};
+use crate::log::format::{SegmentIdentity, Slot};
 
 /// A span of commit times, in ns since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -221,7 +221,7 @@ impl<'a> Listing<'a> {
 
     /// Returns where each segment with messages in the span ends within it: the number of slots and
     /// messages before that position.
-    pub(crate) fn ends(&self) -> impl Iterator<Item = (&Identity, u32, u32)> {
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (&SegmentIdentity, u32, u32)> {
         let parts = self.groups.iter().flatten();
         parts.filter_map(|part| {
             let summary = self.folder.summary(part.number)?;
@@ -261,10 +261,10 @@ impl<'a> Listing<'a> {
     /// time.
     ///
     /// Damaged messages are returned as errors, in their segment's turn. Pruned segments are passed
-    /// over (see [`Folder::passed_over`]), and count toward the offset only if they are found to be
-    /// pruned after this call.
+    /// over (see [`Folder::pruned_unread`]), and count toward the offset only if they are found to
+    /// be pruned after this call.
     ///
-    /// [`Folder::passed_over`]: super::Folder::passed_over
+    /// [`Folder::pruned_unread`]: super::Folder::pruned_unread
     pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
         self.page(offset, Direction::Forward)
     }

@@ -41,8 +41,8 @@ impl Mapped {
     }
 
     /// Returns the envelope and payload (wire form) of a slot in place, if the checksum is right.
-    /// Calls `brought_in` for each block of the file that was populated: see [`Mapped::let_go`].
-    /// Costs the CRC, and a system call per new 256 KiB.
+    /// Calls `brought_in` for each block of the file that was populated: see
+    /// [`Mapped::release_pages`]. Costs the CRC, and a system call per new 256 KiB.
     ///
     /// Errors: the record is damaged, or can't be read.
     pub fn record(
@@ -74,11 +74,11 @@ impl Mapped {
     }
 
     /// Releases the memory of a block. A record in it can still be read by its holder.
-    pub fn let_go(&mut self, block: u32) {
+    pub fn release_block(&mut self, block: u32) {
         if let Some(present) = self.present.get_mut(block as usize) {
             *present = false;
             let start = u64::from(block) * BLOCK_BYTES;
-            self.view.let_go(start..start + BLOCK_BYTES);
+            self.view.release_pages(start..start + BLOCK_BYTES);
         }
     }
 }

@@ -25,7 +25,7 @@ pub use folder::{Folder, Latest, Notes};
 pub use follow::{NewMessages, Positions};
 pub use listing::{Listing, Page, Span, Stretch};
 pub use mapped::Mapped;
-pub use opening::{Opening, PassedOver};
+pub use opening::{Opening, PrunedUnread};
 pub(crate) use scan::{Extent, ScanResult, scan};
 pub use segment::{Segment, Slots};
 pub use summary::SegmentSummary;

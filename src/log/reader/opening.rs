@@ -44,7 +44,7 @@ impl Opening {
 
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PassedOver {
+pub struct PrunedUnread {
     /// Number of files.
     pub segments: u64,
     /// Number of messages that could be listed, as far as they had been counted.

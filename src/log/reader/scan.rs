@@ -165,8 +165,8 @@ impl Scan<'_> {
         }
         let slots = self.last.map_or(0, |slot| slot.id().slot + 1);
         let slots = slots.max(self.lost.last().map_or(0, |index| index + 1));
-        let told = self.last.map_or(0, |s| s.messages_before() + u32::from(s.is_message()));
-        let messages = told.clamp(self.messages, slots);
+        let counted = self.last.map_or(0, |s| s.messages_before() + u32::from(s.is_message()));
+        let messages = counted.clamp(self.messages, slots);
         self.totals.lost_slots = self.lost.len() as u32;
         self.totals.lost_messages = messages - self.messages;
         self.totals.hole_bytes =

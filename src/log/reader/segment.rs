@@ -13,8 +13,9 @@ use crate::log::files::boot::current_boot;
 use crate::log::files::disk;
 use crate::log::files::map::LiveView;
 use crate::log::format::{
-    BootId, COUNTED_MAX, COUNTED_WORD, Identity, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published,
-    REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, SealedTotals, Seed, Slot, State, slot_positions,
+    BootId, COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published,
+    REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, SealedTotals, Seed, SegmentIdentity, Slot, State,
+    slot_positions,
 };
 
 /// Number of slots that [`Slots`] reads at once: 64 KiB.
@@ -24,7 +25,7 @@ const SLOTS_AT_ONCE: u32 = 1024;
 pub struct Segment {
     file: SegmentFile,
     counts: CountsFrom,
-    trust: Trust,
+    trust: LiveTrust,
     /// The live page at the time of opening.
     words: LiveWords,
 }
@@ -42,7 +43,7 @@ enum CountsFrom {
 
 /// Whether a segment's counts can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
+enum LiveTrust {
     /// Yes: the counts are from this boot, or were flushed and match their checksum.
     Believed,
     /// No: the machine went down before they were flushed.
@@ -58,14 +59,15 @@ enum Trust {
 #[derive(Debug, Clone)]
 pub(super) struct KnownScan {
     found: Arc<ScanResult>,
-    trust: Trust,
+    trust: LiveTrust,
 }
 
 impl KnownScan {
     /// Returns the error about the counts of the segment in `file`.
     pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
         let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
-        (self.trust == Trust::Damaged).then_some(SegmentError::Counts { file, is_counted_known })
+        (self.trust == LiveTrust::Damaged)
+            .then_some(SegmentError::Counts { file, is_counted_known })
     }
 }
 
@@ -122,11 +124,11 @@ impl Segment {
     /// visible: it must be opened again. Costs a read if the boot has no ID, else nothing.
     pub(super) fn is_outdated(&self) -> bool {
         let is_same = || disk::read_live(self.file.file()).is_ok_and(|words| words == self.words);
-        self.trust == Trust::Unknown && !is_same()
+        self.trust == LiveTrust::Unknown && !is_same()
     }
 
     /// Returns the identity page.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &SegmentIdentity {
         self.file.identity()
     }
 
@@ -159,7 +161,7 @@ impl Segment {
 
     /// Returns whether its worker may still commit into the segment.
     pub fn is_live(&self) -> bool {
-        self.trust == Trust::Unknown
+        self.trust == LiveTrust::Unknown
             || (matches!(self.counts, CountsFrom::Live(_)) && self.state() == State::Open)
     }
 
@@ -186,8 +188,8 @@ impl Segment {
         match &self.counts {
             CountsFrom::Live(view) => {
                 let state = view.load(STATE_WORD);
-                // Partner: the release store in `seal::write_down`, which follows the stores of the
-                // totals.
+                // Partner: the release store in `seal::seal_live_page`, which follows the stores of
+                // the totals.
                 fence(Acquire);
                 let mut words = LiveWords(std::array::from_fn(|word| view.load(word)));
                 words.0[STATE_WORD] = state;
@@ -200,7 +202,7 @@ impl Segment {
 
     /// Returns the state: open, sealed or suspect.
     pub fn state(&self) -> State {
-        if self.trust == Trust::Unknown {
+        if self.trust == LiveTrust::Unknown {
             return State::Open;
         }
         self.words().state().unwrap_or(State::Open)
@@ -353,16 +355,16 @@ fn judge(
     file: &SegmentFile,
     mut words: LiveWords,
     boot: BootId,
-) -> Result<(CountsFrom, Trust), SegmentError> {
+) -> Result<(CountsFrom, LiveTrust), SegmentError> {
     let io = |cause| SegmentError::Io { file: file.path().to_owned(), cause };
     let is_same_boot = boot.is_known() && file.identity().boot == boot;
     if is_same_boot && words.state() == Some(State::Open) {
         if words.is_almost_sealed(file.seed()) {
-            return Ok((CountsFrom::Sealed(words), Trust::Believed));
+            return Ok((CountsFrom::Sealed(words), LiveTrust::Believed));
         }
         let view = LiveView::new(file.file()).map_err(io)?;
         if is_possible(&view, file.bytes()) {
-            return Ok((CountsFrom::Live(view), Trust::Believed));
+            return Ok((CountsFrom::Live(view), LiveTrust::Believed));
         }
     } else if words.state() != Some(State::Open) {
         // Another process may be sealing the segment at this moment; a second read then sees the
@@ -371,16 +373,18 @@ fn judge(
     }
     let is_sealed = words.is_sealed(file.seed());
     if words.is_synced(file.seed()) || (is_same_boot && is_sealed) {
-        return Ok((CountsFrom::Sealed(words), Trust::Believed));
+        return Ok((CountsFrom::Sealed(words), LiveTrust::Believed));
     }
     let trust = match words.state() {
-        _ if is_sealed => Trust::Unflushed,
-        Some(State::Open) if !boot.is_known() || !file.identity().boot.is_known() => Trust::Unknown,
-        Some(State::Open) if !is_same_boot => Trust::Unflushed,
-        _ => Trust::Damaged,
+        _ if is_sealed => LiveTrust::Unflushed,
+        Some(State::Open) if !boot.is_known() || !file.identity().boot.is_known() => {
+            LiveTrust::Unknown
+        }
+        Some(State::Open) if !is_same_boot => LiveTrust::Unflushed,
+        _ => LiveTrust::Damaged,
     };
     let found = scan(file, Extent::Everything, &words);
-    let trust = if found.is_counted_known { trust } else { Trust::Damaged };
+    let trust = if found.is_counted_known { trust } else { LiveTrust::Damaged };
     Ok((CountsFrom::Found(Arc::new(found)), trust))
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{Damage, Segment};
 use crate::log::files::dropped::Dropped;
 use crate::log::files::flags::Flags;
-use crate::log::format::{Identity, Published, SealedTotals, Slot, State};
+use crate::log::format::{Published, SealedTotals, SegmentIdentity, Slot, State};
 
 /// A summary of one segment, usable without opening it again.
 #[derive(Debug, Clone)]
 pub struct SegmentSummary {
     /// The segment's identity page.
-    pub identity: Identity,
+    pub identity: SegmentIdentity,
     /// Number of slots and messages.
     pub published: Published,
     /// Open, sealed or suspect.

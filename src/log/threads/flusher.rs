@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::log::exchange::{
-    FlushJob, Flushed, Gate, OwnEvent, OwnFlush, OwnFlushed, Request, SyncJob,
+    FlushJob, Flushed, Gate, OwnEvent, OwnFlush, OwnFlushed, ProvisionRequest, SyncJob,
 };
 use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::Mapping;
@@ -38,7 +38,7 @@ pub(crate) struct Flusher {
     sync: Sender<SyncJob>,
     /// Sends provisioning the outcome for each own segment. Provisioning never waits for this
     /// thread.
-    requests: Sender<Request>,
+    requests: Sender<ProvisionRequest>,
     watched: Vec<WatchedSegment>,
 }
 
@@ -47,7 +47,7 @@ impl Flusher {
         call: FlushCall,
         interval: Option<Duration>,
         sync: Sender<SyncJob>,
-        requests: Sender<Request>,
+        requests: Sender<ProvisionRequest>,
     ) -> Flusher {
         Flusher { call, interval, sync, requests, watched: Vec::new() }
     }
@@ -131,7 +131,7 @@ impl Flusher {
             }
         };
         // An error means that provisioning has ended; the next start then finds the file.
-        drop(self.requests.send(Request::OwnFlushed { number, outcome }));
+        drop(self.requests.send(ProvisionRequest::OwnFlushed { number, outcome }));
         // The channel has room for both events of an own segment.
         drop(own.events.send(event));
         own.gate.wake();

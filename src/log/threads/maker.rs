@@ -20,7 +20,7 @@ use crate::log::files::events_file::EventsFile;
 use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::files::store::StoreFile;
-use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
+use crate::log::format::{BootId, PAGE_BYTES, SegmentIdentity, SegmentKind};
 use crate::log::settings::{Durability, LogSettings};
 use crate::log::upkeep::retention::SealedSegments;
 
@@ -57,7 +57,7 @@ pub(crate) struct Maker {
 
 /// A segment's file, mapped.
 struct Made {
-    identity: Identity,
+    identity: SegmentIdentity,
     access: WriteAccess,
 }
 
@@ -115,7 +115,7 @@ impl Maker {
         let (number, bytes) = (identity.number, identity.segment_bytes);
         let (window, mapping) = (Arc::new(Window::default()), access.mapping());
         let ahead = SegmentAhead { bytes, mapping, window: window.clone(), number };
-        if let Err(e) = self.make_ready(&ahead, rate) {
+        if let Err(e) = self.populate_or_reserve(&ahead, rate) {
             self.forget(number);
             return Err(e);
         }
@@ -127,7 +127,7 @@ impl Maker {
 
     /// Populates the first window, unless each message is flushed: then every flush would write the
     /// pages populated ahead of the writer (zeros, again and again).
-    fn make_ready(&self, ahead: &SegmentAhead, rate: &WriteRate) -> io::Result<()> {
+    fn populate_or_reserve(&self, ahead: &SegmentAhead, rate: &WriteRate) -> io::Result<()> {
         if self.settings.durability != Durability::Message {
             return ahead.populate_first(rate);
         }
@@ -197,14 +197,15 @@ impl Maker {
     ) -> io::Result<T> {
         loop {
             match step(self) {
-                Err(e) if is_no_space(&e) && self.could_hold(bytes) && self.retainer.drop_one() => {
+                Err(e)
+                    if is_no_space(&e) && self.has_space_for(bytes) && self.retainer.drop_one() => {
                 }
                 done => return done,
             }
         }
     }
 
-    fn could_hold(&self, bytes: u64) -> bool {
+    fn has_space_for(&self, bytes: u64) -> bool {
         let left = self.settings.space.left(&self.folder).unwrap_or(0);
         let needed = bytes.saturating_add(self.reserve(self.settings.segment_bytes_first));
         left.saturating_add(self.retainer.sealed_bytes()) >= needed
@@ -310,8 +311,8 @@ impl Maker {
         worker: u32,
         segment_bytes: u64,
         kind: SegmentKind,
-    ) -> Identity {
-        Identity {
+    ) -> SegmentIdentity {
+        SegmentIdentity {
             number,
             store: self.store.state.id,
             segment_bytes,

@@ -50,7 +50,7 @@ struct Growing {
     number: u32,
     mapping: Arc<Mapping>,
     /// The map has released its pages below this offset.
-    let_go: u64,
+    release_pages: u64,
 }
 
 impl OwnFile {
@@ -112,7 +112,7 @@ impl OwnFile {
                 drop(self.events.send(OwnEvent::Opened(access)));
                 maker.retainer.opened(number, first);
                 maker.retainer.enforce();
-                Ok(Growing { number, mapping, let_go: RECORDS_AT })
+                Ok(Growing { number, mapping, release_pages: RECORDS_AT })
             }
             Err(e) => {
                 drop(std::fs::remove_file(&path));
@@ -127,7 +127,7 @@ impl OwnFile {
             return;
         };
         let outcome = growing
-            .write_out(maker, self.worker, commit)
+            .finish_file(maker, self.worker, commit)
             .and_then(|sealed| growing.name(maker, &self.events, gate, sealed));
         if let Err(e) = outcome {
             report_failure(&self.events, &e);
@@ -164,9 +164,9 @@ impl Growing {
         }
         // One window before the front stays mapped, for the checksum, which is a little late.
         let released = end.saturating_sub(OWN_WINDOW_BYTES);
-        if released > self.let_go + OWN_WINDOW_BYTES {
-            self.mapping.let_go(self.let_go..released);
-            self.let_go = released;
+        if released > self.release_pages + OWN_WINDOW_BYTES {
+            self.mapping.release_pages(self.release_pages..released);
+            self.release_pages = released;
         }
         Ok(if populated < wanted { Provisioned::Short } else { Provisioned::Full })
     }
@@ -207,11 +207,11 @@ impl Growing {
         std::fs::rename(part, path)?;
         maker.sync_later(number);
         drop(events.send(OwnEvent::Committed(id)));
-        maker.retainer.shelve(number, sealed);
+        maker.retainer.add_sealed(number, sealed);
         Ok(())
     }
 
-    fn write_out(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
+    fn finish_file(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
         // The worker has given up its access, so the file can be cut.
         drop(commit.access);
         let file = self.mapping.file();

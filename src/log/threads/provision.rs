@@ -18,7 +18,7 @@ use super::maker::{Maker, MakerSetup};
 use super::own_file::{OwnFile, Provisioned};
 use super::seal;
 use super::served::ServedWorker;
-use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
+use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, ProvisionRequest};
 
 /// The thread's state.
 pub(crate) struct Provision {
@@ -56,7 +56,7 @@ impl Provision {
     }
 
     /// Serves requests until `Stop`.
-    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+    pub(crate) fn run(mut self, requests: &Receiver<ProvisionRequest>) {
         self.begin();
         loop {
             let request = match self.next_due() {
@@ -66,7 +66,7 @@ impl Provision {
             };
             self.set_now(Instant::now());
             match request {
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(ProvisionRequest::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -96,7 +96,7 @@ impl Provision {
         self.retry_if_due();
         self.maker.retainer.run_due();
         if let Some(worker) = self.unfinished.pop_front() {
-            self.attend(worker);
+            self.serve_worker(worker);
         }
     }
 
@@ -107,32 +107,32 @@ impl Provision {
         self.retry_at = None;
         let workers: Vec<u32> = self.workers.keys().copied().collect();
         for worker in workers {
-            self.attend(worker);
+            self.serve_worker(worker);
         }
     }
 
-    pub(crate) fn serve(&mut self, request: Request) {
+    pub(crate) fn serve(&mut self, request: ProvisionRequest) {
         match request {
-            Request::Open(new) => self.open(new),
-            Request::Attend { worker } => self.attend(worker),
-            Request::Seal(left) => seal::seal(*left, &mut self.maker),
-            Request::OwnOpen { worker, own } => self.own_open(worker, own),
-            Request::OwnCommit { worker, commit } => self.own_commit(worker, commit),
-            Request::OwnDrop { worker, key, access } => {
+            ProvisionRequest::Open(new) => self.open(new),
+            ProvisionRequest::Serve { worker } => self.serve_worker(worker),
+            ProvisionRequest::Seal(left) => seal::seal(*left, &mut self.maker),
+            ProvisionRequest::OwnOpen { worker, own } => self.own_open(worker, own),
+            ProvisionRequest::OwnCommit { worker, commit } => self.own_commit(worker, commit),
+            ProvisionRequest::OwnDrop { worker, key, access } => {
                 drop(access);
                 if let Some(own) = self.take_own(worker, key) {
                     own.abandon(&mut self.maker);
                 }
             }
-            Request::OwnFlushed { number, outcome } => {
+            ProvisionRequest::OwnFlushed { number, outcome } => {
                 self.maker.retainer.own_flushed(number, outcome);
             }
-            Request::Closed { worker } => {
+            ProvisionRequest::Closed { worker } => {
                 if let Some(served) = self.workers.remove(&worker) {
                     served.close(&mut self.maker);
                 }
             }
-            Request::Stop => unreachable!("the thread ends with it"),
+            ProvisionRequest::Stop => unreachable!("the thread ends with it"),
         }
     }
 
@@ -141,14 +141,14 @@ impl Provision {
         if let Some(served) = ServedWorker::open(new, &mut self.maker) {
             self.workers.insert(worker, served);
         }
-        self.attend(worker);
+        self.serve_worker(worker);
     }
 
-    fn attend(&mut self, worker: u32) {
+    fn serve_worker(&mut self, worker: u32) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        let rest = served.attend(&mut self.maker);
+        let rest = served.serve(&mut self.maker);
         self.retry_at = [self.retry_at, rest.retry_at].into_iter().flatten().min();
         if rest.is_unfinished {
             self.requeue(worker);

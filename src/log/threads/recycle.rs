@@ -15,7 +15,7 @@ use std::path::Path;
 use crate::log::files::disk;
 use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
-use crate::log::format::{Identity, LIVE_AT, PAGE_BYTES};
+use crate::log::format::{LIVE_AT, PAGE_BYTES, SegmentIdentity};
 
 /// Turns the file of a dropped segment into the segment that `identity` describes, except for its
 /// name. Holds the exclusive lock until the caller has renamed the file.
@@ -23,7 +23,7 @@ use crate::log::format::{Identity, LIVE_AT, PAGE_BYTES};
 /// Errors: `WouldBlock`, a reader has it open; `InvalidInput`, it has another length; otherwise,
 /// errors of the system. After an error the file is unchanged, or a spare: the caller must unlink
 /// it.
-pub(crate) fn renew(file: &File, identity: &Identity) -> io::Result<()> {
+pub(crate) fn renew(file: &File, identity: &SegmentIdentity) -> io::Result<()> {
     if file.metadata()?.len() != identity.segment_bytes {
         return Err(io::ErrorKind::InvalidInput.into());
     }

@@ -73,14 +73,14 @@ impl Retainer {
 
     /// Runs at the start of the thread.
     pub(crate) fn begin(&mut self) {
-        self.owed.note_rest(self.now);
+        self.owed.record_rest(self.now);
         self.age_at = self.enforce_age();
         self.check_folder_at = self.check_if_changed();
     }
 
     /// Runs at the end of the thread.
     pub(crate) fn end(&mut self) {
-        self.owed.note_rest(self.now);
+        self.owed.record_rest(self.now);
     }
 
     /// Returns when to act without a request.
@@ -96,7 +96,7 @@ impl Retainer {
         if self.check_folder_at.is_some_and(|at| at <= self.now) {
             self.check_folder_at = self.check_if_changed();
         }
-        self.owed.note_if_due(self.now);
+        self.owed.record_if_due(self.now);
     }
 
     /// Counts an open segment that uses `bytes` of the disk.
@@ -126,15 +126,15 @@ impl Retainer {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();
         let (open, open_bytes) = (open + 1, open_bytes.saturating_add(bytes));
-        if self.is_over(open, open_bytes) {
+        if self.exceeds_limits(open, open_bytes) {
             self.check_folder();
         }
-        while self.is_over(open, open_bytes) {
+        while self.exceeds_limits(open, open_bytes) {
             let number = self.sealed_segments.next_to_drop()?;
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
-                self.note_dropped(number);
+                self.record_dropped(number);
                 again = Some(number);
             } else {
                 self.drop_segment(number);
@@ -145,15 +145,15 @@ impl Retainer {
 
     /// Returns whether a sealed segment must be dropped. The newest is never dropped, so that a
     /// message that was just acknowledged is not lost because it is larger than the ring.
-    fn is_over(&self, open: u64, open_bytes: u64) -> bool {
+    fn exceeds_limits(&self, open: u64, open_bytes: u64) -> bool {
         self.sealed_segments.len() > 1
-            && self.sealed_segments.is_over(&self.retention, open, open_bytes)
+            && self.sealed_segments.exceeds_limits(&self.retention, open, open_bytes)
     }
 
     /// Drops what exceeds the limits now.
     pub(crate) fn enforce(&mut self) {
         let (open, open_bytes) = self.open_segments();
-        while self.is_over(open, open_bytes) {
+        while self.exceeds_limits(open, open_bytes) {
             let Some(number) = self.sealed_segments.next_to_drop() else {
                 return;
             };
@@ -182,11 +182,11 @@ impl Retainer {
 
     /// Unlinks a sealed segment. A reader that has it open can continue.
     fn drop_segment(&mut self, number: u32) {
-        self.note_dropped(number);
+        self.record_dropped(number);
         drop(self.kept.take(number));
         self.unlink(number);
         // A disk that was full now has room for a line.
-        self.owed.note_waiting(self.now);
+        self.owed.record_waiting(self.now);
     }
 
     /// Checks the folder if it has changed; returns the time of the next check.
@@ -236,7 +236,7 @@ impl Retainer {
     /// Removes a segment from the list, and records it before it is deleted, so that nothing is
     /// ever missing without a record. If recording is not possible now, the segment is deleted
     /// nevertheless, and recorded later.
-    fn note_dropped(&mut self, number: u32) {
+    fn record_dropped(&mut self, number: u32) {
         let Some(sealed) = self.sealed_segments.remove(number) else {
             return;
         };
@@ -267,13 +267,13 @@ impl Retainer {
     /// Handles the outcome of flushing an own segment.
     pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
-            (OwnFlushed::Named, Some(sealed)) => self.shelve(number, sealed),
+            (OwnFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),
             _ => self.closed(number),
         }
     }
 
     /// Adds a sealed segment, which may be dropped from now on.
-    pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
+    pub(crate) fn add_sealed(&mut self, number: u32, sealed: Sealed) {
         self.open.remove(&number);
         self.sealed_segments.insert(number, sealed);
         self.enforce();

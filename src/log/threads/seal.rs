@@ -2,7 +2,7 @@
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::maker::Maker;
-use crate::log::exchange::{FlushJob, LeftSegment};
+use crate::log::exchange::{FlushJob, RetiredSegment};
 use crate::log::files::disk;
 use crate::log::format::{COUNTED_WORD, LIVE_WORDS, LiveWords, STATE_WORD, SYNCED_WORD, State};
 use crate::log::settings::Durability;
@@ -10,7 +10,7 @@ use crate::log::upkeep::sealed::Sealed;
 
 /// Writes totals and state to the live page, returns unused space to the disk, and unmaps the file
 /// or keeps its map.
-pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
+pub(super) fn seal(left: RetiredSegment, maker: &mut Maker) {
     if matches!(maker.settings.durability, Durability::Interval(_)) {
         drop(maker.flusher.send(FlushJob::Forget { number: left.identity.number }));
     }
@@ -19,7 +19,7 @@ pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
         drop(left);
         return maker.forget(number);
     }
-    let words = write_down(&left);
+    let words = seal_live_page(&left);
     for hole in &left.holes {
         disk::punch(left.access.file(), *hole);
     }
@@ -30,11 +30,11 @@ pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {
     let (published, counted) = (words.published(), words.0[COUNTED_WORD]);
     let sealed = Sealed::new(disk_bytes, &left.identity, published, counted, &left.totals);
     maker.retainer.keep_map(left.identity.number, left.access);
-    maker.retainer.shelve(left.identity.number, sealed);
+    maker.retainer.add_sealed(left.identity.number, sealed);
 }
 
 /// Seals the live page, and returns its new content.
-fn write_down(left: &LeftSegment) -> LiveWords {
+fn seal_live_page(left: &RetiredSegment) -> LiveWords {
     let live = left.access.live();
     let mut words = LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
     words.seal(&left.identity.seed(), &left.totals, left.state);

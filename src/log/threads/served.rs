@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 use super::ahead::{SegmentAhead, WriteRate};
 use super::maker::Maker;
 use super::own_file::{OwnFile, Provisioned};
-use crate::log::exchange::{Gate, NewWorker, Opened, PreparedSegment};
+use crate::log::exchange::{Gate, NewWorker, OpenedSegment, PreparedSegment};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 
 /// How often a refused allocation is retried while a worker needs it: often enough that mail flows
@@ -56,7 +56,8 @@ impl ServedWorker {
         let first = maker.settings.segment_bytes_first;
         maker.workers += 1;
         let rate = WriteRate::new(maker.now());
-        let (opened, served): (Opened, _) = match maker.prepare(worker, first, first, &rate) {
+        let (opened, served): (OpenedSegment, _) = match maker.prepare(worker, first, first, &rate)
+        {
             Ok((current, parts)) => {
                 let served = ServedWorker {
                     id: worker,
@@ -83,9 +84,9 @@ impl ServedWorker {
     }
 
     /// Serves everything that the worker may need, and wakes it if there is something new.
-    pub(super) fn attend(&mut self, maker: &mut Maker) -> PendingWork {
+    pub(super) fn serve(&mut self, maker: &mut Maker) -> PendingWork {
         let mut rest = PendingWork::default();
-        self.gate.attend();
+        self.gate.acknowledge();
         self.follow();
         if self.move_window(maker.now()).is_err() {
             rest.refused(maker.now() + RETRY);

@@ -36,19 +36,19 @@ pub struct Keep {
 /// recorded.
 pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
     let folder = Folder::open(path)?;
-    let going = going(&folder, keep)?;
+    let segments_to_drop = segments_to_drop(&folder, keep)?;
     if is_dry_run {
-        return Ok(joined(&going));
+        return Ok(joined(&segments_to_drop));
     }
     let mut gone = Vec::new();
-    for some in going.chunks(AT_ONCE) {
+    for some in segments_to_drop.chunks(AT_ONCE) {
         gone.extend(drop_some(path, some)?);
     }
     Ok(joined(&gone))
 }
 
 /// Returns what must be dropped for `keep` to hold, ordered by number.
-fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
+fn segments_to_drop(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     // Mail has the times of its sinkd's clock; the system clock may have moved since.
     let moved = events::moved_clocks(folder.path())?;
     let mut sealed_segments = SealedSegments::default();
@@ -70,7 +70,7 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
         }
     }
     let now_ns = events::now_ns();
-    let mut going = Vec::new();
+    let mut segments_to_drop = Vec::new();
     loop {
         let Keep { retention, without_removed } = keep;
         let removed = sealed_segments.removed().filter(|_| *without_removed);
@@ -78,13 +78,14 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
         let over = || {
             sealed_segments
                 .next_to_drop()
-                .filter(|_| sealed_segments.is_over(retention, open, open_bytes))
+                .filter(|_| sealed_segments.exceeds_limits(retention, open, open_bytes))
         };
         let Some(number) = removed.or_else(old).or_else(over) else { break };
-        going.extend(sealed_segments.remove(number).map(|sealed| sealed.as_dropped(number)));
+        segments_to_drop
+            .extend(sealed_segments.remove(number).map(|sealed| sealed.as_dropped(number)));
     }
-    going.sort_by_key(|dropped| dropped.first);
-    Ok(going)
+    segments_to_drop.sort_by_key(|dropped| dropped.first);
+    Ok(segments_to_drop)
 }
 
 /// Drops the segments of `some` that still exist, and returns them. If a process was killed between

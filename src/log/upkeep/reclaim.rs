@@ -8,7 +8,7 @@ use crate::log::files::disk;
 use crate::log::files::flags;
 use crate::log::files::layout;
 use crate::log::files::store::StoreFile;
-use crate::log::format::Identity;
+use crate::log::format::SegmentIdentity;
 use crate::log::reader::{Extent, SegmentFile, scan};
 
 /// The result of [`reclaim`].
@@ -64,7 +64,7 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
 }
 
 /// Returns the open file and its identity, if that does not match its name.
-fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
+fn spare(path: &Path, number: u32) -> Option<(File, SegmentIdentity)> {
     let file = File::open(path).ok()?;
     let identity = disk::identity_of(&file)?;
     (identity.number != number).then_some((file, identity))

@@ -127,7 +127,7 @@ fn recover_segment(
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {
-        write_down(segment, found)?;
+        write_recovered(segment, found)?;
         recovery.sealed_now += 1;
         recovery.damaged.extend(lost_sentence(segment, found));
     } else if words.is_synced(segment.seed()) {
@@ -176,7 +176,7 @@ fn lost_sentence(segment: &Segment, found: &ScanResult) -> Option<String> {
 }
 
 /// Writes the result to the file: zeros lost slots, then seals the live page.
-fn write_down(segment: &Segment, found: &ScanResult) -> io::Result<()> {
+fn write_recovered(segment: &Segment, found: &ScanResult) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(segment.path())?;
     for index in &found.lost {
         if let Some(at) = slot_at(segment.identity().segment_bytes, *index) {

@@ -67,17 +67,17 @@ impl SealedSegments {
     pub(crate) fn clamp_times(&mut self, now_ns: u64) {
         let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
         for (_, number) in later {
-            self.redate(number, |_| now_ns);
+            self.change_date(number, |_| now_ns);
         }
     }
 
     /// Adds `ahead_ns` to the times of a segment, because the clock that set them was behind by
     /// that much.
     pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
-        self.redate(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
+        self.change_date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
     }
 
-    fn redate(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
+    fn change_date(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
         if let Some(sealed) = self.remove(number) {
             let last_received_at_ns = date(sealed.last_received_at_ns);
             self.insert(number, Sealed { last_received_at_ns, ..sealed });
@@ -103,7 +103,7 @@ impl SealedSegments {
 
     /// Returns whether a segment must go, so that the bounds hold with `open` other segments of
     /// `open_bytes` in total.
-    pub(crate) fn is_over(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
+    pub(crate) fn exceeds_limits(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
         let count = self.sealed.len() as u64;
         let bytes = self.disk_bytes.saturating_add(open_bytes);
         !self.sealed.is_empty()
@@ -169,10 +169,16 @@ mod tests {
         assert_eq!(sealed_segments.next_to_drop(), Some(1));
         sealed_segments.remove(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
-        assert!(!sealed_segments.is_over(&bytes, 1, 50) && sealed_segments.is_over(&bytes, 1, 51));
+        assert!(
+            !sealed_segments.exceeds_limits(&bytes, 1, 50)
+                && sealed_segments.exceeds_limits(&bytes, 1, 51)
+        );
         let count = Retention { segments: Some(4), ..Retention::default() };
-        assert!(!sealed_segments.is_over(&count, 1, 0) && sealed_segments.is_over(&count, 2, 0));
-        assert!(!sealed_segments.is_over(&Retention::default(), 99, u64::MAX / 2));
+        assert!(
+            !sealed_segments.exceeds_limits(&count, 1, 0)
+                && sealed_segments.exceeds_limits(&count, 2, 0)
+        );
+        assert!(!sealed_segments.exceeds_limits(&Retention::default(), 99, u64::MAX / 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A sealed segment as retention sees it: its size on disk, and its age.
 use crate::log::files::dropped::Dropped;
-use crate::log::format::{Identity, Published, SealedTotals};
+use crate::log::format::{Published, SealedTotals, SegmentIdentity};
 
 /// A sealed segment.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ impl Sealed {
     /// all callers: sinkd when it seals the segment, the next sinkd, and `prune`.
     pub(crate) fn new(
         disk_bytes: u64,
-        identity: &Identity,
+        identity: &SegmentIdentity,
         published: Published,
         only_counted: u64,
         totals: &SealedTotals,

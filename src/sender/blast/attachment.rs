@@ -87,7 +87,7 @@ impl Attachment {
     /// Generates an attachment of `bytes` octets that don't compress; it depends only on the seed.
     ///
     /// `bytes`: up to [`ATTACHMENT_BYTES_MAX`].
-    pub fn made_up(seed: u64, bytes: u64) -> Attachment {
+    pub fn generated(seed: u64, bytes: u64) -> Attachment {
         let mut random = Random::new(seed, bytes, Purpose::Attachment);
         let words = (0..bytes.min(ATTACHMENT_BYTES_MAX).div_ceil(8)).map(|_| random.bits());
         let mut octets: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
@@ -155,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn made_up_ones_have_their_size() {
+    fn generated_attachments_have_the_requested_size() {
         for bytes in [0, 1, 7, 8, 9, 100_000] {
-            assert_eq!(decoded(&Attachment::made_up(1, bytes)).len() as u64, bytes);
+            assert_eq!(decoded(&Attachment::generated(1, bytes)).len() as u64, bytes);
         }
-        assert_eq!(Attachment::made_up(1, 99), Attachment::made_up(1, 99));
-        assert_ne!(Attachment::made_up(1, 99), Attachment::made_up(2, 99));
+        assert_eq!(Attachment::generated(1, 99), Attachment::generated(1, 99));
+        assert_ne!(Attachment::generated(1, 99), Attachment::generated(2, 99));
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Bank {
         let size = size.max(self.classes[0]) as usize;
         let layout = &self.layouts[entry.layout];
         layout.head.append(number, &mut mail.head);
-        layout.head.put_checksum(entry.checksum, &mut mail.head);
+        layout.head.write_checksum(entry.checksum, &mut mail.head);
         mail.head.extend_from_slice(address);
         mail.head.extend_from_slice(FILLER);
         append_filler(&self.filler[..size - entry.fixed_bytes - address.len()], &mut mail.head);

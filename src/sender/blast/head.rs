@@ -59,7 +59,7 @@ impl MessageHead {
     }
 
     /// Appends the head of one message. The checksum may be filled in later by
-    /// [`MessageHead::put_checksum`].
+    /// [`MessageHead::write_checksum`].
     pub fn append(&self, number: &[u8; DIGITS], out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.octets);
@@ -70,7 +70,7 @@ impl MessageHead {
 
     /// Fills in the checksum, as hexadecimal digits. `out` begins with the head that
     /// [`MessageHead::append`] wrote.
-    pub fn put_checksum(&self, checksum: [u8; 8], out: &mut [u8]) {
+    pub fn write_checksum(&self, checksum: [u8; 8], out: &mut [u8]) {
         out[self.checksum..self.checksum + 8].copy_from_slice(&checksum);
     }
 }
@@ -82,14 +82,14 @@ const SENT_NAME: &str = "X-Sent: ";
 const SENT_DIGITS: usize = DIGITS + 1;
 
 /// Returns the field at the beginning of every message, so its digits are at the same position in
-/// all of them. The digits are 0 until [`put_sent`].
+/// all of them. The digits are 0 until [`write_sent`].
 pub fn sent() -> String {
     format!("{SENT_NAME}{:0SENT_DIGITS$}\r\n", 0)
 }
 
 /// Fills in the sending time. `head` is the head of a message that begins with [`sent`]. Costs 5
 /// ns.
-pub fn put_sent(unix_ms: u64, head: &mut [u8]) {
+pub fn write_sent(unix_ms: u64, head: &mut [u8]) {
     let (first, rest) = (unix_ms / 1_000_000_000_000 % 10, unix_ms % 1_000_000_000_000);
     let place = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
     place[0] = b'0' + first as u8;
@@ -124,7 +124,7 @@ mod tests {
     fn the_time_sent_has_13_digits_in_the_first_field() {
         let mut head = (sent() + "X-Run: r\r\n").into_bytes();
         for unix_ms in [0, 1_795_248_000_123, 9_999_999_999_999] {
-            put_sent(unix_ms, &mut head);
+            write_sent(unix_ms, &mut head);
             let expected = format!("X-Sent: {unix_ms:013}\r\nX-Run: r\r\n");
             assert_eq!(str::from_utf8(&head), Ok(&*expected));
         }
@@ -135,7 +135,7 @@ mod tests {
         let head = MessageHead::new(&(message_id("r", "a@b.example") + &marks("r")));
         let mut out = Vec::new();
         head.append(b"000000000042", &mut out);
-        head.put_checksum(*b"0123abcd", &mut out);
+        head.write_checksum(*b"0123abcd", &mut out);
         let expected = "Message-ID: <000000000042.r@b.example>\r\nX-Sequence: 000000000042\r\n\
             X-Content-CRC32C: 0123abcd\r\nX-Run: r\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -32,7 +32,7 @@ pub struct List {
 /// Why a list can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ListError {
+pub enum RecipientListError {
     /// The file can't be read.
     #[error("{file}: cannot be read: {error}")]
     Io {
@@ -139,19 +139,19 @@ impl List {
     /// Reads a list from a file.
     ///
     /// Errors: reading continues to the end, and the error names the first ten bad rows.
-    pub fn read(path: &Path) -> Result<List, ListError> {
+    pub fn read(path: &Path) -> Result<List, RecipientListError> {
         let file = path.display().to_string();
-        let io = |error| ListError::Io { file: path.display().to_string(), error };
+        let io = |error| RecipientListError::Io { file: path.display().to_string(), error };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > LIST_BYTES_MAX {
-            return Err(ListError::TooLarge { file, bytes });
+            return Err(RecipientListError::TooLarge { file, bytes });
         }
         List::parse(&file, &std::fs::read(path).map_err(io)?)
     }
 
     /// Parses a list. `file` is its name, for errors. Lines end in LF or CRLF; empty lines are
     /// ignored.
-    pub fn parse(file: &str, octets: &[u8]) -> Result<List, ListError> {
+    pub fn parse(file: &str, octets: &[u8]) -> Result<List, RecipientListError> {
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
         let mut list = List::empty(file);
         let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
@@ -176,10 +176,10 @@ impl List {
             }
         }
         if bad.count > 0 {
-            return Err(ListError::Rows(bad));
+            return Err(RecipientListError::Rows(bad));
         }
         match list.ends.is_empty() {
-            true => Err(ListError::Empty { file: file.to_owned() }),
+            true => Err(RecipientListError::Empty { file: file.to_owned() }),
             false => Ok(list),
         }
     }
@@ -234,7 +234,7 @@ impl List {
         }
         let address = self.cell_at(cells_before + self.address);
         if !is_mailbox(address) {
-            return Err(RowError::Address(shown(address)));
+            return Err(RowError::Address(excerpt(address)));
         }
         Ok(())
     }
@@ -282,7 +282,7 @@ fn utf8(row: &[u8]) -> Result<&str, RowError> {
     let text = std::str::from_utf8(row).map_err(|error| RowError::Utf8(error.valid_up_to() + 1))?;
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         None => Ok(text),
-        Some(character) => Err(RowError::Control { character, text: shown(text) }),
+        Some(character) => Err(RowError::Control { character, text: excerpt(text) }),
     }
 }
 
@@ -302,7 +302,7 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowErr
         match rest.strip_prefix(',') {
             Some(next) => rest = next,
             None if rest.is_empty() => return Ok(()),
-            None => return Err(RowError::Comma(shown(rest))),
+            None => return Err(RowError::Comma(excerpt(rest))),
         }
     }
 }
@@ -325,7 +325,7 @@ fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError>
     }
 }
 
-fn shown(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN_BYTES_MAX).collect();
     shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if shown.len() < text.len() {

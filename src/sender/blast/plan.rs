@@ -105,7 +105,7 @@ pub struct BlastPlan {
     pub(super) from: String,
     pub(super) recipients: RecipientSource,
     end: u64,
-    asked: Option<u64>,
+    requested: Option<u64>,
     pub(super) pace: Option<SendingRate>,
     pub(super) prepared: Prepared,
     run_id: String,
@@ -158,7 +158,7 @@ impl BlastPlan {
         Ok(Arc::new(BlastPlan {
             prepared: prepare(&common, settings.content)?,
             end: settings.count.unwrap_or(NUMBER_MAX).min(NUMBER_MAX),
-            asked: settings.count,
+            requested: settings.count,
             pace: settings.pace,
             seed,
             from,
@@ -191,17 +191,17 @@ impl BlastPlan {
     /// Poisson arrivals. `None` if there is no pace or no end.
     pub fn schedule_end(&self) -> Option<Duration> {
         let pace = self.pace?;
-        let by_count = self.asked.map(|count| {
+        let by_count = self.requested.map(|count| {
             Duration::try_from_secs_f64(count as f64 / pace.per_s).unwrap_or(Duration::MAX)
         });
         pace.until.into_iter().chain(by_count).min()
     }
 
-    pub(super) fn asked(&self) -> Option<u64> {
-        self.asked
+    pub(super) fn requested(&self) -> Option<u64> {
+        self.requested
     }
 
-    pub(super) fn miss(&self, number: u64, end: SessionEnd) {
+    pub(super) fn record_miss(&self, number: u64, end: SessionEnd) {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         let list =
             if end == SessionEnd::Unknown { &mut missing.unknown } else { &mut missing.not_sent };

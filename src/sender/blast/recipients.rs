@@ -5,7 +5,7 @@ use super::head::{DIGITS, digits};
 use super::list::{List, is_mailbox};
 use super::random::{Purpose, Random};
 
-pub use super::list::{BadRows, ListError, RowError};
+pub use super::list::{BadRows, RecipientListError, RowError};
 
 /// Maximum number of recipients per message; the target may allow fewer.
 pub const PER_MESSAGE_MAX: u64 = 10_000;
@@ -136,7 +136,7 @@ impl RecipientSource {
     }
 
     /// Generates `count` recipients: `user-000000@domain` and so on.
-    pub fn made_up(domain: &str, count: u64) -> Result<RecipientSource, RecipientsError> {
+    pub fn generated(domain: &str, count: u64) -> Result<RecipientSource, RecipientsError> {
         if !is_mailbox(&format!("user@{domain}")) || !domain.is_ascii() {
             return Err(RecipientsError::Domain(domain.to_owned()));
         }
@@ -231,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn made_up_ones_are_numbered() {
-        let recipients = RecipientSource::made_up("example.com", 1_000_000).unwrap();
+    fn generated_recipients_are_numbered() {
+        let recipients = RecipientSource::generated("example.com", 1_000_000).unwrap();
         assert_eq!(addresses(&recipients, 0), ["user-000000@example.com"]);
         assert_eq!(addresses(&recipients, 123), ["user-000123@example.com"]);
         assert_eq!(addresses(&recipients, 1_999_999), ["user-999999@example.com"]);
-        let many = RecipientSource::made_up("example.com", 10_000_001).unwrap();
+        let many = RecipientSource::generated("example.com", 10_000_001).unwrap();
         assert_eq!(addresses(&many, 10_000_000), ["user-10000000@example.com"]);
     }
 
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn any_order_repeats_no_recipient_in_a_message() {
-        let made_up = RecipientSource::made_up("example.com", 5).unwrap();
-        let recipients = made_up.chosen("5".parse().unwrap(), RecipientOrder::Random).unwrap();
+        let generated = RecipientSource::generated("example.com", 5).unwrap();
+        let recipients = generated.chosen("5".parse().unwrap(), RecipientOrder::Random).unwrap();
         let mut firsts = [0; 5];
         for number in 0..500 {
             let mut all: Vec<u64> = recipients.of(3, number).collect();
@@ -295,14 +295,14 @@ mod tests {
         }
         assert!("10000".parse::<PerMessage>().is_ok());
         for domain in ["", "a b", "-a.example", "a>\r\nDATA", "\u{f6}.example"] {
-            assert!(RecipientSource::made_up(domain, 1).is_err(), "{domain}");
+            assert!(RecipientSource::generated(domain, 1).is_err(), "{domain}");
         }
         for (count, is_fine) in
             [(0, false), (1, true), (MADE_UP_MAX, true), (MADE_UP_MAX + 1, false)]
         {
-            assert_eq!(RecipientSource::made_up("a.example", count).is_ok(), is_fine, "{count}");
+            assert_eq!(RecipientSource::generated("a.example", count).is_ok(), is_fine, "{count}");
         }
-        let one = RecipientSource::made_up("a.example", 1).unwrap();
+        let one = RecipientSource::generated("a.example", 1).unwrap();
         let error = one.chosen("2".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
         let expected = "--rcpts: expected at most 1, as many as --recipient-count, found 2";
         assert_eq!(error.to_string(), expected);

@@ -11,7 +11,7 @@ use super::head::{DIGITS, MessageHead, NUMBER, marks, message_id, sent};
 use super::random::Random;
 use super::shared::reference;
 use super::template::{
-    Dots, Pieces, Placeholder, Template, TemplateField, TemplatePiece, ValuePlace, dots,
+    Dots, Placeholder, Template, TemplateField, TemplatePiece, TemplatePieces, ValuePlace, dots,
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
@@ -22,9 +22,9 @@ const WORD_BYTES: usize = 45;
 /// A template with the parts that remain to be filled in.
 pub struct Rendering {
     head: MessageHead,
-    fields: Pieces,
+    fields: TemplatePieces,
     /// The body up to its last value.
-    body: Pieces,
+    body: TemplatePieces,
     /// The rest of the body including attachments; dot-stuffed for DATA if it contains such dots.
     tail: Arc<Vec<u8>>,
     /// The length of the tail without stuffed dots.
@@ -62,13 +62,13 @@ impl Rendering {
                 head.push_str(&field);
             }
         }
-        let mut fields = Pieces::default();
+        let mut fields = TemplatePieces::default();
         if !template.has("to") {
             fields.push_text(b"To: ");
             fields.pieces.push(TemplatePiece::Value(Placeholder::Recipient, ValuePlace::Header));
             fields.push_text(b"\r\n");
         }
-        let mut body = Pieces::default();
+        let mut body = TemplatePieces::default();
         match common.attachments {
             [] => template.fields.iter().for_each(|field| fields.push(&field.pieces)),
             attachments => wrap(template, attachments, &mut fields, &mut body),
@@ -80,7 +80,12 @@ impl Rendering {
         Rendering::of(MessageHead::new(&head), fields, body, common)
     }
 
-    fn of(head: MessageHead, fields: Pieces, mut body: Pieces, common: &Common<'_>) -> Rendering {
+    fn of(
+        head: MessageHead,
+        fields: TemplatePieces,
+        mut body: TemplatePieces,
+        common: &Common<'_>,
+    ) -> Rendering {
         let all_dots = dots(&body);
         let tail = body.split_tail();
         let (tail_bytes, tail_checksum) = (tail.len(), crc32c(&tail));
@@ -121,12 +126,12 @@ impl Rendering {
             true => self.tail_checksum,
             false => Front::of(&mail.head[start..]).before(self.tail_checksum, self.tail_bytes),
         };
-        self.head.put_checksum(hex(checksum), &mut mail.head);
+        self.head.write_checksum(hex(checksum), &mut mail.head);
         mail.body = tail.clone();
         mail.form = self.form;
     }
 
-    fn append(&self, pieces: &Pieces, values: &mut Values<'_>, out: &mut Vec<u8>) {
+    fn append(&self, pieces: &TemplatePieces, values: &mut Values<'_>, out: &mut Vec<u8>) {
         for piece in &pieces.pieces {
             match piece {
                 TemplatePiece::Literal(range) => out.extend_from_slice(&pieces.text[range.clone()]),
@@ -168,7 +173,12 @@ impl Rendering {
 }
 
 /// Wraps the template's message as the first part of a multipart message.
-fn wrap(template: &Template, attachments: &[&[u8]], fields: &mut Pieces, body: &mut Pieces) {
+fn wrap(
+    template: &Template,
+    attachments: &[&[u8]],
+    fields: &mut TemplatePieces,
+    body: &mut TemplatePieces,
+) {
     let boundary = boundary(template);
     let describes_part = |field: &&TemplateField| field.name.starts_with("content-");
     let own = template.fields.iter().filter(|field| !describes_part(field));
@@ -397,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_values_have_their_form() {
+    fn generated_values_have_their_form() {
         let template = "A: b\n\n{{uuid}}\n{{random:30}}\n{{uuid}}";
         let body = message(&mut render(template, &[], ""));
         let lines: Vec<_> = body.lines().rev().take(3).collect();

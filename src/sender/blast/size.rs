@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_values_are_explained() {
         for (text, reason) in [
             ("", "found ''"),
             ("2X", "found '2X'"),

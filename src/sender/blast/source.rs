@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::bank::{Bodies, Chosen};
-use super::head::{digits, put_sent};
+use super::head::{digits, write_sent};
 use super::pace::Schedule;
 use super::plan::{BlastPlan, Prepared};
 use super::random::{Purpose, Random};
@@ -115,25 +115,25 @@ impl Source for Blast {
     }
 
     fn begin(&mut self, unix_ns: u64, mail: &mut OutgoingMail) {
-        put_sent(unix_ns / 1_000_000, &mut mail.head);
+        write_sent(unix_ns / 1_000_000, &mut mail.head);
     }
 
     fn overdue(&mut self, ended_ns: u64) -> Option<u64> {
         let number = self.plan.next()?;
         let due_ns = self.schedule.as_mut()?.due_ns(number).filter(|due_ns| *due_ns < ended_ns)?;
         self.plan.take();
-        self.plan.miss(number, SessionEnd::NotSent);
+        self.plan.record_miss(number, SessionEnd::NotSent);
         Some(due_ns)
     }
 
-    fn asked(&self) -> Option<u64> {
-        self.plan.asked()
+    fn requested(&self) -> Option<u64> {
+        self.plan.requested()
     }
 
     /// Records messages without an answer; other outcomes change nothing here.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         if outcome.end != SessionEnd::Answered {
-            self.plan.miss(ticket, outcome.end);
+            self.plan.record_miss(ticket, outcome.end);
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum ValuePlace {
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TemplatePiece {
-    /// Literal text: a range of [`Pieces::text`].
+    /// Literal text: a range of [`TemplatePieces::text`].
     Literal(Range<usize>),
     Value(Placeholder, ValuePlace),
 }
@@ -65,12 +65,12 @@ pub struct Names<'a> {
 
 /// The pieces of a message, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Pieces {
+pub(super) struct TemplatePieces {
     pub text: Vec<u8>,
     pub pieces: Vec<TemplatePiece>,
 }
 
-impl Pieces {
+impl TemplatePieces {
     /// Appends literal octets.
     pub fn push_text(&mut self, octets: &[u8]) {
         let start = self.text.len();
@@ -82,7 +82,7 @@ impl Pieces {
         }
     }
 
-    pub fn push(&mut self, other: &Pieces) {
+    pub fn push(&mut self, other: &TemplatePieces) {
         for piece in &other.pieces {
             match piece {
                 TemplatePiece::Literal(range) => self.push_text(&other.text[range.clone()]),
@@ -109,7 +109,7 @@ impl Pieces {
 pub(super) struct TemplateField {
     /// The name in lower case.
     pub name: String,
-    pub pieces: Pieces,
+    pub pieces: TemplatePieces,
 }
 
 /// A valid template.
@@ -117,7 +117,7 @@ pub(super) struct TemplateField {
 pub struct Template {
     pub(super) fields: Vec<TemplateField>,
     /// The body; it ends with CRLF, unless it is empty.
-    pub(super) body: Pieces,
+    pub(super) body: TemplatePieces,
 }
 
 impl Template {
@@ -143,7 +143,7 @@ impl Template {
                 _ => fields.push(parser.field(line)?),
             }
         }
-        let mut body = Pieces::default();
+        let mut body = TemplatePieces::default();
         for line in lines {
             parser.line += 1;
             let line = parser.without_end(line)?;
@@ -194,13 +194,18 @@ impl TemplateParser<'_> {
         if name.contains("{{") {
             return Err(self.error(1, "no placeholder stands in the name of a field"));
         }
-        let mut pieces = Pieces::default();
+        let mut pieces = TemplatePieces::default();
         self.line(line, ValuePlace::Header, &mut pieces)?;
         Ok(TemplateField { name, pieces })
     }
 
     /// Parses a line without its end, and appends it with CRLF.
-    fn line(&self, line: &[u8], place: ValuePlace, out: &mut Pieces) -> Result<(), TemplateError> {
+    fn line(
+        &self,
+        line: &[u8],
+        place: ValuePlace,
+        out: &mut TemplatePieces,
+    ) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
         while let Some(at) = memchr::memmem::find(rest, b"{{") {
             let column = line.len() - rest.len() + at + 1;
@@ -280,7 +285,7 @@ pub(super) enum Dots {
 }
 
 /// Counts the lines that begin with a dot. `pieces` start at the beginning of a line.
-pub(super) fn dots(pieces: &Pieces) -> Dots {
+pub(super) fn dots(pieces: &TemplatePieces) -> Dots {
     let (mut is_start, mut count) = (true, 0);
     for piece in &pieces.pieces {
         match piece {
@@ -310,7 +315,7 @@ mod tests {
     }
 
     /// Returns literal text unchanged, and values as their names.
-    fn shown(pieces: &Pieces) -> String {
+    fn shown(pieces: &TemplatePieces) -> String {
         let show = |piece: &TemplatePiece| match piece {
             TemplatePiece::Literal(range) => {
                 String::from_utf8_lossy(&pieces.text[range.clone()]).into_owned()

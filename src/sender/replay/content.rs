@@ -36,18 +36,20 @@ impl ContentError {
     }
 
     /// Counts the error.
-    pub(super) fn tell(&self, id: MessageId, tally: &ReplayTally) {
+    pub(super) fn count_error(&self, id: MessageId, tally: &ReplayTally) {
         match self {
             ContentError::Unreadable(error) => {
-                tally.tell(self.kind(), || without_numbers(&error.to_string()))
+                tally.add_listed(self.kind(), || without_numbers(&error.to_string()))
             }
-            ContentError::Unsendable(why) => tally.tell(self.kind(), || format!("{id}: {why}")),
+            ContentError::Unsendable(why) => {
+                tally.add_listed(self.kind(), || format!("{id}: {why}"))
+            }
         }
     }
 
     /// Counts the error, if its text already names the message.
-    pub(super) fn tell_error(&self, tally: &ReplayTally) {
-        tally.tell(self.kind(), || self.to_string());
+    pub(super) fn count_named_error(&self, tally: &ReplayTally) {
+        tally.add_listed(self.kind(), || self.to_string());
     }
 }
 

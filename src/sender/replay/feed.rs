@@ -7,8 +7,8 @@ use super::content::{ContentError, ReplayContent};
 use super::id_set::IdSet;
 use super::pace::{Departures, ReplayPace};
 use super::plan::{Departure, ReplayPlan};
-use super::resume::{Before, Remaining, Resume, ResumeError};
-use super::retry::{Again, Retries, Retry};
+use super::resume::{Remaining, Resume, ResumeError, SentBefore};
+use super::retry::{PendingRetry, Retries, Retry};
 use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
@@ -62,7 +62,7 @@ pub struct Feed<'a> {
     /// Messages that are planned and announced in the resume file, but not handed out yet.
     gate: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
-    under_way: HashMap<u64, UnderWay>,
+    in_progress: HashMap<u64, MessageInProgress>,
     next_ticket: u64,
     /// The latest time that the sender passed.
     now_ns: u64,
@@ -74,7 +74,7 @@ pub struct Feed<'a> {
 
 /// A message that was handed out.
 #[derive(Debug)]
-struct UnderWay {
+struct MessageInProgress {
     slot: Slot,
     /// The number of attempts, including this one.
     tries: u32,
@@ -86,7 +86,7 @@ struct UnderWay {
 #[derive(Default)]
 struct ResumeLog {
     resume: Option<Resume>,
-    before: Before,
+    before: SentBefore,
     done: IdSet,
     not_sent: IdSet,
     /// The number of outcomes not written yet.
@@ -99,7 +99,7 @@ struct ResumeLog {
 /// The next message to hand out.
 enum NextMessage {
     Planned(Option<u64>, Departure),
-    Again(Option<u64>, Again),
+    Retry(Option<u64>, PendingRetry),
 }
 
 impl<'a> Feed<'a> {
@@ -108,7 +108,7 @@ impl<'a> Feed<'a> {
         plan: ReplayPlan<'a>,
         content: ReplayContent<'a>,
         options: ReplayOptions,
-        resume: Option<(Resume, Before)>,
+        resume: Option<(Resume, SentBefore)>,
         tally: Arc<ReplayTally>,
     ) -> Feed<'a> {
         let mut resume_log = ResumeLog::default();
@@ -122,7 +122,7 @@ impl<'a> Feed<'a> {
             moments: Departures::new(options.pace),
             gate: VecDeque::new(),
             retries: Retries::new(options.retry),
-            under_way: HashMap::new(),
+            in_progress: HashMap::new(),
             next_ticket: 0,
             now_ns: 0,
             resume_log,
@@ -145,7 +145,7 @@ impl<'a> Feed<'a> {
             };
             self.gate.push_back((self.moments.next(departure.left_ns), departure));
         }
-        self.resume_log.given(self.gate.iter().map(|(_, departure)| departure.slot.id()))
+        self.resume_log.announce(self.gate.iter().map(|(_, departure)| departure.slot.id()))
     }
 
     /// Returns the next message to send.
@@ -155,8 +155,8 @@ impl<'a> Feed<'a> {
         let is_retry = match (self.retries.due_ns(), planned) {
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(again_ns), Some(Some(due_ns))) => again_ns <= due_ns,
-            (Some(again_ns), Some(None)) => again_ns <= self.now_ns,
+            (Some(retry_ns), Some(Some(due_ns))) => retry_ns <= due_ns,
+            (Some(retry_ns), Some(None)) => retry_ns <= self.now_ns,
         };
         if !is_retry {
             return Ok(self
@@ -164,10 +164,10 @@ impl<'a> Feed<'a> {
                 .pop_front()
                 .map(|(due, departure)| NextMessage::Planned(due, departure)));
         }
-        let Some((again_ns, again)) = self.retries.pop() else { return Ok(None) };
-        self.resume_log.given([again.slot.id()].into_iter())?;
-        let is_timed = self.options.pace != ReplayPace::Max || again_ns > self.now_ns;
-        Ok(Some(NextMessage::Again(is_timed.then_some(again_ns), again)))
+        let Some((retry_ns, pending)) = self.retries.pop() else { return Ok(None) };
+        self.resume_log.announce([pending.slot.id()].into_iter())?;
+        let is_timed = self.options.pace != ReplayPace::Max || retry_ns > self.now_ns;
+        Ok(Some(NextMessage::Retry(is_timed.then_some(retry_ns), pending)))
     }
 
     fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
@@ -192,44 +192,47 @@ impl<'a> Feed<'a> {
             }
             Err(missing) => {
                 self.resume_log.not_sent(id);
-                missing.tell(id, &self.tally);
+                missing.count_error(id, &self.tally);
                 return None;
             }
         }
-        self.tally.add(ReplayCount::Given, 1);
+        self.tally.add(ReplayCount::Started, 1);
         if self.resume_log.before.unknown.contains(id) {
-            self.tally.tell(ReplayCount::PerhapsTwice, || id.to_string());
+            self.tally.add_listed(ReplayCount::PossibleDuplicates, || id.to_string());
         }
         let order = self.order(due_ns, lane);
-        let under_way = UnderWay { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
-        self.under_way.insert(order.ticket, under_way);
+        let in_progress =
+            MessageInProgress { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
+        self.in_progress.insert(order.ticket, in_progress);
         Some(order)
     }
 
     /// Returns a message to be sent again, on a connection of its own, because its session has
     /// moved on.
-    fn again(
+    fn send_retry(
         &mut self,
         due_ns: Option<u64>,
-        again: Again,
+        pending: PendingRetry,
         mail: &mut OutgoingMail,
     ) -> Option<DueMessage> {
-        if let Err(missing) = self.content.fill(&again.slot, again.remaining.as_deref(), mail) {
-            self.resume_log.not_sent(again.slot.id());
-            missing.tell(again.slot.id(), &self.tally);
+        if let Err(missing) = self.content.fill(&pending.slot, pending.remaining.as_deref(), mail) {
+            self.resume_log.not_sent(pending.slot.id());
+            missing.count_error(pending.slot.id(), &self.tally);
             return None;
         }
-        self.tally.add(ReplayCount::Again, 1);
+        self.tally.add(ReplayCount::Retried, 1);
         let lane = self.plan.lanes.fresh();
         let order = self.order(due_ns, lane);
-        let Again { slot, tries, remaining, answered, .. } = again;
-        self.under_way
-            .insert(order.ticket, UnderWay { slot, tries: tries + 1, remaining, answered });
+        let PendingRetry { slot, tries, remaining, answered, .. } = pending;
+        self.in_progress.insert(
+            order.ticket,
+            MessageInProgress { slot, tries: tries + 1, remaining, answered },
+        );
         Some(order)
     }
 
     /// Handles the final answer for all recipients, or the fact that nothing was sent.
-    fn answered(&mut self, it: UnderWay, verdict: RecipientVerdict) {
+    fn answered(&mut self, it: MessageInProgress, verdict: RecipientVerdict) {
         let RecipientVerdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
         let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
         let id = it.slot.id();
@@ -250,23 +253,24 @@ impl<'a> Feed<'a> {
             None => self.resume_log.not_sent(id),
             Some(positions) => self.resume_log.partly(id, positions),
         }
-        let again = Again { slot: it.slot, tries: it.tries, remaining, answered, is_not_sent };
-        if let Err(again) = self.retries.put(again, self.now_ns) {
-            self.give_up(&again);
+        let pending =
+            PendingRetry { slot: it.slot, tries: it.tries, remaining, answered, is_not_sent };
+        if let Err(pending) = self.retries.schedule(pending, self.now_ns) {
+            self.give_up(&pending);
         }
     }
 
     fn end(&self, id: MessageId, (accepted, rejected): &(u32, u32)) {
         match (accepted, rejected) {
             (_, 0) => self.tally.add(ReplayCount::Accepted, 1),
-            (0, _) => self.tally.tell(ReplayCount::Rejected, || id.to_string()),
-            _ => self.tally.tell(ReplayCount::PartlyAccepted, || id.to_string()),
+            (0, _) => self.tally.add_listed(ReplayCount::Rejected, || id.to_string()),
+            _ => self.tally.add_listed(ReplayCount::PartlyAccepted, || id.to_string()),
         }
     }
 
-    fn give_up(&mut self, again: &Again) {
-        let kind = if again.is_not_sent { ReplayCount::NotSent } else { ReplayCount::Deferred };
-        self.tally.tell(kind, || again.slot.id().to_string());
+    fn give_up(&mut self, pending: &PendingRetry) {
+        let kind = if pending.is_not_sent { ReplayCount::NotSent } else { ReplayCount::Deferred };
+        self.tally.add_listed(kind, || pending.slot.id().to_string());
     }
 
     /// Ends the feed, and completes the resume file.
@@ -276,16 +280,16 @@ impl<'a> Feed<'a> {
         }
         // The sender reports the end of everything that it began, so the remaining messages were
         // not begun.
-        for (_, it) in std::mem::take(&mut self.under_way) {
+        for (_, it) in std::mem::take(&mut self.in_progress) {
             self.resume_log.not_sent(it.slot.id());
         }
-        while let Some((_, again)) = self.retries.pop() {
-            self.give_up(&again);
+        while let Some((_, pending)) = self.retries.pop() {
+            self.give_up(&pending);
         }
         self.resume_log.flush();
         let synced = self.resume_log.resume.as_mut().map(Resume::sync);
         if let Some(error) = self.resume_log.error.take().or(synced.and_then(Result::err)) {
-            self.tally.tell(ReplayCount::Unwritten, || without_numbers(&error.to_string()));
+            self.tally.add_listed(ReplayCount::Unwritten, || without_numbers(&error.to_string()));
         }
     }
 }
@@ -296,15 +300,15 @@ impl Source for Feed<'_> {
             if let Some(error) = self.resume_log.error.take() {
                 return Err(error.into());
             }
-            if self.unanswered >= UNANSWERED_MAX && !self.retries.may_come() {
+            if self.unanswered >= UNANSWERED_MAX && !self.retries.is_enabled() {
                 return Err(UNANSWERED.into());
             }
             let order = match self.turn()? {
                 Some(NextMessage::Planned(due_ns, departure)) => {
                     self.planned(due_ns, departure, mail)
                 }
-                Some(NextMessage::Again(due_ns, again)) => self.again(due_ns, again, mail),
-                None if self.retries.may_come() && !self.under_way.is_empty() => {
+                Some(NextMessage::Retry(due_ns, pending)) => self.send_retry(due_ns, pending, mail),
+                None if self.retries.is_enabled() && !self.in_progress.is_empty() => {
                     return Ok(Next::Wait);
                 }
                 None => {
@@ -320,22 +324,22 @@ impl Source for Feed<'_> {
     }
 
     fn refill(&mut self, ticket: u64, mail: &mut OutgoingMail) -> bool {
-        let Some(it) = self.under_way.get(&ticket) else { return false };
+        let Some(it) = self.in_progress.get(&ticket) else { return false };
         self.content.fill(&it.slot, it.remaining.as_deref(), mail).is_ok()
     }
 
     /// Only messages that are sent again can be out of order; planned messages are ordered.
     fn is_sooner(&self, than_ns: u64) -> bool {
-        self.retries.due_ns().is_some_and(|again_ns| again_ns < than_ns)
+        self.retries.due_ns().is_some_and(|retry_ns| retry_ns < than_ns)
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
-        let Some(it) = self.under_way.remove(&ticket) else { return };
+        let Some(it) = self.in_progress.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
         if let SessionEnd::Withheld(why) = outcome.end {
             self.resume_log.not_sent(it.slot.id());
-            self.tally.tell(ReplayCount::Withheld, || format!("{}: {why}", it.slot.id()));
-            return self.resume_log.ended(self.now_ns, self.under_way.len());
+            self.tally.add_listed(ReplayCount::Withheld, || format!("{}: {why}", it.slot.id()));
+            return self.resume_log.record_end(self.now_ns, self.in_progress.len());
         }
         let verdict = RecipientVerdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
@@ -343,12 +347,12 @@ impl Source for Feed<'_> {
             self.resume_log.unknown(id, &verdict.remaining);
             self.tally.add(ReplayCount::RecipientsAccepted, verdict.accepted.into());
             self.tally.add(ReplayCount::RecipientsRejected, verdict.rejected.into());
-            self.tally.tell(ReplayCount::Unknown, || id.to_string());
+            self.tally.add_listed(ReplayCount::Unknown, || id.to_string());
         } else {
             self.answered(it, verdict);
         }
         self.unanswered = if outcome.end == SessionEnd::Answered { 0 } else { self.unanswered + 1 };
-        self.resume_log.ended(self.now_ns, self.under_way.len());
+        self.resume_log.record_end(self.now_ns, self.in_progress.len());
     }
 }
 
@@ -404,22 +408,22 @@ impl ResumeLog {
         let slot = match slot {
             Ok(slot) => slot,
             Err(error) => {
-                ContentError::from(error).tell_error(tally);
+                ContentError::from(error).count_named_error(tally);
                 return false;
             }
         };
         if self.before.done.contains(slot.id()) {
-            tally.add(ReplayCount::Before, 1);
+            tally.add(ReplayCount::FinishedEarlier, 1);
             return false;
         }
         let is_whole = slot.facts().mode == StorageMode::Full;
         if !is_whole {
-            tally.tell(ReplayCount::NotStored, || slot.id().to_string());
+            tally.add_listed(ReplayCount::NotStored, || slot.id().to_string());
         }
         is_whole
     }
 
-    fn given(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), Error> {
+    fn announce(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), Error> {
         if self.resume.is_none() {
             return Ok(());
         }
@@ -431,7 +435,7 @@ impl ResumeLog {
         if set.is_empty() {
             resume.flush()?
         } else {
-            resume.given(&set)?
+            resume.announce(&set)?
         }
         Ok(())
     }
@@ -472,10 +476,10 @@ impl ResumeLog {
 
     /// Records that a message ended. If none is in progress, there may be no further events for
     /// long, so the outcomes are written immediately.
-    fn ended(&mut self, now_ns: u64, under_way: usize) {
+    fn record_end(&mut self, now_ns: u64, in_progress: usize) {
         self.waiting += 1;
         let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
-        if under_way == 0 || is_time || self.waiting >= OUTCOMES_MAX {
+        if in_progress == 0 || is_time || self.waiting >= OUTCOMES_MAX {
             self.flushed_ns = now_ns;
             self.flush();
         }

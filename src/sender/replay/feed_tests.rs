@@ -122,7 +122,7 @@ fn what_is_sent_again_overtakes() {
     assert_eq!((third.0.due_ns, subject(&third.1)), (Some(200 * ms), "2".into()));
     answer(&mut feed, &third, 250, 200 * ms);
     assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::End);
-    assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Again)), (3, 2));
+    assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Retried)), (3, 2));
 }
 
 /// What each recipient of the only message is answered, try by try; how it is counted.
@@ -146,7 +146,7 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
     for kind in ReplayCount::ALL
         .iter()
-        .filter(|kind| !matches!(kind, ReplayCount::Octets | ReplayCount::Given))
+        .filter(|kind| !matches!(kind, ReplayCount::Octets | ReplayCount::Started))
     {
         let expected = expected.iter().find(|(k, _)| k == kind).map_or(0, |(_, count)| *count);
         assert_eq!(tally.count(*kind), expected, "{kind:?}");
@@ -161,15 +161,15 @@ fn only_those_deferred_are_tried_again() {
     check(&[(answered, &[550, 550, 552])], &[(Rejected, 1), (RecipientsRejected, 3)]);
     check(
         &[(answered, &[250, 451, 550]), (answered, &[250])],
-        &[(PartlyAccepted, 1), (RecipientsAccepted, 2), (RecipientsRejected, 1), (Again, 1)],
+        &[(PartlyAccepted, 1), (RecipientsAccepted, 2), (RecipientsRejected, 1), (Retried, 1)],
     );
     check(
         &[(answered, &[451, 451, 250]), (answered, &[421, 250]), (answered, &[451])],
-        &[(Deferred, 1), (RecipientsAccepted, 2), (Again, 2)],
+        &[(Deferred, 1), (RecipientsAccepted, 2), (Retried, 2)],
     );
     check(
         &[(SessionEnd::NotSent, &[0, 0, 0]), (answered, &[250, 250, 250])],
-        &[(Accepted, 1), (RecipientsAccepted, 3), (Again, 1)],
+        &[(Accepted, 1), (RecipientsAccepted, 3), (Retried, 1)],
     );
     check(
         // A recipient rejected before the connection was lost had no last word either.
@@ -178,7 +178,7 @@ fn only_those_deferred_are_tried_again() {
             (SessionEnd::NotSent, &[0, 0, 0]),
             (SessionEnd::NotSent, &[0, 0, 0]),
         ],
-        &[(NotSent, 1), (Again, 2)],
+        &[(NotSent, 1), (Retried, 2)],
     );
     check(&[(SessionEnd::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRejected, 1)]);
     // LMTP: the last reply came, and then the connection was lost (RFC 2033 section 4.2).
@@ -187,7 +187,7 @@ fn only_those_deferred_are_tried_again() {
     // Replies that no standard knows.
     check(
         &[(answered, &[250, 354, 250]), (answered, &[999]), (answered, &[0])],
-        &[(Deferred, 1), (RecipientsAccepted, 2), (Again, 2)],
+        &[(Deferred, 1), (RecipientsAccepted, 2), (Retried, 2)],
     );
 }
 
@@ -214,7 +214,7 @@ fn a_target_that_answers_nothing_is_given_up() {
 }
 
 #[test]
-fn damaged_mail_is_passed_over_and_told() {
+fn damaged_mail_is_skipped_and_reported() {
     let path = tempfile::tempdir().unwrap();
     let ids = folder(path.path(), &[stored(0, 0, 1), stored(1, 0, 2), stored(2, 0, 3)]);
     let folder = Folder::open(path.path()).unwrap();
@@ -227,8 +227,8 @@ fn damaged_mail_is_passed_over_and_told() {
     let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(subjects, ["0", "2"]);
     assert_eq!(tally.count(ReplayCount::Damaged), 1);
-    let told = tally.told(ReplayCount::Damaged);
-    assert!(told[0].contains(&format!("the record of {} is damaged", ids[1])), "{told:?}");
+    let listed = tally.listed(ReplayCount::Damaged);
+    assert!(listed[0].contains(&format!("the record of {} is damaged", ids[1])), "{listed:?}");
     assert!(!tally.is_all_accepted());
 }
 
@@ -295,19 +295,19 @@ fn send(
     answers: &mut dyn Iterator<Item = MadeUpAnswer>,
 ) -> bool {
     let mut feed = feed;
-    let mut under_way: VecDeque<(DueMessage, OutgoingMail)> = VecDeque::new();
+    let mut in_progress: VecDeque<(DueMessage, OutgoingMail)> = VecDeque::new();
     let (mut now_ns, mut step) = (0, 0);
     loop {
         let mut mail = OutgoingMail::default();
         let next = feed.next(&mut mail).unwrap();
         if let Next::Mail(order) = next {
             now_ns = now_ns.max(order.due_ns.unwrap_or(0));
-            under_way.push_back((order, mail));
-            if under_way.len() < 3 {
+            in_progress.push_back((order, mail));
+            if in_progress.len() < 3 {
                 continue;
             }
         }
-        let Some((order, mail)) = under_way.pop_front() else { return next == Next::End };
+        let Some((order, mail)) = in_progress.pop_front() else { return next == Next::End };
         let Some(answer) = answers.next() else { return false };
         step += 1;
         now_ns += 1_000_000;
@@ -355,7 +355,7 @@ proptest! {
             let (feed, tally) = feed(&folder, options, Some(&resume));
             feed.resume_log.before.unknown.iter().for_each(|id| perhaps_twice.insert(id));
             send(feed, &mut target, &mut run.iter().copied());
-            prop_assert!(tally.count(ReplayCount::PerhapsTwice) <= perhaps_twice.len());
+            prop_assert!(tally.count(ReplayCount::PossibleDuplicates) <= perhaps_twice.len());
         }
         // The target has recovered.
         let (feed, tally) = feed(&folder, options, Some(&resume));
@@ -363,7 +363,7 @@ proptest! {
         unknown.iter().for_each(|id| perhaps_twice.insert(id));
         let is_over = send(feed, &mut target, &mut std::iter::repeat(MadeUpAnswer::Accept));
         prop_assert!(is_over && tally.is_all_accepted());
-        prop_assert_eq!(tally.count(ReplayCount::PerhapsTwice), unknown.len());
+        prop_assert_eq!(tally.count(ReplayCount::PossibleDuplicates), unknown.len());
         for (number, id) in (0u32..).zip(&ids) {
             for at in 0..1 + number % 3 {
                 let key = (number.to_string(), format!("r{at}.{number}@b.test"));

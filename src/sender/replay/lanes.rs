@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use crate::sender::source::Lane;
 
 /// A recorded session: the start of sinkd, and the number of the session since then.
-pub type Session = (u32, u64);
+pub type RecordedSession = (u32, u64);
 
 /// The sessions of waiting messages.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    waiting: HashMap<Session, LaneQueue>,
+    waiting: HashMap<RecordedSession, LaneQueue>,
     /// Keys are never reused, so two sessions can't share a connection by chance.
     next_key: u64,
 }
@@ -22,7 +22,7 @@ struct LaneQueue {
 
 impl Lanes {
     /// Records that a message of this session waits.
-    pub fn enter(&mut self, session: Session) {
+    pub fn enter(&mut self, session: RecordedSession) {
         let next_key = &mut self.next_key;
         let waiting = self.waiting.entry(session).or_insert_with(|| {
             *next_key += 1;
@@ -33,7 +33,7 @@ impl Lanes {
 
     /// Takes a waiting message of a session, and returns its lane, which ends with it if no other
     /// message of the session waits.
-    pub fn leave(&mut self, session: Session) -> Lane {
+    pub fn leave(&mut self, session: RecordedSession) -> Lane {
         let Some(waiting) = self.waiting.get_mut(&session) else { return self.fresh() };
         waiting.messages -= 1;
         let lane = Lane { key: waiting.key, is_last: waiting.messages == 0 };

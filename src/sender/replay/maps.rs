@@ -55,16 +55,16 @@ impl<'a> Maps<'a> {
         }
         let map = self.maps.back_mut().expect("it is the last now");
         let record = map.record(slot, |block| self.blocks.push_back((number, block)));
-        self.let_go();
+        self.release_consumed();
         Ok(record?)
     }
 
-    fn let_go(&mut self) {
+    fn release_consumed(&mut self) {
         while self.blocks.len() > BLOCKS_MAX {
             let Some((number, block)) = self.blocks.pop_front() else { return };
             // A map that was dropped has already released all its blocks.
             if let Some(map) = self.maps.iter_mut().find(|map| map.segment().number() == number) {
-                map.let_go(block);
+                map.release_block(block);
             }
         }
     }

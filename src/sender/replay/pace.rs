@@ -23,14 +23,14 @@ pub enum ReplayPace {
 pub struct Departures {
     pace: ReplayPace,
     first_left_ns: Option<u64>,
-    given: u64,
+    scheduled: u64,
     last_due_ns: u64,
 }
 
 impl Departures {
     /// Starts with the first message passed to `next`.
     pub fn new(pace: ReplayPace) -> Departures {
-        Departures { pace, first_left_ns: None, given: 0, last_due_ns: 0 }
+        Departures { pace, first_left_ns: None, scheduled: 0, last_due_ns: 0 }
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
@@ -42,9 +42,9 @@ impl Departures {
             ReplayPace::Max => return None,
             // An f64 holds a hundred days to the nanosecond, and years to the microsecond.
             ReplayPace::Original { speed } => left_ns.saturating_sub(first_left_ns) as f64 / speed,
-            ReplayPace::Rate { per_s } => self.given as f64 / per_s * 1e9,
+            ReplayPace::Rate { per_s } => self.scheduled as f64 / per_s * 1e9,
         };
-        self.given += 1;
+        self.scheduled += 1;
         self.last_due_ns = self.last_due_ns.max(due_ns as u64);
         Some(self.last_due_ns)
     }

@@ -26,7 +26,7 @@ const ROWS_MAX: usize = 10_000_000;
 /// Maximum length of a row in octets: two paths and what surrounds them.
 const ROW_BYTES_MAX: usize = 4096;
 /// Maximum number of bad rows that are reported individually.
-const FAULTS_TOLD_MAX: usize = 10;
+const FAULTS_LISTED_MAX: usize = 10;
 /// Some editors write this before UTF-8 text. It is not part of an address.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -59,7 +59,7 @@ struct Digested {
 pub struct Faults {
     file: PathBuf,
     /// Line and reason of the first ones.
-    told: Vec<(usize, String)>,
+    listed: Vec<(usize, String)>,
     count: usize,
 }
 
@@ -87,10 +87,10 @@ impl std::error::Error for Faults {}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (line, reason) in &self.told {
+        for (line, reason) in &self.listed {
             writeln!(f, "{}:{line}: {reason}", self.file.display())?;
         }
-        let more = self.count - self.told.len();
+        let more = self.count - self.listed.len();
         if more > 0 {
             writeln!(f, "and {more} more")?;
         }
@@ -129,7 +129,7 @@ impl RecipientMap {
 
     fn read(mut file: impl BufRead, path: &Path) -> Result<RecipientMap, MapError> {
         let mut map = RecipientMap::default();
-        let mut faults = Faults { file: path.to_owned(), told: Vec::new(), count: 0 };
+        let mut faults = Faults { file: path.to_owned(), listed: Vec::new(), count: 0 };
         let (mut row, mut line) = (Vec::new(), 0);
         loop {
             line += 1;
@@ -139,15 +139,15 @@ impl RecipientMap {
                     Err(format!("longer than {ROW_BYTES_MAX} bytes"))
                 }
                 Ok(true) if line == 1 => {
-                    map.take(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))
+                    map.add_row(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))
                 }
-                Ok(true) => map.take(&row),
+                Ok(true) => map.add_row(&row),
                 Err(cause) => return Err(MapError::Io { file: path.to_owned(), cause }),
             };
             if let Err(reason) = reason {
                 faults.count += 1;
-                if faults.told.len() < FAULTS_TOLD_MAX {
-                    faults.told.push((line, reason));
+                if faults.listed.len() < FAULTS_LISTED_MAX {
+                    faults.listed.push((line, reason));
                 }
             }
         }
@@ -159,7 +159,7 @@ impl RecipientMap {
     }
 
     /// Adds a row. Errors: why the row is invalid.
-    fn take(&mut self, row: &[u8]) -> Result<(), String> {
+    fn add_row(&mut self, row: &[u8]) -> Result<(), String> {
         let row = row.trim_ascii();
         if row.is_empty() || row.starts_with(b"#") {
             return Ok(());
@@ -168,12 +168,12 @@ impl RecipientMap {
         let rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
         let (new, rest) = token(rest);
         if new.is_empty() {
-            return Err(format!("expected two values, OLD and NEW, found only '{}'", shown(old)));
+            return Err(format!("expected two values, OLD and NEW, found only '{}'", excerpt(old)));
         }
         if !rest.is_empty() && !rest.starts_with(b"#") {
             return Err(format!(
                 "expected two values, OLD and NEW, found '{}' after them",
-                shown(rest)
+                excerpt(rest)
             ));
         }
         let new = match (new.strip_prefix(b"@"), old) {
@@ -181,7 +181,7 @@ impl RecipientMap {
                 New::Domain(domain.into())
             }
             (None, _) if is_mailbox(new) => New::Mailbox(new.into()),
-            _ => return Err(format!("expected an address or @domain, found '{}'", shown(new))),
+            _ => return Err(format!("expected an address or @domain, found '{}'", excerpt(new))),
         };
         if old == b"*" {
             return match self.everyone_else.replace(new) {
@@ -194,14 +194,14 @@ impl RecipientMap {
             None => is_mailbox(old),
         };
         if !is_old {
-            return Err(format!("expected an address, @domain or *, found '{}'", shown(old)));
+            return Err(format!("expected an address, @domain or *, found '{}'", excerpt(old)));
         }
         if self.rows.len() >= ROWS_MAX {
             return Err(format!("more than {ROWS_MAX} rows"));
         }
         match self.rows.insert(key(old).into(), new) {
             None => Ok(()),
-            Some(_) => Err(format!("'{}' stands there twice", shown(old))),
+            Some(_) => Err(format!("'{}' stands there twice", excerpt(old))),
         }
     }
 
@@ -274,7 +274,7 @@ fn key(mailbox: &[u8]) -> Vec<u8> {
     key
 }
 
-fn shown(octets: &[u8]) -> String {
+fn excerpt(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }
 

@@ -41,7 +41,7 @@ pub type Remaining = Option<Box<[u32]>>;
 
 /// What was sent before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Before {
+pub struct SentBefore {
     /// Messages of which nothing remains.
     pub done: IdSet,
     /// Messages of which some recipients remain; they are sent again.
@@ -56,7 +56,7 @@ pub struct Before {
 pub struct Resume {
     file: File,
     path: PathBuf,
-    begun_ns: u64,
+    started_ns: u64,
     /// The header of a new file. It is written with the first line, so a replay that never began
     /// leaves no settings that the next one must match.
     header: Option<String>,
@@ -106,16 +106,16 @@ pub enum ResumeError {
     },
 }
 
-impl Before {
+impl SentBefore {
     /// Applies a line. `None` if the line is invalid.
-    fn take(&mut self, line: &str, given: &mut IdSet) -> Option<()> {
+    fn apply_line(&mut self, line: &str, announced: &mut IdSet) -> Option<()> {
         let (what, rest) = line.split_once(' ')?;
         if matches!(what, "p" | "u") {
             let (id, positions) = rest.split_once(' ')?;
             let id: MessageId = id.parse().ok()?;
             let positions: Vec<u32> =
                 positions.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-            given.remove(id);
+            announced.remove(id);
             if what == "u" {
                 self.unknown.insert(id);
             }
@@ -125,10 +125,10 @@ impl Before {
         for range in rest.split(' ') {
             let (segment, slots) = parse_range(range)?;
             match what {
-                "g" => given.insert_range(segment, slots),
-                "n" => given.remove_range(segment, slots),
+                "g" => announced.insert_range(segment, slots),
+                "n" => announced.remove_range(segment, slots),
                 "d" => {
-                    given.remove_range(segment, slots.clone());
+                    announced.remove_range(segment, slots.clone());
                     self.unknown.remove_range(segment, slots.clone());
                     let ids = |slot| MessageId { segment, slot };
                     let old = self.remaining.range(ids(slots.start)..ids(slots.end));
@@ -143,8 +143,8 @@ impl Before {
     }
 
     /// Finishes reading: messages in progress at the end of the file may have been accepted.
-    fn end(mut self, given: &IdSet) -> Before {
-        for (segment, slots) in given.ranges() {
+    fn finish(mut self, announced: &IdSet) -> SentBefore {
+        for (segment, slots) in announced.ranges() {
             self.unknown.insert_range(segment, slots);
         }
         self
@@ -160,7 +160,7 @@ impl Resume {
         path: &Path,
         belongs: &Belongs,
         now_ns: u64,
-    ) -> Result<(Resume, Before), ResumeError> {
+    ) -> Result<(Resume, SentBefore), ResumeError> {
         let io = |cause| ResumeError::Io { path: path.to_owned(), cause };
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(path).map_err(io)?;
@@ -175,19 +175,19 @@ impl Resume {
             Err(TryLockError::Error(_)) => {}
         }
         let (path, line) = (path.to_owned(), Vec::new());
-        let mut resume = Resume { file, path, begun_ns: now_ns, header: None, line };
+        let mut resume = Resume { file, path, started_ns: now_ns, header: None, line };
         let is_new = !resume.read_header(belongs)?;
         if is_new {
             resume.header = Some(header(now_ns, belongs));
-            return Ok((resume, Before::default()));
+            return Ok((resume, SentBefore::default()));
         }
         let before = resume.read_lines(belongs.len() + 3)?;
         Ok((resume, before))
     }
 
     /// Returns when the recorded replay began, in Unix ns.
-    pub fn begun_ns(&self) -> u64 {
-        self.begun_ns
+    pub fn started_ns(&self) -> u64 {
+        self.started_ns
     }
 
     fn io(&self, cause: io::Error) -> ResumeError {
@@ -217,9 +217,9 @@ impl Resume {
             }
         }
         let end = reader.stream_position().map_err(|e| self.io(e))?;
-        let (name, begun) = lines.get(1).and_then(|l| l.split_once(": ")).unwrap_or_default();
-        let begun_ns = begun.parse().ok().filter(|_| name == BEGUN && lines[0] == FIRST_LINE);
-        self.begun_ns = begun_ns.ok_or_else(|| self.foreign())?;
+        let (name, started) = lines.get(1).and_then(|l| l.split_once(": ")).unwrap_or_default();
+        let started_ns = started.parse().ok().filter(|_| name == BEGUN && lines[0] == FIRST_LINE);
+        self.started_ns = started_ns.ok_or_else(|| self.foreign())?;
         for (line, (name, now)) in lines[2..].iter().zip(belongs) {
             let now = now.escape_debug().to_string();
             let then = line.split_once(": ").filter(|(n, _)| n == name).map(|(_, value)| value);
@@ -245,15 +245,15 @@ impl Resume {
 
     /// Reads the lines after the header, which has `header_lines` lines. Removes an incomplete last
     /// line that a crash has left.
-    fn read_lines(&mut self, header_lines: usize) -> Result<Before, ResumeError> {
-        let (mut before, mut given) = (Before::default(), IdSet::default());
+    fn read_lines(&mut self, header_lines: usize) -> Result<SentBefore, ResumeError> {
+        let (mut before, mut announced) = (SentBefore::default(), IdSet::default());
         let (mut number, mut bad) = (header_lines, None);
         let mut reader = BufReader::new(&self.file);
         let mut good_bytes = reader.stream_position().map_err(|e| self.io(e))?;
         loop {
             number += 1;
             match next_line(&mut reader).map_err(|e| self.io(e))? {
-                ResumeLine::Whole(line) if before.take(&line, &mut given).is_some() => {
+                ResumeLine::Whole(line) if before.apply_line(&line, &mut announced).is_some() => {
                     if let Some(line) = bad {
                         return Err(ResumeError::Damaged { path: self.path.clone(), line });
                     }
@@ -266,11 +266,11 @@ impl Resume {
             }
         }
         self.file.set_len(good_bytes).map_err(|e| self.io(e))?;
-        Ok(before.end(&given))
+        Ok(before.finish(&announced))
     }
 
     /// Announces messages that may be sent from now on, in one write.
-    pub fn given(&mut self, ids: &IdSet) -> Result<(), ResumeError> {
+    pub fn announce(&mut self, ids: &IdSet) -> Result<(), ResumeError> {
         self.ids("g", ids);
         self.flush()
     }
@@ -330,8 +330,8 @@ impl Resume {
     }
 }
 
-fn header(begun_ns: u64, belongs: &Belongs) -> String {
-    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {begun_ns}\n");
+fn header(started_ns: u64, belongs: &Belongs) -> String {
+    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {started_ns}\n");
     for (name, value) in belongs {
         header.push_str(&format!("{name}: {}\n", value.escape_debug()));
     }
@@ -369,7 +369,7 @@ mod tests {
         vec![("store", "00ff".into()), ("query", "a\n\"b\"".into())]
     }
 
-    fn open(path: &Path) -> Result<(Resume, Before), ResumeError> {
+    fn open(path: &Path) -> Result<(Resume, SentBefore), ResumeError> {
         Resume::open(path, &belongs(), 7)
     }
 
@@ -392,9 +392,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resume");
         let (mut resume, before) = open(&path).unwrap();
-        assert_eq!(before, Before::default());
+        assert_eq!(before, SentBefore::default());
         assert!(matches!(open(&path), Err(ResumeError::InUse(_))));
-        resume.given(&set("1:0-9 2:5")).unwrap();
+        resume.announce(&set("1:0-9 2:5")).unwrap();
         resume.done(&set("1:0-3 1:8"));
         resume.not_sent(&set("1:4"));
         resume.partly(id("1:5"), &[0, 3]);
@@ -406,18 +406,18 @@ mod tests {
         let lines = "g 1:0-9 2:5\nd 1:0-3 1:8\nn 1:4\np 1:5 0,3\nu 1:6 1\n";
         assert_eq!(text, format!("{HEADER}{lines}"));
         let (mut resume, before) = Resume::open(&path, &belongs(), 9).unwrap();
-        assert_eq!(resume.begun_ns(), 7);
+        assert_eq!(resume.started_ns(), 7);
         assert_eq!(before.done, set("1:0-3 1:8"));
         assert_eq!(before.unknown, set("1:6 1:7 1:9 2:5"));
         let remaining = BTreeMap::from([(id("1:5"), [0, 3].into()), (id("1:6"), [1].into())]);
         assert_eq!(before.remaining, remaining);
         // The second replay sends the rest.
-        resume.given(&set("1:4-7 1:9 2:5")).unwrap();
+        resume.announce(&set("1:4-7 1:9 2:5")).unwrap();
         resume.done(&set("1:4-7 1:9 2:5"));
         resume.sync().unwrap();
         drop(resume);
         let (_, before) = open(&path).unwrap();
-        assert_eq!(before, Before { done: set("1:0-9 2:5"), ..Before::default() });
+        assert_eq!(before, SentBefore { done: set("1:0-9 2:5"), ..SentBefore::default() });
     }
 
     #[test]
@@ -426,7 +426,7 @@ mod tests {
         let path = folder.path().join("resume");
         drop(open(&path).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing was begun");
-        open(&path).unwrap().0.given(&set("1:0")).unwrap();
+        open(&path).unwrap().0.announce(&set("1:0")).unwrap();
         let other = vec![("store", "00ff".into()), ("query", "b".into())];
         let error = Resume::open(&path, &other, 7).unwrap_err().to_string();
         assert!(error.contains(r#"'query' is 'a\n\"b\"'; here it is 'b'"#), "{error}");
@@ -440,7 +440,7 @@ mod tests {
             ("a\nb\nc\nd\ne\nf\n", Some("not a resume file")),
         ] {
             std::fs::write(&path, content).unwrap();
-            let opened = open(&path).and_then(|(mut resume, _)| resume.given(&set("1:0")));
+            let opened = open(&path).and_then(|(mut resume, _)| resume.announce(&set("1:0")));
             let text = std::fs::read_to_string(&path).unwrap();
             match (opened.err().map(|e| e.to_string()), expected) {
                 (None, None) => assert_eq!(text, format!("{HEADER}g 1:0\n")),
@@ -502,7 +502,7 @@ mod tests {
             for (what, slot) in &steps {
                 let one = set(&format!("1:{slot}"));
                 match what {
-                    0 => resume.given(&one).unwrap(),
+                    0 => resume.announce(&one).unwrap(),
                     1 => resume.done(&one),
                     2 => resume.not_sent(&one),
                     _ => resume.unknown(MessageId { segment: 1, slot: *slot }, &[0]),
@@ -514,12 +514,12 @@ mod tests {
             let end = (HEADER.len() + cut).min(text.len());
             std::fs::write(&path, &text[..end]).unwrap();
             let whole = text[HEADER.len()..end].matches('\n').count();
-            let [mut done, mut given, mut unknown] = [const { BTreeSet::new() }; 3];
+            let [mut done, mut announced, mut unknown] = [const { BTreeSet::new() }; 3];
             for (what, slot) in &steps[..whole] {
                 let id = MessageId { segment: 1, slot: *slot };
                 match what {
-                    0 => drop(given.insert(id)),
-                    _ => drop(given.remove(&id)),
+                    0 => drop(announced.insert(id)),
+                    _ => drop(announced.remove(&id)),
                 }
                 match what {
                     1 => {
@@ -532,7 +532,7 @@ mod tests {
             }
             let (_, before) = open(&path).unwrap();
             prop_assert_eq!(before.done.iter().collect::<BTreeSet<_>>(), done);
-            unknown.append(&mut given);
+            unknown.append(&mut announced);
             prop_assert_eq!(before.unknown.iter().collect::<BTreeSet<_>>(), unknown);
         }
     }

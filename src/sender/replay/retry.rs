@@ -24,7 +24,7 @@ pub struct Retry {
 
 /// A message to be sent again.
 #[derive(Debug, Clone)]
-pub struct Again {
+pub struct PendingRetry {
     /// The slot of the message.
     pub slot: Slot,
     /// The number of attempts so far.
@@ -41,7 +41,7 @@ pub struct Again {
 #[derive(Debug)]
 pub struct Retries {
     retry: Retry,
-    waiting: ReadAhead<u64, Again>,
+    waiting: ReadAhead<u64, PendingRetry>,
 }
 
 impl Retries {
@@ -51,20 +51,20 @@ impl Retries {
     }
 
     /// Returns whether a message in progress may be retried.
-    pub fn may_come(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.retry.times > 0
     }
 
-    /// Adds a message after `again.tries` attempts, at `now_ns`. Returns it if it has no attempts
+    /// Adds a message after `pending.tries` attempts, at `now_ns`. Returns it if it has no attempts
     /// left, or if too many messages are waiting.
-    pub fn put(&mut self, again: Again, now_ns: u64) -> Result<(), Again> {
-        if again.tries > self.retry.times || self.waiting.is_full() {
-            return Err(again);
+    pub fn schedule(&mut self, pending: PendingRetry, now_ns: u64) -> Result<(), PendingRetry> {
+        if pending.tries > self.retry.times || self.waiting.is_full() {
+            return Err(pending);
         }
-        let doublings = again.tries.saturating_sub(1).min(LONGEST.ilog2());
+        let doublings = pending.tries.saturating_sub(1).min(LONGEST.ilog2());
         let pause_ns = nanos(self.retry.after);
         let due_ns = now_ns.saturating_add(pause_ns.saturating_mul(1 << doublings));
-        self.waiting.push(due_ns, again);
+        self.waiting.push(due_ns, pending);
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl Retries {
     }
 
     /// Removes and returns the next message.
-    pub fn pop(&mut self) -> Option<(u64, Again)> {
+    pub fn pop(&mut self) -> Option<(u64, PendingRetry)> {
         self.waiting.pop()
     }
 }
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
     use crate::log::MessageId;
 
-    fn again(tries: u32) -> Again {
+    fn pending(tries: u32) -> PendingRetry {
         let slot = slot(MessageId { segment: 1, slot: tries });
-        Again { slot, tries, remaining: None, answered: (0, 0), is_not_sent: false }
+        PendingRetry { slot, tries, remaining: None, answered: (0, 0), is_not_sent: false }
     }
 
     #[test]
@@ -102,17 +102,17 @@ mod tests {
             (10, None),
         ] {
             let mut retries = Retries::new(retry);
-            assert_eq!(retries.put(again(tries), 5).is_ok(), pause_ns.is_some(), "{tries}");
+            assert_eq!(retries.schedule(pending(tries), 5).is_ok(), pause_ns.is_some(), "{tries}");
             assert_eq!(retries.due_ns(), pause_ns.map(|ns| 5 + ns), "{tries}");
         }
-        assert!(Retries::new(Retry { times: 0, ..retry }).put(again(1), 0).is_err());
+        assert!(Retries::new(Retry { times: 0, ..retry }).schedule(pending(1), 0).is_err());
     }
 
     #[test]
-    fn so_many_wait_and_no_more() {
+    fn retries_beyond_the_limit_are_refused() {
         let mut retries = Retries::new(Retry { times: 1, after: Duration::from_secs(1) });
         for count in 0..=WAITING_MAX {
-            assert_eq!(retries.put(again(1), 0).is_ok(), count < WAITING_MAX);
+            assert_eq!(retries.schedule(pending(1), 0).is_ok(), count < WAITING_MAX);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Rewriting {
             None if envelope.mail_from.is_empty() || is_mailbox(envelope.mail_from) => {
                 envelope.mail_from
             }
-            None => return Err(Unsendable::Path(shown(envelope.mail_from))),
+            None => return Err(Unsendable::Path(excerpt(envelope.mail_from))),
         };
         let is_ascii = reverse_path.is_ascii() && recipients.iter().all(|r| r.0.is_ascii());
         let paths = if is_ascii { Paths::Ascii } else { Paths::Utf8 };
@@ -92,7 +92,7 @@ impl Rewriting {
             }
             let path = self.path(recipient.path);
             if !is_mailbox(&path) {
-                return Err(Unsendable::Path(shown(&path)));
+                return Err(Unsendable::Path(excerpt(&path)));
             }
             check_parameters(recipient.params)?;
             recipients.push((path, recipient.params));
@@ -152,12 +152,12 @@ fn parameters(stored: &[u8], paths: Paths) -> Result<Vec<u8>, Unsendable> {
 
 fn check_parameters(parameters: &[u8]) -> Result<(), Unsendable> {
     if parameters.iter().any(|b| b.is_ascii_control()) {
-        return Err(Unsendable::Parameters(shown(parameters)));
+        return Err(Unsendable::Parameters(excerpt(parameters)));
     }
     Ok(())
 }
 
-fn shown(octets: &[u8]) -> String {
+fn excerpt(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }
 
@@ -205,12 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn smtputf8_is_asked_for_where_a_path_needs_it() {
+    fn smtputf8_is_requested_if_a_path_needs_it() {
         let utf8 = Rewriting { to_domain: Some("\u{fc}.test".into()), ..Rewriting::default() };
         let plain = envelope("s@a", "BODY=8BITMIME", &["x@b"]);
         check(&utf8, &plain, None, "s@a BODY=8BITMIME SMTPUTF8; x@\u{fc}.test");
-        let asked = envelope("s@a", "smtputf8", &["x@b"]);
-        check(&utf8, &asked, None, "s@a smtputf8; x@\u{fc}.test");
+        let requested = envelope("s@a", "smtputf8", &["x@b"]);
+        check(&utf8, &requested, None, "s@a smtputf8; x@\u{fc}.test");
     }
 
     #[test]

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::plan::{Selection, left_ns};
-use super::resume::Before;
+use super::resume::SentBefore;
 use crate::log::reader::{Folder, ReadError, Segment};
 use crate::log::{Slot, StorageMode};
 use crate::smtp::envelope::decode;
 
 /// Maximum number of messages to read; the rest is estimated, so that the survey takes less than a
 /// second.
-const LOOKED_AT_MAX: u64 = 1_000_000;
+const SURVEYED_MAX: u64 = 1_000_000;
 /// Maximum number of envelopes to read, evenly spread.
 const ENVELOPES_MAX: u64 = 1_000;
 
 /// Progress of a survey, for other threads.
 #[derive(Debug, Default)]
-pub struct Looking {
+pub struct SurveyProgress {
     /// Messages read so far.
     pub messages: AtomicU64,
     /// Ends the survey early once it is set.
@@ -56,20 +56,20 @@ pub struct Survey {
 pub fn survey(
     folder: &Folder,
     selection: &Selection,
-    before: &Before,
-    looking: &Looking,
+    before: &SentBefore,
+    progress: &SurveyProgress,
 ) -> Result<Survey, ReadError> {
     let all = selection.len(folder)?;
     let mut view = View::default();
-    let every = all.min(LOOKED_AT_MAX).div_ceil(ENVELOPES_MAX).max(1);
+    let every = all.min(SURVEYED_MAX).div_ceil(ENVELOPES_MAX).max(1);
     let mut seen = 0;
     for slot in selection.messages(folder)? {
-        if seen >= LOOKED_AT_MAX || looking.stop.load(Ordering::Relaxed) {
+        if seen >= SURVEYED_MAX || progress.stop.load(Ordering::Relaxed) {
             view.is_cut = true;
             break;
         }
         seen += 1;
-        looking.messages.store(seen, Ordering::Relaxed);
+        progress.messages.store(seen, Ordering::Relaxed);
         let Some(slot) = view.take(slot, before) else { continue };
         let Ok(segment) = folder.segment(slot.id().segment) else { continue };
         view.sessions.insert((segment.identity().start_count, slot.facts().session));
@@ -95,7 +95,7 @@ struct View {
 
 impl View {
     /// Counts a slot. Returns it if its message will be sent.
-    fn take(&mut self, slot: Result<Slot, ReadError>, before: &Before) -> Option<Slot> {
+    fn take(&mut self, slot: Result<Slot, ReadError>, before: &SentBefore) -> Option<Slot> {
         let survey = &mut self.survey;
         let count = match &slot {
             Err(_) => &mut survey.unreadable,
@@ -181,10 +181,10 @@ mod tests {
         messages[1].facts.transaction_us = 1;
         let ids = folder(data.path(), &messages);
         let folder = Folder::open(data.path()).unwrap();
-        let mut before = Before::default();
+        let mut before = SentBefore::default();
         before.done.insert(ids[0]);
         let selection = Selection::Span(Span::default());
-        let got = survey(&folder, &selection, &before, &Looking::default()).unwrap();
+        let got = survey(&folder, &selection, &before, &SurveyProgress::default()).unwrap();
         let octets: u32 = messages[1..5].iter().map(|m| m.facts.message_bytes).sum();
         let expected = Survey {
             messages: 4,
@@ -199,9 +199,9 @@ mod tests {
             is_recipients_exact: true,
         };
         assert_eq!(got, expected);
-        let looking = Looking::default();
-        looking.stop.store(true, Ordering::Relaxed);
-        assert!(!survey(&folder, &selection, &before, &looking).unwrap().is_exact);
+        let progress = SurveyProgress::default();
+        progress.stop.store(true, Ordering::Relaxed);
+        assert!(!survey(&folder, &selection, &before, &progress).unwrap().is_exact);
     }
 
     #[test]

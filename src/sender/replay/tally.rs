@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 /// Maximum number of messages of each kind that are listed individually.
-const TOLD_MAX: usize = 5;
+const LISTED_MAX: usize = 5;
 /// Maximum number of listed messages with unknown outcome, which users may want to look up.
-const UNSURE_TOLD_MAX: usize = 1000;
+const UNSURE_LISTED_MAX: usize = 1000;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
@@ -23,7 +23,7 @@ macro_rules! kinds {
 
 kinds! {
     /// Handed out to be sent, for the first time in this process.
-    Given,
+    Started,
     /// Accepted for all recipients.
     Accepted,
     /// Accepted for some recipients, and rejected for the others.
@@ -39,11 +39,11 @@ kinds! {
     /// Not sent, because they must not be sent to this target.
     Withheld,
     /// Attempts after the first.
-    Again,
+    Retried,
     /// Sent although an earlier attempt may have been accepted.
-    PerhapsTwice,
+    PossibleDuplicates,
     /// Finished before, according to the resume file: accepted or rejected.
-    Before,
+    FinishedEarlier,
     /// Not stored in full, so they can't be sent.
     NotStored,
     /// Removed, pruned, or never existed.
@@ -68,14 +68,14 @@ kinds! {
 #[derive(Debug)]
 pub struct ReplayTally {
     counts: [AtomicU64; ReplayCount::ALL.len()],
-    told: Mutex<Vec<(ReplayCount, String)>>,
+    listed: Mutex<Vec<(ReplayCount, String)>>,
 }
 
 impl Default for ReplayTally {
     fn default() -> ReplayTally {
         ReplayTally {
             counts: [const { AtomicU64::new(0) }; ReplayCount::ALL.len()],
-            told: Mutex::default(),
+            listed: Mutex::default(),
         }
     }
 }
@@ -91,33 +91,33 @@ impl ReplayTally {
     }
 
     /// Counts one of `kind`, and keeps `what` if it is among the first.
-    pub(super) fn tell(&self, kind: ReplayCount, what: impl FnOnce() -> String) {
+    pub(super) fn add_listed(&self, kind: ReplayCount, what: impl FnOnce() -> String) {
         self.add(kind, 1);
-        let told_max = match kind {
-            ReplayCount::Unknown | ReplayCount::PerhapsTwice => UNSURE_TOLD_MAX,
-            _ => TOLD_MAX,
+        let listed_max = match kind {
+            ReplayCount::Unknown | ReplayCount::PossibleDuplicates => UNSURE_LISTED_MAX,
+            _ => LISTED_MAX,
         };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.iter().filter(|(other, _)| *other == kind).count() < told_max {
-            told.push((kind, what()));
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if listed.iter().filter(|(other, _)| *other == kind).count() < listed_max {
+            listed.push((kind, what()));
         }
     }
 
     /// Returns the first messages of a kind: ids, with a reason if there is one.
-    pub fn told(&self, kind: ReplayCount) -> Vec<String> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
+    pub fn listed(&self, kind: ReplayCount) -> Vec<String> {
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
     }
 
     /// Returns the number of messages that need not be sent again: finished, given up, or skipped.
-    pub fn ended(&self) -> u64 {
+    pub fn finished(&self) -> u64 {
         use ReplayCount::*;
         let kinds = [Accepted, PartlyAccepted, Rejected, Deferred, NotSent, Unknown, Withheld];
-        kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
+        kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.skipped()
     }
 
     /// Returns the number of messages that could not be handed out.
-    pub fn passed_over(&self) -> u64 {
+    pub fn skipped(&self) -> u64 {
         use ReplayCount::*;
         [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
     }
@@ -125,7 +125,7 @@ impl ReplayTally {
     /// Returns whether every finished message was accepted for all of its recipients, and none was
     /// skipped.
     pub fn is_all_accepted(&self) -> bool {
-        self.count(ReplayCount::Accepted) == self.ended()
+        self.count(ReplayCount::Accepted) == self.finished()
     }
 }
 
@@ -134,22 +134,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_ones_are_told() {
+    fn only_the_first_examples_are_listed() {
         let tally = ReplayTally::default();
         tally.add(ReplayCount::Accepted, 3);
         assert!(tally.is_all_accepted());
         for number in 0..7 {
-            tally.tell(ReplayCount::Gone, || number.to_string());
+            tally.add_listed(ReplayCount::Gone, || number.to_string());
         }
-        tally.tell(ReplayCount::Damaged, || "x".into());
-        for number in 0..UNSURE_TOLD_MAX + 1 {
-            tally.tell(ReplayCount::Unknown, || number.to_string());
+        tally.add_listed(ReplayCount::Damaged, || "x".into());
+        for number in 0..UNSURE_LISTED_MAX + 1 {
+            tally.add_listed(ReplayCount::Unknown, || number.to_string());
         }
-        assert_eq!(tally.told(ReplayCount::Unknown).len(), UNSURE_TOLD_MAX);
-        assert_eq!(tally.told(ReplayCount::Gone), ["0", "1", "2", "3", "4"]);
-        assert_eq!(tally.told(ReplayCount::Damaged), ["x"]);
+        assert_eq!(tally.listed(ReplayCount::Unknown).len(), UNSURE_LISTED_MAX);
+        assert_eq!(tally.listed(ReplayCount::Gone), ["0", "1", "2", "3", "4"]);
+        assert_eq!(tally.listed(ReplayCount::Damaged), ["x"]);
         assert_eq!(
-            (tally.count(ReplayCount::Gone), tally.passed_over(), tally.ended()),
+            (tally.count(ReplayCount::Gone), tally.skipped(), tally.finished()),
             (7, 8, 11 + 1001)
         );
         assert!(!tally.is_all_accepted());

@@ -11,7 +11,7 @@ use super::replied::Replied;
 use super::waits::Waits;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Buffer, Transfer};
-use crate::server::time_spent::Spending;
+use crate::server::time_spent::StateTimer;
 use crate::server::transcripts::Transcript;
 
 /// What the next octets from the client will be, with the payload in progress if there is one.
@@ -99,7 +99,7 @@ pub struct Conn {
     /// The round in which something was last sent, from which think time is measured.
     pub replied: Replied,
     /// The state in which its time is counted.
-    pub spending: Spending,
+    pub spending: StateTimer,
     /// Wire octets of the last payload: the guess for the size of the next one.
     pub last_payload_bytes: u32,
     /// Whether short reads don't mean that the socket is empty: the peer has shut down its side or
@@ -108,7 +108,7 @@ pub struct Conn {
     /// The condition for its next turn.
     pub waits: Waits,
     /// The events it is registered for.
-    pub wanted: SocketInterest,
+    pub interest: SocketInterest,
 }
 
 impl Conn {
@@ -139,11 +139,11 @@ impl Conn {
             began_us: 0,
             opened_us: 0,
             replied: Replied::default(),
-            spending: Spending::default(),
+            spending: StateTimer::default(),
             last_payload_bytes: 0,
             reads_until_empty,
             waits: Waits::Octets,
-            wanted: SocketInterest::Reads,
+            interest: SocketInterest::Reads,
         }
     }
 

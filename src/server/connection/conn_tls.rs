@@ -12,7 +12,7 @@ pub struct ConnTls {
     /// The last octets of the handshake, which are sent with the first replies.
     pub before: Vec<u8>,
     /// When the handshake began, us of the worker's clock.
-    pub begun_us: u64,
+    pub started_us: u64,
     /// Whether any octets of the client have arrived.
     pub has_input: bool,
     /// Whether it counts as a handshake in progress.
@@ -31,13 +31,13 @@ pub enum Layer {
 }
 
 impl ConnTls {
-    pub fn new(handshake: Handshake, begun_us: u64) -> ConnTls {
+    pub fn new(handshake: Handshake, started_us: u64) -> ConnTls {
         let layer = Layer::Handshake(handshake);
         ConnTls {
             layer,
             held: None,
             before: Vec::new(),
-            begun_us,
+            started_us,
             has_input: false,
             is_in_flight: false,
         }

@@ -56,16 +56,16 @@ impl Generations {
         Generations { config, open, in_force, admission, stop, old: Vec::new() }
     }
 
-    /// Puts those settings of `wanted` in force that can change while sinkd runs. An error changes
-    /// nothing.
+    /// Puts those settings of `requested` in force that can change while sinkd runs. An error
+    /// changes nothing.
     ///
     /// Reads the files of networks. Workers follow in their next round, and each session when its
     /// transaction has ended.
-    pub fn apply(&mut self, wanted: &Config) -> Result<Reloaded, ReloadError> {
+    pub fn apply(&mut self, requested: &Config) -> Result<Reloaded, ReloadError> {
         if self.stop.stage() != StopStage::Running {
             return Err(ReloadError::Stopping);
         }
-        let (next, changes) = self.config.followed_by(wanted);
+        let (next, changes) = self.config.followed_by(requested);
         let open: Vec<Listener> = self.open.iter().zip(&next.listen).map(with_options).collect();
         let number = self.in_force.number().wrapping_add(1);
         let generation = Arc::new(Generation::build(&next, &open, number)?);

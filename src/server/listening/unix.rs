@@ -55,7 +55,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), L
     // From the check of the existing file until `listen` below, no other sinkd may do the same: it
     // would mistake our socket, which doesn't listen yet, for a stale one.
     let _claim = claim_folder(path)?;
-    make_way(path)?;
+    remove_stale_socket(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
     socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
         // Another process got there first.
@@ -92,7 +92,7 @@ fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
 }
 
 /// Removes the socket file at `path`, if a dead server left it there.
-fn make_way(path: &Path) -> Result<(), ListenError> {
+fn remove_stale_socket(path: &Path) -> Result<(), ListenError> {
     let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

@@ -34,7 +34,7 @@ impl Fate {
     pub fn keeps(&self) -> bool {
         match self {
             Fate::Keep => true,
-            Fate::Headers(section) => !section.is_over,
+            Fate::Headers(section) => !section.is_ended,
             Fate::Envelope | Fate::Count | Fate::Refused(_) => false,
         }
     }
@@ -43,7 +43,7 @@ impl Fate {
     /// headers.
     pub fn part<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         match self {
-            Fate::Headers(section) if !section.is_over => &piece[..section.scan(piece)],
+            Fate::Headers(section) if !section.is_ended => &piece[..section.scan(piece)],
             _ => piece,
         }
     }
@@ -67,7 +67,7 @@ impl Fate {
 pub struct HeaderSection {
     /// The number of octets of CRLF CRLF matched by the last octets.
     matched: u8,
-    is_over: bool,
+    is_ended: bool,
     /// Wire octets stored so far.
     pub kept_bytes: u64,
     /// Stuffed dots among those octets.
@@ -77,13 +77,13 @@ pub struct HeaderSection {
 impl HeaderSection {
     pub fn new() -> HeaderSection {
         // Starts as after the end of a line.
-        HeaderSection { matched: 2, is_over: false, kept_bytes: 0, kept_dots: 0 }
+        HeaderSection { matched: 2, is_ended: false, kept_bytes: 0, kept_dots: 0 }
     }
 
     /// Returns the number of octets of `piece` that belong to the section.
     pub fn scan(&mut self, piece: &[u8]) -> usize {
         let mut at = 0;
-        while at < piece.len() && !self.is_over {
+        while at < piece.len() && !self.is_ended {
             if self.matched == 0 {
                 let Some(skipped) = memchr(b'\r', &piece[at..]) else { return piece.len() };
                 at += skipped;
@@ -94,7 +94,7 @@ impl HeaderSection {
                 _ => 0,
             };
             at += 1;
-            self.is_over = self.matched == 4;
+            self.is_ended = self.matched == 4;
         }
         at
     }
@@ -122,9 +122,9 @@ mod tests {
                 for piece in wire.chunks(piece_bytes) {
                     octets += section.scan(piece);
                 }
-                let found = section.is_over.then_some(octets);
+                let found = section.is_ended.then_some(octets);
                 assert_eq!(found, end, "{} by {piece_bytes}", wire.escape_ascii());
-                assert!(section.is_over || octets == wire.len(), "all of it, until it is over");
+                assert!(section.is_ended || octets == wire.len(), "all of it, until it is over");
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Where the octets of a payload are until they are committed, and how they get there.
-use crate::log::{Claim, Commit, NoRoom, Reservation, SlotFacts, Writer};
+use crate::log::{Commit, NoRoom, Reservation, SizeBasis, SlotFacts, Writer};
 
 use super::pool::{Buffer, TransferPool};
 use super::storage::Storage;
@@ -22,7 +22,7 @@ pub struct PayloadPlace {
     /// The expected size. It saves copies, but is never trusted when allocating memory.
     expected_bytes: u64,
     /// Whether the client declared that size, or it is guessed from earlier payloads.
-    claim: Claim,
+    basis: SizeBasis,
     location: Location,
 }
 
@@ -43,16 +43,16 @@ enum Location {
 
 impl PayloadPlace {
     pub fn new() -> PayloadPlace {
-        PayloadPlace { expected_bytes: 0, claim: Claim::Guessed, location: Location::Nowhere }
+        PayloadPlace { expected_bytes: 0, basis: SizeBasis::Guessed, location: Location::Nowhere }
     }
 
     /// Sets the expected size, at most `max`. `declared`: SIZE of MAIL; `chunk`: size of the first
     /// chunk; `guess`: size of the session's previous payload.
     pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
         let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
-        (self.expected_bytes, self.claim) = match declared {
-            0 => (guess.min(max), Claim::Guessed),
-            octets => (octets.min(max), Claim::Declared),
+        (self.expected_bytes, self.basis) = match declared {
+            0 => (guess.min(max), SizeBasis::Guessed),
+            octets => (octets.min(max), SizeBasis::Declared),
         };
     }
 
@@ -173,8 +173,8 @@ impl PayloadPlace {
         let here = more as u64;
         let wanted = self.expected_bytes.max(here);
         if wanted > STAGED_BYTES_MAX as u64 {
-            let claim = if here >= wanted { Claim::Declared } else { self.claim };
-            match storage.writer.reserve(envelope, wanted, claim) {
+            let basis = if here >= wanted { SizeBasis::Declared } else { self.basis };
+            match storage.writer.reserve(envelope, wanted, basis) {
                 Ok(reservation) => {
                     self.location = Location::Reserved(reservation);
                     return Ok(());
@@ -236,15 +236,16 @@ impl PayloadPlace {
         wanted: u64,
         writer: &mut Writer,
     ) -> Result<Reservation, NoRoom> {
-        let is_declared = self.claim == Claim::Declared && wanted <= self.expected_bytes.max(known);
-        let claim = if is_declared { Claim::Declared } else { Claim::Guessed };
-        match writer.reserve(envelope, wanted, claim) {
+        let is_declared =
+            self.basis == SizeBasis::Declared && wanted <= self.expected_bytes.max(known);
+        let basis = if is_declared { SizeBasis::Declared } else { SizeBasis::Guessed };
+        match writer.reserve(envelope, wanted, basis) {
             Ok(reservation) if writer.room(&reservation) < known => {
                 writer.release(reservation);
-                writer.reserve(envelope, known, Claim::Declared)
+                writer.reserve(envelope, known, SizeBasis::Declared)
             }
             Err(NoRoom::Budget) if wanted > known => {
-                writer.reserve(envelope, known, Claim::Declared)
+                writer.reserve(envelope, known, SizeBasis::Declared)
             }
             other => other,
         }

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_holds_what_was_asked_for() {
+    fn a_buffer_holds_the_requested_size() {
         let mut pool = TransferPool::new(1 << 20);
         for (asked, given) in [(0, 4096), (4096, 4096), (4097, 16 << 10), (65536, 65536)] {
             let buffer = pool.take(asked).unwrap();

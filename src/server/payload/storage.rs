@@ -13,7 +13,7 @@ impl Storage {
     /// Notes in the log that the 250 for `id` was not sent. If the log has no room, logs a warning
     /// instead.
     #[cold]
-    pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
+    pub fn record_unsent(&mut self, id: MessageId, unix_ns: u64) {
         let facts = SlotFacts {
             kind: SlotKind::Note,
             received_at_ns: unix_ns,

@@ -82,7 +82,7 @@ impl Counters {
     }
 
     /// Describes what the worker is doing, for a log line.
-    pub(crate) fn doing_now(&self) -> String {
+    pub(crate) fn activity(&self) -> String {
         const NOTHING: u64 = Doing::Nothing as u64;
         const ACCEPTING: u64 = Doing::Accepting as u64;
         const TIMERS: u64 = Doing::Timers as u64;

@@ -6,7 +6,7 @@ use crate::log::MessageId;
 use super::counters::Counters;
 use super::recording::Recording;
 use crate::server::connection::Conn;
-use crate::server::indexing::BegunSegments;
+use crate::server::indexing::NewSegments;
 use crate::server::payload::{Draw, Orphan, Sampling, Transfer};
 use crate::server::shutdown::Stop;
 
@@ -16,7 +16,7 @@ pub(crate) struct Ledger {
     pub recording: Recording,
     pub stop: Arc<Stop>,
     /// Notifies the parser of segments that were begun.
-    pub begun: BegunSegments,
+    pub new_segments: NewSegments,
     /// `None`: everything is stored in full.
     pub sampling: Option<Arc<Sampling>>,
     /// Messages whose 250 is among the replies of this turn, each with the offset at which it ends.
@@ -29,7 +29,7 @@ impl Ledger {
             counters,
             recording,
             stop,
-            begun: BegunSegments::default(),
+            new_segments: NewSegments::default(),
             sampling: None,
             acknowledged: Vec::new(),
         }
@@ -60,7 +60,7 @@ impl Ledger {
     #[inline]
     pub fn accepted(&mut self, conn: &mut Conn, transfer: &Transfer, id: Option<MessageId>) {
         if let Some(id) = id {
-            self.begun.committed_to(id.segment);
+            self.new_segments.committed_to(id.segment);
         }
         self.counters.message(transfer.message_bytes());
         self.recording.message(conn, transfer);

@@ -27,7 +27,7 @@ impl Recording {
                 if let Some(listener) = recorder.listener_at(unix_ns, listener) {
                     listener.message(bytes);
                 }
-                match recorder.is_over(unix_ns) {
+                match recorder.is_past_second(unix_ns) {
                     true => recorder.add_session_at(unix_ns, conn.key()),
                     false => session(recorder, conn),
                 }
@@ -38,14 +38,14 @@ impl Recording {
         }
         self.transactions.accepted(conn.began_us);
         // The wait for a flush isn't part of the transfer.
-        let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
+        let last_us = transfer.pending_since_us.unwrap_or(self.wake_us);
         // Unanswered: the current read brought all of the message, and `octets_read` is called
         // after this.
         let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
         if let Some(since) = transfer.pending_since_us {
-            let wait_us = self.woke_us.saturating_sub(since);
+            let wait_us = self.wake_us.saturating_sub(since);
             recorder.record(Metric::CommitWait, wait_us);
         }
         if has_round_trips_recorded(conn.session.messages() + 1) {
@@ -61,7 +61,7 @@ impl Recording {
             listener.message(orphan.bytes);
         }
         if let Some(session) = recorder.add_session_at(orphan.received_ns, orphan.session) {
-            session.is_over();
+            session.record_ended_before();
             session.message(orphan.recipients);
         }
         recorder.add(Counter::ClosedMessages, 1);

@@ -10,7 +10,7 @@ mod recording;
 mod rounds;
 mod sample;
 mod sessions;
-mod spends;
+mod state_after;
 mod transaction_times;
 mod turns;
 

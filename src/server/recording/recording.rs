@@ -22,7 +22,7 @@ pub(crate) struct Recording {
     /// End times of the last rounds, us of the worker's clock.
     pub(super) ends: Box<[u64; ROUNDS_KNOWN]>,
     pub(super) round: u32,
-    pub(super) woke_us: u64,
+    pub(super) wake_us: u64,
     /// Whether a second began during the last round.
     pub(super) is_new_second: bool,
     /// Commands and messages answered in this round.
@@ -47,7 +47,7 @@ impl Recording {
             recorder,
             ends: Box::new([0; ROUNDS_KNOWN]),
             round: 1,
-            woke_us: 0,
+            wake_us: 0,
             is_new_second: false,
             commands: 0,
             messages: 0,

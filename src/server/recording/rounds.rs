@@ -5,7 +5,7 @@ use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::Failure;
 
 use super::recording::{ROUNDS_KNOWN, Recording};
-use crate::server::time_spent::{Spends, TimeSpent};
+use crate::server::time_spent::{ConnectionState, TimeSpent};
 
 /// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
 /// suspended.
@@ -15,20 +15,20 @@ impl Recording {
     /// Notes that the loop goes to sleep, for `wait_ms` at most.
     #[inline]
     pub fn sleeps(&mut self, wait_ms: Option<u64>) {
-        self.lateness.sleeps(self.woke_us, wait_ms);
+        self.lateness.sleeps(self.wake_us, wait_ms);
     }
 
     /// Begins a round. Returns true for the first round of a second.
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
-        self.lateness.woke(self.woke_us, now_us);
-        let is_over = recorder.is_over(unix_ns);
+        self.lateness.wakes(self.wake_us, now_us);
+        let is_over = recorder.is_past_second(unix_ns);
         if is_over {
             take_replies(recorder, tally);
             self.end_seconds(now_us, unix_ns, |_, time, end_us| time.pass_ticks(end_us));
         }
-        self.woke_us = now_us;
+        self.wake_us = now_us;
         self.time.begin_round(now_us);
         if let Some(recorder) = &mut self.recorder {
             recorder.begin_round(unix_ns);
@@ -47,7 +47,7 @@ impl Recording {
     ) {
         for _ in 0..SECONDS_MAX {
             let Some(recorder) = &mut self.recorder else { return };
-            if !self.is_present && !recorder.is_used() || !recorder.is_over(unix_ns) {
+            if !self.is_present && !recorder.is_used() || !recorder.is_past_second(unix_ns) {
                 break;
             }
             if !recorder.can_hand_over() {
@@ -74,18 +74,20 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         let sums = self.time.take(end_us);
         let starved = self.lateness.take(&sums, recorder.recorded(Counter::BusyUs), end_us);
-        let (storage, commit) = (sums.us(Spends::Storage), sums.us(Spends::Commit));
-        let (unread, between) = (sums.us(Spends::Unread), sums.us(Spends::Between));
-        let local = sums.us(Spends::LocalTransfer);
+        let (storage, commit) =
+            (sums.us(ConnectionState::Storage), sums.us(ConnectionState::Commit));
+        let (unread, between) =
+            (sums.us(ConnectionState::Unread), sums.us(ConnectionState::Between));
+        let local = sums.us(ConnectionState::LocalTransfer);
         for (counter, us) in [
-            (Counter::SinkUs, sums.us(Spends::Loop) + storage + commit),
+            (Counter::SinkUs, sums.us(ConnectionState::Loop) + storage + commit),
             (Counter::StorageUs, storage),
             (Counter::CommitUs, commit),
             (Counter::SlowedUs, starved.served_us),
-            (Counter::ThinkUs, sums.us(Spends::Command) + unread + between),
+            (Counter::ThinkUs, sums.us(ConnectionState::Command) + unread + between),
             (Counter::UnreadUs, unread),
             (Counter::BetweenUs, between),
-            (Counter::TransferUs, sums.us(Spends::Transfer) + local),
+            (Counter::TransferUs, sums.us(ConnectionState::Transfer) + local),
             (Counter::LocalTransferUs, local),
             (Counter::StarvedUs, starved.waiting_us),
         ] {
@@ -97,11 +99,11 @@ impl Recording {
     }
 
     /// Notes that the first connection of this worker came into use, or that the last one went out
-    /// of use. The round began at `woke_us`.
-    fn follow_presence(&mut self, woke_us: u64, now_us: u64) {
+    /// of use. The round began at `wake_us`.
+    fn follow_presence(&mut self, wake_us: u64, now_us: u64) {
         self.is_present = !self.is_present;
         if self.is_present {
-            return self.presence.enter(woke_us);
+            return self.presence.enter(wake_us);
         }
         let active_us = self.presence.leave(now_us);
         if let Some(recorder) = &mut self.recorder {
@@ -118,8 +120,8 @@ impl Recording {
         if is_used {
             self.record_round(now_us);
         }
-        let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
-        if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_over(unix_ns)) {
+        let mut began_us = std::mem::replace(&mut self.wake_us, now_us);
+        if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_past_second(unix_ns)) {
             // Replies count like messages: in the second in which the round began.
             take_replies(recorder, tally);
             self.is_new_second = true;
@@ -141,8 +143,8 @@ impl Recording {
     /// Records what was done in the round.
     fn record_round(&mut self, now_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
-        let service_us = now_us.saturating_sub(self.woke_us);
-        self.transactions.record(recorder, self.woke_us, now_us);
+        let service_us = now_us.saturating_sub(self.wake_us);
+        self.transactions.record(recorder, self.wake_us, now_us);
         let (commands, messages) = (self.commands, self.messages);
         if commands + messages == 0 {
             return;

@@ -35,7 +35,7 @@ impl Sampler {
 
 impl Observer for Sampler {
     /// Costs reading one small file of /proc, and one check of each open segment.
-    fn look(&mut self, now: u64) -> Sample {
+    fn sample(&mut self, now: u64) -> Sample {
         if let Some(runs) = &mut self.idle_runs {
             runs.tick(now);
         }

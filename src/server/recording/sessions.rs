@@ -119,7 +119,7 @@ impl Recording {
         recorder.add(Counter::Closed, 1);
         recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
-        recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
+        recorder.record(Metric::Session, self.wake_us.saturating_sub(conn.opened_us));
     }
 }
 

@@ -31,11 +31,11 @@ impl TransactionTimes {
     }
 
     /// Ends the transactions of this turn: their replies were sent, or the client has disconnected.
-    /// The round began at `woke_us`.
+    /// The round began at `wake_us`.
     #[inline]
-    pub fn end_turn(&mut self, woke_us: u64) {
+    pub fn end_turn(&mut self, wake_us: u64) {
         for &began_us in &self.of_turn {
-            match began_us == woke_us {
+            match began_us == wake_us {
                 true => self.short += 1,
                 false => self.of_round.push(began_us),
             }
@@ -43,9 +43,9 @@ impl TransactionTimes {
         self.of_turn.clear();
     }
 
-    /// Records the transactions of a round that began at `woke_us` and ends at `now_us`.
-    pub fn record(&mut self, recorder: &mut Recorder, woke_us: u64, now_us: u64) {
-        recorder.record_n(Metric::Transaction, now_us - woke_us, std::mem::take(&mut self.short));
+    /// Records the transactions of a round that began at `wake_us` and ends at `now_us`.
+    pub fn record(&mut self, recorder: &mut Recorder, wake_us: u64, now_us: u64) {
+        recorder.record_n(Metric::Transaction, now_us - wake_us, std::mem::take(&mut self.short));
         for began_us in &self.of_round {
             recorder.record(Metric::Transaction, now_us.saturating_sub(*began_us));
         }

@@ -4,10 +4,10 @@ use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric};
 
 use super::recording::{ROUNDS_KNOWN, Recording};
-use super::spends::spends;
+use super::state_after::state_after;
 use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
 use crate::server::payload::Framing;
-use crate::server::time_spent::Spends;
+use crate::server::time_spent::ConnectionState;
 
 /// The shortest pause between a client's octets that is recorded. Shorter ones have many causes,
 /// and would cost an update of a histogram with each read.
@@ -48,7 +48,7 @@ impl Recording {
         self.has_read = true;
         if !conn.replied.answer() {
             // The client had answered already, so neither side waited for the other.
-            let pause_ms = (self.woke_us / 1000).saturating_sub(conn.last_read_ms);
+            let pause_ms = (self.wake_us / 1000).saturating_sub(conn.last_read_ms);
             if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
@@ -70,7 +70,7 @@ impl Recording {
             }
             return;
         }
-        let think_us = self.woke_us.saturating_sub(since_us);
+        let think_us = self.wake_us.saturating_sub(since_us);
         recorder.add(Counter::Exchanges, 1);
         conn.spending.answered(think_us);
         self.answered(conn, expected, think_us);
@@ -83,7 +83,7 @@ impl Recording {
             (ExpectedOctets::Payload, transfer) => {
                 recorder.record(Metric::ThinkPayload, think_us);
                 if let Some(transfer) = transfer {
-                    transfer.first_us = self.woke_us;
+                    transfer.first_us = self.wake_us;
                 }
             }
             (ExpectedOctets::Command, transfer) => {
@@ -141,7 +141,7 @@ impl Recording {
     /// Records that the replies of the turn were sent.
     pub fn replied(&mut self, conn: &mut Conn) {
         conn.replied = Replied::in_round(self.round);
-        self.transactions.end_turn(self.woke_us);
+        self.transactions.end_turn(self.wake_us);
     }
 
     /// Moves the transactions of the turn to `waiting`: they end once their replies are sent.
@@ -162,11 +162,11 @@ impl Recording {
         if self.recorder.is_none() {
             return;
         }
-        self.transactions.end_turn(self.woke_us);
-        let to = spends(conn, turn);
+        self.transactions.end_turn(self.wake_us);
+        let to = state_after(conn, turn);
         self.lateness.turn();
-        if !matches!(to, Spends::Away | Spends::Opening) {
-            self.time.begun(&mut conn.spending);
+        if !matches!(to, ConnectionState::Away | ConnectionState::Opening) {
+            self.time.record_first_transaction(&mut conn.spending);
         }
         match conn.replied.is_in(self.round) {
             true => self.time.served(&mut conn.spending, to),
@@ -193,7 +193,7 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::StorageWaits, 1);
         if let Some(transfer) = conn.transfer_mut() {
-            transfer.parked_since_us = Some(self.woke_us);
+            transfer.parked_since_us = Some(self.wake_us);
         }
     }
 
@@ -202,7 +202,7 @@ impl Recording {
         // Without a recorder no start time is set.
         let Some(transfer) = conn.transfer_mut() else { return };
         let Some(since) = transfer.parked_since_us.take() else { return };
-        let wait_us = self.woke_us.saturating_sub(since);
+        let wait_us = self.wake_us.saturating_sub(since);
         // Meanwhile no octets were in transit.
         transfer.first_us += wait_us;
     }

@@ -21,7 +21,7 @@ pub(crate) struct IdleRuns {
     idle_s: u64,
     /// The current run, if it is automatic: its first second, which is part of its name, and its
     /// last second with messages.
-    under_way: Option<(u64, u64)>,
+    current: Option<(u64, u64)>,
     /// Lines that were not written yet, the oldest first.
     waiting: VecDeque<RunLine>,
 }
@@ -38,18 +38,18 @@ enum RunLine {
 impl IdleRuns {
     pub fn new(events: Arc<EventsFile>, idle: Duration) -> IdleRuns {
         let idle_s = idle.as_secs().max(1);
-        IdleRuns { events, idle_s, under_way: None, waiting: VecDeque::new() }
+        IdleRuns { events, idle_s, current: None, waiting: VecDeque::new() }
     }
 
     /// Notes that messages arrived in `second` (Unix time).
     pub fn messages_in(&mut self, second: u64) {
-        if self.is_over(second, 0) {
+        if self.has_been_idle(second, 0) {
             self.end();
         }
-        if let Some((_, last)) = &mut self.under_way {
+        if let Some((_, last)) = &mut self.current {
             *last = second.max(*last);
         } else if self.waiting.len() < WAITING_MAX {
-            self.under_way = Some((second, second));
+            self.current = Some((second, second));
             self.waiting.push_back(RunLine::Start(second));
         }
         self.write();
@@ -57,19 +57,19 @@ impl IdleRuns {
 
     /// Sets the time to second `now`.
     pub fn tick(&mut self, now: u64) {
-        if self.is_over(now, REPORTED_WITHIN_S) {
+        if self.has_been_idle(now, REPORTED_WITHIN_S) {
             self.end();
         }
         self.write();
     }
 
-    fn is_over(&self, now: u64, more_s: u64) -> bool {
+    fn has_been_idle(&self, now: u64, more_s: u64) -> bool {
         let pause_s = self.idle_s.saturating_add(more_s);
-        self.under_way.is_some_and(|(_, last)| now > last.saturating_add(pause_s))
+        self.current.is_some_and(|(_, last)| now > last.saturating_add(pause_s))
     }
 
     fn end(&mut self) {
-        if let Some((first, last)) = self.under_way.take() {
+        if let Some((first, last)) = self.current.take() {
             self.waiting.push_back(RunLine::Stop { first, last });
         }
     }
@@ -101,9 +101,9 @@ impl IdleRuns {
         });
         // A run that did not begin has no end, and the next message may begin one.
         if !matches!(started, Ok(true) | Err(RunError::Busy))
-            && self.under_way.is_some_and(|(first, _)| first == second)
+            && self.current.is_some_and(|(first, _)| first == second)
         {
-            self.under_way = None;
+            self.current = None;
         }
         started.map(drop)
     }

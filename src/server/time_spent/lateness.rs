@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 
 use super::run_queue::RunQueue;
-use super::sums::{Spends, Sums};
+use super::sums::{ConnectionState, Sums};
 
 /// On an idle machine, timers are late by less than this.
 const LATE_MIN_US: u64 = 10_000;
@@ -85,9 +85,9 @@ impl Lateness {
         self.awake_us = wait_ms.and_then(|ms| NonZeroU64::new(now_us + ms * 1000 + LATE_MIN_US));
     }
 
-    /// Notes that the loop, asleep since `slept_us`, woke at `now_us`.
+    /// Notes that the loop, asleep since `slept_us`, wakes at `now_us`.
     #[inline]
-    pub fn woke(&mut self, slept_us: u64, now_us: u64) {
+    pub fn wakes(&mut self, slept_us: u64, now_us: u64) {
         self.queues.sleep_us = now_us.saturating_sub(slept_us);
         if self.awake_us.is_some_and(|awake_us| now_us > awake_us.get()) {
             // With traffic arriving, epoll wakes at once; a long sleep means the process was
@@ -136,7 +136,7 @@ impl Lateness {
         let late = late.min(part(waited_us, late_us, length_us));
         Starved {
             waiting_us: (stopped + late + stalled).min(waited_us),
-            served_us: part(sums.us(Spends::Loop), in_rounds_us, busy_us),
+            served_us: part(sums.us(ConnectionState::Loop), in_rounds_us, busy_us),
         }
     }
 }
@@ -144,14 +144,14 @@ impl Lateness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::time_spent::sums::{Spending, TimeSpent};
+    use crate::server::time_spent::sums::{StateTimer, TimeSpent};
 
     /// Returns the sums of a second in which `connections` waited for commands.
     fn waited(connections: usize) -> Sums {
         let mut time = TimeSpent::default();
         time.begin_round(0);
         for _ in 0..connections {
-            time.move_to(&mut Spending::default(), Spends::Command);
+            time.move_to(&mut StateTimer::default(), ConnectionState::Command);
         }
         time.take(1_000_000)
     }
@@ -160,7 +160,7 @@ mod tests {
     fn all_connections_wait_while_the_loop_is_stopped() {
         let mut lateness = Lateness::default();
         lateness.sleeps(100_000, Some(100));
-        lateness.woke(100_000, 800_000);
+        lateness.wakes(100_000, 800_000);
         let starved = lateness.take(&waited(10), 1000, 1_000_000);
         assert_eq!((starved.waiting_us, starved.served_us), (7_000_000, 0));
         assert_eq!(lateness.take(&waited(10), 1000, 2_000_000).waiting_us, 0, "once");
@@ -170,7 +170,7 @@ mod tests {
     fn a_stop_of_several_seconds_counts_in_each_of_them() {
         let mut lateness = Lateness::default();
         lateness.sleeps(500_000, Some(100));
-        lateness.woke(500_000, 3_000_000);
+        lateness.wakes(500_000, 3_000_000);
         let of = [1, 2, 3].map(|s| lateness.take(&waited(1), 0, s * 1_000_000).waiting_us);
         assert_eq!(of, [1_000_000, 1_000_000, 500_000]);
     }
@@ -179,9 +179,9 @@ mod tests {
     fn a_sleep_that_ends_in_time_delays_no_connection() {
         let mut lateness = Lateness::default();
         lateness.sleeps(0, Some(100));
-        lateness.woke(0, 105_000);
+        lateness.wakes(0, 105_000);
         lateness.sleeps(200_000, None);
-        lateness.woke(200_000, 900_000);
+        lateness.wakes(200_000, 900_000);
         assert_eq!(lateness.take(&waited(10), 1000, 1_000_000).waiting_us, 0);
     }
 }

@@ -9,4 +9,4 @@ mod sums;
 
 pub(super) use lateness::Lateness;
 pub(super) use presence::Presence;
-pub(super) use sums::{Spending, Spends, TimeSpent};
+pub(super) use sums::{ConnectionState, StateTimer, TimeSpent};

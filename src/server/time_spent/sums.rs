@@ -7,7 +7,7 @@
 
 /// The states in which the time of connections is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Spends {
+pub enum ConnectionState {
     /// No side waits: the connection has been idle for longer than [`IDLE_US`], or is closing.
     #[default]
     Away,
@@ -40,8 +40,8 @@ pub const IDLE_US: u64 = 2 * TICK_US;
 
 /// A connection's part in the sums. It is small, as there may be tens of thousands of connections.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Spending {
-    state: Spends,
+pub struct StateTimer {
+    state: ConnectionState,
     /// Whether the connection has had a transaction.
     has_begun: bool,
     /// The round in which it was last served.
@@ -52,7 +52,7 @@ pub struct Spending {
     opening_us: u32,
 }
 
-impl Spending {
+impl StateTimer {
     /// Notes that the client answered after `think_us`. Before the first MAIL this time is set
     /// aside, and counted only once there is a transaction.
     pub fn answered(&mut self, think_us: u64) {
@@ -69,13 +69,13 @@ pub struct Sums([u64; STATES]);
 
 impl Sums {
     /// Returns the time in one state.
-    pub fn us(&self, state: Spends) -> u64 {
+    pub fn us(&self, state: ConnectionState) -> u64 {
         self.0[state as usize]
     }
 
     /// Returns the time during which we waited for clients or their payloads.
     pub fn waited_us(&self) -> u64 {
-        use Spends::{Between, Command, LocalTransfer, Transfer, Unread};
+        use ConnectionState::{Between, Command, LocalTransfer, Transfer, Unread};
         [Command, Unread, Between, Transfer, LocalTransfer].map(|state| self.us(state)).iter().sum()
     }
 }
@@ -100,7 +100,7 @@ pub struct TimeSpent {
     round: u32,
     /// When the round began or the last one ended, or when the sums were last taken, whichever is
     /// latest.
-    woke_us: u64,
+    wake_us: u64,
     tick: u32,
     next_tick_us: u64,
     /// Connections without a transaction, by state ([`idle_index`]): those that have waited since
@@ -111,23 +111,23 @@ pub struct TimeSpent {
 impl TimeSpent {
     /// Begins a loop round.
     #[inline]
-    pub fn begin_round(&mut self, woke_us: u64) {
+    pub fn begin_round(&mut self, wake_us: u64) {
         self.round = self.round.wrapping_add(1).max(1);
-        if woke_us >= self.next_tick_us {
-            self.pass_ticks(woke_us);
+        if wake_us >= self.next_tick_us {
+            self.pass_ticks(wake_us);
         }
-        self.woke_us = woke_us;
+        self.wake_us = wake_us;
     }
 
     /// Moves a connection to the state `to`; nothing was sent to its client.
     #[inline]
-    pub fn move_to(&mut self, conn: &mut Spending, to: Spends) {
+    pub fn move_to(&mut self, conn: &mut StateTimer, to: ConnectionState) {
         if conn.round == self.round {
             return self.change_end(conn, to);
         }
         if conn.state != to {
-            self.leave_state(conn, self.woke_us);
-            self.enter(to, 1, self.woke_us);
+            self.leave_state(conn, self.wake_us);
+            self.enter(to, 1, self.wake_us);
             if let Some(index) = idle_index(to) {
                 conn.tick = self.tick;
                 self.recent[index][0] += 1;
@@ -139,30 +139,32 @@ impl TimeSpent {
     /// Moves a connection to the state `to` at the end of the round. Something was sent to its
     /// client, which counts as waiting for us from the start of the round to its end.
     #[inline]
-    pub fn served(&mut self, conn: &mut Spending, to: Spends) {
+    pub fn served(&mut self, conn: &mut StateTimer, to: ConnectionState) {
         if conn.round == self.round {
             return self.change_end(conn, to);
         }
         self.served += 1;
         conn.round = self.round;
-        if conn.state == to && to == Spends::Command {
+        if conn.state == to && to == ConnectionState::Command {
             // The usual case: it leaves the state, and enters it again at the end of the round.
             self.stayed += 1;
             return;
         }
-        self.leave_state(conn, self.woke_us);
+        self.leave_state(conn, self.wake_us);
         self.enters_at_end(to);
         (conn.state, conn.tick) = (to, self.tick);
     }
 
     /// Changes the state in which a connection that was served in this round ends it.
-    fn change_end(&mut self, conn: &mut Spending, to: Spends) {
+    fn change_end(&mut self, conn: &mut StateTimer, to: ConnectionState) {
         if conn.state == to {
             return;
         }
-        if conn.state == Spends::Command && self.entering[Spends::Command as usize] == 0 {
+        if conn.state == ConnectionState::Command
+            && self.entering[ConnectionState::Command as usize] == 0
+        {
             self.stayed -= 1;
-            self.leave(Spends::Command, 1, self.woke_us);
+            self.leave(ConnectionState::Command, 1, self.wake_us);
         } else {
             self.entering[conn.state as usize] -= 1;
         }
@@ -171,18 +173,18 @@ impl TimeSpent {
     }
 
     #[inline]
-    fn enters_at_end(&mut self, to: Spends) {
+    fn enters_at_end(&mut self, to: ConnectionState) {
         self.entering[to as usize] += 1;
         self.entered |= 1 << to as u32;
     }
 
     /// Notes the first transaction of a session.
     #[inline]
-    pub fn begun(&mut self, conn: &mut Spending) {
+    pub fn record_first_transaction(&mut self, conn: &mut StateTimer) {
         if !conn.has_begun {
             conn.has_begun = true;
             let opening_us = u64::from(std::mem::take(&mut conn.opening_us));
-            self.add(Spends::Between, opening_us);
+            self.add(ConnectionState::Between, opening_us);
         }
     }
 
@@ -205,10 +207,10 @@ impl TimeSpent {
     /// Adds the time up to `now_us` of clients that are served in this round.
     #[inline]
     fn serve_until(&mut self, now_us: u64) {
-        let us = now_us.saturating_sub(self.woke_us);
-        self.add(Spends::Loop, u64::from(self.served).wrapping_mul(us));
-        self.add(Spends::Command, u64::from(self.stayed).wrapping_mul(us).wrapping_neg());
-        self.woke_us = self.woke_us.max(now_us);
+        let us = now_us.saturating_sub(self.wake_us);
+        self.add(ConnectionState::Loop, u64::from(self.served).wrapping_mul(us));
+        self.add(ConnectionState::Command, u64::from(self.stayed).wrapping_mul(us).wrapping_neg());
+        self.wake_us = self.wake_us.max(now_us);
     }
 
     /// Returns whether any connection is in a state other than `Away`.
@@ -219,12 +221,12 @@ impl TimeSpent {
 
     /// Returns the latest time that was passed.
     pub fn latest_us(&self) -> u64 {
-        self.woke_us
+        self.wake_us
     }
 
     /// Takes the sums up to `now_us`, which must not precede [`latest_us`](TimeSpent::latest_us).
     pub fn take(&mut self, now_us: u64) -> Sums {
-        debug_assert!(now_us >= self.woke_us, "time does not run back");
+        debug_assert!(now_us >= self.wake_us, "time does not run back");
         self.serve_until(now_us);
         let mut sums = Sums::default();
         for state in 1..STATES {
@@ -249,8 +251,8 @@ impl TimeSpent {
             self.tick = self.tick.wrapping_add(1);
             // Connections entered the state when the last round ended, and sums that were taken
             // don't change.
-            let at_us = (u64::from(self.tick) * TICK_US).clamp(self.woke_us, now_us);
-            for state in [Spends::Between, Spends::Opening] {
+            let at_us = (u64::from(self.tick) * TICK_US).clamp(self.wake_us, now_us);
+            for state in [ConnectionState::Between, ConnectionState::Opening] {
                 let Some(recent) = idle_index(state).map(|index| &mut self.recent[index]) else {
                     continue;
                 };
@@ -261,20 +263,20 @@ impl TimeSpent {
         }
     }
 
-    fn leave_state(&mut self, conn: &Spending, at_us: u64) {
+    fn leave_state(&mut self, conn: &StateTimer, at_us: u64) {
         let mut state = conn.state;
         if let Some(index) = idle_index(state) {
             match self.tick.wrapping_sub(conn.tick) {
                 age @ (0 | 1) => self.recent[index][age as usize] -= 1,
-                _ => state = Spends::Away,
+                _ => state = ConnectionState::Away,
             }
         }
         self.leave(state, 1, at_us);
     }
 
     #[inline]
-    fn enter(&mut self, state: Spends, count: u32, at_us: u64) {
-        if state == Spends::Away {
+    fn enter(&mut self, state: ConnectionState, count: u32, at_us: u64) {
+        if state == ConnectionState::Away {
             return;
         }
         self.counts[state as usize] += count;
@@ -284,8 +286,8 @@ impl TimeSpent {
     }
 
     #[inline]
-    fn leave(&mut self, state: Spends, count: u32, at_us: u64) {
-        if state == Spends::Away {
+    fn leave(&mut self, state: ConnectionState, count: u32, at_us: u64) {
+        if state == ConnectionState::Away {
             return;
         }
         self.counts[state as usize] -= count;
@@ -294,7 +296,7 @@ impl TimeSpent {
     }
 
     #[inline]
-    fn add(&mut self, state: Spends, us: u64) {
+    fn add(&mut self, state: ConnectionState, us: u64) {
         let area = &mut self.areas[state as usize];
         *area = area.wrapping_add(us);
     }
@@ -302,26 +304,26 @@ impl TimeSpent {
 
 /// Returns the index in `recent` of a state that turns into `Away` after a while.
 #[inline]
-fn idle_index(state: Spends) -> Option<usize> {
+fn idle_index(state: ConnectionState) -> Option<usize> {
     match state {
-        Spends::Between => Some(0),
-        Spends::Opening => Some(1),
+        ConnectionState::Between => Some(0),
+        ConnectionState::Opening => Some(1),
         _ => None,
     }
 }
 
 /// All states, in the order of their values.
-const ALL: [Spends; STATES] = [
-    Spends::Away,
-    Spends::Opening,
-    Spends::Loop,
-    Spends::Storage,
-    Spends::Commit,
-    Spends::Command,
-    Spends::Unread,
-    Spends::Between,
-    Spends::Transfer,
-    Spends::LocalTransfer,
+const ALL: [ConnectionState; STATES] = [
+    ConnectionState::Away,
+    ConnectionState::Opening,
+    ConnectionState::Loop,
+    ConnectionState::Storage,
+    ConnectionState::Commit,
+    ConnectionState::Command,
+    ConnectionState::Unread,
+    ConnectionState::Between,
+    ConnectionState::Transfer,
+    ConnectionState::LocalTransfer,
 ];
 
 #[cfg(test)]
@@ -338,25 +340,31 @@ mod tests {
 
     #[test]
     fn a_wait_is_split_at_the_end_of_a_second() {
-        let (mut time, mut conn) = (TimeSpent::default(), Spending::default());
+        let (mut time, mut conn) = (TimeSpent::default(), StateTimer::default());
         time.begin_round(1000);
-        time.served(&mut conn, Spends::Command);
+        time.served(&mut conn, ConnectionState::Command);
         time.end_round(1300);
         let first = taken(&mut time, 1_000_000);
-        assert_eq!((first.us(Spends::Loop), first.us(Spends::Command)), (300, 998_700));
+        assert_eq!(
+            (first.us(ConnectionState::Loop), first.us(ConnectionState::Command)),
+            (300, 998_700)
+        );
         time.begin_round(1_400_000);
-        time.served(&mut conn, Spends::Commit);
+        time.served(&mut conn, ConnectionState::Commit);
         time.end_round(1_400_050);
         let second = taken(&mut time, 2_000_000);
-        assert_eq!((second.us(Spends::Loop), second.us(Spends::Command)), (50, 400_000));
-        assert_eq!((second.us(Spends::Commit), second.waited_us()), (599_950, 400_000));
+        assert_eq!(
+            (second.us(ConnectionState::Loop), second.us(ConnectionState::Command)),
+            (50, 400_000)
+        );
+        assert_eq!((second.us(ConnectionState::Commit), second.waited_us()), (599_950, 400_000));
     }
 
     #[test]
     fn an_idle_connection_is_away_and_its_opening_counts_once_it_has_a_transaction() {
-        let (mut time, mut conn) = (TimeSpent::default(), Spending::default());
+        let (mut time, mut conn) = (TimeSpent::default(), StateTimer::default());
         time.begin_round(0);
-        time.served(&mut conn, Spends::Opening);
+        time.served(&mut conn, ConnectionState::Opening);
         time.end_round(10);
         assert!(time.has_active());
         assert_eq!(taken(&mut time, 1_000_000).waited_us(), 0);
@@ -365,21 +373,21 @@ mod tests {
         conn.answered(5000);
         conn.answered(60_000_000);
         time.begin_round(60_005_000);
-        time.begun(&mut conn);
-        time.served(&mut conn, Spends::Between);
+        time.record_first_transaction(&mut conn);
+        time.served(&mut conn, ConnectionState::Between);
         time.end_round(60_005_000);
         assert!(time.has_active());
         let sums = taken(&mut time, 70_000_000);
         assert!(!time.has_active());
-        let idle_us = sums.us(Spends::Between) - 5000 - IDLE_US;
+        let idle_us = sums.us(ConnectionState::Between) - 5000 - IDLE_US;
         assert!((TICK_US..=IDLE_US).contains(&idle_us), "{idle_us}");
         // Leaves `Away` after a long time.
         time.begin_round(80_000_000);
-        time.move_to(&mut conn, Spends::Command);
+        time.move_to(&mut conn, ConnectionState::Command);
         time.end_round(80_000_000);
-        assert_eq!(taken(&mut time, 80_000_007).us(Spends::Command), 7);
+        assert_eq!(taken(&mut time, 80_000_007).us(ConnectionState::Command), 7);
         time.begin_round(80_000_007);
-        time.move_to(&mut conn, Spends::Away);
+        time.move_to(&mut conn, ConnectionState::Away);
         assert!(!time.has_active());
     }
 
@@ -400,41 +408,41 @@ mod tests {
         #[test]
         fn sums_equal_those_of_a_model_that_follows_each_connection(rounds in rounds()) {
             let mut time = TimeSpent::default();
-            let mut conns = [Spending::default(); 4];
+            let mut conns = [StateTimer::default(); 4];
             // State, time of entering, tick, and whether the connection counts as away.
-            let mut model = [(Spends::Away, 0u64, 0u64, false); 4];
+            let mut model = [(ConnectionState::Away, 0u64, 0u64, false); 4];
             let mut expected = [0u64; STATES];
             let (mut now, mut taken, mut found) = (0, 0, [0u64; STATES]);
             let mut take = |time: &mut TimeSpent, now| {
                 found.iter_mut().zip(time.take(now).0).for_each(|(found, sum)| *found += sum);
             };
             for (sleep_us, work_us, is_taken, turns) in rounds {
-                let (ended, woke) = (now, now + sleep_us);
-                now = woke + work_us;
+                let (ended, wakes) = (now, now + sleep_us);
+                now = wakes + work_us;
                 for (state, since, tick, is_idle) in &mut model {
                     let away_us = (*tick + 2) * TICK_US;
-                    if idle_index(*state).is_some() && !*is_idle && away_us <= woke {
+                    if idle_index(*state).is_some() && !*is_idle && away_us <= wakes {
                         // Sums that were taken don't change.
                         expected[*state as usize] += away_us.max(taken.max(ended)) - *since;
                         *is_idle = true;
                     }
                 }
-                time.begin_round(woke);
+                time.begin_round(wakes);
                 let mut served = [false; 4];
                 for (who, to, is_served) in turns {
                     let to = ALL[to];
                     let (state, since, tick, is_idle) = &mut model[who];
                     if !served[who] && (is_served || *state != to) {
-                        let spent_us = if *is_idle { 0 } else { woke - *since };
+                        let spent_us = if *is_idle { 0 } else { wakes - *since };
                         expected[*state as usize] += spent_us;
-                        (*since, *tick, *is_idle) = (woke, woke / TICK_US, false);
+                        (*since, *tick, *is_idle) = (wakes, wakes / TICK_US, false);
                     }
                     if is_served && !served[who] {
-                        expected[Spends::Loop as usize] += work_us;
+                        expected[ConnectionState::Loop as usize] += work_us;
                         served[who] = true;
                     }
                     if served[who] {
-                        (*since, *tick) = (now, woke / TICK_US);
+                        (*since, *tick) = (now, wakes / TICK_US);
                     }
                     *state = to;
                     match is_served {

@@ -49,7 +49,7 @@ pub struct Transcripts {
 }
 
 /// The workers' handle and the thread.
-pub type Started = (Arc<Transcripts>, JoinHandle<()>);
+pub type StartedTranscripts = (Arc<Transcripts>, JoinHandle<()>);
 
 /// Text to be appended to a file.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub struct SessionIdentity<'a> {
 impl Transcripts {
     /// Creates the folder and starts the thread, which ends when all handles are dropped. `None`:
     /// no transcripts are configured.
-    pub fn start(config: &Config) -> Result<Option<Started>, TranscriptError> {
+    pub fn start(config: &Config) -> Result<Option<StartedTranscripts>, TranscriptError> {
         let Some(folder) = config.transcript.clone() else { return Ok(None) };
         let failed = |source| TranscriptError { folder: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;

@@ -4,15 +4,15 @@ use crate::log::ProcessClock;
 
 /// The time of the current round on the clock of the process, which all workers share.
 #[derive(Debug)]
-pub struct Clock {
+pub struct RoundClock {
     unix_base_ns: u64,
     now_ns: u64,
 }
 
-impl Clock {
-    pub fn start() -> Clock {
+impl RoundClock {
+    pub fn start() -> RoundClock {
         let unix = ProcessClock::get().unix_base;
-        Clock { unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX), now_ns: 0 }
+        RoundClock { unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX), now_ns: 0 }
     }
 
     /// Sets the time to `now_ns`, counted from the first reading of the clock of the process.

@@ -5,14 +5,14 @@ use crate::smtp::deviation::Deviations;
 use crate::smtp::session::{Question, Step};
 
 use super::preamble::read_header;
-use super::shared::WorkerShared;
 use super::transactions::follow_transactions;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::Framing;
 use crate::server::turn::receiving::{begin, finish, next_chunk, take};
 
 /// Consumes input until more is needed or something else must happen first.
-pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Consumed {
+pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> Consumed {
     loop {
         let next = match conn.flow {
             Flow::Commands { .. } => command(conn, shared, input),
@@ -38,7 +38,11 @@ pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
 }
 
 /// Handles octets of the payload, or a complete payload that waits.
-fn payload(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
+fn payload(
+    conn: &mut Conn,
+    shared: &mut WorkerContext,
+    input: &mut Input,
+) -> ControlFlow<Consumed> {
     match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
         Flow::Payload(transfer) => take(conn, shared, input, transfer),
         Flow::Waiting(transfer) => finish(conn, shared, transfer),
@@ -49,8 +53,12 @@ fn payload(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
     }
 }
 
-fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
-    let has_more = conn.session.is_over() || conn.session.owes_replies();
+fn command(
+    conn: &mut Conn,
+    shared: &mut WorkerContext,
+    input: &mut Input,
+) -> ControlFlow<Consumed> {
+    let has_more = conn.session.is_ended() || conn.session.owes_replies();
     if input.is_empty() && !has_more {
         return ControlFlow::Break(Consumed::All);
     }
@@ -72,7 +80,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::NeedInput => return ControlFlow::Break(Consumed::All),
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
-        Step::MarkCommand => note_moment(conn, shared),
+        Step::MarkCommand => record_moment(conn, shared),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
         Step::Decide(Question::Tls) => starttls(conn, shared),
         Step::AuthLine => {}
@@ -89,7 +97,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
 
 /// Answers a STARTTLS that the session allows: 220 if a handshake can begin, else 454.
 #[cold]
-fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
+fn starttls(conn: &mut Conn, shared: &mut WorkerContext) {
     let has_acceptor = matches!(shared.acceptors.get(conn.session.listener_index()), Some(Some(_)));
     if !has_acceptor || !shared.has_room_for_handshake {
         return conn.session.tls_is_unavailable(&mut shared.workspace);
@@ -99,7 +107,7 @@ fn starttls(conn: &mut Conn, shared: &mut WorkerShared) {
 }
 
 #[cold]
-fn transcribe(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) {
+fn transcribe(conn: &mut Conn, shared: &WorkerContext, lines: &[u8], step: Step) {
     let Some(transcript) = &mut conn.transcript else { return };
     let now_ms = shared.clock.now_ms();
     transcript.client(lines, now_ms);
@@ -110,7 +118,7 @@ fn transcribe(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) 
 
 /// Notes an AUTH response in the transcript, once its last piece has arrived.
 #[cold]
-fn transcribe_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
+fn transcribe_secret(conn: &mut Conn, shared: &WorkerContext, octets: &[u8]) {
     let Some(transcript) = conn.transcript.as_mut().filter(|_| octets.ends_with(b"\r\n")) else {
         return;
     };
@@ -119,7 +127,7 @@ fn transcribe_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
 
 /// Records the rules that the last command broke.
 #[cold]
-fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
+fn tolerated(conn: &mut Conn, shared: &mut WorkerContext, kinds: Deviations) {
     shared.ledger.recording.tolerated(kinds);
     if let Some(transcript) = &mut conn.transcript {
         transcript.tolerated(kinds, shared.clock.now_ms());
@@ -128,7 +136,7 @@ fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
 
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
-fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
+fn record_moment(conn: &mut Conn, shared: &mut WorkerContext) {
     let moments = shared.moments.as_ref().expect("the policy allows moments only with a sender");
     let Some(moment) = shared.workspace.moment.take() else { return };
     let outcome = moments.take(&moment, shared.clock.unix_ns());
@@ -137,7 +145,7 @@ fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
 
 fn discard(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
     left: u64,
 ) -> ControlFlow<Consumed> {

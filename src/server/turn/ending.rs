@@ -1,12 +1,12 @@
 //! How a connection ends: farewells, the last replies, lingering.
 use super::send::{Sent, flush};
-use super::shared::WorkerShared;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::turn::receiving::abandon;
 use crate::smtp::session::Farewell;
 
 /// Sends the replies. If all were sent, the turn ends with `turn`.
-pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
+pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerContext, turn: TurnEnd) -> TurnEnd {
     match flush(conn, shared) {
         Sent::All => turn,
         Sent::Blocked => TurnEnd::Blocked,
@@ -17,7 +17,7 @@ pub(super) fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -
 /// Writes the reply that says why the session ends. There is none for a client that has not read
 /// earlier replies. Nor is there one while the client's message is being committed: the message
 /// will be stored, and the client would take 421 for the reply to it.
-pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
+pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerContext, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
     // sinkd sends nothing before a PROXY header, and no reply during a handshake.
@@ -33,11 +33,11 @@ pub(super) fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell
     }
     conn.session.farewell(why, &mut shared.workspace);
     shared.ledger.recording.dismissed();
-    close_politely(conn, shared, Unread::Perhaps)
+    close_politely(conn, shared, UnreadInput::Perhaps)
 }
 
 /// Releases all buffers that `conn` holds.
-pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
+pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerContext) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
         shared.storage.pool.put_back(held);
@@ -49,7 +49,7 @@ pub(super) fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
 
 /// Whether the socket may hold unread octets: closing it then sends a reset.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum UnreadInput {
     Nothing,
     Perhaps,
 }
@@ -58,20 +58,20 @@ pub(super) enum Unread {
 /// connection lingers instead.
 pub(super) fn close_politely(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
-    unread: Unread,
+    shared: &mut WorkerContext,
+    unread: UnreadInput,
 ) -> TurnEnd {
     conn.flow = Flow::Closing;
     match flush(conn, shared) {
         Sent::Lost => TurnEnd::Closed,
         Sent::Blocked => TurnEnd::Blocked,
-        Sent::All if unread == Unread::Nothing => TurnEnd::Closed,
+        Sent::All if unread == UnreadInput::Nothing => TurnEnd::Closed,
         Sent::All => linger(conn, shared),
     }
 }
 
 /// Shuts down our side, and lets the connection discard input for a while.
-fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
+fn linger(conn: &mut Conn, shared: &WorkerContext) -> TurnEnd {
     conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
     match conn.socket.shutdown(std::net::Shutdown::Write) {
         Ok(()) => TurnEnd::Again,
@@ -81,7 +81,7 @@ fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
 
 /// Ends a connection whose client has shut down its side. Complete commands and messages have been
 /// answered; an incomplete one is dropped.
-pub(super) fn end_of_stream(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+pub(super) fn end_of_stream(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
     abandon(conn, shared);
     conn.flow = Flow::Closing;
     match flush(conn, shared) {

@@ -1,7 +1,7 @@
 //! The turn of a connection: receive, run the session, store payload, send the replies.
 //!
 //! ```text
-//! WorkerState ─lends WorkerShared─▶ run: recv ▶ commands ▶ session ▶ receiving ▶ log ▶ one send
+//! WorkerState ─lends WorkerContext─▶ run: recv ▶ commands ▶ session ▶ receiving ▶ log ▶ one send
 //! ```
 //!
 //! A turn knows one connection and what its worker's connections share. It doesn't know the other
@@ -13,12 +13,12 @@ mod preamble;
 mod receiving;
 mod run;
 mod send;
-mod shared;
 mod tls;
 mod transactions;
+mod worker_context;
 mod worker_state;
 
 pub(super) use preamble::{PREAMBLE_MS, is_trusted};
-pub(super) use shared::WorkerShared;
 pub(super) use tls::HANDSHAKE_MS;
+pub(super) use worker_context::WorkerContext;
 pub(super) use worker_state::WorkerState;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::smtp::envelope::Client;
 use crate::smtp::proxy::{self, ClientEnd, Header};
 
-use super::shared::WorkerShared;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 
 /// Time limit for the header, ms after the connection was accepted.
@@ -18,7 +18,7 @@ pub(crate) const PREAMBLE_MS: u64 = 5000;
 #[cold]
 pub(crate) fn read_header(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> ControlFlow<Consumed> {
     let (header, octets) = match proxy::parse(input.unread()) {
@@ -46,7 +46,7 @@ pub(crate) fn read_header(
 /// Handles a peer that closed before its header was complete: either it only checked whether sinkd
 /// listens, or it was cut off.
 #[cold]
-pub(crate) fn end_of_preamble(conn: &Conn, shared: &mut WorkerShared, input: &Input) {
+pub(crate) fn end_of_preamble(conn: &Conn, shared: &mut WorkerContext, input: &Input) {
     match input.is_empty() {
         true => shared.ledger.recording.identified(conn),
         false => shared.refuse_as_proxy(conn.client, "its header was cut off"),

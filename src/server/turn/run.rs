@@ -3,22 +3,22 @@
 //! Per message of 2 KB at one round trip per command: four `recv`, four `send`, one copy of the
 //! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
 use super::commands::consume;
-use super::ending::{Unread, close_politely, end_of_stream, farewell, leave};
+use super::ending::{UnreadInput, close_politely, end_of_stream, farewell, leave};
 use super::preamble::end_of_preamble;
-use super::send::{Sent, flush, note_all_unsent};
-use super::shared::WorkerShared;
+use super::send::{Sent, flush, record_all_unsent};
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input, Received, TurnEnd};
 use crate::server::recording::ExpectedOctets;
 use crate::server::shutdown::StopStage;
 use crate::server::turn::receiving::{finish, receive};
-use crate::server::turn::tls::{begin_sealed, broken, hold_sealed, secures};
+use crate::server::turn::tls::{begin_sealed, close_after_tls_failure, hold_sealed, secures};
 use crate::smtp::session::Farewell;
 
 /// Limit on the octets a connection receives in one turn, so that others get theirs.
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
 /// Consumes what arrived and sends the replies.
-pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
     shared.ledger.recording.begin_turn();
     let mut input = Input::new(std::mem::take(&mut shared.scratch));
     if let Some(held) = conn.held.take() {
@@ -46,7 +46,7 @@ pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
 /// Ends the turn of a client that doesn't read its replies. A commit that is done meanwhile is
 /// still finished, as its segment could not be sealed otherwise.
 #[cold]
-pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
     if conn.is_committing()
         && let Some(transfer) = conn.take_transfer()
     {
@@ -56,7 +56,7 @@ pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEn
 }
 
 /// Receives and consumes until the connection has to wait, or has had its share.
-fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     let mut taken = 0;
     let mut drained = false;
     loop {
@@ -74,8 +74,11 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             Consumed::Secures => return secures(conn, shared, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
-                let unread =
-                    if drained && input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+                let unread = if drained && input.is_empty() {
+                    UnreadInput::Nothing
+                } else {
+                    UnreadInput::Perhaps
+                };
                 return close_politely(conn, shared, unread);
             }
         }
@@ -101,7 +104,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
             Ok(Received::Refused) => {}
-            Ok(Received::Broken(failure)) => return broken(conn, shared, failure),
+            Ok(Received::Broken(failure)) => return close_after_tls_failure(conn, shared, failure),
             Ok(Received::End) if matches!(conn.flow, Flow::Preamble) => {
                 end_of_preamble(conn, shared, input);
                 return TurnEnd::Closed;
@@ -112,7 +115,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
             }
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
-                note_all_unsent(conn, shared);
+                record_all_unsent(conn, shared);
                 return TurnEnd::Closed;
             }
         }
@@ -120,13 +123,13 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
 }
 
 /// Ends a turn: sends the replies, and keeps input that can't be consumed yet.
-fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
+fn end_turn(conn: &mut Conn, shared: &mut WorkerContext, input: &Input, turn: TurnEnd) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
     // A session that was not greeted has not begun.
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
     if stopping && conn.is_idle() && may_end {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
-        let unread = if input.is_empty() { Unread::Nothing } else { Unread::Perhaps };
+        let unread = if input.is_empty() { UnreadInput::Nothing } else { UnreadInput::Perhaps };
         return close_politely(conn, shared, unread);
     }
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {

@@ -2,7 +2,7 @@
 //! not be sent.
 use std::io::{ErrorKind, Write};
 
-use super::shared::WorkerShared;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Flow};
 use crate::server::turn::tls::{AfterReplies, seal_replies};
 
@@ -18,7 +18,7 @@ pub(crate) enum Sent {
 
 /// Sends all replies of this turn with one call. What the socket doesn't take is kept, after unsent
 /// replies of earlier turns.
-pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
     if conn.tls.is_some() {
         return flush_sealed(conn, shared);
     }
@@ -33,7 +33,7 @@ pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
 
 /// Sends all replies of this turn under TLS.
 #[inline(never)]
-fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+fn flush_sealed(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
     if let Some(transcript) = &mut conn.transcript {
         transcript.server(&shared.workspace.replies, shared.clock.now_ms());
     }
@@ -45,7 +45,7 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
         && let Err(error) = seal_replies(tls, shared, then)
     {
         tracing::debug!(client = %conn.client, %error, "replies could not be encrypted");
-        note_turn_unsent(shared);
+        record_turn_unsent(shared);
         return Sent::Lost;
     }
     if shared.workspace.replies.is_empty() {
@@ -56,7 +56,7 @@ fn flush_sealed(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
 
 /// Sends the octets in the reply buffer.
 #[inline(always)]
-fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+fn flush_octets(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
     if conn.unsent.is_some() {
         keep_unsent(conn, shared, 0);
         return Sent::Blocked;
@@ -65,7 +65,7 @@ fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
         Ok(sent) => sent,
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            note_turn_unsent(shared);
+            record_turn_unsent(shared);
             return Sent::Lost;
         }
     };
@@ -81,7 +81,7 @@ fn flush_octets(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
 
 /// Keeps the replies of this turn from octet `sent` on, after those that are already kept.
 #[cold]
-pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usize) {
+pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerContext, sent: usize) {
     let unsent = conn.unsent.get_or_insert_default();
     let from = unsent.bytes.len();
     unsent.bytes.extend_from_slice(&shared.workspace.replies[sent..]);
@@ -123,7 +123,7 @@ pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
 }
 
 /// Sends the unsent replies of earlier turns.
-pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
+pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
     let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
     match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
         Ok(sent) => {
@@ -141,7 +141,7 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
         }
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            note_all_unsent(conn, shared);
+            record_all_unsent(conn, shared);
             Sent::Lost
         }
     }
@@ -149,23 +149,23 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
 
 /// Notes the acknowledgements of this turn as unsent: the connection ends.
 #[cold]
-pub(crate) fn note_turn_unsent(shared: &mut WorkerShared) {
+pub(crate) fn record_turn_unsent(shared: &mut WorkerContext) {
     while let Some((_, id)) = shared.ledger.acknowledged.pop() {
-        shared.note_unsent(id);
+        shared.record_unsent(id);
     }
 }
 
 /// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
-pub(crate) fn note_all_unsent(conn: &mut Conn, shared: &mut WorkerShared) {
-    note_turn_unsent(shared);
+pub(crate) fn record_all_unsent(conn: &mut Conn, shared: &mut WorkerContext) {
+    record_turn_unsent(shared);
     if let Some(id) = conn.owing.take() {
-        shared.note_unsent(id);
+        shared.record_unsent(id);
     }
     let Some(mut unsent) = conn.unsent.take() else { return };
     shared.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {
-            shared.note_unsent(id);
+            shared.record_unsent(id);
         }
     }
 }
@@ -212,7 +212,7 @@ mod tests {
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: TransferPool::new(1 << 20), writer };
         let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
-        let mut shared = WorkerShared::new(Workspace::new(1 << 20), storage, ledger);
+        let mut shared = WorkerContext::new(Workspace::new(1 << 20), storage, ledger);
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
         let id = |slot| MessageId { segment: 1, slot };

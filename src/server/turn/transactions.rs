@@ -1,13 +1,13 @@
 //! State of a connection that lasts for a transaction, from MAIL to the final reply or a reset.
 use crate::smtp::workspace::TransactionEvent;
 
-use super::shared::WorkerShared;
+use super::worker_context::WorkerContext;
 use crate::server::connection::Conn;
 use crate::server::turn::receiving::abandon;
 
 /// Applies the transaction events that the session of `conn` has reported.
 #[inline]
-pub(crate) fn follow_transactions(conn: &mut Conn, shared: &mut WorkerShared) {
+pub(crate) fn follow_transactions(conn: &mut Conn, shared: &mut WorkerContext) {
     for at in 0..shared.workspace.events.len() {
         match shared.workspace.events[at] {
             TransactionEvent::Began => conn.began_us = shared.clock.now_us(),

@@ -7,13 +7,13 @@ use crate::smtp::policy::PoliciesInForce;
 use crate::smtp::session::{Decision, Farewell, Session};
 use crate::tls::{Acceptor, Failure};
 
-use super::clock::Clock;
-use super::ending::{Unread, close_politely, farewell, leave, release_buffers};
+use super::clock::RoundClock;
+use super::ending::{UnreadInput, close_politely, farewell, leave, release_buffers};
 use super::run::{stay_blocked, take_turn};
-use super::send::{Sent, note_all_unsent, note_turn_unsent, send_unsent, write};
-use super::shared::WorkerShared;
+use super::send::{Sent, record_all_unsent, record_turn_unsent, send_unsent, write};
 use super::tls::{answer_in_plain_text, begin_handshake};
 use super::transactions::follow_transactions;
+use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, TurnEnd};
 use crate::server::listening::Stream;
 use crate::server::recording::{Counters, Doing, Recording};
@@ -25,11 +25,11 @@ use crate::server::transcripts::Transcripts;
 /// Replies are in a buffer that connections share, which can be reached only within a turn. Code
 /// outside a turn can't write a reply, so no reply reaches the wrong client.
 pub(crate) struct WorkerState {
-    shared: WorkerShared,
+    shared: WorkerContext,
 }
 
 impl WorkerState {
-    pub fn new(shared: WorkerShared) -> WorkerState {
+    pub fn new(shared: WorkerContext) -> WorkerState {
         WorkerState { shared }
     }
 
@@ -104,7 +104,7 @@ impl WorkerState {
             if why != Farewell::Denied {
                 shared.ledger.recording.turned_away();
             }
-            close_politely(conn, shared, Unread::Perhaps)
+            close_politely(conn, shared, UnreadInput::Perhaps)
         })
     }
 
@@ -134,7 +134,7 @@ impl WorkerState {
     pub fn end(&mut self, conn: &mut Conn) {
         self.shared.ledger.recording.closed(conn);
         self.lend(conn, |conn, shared| {
-            note_all_unsent(conn, shared);
+            record_all_unsent(conn, shared);
             release_buffers(conn, shared);
             conn.session.abandon(&mut shared.workspace);
             if let Some(transcript) = conn.transcript.take() {
@@ -163,7 +163,7 @@ impl WorkerState {
     fn lend(
         &mut self,
         conn: &mut Conn,
-        run: impl FnOnce(&mut Conn, &mut WorkerShared) -> TurnEnd,
+        run: impl FnOnce(&mut Conn, &mut WorkerContext) -> TurnEnd,
     ) -> TurnEnd {
         let shared = &mut self.shared;
         // Holds at the end of each turn.
@@ -175,14 +175,14 @@ impl WorkerState {
         }
         shared.ledger.recording.end_turn(conn, turn);
         if turn == TurnEnd::Closed {
-            note_turn_unsent(shared);
+            record_turn_unsent(shared);
             shared.workspace.replies.clear();
         }
         assert!(shared.is_silent(), "{UNSAID}");
         turn
     }
 
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &RoundClock {
         &self.shared.clock
     }
 

@@ -130,9 +130,9 @@ impl Worker {
         self.table.wake(clock.elapsed_ns());
         self.table.state.recording().watch_run_queue();
         loop {
-            let woke_ms = self.table.now_ms();
+            let wake_ms = self.table.now_ms();
             self.table.end_round(clock.elapsed_ns());
-            self.watch_round(woke_ms);
+            self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
             self.table.state.recording().sleeps(wait_ms);
             self.table.state.counters().doing(Doing::Nothing);
@@ -147,7 +147,7 @@ impl Worker {
                 self.table.state.recording().accept_queue(waiting);
             }
             self.round(&events);
-            if self.table.is_over() && self.arrivals.is_empty() {
+            if self.table.is_done() && self.arrivals.is_empty() {
                 break;
             }
         }
@@ -182,21 +182,21 @@ impl Worker {
         }
     }
 
-    /// Counts and logs the round that began at `woke_ms`, if it took too long.
-    fn watch_round(&mut self, woke_ms: u64) {
+    /// Counts and logs the round that began at `wake_ms`, if it took too long.
+    fn watch_round(&mut self, wake_ms: u64) {
         let now_ms = self.table.now_ms();
-        if now_ms - woke_ms > LONG_ROUND.as_millis() as u64 {
-            self.note_long_round(woke_ms, now_ms);
+        if now_ms - wake_ms > LONG_ROUND.as_millis() as u64 {
+            self.report_long_round(wake_ms, now_ms);
         }
     }
 
     #[cold]
-    fn note_long_round(&mut self, woke_ms: u64, now_ms: u64) {
+    fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
         self.table.state.recording().long_round();
         if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
             self.long_round_logged_ms = Some(now_ms);
-            let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.table.open());
+            let (worker, ms, connections) = (self.index, now_ms - wake_ms, self.table.open());
             tracing::warn!(
                 worker,
                 ms,

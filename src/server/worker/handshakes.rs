@@ -19,7 +19,7 @@ pub struct Handshakes {
     ready: VecDeque<TimerKey>,
     /// Deadlines, ms of the worker's clock, in the order in which the handshakes began. Handshakes
     /// that have ended since are still included.
-    begun: VecDeque<(u64, TimerKey)>,
+    deadlines: VecDeque<(u64, TimerKey)>,
     in_flight: usize,
 }
 
@@ -27,14 +27,14 @@ impl Handshakes {
     /// Adds the handshake of `key`, which begins.
     pub fn add(&mut self, key: TimerKey, now_ms: u64) {
         self.in_flight += 1;
-        self.begun.push_back((now_ms + HANDSHAKE_MS, key));
+        self.deadlines.push_back((now_ms + HANDSHAKE_MS, key));
     }
 
     /// Removes a handshake that has succeeded or failed.
     pub fn remove(&mut self) {
         self.in_flight -= 1;
         if self.in_flight == 0 {
-            self.begun.clear();
+            self.deadlines.clear();
         }
     }
 
@@ -72,17 +72,17 @@ impl Handshakes {
 
     /// Takes the next connection whose deadline has passed. Its handshake may have ended since.
     pub fn next_overdue(&mut self, now_ms: u64) -> Option<TimerKey> {
-        let (until_ms, key) = *self.begun.front()?;
+        let (until_ms, key) = *self.deadlines.front()?;
         if until_ms > now_ms {
             return None;
         }
-        self.begun.pop_front();
+        self.deadlines.pop_front();
         Some(key)
     }
 
     /// Returns the time until the first deadline.
     pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
-        self.begun.front().map(|(until_ms, _)| until_ms.saturating_sub(now_ms))
+        self.deadlines.front().map(|(until_ms, _)| until_ms.saturating_sub(now_ms))
     }
 }
 

@@ -85,7 +85,7 @@ fn report(index: usize, checks: u32, worker: &Counters) {
     tracing::error!(
         worker = index,
         at_least_s = u64::from(checks) * LONG_ROUND.as_secs(),
-        doing = worker.doing_now(),
+        doing = worker.activity(),
         "a worker is stuck: its clients are waiting"
     );
 }
@@ -114,6 +114,6 @@ mod tests {
         let sealing = checks(&mut seen, 9);
         assert_eq!(sealing.iter().flatten().collect::<Vec<_>>(), [&8], "storage may take a while");
         worker.serving(7 << 48 | 3);
-        assert!(worker.doing_now().contains("session 1970324836974595"), "{}", worker.doing_now());
+        assert!(worker.activity().contains("session 1970324836974595"), "{}", worker.activity());
     }
 }

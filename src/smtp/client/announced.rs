@@ -34,7 +34,7 @@ impl Announced {
         if keyword.eq_ignore_ascii_case(b"LIMITS") {
             self.mail_max = words.find_map(mail_max).or(self.mail_max);
         } else if let Some(first) = auth(keyword) {
-            words.chain([first]).for_each(|name| self.take_mechanism(name));
+            words.chain([first]).for_each(|name| self.add_mechanism(name));
         }
         let known: [(&[u8], &mut bool); 8] = [
             (b"PIPELINING", &mut self.pipelining),
@@ -51,7 +51,7 @@ impl Announced {
         }
     }
 
-    fn take_mechanism(&mut self, name: &[u8]) {
+    fn add_mechanism(&mut self, name: &[u8]) {
         if let Some(mechanism) = Mechanism::from_name(name) {
             self.mechanisms[mechanism as usize] = true;
         }

@@ -18,18 +18,18 @@ const TEXT_LEFT_OUT: &[u8] = b"(the server's text repeats the credentials, and i
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpeningStep {
     /// A command was queued; the next reply answers this phase.
-    Said(Phase),
+    Sent(Phase),
     /// Start the TLS handshake.
     Handshake,
     /// Messages can be sent.
     Done,
     /// The session has failed.
-    Over(SessionFault),
+    Failed(SessionFault),
 }
 
 /// Progress of the opening.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
+pub(super) struct SessionOpening {
     pub announced: Announced,
     /// Number of EHLO reply lines so far.
     hello_lines: usize,
@@ -39,7 +39,7 @@ pub(super) struct Opening {
     exchange: Option<ClientExchange>,
 }
 
-impl Opening {
+impl SessionOpening {
     /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
         // The first line names the server.
@@ -76,7 +76,7 @@ impl Opening {
     /// Continues after the TLS handshake. Discards everything that the server announced before (RFC
     /// 3207 section 4.2).
     pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
-        *self = Opening { is_past_tls: true, ..Opening::default() };
+        *self = SessionOpening { is_past_tls: true, ..SessionOpening::default() };
         self.hello(options, outbox)
     }
 
@@ -99,7 +99,7 @@ impl Opening {
         outbox.text(verb);
         outbox.text(options.name.as_bytes());
         outbox.text(b"\r\n");
-        OpeningStep::Said(Phase::Hello)
+        OpeningStep::Sent(Phase::Hello)
     }
 
     fn after_hello(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
@@ -107,9 +107,9 @@ impl Opening {
             StartTls::Offered | StartTls::Required if self.is_past_tls => {}
             StartTls::Offered | StartTls::Required if self.announced.starttls => {
                 outbox.text(b"STARTTLS\r\n");
-                return OpeningStep::Said(Phase::StartTls);
+                return OpeningStep::Sent(Phase::StartTls);
             }
-            StartTls::Required => return OpeningStep::Over(SessionFault::NoStartTls),
+            StartTls::Required => return OpeningStep::Failed(SessionFault::NoStartTls),
             StartTls::Never | StartTls::Offered => {}
         }
         self.authenticate(options, outbox)
@@ -130,7 +130,7 @@ impl Opening {
                 self.authenticate(options, outbox)
             }
             400.. => refused(phase, code),
-            _ => OpeningStep::Over(SessionFault::Unexpected { phase, code }),
+            _ => OpeningStep::Failed(SessionFault::Unexpected { phase, code }),
         }
     }
 
@@ -141,12 +141,12 @@ impl Opening {
                 outbox.compose(|text| {
                     self.exchange = Some(ClientExchange::begin(mechanism, account, text));
                 });
-                OpeningStep::Said(Phase::Auth)
+                OpeningStep::Sent(Phase::Auth)
             }
             None if self.announced.starttls && options.start_tls == StartTls::Never => {
-                OpeningStep::Over(SessionFault::NoMechanismBeforeTls)
+                OpeningStep::Failed(SessionFault::NoMechanismBeforeTls)
             }
-            None => OpeningStep::Over(SessionFault::NoMechanism),
+            None => OpeningStep::Failed(SessionFault::NoMechanism),
         }
     }
 
@@ -160,15 +160,15 @@ impl Opening {
         let phase = Phase::Auth;
         match code {
             334 => match self.respond(text, options.account.as_deref(), outbox) {
-                Ok(()) => OpeningStep::Said(phase),
-                Err(fault) => OpeningStep::Over(fault),
+                Ok(()) => OpeningStep::Sent(phase),
+                Err(fault) => OpeningStep::Failed(fault),
             },
             235 => {
                 self.exchange = None;
                 OpeningStep::Done
             }
             400.. => refused(phase, code),
-            _ => OpeningStep::Over(SessionFault::Unexpected { phase, code }),
+            _ => OpeningStep::Failed(SessionFault::Unexpected { phase, code }),
         }
     }
 
@@ -187,5 +187,5 @@ impl Opening {
 }
 
 fn refused(phase: Phase, code: u16) -> OpeningStep {
-    OpeningStep::Over(SessionFault::Refused { phase, code })
+    OpeningStep::Failed(SessionFault::Refused { phase, code })
 }

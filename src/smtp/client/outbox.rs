@@ -58,19 +58,19 @@ impl Outbox {
     }
 
     /// Queues the content of `mail`. Content of at most `joined_bytes_max` octets is copied, and
-    /// `mail` goes to `spent` at once. Otherwise it goes to the `spent` of `wrote`.
+    /// `mail` goes to `release` at once. Otherwise it goes to the `release` of `mark_written`.
     pub fn content(
         &mut self,
         mail: Box<OutgoingMail>,
         joined_bytes_max: u64,
-        spent: impl FnOnce(Box<OutgoingMail>),
+        release: impl FnOnce(Box<OutgoingMail>),
     ) {
         if mail.wire_bytes() <= joined_bytes_max {
             self.compose(|text| {
                 text.extend_from_slice(&mail.head);
                 text.extend_from_slice(&mail.body);
             });
-            return spent(mail);
+            return release(mail);
         }
         self.queued += mail.wire_bytes();
         self.pieces.push_back(OutboxPiece::Content { mail, from: 0 });
@@ -106,8 +106,8 @@ impl Outbox {
     }
 
     /// Records that `octets` octets were written. Each message whose content is now fully written
-    /// goes to `spent`.
-    pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<OutgoingMail>)) {
+    /// goes to `release`.
+    pub fn mark_written(&mut self, octets: usize, mut release: impl FnMut(Box<OutgoingMail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
         let mut left = octets;
@@ -131,7 +131,7 @@ impl Outbox {
                 break;
             }
             if let Some(OutboxPiece::Content { mail, .. }) = self.pieces.pop_front() {
-                spent(mail);
+                release(mail);
             }
         }
         if self.text_at == self.text.len() {
@@ -141,10 +141,10 @@ impl Outbox {
     }
 
     /// Discards the queue; nothing more will be written.
-    pub fn give_up(&mut self, mut spent: impl FnMut(Box<OutgoingMail>)) {
+    pub fn give_up(&mut self, mut release: impl FnMut(Box<OutgoingMail>)) {
         for piece in self.pieces.drain(..) {
             if let OutboxPiece::Content { mail, .. } = piece {
-                spent(mail);
+                release(mail);
             }
         }
     }
@@ -157,7 +157,7 @@ impl Outbox {
     }
 
     /// Returns the buffer to `room`, if it is empty.
-    pub fn give_back(&mut self, room: &mut Vec<u8>) {
+    pub fn return_buffer(&mut self, room: &mut Vec<u8>) {
         if self.text.is_empty() && self.text.capacity() > 0 {
             *room = std::mem::take(&mut self.text);
         }
@@ -195,24 +195,24 @@ mod tests {
         let copied = 4096;
         let sizes = [0, 1, copied, copied + 1, copied + 2, 5, 3 * copied];
         for cut in [1, 7, copied, copied + 9, usize::MAX] {
-            let (mut outbox, mut spent, mut expected) = (Outbox::default(), 0, Vec::new());
+            let (mut outbox, mut release, mut expected) = (Outbox::default(), 0, Vec::new());
             for size in sizes {
                 outbox.text(b"command\r\n");
-                outbox.content(mail(size), copied as u64, |_| spent += 1);
+                outbox.content(mail(size), copied as u64, |_| release += 1);
                 expected.extend_from_slice(b"command\r\n");
                 expected.extend_from_slice(&mail(size).head);
                 expected.extend_from_slice(&mail(size).body);
             }
-            assert_eq!(spent, 4, "small ones come back at once");
+            assert_eq!(release, 4, "small ones come back at once");
             assert_eq!(outbox.queued(), expected.len() as u64);
             let mut written = Vec::new();
             while !outbox.is_empty() {
                 let octets = next(&outbox, cut);
-                outbox.wrote(octets.len(), |_| spent += 1);
+                outbox.mark_written(octets.len(), |_| release += 1);
                 written.extend(octets);
             }
             assert!(written == expected, "in pieces of {cut}");
-            assert_eq!((spent, outbox.written()), (sizes.len(), outbox.queued()));
+            assert_eq!((release, outbox.written()), (sizes.len(), outbox.queued()));
         }
     }
 
@@ -221,12 +221,12 @@ mod tests {
         let (mut outbox, mut room) = (Outbox::default(), Vec::with_capacity(100));
         outbox.lend(&mut room);
         outbox.text(b"NOOP\r\n");
-        outbox.give_back(&mut room);
+        outbox.return_buffer(&mut room);
         assert_eq!(room.capacity(), 0, "something waits in it");
-        outbox.wrote(6, |_| {});
-        outbox.give_back(&mut room);
+        outbox.mark_written(6, |_| {});
+        outbox.return_buffer(&mut room);
         assert!(room.is_empty() && room.capacity() >= 100);
-        outbox.give_back(&mut room);
+        outbox.return_buffer(&mut room);
         assert!(room.capacity() >= 100, "nothing is given for what was given back");
     }
 }

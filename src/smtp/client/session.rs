@@ -17,7 +17,7 @@ use std::io::IoSlice;
 use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
 use super::mail::OutgoingMail;
-use super::opening::{Opening, OpeningStep};
+use super::opening::{OpeningStep, SessionOpening};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
@@ -55,7 +55,7 @@ pub struct ClientSession<T> {
     stage: SessionStage,
     fault: Option<SessionFault>,
     reader: ReplyReader,
-    opening: Opening,
+    opening: SessionOpening,
     outbox: Outbox,
     expected: VecDeque<ExpectedReply>,
     /// Number of expected replies whose commands were written.
@@ -86,7 +86,7 @@ impl<T: Copy> ClientSession<T> {
             stage: SessionStage::Opening,
             fault: None,
             reader: ReplyReader::default(),
-            opening: Opening::default(),
+            opening: SessionOpening::default(),
             outbox: Outbox::default(),
             expected: VecDeque::new(),
             stamped: 1,
@@ -118,14 +118,14 @@ impl<T: Copy> ClientSession<T> {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
         self.stage == SessionStage::Ready
             && self.fault.is_none()
-            && !self.is_spent()
+            && !self.is_exhausted()
             && self.transactions.len() < depth
             && self.transactions.back().is_none_or(|last| last.next_command == NextCommand::Nothing)
     }
 
     /// Returns whether the server accepts no further transaction in this session (MAILMAX of RFC
     /// 9422).
-    pub fn is_spent(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.opening.announced.mail_max.is_some_and(|max| self.started >= max)
     }
 
@@ -136,8 +136,8 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Returns the output buffer to `room`, if it is empty.
-    pub fn give_back(&mut self, room: &mut Vec<u8>) {
-        self.outbox.give_back(room);
+    pub fn return_buffer(&mut self, room: &mut Vec<u8>) {
+        self.outbox.return_buffer(room);
     }
 
     /// Starts sending a message with at least one recipient; `can_start` must have returned true.
@@ -164,7 +164,7 @@ impl<T: Copy> ClientSession<T> {
             octets: mail.octets(),
             mail: Some(mail),
             content_command,
-            begun_us: now_us,
+            started_us: now_us,
             next_command: NextCommand::Mail,
             pending: 0,
             codes,
@@ -260,7 +260,7 @@ impl<T: Copy> ClientSession<T> {
         assert!(self.wants_handshake(), "the session waits for a handshake");
         self.stage = SessionStage::Opening;
         let step = self.opening.secured(&self.options, &mut self.outbox);
-        self.take_opening(step);
+        self.apply_opening_step(step);
     }
 
     /// Returns whether the session is ending or has ended.
@@ -269,7 +269,7 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Returns the number of messages in progress.
-    pub fn under_way(&self) -> usize {
+    pub fn in_progress(&self) -> usize {
         self.transactions.len()
     }
 
@@ -301,8 +301,8 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Records that `octets` octets of the slices were written.
-    pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
-        self.outbox.wrote(octets, |mail| watch.spent(mail));
+    pub fn mark_written(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
+        self.outbox.mark_written(octets, |mail| watch.release(mail));
         let written = self.outbox.written();
         while let Some(expected) = self.expected.get_mut(self.stamped)
             && expected.end <= written
@@ -338,7 +338,7 @@ impl<T: Copy> ClientSession<T> {
     /// Ends all messages in progress, because the connection was lost or is given up.
     pub fn lost(&mut self, watch: &mut impl SessionWatch<T>) {
         self.stage = SessionStage::Closed;
-        self.outbox.give_up(|mail| watch.spent(mail));
+        self.outbox.give_up(|mail| watch.release(mail));
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
@@ -356,10 +356,10 @@ impl<T: Copy> ClientSession<T> {
         end: SessionEnd,
         watch: &mut impl SessionWatch<T>,
     ) {
-        let ClientTransaction { cookie, octets, mail, codes, begun_us, is_ambiguous, .. } =
+        let ClientTransaction { cookie, octets, mail, codes, started_us, is_ambiguous, .. } =
             transaction;
         if let Some(mail) = mail {
-            watch.spent(mail);
+            watch.release(mail);
         }
         let is_lost = self.is_closing && end == SessionEnd::NotSent;
         let is_turned_away = self.has_accepted && (is_lost || transaction.is_turned_away);
@@ -371,7 +371,7 @@ impl<T: Copy> ClientSession<T> {
             octets,
             codes: codes_of,
             end,
-            begun_us,
+            started_us,
             is_turned_away,
             is_ambiguous: is_ambiguous && !matches!(end, SessionEnd::Withheld(_)),
         });
@@ -397,8 +397,11 @@ impl<T: Copy> ClientSession<T> {
     fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
         let Some(&ExpectedReply { phase, end, written_us }) = self.expected.front() else {
             self.is_closing |= code == 421;
-            let fault =
-                if code == 421 { SessionFault::Closing } else { SessionFault::Unasked { code } };
+            let fault = if code == 421 {
+                SessionFault::Closing
+            } else {
+                SessionFault::Unsolicited { code }
+            };
             self.fault = Some(fault);
             return;
         };
@@ -425,7 +428,7 @@ impl<T: Copy> ClientSession<T> {
                 self.answered();
                 let reply = (phase, code);
                 let step = self.opening.reply(reply, text, &self.options, &mut self.outbox);
-                self.take_opening(step);
+                self.apply_opening_step(step);
             }
             // 530: the server requires TLS or AUTH first, so it has no open transaction.
             Phase::Reset if code / 100 == 2 || code == 530 => {
@@ -457,12 +460,12 @@ impl<T: Copy> ClientSession<T> {
         self.expected.push_back(ExpectedReply { phase, end, written_us: 0 });
     }
 
-    fn take_opening(&mut self, step: OpeningStep) {
+    fn apply_opening_step(&mut self, step: OpeningStep) {
         match step {
-            OpeningStep::Said(phase) => self.expect(phase),
+            OpeningStep::Sent(phase) => self.expect(phase),
             OpeningStep::Handshake => self.stage = SessionStage::Handshake,
             OpeningStep::Done => self.stage = SessionStage::Ready,
-            OpeningStep::Over(fault) => {
+            OpeningStep::Failed(fault) => {
                 if let SessionFault::Refused { code, .. } = fault {
                     self.refusal = Some(code);
                 }
@@ -532,8 +535,11 @@ impl<T: Copy> ClientSession<T> {
         } else if transaction.mail_reply == MailReply::NotRefused {
             transaction.codes[at] = code;
         }
-        let is_vain = transaction.accepted == 0 && transaction.answered == transaction.codes.len();
-        if is_vain && matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
+        let all_refused =
+            transaction.accepted == 0 && transaction.answered == transaction.codes.len();
+        if all_refused
+            && matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data)
+        {
             transaction.next_command = NextCommand::Nothing;
             self.needs_reset = true;
         }
@@ -551,8 +557,8 @@ impl<T: Copy> ClientSession<T> {
         if transaction.accepted > 0
             && let Some(mail) = transaction.mail.take()
         {
-            let spent = |mail| watch.spent(mail);
-            self.outbox.content(mail, self.options.joined_bytes_max, spent);
+            let release = |mail| watch.release(mail);
+            self.outbox.content(mail, self.options.joined_bytes_max, release);
         }
         self.outbox.text(b".\r\n");
         transaction.pending += 1;
@@ -593,8 +599,8 @@ impl<T: Copy> ClientSession<T> {
                 self.outbox.text(b"RSET\r\n");
                 Some(Phase::Reset)
             } else {
-                let spent = |mail| watch.spent(mail);
-                transaction.write(&self.opening.announced, &self.options, &mut self.outbox, spent)
+                let release = |mail| watch.release(mail);
+                transaction.write(&self.opening.announced, &self.options, &mut self.outbox, release)
             };
             let Some(phase) = phase else { return };
             self.expect(phase);

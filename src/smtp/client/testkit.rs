@@ -21,8 +21,8 @@ pub struct SessionLog {
     pub turned_away: Vec<usize>,
     /// Messages that the session reported as ambiguous.
     pub ambiguous: Vec<usize>,
-    /// Number of messages returned by `spent`.
-    pub spent: usize,
+    /// Number of messages returned by `release`.
+    pub released: usize,
 }
 
 impl SessionWatch<usize> for SessionLog {
@@ -30,8 +30,8 @@ impl SessionWatch<usize> for SessionLog {
         self.replies.push((phase, code));
     }
 
-    fn spent(&mut self, _: Box<OutgoingMail>) {
-        self.spent += 1;
+    fn release(&mut self, _: Box<OutgoingMail>) {
+        self.released += 1;
     }
 
     fn done(&mut self, done: Done<'_, usize>) {
@@ -46,7 +46,7 @@ impl SessionWatch<usize> for SessionLog {
 pub struct TestClient {
     pub session: ClientSession<usize>,
     mails: std::vec::IntoIter<OutgoingMail>,
-    begun: usize,
+    started: usize,
     pub log: SessionLog,
 }
 
@@ -54,7 +54,7 @@ impl TestClient {
     /// Creates a client that is connected.
     pub fn new(options: Options, mails: Vec<OutgoingMail>) -> TestClient {
         let session = ClientSession::new(options, 0);
-        TestClient { session, mails: mails.into_iter(), begun: 0, log: SessionLog::default() }
+        TestClient { session, mails: mails.into_iter(), started: 0, log: SessionLog::default() }
     }
 
     /// Passes the server's next octets to the session.
@@ -71,10 +71,10 @@ impl TestClient {
     fn fill(&mut self) {
         while self.session.can_start() {
             let Some(mail) = self.mails.next() else { return self.session.quit() };
-            self.session.start(self.begun, Box::new(mail), 0, &mut self.log);
-            self.begun += 1;
+            self.session.start(self.started, Box::new(mail), 0, &mut self.log);
+            self.started += 1;
         }
-        if self.session.is_spent() {
+        if self.session.is_exhausted() {
             self.session.quit();
         }
     }
@@ -86,7 +86,7 @@ impl TestClient {
         let mut octets: Vec<u8> =
             slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
         octets.truncate(octets_max);
-        self.session.wrote(octets.len(), 0, &mut self.log);
+        self.session.mark_written(octets.len(), 0, &mut self.log);
         self.fill();
         octets
     }
@@ -105,8 +105,8 @@ impl TestClient {
         self.session.lost(&mut self.log);
         let mut numbers: Vec<usize> = self.log.ended.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
-        assert_eq!(numbers, (0..self.begun).collect::<Vec<_>>(), "each ends once");
-        assert_eq!(self.log.spent, self.begun, "each mail comes back once");
+        assert_eq!(numbers, (0..self.started).collect::<Vec<_>>(), "each ends once");
+        assert_eq!(self.log.released, self.started, "each mail comes back once");
         self.log
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct ClientTransaction<T> {
     pub mail: Option<Box<OutgoingMail>>,
     pub octets: u64,
     pub content_command: ContentCommand,
-    pub begun_us: u64,
+    pub started_us: u64,
     pub next_command: NextCommand,
     /// Number of replies still expected.
     pub pending: usize,
@@ -76,7 +76,7 @@ impl<T> ClientTransaction<T> {
         announced: &Announced,
         options: &Options,
         outbox: &mut Outbox,
-        spent: impl FnOnce(Box<OutgoingMail>),
+        release: impl FnOnce(Box<OutgoingMail>),
     ) -> Option<Phase> {
         let mail = self.mail.as_deref()?;
         let phase = match self.next_command {
@@ -99,7 +99,7 @@ impl<T> ClientTransaction<T> {
             }
             NextCommand::Data => {
                 outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
-                outbox.content(self.mail.take()?, options.joined_bytes_max, spent);
+                outbox.content(self.mail.take()?, options.joined_bytes_max, release);
                 self.next_command = NextCommand::Nothing;
                 self.end_of_data = Some(outbox.queued());
                 Phase::Payload

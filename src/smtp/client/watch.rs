@@ -65,7 +65,7 @@ pub enum SessionFault {
     Closing,
     /// A reply arrived although no command waits for one.
     #[error("the server sent an unexpected reply: {code}")]
-    Unasked {
+    Unsolicited {
         /// The reply code.
         code: u16,
     },
@@ -173,7 +173,7 @@ pub struct Done<'a, T> {
     /// How it ended.
     pub end: SessionEnd,
     /// When it was passed to `start`, in µs.
-    pub begun_us: u64,
+    pub started_us: u64,
     /// The server ended the session with 421 before the end of data of this message, but had
     /// accepted an earlier one. This message may be accepted over another connection.
     pub is_turned_away: bool,
@@ -189,7 +189,7 @@ pub trait SessionWatch<T> {
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
     /// The session is done with the content of a message: the buffer can be reused. Called exactly
     /// once for each message, before or after `done`.
-    fn spent(&mut self, mail: Box<OutgoingMail>);
+    fn release(&mut self, mail: Box<OutgoingMail>);
     /// A message has ended.
     fn done(&mut self, done: Done<'_, T>);
 }

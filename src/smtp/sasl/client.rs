@@ -163,7 +163,7 @@ fn decoded(challenge: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::sasl::{Exchange, Preference, Progress, Users};
+    use crate::smtp::sasl::{Exchange, Preference, SaslProgress, Users};
 
     fn account(password: &str) -> Account {
         Account::new("ann b", password.as_bytes().to_vec(), Preference::Strongest).unwrap()
@@ -260,13 +260,13 @@ mod tests {
                 let mut progress = Exchange::begin(mechanism, initial, "<1.2@sink>".into());
                 let credentials = loop {
                     match progress.unwrap() {
-                        Progress::Challenge(exchange, text) => {
+                        SaslProgress::Challenge(exchange, text) => {
                             let mut line = Vec::new();
                             client.respond(text.as_bytes(), &account, &mut line).unwrap();
                             progress = exchange.respond(line.trim_ascii_end());
                         }
-                        Progress::Claimed(credentials) => break credentials,
-                        Progress::Refused => panic!("nothing was refused"),
+                        SaslProgress::Claimed(credentials) => break credentials,
+                        SaslProgress::Refused => panic!("nothing was refused"),
                     }
                 };
                 assert_eq!(users.accepts(&credentials), is_right, "{mechanism:?} {password}");

@@ -9,11 +9,11 @@ pub struct Credentials {
     /// UTF-8 of 1 to [`USER_BYTES_MAX`] octets without control characters.
     pub user: String,
     /// How the user is authenticated.
-    pub proof: Proof,
+    pub proof: CredentialProof,
 }
 
 /// The proof that a mechanism transports.
-pub enum Proof {
+pub enum CredentialProof {
     /// The password, for PLAIN and LOGIN.
     Password(Secret),
     /// The digest of `challenge` with the password as its key, for CRAM-MD5.

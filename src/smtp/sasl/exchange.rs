@@ -4,7 +4,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
+use super::credentials::{CredentialProof, Credentials, USER_BYTES_MAX};
 use super::mechanism::Mechanism;
 use super::secret::Secret;
 
@@ -35,7 +35,7 @@ enum Response {
 }
 
 /// The state of an exchange after a response.
-pub enum Progress {
+pub enum SaslProgress {
     /// Send this challenge in base64, and wait for the response.
     Challenge(Exchange, String),
     /// The client has presented its credentials.
@@ -64,7 +64,7 @@ impl Exchange {
         mechanism: Mechanism,
         initial: Option<&[u8]>,
         challenge: String,
-    ) -> Result<Progress, Malformed> {
+    ) -> Result<SaslProgress, Malformed> {
         let (waits_for, text) = match mechanism {
             Mechanism::Plain | Mechanism::Xoauth2 => (Response::Whole, String::new()),
             Mechanism::Login => (Response::User, "Username:".into()),
@@ -76,7 +76,7 @@ impl Exchange {
         match initial {
             Some(b"=") => exchange.take(&[]),
             Some(octets) => exchange.respond(octets),
-            None => Ok(Progress::Challenge(exchange, STANDARD.encode(text))),
+            None => Ok(SaslProgress::Challenge(exchange, STANDARD.encode(text))),
         }
     }
 
@@ -93,31 +93,31 @@ impl Exchange {
     }
 
     /// Handles a response in base64; an empty line is an empty response.
-    pub fn respond(self, line: &[u8]) -> Result<Progress, Malformed> {
+    pub fn respond(self, line: &[u8]) -> Result<SaslProgress, Malformed> {
         if matches!(self.waits_for, Response::Refused) {
-            return Ok(Progress::Refused);
+            return Ok(SaslProgress::Refused);
         }
         let octets = STANDARD.decode(line).map_err(|_| Malformed::Base64)?;
         self.take(&octets)
     }
 
-    fn take(self, octets: &[u8]) -> Result<Progress, Malformed> {
+    fn take(self, octets: &[u8]) -> Result<SaslProgress, Malformed> {
         let credentials = match (self.waits_for, self.mechanism) {
             (Response::User, _) => {
                 let waits_for = Response::Password(user(octets)?);
                 let exchange = Exchange { mechanism: self.mechanism, waits_for };
-                return Ok(Progress::Challenge(exchange, STANDARD.encode("Password:")));
+                return Ok(SaslProgress::Challenge(exchange, STANDARD.encode("Password:")));
             }
             (Response::Password(user), _) => {
-                let proof = Proof::Password(Secret::new(octets.to_vec()));
+                let proof = CredentialProof::Password(Secret::new(octets.to_vec()));
                 Credentials { user, proof }
             }
             (Response::Digest(challenge), _) => digest(octets, challenge)?,
             (Response::Whole, Mechanism::Xoauth2) => token(octets)?,
             (Response::Whole, _) => plain(octets)?,
-            (Response::Refused, _) => return Ok(Progress::Refused),
+            (Response::Refused, _) => return Ok(SaslProgress::Refused),
         };
-        Ok(Progress::Claimed(credentials))
+        Ok(SaslProgress::Claimed(credentials))
     }
 }
 
@@ -137,7 +137,10 @@ fn plain(octets: &[u8]) -> Result<Credentials, Malformed> {
     else {
         return Err(Malformed::Form);
     };
-    Ok(Credentials { user: user(name)?, proof: Proof::Password(Secret::new(password.to_vec())) })
+    Ok(Credentials {
+        user: user(name)?,
+        proof: CredentialProof::Password(Secret::new(password.to_vec())),
+    })
 }
 
 /// Parses `user SP digest`; the name may contain spaces.
@@ -148,7 +151,7 @@ fn digest(octets: &[u8], challenge: String) -> Result<Credentials, Malformed> {
         return Err(Malformed::Form);
     }
     let digest = Secret::new(digits.to_ascii_lowercase());
-    Ok(Credentials { user: user(name)?, proof: Proof::Digest { challenge, digest } })
+    Ok(Credentials { user: user(name)?, proof: CredentialProof::Digest { challenge, digest } })
 }
 
 /// Parses `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
@@ -163,5 +166,5 @@ fn token(octets: &[u8]) -> Result<Credentials, Malformed> {
         }
     }
     let (user, token) = (name.ok_or(Malformed::Form)?, token.ok_or(Malformed::Form)?);
-    Ok(Credentials { user, proof: Proof::Token(token) })
+    Ok(Credentials { user, proof: CredentialProof::Token(token) })
 }

@@ -23,8 +23,8 @@ mod users;
 pub use account::{Account, AccountError, PASSWORD_BYTES_MAX, Preference};
 pub use challenges::Challenges;
 pub use client::{ChallengeError, ClientExchange};
-pub use credentials::{Credentials, Proof, USER_BYTES_MAX};
-pub use exchange::{Exchange, Malformed, Progress};
+pub use credentials::{CredentialProof, Credentials, USER_BYTES_MAX};
+pub use exchange::{Exchange, Malformed, SaslProgress};
 pub use mechanism::Mechanism;
 pub use secret::Secret;
 pub use users::{UserError, Users};
@@ -43,11 +43,11 @@ pub fn check_sasl(bytes: &[u8]) {
     let mut lines = lines.split(|octet| *octet == b'\n');
     let initial = lines.next().filter(|line| *line != b"-");
     let mut progress = Exchange::begin(mechanism, initial, "<1.1@sink.example>".into());
-    while let Ok(Progress::Challenge(exchange, _)) = progress {
+    while let Ok(SaslProgress::Challenge(exchange, _)) = progress {
         let Some(line) = lines.next() else { return };
         progress = exchange.respond(line);
     }
-    if let Ok(Progress::Claimed(Credentials { user, .. })) = progress {
+    if let Ok(SaslProgress::Claimed(Credentials { user, .. })) = progress {
         assert!((1..=USER_BYTES_MAX).contains(&user.len()));
         assert!(!user.contains(char::is_control), "{}", user.escape_debug());
     }

@@ -19,11 +19,11 @@ fn claimed(mechanism: Mechanism, responses: &[&[u8]]) -> Result<Credentials, Mal
     let mut progress = Exchange::begin(mechanism, initial, CHALLENGE.into())?;
     loop {
         match progress {
-            Progress::Claimed(credentials) => return Ok(credentials),
-            Progress::Challenge(exchange, _) => {
+            SaslProgress::Claimed(credentials) => return Ok(credentials),
+            SaslProgress::Challenge(exchange, _) => {
                 progress = exchange.respond(lines.next().expect("a response").as_bytes())?;
             }
-            Progress::Refused => panic!("nothing was refused"),
+            SaslProgress::Refused => panic!("nothing was refused"),
         }
     }
 }
@@ -97,13 +97,13 @@ fn challenges_have_the_form_that_clients_expect() {
         (Mechanism::CramMd5, "PDEuMkBzaW5rLmV4YW1wbGU+"),
     ] {
         match Exchange::begin(mechanism, None, CHALLENGE.into()) {
-            Ok(Progress::Challenge(exchange, text)) => {
+            Ok(SaslProgress::Challenge(exchange, text)) => {
                 assert_eq!((exchange.mechanism(), text.as_str()), (mechanism, expected));
             }
             _ => panic!("{mechanism:?} has a challenge"),
         }
     }
-    let Ok(Progress::Challenge(_, text)) =
+    let Ok(SaslProgress::Challenge(_, text)) =
         Exchange::begin(Mechanism::Login, Some(b"YQ=="), String::new())
     else {
         panic!("a challenge")
@@ -157,7 +157,7 @@ proptest! {
         let response = format!("\0{name}\0{password}");
         let found = claimed(Mechanism::Plain, &[response.as_bytes()]).ok().unwrap();
         prop_assert_eq!(found.user, name);
-        let Proof::Password(said) = found.proof else { panic!("a password") };
+        let CredentialProof::Password(said) = found.proof else { panic!("a password") };
         prop_assert!(said.is(password.as_bytes()));
     }
 }

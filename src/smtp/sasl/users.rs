@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::cram_md5::digest;
-use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
+use super::credentials::{CredentialProof, Credentials, USER_BYTES_MAX};
 use super::secret::Secret;
 
 /// Users with their passwords (or tokens). Two lists are equal if they accept the same credentials.
@@ -72,8 +72,10 @@ impl Users {
     pub fn accepts(&self, credentials: &Credentials) -> bool {
         let Some(password) = self.passwords.get(&credentials.user) else { return false };
         match &credentials.proof {
-            Proof::Password(said) | Proof::Token(said) => password.is(said.octets()),
-            Proof::Digest { challenge, digest: said } => {
+            CredentialProof::Password(said) | CredentialProof::Token(said) => {
+                password.is(said.octets())
+            }
+            CredentialProof::Digest { challenge, digest: said } => {
                 said.is(digest(challenge, password.octets()).as_bytes())
             }
         }

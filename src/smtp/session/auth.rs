@@ -2,7 +2,7 @@
 use super::*;
 use crate::smtp::envelope;
 use crate::smtp::policy::AuthMode;
-use crate::smtp::sasl::{self, Credentials, Exchange, Malformed, Mechanism, Progress};
+use crate::smtp::sasl::{self, Credentials, Exchange, Malformed, Mechanism, SaslProgress};
 
 impl Session {
     /// Returns whether the next line is a response to AUTH, and therefore secret.
@@ -102,13 +102,17 @@ impl Session {
     fn auth_continues(
         &mut self,
         mechanism: Mechanism,
-        progress: Result<Progress, Malformed>,
+        progress: Result<SaslProgress, Malformed>,
         workspace: &mut Workspace,
     ) {
         match progress {
-            Ok(Progress::Challenge(exchange, text)) => self.challenge(exchange, &text, workspace),
-            Ok(Progress::Claimed(credentials)) => self.judge(mechanism, &credentials, workspace),
-            Ok(Progress::Refused) => self.reply(&reply::AUTH_REJECTED, workspace),
+            Ok(SaslProgress::Challenge(exchange, text)) => {
+                self.challenge(exchange, &text, workspace)
+            }
+            Ok(SaslProgress::Claimed(credentials)) => {
+                self.judge(mechanism, &credentials, workspace)
+            }
+            Ok(SaslProgress::Refused) => self.reply(&reply::AUTH_REJECTED, workspace),
             Err(Malformed::Base64) => self.reply(&reply::AUTH_BASE64, workspace),
             Err(Malformed::Form) => self.reply(&reply::AUTH_RESPONSE, workspace),
         }

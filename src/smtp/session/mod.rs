@@ -198,7 +198,7 @@ impl Session {
             if self.owed.is_some() && !self.append_owed(workspace) {
                 return (consumed, Step::Drain);
             }
-            if self.is_over() {
+            if self.is_ended() {
                 return (consumed, Step::Close);
             }
             let rest = &input[consumed..];
@@ -317,7 +317,7 @@ impl Session {
 
     /// Returns whether the session has ended. The remaining replies must be sent before the
     /// connection closes.
-    pub fn is_over(&self) -> bool {
+    pub fn is_ended(&self) -> bool {
         matches!(self.state, SessionState::Closed)
     }
 

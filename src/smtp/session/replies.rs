@@ -23,7 +23,7 @@ impl Session {
     ) {
         let from = workspace.replies.len();
         self.reply(reply, workspace);
-        if times > 1 && !self.is_over() {
+        if times > 1 && !self.is_ended() {
             workspace.tally.reply(reply, times - 1);
             self.repeat(from, times - 1, workspace);
         }

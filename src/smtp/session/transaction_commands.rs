@@ -201,7 +201,7 @@ impl Session {
 
     fn clear_transaction(&mut self, workspace: &mut Workspace, event: TransactionEvent) {
         if let SessionState::Open(transaction) = &mut self.state {
-            workspace.take_back(&mut transaction.envelope.bytes);
+            workspace.reclaim(&mut transaction.envelope.bytes);
             workspace.events.push(event);
             self.state = SessionState::Ready;
         }

@@ -7,7 +7,7 @@ use std::num::NonZero;
 
 use super::*;
 use crate::smtp::envelope;
-use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
+use crate::smtp::xclient::{self, AttributeValue, ClientClaims, ClientProtocol};
 
 impl Session {
     /// Allows the client to send XCLIENT, because it is trusted; EHLO announces it.
@@ -73,14 +73,14 @@ impl Session {
         self.client = client;
         self.xclient_use = match claims.address {
             None => self.xclient_use,
-            Some(Claim::Known(_)) => XclientUse::Undecided,
+            Some(AttributeValue::Known(_)) => XclientUse::Undecided,
             // It is unknown who sends the following commands.
-            Some(Claim::Unavailable) => XclientUse::Denied,
+            Some(AttributeValue::Unavailable) => XclientUse::Denied,
         };
         self.hello_deviations = Deviations::NONE;
         let mut fields = Vec::new();
         self.state = SessionState::Greeted;
-        if let Some(Claim::Known(name)) = &claims.hello {
+        if let Some(AttributeValue::Known(name)) = &claims.hello {
             Session::append_hello(&mut fields, client, name, self.claimed_protocol(claims));
             self.state = SessionState::Ready;
         }
@@ -94,7 +94,9 @@ impl Session {
     fn client_of(&self, claims: &ClientClaims) -> Client {
         let claimed = port_of(claims).or(self.claimed_port.map(NonZero::get));
         match (&claims.address, self.client) {
-            (Some(Claim::Known(ip)), _) => SocketAddr::new(*ip, claimed.unwrap_or(0)).into(),
+            (Some(AttributeValue::Known(ip)), _) => {
+                SocketAddr::new(*ip, claimed.unwrap_or(0)).into()
+            }
             (_, Client::Tcp(now)) => {
                 SocketAddr::new(now.ip(), claimed.unwrap_or(now.port())).into()
             }
@@ -115,7 +117,7 @@ impl Session {
 /// Returns the named port; 0 if it is unavailable.
 fn port_of(claims: &ClientClaims) -> Option<u16> {
     claims.port.as_ref().map(|port| match port {
-        Claim::Known(port) => *port,
-        Claim::Unavailable => 0,
+        AttributeValue::Known(port) => *port,
+        AttributeValue::Unavailable => 0,
     })
 }

@@ -7,7 +7,7 @@ use crate::smtp::grammar::NAME_BYTES_MAX;
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim<T> {
+pub enum AttributeValue<T> {
     /// A known value.
     Known(T),
     /// `[UNAVAILABLE]`: the sender of XCLIENT does not know the value.
@@ -30,11 +30,11 @@ pub enum ClientProtocol {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientClaims {
     /// ADDR in canonical form: an IPv4-mapped IPv6 address becomes an IPv4 address.
-    pub address: Option<Claim<IpAddr>>,
+    pub address: Option<AttributeValue<IpAddr>>,
     /// PORT.
-    pub port: Option<Claim<u16>>,
+    pub port: Option<AttributeValue<u16>>,
     /// HELO: 1 to 255 graphic ASCII octets, like an EHLO name.
-    pub hello: Option<Claim<Vec<u8>>>,
+    pub hello: Option<AttributeValue<Vec<u8>>>,
     /// PROTO.
     pub protocol: Option<ClientProtocol>,
 }
@@ -71,11 +71,11 @@ fn claim<T>(
     value: &[u8],
     read: fn(&[u8]) -> Option<T>,
     error: XclientError,
-) -> Result<Claim<T>, XclientError> {
+) -> Result<AttributeValue<T>, XclientError> {
     if value.eq_ignore_ascii_case(b"[UNAVAILABLE]") {
-        return Ok(Claim::Unavailable);
+        return Ok(AttributeValue::Unavailable);
     }
-    read(value).map(Claim::Known).ok_or(error)
+    read(value).map(AttributeValue::Known).ok_or(error)
 }
 
 /// Parses an IPv4 address, or `IPV6:` and an IPv6 address. Refuses 0.0.0.0 and `::`, which no

@@ -14,7 +14,7 @@ mod claims;
 mod error;
 
 pub use attribute::Attribute;
-pub use claims::{Claim, ClientClaims, ClientProtocol};
+pub use claims::{AttributeValue, ClientClaims, ClientProtocol};
 pub use error::XclientError;
 
 use super::param;
@@ -76,7 +76,7 @@ fn hex(digit: u8) -> u8 {
 /// in an envelope, or depends on the order of the attributes.
 pub fn check_xclient(argument: &[u8]) {
     let found = parse(argument);
-    if let Ok(ClientClaims { hello: Some(Claim::Known(name)), .. }) = &found {
+    if let Ok(ClientClaims { hello: Some(AttributeValue::Known(name)), .. }) = &found {
         assert!((1..=VALUE_BYTES_MAX).contains(&name.len()));
         assert!(name.iter().all(u8::is_ascii_graphic), "{}", name.escape_ascii());
     }

@@ -7,8 +7,8 @@ fn claims(argument: &str) -> ClientClaims {
     parse(argument.as_bytes()).unwrap_or_else(|error| panic!("{argument}: {error:?}"))
 }
 
-fn known_address(text: &str) -> Option<Claim<IpAddr>> {
-    Some(Claim::Known(text.parse().unwrap()))
+fn known_address(text: &str) -> Option<AttributeValue<IpAddr>> {
+    Some(AttributeValue::Known(text.parse().unwrap()))
 }
 
 #[test]
@@ -21,9 +21,9 @@ fn addresses_are_of_either_family_and_have_one_spelling() {
         ("ADDR=IPv6:::1", known_address("::1")),
         ("ADDR=IPV6:::ffff:192.0.2.7", known_address("192.0.2.7")),
         ("ADDR=192+2E0.2.7", known_address("192.0.2.7")), // xtext can encode any octet
-        ("ADDR=[UNAVAILABLE]", Some(Claim::Unavailable)),
-        ("ADDR=[unavailable]", Some(Claim::Unavailable)),
-        ("ADDR=+5BUNAVAILABLE]", Some(Claim::Unavailable)),
+        ("ADDR=[UNAVAILABLE]", Some(AttributeValue::Unavailable)),
+        ("ADDR=[unavailable]", Some(AttributeValue::Unavailable)),
+        ("ADDR=+5BUNAVAILABLE]", Some(AttributeValue::Unavailable)),
         ("DESTADDR=192.0.2.7", None),
     ] {
         assert_eq!(claims(argument).address, expected, "{argument}");
@@ -38,22 +38,28 @@ fn ports_names_and_protocols_are_read() {
     );
     let expected = ClientClaims {
         address: known_address("192.0.2.7"),
-        port: Some(Claim::Known(4660)),
-        hello: Some(Claim::Known(b"a+b".to_vec())),
+        port: Some(AttributeValue::Known(4660)),
+        hello: Some(AttributeValue::Known(b"a+b".to_vec())),
         protocol: Some(ClientProtocol::Esmtp),
     };
     assert_eq!(all, expected);
     for (port, expected) in [
-        ("0", Claim::Known(0)),
-        ("65535", Claim::Known(65535)),
-        ("[UNAVAILABLE]", Claim::Unavailable),
+        ("0", AttributeValue::Known(0)),
+        ("65535", AttributeValue::Known(65535)),
+        ("[UNAVAILABLE]", AttributeValue::Unavailable),
     ] {
         assert_eq!(claims(&format!("PORT={port}")).port, Some(expected));
     }
-    assert_eq!(claims("HELO=[Unavailable]").hello, Some(Claim::Unavailable));
-    assert_eq!(claims("HELO=[192.0.2.1]").hello, Some(Claim::Known(b"[192.0.2.1]".to_vec())));
+    assert_eq!(claims("HELO=[Unavailable]").hello, Some(AttributeValue::Unavailable));
+    assert_eq!(
+        claims("HELO=[192.0.2.1]").hello,
+        Some(AttributeValue::Known(b"[192.0.2.1]".to_vec()))
+    );
     let longest = "a".repeat(VALUE_BYTES_MAX);
-    assert_eq!(claims(&format!("HELO={longest}")).hello, Some(Claim::Known(longest.into())));
+    assert_eq!(
+        claims(&format!("HELO={longest}")).hello,
+        Some(AttributeValue::Known(longest.into()))
+    );
 }
 
 /// Valid logins, host names and destinations are accepted, and change nothing.
@@ -171,7 +177,7 @@ fn every_truncation_is_a_shorter_command_or_an_error() {
             && length > b"NAME=mx.example ADDR=IPV6:2001:db8::7 PORT=4660".len()
         {
             assert_eq!(found.address, known_address("2001:db8::7"), "{length}");
-            assert_eq!(found.port, Some(Claim::Known(4660)), "{length}");
+            assert_eq!(found.port, Some(AttributeValue::Known(4660)), "{length}");
         }
     }
     assert!(parse(GOOD).is_ok());

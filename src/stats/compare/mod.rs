@@ -101,13 +101,13 @@ impl Comparison {
             a: mean(&one.values),
             b: mean(&other.values),
             seconds: (one.values.len(), other.values.len()),
-            interval: obstacle.map_or_else(|| of_ratio(&mut noise, one, other), Err),
+            interval: obstacle.map_or_else(|| bounds_of_ratio(&mut noise, one, other), Err),
         });
         let differences = differences.collect();
         let has_both = !a.transactions.is_empty() && !b.transactions.is_empty();
         let shift = has_both.then(|| {
             let (a, b) = ranks::mean_ranks(&a.transactions, &b.transactions);
-            let interval = obstacle.map_or_else(|| of_ranks(&mut noise, &a, &b), Err);
+            let interval = obstacle.map_or_else(|| bounds_of_ranks(&mut noise, &a, &b), Err);
             Shift { share: 0.5 + mean(&b) - mean(&a), interval }
         });
         Comparison { differences, shift }
@@ -132,7 +132,11 @@ fn is_short(a: &[f64], b: &[f64]) -> bool {
 
 /// Returns the interval of the ratio of the means. It is computed for the logarithm of the ratio,
 /// so that it never reaches below 0.
-fn of_ratio(noise: &mut Noise, a: &MeasureSeries, b: &MeasureSeries) -> Result<Bounds, NoVerdict> {
+fn bounds_of_ratio(
+    noise: &mut Noise,
+    a: &MeasureSeries,
+    b: &MeasureSeries,
+) -> Result<Bounds, NoVerdict> {
     if is_short(&a.values, &b.values) {
         return Err(NoVerdict::Short);
     }
@@ -151,7 +155,7 @@ fn of_ratio(noise: &mut Noise, a: &MeasureSeries, b: &MeasureSeries) -> Result<B
 
 /// Returns the interval of the probability that a value of `b` is larger than one of `a`, from the
 /// mean ranks of the seconds.
-fn of_ranks(noise: &mut Noise, a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
+fn bounds_of_ranks(noise: &mut Noise, a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
     if is_short(a, b) {
         return Err(NoVerdict::Short);
     }
@@ -169,7 +173,7 @@ mod tests {
     fn interval(a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
         let series =
             |values: &[f64]| MeasureSeries { values: values.to_vec(), ..MeasureSeries::default() };
-        of_ratio(&mut Noise::default(), &series(a), &series(b))
+        bounds_of_ratio(&mut Noise::default(), &series(a), &series(b))
     }
 
     #[test]
@@ -197,7 +201,7 @@ mod tests {
         let series =
             |value: f64| MeasureSeries { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
         let differs =
-            |a, b| of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;
+            |a, b| bounds_of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;
         assert!(!differs(5023.0, 5055.0) && differs(5023.0, 5119.0));
         assert!(!differs(5.0, 6.0) && !differs(6.0, 5.0) && differs(5.0, 7.0));
     }

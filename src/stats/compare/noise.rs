@@ -53,8 +53,11 @@ impl Noise {
     ///
     /// Costs about 10 ns per value and wave, and the first time for a length 1 us per value.
     pub fn of(&mut self, values: &[f64]) -> MeanVariance {
-        let alike = alike(values);
-        let more = ASSUMED[..ASSUMED.len() - 1].iter().filter(|assumed| alike > **assumed).count();
+        let autocorrelation = autocorrelation(values);
+        let more = ASSUMED[..ASSUMED.len() - 1]
+            .iter()
+            .filter(|assumed| autocorrelation > **assumed)
+            .count();
         let key = (values.len(), more);
         let estimator = self.0.entry(key);
         estimator.or_insert_with(|| Estimator::new(values.len(), ASSUMED[more])).spread(values)
@@ -63,7 +66,7 @@ impl Noise {
 
 /// Returns the correlation of neighboring seconds, corrected for the bias of short runs (Marriott
 /// and Pope 1954, Kendall 1954).
-fn alike(values: &[f64]) -> f64 {
+fn autocorrelation(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -124,11 +127,11 @@ impl Estimator {
 
 /// Returns the covariances of the projections on these waves. It is 0 for a wave that is symmetric
 /// in time and one that is antisymmetric.
-fn covariances(waves: &[Vec<f64>], alike: f64) -> Vec<Vec<f64>> {
+fn covariances(waves: &[Vec<f64>], autocorrelation: f64) -> Vec<Vec<f64>> {
     let mut all = vec![vec![0.0; waves.len()]; waves.len()];
     for (i, one) in waves.iter().enumerate() {
         for (k, other) in waves[..=i].iter().enumerate().filter(|(k, _)| (i - k) % 2 == 0) {
-            all[i][k] = covariance(one, other, alike);
+            all[i][k] = covariance(one, other, autocorrelation);
             all[k][i] = all[i][k];
         }
     }
@@ -144,12 +147,12 @@ fn wave(seconds: usize, number: usize) -> Vec<f64> {
 }
 
 /// Returns the covariance of two weighted sums over the same seconds, whose values have variance 1
-/// and correlate by `alike` to the power of their distance.
-fn covariance(one: &[f64], other: &[f64], alike: f64) -> f64 {
+/// and correlate by `autocorrelation` to the power of their distance.
+fn covariance(one: &[f64], other: &[f64], autocorrelation: f64) -> f64 {
     let (mut sum, mut before) = (0.0, (0.0, 0.0));
     for (x, y) in one.iter().zip(other) {
         sum += x * y + x * before.1 + y * before.0;
-        before = (alike * (before.0 + x), alike * (before.1 + y));
+        before = (autocorrelation * (before.0 + x), autocorrelation * (before.1 + y));
     }
     sum
 }
@@ -161,15 +164,20 @@ mod tests {
     #[test]
     fn covariances_are_those_of_the_sum_over_all_pairs() {
         let waves: Vec<Vec<f64>> = (1..=3).map(|number| wave(9, number)).collect();
-        for (i, k, alike) in [(0, 0, 0.0), (0, 2, 0.3), (0, 1, 0.3), (1, 2, 0.95), (2, 0, 0.95)] {
+        for (i, k, autocorrelation) in
+            [(0, 0, 0.0), (0, 2, 0.3), (0, 1, 0.3), (1, 2, 0.95), (2, 0, 0.95)]
+        {
             let (one, other) = (&waves[i], &waves[k]);
             let mut slow = 0.0;
             for (i, x) in one.iter().enumerate() {
                 for (k, y) in other.iter().enumerate() {
-                    slow += x * y * f64::powi(alike, i.abs_diff(k) as i32);
+                    slow += x * y * f64::powi(autocorrelation, i.abs_diff(k) as i32);
                 }
             }
-            assert!((covariances(&waves, alike)[i][k] - slow).abs() < 1e-12, "{i} {k} {alike}");
+            assert!(
+                (covariances(&waves, autocorrelation)[i][k] - slow).abs() < 1e-12,
+                "{i} {k} {autocorrelation}"
+            );
         }
     }
 
@@ -194,7 +202,7 @@ mod tests {
         assert_eq!(noise.of(&[0.1; 7]).variance, 0.0);
         assert_eq!(half_width(noise.of(&[3.3; 5]), noise.of(&[4.4; 60])), 0.0);
         let drift: Vec<f64> = (0..60).map(f64::from).collect();
-        assert!(alike(&drift) > ASSUMED[2], "{}", alike(&drift));
+        assert!(autocorrelation(&drift) > ASSUMED[2], "{}", autocorrelation(&drift));
         assert!(noise.of(&drift).variance.sqrt() > 15.0, "no second tells where it ends");
     }
 }

@@ -136,7 +136,7 @@ impl Cell {
             let a = scatter.run(&mut dice, seconds.0, alike);
             let mut b = scatter.second().run(&mut dice, seconds.1, alike);
             b.values.iter_mut().for_each(|value| *value *= 1.0 + difference);
-            of_ratio(&mut noise, &a, &b).is_ok_and(|interval| interval.differs)
+            bounds_of_ratio(&mut noise, &a, &b).is_ok_and(|interval| interval.differs)
         };
         100.0 * (0..pairs).filter(|_| differs()).count() as f64 / f64::from(pairs)
     }
@@ -223,7 +223,7 @@ fn shifted(cell: Cell, between: f64, pairs: u32) -> (f64, f64) {
     for _ in 0..pairs {
         let [a, b] = transactions(&mut dice, cell, between);
         let (ranks_a, ranks_b) = mean_ranks(&a, &b);
-        by_ranks += u32::from(of_ranks(&mut noise, &ranks_a, &ranks_b).unwrap().differs);
+        by_ranks += u32::from(bounds_of_ranks(&mut noise, &ranks_a, &ranks_b).unwrap().differs);
         by_kolmogorov += u32::from(kolmogorov_differs(&a, &b));
     }
     let share = |count: u32| 100.0 * f64::from(count) / f64::from(pairs);

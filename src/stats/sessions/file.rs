@@ -18,7 +18,7 @@ impl BatchFile {
         Ok(BatchFile { file, whole_bytes })
     }
 
-    /// Returns the length up to the end of the last batch, for [`BatchFile::take_back`].
+    /// Returns the length up to the end of the last batch, for [`BatchFile::truncate`].
     pub fn place(&self) -> u64 {
         self.whole_bytes
     }
@@ -26,14 +26,14 @@ impl BatchFile {
     /// Appends whole batches: all of them, or (after an error) none.
     pub fn append(&mut self, batches: &[u8]) -> io::Result<()> {
         let place = self.whole_bytes;
-        self.file.write_all(batches).inspect_err(|_| self.take_back(place))?;
+        self.file.write_all(batches).inspect_err(|_| self.truncate(place))?;
         self.whole_bytes = self.file.metadata()?.len();
         Ok(())
     }
 
     /// Removes everything appended after `place`. If that fails, readers find the next batch by its
     /// first octets.
-    pub fn take_back(&mut self, place: u64) {
+    pub fn truncate(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,
             Err(error) => {

@@ -97,7 +97,7 @@ impl SessionSecond {
     }
 
     /// Records that the connection had ended before this activity.
-    pub fn is_over(&mut self) {
+    pub fn record_ended_before(&mut self) {
         self.ended_us = BEFORE;
     }
 

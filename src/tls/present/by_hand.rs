@@ -77,7 +77,7 @@ pub struct ClientByHand {
 
 impl ClientByHand {
     /// Encrypts `content`; see [`ClientByHand::take_octets`].
-    pub fn say(&mut self, content: &[u8]) {
+    pub fn send(&mut self, content: &[u8]) {
         self.connection.writer().write_all(content).expect("it is kept in memory");
     }
 
@@ -91,7 +91,7 @@ impl ClientByHand {
     }
 
     /// Processes octets from the server. After an error, they are ignored.
-    pub fn hear(&mut self, octets: &[u8]) {
+    pub fn receive(&mut self, octets: &[u8]) {
         let mut rest = octets;
         while !rest.is_empty() && self.error.is_none() {
             self.connection.read_tls(&mut rest).expect("it is read from memory");

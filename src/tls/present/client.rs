@@ -8,7 +8,7 @@ use rustls::{Error, HandshakeKind};
 use super::connector::Connector;
 use super::failure::Failure;
 use super::keys::Keys;
-use super::progress::{self, Progress};
+use super::progress::{self, HandshakeProgress};
 use super::record::Records;
 use super::spelling::version;
 
@@ -86,14 +86,14 @@ impl ClientHandshake {
                 }
             };
             used += discard;
-            if progress == Progress::Closed {
+            if progress == HandshakeProgress::Closed {
                 return (used, Err(Failure::CutOff));
             }
             // rustls must not read what follows: those records are decrypted in place.
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(ClientStep::Done));
             }
-            if progress == Progress::Blocked {
+            if progress == HandshakeProgress::Blocked {
                 return (used, Ok(ClientStep::Blocked(self)));
             }
         }
@@ -122,7 +122,7 @@ fn write_alert(
 ) {
     while connection.wants_write() {
         let Ok(state) = connection.process_tls_records(&mut []).state else { return };
-        if progress::advance(state, out, &mut Vec::new()) != Progress::Continues {
+        if progress::advance(state, out, &mut Vec::new()) != HandshakeProgress::Continues {
             return;
         }
     }

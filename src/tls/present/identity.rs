@@ -13,7 +13,7 @@ use rustls::{Error, InconsistentKeys};
 
 use super::certificate::CertificateFacts;
 use super::identity_error::IdentityError;
-use super::pem::{self, Binary, Contents};
+use super::pem::{self, Binary, PemContents};
 use super::provider::provider;
 
 /// Limit on the size of a file of certificates or keys: enough for hundreds of certificates.
@@ -145,7 +145,7 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Identit
     Ok(contents.keys.swap_remove(0))
 }
 
-fn read(path: &Path) -> Result<Contents, IdentityError> {
+fn read(path: &Path) -> Result<PemContents, IdentityError> {
     let failed = |source| IdentityError::Read { path: path.into(), source };
     let mut text = Vec::new();
     let file = File::open(path).map_err(failed)?;
@@ -154,8 +154,8 @@ fn read(path: &Path) -> Result<Contents, IdentityError> {
 }
 
 /// Describes what a file without a `wanted` contains, and what to do.
-fn found_instead(contents: &Contents, wanted: &str) -> String {
-    let Contents { certificates, keys, damage, is_encrypted, binary } = contents;
+fn found_instead(contents: &PemContents, wanted: &str) -> String {
+    let PemContents { certificates, keys, damage, is_encrypted, binary } = contents;
     if !certificates.is_empty() {
         return "a certificate: are the two files swapped?".into();
     }

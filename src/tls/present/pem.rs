@@ -8,7 +8,7 @@ use super::certificate::parse;
 
 /// The contents of a file.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct PemContents {
     pub certificates: Vec<CertificateDer<'static>>,
     pub keys: Vec<PrivateKeyDer<'static>>,
     /// Why reading stopped before the end of the file.
@@ -40,13 +40,13 @@ const DER_STARTS: [&[u8]; 2] = [b"\x30\x82", b"\x30\x81"];
 
 /// Reads every certificate and key of a file, and skips other sections (curve parameters,
 /// requests).
-pub(super) fn read(text: &[u8]) -> Contents {
+pub(super) fn read(text: &[u8]) -> PemContents {
     // Windows editors write it.
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let mut contents = Contents {
+    let mut contents = PemContents {
         is_encrypted: holds(text, b"ENCRYPTED"),
         binary: DER_STARTS.iter().any(|start| text.starts_with(start)).then(|| binary(text)),
-        ..Contents::default()
+        ..PemContents::default()
     };
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
         match section {

@@ -3,7 +3,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData};
 
 /// What a handshake needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum HandshakeProgress {
     /// Another call of rustls.
     Continues,
     /// More octets from the peer.
@@ -18,7 +18,7 @@ pub(super) fn advance<Data>(
     state: ConnectionState<'_, '_, Data>,
     out: &mut Vec<u8>,
     early: &mut Vec<u8>,
-) -> Progress {
+) -> HandshakeProgress {
     match state {
         ConnectionState::EncodeTlsData(message) => encode(message, out),
         ConnectionState::TransmitTlsData(sent) => sent.done(),
@@ -28,10 +28,10 @@ pub(super) fn advance<Data>(
             }
         }
         ConnectionState::WriteTraffic(_) => {}
-        ConnectionState::BlockedHandshake => return Progress::Blocked,
-        _ => return Progress::Closed,
+        ConnectionState::BlockedHandshake => return HandshakeProgress::Blocked,
+        _ => return HandshakeProgress::Closed,
     }
-    Progress::Continues
+    HandshakeProgress::Continues
 }
 
 /// Appends `message` to `out`.

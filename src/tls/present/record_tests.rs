@@ -38,7 +38,7 @@ fn established(
             let mut out = Vec::new();
             let (used, step) = handshake.advance(&mut incoming, &mut out);
             incoming.drain(..used);
-            client.hear(&out);
+            client.receive(&out);
             match step? {
                 HandshakeStep::Blocked(next) => handshake = next,
                 HandshakeStep::Done(done) => {
@@ -67,7 +67,7 @@ fn open_all(records: &mut Records, octets: &mut Vec<u8>) -> Result<(Vec<u8>, boo
     }
 }
 
-fn say(records: &mut Records, content: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) {
+fn send_sealed(records: &mut Records, content: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) {
     let (mut out, mut ends) = (Vec::new(), Vec::new());
     records.seal(content, &mut out, |content, octets| ends.push((content, octets))).unwrap();
     (out, ends)
@@ -85,17 +85,17 @@ fn each_version_and_cipher_passes_content_both_ways_in_any_pieces() {
             seen.push((done.agreed.version, done.agreed.cipher.clone()));
             let long: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
             for content in [&b"EHLO c\r\n"[..], &long, b"x"] {
-                client.say(content);
+                client.send(content);
                 let mut heard = std::mem::take(&mut done.early);
                 for octets in client.take_octets().chunks(piece.max(1000)) {
                     incoming.extend_from_slice(octets);
                     heard.extend(open_all(&mut done.records, &mut incoming).unwrap().0);
                 }
                 assert!(heard == content && incoming.is_empty());
-                let (out, ends) = say(&mut done.records, content);
+                let (out, ends) = send_sealed(&mut done.records, content);
                 assert_eq!(ends.len(), content.len().div_ceil(CONTENT_BYTES_MAX));
                 assert_eq!(*ends.last().unwrap(), (content.len(), out.len()));
-                client.hear(&out);
+                client.receive(&out);
                 assert!(client.take_content() == content);
             }
             client.close();
@@ -116,13 +116,13 @@ fn a_client_can_change_keys_and_the_server_changes_its_own() {
     let (mut done, mut incoming) = established(&server, &mut client, 100_000).unwrap();
     for round in 0..3 {
         client.change_keys();
-        client.say(b"NOOP\r\n");
+        client.send(b"NOOP\r\n");
         incoming.extend(client.take_octets());
         let (content, _) = open_all(&mut done.records, &mut incoming).unwrap();
         assert_eq!(content, b"NOOP\r\n", "{round}");
-        let (out, ends) = say(&mut done.records, b"250 Ok\r\n");
+        let (out, ends) = send_sealed(&mut done.records, b"250 Ok\r\n");
         assert_eq!(ends, [(8, out.len())], "what tells of other keys goes before");
-        client.hear(&out);
+        client.receive(&out);
         assert_eq!(client.take_content(), b"250 Ok\r\n");
     }
 }
@@ -151,13 +151,13 @@ fn a_record_with_any_octet_changed_is_refused_with_an_alert() {
         let octets = {
             let mut client = offer.client();
             established(&server, &mut client, 100_000).unwrap();
-            client.say(b"QUIT\r\n");
+            client.send(b"QUIT\r\n");
             client.take_octets().len()
         };
         for at in 0..octets {
             let mut client = offer.client();
             let (mut done, _) = established(&server, &mut client, 100_000).unwrap();
-            client.say(b"QUIT\r\n");
+            client.send(b"QUIT\r\n");
             let mut incoming = client.take_octets();
             assert_eq!(incoming.len(), octets);
             incoming[at] ^= 0x11;
@@ -170,7 +170,7 @@ fn a_record_with_any_octet_changed_is_refused_with_an_alert() {
                 Err(failure) => {
                     let mut alert = Vec::new();
                     done.records.alert(failure, &mut alert);
-                    client.hear(&alert);
+                    client.receive(&alert);
                     let told = client.take_error().unwrap_or_default();
                     assert!(told.contains("alert"), "octet {at}, {failure}: {told}");
                 }

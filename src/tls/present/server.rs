@@ -9,7 +9,7 @@ use super::acceptor::Acceptor;
 use super::asked_name;
 use super::failure::Failure;
 use super::keys::Keys;
-use super::progress::{self, Progress};
+use super::progress::{self, HandshakeProgress};
 use super::record::Records;
 use super::spelling::{cipher, subject, version};
 
@@ -93,7 +93,7 @@ impl Handshake {
                 }
             };
             used += discard;
-            if progress == Progress::Closed {
+            if progress == HandshakeProgress::Closed {
                 return (used, Err(Failure::CutOff));
             }
             if let Some(name) = asked_name::take() {
@@ -103,7 +103,7 @@ impl Handshake {
             if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 return (used, self.finish(early).map(HandshakeStep::Done));
             }
-            if progress == Progress::Blocked {
+            if progress == HandshakeProgress::Blocked {
                 return (used, Ok(HandshakeStep::Blocked(self)));
             }
         }
@@ -114,7 +114,7 @@ impl Handshake {
     fn write_alert(&mut self, out: &mut Vec<u8>) {
         while self.connection.wants_write() {
             let Ok(state) = self.connection.process_tls_records(&mut []).state else { return };
-            if progress::advance(state, out, &mut Vec::new()) != Progress::Continues {
+            if progress::advance(state, out, &mut Vec::new()) != HandshakeProgress::Continues {
                 return;
             }
         }

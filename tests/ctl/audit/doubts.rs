@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinkd::analysis::audit::{
-    AddressFolding, AuditQuestion, AuditStage, ContentRule, ExpectedList, FolderNames, KeyKind,
-    KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange, OrderRule, RowRule, Verdict,
-    audit,
+    AddressFolding, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
+    FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
+    OrderRule, RowRule, audit,
 };
 use sinkd::analysis::{Clock, FolderSpans};
 
@@ -131,7 +131,7 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
         clocks_within: Duration::ZERO,
         order: OrderRule::Counted,
         rows: RowRule::Repeated,
-        meant: None,
+        selected: None,
         doubts: Vec::new(),
         names: FolderNames::default(),
         memory_bytes: 1 << 20,
@@ -146,6 +146,6 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
         }
     };
     let answer = audit(selection, question, &AtomicBool::new(false), &mut watch).unwrap();
-    assert_eq!(answer.figures.verdict, Verdict::Inconclusive);
+    assert_eq!(answer.figures.verdict, AuditVerdict::Inconclusive);
     assert_eq!(answer.figures.doubts, ["1 message arrived during the audit"]);
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::common;
-use crate::common::trace::{hold, let_go, thread_named};
+use crate::common::trace::{detach, hold, thread_named};
 use crate::common::{Dice, Sink, sinkctl, text_of};
 use crossbeam_channel::{Receiver, bounded};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
@@ -271,7 +271,7 @@ fn inject_faults(pid: u32, stalled: &[&str], fills_up: bool, seed: u64, is_over:
             let thread = thread_named(pid, name);
             hold(thread);
             rest(ms);
-            let_go(thread);
+            detach(thread);
         } else if fills_up {
             limit_file_size(pid, Some(4096));
             rest(ms);

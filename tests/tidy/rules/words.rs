@@ -78,6 +78,25 @@ const BANNED: &[Banned] = &[
         instead: "use a safe door of log/files/map.rs",
         places: &["log/files/map.rs"],
     },
+    Banned {
+        words: &[
+            "AreOfUse",
+            "is_of_use",
+            "_TOLD_MAX",
+            "fn accuse(",
+            "fn go_on(",
+            "fn hear(",
+            "fn poke(",
+            "fn tell(",
+            "fn told(",
+            "give_back(",
+            "let_go(",
+            "made_up(",
+            "take_back(",
+        ],
+        instead: "name the action: report, notify, release, return_x, generate",
+        places: &[],
+    },
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {

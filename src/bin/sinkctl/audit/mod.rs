@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use sinkd::analysis::audit::{
-    Audit as Answer, AuditQuestion, AuditStage, ExpectedList, FolderNames, LogsRead, MeantMessages,
-    NumberRange, Verdict, audit, number,
+    Audit as Answer, AuditQuestion, AuditStage, AuditVerdict, ExpectedList, FolderNames, LogsRead,
+    NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
 
@@ -36,35 +36,35 @@ pub use options::Audit;
 #[error("the audit is inconclusive: {0}")]
 struct Inconclusive(String);
 
-pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(folders: &[PathBuf], options: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
     anyhow::ensure!(
-        wanted.expect.is_some() || wanted.sequence || !wanted.sender_logs.is_empty(),
+        options.expect.is_some() || options.sequence || !options.sender_logs.is_empty(),
         "expected something to compare with: --expect FILE (a CSV list of recipients), --sequence \
          or --sender-log FILE"
     );
-    if let Some(path) = &wanted.junit {
+    if let Some(path) = &options.junit {
         write(path, &junit::unfinished())?;
     }
-    let spans = wanted.during.spans(folders)?;
+    let spans = options.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
     let interruptible = Interruptible::new(&stop)?;
-    let (meant, doubts) = meant(folders, wanted, &stop)?;
-    let list = wanted.expect.as_deref().map(|path| {
+    let (selected, doubts) = selected(folders, options, &stop)?;
+    let list = options.expect.as_deref().map(|path| {
         let input = Box::new(ListInput::open(path, &stop)?);
-        Ok::<_, anyhow::Error>(ExpectedList { input, rule: wanted.list_rule() })
+        Ok::<_, anyhow::Error>(ExpectedList { input, rule: options.list_rule() })
     });
     let question = AuditQuestion {
-        messages: wanted.message_rule()?,
+        messages: options.message_rule()?,
         list: list.transpose()?,
-        numbers: wanted.numbers.unwrap_or(NumberRange { first: None, last: None }),
-        logs: wanted.sender_logs.clone(),
-        clocks_within: wanted.clocks_within,
-        order: wanted.order_rule(),
-        rows: wanted.row_rule(),
-        meant,
+        numbers: options.numbers.unwrap_or(NumberRange { first: None, last: None }),
+        logs: options.sender_logs.clone(),
+        clocks_within: options.clocks_within,
+        order: options.order_rule(),
+        rows: options.row_rule(),
+        selected,
         doubts,
         names: FolderNames(folder_names(folders)),
-        memory_bytes: usize::try_from(wanted.memory).unwrap_or(usize::MAX),
+        memory_bytes: usize::try_from(options.memory).unwrap_or(usize::MAX),
     };
     let mut logs = bar("bytes of logs");
     let (mut envelopes, mut bodies) = (bar("messages"), bar("messages that need reading"));
@@ -76,78 +76,78 @@ pub fn run(folders: &[PathBuf], wanted: &Audit, out: &mut Out) -> anyhow::Result
     let answer = audit(selection(folders, &spans), question, &stop, &mut watch);
     // Progress bars must be gone before anything is printed.
     drop((watch, interruptible));
-    let answer = answer.map_err(|error| match &wanted.expect {
+    let answer = answer.map_err(|error| match &options.expect {
         Some(path) if error.is_about_list() => {
             anyhow::Error::new(error).context(path.display().to_string())
         }
         _ => error.into(),
     })?;
-    print(answer, wanted, out)
+    print(answer, options, out)
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-fn print(answer: Answer, wanted: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
+fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Finding> {
     let Answer { figures, mut offenders, list, logs, damage } = answer;
     damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
-    if let (Some(list), Some(path)) = (&list, &wanted.expect) {
+    if let (Some(list), Some(path)) = (&list, &options.expect) {
         report_bad_rows(list, path);
     }
     if let Some(logs) = &logs {
-        report_logs(logs, &wanted.sender_logs);
+        report_logs(logs, &options.sender_logs);
     }
-    let limit = wanted.limit.unwrap_or(if wanted.csv || wanted.json { u64::MAX } else { 10 });
+    let limit = options.limit.unwrap_or(if options.csv || options.json { u64::MAX } else { 10 });
     let mut listed = Listed::new(limit);
-    let printed = if wanted.csv {
+    let printed = if options.csv {
         csv::print(&mut offenders, &mut listed, out)
-    } else if wanted.json {
+    } else if options.json {
         json::print(&figures, &mut offenders, &mut listed, out)
     } else {
         listed.take_all(&mut offenders)?;
-        screen::print(&figures, &listed, wanted, out)
+        screen::print(&figures, &listed, options, out)
     };
     match printed {
         // A reader that closed its end (`| head`) does not change the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         printed => printed?,
     }
-    if let Some(path) = &wanted.junit {
+    if let Some(path) = &options.junit {
         write(path, &junit::xml(&figures, &listed))?;
     }
     match figures.verdict {
-        Verdict::ExactlyOnce | Verdict::AsLogged => Ok(Finding::Holds),
-        Verdict::NotExactlyOnce | Verdict::NotAsLogged => Ok(Finding::DoesNotHold),
-        Verdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
+        AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Holds),
+        AuditVerdict::NotExactlyOnce | AuditVerdict::NotAsLogged => Ok(Finding::DoesNotHold),
+        AuditVerdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
     }
 }
 
 /// Returns the messages that match the query, and why they may be incomplete; without a query, all
 /// messages.
-fn meant(
+fn selected(
     folders: &[PathBuf],
-    wanted: &Audit,
+    options: &Audit,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<(Option<MeantMessages>, Vec<String>)> {
-    let text = wanted.query.text();
+) -> anyhow::Result<(Option<SelectedMessages>, Vec<String>)> {
+    let text = options.query.text();
     if text.is_empty() {
         return Ok((None, Vec::new()));
     }
     let folders = open_all(folders)?;
     let queries = parse(&folders, &text)?;
-    let spans = wanted.during.spans_of(&folders)?;
+    let spans = options.during.spans_of(&folders)?;
     let query =
         MatchQuery { queries: &queries, spans: &spans, limit: None, indexed_only: false, stop };
     let found = Matches::find(&folders, query, &mut bar("messages"));
-    let mut meant: MeantMessages = folders.iter().map(|_| Vec::new()).collect();
-    found.hits.iter().for_each(|(n, hit)| meant[*n].push(number(hit.id)));
-    meant.iter_mut().for_each(|ids| ids.sort_unstable());
+    let mut selected: SelectedMessages = folders.iter().map(|_| Vec::new()).collect();
+    found.hits.iter().for_each(|(n, hit)| selected[*n].push(number(hit.id)));
+    selected.iter_mut().for_each(|ids| ids.sort_unstable());
     let doubts = match report_incomplete(&found.left_out) {
         true => Vec::new(),
         false => vec!["the query could not be put to all messages".to_owned()],
     };
-    Ok((Some(meant), doubts))
+    Ok((Some(selected), doubts))
 }
 
 fn folder_names(folders: &[PathBuf]) -> Vec<Option<String>> {

@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
-    AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs, Verdict,
+    AuditFigures, AuditVerdict, CopyReply, Fault, NamedCopy, Offender, SameAs,
 };
 
 use super::checks::checks;
@@ -15,11 +15,11 @@ use crate::base::print::{counted, harmless};
 pub fn print(
     figures: &AuditFigures,
     listed: &Listed,
-    wanted: &Audit,
+    options: &Audit,
     out: &mut Out,
 ) -> io::Result<()> {
     writeln!(out, "{}\n", verdict(figures))?;
-    for (number, phrase) in lines(figures, wanted) {
+    for (number, phrase) in lines(figures, options) {
         writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
     }
     for doubt in &figures.doubts {
@@ -27,7 +27,7 @@ pub fn print(
     }
     for fault in Fault::ALL {
         if let Some(kind) = listed.of(fault) {
-            print_kind(fault, kind, wanted, out)?;
+            print_kind(fault, kind, options, out)?;
         }
     }
     Ok(())
@@ -39,16 +39,16 @@ fn verdict(figures: &AuditFigures) -> String {
     let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
     let faults = faults.join(", ");
     match figures.verdict {
-        Verdict::ExactlyOnce => "exactly once: yes".into(),
-        Verdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
-        Verdict::AsLogged => "as the sender's log says: yes".into(),
-        Verdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
-        Verdict::Inconclusive => "inconclusive".into(),
+        AuditVerdict::ExactlyOnce => "exactly once: yes".into(),
+        AuditVerdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
+        AuditVerdict::AsLogged => "as the sender's log says: yes".into(),
+        AuditVerdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
+        AuditVerdict::Inconclusive => "inconclusive".into(),
     }
 }
 
 /// Returns the figures, each with a label.
-fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
+fn lines(figures: &AuditFigures, options: &Audit) -> Vec<(u64, String)> {
     let mut lines = Vec::new();
     let mut add = |number: u64, label: &str| lines.push((number, label.to_owned()));
     add(figures.messages, "messages read");
@@ -70,7 +70,7 @@ fn lines(figures: &AuditFigures, wanted: &Audit) -> Vec<(u64, String)> {
     }
     add_if(&mut add, figures.without_key, "without a key");
     if let Some(persons) = &figures.persons {
-        let columns = harmless(&wanted.must_contain.join(", "));
+        let columns = harmless(&options.must_contain.join(", "));
         add(persons.checked, &format!("messages searched for what they must contain: {columns}"));
         add(persons.wrong, "for the wrong person");
         add_if(&mut add, persons.without_value, "not searched: the list has no value");
@@ -139,10 +139,10 @@ fn phrase(same: SameAs) -> &'static str {
     }
 }
 
-fn print_kind(fault: Fault, kind: &ListedKind, wanted: &Audit, out: &mut Out) -> io::Result<()> {
+fn print_kind(fault: Fault, kind: &ListedKind, options: &Audit, out: &mut Out) -> io::Result<()> {
     writeln!(out, "\n{} ({})", title(fault), counted(kind.total, "", "").trim_end())?;
     for offender in &kind.kept {
-        writeln!(out, "  {}", line(offender, wanted))?;
+        writeln!(out, "  {}", line(offender, options))?;
     }
     let more = kind.count - kind.kept.len() as u64;
     if more > 0 {
@@ -166,11 +166,11 @@ fn title(fault: Fault) -> &'static str {
     }
 }
 
-fn line(offender: &Offender, wanted: &Audit) -> String {
+fn line(offender: &Offender, options: &Audit) -> String {
     let mut parts = vec![offender.recipient.clone()];
     // For a claim in a log, the detail contains the line.
     let line = offender.line.filter(|_| offender.fault != Fault::OnlyInLog);
-    if let (Some(line), Some(list)) = (line, &wanted.expect) {
+    if let (Some(line), Some(list)) = (line, &options.expect) {
         parts.push(format!("{}:{line}", list.display()));
     }
     if offender.fault == Fault::Missing && offender.count > 1 {

@@ -6,7 +6,7 @@ use sinkd::analysis::{message, open_folder};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Runs, Slot};
 
-use super::left_out::{NoAnswer, Omissions};
+use super::left_out::{FolderOmissions, NoAnswer};
 use super::outcome::Finding;
 use super::value::MessageRef;
 
@@ -89,7 +89,7 @@ pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessa
 /// on stderr.
 pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
     let latest = message::newest(folder)?.ok_or(NoAnswer::Outpaced)?;
-    let mut left_out = Omissions::default();
+    let mut left_out = FolderOmissions::default();
     latest.damage.iter().for_each(|damage| left_out.report_error(damage));
     let Some((segment, slot)) = latest.newest else {
         anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);

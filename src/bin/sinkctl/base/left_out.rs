@@ -7,18 +7,18 @@
 use std::fmt::Display;
 
 use sinkd::analysis::Attempts;
-use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
+use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
 
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
 
 /// Counts what a command could not read while it continued with the rest.
 #[derive(Debug, Default)]
-pub struct Omissions {
+pub struct FolderOmissions {
     damaged: u64,
 }
 
-impl Omissions {
+impl FolderOmissions {
     /// Reports damage on stderr.
     pub fn report(&mut self, what: impl Display) {
         eprintln!("sinkctl: {what:#}");
@@ -42,14 +42,14 @@ impl Omissions {
 
     /// Reports what was pruned meanwhile; the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
-        report_passed_over(&folder.passed_over());
+        report_pruned_unread(&folder.pruned_unread());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
     }
 }
 
 /// Reports what was pruned while the command read, if anything.
-pub fn report_passed_over(passed_over: &PassedOver) {
-    let PassedOver { segments, messages } = *passed_over;
+pub fn report_pruned_unread(pruned_unread: &PrunedUnread) {
+    let PrunedUnread { segments, messages } = *pruned_unread;
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");
@@ -61,7 +61,7 @@ pub fn report_passed_over(passed_over: &PassedOver) {
 
 /// Reports the faults of the folder and what was pruned meanwhile on stderr.
 pub fn report_left_out(folder: &Folder) -> Finding {
-    Omissions::default().finish(folder)
+    FolderOmissions::default().finish(folder)
 }
 
 /// Returns `finding`, or reports that there is no answer.

@@ -2,12 +2,12 @@
 use std::io::Write;
 
 use clap::Args;
-use sinkd::analysis::rows::{Columns, ContentSource, EnvelopeRow, MessageRow, RowReader};
+use sinkd::analysis::rows::{ContentSource, EnvelopeRow, MessageRow, RowColumns, RowReader};
 use sinkd::log::MessageId;
 use sinkd::log::reader::{Folder, ReadError};
 
 use crate::base::data::name;
-use crate::base::left_out::Omissions;
+use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::Out;
 use crate::base::print::harmless;
 
@@ -27,7 +27,7 @@ pub struct RowOptions {
     /// mail_from, rcpt_to, size, flags, session, client, subject, message_id, content_hash,
     /// sequence; with several --data also folder].
     #[arg(long, value_name = "NAME,...", requires = "csv")]
-    pub columns: Option<Columns>,
+    pub columns: Option<RowColumns>,
     /// Print one row per recipient: rcpt_to has one path in each.
     #[arg(long, requires = "rows")]
     pub per_recipient: bool,
@@ -42,7 +42,7 @@ impl RowOptions {
         if !self.csv {
             return RowFormat::Line;
         }
-        let columns = self.columns.clone().unwrap_or_else(|| Columns::usual(folders));
+        let columns = self.columns.clone().unwrap_or_else(|| RowColumns::usual(folders));
         match self.per() {
             RowPer::Message => RowFormat::Csv(RowPer::Message, columns),
             RowPer::Recipient => RowFormat::Csv(RowPer::Recipient, columns.per_recipient()),
@@ -64,7 +64,7 @@ impl RowOptions {
 pub enum RowFormat {
     Line,
     Json(RowPer),
-    Csv(RowPer, Columns),
+    Csv(RowPer, RowColumns),
 }
 
 /// What a row stands for.
@@ -102,7 +102,7 @@ impl<'a> RowPrinter<'a> {
     pub fn print(
         &mut self,
         row: Result<Option<MessageRow>, ReadError>,
-        left_out: &mut Omissions,
+        left_out: &mut FolderOmissions,
     ) -> anyhow::Result<u64> {
         let mut row = match row {
             Ok(Some(row)) => row,
@@ -156,7 +156,7 @@ impl<'a> RowPrinter<'a> {
         &mut self,
         folders: &[Folder],
         ids: impl Iterator<Item = (usize, MessageId)>,
-        left_out: &mut [Omissions],
+        left_out: &mut [FolderOmissions],
         pruned: &mut dyn FnMut(MessageId),
     ) -> anyhow::Result<u64> {
         let sources = folders.iter().map(ContentSource::message);

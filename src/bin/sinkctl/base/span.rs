@@ -52,7 +52,7 @@ impl TimeRange {
             return Ok(vec![since.unwrap_or(0)..until.unwrap_or(u64::MAX); folders.len()]);
         };
         let all = runs_of(folders)?;
-        let name = meant(&all, name);
+        let name = resolve_run_name(&all, name);
         let span = |run: &Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
         let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(span)).collect();
         let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).cloned() else {
@@ -78,12 +78,12 @@ impl TimeRange {
 /// Returns the run that `name` stands for in `folders`: the one with that name, or the most recent
 /// one for `last`.
 pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
-    Ok(meant(&runs_of(folders)?, name))
+    Ok(resolve_run_name(&runs_of(folders)?, name))
 }
 
 /// Returns the run that is meant: `last` is the most recent run of all folders, unless a run has
 /// that name.
-fn meant(all: &[Runs], name: &str) -> String {
+fn resolve_run_name(all: &[Runs], name: &str) -> String {
     let is_called_so = all.iter().any(|runs| runs.find(name).is_ok());
     let last = all.iter().filter_map(|runs| runs.runs.last()).max_by_key(|run| run.from_ns);
     match last {

@@ -34,7 +34,7 @@ const MISSING_SHOWN: usize = 20;
 
 pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     // Decided first, so that everything else depends only on it.
-    let seed = blast.messages.seed.unwrap_or_else(drawn);
+    let seed = blast.messages.seed.unwrap_or_else(random_seed);
     let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
     if let Some(number) = blast.show {
         let plan = plan(blast, seed, &date)?;
@@ -45,15 +45,16 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
     let settings = settings(blast, target, connectable(&addresses)?, ends(blast, &plan))?;
-    blast.wanted.check()?;
-    let records = Records::new(blast.wanted.records.as_deref())?;
+    blast.forms.check()?;
+    let records = Records::new(blast.forms.records.as_deref())?;
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
     let source = |_| Box::new(blast::Blast::new(&plan)) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
     let total = total(blast);
-    let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
+    let (report, shared) =
+        sending::send(&settings, sources, &records, total, sending::messages_done)?;
     let title = format!("blast to {target}");
-    let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
+    let finding = sending::report_outcome(&report, &records, &title, &blast.forms, out)?;
     crate::base::outcome::flush(out)?;
     report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
@@ -64,7 +65,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
 }
 
 /// Draws a seed.
-fn drawn() -> u64 {
+fn random_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
 }
@@ -80,8 +81,8 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         None => BlastContent::MadeUp(messages.size.clone()),
         Some(path) => BlastContent::Template(template(path, &recipients).context("--template")?),
     };
-    let made_up = messages.attach_size.iter().zip(seed..);
-    let made_up = made_up.map(|(bytes, seed)| Attachment::made_up(seed, *bytes));
+    let generated = messages.attach_size.iter().zip(seed..);
+    let generated = generated.map(|(bytes, seed)| Attachment::generated(seed, *bytes));
     let read: anyhow::Result<Vec<_>> =
         messages.attach.iter().map(|path| Attachment::read(path).context("--attach")).collect();
     Ok(BlastPlan::new(blast::BlastSettings {
@@ -91,7 +92,7 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         from: if messages.from == "<>" { String::new() } else { messages.from.clone() },
         recipients,
         content,
-        attachments: read?.into_iter().chain(made_up).collect(),
+        attachments: read?.into_iter().chain(generated).collect(),
         count: blast.pace.count,
         pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
     })?)
@@ -105,16 +106,16 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
     blast::SendingRate { per_s, arrivals, until: duration(blast) }
 }
 
-fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
-    let recipients = match &wanted.recipients {
+fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
+    let recipients = match &options.recipients {
         Some(path) => RecipientSource::listed(List::read(path).context("--recipients")?),
-        None => RecipientSource::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
+        None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)?,
     };
-    let order = match wanted.order {
+    let order = match options.order {
         options::Order::Listed => recipients::RecipientOrder::Listed,
         options::Order::Random => recipients::RecipientOrder::Random,
     };
-    Ok(recipients.chosen(wanted.rcpts, order)?)
+    Ok(recipients.chosen(options.rcpts, order)?)
 }
 
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {

@@ -40,7 +40,7 @@ pub struct Blast {
     #[command(flatten)]
     pub encryption: TlsOptions,
     #[command(flatten)]
-    pub wanted: ReportForms,
+    pub forms: ReportForms,
 }
 
 #[derive(Debug, Args)]
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_values_are_explained() {
         for (text, reason) in [
             ("", "--to <TARGET>"),
             ("--to h:1 --size 1X", "found '1X'"),

@@ -14,7 +14,7 @@ use sinkd::tls::{CertificateFacts, CertificateFolder};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
-use senders::{Sender, Way};
+use senders::{Sender, TlsMethod};
 use shown::Shown;
 
 /// Shows the CA and the certificate in the data folder, and the lines with which common senders
@@ -42,12 +42,12 @@ A sender that requires TLS and trusts the CA needs these lines. For one that run
 or on another machine, copy the CA first: sinkctl cert --pem > FILE";
 
 /// Printed after [`HOW_TO_TRUST`].
-fn how_to_start(way: Way) -> &'static str {
+fn start_command(way: TlsMethod) -> &'static str {
     match way {
-        Way::StartTls { .. } => {
+        TlsMethod::StartTls { .. } => {
             "The lines are for STARTTLS; --smtps prints those for TLS from the first byte."
         }
-        Way::Implicit { .. } => "The lines are for TLS from the first byte.",
+        TlsMethod::Implicit { .. } => "The lines are for TLS from the first byte.",
     }
 }
 
@@ -129,7 +129,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
 }
 
 /// Returns how the lines have senders start TLS.
-fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<Way> {
+fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<TlsMethod> {
     if !cert.smtps {
         return Ok(shown.way());
     }
@@ -161,12 +161,12 @@ fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
 }
 
 /// The lines for `sender`; `None` if it can't use TLS in this way.
-fn sender_row(sender: Sender, ca: &Path, way: Way) -> Option<SenderRow> {
+fn sender_row(sender: Sender, ca: &Path, way: TlsMethod) -> Option<SenderRow> {
     let lines = sender.lines(ca, way)?;
     Some(SenderRow { sender: sender.name(), title: sender.title(), lines })
 }
 
-fn print(report: &CertReport, way: Way, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &CertReport, way: TlsMethod, out: &mut Out) -> anyhow::Result<()> {
     let CertReport { ca, certificate, generated, listeners, senders } = report;
     let made = if *generated { "made by sinkd, signed by the CA" } else { "not signed by the CA" };
     for (label, value) in [
@@ -182,7 +182,7 @@ fn print(report: &CertReport, way: Way, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "{label:<13} {value}")?;
     }
     shown::print(listeners.as_deref(), out)?;
-    writeln!(out, "\n{HOW_TO_TRUST}\n{}", how_to_start(way))?;
+    writeln!(out, "\n{HOW_TO_TRUST}\n{}", start_command(way))?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;
         lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;

@@ -25,7 +25,7 @@ pub enum Sender {
 
 /// How a client starts TLS, and on which port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum TlsMethod {
     StartTls { port: u16 },
     Implicit { port: u16 },
 }
@@ -81,11 +81,11 @@ impl Sender {
 
     /// The lines with the file of the CA, for a client that uses TLS as `way` says; `None` if the
     /// sender can't.
-    pub fn lines(self, ca: &Path, way: Way) -> Option<Vec<String>> {
+    pub fn lines(self, ca: &Path, way: TlsMethod) -> Option<Vec<String>> {
         let ca = self.quoted(&ca.to_string_lossy());
         let (text, port) = match way {
-            Way::StartTls { port } => (self.with_starttls(), port),
-            Way::Implicit { port } => (self.with_implicit_tls()?, port),
+            TlsMethod::StartTls { port } => (self.with_starttls(), port),
+            TlsMethod::Implicit { port } => (self.with_implicit_tls()?, port),
         };
         let filled = |line: &str| line.replace(PORT, &port.to_string()).replace(CA, &ca);
         Some(text.lines().map(filled).collect())
@@ -250,7 +250,8 @@ fn shell_word(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const WAYS: [Way; 2] = [Way::StartTls { port: 1025 }, Way::Implicit { port: 465 }];
+    const WAYS: [TlsMethod; 2] =
+        [TlsMethod::StartTls { port: 1025 }, TlsMethod::Implicit { port: 465 }];
 
     #[test]
     fn all_are_all_and_each_names_the_ca_once() {

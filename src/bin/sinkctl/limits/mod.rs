@@ -37,8 +37,8 @@ pub struct Limits {
     pub json: bool,
 }
 
-pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut windows_s = wanted.windows_s.clone();
+pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut windows_s = options.windows_s.clone();
     windows_s.sort_unstable();
     windows_s.dedup();
     anyhow::ensure!(
@@ -46,16 +46,16 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
         "--window: expected up to {WINDOWS_MAX} lengths, found {}",
         windows_s.len()
     );
-    let spans = wanted.during.spans(folders)?;
+    let spans = options.during.spans(folders)?;
     let selection = selection(folders, &spans);
-    let gathered = RunStatistics::read_settled(selection)?;
+    let gathered = RunStatistics::read_complete(selection)?;
     let kept = KeptLimits::read(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");
     }
-    match wanted.json {
+    match options.json {
         true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
-        false => print::text(&kept, wanted.top as usize, out)?,
+        false => print::text(&kept, options.top as usize, out)?,
     }
     Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })
 }

@@ -18,31 +18,32 @@ use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
 
 /// Maximum number of bad rows that are listed individually.
-const FAULTS_TOLD_MAX: usize = 10;
+const FAULTS_LISTED_MAX: usize = 10;
 
-/// Returns what to send. `begun_ns` is when the replay first began: ages count from there, and
+/// Returns what to send. `started_ns` is when the replay first began: ages count from there, and
 /// messages received later are left out, so a resumed replay sends what the original one would have
 /// sent.
 pub fn selection(
     folder: &Folder,
     replay: &Replay,
     ids: Option<Vec<MessageId>>,
-    begun_ns: u64,
+    started_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
     if let Some(ids) = ids {
         return Ok((Selection::Ids(in_order(folder, ids)), Finding::Holds));
     }
-    let moment =
-        |text: &Option<String>| text.as_ref().map(|text| Moment::parse(text, begun_ns)).transpose();
+    let moment = |text: &Option<String>| {
+        text.as_ref().map(|text| Moment::parse(text, started_ns)).transpose()
+    };
     let (since, until) = (moment(&replay.since)?, moment(&replay.until)?);
     let during = TimeRange { since, until, run: replay.run.clone() };
     let mut span = during.span(folder.path())?;
-    span.until_ns = Some(span.until_ns.map_or(begun_ns, |until_ns| until_ns.min(begun_ns)));
+    span.until_ns = Some(span.until_ns.map_or(started_ns, |until_ns| until_ns.min(started_ns)));
     let text = replay.query.text();
     if text.trim().is_empty() {
         return Ok((Selection::Span(span), Finding::Holds));
     }
-    search(folder, &text, span, begun_ns)
+    search(folder, &text, span, started_ns)
 }
 
 /// Errors: the query can't be parsed, or the search was interrupted.
@@ -54,13 +55,13 @@ fn search(
 ) -> anyhow::Result<(Selection, Finding)> {
     let query = parse_query(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let wanted = SearchOptions { limit: None, span, indexed_only: false, threads };
+    let options = SearchOptions { limit: None, span, indexed_only: false, threads };
     let progress = SearchProgress::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = TerminalBar::new(folder.messages(), "messages searched");
     let found = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
-        || index::search(folder, &query, wanted, &progress),
+        || index::search(folder, &query, options, &progress),
     );
     drop(bar);
     anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");
@@ -90,7 +91,7 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
 }
 
 fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
-    let (mut ids, mut faults, mut told) = (Vec::new(), 0, String::new());
+    let (mut ids, mut faults, mut listed) = (Vec::new(), 0, String::new());
     // Some editors write a byte order mark before UTF-8.
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     for (number, row) in (1..).zip(content.lines()) {
@@ -102,18 +103,18 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
             Ok(id) => ids.push(id),
             Err(error) => {
                 faults += 1;
-                if faults <= FAULTS_TOLD_MAX {
-                    told.push_str(&format!("\n{file}:{number}: '{row}': {error}"));
+                if faults <= FAULTS_LISTED_MAX {
+                    listed.push_str(&format!("\n{file}:{number}: '{row}': {error}"));
                 }
             }
         }
     }
-    if faults > FAULTS_TOLD_MAX {
-        told.push_str(&format!("\nand {} more", faults - FAULTS_TOLD_MAX));
+    if faults > FAULTS_LISTED_MAX {
+        listed.push_str(&format!("\nand {} more", faults - FAULTS_LISTED_MAX));
     }
     anyhow::ensure!(
         faults == 0,
-        "{}; correct or comment out (#) each of them{told}",
+        "{}; correct or comment out (#) each of them{listed}",
         counted(faults as u64, "bad row", "bad rows")
     );
     Ok(ids)

@@ -13,18 +13,18 @@ use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
-    Before, Belongs, Feed, LOOK_AHEAD, Looking, Marks, OwnFolder, RecipientMap, ReplayContent,
-    ReplayCount, ReplayOptions, ReplayPace, ReplayPlan, ReplayTally, Resume, Retry, Rewriting,
-    Selection, SessionMapping, Survey, survey, writes_into,
+    Belongs, Feed, LOOK_AHEAD, Marks, OwnFolder, RecipientMap, ReplayContent, ReplayCount,
+    ReplayOptions, ReplayPace, ReplayPlan, ReplayTally, Resume, Retry, Rewriting, Selection,
+    SentBefore, SessionMapping, Survey, SurveyProgress, survey, writes_into,
 };
 use sinkd::sender::target::{ResolvedAddress, connectable};
-use sinkd::sender::{self, Ends, Report, SendingSettings, SendingTls, SharedRun};
+use sinkd::sender::{self, Ends, SendReport, SendingSettings, SendingTls, SharedRun};
 use sinkd::smtp::client::Options;
 use sinkd::smtp::sasl::Account;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
-use crate::base::left_out::report_passed_over;
+use crate::base::left_out::report_pruned_unread;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
@@ -42,7 +42,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     // Sources are used by threads, so the folder lives as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
-    let way = Way::of(replay)?;
+    let way = TargetAccess::of(replay)?;
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
@@ -50,40 +50,40 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         true => left_out,
         false => Finding::DoesNotHold,
     };
-    let manner = manner(replay);
-    let connections = connections(replay, manner);
+    let replay_options = replay_options(replay);
+    let connections = connections(replay, replay_options);
     let intent = Intent {
         replay,
         target: &replay.to,
         address: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         survey: &prepared.survey,
-        pace: manner.pace,
-        sessions: manner.sessions,
+        pace: replay_options.pace,
+        sessions: replay_options.sessions,
         connections: count(connections),
     };
     if !is_agreed(&intent, folder.path(), out)? {
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
-    replay.wanted.check()?;
+    replay.forms.check()?;
     let settings = settings(replay, connectable(&addresses)?, connections, way);
-    let sent = send(folder, replay, prepared, &settings, manner)?;
+    let sent = send(folder, replay, prepared, &settings, replay_options)?;
     let is_all = report_outcome(replay, &sent, out)?;
-    let passed_over = folder.passed_over();
-    report_passed_over(&passed_over);
-    let is_all = is_all && passed_over.segments == 0;
+    let skipped = folder.pruned_unread();
+    report_pruned_unread(&skipped);
+    let is_all = is_all && skipped.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 
 /// How to speak with the target, from flags, files and the environment.
-struct Way {
+struct TargetAccess {
     account: Option<Arc<Account>>,
     tls: Option<SendingTls>,
 }
 
-impl Way {
-    fn of(replay: &Replay) -> anyhow::Result<Way> {
+impl TargetAccess {
+    fn of(replay: &Replay) -> anyhow::Result<TargetAccess> {
         let tls = replay.encryption.sending(&replay.to)?;
-        Ok(Way { account: replay.account.account()?, tls })
+        Ok(TargetAccess { account: replay.account.account()?, tls })
     }
 }
 
@@ -91,7 +91,7 @@ impl Way {
 struct PreparedReplay {
     rewriting: Rewriting,
     marks: Marks,
-    resume: Option<(Resume, Before)>,
+    resume: Option<(Resume, SentBefore)>,
     selection: Selection,
     survey: Survey,
     /// Whether the folder has everything that the flags select, and there is something to send.
@@ -107,10 +107,11 @@ impl PreparedReplay {
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let now_ns = u64::try_from(now_ns)?;
         let resume = resume(replay, &belongs, now_ns)?;
-        let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
-        let (selection, found) = choose::selection(folder, replay, ids, begun_ns)?;
+        let started_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.started_ns());
+        let (selection, found) = choose::selection(folder, replay, ids, started_ns)?;
         let lacks_content = report_only_counted(folder, &selection, replay);
-        let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
+        let survey =
+            survey_interruptibly(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
         let is_empty = survey.messages + survey.before == 0 && !replay.allow_empty;
         if is_empty {
             eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
@@ -125,7 +126,7 @@ fn resume(
     replay: &Replay,
     belongs: &Belongs,
     now_ns: u64,
-) -> anyhow::Result<Option<(Resume, Before)>> {
+) -> anyhow::Result<Option<(Resume, SentBefore)>> {
     Ok(match &replay.resume {
         Some(path) if !replay.dry_run || path.exists() => {
             Some(Resume::open(path, belongs, now_ns)?)
@@ -140,15 +141,15 @@ fn send(
     replay: &Replay,
     prepared: PreparedReplay,
     settings: &SendingSettings,
-    manner: ReplayOptions,
+    replay_options: ReplayOptions,
 ) -> anyhow::Result<FinishedReplay> {
     let tally = Arc::new(ReplayTally::default());
     let planned = prepared.survey.messages;
     let content = ReplayContent::new(folder, prepared.rewriting, prepared.marks);
     let plan = ReplayPlan::new(folder, &prepared.selection, LOOK_AHEAD)?;
-    let feed = Feed::new(plan, content, manner, prepared.resume, tally.clone());
-    let records = Records::new(replay.wanted.records.as_deref())?;
-    let ended = |_: &SharedRun| tally.ended() - tally.passed_over();
+    let feed = Feed::new(plan, content, replay_options, prepared.resume, tally.clone());
+    let records = Records::new(replay.forms.records.as_deref())?;
+    let ended = |_: &SharedRun| tally.finished() - tally.skipped();
     let (report, shared) =
         sending::send(settings, vec![Box::new(feed)], &records, Some(planned), ended)?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
@@ -236,19 +237,23 @@ fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) 
     replay.since.is_none() && replay.until.is_none() && replay.run.is_none()
 }
 
-fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyhow::Result<Survey> {
-    let (looking, none) = (Looking::default(), Before::default());
-    let _interruptible = Interruptible::new(&looking.stop)?;
+fn survey_interruptibly(
+    folder: &Folder,
+    selection: &Selection,
+    before: Option<&SentBefore>,
+) -> anyhow::Result<Survey> {
+    let (progress, none) = (SurveyProgress::default(), SentBefore::default());
+    let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = TerminalBar::new(selection.len(folder)?, "messages read");
     let survey = watched(
-        || bar.at(looking.messages.load(Ordering::Relaxed)),
-        || survey(folder, selection, before.unwrap_or(&none), &looking),
+        || bar.at(progress.messages.load(Ordering::Relaxed)),
+        || survey(folder, selection, before.unwrap_or(&none), &progress),
     )?;
-    anyhow::ensure!(!looking.stop.load(Ordering::Relaxed), "interrupted: nothing was sent");
+    anyhow::ensure!(!progress.stop.load(Ordering::Relaxed), "interrupted: nothing was sent");
     Ok(survey)
 }
 
-fn manner(replay: &Replay) -> ReplayOptions {
+fn replay_options(replay: &Replay) -> ReplayOptions {
     let pace = match (replay.rate, replay.speed) {
         (Some(per_s), _) => ReplayPace::Rate { per_s },
         (None, Speed::Max) => ReplayPace::Max,
@@ -264,9 +269,9 @@ fn manner(replay: &Replay) -> ReplayOptions {
     ReplayOptions { pace, sessions, retry }
 }
 
-fn connections(replay: &Replay, manner: ReplayOptions) -> sender::Connections {
+fn connections(replay: &Replay, replay_options: ReplayOptions) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
-    match (manner.sessions, replay.connections) {
+    match (replay_options.sessions, replay.connections) {
         (SessionMapping::Original, _) => sender::Connections::ByLane(room),
         (SessionMapping::Any, Some(ReplayConnections::Count(n))) => {
             sender::Connections::Kept(n.min(room))
@@ -285,7 +290,7 @@ fn settings(
     replay: &Replay,
     address: ResolvedAddress,
     connections: sender::Connections,
-    way: Way,
+    way: TargetAccess,
 ) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
@@ -316,14 +321,14 @@ fn settings(
 fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
-        if replay.wanted.json {
+        if replay.forms.json {
             writeln!(out, "{}", intent.to_json())?;
         } else {
             intent.lines(folder).iter().try_for_each(|line| writeln!(out, "{line}"))?;
         }
         return Ok(false);
     }
-    if !replay.wanted.json {
+    if !replay.forms.json {
         intent.lines(folder).iter().for_each(|line| eprintln!("{line}"));
     }
     let stdin = std::io::stdin();
@@ -349,18 +354,18 @@ fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyh
     let title = format!("replay to {}", replay.to);
     // If the source was read to its end, everything was handed out, whatever the survey estimated.
     let is_over = report.error.is_none() && !is_stopped;
-    let came = tally.ended() - tally.passed_over();
+    let came = tally.finished() - tally.skipped();
     let planned = if is_over { came } else { sent.planned.max(came) };
     let more = shown::more(tally, planned);
-    sending::report_outcome_with(report, records, &title, &replay.wanted, &more, out)?;
+    sending::report_outcome_with(report, records, &title, &replay.forms, &more, out)?;
     crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
     }
-    let is_whole = report.error.is_none() && report.tally.unasked == 0;
+    let is_whole = report.error.is_none() && report.tally.unsolicited == 0;
     let is_all = tally.is_all_accepted() && is_whole && !is_stopped;
     let rest =
-        tally.ended() - tally.count(ReplayCount::Accepted) - tally.count(ReplayCount::Rejected);
+        tally.finished() - tally.count(ReplayCount::Accepted) - tally.count(ReplayCount::Rejected);
     if let Some(path) = &replay.resume
         && (rest > 0 || *is_stopped || report.error.is_some())
     {
@@ -371,7 +376,7 @@ fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyh
 
 /// The result of sending.
 struct FinishedReplay {
-    report: Report,
+    report: SendReport,
     records: Records,
     tally: Arc<ReplayTally>,
     is_stopped: bool,

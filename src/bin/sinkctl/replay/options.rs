@@ -97,7 +97,7 @@ pub struct Replay {
     #[command(flatten)]
     pub encryption: crate::sending::TlsOptions,
     #[command(flatten)]
-    pub wanted: crate::sending::ReportForms,
+    pub forms: crate::sending::ReportForms,
 }
 
 /// The speed of a replay.

@@ -31,7 +31,7 @@ const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
     (ReplayCount::NotSent, "not sent: their connections failed, or sending ended"),
     (ReplayCount::Unknown, "sent, and not acknowledged: may have been accepted"),
     (
-        ReplayCount::PerhapsTwice,
+        ReplayCount::PossibleDuplicates,
         "sent again although an earlier attempt may have been accepted: possibly delivered twice",
     ),
     (ReplayCount::Withheld, "withheld: must not be sent to this server"),
@@ -150,10 +150,11 @@ pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
     for kind in ReplayCount::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
     }
-    for (kind, key) in
-        [(ReplayCount::PerhapsTwice, "perhaps_twice_ids"), (ReplayCount::Unknown, "unknown_ids")]
-    {
-        keys.insert(key.to_owned(), tally.told(kind).into());
+    for (kind, key) in [
+        (ReplayCount::PossibleDuplicates, "perhaps_twice_ids"),
+        (ReplayCount::Unknown, "unknown_ids"),
+    ] {
+        keys.insert(key.to_owned(), tally.listed(kind).into());
     }
     keys.insert("planned".to_owned(), planned.into());
     ReplayOutcomes {
@@ -166,10 +167,10 @@ pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
 /// Counts each message once, by the outcome of its last attempt; planned messages without an
 /// outcome were not begun.
 fn messages(tally: &ReplayTally, planned: u64) -> sender::SendingTally {
-    let came = tally.ended() - tally.passed_over();
+    let came = tally.finished() - tally.skipped();
     sender::SendingTally {
-        not_begun: planned.saturating_sub(came),
-        begun: tally.count(ReplayCount::Given),
+        not_started: planned.saturating_sub(came),
+        started: tally.count(ReplayCount::Started),
         accepted: tally.count(ReplayCount::Accepted),
         partly_accepted: tally.count(ReplayCount::PartlyAccepted),
         deferred: tally.count(ReplayCount::Deferred),
@@ -183,7 +184,7 @@ fn messages(tally: &ReplayTally, planned: u64) -> sender::SendingTally {
 
 fn lines(tally: &ReplayTally) -> Vec<String> {
     let mut lines = Vec::new();
-    let again = tally.count(ReplayCount::Again);
+    let again = tally.count(ReplayCount::Retried);
     if again > 0 {
         lines.push(format!("{} beyond the first of each", counted(again, "try", "tries")));
     }
@@ -192,17 +193,17 @@ fn lines(tally: &ReplayTally) -> Vec<String> {
         if count == 0 {
             continue;
         }
-        let mut told = tally.told(*kind);
-        told.truncate(EXAMPLES_MAX);
+        let mut listed = tally.listed(*kind);
+        listed.truncate(EXAMPLES_MAX);
         lines.push(format!("{count} {what}"));
-        lines.extend(told.iter().map(|one| format!("  {one}")));
-        if count > told.len() as u64 {
-            lines.push(format!("  and {} more", count - told.len() as u64));
+        lines.extend(listed.iter().map(|one| format!("  {one}")));
+        if count > listed.len() as u64 {
+            lines.push(format!("  and {} more", count - listed.len() as u64));
         }
     }
     for (kind, what) in [
         (ReplayCount::RecipientsDuplicate, "recipients made equal to another one of their message"),
-        (ReplayCount::Before, "sent before, according to the resume file"),
+        (ReplayCount::FinishedEarlier, "sent before, according to the resume file"),
     ] {
         let count = tally.count(kind);
         if count > 0 {
@@ -214,7 +215,7 @@ fn lines(tally: &ReplayTally) -> Vec<String> {
 
 fn key(kind: ReplayCount) -> &'static str {
     match kind {
-        ReplayCount::Given => "given",
+        ReplayCount::Started => "given",
         ReplayCount::Accepted => "accepted",
         ReplayCount::PartlyAccepted => "partly_accepted",
         ReplayCount::Rejected => "rejected",
@@ -222,9 +223,9 @@ fn key(kind: ReplayCount) -> &'static str {
         ReplayCount::NotSent => "not_sent",
         ReplayCount::Unknown => "unknown",
         ReplayCount::Withheld => "withheld",
-        ReplayCount::Again => "again",
-        ReplayCount::PerhapsTwice => "perhaps_twice",
-        ReplayCount::Before => "done_before",
+        ReplayCount::Retried => "again",
+        ReplayCount::PossibleDuplicates => "perhaps_twice",
+        ReplayCount::FinishedEarlier => "done_before",
         ReplayCount::NotStored => "not_stored",
         ReplayCount::Gone => "gone",
         ReplayCount::Damaged => "damaged",

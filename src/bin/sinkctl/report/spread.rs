@@ -61,14 +61,14 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
         nothing: nothing as f64,
     };
     let silence = silence(&histogram, span, spans);
-    let had = had(&histogram);
+    let counted = count_of_values(&histogram);
     let words = FigureTexts {
         name,
         title: title.to_owned(),
         note: format!(
-            "A steady run is one narrow hill; stutter is a tail to the left. {had}{silence}"
+            "A steady run is one narrow hill; stutter is a tail to the left. {counted}{silence}"
         ),
-        label: format!("{title}: {had}{silence}"),
+        label: format!("{title}: {counted}{silence}"),
     };
     Some(Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label)))
 }
@@ -103,7 +103,7 @@ fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Ba
 }
 
 /// Returns the sentence about the median and the 90th percentile of spans, if they are above 0.
-fn had(histogram: &Histogram<u64>) -> String {
+fn count_of_values(histogram: &Histogram<u64>) -> String {
     let at = |quantile| histogram.value_at_quantile(quantile);
     let text = |n: u64| PlotUnit::Number.text(n as f64);
     match (at(0.5), at(0.01)) {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGTERM;
 use sinkd::sender::source::Source;
-use sinkd::sender::{Report, SendingSettings, SharedRun};
+use sinkd::sender::{SendReport, SendingSettings, SharedRun};
 use sinkd::stats::{Follower, Metric};
 
 use crate::base::progress::{Interruptible, watched};
@@ -84,13 +84,13 @@ pub fn send(
     records: &Records,
     total: Option<u64>,
     done: impl Fn(&SharedRun) -> u64,
-) -> anyhow::Result<(Report, Arc<SharedRun>)> {
+) -> anyhow::Result<(SendReport, Arc<SharedRun>)> {
     let shared = Arc::new(SharedRun::default());
     // The first signal lets messages in progress finish.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
     let mut progress = SendingProgress::new(records.path(), total);
     let report = watched(
-        || progress.look(&shared, done(&shared)),
+        || progress.show_progress(&shared, done(&shared)),
         || sinkd::sender::run(settings, sources, records.path(), &shared),
     );
     drop((progress, signals));
@@ -98,7 +98,7 @@ pub fn send(
 }
 
 /// Returns the number of messages done; each attempt counts.
-pub fn ended(shared: &SharedRun) -> u64 {
+pub fn messages_done(shared: &SharedRun) -> u64 {
     shared.done.load(Ordering::Relaxed)
 }
 
@@ -107,7 +107,7 @@ struct SendingProgress {
     bar: ProgressBar,
     follower: Follower,
     /// The newest second shown.
-    seen: u64,
+    shown_second: u64,
 }
 
 impl SendingProgress {
@@ -126,21 +126,21 @@ impl SendingProgress {
                     .expect("the template is correct"),
             ),
         };
-        SendingProgress { bar, follower, seen: 0 }
+        SendingProgress { bar, follower, shown_second: 0 }
     }
 
-    fn look(&mut self, shared: &SharedRun, done: u64) {
+    fn show_progress(&mut self, shared: &SharedRun, done: u64) {
         if self.bar.is_hidden() {
             return;
         }
         self.bar.set_position(done);
         // An error only affects the progress line.
-        let Ok(news) = self.follower.look(self.seen) else { return };
+        let Ok(news) = self.follower.read_new(self.shown_second) else { return };
         let Some((second, counters)) = news.seconds.last_key_value() else { return };
-        if *second < self.seen {
+        if *second < self.shown_second {
             return;
         }
-        self.seen = *second;
+        self.shown_second = *second;
         let messages = counters.counter(sinkd::stats::Counter::Messages);
         let newest = news.histograms.iter().rev();
         let times =

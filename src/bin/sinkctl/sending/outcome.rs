@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use sinkd::sender::{FailureKind, Report, SendingTally};
+use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::Phase;
 use sinkd::tls::Failure;
 use sinkd::wording::whole;
@@ -112,27 +112,27 @@ struct FailureFigures<'a> {
 /// message, every message that was requested or due was accepted for every recipient, and the
 /// target was reachable at the end.
 pub fn report_outcome(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
-    wanted: &ReportForms,
+    forms: &ReportForms,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
+    report_outcome_with(report, records, title, forms, &ReplayOutcomes::default(), out)
 }
 
 /// Reports the outcome, with the details that only a replay has.
 pub fn report_outcome_with(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
-    wanted: &ReportForms,
+    forms: &ReportForms,
     more: &ReplayOutcomes,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
     // An error here must not suppress the report: the mail was sent, and can't be sent again.
-    let written = write_files(records, title, wanted);
-    let printed = if wanted.json {
+    let written = write_files(records, title, forms);
+    let printed = if forms.json {
         object(report, records, more)
             .and_then(|object| Ok(writeln!(out, "{}", serde_json::to_string(&object)?)?))
     } else {
@@ -187,24 +187,24 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
     }
 }
 
-fn is_whole(report: &Report) -> bool {
-    let SendingTally { begun, accepted, not_begun, unasked, .. } = report.tally;
+fn is_whole(report: &SendReport) -> bool {
+    let SendingTally { started, accepted, not_started, unsolicited, .. } = report.tally;
     if report.is_lost && report.error.is_none() {
         eprintln!("sinkctl: in the end the target could not be connected to");
     }
-    let is_all = accepted > 0 && accepted == begun && not_begun == 0;
-    is_all && unasked == 0 && report.error.is_none() && !report.is_lost
+    let is_all = accepted > 0 && accepted == started && not_started == 0;
+    is_all && unsolicited == 0 && report.error.is_none() && !report.is_lost
 }
 
 fn object<'a>(
-    report: &'a Report,
+    report: &'a SendReport,
     records: &Records,
     more: &'a ReplayOutcomes,
 ) -> anyhow::Result<SendingFigures<'a>> {
     let tally = &report.tally;
     let failures = tally.failures.iter();
     Ok(SendingFigures {
-        begun: tally.begun,
+        begun: tally.started,
         accepted: tally.accepted,
         partly_accepted: tally.partly_accepted,
         deferred: tally.deferred,
@@ -212,10 +212,10 @@ fn object<'a>(
         not_sent: tally.not_sent,
         unknown: tally.unknown,
         withheld: tally.withheld,
-        not_begun: more.messages.as_ref().unwrap_or(tally).not_begun,
+        not_begun: more.messages.as_ref().unwrap_or(tally).not_started,
         resent: tally.resent,
         ambiguous: tally.ambiguous,
-        unasked_replies: tally.unasked,
+        unasked_replies: tally.unsolicited,
         recipients: tally.recipients,
         refused_recipients: tally.refused_recipients,
         bytes: tally.bytes,
@@ -239,11 +239,11 @@ fn object<'a>(
     })
 }
 
-fn write_files(records: &Records, title: &str, wanted: &ReportForms) -> anyhow::Result<()> {
-    if let Some(path) = &wanted.hlog {
+fn write_files(records: &Records, title: &str, forms: &ReportForms) -> anyhow::Result<()> {
+    if let Some(path) = &forms.hlog {
         write_log(records.path(), path)?;
     }
-    if let Some(path) = &wanted.page {
+    if let Some(path) = &forms.page {
         let page = crate::report::page_of(records.path(), title)?;
         std::fs::write(path, page)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -252,7 +252,7 @@ fn write_files(records: &Records, title: &str, wanted: &ReportForms) -> anyhow::
 }
 
 fn print(
-    report: &Report,
+    report: &SendReport,
     records: &Records,
     title: &str,
     more: &ReplayOutcomes,
@@ -269,9 +269,9 @@ fn print(
         ("not sent", messages.not_sent),
         ("sent in full, but no reply: possibly delivered", messages.unknown),
         ("withheld: they must not be sent to this server", messages.withheld),
-        ("not begun", messages.not_begun),
+        ("not begun", messages.not_started),
     ];
-    let all = messages.begun + messages.not_begun;
+    let all = messages.started + messages.not_started;
     let accepted = whole(messages.accepted as f64);
     write!(out, "{accepted} of {} accepted", counted(all, "message", "messages"))?;
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
@@ -308,7 +308,7 @@ fn notes(tally: &SendingTally) -> Vec<String> {
             "sent again over another connection: the target ended the first one with 421",
         ),
         (tally.ambiguous, "sent although some servers would see the end of data within them"),
-        (tally.unasked, "connections ended by a reply that nothing had asked for"),
+        (tally.unsolicited, "connections ended by a reply that nothing had asked for"),
         (
             extra.busy,
             "extra connections: a message was due while its session's connection was busy",

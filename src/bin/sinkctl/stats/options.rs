@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listed_metric_is_one_that_can_be_asked_for() {
+    fn every_listed_metric_can_be_requested() {
         let mut metrics = 0;
         for subject in HistogramSubject::all() {
             assert_eq!(subject.name().parse(), Ok(subject));

@@ -26,8 +26,8 @@ impl FolderReader {
     }
 
     /// Updates `state` with everything new at Unix time `now_s`.
-    pub fn look(&mut self, now_s: u64, state: &mut RunState) {
-        let mut problem = match self.follower.look(now_s.saturating_sub(KEEP_S)) {
+    pub fn refresh(&mut self, now_s: u64, state: &mut RunState) {
+        let mut problem = match self.follower.read_new(now_s.saturating_sub(KEEP_S)) {
             Ok(news) => {
                 let problem = news.problems.first().cloned();
                 state.take(now_s, news);

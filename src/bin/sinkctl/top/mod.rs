@@ -51,14 +51,14 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
 fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> anyhow::Result<()> {
     let mut screen = ScreenState::of_environment(|name| std::env::var(name).ok());
     let mut state = RunState::new(folder.path());
-    let mut eyes = folder::FolderReader::new(folder);
+    let mut reader = folder::FolderReader::new(folder);
     let mut next_look = Instant::now();
     while !ended.load(Ordering::Relaxed) {
         if Instant::now() >= next_look {
             next_look = Instant::now() + LOOK_EVERY;
             if !screen.is_paused {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                eyes.look(now.as_secs(), &mut state);
+                reader.refresh(now.as_secs(), &mut state);
             }
         }
         terminal.draw(|frame| view::draw(frame, &state, &screen))?;

@@ -213,7 +213,7 @@ impl RunState {
             }
         }
         if shown == Measure::Open {
-            self.carry_on(first * step_s, step_s, &mut values);
+            self.carry_forward(first * step_s, step_s, &mut values);
         }
         if let Measure::Rate(_) = shown {
             let in_newest = last % step_s + 1;
@@ -229,7 +229,7 @@ impl RunState {
     }
 
     /// Fills columns without activity with the open connections at the end of the column before.
-    fn carry_on(&self, first_s: u64, step_s: u64, values: &mut [u64]) {
+    fn carry_forward(&self, first_s: u64, step_s: u64, values: &mut [u64]) {
         let before = self.seconds.range(..first_s).next_back();
         let mut now = before.map_or(0, |(_, moment)| moment.counts.open_connections);
         for (column, value) in values.iter_mut().enumerate() {

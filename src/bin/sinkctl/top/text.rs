@@ -2,7 +2,7 @@
 use ratatui::text::{Line, Span};
 
 /// Breaks words into lines of at most `width`; words beyond `lines_max` lines are left out.
-pub fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+pub fn wrapped_lines(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is a first one");

@@ -3,14 +3,14 @@ use crate::config::storage::StoreMode;
 
 use crate::server::connection::{Conn, Flow};
 use crate::server::payload::{Fate, Framing};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The expected size of a header section. It is small enough to be staged, whatever SIZE says.
 const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 
 /// Begins the payload of the transaction of `conn`.
 #[inline]
-pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
+pub fn begin(conn: &mut Conn, shared: &mut WorkerContext, framing: Framing) {
     if !conn.is_session {
         shared.ledger.becomes_session(conn);
     }

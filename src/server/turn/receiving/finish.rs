@@ -6,7 +6,7 @@ use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
 use crate::server::payload::{Fate, Orphan, Proof, Transfer};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The outcome for a complete payload.
 enum PayloadOutcome {
@@ -19,18 +19,18 @@ enum PayloadOutcome {
 /// Accepts or refuses the complete `transfer`, or lets it wait, or wait again.
 pub fn finish(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
-    let outcome = outcome(conn, shared, &mut transfer);
-    apply(conn, shared, transfer, outcome)
+    let outcome = try_commit(conn, shared, &mut transfer);
+    apply_outcome(conn, shared, transfer, outcome)
 }
 
 /// Commits `wire`, all octets of `transfer`, straight from the input: one copy, no staging. `None`:
 /// the tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
-pub fn append(
+pub fn commit_from_input(
     conn: &Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     transfer: &mut Transfer,
     wire: &[u8],
 ) -> Option<Commit> {
@@ -49,20 +49,20 @@ pub fn append(
     commit
 }
 
-/// Finishes `transfer`, which [`append`] has turned into `commit`.
-pub fn conclude(
+/// Finishes `transfer`, which [`commit_from_input`] has turned into `commit`.
+pub fn finish_committed(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     mut transfer: Box<Transfer>,
     commit: Commit,
 ) -> ControlFlow<Consumed> {
-    let outcome = outcome_of(shared, &mut transfer, commit);
-    apply(conn, shared, transfer, outcome)
+    let outcome = outcome_of_commit(shared, &mut transfer, commit);
+    apply_outcome(conn, shared, transfer, outcome)
 }
 
 /// Abandons the payload in progress, if any: its client is gone or dismissed, or its
 /// transaction was reset. A commit that has begun continues without the connection.
-pub fn abandon(conn: &mut Conn, shared: &mut WorkerShared) {
+pub fn abandon(conn: &mut Conn, shared: &mut WorkerContext) {
     shared.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
     if let Some(pending) = transfer.pending.take() {
@@ -89,7 +89,7 @@ pub fn abandon(conn: &mut Conn, shared: &mut WorkerShared) {
     shared.return_box(transfer);
 }
 
-fn outcome(conn: &Conn, shared: &mut WorkerShared, transfer: &mut Transfer) -> PayloadOutcome {
+fn try_commit(conn: &Conn, shared: &mut WorkerContext, transfer: &mut Transfer) -> PayloadOutcome {
     if let Some(pending) = &mut transfer.pending {
         return poll(pending, shared);
     }
@@ -108,14 +108,14 @@ fn outcome(conn: &Conn, shared: &mut WorkerShared, transfer: &mut Transfer) -> P
     let facts = facts(conn, shared, transfer);
     let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
     match transfer.place.commit(stored_bytes, envelope, &facts, &mut shared.storage) {
-        Ok(commit) => outcome_of(shared, transfer, commit),
+        Ok(commit) => outcome_of_commit(shared, transfer, commit),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
         Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::NoStorage),
     }
 }
 
-fn outcome_of(
-    shared: &mut WorkerShared,
+fn outcome_of_commit(
+    shared: &mut WorkerContext,
     transfer: &mut Transfer,
     commit: Commit,
 ) -> PayloadOutcome {
@@ -131,7 +131,7 @@ fn outcome_of(
 }
 
 /// Polls a commit in progress.
-fn poll(pending: &mut PendingCommit, shared: &mut WorkerShared) -> PayloadOutcome {
+fn poll(pending: &mut PendingCommit, shared: &mut WorkerContext) -> PayloadOutcome {
     match shared.storage.writer.poll_commit(pending) {
         Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
@@ -139,9 +139,9 @@ fn poll(pending: &mut PendingCommit, shared: &mut WorkerShared) -> PayloadOutcom
     }
 }
 
-fn apply(
+fn apply_outcome(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     mut transfer: Box<Transfer>,
     outcome: PayloadOutcome,
 ) -> ControlFlow<Consumed> {
@@ -159,7 +159,7 @@ fn apply(
 }
 
 #[inline]
-fn accept(conn: &mut Conn, shared: &mut WorkerShared, transfer: &Transfer, proof: &Proof) {
+fn accept(conn: &mut Conn, shared: &mut WorkerContext, transfer: &Transfer, proof: &Proof) {
     conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
     shared.ledger.accepted(conn, transfer, proof.id());
     conn.session.accept(proof, &mut shared.workspace);
@@ -167,7 +167,7 @@ fn accept(conn: &mut Conn, shared: &mut WorkerShared, transfer: &Transfer, proof
 }
 
 /// Refuses a payload that was read to its end.
-fn refuse(conn: &mut Conn, shared: &mut WorkerShared, transfer: &mut Transfer, why: Refusal) {
+fn refuse(conn: &mut Conn, shared: &mut WorkerContext, transfer: &mut Transfer, why: Refusal) {
     transfer.place.release(&mut shared.storage);
     shared.ledger.not_accepted(transfer);
     shared.ledger.refused(conn);
@@ -178,7 +178,7 @@ fn refuse(conn: &mut Conn, shared: &mut WorkerShared, transfer: &mut Transfer, w
 }
 
 /// Returns the facts for the slot of `transfer`.
-fn facts(conn: &Conn, shared: &WorkerShared, transfer: &Transfer) -> SlotFacts {
+fn facts(conn: &Conn, shared: &WorkerContext, transfer: &Transfer) -> SlotFacts {
     let took_us = shared.clock.now_us().saturating_sub(conn.began_us);
     SlotFacts {
         kind: SlotKind::Message,
@@ -197,7 +197,7 @@ fn facts(conn: &Conn, shared: &WorkerShared, transfer: &Transfer) -> SlotFacts {
 /// Notes the size of a payload in the transcript, except for chunks, which were noted one by one.
 fn transcribe(
     conn: &mut Conn,
-    shared: &WorkerShared,
+    shared: &WorkerContext,
     transfer: &Transfer,
     octets: u64,
     note: &str,

@@ -8,13 +8,13 @@ use super::finish::finish;
 use crate::server::connection::{Conn, Flow, Input, Received, read};
 use crate::server::listening::Stream;
 use crate::server::payload::{Fate, Framing, STAGED_BYTES_MAX, Scanned, Storage, Transfer};
-use crate::server::turn::shared::WorkerShared;
 use crate::server::turn::tls::receive_sealed;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// The result of reading a piece of a payload.
 struct Arrived {
     count: usize,
-    asked: usize,
+    capacity: usize,
     /// Whether the mail data, or the chunk, is complete.
     is_end: bool,
 }
@@ -28,7 +28,7 @@ enum NoPiece {
 /// Reads once from the client's socket.
 pub fn receive(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> std::io::Result<Received> {
     if conn.tls.is_some() {
@@ -58,10 +58,10 @@ pub fn receive(
 
 fn receive_input(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
     let free = input.free();
-    let asked = free.len();
+    let capacity = free.len();
     let count = read(&mut conn.socket, free)?;
     input.advance(count);
-    Ok(octets(count, asked))
+    Ok(octets(count, capacity))
 }
 
 /// Receives the first octets of mail data at the tail of the log, hoping that one read receives
@@ -71,12 +71,12 @@ fn receive_at_tail(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
     let Storage { writer, pool } = &mut shared.storage;
     let space = writer.receive_here(envelope, STAGED_BYTES_MAX).map_err(NoPiece::NoRoom)?;
-    let asked = space.len();
+    let capacity = space.len();
     let count = read(socket, space).map_err(NoPiece::Io)?;
     let Scanned { octets, is_end } = transfer.framing.scan(&space[..count], &mut transfer.dots);
     transfer.wire_bytes = octets as u64;
@@ -89,7 +89,7 @@ fn receive_at_tail(
     {
         shared.refuse_for_want_of_room(transfer, why);
     }
-    Ok(Arrived { count, asked, is_end })
+    Ok(Arrived { count, capacity, is_end })
 }
 
 /// Receives more of a payload into its place. Octets after the payload go into the input buffer.
@@ -97,7 +97,7 @@ fn receive_in_place(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
     let more = match transfer.framing {
@@ -110,10 +110,10 @@ fn receive_in_place(
     let space = &mut space[..bound];
     // If the chunk ends within this space, the same read receives the octets after it.
     let ends_here = matches!(transfer.framing, Framing::Chunk { left, .. } if left == bound as u64);
-    let (count, asked) = if ends_here {
+    let (count, capacity) = if ends_here {
         let free = input.free();
-        let asked = bound + free.len();
-        (read_both(socket, space, free).map_err(NoPiece::Io)?, asked)
+        let capacity = bound + free.len();
+        (read_both(socket, space, free).map_err(NoPiece::Io)?, capacity)
     } else {
         (read(socket, space).map_err(NoPiece::Io)?, bound)
     };
@@ -125,14 +125,14 @@ fn receive_in_place(
     }
     transfer.place.filled(octets, &mut storage.writer);
     transfer.wire_bytes += octets as u64;
-    Ok(Arrived { count, asked, is_end })
+    Ok(Arrived { count, capacity, is_end })
 }
 
 /// Handles the result of reading a piece.
 #[inline]
 fn received(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     piece: Result<Arrived, NoPiece>,
 ) -> std::io::Result<Received> {
     let piece = match piece {
@@ -162,13 +162,13 @@ fn received(
             transfer.refuse_if_beyond(bytes_max, &mut shared.storage);
         }
     }
-    Ok(octets(piece.count, piece.asked))
+    Ok(octets(piece.count, piece.capacity))
 }
 
-fn octets(count: usize, asked: usize) -> Received {
+fn octets(count: usize, capacity: usize) -> Received {
     match count {
         0 => Received::End,
-        _ => Received::Octets { count, is_short: count < asked },
+        _ => Received::Octets { count, is_short: count < capacity },
     }
 }
 

@@ -4,16 +4,16 @@ use std::ops::ControlFlow;
 
 use crate::log::NoRoom;
 
-use super::finish::{append, conclude, finish};
+use super::finish::{commit_from_input, finish, finish_committed};
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::{Fate, Transfer};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// Takes the leading octets of the input that belong to the payload of `conn` and are treated
 /// alike.
 pub fn take(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
@@ -26,10 +26,10 @@ pub fn take(
     let is_whole = scanned.is_end && transfer.framing.is_last() && transfer.wire_bytes == 0;
     if is_whole
         && transfer.fate == Fate::Keep
-        && let Some(commit) = append(conn, shared, &mut transfer, piece)
+        && let Some(commit) = commit_from_input(conn, shared, &mut transfer, piece)
     {
         input.consume(scanned.octets);
-        return conclude(conn, shared, transfer, commit);
+        return finish_committed(conn, shared, transfer, commit);
     }
     let (stored, result) = if is_kept {
         transfer.place.store(conn.session.envelope(), piece, &mut shared.storage)
@@ -73,7 +73,7 @@ pub fn take(
 /// Handles the end of the mail data or of a chunk.
 fn end(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
     if transfer.framing.is_last() || matches!(transfer.fate, Fate::Refused(_)) {

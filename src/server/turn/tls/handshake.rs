@@ -7,7 +7,7 @@ use crate::tls::{Agreed, Established, Failure, Handshake, HandshakeStep};
 use super::receive::fill;
 use crate::server::connection::{Conn, Flow, Input, Layer, TurnEnd};
 use crate::server::turn::send::{Sent, send_raw};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// Time limit for a handshake, ms.
 pub const HANDSHAKE_MS: u64 = 10_000;
@@ -29,7 +29,7 @@ pub enum StepOutcome {
 }
 
 /// Reads once, and advances the handshake as far as possible.
-pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> StepOutcome {
+pub fn step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> StepOutcome {
     let mut is_over = false;
     match fill(conn, input) {
         Ok(0) => is_over = true,
@@ -82,7 +82,7 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> St
 /// Continues a handshake that needs more octets of the client.
 fn continue_handshake(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
     handshake: Handshake,
     sent: Sent,
@@ -102,7 +102,7 @@ fn continue_handshake(
 /// Ends the handshake: from now on there are records. `out`: the last octets of the handshake.
 fn done(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
     established: Established,
     out: &[u8],
@@ -117,9 +117,9 @@ fn done(
 }
 
 /// Passes the parameters of the connection's TLS to the session.
-fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
+fn secured(conn: &mut Conn, shared: &mut WorkerContext, agreed: &Agreed) {
     let Some(tls) = &conn.tls else { return };
-    let us = shared.clock.now_us().saturating_sub(tls.begun_us);
+    let us = shared.clock.now_us().saturating_sub(tls.started_us);
     conn.session.secured(&SessionTls {
         version: agreed.version.as_bytes(),
         cipher: agreed.cipher.as_bytes(),
@@ -138,7 +138,7 @@ fn secured(conn: &mut Conn, shared: &mut WorkerShared, agreed: &Agreed) {
 
 /// Ends the connection, because its handshake has failed.
 #[cold]
-pub fn fail(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> StepOutcome {
+pub fn fail(conn: &mut Conn, shared: &mut WorkerContext, failure: Failure) -> StepOutcome {
     shared.tls_failed(conn.client, failure);
     StepOutcome::Waits(TurnEnd::Closed)
 }

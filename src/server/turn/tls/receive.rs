@@ -39,11 +39,11 @@ pub fn receive_sealed(conn: &mut Conn, input: &mut Input) -> std::io::Result<Rec
 /// Reads once, appending to the encrypted octets. Returns the number of octets read.
 pub(super) fn fill(conn: &mut Conn, input: &mut Input) -> std::io::Result<usize> {
     let free = input.free_after_sealed();
-    let asked = free.len();
+    let capacity = free.len();
     let count = read(&mut conn.socket, free)?;
     input.advance_sealed(count);
     // A short read means that the socket is empty (epoll(7)).
-    input.is_drained = count < asked
+    input.is_drained = count < capacity
         && cfg!(all(target_os = "linux", not(sinkd_portable)))
         && !conn.reads_until_empty;
     Ok(count)

@@ -2,7 +2,7 @@
 use crate::tls::Failure;
 
 use crate::server::connection::{ConnTls, Layer};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 
 /// What is sent after the replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum AfterReplies {
 /// the end of its record. Before the end of the handshake there are no keys and no replies.
 pub fn seal_replies(
     tls: &mut ConnTls,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     then: AfterReplies,
 ) -> Result<(), Failure> {
     let records = match &mut tls.layer {

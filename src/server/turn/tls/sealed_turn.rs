@@ -1,8 +1,8 @@
 //! What TLS adds to a turn: held input that is still encrypted, the steps of a handshake, failures.
 use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
-use crate::server::turn::ending::{Unread, close_politely, farewell, release_buffers};
+use crate::server::turn::ending::{UnreadInput, close_politely, farewell, release_buffers};
 use crate::server::turn::send::{Sent, flush, send_raw};
-use crate::server::turn::shared::WorkerShared;
+use crate::server::turn::worker_context::WorkerContext;
 use crate::smtp::session::Farewell;
 use crate::tls::{Failure, Handshake};
 
@@ -13,7 +13,7 @@ use super::handshake::{StepOutcome, step};
 #[inline(never)]
 pub(crate) fn begin_sealed(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> Option<TurnEnd> {
     if let Some(tls) = &mut conn.tls
@@ -30,7 +30,7 @@ pub(crate) fn begin_sealed(
 #[inline(never)]
 pub(crate) fn hold_sealed(
     conn: &mut Conn,
-    shared: &mut WorkerShared,
+    shared: &mut WorkerContext,
     input: &mut Input,
 ) -> Option<TurnEnd> {
     let is_over = matches!(conn.flow, Flow::Closing | Flow::Lingering { .. });
@@ -48,13 +48,13 @@ pub(crate) fn hold_sealed(
 /// Performs a step of the handshake. If that was the last step and the client has not been greeted,
 /// greets it.
 #[cold]
-fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+fn take_step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     let is_implicit = conn.session.begins_with_tls();
     input.seal_unread();
     match step(conn, shared, input) {
         StepOutcome::Waits(turn) => turn,
         // A reset must not overtake the alert.
-        StepOutcome::Failed => close_politely(conn, shared, Unread::Perhaps),
+        StepOutcome::Failed => close_politely(conn, shared, UnreadInput::Perhaps),
         StepOutcome::PlainText if is_implicit => {
             shared.tls_failed(conn.client, Failure::NotTls);
             answer_in_plain_text(conn, shared)
@@ -76,17 +76,21 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> T
 /// Replies in plain text to a client that speaks it, or waits for a greeting, on a port that begins
 /// with TLS.
 #[cold]
-pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
     release_buffers(conn, shared);
     conn.tls = None;
     conn.session.tls_expected(&mut shared.workspace);
-    close_politely(conn, shared, Unread::Perhaps)
+    close_politely(conn, shared, UnreadInput::Perhaps)
 }
 
 /// Ends a connection whose TLS failed after the handshake. Earlier input is answered first; then an
 /// alert says why the connection ends.
 #[cold]
-pub(crate) fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failure) -> TurnEnd {
+pub(crate) fn close_after_tls_failure(
+    conn: &mut Conn,
+    shared: &mut WorkerContext,
+    failure: Failure,
+) -> TurnEnd {
     shared.tls_failed(conn.client, failure);
     if let Sent::Lost = flush(conn, shared) {
         return TurnEnd::Closed;
@@ -101,14 +105,14 @@ pub(crate) fn broken(conn: &mut Conn, shared: &mut WorkerShared, failure: Failur
     release_buffers(conn, shared);
     match send_raw(conn, &alert) {
         Sent::Lost => TurnEnd::Closed,
-        Sent::All | Sent::Blocked => close_politely(conn, shared, Unread::Perhaps),
+        Sent::All | Sent::Blocked => close_politely(conn, shared, UnreadInput::Perhaps),
     }
 }
 
 /// Begins the handshake after STARTTLS. Unread input is discarded, as an attacker between client
 /// and server may have injected it (RFC 3207 section 6).
 #[cold]
-pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
+pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     shared.ledger.recording.discarded(input.unread().len());
     input.consume(input.unread().len());
     let sent = flush(conn, shared);
@@ -120,7 +124,7 @@ pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
 
 /// Begins the handshake of a connection.
 #[cold]
-pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
+pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
     let acceptor = shared.acceptors.get(conn.session.listener_index()).cloned().flatten();
     let Some(acceptor) = acceptor else { return TurnEnd::Closed };
     match Handshake::new(&acceptor) {

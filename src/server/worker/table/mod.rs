@@ -27,7 +27,7 @@ use crate::server::connection::{Conn, Flow};
 use crate::server::in_force::current::InForce;
 use crate::server::in_force::generation::Generation;
 use crate::server::in_force::listener_rules::ListenerRules;
-use crate::server::indexing::BegunSegments;
+use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Recording};
@@ -35,7 +35,7 @@ use crate::server::runs::MomentSender;
 use crate::server::shutdown::{Stop, StopStage};
 use crate::server::time_spent::Presence;
 use crate::server::transcripts::Transcripts;
-use crate::server::turn::{WorkerShared, WorkerState};
+use crate::server::turn::{WorkerContext, WorkerState};
 
 /// How long the input of a dismissed client is discarded before its socket is closed.
 const LINGER_MS: u64 = 2000;
@@ -56,7 +56,7 @@ pub(crate) struct TableSetup<'a> {
     pub moments: Option<Arc<MomentSender>>,
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
-    pub begun: BegunSegments,
+    pub new_segments: NewSegments,
     /// Seed of the CRAM-MD5 challenges.
     pub challenge_seed: u64,
     pub config: &'a Config,
@@ -120,14 +120,14 @@ impl<I: Interests> Table<I> {
         let TableSetup { index, config, .. } = setup;
         let recording = Recording::new(setup.recorder, setup.presence);
         let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
-        (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
+        (ledger.new_segments, ledger.sampling) = (setup.new_segments, setup.sampling);
         let pool = TransferPool::new(config.buffer_memory_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.envelope_memory_bytes);
         let generation = setup.in_force.current();
         workspace.in_force = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
-        let mut shared = WorkerShared::new(workspace, storage, ledger);
+        let mut shared = WorkerContext::new(workspace, storage, ledger);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         shared.acceptors = generation.acceptors();
         Table {
@@ -166,7 +166,7 @@ impl<I: Interests> Table<I> {
     fn follow(&mut self) {
         self.generation = self.in_force.current();
         self.state.follow(self.generation.policies(), self.generation.acceptors());
-        self.take_back_xclient();
+        self.revoke_xclient();
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
         for (place, conn) in self.conns.iter().enumerate() {
@@ -231,7 +231,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Returns whether the sink stops, and every connection and every commit has ended.
-    pub fn is_over(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
     }
 

@@ -48,8 +48,8 @@ impl<I: Interests> Table<I> {
         } else {
             SocketInterest::Reads
         };
-        if wanted != conn.wanted {
-            self.change_wanted(place, wanted);
+        if wanted != conn.interest {
+            self.change_interest(place, wanted);
         }
         if self.handshakes.has_any() {
             self.follow_handshake(place);
@@ -57,9 +57,9 @@ impl<I: Interests> Table<I> {
     }
 
     #[cold]
-    fn change_wanted(&mut self, place: usize, wanted: SocketInterest) {
+    fn change_interest(&mut self, place: usize, wanted: SocketInterest) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        conn.wanted = wanted;
+        conn.interest = wanted;
         if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
             tracing::warn!(%error, client = %conn.client, "socket events could not be changed");
             self.close(place);

@@ -18,7 +18,7 @@ impl<I: Interests> Table<I> {
 
     /// Applies new settings: clients that lost their trust can no longer send XCLIENT. Clients that
     /// became trusted must connect again.
-    pub(super) fn take_back_xclient(&mut self) {
+    pub(super) fn revoke_xclient(&mut self) {
         for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
             if !may_name_clients(&self.generation, conn) {
                 conn.session.deny_xclient();

@@ -189,7 +189,7 @@ impl<'a> Gathering<'a> {
             {
                 let client = &mut self.clients[session.client].1;
                 for who in [client, &mut self.all] {
-                    who.ended(session.messages);
+                    who.record_end(session.messages);
                 }
             }
         }
@@ -206,7 +206,7 @@ impl<'a> Gathering<'a> {
                     for who in [&mut clients[session.client].1, &mut *all] {
                         who.open.end(micros(last + 1));
                         who.counts.cut_off += 1;
-                        who.ended(session.messages);
+                        who.record_end(session.messages);
                     }
                 }
                 !is_cut_off
@@ -379,7 +379,7 @@ impl ClientState {
         }
     }
 
-    fn ended(&mut self, messages: u64) {
+    fn record_end(&mut self, messages: u64) {
         self.counts.without_message += u64::from(messages == 0);
         self.per_connection.add(messages, 1);
     }

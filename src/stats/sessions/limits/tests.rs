@@ -236,7 +236,7 @@ fn a_connection_whose_beginning_is_not_on_record_counts_from_when_it_did_anythin
 fn a_message_accepted_after_its_connection_ended_is_its_clients() {
     let dir = tempfile::tempdir().unwrap();
     let orphan = |it: &mut SessionSecond| {
-        it.is_over();
+        it.record_ended_before();
         it.message(1);
     };
     let session = one(7, |it| (it.begin(0), it.end(9)).1);

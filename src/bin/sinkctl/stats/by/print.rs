@@ -44,7 +44,7 @@ pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
             p.p99_9,
             p.p99_99,
             p.max,
-            broken(figures, ":", " "),
+            deviation_list(figures, ":", " "),
             more(figures)
         )?;
     }
@@ -68,7 +68,7 @@ fn transit_cells(figures: &GroupFigures) -> String {
 }
 
 /// Formats the messages with deviations, by kind; empty if there are none.
-fn broken(figures: &GroupFigures, between: &str, joined: &str) -> String {
+fn deviation_list(figures: &GroupFigures, between: &str, joined: &str) -> String {
     let kinds = figures.deviations.iter().map(|(kind, n)| format!("{kind}{between}{n}"));
     kinds.collect::<Vec<_>>().join(joined)
 }
@@ -137,7 +137,7 @@ fn tolerated(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     let others = table.others.iter().map(|others| ("others", &others.figures));
     for (name, figures) in groups.chain(others).filter(|(_, f)| !f.deviations.is_empty()) {
         let name = harmless(name).replace(['\n', '\t'], " ");
-        writeln!(out, "tolerated, {name} (messages): {}", broken(figures, " x", "; "))?;
+        writeln!(out, "tolerated, {name} (messages): {}", deviation_list(figures, " x", "; "))?;
     }
     Ok(())
 }

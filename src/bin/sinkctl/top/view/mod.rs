@@ -11,7 +11,7 @@ use sinkd::wording::{duration, whole_percent};
 use super::canvas::Canvas;
 use super::measure::Measure;
 use super::model::{Condition, RunState, is_refusal};
-use super::text::{broken, bytes, long_time, printable, wrapped};
+use super::text::{bytes, long_time, printable, wrapped, wrapped_lines};
 
 /// The user's choices, and the capabilities of the terminal.
 #[derive(Debug)]
@@ -210,7 +210,7 @@ fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Li
         false => (format!("limited by: {name} ({because})"), Style::new()),
     };
     let lines_max = if paper.left() < TALL_LINES { 1 } else { 2 };
-    let lines = broken(&text, paper.width(), lines_max);
+    let lines = wrapped_lines(&text, paper.width(), lines_max);
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 

@@ -7,7 +7,7 @@ use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
 use crate::tls::{Acceptor, Failure};
 
-use super::clock::Clock;
+use super::clock::RoundClock;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
 use crate::server::runs::MomentSender;
@@ -20,8 +20,8 @@ const SCRATCH_BYTES: usize = 256 << 10;
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
 /// State that all connections of a worker share.
-pub(crate) struct WorkerShared {
-    pub clock: Clock,
+pub(crate) struct WorkerContext {
+    pub clock: RoundClock,
     pub workspace: Workspace,
     pub storage: Storage,
     pub ledger: Ledger,
@@ -50,10 +50,10 @@ pub(crate) struct WorkerShared {
     transfers: Vec<Box<Transfer>>,
 }
 
-impl WorkerShared {
-    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerShared {
-        WorkerShared {
-            clock: Clock::start(),
+impl WorkerContext {
+    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerContext {
+        WorkerContext {
+            clock: RoundClock::start(),
             workspace,
             storage,
             ledger,
@@ -144,7 +144,7 @@ impl WorkerShared {
         for mut orphan in std::mem::take(&mut self.orphans) {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
                 Ok(committed) => {
-                    self.note_unsent(committed.id());
+                    self.record_unsent(committed.id());
                     self.ledger.accepted_orphan(&orphan);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
@@ -155,8 +155,8 @@ impl WorkerShared {
 
     /// Notes in the log that the 250 for `id` was not sent.
     #[cold]
-    pub fn note_unsent(&mut self, id: MessageId) {
-        self.storage.note_unsent(id, self.clock.unix_ns());
+    pub fn record_unsent(&mut self, id: MessageId) {
+        self.storage.record_unsent(id, self.clock.unix_ns());
     }
 
     /// Begins a round. Returns whether queue lengths should be sampled: once a second, for

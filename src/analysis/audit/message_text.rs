@@ -7,16 +7,16 @@ use crate::mime::part::{PartKind, parts};
 use crate::mime::text::BYTES_MAX;
 
 /// A message and its decoded texts. It is decoded only if the raw octets do not contain a value.
-pub struct SaidText<'m> {
+pub struct MessageText<'m> {
     message: &'m [u8],
     /// Decoded fields and parts, one per line, with white space as single spaces.
     texts: Option<String>,
 }
 
-impl<'m> SaidText<'m> {
+impl<'m> MessageText<'m> {
     /// `message` must have its dots unstuffed.
-    pub fn new(message: &'m [u8]) -> SaidText<'m> {
-        SaidText { message, texts: None }
+    pub fn new(message: &'m [u8]) -> MessageText<'m> {
+        MessageText { message, texts: None }
     }
 
     /// Returns whether the message contains `value` as separate words: in a header field or in a
@@ -25,7 +25,7 @@ impl<'m> SaidText<'m> {
     ///
     /// Costs a scan. The first value that the raw octets do not contain also costs decoding all
     /// text, up to 16 MiB.
-    pub fn says(&mut self, value: &[u8]) -> bool {
+    pub fn contains(&mut self, value: &[u8]) -> bool {
         if has_words(self.message, value) {
             return true;
         }
@@ -94,7 +94,7 @@ mod tests {
             --b\r\nContent-Type: text/html; charset=iso-8859-1\r\n\
             Content-Transfer-Encoding: base64\r\n\r\n\
             PHA+T+dCcmllbiAmYW1wOyA8Yj5Tb248L2I+czwvcD4=\r\n--b--\r\n";
-        let mut said = SaidText::new(message.as_bytes());
+        let mut text = MessageText::new(message.as_bytes());
         for value in [
             "A-17",
             "Zo\u{eb}",
@@ -104,24 +104,24 @@ mod tests {
             "O\u{e7}Brien & Sons",
             "<b>Son</b>",
         ] {
-            assert!(said.says(value.as_bytes()), "{value}");
+            assert!(text.contains(value.as_bytes()), "{value}");
         }
         for value in ["Bob", "A-18", "Ada  X", "Shelley A"] {
-            assert!(!said.says(value.as_bytes()), "{value}");
+            assert!(!text.contains(value.as_bytes()), "{value}");
         }
-        assert!(!said.says(b"\xff"));
+        assert!(!text.contains(b"\xff"));
     }
 
     #[test]
     fn a_value_is_not_found_inside_longer_words() {
         let html = "Content-Type: text/html; charset=utf-8\r\n\r\nDear Ben 10, Annabelle, \
             Ju\u{308}rgen, <a href=\"https://s.example/u?id=17&amp;k=2\">x</a>\r\n";
-        let mut said = SaidText::new(html.as_bytes());
+        let mut text = MessageText::new(html.as_bytes());
         for value in ["Ben 10", "Ben", "J\u{fc}rgen", "https://s.example/u?id=17&k=2", "k=2"] {
-            assert!(said.says(value.as_bytes()), "{value}");
+            assert!(text.contains(value.as_bytes()), "{value}");
         }
         for value in ["Ben 1", "Ann", "rgen", "ben 10", "https://s.example/u?id=1"] {
-            assert!(!said.says(value.as_bytes()), "{value}");
+            assert!(!text.contains(value.as_bytes()), "{value}");
         }
     }
 }
