@@ -80,7 +80,7 @@ impl RunStatistics {
         self.not_recorded.filter(|n| *n > 0).map(|n| {
             let missing = counted(n, "message is", "messages are");
             format!(
-                "{missing} in the log and not in the figures: the second under way, one in which \
+                "{missing} in the log and not in the figures: the current second, one in which \
                  sinkd was killed, or mail that came with --stats off"
             )
         })

@@ -249,9 +249,9 @@ impl TargetConn {
         match self.session.fault() {
             Some(fault) => ConnectionEnd::Failed(fault.to_string()),
             None if self.session.is_closed() || !self.session.waits() => ConnectionEnd::Clean,
-            None => {
-                ConnectionEnd::Failed("the target closed the connection, and owes replies".into())
-            }
+            None => ConnectionEnd::Failed(
+                "the target closed the connection before sending all replies".into(),
+            ),
         }
     }
 

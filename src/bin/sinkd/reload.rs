@@ -84,7 +84,7 @@ impl Reloading {
         match self.reload() {
             Ok(Reloaded { generation, changed, needs_restart }) => {
                 let changed_now = changed.join(", ");
-                tracing::info!(generation, changed = %changed_now, "the settings were read again");
+                tracing::info!(generation, changed = %changed_now, "settings reloaded");
                 if !needs_restart.is_empty() {
                     let settings = needs_restart.join(", ");
                     tracing::warn!(%settings, "some settings take effect only after a restart");

@@ -186,7 +186,7 @@ impl RecipientMap {
         if old == b"*" {
             return match self.everyone_else.replace(new) {
                 None => Ok(()),
-                Some(_) => Err("'*' stands there twice".into()),
+                Some(_) => Err("duplicate row for '*'".into()),
             };
         }
         let is_old = match old.strip_prefix(b"@") {
@@ -201,7 +201,7 @@ impl RecipientMap {
         }
         match self.rows.insert(key(old).into(), new) {
             None => Ok(()),
-            Some(_) => Err(format!("'{}' stands there twice", excerpt(old))),
+            Some(_) => Err(format!("duplicate row for '{}'", excerpt(old))),
         }
     }
 
@@ -347,8 +347,8 @@ mod tests {
             ("a b@c", "list:1: expected an address, @domain or *, found 'a'"),
             ("a@b @", "list:1: expected an address or @domain, found '@'"),
             ("@ a@b", "list:1: expected an address, @domain or *, found '@'"),
-            ("a@b c@d\na@B e@f", "list:2: 'a@B' stands there twice"),
-            ("* a@b\n* c@d", "list:2: '*' stands there twice"),
+            ("a@b c@d\na@B e@f", "list:2: duplicate row for 'a@B'"),
+            ("* a@b\n* c@d", "list:2: duplicate row for '*'"),
             ("a@b *", "list:1: expected an address or @domain, found '*'"),
             ("a@b c@d>\r\nRCPT", "list:1: expected an address or @domain, found 'c@d>'"),
             ("a@b \"c", "list:1: expected an address or @domain, found '\\\"c'"),

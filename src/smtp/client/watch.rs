@@ -90,7 +90,7 @@ pub enum SessionFault {
     NoStartTls,
     /// Plain text arrived after the reply to STARTTLS. An attacker between server and client may
     /// have injected it (RFC 3207 section 5).
-    #[error("the server sent more in plain text after its reply to STARTTLS")]
+    #[error("the server sent plain text after its reply to STARTTLS")]
     PlainAfterStartTls,
     /// The server announces no mechanism of the account.
     #[error("the server does not announce AUTH with a mechanism that may be used here")]

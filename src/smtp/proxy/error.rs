@@ -26,10 +26,10 @@ pub enum ProxyError {
     #[error("PROXY version 2: a header of {0} octets is longer than 4096")]
     TooLong(usize),
     /// The header is too short for the addresses of its family.
-    #[error("PROXY version 2: the addresses reach beyond the header")]
+    #[error("PROXY version 2: the addresses extend beyond the header")]
     Addresses,
     /// A type-length-value extends beyond its container.
-    #[error("PROXY version 2: a TLV reaches beyond its end")]
+    #[error("PROXY version 2: a TLV extends beyond the header")]
     Tlv,
     /// The checksum in the header does not match its octets.
     #[error("PROXY version 2: the checksum is wrong")]

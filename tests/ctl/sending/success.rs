@@ -68,7 +68,7 @@ fn a_blast_whose_target_leaves_halfway_fails_although_every_message_was_accepted
     let (report, code, errors) = blast(&target.to(), &args);
     assert_eq!((report["accepted"].as_u64(), report["begun"].as_u64()), (Some(20), Some(20)));
     assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains("in the end the target could not be connected to"), "{errors}");
+    assert!(errors.contains("the target could not be reached at the end"), "{errors}");
 }
 
 #[test]

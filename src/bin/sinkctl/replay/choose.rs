@@ -114,7 +114,7 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
     }
     anyhow::ensure!(
         faults == 0,
-        "{}; correct or comment out (#) each of them{listed}",
+        "{}; correct each of them, or comment it out with #{listed}",
         counted(faults as u64, "bad row", "bad rows")
     );
     Ok(ids)

@@ -134,7 +134,7 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "So much of all values lies below the curve: at 99%, one in a hundred took \
+            "The curve shows the share of values below each time: at 99%, one in a hundred took \
              longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
              Transfer: first octet of a payload to its last. Times are exact to the round of the \
              event loop.",
@@ -152,7 +152,7 @@ pub fn sender_curves(run: &ReportData) -> Option<Figure> {
         note: String::from(
             "What the sink waited for, the network's round trip included: from the reply to EHLO, \
              MAIL, RCPT, DATA, the payload, the next MAIL, the close. High curves here are time \
-             the sender, or the way to it, took.",
+             the sender, or the network to it, took.",
         ),
         label,
     };

@@ -190,7 +190,7 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
 fn is_whole(report: &SendReport) -> bool {
     let SendingTally { started, accepted, not_started, unsolicited, .. } = report.tally;
     if report.is_lost && report.error.is_none() {
-        eprintln!("sinkctl: in the end the target could not be connected to");
+        eprintln!("sinkctl: the target could not be reached at the end");
     }
     let is_all = accepted > 0 && accepted == started && not_started == 0;
     is_all && unsolicited == 0 && report.error.is_none() && !report.is_lost
@@ -308,7 +308,7 @@ fn notes(tally: &SendingTally) -> Vec<String> {
             "sent again over another connection: the target ended the first one with 421",
         ),
         (tally.ambiguous, "sent although some servers would see the end of data within them"),
-        (tally.unsolicited, "connections ended by a reply that nothing had asked for"),
+        (tally.unsolicited, "connections ended by an unexpected reply"),
         (
             extra.busy,
             "extra connections: a message was due while its session's connection was busy",

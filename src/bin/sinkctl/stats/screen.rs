@@ -319,7 +319,7 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     if let Some(n) = figures.not_recorded.filter(|n| *n > 0) {
         writeln!(
             out,
-            "{} in the log and not in these statistics: the second under way, or in which sinkd \
+            "{} in the log and not in these statistics: the current second, or in which sinkd \
              was killed, or mail that came with --stats off",
             counted(n, "message is", "messages are")
         )?;
