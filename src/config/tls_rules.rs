@@ -45,7 +45,7 @@ pub enum TlsError {
     #[error("listener {0}: expected no 'tls' with TLS from the first byte, found '{1}'")]
     Twice(Box<Listener>, &'static str),
     /// Client certificates are wanted, but no CA is configured.
-    #[error("{listener}tls_client_certs: expected tls_client_ca with '{mode}', found none")]
+    #[error("{listener}tls_client_certs: '{mode}' requires tls_client_ca, found none")]
     NoClientCa {
         /// `listener 127.0.0.1:25: `, or nothing.
         listener: String,
@@ -437,13 +437,13 @@ mod tests {
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.tls_client_certs = Some(ClientCerts::Required),
-                "tls_client_certs: expected tls_client_ca with 'required', found none",
+                "tls_client_certs: 'required' requires tls_client_ca, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.listen[0].options.tls_client_certs = Some(ClientCerts::Optional),
-                "listener smtps:127.0.0.1:1: tls_client_certs: expected tls_client_ca with \
-                 'optional', found none",
+                "listener smtps:127.0.0.1:1: tls_client_certs: 'optional' requires \
+                 tls_client_ca, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],

@@ -108,7 +108,7 @@ mod tests {
                 "what is committed is there"
             );
         }
-        // Each message has a record and a slot, and some are tried again.
+        // 150 messages, each with at least two stores: its record and its slot.
         assert!(looks.get() >= 300, "{} looks", looks.get());
         WATCHER.set(None);
         writer.close();

@@ -102,7 +102,7 @@ impl<'a, N: Network> Engine<'a, N> {
     ) -> Engine<'a, N> {
         assert!(
             settings.tls.is_some() || settings.session.start_tls == StartTls::Never,
-            "a session that asks for TLS has what its handshake goes by"
+            "a session that asks for TLS has TLS settings"
         );
         Engine {
             network,

@@ -34,7 +34,7 @@ pub(super) enum Assignment<M> {
     Queued(usize),
     /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
-        /// The lane whose first connection it is; `None` if it is for this message exclusive.
+        /// The lane whose first connection it is; `None` if it is for this message exclusively.
         lane: Option<u64>,
     },
     /// The message and all later ones wait; the connection in this slot must end to make room.

@@ -85,7 +85,7 @@ fn a_new_certificate_in_the_same_file_is_a_change_and_a_bad_one_changes_nothing(
     pairs.install("two");
     assert!(!reload().0.contains("changed"));
     fs::write(&file, pairs.settings("tls_client_certs = \"required\"\n")).unwrap();
-    assert!(reload().1.contains("tls_client_certs: expected tls_client_ca with 'required'"));
+    assert!(reload().1.contains("tls_client_certs: 'required' requires tls_client_ca"));
     // sinkd has not generated a certificate of its own, as nothing needs it.
     assert!(!data.join("tls").exists());
 }

@@ -50,7 +50,7 @@ pub struct ListTotals {
 #[non_exhaustive]
 pub enum RowFault {
     /// The row has more or fewer cells than the header line.
-    #[error("{found} cells, where the header line has {expected}")]
+    #[error("expected as many cells as the header line ({expected}), found {found}")]
     Cells {
         /// Number of cells in the row.
         found: usize,
@@ -244,13 +244,14 @@ fn no_column(wanted: Option<&str>, found: &[String]) -> String {
     }
     let Some(wanted) = wanted else {
         return format!(
-            "no column is called {} ({listed}); name the column with --column",
-            KEY_COLUMNS.join(", ")
+            "no column is named {} or {} ({listed}); name the column with --column",
+            KEY_COLUMNS[..2].join(", "),
+            KEY_COLUMNS[2]
         );
     };
     match nearest(wanted, found.iter().map(String::as_str)) {
-        Some(name) => format!("no column is called '{wanted}' ({listed}); did you mean '{name}'?"),
-        None => format!("no column is called '{wanted}' ({listed})"),
+        Some(name) => format!("no column is named '{wanted}' ({listed}); did you mean '{name}'?"),
+        None => format!("no column is named '{wanted}' ({listed})"),
     }
 }
 

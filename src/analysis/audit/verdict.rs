@@ -218,7 +218,7 @@ impl AuditEvidence<'_> {
                 self.is_without_numbers() && messages.messages > 0,
                 "no message has a number as its key",
             ),
-            (list.is_some_and(|list| list.rows == 0), "the list has no rows"),
+            (list.is_some_and(|list| list.rows == 0), "the list has no usable rows"),
             (messages.messages == 0, "no messages were selected"),
         ];
         doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why.to_owned())

@@ -100,7 +100,7 @@ pub enum QueryFault {
     #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
     /// The run does not exist.
-    #[error("no run '{0}' (sinkctl runs lists all runs)")]
+    #[error("no run '{0}' (to list all runs: sinkctl runs)")]
     UnknownRun(String),
 }
 

@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("no run is in progress (start one with sinkctl run start NAME)")]
     NoneUnderWay,
     /// No run has this name.
-    #[error("no run '{0}' (sinkctl runs lists all runs)")]
+    #[error("no run '{0}' (to list all runs: sinkctl runs)")]
     Unknown(String),
     /// Another process holds the lock. Only sinkd, which does not wait for it, gets this error; it
     /// tries again later.

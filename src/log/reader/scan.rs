@@ -25,7 +25,7 @@ pub(crate) enum Extent {
 /// The result of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanResult {
-    /// The correct live page: counts, totals, sealed.
+    /// What the live page should contain according to the scan: counts, totals, state `sealed`.
     pub words: LiveWords,
     /// Invalid slots below the last valid one, ascending.
     pub lost: Vec<u32>,

@@ -151,8 +151,9 @@ impl Worker {
                 break;
             }
         }
-        // From here on, a worker that doesn't know of the stop yet can't hand connections over, and
-        // keeps them.
+        // Turns away connections that were handed over before the stop. Once `arrivals` is dropped,
+        // `pass` fails, and a worker that has not seen the stop yet keeps its connection. One that
+        // is handed over between these two lines is closed without a reply.
         self.take_arrivals();
         let Worker { table, arrivals, .. } = self;
         drop(arrivals);

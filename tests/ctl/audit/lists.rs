@@ -56,7 +56,7 @@ fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
         "list.csv:3: more than a bare address",
         "list.csv:4: more than a bare address",
         "list.csv:5: more than a bare address",
-        "list.csv:6: 1 cells, where the header line has 2",
+        "list.csv:6: expected as many cells as the header line (2), found 1",
     ] {
         assert!(output.errors.contains(line), "{line}: {}", output.errors);
     }
@@ -88,7 +88,7 @@ fn an_unreadable_list_is_an_error_with_its_reason() {
     let empty = campaign.file("list.csv", "email\n");
     let output = campaign.audit(&["--expect", &empty]);
     assert_eq!(output.code, 2);
-    assert!(output.errors.contains("the list has no rows"), "{}", output.errors);
+    assert!(output.errors.contains("the list has no usable rows"), "{}", output.errors);
     let output = campaign.audit(&[]);
     assert_eq!(output.code, 2);
     assert!(output.errors.contains("--expect FILE"), "{}", output.errors);

@@ -285,7 +285,7 @@ fn plain_text_after_the_reply_to_starttls_is_never_trusted() {
     let (report, code, errors) = blast(&to, &args);
     assert_eq!((code, report["begun"].as_u64()), (1, Some(0)), "{errors}");
     let example = report["failures"][0]["example"].as_str().unwrap();
-    assert!(example.contains("more in plain text after its reply to STARTTLS"), "{example}");
+    assert!(example.contains("sent plain text after its reply to STARTTLS"), "{example}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub enum Command {
     /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms' or 'replies.5xx == 0';
     /// exit with 1 if one does not hold.
     Assert(Assert),
-    /// Check whether each recipient of a list got exactly one message, and the right one. Exit with
+    /// Check whether each recipient on a list got exactly one message, and the right one. Exit with
     /// 1 if not, and with 2 if the audit is inconclusive.
     Audit(Box<Audit>),
     /// Start or stop a run, a named time span for the flag --run.
