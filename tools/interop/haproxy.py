@@ -1,4 +1,4 @@
-"""Two sinks behind HAProxy, with the configuration shown in docs/operations.md."""
+"""Two sinks behind HAProxy, with the configuration shown in docs/listening.md."""
 import json
 import os
 import re
@@ -12,7 +12,7 @@ import time
 from corpus import message
 from sink import Sink
 
-OPERATIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "operations.md")
+LISTENING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "listening.md")
 CLIENTS, MESSAGES = 20, 500
 PATIENCE_S = 30
 
@@ -25,13 +25,13 @@ def free_port():
 
 def configuration(ports):
     """Returns the block of the document that begins with `defaults`, with its ports replaced by `ports`."""
-    with open(OPERATIONS, encoding="utf-8") as file:
+    with open(LISTENING, encoding="utf-8") as file:
         block = re.search(r"^    defaults\n(?:(?:    .*)?\n)+", file.read(), re.M).group()
     lines = [line[4:] for line in block.splitlines()]
     text = "\n".join(lines) + "\n"
     for written, port in ports.items():
         if written not in text:
-            raise AssertionError(f"docs/operations.md: no {written} in HAProxy's configuration")
+            raise AssertionError(f"docs/listening.md: no {written} in HAProxy's configuration")
         text = text.replace(written, f"127.0.0.1:{port}")
     return text
 

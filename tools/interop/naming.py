@@ -1,4 +1,4 @@
-"""Clients named by swaks, with XCLIENT and with PROXY headers, as described in docs/operations.md."""
+"""Clients named by swaks, with XCLIENT and with PROXY headers, as described in docs/listening.md."""
 import json
 import subprocess
 
