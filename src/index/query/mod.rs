@@ -10,7 +10,8 @@
 //!
 //! let query = Query::parse("subject:reset to:example.org -size:>1M", 0, &Runs::default())?;
 //! let columns = Columns { subject: "Password reset", ..Columns::default() };
-//! assert_eq!(query.on_columns(&columns, &mut Scratch::default()), Some(false), "no recipient");
+//! let matches = query.matches_columns(&columns, &mut Scratch::default());
+//! assert_eq!(matches, Some(false), "no recipient");
 //! # Ok::<(), sinkd::index::query::QueryError>(())
 //! ```
 mod address;

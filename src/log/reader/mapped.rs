@@ -42,7 +42,7 @@ impl Mapped {
 
     /// Returns the envelope and payload (wire form) of a slot in place, if the checksum is right.
     /// Calls `brought_in` for each block of the file that was populated: see
-    /// [`Mapped::release_pages`]. Costs the CRC, and a system call per new 256 KiB.
+    /// [`Mapped::release_block`]. Costs the CRC, and a system call per new 256 KiB.
     ///
     /// Errors: the record is damaged, or can't be read.
     pub fn record(

@@ -27,10 +27,10 @@ pub const VALUE_BYTES_MAX: usize = 255;
 /// Allocates the HELO name, and temporarily each value with encoded octets.
 ///
 /// ```
-/// use sinkd::smtp::xclient::{Claim, parse};
+/// use sinkd::smtp::xclient::{AttributeValue, parse};
 /// let claims = parse(b"ADDR=IPV6:2001:db8::7 PORT=[UNAVAILABLE] NAME=mx.example").unwrap();
-/// assert_eq!(claims.address, Some(Claim::Known("2001:db8::7".parse().unwrap())));
-/// assert_eq!(claims.port, Some(Claim::Unavailable));
+/// assert_eq!(claims.address, Some(AttributeValue::Known("2001:db8::7".parse().unwrap())));
+/// assert_eq!(claims.port, Some(AttributeValue::Unavailable));
 /// ```
 pub fn parse(argument: &[u8]) -> Result<ClientClaims, XclientError> {
     let mut claims = ClientClaims::default();

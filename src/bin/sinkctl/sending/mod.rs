@@ -77,7 +77,7 @@ impl Records {
 }
 
 /// Sends, shows progress, and ends early on request. `total` is the number of messages, if known;
-/// `done` returns how many of them are finished, such as [`ended`].
+/// `done` returns how many of them are finished, such as [`messages_done`].
 pub fn send(
     settings: &SendingSettings,
     sources: Vec<Box<dyn Source>>,
