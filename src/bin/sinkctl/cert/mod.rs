@@ -41,8 +41,8 @@ const HOW_TO_TRUST: &str = "\
 A sender that requires TLS and trusts the CA needs these lines. For one that runs as another user
 or on another machine, copy the CA first: sinkctl cert --pem > FILE";
 
-/// Printed after [`HOW_TO_TRUST`].
-fn start_command(way: TlsMethod) -> &'static str {
+/// Returns the line after [`HOW_TO_TRUST`], which says for which way of TLS the lines are.
+fn method_note(way: TlsMethod) -> &'static str {
     match way {
         TlsMethod::StartTls { .. } => {
             "The lines are for STARTTLS; --smtps prints those for TLS from the first byte."
@@ -182,7 +182,7 @@ fn print(report: &CertReport, way: TlsMethod, out: &mut Out) -> anyhow::Result<(
         writeln!(out, "{label:<13} {value}")?;
     }
     shown::print(listeners.as_deref(), out)?;
-    writeln!(out, "\n{HOW_TO_TRUST}\n{}", start_command(way))?;
+    writeln!(out, "\n{HOW_TO_TRUST}\n{}", method_note(way))?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;
         lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;
