@@ -5,6 +5,7 @@ pub mod trace;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use sinkd::log::reader::{Folder, Span};
 use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Returns a command without the environment variables that are settings of sinkd: the shell that
 /// runs the tests may have set some.
@@ -45,6 +46,35 @@ fn sinkd() -> Command {
 
 pub fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+/// Connects to `address`. Reading and writing fail after [`PATIENCE`].
+///
+/// Every client needs these time-outs: Linux resets no connection whose handshake ends in the moment
+/// in which the listener closes, so that its client would wait forever.
+pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Like [`connect`], from a given address of this machine.
+pub fn connect_from(from: [u8; 4], address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&address.into())?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket.into())
+}
+
+/// Connects to the Unix socket at `path`. Reading and writing fail after [`PATIENCE`].
+pub fn connect_unix(path: impl AsRef<Path>) -> std::io::Result<UnixStream> {
+    let stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// Reads one reply, all its lines, in however many pieces it arrives; less if the stream ends.
@@ -165,15 +195,12 @@ impl Sink {
 
     /// Connects from a given address, without reading the greeting.
     pub fn connect_quietly_from(&self, from: [u8; 4], listener: usize) -> Client {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-        socket.connect(&self.addresses[listener].into()).unwrap();
-        Client::over(socket.into())
+        Client::over(connect_from(from, self.addresses[listener]).unwrap())
     }
 
     /// Connects without reading anything.
     pub fn connect_quietly(&self) -> Client {
-        Client::over(TcpStream::connect(self.addresses[0]).unwrap())
+        Client::over(connect(self.addresses[0]).unwrap())
     }
 }
 
@@ -192,8 +219,6 @@ pub struct Client {
 
 impl Client {
     fn over(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { reader: BufReader::new(stream.try_clone().unwrap()), stream }
     }

@@ -379,7 +379,7 @@ fn tls_failures_are_listed_by_kind() {
     let sink = Sink::start_http(data.path(), "off", &["--tls", "--listen", "smtps:127.0.0.1:0"]);
     for plain in [true, false, true] {
         let to = sink.addresses[usize::from(plain)];
-        let mut client = std::net::TcpStream::connect(to).unwrap();
+        let mut client = common::connect(to).unwrap();
         let said: &[u8] = if plain { b"EHLO c\r\n" } else { b"\x16\x03\x01\x00\x05hello" };
         std::io::Write::write_all(&mut client, said).unwrap();
         // Until the connection is answered and closed.

@@ -4,7 +4,6 @@ use crate::common;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use common::{Client, Sink, messages, sinkctl, sinkctl_on};
@@ -94,7 +93,7 @@ fn groups_are_exact_and_add_up_to_the_totals() {
     send(&sink, ONE, 0, &["x@a.test"], 5);
     send(&sink, TWO, 0, &["x@A.Test", "y@b.test", "z@a.TEST"], 3);
     send(&sink, TWO, 1, &["y@b.test", "postmaster"], 2);
-    let mut stream = UnixStream::connect(&socket).unwrap();
+    let mut stream = common::connect_unix(&socket).unwrap();
     let dialogue =
         "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<x@[192.0.2.1]>\r\nBDAT 2 LAST\r\n\r\nQUIT\r\n";
     stream.write_all(dialogue.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use crate::common;
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ fn send_until_killed(
     mut dice: Dice,
     acknowledged: &AtomicUsize,
 ) -> Option<()> {
-    let mut stream = TcpStream::connect(address).ok()?;
+    let mut stream = common::connect(address).ok()?;
     let mut talk = |octets: &[u8]| -> Option<()> {
         stream.write_all(octets).ok()?;
         (!common::read_reply(&mut stream).ok()?.is_empty()).then_some(())

@@ -31,7 +31,7 @@ fn byte_by_byte_transfers_hold_little_memory_and_disturb_no_client() {
     let opening = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
     let mut crawlers: Vec<TcpStream> = (0..crawlers_max())
         .map(|_| {
-            let mut stream = TcpStream::connect(sink.addresses[0]).unwrap();
+            let mut stream = common::connect(sink.addresses[0]).unwrap();
             stream.write_all(opening).unwrap();
             stream
         })

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use common::{Sink, text_of};
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
 use tempfile::tempdir;
 
 /// A condition that is not met after this time counts as failed.
@@ -27,8 +26,7 @@ struct Answer {
 
 /// Sends `request` unchanged, and reads until the server closes.
 fn exchange(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = common::connect(address).unwrap();
     // The server can respond before it has read the whole request.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
@@ -157,9 +155,7 @@ deny = ["192.0.2.1"]
 
 /// Connects from 127.0.0.2 and sends `first`; returns everything received until the end.
 fn answer_to_another_client(to: SocketAddr, first: &[u8]) -> String {
-    let mut client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    client.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
-    client.connect(&to.into()).unwrap();
+    let mut client = common::connect_from([127, 0, 0, 2], to).unwrap();
     client.write_all(first).unwrap();
     let mut said = String::new();
     client.read_to_string(&mut said).unwrap();
@@ -288,8 +284,8 @@ fn garbage_is_refused_and_other_clients_are_served() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &[]);
     // These clients occupy connections, and send nothing, or an incomplete request.
-    let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(http).unwrap()).collect();
-    let mut halves: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(http).unwrap()).collect();
+    let silent: Vec<TcpStream> = (0..40).map(|_| common::connect(http).unwrap()).collect();
+    let mut halves: Vec<TcpStream> = (0..20).map(|_| common::connect(http).unwrap()).collect();
     halves.iter_mut().for_each(|stream| stream.write_all(b"GET /metr").unwrap());
     let long = [b"GET /", &b"x".repeat(1 << 20)[..], b" HTTP/1.1\r\n\r\n"].concat();
     let many = [b"GET / HTTP/1.1\r\n", &b"A: b\r\n".repeat(5000)[..], b"\r\n"].concat();
@@ -324,7 +320,7 @@ fn a_silent_client_loses_its_connection_to_a_waiting_one() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
     let silent: Vec<TcpStream> =
-        (0..sinkd::http::CONNECTIONS_MAX + 10).map(|_| TcpStream::connect(http).unwrap()).collect();
+        (0..sinkd::http::CONNECTIONS_MAX + 10).map(|_| common::connect(http).unwrap()).collect();
     // Queued after all of them.
     assert_eq!(request(http, "GET", "/healthz").status, 200);
     drop(silent);
@@ -335,7 +331,7 @@ fn a_silent_client_loses_its_connection_to_a_waiting_one() {
 fn a_client_that_reads_no_responses_is_disconnected() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
-    let mut greedy = TcpStream::connect(http).unwrap();
+    let mut greedy = common::connect(http).unwrap();
     greedy.set_write_timeout(Some(PATIENCE)).unwrap();
     let error = loop {
         if let Err(error) = greedy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") {

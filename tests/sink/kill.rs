@@ -4,7 +4,7 @@ use crate::common;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,7 @@ fn send_until_killed(
     acknowledged: &AtomicUsize,
 ) {
     let mut dice = Dice::new(seed);
-    let Ok(mut stream) = TcpStream::connect(address) else { return };
+    let Ok(mut stream) = common::connect(address) else { return };
     let mut talk = |octets: &[u8]| -> Option<String> {
         stream.write_all(octets).ok()?;
         let reply = common::read_reply(&mut stream).ok()?;

@@ -3,13 +3,10 @@ use crate::common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use common::{Client, Sink};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::smtp::envelope;
-use socket2::{Domain, Socket, Type};
 use tempfile::tempdir;
 
 const LISTENERS: &str = r#"
@@ -171,11 +168,7 @@ fn the_message_size_limit_of_a_listener_can_exceed_or_undercut_that_of_others() 
 /// Returns the first line that a client from `from` receives; empty if the listener closes
 /// silently.
 fn first_line(sink: &Sink, from: [u8; 4], listener: usize, says: &str) -> String {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-    socket.connect(&sink.addresses[listener].into()).unwrap();
-    let mut stream: TcpStream = socket.into();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut stream = common::connect_from(from, sink.addresses[listener]).unwrap();
     let _ = stream.write_all(says.as_bytes());
     let mut line = String::new();
     let _ = BufReader::new(stream).read_line(&mut line);

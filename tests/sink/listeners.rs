@@ -3,7 +3,7 @@ use crate::common;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -18,8 +18,7 @@ struct Talk<S: Read + Write>(BufReader<S>);
 
 impl Talk<UnixStream> {
     fn unix(path: &Path) -> Talk<UnixStream> {
-        let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let stream = common::connect_unix(path).unwrap();
         let mut talk = Talk(BufReader::new(stream));
         assert!(talk.line().starts_with("220 "));
         talk
@@ -92,7 +91,7 @@ fn lmtp_replies_once_per_recipient_and_smtp_once_per_message() {
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     assert!(sink.announced[0].starts_with("LMTP on 127.0.0.1:"), "{:?}", sink.announced);
     assert!(sink.announced[1].starts_with("SMTP on 127.0.0.1:"), "{:?}", sink.announced);
-    let mut lmtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[0]).unwrap()));
+    let mut lmtp = Talk(BufReader::new(common::connect(sink.addresses[0]).unwrap()));
     assert_eq!(lmtp.line(), "220 sinkd.localhost LMTP sinkd");
     assert!(lmtp.command("EHLO x").starts_with("500"));
     assert!(lmtp.command("LHLO client.example").starts_with("250 "));
@@ -111,7 +110,7 @@ fn lmtp_replies_once_per_recipient_and_smtp_once_per_message() {
         assert_eq!(shown["listener"], sink.addresses[0].to_string());
     }
     assert!(lmtp.command("QUIT").starts_with("221"));
-    let mut smtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[1]).unwrap()));
+    let mut smtp = Talk(BufReader::new(common::connect(sink.addresses[1]).unwrap()));
     assert_eq!(smtp.line(), "220 sinkd.localhost ESMTP sinkd");
     assert!(smtp.command("LHLO x").starts_with("502"));
     assert!(smtp.command("EHLO client.example").starts_with("250 "));
@@ -123,7 +122,7 @@ fn lmtp_replies_once_per_recipient_and_smtp_once_per_message() {
 fn thousands_of_replies_to_one_message_are_all_sent() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--workers", "1"]);
-    let mut lmtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[0]).unwrap()));
+    let mut lmtp = Talk(BufReader::new(common::connect(sink.addresses[0]).unwrap()));
     lmtp.line();
     assert!(lmtp.command("LHLO client.example").starts_with("250 "));
     const RECIPIENTS: usize = 20_000;
@@ -146,7 +145,7 @@ fn thousands_of_replies_to_one_message_are_all_sent() {
 fn a_message_with_unsent_replies_is_noted() {
     let data = tempdir().unwrap();
     let sink = start(data.path(), &["--listen", "lmtp:127.0.0.1:0", "--workers", "1"]);
-    let mut lmtp = Talk(BufReader::new(TcpStream::connect(sink.addresses[0]).unwrap()));
+    let mut lmtp = Talk(BufReader::new(common::connect(sink.addresses[0]).unwrap()));
     lmtp.line();
     assert!(lmtp.command("LHLO client.example").starts_with("250 "));
     // More replies than the sockets hold, to a client that reads none of them.

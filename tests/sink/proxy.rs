@@ -4,7 +4,6 @@ use crate::common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::Duration;
 
 use common::Sink;
 use sinkd::log::reader::{Folder, Span};
@@ -18,9 +17,7 @@ fn start(data: &Path, args: &[&str]) -> Sink {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    stream
+    common::connect(address).unwrap()
 }
 
 /// Reads until the sink closes. A reset counts as an end, too: unread data is lost.
@@ -108,11 +105,7 @@ fn a_header_is_accepted_only_from_trusted_networks() {
     let sink = start(data.path(), &listen);
     let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\nQUIT\r\n";
     for (from, is_trusted) in [([127, 0, 0, 1], false), ([127, 0, 0, 2], true)] {
-        use socket2::{Domain, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-        socket.connect(&sink.addresses[0].into()).unwrap();
-        let mut stream: TcpStream = socket.into();
+        let mut stream = common::connect_from(from, sink.addresses[0]).unwrap();
         let _ = stream.write_all(header);
         assert_eq!(rest(stream).starts_with("220 "), is_trusted, "{from:?}");
     }
@@ -192,7 +185,7 @@ fn health_checks_of_a_balancer_do_not_keep_a_sink_from_being_idle() {
     let sink = start(data.path(), &args);
     let address = sink.addresses[0];
     // Wait until it has stopped on its own: after that, nothing accepts.
-    while let Ok(mut stream) = TcpStream::connect(address) {
+    while let Ok(mut stream) = common::connect(address) {
         let _ = stream.write_all(b"PROXY UNKNOWN\r\nEHLO c.example\r\nQUIT\r\n");
         rest(stream);
     }

@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use common::{Sink, sinkctl, until_some};
 use rustix::process::Signal;
@@ -245,8 +244,7 @@ fn sighup_stops_a_sinkd_with_a_terminal_unless_started_under_nohup() {
 
 /// Returns the response to a request over the control socket.
 fn exchange(data: &Path, request: &[u8]) -> String {
-    let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut stream = common::connect_unix(data.join("control.sock")).unwrap();
     stream.write_all(request).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
@@ -264,7 +262,7 @@ fn a_flood_of_the_control_socket_delays_no_reload() {
     // Clients that send nothing, half a request, or too much.
     let mut flood: Vec<UnixStream> = Vec::new();
     for n in 0..300 {
-        let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+        let mut stream = common::connect_unix(data.join("control.sock")).unwrap();
         let said: &[u8] = [&b""[..], b"{\"command\":", &[b'x'; 4096]][n % 3];
         // Writing to a connection that was already closed fails.
         let _ = stream.write_all(said);

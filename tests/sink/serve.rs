@@ -348,7 +348,7 @@ fn exactly_the_requested_number_of_messages_is_stored() {
 
 /// Sends until a reply other than 250, or none; returns the number of acknowledged messages.
 fn deliver_until_refused(sink: &Sink) -> usize {
-    let Ok(stream) = std::net::TcpStream::connect(sink.addresses[0]) else { return 0 };
+    let Ok(stream) = common::connect(sink.addresses[0]) else { return 0 };
     let mut stream = stream;
     let mut sent = 0;
     let mut talk = |octets: &[u8], code: &str| -> bool {

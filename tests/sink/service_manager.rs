@@ -4,7 +4,7 @@ use crate::common;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -53,8 +53,7 @@ fn a_service_manager_gets_ready_once_clients_can_connect_and_stopping_before_tra
     let mut child = Running(sinkd(folder.path(), socket.as_os_str()).spawn().unwrap());
     let ready = next_datagram(&manager);
     // The first attempt succeeds, without a retry.
-    let mut client = UnixStream::connect(folder.path().join("smtp")).expect("a listener");
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = common::connect_unix(folder.path().join("smtp")).expect("a listener");
     let status = format!("STATUS=SMTP on unix:{}", folder.path().join("smtp").display());
     assert_eq!(ready[0], "READY=1");
     assert!(ready.len() == 2 && ready[1].starts_with(&status), "{ready:?}");
@@ -132,7 +131,7 @@ fn an_unusable_socket_of_a_service_manager_blocks_nothing() {
     for name in names {
         let folder = tempdir().unwrap();
         let sink = Sink::spawn(&mut sinkd(folder.path(), &name));
-        let mut client = UnixStream::connect(folder.path().join("smtp")).unwrap();
+        let mut client = common::connect_unix(folder.path().join("smtp")).unwrap();
         assert!(read_reply(&mut client).unwrap().starts_with(b"220"), "{name:?}");
         // A client that stays connected would have 2 s to read its 421.
         drop(client);

@@ -234,7 +234,7 @@ fn a_sinkd_whose_output_is_not_read_accepts_mail() {
     drop(child.0.stdout.take());
     drop(child.0.stderr.take());
     let greeting = common::until_some("it listens", || {
-        let stream = std::os::unix::net::UnixStream::connect(&socket).ok()?;
+        let stream = common::connect_unix(&socket).ok()?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).ok()?;
         (!line.is_empty()).then_some(line)

@@ -5,7 +5,6 @@ use crate::common;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use common::{Client, Sink};
@@ -196,7 +195,7 @@ fn behind_a_proxy_the_client_in_the_header_must_be_trusted() {
         ("PROXY TCP4 203.0.113.1 198.51.100.1 4660 25", "550"),
         ("PROXY UNKNOWN", "220"),
     ] {
-        let mut stream = std::net::TcpStream::connect(sink.addresses[1]).unwrap();
+        let mut stream = common::connect(sink.addresses[1]).unwrap();
         let dialogue = "EHLO a\r\nXCLIENT ADDR=198.51.100.9\r\nEHLO b\r\nMAIL FROM:<a@b.example>\r\n\
                         RCPT TO:<c@d.example>\r\nBDAT 1 LAST\r\nxQUIT\r\n";
         stream.write_all(format!("{header}\r\n{dialogue}").as_bytes()).unwrap();
@@ -246,7 +245,7 @@ fn clients_of_a_unix_socket_may_use_xclient_if_any_network_may() {
         let socket = place.path().join("s");
         let listen = format!("unix:{}", socket.display());
         let sink = Sink::start(place.path(), &[&["--listen", &listen], args].concat());
-        let mut stream = UnixStream::connect(&socket).unwrap();
+        let mut stream = common::connect_unix(&socket).unwrap();
         stream.write_all(b"XCLIENT ADDR=192.0.2.7\r\nQUIT\r\n").unwrap();
         let mut received = String::new();
         stream.read_to_string(&mut received).unwrap();

@@ -28,7 +28,7 @@ fn send(stream: &mut TcpStream, messages: usize, body: &[u8]) {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = common::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     assert!(common::read_reply(&mut stream).unwrap().starts_with(b"220 "));
     stream.write_all(b"EHLO client.example\r\n").unwrap();

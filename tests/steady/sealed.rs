@@ -64,7 +64,7 @@ impl Client {
 
 /// Connects to the listener at `address`. If there is a CA for it, the connection begins with TLS.
 fn client(address: SocketAddr, ca: Option<&Path>) -> Client {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = crate::common::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     let tls = ca.map(|ca| {
         let mut client = ClientOffer::trusting(ca).client();

@@ -25,14 +25,14 @@ impl Target {
     pub fn connect(&self, patience: Duration) -> io::Result<Wire> {
         match self {
             Target::Smtp(address) | Target::Lmtp(address) => {
-                let stream = TcpStream::connect(address)?;
+                let stream = crate::common::connect(*address)?;
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(patience))?;
                 stream.set_write_timeout(Some(patience))?;
                 Ok(Wire::Tcp(stream))
             }
             Target::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
+                let stream = crate::common::connect_unix(path)?;
                 stream.set_read_timeout(Some(patience))?;
                 stream.set_write_timeout(Some(patience))?;
                 Ok(Wire::Unix(stream))

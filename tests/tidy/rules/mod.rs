@@ -35,6 +35,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "undocumented", check: signatures::undocumented },
     Rule { name: "words", check: words::check },
     Rule { name: "sleeps", check: words::sleeps },
+    Rule { name: "clients", check: words::clients },
     Rule { name: "partners", check: atomics::partners },
     Rule { name: "orderings", check: atomics::orderings },
     Rule { name: "paths", check: documents::paths },

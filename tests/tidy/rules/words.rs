@@ -135,6 +135,21 @@ pub fn sleeps(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Clients in tests have time-outs: a connection may lose its other end without being told.
+pub fn clients(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_checked = |name: &str| name.starts_with("tests/") && name != "tests/common/mod.rs";
+    for file in tree.rust().filter(|file| is_checked(&file.name)) {
+        for word in ["TcpStream::connect(", "UnixStream::connect("] {
+            findings.extend(lines_with(&file.tests, word).map(|line| {
+                let message = "call connect of tests/common, which sets time-outs";
+                Finding::new(file, line, format!("{word}): {message}"))
+            }));
+        }
+    }
+    findings
+}
+
 fn lines_with(text: &str, word: &str) -> impl Iterator<Item = usize> {
     let lines = text.lines().enumerate().filter(move |(_, line)| line.contains(word));
     lines.map(|(number, _)| number + 1).collect::<Vec<_>>().into_iter()
