@@ -1,11 +1,15 @@
-//! The wording of output: numbers with their units, and the errors of the system and of command
-//! lines.
+//! The wording of output: numbers with their units, unexpected values with the word that was
+//! probably meant, and the errors of the system and of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod nearest;
 mod system_error;
+mod unexpected;
 mod units;
 mod usage_error;
 
+pub use nearest::{nearest, unknown, unknown_of_many};
 pub use system_error::without_numbers;
+pub use unexpected::Unexpected;
 pub use units::{decimals, digits, duration, exact_duration, percent, whole, whole_percent};
 pub use usage_error::usage_error;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::super::folder::threads;
 use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
-use super::super::source::threads;
 use super::super::words::readable;
 use super::copies::encode_copy;
 use super::list::decoded_values;

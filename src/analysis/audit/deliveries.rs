@@ -3,8 +3,8 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::folder::{MessagePlace, MessageVisitor, Understood};
 use super::super::sorting::{SortRecord, Sorter};
-use super::super::source::{MessagePlace, MessageVisitor, Understood};
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample};
 use super::super::words::{readable, seconds};
 use super::address::push_path;

@@ -1,7 +1,7 @@
 //! The result of an audit, as in `--json`.
 use serde::Serialize;
 
-use super::super::missing::MissingMessages;
+use super::super::counting::MissingMessages;
 use super::log_join::LogTally;
 
 /// Whether each recipient got exactly one message.

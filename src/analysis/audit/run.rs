@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::super::counting::MissingMessages;
 use super::super::error::Error;
-use super::super::missing::MissingMessages;
-use super::super::selection::FolderSpans;
+use super::super::folder::FolderSpans;
+use super::super::folder::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::source::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::span::whole;
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};

@@ -2,11 +2,11 @@
 //! vanished without a record.
 use std::time::Duration;
 
-use super::super::data_folder::open_folder;
 use super::super::error::Error;
-use super::super::gathered::counters;
-use super::super::selection::FolderSpans;
-use super::super::source::LogSource;
+use super::super::folder::FolderSpans;
+use super::super::folder::LogSource;
+use super::super::folder::open_folder;
+use super::super::statistics::counters;
 use crate::stats::Counter;
 
 /// Figures about messages.

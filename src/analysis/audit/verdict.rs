@@ -1,5 +1,5 @@
 //! Decides the verdict from all findings, and whether it is certain.
-use super::super::missing::MissingMessages;
+use super::super::counting::MissingMessages;
 use super::super::words::counted;
 use super::account::RecipientTally;
 use super::bodies::BodyTally;

@@ -1,5 +1,5 @@
 //! Why a text is not a claim.
-use super::super::unexpected::Unexpected;
+use crate::wording::Unexpected;
 
 /// A text that is not a claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

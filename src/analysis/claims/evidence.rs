@@ -1,8 +1,8 @@
 //! The evidence that claims are checked against.
 use super::super::error::Error;
-use super::super::gathered::RunStatistics;
-use super::super::kept::KeptLimits;
-use super::super::selection::FolderSpans;
+use super::super::folder::FolderSpans;
+use super::super::limits::KeptLimits;
+use super::super::statistics::RunStatistics;
 
 /// Statistics of a span, and the limits that clients kept to if a claim needs them.
 pub struct Evidence {

@@ -1,7 +1,7 @@
 //! Figures of a subject: the part of a claim after the dot.
-use super::super::nearest::unknown;
-use super::super::unexpected::Unexpected;
 use crate::stats::Percentiles;
+use crate::wording::Unexpected;
+use crate::wording::unknown;
 
 /// A figure of the rate of accepted messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

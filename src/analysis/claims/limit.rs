@@ -2,11 +2,11 @@
 //! `limits.messages_per_1m`, ...
 use std::net::IpAddr;
 
-use super::super::kept::{KeptLimits, window};
-use super::super::nearest::unknown;
-use super::super::unexpected::Unexpected;
+use super::super::limits::{KeptLimits, window};
 use super::failure::ClaimFailure;
 use crate::stats::ClientLimits;
+use crate::wording::Unexpected;
+use crate::wording::unknown;
 
 /// A figure; claims compare the client with the highest value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
-use super::super::gathered::RunStatistics;
-use super::super::metric_name::{metric, metrics};
-use super::super::nearest::{unknown, unknown_of_many};
+use super::super::statistics::RunStatistics;
+use super::super::statistics::{metric, metrics};
 use super::super::transit::OverallTransit;
-use super::super::unexpected::Unexpected;
 use super::error::ClaimFault;
 use super::evidence::Evidence;
 use super::failure::ClaimFailure;
@@ -12,6 +10,8 @@ use super::limit::{self, ClaimLimit};
 use super::total::ClaimTotal;
 use super::unit::ClaimUnit;
 use crate::stats::{LimitedBy, Metric, Percentiles};
+use crate::wording::Unexpected;
+use crate::wording::{unknown, unknown_of_many};
 
 /// A figure of a run that claims can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

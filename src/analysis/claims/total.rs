@@ -1,7 +1,7 @@
 //! Claims about the sums of a run: `totals.messages`, `totals.refused`, ...
-use super::super::nearest::unknown;
-use super::super::unexpected::Unexpected;
 use crate::stats::RunTotals;
+use crate::wording::Unexpected;
+use crate::wording::unknown;
 
 /// A sum over a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 //! Units of the numbers in claims.
-use super::super::unexpected::Unexpected;
+use crate::wording::Unexpected;
 use crate::wording::{decimals, exact_duration};
 
 /// The unit of a subject.

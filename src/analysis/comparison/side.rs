@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::super::error::Error;
-use super::super::gathered::RunStatistics;
-use super::super::selection::FolderSpans;
+use super::super::folder::FolderSpans;
 use super::super::span::seconds;
+use super::super::statistics::RunStatistics;
 use super::super::words::counted;
 use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 
 use super::super::error::Error;
-use super::super::gathered::RunStatistics;
+use super::super::folder::FolderSpans;
 use super::super::groups::{GroupBy, GroupQuestion, GroupTable, find};
-use super::super::selection::FolderSpans;
 use super::super::span::seconds;
+use super::super::statistics::RunStatistics;
 use super::buckets::TimeBuckets;
 use crate::log::{Mark, Runs};
 use crate::stats::{

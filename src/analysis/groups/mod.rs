@@ -10,10 +10,10 @@ use std::ops::Range;
 pub use by::GroupBy;
 pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 
+use super::counting::MissingMessages;
 use super::error::Error;
-use super::missing::MissingMessages;
-use super::selection::FolderSpans;
-use super::source::{LogSource, UnreadMessages};
+use super::folder::FolderSpans;
+use super::folder::{LogSource, UnreadMessages};
 use super::span::whole;
 use crate::log::reader::Folder;
 use names::{Groups, TopGroups};

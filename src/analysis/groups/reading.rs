@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use memchr::memrchr;
 
-use super::super::source::{
+use super::super::folder::{
     LogSource, MessagePlace, MessageVisitor, Understood, UnreadMessages, visit_all,
 };
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};

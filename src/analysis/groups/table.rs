@@ -1,7 +1,7 @@
 //! The table of `sinkctl stats --by`.
 use std::collections::BTreeMap;
 
-use super::super::missing::MissingMessages;
+use super::super::counting::MissingMessages;
 use super::super::transit::{OverallTransit, TransitFigures};
 use super::super::words::{readable, rfc3339};
 use super::names::{GroupTally, TopGroups};

@@ -3,10 +3,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::nearest::unknown;
-use super::super::unexpected::Unexpected;
 use super::envelope_row::TlsRow;
 use super::row::MessageRow;
+use crate::wording::Unexpected;
+use crate::wording::unknown;
 
 /// The separator between the values of a list in a cell.
 const SEPARATOR: char = ';';

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use regex::bytes::RegexBuilder;
-use sinkd::analysis::Unexpected;
 use sinkd::analysis::audit::{
     AddressFolding, ContentRule, KeyKind, KeyRule, KeySource, LateRule, ListRule, LocalCase,
     LogRule, MessageRule, NumberRange, OrderRule, PlusPart, RowRule,
 };
+use sinkd::wording::Unexpected;
 
 use crate::base::query_words::QueryWords;
 use crate::base::span::{SentField, TimeRange};

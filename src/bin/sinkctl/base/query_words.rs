@@ -7,7 +7,7 @@ use clap::builder::{StringValueParser, TypedValueParser, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use sinkd::analysis::nearest;
+use sinkd::wording::nearest;
 
 /// Maximum number of words in a query; a quoted query is one word.
 const WORDS_MAX: usize = 100;

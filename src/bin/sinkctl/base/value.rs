@@ -3,8 +3,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use sinkd::analysis::Unexpected;
 use sinkd::log::MessageId;
+pub use sinkd::wording::Unexpected;
 
 /// A reference to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The names of metrics on the command line, for `stats --metric` and for claims.
-use super::nearest::unknown_of_many;
-use super::unexpected::Unexpected;
 use crate::stats::Metric;
+use crate::wording::Unexpected;
+use crate::wording::unknown_of_many;
 
 /// Returns the metric with this name; the unit of time at the end may be missing.
 pub fn metric(name: &str) -> Option<Metric> {

@@ -2,15 +2,15 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::error::Error;
-use super::gathered::RunStatistics;
-use super::holder::holder;
-use super::selection::FolderSpans;
-use super::span::seconds;
-use super::unexpected::Unexpected;
-use super::words::counted;
+use super::super::error::Error;
+use super::super::folder::FolderSpans;
+use super::super::folder::holder;
+use super::super::span::seconds;
+use super::super::statistics::RunStatistics;
+use super::super::words::counted;
 use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
+use crate::wording::Unexpected;
 
 /// The longest window.
 const WINDOW_S_MAX: u64 = 24 * 3600;

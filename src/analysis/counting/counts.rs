@@ -3,10 +3,10 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::clock::Clock;
-use super::error::Error;
-use super::gathered::counters;
-use super::span::log_span;
+use super::super::clock::Clock;
+use super::super::error::Error;
+use super::super::span::log_span;
+use super::super::statistics::counters;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
 

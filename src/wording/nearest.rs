@@ -1,5 +1,5 @@
 //! Finds the known word that an unknown word was probably meant to be.
-use super::unexpected::Unexpected;
+use super::Unexpected;
 
 /// Maximum number of words that a sentence names.
 const NEAREST_MAX: usize = 3;

@@ -2,8 +2,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::error::Error;
+use super::super::clock::Clock;
+use super::super::error::Error;
 use crate::stats::{Counter, History};
 
 /// Statistics of a second are written within this time after its end.

@@ -3,11 +3,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use super::super::error::Error;
+use super::super::span::log_span;
+use super::super::watched::watched;
 use super::data_folder::open_folder;
-use super::error::Error;
 use super::selection::FolderSpans;
-use super::span::log_span;
-use super::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
 

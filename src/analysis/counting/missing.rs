@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::error::Error;
-use super::gathered::counters;
-use super::source::{LogSource, UnreadMessages};
-use super::words::counted;
-use super::written::{WRITTEN_WITHIN, wait_until_written};
+use super::super::clock::Clock;
+use super::super::error::Error;
+use super::super::folder::{LogSource, UnreadMessages};
+use super::super::statistics::counters;
+use super::super::statistics::{WRITTEN_WITHIN, wait_until_written};
+use super::super::words::counted;
 use crate::stats::Counter;
 use serde::Serialize;
 

@@ -3,10 +3,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::clock::Clock;
-use super::error::Error;
+use super::super::clock::Clock;
+use super::super::error::Error;
+use super::super::words::rfc3339;
 use super::gathered::counters;
-use super::words::rfc3339;
 use crate::log::{Mark, Run};
 use crate::stats::Counter;
 

@@ -2,7 +2,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::clock::Clock;
+use super::super::clock::Clock;
 
 /// Folders with spans, and a clock to wait by.
 #[derive(Clone, Copy)]

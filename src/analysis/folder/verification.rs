@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::clock::Clock;
-use super::words::counted;
+use super::super::clock::Clock;
+use super::super::words::counted;
 use crate::log::reader::{Folder, ReadError, Segment};
 
 /// Maximum number of faults that are listed individually; a bad disk may have millions.

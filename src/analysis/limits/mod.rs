@@ -1,0 +1,7 @@
+//! The limits that clients kept to: connections at once, messages per connection, messages per time
+//! window.
+mod figures;
+mod kept;
+
+pub use figures::{ClientFigures, LimitFigures, WindowFigures, client_name, peak_at};
+pub use kept::{KeptLimits, window};
