@@ -1,27 +1,33 @@
 //! Errors in a command line as one line, like all other errors.
+use std::ffi::OsString;
+
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Returns the line about an error in the command line of `program`, such as `sinkctl ls: --limitt:
-/// unknown flag; did you mean --limit?`. `None`: the command line asks for help or the version.
-pub fn usage_error(program: &str, error: &clap::Error) -> Option<String> {
+/// Returns the line about an error in a command line, such as `sinkctl: --limitt: unknown flag; did
+/// you mean --limit?`. `None`: the command line asks for help or the version.
+///
+/// `definition` is the definition of all flags, and `args` are the arguments with the name of the
+/// program.
+pub fn usage_error(definition: &Command, args: &[OsString], error: &clap::Error) -> Option<String> {
+    let program = definition.get_name();
     let command = command(program, error);
-    let line = match error.kind() {
+    let sentence = match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
         ErrorKind::UnknownArgument => unknown_argument(error, &command),
         ErrorKind::InvalidSubcommand => unknown_command(error, &command),
-        ErrorKind::MissingSubcommand => {
-            Some(format!("{command}: expected a command; see {command} --help"))
-        }
-        ErrorKind::MissingRequiredArgument => missing(error, &command),
-        ErrorKind::ArgumentConflict => conflict(error, &command),
+        ErrorKind::MissingSubcommand => Some(format!("expected a command; see {command} --help")),
+        ErrorKind::MissingRequiredArgument => missing(definition, args, error)
+            .map(|sentence| format!("{sentence}; see {command} --help")),
+        ErrorKind::ArgumentConflict => conflict(error),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
-            wrong_value(error).map(|sentence| format!("{program}: {sentence}"))
+            wrong_value(error)
         }
         _ => None,
     };
-    Some(line.unwrap_or_else(|| format!("{command}: {}", own_words(error))))
+    Some(format!("{program}: {}", sentence.unwrap_or_else(|| own_words(error))))
 }
 
 /// Returns the words that lead to the command with the error: `sinkctl run start`. Clap provides
@@ -48,7 +54,7 @@ fn unknown_argument(error: &clap::Error, command: &str) -> Option<String> {
         (None, tips) if tips.is_empty() => vec![format!("see {command} --help")],
         (None, tips) => tips,
     };
-    Some(format!("{command}: {fault}; {}", hints.join("; ")))
+    Some(format!("{fault}; {}", hints.join("; ")))
 }
 
 fn unknown_command(error: &clap::Error, command: &str) -> Option<String> {
@@ -58,25 +64,61 @@ fn unknown_command(error: &clap::Error, command: &str) -> Option<String> {
         true => format!("see {command} --help"),
         false => format!("did you mean {}?", listed(&near)),
     };
-    Some(format!("{command}: expected a command, found '{found}'; {hint}"))
+    Some(format!("expected a command, found '{found}'; {hint}"))
 }
 
-fn missing(error: &clap::Error, command: &str) -> Option<String> {
+/// Returns what is missing, and which given flag requires it, if one does.
+fn missing(definition: &Command, args: &[OsString], error: &clap::Error) -> Option<String> {
     let missing = texts(error, ContextKind::InvalidArg);
-    let wanted: Vec<String> = missing.iter().map(|argument| plain(argument)).collect();
-    let is_known = !wanted.is_empty();
-    is_known.then(|| format!("{command}: expected {}; see {command} --help", wanted.join(" and ")))
+    if missing.is_empty() {
+        return None;
+    }
+    let both = |wanted: &[&str]| -> String {
+        let wanted: Vec<String> = wanted.iter().map(|argument| plain(argument)).collect();
+        wanted.join(" and ")
+    };
+    let requirement = (1..args.len()).find_map(|at| requirement(definition, args, at, &missing));
+    Some(match requirement {
+        Some((flag, wanted)) => format!("{flag} requires {}", both(&wanted)),
+        None => format!("expected {}", both(&missing)),
+    })
 }
 
-fn conflict(error: &clap::Error, command: &str) -> Option<String> {
+/// Returns the flag at `args[at]` and those of the `missing` arguments that it requires: they are
+/// not missing if the flag is left out. `None` if it requires none of them, or is no flag.
+///
+/// Clap does not say which flag requires an argument, so this parses again without the flag, with
+/// and without the value that may follow it.
+fn requirement<'m>(
+    definition: &Command,
+    args: &[OsString],
+    at: usize,
+    missing: &[&'m str],
+) -> Option<(String, Vec<&'m str>)> {
+    let flag = args[at].to_str().filter(|argument| argument.starts_with("--"))?;
+    [1, 2].into_iter().find_map(|removed| {
+        let rest = [&args[..at], args.get(at + removed..)?].concat();
+        let error = definition.clone().try_get_matches_from(rest).err();
+        let still_missing = match &error {
+            Some(error) if error.kind() != ErrorKind::MissingRequiredArgument => return None,
+            Some(error) => texts(error, ContextKind::InvalidArg),
+            None => Vec::new(),
+        };
+        let is_met = |argument: &&&str| !still_missing.contains(*argument);
+        let wanted: Vec<&str> = missing.iter().filter(is_met).copied().collect();
+        (!wanted.is_empty()).then(|| (name(flag), wanted))
+    })
+}
+
+fn conflict(error: &clap::Error) -> Option<String> {
     let given = text(error, ContextKind::InvalidArg)?;
     let others = texts(error, ContextKind::PriorArg);
     if others == [given] {
-        return Some(format!("{command}: {} cannot be used more than once", name(given)));
+        return Some(format!("{} cannot be used more than once", name(given)));
     }
     let others: Vec<String> = others.into_iter().map(name).collect();
     let is_known = !others.is_empty();
-    is_known.then(|| format!("{command}: {} cannot be used with {}", name(given), listed(&others)))
+    is_known.then(|| format!("{} cannot be used with {}", name(given), listed(&others)))
 }
 
 /// Returns whether at most a third of the letters differ, or a single one. Clap also suggests words
@@ -171,7 +213,7 @@ fn listed<T: AsRef<str>>(words: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Arg, ArgAction, ArgGroup, Command};
+    use clap::{Arg, ArgAction, ArgGroup};
 
     fn program() -> Command {
         let limit = Arg::new("limit").long("limit").value_name("N").conflicts_with("all");
@@ -180,8 +222,11 @@ mod tests {
             "2,x" => Err("expected a number, found 'x'"),
             _ => Err("no number"),
         });
+        let csv = Arg::new("csv").long("csv").action(ArgAction::SetTrue);
+        let columns = Arg::new("columns").long("columns").requires("csv");
+        let header = Arg::new("header").long("header").action(ArgAction::SetTrue).requires("limit");
         let ls = Command::new("ls")
-            .arg(limit)
+            .args([limit, csv, columns, header])
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue))
             .arg(Arg::new("by").long("by").value_name("WHAT").value_parser(["size", "time"]));
         let rm = Command::new("rm")
@@ -196,19 +241,20 @@ mod tests {
 
     fn line(words: &str) -> Option<String> {
         let words = std::iter::once("/bin/sinkctl").chain(words.split_whitespace());
-        usage_error("sinkctl", &program().try_get_matches_from(words).unwrap_err())
+        let words: Vec<OsString> = words.map(OsString::from).collect();
+        usage_error(&program(), &words, &program().try_get_matches_from(&words).unwrap_err())
     }
 
     #[test]
     fn an_error_in_a_command_line_is_one_line_with_the_place_the_fault_and_the_next_step() {
         for (words, expected) in [
             ("", "sinkctl: expected a command; see sinkctl --help"),
-            ("run", "sinkctl run: expected a command; see sinkctl run --help"),
+            ("run", "sinkctl: expected a command; see sinkctl run --help"),
             ("lss", "sinkctl: expected a command, found 'lss'; did you mean ls?"),
             ("zzz", "sinkctl: expected a command, found 'zzz'; see sinkctl --help"),
-            ("ls --limitt 3", "sinkctl ls: --limitt: unknown flag; did you mean --limit?"),
-            ("ls --limitt=3", "sinkctl ls: --limitt: unknown flag; did you mean --limit?"),
-            ("ls x", "sinkctl ls: expected no more arguments, found 'x'; see sinkctl ls --help"),
+            ("ls --limitt 3", "sinkctl: --limitt: unknown flag; did you mean --limit?"),
+            ("ls --limitt=3", "sinkctl: --limitt: unknown flag; did you mean --limit?"),
+            ("ls x", "sinkctl: expected no more arguments, found 'x'; see sinkctl ls --help"),
             ("ls --limit", "sinkctl: --limit: expected a value (N), found nothing"),
             ("ls --limit 2,x", "sinkctl: --limit: expected a number, found 'x'"),
             ("ls --limit 7", "sinkctl: --limit: '7': no number"),
@@ -218,18 +264,26 @@ mod tests {
             ),
             ("ls --by", "sinkctl: --by: expected 'size' or 'time', found nothing"),
             ("ls --all=yes", "sinkctl: --all: expected no value, found 'yes'"),
-            ("ls --limit 1 --all", "sinkctl ls: --limit cannot be used with --all"),
-            ("ls --limit 1 --limit 1", "sinkctl ls: --limit cannot be used more than once"),
-            ("rm", "sinkctl rm: expected ID or --until TIME; see sinkctl rm --help"),
+            ("ls --limit 1 --all", "sinkctl: --limit cannot be used with --all"),
+            ("ls --limit 1 --limit 1", "sinkctl: --limit cannot be used more than once"),
+            ("rm", "sinkctl: expected ID or --until TIME; see sinkctl rm --help"),
+            ("ls --columns id", "sinkctl: --columns requires --csv; see sinkctl ls --help"),
+            ("ls --columns=id --all", "sinkctl: --columns requires --csv; see sinkctl ls --help"),
+            ("ls --all --columns id", "sinkctl: --columns requires --csv; see sinkctl ls --help"),
             (
-                "run start",
-                "sinkctl run start: expected --to TARGET and name; see sinkctl run start --help",
+                "ls --header --columns id",
+                "sinkctl: --header requires --limit N; see sinkctl ls --help",
             ),
+            (
+                "ls --header --columns id --csv",
+                "sinkctl: --header requires --limit N; see sinkctl ls --help",
+            ),
+            ("run start", "sinkctl: expected --to TARGET and name; see sinkctl run start --help"),
         ] {
             assert_eq!(line(words).as_deref(), Some(expected), "{words}");
         }
         let tip = line("rm --x").unwrap();
-        assert_eq!(tip, "sinkctl rm: --x: unknown flag; to pass '--x' as a value, use '-- --x'");
+        assert_eq!(tip, "sinkctl: --x: unknown flag; to pass '--x' as a value, use '-- --x'");
     }
 
     #[test]

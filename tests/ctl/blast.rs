@@ -101,13 +101,14 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (
             format!("--recipients {list}"),
             format!(
-                "sinkctl: --recipients: {list}:3: expected an address such as ann@example.org, found 'a@'\n\
+                "sinkctl: 2 bad rows; correct or remove them\n\
+                 {list}:3: expected an address such as ann@example.org, found 'a@'\n\
                  {list}:4: expected 2 cells, as in the header row, found 1\n"
             ),
         ),
         (
             format!("--template {template}"),
-            format!("sinkctl: --template: {template}:3:6: no placeholder 'nam'"),
+            format!("sinkctl: {template}:3:6: no placeholder 'nam'"),
         ),
         ("--size 100".into(), "sinkctl: --size: expected at least ".into()),
         ("--rate 0".into(), "sinkctl: --rate: expected messages".into()),
@@ -116,10 +117,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
             "--rcpts 3 --recipient-count 2".into(),
             "sinkctl: --rcpts: expected at most 2, as many as --recipient-count, found 3".into(),
         ),
-        (
-            "--attach /nowhere".into(),
-            "sinkctl: --attach: /nowhere: cannot be read: No such file".into(),
-        ),
+        ("--attach /nowhere".into(), "sinkctl: /nowhere: cannot be read: No such file".into()),
     ] {
         // The port has no listener: the command must fail before it connects.
         let rest = format!("blast --to 127.0.0.1:1 {args}");

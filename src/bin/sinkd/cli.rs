@@ -14,8 +14,9 @@ use crate::generated::Generated;
 
 /// Parses `args`. Exits with a message if they are invalid or request help.
 pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
-    command().try_get_matches_from(args).map_err(ours).unwrap_or_else(|error| {
-        match usage_error("sinkd", &error) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    command().try_get_matches_from(&args).map_err(ours).unwrap_or_else(|error| {
+        match usage_error(&command(), &args, &error) {
             Some(line) => {
                 eprintln!("{line}");
                 std::process::exit(error.exit_code())

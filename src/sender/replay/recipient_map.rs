@@ -87,16 +87,16 @@ impl std::error::Error for Faults {}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (line, reason) in &self.listed {
-            writeln!(f, "{}:{line}: {reason}", self.file.display())?;
-        }
-        let more = self.count - self.listed.len();
-        if more > 0 {
-            writeln!(f, "and {more} more")?;
-        }
         match self.count {
-            1 => write!(f, "1 bad row; correct it, or put # before it"),
-            n => write!(f, "{n} bad rows; correct them, or put # before them"),
+            1 => write!(f, "1 bad row; correct it, or put # before it")?,
+            n => write!(f, "{n} bad rows; correct them, or put # before them")?,
+        }
+        for (line, reason) in &self.listed {
+            write!(f, "\n{}:{line}: {reason}", self.file.display())?;
+        }
+        match self.count - self.listed.len() {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
         }
     }
 }
@@ -355,11 +355,13 @@ mod tests {
             ("a@b \u{1}@c", "list:1: expected an address or @domain, found '\\x01@c'"),
         ] {
             let error = read(text).unwrap_err();
-            assert!(error.starts_with(expected), "{text:?}: {error}");
+            let row = error.lines().nth(1).unwrap_or(&error);
+            assert!(row.starts_with(expected), "{text:?}: {error}");
         }
         let error = read(&"bad\n".repeat(13)).unwrap_err();
         assert_eq!(error.lines().count(), 12, "{error}");
-        assert!(error.contains("list:10:") && error.contains("and 3 more\n13 bad rows"), "{error}");
+        assert!(error.starts_with("13 bad rows; correct them"), "{error}");
+        assert!(error.contains("list:10:") && error.ends_with("\nand 3 more"), "{error}");
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Audit {
     fn key_rule(&self) -> anyhow::Result<KeyRule> {
         let pattern = self.key_match.as_deref().map(|text| {
             let built = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
-            built.map_err(|error| anyhow::anyhow!("--key-match: {error}"))
+            built.map_err(|error| anyhow::anyhow!("--key-match: {}", reason(&error, text)))
         });
         let source = match (&self.key, self.sequence) {
             (Some(source), _) => source.clone(),
@@ -197,4 +197,13 @@ fn numbers(text: &str) -> Result<NumberRange, Unexpected> {
 fn memory(text: &str) -> Result<u64, Unexpected> {
     let error = || Unexpected::new("a size of at least 1M, such as 64M or 2G", text);
     size(text).ok().filter(|bytes| *bytes >= MEMORY_MIN).ok_or_else(error)
+}
+
+/// Returns why `pattern` is not a valid regular expression, in one line: the parser's own report
+/// has several.
+fn reason(error: &regex::Error, pattern: &str) -> String {
+    let report = error.to_string();
+    let last = report.lines().last().unwrap_or_default();
+    let why = last.trim_start_matches("error: ");
+    format!("expected a regular expression, found '{pattern}': {why}")
 }

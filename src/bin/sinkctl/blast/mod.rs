@@ -79,12 +79,12 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
     let messages = &blast.messages;
     let content = match &messages.template {
         None => BlastContent::MadeUp(messages.size.clone()),
-        Some(path) => BlastContent::Template(template(path, &recipients).context("--template")?),
+        Some(path) => BlastContent::Template(template(path, &recipients)?),
     };
     let generated = messages.attach_size.iter().zip(seed..);
     let generated = generated.map(|(bytes, seed)| Attachment::generated(seed, *bytes));
-    let read: anyhow::Result<Vec<_>> =
-        messages.attach.iter().map(|path| Attachment::read(path).context("--attach")).collect();
+    let read: Result<Vec<_>, _> =
+        messages.attach.iter().map(|path| Attachment::read(path)).collect();
     Ok(BlastPlan::new(blast::BlastSettings {
         seed,
         run_id: messages.run_id.clone(),
@@ -108,7 +108,7 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
 
 fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &options.recipients {
-        Some(path) => RecipientSource::listed(List::read(path).context("--recipients")?),
+        Some(path) => RecipientSource::listed(List::read(path)?),
         None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)?,
     };
     let order = match options.order {

@@ -134,12 +134,15 @@ impl Cli {
 
     /// Parses the arguments of this process. Exits if they are invalid or request help.
     pub fn of_process() -> Cli {
-        Cli::of(std::env::args_os()).unwrap_or_else(|error| match usage_error("sinkctl", &error) {
-            Some(line) => {
-                eprintln!("{line}");
-                std::process::exit(error.exit_code())
+        let args: Vec<OsString> = std::env::args_os().collect();
+        Cli::of(args.clone()).unwrap_or_else(|error| {
+            match usage_error(&Cli::definition(), &args, &error) {
+                Some(line) => {
+                    eprintln!("{line}");
+                    std::process::exit(error.exit_code())
+                }
+                None => error.exit(),
             }
-            None => error.exit(),
         })
     }
 

@@ -347,7 +347,9 @@ fn an_error_says_a_wrong_value_once() {
         ("replay --to h:1 --speed fast", "--speed: expected a factor such as 4 or 0.5, or 'max', "),
     ] {
         let words = std::iter::once("sinkctl").chain(line.split(' ')).map(OsString::from);
-        let sentence = usage_error("sinkctl", &Cli::of(words).unwrap_err()).unwrap();
+        let words: Vec<OsString> = words.collect();
+        let error = Cli::of(words.clone()).unwrap_err();
+        let sentence = usage_error(&Cli::definition(), &words, &error).unwrap();
         assert!(sentence.starts_with(&format!("sinkctl: {expected}")), "{line}: {sentence}");
         let value = line.rsplit(' ').next().unwrap();
         assert_eq!(sentence.matches(&format!("'{value}'")).count(), 1, "{line}: {sentence}");

@@ -12,7 +12,6 @@ use sinkd::sender::replay::{Selection, in_order};
 
 use super::options::Replay;
 use crate::base::outcome::Finding;
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
@@ -85,7 +84,7 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
         file => fs::read(file).map(|read| content = read),
     }
     .with_context(|| {
-        format!("--ids {text}: expected IDs such as 17:3,17:4, or a readable file of IDs")
+        format!("--ids: expected IDs such as 17:3,17:4, or a readable file of IDs, found '{text}'")
     })?;
     rows(text, &String::from_utf8_lossy(&content))
 }
@@ -114,8 +113,11 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
     }
     anyhow::ensure!(
         faults == 0,
-        "{}; correct each of them, or comment it out with #{listed}",
-        counted(faults as u64, "bad row", "bad rows")
+        "{}{listed}",
+        match faults {
+            1 => "1 bad row; correct it, or put # before it".to_owned(),
+            n => format!("{n} bad rows; correct them, or put # before them"),
+        }
     );
     Ok(ids)
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
@@ -181,12 +180,7 @@ fn refuse_own(folder: &Path, addresses: &[ResolvedAddress]) -> anyhow::Result<()
 fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
     Ok(Rewriting {
         from: replay.from.as_ref().map(|path| path.clone().into_bytes()),
-        recipients: replay
-            .map_recipients
-            .as_deref()
-            .map(RecipientMap::open)
-            .transpose()
-            .context("--map-recipients")?,
+        recipients: replay.map_recipients.as_deref().map(RecipientMap::open).transpose()?,
         to_domain: replay.to_domain.as_ref().map(|domain| domain.clone().into_bytes()),
     })
 }

@@ -62,7 +62,7 @@ impl Records {
         let is_empty = std::fs::read_dir(folder)?.next().is_none();
         anyhow::ensure!(
             is_empty,
-            "{}: not empty; --records needs a new or empty folder",
+            "{}: not empty; choose a new or empty folder for --records",
             folder.display()
         );
         Ok(Records::Kept(folder.to_owned()))
