@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How closely `sinkctl replay` keeps the original timing (Python 3, standard library only).
 
-  replay_timing.py FOLDER [--count 10000] [--rate 1000] [--speed 1] [--size 2K] [--cold]
-                                                                         (FOLDER: sinkd and sinkctl)
+  replay_timing.py FOLDER [--count 10000] [--rate 1000] [--speed 1] [--size 2K] [--cold] [--reps 1]
+                   [--json FILE]                                         (FOLDER: sinkd and sinkctl)
 
 A blast at a steady rate goes into one sinkd; its mail is replayed into another one with the
 original timing. Prints how late each message was sent, by the clocks of
@@ -73,15 +73,15 @@ def evict(folder):
         print(f"in memory before the replay: {sums[0] >> 10} KiB of {sums[1] >> 20} MiB")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("programs")
-    parser.add_argument("--count", type=int, default=10000)
-    parser.add_argument("--rate", type=float, default=1000)
-    parser.add_argument("--speed", type=float, default=1)
-    parser.add_argument("--size", default="2K")
-    parser.add_argument("--cold", action="store_true")
-    options = parser.parse_args()
+def percentiles(values):
+    """Returns the percentiles of some times in us."""
+    values = sorted(values)
+    at = lambda q: round(values[min(len(values) - 1, int(q * len(values)))])
+    return {"p50": at(.5), "p90": at(.9), "p99": at(.99), "max": round(values[-1])}
+
+
+def one_replay(options):
+    """Returns the percentiles of one replay, in us."""
     place = "/dev/shm" if options.cold and os.path.isdir("/dev/shm") else None
     with (tempfile.TemporaryDirectory(prefix="sinkd-timing-") as here,
           tempfile.TemporaryDirectory(prefix="sinkd-timing-", dir=place) as there):
@@ -102,21 +102,36 @@ def main():
                 sink.stop()
     assert a.keys() == b.keys(), f"{len(a)} messages then, {len(b)} now"
     first = min(a, key=a.get)
-    errors = sorted(b[n] - b[first] - (a[n] - a[first]) / options.speed for n in a)
+    errors = [b[n] - b[first] - (a[n] - a[first]) / options.speed for n in a]
     middle = statistics.median(errors)
-    away = sorted(abs(error - middle) for error in errors)
-    at = lambda values, q: values[min(len(values) - 1, int(q * len(values)))]
-    print(f"{len(errors)} messages at {options.rate:g}/s, replayed {options.speed:g} times as fast; "
-          "error in us")
-    for name, values in (("from the first message on", [abs(e) for e in errors]),
-                         ("from the median of all", away)):
-        values = sorted(values)
-        print(f"{name:28} p50 {at(values, .5):.0f}  p90 {at(values, .9):.0f}  "
-              f"p99 {at(values, .99):.0f}  max {values[-1]:.0f}")
     late = said["stats"]["metrics"]["late_us"]
-    print(f"{'late, says replay':28} p50 {late['p50']}  p90 {late['p90']}  p99 {late['p99']}  "
-          f"max {late['max']}  mean {late['mean']:.0f}; longest round "
-          f"{said['stats']['loops']['longest_round_us']}")
+    return {"from the first message on": percentiles(abs(error) for error in errors),
+            "from the median of all": percentiles(abs(error - middle) for error in errors),
+            "late, says replay": {key: late[key] for key in ("p50", "p90", "p99", "max")},
+            "longest round": {"max": said["stats"]["loops"]["longest_round_us"]}}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("programs")
+    parser.add_argument("--count", type=int, default=10000)
+    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--speed", type=float, default=1)
+    parser.add_argument("--size", default="2K")
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--reps", type=int, default=1)
+    parser.add_argument("--json", default="", help="file for the values of all replays")
+    options = parser.parse_args()
+    print(f"{options.count} messages at {options.rate:g}/s, replayed {options.speed:g} times as fast; "
+          "error in us")
+    replays = []
+    for _ in range(options.reps):
+        replays.append(one_replay(options))
+        for name, values in replays[-1].items():
+            print(f"{name:28} " + "  ".join(f"{key} {value}" for key, value in values.items()), flush=True)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"options": vars(options), "us": replays}, file, indent=1)
 
 
 if __name__ == "__main__":
