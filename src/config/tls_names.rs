@@ -45,7 +45,7 @@ fn bound_to(listener: &Listener) -> Option<IpAddr> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use super::*;
 

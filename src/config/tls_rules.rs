@@ -285,7 +285,7 @@ fn clients(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use std::fs;
 

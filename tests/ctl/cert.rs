@@ -88,6 +88,11 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     let (_, errors, code) = cert(data.path(), &[]);
     assert_eq!(code, 1, "{errors}");
     assert!(errors.contains("the CA did not sign the certificate"), "{errors}");
+    for args in [&["--pem"][..], &["--for", "curl"], &["--json"]] {
+        let (out, errors, code) = cert(data.path(), args);
+        assert_eq!((code, out.is_empty()), (1, false), "{args:?}: {errors}");
+        assert!(errors.contains("the CA did not sign the certificate"), "{args:?}: {errors}");
+    }
     fs::write(own.join("ca.pem"), "x").unwrap();
     let (_, errors, code) = cert(data.path(), &[]);
     assert_eq!(code, 2);

@@ -30,8 +30,11 @@ mod soup;
 mod stats_record;
 mod storage;
 mod storage_modes;
+#[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
 mod tls_rounds;
+#[cfg(feature = "tls")]
 mod tls_settings;
 mod transcripts;
 mod xclient;

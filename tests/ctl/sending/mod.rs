@@ -5,5 +5,6 @@ mod auth;
 mod safety;
 mod success;
 mod target;
+#[cfg(feature = "tls")]
 mod tls;
 mod turned_away;
