@@ -79,7 +79,7 @@ impl Sender {
         }
     }
 
-    /// The lines with the file of the CA, for a client that uses TLS as `method` says; `None` if the
+    /// The lines with the file of the CA, for a client that uses TLS by `method`; `None` if the
     /// sender can't.
     pub fn lines(self, ca: &Path, method: TlsMethod) -> Option<Vec<String>> {
         let ca = self.quoted(&ca.to_string_lossy());
