@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -106,6 +107,22 @@ pub fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         }
         assert!(std::time::Instant::now() < end, "{what}");
         std::thread::yield_now();
+    }
+}
+
+/// Polls until the condition holds.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    until_some(what, || holds().then_some(()));
+}
+
+/// Sets a flag when dropped, so that the threads of a test end even after a failed assertion.
+/// Otherwise the scope would wait for them forever, and hide the failure.
+pub struct SetWhenDropped<'a>(pub &'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

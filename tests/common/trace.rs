@@ -3,15 +3,13 @@
 /// Returns the id of the thread with that name (proc(5), comm); waits until the thread has named
 /// itself.
 pub fn thread_named(pid: u32, name: &str) -> i32 {
-    loop {
-        for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-            let path = entry.unwrap().path();
-            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == name {
-                return path.file_name().unwrap().to_string_lossy().parse().unwrap();
-            }
-        }
-        std::thread::yield_now();
-    }
+    super::until_some("a thread with that name", || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        threads.map(|entry| entry.unwrap().path()).find_map(|path| {
+            let is_named = std::fs::read_to_string(path.join("comm")).unwrap().trim() == name;
+            is_named.then(|| path.file_name().unwrap().to_string_lossy().parse().unwrap())
+        })
+    })
 }
 
 /// Attaches to the thread and stops it.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Dice, Sink, messages, sinkctl};
+use common::{Dice, SetWhenDropped, Sink, messages, sinkctl, until};
 use tempfile::tempdir;
 
 const COPIES: usize = 8;
@@ -56,31 +56,19 @@ fn send(sink: &Sink, seed: u64, known: &Mutex<Known>, is_over: &AtomicBool) {
     }
 }
 
-/// Stops the senders when dropped: after a failed assertion they must not continue, or the test
-/// would never end and would fill the memory.
-struct EndOfSending<'a>(&'a AtomicBool);
-
-impl Drop for EndOfSending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn a_folder_copied_while_in_use_has_all_acknowledged_messages() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let (known, is_over) = (Mutex::new(Known::default()), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let _end = EndOfSending(&is_over);
+        let _end = SetWhenDropped(&is_over);
         for seed in 1..=SENDERS {
             let (sink, known, is_over) = (&sink, &known, &is_over);
             scope.spawn(move || send(sink, seed, known, is_over));
         }
         for n in 1..=COPIES {
-            while known.lock().unwrap().acknowledged.len() < 20 * n {
-                std::thread::yield_now();
-            }
+            until("20 more messages", || known.lock().unwrap().acknowledged.len() >= 20 * n);
             let before: Vec<String> = known.lock().unwrap().acknowledged.keys().cloned().collect();
             let target = tempdir().unwrap();
             copy(data.path(), target.path());

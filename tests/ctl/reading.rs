@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Sink, messages, sinkctl};
+use common::{SetWhenDropped, Sink, messages, sinkctl, until};
 use rustix::process::{Pid, Signal, kill_process};
 use sinkd::log::{self, Keep, MessageId, Retention};
 use tempfile::TempDir;
@@ -164,6 +164,7 @@ fn while_a_ring_wraps_no_command_reports_damage_or_finds_nothing() {
     let is_over = AtomicBool::new(false);
     let wire = &wire()[..100_018];
     std::thread::scope(|scope| {
+        let _end = SetWhenDropped(&is_over);
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut client = sink.connect();
@@ -173,9 +174,7 @@ fn while_a_ring_wraps_no_command_reports_damage_or_finds_nothing() {
                 }
             });
         }
-        while messages_in(data.path()) < 50 {
-            std::thread::yield_now();
-        }
+        until("50 messages", || messages_in(data.path()) >= 50);
         let commands: [&[&str]; 10] = [
             &["ls"],
             &["ls", "--offset", "5"],
@@ -199,7 +198,6 @@ fn while_a_ring_wraps_no_command_reports_damage_or_finds_nothing() {
                 }
             }
         }
-        is_over.store(true, Ordering::Relaxed);
         assert!(wrong.is_empty(), "{wrong:#?}");
     });
     assert!(sink.stop().success());

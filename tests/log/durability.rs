@@ -265,14 +265,11 @@ fn with_an_interval_a_failed_flush_leaves_a_suspect_segment() {
     for _ in 0..100 {
         words.send(true).unwrap();
     }
-    let next = loop {
+    let next = crate::common::until_some("another segment", || {
         bench.writer.round_done();
         let id = bench.append(b"e", b"elsewhere");
-        if id.segment != first.segment {
-            break id;
-        }
-        std::thread::yield_now();
-    };
+        (id.segment != first.segment).then_some(id)
+    });
     bench.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(folder.segment(first.segment).unwrap().state(), State::Suspect { from: 1 });

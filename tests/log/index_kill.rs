@@ -39,9 +39,7 @@ fn a_killed_index_is_continued() {
                 let dice = Dice::new((round * SENDERS + sender) as u64 + 100);
                 scope.spawn(move || send_until_killed(address, dice, acknowledged));
             }
-            while acknowledged.load(Ordering::Relaxed) < enough {
-                std::thread::yield_now();
-            }
+            common::until("enough messages", || acknowledged.load(Ordering::Relaxed) >= enough);
             sink.kill();
         });
         assert_answers_are_complete(data.path());

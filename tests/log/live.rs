@@ -22,6 +22,7 @@ fn a_concurrent_reader_sees_only_whole_messages() {
     let is_over = AtomicBool::new(false);
     let total = 6000;
     std::thread::scope(|scope| {
+        let end = crate::common::SetWhenDropped(&is_over);
         let reader = scope.spawn(|| {
             let (mut seen, mut messages, mut buf) = (Positions::default(), 0, Vec::new());
             loop {
@@ -50,7 +51,7 @@ fn a_concurrent_reader_sees_only_whole_messages() {
             let (envelope, bytes) = message(n);
             bench.append(&envelope, &bytes);
         }
-        is_over.store(true, Ordering::Release);
+        drop(end);
         assert_eq!(reader.join().unwrap(), total);
     });
     bench.close();

@@ -3,7 +3,7 @@ use crate::common;
 
 use std::path::Path;
 
-use common::{Client, Sink, messages, sinkctl};
+use common::{Client, SetWhenDropped, Sink, messages, sinkctl};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Keep, MessageId, Retention, prune};
 
@@ -124,6 +124,7 @@ fn messages_pruned_by_a_ring_and_two_pruners_are_counted_once() {
     let keep = Keep { retention, without_removed: false };
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
+        let _end = SetWhenDropped(&is_over);
         for _ in 0..2 {
             scope.spawn(|| {
                 while !is_over.load(std::sync::atomic::Ordering::Acquire) {
@@ -131,9 +132,7 @@ fn messages_pruned_by_a_ring_and_two_pruners_are_counted_once() {
                 }
             });
         }
-        let sent = fill(&mut client, 400);
-        is_over.store(true, std::sync::atomic::Ordering::Release);
-        sent
+        fill(&mut client, 400)
     });
     drop(client);
     assert!(sink.stop().success());

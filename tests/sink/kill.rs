@@ -43,9 +43,7 @@ fn acknowledged_mail_is_stored_and_stored_mail_was_completely_sent() {
                 let seed = (round * SENDERS + sender) as u64 + 100;
                 scope.spawn(move || send_until_killed(address, seed, known, acknowledged));
             }
-            while acknowledged.load(Ordering::Relaxed) < enough {
-                std::thread::yield_now();
-            }
+            common::until("enough messages", || acknowledged.load(Ordering::Relaxed) >= enough);
             sink.kill();
         });
         // Check before anything has been repaired, and again after.

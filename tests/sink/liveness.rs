@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use common::trace::{detach, hold, thread_named};
-use common::{Client, Sink, messages};
+use common::{Client, SetWhenDropped, Sink, messages};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tempfile::tempdir;
 
@@ -393,6 +393,7 @@ fn clients_that_keep_connecting_do_not_delay_a_stop() {
     let address = sink.addresses[0];
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetWhenDropped(&over);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
@@ -408,7 +409,6 @@ fn clients_that_keep_connecting_do_not_delay_a_stop() {
         sink.signal(Signal::TERM);
         assert_eq!(one.reply().0, 421);
         assert!(sink.wait().success());
-        over.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
 
