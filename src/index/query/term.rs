@@ -178,7 +178,9 @@ impl FieldValue<'_> {
         if !self.is_quoted && self.text.contains('*') {
             return Err(QueryFault::StarInside);
         }
-        Pattern::new(self.text, self.has_star).ok_or(QueryFault::NoWords)
+        let pattern =
+            if self.has_star { Pattern::prefix(self.text) } else { Pattern::words(self.text) };
+        pattern.ok_or(QueryFault::NoWords)
     }
 
     /// `rest` is the text after `header:`, up to a quote if there is one.
