@@ -132,9 +132,10 @@ impl Extractor {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
+                _ if n == 0 => self.add_own_header(part.header, facts, &mut hash),
                 // The header of such a part has neither a boundary nor a field with a role.
-                PartKind::Leaf if n > 0 => hash.update(part.header),
-                _ => self.add_header(part.header, n == 0, facts, &mut hash),
+                PartKind::Leaf => hash.update(part.header),
+                PartKind::Multipart | PartKind::Message => hash_header(part.header, &mut hash),
             }
             if let Some(name) = &part.file_name {
                 push_line(&mut facts.file_names, name);
@@ -145,13 +146,12 @@ impl Extractor {
         facts.content_hash = hash.digest128();
     }
 
-    fn add_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
+    /// Reads and hashes the header of the message itself.
+    fn add_own_header(&self, header: &[u8], facts: &mut MailFacts, hash: &mut Xxh3) {
         for field in fields(header) {
             let role = FieldRole::of(field.name_octets);
-            let is_kept = !is_own || self.add_field(&field, role, facts);
-            if is_kept && role != FieldRole::Description {
-                hash.update(field.name_octets);
-                hash.update(&field.unfolded());
+            if self.add_field(&field, role, facts) {
+                hash_field(&field, role, hash);
             }
         }
     }
@@ -180,6 +180,20 @@ impl Extractor {
         }
         let changes = [FieldRole::Changing, FieldRole::MessageId, FieldRole::Sent];
         !is_sequence && !changes.contains(&role)
+    }
+}
+
+/// Hashes the header of a container within the message.
+fn hash_header(header: &[u8], hash: &mut Xxh3) {
+    for field in fields(header) {
+        hash_field(&field, FieldRole::of(field.name_octets), hash);
+    }
+}
+
+fn hash_field(field: &HeaderField<'_>, role: FieldRole, hash: &mut Xxh3) {
+    if role != FieldRole::Description {
+        hash.update(field.name_octets);
+        hash.update(&field.unfolded());
     }
 }
 

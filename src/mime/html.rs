@@ -362,10 +362,10 @@ impl<'h> Iterator for Tokens<'h> {
                 [b'<', b'!', b'-', b'-', ..] => self.skip_past(2, "-->"),
                 [b'<', b'!' | b'?', ..] => self.skip_past(2, ">"),
                 [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => {
-                    return self.tag(&rest[2..], true);
+                    return self.tag(&rest[2..]);
                 }
                 [b'<', letter, ..] if letter.is_ascii_alphabetic() => {
-                    return self.tag(&rest[1..], false);
+                    return self.start_tag(&rest[1..]);
                 }
                 octets => {
                     // A "<" that does not begin a tag is text.
@@ -388,7 +388,7 @@ impl<'h> Tokens<'h> {
 
     /// Reads a tag; `tag` begins with its name. A tag that is never closed ends the text, as in
     /// browsers.
-    fn tag(&mut self, tag: &'h str, is_end: bool) -> Option<HtmlToken<'h>> {
+    fn tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
         let is_name = |c: char| !c.is_ascii_whitespace() && c != '/' && c != '>';
         let name = &tag[..tag.find(|c| !is_name(c)).unwrap_or(tag.len())];
         let Some(close) = tag_end(tag) else {
@@ -396,10 +396,18 @@ impl<'h> Tokens<'h> {
             return None;
         };
         self.rest = &tag[close + 1..];
-        if !is_end && is_one_of(name, &UNSEEN) {
+        Some(HtmlToken::Tag(name, &tag[name.len()..close]))
+    }
+
+    /// Reads a start tag, and the content of its element if that is not displayed.
+    fn start_tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
+        let token = self.tag(tag)?;
+        if let HtmlToken::Tag(name, _) = token
+            && is_one_of(name, &UNSEEN)
+        {
             self.skip_content(name);
         }
-        Some(HtmlToken::Tag(name, &tag[name.len()..close]))
+        Some(token)
     }
 
     /// Skips to the end tag of an element whose content is not displayed.

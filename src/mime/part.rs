@@ -197,7 +197,8 @@ impl<'m> Walk<'m> {
                 open.boundary.is_some() && self.parts[open.part].content_type == "multipart/digest"
             });
             let header = &self.message[at..content];
-            let (mut part, boundary) = described(header, is_in_digest);
+            let default_type = if is_in_digest { "message/rfc822" } else { "text/plain" };
+            let (mut part, boundary) = described(header, default_type);
             part.body = &self.message[content..];
             part.depth = self.open.len();
             part.parent = self.open.last().map(|open| open.part);
@@ -325,8 +326,9 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
     before.strip_suffix(b"\r").unwrap_or(before).len()
 }
 
-/// Returns a part as described by its header, and the boundary if it is a multipart with one.
-fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
+/// Returns a part as described by its header, and the boundary if it is a multipart with one. A
+/// part without Content-Type has the type `default_type`.
+fn described<'m>(header: &'m [u8], default_type: &str) -> (Part<'m>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
     // If a field is repeated, the first one counts.
     for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
@@ -342,8 +344,7 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let disposition = disposition.map(|field| Parameterized::parse(&field));
     let encoding = encoding
         .map_or(Encoding::Identity, |field| Encoding::of(&Parameterized::parse(&field).value));
-    let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
-    let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
+    let name = content_type.as_ref().map_or(default_type, |c| type_name(&c.value)).to_owned();
     let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);
     let boundary = content_type.as_ref().and_then(|c| c.octets("boundary"));
     let boundary = boundary.map(|b| b.trim_ascii_end().to_vec());
