@@ -47,7 +47,11 @@ impl LinePlot {
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
         let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
         for series in &self.series {
-            area(&mut frame, series, is_filled);
+            if !series.band.is_empty() {
+                band(&mut frame, series);
+            } else if is_filled {
+                area_below(&mut frame, series);
+            }
         }
         for series in &self.series {
             line(&mut frame, series);
@@ -75,15 +79,17 @@ impl LinePlot {
     }
 }
 
-/// Draws the band, or else fills the area between the line and 0.
-fn area(frame: &mut Frame, series: &LineSeries, is_filled: bool) {
+fn band(frame: &mut Frame, series: &LineSeries) {
+    let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
+    let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
+    let path = polyline(upper.chain(lower)) + "Z";
+    frame.svg.path(&path, &format!("band {}", series.class));
+}
+
+/// Fills the area between the line and the bottom of the plot.
+fn area_below(frame: &mut Frame, series: &LineSeries) {
     let bottom = frame.plot.bottom;
-    if !series.band.is_empty() {
-        let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
-        let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
-        let path = polyline(upper.chain(lower)) + "Z";
-        frame.svg.path(&path, &format!("band {}", series.class));
-    } else if let (true, [first, .., last]) = (is_filled, &series.points[..]) {
+    if let [first, .., last] = &series.points[..] {
         let ends = [(frame.x(last.0), bottom), (frame.x(first.0), bottom)];
         let points = series.points.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         let path = polyline(points.chain(ends)) + "Z";
