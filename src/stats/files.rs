@@ -106,6 +106,17 @@ impl Hour {
     }
 }
 
+/// Where one start of sinkd, or one load, writes its statistics.
+#[derive(Debug, Clone, Copy)]
+pub struct StatsPlace<'a> {
+    /// The data folder; its subfolder `stats` is created if it is missing.
+    pub data: &'a Path,
+    /// The number in the names of the files. If there are files of this start, they are continued.
+    pub start_count: u32,
+    /// How long the files of an hour are kept after its end; `None` keeps them permanently.
+    pub retain: Option<Duration>,
+}
+
 /// Writes the statistics of each second.
 #[derive(Debug)]
 pub(super) struct StatsWriter {
@@ -120,15 +131,10 @@ pub(super) struct StatsWriter {
 }
 
 impl StatsWriter {
-    pub(super) fn open(
-        data: &Path,
-        start: u32,
-        replies: Vec<String>,
-        retain: Option<Duration>,
-    ) -> io::Result<StatsWriter> {
-        let folder = folder_of(data);
+    pub(super) fn open(place: &StatsPlace<'_>, replies: Vec<String>) -> io::Result<StatsWriter> {
+        let folder = folder_of(place.data);
         std::fs::create_dir_all(&folder)?;
-        let retain_s = retain.map(|age| age.as_secs());
+        let (start, retain_s) = (place.start_count, place.retain.map(|age| age.as_secs()));
         Ok(StatsWriter { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
@@ -308,7 +314,8 @@ mod tests {
     fn hours_older_than_is_kept_go() {
         let dir = tempfile::tempdir().unwrap();
         let day = Some(Duration::from_secs(24 * HOUR_S));
-        let mut writer = StatsWriter::open(dir.path(), 7, vec!["354".into()], day).unwrap();
+        let place = StatsPlace { data: dir.path(), start_count: 7, retain: day };
+        let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
         let mut interval = Interval::new(1);
         interval.add(Counter::Messages, 1);
         for hour in [100, 101, 125, 126] {
@@ -331,8 +338,8 @@ mod tests {
         interval.add(Counter::Messages, 1);
         for (start, hour) in [(1, 100), (2, 490_000)] {
             let retain = Some(Duration::from_secs(u64::MAX));
-            let mut writer =
-                StatsWriter::open(dir.path(), start, vec!["354".into()], retain).unwrap();
+            let place = StatsPlace { data: dir.path(), start_count: start, retain };
+            let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
             interval.second = hour * HOUR_S;
             writer.write(&interval);
             writer.close();
@@ -348,7 +355,8 @@ mod tests {
     #[ignore = "writes half a gigabyte, and asserts no time"]
     fn a_day_of_seconds_is_read_by_its_hours() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = StatsWriter::open(dir.path(), 1, vec!["354".into()], None).unwrap();
+        let place = StatsPlace { data: dir.path(), start_count: 1, retain: None };
+        let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
         let mut interval = Interval::new(1);
         for (place, metric) in Metric::ALL.iter().enumerate() {
             let value = |n: u64| (n * n + 1) * (1 + place as u64) % Metric::max(*metric);

@@ -137,49 +137,60 @@ impl History {
     /// Costs about 10 us per second and metric for hours that are partly in the span, and 0.2 ms
     /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        self.read_files(data, span, true)
-    }
-
-    /// Reads only the counters: 2 us per second.
-    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        self.read_files(data, span, false)
-    }
-
-    fn read_files(&mut self, data: &Path, span: Range<u64>, histograms: bool) -> io::Result<()> {
-        for (stem, files) in files_in(data)? {
-            let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-            if overlap(&hour, &span) {
-                let here = hour.start.max(span.start)..hour.end.min(span.end);
-                self.read_hour(&files, &here, histograms)?;
-            }
+        for (span, files) in hours_in(data, &span)? {
+            let recorded = self.read_hour_counters(&files, &span)?;
+            self.read_hour_values(&files, &span, recorded)?;
         }
         Ok(())
     }
 
-    fn read_hour(&mut self, files: &Files, span: &Range<u64>, histograms: bool) -> io::Result<()> {
-        let mut extent: Option<Range<u64>> = None;
-        if let Some(path) = files.get("jsonl") {
-            let text = whole_lines(path)?;
-            for (number, text) in unglued(&text, LINE_BEGIN) {
-                let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
-                    self.problems.push(problem(path, number, "not a line of counters"));
-                    continue;
-                };
-                if line.second / HOUR_S != span.start / HOUR_S {
-                    self.problems.push(problem(path, number, "a second of another hour"));
-                    continue;
-                }
-                let seen = extent.get_or_insert(line.second..line.second + 1);
-                *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
-                if span.contains(&line.second) {
-                    self.seconds.entry(line.second).or_default().add(&line);
-                }
+    /// Reads only the counters, as [`History::read`] does: 2 us per second.
+    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
+        for (span, files) in hours_in(data, &span)? {
+            self.read_hour_counters(&files, &span)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
+    /// the last recorded second of the hour, also outside of `span`.
+    fn read_hour_counters(
+        &mut self,
+        files: &Files,
+        span: &Range<u64>,
+    ) -> io::Result<Option<Range<u64>>> {
+        let Some(path) = files.get("jsonl") else { return Ok(None) };
+        let mut recorded: Option<Range<u64>> = None;
+        let text = whole_lines(path)?;
+        for (number, text) in unglued(&text, LINE_BEGIN) {
+            let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
+                self.problems.push(problem(path, number, "not a line of counters"));
+                continue;
+            };
+            if line.second / HOUR_S != span.start / HOUR_S {
+                self.problems.push(problem(path, number, "a second of another hour"));
+                continue;
+            }
+            let seen = recorded.get_or_insert(line.second..line.second + 1);
+            *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
+            if span.contains(&line.second) {
+                self.seconds.entry(line.second).or_default().add(&line);
             }
         }
-        let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
+        Ok(recorded)
+    }
+
+    /// Reads the values of an hour, in which the seconds `recorded` have counters: from its
+    /// roll-up if `span` covers all of them, else by the second.
+    fn read_hour_values(
+        &mut self,
+        files: &Files,
+        span: &Range<u64>,
+        recorded: Option<Range<u64>>,
+    ) -> io::Result<()> {
+        let is_covered = recorded.is_some_and(|r| span.start <= r.start && r.end <= span.end);
         match (files.get("hour.hlog"), files.get("hlog")) {
-            _ if !histograms => Ok(()),
-            (Some(path), _) if is_inside && !self.is_cut(path)? => self.read_log(path, span),
+            (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
         }
@@ -268,11 +279,8 @@ pub fn each_interval(
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
 ) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (stem, files) in files_in(data)? {
-        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-        let Some(path) = files.get("hlog").filter(|_| overlap(&hour, &span)) else {
-            continue;
-        };
+    for (_, files) in hours_in(data, &span)? {
+        let Some(path) = files.get("hlog") else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
             if span.contains(&second) {
                 visit(metric, second, histogram);
@@ -339,8 +347,16 @@ pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     Ok(all)
 }
 
-fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
-    one.start < other.end && other.start < one.end
+/// Returns the part of `span` in each hour that overlaps it, and the files of the hour, grouped by
+/// start.
+fn hours_in(data: &Path, span: &Range<u64>) -> io::Result<Vec<(Range<u64>, Files)>> {
+    let part = |stem: Stem| {
+        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
+        let overlaps = hour.start < span.end && span.start < hour.end;
+        overlaps.then(|| hour.start.max(span.start)..hour.end.min(span.end))
+    };
+    let files = files_in(data)?.into_iter();
+    Ok(files.filter_map(|(stem, files)| Some((part(stem)?, files))).collect())
 }
 
 /// Returns the text of the file without a last line that is incomplete (after a crash, or while it
