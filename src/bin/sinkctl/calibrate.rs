@@ -103,8 +103,8 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     check_folder(data, calibrate)?;
     let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
-    let way = TargetAccess::to(&sink, calibrate, account)?;
-    let ceilings = ceilings(&way, sink.folder(), calibrate.duration)?;
+    let access = TargetAccess::to(&sink, calibrate, account)?;
+    let ceilings = ceilings(&access, sink.folder(), calibrate.duration)?;
     let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
     let calibration = Calibration::new(measured_at, cores(), ceilings);
     if calibrate.json {
@@ -164,7 +164,7 @@ impl TargetAccess {
         Ok(TargetAccess { address, account, start_tls: encryption.start_tls(), tls })
     }
 
-    /// Returns the name of a load that is sent in this way.
+    /// Returns the name of a load that is sent with this access.
     fn name(&self, load: &Load) -> String {
         let tls = if self.tls.is_some() { ", TLS" } else { "" };
         format!("{}{tls}", load.name)
@@ -208,13 +208,17 @@ impl<'a> MeasuredSink<'a> {
 }
 
 /// Sends all loads, one after another, and reads the sink's recordings of each.
-fn ceilings(way: &TargetAccess, folder: &Path, duration: Duration) -> anyhow::Result<Vec<Ceiling>> {
+fn ceilings(
+    access: &TargetAccess,
+    folder: &Path,
+    duration: Duration,
+) -> anyhow::Result<Vec<Ceiling>> {
     let mut measured = Vec::new();
     for load in &LOADS {
         // Only whole seconds of this load count.
         let from = unix_s() + 1;
-        let (report, sender) = send(load, way, duration)?;
-        check_report(load, way.address, &report)?;
+        let (report, sender) = send(load, access, duration)?;
+        check_report(load, access.address, &report)?;
         measured.push((load, sender, from..unix_s()));
     }
     let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
@@ -222,7 +226,7 @@ fn ceilings(way: &TargetAccess, folder: &Path, duration: Duration) -> anyhow::Re
     let ceilings = measured.into_iter();
     ceilings
         .map(|(load, sender, span)| {
-            let name = way.name(load);
+            let name = access.name(load);
             Ok(Ceiling { name, ..ceiling(load, &sender, folder, span)? })
         })
         .collect()
@@ -252,13 +256,13 @@ fn unix_s() -> u64 {
 /// Sends a load for the given duration; returns the sender's recordings.
 fn send(
     load: &Load,
-    way: &TargetAccess,
+    access: &TargetAccess,
     duration: Duration,
 ) -> anyhow::Result<(SendReport, RunSummary)> {
     // The sink gets half of the machine.
     let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
-        address: ResolvedAddress::Tcp(way.address),
+        address: ResolvedAddress::Tcp(access.address),
         session: Options {
             protocol: Protocol::Smtp,
             name: "calibrate.example".into(),
@@ -267,10 +271,10 @@ fn send(
             depth: load.depth,
             joined_bytes_max: JOINED_BYTES_MAX,
             sends_ambiguous: false,
-            start_tls: way.start_tls,
-            account: way.account.clone(),
+            start_tls: access.start_tls,
+            account: access.account.clone(),
         },
-        tls: way.tls.clone(),
+        tls: access.tls.clone(),
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
         opening_max: OPENING_MAX,

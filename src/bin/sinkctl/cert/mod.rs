@@ -41,9 +41,9 @@ const HOW_TO_TRUST: &str = "\
 A sender that requires TLS and trusts the CA needs these lines. For one that runs as another user
 or on another machine, copy the CA first: sinkctl cert --pem > FILE";
 
-/// Returns the line after [`HOW_TO_TRUST`], which says for which way of TLS the lines are.
-fn method_note(way: TlsMethod) -> &'static str {
-    match way {
+/// Returns the line after [`HOW_TO_TRUST`], which says for which TLS method the lines are.
+fn method_note(method: TlsMethod) -> &'static str {
+    match method {
         TlsMethod::StartTls { .. } => {
             "The lines are for STARTTLS; --smtps prints those for TLS from the first byte."
         }
@@ -97,9 +97,9 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
         out.write_all(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
         return Ok(Finding::Holds);
     }
-    let way = way(cert, &shown)?;
+    let method = tls_method(cert, &shown)?;
     if let Some(sender) = cert.r#for {
-        let Some(lines) = sender.lines(&path, way) else {
+        let Some(lines) = sender.lines(&path, method) else {
             anyhow::bail!("{} cannot connect with TLS from the first byte", sender.name());
         };
         lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -116,24 +116,24 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     };
     let report = CertReport {
         certificate: row(path.with_file_name("cert.pem"), own),
-        senders: Sender::ALL.iter().filter_map(|it| sender_row(*it, &path, way)).collect(),
+        senders: Sender::ALL.iter().filter_map(|it| sender_row(*it, &path, method)).collect(),
         listeners: shown.listeners,
         ca: row(path, ca),
         generated,
     };
     match cert.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        false => print(&report, way, out)?,
+        false => print(&report, method, out)?,
     }
     Ok(finding)
 }
 
 /// Returns how the lines have senders start TLS.
-fn way(cert: &Cert, shown: &Shown) -> anyhow::Result<TlsMethod> {
+fn tls_method(cert: &Cert, shown: &Shown) -> anyhow::Result<TlsMethod> {
     if !cert.smtps {
-        return Ok(shown.way());
+        return Ok(shown.method());
     }
-    shown.implicit_way().context(
+    shown.implicit_method().context(
         "no listener of the running sinkd has TLS from the first byte and its own certificate; \
          start sinkd with --listen smtps:ADDR",
     )
@@ -160,13 +160,13 @@ fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
     }
 }
 
-/// The lines for `sender`; `None` if it can't use TLS in this way.
-fn sender_row(sender: Sender, ca: &Path, way: TlsMethod) -> Option<SenderRow> {
-    let lines = sender.lines(ca, way)?;
+/// The lines for `sender`; `None` if it can't use TLS by this method.
+fn sender_row(sender: Sender, ca: &Path, method: TlsMethod) -> Option<SenderRow> {
+    let lines = sender.lines(ca, method)?;
     Some(SenderRow { sender: sender.name(), title: sender.title(), lines })
 }
 
-fn print(report: &CertReport, way: TlsMethod, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &CertReport, method: TlsMethod, out: &mut Out) -> anyhow::Result<()> {
     let CertReport { ca, certificate, generated, listeners, senders } = report;
     let made = if *generated { "made by sinkd, signed by the CA" } else { "not signed by the CA" };
     for (label, value) in [
@@ -182,7 +182,7 @@ fn print(report: &CertReport, way: TlsMethod, out: &mut Out) -> anyhow::Result<(
         writeln!(out, "{label:<13} {value}")?;
     }
     shown::print(listeners.as_deref(), out)?;
-    writeln!(out, "\n{HOW_TO_TRUST}\n{}", method_note(way))?;
+    writeln!(out, "\n{HOW_TO_TRUST}\n{}", method_note(method))?;
     for SenderRow { sender, title, lines } in senders {
         writeln!(out, "\n{title} (--for {sender}):")?;
         lines.iter().try_for_each(|line| writeln!(out, "    {line}"))?;

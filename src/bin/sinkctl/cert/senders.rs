@@ -79,11 +79,11 @@ impl Sender {
         }
     }
 
-    /// The lines with the file of the CA, for a client that uses TLS as `way` says; `None` if the
-    /// sender can't.
-    pub fn lines(self, ca: &Path, way: TlsMethod) -> Option<Vec<String>> {
+    /// The lines with the file of the CA, for a client that starts TLS by `method`; `None` if
+    /// the sender can't.
+    pub fn lines(self, ca: &Path, method: TlsMethod) -> Option<Vec<String>> {
         let ca = self.quoted(&ca.to_string_lossy());
-        let (text, port) = match way {
+        let (text, port) = match method {
             TlsMethod::StartTls { port } => (self.with_starttls(), port),
             TlsMethod::Implicit { port } => (self.with_implicit_tls()?, port),
         };
@@ -250,15 +250,16 @@ fn shell_word(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const WAYS: [TlsMethod; 2] =
+    const METHODS: [TlsMethod; 2] =
         [TlsMethod::StartTls { port: 1025 }, TlsMethod::Implicit { port: 465 }];
 
     #[test]
     fn all_are_all_and_each_names_the_ca_once() {
         assert_eq!(Sender::ALL, Sender::value_variants());
-        for (sender, way) in Sender::ALL.iter().flat_map(|it| WAYS.map(|way| (it, way))) {
-            let Some(lines) = sender.lines(Path::new("/tls/ca.pem"), way) else {
-                assert_eq!((*sender, way), (Sender::Haraka, WAYS[1]));
+        for (sender, method) in Sender::ALL.iter().flat_map(|it| METHODS.map(|method| (it, method)))
+        {
+            let Some(lines) = sender.lines(Path::new("/tls/ca.pem"), method) else {
+                assert_eq!((*sender, method), (Sender::Haraka, METHODS[1]));
                 continue;
             };
             let lines = lines.join("\n");
@@ -276,8 +277,8 @@ mod tests {
             (Sender::Postfix, "smtp_tls_CAfile = /a b/it's.pem"),
             (Sender::Msmtp, r#"tls_trust_file "/a b/it's.pem""#),
         ] {
-            for way in WAYS {
-                let lines = sender.lines(Path::new("/a b/it's.pem"), way).unwrap().join("\n");
+            for method in METHODS {
+                let lines = sender.lines(Path::new("/a b/it's.pem"), method).unwrap().join("\n");
                 assert!(lines.contains(expected), "{lines}");
             }
         }

@@ -47,20 +47,21 @@ impl Shown {
     /// How a client reaches a listener that shows the certificate made by sinkd: by STARTTLS if a
     /// listener offers that, otherwise from the first byte. By STARTTLS on the default port if no
     /// listener is known.
-    pub fn way(&self) -> TlsMethod {
-        let by_starttls = self.ways().find(|way| matches!(way, TlsMethod::StartTls { .. }));
-        by_starttls.or_else(|| self.ways().next()).unwrap_or(TlsMethod::StartTls { port: 1025 })
+    pub fn method(&self) -> TlsMethod {
+        let by_starttls =
+            self.methods().find(|method| matches!(method, TlsMethod::StartTls { .. }));
+        by_starttls.or_else(|| self.methods().next()).unwrap_or(TlsMethod::StartTls { port: 1025 })
     }
 
     /// How a client reaches a listener with TLS from the first byte; on the port that RFC 8314
     /// names if no sinkd runs. `None`: no listener of the running sinkd has it.
-    pub fn implicit_way(&self) -> Option<TlsMethod> {
-        let running = self.ways().find(|way| matches!(way, TlsMethod::Implicit { .. }));
+    pub fn implicit_method(&self) -> Option<TlsMethod> {
+        let running = self.methods().find(|method| matches!(method, TlsMethod::Implicit { .. }));
         running.or_else(|| self.listeners.is_none().then_some(TlsMethod::Implicit { port: 465 }))
     }
 
-    /// Returns the ways to the listeners that show the certificate made by sinkd.
-    fn ways(&self) -> impl Iterator<Item = TlsMethod> {
+    /// Returns the TLS methods of the listeners that show the certificate made by sinkd.
+    fn methods(&self) -> impl Iterator<Item = TlsMethod> {
         self.with_tls().filter(|it| it.certificate.is_none()).filter_map(|listener| {
             let (_, port) = listener.address.rsplit_once(':')?;
             let port = port.parse().ok()?;

@@ -43,7 +43,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     // Sources are used by threads, so the folder lives as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
-    let way = TargetAccess::of(replay)?;
+    let access = TargetAccess::of(replay)?;
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
@@ -66,7 +66,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
     replay.forms.check()?;
-    let settings = settings(replay, connectable(&addresses)?, connections, way);
+    let settings = settings(replay, connectable(&addresses)?, connections, access);
     let sent = send(folder, replay, prepared, &settings, replay_options)?;
     let is_all = report_outcome(replay, &sent, out)?;
     let skipped = folder.pruned_unread();
@@ -291,7 +291,7 @@ fn settings(
     replay: &Replay,
     address: ResolvedAddress,
     connections: sender::Connections,
-    way: TargetAccess,
+    access: TargetAccess,
 ) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
@@ -302,12 +302,12 @@ fn settings(
         joined_bytes_max: 0,
         sends_ambiguous: replay.allow_smuggling,
         start_tls: replay.encryption.start_tls(),
-        account: way.account,
+        account: access.account,
     };
     SendingSettings {
         address,
         session,
-        tls: way.tls,
+        tls: access.tls,
         connections,
         per_connection: None,
         opening_max: OPENING_MAX,
