@@ -69,7 +69,7 @@ struct KeptSegment {
 struct KeptBlock {
     slots: Range<u32>,
     /// Contents by slot, ascending.
-    said: Vec<(u32, IndexedContent)>,
+    contents: Vec<(u32, IndexedContent)>,
 }
 
 #[derive(Debug)]
@@ -104,9 +104,9 @@ impl Lookup {
         if !known.block.slots.contains(&slot) {
             known.block = sidecar.block(slot)?;
         }
-        let said = &known.block.said;
-        let place = said.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        Some(&said[place].1)
+        let contents = &known.block.contents;
+        let place = contents.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        Some(&contents[place].1)
     }
 
     fn make_room(&mut self) {
@@ -144,8 +144,8 @@ impl OpenSidecar {
             .iter()
             .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
         let entries = entries.filter(|entry| !entry.is_unreadable);
-        let said = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
-        Some(KeptBlock { slots: slots.clone(), said })
+        let contents = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
+        Some(KeptBlock { slots: slots.clone(), contents })
     }
 }
 

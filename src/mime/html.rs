@@ -108,7 +108,8 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
 pub(super) fn with_utf8_charset(html: &str) -> String {
     const META: &str = "<meta charset=\"utf-8\">";
     let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
-    let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
+    let (mut changed, mut at, mut head, mut root) =
+        (String::with_capacity(html.len()), 0, None, None);
     for token in tokens(html) {
         let HtmlToken::Tag(name, attributes) = token else { continue };
         // An end tag has a slash before its name.
@@ -117,8 +118,8 @@ pub(super) fn with_utf8_charset(html: &str) -> String {
         if name.eq_ignore_ascii_case("meta")
             && let Some(range) = charset_at(attributes)
         {
-            said.push_str(&html[at..offset(attributes) + range.start]);
-            said.push_str("utf-8");
+            changed.push_str(&html[at..offset(attributes) + range.start]);
+            changed.push_str("utf-8");
             at = offset(attributes) + range.end;
         } else if is_start && name.eq_ignore_ascii_case("head") {
             head.get_or_insert(after);
@@ -129,11 +130,11 @@ pub(super) fn with_utf8_charset(html: &str) -> String {
     if at == 0
         && let Some(place) = head.or(root)
     {
-        said.push_str(&html[..place]);
-        said.push_str(META);
+        changed.push_str(&html[..place]);
+        changed.push_str(META);
         at = place;
     }
-    said + &html[at..]
+    changed + &html[at..]
 }
 
 /// Returns the range of the charset in the attributes of `<meta>`: in `charset=…`, or in an old

@@ -192,9 +192,10 @@ impl LogQuestion<'_> {
             }
             let claimed_ns = claimed.at_ns.unwrap_or(at_ns);
             let apart = seconds(claimed_ns.abs_diff(at_ns) as f64 / 1e9);
-            let way = if at_ns > claimed_ns { "after" } else { "before" };
+            let relation = if at_ns > claimed_ns { "after" } else { "before" };
             why = format!(
-                "message {id} was received {apart} {way} the time in the log (see --clocks-within)"
+                "message {id} was received {apart} {relation} the time in the log (see \
+                 --clocks-within)"
             );
         }
         Some(why)
