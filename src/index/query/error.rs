@@ -45,7 +45,7 @@ pub enum QueryFault {
     EmptyParentheses,
     /// An operator has no term after it.
     #[error("expected a term after {0}")]
-    NothingBehind(&'static str),
+    NothingAfter(&'static str),
     /// An operator has no term before it.
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
@@ -136,7 +136,7 @@ mod tests {
     fn the_error_is_underlined() {
         let error = QueryError::new(6..11, QueryFault::NotASize("x".into()));
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
-        let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
+        let error = QueryError::new(3..3, QueryFault::NothingAfter("OR"));
         assert_eq!(error.pointed_out("aOR"), "aOR\n   ^");
         let long = format!("{}\t\"x", "w ".repeat(1000));
         let error = QueryError::new(2001..2003, QueryFault::UnclosedQuote);

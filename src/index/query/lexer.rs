@@ -45,7 +45,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
             '-' if text[at + 1..].starts_with(|c: char| !c.is_whitespace()) => {
                 (Token::Minus, at + 1)
             }
-            '-' => return Err(QueryError::new(at..at + 1, QueryFault::NothingBehind("-"))),
+            '-' => return Err(QueryError::new(at..at + 1, QueryFault::NothingAfter("-"))),
             _ => term(text, at)?,
         };
         tokens.push((token, at..end));
@@ -145,8 +145,8 @@ mod tests {
             ("a\"b\"", 1..2, QueryFault::QuoteInside),
             ("\"a\"b", 2..3, QueryFault::QuoteInside),
             ("\"a\"\"b\"", 2..3, QueryFault::QuoteInside),
-            ("a - b", 2..3, QueryFault::NothingBehind("-")),
-            ("a -", 2..3, QueryFault::NothingBehind("-")),
+            ("a - b", 2..3, QueryFault::NothingAfter("-")),
+            ("a -", 2..3, QueryFault::NothingAfter("-")),
         ] {
             assert_eq!(tokens(text).unwrap_err(), QueryError::new(at, fault), "{text}");
         }

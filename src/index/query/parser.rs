@@ -77,7 +77,7 @@ impl<'p> QueryParser<'p> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
             Some(Token::Term(_) | Token::Open | Token::Minus | Token::Not) => Ok(()),
-            _ => Err(QueryError::new(at, QueryFault::NothingBehind(word))),
+            _ => Err(QueryError::new(at, QueryFault::NothingAfter(word))),
         }
     }
 
