@@ -27,11 +27,11 @@ pub struct IndexedContent {
     pub subject: String,
     /// The first Message-ID field, without angle brackets.
     pub message_id: String,
-    /// Names of attached files.
+    /// Names of the parts that have one, attached or inline, decoded.
     pub file_names: Vec<String>,
     /// Hash of the content; equal for copies of the same content.
     pub content_hash: u128,
-    /// The number in the sequence field, if any.
+    /// The last run of digits in the sequence field; `None` if there is no such field or number.
     pub sequence: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ struct KeptSegment {
     used_at: u64,
 }
 
-/// The last block that was read.
+/// The last block that was read of a segment, decoded. Empty at first.
 #[derive(Debug, Default)]
 struct KeptBlock {
     slots: Range<u32>,
@@ -76,7 +76,7 @@ struct KeptBlock {
 struct OpenSidecar {
     file: File,
     seed: u32,
-    /// The slots and the byte range of each block.
+    /// The slots that each block covers, and its octets in the file, in the order of both.
     blocks: Vec<(Range<u32>, Range<u64>)>,
 }
 

@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryErr
 struct QueryParser<'p> {
     tokens: &'p [Placed<'p>],
     at: usize,
-    /// Length of the text.
+    /// Length of the query in octets, where something that is missing at its end is reported.
     end: usize,
     known: &'p KnownNames<'p>,
     terms: usize,
