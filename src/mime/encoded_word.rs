@@ -94,7 +94,8 @@ impl<'v> WordRun<'v> {
     }
 }
 
-/// Returns the encoded word at the beginning of `value`, and its length.
+/// Returns the encoded word at the beginning of `value`, decoded from base64 or Q, and its length
+/// in octets; `None` if there is none, or it is invalid.
 fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let rest = value.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', &rest[..rest.len().min(64)])?;

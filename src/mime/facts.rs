@@ -14,7 +14,7 @@ use super::sent_time::{SENT_FIELD, SentTime};
 /// Maximum length of a field's value in which addresses are searched for, in octets.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
 
-/// The role of a header field in the facts.
+/// What a header field means for the facts of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FieldRole {
     Originator,
@@ -66,17 +66,17 @@ impl FieldRole {
 /// breaks or control characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailFacts {
-    /// The first Subject field, decoded.
+    /// The first Subject field, with encoded words decoded; empty if there is none.
     pub subject: String,
     /// The first Message-ID field, without angle brackets or white space.
     pub message_id: String,
-    /// Addresses in the fields From and Sender.
+    /// Addresses in the header fields From and Sender, without display names, in order.
     pub from: String,
-    /// Addresses in the field To.
+    /// Addresses in the header field To, without display names.
     pub to: String,
-    /// Addresses in the field Cc.
+    /// Addresses in the header field Cc, without display names.
     pub cc: String,
-    /// Names of the parts that have one, decoded.
+    /// File names of all parts that have one, decoded, in the order of the parts.
     pub file_names: String,
     /// Whether any part is an attachment: see [`Part::is_attachment`].
     pub has_attachment: bool,
@@ -84,9 +84,10 @@ pub struct MailFacts {
     /// copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, folds in
     /// the header, boundaries, and signature parts.
     pub content_hash: u128,
-    /// The number in the sequence field.
+    /// The last run of digits in the first sequence field that has one below 2^64; `None` without
+    /// such a field.
     pub sequence: Option<u64>,
-    /// The time in the first X-Sent field.
+    /// What the first X-Sent field says. An invalid first one counts, even if a valid one follows.
     pub sent: SentTime,
     /// Whether the message could not be parsed. Then everything else is empty or 0.
     pub is_unparsed: bool,

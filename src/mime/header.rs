@@ -6,7 +6,7 @@ use super::encoded_word;
 /// Maximum number of octets of a field's value that are decoded; no real field is longer.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// A header field, borrowed from the message.
+/// A header field as it was received, borrowed from the message. Nothing is decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderField<'m> {
     /// The name as sent: printable ASCII without a colon. [`HeaderField::name`] returns it as text.
@@ -16,12 +16,12 @@ pub struct HeaderField<'m> {
 }
 
 impl<'m> HeaderField<'m> {
-    /// Returns the name as text.
+    /// Returns the name as sent, with its case. Allocates nothing, because names are ASCII.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
     }
 
-    /// Returns whether the field has this name, ignoring case.
+    /// Returns whether the field has this name. Ignores ASCII case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -79,7 +79,7 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
     if at == mark { 0 } else { at }
 }
 
-/// The kind of a header line.
+/// What a line is for the header that it may belong to.
 enum HeaderLine<'m> {
     /// The beginning of a field, which can continue in folds.
     Field(HeaderField<'m>),
@@ -92,7 +92,8 @@ enum HeaderLine<'m> {
     Body,
 }
 
-/// Where a line of a header is.
+/// Whether another line of the header precedes a line. The first one can't continue a field, but
+/// can be the separator of an mbox file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinePosition {
     First,
@@ -138,7 +139,7 @@ pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
 #[derive(Debug, Clone)]
 pub struct HeaderFields<'m> {
     rest: &'m [u8],
-    /// Where the next line is.
+    /// Whether `rest` begins with the first line of the header.
     next: LinePosition,
 }
 

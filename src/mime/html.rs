@@ -210,7 +210,7 @@ impl TextLines {
     }
 }
 
-/// Where an entity occurs.
+/// Text and attribute values have different rules for entities without a semicolon.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntityPlace {
     Text,
@@ -256,7 +256,8 @@ fn named(name: &[u8]) -> Option<String> {
     (letters.as_bytes() != entity).then_some(letters)
 }
 
-/// Parses `digits`, the text after `&#`.
+/// Decodes a numeric entity; `digits` is the text after `&#`. Returns its meaning and its length;
+/// `None` if no digit follows.
 fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
     let value = |b: &u8| char::from(*b).to_digit(radix);
@@ -308,7 +309,8 @@ pub(super) fn unescaped(text: &str) -> String {
     letters + rest
 }
 
-/// Returns the first href attribute that has a value.
+/// Returns the link in the first `href` of a tag, with entities decoded; `None` if it is empty or
+/// an anchor.
 fn href(attributes: &str) -> Option<String> {
     let mut rest = attributes;
     loop {

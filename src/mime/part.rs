@@ -27,21 +27,21 @@ pub const PARTS_MAX: usize = 10_000;
 /// Maximum length of a boundary in octets: 70 are allowed (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
 
-/// Whether a part contains other parts.
+/// Whether other parts are inside a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
     /// A part with content, or a multipart without parts.
     Leaf,
     /// The part consists of the following parts that are one level deeper.
     Multipart,
-    /// The part consists of the message that follows it.
+    /// The part contains one message (RFC 2046 section 5.2.1), which is the next part.
     Message,
 }
 
-/// A part, borrowed from the message.
+/// A part of a message, or the message itself. Header and body are borrowed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
-    /// What the part contains.
+    /// Whether parts are inside it. A container that was not split, because of a limit, is a leaf.
     pub kind: PartKind,
     /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
@@ -49,16 +49,17 @@ pub struct Part<'m> {
     pub parent: Option<usize>,
     /// The type in lower case, such as `text/plain`, which is also the default.
     pub content_type: String,
-    /// The charset as declared.
+    /// The charset parameter of Content-Type, as written; `None` without one. Can be unknown or
+    /// wrong.
     pub charset: Option<String>,
     /// The type of Content-Disposition, in lower case.
     pub disposition: Option<String>,
     /// The file name from Content-Disposition, or else from Content-Type, decoded. Can be any text,
     /// including a path.
     pub file_name: Option<String>,
-    /// The transfer encoding.
+    /// The declared transfer encoding; [`Encoding::Identity`] without a declaration.
     pub encoding: Encoding,
-    /// The header of the part.
+    /// The header of the part, with the empty line that ends it, if any.
     pub header: &'m [u8],
     /// The octets after the header, not decoded.
     pub body: &'m [u8],
@@ -118,7 +119,7 @@ impl Part<'_> {
         self.content_type == "multipart/alternative"
     }
 
-    /// Returns whether the part is HTML.
+    /// Returns whether the type is one that browsers render as HTML: `text/html`, AMP or XHTML.
     pub fn is_html(&self) -> bool {
         matches!(&*self.content_type, "text/html" | "text/x-amp-html" | "application/xhtml+xml")
     }
@@ -163,11 +164,11 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
 /// A container whose end was not reached yet.
 struct OpenContainer {
     part: usize,
-    /// The boundary of a multipart.
+    /// The boundary of a multipart; `None` for a message, which ends with its container.
     boundary: Option<Vec<u8>>,
 }
 
-/// A line that ends a part.
+/// A line that ends a part, and usually begins the next one (RFC 2046 section 5.1.1).
 struct Delimiter {
     /// Index of its container among the open ones.
     level: usize,
