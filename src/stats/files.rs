@@ -24,7 +24,7 @@ pub(super) const HOUR_S: u64 = 3600;
 /// The extension of files about connections.
 pub(super) const SESSIONS: &str = "sessions";
 
-/// A line of counters.
+/// A line of `*.jsonl`: everything counted in one second. docs/stats-format.md defines it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct CounterLine {
     /// Unix time, s.
@@ -42,7 +42,7 @@ pub(super) struct CounterLine {
     /// Connections waiting to be accepted when the second began.
     #[serde(default)]
     pub accept_queue: u64,
-    /// Connections open at the end of the second.
+    /// Connections open at the end of the second, as sampled by the hub.
     #[serde(default)]
     pub open_connections: u64,
     /// Messages not indexed at the end of the second.
@@ -53,7 +53,7 @@ pub(super) struct CounterLine {
     pub index_lag_s: u64,
 }
 
-/// Returns the folder of statistics.
+/// Returns the folder of statistics of a data folder, which may not exist.
 pub(super) fn folder_of(data: &Path) -> PathBuf {
     data.join("stats")
 }
@@ -72,7 +72,7 @@ fn stem(start: u32, hour: u64) -> String {
     format!("{start:08}-{}", at.strftime("%Y%m%dT%H"))
 }
 
-/// The files of the current hour.
+/// The files of the hour that is being written, and the sum of its seconds for the roll-up.
 #[derive(Debug)]
 struct Hour {
     hour: u64,

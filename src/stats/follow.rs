@@ -27,7 +27,7 @@ pub struct NewSeconds {
     pub problems: Vec<String>,
 }
 
-/// Follows the statistics of a data folder.
+/// Reads what was added to the statistics of a data folder, again and again.
 #[derive(Debug)]
 pub struct Follower {
     data: PathBuf,

@@ -15,12 +15,12 @@ use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
 
-/// The beginning of a line of counters.
+/// The beginning of every line of counters, by which a line after a cut-off one is found.
 pub(super) const LINE_BEGIN: &str = "{\"second\":";
-/// The beginning of a line of values.
+/// The beginning of every line of values, by which a line after a cut-off one is found.
 pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 
-/// Counters of one second.
+/// What was counted in one second, read back. Values of histograms are in [`History`].
 #[derive(Debug, Clone)]
 pub struct Second {
     counters: [u64; Counter::ALL.len()],
@@ -32,7 +32,7 @@ pub struct Second {
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
-    /// Connections open at the end of the second.
+    /// Connections open at the end of the second; of merged folders, their sum.
     pub open_connections: u64,
     /// Messages not indexed at the end of the second.
     pub index_lag_messages: u64,
@@ -57,7 +57,7 @@ impl Default for Second {
 }
 
 impl Second {
-    /// Returns the value of a counter.
+    /// Returns the value of a counter in this second; 0 if the recording sinkd did not know it.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
     }
@@ -119,11 +119,11 @@ pub struct History {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Stem {
     start: u32,
-    /// The hour, in Unix hours.
+    /// Whole hours since the Unix epoch.
     pub hour: u64,
 }
 
-/// Paths by extension.
+/// The files of a start and hour, by extension: `jsonl`, `hlog`, `hour.hlog`, `sessions`.
 pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
@@ -234,7 +234,8 @@ impl History {
         }
     }
 
-    /// Returns the values of a metric; `None` if there are none.
+    /// Returns the values of a metric in all seconds together; `None` if none was recorded, or only
+    /// the counters were read.
     pub fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
         self.histograms.get(&metric)
     }
@@ -245,7 +246,7 @@ impl History {
         busy.map(|(second, counts)| (*second, counts))
     }
 
-    /// Returns the sum of a counter.
+    /// Returns the sum of a counter over all seconds. Costs one pass over them.
     pub fn total(&self, counter: Counter) -> u64 {
         self.seconds.values().map(|second| second.counter(counter)).sum()
     }
@@ -256,7 +257,8 @@ impl History {
         counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()
     }
 
-    /// Returns the replies by code and enhanced code.
+    /// Returns the number of replies by code and enhanced code, such as `250 2.1.0`. Costs one pass
+    /// over the seconds.
     pub fn replies(&self) -> BTreeMap<&str, u64> {
         let mut replies = BTreeMap::new();
         for (name, n) in self.seconds.values().flat_map(|second| &second.replies) {
@@ -368,7 +370,7 @@ fn whole_lines(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The values of a metric in one second.
+/// A metric, the second (Unix s), and the values recorded in it.
 pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.

@@ -56,13 +56,13 @@ impl SteadyClock {
     }
 }
 
-/// The channels between a worker and the hub.
+/// The channels to and from one worker, between which its intervals circulate.
 struct Channels {
     full: Receiver<Box<Interval>>,
     empty: Sender<Box<Interval>>,
 }
 
-/// The running thread.
+/// The hub thread, as its owner sees it. Dropping it writes the rest and waits for the thread.
 #[derive(Debug)]
 pub struct Hub {
     stop: Sender<()>,
@@ -105,15 +105,15 @@ impl Hub {
             last_sample: observer.sample(watch.unix().as_secs()),
             observer,
             watch,
-            sampled_at: 0,
-            sampled_second: 0,
+            sampled_at: None,
+            sampled_second: None,
         };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
         Ok((Hub { stop, thread: Some(thread), live }, recorders))
     }
 
-    /// Returns the sums since the start.
+    /// Returns the sums since the start, which the hub keeps updating, for other threads.
     pub fn live(&self) -> Arc<Live> {
         self.live.clone()
     }
@@ -141,7 +141,7 @@ fn set_sample(merged: &mut Interval, sample: &Sample) {
     merged.index_lag_s = sample.index_lag_s;
 }
 
-/// The state of the thread.
+/// The state of the hub thread.
 struct Merging {
     channels: Vec<Channels>,
     names: RecordedNames,
@@ -150,13 +150,13 @@ struct Merging {
     /// Seconds that are not written yet.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
-    /// The previous sample.
+    /// The newest sample. Its totals are subtracted from those of the next one.
     last_sample: Sample,
     watch: SteadyClock,
-    /// The time of the last sample, in Unix seconds.
-    sampled_at: u64,
+    /// The time of the last sample, in Unix seconds; `None` before the first that ended a second.
+    sampled_at: Option<u64>,
     /// The second whose end the last sample belongs to.
-    sampled_second: u64,
+    sampled_second: Option<u64>,
 }
 
 impl Merging {
@@ -190,10 +190,11 @@ impl Merging {
         }
     }
 
-    /// Returns the interval that a second is merged into.
+    /// Returns the interval that a second is merged into; a new one if nothing of the second came
+    /// before.
     fn at(&mut self, second: u64) -> &mut Interval {
         let (names, sample) =
-            (&self.names, (second == self.sampled_second).then_some(self.last_sample));
+            (&self.names, (self.sampled_second == Some(second)).then_some(self.last_sample));
         self.seconds.entry(second).or_insert_with(|| {
             let mut merged = Box::new(names.interval());
             merged.second = second;
@@ -207,10 +208,9 @@ impl Merging {
 
     /// Samples the end of the second before `now`, unless this was done.
     fn sample(&mut self, now: u64) {
-        if now == self.sampled_at {
+        if self.sampled_at.replace(now) == Some(now) {
             return;
         }
-        self.sampled_at = now;
         let sample = self.observer.sample(now);
         self.end_second(now - 1, sample);
     }
@@ -221,7 +221,7 @@ impl Merging {
         let before = std::mem::replace(&mut self.last_sample, sample);
         let flushes = sample.flushes.saturating_sub(before.flushes);
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
-        self.sampled_second = second;
+        self.sampled_second = Some(second);
         if let Some(merged) = self.seconds.get_mut(&second) {
             set_sample(merged, &sample);
         }
