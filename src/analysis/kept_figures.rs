@@ -126,7 +126,7 @@ impl<'a> ClientFigures<'a> {
 /// Returns when the maximum of concurrent connections was first reached (RFC 3339); `None` if no
 /// connection was open.
 pub fn peak_at(limits: &ClientLimits) -> Option<String> {
-    (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
+    limits.peak_at_us.map(|us| rfc3339(us.saturating_mul(1000)))
 }
 
 /// Returns the name of a client; a client without an address used a Unix socket.

@@ -48,8 +48,8 @@ pub struct ClientLimits {
     pub refused: u64,
     /// Concurrent connections, weighted by time, while any was open.
     pub open_at_once: Distribution,
-    /// When the maximum was first reached, in Unix us.
-    pub peak_at_us: u64,
+    /// When the maximum was first reached, in Unix us; `None` if no connection was open.
+    pub peak_at_us: Option<u64>,
     /// Accepted messages per connection; for open connections, those so far.
     pub messages_per_connection: Distribution,
     /// Accepted messages per window, for windows that end with a second that had any.
@@ -392,7 +392,7 @@ impl ClientState {
         ClientLimits {
             // A peak that lasted less than a microsecond has no weight, but it did occur.
             open_at_once: Distribution { max: peak, ..self.open.over_time().spread() },
-            peak_at_us,
+            peak_at_us: (peak > 0).then_some(peak_at_us),
             messages_per_connection: self.per_connection.spread(),
             messages_per_window: spreads(self.messages_in),
             opened_per_window: spreads(self.opened_in),
