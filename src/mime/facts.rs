@@ -215,20 +215,20 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
 }
 
 thread_local! {
-    static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
+    static IS_ANALYZING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns whether this thread is parsing a message, so that a panic will be caught. For a panic
 /// hook that would otherwise end the program.
 pub fn is_analyzing() -> bool {
-    IS_TAKING_APART.get()
+    IS_ANALYZING.get()
 }
 
 /// Runs `analyze`. Returns `None` if the library panicked.
 fn guarded<T>(analyze: impl FnOnce() -> T) -> Option<T> {
-    IS_TAKING_APART.set(true);
+    IS_ANALYZING.set(true);
     let result = catch_unwind(AssertUnwindSafe(analyze));
-    IS_TAKING_APART.set(false);
+    IS_ANALYZING.set(false);
     result.ok()
 }
 

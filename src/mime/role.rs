@@ -63,7 +63,7 @@ impl Roles {
     }
 }
 
-/// The context of a part.
+/// What surrounds a part, as far as it decides the part's role.
 #[derive(Clone, Copy)]
 struct PartContext {
     /// Index of the part with the message that contains this part; 0 for the outer message.

@@ -30,9 +30,9 @@ impl SentTime {
 /// The unit in which a sender wrote a time, which bounds its precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
-    /// The value is in milliseconds.
+    /// The value is Unix time in ms: 13 digits.
     Millisecond,
-    /// The value is in whole seconds.
+    /// The value is Unix time in s (10 digits), or a date of RFC 5322.
     Second,
 }
 
