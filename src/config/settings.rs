@@ -122,7 +122,7 @@ pub struct Config {
     pub stop_after_idle: Option<Duration>,
     /// Folder for transcripts; `None`: no transcripts.
     pub transcript: Option<PathBuf>,
-    /// Which sessions are transcribed.
+    /// Which sessions are transcribed, if `transcript` is set.
     pub transcript_sessions: TranscriptSessions,
     /// Least severe level to log.
     pub log_level: LogLevel,

@@ -6,7 +6,7 @@ use crate::wording::{digits, duration, percent, whole};
 pub enum PlotUnit {
     /// A count, with a comma after every three digits.
     Number,
-    /// A rate per second.
+    /// A rate, shown with `/s`.
     PerSecond,
     /// A duration in microseconds, shown in us, ms, s or longer units.
     Microseconds,

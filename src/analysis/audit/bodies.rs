@@ -18,7 +18,7 @@ use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
 
-/// Number of tasks that a thread takes at once: enough to make the channel cheap.
+/// Number of tasks that a thread takes at once, so that the channel is used rarely.
 const TASKS_AT_ONCE: usize = 256;
 /// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;

@@ -10,7 +10,7 @@ use crate::stats::LimitedBy;
 /// A claim about the figures of a run, parsed. Its bound is in the unit of its subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The claim as written.
+    /// The claim as the user wrote it, for reports.
     pub text: String,
     subject: ClaimSubject,
     op: ClaimOperator,

@@ -46,7 +46,7 @@ pub struct GroupTable {
 pub struct GroupRow {
     /// The name; "" for recipients without a domain and for unknown clients.
     pub name: String,
-    /// What was counted of the group.
+    /// What was counted of the group; its keys are keys of the row.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
