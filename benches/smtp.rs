@@ -14,7 +14,7 @@ use std::sync::Arc;
 fn commands(c: &mut Criterion) {
     let mut group = c.benchmark_group("command");
     let mail = b"MAIL FROM:<bounce-123456@mailer.example.com> SIZE=20480 BODY=8BITMIME";
-    let rcpt = b"RCPT TO:<somebody.or.other@receiver.example.net>";
+    let rcpt = b"RCPT TO:<some.other.client@receiver.example.net>";
     let Ok(Command::Mail { parameters, .. }) = parse(mail) else { panic!("a good command") };
     assert_eq!(parameters.size, Some(20480));
     assert!(matches!(parse(rcpt), Ok(Command::Rcpt { .. })));
@@ -57,7 +57,7 @@ fn sessions(c: &mut Criterion) {
     workspace.replies.clear();
     let commands: [&[u8]; 3] = [
         b"MAIL FROM:<bounce-123456@mailer.example.com> SIZE=20480\r\n",
-        b"RCPT TO:<somebody.or.other@receiver.example.net>\r\n",
+        b"RCPT TO:<some.other.client@receiver.example.net>\r\n",
         b"DATA\r\n",
     ];
     let group_of_commands = commands.concat();

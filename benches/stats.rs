@@ -2,7 +2,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sinkd::stats::{Hub, Interval, Metric};
+use sinkd::stats::{Hub, Interval, Metric, StatsPlace};
 
 const SORTS: usize = 48;
 
@@ -37,8 +37,9 @@ fn record(c: &mut Criterion) {
 
 fn publish(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
+    let place = StatsPlace { data: folder.path(), start_count: 1, retain: None };
     let (hub, mut recorders) =
-        Hub::start(folder.path(), 1, 1, vec!["250".into(); SORTS], None, Box::new(())).unwrap();
+        Hub::start(&place, 1, vec!["250".into(); SORTS], Box::new(())).unwrap();
     let recorder = &mut recorders[0];
     let mut second = 1_000_000_000;
     c.bench_function("a message, recorded in a second of its own", |b| {

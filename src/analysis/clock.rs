@@ -3,8 +3,8 @@ use std::time::Duration;
 
 /// A clock that callers can read and wait on.
 pub trait Clock {
-    /// Returns the Unix time.
+    /// Returns the time since 1970.
     fn now(&self) -> Duration;
-    /// Waits for `time` or less.
+    /// Waits for `time` or less. Callers check the time again.
     fn pause(&self, time: Duration);
 }

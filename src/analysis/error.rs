@@ -14,13 +14,13 @@ pub enum Error {
         .0.display()
     )]
     NoFolder(PathBuf),
-    /// The path is a file.
+    /// The path names a file.
     #[error(
         "{}: a file, not a folder (choose a sinkd data folder with --data)",
         .0.display()
     )]
     File(PathBuf),
-    /// The folder has neither segments nor statistics.
+    /// The folder has neither segments nor statistics, so it is not a data folder.
     #[error(
         "{}: neither segments nor statistics in this folder (choose a sinkd data folder with \
          --data)",
@@ -34,7 +34,7 @@ pub enum Error {
         .0.display()
     )]
     NoSegments(PathBuf),
-    /// The folder has no statistics.
+    /// The folder has segments, but no statistics.
     #[error(
         "{}: no statistics in this data folder: sinkd ran with --stats off (choose another with \
          --data)",
@@ -44,9 +44,9 @@ pub enum Error {
     /// The statistics can't be read.
     #[error("{}: cannot read its statistics", path.display())]
     Statistics {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The error of the file system.
+        /// The system's reason.
         source: io::Error,
     },
     /// The recordings of connections can't be read.
@@ -55,17 +55,17 @@ pub enum Error {
     /// The segments can't be read.
     #[error("{}: cannot read its segments", path.display())]
     Segments {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The error of the file system.
+        /// The system's reason.
         source: io::Error,
     },
     /// The log can't be read.
     #[error("{}", path.display())]
     Log {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The cause.
+        /// Which part of the log, and why.
         source: ReadError,
     },
 }

@@ -28,7 +28,7 @@ pub enum TransitSample {
     WithoutField,
     /// The field has no time in a known format.
     Unreadable,
-    /// The header section was not stored.
+    /// Only the envelope of the message was stored.
     NotStored,
 }
 
@@ -42,7 +42,7 @@ pub struct TransitTally {
     without_field: u64,
     unreadable: u64,
     not_stored: u64,
-    /// The coarsest resolution.
+    /// The coarsest resolution of any sending time; `None` without one.
     resolution: Option<Resolution>,
 }
 
@@ -55,7 +55,7 @@ pub struct TransitFigures {
     pub negative: u64,
     /// The largest such difference, in us.
     pub negative_max_us: u64,
-    /// Messages without the field.
+    /// Messages whose header was stored, but does not have the field.
     pub without_field: u64,
     /// Messages whose field has no readable time.
     pub unreadable: u64,
@@ -68,14 +68,14 @@ pub struct TransitFigures {
 /// The transit times of all messages of a span.
 #[derive(Debug, Clone, Serialize)]
 pub struct OverallTransit {
-    /// The name of the field.
+    /// The name of the header field with the sending time.
     pub field: String,
-    /// The figures of all messages.
+    /// The transit times of all messages in the span.
     #[serde(flatten)]
     pub all: TransitFigures,
     /// Messages whose envelope is no longer readable in the log; null if their number is unknown.
     pub missing: Option<u64>,
-    /// Those of them that are damaged.
+    /// Those of them whose slot or envelope is damaged.
     #[serde(skip)]
     pub damaged: u64,
 }

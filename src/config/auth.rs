@@ -3,13 +3,13 @@
 /// How sinkd replies to AUTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// AUTH is not offered.
+    /// AUTH is not offered, unless a list of users is configured.
     Off,
     /// Any credentials are accepted.
     Any,
-    /// Every attempt is rejected with 535.
+    /// Every attempt is rejected with 535, a permanent failure.
     Reject,
-    /// Every attempt is deferred with 454.
+    /// Every attempt is deferred with 454, a temporary failure.
     Defer,
 }
 

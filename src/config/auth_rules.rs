@@ -18,9 +18,9 @@ pub enum AuthError {
     /// The list of users can't be read.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
-        /// The file.
+        /// The path of the list of users.
         path: PathBuf,
-        /// Why not.
+        /// The system's reason.
         source: io::Error,
     },
     /// Users other than its owner can read the file with the passwords.
@@ -29,9 +29,9 @@ pub enum AuthError {
         path = path.display()
     )]
     Readable {
-        /// The file.
+        /// The path of the list of users.
         path: PathBuf,
-        /// Its permission bits.
+        /// Its permission bits, such as 0o644.
         mode: u32,
     },
     /// The file is larger than 64 MiB.
@@ -40,7 +40,7 @@ pub enum AuthError {
     /// A line is not `NAME:PASSWORD`.
     #[error("{path}: {error}", path = path.display())]
     User {
-        /// The file.
+        /// The path of the list of users.
         path: PathBuf,
         /// The line, and what was expected.
         error: UserError,

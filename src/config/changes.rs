@@ -105,7 +105,8 @@ fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes:
     changes.needs_restart.extend(to_open);
 }
 
-/// The address of a listener, and its name if it has one.
+/// Returns how a listener is called in a list of changes: its address as in `--listen`, and its
+/// name if it has one.
 fn label(listener: &Listener) -> String {
     match &listener.options.name {
         Some(name) => format!("{listener} '{name}'"),

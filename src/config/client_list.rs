@@ -44,7 +44,7 @@ pub(super) const DENIED: &str = "'reply' or 'close'";
 /// A network, or a file that lists networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networks {
-    /// One network.
+    /// A network such as `10.0.0.0/8`, or a single address.
     One(IpNet),
     /// A file with one network or address per line; `#` begins a comment.
     File(PathBuf),
@@ -60,23 +60,23 @@ pub enum ClientListError {
     /// A file can't be read.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
-        /// The file.
+        /// The path of the list of networks.
         path: PathBuf,
-        /// Why not.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// A line is not a network.
     #[error("{path}:{line}: expected a network or an address, found '{found}'",
         path = path.display(), found = found.escape_debug())]
     Line {
-        /// The file.
+        /// The path of the list of networks.
         path: PathBuf,
         /// Line number, from 1.
         line: usize,
         /// The line's text, truncated to 100 characters.
         found: String,
     },
-    /// A network is in both lists.
+    /// The same network is in both lists, so that neither is more specific.
     #[error("{0} is both allowed and denied: expected each network in one list")]
     Both(IpNet),
 }
@@ -108,7 +108,7 @@ pub(super) fn parse_network(text: &str) -> Option<IpNet> {
     network.or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
 }
 
-/// Returns the networks as a TOML array.
+/// Returns the networks as a TOML array, with files as `@FILE`.
 pub(super) fn show(networks: &[Networks]) -> String {
     let shown: Vec<String> = networks.iter().map(|it| quoted(&it.to_string())).collect();
     format!("[{}]", shown.join(", "))

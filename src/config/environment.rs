@@ -12,10 +12,10 @@ use super::{Config, guess};
 /// A variable that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// The setting refuses the value.
+    /// The value is not one that the setting accepts.
     #[error("environment variable {name}: {bad}")]
     Value {
-        /// The variable.
+        /// The whole name of the variable, with `SINKD_`.
         name: String,
         /// What was expected, and what was found.
         bad: ValueError,
@@ -23,9 +23,9 @@ pub enum EnvironmentError {
     /// The value is not valid UTF-8.
     #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
     NotText {
-        /// The variable.
+        /// The whole name of the variable, with `SINKD_`.
         name: String,
-        /// The value, unconverted.
+        /// The value, as the system has it.
         value: OsString,
     },
 }
@@ -42,7 +42,7 @@ const CONFIG: &str = "CONFIG";
 const DATA: &str = "DATA";
 
 impl Environment {
-    /// Returns the environment of this process.
+    /// Returns the variables of this process.
     pub fn of_process() -> Environment {
         Environment::new(std::env::vars_os())
     }
@@ -58,12 +58,13 @@ impl Environment {
         Environment { variables }
     }
 
-    /// Returns `SINKD_CONFIG`, the path of the settings file.
+    /// Returns `SINKD_CONFIG`, the path of the settings file; `None` if it is unset or empty.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.value(CONFIG).map(PathBuf::from)
     }
 
-    /// Returns `SINKD_DATA`, for programs that need no other setting.
+    /// Returns `SINKD_DATA`, for programs that need no other setting; `None` if it is unset or
+    /// empty.
     pub fn data_folder(&self) -> Option<PathBuf> {
         self.value(DATA).map(PathBuf::from)
     }

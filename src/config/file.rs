@@ -13,45 +13,45 @@ use super::{Config, ListenAddress, Listener, guess};
 /// Why a settings file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The file can't be read.
+    /// The file can't be read, or is not UTF-8.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
-        /// The file.
+        /// The path of the settings file.
         path: PathBuf,
-        /// Why not.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// The file is not valid TOML.
     #[error("{path}:{line}: {message}", path = path.display())]
     Syntax {
-        /// The file.
+        /// The path of the settings file.
         path: PathBuf,
-        /// Line number, from 1.
+        /// The line with the error, from 1.
         line: usize,
-        /// What was expected and found.
+        /// What was expected, and the text of the line.
         message: String,
     },
     /// The key is not the name of a setting.
     #[error("{path}:{line}: unknown setting '{key}'{hint} (all settings: sinkd --print-config)",
         path = path.display())]
     Unknown {
-        /// The file.
+        /// The path of the settings file.
         path: PathBuf,
-        /// Line number, from 1.
+        /// The line with the error, from 1.
         line: usize,
         /// The key with its table, such as `limits.errors_max`.
         key: String,
-        /// `; ` and a suggestion, or empty.
+        /// A suggestion that begins with `; `; empty if no name is similar.
         hint: String,
     },
-    /// The setting refuses the value.
+    /// The value is not one that the setting accepts.
     #[error("{path}:{line}: {key}: expected {expected}, found {found}", path = path.display())]
     Value {
-        /// The file.
+        /// The path of the settings file.
         path: PathBuf,
-        /// Line number, from 1.
+        /// The line with the error, from 1.
         line: usize,
-        /// The key with its table.
+        /// The key with its table, such as `limits.errors_max`.
         key: String,
         /// What the setting expects, with its bounds.
         expected: &'static str,
@@ -69,7 +69,11 @@ pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
     Ok(config)
 }
 
-/// Overrides `config` with the settings in the file `path`.
+/// Overrides `config` with the settings in the TOML file `path`. A list in the file replaces the
+/// whole list.
+///
+/// Errors: the file can't be read, or something in it is wrong; then `config` may be changed in
+/// part.
 pub fn load(path: &Path, config: &mut Config) -> Result<(), FileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| FileError::Read { path: path.into(), source })?;
@@ -211,7 +215,7 @@ impl File<'_> {
         FileError::Unknown { path, line, key: format!("listener.{}", name.get_ref()), hint }
     }
 
-    /// Parses the address of a `[[listener]]`.
+    /// Parses the key `address` of a `[[listener]]`, which is required and has no prefix.
     fn address(
         &self,
         listener: &Spanned<DeValue<'_>>,

@@ -73,7 +73,7 @@ pub fn closest_name(name: &str) -> Option<&'static str> {
     (likeness >= ALIKE).then_some(nearest)
 }
 
-/// Returns the setting of this name.
+/// Returns the setting with this name, spelled with underscores; `None` if there is none.
 pub fn key(name: &str) -> Option<&'static Setting> {
     all_settings().find(|key| key.name == name)
 }

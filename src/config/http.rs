@@ -8,7 +8,7 @@ use super::listen;
 /// Whether HTTP is served, and at which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
-    /// HTTP is off.
+    /// No thread serves HTTP.
     Off,
     /// `auto`: serves at [`DEFAULT`], or not at all if that address is in use, as no user asked for
     /// it.
@@ -22,7 +22,7 @@ pub enum Http {
 #[error("expected {EXPECTED}")]
 pub struct BadHttp;
 
-/// The address of [`Http::IfFree`].
+/// The address of [`Http::IfFree`], which only this machine can reach.
 pub const DEFAULT: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 8025));
 

@@ -12,9 +12,9 @@ use crate::smtp::limits::Protocol;
 /// A listener: an address, and the protocol served there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The protocol.
+    /// What clients speak: SMTP, LMTP or message submission.
     pub protocol: Protocol,
-    /// The address.
+    /// Where clients connect.
     pub address: ListenAddress,
     /// TLS begins with the first octet, or with the first after the PROXY header (RFC 8314).
     pub is_tls: bool,
@@ -24,7 +24,7 @@ pub struct Listener {
     pub options: ListenerOptions,
 }
 
-/// The address of a listener.
+/// A place where clients connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// An address and a port. Port 0 stands for any free port.
@@ -33,7 +33,7 @@ pub enum ListenAddress {
     Unix(PathBuf),
 }
 
-/// The text is not an address.
+/// The text is not an address to listen on. Displays what is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct BadAddress;

@@ -13,7 +13,7 @@ use super::value::{
 };
 use crate::smtp::limits::Protocol;
 
-/// A key of `[[listener]]`.
+/// A key of `[[listener]]`: its name, what it accepts, and how to set and print it.
 pub(super) struct ListenerKey {
     pub name: &'static str,
     pub expected: &'static str,
@@ -233,7 +233,7 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
     (!networks.is_empty()).then(|| client_list::show(networks))
 }
 
-/// Returns the key that `name` probably means.
+/// Returns the key that `name` probably means; `None` if none is similar enough.
 pub(super) fn closest_name(name: &str) -> Option<&'static str> {
     /// Minimum similarity for a suggestion; 1 means equal.
     const ALIKE: f64 = 0.8;
@@ -243,7 +243,7 @@ pub(super) fn closest_name(name: &str) -> Option<&'static str> {
     (likeness >= ALIKE).then_some(nearest)
 }
 
-/// Prints the listeners that have options as `[[listener]]` tables.
+/// Returns a `[[listener]]` table for each listener that has options, as TOML; empty if none has.
 pub(super) fn show_tables(listeners: &[Listener]) -> String {
     let tables = listeners.iter().filter(|listener| !is_plain(listener)).map(|listener| {
         let address = format!("address = {}\n", quoted(&listener.address.to_string()));

@@ -10,7 +10,8 @@ use crate::smtp::limits::SessionLimits;
 /// Options of one listener. `None` or empty means that the global setting applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListenerOptions {
-    /// Its name in envelopes, listings and statistics.
+    /// Its name in envelopes, listings and statistics: 1 to 64 letters, digits, dots, dashes and
+    /// underscores.
     pub name: Option<String>,
     /// Its host name in the greeting and in replies.
     pub hostname: Option<String>,
@@ -28,7 +29,7 @@ pub struct ListenerOptions {
     pub denied: Option<Denied>,
     /// Whether trusted clients can send XCLIENT; `None`: they can.
     pub xclient: Option<bool>,
-    /// How it replies to AUTH.
+    /// How it replies to AUTH. If it is set, the global list of users does not apply.
     pub auth: Option<Auth>,
     /// File of the only users that are accepted.
     pub auth_users: Option<PathBuf>,
@@ -44,11 +45,12 @@ pub struct ListenerOptions {
     pub tls_key: Option<PathBuf>,
     /// File of the CAs that sign client certificates.
     pub tls_client_ca: Option<PathBuf>,
-    /// Whether clients are asked for certificates.
+    /// Whether its clients are asked for certificates, which the CA in `tls_client_ca` must have
+    /// signed.
     pub tls_client_certs: Option<ClientCerts>,
-    /// Maximum size of a message.
+    /// Maximum size of a message in octets, announced as SIZE (RFC 1870): 1 to 4095 MiB.
     pub message_bytes_max: Option<u64>,
-    /// Maximum number of recipients of a message.
+    /// Maximum number of recipients of a message; further ones are answered with 452.
     pub recipients_max: Option<u32>,
     /// Number of errors after which a session is closed; `Some(None)`: no limit.
     pub errors_max: Option<Option<u32>>,

@@ -6,7 +6,7 @@ use super::value::quoted;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found}")]
 pub struct ValueError {
-    /// What the setting expects, with its bounds.
+    /// What the setting expects, with its bounds, as the object of "expected".
     pub expected: &'static str,
     /// The value as it was given, in quotes.
     pub found: String,
@@ -22,21 +22,21 @@ pub struct Setting {
     pub table: &'static str,
     /// Name, with underscores between words.
     pub name: &'static str,
-    /// Placeholder for the value in the help.
+    /// Placeholder for the value in the help, such as `SIZE`.
     pub value: &'static str,
     /// The value that the flag has without an argument; `None`: it needs an argument.
     pub alone: Option<&'static str>,
-    /// One sentence of help.
+    /// The text of the help, without the default, which clap appends.
     pub help: &'static str,
-    /// What a value must be, with its bounds.
+    /// What a value must be, with its bounds, as the object of "expected" in an error.
     pub expected: &'static str,
-    /// Sets the value from text.
+    /// How the value is parsed and stored.
     pub(super) set: Setter,
-    /// Returns the value as TOML.
+    /// Returns the value in `config` as TOML, which reads back as the same value.
     pub show: fn(&Config) -> String,
 }
 
-/// How a setting takes its value.
+/// Whether a setting has one value or a list, and how it is set from text.
 pub(super) enum Setter {
     /// One value. Returns `None` if the text is not valid.
     One(fn(&mut Config, &str) -> Option<()>),
@@ -70,7 +70,7 @@ impl Setting {
         self.name.replace('_', "-")
     }
 
-    /// Returns the name of the environment variable.
+    /// Returns the whole name of the environment variable, such as `SINKD_LOG_LEVEL`.
     pub fn variable(&self) -> String {
         format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
     }
@@ -88,7 +88,7 @@ impl Setting {
     }
 }
 
-/// Shows a setting that is on or off, as TOML.
+/// Returns `"on"` or `"off"` in quotes, for the settings file.
 pub(super) fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
     quoted(if is_on(config) { "on" } else { "off" })
 }

@@ -17,12 +17,13 @@ use crate::smtp::extension::Extension;
 use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::{index, log};
 
-/// The effective settings.
+/// The effective settings: defaults, overridden by file, environment and flags. [`Config::check`]
+/// and the functions that read files find combinations that are not allowed.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Addresses that clients connect to. `check` requires at least one.
     pub listen: Vec<Listener>,
-    /// The data folder.
+    /// The data folder; created at the start if it is missing.
     pub data: PathBuf,
     /// Host name in the greeting: 1 to 255 octets of ASCII without spaces.
     pub hostname: String,
@@ -32,7 +33,7 @@ pub struct Config {
     pub greeting: Option<String>,
     /// The extensions that are offered, in the order of the EHLO reply.
     pub extensions: Vec<Extension>,
-    /// Extensions that are not offered.
+    /// Extensions that are not offered, even if they are in `extensions`.
     pub without: Vec<Extension>,
     /// Networks whose clients are served. If not empty, no others are.
     pub allow: Vec<Networks>,
@@ -68,7 +69,7 @@ pub struct Config {
     pub backlog: i32,
     /// Whether commands that break the grammar are accepted.
     pub syntax: Syntax,
-    /// Limits of the protocol.
+    /// Limits on messages and sessions.
     pub limits: SessionLimits,
     /// Maximum number of connections; `None`: as many as the descriptor limit allows.
     pub connections_max: Option<u32>,
@@ -98,11 +99,12 @@ pub struct Config {
     pub region_memory_bytes: u64,
     /// Maximum number of own segments in progress, per worker.
     pub own_segments_max: usize,
-    /// Whether statistics are recorded.
+    /// Whether statistics are recorded in the data folder.
     pub stats: bool,
-    /// How long an hour's statistics are kept.
+    /// How long an hour's statistics are kept after its end; `None`: permanently.
     pub stats_retain_age: Option<Duration>,
-    /// A run begins with the first message after this much idle time.
+    /// Idle time after which the next message begins a new run; `None`: runs are only begun
+    /// explicitly.
     pub run_after_idle: Option<Duration>,
     /// When and how mail is indexed.
     pub index: index::IndexSettings,
@@ -112,15 +114,15 @@ pub struct Config {
     pub http: Http,
     /// How long open transactions may continue after a stop begins.
     pub stop_grace: Duration,
-    /// Stop after this number of messages.
+    /// Stop once exactly this number of messages is stored; `None`: never.
     pub stop_after_messages: Option<u64>,
-    /// Stop after this number of sessions.
+    /// Stop once this number of sessions has ended; `None`: never.
     pub stop_after_sessions: Option<u64>,
-    /// Stop once no client has sent anything for this time.
+    /// Stop once no client has sent anything for this time; `None`: never.
     pub stop_after_idle: Option<Duration>,
     /// Folder for transcripts; `None`: no transcripts.
     pub transcript: Option<PathBuf>,
-    /// Which sessions are transcribed.
+    /// Which sessions are transcribed, if `transcript` is set.
     pub transcript_sessions: TranscriptSessions,
     /// Least severe level to log.
     pub log_level: LogLevel,
@@ -131,10 +133,10 @@ pub struct Config {
 /// The number of recipients per message that a server must accept (RFC 5321 section 4.5.3.1.8).
 const RECIPIENTS_LEAST: u32 = 100;
 
-/// Settings that contradict each other.
+/// Settings that are not allowed together. Each displays as a sentence that says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// No address was given.
+    /// There is no address to listen on.
     #[error("no address to listen on: set at least one with --listen")]
     NoListener,
     /// There are more than [`LISTENERS_MAX`] addresses.
@@ -149,12 +151,12 @@ pub enum ConfigError {
     /// HTTP and a listener have the same address.
     #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
-    /// LMTP on port 25.
+    /// LMTP on port 25, which RFC 2033 section 5 forbids.
     #[error(
         "{listener}: LMTP must not be offered on port 25 (RFC 2033 section 5): choose another port"
     )]
     LmtpOnSmtpPort {
-        /// The listener.
+        /// The listener with this port.
         listener: Box<Listener>,
     },
 }
@@ -162,7 +164,7 @@ pub enum ConfigError {
 /// The least severe level that sinkd logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Failures.
+    /// Only failures.
     Error,
     /// Also warnings.
     Warn,
@@ -170,7 +172,7 @@ pub enum LogLevel {
     Info,
     /// Also details for debugging.
     Debug,
-    /// Everything.
+    /// The most detailed level.
     Trace,
 }
 
@@ -179,7 +181,7 @@ impl LogLevel {
     pub const ALL: [LogLevel; 5] =
         [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
 
-    /// Its name in settings.
+    /// Returns the name in settings: the variant in lower case.
     pub fn name(self) -> &'static str {
         match self {
             LogLevel::Error => "error",
@@ -194,7 +196,7 @@ impl LogLevel {
 /// Format of the log lines on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Plain text.
+    /// One line of plain text for each event.
     Text,
     /// One JSON object per line.
     Json,
@@ -264,7 +266,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the settings of the log.
+    /// Returns the settings that the log needs. The first segment of a worker is never larger than
+    /// `segment_bytes`.
     pub fn log_settings(&self) -> log::LogSettings {
         let first = log::LogSettings::default().segment_bytes_first;
         log::LogSettings {

@@ -19,11 +19,11 @@ use std::str::FromStr;
 pub enum StoreMode {
     /// Nothing: the message is only counted.
     Nothing,
-    /// The envelope.
+    /// The envelope, without any of the payload.
     Envelope,
     /// The payload up to and including the first empty line.
     Headers,
-    /// The whole message.
+    /// The envelope and the whole payload.
     Full,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for StoreMode {
 /// A rule whose syntax was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreRule {
-    /// The recipients that it matches.
+    /// The domains of the recipients that it matches.
     pub domain: Domain,
     /// How much of their mail is stored.
     pub store: StoreMode,
@@ -74,7 +74,7 @@ pub enum Domain {
     Any,
 }
 
-/// What is wrong with a rule.
+/// Why a text is not a rule, or can't be added. Displays what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {}", self.expected())]
 pub enum BadRule {
@@ -86,14 +86,14 @@ pub enum BadRule {
     Mode,
     /// The text after `/` is not a number of at least 2.
     OneIn,
-    /// `/N` after `full`.
+    /// `/N` after `full`, which keeps every message in full anyway.
     FullSampled,
     /// The domain already has a rule.
     Twice,
 }
 
 impl BadRule {
-    /// Returns what was expected instead.
+    /// Returns what was expected instead, with an example, as the object of "expected".
     pub fn expected(self) -> &'static str {
         match self {
             BadRule::NoDomain => "a domain and its mode, as in example.org=headers or *=none",
@@ -168,7 +168,9 @@ impl fmt::Display for StoreRule {
     }
 }
 
-/// Adds a rule to `rules`.
+/// Parses a rule and adds it to `rules`.
+///
+/// Errors: the text is not a rule, or its domain already has one.
 pub fn add_rule(rules: &mut Vec<StoreRule>, text: &str) -> Result<(), BadRule> {
     let rule: StoreRule = text.parse()?;
     if rules.iter().any(|other| other.domain == rule.domain) {

@@ -5,7 +5,7 @@
 pub enum Tls {
     /// STARTTLS is not offered.
     Off,
-    /// STARTTLS is offered.
+    /// STARTTLS is offered, and mail in plain text is accepted, too.
     Offered,
     /// STARTTLS is required before mail.
     Required,

@@ -17,7 +17,8 @@ pub enum TlsError {
     /// A certificate without its key, or a key without its certificate.
     #[error("{listener}{given}: expected {missing} as well, found none")]
     HalfPair {
-        /// `listener 127.0.0.1:25: `, or nothing.
+        /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
+        /// setting.
         listener: String,
         /// The setting that is set.
         given: &'static str,
@@ -36,9 +37,9 @@ pub enum TlsError {
              found 'off'"
     )]
     UnusedBy {
-        /// The listener.
+        /// The listener with the setting.
         listener: Box<Listener>,
-        /// The setting.
+        /// The name of the setting.
         setting: &'static str,
     },
     /// `tls` is set for a listener whose connections begin with TLS.
@@ -47,7 +48,8 @@ pub enum TlsError {
     /// Client certificates are wanted, but no CA is configured.
     #[error("{listener}tls_client_certs: '{mode}' requires tls_client_ca, found none")]
     NoClientCa {
-        /// `listener 127.0.0.1:25: `, or nothing.
+        /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
+        /// setting.
         listener: String,
         /// The value of `tls_client_certs`.
         mode: &'static str,
@@ -63,10 +65,10 @@ pub enum TlsError {
     Acceptor(#[from] AcceptorError),
 }
 
-/// The TLS of a listener.
+/// What a listener needs for TLS, with its files already read.
 #[derive(Debug, Clone)]
 pub struct ListenerTls {
-    /// When its sessions use TLS.
+    /// Whether its sessions use TLS, and when it begins.
     pub tls_use: TlsUse,
     /// The configuration of handshakes; `None`: TLS is off.
     pub acceptor: Option<Acceptor>,
@@ -79,9 +81,9 @@ pub struct ListenerTls {
 /// The CA that sinkd made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAuthority {
-    /// Its certificate file.
+    /// The file of its certificate, in PEM, which senders must trust.
     pub path: PathBuf,
-    /// The facts in its certificate.
+    /// What the certificate says, such as its names and how long it is valid.
     pub facts: CertificateFacts,
 }
 
@@ -90,7 +92,7 @@ pub struct KeptAuthority {
 enum CertificateSource<'a> {
     /// The data folder: sinkd makes it.
     Kept,
-    /// Files of the certificate and of its key.
+    /// The files of the certificate with its chain, and of its key.
     Files(&'a Path, &'a Path),
 }
 

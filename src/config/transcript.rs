@@ -5,7 +5,7 @@ use std::str::FromStr;
 /// Which sessions are transcribed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranscriptSessions {
-    /// Every session.
+    /// Every session, from the greeting to the close.
     All,
     /// Sessions with a 4xx or 5xx reply.
     Errors,

@@ -48,7 +48,7 @@ pub fn show_time(time: Duration) -> String {
 /// The values of a switch. TOML files can also use `true` and `false`.
 pub const SWITCH: &str = "'on' or 'off'";
 
-/// Parses `on` or `off`.
+/// Parses `on` or `off`, in lower case; `None` for any other text.
 pub fn parse_switch(text: &str) -> Option<bool> {
     match text {
         "on" => Some(true),
@@ -57,17 +57,17 @@ pub fn parse_switch(text: &str) -> Option<bool> {
     }
 }
 
-/// Returns text as a TOML string.
+/// Returns text as a TOML string, in quotes and escaped.
 pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// Parses `none`, or a value by `parse`.
+/// Parses `none` as `Some(None)`, and other text by `parse`. `None` if the text is neither.
 pub fn parse_option<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text == "none" { Some(None) } else { parse(text).map(Some) }
 }
 
-/// Parses a path or `none`.
+/// Parses `none` as `Some(None)`, and other text as a path. `None` if the text is empty.
 pub fn parse_path(text: &str) -> Option<Option<PathBuf>> {
     parse_option(text, |path| (!path.is_empty()).then(|| path.into()))
 }

@@ -8,10 +8,10 @@ use super::socket::{self, FILE_NAME};
 
 /// Time limit for the answer. sinkd may have to read a million networks.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Limit on the size of an answer.
+/// Limit on the size of an answer, in octets; a list of 256 listeners is far shorter.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
-/// Why there is no answer.
+/// Why there is no valid answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The socket does not exist, or no process listens on it.
@@ -28,21 +28,21 @@ pub enum AskError {
     /// There was no answer for a minute.
     #[error("{path}: sinkd did not answer within 60 s", path = .0.display())]
     Silent(PathBuf),
-    /// The answer is not valid.
+    /// The answer is not a line of JSON that this version knows.
     #[error("{path}: expected an answer in JSON, found '{found}'", path = path.display(),
         found = found.escape_debug())]
     NotAnswer {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
         /// The answer, cut to 80 characters.
         found: String,
     },
-    /// A call failed.
+    /// The system refused to connect, send or receive for another reason.
     #[error("{path}: cannot ask sinkd", path = path.display())]
     Io {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// What failed.
+        /// The system's reason.
         source: io::Error,
     },
 }

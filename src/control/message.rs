@@ -44,16 +44,16 @@ pub enum ListenerTlsAnswer {
 pub enum Answer {
     /// A new generation of the settings is in force.
     Reloaded {
-        /// Its number. sinkd starts with 1.
+        /// The number of the new generation. sinkd starts with 1.
         generation: u32,
-        /// Settings that changed.
+        /// Names of the settings that have a new value now, such as `limits.errors_max`.
         changed: Vec<String>,
         /// Settings whose new values take effect only when sinkd is restarted.
         needs_restart: Vec<String>,
     },
-    /// The listeners.
+    /// The answer to [`Request::Listeners`].
     Listeners {
-        /// In the order of the settings.
+        /// All listeners, in the order of the settings.
         listeners: Vec<ListenerAnswer>,
     },
     /// The request failed, and nothing has changed.
@@ -76,7 +76,7 @@ impl Request {
     }
 }
 
-/// Returns `value` as a line of JSON.
+/// Returns `value` as JSON on one line, with its line feed.
 pub(super) fn line(value: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).expect("numbers and text always have a form");
     line.push(b'\n');

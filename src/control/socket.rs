@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Its name in the data folder.
+/// Name of the socket in the data folder.
 pub const FILE_NAME: &str = "control.sock";
 
 /// Only the owner can connect.
@@ -24,12 +24,12 @@ pub enum SocketError {
     /// Another program listens on the socket.
     #[error("{path}: another program listens on this socket", path = .0.display())]
     InUse(PathBuf),
-    /// A call failed.
+    /// A system call failed, such as binding on a file system without sockets.
     #[error("{path}: cannot be made", path = path.display())]
     Io {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// What failed.
+        /// The system's reason.
         source: io::Error,
     },
 }
@@ -109,7 +109,7 @@ fn remove_stale_socket(path: &Path, address: &Address) -> Result<(), SocketError
     }
 }
 
-/// Connects to the socket in `folder`.
+/// Connects to the socket in `folder`, however long the path of the folder is.
 pub(super) fn connect(folder: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(&Address::in_folder(folder)?.path)
 }

@@ -18,9 +18,9 @@ use crate::log::ProcessClock;
 use super::message::{self, Answer, Request};
 use super::socket::{self, ControlSocketFile, SocketError};
 
-/// Limit on the size of a request.
+/// Limit on the size of a request, in octets; real ones have some dozens.
 const REQUEST_BYTES_MAX: usize = 4096;
-/// Limit on simultaneous clients.
+/// Limit on simultaneous clients. For each further one, the oldest is disconnected.
 const CLIENTS_MAX: usize = 16;
 /// Time limit for a client to send its request.
 const CLIENT_TIME: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const CLIENTS: usize = 2;
 
 /// Carries out requests.
 pub trait Handler: Send {
-    /// Carries out `request`, and returns the answer.
+    /// Carries out `request`, on the control thread. Clients and signals wait meanwhile.
     fn answer(&mut self, request: &Request) -> Answer;
     /// Cleans up after an answer. Called about once a second, until it returns false.
     fn clean_up(&mut self) -> bool;
@@ -45,12 +45,12 @@ pub trait Handler: Send {
 pub struct Control {
     orders: Arc<Orders>,
     waker: Arc<Waker>,
-    /// Disconnected when the thread has ended.
+    /// Never receives: it is disconnected when the thread has ended.
     ended: Receiver<()>,
     _file: Option<ControlSocketFile>,
 }
 
-/// Orders of other threads of sinkd.
+/// What other threads of sinkd ask of the control thread.
 #[derive(Debug, Default)]
 struct Orders {
     /// Whether to read the settings again. It is reset before they are read, so an order that
@@ -121,12 +121,12 @@ impl Drop for Control {
     }
 }
 
-/// The state of the thread.
+/// The state of the control thread.
 struct Serving {
     poll: Poll,
     /// `None`: only signals are served.
     listener: Option<UnixListener>,
-    /// Clients, the oldest first.
+    /// Clients that have not sent their request yet, the oldest first.
     clients: VecDeque<Client>,
     next_token: usize,
     orders: Arc<Orders>,
@@ -147,7 +147,7 @@ struct Client {
 
 /// The result of reading from a client.
 enum Progress {
-    /// The request is incomplete.
+    /// The request is incomplete, and the client may still send the rest.
     Waits,
     /// A complete request, without its line end.
     Request(Vec<u8>),

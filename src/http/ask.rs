@@ -15,23 +15,23 @@ const ANSWER_BYTES_MAX: usize = 4096;
 /// Why sinkd could not be confirmed to accept mail.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// The settings contain no address to ask.
+    /// HTTP is off, or its port is only known to the running sinkd (port 0).
     #[error("http: expected an address with a port to ask, found \"{0}\" (--http ADDR)")]
     NoAddress(Http),
     /// No answer was received.
     #[error("no answer from {address}")]
     Silent {
-        /// The address that was asked.
+        /// The address that was asked: loopback if sinkd listens on all addresses.
         address: SocketAddr,
-        /// The system's error.
+        /// What failed: connecting, sending, or receiving within 2 s each.
         source: Error,
     },
     /// sinkd is stopping, or another program answered.
     #[error("{address} does not accept mail: {answer}")]
     No {
-        /// The address that was asked.
+        /// The address that was asked: loopback if sinkd listens on all addresses.
         address: SocketAddr,
-        /// The status line of the answer.
+        /// The first line of the answer, such as `HTTP/1.1 503 Service Unavailable`.
         answer: String,
     },
 }

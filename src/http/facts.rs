@@ -6,19 +6,19 @@ use std::time::SystemTime;
 
 use crate::stats::Live;
 
-/// The facts to report.
+/// What `/metrics` and `/readyz` report, from the rest of sinkd.
 pub struct MetricFacts {
-    /// `None`: statistics are off.
+    /// The recorded sums; `None` if statistics are off. Then their metrics are missing.
     pub live: Option<Arc<Live>>,
     /// Returns whether sinkd accepts mail; false once it is stopping. Called for each `/readyz`.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Returns the number of the settings in force. Called for each `/metrics`.
     pub generation: Box<dyn Fn() -> u32 + Send + Sync>,
-    /// When sinkd was started.
+    /// The start of the process, for `process_start_time_seconds`.
     pub started: SystemTime,
-    /// The data folder.
+    /// The data folder, whose file system is reported.
     pub data: PathBuf,
-    /// Number of event loops.
+    /// The number of event loops, for `sinkd_workers`.
     pub workers: usize,
 }
 

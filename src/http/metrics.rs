@@ -14,7 +14,7 @@ use super::text::{MetricKind, MetricText};
 use super::{disk, process, text};
 use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric};
 
-/// Answers `GET /metrics`.
+/// Answers `/metrics`. Costs a copy of a pointer to the sums, a few files of `/proc`, and the text.
 pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, text::CONTENT_TYPE)], write(&facts))
 }
@@ -52,7 +52,7 @@ fn write(facts: &MetricFacts) -> String {
     text.into_string()
 }
 
-/// Appends the metrics of each listener, by its name.
+/// Appends the metrics of each listener, with its name as label.
 fn listeners(text: &mut MetricText, live: &Live, total: &Interval) {
     let mut by_name = BTreeMap::<&str, ListenerCounts>::new();
     // Prometheus refuses an answer that has the same sample twice, so listeners with the same name
@@ -161,7 +161,8 @@ enum TagUnit {
 }
 
 impl TagUnit {
-    /// Returns the unit of a tag, and the tag without the unit.
+    /// Returns the unit at the end of a tag, and the tag without it. A tag without a unit is a
+    /// number.
     fn split(tag: &str) -> (TagUnit, &str) {
         let ends = [
             ("_us", TagUnit::Us),
@@ -172,7 +173,7 @@ impl TagUnit {
         end.unwrap_or((TagUnit::Number, tag))
     }
 
-    /// Returns the suffix of a metric's name.
+    /// Returns the suffix that Prometheus' naming rules require for the base unit.
     fn suffix(self) -> &'static str {
         match self {
             TagUnit::Us => "_seconds",
@@ -202,7 +203,7 @@ impl TagUnit {
     }
 }
 
-/// Converts us to the base unit.
+/// Converts us to seconds, the base unit of Prometheus.
 fn seconds(us: f64) -> f64 {
     us / 1e6
 }

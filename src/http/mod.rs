@@ -43,9 +43,9 @@ pub enum HttpBindError {
     /// Binding failed for another reason.
     #[error("cannot serve HTTP on {address}")]
     Io {
-        /// The configured address.
+        /// The configured address; its port may be 0.
         address: SocketAddr,
-        /// The system's error.
+        /// Why the system refused, such as a lack of permission.
         source: std::io::Error,
     },
 }
@@ -57,7 +57,7 @@ pub struct Bound {
     address: SocketAddr,
 }
 
-/// The running thread.
+/// The running server and its thread.
 #[derive(Debug)]
 pub struct HttpServer {
     address: SocketAddr,

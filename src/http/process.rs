@@ -39,7 +39,8 @@ pub(super) fn write(text: &mut MetricText, started: SystemTime) {
     }
 }
 
-/// Returns the number of a field of `status` (proc_pid_status(5)).
+/// Returns the first number in a field of `/proc/self/status` (proc_pid_status(5)); `None` if the
+/// field is missing.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()

@@ -3,13 +3,13 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
 use std::fmt::{Display, Write};
 
-/// The content type of the format.
+/// The content type of an answer in this format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Kinds of metrics.
+/// The types of metrics that sinkd uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricKind {
-    /// A value that never decreases.
+    /// A value that never decreases while sinkd runs. Its name ends in `_total`.
     Counter,
     Gauge,
     /// A histogram, with samples `_bucket`, `_sum` and `_count`.
@@ -57,7 +57,7 @@ impl MetricText {
         self.sample(name, &[], value);
     }
 
-    /// Returns the text.
+    /// Returns the whole answer, which ends with a line feed.
     pub(super) fn into_string(self) -> String {
         self.text
     }

@@ -11,7 +11,7 @@ use super::format::{
 };
 use super::sidecar::{self, Sidecar};
 
-/// Appends to a sidecar, whose file is locked.
+/// The sidecar of one segment, which this process may extend: it holds the lock on the file.
 #[derive(Debug)]
 pub(super) struct Appender {
     file: File,
@@ -78,27 +78,31 @@ impl Appender {
         Ok(Appender { file, seed, at, end_slot: 0, records: 0 })
     }
 
-    /// Returns the first slot that is not covered.
+    /// Returns the slot from which the next block must begin: the blocks before it cover all lower
+    /// ones.
     pub fn end_slot(&self) -> u32 {
         self.end_slot
     }
 
-    /// Returns the number of messages in it.
+    /// Returns the number of records in all blocks, from earlier processes too. Slots without a
+    /// message have none.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// Returns the file's length.
+    /// Returns the offset, in octets, at which the next block begins.
     pub fn bytes(&self) -> u64 {
         self.at
     }
 
-    /// Returns the seed of its blocks' checksums.
+    /// Returns the seed that [`BlockBuilder::finish`](super::block::BlockBuilder::finish) needs for
+    /// blocks of this sidecar.
     pub fn seed(&self) -> u32 {
         self.seed
     }
 
-    /// Appends a block with `records` records, which covers the slots up to `end_slot`.
+    /// Appends a block that covers the slots from [`Appender::end_slot`] up to `end_slot`, which is
+    /// not included. Costs one write. Errors: the write failed; then the block does not count.
     pub fn append(&mut self, block: &[u8], end_slot: u32, records: u32) -> io::Result<()> {
         self.file.write_all_at(block, self.at)?;
         self.at += block.len() as u64;
@@ -180,7 +184,7 @@ impl Replacement {
     }
 }
 
-/// Opens a sidecar, or creates an empty one.
+/// Opens a sidecar, or creates an empty one, together with the folder of sidecars.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
@@ -212,7 +216,7 @@ fn lock(file: &File) -> Result<(), NoAppender> {
     })
 }
 
-/// Returns whether `file` is still the file at `path`.
+/// Returns whether `path` still names `file`, and not a replacement with another inode.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let found = match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),

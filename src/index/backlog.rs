@@ -81,7 +81,9 @@ impl Backlog {
         free.into_iter().find_map(|number| self.open(number))
     }
 
-    /// Returns a job to the backlog, with its progress.
+    /// Ends a job. If it has indexed all of a sealed segment, marks the sidecar as complete.
+    /// `result` is the outcome of indexing; after an error, the segment is skipped for
+    /// [`RETRY_AFTER`].
     pub fn return_job(&mut self, mut job: Job, result: io::Result<()>) {
         let number = job.segment.number();
         let is_complete = job.is_sealed && job.appender.end_slot() >= job.published.slots;
@@ -109,7 +111,7 @@ impl Backlog {
         }
     }
 
-    /// Returns how much is not indexed now.
+    /// Returns how much is not indexed now. Costs a small read per open segment.
     pub fn lag(&mut self) -> Lag {
         self.update();
         let open: Vec<u32> =

@@ -6,12 +6,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{BLOCK_HEADER_BYTES, BlockHeader, IndexEntry, RECORD_BYTES, encode_record};
 
-/// Maximum number of messages in a block.
+/// Maximum number of messages in a block: a lookup decodes a whole block to return one message.
 const RECORDS_MAX: u32 = 4096;
 /// Number of string octets after which a block is ended.
 const STRING_BYTES_MAX: usize = 1 << 20;
 
-/// Hashes a key that is already a hash.
+/// The identity: keys of the map are xxh3 hashes, so hashing them again would only cost time.
 #[derive(Debug, Default)]
 struct IsHash(u64);
 
@@ -42,7 +42,8 @@ pub(super) struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// Begins a block at `slot`.
+    /// Begins an empty block that covers slots from `slot` on. Keeps the buffers of the previous
+    /// block.
     pub fn begin(&mut self, slot: u32) {
         self.header = BlockHeader { first_slot: slot, end_slot: slot, ..BlockHeader::default() };
         self.block.clear();
@@ -52,12 +53,12 @@ impl BlockBuilder {
         self.known.clear();
     }
 
-    /// Returns the slot after the last one covered.
+    /// Returns the slot after the last one that the block covers, with or without a record.
     pub fn end_slot(&self) -> u32 {
         self.header.end_slot
     }
 
-    /// Returns the number of messages in the block.
+    /// Returns the number of records; slots that were passed over have none.
     pub fn records(&self) -> u32 {
         self.header.records
     }
@@ -106,7 +107,8 @@ impl BlockBuilder {
         at
     }
 
-    /// Completes the block and returns its encoding.
+    /// Completes the block and returns its encoding, for a sidecar whose header has this seed. Then
+    /// call [`BlockBuilder::begin`] before the next message.
     pub fn finish(&mut self, seed: u32) -> &[u8] {
         debug_assert_eq!(
             self.block.len(),

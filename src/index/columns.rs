@@ -28,17 +28,17 @@ pub struct Columns<'a> {
     pub forward_paths: TextColumn<'a>,
     /// Addresses in the header fields From and Sender, without display names.
     pub from: TextColumn<'a>,
-    /// Addresses in the field To.
+    /// Addresses in the header field To, without display names. Independent of the forward-paths.
     pub to: TextColumn<'a>,
-    /// Addresses in the field Cc.
+    /// Addresses in the header field Cc, without display names.
     pub cc: TextColumn<'a>,
-    /// The first Subject field.
+    /// The first Subject field, with encoded words decoded; empty if there is none.
     pub subject: &'a str,
-    /// The first Message-ID field, without angle brackets.
+    /// The first Message-ID field, without angle brackets; empty if there is none.
     pub message_id: &'a str,
     /// Whether any part is an attachment (Content-Disposition: attachment, or it has a file name).
     pub has_attachment: bool,
-    /// Names of attached files.
+    /// Names of the parts that have one, attached or inline, decoded.
     pub file_names: TextColumn<'a>,
     /// The name of the listener, or its address as configured if it has no name; empty if the
     /// envelope has neither.
@@ -47,7 +47,7 @@ pub struct Columns<'a> {
     pub auth_user: &'a str,
     /// The TLS version of the session; `None`: plain text.
     pub tls: Option<TlsVersion>,
-    /// Deviations by the client that were tolerated.
+    /// Kinds of deviations that sinkd tolerated in the transaction.
     pub deviations: Deviations,
     /// When the message was sent, according to its first X-Sent field.
     pub sent: SentTime,

@@ -11,11 +11,12 @@ use super::columns::{Columns, TextColumn};
 /// The version that this program writes, and the only one that it reads. An index of another
 /// version is rebuilt.
 pub const VERSION: u32 = 4;
-/// Size of the header.
+/// Size of a sidecar's header, in octets. Blocks follow it.
 pub const HEADER_BYTES: usize = 128;
 /// Size of a block's header, which precedes its records.
 pub const BLOCK_HEADER_BYTES: usize = 40;
-/// Size of a record.
+/// Size of a record in a block, in octets. It has the offsets of its strings, which follow all
+/// records.
 pub const RECORD_BYTES: usize = 100;
 /// Maximum length of the sequence field's name, in octets.
 pub const SEQUENCE_FIELD_BYTES_MAX: usize = 64;
@@ -31,12 +32,13 @@ const FIELD_AT: usize = FIELD_BYTES_AT + 4;
 const HEADER_CRC_AT: usize = HEADER_BYTES - 4;
 const _: () = assert!(FIELD_AT + SEQUENCE_FIELD_BYTES_MAX <= HEADER_CRC_AT);
 
-/// The header of a sidecar.
+/// The header of a sidecar: which segment of which data folder it indexes, and by which sequence
+/// field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SidecarHeader {
-    /// The ID of the data folder.
+    /// The ID of the data folder, from the identity page of the segment.
     pub store: StoreId,
-    /// The segment's number.
+    /// The number of the segment that the sidecar indexes.
     pub number: u32,
     /// The header field that numbers messages, if any. Encoded as an empty name if there is none.
     pub sequence_field: Option<String>,
@@ -54,7 +56,8 @@ pub enum Unusable {
 }
 
 impl SidecarHeader {
-    /// Returns the header of the sidecar for segment `identity`.
+    /// Returns the header that a sidecar of this segment must have. `sequence_field` has at most
+    /// [`SEQUENCE_FIELD_BYTES_MAX`] octets.
     pub fn for_segment(identity: &SegmentIdentity, sequence_field: Option<&str>) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
         SidecarHeader { store, number, sequence_field: sequence_field.map(str::to_owned) }
@@ -104,26 +107,27 @@ impl SidecarHeader {
     }
 }
 
-/// One message in a sidecar.
+/// What a sidecar stores of one message. Strings are borrowed from the block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexEntry<'a> {
-    /// Slot of the message in the segment.
+    /// Index of the message's slot in its segment, as in an id.
     pub slot: u32,
     /// The columns that queries are matched against.
     pub columns: Columns<'a>,
     /// The content's hash, as in [`crate::mime::MailFacts`].
     pub content_hash: u128,
-    /// The number in the sequence field, if any.
+    /// The last run of digits in the sequence field; `None` if the sidecar has no sequence field,
+    /// the message does not have it, or it has no number below 2^64.
     pub sequence: Option<u64>,
     /// Whether the whole message is stored, not only its envelope or header.
     pub is_whole: bool,
-    /// Whether the message could not be parsed.
+    /// Whether parsing the message failed. Then the columns from its content are empty.
     pub is_unparsed: bool,
     /// Whether the message could not be read. Then only the slot of the entry is meaningful.
     pub is_unreadable: bool,
 }
 
-/// Number of strings in a record.
+/// Number of strings in a record: one for each column with text.
 pub(super) const STRINGS: usize = 10;
 
 impl<'a> IndexEntry<'a> {
@@ -219,10 +223,10 @@ fn bit_of(kind: Deviation) -> u32 {
     1 << (kind as u32 - 1)
 }
 
-/// The header of a block.
+/// The header of a block, which precedes its records and strings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BlockHeader {
-    /// The first slot that the block covers.
+    /// The first slot that the block covers; in a valid sidecar, the end of the block before.
     pub first_slot: u32,
     /// The slot after the last one that the block covers.
     pub end_slot: u32,
@@ -274,14 +278,14 @@ impl BlockHeader {
         }
     }
 
-    /// Returns the size of the whole block.
+    /// Returns the size of header, records and strings together, in octets.
     pub fn bytes(&self) -> u64 {
         let records = u64::from(self.records) * RECORD_BYTES as u64;
         BLOCK_HEADER_BYTES as u64 + records + u64::from(self.string_bytes)
     }
 }
 
-/// A block with a valid checksum.
+/// A block whose checksum was verified, borrowed from the bytes of a sidecar.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a> {
     pub header: BlockHeader,
@@ -365,7 +369,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Returns the CRC32C of `bytes`, starting from `seed`.
+/// Returns the CRC32C of the seed's four octets followed by `bytes`.
 fn crc(bytes: &[u8], seed: u32) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(&seed.to_le_bytes());

@@ -3,8 +3,9 @@
 /// The messages that are committed but not indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lag {
-    /// Number of messages.
+    /// Number of these messages; 0 if everything is indexed.
     pub messages: u64,
-    /// Commit time of the oldest of them, ns since the Unix epoch.
+    /// Commit time of the oldest of them, ns since the Unix epoch; `None` if there are none, or it
+    /// could not be read.
     pub oldest_ns: Option<u64>,
 }

@@ -27,11 +27,11 @@ pub struct IndexedContent {
     pub subject: String,
     /// The first Message-ID field, without angle brackets.
     pub message_id: String,
-    /// Names of attached files.
+    /// Names of the parts that have one, attached or inline, decoded.
     pub file_names: Vec<String>,
     /// Hash of the content; equal for copies of the same content.
     pub content_hash: u128,
-    /// The number in the sequence field, if any.
+    /// The last run of digits in the sequence field; `None` if there is no such field or number.
     pub sequence: Option<u64>,
 }
 
@@ -64,19 +64,19 @@ struct KeptSegment {
     used_at: u64,
 }
 
-/// The last block that was read.
+/// The last block that was read of a segment, decoded. Empty at first.
 #[derive(Debug, Default)]
 struct KeptBlock {
     slots: Range<u32>,
     /// Contents by slot, ascending.
-    said: Vec<(u32, IndexedContent)>,
+    contents: Vec<(u32, IndexedContent)>,
 }
 
 #[derive(Debug)]
 struct OpenSidecar {
     file: File,
     seed: u32,
-    /// The slots and the byte range of each block.
+    /// The slots that each block covers, and its octets in the file, in the order of both.
     blocks: Vec<(Range<u32>, Range<u64>)>,
 }
 
@@ -104,9 +104,9 @@ impl Lookup {
         if !known.block.slots.contains(&slot) {
             known.block = sidecar.block(slot)?;
         }
-        let said = &known.block.said;
-        let place = said.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        Some(&said[place].1)
+        let contents = &known.block.contents;
+        let place = contents.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        Some(&contents[place].1)
     }
 
     fn make_room(&mut self) {
@@ -144,8 +144,8 @@ impl OpenSidecar {
             .iter()
             .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
         let entries = entries.filter(|entry| !entry.is_unreadable);
-        let said = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
-        Some(KeptBlock { slots: slots.clone(), said })
+        let contents = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
+        Some(KeptBlock { slots: slots.clone(), contents })
     }
 }
 

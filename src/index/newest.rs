@@ -7,11 +7,12 @@ use crate::log::MessageId;
 /// A message that matches. Hits are ordered as in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hit {
-    /// The start of sinkd that received it.
+    /// The start of sinkd that received the message, counted from 1. The clock is only steady
+    /// within a start, so this is compared before the time.
     pub start_count: u32,
     /// Commit time, ns since the Unix epoch.
     pub received_at_ns: u64,
-    /// The message's ID.
+    /// The ID, which orders messages with the same time.
     pub id: MessageId,
 }
 
@@ -42,7 +43,7 @@ impl Newest {
         }
     }
 
-    /// Returns the hits, the newest first.
+    /// Returns the hits, at most the limit, the newest first.
     pub fn into_sorted(self) -> Vec<Hit> {
         self.hits.into_sorted_vec().into_iter().map(|hit| hit.0).collect()
     }

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Number of batches, of 2,048 messages in total, before a thread switches to another segment.
 const QUESTIONS_PER_TURN: u32 = 64;
 
-/// When mail is indexed.
+/// When the parser threads may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum When {
     /// As mail arrives, whatever the load of the machine.
@@ -34,12 +34,12 @@ pub enum When {
     Off,
 }
 
-/// How mail is indexed.
+/// How the parser threads of a sinkd index mail. With [`When::Off`], sinkd starts none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSettings {
-    /// When to index.
+    /// Whether the threads wait for idle workers.
     pub when: When,
-    /// Number of threads.
+    /// Number of parser threads. One segment is indexed by one thread at a time.
     pub threads: usize,
     /// The header field that numbers messages, if any.
     pub sequence_field: Option<String>,
@@ -56,14 +56,16 @@ pub trait Host: Send + Sync {
     /// Lowers the priority of the calling thread. Each thread of a lazy index calls it once.
     fn run_when_idle(&self);
 
-    /// Returns whether the workers are busy.
+    /// Returns whether the workers are busy. Lazy threads call it before each batch of up to 32
+    /// messages, and pause while it returns true.
     fn is_busy(&self) -> bool;
 }
 
-/// The running threads.
+/// The parser threads. Call [`ParserThreads::close`] to end them; dropping this value does not wait
+/// for them.
 pub struct ParserThreads {
     shared: Arc<ParserState>,
-    /// Dropped to stop the threads.
+    /// Never sends: the threads stop when it is dropped.
     stop: Sender<()>,
     threads: Vec<JoinHandle<()>>,
 }

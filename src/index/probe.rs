@@ -13,10 +13,10 @@ use super::reading::{MessageReader, PAYLOAD_BYTES_MAX};
 /// Number of slots read at once if messages are matched one after another, the newest first.
 const SLOTS_AT_ONCE: u32 = 256;
 
-/// Whether a message matches a query.
+/// Whether a message matches a query, and how certain that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
-    /// Whether the message matches.
+    /// Whether what is stored of the message matches.
     pub is_match: bool,
     /// Whether the result is based on a part of the message, because it is not stored in full.
     pub is_partial: bool,
@@ -112,7 +112,7 @@ fn is_partial(query: &Query, slot: &Slot) -> bool {
     }
 }
 
-/// Returns the ID of an entry.
+/// Returns the ID of the message that `entry`, from the sidecar of `segment`, is about.
 pub(super) fn id(segment: &Segment, entry: &IndexEntry<'_>) -> MessageId {
     MessageId { segment: segment.number(), slot: entry.slot }
 }

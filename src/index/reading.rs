@@ -24,7 +24,7 @@ pub struct MessageReader {
     envelope: EnvelopeTexts,
 }
 
-/// The texts in an envelope.
+/// The texts of the envelope that was read last; reused for the next.
 #[derive(Default)]
 struct EnvelopeTexts {
     reverse_path: String,
@@ -39,9 +39,9 @@ struct EnvelopeFacts {
     tls: Option<TlsVersion>,
 }
 
-/// A message that was read.
+/// A message that was read, borrowed from the reader until the next one.
 pub struct ReadMessage<'a> {
-    /// Its index entry.
+    /// What the index stores of the message, computed anew.
     pub entry: IndexEntry<'a>,
     /// The message as stored, with dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
     pub message: Cow<'a, [u8]>,

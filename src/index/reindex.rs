@@ -15,9 +15,9 @@ use super::sweep::sweep;
 /// The progress, readable from other threads.
 #[derive(Debug, Default)]
 pub struct ReindexProgress {
-    /// Number of segments done.
+    /// Number of segments done: indexed, unreadable, or pruned meanwhile.
     pub segments: AtomicU64,
-    /// Number of messages done.
+    /// Number of messages indexed so far, in segments that are not complete yet, too.
     pub messages: AtomicU64,
     /// Set to stop after the current segments. The index of other segments is left unchanged.
     pub stop: Arc<AtomicBool>,

@@ -19,7 +19,7 @@ const DAMAGE_LISTED_MAX: usize = 20;
 /// Number of slots read at once if messages are not indexed.
 const SLOTS_AT_ONCE: u32 = 1024;
 
-/// Options of a search.
+/// What a search returns, and how it works.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchOptions {
     /// Number of newest matches to return; `None`: all matches; 0: only count them.
@@ -28,20 +28,20 @@ pub struct SearchOptions {
     pub span: Span,
     /// Whether to skip messages that are not indexed, and report their number.
     pub indexed_only: bool,
-    /// Number of threads.
+    /// Number of threads that search, each a segment at a time.
     pub threads: usize,
 }
 
-/// Progress of a search, for other threads.
+/// Shared with other threads, which show the progress of a search and can end it.
 #[derive(Debug, Default)]
 pub struct SearchProgress {
-    /// Number of messages matched so far.
+    /// Number of messages compared with the query so far, in steps of 256 for each thread.
     pub messages: AtomicU64,
     /// Set to end the search with what was found so far.
     pub stop: Arc<AtomicBool>,
 }
 
-/// The result of a search.
+/// What a search found, and what it could not check.
 #[derive(Debug, Default)]
 pub struct SearchResult {
     /// The matches, the newest first.
@@ -55,7 +55,7 @@ pub struct SearchResult {
     pub unusable: Vec<u32>,
 }
 
-/// What a search left out.
+/// Messages that a search did not compare with the query, or only in part.
 #[derive(Debug, Default)]
 pub struct Omissions {
     /// Number of messages skipped because they are not indexed.
@@ -68,12 +68,13 @@ pub struct Omissions {
     pub not_in_time: u64,
     /// The first errors of unreadable messages, and of segments that can't be opened.
     pub damage: Vec<String>,
-    /// Whether the search was stopped early.
+    /// Whether [`SearchProgress::stop`] ended the search.
     pub stopped: bool,
 }
 
 impl Omissions {
-    /// Returns whether the answer is complete.
+    /// Returns whether every message was compared in full. Messages that a limit excluded do not
+    /// matter.
     pub fn is_nothing(&self) -> bool {
         let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
         messages == 0 && self.damage.is_empty() && !self.stopped
@@ -173,14 +174,15 @@ fn both(a: Span, b: Span) -> Range<u64> {
     since..until.unwrap_or(u64::MAX)
 }
 
-/// State shared by the threads.
+/// What the threads of a search share.
 struct SharedSearch<'a> {
     folder: &'a Folder,
     query: &'a Query,
     options: SearchOptions,
     progress: &'a SearchProgress,
     is_expired: &'a (dyn Fn() -> bool + Sync),
-    /// The segments, the newest first.
+    /// The segments with messages, the newest first; `next` is the index of the first one that no
+    /// thread has taken.
     segments: Vec<&'a SegmentSummary>,
     next: AtomicUsize,
     newest: Mutex<Newest>,
@@ -188,7 +190,7 @@ struct SharedSearch<'a> {
     during: Range<u64>,
 }
 
-/// State of one thread.
+/// The counts of one thread, which are added when it ends.
 struct SearchThread<'a> {
     shared: &'a SharedSearch<'a>,
     probe: Probe<'a>,
@@ -197,7 +199,8 @@ struct SearchThread<'a> {
     unusable: Vec<u32>,
     /// Number of messages checked but not reported yet.
     checked: u64,
-    /// Number of messages checked in the current segment.
+    /// Number of messages checked in the current segment; the rest are `not_in_time` if the time
+    /// limit passes.
     checked_here: u64,
     /// Whether the time limit has passed: remaining messages are only counted.
     is_expired: bool,
@@ -265,7 +268,8 @@ impl<'a> SearchThread<'a> {
         self.shared.progress.stop.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the segment can have a match.
+    /// Returns whether a message of the segment can be in the span, and newer than the hits that
+    /// fill the limit.
     fn may_match(&self, summary: &SegmentSummary) -> bool {
         let during = &self.shared.during;
         let (first, last) =
@@ -343,7 +347,7 @@ impl<'a> SearchThread<'a> {
         }
     }
 
-    /// Reads messages that are not indexed.
+    /// Matches the messages in `slots` by reading them from the log, the newest first.
     fn not_indexed(
         &mut self,
         segment: &Segment,

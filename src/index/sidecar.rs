@@ -11,17 +11,20 @@ use super::format::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
 };
 
-/// Returns the folder of the sidecars in a data folder.
+/// Returns the folder of the sidecars in a data folder: `index`. It may not exist.
 pub fn folder(data: &Path) -> PathBuf {
     data.join("index")
 }
 
-/// Returns the path of a segment's sidecar.
+/// Returns the path of the sidecar of segment `number`. The file may not exist.
 pub fn path(data: &Path, number: u32) -> PathBuf {
     folder(data).join(format!("{number:08}.idx"))
 }
 
-/// Returns the numbers of the segments that have a sidecar.
+/// Returns the numbers of the segments that have a sidecar, usable or not, ascending; none if the
+/// index was deleted. Costs a listing.
+///
+/// Errors: the folder can't be read.
 pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
     let entries = match fs::read_dir(folder(data)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -72,7 +75,7 @@ pub(super) fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bo
 pub struct Sidecar {
     header: SidecarHeader,
     bytes: Vec<u8>,
-    /// The range of each block.
+    /// The octets of each valid block in `bytes`, in order.
     blocks: Vec<Range<usize>>,
     /// Length of the valid part.
     sound_bytes: usize,
@@ -118,17 +121,17 @@ impl Sidecar {
         Ok(Sidecar { header, bytes, blocks, sound_bytes: at, end_slot, records })
     }
 
-    /// Returns the header.
+    /// Returns the header, whose identity is that of the segment it was read for.
     pub fn header(&self) -> &SidecarHeader {
         &self.header
     }
 
-    /// Returns the first slot that is not covered.
+    /// Returns the first slot that no valid block covers. Later messages must be read from the log.
     pub fn end_slot(&self) -> u32 {
         self.end_slot
     }
 
-    /// Returns the number of messages.
+    /// Returns the number of entries, including those of unreadable messages.
     pub fn records(&self) -> u64 {
         self.records
     }
@@ -143,7 +146,7 @@ impl Sidecar {
         self.sound_bytes as u64
     }
 
-    /// Iterates over all messages, the newest first.
+    /// Iterates over the entries, from the highest slot to the lowest. Decodes them as it goes.
     pub fn backward(&self) -> impl Iterator<Item = IndexEntry<'_>> {
         let blocks = self.blocks.iter().rev();
         let blocks = blocks.filter_map(|range| Block::view(&self.bytes[range.clone()]));

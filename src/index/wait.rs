@@ -18,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Minimum time for the first search, and maximum time for the final check.
 pub const FINAL_CHECK: Duration = Duration::from_secs(1);
 
-/// A data folder to watch.
+/// A data folder to watch, and which of its messages count.
 #[derive(Debug)]
 pub struct WatchedFolder<'a> {
     /// The folder, refreshed at each check.
@@ -29,20 +29,21 @@ pub struct WatchedFolder<'a> {
     pub span: Span,
 }
 
-/// What to wait for.
+/// When a wait ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
     /// Number of messages that must match, in all folders together.
     pub count: u64,
     /// Whether only new messages count.
     pub is_new: bool,
-    /// Maximum time to wait.
+    /// Time after which the wait ends with what has arrived. Zero checks the present messages.
     pub timeout: Duration,
-    /// Number of threads for the first search.
+    /// Number of threads that search the messages that exist already. New ones are checked by the
+    /// calling thread.
     pub threads: usize,
 }
 
-/// The outcome of a wait.
+/// What a wait found, and what it could not check.
 #[derive(Debug, Default)]
 pub struct Waited {
     /// The messages that match, at most as many as the goal, each with the index of its folder.

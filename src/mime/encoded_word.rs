@@ -94,7 +94,8 @@ impl<'v> WordRun<'v> {
     }
 }
 
-/// Returns the encoded word at the beginning of `value`, and its length.
+/// Returns the encoded word at the beginning of `value`, decoded from base64 or Q, and its length
+/// in octets; `None` if there is none, or it is invalid.
 fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let rest = value.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', &rest[..rest.len().min(64)])?;
@@ -167,7 +168,7 @@ mod tests {
             (b"=?utf-8?x?abc?= =?", "=?utf-8?x?abc?= =?"),
             (b"=?utf-8?q?never ends", "=?utf-8?q?never ends"),
             (b"=? =??q?a?= =?=?=?", "=? =??q?a?= =?=?=?"),
-            (b"=?nobody-knows?q?a=C3=BC?=", "aü"),
+            (b"=?not-a-charset?q?a=C3=BC?=", "aü"),
             (b"=?utf-8?q?a?b?=", "a?b"),
             (b"=?utf-8?q??=", ""),
         ] {

@@ -14,7 +14,7 @@ use super::sent_time::{SENT_FIELD, SentTime};
 /// Maximum length of a field's value in which addresses are searched for, in octets.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
 
-/// The role of a header field in the facts.
+/// What a header field means for the facts of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FieldRole {
     Originator,
@@ -66,17 +66,17 @@ impl FieldRole {
 /// breaks or control characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailFacts {
-    /// The first Subject field, decoded.
+    /// The first Subject field, with encoded words decoded; empty if there is none.
     pub subject: String,
     /// The first Message-ID field, without angle brackets or white space.
     pub message_id: String,
-    /// Addresses in the fields From and Sender.
+    /// Addresses in the header fields From and Sender, without display names, in order.
     pub from: String,
-    /// Addresses in the field To.
+    /// Addresses in the header field To, without display names.
     pub to: String,
-    /// Addresses in the field Cc.
+    /// Addresses in the header field Cc, without display names.
     pub cc: String,
-    /// Names of the parts that have one, decoded.
+    /// File names of all parts that have one, decoded, in the order of the parts.
     pub file_names: String,
     /// Whether any part is an attachment: see [`Part::is_attachment`].
     pub has_attachment: bool,
@@ -84,9 +84,10 @@ pub struct MailFacts {
     /// copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, folds in
     /// the header, boundaries, and signature parts.
     pub content_hash: u128,
-    /// The number in the sequence field.
+    /// The last run of digits in the first sequence field that has one below 2^64; `None` without
+    /// such a field.
     pub sequence: Option<u64>,
-    /// The time in the first X-Sent field.
+    /// What the first X-Sent field says. An invalid first one counts, even if a valid one follows.
     pub sent: SentTime,
     /// Whether the message could not be parsed. Then everything else is empty or 0.
     pub is_unparsed: bool,
@@ -132,9 +133,10 @@ impl Extractor {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
+                _ if n == 0 => self.add_own_header(part.header, facts, &mut hash),
                 // The header of such a part has neither a boundary nor a field with a role.
-                PartKind::Leaf if n > 0 => hash.update(part.header),
-                _ => self.add_header(part.header, n == 0, facts, &mut hash),
+                PartKind::Leaf => hash.update(part.header),
+                PartKind::Multipart | PartKind::Message => hash_header(part.header, &mut hash),
             }
             if let Some(name) = &part.file_name {
                 push_line(&mut facts.file_names, name);
@@ -145,13 +147,12 @@ impl Extractor {
         facts.content_hash = hash.digest128();
     }
 
-    fn add_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
+    /// Reads and hashes the header of the message itself.
+    fn add_own_header(&self, header: &[u8], facts: &mut MailFacts, hash: &mut Xxh3) {
         for field in fields(header) {
             let role = FieldRole::of(field.name_octets);
-            let is_kept = !is_own || self.add_field(&field, role, facts);
-            if is_kept && role != FieldRole::Description {
-                hash.update(field.name_octets);
-                hash.update(&field.unfolded());
+            if self.add_field(&field, role, facts) {
+                hash_field(&field, role, hash);
             }
         }
     }
@@ -183,6 +184,20 @@ impl Extractor {
     }
 }
 
+/// Hashes the header of a container within the message.
+fn hash_header(header: &[u8], hash: &mut Xxh3) {
+    for field in fields(header) {
+        hash_field(&field, FieldRole::of(field.name_octets), hash);
+    }
+}
+
+fn hash_field(field: &HeaderField<'_>, role: FieldRole, hash: &mut Xxh3) {
+    if role != FieldRole::Description {
+        hash.update(field.name_octets);
+        hash.update(&field.unfolded());
+    }
+}
+
 fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
     for text in [&part.charset, &part.disposition, &part.file_name] {
@@ -200,20 +215,20 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
 }
 
 thread_local! {
-    static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
+    static IS_ANALYZING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns whether this thread is parsing a message, so that a panic will be caught. For a panic
 /// hook that would otherwise end the program.
 pub fn is_analyzing() -> bool {
-    IS_TAKING_APART.get()
+    IS_ANALYZING.get()
 }
 
 /// Runs `analyze`. Returns `None` if the library panicked.
 fn guarded<T>(analyze: impl FnOnce() -> T) -> Option<T> {
-    IS_TAKING_APART.set(true);
+    IS_ANALYZING.set(true);
     let result = catch_unwind(AssertUnwindSafe(analyze));
-    IS_TAKING_APART.set(false);
+    IS_ANALYZING.set(false);
     result.ok()
 }
 

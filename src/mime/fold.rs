@@ -49,7 +49,7 @@ pub fn fold(text: &str, out: &mut String) {
     }
 }
 
-/// The end of the output.
+/// What the output ends with, which decides whether a space must come before the next letter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// A space.
@@ -71,7 +71,7 @@ const BLOCK: usize = 1024;
 const BLOCK_MIN: usize = 16;
 
 impl FoldedWords<'_> {
-    /// Folds the ASCII at the beginning of `text`, and returns the rest.
+    /// Folds the octets before the first one that is not ASCII, and returns the rest.
     fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
         let mut at = 0;
         loop {
@@ -95,7 +95,7 @@ impl FoldedWords<'_> {
         }
     }
 
-    /// Folds `ascii`, which has 1 to `BLOCK` octets below 128.
+    /// Folds 1 to `BLOCK` octets, all below 128, in vectorized passes.
     fn push_block(&mut self, ascii: &[u8]) {
         if self.last == Last::Whole {
             self.end_word();
@@ -144,7 +144,8 @@ impl FoldedWords<'_> {
         &text[end..]
     }
 
-    /// Appends a folded character.
+    /// Appends a character that all rules were applied to: as a letter, as a mark that continues a
+    /// word, or as the end of one.
     fn push_char(&mut self, c: char) {
         if c.is_ascii_alphanumeric() {
             self.push_letter(c);

@@ -6,7 +6,7 @@ use super::encoded_word;
 /// Maximum number of octets of a field's value that are decoded; no real field is longer.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// A header field, borrowed from the message.
+/// A header field as it was received, borrowed from the message. Nothing is decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderField<'m> {
     /// The name as sent: printable ASCII without a colon. [`HeaderField::name`] returns it as text.
@@ -16,12 +16,12 @@ pub struct HeaderField<'m> {
 }
 
 impl<'m> HeaderField<'m> {
-    /// Returns the name as text.
+    /// Returns the name as sent, with its case. Allocates nothing, because names are ASCII.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
     }
 
-    /// Returns whether the field has this name, ignoring case.
+    /// Returns whether the field has this name. Ignores ASCII case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -49,7 +49,7 @@ impl<'m> HeaderField<'m> {
 /// An empty line ends the header. A line of blanks is a fold instead (RFC 5322 section 4.2).
 /// Without an empty line, the body begins at the first line that is not a field.
 pub fn fields(message: &[u8]) -> HeaderFields<'_> {
-    HeaderFields { rest: without_mark(message), has_begun: false }
+    HeaderFields { rest: without_mark(message), next: LinePosition::First }
 }
 
 /// Returns the number of octets before the body: the fields and the empty line. 0 if there is no
@@ -62,23 +62,24 @@ pub fn header_bytes(message: &[u8]) -> usize {
 /// whose position `is_end` returns true.
 pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
     let mark = message.len() - without_mark(message).len();
-    let (mut at, mut has_begun) = (mark, false);
-    while let Some((line, length)) = line(&message[at..], has_begun) {
+    let (mut at, mut position) = (mark, LinePosition::First);
+    while let Some((line, length)) = line(&message[at..], position) {
         if is_end(at) {
             break;
         }
         match line {
             HeaderLine::Body => break,
             HeaderLine::Empty => return at + length,
-            HeaderLine::Field(_) | HeaderLine::Fold | HeaderLine::Mark => has_begun = true,
+            HeaderLine::Field(_) | HeaderLine::Fold | HeaderLine::Mark => {}
         }
+        position = LinePosition::Later;
         at += length;
     }
     // A byte order mark directly before a body belongs to the body.
     if at == mark { 0 } else { at }
 }
 
-/// The kind of a header line.
+/// What a line is for the header that it may belong to.
 enum HeaderLine<'m> {
     /// The beginning of a field, which can continue in folds.
     Field(HeaderField<'m>),
@@ -91,20 +92,30 @@ enum HeaderLine<'m> {
     Body,
 }
 
-/// Returns the first line of `text` and its length. `has_begun`: whether a header line precedes it.
-fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
+/// Whether another line of the header precedes a line. The first one can't continue a field, but
+/// can be the separator of an mbox file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinePosition {
+    First,
+    Later,
+}
+
+/// Returns the first line of `text`, which is at `position` of its header, and its length.
+fn line(text: &[u8], position: LinePosition) -> Option<(HeaderLine<'_>, usize)> {
     let length = line_bytes(text)?;
     let line = &text[..length];
     let is_blank = || line.trim_ascii().is_empty();
     let found = match line[0] {
         b'\r' | b'\n' if is_blank() => HeaderLine::Empty,
-        b' ' | b'\t' if has_begun || is_blank() => HeaderLine::Fold,
+        b' ' | b'\t' if position == LinePosition::Later || is_blank() => HeaderLine::Fold,
         // The first line has no line to continue.
         b' ' | b'\t' => field(line.trim_ascii_start()).map_or(HeaderLine::Body, HeaderLine::Field),
         _ => match field(line) {
             Some(field) => HeaderLine::Field(field),
             None if line.starts_with(b">From ") => HeaderLine::Mark,
-            None if line.starts_with(b"From ") && !has_begun => HeaderLine::Mark,
+            None if line.starts_with(b"From ") && position == LinePosition::First => {
+                HeaderLine::Mark
+            }
             None => HeaderLine::Body,
         },
     };
@@ -128,7 +139,8 @@ pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
 #[derive(Debug, Clone)]
 pub struct HeaderFields<'m> {
     rest: &'m [u8],
-    has_begun: bool,
+    /// Whether `rest` begins with the first line of the header.
+    next: LinePosition,
 }
 
 impl<'m> Iterator for HeaderFields<'m> {
@@ -136,8 +148,8 @@ impl<'m> Iterator for HeaderFields<'m> {
 
     fn next(&mut self) -> Option<HeaderField<'m>> {
         loop {
-            let (found, length) = line(self.rest, self.has_begun)?;
-            self.has_begun = true;
+            let (found, length) = line(self.rest, self.next)?;
+            self.next = LinePosition::Later;
             match found {
                 HeaderLine::Field(field) => return Some(self.folded(field, length)),
                 HeaderLine::Fold | HeaderLine::Mark => self.rest = &self.rest[length..],

@@ -108,7 +108,8 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
 pub(super) fn with_utf8_charset(html: &str) -> String {
     const META: &str = "<meta charset=\"utf-8\">";
     let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
-    let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
+    let (mut changed, mut at, mut head, mut root) =
+        (String::with_capacity(html.len()), 0, None, None);
     for token in tokens(html) {
         let HtmlToken::Tag(name, attributes) = token else { continue };
         // An end tag has a slash before its name.
@@ -117,8 +118,8 @@ pub(super) fn with_utf8_charset(html: &str) -> String {
         if name.eq_ignore_ascii_case("meta")
             && let Some(range) = charset_at(attributes)
         {
-            said.push_str(&html[at..offset(attributes) + range.start]);
-            said.push_str("utf-8");
+            changed.push_str(&html[at..offset(attributes) + range.start]);
+            changed.push_str("utf-8");
             at = offset(attributes) + range.end;
         } else if is_start && name.eq_ignore_ascii_case("head") {
             head.get_or_insert(after);
@@ -129,11 +130,11 @@ pub(super) fn with_utf8_charset(html: &str) -> String {
     if at == 0
         && let Some(place) = head.or(root)
     {
-        said.push_str(&html[..place]);
-        said.push_str(META);
+        changed.push_str(&html[..place]);
+        changed.push_str(META);
         at = place;
     }
-    said + &html[at..]
+    changed + &html[at..]
 }
 
 /// Returns the range of the charset in the attributes of `<meta>`: in `charset=…`, or in an old
@@ -209,7 +210,7 @@ impl TextLines {
     }
 }
 
-/// Where an entity occurs.
+/// Text and attribute values have different rules for entities without a semicolon.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntityPlace {
     Text,
@@ -255,7 +256,8 @@ fn named(name: &[u8]) -> Option<String> {
     (letters.as_bytes() != entity).then_some(letters)
 }
 
-/// Parses `digits`, the text after `&#`.
+/// Decodes a numeric entity; `digits` is the text after `&#`. Returns its meaning and its length;
+/// `None` if no digit follows.
 fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
     let value = |b: &u8| char::from(*b).to_digit(radix);
@@ -307,7 +309,8 @@ pub(super) fn unescaped(text: &str) -> String {
     letters + rest
 }
 
-/// Returns the first href attribute that has a value.
+/// Returns the link in the first `href` of a tag, with entities decoded; `None` if it is empty or
+/// an anchor.
 fn href(attributes: &str) -> Option<String> {
     let mut rest = attributes;
     loop {
@@ -362,10 +365,10 @@ impl<'h> Iterator for Tokens<'h> {
                 [b'<', b'!', b'-', b'-', ..] => self.skip_past(2, "-->"),
                 [b'<', b'!' | b'?', ..] => self.skip_past(2, ">"),
                 [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => {
-                    return self.tag(&rest[2..], true);
+                    return self.tag(&rest[2..]);
                 }
                 [b'<', letter, ..] if letter.is_ascii_alphabetic() => {
-                    return self.tag(&rest[1..], false);
+                    return self.start_tag(&rest[1..]);
                 }
                 octets => {
                     // A "<" that does not begin a tag is text.
@@ -388,7 +391,7 @@ impl<'h> Tokens<'h> {
 
     /// Reads a tag; `tag` begins with its name. A tag that is never closed ends the text, as in
     /// browsers.
-    fn tag(&mut self, tag: &'h str, is_end: bool) -> Option<HtmlToken<'h>> {
+    fn tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
         let is_name = |c: char| !c.is_ascii_whitespace() && c != '/' && c != '>';
         let name = &tag[..tag.find(|c| !is_name(c)).unwrap_or(tag.len())];
         let Some(close) = tag_end(tag) else {
@@ -396,10 +399,18 @@ impl<'h> Tokens<'h> {
             return None;
         };
         self.rest = &tag[close + 1..];
-        if !is_end && is_one_of(name, &UNSEEN) {
+        Some(HtmlToken::Tag(name, &tag[name.len()..close]))
+    }
+
+    /// Reads a start tag, and the content of its element if that is not displayed.
+    fn start_tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
+        let token = self.tag(tag)?;
+        if let HtmlToken::Tag(name, _) = token
+            && is_one_of(name, &UNSEEN)
+        {
             self.skip_content(name);
         }
-        Some(HtmlToken::Tag(name, &tag[name.len()..close]))
+        Some(token)
     }
 
     /// Skips to the end tag of an element whose content is not displayed.

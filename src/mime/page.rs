@@ -81,7 +81,7 @@ fn begin_of_cid(html: &[u8], colon: usize) -> Option<usize> {
     (is_cid && begins).then_some(start)
 }
 
-/// Creates the pages of one message.
+/// Creates the pages of one message, which show its inline images.
 pub(super) struct Pages<'p, 'm> {
     parts: &'p Parts<'m>,
     by_id: ByContentId,

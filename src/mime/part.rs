@@ -27,21 +27,21 @@ pub const PARTS_MAX: usize = 10_000;
 /// Maximum length of a boundary in octets: 70 are allowed (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
 
-/// Whether a part contains other parts.
+/// Whether other parts are inside a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
     /// A part with content, or a multipart without parts.
     Leaf,
     /// The part consists of the following parts that are one level deeper.
     Multipart,
-    /// The part consists of the message that follows it.
+    /// The part contains one message (RFC 2046 section 5.2.1), which is the next part.
     Message,
 }
 
-/// A part, borrowed from the message.
+/// A part of a message, or the message itself. Header and body are borrowed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
-    /// What the part contains.
+    /// Whether parts are inside it. A container that was not split, because of a limit, is a leaf.
     pub kind: PartKind,
     /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
@@ -49,16 +49,17 @@ pub struct Part<'m> {
     pub parent: Option<usize>,
     /// The type in lower case, such as `text/plain`, which is also the default.
     pub content_type: String,
-    /// The charset as declared.
+    /// The charset parameter of Content-Type, as written; `None` without one. Can be unknown or
+    /// wrong.
     pub charset: Option<String>,
     /// The type of Content-Disposition, in lower case.
     pub disposition: Option<String>,
     /// The file name from Content-Disposition, or else from Content-Type, decoded. Can be any text,
     /// including a path.
     pub file_name: Option<String>,
-    /// The transfer encoding.
+    /// The declared transfer encoding; [`Encoding::Identity`] without a declaration.
     pub encoding: Encoding,
-    /// The header of the part.
+    /// The header of the part, with the empty line that ends it, if any.
     pub header: &'m [u8],
     /// The octets after the header, not decoded.
     pub body: &'m [u8],
@@ -118,7 +119,7 @@ impl Part<'_> {
         self.content_type == "multipart/alternative"
     }
 
-    /// Returns whether the part is HTML.
+    /// Returns whether the type is one that browsers render as HTML: `text/html`, AMP or XHTML.
     pub fn is_html(&self) -> bool {
         matches!(&*self.content_type, "text/html" | "text/x-amp-html" | "application/xhtml+xml")
     }
@@ -163,11 +164,11 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
 /// A container whose end was not reached yet.
 struct OpenContainer {
     part: usize,
-    /// The boundary of a multipart.
+    /// The boundary of a multipart; `None` for a message, which ends with its container.
     boundary: Option<Vec<u8>>,
 }
 
-/// A line that ends a part.
+/// A line that ends a part, and usually begins the next one (RFC 2046 section 5.1.1).
 struct Delimiter {
     /// Index of its container among the open ones.
     level: usize,
@@ -197,7 +198,8 @@ impl<'m> Walk<'m> {
                 open.boundary.is_some() && self.parts[open.part].content_type == "multipart/digest"
             });
             let header = &self.message[at..content];
-            let (mut part, boundary) = described(header, is_in_digest);
+            let default_type = if is_in_digest { "message/rfc822" } else { "text/plain" };
+            let (mut part, boundary) = described(header, default_type);
             part.body = &self.message[content..];
             part.depth = self.open.len();
             part.parent = self.open.last().map(|open| open.part);
@@ -325,8 +327,9 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
     before.strip_suffix(b"\r").unwrap_or(before).len()
 }
 
-/// Returns a part as described by its header, and the boundary if it is a multipart with one.
-fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
+/// Returns a part as described by its header, and the boundary if it is a multipart with one. A
+/// part without Content-Type has the type `default_type`.
+fn described<'m>(header: &'m [u8], default_type: &str) -> (Part<'m>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
     // If a field is repeated, the first one counts.
     for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
@@ -342,8 +345,7 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let disposition = disposition.map(|field| Parameterized::parse(&field));
     let encoding = encoding
         .map_or(Encoding::Identity, |field| Encoding::of(&Parameterized::parse(&field).value));
-    let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
-    let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
+    let name = content_type.as_ref().map_or(default_type, |c| type_name(&c.value)).to_owned();
     let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);
     let boundary = content_type.as_ref().and_then(|c| c.octets("boundary"));
     let boundary = boundary.map(|b| b.trim_ascii_end().to_vec());

@@ -4,7 +4,7 @@
 //! A file name excludes a text only if the message has another one.
 use super::part::{Part, PartKind, Parts};
 
-/// The role of a part for the reader of a message.
+/// What a part is to the reader of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PartRole {
     /// Text of the message, or of a message that is displayed with it.
@@ -51,7 +51,8 @@ impl Roles {
         Roles { roles, is_attached }
     }
 
-    /// Returns the role of the part with this index.
+    /// Returns the role of the part with this index in the parts of the message. Panics if there is
+    /// none.
     pub fn role(&self, number: usize) -> PartRole {
         self.roles[number]
     }
@@ -62,7 +63,7 @@ impl Roles {
     }
 }
 
-/// The context of a part.
+/// What surrounds a part, as far as it decides the part's role.
 #[derive(Clone, Copy)]
 struct PartContext {
     /// Index of the part with the message that contains this part; 0 for the outer message.

@@ -15,7 +15,7 @@ pub enum SentTime {
     Absent,
     /// The field has no time in a known form, or one before 1970 or after 2554.
     NotATime,
-    /// Unix time in ns.
+    /// The time in the field, as Unix time in ns.
     At(u64),
 }
 
@@ -27,12 +27,12 @@ impl SentTime {
     }
 }
 
-/// The resolution of a time.
+/// The unit in which a sender wrote a time, which bounds its precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
-    /// The value is in milliseconds.
+    /// The value is Unix time in ms: 13 digits.
     Millisecond,
-    /// The value is in whole seconds.
+    /// The value is Unix time in s (10 digits), or a date of RFC 5322.
     Second,
 }
 

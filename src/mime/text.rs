@@ -114,7 +114,7 @@ fn each_message(
     }
 }
 
-/// Concatenated texts.
+/// Texts of parts, each of which begins on a new line. `None` until the first.
 #[derive(Default)]
 struct Paragraphs {
     text: Option<String>,

@@ -2,7 +2,7 @@
 //! of it.
 use std::borrow::Cow;
 
-/// The transfer encoding of a part.
+/// How the octets of a part were encoded for transport (RFC 2045 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// 7bit, 8bit, binary, and unknown encodings.

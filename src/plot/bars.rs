@@ -15,14 +15,14 @@ pub struct Bar {
     pub hint: String,
 }
 
-/// A plot of bars.
+/// A histogram. Bars may have any widths, also on a logarithmic axis.
 #[derive(Debug, Clone)]
 pub struct Bars {
-    /// The horizontal axis.
+    /// The axis of values.
     pub x: Axis,
-    /// The vertical axis.
+    /// The axis of counts. A bar that exceeds it is cut.
     pub y: Axis,
-    /// The bars, ordered by x.
+    /// The bars, ordered by x. Those with a count of 0 are not drawn.
     pub bars: Vec<Bar>,
     /// Count of cases without a value, if these are an error. Drawn as a bar in the slot left of
     /// the axis, and cut if it exceeds the axis. Not drawn if 0.
@@ -34,7 +34,8 @@ pub struct Bars {
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {
-    /// Draws the histogram; for `label`, see [`Picture`].
+    /// Draws the histogram. `title` heads a standalone file, and `label` describes the picture in a
+    /// sentence, for people who can't see it.
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let slot = if self.nothing > 0.0 { SLOT } else { 0.0 };
         let mut frame = Frame::new(size, (&self.x, &self.y), &[], slot);

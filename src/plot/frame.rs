@@ -6,22 +6,22 @@ use super::svg::{Anchor, Area, Svg, escape, number};
 /// Size of a plot in pixels, at its natural scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotSize {
-    /// Pixels.
+    /// In pixels.
     pub width: f64,
-    /// Pixels.
+    /// In pixels.
     pub height: f64,
 }
 
-/// An axis and its title.
+/// An axis: what it measures, and where values are on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    /// The quantity and its unit.
+    /// The quantity and its unit, as plain text; escaped when drawn.
     pub title: String,
-    /// The scale.
+    /// Maps values to positions, and chooses the ticks.
     pub scale: Scale,
 }
 
-/// A finished plot.
+/// A finished plot, to be written as an element of a page or as a file of its own.
 #[derive(Debug, Clone)]
 pub struct Picture {
     size: PlotSize,
@@ -30,11 +30,11 @@ pub struct Picture {
     body: String,
 }
 
-/// A row of the legend: a symbol and its meaning.
+/// A symbol in the legend, and the series or count that it stands for.
 #[derive(Debug, Clone)]
 pub(super) struct LegendRow {
     pub mark: LegendMark,
-    /// The class in the style sheet.
+    /// The class that colors the symbol, as in [`CSS`].
     pub class: String,
     pub name: String,
 }
@@ -49,7 +49,7 @@ pub(super) enum LegendMark {
 #[derive(Debug)]
 pub(super) struct Frame {
     pub svg: Svg,
-    /// The area for data.
+    /// The area for data, between the axes.
     pub plot: Area,
     size: PlotSize,
     x: Scale,
@@ -69,7 +69,7 @@ const KEY: f64 = 42.0;
 const HEADING: f64 = 34.0;
 
 impl PlotSize {
-    /// The width of a page.
+    /// As wide as a page, with hints for pointers.
     pub const WIDE: PlotSize = PlotSize { width: 880.0, height: 300.0 };
     /// Half the width of a page, or the width of a phone.
     pub const NARROW: PlotSize = PlotSize { width: 430.0, height: 270.0 };
@@ -166,12 +166,12 @@ impl Frame {
         self.svg.text(at, Anchor::End, "title", &axis.title);
     }
 
-    /// Returns the end of the x axis.
+    /// Returns the value at the right end of the x axis.
     pub fn end(&self) -> f64 {
         self.x.bounds().1
     }
 
-    /// Returns the end of the y axis.
+    /// Returns the value at the upper end of the y axis.
     pub fn y_max(&self) -> f64 {
         self.y.bounds().1
     }

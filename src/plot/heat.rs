@@ -10,9 +10,9 @@ use super::unit::PlotUnit;
 /// A heat map with lines on top.
 #[derive(Debug, Clone)]
 pub struct Heat {
-    /// The horizontal axis.
+    /// The axis of columns, usually time.
     pub x: Axis,
-    /// The vertical axis.
+    /// The axis of rows: the values that were counted.
     pub y: Axis,
     /// Edges of the columns on the x axis, ascending.
     pub columns: Vec<f64>,
@@ -30,11 +30,12 @@ pub struct Heat {
     pub hints: Vec<Hint>,
 }
 
-/// Number of colors.
+/// Number of colors, as many as [`CSS`](super::CSS) has classes `h1` to `h8`.
 const STEPS: usize = 8;
 
 impl Heat {
-    /// Draws the heat map; for `label`, see [`Picture`].
+    /// Draws the heat map. `title` heads a standalone file, and `label` describes the picture in a
+    /// sentence, for people who can't see it.
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let most = self.counts.iter().flatten().copied().max().unwrap_or(0);
         let steps = steps(most);
@@ -111,7 +112,7 @@ fn steps(most: u64) -> Vec<ColorStep> {
     least.iter().enumerate().map(step).collect()
 }
 
-/// Rounds to two digits.
+/// Rounds to two significant digits.
 fn round(value: f64) -> u64 {
     let decade = 10f64.powf((value.max(1.0).log10().floor() - 1.0).max(0.0));
     ((value / decade).round() * decade) as u64

@@ -3,10 +3,10 @@ use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
 use super::note::{Note, notes};
 use super::svg::{Area, polyline};
 
-/// One line.
+/// A line, or one dot, through points of the plot.
 #[derive(Debug, Clone, Default)]
 pub struct LineSeries {
-    /// Its name in the legend.
+    /// Its name in the legend; empty: the line is not in the legend.
     pub name: String,
     /// Its class in the style sheet: `s1` to `s9`.
     pub class: &'static str,
@@ -20,18 +20,19 @@ pub struct LineSeries {
 /// Text that is shown when a pointer hovers between this position and the next hint.
 #[derive(Debug, Clone)]
 pub struct Hint {
-    /// Position on the x axis.
+    /// Where the hint begins to be shown, as a value of the x axis.
     pub x: f64,
-    /// The text.
+    /// The text as it is shown; escaped when drawn.
     pub text: String,
 }
 
-/// A plot of lines.
+/// A plot of lines that share both axes.
 #[derive(Debug, Clone)]
 pub struct LinePlot {
-    /// The horizontal axis.
+    /// The axis of the first value of each point.
     pub x: Axis,
-    /// The vertical axis.
+    /// The axis of the second value of each point. If it begins at 0, the area below a single line
+    /// is filled.
     pub y: Axis,
     /// The lines. A single one without a name and a band needs no legend.
     pub series: Vec<LineSeries>,
@@ -42,12 +43,17 @@ pub struct LinePlot {
 }
 
 impl LinePlot {
-    /// Draws the plot; for `label`, see [`Picture`].
+    /// Draws the plot. `title` heads a standalone file, and `label` describes the picture in a
+    /// sentence, for people who can't see it.
     pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
         let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
         for series in &self.series {
-            area(&mut frame, series, is_filled);
+            if !series.band.is_empty() {
+                band(&mut frame, series);
+            } else if is_filled {
+                area_below(&mut frame, series);
+            }
         }
         for series in &self.series {
             line(&mut frame, series);
@@ -75,15 +81,17 @@ impl LinePlot {
     }
 }
 
-/// Draws the band, or else fills the area between the line and 0.
-fn area(frame: &mut Frame, series: &LineSeries, is_filled: bool) {
+fn band(frame: &mut Frame, series: &LineSeries) {
+    let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
+    let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
+    let path = polyline(upper.chain(lower)) + "Z";
+    frame.svg.path(&path, &format!("band {}", series.class));
+}
+
+/// Fills the area between the line and the bottom of the plot.
+fn area_below(frame: &mut Frame, series: &LineSeries) {
     let bottom = frame.plot.bottom;
-    if !series.band.is_empty() {
-        let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
-        let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
-        let path = polyline(upper.chain(lower)) + "Z";
-        frame.svg.path(&path, &format!("band {}", series.class));
-    } else if let (true, [first, .., last]) = (is_filled, &series.points[..]) {
+    if let [first, .., last] = &series.points[..] {
         let ends = [(frame.x(last.0), bottom), (frame.x(first.0), bottom)];
         let points = series.points.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         let path = polyline(points.chain(ends)) + "Z";

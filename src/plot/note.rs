@@ -9,7 +9,7 @@ pub struct Note {
     pub from: f64,
     /// The end of a span; `None`: a moment.
     pub until: Option<f64>,
-    /// Its name.
+    /// The text beside it, shortened if there is no room. Escaped when drawn.
     pub text: String,
 }
 

@@ -6,7 +6,7 @@ use super::unit::PlotUnit;
 pub struct Tick {
     /// Position, from 0 (the start of the axis) to 1 (its end).
     pub place: f64,
-    /// The label next to it.
+    /// The label next to it; empty: the line has none.
     pub label: String,
 }
 
@@ -29,7 +29,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Returns a scale from 0 to `max`, or to the next round number.
+    /// Returns a linear scale from 0 to `max`, or to the next multiple of a round step above it.
     pub fn from_zero(unit: PlotUnit, max: f64) -> Scale {
         let max = if max.is_finite() && max > 0.0 { max.clamp(1e-6, 1e18) } else { 1.0 };
         let step = linear_step(unit, max / 5.0);
@@ -77,7 +77,7 @@ impl Scale {
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
     }
 
-    /// Returns the start and the end of the scale.
+    /// Returns the values at the start and at the end of the scale, which are finite and distinct.
     pub fn bounds(&self) -> (f64, f64) {
         (self.from, self.until)
     }

@@ -42,7 +42,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// A rectangle.
+/// A rectangle, in pixels from the upper left corner of the picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Area {
     pub left: f64,

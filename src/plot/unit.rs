@@ -1,18 +1,18 @@
 //! Formats numbers for people: three digits and a suitable unit.
 use crate::wording::{digits, duration, percent, whole};
 
-/// The quantity that a number measures.
+/// What a number measures, which decides how it is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlotUnit {
-    /// A count.
+    /// A count, with a comma after every three digits.
     Number,
-    /// A rate per second.
+    /// A rate, shown with `/s`.
     PerSecond,
-    /// A duration, given in microseconds.
+    /// A duration in microseconds, shown in us, ms, s or longer units.
     Microseconds,
-    /// Bytes; 1 kB is 1000.
+    /// Bytes, with units of powers of 1000.
     Bytes,
-    /// Bytes per second.
+    /// Bytes per second, with units of powers of 1000.
     BytesPerSecond,
     /// A fraction of 1, shown as a percentage.
     Share,

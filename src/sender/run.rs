@@ -12,7 +12,7 @@ use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::source::Source;
 use super::tally::SendingTally;
-use crate::stats::{Hub, Observer, Sample};
+use crate::stats::{Hub, Observer, Sample, StatsPlace};
 
 /// The result of a run.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ pub fn run(
     shared: &Arc<SharedRun>,
 ) -> io::Result<SendReport> {
     let observer = Box::new(RunObserver(shared.clone()));
-    let (hub, recorders) = Hub::start(folder, 1, sources.len(), reply_names(), None, observer)?;
+    let place = StatsPlace { data: folder, start_count: 1, retain: None };
+    let (hub, recorders) = Hub::start(&place, sources.len(), reply_names(), observer)?;
     let clock = SendingClock::start();
     let mut engines = Vec::new();
     let threads = sources.len();

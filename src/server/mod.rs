@@ -36,7 +36,7 @@ use crate::config::{Config, KeptAuthority, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::tally;
-use crate::stats::{Hub, Live, RecordedNames, Recorder};
+use crate::stats::{Hub, Live, RecordedNames, Recorder, StatsPlace};
 
 pub use in_force::generation::GenerationError;
 pub use in_force::generations::{Generations, ReloadError, Reloaded};
@@ -306,14 +306,9 @@ fn start_statistics(
     if !config.stats {
         return Ok((None, Vec::new()));
     }
-    let (hub, recorders) = Hub::start(
-        &config.data,
-        start_count,
-        workers,
-        recorded_names(listeners),
-        config.stats_retain_age,
-        Box::new(sampler),
-    )?;
+    let place = StatsPlace { data: &config.data, start_count, retain: config.stats_retain_age };
+    let (hub, recorders) =
+        Hub::start(&place, workers, recorded_names(listeners), Box::new(sampler))?;
     Ok((Some(hub), recorders))
 }
 

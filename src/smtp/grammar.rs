@@ -19,6 +19,15 @@ use super::tally::Verb;
 /// Maximum length of the name in EHLO and HELO: the limit of a domain (RFC 5321 4.5.3.1.2).
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// A piece of a payload that BDAT announces (RFC 3030 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// The number of octets after the command line; can be 0.
+    pub bytes: u64,
+    /// Whether the chunk ends the message.
+    pub is_last: bool,
+}
+
 /// A command with valid syntax. The session checks whether it is in sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -54,12 +63,7 @@ pub enum Command<'a> {
     /// DATA (RFC 5321 section 4.1.1.4).
     Data,
     /// BDAT (RFC 3030 section 2).
-    Bdat {
-        /// The size of the chunk.
-        bytes: u64,
-        /// Whether the chunk is the last one of the message.
-        last: bool,
-    },
+    Bdat(Chunk),
     /// RSET (RFC 5321 section 4.1.1.5).
     Rset,
     /// The text after the verb; usually empty, and usually ignored (RFC 5321 4.1.1.9).
@@ -183,7 +187,7 @@ impl Command<'_> {
             Command::Ehlo { .. } | Command::Helo { .. } | Command::Lhlo { .. } => Verb::Hello,
             Command::Mail { .. } => Verb::Mail,
             Command::Rcpt { .. } => Verb::Rcpt,
-            Command::Data | Command::Bdat { .. } => Verb::Data,
+            Command::Data | Command::Bdat(_) => Verb::Data,
             Command::Quit => Verb::Quit,
             _ => Verb::Other,
         }
@@ -284,9 +288,9 @@ fn parse_bdat(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
     let (size, rest) = argument.split_at(digits);
     let bytes = parse_chunk_size(size).ok_or(SyntaxError::BdatSize)?;
     match rest {
-        [] => Ok(Command::Bdat { bytes, last: false }),
+        [] => Ok(Command::Bdat(Chunk { bytes, is_last: false })),
         [b' ', word @ ..] if word.eq_ignore_ascii_case(b"LAST") => {
-            Ok(Command::Bdat { bytes, last: true })
+            Ok(Command::Bdat(Chunk { bytes, is_last: true }))
         }
         [b' ', ..] => Err(SyntaxError::BdatRest { bytes }),
         _ => Err(SyntaxError::BdatSize),
@@ -340,9 +344,12 @@ mod tests {
             (b"EHLO client.example", Command::Ehlo { name: b"client.example" }),
             (b"ehlo [192.0.2.1]", Command::Ehlo { name: b"[192.0.2.1]" }),
             (b"HELO under_score", Command::Helo { name: b"under_score" }),
-            (b"BDAT 0", Command::Bdat { bytes: 0, last: false }),
-            (b"bdat 007 last", Command::Bdat { bytes: 7, last: true }),
-            (b"BDAT 18446744073709551615", Command::Bdat { bytes: u64::MAX, last: false }),
+            (b"BDAT 0", Command::Bdat(Chunk { bytes: 0, is_last: false })),
+            (b"bdat 007 last", Command::Bdat(Chunk { bytes: 7, is_last: true })),
+            (
+                b"BDAT 18446744073709551615",
+                Command::Bdat(Chunk { bytes: u64::MAX, is_last: false }),
+            ),
         ] {
             check(line, Ok(command));
         }

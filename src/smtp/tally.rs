@@ -68,10 +68,17 @@ impl CommandTally {
         self.replies[HELLO] += 1;
     }
 
-    /// Counts a 250 at the end of data, or `times` of them in LMTP.
+    /// Counts a 250 at the end of data.
     #[inline]
-    pub(super) fn accepted(&mut self, is_lmtp: bool, times: u32) {
-        self.replies[if is_lmtp { DELIVERED } else { ACCEPTED }] += times;
+    pub(super) fn accepted(&mut self) {
+        self.replies[ACCEPTED] += 1;
+    }
+
+    /// Counts the 250s at the end of data in LMTP, which has one for each recipient (RFC 2033
+    /// section 4.2).
+    #[inline]
+    pub(super) fn delivered(&mut self, recipients: u32) {
+        self.replies[DELIVERED] += recipients;
     }
 }
 

@@ -17,7 +17,7 @@ const FACTOR_MAX: f64 = 3.0;
 /// Number of messages per session beyond which more make no difference.
 const SESSION_MESSAGES_MAX: f64 = 100.0;
 
-/// Measured loads and their rates.
+/// The rates that this machine reached under several loads, each as fast as it could.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     version: u32,
@@ -25,35 +25,36 @@ pub struct Calibration {
     pub measured_at: String,
     /// The number of cores that sender and sink shared.
     pub cores: usize,
-    /// The measured ceilings.
+    /// The ceilings, one for each load.
     pub ceilings: Vec<Ceiling>,
 }
 
 /// Properties of a load that determine its maximum rate, as means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
-    /// The size of a message, in octets.
+    /// The mean size of a message, in octets (RFC 1870).
     pub message_bytes: f64,
-    /// Recipients per message.
+    /// The mean number of forward-paths per message.
     pub recipients: f64,
-    /// The depth of pipelining.
+    /// The mean number of commands per read of the sink, which is the depth of pipelining.
     pub commands_per_read: f64,
-    /// Up to 100.
+    /// The mean number of messages per session, at most 100: more make no difference.
     pub messages_per_session: f64,
-    /// Concurrent connections.
+    /// The maximum number of connections open at the end of a second; if there were never any, the
+    /// number accepted. Not compared.
     pub connections: f64,
 }
 
 /// The measured rate of a load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ceiling {
-    /// A short name.
+    /// The name of the load, as it appears in a verdict.
     pub name: String,
-    /// The properties of the load.
+    /// What mail was sent, to find the ceiling that resembles a run most.
     pub shape: Shape,
     /// The median rate over the seconds of the measurement, with sender and sink on this machine.
     pub messages_per_s: f64,
-    /// Octets per second.
+    /// The median message rate times the mean size of a message, in octets per second.
     pub bytes_per_s: f64,
     /// The busy share of the sink's busiest loop, and of the sender's busiest thread.
     pub sink_busy_share: f64,
@@ -64,7 +65,7 @@ pub struct Ceiling {
 /// A run compared with the most similar ceiling.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibrated {
-    /// The name of the ceiling.
+    /// The name of the load whose ceiling it is.
     pub load: String,
     /// The measured rate of the ceiling.
     pub messages_per_s: f64,

@@ -71,7 +71,7 @@ impl Counts {
         self.0[place] += n;
     }
 
-    /// Adds the counts of another buffer.
+    /// Adds the counts of another buffer, without loss. Grows to all metrics if the other has them.
     pub fn merge(&mut self, other: &Counts) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -81,7 +81,7 @@ impl Counts {
         }
     }
 
-    /// Clears all counts.
+    /// Sets all counts to 0 and keeps the memory.
     pub fn clear(&mut self) {
         self.0.fill(0);
     }

@@ -24,7 +24,7 @@ pub(super) const HOUR_S: u64 = 3600;
 /// The extension of files about connections.
 pub(super) const SESSIONS: &str = "sessions";
 
-/// A line of counters.
+/// A line of `*.jsonl`: everything counted in one second. docs/stats-format.md defines it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct CounterLine {
     /// Unix time, s.
@@ -42,7 +42,7 @@ pub(super) struct CounterLine {
     /// Connections waiting to be accepted when the second began.
     #[serde(default)]
     pub accept_queue: u64,
-    /// Connections open at the end of the second.
+    /// Connections open at the end of the second, as sampled by the hub.
     #[serde(default)]
     pub open_connections: u64,
     /// Messages not indexed at the end of the second.
@@ -53,7 +53,7 @@ pub(super) struct CounterLine {
     pub index_lag_s: u64,
 }
 
-/// Returns the folder of statistics.
+/// Returns the folder of statistics of a data folder, which may not exist.
 pub(super) fn folder_of(data: &Path) -> PathBuf {
     data.join("stats")
 }
@@ -72,7 +72,7 @@ fn stem(start: u32, hour: u64) -> String {
     format!("{start:08}-{}", at.strftime("%Y%m%dT%H"))
 }
 
-/// The files of the current hour.
+/// The files of the hour that is being written, and the sum of its seconds for the roll-up.
 #[derive(Debug)]
 struct Hour {
     hour: u64,
@@ -106,6 +106,17 @@ impl Hour {
     }
 }
 
+/// Where one start of sinkd, or one load, writes its statistics.
+#[derive(Debug, Clone, Copy)]
+pub struct StatsPlace<'a> {
+    /// The data folder; its subfolder `stats` is created if it is missing.
+    pub data: &'a Path,
+    /// The number in the names of the files. If there are files of this start, they are continued.
+    pub start_count: u32,
+    /// How long the files of an hour are kept after its end; `None` keeps them permanently.
+    pub retain: Option<Duration>,
+}
+
 /// Writes the statistics of each second.
 #[derive(Debug)]
 pub(super) struct StatsWriter {
@@ -120,15 +131,10 @@ pub(super) struct StatsWriter {
 }
 
 impl StatsWriter {
-    pub(super) fn open(
-        data: &Path,
-        start: u32,
-        replies: Vec<String>,
-        retain: Option<Duration>,
-    ) -> io::Result<StatsWriter> {
-        let folder = folder_of(data);
+    pub(super) fn open(place: &StatsPlace<'_>, replies: Vec<String>) -> io::Result<StatsWriter> {
+        let folder = folder_of(place.data);
         std::fs::create_dir_all(&folder)?;
-        let retain_s = retain.map(|age| age.as_secs());
+        let (start, retain_s) = (place.start_count, place.retain.map(|age| age.as_secs()));
         Ok(StatsWriter { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
@@ -308,7 +314,8 @@ mod tests {
     fn hours_older_than_is_kept_go() {
         let dir = tempfile::tempdir().unwrap();
         let day = Some(Duration::from_secs(24 * HOUR_S));
-        let mut writer = StatsWriter::open(dir.path(), 7, vec!["354".into()], day).unwrap();
+        let place = StatsPlace { data: dir.path(), start_count: 7, retain: day };
+        let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
         let mut interval = Interval::new(1);
         interval.add(Counter::Messages, 1);
         for hour in [100, 101, 125, 126] {
@@ -331,8 +338,8 @@ mod tests {
         interval.add(Counter::Messages, 1);
         for (start, hour) in [(1, 100), (2, 490_000)] {
             let retain = Some(Duration::from_secs(u64::MAX));
-            let mut writer =
-                StatsWriter::open(dir.path(), start, vec!["354".into()], retain).unwrap();
+            let place = StatsPlace { data: dir.path(), start_count: start, retain };
+            let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
             interval.second = hour * HOUR_S;
             writer.write(&interval);
             writer.close();
@@ -348,7 +355,8 @@ mod tests {
     #[ignore = "writes half a gigabyte, and asserts no time"]
     fn a_day_of_seconds_is_read_by_its_hours() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = StatsWriter::open(dir.path(), 1, vec!["354".into()], None).unwrap();
+        let place = StatsPlace { data: dir.path(), start_count: 1, retain: None };
+        let mut writer = StatsWriter::open(&place, vec!["354".into()]).unwrap();
         let mut interval = Interval::new(1);
         for (place, metric) in Metric::ALL.iter().enumerate() {
             let value = |n: u64| (n * n + 1) * (1 + place as u64) % Metric::max(*metric);

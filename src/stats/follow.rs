@@ -27,7 +27,7 @@ pub struct NewSeconds {
     pub problems: Vec<String>,
 }
 
-/// Follows the statistics of a data folder.
+/// Reads what was added to the statistics of a data folder, again and again.
 #[derive(Debug)]
 pub struct Follower {
     data: PathBuf,
@@ -122,13 +122,13 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::stats::{Counter, History, Hub};
+    use crate::stats::{Counter, History, Hub, StatsPlace};
 
     #[test]
     fn what_is_followed_however_it_is_cut_is_what_is_read_at_once() {
         let (whole, growing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (hub, mut recorders) =
-            Hub::start(whole.path(), 1, 1, vec!["354".into()], None, Box::new(())).unwrap();
+        let place = StatsPlace { data: whole.path(), start_count: 1, retain: None };
+        let (hub, mut recorders) = Hub::start(&place, 1, vec!["354".into()], Box::new(())).unwrap();
         for second in 1_000_000..1_000_020_u64 {
             recorders[0].begin_round(second * 1_000_000_000);
             recorders[0].message(second % 7, 1);

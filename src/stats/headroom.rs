@@ -22,11 +22,11 @@ pub struct Headroom {
     pub messages_per_s: Option<f64>,
     /// Connections that found the accept queue full.
     pub accept_overflows: u64,
-    /// The maximum length of the accept queue.
+    /// The maximum of the accept queue's length at the beginning of a second.
     pub accept_queue_max: u64,
     /// How often a payload waited for room in the log.
     pub storage_waits: u64,
-    /// The sink's time per message.
+    /// The sink's time for the end of data of each message, in us.
     pub service_message_us: Percentiles,
 }
 

@@ -15,12 +15,12 @@ use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
 
-/// The beginning of a line of counters.
+/// The beginning of every line of counters, by which a line after a cut-off one is found.
 pub(super) const LINE_BEGIN: &str = "{\"second\":";
-/// The beginning of a line of values.
+/// The beginning of every line of values, by which a line after a cut-off one is found.
 pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 
-/// Counters of one second.
+/// What was counted in one second, read back. Values of histograms are in [`History`].
 #[derive(Debug, Clone)]
 pub struct Second {
     counters: [u64; Counter::ALL.len()],
@@ -32,7 +32,7 @@ pub struct Second {
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
-    /// Connections open at the end of the second.
+    /// Connections open at the end of the second; of merged folders, their sum.
     pub open_connections: u64,
     /// Messages not indexed at the end of the second.
     pub index_lag_messages: u64,
@@ -57,7 +57,7 @@ impl Default for Second {
 }
 
 impl Second {
-    /// Returns the value of a counter.
+    /// Returns the value of a counter in this second; 0 if the recording sinkd did not know it.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
     }
@@ -119,11 +119,11 @@ pub struct History {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Stem {
     start: u32,
-    /// The hour, in Unix hours.
+    /// Whole hours since the Unix epoch.
     pub hour: u64,
 }
 
-/// Paths by extension.
+/// The files of a start and hour, by extension: `jsonl`, `hlog`, `hour.hlog`, `sessions`.
 pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
@@ -137,49 +137,60 @@ impl History {
     /// Costs about 10 us per second and metric for hours that are partly in the span, and 0.2 ms
     /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        self.read_files(data, span, true)
-    }
-
-    /// Reads only the counters: 2 us per second.
-    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        self.read_files(data, span, false)
-    }
-
-    fn read_files(&mut self, data: &Path, span: Range<u64>, histograms: bool) -> io::Result<()> {
-        for (stem, files) in files_in(data)? {
-            let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-            if overlap(&hour, &span) {
-                let here = hour.start.max(span.start)..hour.end.min(span.end);
-                self.read_hour(&files, &here, histograms)?;
-            }
+        for (span, files) in hours_in(data, &span)? {
+            let recorded = self.read_hour_counters(&files, &span)?;
+            self.read_hour_values(&files, &span, recorded)?;
         }
         Ok(())
     }
 
-    fn read_hour(&mut self, files: &Files, span: &Range<u64>, histograms: bool) -> io::Result<()> {
-        let mut extent: Option<Range<u64>> = None;
-        if let Some(path) = files.get("jsonl") {
-            let text = whole_lines(path)?;
-            for (number, text) in unglued(&text, LINE_BEGIN) {
-                let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
-                    self.problems.push(problem(path, number, "not a line of counters"));
-                    continue;
-                };
-                if line.second / HOUR_S != span.start / HOUR_S {
-                    self.problems.push(problem(path, number, "a second of another hour"));
-                    continue;
-                }
-                let seen = extent.get_or_insert(line.second..line.second + 1);
-                *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
-                if span.contains(&line.second) {
-                    self.seconds.entry(line.second).or_default().add(&line);
-                }
+    /// Reads only the counters, as [`History::read`] does: 2 us per second.
+    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
+        for (span, files) in hours_in(data, &span)? {
+            self.read_hour_counters(&files, &span)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
+    /// the last recorded second of the hour, also outside of `span`.
+    fn read_hour_counters(
+        &mut self,
+        files: &Files,
+        span: &Range<u64>,
+    ) -> io::Result<Option<Range<u64>>> {
+        let Some(path) = files.get("jsonl") else { return Ok(None) };
+        let mut recorded: Option<Range<u64>> = None;
+        let text = whole_lines(path)?;
+        for (number, text) in unglued(&text, LINE_BEGIN) {
+            let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
+                self.problems.push(problem(path, number, "not a line of counters"));
+                continue;
+            };
+            if line.second / HOUR_S != span.start / HOUR_S {
+                self.problems.push(problem(path, number, "a second of another hour"));
+                continue;
+            }
+            let seen = recorded.get_or_insert(line.second..line.second + 1);
+            *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
+            if span.contains(&line.second) {
+                self.seconds.entry(line.second).or_default().add(&line);
             }
         }
-        let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
+        Ok(recorded)
+    }
+
+    /// Reads the values of an hour, in which the seconds `recorded` have counters: from its
+    /// roll-up if `span` covers all of them, else by the second.
+    fn read_hour_values(
+        &mut self,
+        files: &Files,
+        span: &Range<u64>,
+        recorded: Option<Range<u64>>,
+    ) -> io::Result<()> {
+        let is_covered = recorded.is_some_and(|r| span.start <= r.start && r.end <= span.end);
         match (files.get("hour.hlog"), files.get("hlog")) {
-            _ if !histograms => Ok(()),
-            (Some(path), _) if is_inside && !self.is_cut(path)? => self.read_log(path, span),
+            (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
         }
@@ -223,7 +234,8 @@ impl History {
         }
     }
 
-    /// Returns the values of a metric; `None` if there are none.
+    /// Returns the values of a metric in all seconds together; `None` if none was recorded, or only
+    /// the counters were read.
     pub fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
         self.histograms.get(&metric)
     }
@@ -234,7 +246,7 @@ impl History {
         busy.map(|(second, counts)| (*second, counts))
     }
 
-    /// Returns the sum of a counter.
+    /// Returns the sum of a counter over all seconds. Costs one pass over them.
     pub fn total(&self, counter: Counter) -> u64 {
         self.seconds.values().map(|second| second.counter(counter)).sum()
     }
@@ -245,7 +257,8 @@ impl History {
         counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()
     }
 
-    /// Returns the replies by code and enhanced code.
+    /// Returns the number of replies by code and enhanced code, such as `250 2.1.0`. Costs one pass
+    /// over the seconds.
     pub fn replies(&self) -> BTreeMap<&str, u64> {
         let mut replies = BTreeMap::new();
         for (name, n) in self.seconds.values().flat_map(|second| &second.replies) {
@@ -268,11 +281,8 @@ pub fn each_interval(
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
 ) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (stem, files) in files_in(data)? {
-        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-        let Some(path) = files.get("hlog").filter(|_| overlap(&hour, &span)) else {
-            continue;
-        };
+    for (_, files) in hours_in(data, &span)? {
+        let Some(path) = files.get("hlog") else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
             if span.contains(&second) {
                 visit(metric, second, histogram);
@@ -339,8 +349,16 @@ pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     Ok(all)
 }
 
-fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
-    one.start < other.end && other.start < one.end
+/// Returns the part of `span` in each hour that overlaps it, and the files of the hour, grouped by
+/// start.
+fn hours_in(data: &Path, span: &Range<u64>) -> io::Result<Vec<(Range<u64>, Files)>> {
+    let part = |stem: Stem| {
+        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
+        let overlaps = hour.start < span.end && span.start < hour.end;
+        overlaps.then(|| hour.start.max(span.start)..hour.end.min(span.end))
+    };
+    let files = files_in(data)?.into_iter();
+    Ok(files.filter_map(|(stem, files)| Some((part(stem)?, files))).collect())
 }
 
 /// Returns the text of the file without a last line that is incomplete (after a crash, or while it
@@ -352,7 +370,7 @@ fn whole_lines(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The values of a metric in one second.
+/// A metric, the second (Unix s), and the values recorded in it.
 pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.

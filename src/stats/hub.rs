@@ -1,13 +1,12 @@
 //! The hub thread: merges what the workers hand over each second, and writes it.
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::files::StatsWriter;
+use super::files::{StatsPlace, StatsWriter};
 use super::interval::Interval;
 use super::live::Live;
 use super::metric::Counter;
@@ -57,13 +56,13 @@ impl SteadyClock {
     }
 }
 
-/// The channels between a worker and the hub.
+/// The channels to and from one worker, between which its intervals circulate.
 struct Channels {
     full: Receiver<Box<Interval>>,
     empty: Sender<Box<Interval>>,
 }
 
-/// The running thread.
+/// The hub thread, as its owner sees it. Dropping it writes the rest and waits for the thread.
 #[derive(Debug)]
 pub struct Hub {
     stop: Sender<()>,
@@ -72,21 +71,19 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Starts the thread, which writes into `folder/stats`, and returns a recorder for each worker.
-    /// `retain` is how long the files of an hour are kept.
+    /// Starts the thread, which writes what `workers` threads record, and returns a recorder for
+    /// each of them.
     ///
-    /// Errors: the folder cannot be written.
+    /// Errors: the folder cannot be written, or the thread can't be started.
     pub fn start(
-        folder: &Path,
-        start_count: u32,
+        place: &StatsPlace<'_>,
         workers: usize,
         names: impl Into<RecordedNames>,
-        retain: Option<Duration>,
         mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let names = names.into();
         let live = Arc::new(Live::new(names.clone()));
-        let writer = StatsWriter::open(folder, start_count, names.replies.clone(), retain)?;
+        let writer = StatsWriter::open(place, names.replies.clone())?;
         let (mut channels, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
@@ -108,15 +105,15 @@ impl Hub {
             last_sample: observer.sample(watch.unix().as_secs()),
             observer,
             watch,
-            sampled_at: 0,
-            sampled_second: 0,
+            sampled_at: None,
+            sampled_second: None,
         };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
         Ok((Hub { stop, thread: Some(thread), live }, recorders))
     }
 
-    /// Returns the sums since the start.
+    /// Returns the sums since the start, which the hub keeps updating, for other threads.
     pub fn live(&self) -> Arc<Live> {
         self.live.clone()
     }
@@ -144,7 +141,7 @@ fn set_sample(merged: &mut Interval, sample: &Sample) {
     merged.index_lag_s = sample.index_lag_s;
 }
 
-/// The state of the thread.
+/// The state of the hub thread.
 struct Merging {
     channels: Vec<Channels>,
     names: RecordedNames,
@@ -153,31 +150,30 @@ struct Merging {
     /// Seconds that are not written yet.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
-    /// The previous sample.
+    /// The newest sample. Its totals are subtracted from those of the next one.
     last_sample: Sample,
     watch: SteadyClock,
-    /// The time of the last sample, in Unix seconds.
-    sampled_at: u64,
+    /// The time of the last sample, in Unix seconds; `None` before the first that ended a second.
+    sampled_at: Option<u64>,
     /// The second whose end the last sample belongs to.
-    sampled_second: u64,
+    sampled_second: Option<u64>,
 }
 
 impl Merging {
     fn run(mut self, stopped: &Receiver<()>) {
-        loop {
-            let is_ended = match stopped.recv_timeout(GRACE) {
-                Err(RecvTimeoutError::Timeout) => false,
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
-            };
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(GRACE) {
             let now = self.watch.unix();
             self.collect();
-            self.sample(now.as_secs(), is_ended);
-            let past = now.saturating_sub(GRACE).as_secs();
-            self.write_until(if is_ended { u64::MAX } else { past });
-            if is_ended {
-                return self.writer.close();
-            }
+            self.sample(now.as_secs());
+            self.write_until(now.saturating_sub(GRACE).as_secs());
         }
+        // The last sample ends the current second, which is not over.
+        let now = self.watch.unix().as_secs();
+        self.collect();
+        let sample = self.observer.sample(now);
+        self.end_second(now, sample);
+        self.write_until(u64::MAX);
+        self.writer.close();
     }
 
     fn collect(&mut self) {
@@ -194,10 +190,11 @@ impl Merging {
         }
     }
 
-    /// Returns the interval that a second is merged into.
+    /// Returns the interval that a second is merged into; a new one if nothing of the second came
+    /// before.
     fn at(&mut self, second: u64) -> &mut Interval {
         let (names, sample) =
-            (&self.names, (second == self.sampled_second).then_some(self.last_sample));
+            (&self.names, (self.sampled_second == Some(second)).then_some(self.last_sample));
         self.seconds.entry(second).or_insert_with(|| {
             let mut merged = Box::new(names.interval());
             merged.second = second;
@@ -209,20 +206,22 @@ impl Merging {
         })
     }
 
-    /// Samples once a second and at the end; counts since the last sample belong to the second
-    /// before.
-    fn sample(&mut self, now: u64, is_ended: bool) {
-        if now == self.sampled_at && !is_ended {
+    /// Samples the end of the second before `now`, unless this was done.
+    fn sample(&mut self, now: u64) {
+        if self.sampled_at.replace(now) == Some(now) {
             return;
         }
-        self.sampled_at = now;
         let sample = self.observer.sample(now);
+        self.end_second(now - 1, sample);
+    }
+
+    /// Adds the sample of the end of a second. Counts since the last sample belong to that second.
+    fn end_second(&mut self, second: u64, sample: Sample) {
         self.live.store_sample(&sample);
         let before = std::mem::replace(&mut self.last_sample, sample);
         let flushes = sample.flushes.saturating_sub(before.flushes);
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
-        let second = now - u64::from(!is_ended);
-        self.sampled_second = second;
+        self.sampled_second = Some(second);
         if let Some(merged) = self.seconds.get_mut(&second) {
             set_sample(merged, &sample);
         }

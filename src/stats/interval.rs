@@ -14,7 +14,7 @@ pub const TENTHS: usize = 10;
 /// Histograms and counters of one second.
 #[derive(Debug, Clone)]
 pub struct Interval {
-    /// Unix time, in seconds.
+    /// The second, in Unix time; 0 in an interval that was never used.
     pub second: u64,
     counts: Counts,
     counters: [u64; Counter::ALL.len()],
@@ -28,7 +28,7 @@ pub struct Interval {
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
-    /// Connections open at the end of the second.
+    /// Connections open at the end of the second. Only the hub sets it.
     pub open_connections: u64,
     /// Messages not indexed at the end of the second.
     pub index_lag_messages: u64,
@@ -44,7 +44,8 @@ impl Interval {
         Interval::by_listener(reply_kinds, 0)
     }
 
-    /// Returns an empty interval for these numbers of kinds of replies and of listeners.
+    /// Returns an empty interval with places for this number of kinds of replies and of listeners.
+    /// Costs about 30 KiB per metric.
     pub fn by_listener(reply_kinds: usize, listeners: usize) -> Interval {
         Interval {
             second: 0,
@@ -78,7 +79,7 @@ impl Interval {
         self.counts.record_n(metric, metric.max(), n);
     }
 
-    /// Adds to a counter.
+    /// Adds `n` to a counter. Costs about 1 ns.
     #[inline]
     pub fn add(&mut self, counter: Counter, n: u64) {
         self.counters[counter as usize] += n;
@@ -111,7 +112,7 @@ impl Interval {
         place
     }
 
-    /// Returns the entries of all active sessions.
+    /// Returns one entry for each session that was active in the second, in no particular order.
     pub fn sessions(&self) -> &[SessionSecond] {
         self.sessions.as_slice()
     }
@@ -126,12 +127,12 @@ impl Interval {
         self.counts.histogram(metric)
     }
 
-    /// Returns the value of a counter.
+    /// Returns the value of a counter in this interval.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
     }
 
-    /// Returns the counts of each listener.
+    /// Returns the counts of each listener, by its number; empty if listeners are not told apart.
     pub fn listeners(&self) -> &[ListenerCounts] {
         &self.listeners
     }
@@ -143,17 +144,18 @@ impl Interval {
         self.listeners.get_mut(listener)
     }
 
-    /// Returns the counts of each kind of reply.
+    /// Returns the number of replies of each kind, by its place in
+    /// [`RecordedNames::replies`](super::RecordedNames::replies).
     pub fn replies(&self) -> &[u64] {
         &self.replies
     }
 
-    /// Returns the counts of replies, to be added to.
+    /// Returns the numbers of replies like [`Interval::replies`], to be added to.
     pub fn replies_mut(&mut self) -> &mut [u64] {
         &mut self.replies
     }
 
-    /// Returns whether nothing happened.
+    /// Returns whether all counters and replies are 0. The hub does not write such an interval.
     pub fn is_empty(&self) -> bool {
         self.counters.iter().all(|n| *n == 0) && self.replies.iter().all(|n| *n == 0)
     }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The file, and the length of its whole lines.
+/// An open file of lines, which keeps the length of its whole lines to undo a partial write.
 #[derive(Debug)]
 pub(super) struct LineFile {
     file: File,

@@ -76,7 +76,8 @@ impl Live {
         &self.names.replies
     }
 
-    /// Returns the names of the listeners.
+    /// Returns the names of the listeners, in the order of [`Interval::listeners`]; empty if
+    /// listeners are not told apart.
     pub fn listener_names(&self) -> &[String] {
         &self.names.listeners
     }

@@ -14,7 +14,7 @@ macro_rules! table {
         pub enum $name { $(#[doc = $help] $variant),* }
 
         impl $name {
-            /// The whole table.
+            /// Every item, in the order of the table, which is the order of the output.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
             /// Returns the name in files and on the command line; it ends in the unit.
@@ -22,7 +22,8 @@ macro_rules! table {
                 match self { $($name::$variant => $tag),* }
             }
 
-            /// Returns the description.
+            /// Returns a sentence that says what is measured, for `sinkctl stats --metrics` and
+            /// `/metrics`.
             pub fn help(self) -> &'static str {
                 match self { $($name::$variant => $help),* }
             }
@@ -36,7 +37,7 @@ macro_rules! table {
                 $name::MAX[self as usize]
             }
 
-            /// Returns the item with this tag.
+            /// Returns the item with this tag; `None` for a tag of a newer version.
             pub fn from_tag(tag: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|m| m.tag() == tag)
             }
@@ -45,7 +46,8 @@ macro_rules! table {
 }
 
 table! {
-    /// A histogram of values.
+    /// The recorded histograms. Values are whole numbers in the unit that ends the tag, accurate
+    /// within 1%.
     Metric:
     Transaction = "transaction_us", DAY_US,
         "From MAIL to the final reply, for accepted messages. In a sender: from when it was due.";
@@ -101,7 +103,7 @@ table! {
 }
 
 table! {
-    /// A number per second.
+    /// The recorded counters: numbers that are summed up in each second.
     Counter:
     Messages = "messages", 0, "Accepted messages.";
     MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";

@@ -41,6 +41,7 @@ pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
 };
+pub use files::StatsPlace;
 pub use follow::{Follower, NewSeconds};
 pub use headroom::Headroom;
 pub use history::{History, Second, each_interval};

@@ -1,7 +1,7 @@
 //! Names of the recorded replies and listeners, which are numbered.
 use super::interval::Interval;
 
-/// Names of the numbered replies and listeners.
+/// What the numbers of replies and listeners in an [`Interval`] stand for.
 #[derive(Debug, Clone, Default)]
 pub struct RecordedNames {
     /// Code and enhanced code of each kind of reply (`250 2.1.0`).
@@ -18,7 +18,7 @@ impl From<Vec<String>> for RecordedNames {
 }
 
 impl RecordedNames {
-    /// Returns an empty interval for these numbers.
+    /// Returns an empty interval with a place for each name.
     pub(super) fn interval(&self) -> Interval {
         Interval::by_listener(self.replies.len(), self.listeners.len())
     }

@@ -12,11 +12,11 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Counts of values that are almost always the same; they are recorded once a second.
 #[derive(Debug, Default)]
 struct FrequentCounts {
-    /// Reads with exactly one command.
+    /// Reads with exactly one command, for the metric `commands_per_read`.
     lone_commands: u64,
     /// Payloads that arrived within one round.
     whole_transfers: u64,
-    /// Messages with exactly one recipient.
+    /// Messages with exactly one recipient, for the metric `recipients_per_message`.
     lone_recipients: u64,
 }
 
@@ -33,7 +33,7 @@ pub struct Recorder {
     /// When the round began, in Unix ns.
     round_ns: u64,
     tenth: usize,
-    /// Empty intervals returned by the hub.
+    /// Intervals that the hub has written and cleared.
     empty: Receiver<Box<Interval>>,
     full: Sender<Box<Interval>>,
 }
@@ -109,12 +109,13 @@ impl Recorder {
         }
     }
 
-    /// Returns when the current second ends, in Unix ns.
+    /// Returns when the current second ends, in Unix ns. In the past if the hub is behind.
     pub fn second_end_ns(&self) -> u64 {
         (self.current.second + 1) * SECOND_NS
     }
 
-    /// Returns the value of a counter in this second.
+    /// Returns the value that a counter has reached in the current interval, before it is handed
+    /// over.
     pub fn recorded(&self, counter: Counter) -> u64 {
         self.current.counter(counter)
     }

@@ -1,15 +1,15 @@
 //! Figures that no worker records, sampled once a second.
 
-/// Figures that no worker records.
+/// What an [`Observer`](super::Observer) reports about once a second.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
-    /// Open connections.
+    /// Connections that are open now, on all workers together.
     pub open_connections: u64,
     /// Flushes requested since the start.
     pub flushes: u64,
     /// Connections that found an accept queue full, counted from any time.
     pub accept_overflows: u64,
-    /// Messages that are not indexed yet.
+    /// Committed messages that are not indexed yet; 0 if mail is not indexed.
     pub index_lag_messages: u64,
     /// Age of the oldest of these messages, in seconds.
     pub index_lag_s: u64,

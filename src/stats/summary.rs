@@ -20,11 +20,11 @@ pub struct MessageRate {
 /// Percentiles of a histogram, in its unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// The number of values.
+    /// The number of recorded values. If it is 0, all others are 0, too.
     pub count: u64,
-    /// The mean.
+    /// The arithmetic mean, within 1%.
     pub mean: f64,
-    /// The median.
+    /// The 50th percentile. All percentiles are within 1%.
     pub p50: u64,
     /// The 90th percentile.
     pub p90: u64,
@@ -34,20 +34,21 @@ pub struct Percentiles {
     pub p99_9: u64,
     /// The 99.99th percentile.
     pub p99_99: u64,
-    /// The maximum.
+    /// The highest value, within 1%.
     pub max: u64,
 }
 
-/// Totals of a run.
+/// Sums over a run. docs/stats-format.md defines each counter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RunTotals {
     /// Accepted messages.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Their octets.
+    /// Their size in octets (RFC 1870).
     pub bytes: u64,
-    /// Accepted connections.
+    /// Accepted connections that are sessions. Those turned away, denied, or refused for a PROXY
+    /// header are counted below.
     pub connections: u64,
     /// Connections greeted with 421; not among the connections above.
     pub turned_away: u64,
@@ -67,11 +68,11 @@ pub struct RunTotals {
     pub proxy_refused: u64,
     /// PROXY headers that arrived at a listener that expects none.
     pub proxy_unexpected: u64,
-    /// Accepted XCLIENT commands.
+    /// Clients that were named by XCLIENT and greeted.
     pub xclient: u64,
-    /// Refused XCLIENT commands.
+    /// XCLIENT commands that were refused: not allowed, malformed, or in a transaction.
     pub xclient_refused: u64,
-    /// Completed TLS handshakes.
+    /// TLS handshakes that were completed, by STARTTLS or from the first byte.
     pub tls_handshakes: u64,
     /// Those of them that resumed an earlier session.
     pub tls_resumed: u64,
@@ -82,21 +83,21 @@ pub struct RunTotals {
 /// Sessions still open at the end of the span; figures per session exclude them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct OpenSessions {
-    /// The number of sessions.
+    /// The number of these sessions.
     pub sessions: u64,
     /// Their messages so far; `None` if unknown, because some began before the span, or some ended
     /// unnoticed when sinkd was killed.
     pub messages: Option<u64>,
 }
 
-/// A run in a few numbers.
+/// A run in a few numbers, computed from its seconds.
 #[derive(Debug, Clone)]
 pub struct RunSummary {
-    /// The totals.
+    /// Sums over all seconds, also those without messages.
     pub totals: RunTotals,
     /// The first and the last tenth of a second with messages, in tenths since the Unix epoch.
     pub span_tenths: Option<(u64, u64)>,
-    /// The rate of messages.
+    /// The rate of accepted messages, over the span from the first to the last of them.
     pub rate: MessageRate,
     /// The busy share of the busiest loop: median and maximum over the seconds.
     pub busy_share: (f64, f64),
@@ -127,7 +128,7 @@ impl Percentiles {
 }
 
 impl RunSummary {
-    /// Computes the summary.
+    /// Computes the summary, in a few passes over the seconds.
     pub fn of(history: &History) -> RunSummary {
         let totals = RunTotals {
             messages: history.total(Counter::Messages),
@@ -197,16 +198,16 @@ impl RunSummary {
 /// The length of the windows in which messages are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageWindow {
-    /// A second of the clock.
+    /// A second of Unix time.
     Second,
-    /// A tenth of a second of the clock.
+    /// A tenth of a second of Unix time.
     Tenth,
 }
 
 /// Messages in windows of equal length.
 #[derive(Debug)]
 struct MessageWindows {
-    /// The number of windows.
+    /// The number of windows, with and without messages.
     count: u64,
     /// The messages of each window that has any.
     busy: Vec<u64>,
@@ -276,7 +277,8 @@ impl MessageRate {
 }
 
 impl OpenSessions {
-    /// `sessions` is the number of sessions open at the end of `history`.
+    /// Computes the messages of the sessions still open from the difference of counters. `sessions`
+    /// is the number of sessions open at the end of `history`.
     pub fn of(history: &History, sessions: u64) -> OpenSessions {
         let total = |counter| history.total(counter);
         let without_end = total(Counter::Connections).checked_sub(total(Counter::Closed));

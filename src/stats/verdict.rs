@@ -23,7 +23,7 @@ use crate::wording::{duration, whole, whole_percent as percent};
 const SATURATED_SHARE: f64 = 0.90;
 /// If the loops had no processor for this share of the time, no headroom is reported.
 const STARVED_SHARE: f64 = 0.10;
-/// Minimum share of the time for a limit.
+/// Minimum share of the time for a limit: below it, no state stands out.
 const LIMITING_SHARE: f64 = 0.45;
 /// Maximum round trip time in a local network, in us; longer ones indicate a slow network.
 const NEAR_RTT_US: u64 = 500;
@@ -33,7 +33,7 @@ const LOCAL_RTT_US: u64 = 100;
 /// Share of the measured ceiling from which the machine counts as being at its ceiling.
 const CEILING_SHARE: f64 = 0.9;
 
-/// What limited a run.
+/// What kept a run from being faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitedBy {
@@ -51,7 +51,7 @@ pub enum LimitedBy {
 }
 
 impl LimitedBy {
-    /// All verdicts.
+    /// Every value, in the order of the declaration.
     pub const ALL: [LimitedBy; 5] = [
         LimitedBy::Sender,
         LimitedBy::Network,
@@ -60,7 +60,7 @@ impl LimitedBy {
         LimitedBy::Undecided,
     ];
 
-    /// Returns the name in `--json`.
+    /// Returns the name in `--json`, in claims and in sentences: the variant in lower case.
     pub fn name(self) -> &'static str {
         match self {
             LimitedBy::Sender => "sender",
@@ -72,14 +72,14 @@ impl LimitedBy {
     }
 }
 
-/// The verdict on a run.
+/// The verdict on what limited a run, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// What kept the run from being faster.
     pub limited_by: LimitedBy,
     /// One sentence with the figures that show it.
     pub because: String,
-    /// Shares of connection time.
+    /// How the time of the connections was spent, as parts of 1.
     pub shares: Shares,
     /// The average number of connections in use, without idle ones.
     pub connections: f64,
@@ -189,7 +189,7 @@ fn nagle(budget: &Budget) -> Option<String> {
     })
 }
 
-/// Returns the evidence that the sender was slow.
+/// Returns the evidence that the sender was slow, for [`Verdict::because`]; `None` if it was not.
 fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     if budget.quiet_share >= LIMITING_SHARE {
         let quiet = percent(budget.quiet_share);
@@ -216,7 +216,8 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     })
 }
 
-/// Returns the evidence that each side waited for the other.
+/// Returns the evidence that each side waited for the other, for [`Verdict::because`]; `None` if
+/// they did not.
 fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let prompt_us = budget.sender_us - budget.slow_us;
     let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
@@ -258,7 +259,8 @@ fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String
     (LimitedBy::Undecided, why)
 }
 
-/// Returns the evidence that the sink was saturated.
+/// Returns the evidence that the sink was saturated, for [`Verdict::because`]; `None` if it was
+/// not.
 fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     // The kernel counts for all listeners of the machine, so a few among many may not be ours.
     let n = headroom.accept_overflows;
@@ -312,7 +314,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     })
 }
 
-/// Returns the evidence that the network was slow.
+/// Returns the evidence that the network was slow, for [`Verdict::because`]; `None` if it was not.
 fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
     let is_far = budget.rtt_us > NEAR_RTT_US;
     if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// An unexpected word or value.
+/// A word or value that a user gave where another was expected. Displays as one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unexpected {
     expected: Cow<'static, str>,
@@ -16,7 +16,7 @@ impl Unexpected {
         Unexpected { expected: expected.into(), found: found.to_owned(), hint: None }
     }
 
-    /// Adds advice.
+    /// Adds advice to the end of the sentence, such as "did you mean 'x'?".
     pub fn with_hint(self, hint: String) -> Unexpected {
         Unexpected { hint: Some(hint), ..self }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use common::{Sink, sinkctl, sinkctl_on};
 use serde_json::Value;
 use sinkd::log::Runs;
-use sinkd::stats::{Counter, Hub, Metric, Recorder};
+use sinkd::stats::{Counter, Hub, Metric, Recorder, StatsPlace};
 use tempfile::tempdir;
 
 /// In the middle of an hour, long ago.
@@ -19,8 +19,8 @@ type Made = (u64, u64);
 /// Records one second as a separate start of sinkd, as a hub merges seconds that arrive too fast.
 fn record_second(data: &Path, at_s: u64, fill: impl FnOnce(&mut Recorder)) {
     let replies = vec!["250 2.0.0".into(), "451 4.3.0".into()];
-    let start = (at_s - BEGIN_S) as u32;
-    let (hub, mut recorders) = Hub::start(data, start, 1, replies, None, Box::new(())).unwrap();
+    let place = StatsPlace { data, start_count: (at_s - BEGIN_S) as u32, retain: None };
+    let (hub, mut recorders) = Hub::start(&place, 1, replies, Box::new(())).unwrap();
     recorders[0].begin_round(at_s * 1_000_000_000);
     fill(&mut recorders[0]);
     recorders.into_iter().for_each(Recorder::close);

@@ -64,7 +64,7 @@ fn segments_pruned_under_a_listing_are_left_out_and_reported_once() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         lines.next().unwrap().unwrap();
         let retention = Retention { segments: Some(1), ..Retention::default() };
-        log::prune(copy.path(), &Keep { retention, without_removed: false }, false).unwrap();
+        log::prune(copy.path(), &Keep { retention, without_removed: false }).unwrap();
         let rest = lines.map(Result::unwrap).count();
         let mut errors = String::new();
         child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::{LOAD_ARGS as ARGS, Sink};
-use sinkd::stats::{Counter, Hub, Metric, Recorder};
+use sinkd::stats::{Counter, Hub, Metric, Recorder, StatsPlace};
 use tempfile::tempdir;
 
 /// 2026-11-21T05:59:30Z, shortly before the end of an hour.
@@ -188,8 +188,8 @@ const WORKERS: usize = 8;
 fn recorded(folder: &Path, seconds: &[Second]) {
     for (start, some) in seconds.chunks(WORKERS * 3).enumerate() {
         let names = ["250 2.0.0", "451 4.3.0"].map(String::from).to_vec();
-        let (hub, recorders) =
-            Hub::start(folder, start as u32 + 1, WORKERS, names, None, Box::new(())).unwrap();
+        let place = StatsPlace { data: folder, start_count: start as u32 + 1, retain: None };
+        let (hub, recorders) = Hub::start(&place, WORKERS, names, Box::new(())).unwrap();
         for (worker, mut recorder) in recorders.into_iter().enumerate() {
             for second in some.iter().skip(worker).step_by(WORKERS) {
                 record(&mut recorder, second);

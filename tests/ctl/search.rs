@@ -89,7 +89,7 @@ fn no_match_exits_with_1_and_a_bad_query_with_2() {
     let (data, _sink, _) = filled(3, &[]);
     let data = data.path();
     let Output { stdout: count, stderr, code } =
-        run(data, &["search", "--count", "subject:nobody"]);
+        run(data, &["search", "--count", "subject:absent"]);
     assert_eq!((count.as_str(), stderr.as_str(), code), ("0\n", "", 1));
     for command in ["search", "wait"] {
         let Output { stdout, stderr, code } = run(data, &[command, "to:ann@example.org sise:>1M"]);
@@ -100,8 +100,8 @@ fn no_match_exits_with_1_and_a_bad_query_with_2() {
             ["to:ann@example.org sise:>1M", "                   ^^^^^^^^",]
         );
     }
-    let Output { stderr, code, .. } = run(data, &["search", "run:nobody"]);
-    assert!(code == 2 && stderr.contains("nobody"), "{stderr}");
+    let Output { stderr, code, .. } = run(data, &["search", "run:unknown"]);
+    assert!(code == 2 && stderr.contains("unknown"), "{stderr}");
 }
 
 const TWO_LISTENERS: &str = r#"

@@ -13,7 +13,7 @@ use log_support::{
 };
 use sinkd::log::reader::Folder;
 use sinkd::log::{
-    Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, SizeBasis, prune,
+    Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, SizeBasis, prunable, prune,
 };
 
 /// Waits until the condition holds.
@@ -109,7 +109,7 @@ fn segments_pruned_by_sinkctl_take_no_space_in_a_running_sinkd() {
         bench.append(b"e", &payload(n, 9000));
     }
     let few = Retention { segments: Some(2), ..Retention::default() };
-    let gone = prune(dir.path(), &Keep { retention: few, without_removed: false }, false).unwrap();
+    let gone = prune(dir.path(), &Keep { retention: few, without_removed: false }).unwrap();
     assert!(gone.iter().map(|d| d.segments).sum::<u64>() > 10, "{gone:?}");
     until("dropped segments stay open", || dropped_but_open(dir.path()).is_empty());
     // The ring continues as one that is nearly empty.
@@ -145,7 +145,7 @@ fn prune_by_age_uses_the_clock_of_the_sinkd_that_received_the_mail() {
     filled(dir.path());
     let hour = Retention { age: Some(Duration::from_secs(3600)), ..Retention::default() };
     let would_go = || {
-        let gone = prune(dir.path(), &Keep { retention: hour, without_removed: false }, true);
+        let gone = prunable(dir.path(), &Keep { retention: hour, without_removed: false });
         gone.unwrap().iter().map(|d| d.segments).sum::<u64>()
     };
     assert_eq!(would_go(), 0);

@@ -1,4 +1,4 @@
-//! What a crash leaves behind, reopened by the rules of docs/segment-format.md.
+//! The files after a crash, reopened by the rules of docs/segment-format.md.
 //!
 //! `kill -9` leaves everything that was published (same boot id). A power loss leaves any subset of
 //! the pages written since the last flush, and the rest as it was before: zeros in a fresh file,

@@ -128,7 +128,7 @@ fn messages_pruned_by_a_ring_and_two_pruners_are_counted_once() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !is_over.load(std::sync::atomic::Ordering::Acquire) {
-                    prune(data.path(), &keep, false).unwrap();
+                    prune(data.path(), &keep).unwrap();
                 }
             });
         }

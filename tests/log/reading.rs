@@ -129,7 +129,7 @@ fn an_idle_follower_keeps_no_pruned_segment_open() {
     let mut seen = folder.positions();
     assert_eq!(listed(&folder).len(), ids.len());
     let retention = Retention { segments: Some(0), ..Retention::default() };
-    log::prune(dir.path(), &Keep { retention, without_removed: false }, false).unwrap();
+    log::prune(dir.path(), &Keep { retention, without_removed: false }).unwrap();
     folder.follow(&mut seen).unwrap();
     let links = std::fs::read_dir("/proc/self/fd").unwrap();
     let targets = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
@@ -297,7 +297,7 @@ fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     assert_eq!((listed(&folder), folder.messages()), (ids.clone(), 3));
     let retention = Retention { segments: Some(0), ..Retention::default() };
     let keep = Keep { retention, without_removed: false };
-    assert!(log::prune(dir.path(), &keep, false).unwrap().is_empty(), "it may still be written");
+    assert!(log::prune(dir.path(), &keep).unwrap().is_empty(), "it may still be written");
     bench.close();
 }
 
@@ -328,7 +328,7 @@ fn pruned_sums_are_right_after_a_kill_between_event_line_and_unlink() {
     assert_eq!(sums(&folder), (0, 0, 0), "both are still there");
     let retention = Retention { segments: Some(numbers.len() as u64 - 3), ..Retention::default() };
     let keep = Keep { retention, without_removed: false };
-    log::prune(dir.path(), &keep, false).unwrap();
+    log::prune(dir.path(), &keep).unwrap();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(folder.segments().count(), numbers.len() - 3, "noted segments are unlinked, too");
     let messages = of(first) + of(second) + of(second + 1);

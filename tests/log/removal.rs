@@ -99,7 +99,7 @@ fn segments_with_all_messages_removed_are_pruned_first() {
     log::remove(dir.path(), &Remove::Ids(all_of_it.clone())).unwrap();
     log::remove(dir.path(), &Remove::Ids(vec![ids[0]])).unwrap();
     let keep = Keep { retention: Retention::default(), without_removed: true };
-    let dropped = log::prune(dir.path(), &keep, false).unwrap();
+    let dropped = log::prune(dir.path(), &keep).unwrap();
     assert_eq!(dropped.len(), 1);
     assert_eq!((dropped[0].first, dropped[0].messages), (middle, all_of_it.len() as u64));
     assert_eq!(listed(dir.path()).len(), 100 - all_of_it.len() - 1);

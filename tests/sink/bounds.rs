@@ -1,5 +1,5 @@
-//! Limits on settings, and on what sinkd leaves behind: values at their maximum, files readable
-//! only by their owner, descriptors reserved for clients.
+//! Limits on settings, and on what sinkd leaves in its folders: values at their maximum, files
+//! readable only by their owner, descriptors reserved for clients.
 use crate::common;
 
 use std::os::unix::fs::PermissionsExt;

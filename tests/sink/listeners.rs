@@ -263,7 +263,7 @@ fn only_sockets_are_ever_removed() {
     let error = refused(data.path(), &["--listen", &format!("lmtp:unix:{}", path.display())]);
     assert!(error.contains(&format!("{} is not a socket", path.display())), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
-    // A sinkd that can't start leaves no socket behind.
+    // A sinkd that can't start leaves no socket.
     let first = sockets.path().join("first");
     let (first, second) = (format!("unix:{}", first.display()), format!("unix:{}", path.display()));
     refused(data.path(), &["--listen", &first, "--listen", &second]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
-use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary};
+use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary, StatsPlace};
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
 /// In the recent past, shortly before the end of an hour.
@@ -28,7 +28,8 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn recorded(folder: &std::path::Path, start: u32, records: &[Record]) {
     let names = REPLIES.map(String::from).to_vec();
-    let (hub, mut recorders) = Hub::start(folder, start, 3, names, None, Box::new(())).unwrap();
+    let place = StatsPlace { data: folder, start_count: start, retain: None };
+    let (hub, mut recorders) = Hub::start(&place, 3, names, Box::new(())).unwrap();
     let mut now_ms = BEGIN_S * 1000;
     for record in records {
         now_ms += record.after_ms;

@@ -10,7 +10,8 @@ use super::names::{FolderNames, NAMED_MAX, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, TaskSorters};
 
-/// Figures about recipients.
+/// Counts of recipients, where a recipient is a key of the audit: an address, a header value or a
+/// number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecipientTally {
     /// Distinct recipients in the list, or expected numbers.
@@ -31,17 +32,17 @@ pub struct RecipientTally {
     pub named_again: u64,
     /// Recipients that were not expected.
     pub unexpected: u64,
-    /// Messages that the unexpected recipients got.
+    /// Messages that these unexpected recipients got.
     pub unexpected_messages: u64,
 }
 
-/// Destinations for findings.
+/// Where a merge puts what it finds, and how it is stopped.
 pub struct Findings<'a> {
     /// Offenders found so far.
     pub offenders: &'a mut OffenderSorter,
     /// Messages that must be read to learn more.
     pub tasks: &'a mut TaskSorters,
-    /// Names of the folders.
+    /// Names of the folders, for messages in the answer.
     pub names: &'a FolderNames,
     /// Ends the merge early, with what is known so far.
     pub stop: &'a AtomicBool,
@@ -56,11 +57,12 @@ struct Group {
     deliveries: u64,
     named_again: u64,
     last: Option<Delivery>,
-    /// The oldest deliveries, which the answer names.
+    /// The oldest deliveries, at most [`NAMED_MAX`](super::names::NAMED_MAX), which the answer
+    /// names.
     named: Vec<Delivery>,
 }
 
-/// Whether a key is expected.
+/// Whether the audit expects a message for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GroupPlace {
     Expected,

@@ -3,9 +3,9 @@
 /// Differences between addresses that are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressFolding {
-    /// Treatment of case in local parts.
+    /// Whether local parts that differ only in case are one address.
     pub case: LocalCase,
-    /// Treatment of plus parts in local parts.
+    /// Whether local parts that differ only after a plus sign are one address.
     pub plus: PlusPart,
 }
 
@@ -15,14 +15,14 @@ pub enum LocalCase {
     /// Case matters, as in RFC 5321.
     #[default]
     Kept,
-    /// Case is ignored.
+    /// Case is ignored: `Ada@example.com` and `ada@example.com` are one address.
     Ignored,
 }
 
 /// Whether `ada+news@example.com` and `ada@example.com` are different addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PlusPart {
-    /// They are different.
+    /// They are different, as RFC 5321 treats them.
     #[default]
     Kept,
     /// They are the same: the plus sign and everything up to the domain are dropped. A local part
@@ -34,13 +34,13 @@ pub enum PlusPart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressFault {
-    /// The text is empty.
+    /// There is no text.
     #[error("no address")]
     Empty,
-    /// The text has no @.
+    /// The text has no `@`, and is not `postmaster`.
     #[error("no '@' in the address")]
     NoDomain,
-    /// The local part or the domain is empty.
+    /// Nothing is before or after the `@`.
     #[error("nothing before or after the '@'")]
     EmptyPart,
     /// A quoted local part is not closed, or is followed by other text.

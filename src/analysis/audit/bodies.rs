@@ -18,7 +18,7 @@ use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
 
-/// Tasks that a thread takes at once.
+/// Number of tasks that a thread takes at once, so that the channel is used rarely.
 const TASKS_AT_ONCE: usize = 256;
 /// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;
@@ -38,13 +38,13 @@ pub struct BodyTally {
     pub unread: u64,
 }
 
-/// Findings of all threads, to be merged.
+/// What all threads found: one sorted part for each of them.
 pub struct BodyFindings {
     /// Facts about copies, sorted by recipient.
     pub copies: Vec<Sorted>,
     /// Messages that lack the values of their recipient.
     pub offenders: Vec<Sorted>,
-    /// Figures.
+    /// The sums over all threads.
     pub tally: BodyTally,
 }
 
@@ -54,9 +54,9 @@ pub struct BodyQuestion<'a> {
     pub folders: &'a [&'a Folder],
     /// The names of the columns whose values messages must contain.
     pub columns: &'a [String],
-    /// Names of the folders.
+    /// Names of the folders, for messages in the answer.
     pub names: &'a FolderNames,
-    /// Memory for findings, in octets.
+    /// Memory for findings in octets, for all threads together. Further ones go to temporary files.
     pub memory_bytes: usize,
     /// Ends reading early.
     pub stop: &'a AtomicBool,
@@ -121,7 +121,7 @@ fn feed(
     Ok(())
 }
 
-/// State of one thread.
+/// What one thread has found so far, and its buffers.
 struct BodyThread<'a> {
     question: &'a BodyQuestion<'a>,
     /// `None` before the first message, and while a message is borrowed from it.

@@ -4,22 +4,22 @@ use crc_fast::crc32_iscsi;
 
 use crate::mime::header::fields;
 
-/// The field with the checksum.
+/// The header field with the CRC-32C of the content, which `sinkctl blast` writes.
 const CHECKSUM_FIELD: &str = "X-Content-CRC32C";
 
-/// Result of checking the checksum of a message.
+/// Whether a message has the content that its checksum was computed of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentCheck {
-    /// The content matches the checksum.
+    /// The content has the checksum that the field names.
     Same,
     /// The content does not match.
     Changed {
         /// The checksum of the stored content, in hexadecimal.
         found: String,
-        /// The value of the field, as it was received.
+        /// The value of the field as it was received, unfolded.
         field: String,
     },
-    /// The message has no checksum.
+    /// The message has no such field.
     WithoutChecksum,
 }
 

@@ -15,15 +15,16 @@ const COMPARED_MAX: usize = 10_000;
 /// Recipients with several messages, by what these messages have in common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopyTally {
-    /// Two copies have the same Message-ID and the same content.
+    /// Recipients with two copies that have the same Message-ID and the same content.
     pub both: u64,
-    /// Two copies have the same Message-ID.
+    /// Recipients with two copies of the same Message-ID, but no two that also have the same
+    /// content.
     pub message_id: u64,
-    /// Two copies have the same content.
+    /// Recipients with two copies of the same content, but no two with the same Message-ID.
     pub content: u64,
-    /// All messages are different.
+    /// Recipients whose messages all differ in both.
     pub nothing: u64,
-    /// The copies are not stored, or can't be read.
+    /// Recipients whose copies can't be compared, because they are not stored or can't be read.
     pub unknown: u64,
     /// Recipients whose first copy was acknowledged, so the sender had no reason to send another.
     pub acknowledged: u64,
@@ -31,7 +32,7 @@ pub struct CopyTally {
     pub ambiguous: u64,
 }
 
-/// Facts about one copy.
+/// What is compared of one copy: `None` where it is not stored or can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CopyFacts {
     delivery: Delivery,
@@ -117,7 +118,7 @@ fn same_as(copies: &[CopyFacts]) -> SameAs {
     }
 }
 
-/// Returns whether at least two items are equal.
+/// Returns whether at least two items are equal. Costs a hash set of all.
 fn has_equal<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     let mut all = all;

@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// Octets per read.
+/// Octets per read, and the size of the buffer.
 const READ_BYTES: usize = 256 << 10;
 /// Maximum length of a row. A longer row usually means that a quote is never closed.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
-/// Maximum number of cells in a row.
+/// Maximum number of cells in a row; real lists have dozens.
 pub const CELLS_MAX: usize = 4096;
 
-/// A reader of rows.
+/// Reads rows one at a time, and reuses the buffers of the last one.
 pub struct CsvRows<R> {
     input: R,
     core: Reader,
@@ -20,14 +20,15 @@ pub struct CsvRows<R> {
     /// The part of `buffer` that was read but not parsed yet.
     rest: Range<usize>,
     is_at_end: bool,
-    /// The number of the next line, from 1.
+    /// The number of the next line in the file, from 1. A row with line breaks in quotes has
+    /// several.
     line: u64,
     cells: Vec<u8>,
     /// End positions of the cells in `cells`.
     ends: Vec<usize>,
 }
 
-/// A row, borrowed from the reader.
+/// A row, borrowed from the reader until the next one. Cells are without their quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvRow<'a> {
     /// The line on which the row begins, from 1.
@@ -43,7 +44,7 @@ pub enum CsvError {
     /// The file can't be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The text is UTF-16.
+    /// The file begins with a byte order mark of UTF-16.
     #[error("the file is UTF-16: save it as UTF-8")]
     Utf16,
     /// A row does not end within the limits.
@@ -53,19 +54,19 @@ pub enum CsvError {
         ROW_BYTES_MAX >> 20
     )]
     TooLong {
-        /// The line on which the row begins.
+        /// The line on which the row begins, from 1.
         line: u64,
     },
     /// The file ends inside a quoted cell.
     #[error("line {line}: the file ends inside a quoted cell of this row")]
     OpenQuote {
-        /// The line on which the row begins.
+        /// The line on which the row begins, from 1.
         line: u64,
     },
 }
 
 impl<'a> CsvRow<'a> {
-    /// Returns the number of cells.
+    /// Returns the number of cells, at least 1: an empty line is not a row.
     pub fn len(self) -> usize {
         self.ends.len()
     }
@@ -77,7 +78,7 @@ impl<'a> CsvRow<'a> {
         Some(&self.cells[start..end])
     }
 
-    /// Returns all cells.
+    /// Returns all cells, in order.
     pub fn cells(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).filter_map(move |n| self.cell(n))
     }

@@ -20,7 +20,7 @@ use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope::{self, Decoded};
 
-/// What to check in each message.
+/// What to read and check of each message.
 #[derive(Debug, Clone)]
 pub struct MessageRule {
     /// Where the keys of a message come from.
@@ -47,11 +47,11 @@ pub enum ContentRule {
 pub enum LogRule {
     /// No log was given, so there is nothing to join.
     Without,
-    /// Deliveries are joined with logs.
+    /// Deliveries are also sorted by id, to be joined with the logs.
     Joined,
 }
 
-/// When a message is late.
+/// Which messages are late: those whose transit time exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateRule {
     /// The header field with the sending time.
@@ -63,9 +63,9 @@ pub struct LateRule {
 /// Figures about messages; each message counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MessageTally {
-    /// Messages with an envelope.
+    /// Messages whose envelope could be read.
     pub messages: u64,
-    /// Their recipients.
+    /// Forward-paths of these messages.
     pub recipients: u64,
     /// Recipients, or messages where a message has one key, without a key.
     pub without_key: u64,
@@ -73,15 +73,15 @@ pub struct MessageTally {
     pub checked: u64,
     /// Messages that do not match their checksum.
     pub changed: u64,
-    /// Messages without a checksum.
+    /// Messages that were read for the comparison, but have no checksum.
     pub without_checksum: u64,
     /// Messages of which too little is stored for the comparison.
     pub not_stored: u64,
     /// Messages with a transit time.
     pub timed: u64,
-    /// Messages that arrived late.
+    /// Messages whose transit time exceeds the limit.
     pub late: u64,
-    /// Messages without a sending time.
+    /// Messages without a usable sending time: no field, no time in it, or not stored.
     pub without_time: u64,
 }
 
@@ -104,24 +104,24 @@ impl MessageTally {
 /// Selected messages, if not all: for each folder, ids in order.
 pub type SelectedMessages = Vec<Vec<u64>>;
 
-/// Input that all threads share.
+/// What all reading threads share.
 pub struct DeliveryInput<'a> {
-    /// What to check.
+    /// What to read and check of each message.
     pub rule: &'a MessageRule,
     /// For each folder, the messages whose 250 could not be sent.
     pub noted: &'a [HashSet<MessageId>],
     /// `None` selects all messages.
     pub selected: Option<&'a SelectedMessages>,
-    /// Names of the folders.
+    /// Names of the folders, for messages in the answer.
     pub names: &'a FolderNames,
     /// Set when a thread fails, so that the others stop.
     pub stop: &'a AtomicBool,
 }
 
-/// State of one thread.
+/// Reads the messages that one thread visits, and keeps its findings.
 pub struct DeliveryReader<'a> {
     shared: &'a DeliveryInput<'a>,
-    /// Deliveries, sorted by key.
+    /// Deliveries sorted by key, to compare them with the list.
     pub by_key: Sorter,
     /// Deliveries with a number, sorted by time, to find those out of order.
     pub by_time: Sorter,
@@ -129,7 +129,7 @@ pub struct DeliveryReader<'a> {
     pub by_id: Sorter,
     /// Faults of single messages.
     pub offenders: OffenderSorter,
-    /// Figures.
+    /// The counts of this thread.
     pub tally: MessageTally,
     /// Why the thread stopped early.
     pub failed: Option<io::Error>,
@@ -139,7 +139,7 @@ pub struct DeliveryReader<'a> {
 }
 
 impl<'a> DeliveryReader<'a> {
-    /// `memory_bytes`: memory for its records.
+    /// `memory_bytes` is for the records of this thread. Further records go to temporary files.
     pub fn new(shared: &'a DeliveryInput<'a>, memory_bytes: usize) -> DeliveryReader<'a> {
         let rule = shared.rule;
         let is_by_time = rule.key.kind == KeyKind::Number;
@@ -274,7 +274,7 @@ impl<'a> DeliveryReader<'a> {
     }
 }
 
-/// A message that was read.
+/// A message, as far as the rule needs it.
 struct ReadDelivery<'a> {
     delivery: Delivery,
     slot: &'a Slot,
@@ -314,7 +314,7 @@ impl MessageVisitor for DeliveryReader<'_> {
     }
 }
 
-/// Reads as much as the rule asks for.
+/// Returns envelope and payload, of which only as much is read as the rule needs.
 fn read<'a>(
     rule: &MessageRule,
     segment: &Segment,

@@ -6,7 +6,7 @@ use crate::log::MessageId;
 /// Length of an encoded delivery, in octets.
 pub const DELIVERY_BYTES: usize = 19;
 
-/// What is known of the reply to a message.
+/// Whether the sender learned that sinkd accepted a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyReply {
@@ -18,7 +18,7 @@ pub enum CopyReply {
 }
 
 impl CopyReply {
-    /// The name in `--json` and `--csv`.
+    /// Returns the name in `--json` and `--csv`: the variant in snake case.
     pub fn name(self) -> &'static str {
         match self {
             CopyReply::Acknowledged => "acknowledged",
@@ -34,9 +34,9 @@ pub struct Delivery {
     pub received_at_ns: u64,
     /// The position of its folder among the folders of the audit.
     pub source: u16,
-    /// The message.
+    /// The id of the message in that folder.
     pub id: MessageId,
-    /// The reply to the message.
+    /// Whether the 250 for the message was sent.
     pub reply: CopyReply,
 }
 

@@ -29,13 +29,13 @@ pub enum AuditError {
     /// Records can't be sorted.
     #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),
-    /// The audit was stopped early.
+    /// The caller's `stop` was set before there was an answer.
     #[error("interrupted before there was an answer")]
     Stopped,
 }
 
 impl AuditError {
-    /// Returns whether the error is about the list, and not about a folder.
+    /// Returns whether the list is at fault, which the caller names by its path.
     pub fn is_about_list(&self) -> bool {
         matches!(self, AuditError::List(_))
     }

@@ -4,13 +4,13 @@ use std::io;
 use super::super::sorting::{Merge, SortRecord};
 use super::list::Expected;
 
-/// What an audit expects.
+/// Which recipients an audit expects a message for.
 pub enum Expectation {
     /// Nothing is expected, so no recipient is missing or unexpected.
     Nothing,
-    /// The recipients of a list.
+    /// The recipients of a list, sorted by key.
     List(Merge),
-    /// Every number of a range.
+    /// Every number of a range, each once.
     Numbers(NumberRange),
 }
 
@@ -23,7 +23,7 @@ pub struct NumberRange {
     pub last: Option<u64>,
 }
 
-/// The rows about one key.
+/// The rows of the list about one recipient.
 #[derive(Debug, Default)]
 pub struct Rows {
     /// The line of the first row; `None` without rows.
@@ -35,7 +35,7 @@ pub struct Rows {
 }
 
 impl Expectation {
-    /// Returns the next record of the list.
+    /// Returns the next row of the list; `None` at its end, or without a list.
     pub fn head(&self) -> Option<SortRecord<'_>> {
         match self {
             Expectation::List(rows) => rows.head(),

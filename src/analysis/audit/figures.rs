@@ -24,13 +24,13 @@ pub enum AuditVerdict {
 /// their meaning.
 #[derive(Debug, Serialize)]
 pub struct AuditFigures {
-    /// The verdict.
+    /// Whether each recipient got exactly one message. Inconclusive if doubts could change that.
     pub verdict: AuditVerdict,
     /// Why the figures may be incomplete, one sentence per reason.
     pub doubts: Vec<String>,
-    /// Messages that were audited.
+    /// Messages of the span, or of the selection, whose envelope could be read.
     pub messages: u64,
-    /// Their recipients.
+    /// Forward-paths of these messages.
     pub recipients: u64,
     /// What was expected; null if nothing was.
     pub expected: Option<ExpectedFigures>,
@@ -59,13 +59,13 @@ pub struct AuditFigures {
 pub struct ExpectedFigures {
     /// The column with the key; null if numbers were expected.
     pub column: Option<String>,
-    /// Usable rows of the list.
+    /// Rows of the list with a key, repeated ones included; 0 if numbers were expected.
     pub rows: u64,
-    /// Unusable rows of the list.
+    /// Rows of the list that could not be used.
     pub bad_rows: u64,
     /// Rows whose recipient already has an earlier row.
     pub repeated_rows: u64,
-    /// Distinct recipients, or numbers.
+    /// Distinct recipients in the list, or expected numbers.
     pub recipients: u64,
     /// Recipients with exactly one message.
     pub once: u64,
@@ -73,16 +73,16 @@ pub struct ExpectedFigures {
     pub missing: u64,
     /// Recipients that were not expected.
     pub unexpected: u64,
-    /// Messages that the unexpected recipients got.
+    /// Messages that these unexpected recipients got.
     pub unexpected_messages: u64,
 }
 
 /// Recipients with several messages, by what at least two of the messages have in common.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RepeatedFigures {
-    /// All recipients with several messages.
+    /// Recipients with several messages, expected or not.
     pub recipients: u64,
-    /// Messages beyond the first of each.
+    /// Messages that these recipients got beyond the first.
     pub extra_messages: u64,
     /// How often a message names a recipient again; such a message counts once.
     pub named_again: u64,
@@ -96,7 +96,7 @@ pub struct RepeatedFigures {
     pub different: u64,
     /// Not stored, or no longer readable.
     pub unknown: u64,
-    /// The first copy was acknowledged.
+    /// The 250 for the first copy was sent, so the sender had no reason to send another.
     pub first_acknowledged: u64,
     /// The reply to the first copy could not be sent.
     pub first_ambiguous: u64,
@@ -107,9 +107,9 @@ pub struct RepeatedFigures {
 pub struct PersonFigures {
     /// Messages that were checked, once per recipient.
     pub checked: u64,
-    /// Messages that lack a value.
+    /// Messages that lack at least one of the values.
     pub wrong: u64,
-    /// Messages that are not stored whole.
+    /// Messages that could not be checked because they are not stored whole.
     pub not_stored: u64,
     /// Messages whose recipient has no values in the list.
     pub without_value: u64,
@@ -118,17 +118,17 @@ pub struct PersonFigures {
 /// Messages compared with their checksum.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ContentFigures {
-    /// Messages with a checksum.
+    /// Messages that were compared with their checksum.
     pub checked: u64,
     /// Messages that do not match their checksum.
     pub changed: u64,
-    /// Messages without a checksum.
+    /// Messages that are stored whole, but have no checksum.
     pub without_checksum: u64,
-    /// Messages that are not stored whole.
+    /// Messages that could not be checked because they are not stored whole.
     pub not_stored: u64,
 }
 
-/// The order in which numbers arrived.
+/// Whether numbers arrived in ascending order.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OrderFigures {
     /// Whether a wrong order is a fault (--in-order).
@@ -144,20 +144,20 @@ pub struct OrderFigures {
 pub struct LateFigures {
     /// Messages with a transit time.
     pub checked: u64,
-    /// Messages that arrived late.
+    /// Messages whose transit time exceeds the limit.
     pub late: u64,
-    /// Messages without a sending time.
+    /// Messages without a usable sending time: no field, no time in it, or not stored.
     pub without_time: u64,
 }
 
 /// The claims in logs of the sender, compared with what was received.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogFigures {
-    /// Lines of all logs.
+    /// Lines of all logs together, usable or not.
     pub lines: u64,
     /// Lines that claim a delivery and name an id of sinkd.
     pub lines_with_id: u64,
-    /// Unusable lines.
+    /// Lines that can't be used, and may claim a delivery.
     pub bad_lines: u64,
     /// Logs that end in the middle of a line or of compressed data.
     pub cut_logs: u64,

@@ -12,9 +12,9 @@ pub const KEY_BYTES_MAX: usize = 4096;
 /// The part of a message that identifies its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// Each forward-path.
+    /// Each forward-path: a message for several recipients has several keys.
     Recipient,
-    /// The reverse-path.
+    /// The reverse-path: a message has one key.
     ReversePath,
     /// The recipient's address inside the reverse-path: `bounce+ada=example.com@sender.example`
     /// is about ada@example.com.
@@ -23,23 +23,23 @@ pub enum KeySource {
     Header(String),
 }
 
-/// Whether keys are text or numbers.
+/// How keys are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// An address, or any other text.
     Text,
-    /// A whole number.
+    /// A whole number below 2^64; only its value counts, not leading zeros.
     Number,
 }
 
 /// How to find the keys of messages and of rows.
 #[derive(Debug, Clone)]
 pub struct KeyRule {
-    /// The part of a message with the key.
+    /// The part of a message that has the key.
     pub source: KeySource,
     /// Selects the key within that part: the first group, or the whole match without a group.
     pub pattern: Option<Regex>,
-    /// The kind of keys.
+    /// How keys are compared, and whether they can be a range.
     pub kind: KeyKind,
     /// Differences between addresses that are ignored.
     pub folding: AddressFolding,
@@ -52,13 +52,13 @@ pub enum KeyFault {
     /// The cell should hold an address.
     #[error(transparent)]
     Address(#[from] AddressFault),
-    /// The cell is empty.
+    /// The cell is empty, apart from white space.
     #[error("no value")]
     Empty,
     /// The cell should hold a number.
     #[error("not a whole number")]
     NotANumber,
-    /// The cell is not UTF-8.
+    /// The cell is text in another encoding than UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
     /// The cell is longer than any address.
@@ -71,7 +71,7 @@ pub enum KeyFault {
 pub struct Key {
     /// The first sort criterion: the number, or a hash of the text.
     pub order: u64,
-    /// The canonical text; empty for a number.
+    /// The canonical text, which is compared if hashes are equal; empty for a number.
     pub text: Vec<u8>,
 }
 

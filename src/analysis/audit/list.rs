@@ -12,14 +12,14 @@ const KEY_COLUMNS: [&str; 3] = ["email", "recipient", "rcpt_to"];
 /// Maximum number of unusable rows that are reported individually.
 const FAULTS_LISTED_MAX: usize = 20;
 
-/// How a list is read.
+/// How a list is read: its separator, and which of its columns matter.
 #[derive(Debug, Clone)]
 pub struct ListRule {
     /// The column with the key; `None` for the first of `email`, `recipient` and `rcpt_to`.
     pub column: Option<String>,
     /// Columns whose values each message must contain.
     pub must_contain: Vec<String>,
-    /// The separator between cells.
+    /// The octet between cells, such as a comma.
     pub separator: u8,
 }
 
@@ -32,27 +32,27 @@ pub enum RowRule {
     Unique,
 }
 
-/// Figures about a list.
+/// How many rows of a list are usable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTotals {
     /// Rows with a key, repeated ones included.
     pub rows: u64,
-    /// Unusable rows.
+    /// Rows of the list that could not be used.
     pub bad_rows: u64,
-    /// The first unusable rows: line and reason.
+    /// The first 20 unusable rows: line and reason.
     pub faults: Vec<(u64, RowFault)>,
-    /// The name of the column with the key.
+    /// The name of the column with the key, as in the header line.
     pub column: String,
 }
 
-/// Why a row is unusable.
+/// Why a row is unusable. The audit continues without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowFault {
     /// The row has more or fewer cells than the header line.
     #[error("expected as many cells as the header line ({expected}), found {found}")]
     Cells {
-        /// Number of cells in the row.
+        /// The number of cells in the row.
         found: usize,
         /// Number of cells in the header line.
         expected: usize,
@@ -63,12 +63,12 @@ pub enum RowFault {
     /// A value that messages must contain is not UTF-8.
     #[error("{column}: not UTF-8")]
     NotUtf8 {
-        /// The name of the column.
+        /// The name of the column with the value.
         column: String,
     },
 }
 
-/// Why a list is unusable.
+/// Why a whole list is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpectedListError {
@@ -78,18 +78,18 @@ pub enum ExpectedListError {
     /// There is no header line.
     #[error("the file is empty; the first line must name the columns")]
     Empty,
-    /// A required column is missing.
+    /// The header line lacks the key column, or a column of `must_contain`.
     #[error("{}", no_column(.wanted.as_deref(), .found))]
     NoColumn {
         /// The column; `None` if no column was named and none of the usual names exists.
         wanted: Option<String>,
-        /// The existing columns.
+        /// The columns in the header line.
         found: Vec<String>,
     },
-    /// Two columns have the required name.
+    /// Two columns have the required name, exactly or apart from case.
     #[error("two columns are called '{0}'")]
     TwoColumns(String),
-    /// Sorting failed.
+    /// A temporary file can't be made or written.
     #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] std::io::Error),
 }
@@ -98,13 +98,13 @@ pub enum ExpectedListError {
 /// contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected<'a> {
-    /// The line of the row.
+    /// The line on which the row begins, from 1.
     pub line: u64,
     values: &'a [u8],
 }
 
 impl<'a> Expected<'a> {
-    /// Decodes the value of a record.
+    /// Decodes the value of a record that [`read_list`] made.
     pub fn decode(value: &'a [u8]) -> Expected<'a> {
         let (line, values) = value.split_first_chunk().expect("each record begins with a line");
         Expected { line: u64::from_be_bytes(*line), values }
@@ -157,11 +157,11 @@ pub fn read_list(
     Ok(totals)
 }
 
-/// Positions of the required columns.
+/// Where in each row the required cells are.
 struct ListColumns {
     name: String,
     key: usize,
-    /// Position and name of each.
+    /// Position and name of each column whose values messages must contain.
     must_contain: Vec<(usize, String)>,
     cells: usize,
 }

@@ -33,21 +33,21 @@ pub struct LogTally {
     pub not_in_log: u64,
 }
 
-/// Input of a join.
+/// What claims are joined with, and when a claim matches.
 pub struct LogQuestion<'a> {
-    /// The folders.
+    /// The audited folders, to find messages that were not selected.
     pub folders: &'a [&'a Folder],
-    /// The names of the folders.
+    /// Names of the folders, for messages in the answer.
     pub names: &'a FolderNames,
     /// Differences between addresses that are ignored.
     pub folding: AddressFolding,
     /// Maximum difference between the clocks.
     pub clocks_within: Duration,
-    /// The names of the logs.
+    /// Paths of the logs, for sentences about their lines.
     pub logs: &'a [String],
 }
 
-/// A delivery, and whether a line claims it.
+/// A delivery, and the number of lines that claim it.
 struct ReceivedDelivery {
     address: Vec<u8>,
     delivery: Delivery,
@@ -101,7 +101,7 @@ pub fn join(
     }
 }
 
-/// A join in progress.
+/// The state of a join: its input, and what was found so far.
 struct LogJoin<'a> {
     question: &'a LogQuestion<'a>,
     offenders: &'a mut OffenderSorter,
@@ -192,9 +192,10 @@ impl LogQuestion<'_> {
             }
             let claimed_ns = claimed.at_ns.unwrap_or(at_ns);
             let apart = seconds(claimed_ns.abs_diff(at_ns) as f64 / 1e9);
-            let way = if at_ns > claimed_ns { "after" } else { "before" };
+            let relation = if at_ns > claimed_ns { "after" } else { "before" };
             why = format!(
-                "message {id} was received {apart} {way} the time in the log (see --clocks-within)"
+                "message {id} was received {apart} {relation} the time in the log (see \
+                 --clocks-within)"
             );
         }
         Some(why)

@@ -12,16 +12,16 @@ use super::delivery::number;
 /// Maximum number of unusable lines that are reported individually.
 const FAULTS_LISTED_MAX: usize = 20;
 
-/// Figures about logs.
+/// Counts of lines, over all logs of the sender.
 #[derive(Debug, Default)]
 pub struct LogsRead {
-    /// Lines of all logs.
+    /// Lines of all logs together, usable or not.
     pub lines: u64,
     /// Lines that claim a delivery and name an id.
     pub lines_with_id: u64,
-    /// Unusable lines.
+    /// Lines that can't be used, and may claim a delivery.
     pub bad_lines: u64,
-    /// The first unusable lines: position of the log, and line.
+    /// The first 20 unusable lines: position of the log, and line.
     pub faults: Vec<(usize, BadLine)>,
     /// Positions of logs that were cut off.
     pub cut: Vec<usize>,
@@ -34,7 +34,7 @@ pub enum LoggedError {
     /// A log can't be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Sorting failed.
+    /// A temporary file can't be made or written.
     #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] io::Error),
 }
@@ -44,9 +44,9 @@ pub enum LoggedError {
 pub struct Claimed {
     /// Unix time in ns; `None` if the line has none.
     pub at_ns: Option<u64>,
-    /// The position of the log among all logs.
+    /// The position of the log in the list of logs.
     pub log: u16,
-    /// The line number.
+    /// The line in the log, from 1.
     pub line: u64,
     /// The name of the sink; empty if the line has none.
     pub sink: Vec<u8>,
@@ -61,7 +61,7 @@ impl Claimed {
         out.extend_from_slice(&self.sink);
     }
 
-    /// Decodes the value of a record.
+    /// Decodes the value of a record that [`read_logs`] made.
     pub fn decode(value: &[u8]) -> Claimed {
         let eight = |at: usize| {
             u64::from_be_bytes(value[at..at + 8].try_into().expect("eight octets are there"))

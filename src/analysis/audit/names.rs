@@ -6,7 +6,7 @@ use super::offender::NamedCopy;
 /// Maximum number of messages that are named for one offender.
 pub const NAMED_MAX: usize = 10;
 
-/// The names of the folders, if there are several.
+/// The name of each folder, by its position; none if there is only one folder.
 #[derive(Debug, Clone, Default)]
 pub struct FolderNames(pub Vec<Option<String>>);
 
@@ -21,7 +21,7 @@ impl FolderNames {
     }
 }
 
-/// Returns the key as text; for a number, that is its digits.
+/// Returns the key as text: the digits of a number, and other octets escaped as in [`readable`].
 pub fn key_text(order: u64, key: &[u8]) -> String {
     if key.is_empty() { order.to_string() } else { readable(key) }
 }

@@ -47,7 +47,7 @@ impl Fault {
         Fault::NotInLog,
     ];
 
-    /// The name in `--json` and `--csv`.
+    /// Returns the name in `--json` and `--csv`: the variant in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Fault::Missing => "missing",
@@ -81,7 +81,7 @@ pub enum SameAs {
 }
 
 impl SameAs {
-    /// The name in `--json` and `--csv`.
+    /// Returns the name in `--json` and `--csv`: the variant in snake case.
     pub fn name(self) -> &'static str {
         match self {
             SameAs::Both => "both",
@@ -93,36 +93,36 @@ impl SameAs {
     }
 }
 
-/// A message named in an answer.
+/// A message that an answer names, so that it can be looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedCopy {
     /// The name of the folder, if there are several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub folder: Option<String>,
-    /// `segment:slot`.
+    /// The id, `segment:slot`.
     pub id: String,
-    /// RFC 3339.
+    /// When it was received, RFC 3339 with nanoseconds.
     pub received_at: String,
 }
 
 /// A fault of one recipient or one message. Keys keep their meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offender {
-    /// The kind of fault.
+    /// What is wrong.
     pub fault: Fault,
     /// The recipient; with other kinds of keys, the canonical key.
     pub recipient: String,
-    /// The line in the list or in the log.
+    /// The line in the list, or in the log of the sender; null if it is in neither.
     pub line: Option<u64>,
-    /// The number of messages concerned.
+    /// The number of messages with the fault, or of missing ones.
     pub count: u64,
     /// These messages, oldest first, at most ten.
     pub messages: Vec<NamedCopy>,
     /// For a repeated delivery: what the copies have in common.
     pub same: Option<SameAs>,
-    /// For a repeated delivery: the reply to the first copy.
+    /// For a repeated delivery: whether the 250 for the first copy was sent.
     pub first_reply: Option<CopyReply>,
-    /// Further detail, as a sentence.
+    /// What exactly is wrong, as a sentence; null if the fault says everything.
     pub detail: Option<String>,
 }
 
@@ -147,7 +147,7 @@ impl Offender {
 pub struct OffenderSorter(Sorter);
 
 impl OffenderSorter {
-    /// See [`Sorter::new`].
+    /// Holds offenders in up to `memory_bytes` octets; further ones go to a temporary file.
     pub fn new(memory_bytes: usize) -> OffenderSorter {
         OffenderSorter(Sorter::new(memory_bytes))
     }
@@ -169,7 +169,7 @@ impl OffenderSorter {
         self.0.push(SortRecord { order: offender.fault as u64, key: &key, value: &value })
     }
 
-    /// Ends adding, and returns the sorted offenders.
+    /// Returns the offenders, sorted by fault and rank.
     pub fn finish(self) -> Sorted {
         self.0.finish()
     }

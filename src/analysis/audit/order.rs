@@ -11,7 +11,7 @@ use super::offender::{Fault, Offender, OffenderSorter};
 pub enum OrderRule {
     /// Not a fault, only counted: senders use several connections.
     Counted,
-    /// A fault.
+    /// Each such message is a fault.
     Fault,
 }
 

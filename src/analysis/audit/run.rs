@@ -33,41 +33,41 @@ use super::verdict::{AuditEvidence, figures};
 use crate::log::MessageId;
 use crate::log::reader::Folder;
 
-/// A list, and how it is read.
+/// The list of expected recipients.
 pub struct ExpectedList<'a> {
-    /// The content of the file.
+    /// The octets of a CSV file, read once from beginning to end.
     pub input: Box<dyn Read + 'a>,
-    /// How it is read.
+    /// How the file is read.
     pub rule: ListRule,
 }
 
-/// Input of an audit.
+/// What an audit checks, and how much memory it may use.
 pub struct AuditQuestion<'a> {
-    /// What to check in each message.
+    /// What to read and check of each message.
     pub messages: MessageRule,
-    /// The expected recipients.
+    /// The expected recipients; `None`: numbers are expected, or nothing.
     pub list: Option<ExpectedList<'a>>,
     /// The expected numbers, for numeric keys without a list.
     pub numbers: NumberRange,
-    /// Logs of the sender.
+    /// Logs of the sender to compare with what was received; empty: none.
     pub logs: Vec<PathBuf>,
     /// Maximum difference between the clocks of these logs and of sinkd.
     pub clocks_within: Duration,
-    /// Whether numbers must arrive in order.
+    /// Whether a number that arrives after a higher one is a fault.
     pub order: OrderRule,
-    /// The selected messages; `None` selects all of the span.
+    /// The messages to audit, by folder; `None` selects all of the span.
     pub selected: Option<SelectedMessages>,
     /// Why the selection may be incomplete.
     pub doubts: Vec<String>,
     /// Whether the list may have several rows about one recipient.
     pub rows: RowRule,
-    /// The names of the folders, if there are several.
+    /// Names of the folders, for messages in the answer.
     pub names: FolderNames,
     /// Memory for records, in octets. Further records go to temporary files.
     pub memory_bytes: usize,
 }
 
-/// The stage of an audit that is in progress.
+/// What an audit is doing, and what its progress counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditStage {
     /// Reading logs of the sender: octets done, and in total.
@@ -78,15 +78,15 @@ pub enum AuditStage {
     Bodies,
 }
 
-/// A finished audit.
+/// The answer of an audit.
 pub struct Audit {
-    /// The figures.
+    /// The counts and the verdict.
     pub figures: AuditFigures,
-    /// The faults, one by one.
+    /// The faults one by one, read from temporary files as they are needed.
     pub offenders: Offenders,
-    /// Figures about the list.
+    /// How much of the list was usable; `None` without a list.
     pub list: Option<ListTotals>,
-    /// Figures about the logs.
+    /// How much of the logs was usable; `None` without logs.
     pub logs: Option<LogsRead>,
     /// Why messages can't be read; the first reasons only.
     pub damage: Vec<String>,
@@ -125,7 +125,7 @@ pub fn audit(
     run.finish(selection, &question)
 }
 
-/// State of an audit in progress.
+/// What an audit has found so far; each step fills some fields.
 struct AuditRun {
     sources: Vec<LogSource>,
     noted: Vec<HashSet<MessageId>>,
@@ -383,7 +383,7 @@ fn ensure_different(sources: &[LogSource]) -> Result<(), AuditError> {
     Ok(())
 }
 
-/// Errors: the audit was stopped.
+/// Returns [`AuditError::Stopped`] once `stop` is set.
 fn ensure_running(stop: &AtomicBool) -> Result<(), AuditError> {
     if stop.load(Ordering::Relaxed) { Err(AuditError::Stopped) } else { Ok(()) }
 }

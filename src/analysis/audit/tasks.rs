@@ -4,7 +4,7 @@ use std::io;
 use super::super::sorting::{SortRecord, Sorted, Sorter};
 use super::delivery::{Delivery, number};
 
-/// What a task is about.
+/// Why a message must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskKind {
     /// The Message-ID and content of one of several copies.
@@ -16,13 +16,13 @@ pub enum TaskKind {
 /// A message to read, for one of its recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// What the task is about.
+    /// Why the message must be read.
     pub kind: TaskKind,
-    /// The message.
+    /// The message, and where it is.
     pub delivery: Delivery,
-    /// The key of the recipient.
+    /// The number or hash of the recipient's key.
     pub order: u64,
-    /// The text of the key.
+    /// The text of the recipient's key; empty for a number.
     pub key: Vec<u8>,
     /// The line in the list; `None`: the recipient is not in it.
     pub line: Option<u64>,
@@ -30,23 +30,24 @@ pub struct Task {
     pub values: Vec<u8>,
 }
 
-/// Collects the tasks of each folder.
+/// Sorts the tasks of each folder by the id of the message.
 pub struct TaskSorters {
     folders: Vec<Sorter>,
     count: u64,
 }
 
-/// The tasks of all folders, in order.
+/// All tasks. Within a folder they are ordered by id, so that messages are read in the order of the
+/// disk.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    /// The tasks of each folder.
+    /// The tasks of each folder, by its position.
     pub folders: Vec<Sorted>,
-    /// The number of tasks.
+    /// The number of tasks in all folders.
     pub count: u64,
 }
 
 impl TaskSorters {
-    /// `memory_bytes`: memory for all folders together.
+    /// `memory_bytes` is for all folders together. Further tasks go to temporary files.
     pub fn new(folders: usize, memory_bytes: usize) -> TaskSorters {
         let folders = (0..folders).map(|_| Sorter::new(memory_bytes / folders));
         TaskSorters { folders: folders.collect(), count: 0 }
@@ -78,7 +79,7 @@ impl TaskSorters {
 }
 
 impl Task {
-    /// Decodes a record.
+    /// Decodes a record that [`TaskSorters::push`] encoded.
     pub fn decode(record: &SortRecord<'_>) -> Task {
         let (delivery, rest) = Delivery::decode(record.value);
         let kind = if rest[0] == TaskKind::Copy as u8 { TaskKind::Copy } else { TaskKind::Person };

@@ -16,7 +16,7 @@ use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
 use super::since::ChangedSince;
 
-/// All findings of an audit.
+/// All findings of an audit, from which its verdict follows.
 pub struct AuditEvidence<'a> {
     pub rule: &'a MessageRule,
     /// Segments that can't be opened, or whose counts are damaged.
@@ -39,7 +39,7 @@ pub struct AuditEvidence<'a> {
     pub joined: &'a LogTally,
 }
 
-/// Returns the figures and the verdict.
+/// Decides the verdict, and returns it with all figures.
 pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
     let doubts = evidence.doubts(&missing_messages);
     let verdict = evidence.verdict(&missing_messages, &doubts);

@@ -7,10 +7,10 @@ use super::subject::{ClaimSubject, ClaimValue, verdict};
 use super::unit::ClaimUnit;
 use crate::stats::LimitedBy;
 
-/// A claim.
+/// A claim about the figures of a run, parsed. Its bound is in the unit of its subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The claim as written.
+    /// The claim as the user wrote it, for reports.
     pub text: String,
     subject: ClaimSubject,
     op: ClaimOperator,
@@ -31,7 +31,7 @@ enum ClaimOperator {
 enum ClaimBound {
     /// In the subject's own unit.
     Number(f64),
-    /// A value of `limited_by`.
+    /// A verdict that `limited_by` is compared with.
     Verdict(LimitedBy),
 }
 
@@ -83,7 +83,7 @@ impl Claim {
         self.limit()?.client(evidence.limits.as_ref()?)
     }
 
-    /// Returns the limit of clients that the claim is about.
+    /// Returns the limit of clients that the claim is about; `None` if it is about something else.
     pub fn limit(&self) -> Option<ClaimLimit> {
         match self.subject {
             ClaimSubject::Limits(limit) => Some(limit),
@@ -162,11 +162,11 @@ impl ClaimOperator {
     }
 }
 
-/// A claim and its result.
+/// A claim, and whether it holds.
 pub struct CheckedClaim {
-    /// The claim.
+    /// The claim that was checked.
     pub claim: Claim,
-    /// Why the claim does not hold.
+    /// Why the claim does not hold; `None` if it does.
     pub failure: Option<ClaimFailure>,
 }
 

@@ -1,7 +1,7 @@
 //! Why a text is not a claim.
 use crate::wording::Unexpected;
 
-/// A text that is not a claim.
+/// A text that is not a claim, with the reason. Displays as one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{claim}': {fault}")]
 #[non_exhaustive]
@@ -16,7 +16,7 @@ pub struct ClaimError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimFault {
-    /// The text has no operator.
+    /// The text has no operator, such as `>=`.
     #[error("expected an operator (>= <= > < == !=) and a number after the subject")]
     Operator,
     /// The subject is a verdict, which has no order.
@@ -30,7 +30,7 @@ pub enum ClaimFault {
     /// The subject is a single figure, but the claim names a figure of it.
     #[error("{subject} has no figures: write '{subject}', not '{found}'")]
     Figures {
-        /// The subject.
+        /// The subject, which is a single figure.
         subject: String,
         /// The subject with its figure, as written.
         found: String,

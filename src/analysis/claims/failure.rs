@@ -24,16 +24,16 @@ pub enum ClaimFailure {
         client_suffix(client.as_deref())
     )]
     Number {
-        /// The figure.
+        /// The figure that was found, in the subject's unit.
         found: f64,
-        /// The bound in the claim.
+        /// The bound in the claim, in the subject's unit.
         bound: f64,
-        /// The unit of both.
+        /// The unit of both numbers, for the sentence.
         unit: ClaimUnit,
         /// The client with the highest figure, if the claim is about limits of clients.
         client: Option<String>,
     },
-    /// The span has no traffic.
+    /// The span has no traffic, so that every upper bound would hold.
     #[error("nothing was recorded: no connection, no message, no reply")]
     NoTraffic,
     /// The metric has no value in this span.

@@ -11,7 +11,7 @@ use crate::wording::unknown;
 /// A figure; claims compare the client with the highest value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimLimit {
-    /// Concurrent connections.
+    /// Connections that were open at the same time.
     OpenAtOnce,
     /// Connections opened in a window of this length, in seconds.
     OpenedPer(u64),
@@ -51,7 +51,7 @@ impl std::str::FromStr for ClaimLimit {
 }
 
 impl ClaimLimit {
-    /// Returns the length of the window in seconds.
+    /// Returns the length of the window in seconds; `None` for a limit without a window.
     pub fn window_s(self) -> Option<u64> {
         match self {
             ClaimLimit::OpenedPer(seconds) | ClaimLimit::MessagesPer(seconds) => Some(seconds),
@@ -72,7 +72,8 @@ impl ClaimLimit {
         highest.ok_or(ClaimFailure::NoConnection)
     }
 
-    /// Returns the client with the highest figure.
+    /// Returns the address of the client with the highest figure, or `unix`; `None` without
+    /// clients.
     pub fn client(self, kept: &KeptLimits) -> Option<String> {
         let (_, address) = self.figures(kept).max_by_key(|(figure, _)| *figure)?;
         Some(address.map_or("unix".into(), |address| address.to_string()))

@@ -2,23 +2,23 @@
 use crate::wording::Unexpected;
 use crate::wording::{decimals, exact_duration};
 
-/// The unit of a subject.
+/// The unit of a subject, which decides what may follow the number in a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimUnit {
-    /// A number or a rate.
+    /// A number or a rate per second.
     None,
     /// A number that is not a rate.
     Count,
-    /// Microseconds.
+    /// A time, in microseconds.
     Micros,
-    /// Bytes.
+    /// A size in bytes.
     Bytes,
     /// A share of 1, which claims also write in percent.
     Share,
 }
 
 impl ClaimUnit {
-    /// Endings, and what they multiply by.
+    /// Returns the endings that a number may have, each with its factor.
     fn endings(self) -> &'static [(&'static str, f64)] {
         match self {
             ClaimUnit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
@@ -44,7 +44,7 @@ impl ClaimUnit {
         }
     }
 
-    /// Parses a bound with its unit.
+    /// Parses a bound such as `20ms`, and converts it to the subject's unit.
     pub fn parse(self, text: &str) -> Result<f64, Unexpected> {
         let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
         let (digits, ending) = (&text[..end], text[end..].trim());
@@ -60,7 +60,7 @@ impl ClaimUnit {
         Ok(value * factor)
     }
 
-    /// A value for a person.
+    /// Formats a value of this unit for a sentence.
     pub fn text(self, value: f64) -> String {
         match self {
             ClaimUnit::None | ClaimUnit::Count => decimals(value),

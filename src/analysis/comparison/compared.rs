@@ -6,9 +6,9 @@ use crate::stats::Comparison;
 
 /// Two runs and their differences.
 pub struct RunComparison {
-    /// The first run.
+    /// The run that the other is compared with.
     pub a: ComparedRun,
-    /// The second run.
+    /// The run whose figures are divided by those of the first.
     pub b: ComparedRun,
     /// Which differences exceed the noise.
     pub comparison: Comparison,

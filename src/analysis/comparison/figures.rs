@@ -13,15 +13,15 @@ use crate::stats::{
 /// Two runs and their differences: the object of `sinkctl compare --json`.
 #[derive(Debug, Serialize)]
 pub struct ComparisonFigures<'a> {
-    /// The first run.
+    /// Run A, which B is compared with.
     pub a: RunFigures<'a>,
-    /// The second run.
+    /// Run B; ratios are B divided by A.
     pub b: RunFigures<'a>,
-    /// The measures that both runs have.
+    /// The measures that both runs have, in the order of the output.
     pub measures: Vec<MeasureFigures<'a>>,
-    /// The measures that only A has.
+    /// Names of the measures that only A has, so they are not compared.
     pub only_a: Vec<&'a str>,
-    /// The measures that only B has.
+    /// Names of the measures that only B has, so they are not compared.
     pub only_b: Vec<&'a str>,
     /// All transactions of each run.
     pub transaction_us: TransactionFigures,
@@ -40,13 +40,13 @@ pub struct RunFigures<'a> {
     pub from: Option<String>,
     /// The time of the last message.
     pub until: Option<String>,
-    /// The seconds between the two.
+    /// The time between the two in seconds; 0 without messages.
     pub seconds: f64,
-    /// The totals of the run.
+    /// The sums over the run.
     pub totals: RunTotals,
-    /// The number of replies by code.
+    /// The number of replies by code and enhanced code, such as `250 2.1.0`.
     pub replies: BTreeMap<&'a str, u64>,
-    /// What limited the run.
+    /// What kept the run from being faster.
     pub limited_by: LimitedBy,
     /// Why that is the limit.
     pub because: &'a str,
@@ -69,7 +69,7 @@ pub struct MeasureFigures<'a> {
     pub seconds_b: usize,
     /// b / a; null if either is 0.
     pub ratio: Option<f64>,
-    /// Whether the ratio differs from 1.
+    /// The interval of the ratio, and whether it excludes 1.
     #[serde(flatten)]
     pub significance: Significance,
 }
@@ -88,9 +88,9 @@ pub struct TransactionFigures {
 /// The share of pairs of transactions in which the one of B takes longer.
 #[derive(Debug, Serialize)]
 pub struct LongerShare {
-    /// The share, from 0 to 1.
+    /// The share, from 0 to 1; equally long ones count half.
     pub share: f64,
-    /// Whether the share differs from 0.5.
+    /// The interval of the share, and whether it excludes 0.5.
     #[serde(flatten)]
     pub significance: Significance,
 }
@@ -109,7 +109,7 @@ pub struct Significance {
 }
 
 impl RunComparison {
-    /// Returns the comparison for `--json`.
+    /// Returns the comparison as it is written by `--json`.
     pub fn figures(&self) -> ComparisonFigures<'_> {
         let RunComparison { a, b, comparison, warnings } = self;
         let of = |side: &ComparedRun| {

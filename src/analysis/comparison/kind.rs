@@ -4,14 +4,14 @@ use crate::stats::{Counter, History, Metric};
 /// The side that recorded a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordedBy {
-    /// sinkd.
+    /// sinkd, which received the mail.
     Sink,
-    /// blast or replay.
+    /// `sinkctl blast` or `sinkctl replay`, which sent it.
     Sender,
 }
 
 impl RecordedBy {
-    /// The name in `--json` and in sentences.
+    /// Returns the name in `--json` and in sentences: `sink` or `sender`.
     pub fn name(self) -> &'static str {
         match self {
             RecordedBy::Sink => "sink",

@@ -40,7 +40,7 @@ pub enum NotComparable {
         .1.name()
     )]
     DifferentKinds(RecordedBy, RecordedBy),
-    /// Both runs are the same recording.
+    /// Both runs are the same recording, so nothing can differ.
     #[error(
         "A ({0}) and B ({1}) are the same recording, or one is a copy of the other; choose \
          two different runs"

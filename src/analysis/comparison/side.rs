@@ -16,13 +16,13 @@ use crate::stats::{History, Measures};
 pub struct ComparedRun {
     /// 'A' or 'B'.
     pub letter: char,
-    /// The name as the user gave it.
+    /// The run as the user named it, for sentences.
     pub name: String,
-    /// The side that recorded it.
+    /// Whether a sink or a sender recorded it.
     pub kind: RecordedBy,
-    /// The statistics of the run.
+    /// The statistics of all folders of the run, merged.
     pub gathered: RunStatistics,
-    /// The measures to compare.
+    /// The measures of the run, with a value for each second.
     pub measures: Measures,
     /// Parts that could not be read, one sentence each.
     pub problems: BTreeSet<String>,

@@ -10,14 +10,14 @@ pub struct TimeBuckets {
     pub length: u64,
 }
 
-/// A value in one bucket.
+/// A value in one bucket: its mean and its extremes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Point {
     /// The start of the bucket, in Unix seconds.
     pub from: f64,
     /// The middle of the bucket, in Unix seconds.
     pub at: f64,
-    /// The mean over the seconds of the bucket.
+    /// The mean over the seconds of the bucket, where a second without a value counts as 0.
     pub mean: f64,
     /// The value of the lowest second.
     pub low: f64,
@@ -58,7 +58,7 @@ impl TimeBuckets {
         TimeBuckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
     }
 
-    /// Returns the number of buckets.
+    /// Returns the number of buckets, including those that the ends of the span cut.
     pub fn count(&self) -> usize {
         (self.span.end.div_ceil(self.length) - self.span.start / self.length) as usize
     }

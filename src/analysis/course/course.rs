@@ -19,9 +19,9 @@ use crate::stats::{
 /// Maximum number of columns for histograms over time, at 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
 
-/// A data folder.
+/// One of the folders of a report.
 pub struct SourceFolder {
-    /// The path of the folder.
+    /// The path as the user gave it.
     pub path: PathBuf,
     /// The part of the span with data of this folder, in Unix seconds.
     span: Range<u64>,
@@ -34,7 +34,7 @@ pub struct SourceFolder {
 /// Maximum number of recipient domains shown.
 const DOMAINS_SHOWN: usize = 15;
 
-/// A run or a mark.
+/// A run or a mark, to be drawn over time.
 pub struct RunEvent {
     /// The start, in Unix seconds.
     pub from: f64,
@@ -46,25 +46,25 @@ pub struct RunEvent {
     pub text: String,
 }
 
-/// The recordings of one bucket.
+/// What is drawn of one bucket.
 pub struct TimeColumn {
-    /// Transaction times, us.
+    /// Transaction times in us, of all messages accepted in the bucket.
     pub transactions: Histogram<u64>,
-    /// The longest loop round, us.
+    /// The longest loop round of any worker in the bucket, in us.
     pub longest_round_us: u64,
 }
 
 /// All data of a report.
 pub struct ReportData {
-    /// The recordings.
+    /// The recordings of all folders, merged.
     pub history: History,
-    /// The summary of the recordings.
+    /// The totals and rates of these recordings.
     pub summary: RunSummary,
-    /// What limited the run.
+    /// What kept the run from being faster, with the evidence.
     pub verdict: Verdict,
-    /// Sessions open at the end of the span.
+    /// Sessions still open at the end of the span, which figures per session exclude.
     pub open_sessions: OpenSessions,
-    /// The folders.
+    /// The folders, in the order in which the user named them.
     pub sources: Vec<SourceFolder>,
     /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,

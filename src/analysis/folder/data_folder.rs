@@ -4,7 +4,7 @@ use std::path::Path;
 use super::super::error::Error;
 use crate::log::reader::Folder;
 
-/// Returns whether the folder has this part.
+/// Returns whether the folder has this subfolder.
 fn has(path: &Path, part: &str) -> bool {
     path.join(part).is_dir()
 }

@@ -4,7 +4,7 @@ use crate::log::reader::{Folder, ReadError};
 /// Maximum number of attempts; in each, everything was pruned before it could be read.
 pub const ATTEMPTS_MAX: u32 = 10;
 
-/// The result of one attempt.
+/// Whether an attempt has found anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// The answer has content.
@@ -13,7 +13,7 @@ pub enum Attempt {
     Empty,
 }
 
-/// The result of all attempts.
+/// Whether there is an answer after all attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempts {
     /// The last attempt has the answer, which may be empty.

@@ -17,27 +17,27 @@ pub struct SegmentRow {
     pub segment: u32,
     /// "open", "sealed" or "suspect".
     pub state: &'static str,
-    /// The worker that wrote it.
+    /// The number of the worker that wrote it.
     pub worker: u32,
-    /// The start of sinkd that made it, numbered from 1.
+    /// The start of sinkd that made it; the first start of a folder is 1.
     pub start: u32,
-    /// Readable messages.
+    /// Messages, without removed ones and those lost in a crash.
     pub messages: u64,
     /// Accepted messages without a slot.
     pub only_counted: u64,
-    /// The number of published slots.
+    /// The number of published slots, with or without a message.
     pub slots: u32,
-    /// The size of the file.
+    /// The size of the segment in bytes, as its identity page states it.
     pub bytes: u64,
-    /// Bytes of records and slots.
+    /// Bytes that records and slots occupy, without the header pages.
     pub used_bytes: u64,
     /// Unused bytes between records; null while the segment is open.
     pub hole_bytes: Option<u64>,
     /// The time of the first message, RFC 3339; null without messages.
     pub first: Option<String>,
-    /// The time of the last message.
+    /// The time of the last message, RFC 3339; null without messages.
     pub last: Option<String>,
-    /// Slots lost in a crash.
+    /// Slots whose messages were lost in a crash.
     pub lost: u32,
 }
 

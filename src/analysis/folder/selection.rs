@@ -7,7 +7,7 @@ use super::super::clock::Clock;
 /// Folders with spans, and a clock to wait by.
 #[derive(Clone, Copy)]
 pub struct FolderSpans<'a> {
-    /// Data folders.
+    /// The data folders, in the order in which the user named them.
     pub folders: &'a [PathBuf],
     /// The span in each folder, in Unix ns; `0..u64::MAX` is all of time.
     pub spans: &'a [Range<u64>],
@@ -16,7 +16,7 @@ pub struct FolderSpans<'a> {
 }
 
 impl FolderSpans<'_> {
-    /// Returns each folder with its span.
+    /// Returns each folder with its span, in order.
     pub fn parts(&self) -> impl Iterator<Item = (&Path, &Range<u64>)> {
         self.folders.iter().map(PathBuf::as_path).zip(self.spans)
     }

@@ -19,7 +19,7 @@ const DAMAGE_LISTED_MAX: usize = 20;
 
 /// A data folder, and the span to read.
 pub struct LogSource {
-    /// The folder, as it was when opened.
+    /// The folder, as it was when opened. Later mail is not read.
     pub folder: Folder,
     /// What had been pruned by then; anything pruned later is missing from the answer.
     pub pruned: Dropped,
@@ -34,7 +34,7 @@ impl LogSource {
         selection.parts().map(|(path, span)| LogSource::open(path, span)).collect()
     }
 
-    /// `span` is in Unix ns.
+    /// Opens a folder; `span` is in Unix ns.
     fn open(path: &Path, span: &Range<u64>) -> Result<LogSource, Error> {
         let folder = open_folder(path)?;
         let pruned = folder.pruned().map_err(Error::segments(path))?;
@@ -84,26 +84,26 @@ impl UnreadMessages {
     }
 }
 
-/// A message in the log of one source.
+/// Where a message is: in which source, segment and slot.
 pub struct MessagePlace<'a> {
     /// The position of the source among all sources.
     pub source: usize,
-    /// The segment.
+    /// The segment, which stays open during the visit.
     pub segment: &'a Segment,
-    /// The slot in that segment.
+    /// The slot, already read.
     pub slot: &'a Slot,
 }
 
-/// Whether a visitor understood a message.
+/// Whether a visitor could make sense of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Understood {
-    /// It did.
+    /// The message was used.
     Yes,
     /// It did not, although the checksum is right; the message counts as damaged.
     No,
 }
 
-/// The work of one thread on each message.
+/// What one thread does with each message that it reads.
 pub trait MessageVisitor: Send {
     /// Visits a message.
     ///
@@ -128,7 +128,7 @@ pub fn visit_all<V: MessageVisitor>(
     watched(look, || shared.on_all_cores(visitor))
 }
 
-/// Returns the number of reading threads.
+/// Returns the number of reading threads: one for each core that this process may use, at most 8.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get()).min(THREADS_MAX)
 }
@@ -181,7 +181,7 @@ impl VisitorInput<'_> {
     }
 }
 
-/// State of one thread.
+/// A visitor, and the messages that it could not read.
 struct Visit<'a, V> {
     shared: &'a VisitorInput<'a>,
     visitor: V,

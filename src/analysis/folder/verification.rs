@@ -21,9 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The result of a verification: the object of `sinkctl verify --json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
 pub struct Verification {
-    /// The number of segments that were read.
+    /// The number of segments that were checked, including those that can't be opened.
     pub segments: u64,
-    /// The number of messages in these segments.
+    /// The number of messages in those that could be opened, without removed and lost ones.
     pub messages: u64,
     /// Segments that were pruned before they could be read; this is not damage.
     pub pruned_meanwhile: u64,
@@ -37,7 +37,7 @@ pub struct Verification {
     pub damage: Vec<String>,
     /// The number of faults, including those not listed.
     pub damaged: u64,
-    /// The number of segments with a fault.
+    /// The number of segments with at least one fault.
     pub damaged_segments: u64,
     /// The names of their files.
     #[serde(skip)]
@@ -72,7 +72,8 @@ impl Verification {
         all
     }
 
-    /// `file` is the file of the segment, or one beside it.
+    /// Counts a fault, and lists it if there are not too many. `file` is the file of the segment,
+    /// or one beside it.
     fn add(&mut self, file: &Path, damage: String) {
         let number = file.file_stem().map(|stem| stem.to_owned()).unwrap_or_default();
         self.damaged_numbers.insert(number);

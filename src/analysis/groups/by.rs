@@ -11,7 +11,7 @@ pub enum GroupBy {
     RcptDomain,
     /// The user that the client authenticated as; empty without authentication.
     User,
-    /// All messages are in one group.
+    /// All messages are in one group, whose name is empty.
     Nothing,
 }
 

@@ -23,20 +23,20 @@ use reading::{GroupCounts, GroupCriteria};
 /// meanwhile.
 const TRIES_MAX: u32 = 10;
 
-/// A request for a table of groups.
+/// How messages are grouped, and what the table shows.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupQuestion<'a> {
     /// The property by which messages are grouped.
     pub by: GroupBy,
     /// Maximum number of groups that the table names.
     pub shown: usize,
-    /// The header field with the sending time.
+    /// The header field with the sending time; `None`: no transit times.
     pub sent_field: Option<&'a str>,
 }
 
 /// A table of groups, and how complete it is.
 pub struct GroupAnswer {
-    /// The table.
+    /// The table, with the groups that have the most messages.
     pub table: GroupTable,
     /// Messages that are not in the table because they can't be read.
     pub damaged: u64,
@@ -48,7 +48,7 @@ pub struct GroupAnswer {
 }
 
 impl GroupAnswer {
-    /// Returns the folders that were read.
+    /// Returns the folders that were read, as they were when opened.
     pub fn folders(&self) -> impl Iterator<Item = &Folder> {
         self.sources.iter().map(|source| &source.folder)
     }

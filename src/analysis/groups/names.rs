@@ -27,7 +27,7 @@ pub struct GroupedMessage {
     pub recipients: u64,
     pub bytes: u64,
     pub transaction_us: u64,
-    /// The deviations of the message.
+    /// Kinds of deviations that were tolerated in the message.
     pub deviations: Deviations,
     /// `None` if no header field is read.
     pub transit: Option<TransitSample>,
@@ -36,7 +36,7 @@ pub struct GroupedMessage {
 /// Number of messages with each kind of deviation, in the order of the kinds.
 pub type DeviationCounts = [u64; Deviation::ALL.len()];
 
-/// The counts of one group.
+/// What is counted of one group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupTally {
     pub messages: u64,
@@ -46,11 +46,11 @@ pub struct GroupTally {
     pub times: Option<Box<Histogram<u64>>>,
     /// `None` if no header field is read, or if `times` is `None`.
     pub transits: Option<Box<TransitTally>>,
-    /// `None` without deviations.
+    /// `None` if no message of the group has a deviation.
     pub deviations: Option<Box<DeviationCounts>>,
 }
 
-/// The groups by name.
+/// Groups by name, and one for all other messages.
 #[derive(Debug, Clone)]
 pub struct Groups {
     named: HashMap<Box<[u8]>, GroupTally>,
@@ -139,7 +139,8 @@ impl Groups {
         }
     }
 
-    /// Returns groups for these names, and one for all others.
+    /// Returns empty groups for exactly these names, and one for all others. All have transaction
+    /// times, at 30 KiB each.
     pub fn for_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
         let named = names.map(|name| (name.into(), GroupTally::with_times())).collect();
         Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }

@@ -14,7 +14,7 @@ use super::names::{GroupedMessage, Groups};
 use crate::log::reader::Damage;
 use crate::smtp::envelope::{self, Client, Decoded};
 
-/// The result of reading.
+/// The counts of all messages of a span.
 #[derive(Debug)]
 pub struct GroupCounts {
     pub groups: Groups,
@@ -71,7 +71,7 @@ impl GroupCounts {
     }
 }
 
-/// The counts of one thread.
+/// The counts of one thread, and its buffers.
 struct GroupCounter<'a> {
     criteria: GroupCriteria<'a>,
     counted: GroupCounts,

@@ -23,61 +23,62 @@ pub struct GroupTable {
     pub until: Option<String>,
     /// The seconds between the two, on which rates are based.
     pub seconds: f64,
-    /// Messages in the table; each counts once.
+    /// Messages in the table. One for recipients in several domains counts once here, and in each
+    /// group.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Their octets.
+    /// Their size in octets (RFC 1870).
     pub bytes: u64,
     /// The named groups, most messages first.
     pub groups: Vec<GroupRow>,
     /// The groups that are not named; null if there are none.
     pub others: Option<OtherGroups>,
-    /// Messages that are not in the table.
+    /// Messages that were accepted, but are not in the table, by reason.
     pub missing: MissingMessages,
     /// Transit times; each message counts once. Only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<OverallTransit>,
 }
 
-/// A group with its name.
+/// A named group: a row of the table.
 #[derive(Debug, Serialize)]
 pub struct GroupRow {
     /// The name; "" for recipients without a domain and for unknown clients.
     pub name: String,
-    /// The figures of the group.
+    /// What was counted of the group; its keys are keys of the row.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
-/// All groups that are not named.
+/// All groups that are not named, added up.
 #[derive(Debug, Serialize)]
 pub struct OtherGroups {
     /// The number of these groups; null if there are more names than can be counted separately.
     pub groups: Option<u64>,
     /// The maximum number of messages of any of these groups.
     pub messages_max: u64,
-    /// The figures of all of them together.
+    /// What was counted of all of them together.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
-/// The figures of a group.
+/// What was counted of one group, or of several.
 #[derive(Debug, Serialize)]
 pub struct GroupFigures {
-    /// Accepted messages.
+    /// Messages of the group; with several domains, a message counts in each.
     pub messages: u64,
     /// Forward-paths in the group.
     pub recipients: u64,
-    /// Octets of the messages.
+    /// Size of these messages in octets (RFC 1870).
     pub bytes: u64,
     /// The mean rate over `seconds`.
     pub messages_per_s: f64,
-    /// The share of all messages in the table.
+    /// These messages as a part of all in the table, from 0 to 1.
     pub share: f64,
     /// Messages with a tolerated deviation, by kind; kinds without messages are left out.
     pub deviations: BTreeMap<&'static str, u64>,
-    /// Times of transactions, us.
+    /// Transaction times of these messages, in us.
     pub transaction_us: Percentiles,
     /// Transit times; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +86,7 @@ pub struct GroupFigures {
 }
 
 impl GroupTable {
-    /// Makes the table from the counts.
+    /// Makes the table from the counts of a span. `top` has the groups to name, and the rest.
     pub fn new(
         criteria: GroupCriteria<'_>,
         counted: &GroupCounts,

@@ -17,15 +17,15 @@ pub struct LimitFigures<'a> {
     pub turned_away: u64,
     /// Accepted messages that belong to no recorded connection.
     pub messages_not_on_record: u64,
-    /// Recipients per message, over all clients.
+    /// Forward-paths per message, over all clients.
     pub recipients_per_message: &'a Percentiles,
-    /// All clients together.
+    /// All clients together, as if one client had opened all connections.
     pub all: ClientFigures<'a>,
     /// The clients, ordered by concurrent connections, the highest first.
     pub clients: Vec<ClientFigures<'a>>,
 }
 
-/// The figures of one client, or of all.
+/// The figures of one client, or of all clients together.
 #[derive(Debug, Serialize)]
 pub struct ClientFigures<'a> {
     /// The client's address, or "unix"; absent in the figures of all clients.
@@ -43,7 +43,7 @@ pub struct ClientFigures<'a> {
     pub cut_off: u64,
     /// Connections that ended in the span without an accepted message.
     pub without_message: u64,
-    /// Accepted messages.
+    /// Messages accepted in the span.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
@@ -51,29 +51,29 @@ pub struct ClientFigures<'a> {
     pub recipients_per_message_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Concurrent connections.
+    /// Connections that were open at the same time, weighted by time while any was.
     pub open_at_once: &'a Distribution,
     /// When the maximum was first reached (RFC 3339); null if no connection was open.
     pub peak_at: Option<String>,
-    /// Accepted messages per connection.
+    /// Accepted messages per connection; for open ones, those so far.
     pub messages_per_connection: &'a Distribution,
-    /// Figures for each length of a window.
+    /// Figures for each requested length of a window, in ascending order.
     pub windows: Vec<WindowFigures<'a>>,
 }
 
 /// Figures for windows of one length.
 #[derive(Debug, Serialize)]
 pub struct WindowFigures<'a> {
-    /// The length in seconds.
+    /// The length of the window, in seconds.
     pub seconds: u64,
-    /// Accepted messages per window.
+    /// Accepted messages per window that ends with a second that had any.
     pub messages: &'a Distribution,
-    /// Connections opened per window.
+    /// Connections opened per window that ends with a second in which one was.
     pub connections_opened: &'a Distribution,
 }
 
 impl KeptLimits {
-    /// Returns the limits for `--json`.
+    /// Returns the limits as they are written by `--json`.
     pub fn figures(&self) -> LimitFigures<'_> {
         let limits = &self.limits;
         let client = |(address, limits)| {
@@ -126,7 +126,7 @@ impl<'a> ClientFigures<'a> {
 /// Returns when the maximum of concurrent connections was first reached (RFC 3339); `None` if no
 /// connection was open.
 pub fn peak_at(limits: &ClientLimits) -> Option<String> {
-    (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
+    limits.peak_at_us.map(|us| rfc3339(us.saturating_mul(1000)))
 }
 
 /// Returns the name of a client; a client without an address used a Unix socket.

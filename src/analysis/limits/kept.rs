@@ -12,7 +12,7 @@ use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
 use crate::wording::Unexpected;
 
-/// The longest window.
+/// The longest window, in seconds: a day.
 const WINDOW_S_MAX: u64 = 24 * 3600;
 
 /// Parses the length of a window: whole seconds, up to a day.

@@ -6,15 +6,15 @@ use crate::mime::part::{Part, PartKind};
 /// A part of a message. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartRow {
-    /// The number of the part, from 1.
+    /// The number of the part, from 1; 1 is the message itself.
     pub number: usize,
     /// The number of enclosing multiparts and messages.
     pub depth: usize,
     /// The content type, such as `text/plain`.
     pub content_type: String,
-    /// The charset that the part declares.
+    /// The charset that the part declares; null if it declares none.
     pub charset: Option<String>,
-    /// The disposition, such as `attachment`.
+    /// The disposition, such as `attachment`; null if it has none.
     pub disposition: Option<String>,
     /// The length after decoding the transfer encoding.
     pub decoded_bytes: usize,

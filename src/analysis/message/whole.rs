@@ -30,9 +30,9 @@ pub struct Message {
     pub listener_address: String,
     /// The client's TLS, as reported by a PROXY header.
     pub proxy_tls: Option<ProxyTlsRow>,
-    /// Parameters of MAIL, as sent.
+    /// The parameters of MAIL as sent, such as `SIZE=1024 BODY=8BITMIME`; "" without any.
     pub mail_parameters: String,
-    /// Each RCPT, in order.
+    /// Each accepted RCPT, in order, with repetitions.
     pub recipients: Vec<RecipientRow>,
     /// Each header field as name and value, in order; values are unfolded and decoded.
     pub headers: Vec<(String, String)>,
@@ -42,16 +42,16 @@ pub struct Message {
     pub parts_total: usize,
 }
 
-/// One RCPT.
+/// A recipient, as in its RCPT command.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecipientRow {
     /// The forward-path without its brackets.
     pub path: String,
-    /// Parameters of RCPT, as sent.
+    /// The parameters of RCPT as sent; "" without any.
     pub parameters: String,
 }
 
-/// The TLS between the client and its proxy.
+/// The TLS between the client and its proxy, as the proxy reported it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProxyTlsRow {
     /// The version, such as "TLSv1.3"; "" if the proxy did not report it.

@@ -80,7 +80,7 @@ impl RowColumns {
         self
     }
 
-    /// Returns the names, for the header line.
+    /// Returns the names in the order of the columns, for the header line.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.0.iter().map(|column| column.name)
     }

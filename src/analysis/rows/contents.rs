@@ -15,7 +15,7 @@ pub struct Contents {
     pub subject: Option<String>,
     /// The first Message-ID field, without angle brackets.
     pub message_id: Option<String>,
-    /// The names of attached files.
+    /// The names of the parts that have one, attached or inline; empty if none has.
     pub file_names: Option<Vec<String>>,
     /// A hash that is equal for copies of the same content: 32 hexadecimal digits.
     pub content_hash: Option<String>,
@@ -45,7 +45,8 @@ pub enum ContentSource {
 }
 
 impl ContentSource {
-    /// Reads the content from the index of `folder`.
+    /// Reads the content from the index of `folder`. Opens no file yet; messages that are not
+    /// indexed have no content.
     pub fn index(folder: &Folder) -> ContentSource {
         ContentSource::Index(Lookup::new(folder.path()))
     }

@@ -12,9 +12,9 @@ use crate::smtp::tls::SessionTls;
 /// keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct EnvelopeRow {
-    /// `segment:slot`.
+    /// The id, `segment:slot`.
     pub id: String,
-    /// RFC 3339 with nanoseconds.
+    /// When the message was received, RFC 3339 in UTC with nanoseconds.
     pub received_at: String,
     /// The reverse-path without its brackets; "" is the null reverse-path.
     pub mail_from: String,
@@ -28,7 +28,7 @@ pub struct EnvelopeRow {
     pub flags: Vec<&'static str>,
     /// The tolerated deviations, by name (docs/conformance.md).
     pub deviations: Vec<&'static str>,
-    /// The final reply.
+    /// The final reply, as its code and enhanced code.
     pub reply: String,
     /// The time from MAIL to the end of data, in us.
     pub transaction_us: u32,
@@ -41,17 +41,17 @@ pub struct EnvelopeRow {
     pub peer: Option<String>,
     /// The name of the listener, or its configured address if it has no name.
     pub listener: String,
-    /// Name of the sink (`--name`).
+    /// The name of the sink (`--name`); null if it has none.
     pub sink: Option<String>,
-    /// The user that the client authenticated as.
+    /// The user that the client authenticated as; null if it did not.
     pub user: Option<String>,
-    /// The mechanism of that authentication.
+    /// The AUTH mechanism that it used; null if it did not authenticate.
     pub auth: Option<String>,
-    /// The TLS of the session.
+    /// The TLS of the session; null in plain text.
     pub tls: Option<TlsRow>,
 }
 
-/// The TLS of a session.
+/// The TLS between client and sinkd in a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsRow {
     /// "TLSv1.2" or "TLSv1.3".
@@ -60,7 +60,7 @@ pub struct TlsRow {
     pub cipher: String,
     /// The server name that the client requested (SNI).
     pub server_name: Option<String>,
-    /// The subject of the client's certificate.
+    /// The subject of the client's certificate; null if it presented none.
     pub client_subject: Option<String>,
     /// Whether the client resumed an earlier session.
     pub resumed: bool,
@@ -82,7 +82,7 @@ impl TlsRow {
     }
 }
 
-/// Whether the final reply was sent.
+/// Whether the client was sent the 250 for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalReply {
     /// It was sent, as far as sinkd knows.

@@ -9,7 +9,7 @@ use crate::log::reader::{Folder, Page, ReadError, Span};
 /// The messages to list, and their order.
 #[derive(Debug, Clone, Copy)]
 pub struct ListQuery<'a> {
-    /// The span of time in each folder.
+    /// The span of time to list, for each folder.
     pub spans: &'a [Span],
     /// Whether the oldest or the newest message comes first.
     pub order: TimeOrder,

@@ -8,12 +8,12 @@ use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress};
 use crate::log::reader::{Folder, Span};
 
-/// A search of all folders.
+/// What to search for, and how far.
 #[derive(Debug, Clone, Copy)]
 pub struct MatchQuery<'a> {
-    /// The query, parsed for each folder.
+    /// The query, parsed for each folder, because runs differ between folders.
     pub queries: &'a [Query],
-    /// The span of time in each folder.
+    /// The span of time to search, for each folder.
     pub spans: &'a [Span],
     /// The maximum number of matches, newest first; `None` for all, 0 to only count them.
     pub limit: Option<u64>,
@@ -23,7 +23,7 @@ pub struct MatchQuery<'a> {
     pub stop: &'a Arc<AtomicBool>,
 }
 
-/// The matches in all folders.
+/// What a search of all folders found, and what it could not check.
 #[derive(Debug, Default)]
 pub struct Matches {
     /// Matches with the number of their folder, newest first.
@@ -34,7 +34,7 @@ pub struct Matches {
     pub left_out: Omissions,
     /// For each folder, the segments whose index is unusable and whose mail was searched instead.
     pub unusable: Vec<Vec<u32>>,
-    /// The number of searched messages.
+    /// The number of messages that were compared with the query.
     pub searched: u64,
 }
 

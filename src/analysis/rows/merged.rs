@@ -1,12 +1,12 @@
 //! Merges several lists into one, by time.
 use std::iter::Peekable;
 
-/// Which time comes first.
+/// The order of a list by time of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeOrder {
-    /// The oldest first.
+    /// From the oldest to the newest.
     OldestFirst,
-    /// The newest first.
+    /// From the newest to the oldest.
     NewestFirst,
 }
 
@@ -26,7 +26,7 @@ impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Merged<I, F> {
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Iterator for Merged<I, F> {
-    /// The number of the list, and the item.
+    /// The position of the list among all lists, and the item.
     type Item = (usize, I::Item);
 
     fn next(&mut self) -> Option<(usize, I::Item)> {

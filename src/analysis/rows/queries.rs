@@ -13,17 +13,18 @@ pub enum QuestionError {
     /// The runs of a folder can't be read.
     #[error("{}: cannot read its runs", path.display())]
     Runs {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The error of the file system.
+        /// The system's reason.
         source: io::Error,
     },
-    /// The text is not a query.
+    /// The text is not a query, or names a run that no folder has. Displays the query with the
+    /// error underlined.
     #[error("{error}\n{}", error.pointed_out(text))]
     Syntax {
-        /// The error and its position.
+        /// What is wrong, and where in the text.
         error: QueryError,
-        /// The query.
+        /// The text as the user wrote it.
         text: String,
     },
 }

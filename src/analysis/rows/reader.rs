@@ -11,7 +11,7 @@ use crate::log::{MessageId, Slot};
 pub struct RowReader<'a> {
     folder: &'a Folder,
     contents: &'a mut ContentSource,
-    /// The name of the folder in rows.
+    /// The name of the folder in rows; `None` if there is only one folder.
     name: Option<String>,
     noted: HashSet<MessageId>,
     damage: Vec<ReadError>,

@@ -10,10 +10,10 @@ pub struct MessageRow {
     /// The name of the folder; the key is absent if the caller gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// The envelope of the message.
+    /// The envelope, and how the message was received.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
-    /// The content of the message.
+    /// What is known of the content, which depends on where it is read from.
     #[serde(flatten)]
     pub contents: Contents,
 }

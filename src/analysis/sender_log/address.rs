@@ -56,7 +56,7 @@ pub(super) fn is_atext(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet >= 0x80 || b".!#$%&'*+-/=?^_`{|}~".contains(&octet)
 }
 
-/// Returns whether a domain may contain the octet.
+/// Returns whether a domain may contain the octet: letters, digits, `.`, `-`, `_` and non-ASCII.
 pub(super) fn is_of_domain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet >= 0x80 || b".-_".contains(&octet)
 }

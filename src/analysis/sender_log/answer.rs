@@ -10,13 +10,13 @@ const WORD: &[u8] = b"Ok ";
 /// Maximum length of the name of a sink, as in `config/names.rs`.
 const SINK_BYTES_MAX: usize = 64;
 
-/// A reply that names a message.
+/// The part of a log line in which sinkd's reply names a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SinkReply<'a> {
     pub id: MessageId,
     /// The name of the sink, if the word after the id is certainly one.
     pub sink: Option<&'a str>,
-    /// Whether the reply ends at the end of the text.
+    /// Whether the reply ends where the text ends, so that a cut line may have cut the id.
     pub is_at_end: bool,
 }
 
@@ -113,7 +113,7 @@ fn sink(rest: &[u8]) -> Option<&str> {
     str::from_utf8(name).ok().filter(|_| is_name && !after.starts_with(b":"))
 }
 
-/// Returns whether a word ends before `rest`.
+/// Returns whether a word ends before `rest`: at a delimiter, or at the end of the text.
 fn is_end(rest: &[u8]) -> bool {
     rest.first().is_none_or(|octet| b" \t)\"'`\\,;<>]}".contains(octet))
 }

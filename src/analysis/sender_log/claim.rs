@@ -24,20 +24,20 @@ pub(super) struct LoggedClaim<'a> {
     pub id: MessageId,
     pub sink: Option<Cow<'a, str>>,
     pub recipients: Recipients<'a>,
-    /// Unix time in ns.
+    /// When the line was logged, Unix time in ns; `None` if the line has no unambiguous time.
     pub at_ns: Option<u64>,
     /// Whether the reply ends at the end of the line; if the line is cut off, the reply may be,
     /// too.
     pub is_at_end: bool,
 }
 
-/// The recipients that a line names.
+/// The recipients that the claim is about, as the line names them.
 #[derive(Debug)]
 pub(super) enum Recipients<'a> {
     /// No recipient, or several candidates.
     Unnamed,
     One(Cow<'a, [u8]>),
-    /// Several recipients of one transaction.
+    /// Several recipients, each of whom got the message.
     Several(Vec<Cow<'a, [u8]>>),
 }
 

@@ -5,7 +5,7 @@ use crate::log::MessageId;
 /// One delivery that a sender's log claims: one recipient of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedDelivery<'a> {
-    /// Number of the line, from 1.
+    /// The number of the line in the decompressed text, from 1.
     pub line: u64,
     /// The id that sinkd assigned to the message. Ids repeat between data folders.
     pub id: MessageId,
@@ -20,10 +20,10 @@ pub struct LoggedDelivery<'a> {
     pub at_ns: Option<u64>,
 }
 
-/// An unusable line.
+/// A line that can't be used, and may claim a delivery.
 #[derive(Debug)]
 pub struct BadLine {
-    /// The number of the line, from 1.
+    /// The number of the line in the decompressed text, from 1.
     pub line: u64,
     /// Why it is unusable.
     pub reason: Reason,

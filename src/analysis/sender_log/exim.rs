@@ -26,7 +26,7 @@ const DELIVERED: [&[u8]; 3] = [b"=>", b"->", b">>"];
 /// The flag after the id in other lines; `*>` is a delivery that `-N` suppressed.
 const OTHER: [&[u8]; 5] = [b"<=", b"==", b"**", b"*>", b"Completed"];
 
-/// Reads a line.
+/// Reads a line of Exim's main log, also with a syslog header.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let Some((before, flag, rest)) = parts(line) else { return Reading::Foreign };
     if OTHER.contains(&flag) {
@@ -96,7 +96,7 @@ fn original(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     (Some(original), after.get(1..).unwrap_or_default())
 }
 
-/// The field `C=`.
+/// The field `C=`, in which Exim logs the server's reply to the message.
 enum Confirmation<'a> {
     Absent,
     /// The quoted value is not closed.
@@ -123,7 +123,8 @@ fn confirmation(mut rest: &[u8]) -> Confirmation<'_> {
     Confirmation::Absent
 }
 
-/// Returns the end of the quoted text that starts at `text`.
+/// Returns the offset of the closing quote of the text that starts at `text`; `None` if it is
+/// missing.
 fn quote_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

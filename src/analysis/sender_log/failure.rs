@@ -9,17 +9,17 @@ pub enum LogError {
     /// The file can't be opened.
     #[error("{}: cannot open this log", path.display())]
     Open {
-        /// The file.
+        /// The path of the log.
         path: PathBuf,
-        /// The error of the file system.
+        /// The system's reason.
         source: io::Error,
     },
     /// The file has an unsupported format.
     #[error("{}: {form}, expected text, gzip or zstd: {advice}", path.display())]
     Form {
-        /// The file.
+        /// The path of the log.
         path: PathBuf,
-        /// The format of the file.
+        /// The format of the file, such as "compressed by xz".
         form: &'static str,
         /// What the user can do.
         advice: &'static str,
@@ -28,7 +28,7 @@ pub enum LogError {
     /// error).
     #[error("{}:{line}: cannot read on from this line", path.display())]
     Read {
-        /// The file.
+        /// The path of the log.
         path: PathBuf,
         /// The first line that could not be read, from 1.
         line: u64,

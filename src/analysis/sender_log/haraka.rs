@@ -15,7 +15,7 @@ use super::stamp;
 const DELIVERED: &[u8] = b" delivered file=";
 const RESPONSE: &[u8] = b" response=\"";
 
-/// Reads a line.
+/// Reads a line of Haraka's log. A line that is not about a delivery is foreign.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let Some(at) = memmem::find(line, DELIVERED) else { return Reading::Foreign };
     let rest = &line[at + DELIVERED.len()..];

@@ -14,7 +14,7 @@ use super::claim::{LoggedClaim, Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
-/// The fields of a record that are used.
+/// The fields of a record that are used; others are ignored.
 #[derive(Deserialize)]
 struct KumoRecord<'a> {
     #[serde(rename = "type", borrow)]
@@ -39,7 +39,7 @@ struct Response {
     content: String,
 }
 
-/// Reads a line.
+/// Reads a line of KumoMTA's log. A line that does not begin with `{` is foreign.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     if line.first() != Some(&b'{') {
         return Reading::Foreign;

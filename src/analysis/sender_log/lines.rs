@@ -6,7 +6,7 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// Bytes per read, and the memory used while lines are short.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// One line.
+/// A line, or what is known of one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// A whole line, without its LF or CRLF.
@@ -42,7 +42,9 @@ impl<S: Read> Lines<S> {
         Lines { source, bytes: 0, buffer, start: 0, seen: 0, end: 0 }
     }
 
-    /// Returns the next line; `None` at the end.
+    /// Returns the next line, borrowed until the one after it; `None` at the end.
+    ///
+    /// Errors: the stream can't be read.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         Ok(match self.find()? {
             None => None,
@@ -105,13 +107,13 @@ impl<S: Read> Lines<S> {
         }
     }
 
-    /// Returns the memory that the buffer uses.
+    /// Returns the memory that the buffer uses, in octets; for tests of the bound.
     pub fn buffer_bytes(&self) -> usize {
         self.buffer.len()
     }
 }
 
-/// Upper bound of [`Lines::buffer_bytes`].
+/// Upper bound of [`Lines::buffer_bytes`]: the longest line, and a chunk on each side.
 pub(super) const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX + 2 * CHUNK_BYTES;
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const TO: &[u8] = b": to=<";
 const ORIGINAL: &[u8] = b"orig_to=<";
 const STATUS: &[u8] = b", status=";
 
-/// Reads a line.
+/// Reads a line of Postfix's log. A line without a recipient after a queue id is foreign.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let Some(at) = memmem::find(line, TO) else { return Reading::Foreign };
     if !is_after_process(&line[..at]) {

@@ -20,7 +20,7 @@ use super::stamp;
 const HEADER: &[u8] = b"type,";
 /// The types of records about a delivery.
 const DELIVERED: [&[u8]; 2] = [b"d", b"delivery"];
-/// Maximum length of a type.
+/// Maximum length of a type in the first column; a longer word is not a row.
 const TYPE_BYTES_MAX: usize = 16;
 
 /// The positions of the columns, according to the last header line.
@@ -52,7 +52,7 @@ impl Accounting {
         }
     }
 
-    /// Reads a line that is not a header.
+    /// Reads a line that is not a header, by the columns of the last header.
     pub fn read<'a>(&mut self, line: &[u8]) -> Reading<'a> {
         let Some(end) = line.iter().take(TYPE_BYTES_MAX).position(|octet| *octet == b',') else {
             return Reading::Foreign;
@@ -101,7 +101,7 @@ impl Accounting {
         }))
     }
 
-    /// Splits a line into the record. Returns whether the line is a row.
+    /// Splits a line into cells, which replace those of the last line. Returns whether it has any.
     fn split_row(&mut self, line: &[u8]) -> bool {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)

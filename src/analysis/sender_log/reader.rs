@@ -51,10 +51,10 @@ pub fn read(
     }
 }
 
-/// A log that is being read.
+/// The state of reading a log, with the counts so far.
 pub(super) struct LogReader<S> {
     lines: Lines<Unpacked<S>>,
-    /// The number of the last line read.
+    /// The number of the last line read; 0 before the first.
     pub line: u64,
     lines_with_id: u64,
     bad_lines: u64,
@@ -163,7 +163,8 @@ const FORMATS: [Format; 6] = [
     Format::Text,
 ];
 
-/// Returns the first format that recognizes the line.
+/// Returns the first format that recognizes the line, and what it reads. A line without a possible
+/// reply is not parsed.
 fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Reading<'a>) {
     accounting.follow(line);
     if !answer::is_possible(line) {
@@ -182,7 +183,7 @@ fn recognize<'a>(accounting: &mut Accounting, line: &'a [u8]) -> (Format, Readin
     own.next().unwrap_or((Format::Text, Reading::Nothing))
 }
 
-/// Reports and counts each delivery that a line claims.
+/// Passes each delivery that a line claims to `on`, and adds their number to `count`.
 fn report_deliveries(
     line: u64,
     claim: &LoggedClaim<'_>,

@@ -18,10 +18,10 @@ pub enum Reason {
     /// The reply has a beginning but no end, as in a line that was cut off.
     #[error("the reply has no end: expected {0:?}")]
     OpenReply(&'static str),
-    /// The numbers are not a valid id.
+    /// The numbers in the reply are not an id; the payload is their text.
     #[error("{0} is not a message ID: a segment has a number from 1 to 4294967295")]
     Id(String),
-    /// The line has two ids.
+    /// The line has two different ids, so it is unclear which was accepted.
     #[error("two message IDs in one line")]
     SeveralIds,
     /// The recipient is not an address that SMTP could carry.
@@ -33,9 +33,9 @@ pub enum Reason {
     /// A PowerMTA row with more or fewer columns than its header line.
     #[error("a row of {found} columns, expected {expected} as in its header line")]
     Columns {
-        /// Number of columns in the header line.
+        /// The number of columns in the last header line.
         expected: usize,
-        /// Number of columns in the row.
+        /// The number of columns in the row.
         found: usize,
     },
     /// A quoted CSV field does not end on its line.

@@ -64,7 +64,7 @@ pub fn check_sender_log(octets: &[u8]) {
     }
 }
 
-/// Returns whether the octets are read as they are.
+/// Returns whether no compression or unsupported format is recognized in the octets.
 fn is_plain(octets: &[u8]) -> bool {
     let Ok(Ok(unpacked)) = Unpacked::new(Cursor::new(octets)) else { return false };
     unpacked.compression() == super::Compression::Plain

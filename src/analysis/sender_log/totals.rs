@@ -9,15 +9,15 @@ use super::unpacked::Compression;
 pub enum Format {
     /// Postfix, by syslog or in its own file.
     Postfix,
-    /// The main log of Exim.
+    /// Exim, in its main log.
     Exim,
-    /// Haraka.
+    /// Haraka, in the log formats `default` and `logfmt`.
     Haraka,
-    /// JSON lines of KumoMTA.
+    /// KumoMTA, in JSON lines.
     KumoMta,
-    /// An accounting file of PowerMTA.
+    /// PowerMTA, in an accounting file.
     PowerMta,
-    /// Any other text.
+    /// Any other program, judged by the reply alone.
     Text,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Format {
 /// Figures about a log. Each line has an id, has none, or is unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTotals {
-    /// The compression of the file.
+    /// How the file is compressed.
     pub compression: Compression,
     /// The number of lines, including a last line without a line end.
     pub lines: u64,
@@ -45,9 +45,9 @@ pub struct LogTotals {
     pub bytes: u64,
     /// Lines that claim a delivery and name an id.
     pub lines_with_id: u64,
-    /// Unusable lines.
+    /// Lines that can't be used, and may claim a delivery.
     pub bad_lines: u64,
-    /// Deliveries by format; formats without deliveries are absent.
+    /// The number of claimed deliveries by format; formats without any are absent.
     pub deliveries: BTreeMap<Format, u64>,
     /// Whether the last line has no end, or the last compressed frame is incomplete: the log was
     /// cut off, or its sender is still writing it.
@@ -55,7 +55,8 @@ pub struct LogTotals {
 }
 
 impl LogTotals {
-    /// Returns the number of usable lines without an id.
+    /// Returns the number of lines that claim no delivery with an id; most lines of a log are of
+    /// this kind.
     pub fn lines_without_id(&self) -> u64 {
         self.lines - self.lines_with_id - self.bad_lines
     }

@@ -6,14 +6,14 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::zstd::{self, Frames};
 
-/// The compression of a file.
+/// How a file is compressed, recognized by its first octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// The file is not compressed.
     Plain,
-    /// One or more members of gzip.
+    /// One or more members of gzip (RFC 1952).
     Gzip,
-    /// One or more frames of zstd.
+    /// One or more frames of zstd (RFC 8878).
     Zstd,
 }
 
@@ -99,7 +99,7 @@ impl<S: Read> Unpacked<S> {
         self.is_cut || matches!(&self.stream, Decoder::Zstd(frames) if frames.is_cut)
     }
 
-    /// Returns the number of bytes of the file read so far.
+    /// Returns the number of bytes of the compressed file read so far, for progress.
     pub fn file_bytes(&self) -> u64 {
         let file = match &self.stream {
             Decoder::Plain(file) => file,
@@ -128,7 +128,7 @@ impl<S: Read> Read for Unpacked<S> {
     }
 }
 
-/// A source that counts the octets read.
+/// Counts the octets that pass through.
 struct CountingReader<S> {
     inner: S,
     bytes: u64,

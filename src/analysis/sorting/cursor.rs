@@ -15,7 +15,7 @@ pub enum Cursor {
     File(FileCursor),
 }
 
-/// A sorted run in a file.
+/// A sorted run in a temporary file, read in portions.
 #[derive(Debug)]
 pub struct FileCursor {
     file: Arc<File>,

@@ -8,7 +8,7 @@ pub struct SortRecord<'a> {
     pub order: u64,
     /// Records with equal `order` and `key` belong together.
     pub key: &'a [u8],
-    /// The data of the record.
+    /// The data, which is also the last sort criterion.
     pub value: &'a [u8],
 }
 
@@ -19,7 +19,7 @@ impl SortRecord<'_> {
     }
 }
 
-/// The lengths of an encoded record.
+/// The lengths of the parts of an encoded record, in octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordShape {
     head_bytes: usize,
@@ -28,12 +28,12 @@ pub struct RecordShape {
 }
 
 impl RecordShape {
-    /// Returns the length of the record in octets.
+    /// Returns the length of the encoded record, in octets.
     pub fn bytes(self) -> usize {
         self.head_bytes.saturating_add(self.key_bytes).saturating_add(self.value_bytes)
     }
 
-    /// Returns key and value of the record at the start of `octets`.
+    /// Returns key and value of the record at the start of `octets`, which must hold all of it.
     pub fn parts(self, octets: &[u8]) -> (&[u8], &[u8]) {
         let octets = &octets[self.head_bytes..];
         let (key, rest) = octets.split_at(self.key_bytes);

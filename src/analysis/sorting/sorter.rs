@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::record::{SortRecord, encode, shape};
 
-/// Octets per write.
+/// Octets per write to the temporary file.
 const WRITE_BYTES: usize = 256 << 10;
 
 /// The place of a record, and the beginning of its sort key, so that comparisons rarely need the
@@ -105,7 +105,7 @@ impl Sorter {
     }
 }
 
-/// Returns key and value of a record in `octets`.
+/// Returns key and value of the record that `entry` points at.
 pub(super) fn parts(octets: &[u8], entry: Entry) -> (&[u8], &[u8]) {
     let octets = &octets[entry.at as usize..];
     shape(octets).expect("it was encoded whole").parts(octets)

@@ -16,13 +16,13 @@ pub struct Figures<'a> {
     pub from: Option<String>,
     /// The time of the last message.
     pub until: Option<String>,
-    /// The seconds between the two.
+    /// The time between the two in seconds; 0 without messages.
     pub seconds: f64,
-    /// The totals.
+    /// The sums over the span.
     pub totals: RunTotals,
-    /// Rates.
+    /// Rates over the span from the first to the last message.
     pub rate: Rates,
-    /// Times of transactions, us.
+    /// Transaction times of accepted messages, in us.
     pub transaction_us: Percentiles,
     /// Metrics by name; those without records are left out.
     pub metrics: BTreeMap<&'static str, Percentiles>,
@@ -32,9 +32,9 @@ pub struct Figures<'a> {
     pub open_sessions: OpenSessions,
     /// Load of the busiest event loop.
     pub loops: Loops,
-    /// The lag of the index, in seconds with traffic.
+    /// How far indexing lagged, sampled in seconds with traffic.
     pub index_lag: IndexLag,
-    /// What limited the run.
+    /// What kept the run from being faster, with the evidence.
     pub verdict: Verdict,
     /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
@@ -53,7 +53,7 @@ impl Figures<'_> {
     }
 }
 
-/// Rates.
+/// Rates over the span from the first to the last message.
 #[derive(Debug, Serialize)]
 pub struct Rates {
     /// Accepted messages per second.
@@ -63,20 +63,20 @@ pub struct Rates {
 /// The load of the busiest event loop.
 #[derive(Debug, Serialize)]
 pub struct Loops {
-    /// The median over its seconds.
+    /// The median over the whole seconds with messages, as a part of 1.
     pub busy_share_median: f64,
-    /// The share in its busiest second.
+    /// The share in the busiest of these seconds.
     pub busy_share_max: f64,
-    /// The longest round, us.
+    /// The longest loop round of any worker, in us; 0 if none was recorded.
     pub longest_round_us: u64,
 }
 
-/// The lag of the index.
+/// How far indexing lagged in a span.
 #[derive(Debug, Serialize)]
 pub struct IndexLag {
-    /// The maximum number of messages.
+    /// The maximum number of messages that were not indexed.
     pub messages_max: u64,
-    /// The number of messages in the last second.
+    /// The number of messages that were not indexed in the last recorded second.
     pub messages_last: u64,
     /// The maximum age of the oldest message, in seconds.
     pub seconds_max: u64,
@@ -93,7 +93,7 @@ impl IndexLag {
     }
 }
 
-/// Computes the figures from gathered statistics.
+/// Computes the figures. Costs a few passes over the seconds, and one over each histogram.
 pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
     let RunStatistics { history, summary, verdict, open_sessions, not_recorded, transit } =
         gathered;

@@ -21,13 +21,13 @@ const PATIENCE_OF_CLAIMS: Duration = Duration::from_secs(3);
 
 /// The merged statistics of a run.
 pub struct RunStatistics {
-    /// The recordings.
+    /// The recordings of all folders, merged.
     pub history: History,
-    /// The summary of the recordings.
+    /// The totals and rates of these recordings.
     pub summary: RunSummary,
-    /// What limited the run.
+    /// What kept the run from being faster, with the evidence.
     pub verdict: Verdict,
-    /// Sessions open at the end of the span.
+    /// Sessions still open at the end of the span, which figures per session exclude.
     pub open_sessions: OpenSessions,
     /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,

@@ -12,23 +12,23 @@ const EMPTY_INTERVALS_MAX: u64 = 10_000;
 /// An interval: an object of `sinkctl stats --interval --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct IntervalRow {
-    /// The start of the interval, RFC 3339.
+    /// The start of the interval, RFC 3339 in UTC; a multiple of the length since 1970.
     pub time: String,
-    /// Accepted messages.
+    /// Messages accepted in the interval.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Their size in bytes.
+    /// Their size in bytes (RFC 1870).
     pub bytes: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Connections accepted.
+    /// Connections accepted in the interval.
     pub connections: u64,
-    /// Connections greeted with 421.
+    /// Connections greeted with 421, which are not among `connections`.
     pub turned_away: u64,
     /// Connections open at the end of the last second that has an entry.
     pub open_connections: u64,
-    /// Rate of accepted messages.
+    /// `messages` divided by the length of the interval.
     pub messages_per_s: f64,
     /// The highest busy share of the busiest event loop.
     pub busy_share_max: f64,

@@ -8,7 +8,7 @@ pub fn metric(name: &str) -> Option<Metric> {
     Metric::from_tag(name).or_else(|| Metric::from_tag(&format!("{name}_us")))
 }
 
-/// Returns the names of all metrics.
+/// Returns the names of all metrics with their units, in the order of the table.
 pub fn metrics() -> impl Iterator<Item = &'static str> {
     Metric::ALL.iter().map(|metric| metric.tag())
 }

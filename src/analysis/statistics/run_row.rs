@@ -16,7 +16,7 @@ use crate::stats::Counter;
 pub enum RunRow {
     /// A named span of time.
     Run {
-        /// The name, unique in the folder.
+        /// The name, which no other run of the folder has.
         name: String,
         /// The start of the run, RFC 3339.
         from: String,
@@ -25,11 +25,11 @@ pub enum RunRow {
         /// Accepted messages, according to the statistics.
         messages: u64,
     },
-    /// A labeled moment.
+    /// A moment that a user, a client or sinkd labeled.
     Mark {
         /// The time, RFC 3339.
         at: String,
-        /// The text of the user.
+        /// The label.
         text: String,
     },
 }
@@ -48,7 +48,7 @@ impl RunRow {
         })
     }
 
-    /// Makes the row of a mark.
+    /// Makes the row of a mark. Reads no file.
     pub fn of_mark(mark: &Mark) -> RunRow {
         RunRow::Mark { at: rfc3339(mark.at_ns), text: mark.text.clone() }
     }

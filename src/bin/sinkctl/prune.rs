@@ -66,7 +66,8 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         segments: limits.keep_segments,
     };
     let keep = log::Keep { retention, without_removed: limits.removed };
-    let runs = log::prune(folder.path(), &keep, prune.dry_run)
+    let drop = if prune.dry_run { log::prunable } else { log::prune };
+    let runs = drop(folder.path(), &keep)
         .with_context(|| format!("{}: cannot prune segments", folder.path().display()))?;
     let mut all = Dropped::default();
     runs.iter().for_each(|run| all.add(run));

@@ -242,7 +242,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
 ];
 
-/// Adds extensions that are not in the list yet.
+/// Adds the extensions in `text`. Errors: an unknown keyword, or one that is already in the list.
 fn add_extensions(list: &mut Vec<Extension>, text: &str) -> Result<(), &'static str> {
     for extension in names::extensions(text).ok_or(names::EXTENSIONS)? {
         if list.contains(&extension) {

@@ -11,18 +11,18 @@ use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 pub struct QueryError {
     /// Range of the error in the query, in octets. It is at the end if something is missing there.
     pub at: Range<usize>,
-    /// What is wrong.
+    /// What is wrong, for programs; `at` says where.
     pub fault: QueryFault,
 }
 
-/// The kind of an error.
+/// What is wrong with a query. Each variant displays as a sentence that says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryFault {
-    /// The query is too long.
+    /// The query has more than 4096 octets.
     #[error("expected a query of at most {BYTES_MAX} bytes")]
     TooLong,
-    /// The query has too many terms.
+    /// The query has more than 256 terms.
     #[error("expected at most {TERMS_MAX} terms")]
     TooManyTerms,
     /// Parentheses or negations are nested too deep.
@@ -45,7 +45,7 @@ pub enum QueryFault {
     EmptyParentheses,
     /// An operator has no term after it.
     #[error("expected a term after {0}")]
-    NothingBehind(&'static str),
+    NothingAfter(&'static str),
     /// An operator has no term before it.
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
@@ -65,41 +65,43 @@ pub enum QueryFault {
     /// A `*` is in the value of a field that does not allow it.
     #[error("* is not allowed in the value of '{0}:'")]
     StarNotHere(&'static str),
-    /// The value is neither an address nor a domain.
+    /// The value of `from:`, `to:` or `cc:` is neither an address nor a domain.
     #[error(
         "expected an address (ann@example.org) or a domain (example.org); for a name write \
          header:From=\"Ann Smith\""
     )]
     NotAnAddress,
-    /// The value is not a header field.
+    /// The value of `header:` is not a field name, alone or with `=` and a text.
     #[error(
         "expected a header field, such as header:X-Campaign=spring or header:X-Campaign, found \
          '{0}'"
     )]
     NotAHeader(String),
-    /// The value of `has:` is unknown.
+    /// The value of `has:` is none of the four that exist; the payload is the whole term.
     #[error("expected has:attachment, has:auth, has:deviation or has:tls, found '{0}'")]
     NotAThing(String),
-    /// The value is not a size.
+    /// The value of `size:` is not a size or a range of sizes; the payload is the whole term.
     #[error(
         "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
          '{0}'"
     )]
     NotASize(String),
-    /// The value is not a kind of deviation.
+    /// The value of `deviation:` is none of the names in
+    /// [`Deviation`](crate::smtp::deviation::Deviation); the payload is the value.
     #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
         kinds = deviations(), meant = deviation_hint(.0))]
     NotADeviation(String),
-    /// The value is not a version of TLS.
+    /// The value of `tls:` is neither `none` nor a version that sinkd speaks; the payload is the
+    /// value.
     #[error("expected 1.2, 1.3 or none, found '{0}'")]
     NotATlsVersion(String),
     /// No size can satisfy the condition.
     #[error("no message can have such a size")]
     EmptySize,
-    /// The value is not a time.
+    /// The value of `before:` or `after:` is not a time.
     #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
-    /// The run does not exist.
+    /// The data folder has no run with the name in `run:`; the payload is the name.
     #[error("no run '{0}' (to list all runs: sinkctl runs)")]
     UnknownRun(String),
 }
@@ -136,7 +138,7 @@ mod tests {
     fn the_error_is_underlined() {
         let error = QueryError::new(6..11, QueryFault::NotASize("x".into()));
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
-        let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
+        let error = QueryError::new(3..3, QueryFault::NothingAfter("OR"));
         assert_eq!(error.pointed_out("aOR"), "aOR\n   ^");
         let long = format!("{}\t\"x", "w ".repeat(1000));
         let error = QueryError::new(2001..2003, QueryFault::UnclosedQuote);

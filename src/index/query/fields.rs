@@ -1,7 +1,7 @@
 //! Names of fields and deviations that a query can use.
 use crate::smtp::deviation::Deviation;
 
-/// Every field.
+/// Every field that a term can begin with, in the order in which errors list them.
 const FIELDS: [&str; 17] = [
     "from",
     "to",

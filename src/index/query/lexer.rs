@@ -23,14 +23,16 @@ pub(super) struct RawTerm<'q> {
     pub head: &'q str,
     /// The text within quotes, with `\"` and `\\` unescaped.
     pub quoted: Option<String>,
-    /// Whether `*` follows.
+    /// Whether `*` follows, so that the last word may have more letters.
     pub has_star: bool,
 }
 
-/// A token and its range in the text.
+/// A token, and its range in the query in octets, which errors point at.
 pub(super) type Placed<'q> = (Token<'q>, Range<usize>);
 
-/// Returns all tokens of `text`. Costs one pass.
+/// Returns all tokens of `text`, in order. Costs one pass.
+///
+/// Errors: an unclosed quote, a quote inside a word, or a `-` before white space.
 pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -45,7 +47,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
             '-' if text[at + 1..].starts_with(|c: char| !c.is_whitespace()) => {
                 (Token::Minus, at + 1)
             }
-            '-' => return Err(QueryError::new(at..at + 1, QueryFault::NothingBehind("-"))),
+            '-' => return Err(QueryError::new(at..at + 1, QueryFault::NothingAfter("-"))),
             _ => term(text, at)?,
         };
         tokens.push((token, at..end));
@@ -54,7 +56,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     Ok(tokens)
 }
 
-/// Reads a term at `start`, and returns its end.
+/// Reads the term or keyword at `start`, which is not white space. Returns it with the octet after
+/// it.
 fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
     let head_end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
@@ -145,8 +148,8 @@ mod tests {
             ("a\"b\"", 1..2, QueryFault::QuoteInside),
             ("\"a\"b", 2..3, QueryFault::QuoteInside),
             ("\"a\"\"b\"", 2..3, QueryFault::QuoteInside),
-            ("a - b", 2..3, QueryFault::NothingBehind("-")),
-            ("a -", 2..3, QueryFault::NothingBehind("-")),
+            ("a - b", 2..3, QueryFault::NothingAfter("-")),
+            ("a -", 2..3, QueryFault::NothingAfter("-")),
         ] {
             assert_eq!(tokens(text).unwrap_err(), QueryError::new(at, fault), "{text}");
         }

@@ -56,25 +56,37 @@ impl<'s> Candidate<'s> {
     /// Matches the columns. Returns `None` if the message is needed to decide.
     pub(super) fn matches_columns(&mut self, node: &Node) -> Option<bool> {
         match node {
-            Node::And(nodes) => self.unless_one_is(false, nodes),
-            Node::Or(nodes) => self.unless_one_is(true, nodes),
+            Node::And(nodes) => self.all_match_columns(nodes),
+            Node::Or(nodes) => self.any_matches_columns(nodes),
             Node::Not(node) => self.matches_columns(node).map(|is_true| !is_true),
             Node::Term(term) => self.term_matches_columns(term),
         }
     }
 
-    /// Returns `decisive` if any node has that result, its opposite if all nodes have the opposite,
-    /// else `None`.
-    fn unless_one_is(&mut self, decisive: bool, nodes: &[Node]) -> Option<bool> {
-        let mut all_known = true;
+    /// Returns `None` if no node is false, but the message is needed for one of them.
+    fn all_match_columns(&mut self, nodes: &[Node]) -> Option<bool> {
+        let mut all_match = Some(true);
         for node in nodes {
             match self.matches_columns(node) {
-                Some(is_true) if is_true == decisive => return Some(decisive),
-                Some(_) => {}
-                None => all_known = false,
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => all_match = None,
             }
         }
-        all_known.then_some(!decisive)
+        all_match
+    }
+
+    /// Returns `None` if no node is true, but the message is needed for one of them.
+    fn any_matches_columns(&mut self, nodes: &[Node]) -> Option<bool> {
+        let mut any_matches = Some(false);
+        for node in nodes {
+            match self.matches_columns(node) {
+                Some(false) => {}
+                Some(true) => return Some(true),
+                None => any_matches = None,
+            }
+        }
+        any_matches
     }
 
     /// Matches the message, whose octets must be known.

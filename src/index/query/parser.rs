@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryErr
 struct QueryParser<'p> {
     tokens: &'p [Placed<'p>],
     at: usize,
-    /// Length of the text.
+    /// Length of the query in octets, where something that is missing at its end is reported.
     end: usize,
     known: &'p KnownNames<'p>,
     terms: usize,
@@ -77,7 +77,7 @@ impl<'p> QueryParser<'p> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
             Some(Token::Term(_) | Token::Open | Token::Minus | Token::Not) => Ok(()),
-            _ => Err(QueryError::new(at, QueryFault::NothingBehind(word))),
+            _ => Err(QueryError::new(at, QueryFault::NothingAfter(word))),
         }
     }
 

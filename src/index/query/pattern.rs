@@ -18,22 +18,31 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Returns `None` if `text` has no word.
-    pub(super) fn new(text: &str, is_prefix: bool) -> Option<Pattern> {
-        let mut words = String::new();
-        fold(text, &mut words);
-        let needle = if is_prefix { words.trim_end() } else { &words };
-        if needle.is_empty() {
-            return None;
-        }
-        let finder = Finder::new(needle).into_owned();
-        Some(Pattern { text: text.to_owned(), is_prefix, finder })
+    /// Matches the words of `text`, in order and whole. `None` if `text` has no word.
+    pub(super) fn words(text: &str) -> Option<Pattern> {
+        let words = folded(text)?;
+        let finder = Finder::new(&words).into_owned();
+        Some(Pattern { text: text.to_owned(), is_prefix: false, finder })
+    }
+
+    /// Matches like [`Pattern::words`], but the last word may have more letters.
+    pub(super) fn prefix(text: &str) -> Option<Pattern> {
+        let words = folded(text)?;
+        let finder = Finder::new(words.trim_end()).into_owned();
+        Some(Pattern { text: text.to_owned(), is_prefix: true, finder })
     }
 
     /// Returns whether the pattern occurs in `folded`, a result of `fold`. Costs a memmem.
     pub(super) fn is_in(&self, folded: &str) -> bool {
         self.finder.find(folded.as_bytes()).is_some()
     }
+}
+
+/// Returns `None` if `text` has no word.
+fn folded(text: &str) -> Option<String> {
+    let mut words = String::new();
+    fold(text, &mut words);
+    (!words.trim_end().is_empty()).then_some(words)
 }
 
 /// Compares only text and kind, because they determine the words.

@@ -64,7 +64,7 @@ impl Query {
     /// Returns a span outside of which no message matches. If nothing can match, its ends are
     /// equal.
     pub fn span(&self) -> Span {
-        let during = during(&self.root, false);
+        let during = during(&self.root);
         Span {
             since_ns: (during.start > 0).then_some(during.start),
             until_ns: (during.end < u64::MAX).then_some(during.end),

@@ -12,7 +12,7 @@ pub(super) struct SizeRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotASize {
     Malformed,
-    /// No size satisfies it.
+    /// The text is well-formed, but no size satisfies it, such as `<0` or `5..4`.
     Empty,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct KnownNames<'k> {
     pub runs: &'k Runs,
 }
 
-/// One condition.
+/// One condition on a message. Texts are compared folded, addresses and file names without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Term {
     /// Words in the subject or the body.
@@ -60,7 +60,7 @@ pub(super) enum Term {
 }
 
 impl Term {
-    /// `at` is the range of the term in the query.
+    /// Parses a term. `at` is its range in the query, which an error points at.
     pub(super) fn parse(
         raw: &RawTerm<'_>,
         at: &Range<usize>,
@@ -143,7 +143,7 @@ impl FieldValue<'_> {
         })
     }
 
-    /// Returns the value, or an error if it is empty.
+    /// Returns the value itself. Errors: it is empty; `field` and `example` are for the sentence.
     fn given(&self, field: &'static str, example: &'static str) -> Result<&Self, QueryFault> {
         if self.text.is_empty() && !self.has_star {
             return Err(QueryFault::NoValue(field, example));
@@ -178,7 +178,9 @@ impl FieldValue<'_> {
         if !self.is_quoted && self.text.contains('*') {
             return Err(QueryFault::StarInside);
         }
-        Pattern::new(self.text, self.has_star).ok_or(QueryFault::NoWords)
+        let pattern =
+            if self.has_star { Pattern::prefix(self.text) } else { Pattern::words(self.text) };
+        pattern.ok_or(QueryFault::NoWords)
     }
 
     /// `rest` is the text after `header:`, up to a quote if there is one.

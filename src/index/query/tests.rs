@@ -133,10 +133,10 @@ fn queries_are_displayed_as_text() {
 fn errors_say_what_and_where() {
     let name = |n: &str| n.to_owned();
     for (text, at, fault) in [
-        ("a OR", 2..4, QueryFault::NothingBehind("OR")),
-        ("a AND OR b", 2..5, QueryFault::NothingBehind("AND")),
-        ("NOT", 0..3, QueryFault::NothingBehind("NOT")),
-        ("-)", 0..1, QueryFault::NothingBehind("-")),
+        ("a OR", 2..4, QueryFault::NothingAfter("OR")),
+        ("a AND OR b", 2..5, QueryFault::NothingAfter("AND")),
+        ("NOT", 0..3, QueryFault::NothingAfter("NOT")),
+        ("-)", 0..1, QueryFault::NothingAfter("-")),
         ("OR a", 0..2, QueryFault::NothingBefore("OR")),
         ("(AND a)", 1..4, QueryFault::NothingBefore("AND")),
         ("a (b", 2..3, QueryFault::UnclosedParenthesis),
@@ -171,7 +171,7 @@ fn errors_say_what_and_where() {
         ("listener:mx-*", 0..13, QueryFault::StarNotHere("listener")),
         ("deviation:", 0..10, QueryFault::NoValue("deviation", "no-brackets")),
         ("deviation:Dots", 0..14, QueryFault::NotADeviation(name("Dots"))),
-        ("run:nobody", 0..10, QueryFault::UnknownRun(name("nobody"))),
+        ("run:absent", 0..10, QueryFault::UnknownRun(name("absent"))),
     ] {
         let error = Query::parse(text, NOW_NS, &runs()).unwrap_err();
         assert_eq!((error.at, error.fault), (at, fault), "{text}");

@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::term::Term;
 
-/// A node of the tree.
+/// A node of the tree: a term, or nodes below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
     /// All of the nodes match. None is itself an `And`. If empty, everything matches.
@@ -15,7 +15,8 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Returns a node that requires all of `nodes`; at least one.
+    /// Returns the conjunction of `nodes`, of which there is at least one. Nested conjunctions are
+    /// flattened, and a single node is returned as it is.
     pub(super) fn all(nodes: Vec<Node>) -> Node {
         let parts = |node| match node {
             Node::And(inner) => inner,
@@ -25,7 +26,8 @@ impl Node {
         if flat.len() == 1 { flat.remove(0) } else { Node::And(flat) }
     }
 
-    /// Returns a node that requires any of `nodes`; at least one.
+    /// Returns the disjunction of `nodes`, of which there is at least one. Nested disjunctions are
+    /// flattened, and a single node is returned as it is.
     pub(super) fn any(nodes: Vec<Node>) -> Node {
         let parts = |node| match node {
             Node::Or(inner) => inner,

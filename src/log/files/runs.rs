@@ -262,8 +262,11 @@ fn mark_in(
 /// Returns the text of a mark about a moved clock.
 fn clock_text(ahead_ns: i64) -> String {
     let by = Duration::from_nanos(ahead_ns.unsigned_abs());
-    let way = if ahead_ns < 0 { "behind" } else { "ahead of" };
-    format!("the system clock moved: it is {:.3} s {way} sinkd's", by.as_secs_f64())
+    let by_s = by.as_secs_f64();
+    match ahead_ns < 0 {
+        true => format!("the system clock moved: it is {by_s:.3} s behind sinkd's"),
+        false => format!("the system clock moved: it is {by_s:.3} s ahead of sinkd's"),
+    }
 }
 
 fn is_good(text: &str, bytes_max: usize) -> bool {

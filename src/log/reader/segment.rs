@@ -80,7 +80,8 @@ impl Segment {
 
     /// Opens a segment as if the machine's boot were `boot`.
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::open(path)?, boot)
+        let (file, words) = SegmentFile::open(path)?;
+        Segment::new(file, words, boot)
     }
 
     /// Opens `file`, whatever its name.
@@ -89,7 +90,8 @@ impl Segment {
         path: &Path,
         boot: BootId,
     ) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::from_file(file, path)?, boot)
+        let (file, words) = SegmentFile::from_file(file, path)?;
+        Segment::new(file, words, boot)
     }
 
     /// Opens a segment again, with the result of [`Segment::known`]. Costs one read of 8 KiB.
@@ -99,10 +101,8 @@ impl Segment {
         Ok(Segment { file, counts, trust: known.trust, words })
     }
 
-    fn judged(
-        (file, words): (SegmentFile, LiveWords),
-        boot: BootId,
-    ) -> Result<Segment, SegmentError> {
+    /// Decides where the counts come from, which can cost a scan of the file.
+    fn new(file: SegmentFile, words: LiveWords, boot: BootId) -> Result<Segment, SegmentError> {
         let (counts, trust) = judge(&file, words, boot)?;
         Ok(Segment { file, counts, trust, words })
     }

@@ -29,22 +29,26 @@ pub struct Keep {
 }
 
 /// Drops the oldest sealed segments of a data folder until `keep` holds. Open segments count, but
-/// are never dropped. Returns what was dropped, or with `is_dry_run` what would be.
+/// are never dropped. Returns what was dropped.
 ///
 /// Costs a read of 8 KiB per segment, and an unlink per dropped one. Errors: the folder or its
 /// `events.jsonl` can't be read or written, or a file can't be unlinked; what was dropped before is
 /// recorded.
-pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
+pub fn prune(path: &Path, keep: &Keep) -> io::Result<Vec<Dropped>> {
     let folder = Folder::open(path)?;
-    let segments_to_drop = segments_to_drop(&folder, keep)?;
-    if is_dry_run {
-        return Ok(joined(&segments_to_drop));
-    }
     let mut gone = Vec::new();
-    for some in segments_to_drop.chunks(AT_ONCE) {
+    for some in segments_to_drop(&folder, keep)?.chunks(AT_ONCE) {
         gone.extend(drop_some(path, some)?);
     }
     Ok(joined(&gone))
+}
+
+/// Returns what [`prune`] would drop now. Changes nothing, and costs a read of 8 KiB per segment.
+///
+/// Errors: the folder or its `events.jsonl` can't be read.
+pub fn prunable(path: &Path, keep: &Keep) -> io::Result<Vec<Dropped>> {
+    let folder = Folder::open(path)?;
+    Ok(joined(&segments_to_drop(&folder, keep)?))
 }
 
 /// Returns what must be dropped for `keep` to hold, ordered by number.

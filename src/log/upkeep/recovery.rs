@@ -225,7 +225,7 @@ mod tests {
         let prune = |age| {
             let retention = Retention { age: Some(age), ..Retention::default() };
             let keep = Keep { retention, without_removed: false };
-            crate::log::prune(dir.path(), &keep, true).unwrap().len()
+            crate::log::prunable(dir.path(), &keep).unwrap().len()
         };
         assert_eq!((prune(Duration::ZERO), prune(Duration::from_secs(3600))), (1, 0));
     }

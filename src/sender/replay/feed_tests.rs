@@ -313,7 +313,7 @@ fn send(
         now_ns += 1_000_000;
         let (end, codes) = target.take(&mail, answer, step);
         if answer == MadeUpAnswer::Killed {
-            // As kill -9 does: nothing is written any more.
+            // As kill -9 does: nothing more is written.
             feed.resume_log.resume = None;
             return false;
         }

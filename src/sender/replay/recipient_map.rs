@@ -323,7 +323,7 @@ mod tests {
     /// Without this error, all mail would go to its original recipients.
     #[test]
     fn a_list_without_rows_is_refused() {
-        for text in ["", "\n\n", "# nobody\n", "\u{feff}"] {
+        for text in ["", "\n\n", "# empty\n", "\u{feff}"] {
             assert_eq!(read(text).unwrap_err(), "list: expected at least one row", "{text:?}");
         }
     }

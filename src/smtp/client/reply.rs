@@ -58,25 +58,32 @@ impl ReplyReader {
         if std::mem::take(&mut self.is_given) {
             self.partial.clear();
         }
-        let (taken, is_whole) = match memchr(b'\n', input) {
-            Some(end) => (end + 1, true),
-            None => (input.len(), false),
+        let Some(end) = memchr(b'\n', input) else {
+            return (input.len(), self.keep(input).err().map(Err));
         };
-        if is_whole && self.partial.is_empty() && taken <= LINE_BYTES_MAX {
+        let taken = end + 1;
+        if self.partial.is_empty() && taken <= LINE_BYTES_MAX {
             return (taken, Some(self.order.check(parse(&input[..taken]))));
         }
-        (taken, self.join(&input[..taken], is_whole))
+        (taken, Some(self.complete(&input[..taken])))
     }
 
-    /// Continues a line that was cut or is too long. `is_whole`: the line ends with this piece.
+    /// Keeps a piece of a line whose end is still missing.
     #[cold]
-    fn join(&mut self, piece: &[u8], is_whole: bool) -> Option<Result<ReplyLine<'_>, ReplyError>> {
+    fn keep(&mut self, piece: &[u8]) -> Result<(), ReplyError> {
         if self.partial.len() + piece.len() > LINE_BYTES_MAX {
-            return Some(Err(ReplyError::LineTooLong));
+            return Err(ReplyError::LineTooLong);
         }
         self.partial.extend_from_slice(piece);
-        self.is_given = is_whole;
-        is_whole.then(|| self.order.check(parse(&self.partial)))
+        Ok(())
+    }
+
+    /// Returns a line that was cut or is too long, and whose last piece is `piece`.
+    #[cold]
+    fn complete(&mut self, piece: &[u8]) -> Result<ReplyLine<'_>, ReplyError> {
+        self.keep(piece)?;
+        self.is_given = true;
+        self.order.check(parse(&self.partial))
     }
 }
 

@@ -378,7 +378,7 @@ impl Session {
             Command::Mail { path, parameters } => self.mail(path, parameters, workspace)?,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters, workspace)?,
             Command::Data => return self.data(workspace).map(Some),
-            Command::Bdat { bytes, last } => return Ok(Some(self.bdat(bytes, last, workspace))),
+            Command::Bdat(chunk) => return Ok(Some(self.bdat(chunk, workspace))),
             Command::Ehlo { name } => self.hello(name, Hello::Ehlo, workspace),
             Command::Helo { name } => self.hello(name, Hello::Helo, workspace),
             Command::Lhlo { .. } if !self.policy.is_lmtp() => {

@@ -35,8 +35,11 @@ impl Session {
         workspace.replies.extend_from_slice(prefix);
         receipt.write_name(&mut workspace.replies);
         workspace.replies.extend_from_slice(self.policy.accepted_end());
-        workspace.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
-        if is_lmtp && recipients > 1 {
+        if !is_lmtp {
+            return workspace.tally.accepted();
+        }
+        workspace.tally.delivered(recipients.max(1));
+        if recipients > 1 {
             self.repeat(from, recipients - 1, workspace);
         }
     }

@@ -86,7 +86,7 @@ impl Session {
     #[cold]
     pub(super) fn refuse_before_tls(&mut self, command: Command<'_>) -> Result<Step, NotAccepted> {
         match command {
-            Command::Bdat { bytes, .. } => Ok(self.discard(bytes, &reply::STARTTLS_FIRST)),
+            Command::Bdat(chunk) => Ok(self.discard(chunk.bytes, &reply::STARTTLS_FIRST)),
             _ => Err(NotAccepted::With(&reply::STARTTLS_FIRST)),
         }
     }

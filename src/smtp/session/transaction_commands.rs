@@ -1,6 +1,7 @@
 //! MAIL, RCPT, DATA and BDAT (RFC 5321 section 4.1.1, RFC 3030).
 use super::transaction::OutOfSequence;
 use super::*;
+use crate::smtp::grammar::Chunk;
 use crate::smtp::param::{Body, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
 use crate::smtp::workspace::TransactionEvent;
@@ -147,7 +148,8 @@ impl Session {
 
     /// Handles BDAT. Payload follows the line whatever the reply, so a refused chunk is discarded
     /// before the reply (RFC 3030 2).
-    pub(super) fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
+    pub(super) fn bdat(&mut self, chunk: Chunk, workspace: &mut Workspace) -> Step {
+        let Chunk { bytes, is_last: last } = chunk;
         if self.without.has(Extension::Chunking) {
             return self.discard(bytes, &reply::NOT_IMPLEMENTED);
         }

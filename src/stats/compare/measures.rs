@@ -37,13 +37,14 @@ const HISTOGRAM_UNIT: f64 = 1.0;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct MeasureSeries {
     pub values: Vec<f64>,
-    /// The relative error of a value.
+    /// The relative error of a value, as a part of 1. It widens the interval of the ratio.
     pub step: f64,
-    /// The absolute error of a value.
+    /// The absolute error of a value, in the unit of the measure; 0 for rates.
     pub unit: f64,
 }
 
-/// The measures of a run.
+/// What is compared of a run: a value per second for each measure. Needs about 3 KB per second and
+/// metric.
 #[derive(Debug, Clone, Default)]
 pub struct Measures {
     /// Series by name, in the order of the output.
@@ -93,7 +94,8 @@ impl Measures {
         self.recorded.intersection(&other.recorded).count()
     }
 
-    /// Returns the names of the measures that `other` lacks.
+    /// Returns the names of the measures of this run that `other` lacks, in the order of the
+    /// output.
     pub fn missing_in<'a>(&'a self, other: &'a Measures) -> impl Iterator<Item = &'a str> {
         let names = self.series.iter().map(|(name, _)| name.as_str());
         names.filter(|name| other.find(name).is_none())

@@ -21,9 +21,9 @@ const WAVES_MAX: usize = 16;
 /// The variance of a mean, and the degrees of freedom of its estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct MeanVariance {
-    /// The variance.
+    /// The variance of the mean, in the squared unit of the values.
     pub variance: f64,
-    /// The degrees of freedom.
+    /// The degrees of freedom of the estimate; not necessarily whole.
     pub freedom: f64,
 }
 

@@ -35,7 +35,7 @@ pub(super) fn mean_ranks(a: &[Counts], b: &[Counts]) -> (Vec<f64>, Vec<f64>) {
     (a.iter().map(mean).collect(), b.iter().map(mean).collect())
 }
 
-/// Returns the number of values.
+/// Returns the number of values in a second: the sum of the counts.
 pub(super) fn total(second: &Counts) -> u64 {
     second.iter().map(|(_, count)| count).sum()
 }

@@ -4,22 +4,22 @@ use super::second::SessionSecond;
 /// The first octets of a batch. The last octet differs from the first, so two of them can't
 /// overlap.
 pub(super) const MAGIC: [u8; 4] = *b"SNKB";
-/// Length of the header, in octets.
+/// Length of an encoded header, in octets.
 pub(super) const HEADER_BYTES: usize = 24;
-/// Length of a record, in octets.
+/// Length of an encoded session, in octets.
 pub(super) const RECORD_BYTES: usize = 48;
 /// Maximum number of records in a batch; more sessions take several batches.
 const RECORDS_MAX: usize = 1 << 16;
-/// Maximum length of a batch.
+/// Maximum length of a batch, in octets: bounds what a reader allocates.
 pub(super) const BATCH_BYTES_MAX: usize = HEADER_BYTES + RECORDS_MAX * RECORD_BYTES;
 
 /// The position of the header's own checksum.
 const CHECK_AT: usize = HEADER_BYTES - 4;
 
-/// The header of a batch.
+/// The header of a batch, which precedes its records. Has a checksum of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BatchHeader {
-    /// Unix time, in seconds.
+    /// The second that the batch describes, in Unix time.
     pub second: u64,
     pub records: u32,
     /// CRC-32C of the records.
@@ -42,7 +42,7 @@ impl BatchHeader {
         })
     }
 
-    /// Returns the length of the records, in octets.
+    /// Returns the length of the records after the header, in octets.
     pub fn records_bytes(&self) -> usize {
         self.records as usize * RECORD_BYTES
     }
@@ -62,7 +62,8 @@ impl BatchHeader {
     }
 }
 
-/// Appends batches of these sessions to `out`.
+/// Appends these sessions, which were active in `second` (Unix s), to `out`, in as many batches as
+/// needed. Appends nothing if there are none.
 pub(crate) fn encode(second: u64, sessions: &[SessionSecond], out: &mut Vec<u8>) {
     for sessions in sessions.chunks(RECORDS_MAX) {
         let begin = out.len();

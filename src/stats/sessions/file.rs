@@ -3,7 +3,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The file, and the length of its whole batches.
+/// An open file of batches, which keeps the length of its whole batches to undo a partial write.
 #[derive(Debug)]
 pub(crate) struct BatchFile {
     file: File,
@@ -11,7 +11,8 @@ pub(crate) struct BatchFile {
 }
 
 impl BatchFile {
-    /// Opens `path`, or creates it.
+    /// Opens the file to append to it, or creates it. Whatever it ends with stays: readers skip a
+    /// batch that was cut off.
     pub fn open(path: &Path) -> io::Result<BatchFile> {
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;

@@ -1,7 +1,7 @@
 //! Counts concurrent connections over time.
 use super::spread::ValueCounts;
 
-/// The connections of one client, or of all.
+/// How many connections of one client, or of all, were open at any time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OpenConnections {
     now: u64,
@@ -13,7 +13,7 @@ pub(super) struct OpenConnections {
 }
 
 impl OpenConnections {
-    /// Returns the number of open connections.
+    /// Returns the number of connections that are open at the time that was passed last.
     pub fn now(&self) -> u64 {
         self.now
     }

@@ -14,14 +14,14 @@ const SEARCH_BYTES: usize = 64 << 10;
 /// The activity of a session in a second, and where it was recorded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionEntry {
-    /// The index of the folder.
+    /// Index of the folder among those that are read.
     pub folder: usize,
-    /// The start of sinkd.
+    /// Number of the start of sinkd that recorded it.
     pub start: u32,
     pub session: SessionSecond,
 }
 
-/// A file of batches.
+/// A file of batches: one for each folder, start and hour.
 #[derive(Debug)]
 struct BatchSource {
     path: PathBuf,
@@ -29,7 +29,7 @@ struct BatchSource {
     start: u32,
 }
 
-/// The place of a batch.
+/// Where a batch is: its header, the index of its file, and its offset there in octets.
 #[derive(Debug, Clone, Copy)]
 struct BatchPlace {
     header: BatchHeader,
@@ -37,14 +37,14 @@ struct BatchPlace {
     at: u64,
 }
 
-/// The batches of all folders.
+/// The places of all batches of all folders, ordered by second. Their records are read later.
 #[derive(Debug, Default)]
 pub(super) struct SessionRecords {
     sources: Vec<BatchSource>,
     places: Vec<BatchPlace>,
     /// Parts that could not be read, one sentence each.
     pub problems: Vec<String>,
-    /// The last recorded second, in Unix seconds.
+    /// The last second of any batch, in Unix time; `None` without batches.
     last_second: Option<u64>,
 }
 
@@ -224,7 +224,7 @@ fn header_at(file: &mut (impl Read + Seek), at: u64) -> io::Result<Option<BatchH
     Ok(BatchHeader::decode(&octets))
 }
 
-/// Returns the start of the next batch, from `at` on.
+/// Returns the offset of the next valid header, from `at` on; `None` if there is none before `end`.
 fn next_batch(file: &mut (impl Read + Seek), at: u64, end: u64) -> io::Result<Option<u64>> {
     let mut from = at;
     let mut octets = vec![0; SEARCH_BYTES];

@@ -15,30 +15,30 @@ const BEFORE: u32 = u32::MAX - 1;
 /// second.
 const LATEST_US: u64 = u32::MAX as u64 - 2;
 
-/// A session and its client.
+/// A session, and the client that its activity counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey {
-    /// The id, as in slots.
+    /// The id of the session, as in the slots of its messages.
     pub id: u64,
     /// `None` for a Unix socket.
     pub client: Option<IpAddr>,
 }
 
-/// The activity of one session in one second.
+/// What one session did in one second. 48 octets when stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSecond {
-    /// The id, as in slots.
+    /// The id of the session, as in the slots of its messages.
     pub id: u64,
     /// The client's address; IPv4 is mapped (RFC 4291 section 2.5.5.2), and `::` stands for a Unix
     /// socket.
     pub(super) client: [u8; 16],
     pub(super) began_us: u32,
     pub(super) ended_us: u32,
-    /// Messages accepted.
+    /// Messages accepted in this second.
     pub messages: u32,
     /// Their forward-paths.
     pub recipients: u32,
-    /// Recipients of the message with the most.
+    /// The maximum number of forward-paths of one of them.
     pub recipients_max: u32,
     /// Messages refused at the end of their data.
     pub refused: u32,
@@ -64,7 +64,7 @@ impl SessionSecond {
         (!address.is_unspecified()).then(|| address.to_canonical())
     }
 
-    /// Changes the client to the one in `key`.
+    /// Changes the client to the one in `key`, after XCLIENT. The id stays.
     pub fn rename(&mut self, key: SessionKey) {
         self.client = octets_of(key.client);
     }
@@ -123,7 +123,7 @@ fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
     address.octets()
 }
 
-/// The active sessions of an interval.
+/// The sessions that were active in an interval, one entry each.
 #[derive(Debug, Clone)]
 pub struct SessionSeconds {
     list: Vec<SessionSecond>,

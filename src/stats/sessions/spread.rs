@@ -20,7 +20,8 @@ pub(super) struct ValueCounts {
 }
 
 impl ValueCounts {
-    /// Adds `number` with this weight: a count or a duration.
+    /// Counts `number` with this weight: how often, or how long, it occurred. A weight of 0 adds
+    /// nothing.
     pub fn add(&mut self, number: u64, weight: u64) {
         if weight == 0 {
             return;
@@ -64,7 +65,7 @@ impl ValueCounts {
     }
 }
 
-/// Returns the highest of the numbers that are rounded to the same value.
+/// Returns the highest number with the same first seven significant bits.
 fn rounded_up(number: u64) -> u64 {
     let dropped_bits = (u64::BITS - number.leading_zeros()).saturating_sub(ROUNDED_BITS);
     number | ((1 << dropped_bits) - 1)
@@ -73,15 +74,15 @@ fn rounded_up(number: u64) -> u64 {
 /// A distribution in a few numbers; all are 0 if it is empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Distribution {
-    /// The arithmetic mean.
+    /// The mean, weighted like the percentiles; exact.
     pub mean: f64,
-    /// The median.
+    /// The smallest number that at least 50% of the weight does not exceed.
     pub p50: u64,
-    /// 90% are at most this.
+    /// The smallest number that at least 90% of the weight does not exceed.
     pub p90: u64,
-    /// 99% are at most this.
+    /// The smallest number that at least 99% of the weight does not exceed.
     pub p99: u64,
-    /// The maximum.
+    /// The highest number; exact.
     pub max: u64,
 }
 

@@ -69,7 +69,8 @@ impl SlidingWindows {
         }
     }
 
-    /// Ends adding, and returns the sums of each window.
+    /// Returns, for each length, the sums over the windows that end with a second that had an
+    /// entry.
     pub fn end(mut self) -> Vec<ValueCounts> {
         self.end_second();
         self.windows.into_iter().map(|window| window.ended).collect()

@@ -73,8 +73,14 @@ fn without_code(line: &str) -> String {
 /// Good English that contains a word of the table.
 const FINE: &[&str] = &["left behind", "is behind", "are behind", "falls behind", "fall behind"];
 /// Good English that begins with a word of the table.
-const FINE_BEFORE: &[&str] =
-    &["behind a load", "behind-a-load", "behind a proxy", "behind haproxy"];
+const FINE_BEFORE: &[&str] = &[
+    "behind a load",
+    "behind-a-load",
+    "behind a proxy",
+    "behind at most",
+    "behind haproxy",
+    "behind sinkd's",
+];
 
 fn has_word(line: &str, word: &str) -> bool {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

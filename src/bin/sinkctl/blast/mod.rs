@@ -24,7 +24,8 @@ pub use options::Blast;
 
 use crate::base::outcome::{Finding, Out};
 use crate::sending::{
-    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
+    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, SendingOutcome,
+    raise_descriptor_limit,
 };
 
 /// Duration of a load without an explicit end.
@@ -54,7 +55,8 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let (report, shared) =
         sending::send(&settings, sources, &records, total, sending::messages_done)?;
     let title = format!("blast to {target}");
-    let finding = sending::report_outcome(&report, &records, &title, &blast.forms, out)?;
+    let outcome = SendingOutcome { title, report: &report, records: &records, replay: None };
+    let finding = outcome.report(&blast.forms, out)?;
     crate::base::outcome::flush(out)?;
     report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {

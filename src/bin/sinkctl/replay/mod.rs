@@ -27,7 +27,8 @@ use crate::base::left_out::report_pruned_unread;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
-    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
+    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, SendingOutcome,
+    raise_descriptor_limit,
 };
 use options::{ReplayConnections, Speed};
 use shown::Intent;
@@ -345,13 +346,13 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 /// Prints the outcome. Returns whether everything was sent and accepted.
 fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyhow::Result<bool> {
     let FinishedReplay { report, records, tally, is_stopped, .. } = sent;
-    let title = format!("replay to {}", replay.to);
     // If the source was read to its end, everything was handed out, whatever the survey estimated.
     let is_over = report.error.is_none() && !is_stopped;
     let came = tally.finished() - tally.skipped();
     let planned = if is_over { came } else { sent.planned.max(came) };
-    let more = shown::more(tally, planned);
-    sending::report_outcome_with(report, records, &title, &replay.forms, &more, out)?;
+    let title = format!("replay to {}", replay.to);
+    let outcomes = Some(shown::outcomes(tally, planned));
+    SendingOutcome { title, report, records, replay: outcomes }.report(&replay.forms, out)?;
     crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");

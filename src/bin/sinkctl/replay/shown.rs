@@ -145,7 +145,7 @@ impl Intent<'_> {
 }
 
 /// Returns the outcomes that only a replay reports.
-pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
+pub fn outcomes(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
     let mut keys = serde_json::Map::new();
     for kind in ReplayCount::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
@@ -158,7 +158,7 @@ pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
     }
     keys.insert("planned".to_owned(), planned.into());
     ReplayOutcomes {
-        messages: Some(messages(tally, planned)),
+        messages: messages(tally, planned),
         lines: lines(tally),
         keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
     }

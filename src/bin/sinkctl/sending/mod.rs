@@ -21,7 +21,7 @@ mod outcome;
 
 pub use account::{AccountOptions, PASSWORD_VARIABLE};
 pub use encryption::{TlsMode, TlsOptions};
-pub use outcome::{ReplayOutcomes, ReportForms, report_outcome, report_outcome_with};
+pub use outcome::{ReplayOutcomes, ReportForms, SendingOutcome};
 
 /// Maximum number of connections being opened at once; a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;

@@ -77,8 +77,9 @@ struct SendingFigures<'a> {
     error: Option<&'a str>,
     failures: Vec<FailureFigures<'a>>,
     stats: serde_json::Value,
+    /// Keys of `ReplayOutcomes`.
     #[serde(flatten)]
-    more: &'a serde_json::Map<String, serde_json::Value>,
+    replay: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Why a replay needed more connections than there were sessions.
@@ -89,16 +90,26 @@ struct ExtraConnections {
     crowded: u64,
 }
 
-/// Outcomes that only one command reports.
-#[derive(Debug, Default)]
+/// Outcomes that only a replay reports.
+#[derive(Debug)]
 pub struct ReplayOutcomes {
     /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
     /// each attempt is another message.
-    pub messages: Option<SendingTally>,
+    pub messages: SendingTally,
     /// Lines of text.
     pub lines: Vec<String>,
     /// Keys of the JSON object.
     pub keys: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What there is to report after sending.
+pub struct SendingOutcome<'a> {
+    /// Says what was sent, and where to.
+    pub title: String,
+    pub report: &'a SendReport,
+    pub records: &'a Records,
+    /// `None` for a blast.
+    pub replay: Option<ReplayOutcomes>,
 }
 
 #[derive(Serialize)]
@@ -108,52 +119,143 @@ struct FailureFigures<'a> {
     example: &'a str,
 }
 
-/// Reports the outcome in every requested form. The run succeeded if there was at least one
-/// message, every message that was requested or due was accepted for every recipient, and the
-/// target was reachable at the end.
-pub fn report_outcome(
-    report: &SendReport,
-    records: &Records,
-    title: &str,
-    forms: &ReportForms,
-    out: &mut Out,
-) -> anyhow::Result<Finding> {
-    report_outcome_with(report, records, title, forms, &ReplayOutcomes::default(), out)
-}
+impl SendingOutcome<'_> {
+    /// Reports the outcome in every requested form. The run succeeded if there was at least one
+    /// message, every message that was requested or due was accepted for every recipient, and the
+    /// target was reachable at the end.
+    pub fn report(&self, forms: &ReportForms, out: &mut Out) -> anyhow::Result<Finding> {
+        // An error here must not suppress the report: the mail was sent, and can't be sent again.
+        let written = self.write_files(forms);
+        let printed = if forms.json {
+            self.object()
+                .and_then(|object| Ok(writeln!(out, "{}", serde_json::to_string(&object)?)?))
+        } else {
+            self.print(out)
+        };
+        if let Err(error) = &written {
+            eprintln!("sinkctl: {error:#}");
+        }
+        if let Some(error) = &self.report.error {
+            eprintln!("sinkctl: {error}");
+        }
+        let kinds = self.report.tally.failures.keys();
+        for (kind, what) in kinds.filter_map(|kind| Some((kind, hint(*kind)?))) {
+            eprintln!("sinkctl: {kind}: {what}");
+        }
+        if let Err(error) = printed
+            && !crate::base::outcome::is_closed_pipe(&error)
+        {
+            return Err(error);
+        }
+        let is_good = is_whole(self.report) && written.is_ok();
+        Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+    }
 
-/// Reports the outcome, with the details that only a replay has.
-pub fn report_outcome_with(
-    report: &SendReport,
-    records: &Records,
-    title: &str,
-    forms: &ReportForms,
-    more: &ReplayOutcomes,
-    out: &mut Out,
-) -> anyhow::Result<Finding> {
-    // An error here must not suppress the report: the mail was sent, and can't be sent again.
-    let written = write_files(records, title, forms);
-    let printed = if forms.json {
-        object(report, records, more)
-            .and_then(|object| Ok(writeln!(out, "{}", serde_json::to_string(&object)?)?))
-    } else {
-        print(report, records, title, more, out)
-    };
-    if let Err(error) = &written {
-        eprintln!("sinkctl: {error:#}");
+    /// Returns the counts to print by message: those of a replay, in which each message occurs
+    /// once, or else the sender's.
+    fn messages(&self) -> &SendingTally {
+        self.replay.as_ref().map_or(&self.report.tally, |replay| &replay.messages)
     }
-    if let Some(error) = &report.error {
-        eprintln!("sinkctl: {error}");
+
+    fn object(&self) -> anyhow::Result<SendingFigures<'_>> {
+        let (report, tally) = (self.report, &self.report.tally);
+        let failures = tally.failures.iter();
+        Ok(SendingFigures {
+            begun: tally.started,
+            accepted: tally.accepted,
+            partly_accepted: tally.partly_accepted,
+            deferred: tally.deferred,
+            rejected: tally.rejected,
+            not_sent: tally.not_sent,
+            unknown: tally.unknown,
+            withheld: tally.withheld,
+            not_begun: self.messages().not_started,
+            resent: tally.resent,
+            ambiguous: tally.ambiguous,
+            unasked_replies: tally.unsolicited,
+            recipients: tally.recipients,
+            refused_recipients: tally.refused_recipients,
+            bytes: tally.bytes,
+            connections: tally.connections,
+            extra_connections: ExtraConnections {
+                busy: tally.extra.busy,
+                ended: tally.extra.ended,
+                crowded: tally.extra.crowded,
+            },
+            seconds: report.seconds,
+            error: report.error.as_deref(),
+            failures: failures
+                .map(|(what, f)| FailureFigures {
+                    what: what.to_string(),
+                    count: f.count,
+                    example: &f.example,
+                })
+                .collect(),
+            stats: crate::stats::json_of(self.records.path())?,
+            replay: self.replay.as_ref().map(|replay| &replay.keys),
+        })
     }
-    for (kind, what) in report.tally.failures.keys().filter_map(|kind| Some((kind, hint(*kind)?))) {
-        eprintln!("sinkctl: {kind}: {what}");
+
+    fn write_files(&self, forms: &ReportForms) -> anyhow::Result<()> {
+        if let Some(path) = &forms.hlog {
+            write_log(self.records.path(), path)?;
+        }
+        if let Some(path) = &forms.page {
+            let page = crate::report::page_of(self.records.path(), &self.title)?;
+            std::fs::write(path, page)
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
+        }
+        Ok(())
     }
-    if let Err(error) = printed
-        && !crate::base::outcome::is_closed_pipe(&error)
-    {
-        return Err(error);
+
+    fn print(&self, out: &mut Out) -> anyhow::Result<()> {
+        let (title, tally) = (&self.title, &self.report.tally);
+        let connections = counted(tally.connections, "connection", "connections");
+        writeln!(out, "{title}, {:.1} s, {connections}", self.report.seconds)?;
+        let messages = self.messages();
+        let others = [
+            ("partly accepted", messages.partly_accepted),
+            ("deferred", messages.deferred),
+            ("rejected", messages.rejected),
+            ("not sent", messages.not_sent),
+            ("sent in full, but no reply: possibly delivered", messages.unknown),
+            ("withheld: they must not be sent to this server", messages.withheld),
+            ("not begun", messages.not_started),
+        ];
+        let all = messages.started + messages.not_started;
+        let accepted = whole(messages.accepted as f64);
+        write!(out, "{accepted} of {} accepted", counted(all, "message", "messages"))?;
+        for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
+            write!(out, "; {} {what}", whole(n as f64))?;
+        }
+        writeln!(out)?;
+        let mut failures: Vec<_> = tally.failures.iter().collect();
+        failures.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.count));
+        for (what, failure) in failures.iter().take(FAILURES_MAX) {
+            let first = if failure.count > 1 { "first: " } else { "" };
+            writeln!(
+                out,
+                "failed   {what} x{}: {first}{}",
+                failure.count,
+                harmless(&failure.example)
+            )?;
+        }
+        if failures.len() > FAILURES_MAX {
+            writeln!(
+                out,
+                "         and {}",
+                counted((failures.len() - FAILURES_MAX) as u64, "other kind", "other kinds")
+            )?;
+        }
+        notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        for line in self.replay.iter().flat_map(|replay| &replay.lines) {
+            writeln!(out, "{line}")?;
+        }
+        if tally.accepted_for_any() > 0 {
+            crate::stats::print_all(self.records.path(), out)?;
+        }
+        Ok(())
     }
-    let is_good = is_whole(report) && written.is_ok();
-    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
 /// Returns advice against a kind of failure, if there is specific advice.
@@ -194,109 +296,6 @@ fn is_whole(report: &SendReport) -> bool {
     }
     let is_all = accepted > 0 && accepted == started && not_started == 0;
     is_all && unsolicited == 0 && report.error.is_none() && !report.is_lost
-}
-
-fn object<'a>(
-    report: &'a SendReport,
-    records: &Records,
-    more: &'a ReplayOutcomes,
-) -> anyhow::Result<SendingFigures<'a>> {
-    let tally = &report.tally;
-    let failures = tally.failures.iter();
-    Ok(SendingFigures {
-        begun: tally.started,
-        accepted: tally.accepted,
-        partly_accepted: tally.partly_accepted,
-        deferred: tally.deferred,
-        rejected: tally.rejected,
-        not_sent: tally.not_sent,
-        unknown: tally.unknown,
-        withheld: tally.withheld,
-        not_begun: more.messages.as_ref().unwrap_or(tally).not_started,
-        resent: tally.resent,
-        ambiguous: tally.ambiguous,
-        unasked_replies: tally.unsolicited,
-        recipients: tally.recipients,
-        refused_recipients: tally.refused_recipients,
-        bytes: tally.bytes,
-        connections: tally.connections,
-        extra_connections: ExtraConnections {
-            busy: tally.extra.busy,
-            ended: tally.extra.ended,
-            crowded: tally.extra.crowded,
-        },
-        seconds: report.seconds,
-        error: report.error.as_deref(),
-        failures: failures
-            .map(|(what, f)| FailureFigures {
-                what: what.to_string(),
-                count: f.count,
-                example: &f.example,
-            })
-            .collect(),
-        stats: crate::stats::json_of(records.path())?,
-        more: &more.keys,
-    })
-}
-
-fn write_files(records: &Records, title: &str, forms: &ReportForms) -> anyhow::Result<()> {
-    if let Some(path) = &forms.hlog {
-        write_log(records.path(), path)?;
-    }
-    if let Some(path) = &forms.page {
-        let page = crate::report::page_of(records.path(), title)?;
-        std::fs::write(path, page)
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
-    }
-    Ok(())
-}
-
-fn print(
-    report: &SendReport,
-    records: &Records,
-    title: &str,
-    more: &ReplayOutcomes,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let tally = &report.tally;
-    let connections = counted(tally.connections, "connection", "connections");
-    writeln!(out, "{title}, {:.1} s, {connections}", report.seconds)?;
-    let messages = more.messages.as_ref().unwrap_or(tally);
-    let others = [
-        ("partly accepted", messages.partly_accepted),
-        ("deferred", messages.deferred),
-        ("rejected", messages.rejected),
-        ("not sent", messages.not_sent),
-        ("sent in full, but no reply: possibly delivered", messages.unknown),
-        ("withheld: they must not be sent to this server", messages.withheld),
-        ("not begun", messages.not_started),
-    ];
-    let all = messages.started + messages.not_started;
-    let accepted = whole(messages.accepted as f64);
-    write!(out, "{accepted} of {} accepted", counted(all, "message", "messages"))?;
-    for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
-        write!(out, "; {} {what}", whole(n as f64))?;
-    }
-    writeln!(out)?;
-    let mut failures: Vec<_> = tally.failures.iter().collect();
-    failures.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.count));
-    for (what, failure) in failures.iter().take(FAILURES_MAX) {
-        let first = if failure.count > 1 { "first: " } else { "" };
-        writeln!(out, "failed   {what} x{}: {first}{}", failure.count, harmless(&failure.example))?;
-    }
-    if failures.len() > FAILURES_MAX {
-        writeln!(
-            out,
-            "         and {}",
-            counted((failures.len() - FAILURES_MAX) as u64, "other kind", "other kinds")
-        )?;
-    }
-    notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
-    more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-    if tally.accepted_for_any() > 0 {
-        crate::stats::print_all(records.path(), out)?;
-    }
-    Ok(())
 }
 
 /// Returns further remarks about connections.

@@ -14,7 +14,7 @@ use super::windows::SlidingWindows;
 /// The limits that all clients together and each client kept to.
 #[derive(Debug)]
 pub struct SenderLimits {
-    /// All connections together.
+    /// The figures of all connections together, as if one client had opened them.
     pub all: ClientLimits,
     /// Clients by address, ordered by concurrent connections, the highest first. `None` stands for
     /// all clients of Unix sockets.
@@ -28,7 +28,7 @@ pub struct SenderLimits {
 pub struct ClientLimits {
     /// Connections that were open at any time in the span.
     pub connections: u64,
-    /// Connections that began before the span.
+    /// Those of them that began before the span.
     pub began_before: u64,
     /// Connections whose beginning is not recorded; they count from their first recorded event.
     pub without_beginning: u64,
@@ -38,18 +38,18 @@ pub struct ClientLimits {
     pub cut_off: u64,
     /// Connections that ended without an accepted message.
     pub without_message: u64,
-    /// Accepted messages.
+    /// Messages accepted in the span.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// The recipients of the message with the most.
+    /// The maximum number of forward-paths of a message.
     pub recipients_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
     /// Concurrent connections, weighted by time, while any was open.
     pub open_at_once: Distribution,
-    /// When the maximum was first reached, in Unix us.
-    pub peak_at_us: u64,
+    /// When the maximum was first reached, in Unix us; `None` if no connection was open.
+    pub peak_at_us: Option<u64>,
     /// Accepted messages per connection; for open connections, those so far.
     pub messages_per_connection: Distribution,
     /// Accepted messages per window, for windows that end with a second that had any.
@@ -98,9 +98,9 @@ fn micros(second: u64) -> u64 {
     second.saturating_mul(1_000_000)
 }
 
-/// An open session.
+/// A session that has begun and not ended, as far as was read.
 struct OpenSession {
-    /// The index of the client.
+    /// Index in [`Gathering::clients`].
     client: usize,
     start: u32,
     messages: u64,
@@ -126,7 +126,7 @@ struct Gathering<'a> {
     all: ClientState,
     clients: Vec<(Option<IpAddr>, ClientState)>,
     places: HashMap<Option<IpAddr>, usize>,
-    /// Sessions by folder and id.
+    /// Open sessions by index of the folder and id, which is unique within one.
     sessions: HashMap<(usize, u64), OpenSession>,
     /// Starts of sinkd that were followed by another one: the last second each recorded, its
     /// folder, and its number. Soonest last.
@@ -291,7 +291,7 @@ fn rename(
     session.client = to;
 }
 
-/// The beginning or end of a connection.
+/// The beginning or end of a connection, at its time among all events of a second.
 struct ConnectionEvent {
     at_us: u64,
     kind: ConnectionChange,
@@ -330,7 +330,7 @@ fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
     events
 }
 
-/// The state of one client, or of all.
+/// What was read of one client, or of all clients together.
 struct ClientState {
     /// The counts; distributions are added at the end.
     counts: ClientLimits,
@@ -392,7 +392,7 @@ impl ClientState {
         ClientLimits {
             // A peak that lasted less than a microsecond has no weight, but it did occur.
             open_at_once: Distribution { max: peak, ..self.open.over_time().spread() },
-            peak_at_us,
+            peak_at_us: (peak > 0).then_some(peak_at_us),
             messages_per_connection: self.per_connection.spread(),
             messages_per_window: spreads(self.messages_in),
             opened_per_window: spreads(self.opened_in),
