@@ -75,7 +75,7 @@ pub struct OverallTransit {
     pub all: TransitFigures,
     /// Messages whose envelope is no longer readable in the log; null if their number is unknown.
     pub missing: Option<u64>,
-    /// Those of them whose slot or envelope is damaged.
+    /// Missing messages whose slot or envelope is damaged.
     #[serde(skip)]
     pub damaged: u64,
 }

@@ -31,7 +31,7 @@ pub enum AuthError {
     Readable {
         /// The path of the list of users.
         path: PathBuf,
-        /// Its permission bits, such as 0o644.
+        /// The permission bits of the file, such as 0o644.
         mode: u32,
     },
     /// The file is larger than 64 MiB.

@@ -6,7 +6,7 @@ use super::table::all_settings;
 pub struct Guess {
     /// Lower case, with underscores between words.
     pub name: &'static str,
-    /// Its short flag, without the dash.
+    /// The short flag of the other program, without the dash.
     pub short: Option<char>,
     /// The name of a setting, or `config`.
     pub setting: &'static str,

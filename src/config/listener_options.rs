@@ -10,12 +10,12 @@ use crate::smtp::limits::SessionLimits;
 /// Options of one listener. `None` or empty means that the global setting applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListenerOptions {
-    /// Its name in envelopes, listings and statistics: 1 to 64 letters, digits, dots, dashes and
-    /// underscores.
+    /// The name of the listener in envelopes, listings and statistics: 1 to 64 letters, digits,
+    /// dots, dashes and underscores.
     pub name: Option<String>,
-    /// Its host name in the greeting and in replies.
+    /// The host name in the greeting and in replies.
     pub hostname: Option<String>,
-    /// The text after 220 in its greeting, lines separated by LF.
+    /// The text after 220 in the greeting, lines separated by LF.
     pub greeting: Option<String>,
     /// The extensions that it offers, in the order of its EHLO reply.
     pub extensions: Option<Vec<Extension>>,

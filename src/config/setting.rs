@@ -18,7 +18,7 @@ pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
 /// One setting: `[table] name = value` in the TOML file, `--name VALUE` (with dashes for
 /// underscores) as a flag, `SINKD_NAME` in the environment.
 pub struct Setting {
-    /// Its TOML table, and its heading in the help.
+    /// The TOML table, which is also the heading in the help.
     pub table: &'static str,
     /// Name, with underscores between words.
     pub name: &'static str,

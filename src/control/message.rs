@@ -16,7 +16,7 @@ pub enum Request {
 /// A listener of a running sinkd, in [`Answer::Listeners`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerAnswer {
-    /// Its address with prefixes and the actual port, such as `smtps:127.0.0.1:465`.
+    /// The address with prefixes and the actual port, such as `smtps:127.0.0.1:465`.
     pub address: String,
     /// How its sessions begin TLS.
     pub tls: ListenerTlsAnswer,
@@ -28,7 +28,7 @@ pub struct ListenerAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ListenerTlsAnswer {
-    /// They don't.
+    /// Sessions of this listener have no TLS.
     Off,
     /// By STARTTLS, if the client chooses to.
     Offered,

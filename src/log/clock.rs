@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct ProcessClock {
     /// Monotonic time at the first use.
     pub base: Instant,
-    /// The same time in ns of the kernel's clock.
+    /// Monotonic time at the first use, in ns of the kernel's clock.
     base_ns: u64,
     /// Unix time at the first use.
     pub unix_base: Duration,

@@ -90,9 +90,9 @@ pub(super) fn shown<'p, 'm>(
 /// Which encoded messages are decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageReach {
-    /// All of them.
+    /// Every encoded message.
     Attached,
-    /// Those that are not attached.
+    /// Encoded messages that are not attachments.
     Shown,
 }
 

@@ -6,9 +6,9 @@ use super::svg::{Area, polyline};
 /// A line, or one dot, through points of the plot.
 #[derive(Debug, Clone, Default)]
 pub struct LineSeries {
-    /// Its name in the legend; empty: the line is not in the legend.
+    /// The name in the legend; empty: the line is not in the legend.
     pub name: String,
-    /// Its class in the style sheet: `s1` to `s9`.
+    /// The class in the style sheet: `s1` to `s9`.
     pub class: &'static str,
     /// Points (x, y), ordered by x. A single point is drawn as a dot, and a y that is not finite as
     /// a gap.

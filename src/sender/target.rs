@@ -88,7 +88,7 @@ pub enum TargetError {
     Public {
         /// The name as the user gave it.
         host: String,
-        /// Its first public address.
+        /// The first public address of the host.
         address: IpAddr,
     },
     /// --allow-public names another host.

@@ -25,13 +25,13 @@ pub struct AuthRules {
 /// Which credentials are accepted.
 #[derive(Debug, Clone)]
 pub enum AuthMode {
-    /// Any.
+    /// Any credentials.
     Any,
-    /// Those of the users in a list.
+    /// The credentials of the users in a list.
     Users(Arc<Users>),
-    /// None: replies 535.
+    /// No credentials: the reply is 535.
     Reject,
-    /// None for now: replies 454.
+    /// No credentials at the moment: the reply is 454.
     Defer,
 }
 

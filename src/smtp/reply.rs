@@ -14,7 +14,7 @@ pub struct Reply {
     /// The constant's name, for tests and logs.
     pub name: &'static str,
     wire: &'static str,
-    /// Its index in [`ALL`], for counting.
+    /// The index of the reply in [`ALL`], for counting.
     pub(super) place: usize,
 }
 

@@ -78,7 +78,7 @@ pub(super) struct Budget {
     pub transfer_us: f64,
     /// Pauses of clients within commands and payloads, of 20 ms or more.
     pub pauses_us: f64,
-    /// Their usual length in us, if it is typical of delayed acknowledgements.
+    /// Usual length of these pauses in us, if it is typical of delayed acknowledgements.
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,

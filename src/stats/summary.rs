@@ -43,9 +43,9 @@ pub struct Percentiles {
 pub struct RunTotals {
     /// Accepted messages.
     pub messages: u64,
-    /// Their forward-paths.
+    /// Forward-paths of the accepted messages.
     pub recipients: u64,
-    /// Their size in octets (RFC 1870).
+    /// Size of the accepted messages in octets (RFC 1870).
     pub bytes: u64,
     /// Accepted connections that are sessions. Those turned away, denied, or refused for a PROXY
     /// header are counted below.
@@ -74,7 +74,7 @@ pub struct RunTotals {
     pub xclient_refused: u64,
     /// TLS handshakes that were completed, by STARTTLS or from the first byte.
     pub tls_handshakes: u64,
-    /// Those of them that resumed an earlier session.
+    /// Completed handshakes that resumed an earlier TLS session.
     pub tls_resumed: u64,
     /// TLS failures, in handshakes and later.
     pub tls_failed: u64,
@@ -85,8 +85,8 @@ pub struct RunTotals {
 pub struct OpenSessions {
     /// The number of these sessions.
     pub sessions: u64,
-    /// Their messages so far; `None` if unknown, because some began before the span, or some ended
-    /// unnoticed when sinkd was killed.
+    /// Messages accepted in these sessions so far; `None` if unknown, because some began before the
+    /// span, or some ended unnoticed when sinkd was killed.
     pub messages: Option<u64>,
 }
 

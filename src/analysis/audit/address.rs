@@ -22,11 +22,11 @@ pub enum LocalCase {
 /// Whether `ada+news@example.com` and `ada@example.com` are different addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PlusPart {
-    /// They are different, as RFC 5321 treats them.
+    /// The two are different, as RFC 5321 treats them.
     #[default]
     Kept,
-    /// They are the same: the plus sign and everything up to the domain are dropped. A local part
-    /// that begins with a plus sign stays unchanged.
+    /// The two are the same: the plus sign and everything up to the domain are dropped. A local
+    /// part that begins with a plus sign stays unchanged.
     Folded,
 }
 

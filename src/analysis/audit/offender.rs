@@ -76,7 +76,7 @@ pub enum SameAs {
     Content,
     /// The copies are different messages.
     Nothing,
-    /// Their content is not stored or can't be read.
+    /// The content of the copies is not stored or can't be read.
     Unknown,
 }
 

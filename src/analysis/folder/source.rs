@@ -99,7 +99,8 @@ pub struct MessagePlace<'a> {
 pub enum Understood {
     /// The message was used.
     Yes,
-    /// It did not, although the checksum is right; the message counts as damaged.
+    /// The visitor could not read the message, although its checksum is right. The message counts
+    /// as damaged.
     No,
 }
 

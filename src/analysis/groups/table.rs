@@ -26,9 +26,9 @@ pub struct GroupTable {
     /// Messages in the table. One for recipients in several domains counts once here, and in each
     /// group.
     pub messages: u64,
-    /// Their forward-paths.
+    /// Forward-paths of these messages.
     pub recipients: u64,
-    /// Their size in octets (RFC 1870).
+    /// Size of these messages in octets (RFC 1870).
     pub bytes: u64,
     /// The named groups, most messages first.
     pub groups: Vec<GroupRow>,

@@ -33,19 +33,19 @@ pub struct ClientFigures<'a> {
     pub client: Option<String>,
     /// Connections that were open in the span.
     pub connections: u64,
-    /// Those of them that began before the span.
+    /// Connections that were already open when the span began.
     pub began_before: u64,
-    /// Those of them that began before the oldest record.
+    /// Connections that began before the oldest record.
     pub without_beginning: u64,
-    /// Those of them still open at the end of the span.
+    /// Connections that were still open at the end of the span.
     pub open_at_end: u64,
-    /// Those of them cut off when sinkd was killed.
+    /// Connections that were cut off when sinkd was killed.
     pub cut_off: u64,
     /// Connections that ended in the span without an accepted message.
     pub without_message: u64,
     /// Messages accepted in the span.
     pub messages: u64,
-    /// Their forward-paths.
+    /// Forward-paths of the accepted messages.
     pub recipients: u64,
     /// Forward-paths of the message with the most.
     pub recipients_per_message_max: u64,

@@ -85,7 +85,7 @@ impl TlsRow {
 /// Whether the client was sent the 250 for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalReply {
-    /// It was sent, as far as sinkd knows.
+    /// The 250 was sent, as far as sinkd knows.
     Sent,
     /// A note in the log says that the 250 could not be sent.
     Unsent,

@@ -16,9 +16,9 @@ pub struct IntervalRow {
     pub time: String,
     /// Messages accepted in the interval.
     pub messages: u64,
-    /// Their forward-paths.
+    /// Forward-paths of the accepted messages.
     pub recipients: u64,
-    /// Their size in bytes (RFC 1870).
+    /// Size of the accepted messages in bytes (RFC 1870).
     pub bytes: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,

@@ -8,7 +8,7 @@ use crate::log::format::id::MessageId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// It is not a segment.
+    /// The file does not begin as a segment does.
     #[error("{file}, octet 0: not a sinkd segment")]
     Foreign {
         /// The file.

@@ -49,7 +49,7 @@ pub enum AttachmentError {
     TooLarge {
         /// The name of the file.
         file: String,
-        /// Its size.
+        /// The size of the file.
         bytes: u64,
     },
     /// The name of the file can't be written into a header field.

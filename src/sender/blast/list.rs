@@ -46,7 +46,7 @@ pub enum RecipientListError {
     TooLarge {
         /// The name of the file.
         file: String,
-        /// Its size.
+        /// The size of the file.
         bytes: u64,
     },
     /// The list is empty.

@@ -30,11 +30,11 @@ pub struct SurveyProgress {
 pub struct Survey {
     /// Messages to send.
     pub messages: u64,
-    /// Their octets (RFC 1870).
+    /// Size of these messages in octets (RFC 1870).
     pub octets: u64,
-    /// Their recipients.
+    /// Recipients of these messages.
     pub recipients: u64,
-    /// Their original sessions.
+    /// Sessions in which these messages arrived.
     pub sessions: u64,
     /// The original departure times of the first and the last, in Unix ns.
     pub left_ns: Range<u64>,

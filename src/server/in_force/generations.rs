@@ -21,7 +21,7 @@ pub enum ReloadError {
 /// A generation that was put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
-    /// Its number.
+    /// The number of the generation, from 1.
     pub generation: u32,
     /// Settings that changed, such as `limits.errors_max` or `listener 127.0.0.1:25`.
     pub changed: Vec<String>,

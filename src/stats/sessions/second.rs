@@ -36,9 +36,9 @@ pub struct SessionSecond {
     pub(super) ended_us: u32,
     /// Messages accepted in this second.
     pub messages: u32,
-    /// Their forward-paths.
+    /// Forward-paths of the accepted messages.
     pub recipients: u32,
-    /// The maximum number of forward-paths of one of them.
+    /// The maximum number of forward-paths of a message.
     pub recipients_max: u32,
     /// Messages refused at the end of their data.
     pub refused: u32,

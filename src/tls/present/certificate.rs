@@ -19,13 +19,13 @@ pub struct CertificateFacts {
     pub subject: String,
     /// The issuer.
     pub issuer: String,
-    /// DNS names and IP addresses that it is valid for, in its order.
+    /// DNS names and IP addresses that the certificate is valid for, in the order given there.
     pub names: Vec<String>,
-    /// The first second in which it is valid, since 1970.
+    /// The first second in which the certificate is valid, Unix s.
     pub not_before: i64,
-    /// The last second in which it is valid, since 1970.
+    /// The last second in which the certificate is valid, Unix s.
     pub not_after: i64,
-    /// Its SHA-256, as `openssl x509 -fingerprint -sha256` prints it.
+    /// The SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it.
     pub fingerprint: String,
 }
 

@@ -42,7 +42,7 @@ const KEY_UPDATE: u8 = 24;
 pub enum Opened {
     /// Content.
     Content {
-        /// Its range in the buffer.
+        /// The range of the content in the buffer.
         place: Range<usize>,
         /// Length of the record.
         octets: usize,

@@ -28,7 +28,7 @@ pub struct SenderLimits {
 pub struct ClientLimits {
     /// Connections that were open at any time in the span.
     pub connections: u64,
-    /// Those of them that began before the span.
+    /// Connections that were already open when the span began.
     pub began_before: u64,
     /// Connections whose beginning is not recorded; they count from their first recorded event.
     pub without_beginning: u64,
@@ -40,7 +40,7 @@ pub struct ClientLimits {
     pub without_message: u64,
     /// Messages accepted in the span.
     pub messages: u64,
-    /// Their forward-paths.
+    /// Forward-paths of the accepted messages.
     pub recipients: u64,
     /// The maximum number of forward-paths of a message.
     pub recipients_max: u64,
