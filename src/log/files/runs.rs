@@ -262,8 +262,8 @@ fn mark_in(
 /// Returns the text of a mark about a moved clock.
 fn clock_text(ahead_ns: i64) -> String {
     let by = Duration::from_nanos(ahead_ns.unsigned_abs());
-    let way = if ahead_ns < 0 { "behind" } else { "ahead of" };
-    format!("the system clock moved: it is {:.3} s {way} sinkd's", by.as_secs_f64())
+    let relation = if ahead_ns < 0 { "behind" } else { "ahead of" };
+    format!("the system clock moved: it is {:.3} s {relation} sinkd's", by.as_secs_f64())
 }
 
 fn is_good(text: &str, bytes_max: usize) -> bool {

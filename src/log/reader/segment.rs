@@ -80,7 +80,7 @@ impl Segment {
 
     /// Opens a segment as if the machine's boot were `boot`.
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::open(path)?, boot)
+        Segment::from_live_page(SegmentFile::open(path)?, boot)
     }
 
     /// Opens `file`, whatever its name.
@@ -89,7 +89,7 @@ impl Segment {
         path: &Path,
         boot: BootId,
     ) -> Result<Segment, SegmentError> {
-        Segment::judged(SegmentFile::from_file(file, path)?, boot)
+        Segment::from_live_page(SegmentFile::from_file(file, path)?, boot)
     }
 
     /// Opens a segment again, with the result of [`Segment::known`]. Costs one read of 8 KiB.
@@ -99,7 +99,7 @@ impl Segment {
         Ok(Segment { file, counts, trust: known.trust, words })
     }
 
-    fn judged(
+    fn from_live_page(
         (file, words): (SegmentFile, LiveWords),
         boot: BootId,
     ) -> Result<Segment, SegmentError> {
