@@ -57,7 +57,7 @@ impl Usable {
     }
 }
 
-/// The marks behind [`Usable`]. They only move toward each other, until [`WriteAccess::renew`].
+/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until [`WriteAccess::renew`].
 #[derive(Debug)]
 #[repr(align(64))]
 struct UsableMarks {

@@ -208,9 +208,15 @@ impl Worker {
     /// Returns how long the loop may sleep; `None`: until an event.
     fn wait_ms(&mut self) -> Option<u64> {
         let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
-        let is_watched = self.table.state.recording().has_active_connections();
-        let waits_ms = [accept_ms, self.table.wait_ms(), is_watched.then_some(WATCHED_MS)];
-        waits_ms.into_iter().flatten().min()
+        let table_ms = self.table.wait_ms();
+        let wait_ms = match (accept_ms, table_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        match self.table.state.recording().has_active_connections() {
+            true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
+            false => wait_ms,
+        }
     }
 
     fn serve_event(&mut self, event: &Event) {

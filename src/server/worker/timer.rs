@@ -23,14 +23,15 @@ pub struct Wheel {
     buckets: Vec<Vec<TimerKey>>,
     /// The next tick to be checked.
     tick: u64,
-    /// All buckets before this tick are empty; `None` if all are.
-    next_due_tick: Option<u64>,
+    entries: usize,
+    /// All buckets before this tick are empty.
+    next_due_tick: u64,
 }
 
 impl Wheel {
     pub fn new() -> Wheel {
         let buckets = (0..BUCKETS).map(|_| Vec::new()).collect();
-        Wheel { buckets, tick: 0, next_due_tick: None }
+        Wheel { buckets, tick: 0, entries: 0, next_due_tick: u64::MAX }
     }
 
     /// Inserts `key`, to be due at `deadline_ms` or at the horizon, whichever is earlier.
@@ -38,19 +39,20 @@ impl Wheel {
         let wanted = deadline_ms.div_ceil(TICK_MS);
         let tick = wanted.clamp(self.tick, self.tick + BUCKETS - 1);
         self.buckets[(tick % BUCKETS) as usize].push(key);
-        self.next_due_tick = Some(self.next_due_tick.map_or(tick, |next| next.min(tick)));
+        self.entries += 1;
+        self.next_due_tick = self.next_due_tick.min(tick);
     }
 
     /// Returns the milliseconds from `now_ms` until an entry may be due; `None` if the wheel is
     /// empty.
     pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
-        self.next_due_tick.map(|tick| (tick * TICK_MS).saturating_sub(now_ms))
+        (self.entries > 0).then(|| (self.next_due_tick * TICK_MS).saturating_sub(now_ms))
     }
 
     /// Moves every key that is due by `now_ms` into `due`.
     pub fn turn(&mut self, now_ms: u64, due: &mut Vec<TimerKey>) {
         let now_tick = now_ms / TICK_MS;
-        if self.next_due_tick.is_none_or(|tick| now_tick < tick) {
+        if now_tick < self.next_due_tick {
             return;
         }
         // After a long pause, one revolution reaches every entry.
@@ -58,9 +60,11 @@ impl Wheel {
         for tick in self.tick..=last {
             due.append(&mut self.buckets[(tick % BUCKETS) as usize]);
         }
+        self.entries -= due.len();
         self.tick = now_tick + 1;
         self.next_due_tick = (self.tick..self.tick + BUCKETS)
-            .find(|t| !self.buckets[(t % BUCKETS) as usize].is_empty());
+            .find(|t| !self.buckets[(t % BUCKETS) as usize].is_empty())
+            .unwrap_or(u64::MAX);
     }
 }
 

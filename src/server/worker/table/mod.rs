@@ -241,15 +241,20 @@ impl<I: Interests> Table<I> {
             return Some(0);
         }
         let now_ms = self.now_ms();
-        let has_parked = !self.parked.is_empty() || self.state.has_orphans();
-        let waits_ms = [
-            self.wheel.wait_ms(now_ms),
-            self.handshakes.wait_ms(now_ms),
-            has_parked.then_some(PARKED_CHECK_MS),
-            self.grace_ends_ms.map(|until_ms| until_ms.saturating_sub(now_ms)),
-            self.state.statistics_due_ms(),
-        ];
-        waits_ms.into_iter().flatten().min().map(|wait_ms| wait_ms.max(1))
+        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
+        if let Some(overdue_ms) = self.handshakes.wait_ms(now_ms) {
+            wait_ms = wait_ms.min(overdue_ms);
+        }
+        if !self.parked.is_empty() || self.state.has_orphans() {
+            wait_ms = wait_ms.min(PARKED_CHECK_MS);
+        }
+        if let Some(until_ms) = self.grace_ends_ms {
+            wait_ms = wait_ms.min(until_ms.saturating_sub(now_ms));
+        }
+        if let Some(due_ms) = self.state.statistics_due_ms() {
+            wait_ms = wait_ms.min(due_ms);
+        }
+        (wait_ms < u64::MAX).then_some(wait_ms.max(1))
     }
 
     /// Handles a readiness event of the connection at `place`.
