@@ -57,7 +57,8 @@ impl Usable {
     }
 }
 
-/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until [`WriteAccess::renew`].
+/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until
+/// [`WriteAccess::renew`].
 #[derive(Debug)]
 #[repr(align(64))]
 struct UsableMarks {
