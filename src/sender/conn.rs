@@ -37,13 +37,20 @@ pub(super) enum TurnNeeds {
     Again,
 }
 
+/// What protects a connection.
+enum Protection {
+    /// Nothing, and TLS is not planned.
+    None,
+    /// Nothing until the handshake, which will have these settings.
+    Planned(SendingTls),
+    /// TLS, from the beginning of its handshake.
+    Tls(Box<TargetTls>),
+}
+
 pub(super) struct TargetConn {
     stream: TargetStream,
     pub session: ClientSession<DueMessage>,
-    /// The settings for a handshake, until it begins.
-    plan: Option<SendingTls>,
-    /// The state of TLS, from the beginning of the handshake.
-    tls: Option<Box<TargetTls>>,
+    protection: Protection,
     is_connected: bool,
     /// When the connection was requested, in us.
     requested_us: u64,
@@ -61,8 +68,9 @@ impl TargetConn {
         now_us: u64,
     ) -> TargetConn {
         let (requested_us, active_us) = (now_us, now_us);
-        let (tls, is_connected, pieces) = (None, false, 0);
-        TargetConn { stream, session, plan, tls, is_connected, requested_us, active_us, pieces }
+        let protection = plan.map_or(Protection::None, Protection::Planned);
+        let (is_connected, pieces) = (false, 0);
+        TargetConn { stream, session, protection, is_connected, requested_us, active_us, pieces }
     }
 
     /// Returns whether the target has sent anything.
@@ -110,24 +118,26 @@ impl TargetConn {
             ledger.tally.connections += 1;
             ledger.recorder.add(Counter::Connections, 1);
             ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.requested_us));
-            if self.plan.as_ref().is_some_and(|plan| plan.start == TlsStart::AtOnce) {
-                self.begin_tls(now_us)?;
+            if let Protection::Planned(plan) = &self.protection
+                && plan.start == TlsStart::AtOnce
+            {
+                self.protection = begin_tls(plan, now_us)?;
             }
         }
         Ok(is_connected)
     }
 
-    #[cold]
-    fn begin_tls(&mut self, now_us: u64) -> Result<(), ConnectionEnd> {
-        let plan = self.plan.take().expect("a session that asks for TLS has what it goes by");
-        let tls = TargetTls::begin(&plan.connector, now_us).map_err(ConnectionEnd::Tls)?;
-        self.tls = Some(Box::new(tls));
-        Ok(())
+    /// Returns the TLS of the connection; `None` before its handshake.
+    fn tls(&mut self) -> Option<&mut TargetTls> {
+        match &mut self.protection {
+            Protection::Tls(tls) => Some(tls),
+            Protection::None | Protection::Planned(_) => None,
+        }
     }
 
     /// Returns whether a handshake is under way.
     pub fn is_handshaking(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+        matches!(&self.protection, Protection::Tls(tls) if tls.is_handshaking())
     }
 
     fn read(
@@ -136,7 +146,7 @@ impl TargetConn {
         buffer: &mut [u8],
         ledger: &mut SendLedger,
     ) -> Result<(), ConnectionEnd> {
-        if self.tls.is_some() {
+        if let Protection::Tls(_) = self.protection {
             return self.read_sealed(event, buffer, ledger);
         }
         loop {
@@ -145,8 +155,10 @@ impl TargetConn {
                 Ok(n) => {
                     self.active_us = ledger.now_us();
                     self.feed(&buffer[..n], ledger)?;
-                    if self.plan.is_some() && self.session.wants_handshake() {
-                        self.begin_tls(ledger.now_us())?;
+                    if let Protection::Planned(plan) = &self.protection
+                        && self.session.wants_handshake()
+                    {
+                        self.protection = begin_tls(plan, ledger.now_us())?;
                         return self.read_sealed(event, buffer, ledger);
                     }
                     // On Linux, a short read has emptied the socket (epoll(7)).
@@ -177,7 +189,7 @@ impl TargetConn {
         ledger: &mut SendLedger,
     ) -> Result<(), ConnectionEnd> {
         loop {
-            let Some(tls) = &mut self.tls else { return Ok(()) };
+            let Protection::Tls(tls) = &mut self.protection else { return Ok(()) };
             let held = tls.lend_held(buffer).map_err(ConnectionEnd::Tls)?;
             match self.stream.read(&mut buffer[held..]) {
                 Ok(0) if tls.is_handshaking() => return Err(ConnectionEnd::Tls(Failure::CutOff)),
@@ -218,7 +230,7 @@ impl TargetConn {
     fn open(&mut self, buffer: &mut [u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let mut at = 0;
         loop {
-            let Some(tls) = &mut self.tls else { return Ok(()) };
+            let Some(tls) = self.tls() else { return Ok(()) };
             match tls.next(buffer, &mut at).map_err(ConnectionEnd::Tls)? {
                 ReceivedRecord::Nothing => return Ok(()),
                 ReceivedRecord::Closed => return Err(self.end_after_close()),
@@ -231,7 +243,7 @@ impl TargetConn {
     /// Completes the handshake: the session begins, or starts over.
     fn secured(&mut self, secured: Secured, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let Secured { records, version, kind, early } = secured;
-        let Some(tls) = &mut self.tls else { return Ok(()) };
+        let Some(tls) = self.tls() else { return Ok(()) };
         tls.secured(records);
         ledger.secured(tls.started_us, version, kind);
         match self.session.wants_handshake() {
@@ -271,7 +283,7 @@ impl TargetConn {
 
     /// Writes pending octets until the socket is full.
     pub fn flush(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
-        if self.tls.is_some() {
+        if let Protection::Tls(_) = self.protection {
             return self.flush_sealed(ledger);
         }
         let (mut written, now_us) = (0, ledger.now_us());
@@ -301,7 +313,7 @@ impl TargetConn {
     /// Does the same under TLS: sealed octets are written before more are sealed.
     fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         let (mut written, now_us) = (0, ledger.now_us());
-        while let Some(tls) = &mut self.tls {
+        while let Protection::Tls(tls) = &mut self.protection {
             if tls.has_sealed() {
                 match tls.write(&mut self.stream, &mut ledger.sealing) {
                     Ok(octets) => {
@@ -355,7 +367,7 @@ impl TargetConn {
     /// Closes the account of the connection, on which `started` messages were started: reports the
     /// outcome of messages in progress.
     pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
-        if let Some(tls) = &mut self.tls {
+        if let Protection::Tls(tls) = &mut self.protection {
             tls.close(&mut self.stream);
         }
         self.session.lost(ledger);
@@ -366,4 +378,11 @@ impl TargetConn {
             ledger.recorder.record(Metric::Session, session_us);
         }
     }
+}
+
+/// Begins the handshake that was planned.
+#[cold]
+fn begin_tls(plan: &SendingTls, now_us: u64) -> Result<Protection, ConnectionEnd> {
+    let tls = TargetTls::begin(&plan.connector, now_us).map_err(ConnectionEnd::Tls)?;
+    Ok(Protection::Tls(Box::new(tls)))
 }

@@ -174,7 +174,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
         match self.ledger.pull() {
             Ok((Next::Mail(order), mail)) => self.scheduler.add(order, mail),
-            Ok((Next::End, mail)) if self.scheduler.is_waiting_for_none() => {
+            Ok((Next::End, mail)) if !self.scheduler.has_waiting() => {
                 self.ledger.keep(mail);
                 self.end();
             }
@@ -286,14 +286,15 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Notifies the other threads if a connection of this engine is useful.
     fn notify_others(&mut self) {
         if self.scheduler.is_served(self.ledger.now_ns) {
-            self.shared.last_useful_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
+            self.shared.last_useful.record(self.ledger.now_ns);
         }
     }
 
     /// Learns from other threads whether the target serves them.
     fn observe_others(&mut self) {
-        // Relaxed, because only the time itself is shared.
-        self.scheduler.record_useful_elsewhere(self.shared.last_useful_ns.load(Ordering::Relaxed));
+        if let Some(at_ns) = self.shared.last_useful.ns() {
+            self.scheduler.record_useful_elsewhere(at_ns);
+        }
     }
 
     /// Assigns due messages to connections.
@@ -393,8 +394,8 @@ impl<'a, N: Network> Engine<'a, N> {
         };
         let now_ns = self.ledger.now_ns;
         let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
-        let Closed { mut place, was_useful, meaning } = closed;
-        conn.close(place.started, &mut self.ledger);
+        let Closed { mut pooled, was_useful, meaning } = closed;
+        conn.close(pooled.started, &mut self.ledger);
         if let ConnectionEnd::Tls(failure) = end {
             self.ledger.tls_failed(failure);
         }
@@ -403,18 +404,18 @@ impl<'a, N: Network> Engine<'a, N> {
             self.ledger.tally.unsolicited += 1;
         }
         if was_useful {
-            self.shared.last_useful_ns.fetch_max(now_ns, Ordering::Relaxed);
+            self.shared.last_useful.record(now_ns);
         }
-        self.count_failed_end(meaning, &end, fault, place.requested_ns);
+        self.count_failed_end(meaning, &end, fault, pooled.requested_ns);
         // Messages that the target turned away are sent first on the replacement of this
         // connection, because other open connections may be as close to their limit.
         for turned_away in self.ledger.turned_away.drain(..).rev() {
-            place.queue.push_front(turned_away);
+            pooled.queue.push_front(turned_away);
         }
-        if !place.queue.is_empty() {
+        if !pooled.queue.is_empty() {
             let refusal = conn.session.refusal();
             self.move_queue(
-                place,
+                pooled,
                 if was_useful { TargetState::Serves } else { TargetState::Refuses(refusal) },
             );
         }
@@ -458,19 +459,19 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Moves messages that wait for a closed connection to another one. If the connection was
     /// useless, they are not sent.
-    fn move_queue(&mut self, place: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
-        let slot = if target == TargetState::Serves { self.open(place.lane) } else { None };
+    fn move_queue(&mut self, pooled: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
+        let slot = if target == TargetState::Serves { self.open(pooled.lane) } else { None };
         if let Some(slot) = slot {
             let is_by_lane = matches!(self.settings.connections, Connections::ByLane(_));
             self.ledger.tally.extra.ended += u64::from(is_by_lane);
-            return self.scheduler.move_to(slot, place);
+            return self.scheduler.move_to(slot, pooled);
         }
         // A target that refuses service for now defers the messages meant for it.
         let (end, code) = match target {
             TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
             _ => (SessionEnd::NotSent, 0),
         };
-        for (order, mail) in place.queue {
+        for (order, mail) in pooled.queue {
             let codes = vec![code; mail.recipients().len()];
             let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
             self.ledger.record_start(&order);
@@ -488,9 +489,9 @@ impl<'a, N: Network> Engine<'a, N> {
         self.checked_ns = now_ns;
         self.report_progress();
         self.notify_others();
-        // Relaxed, because only the flag and the time themselves are shared.
+        // Relaxed, because only the flag itself is shared.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
-        let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
+        let answered_ns = self.shared.last_answer.ns();
         let request = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
         match self.scheduler.continuation(now_ns, answered_ns, request) {
             Continuation::Continue => {}
@@ -550,7 +551,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();
-            self.shared.answered_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
+            self.shared.last_answer.record(self.ledger.now_ns);
         }
         // Wraps if there are fewer than before; the sum over all threads is right.
         self.shared.open.fetch_add(now.open.wrapping_sub(self.reported.open), Ordering::Relaxed);

@@ -23,76 +23,89 @@ pub(super) enum OtherConnections {
 #[derive(Debug)]
 pub(super) struct FailedConnections {
     patience_ns: u64,
-    /// The number of consecutive failures.
-    failures: u32,
-    retry_ns: u64,
-    /// When the first of these connections was requested.
+    /// The pause after the last connection; `None` if it was useful, or if there was none.
+    backoff: Option<Backoff>,
+    /// When the first of the connections that failed was requested; `None` if another one was
+    /// useful meanwhile.
     failing_ns: Option<u64>,
-    /// When a connection was last useful.
-    last_useful_ns: u64,
+    /// When a connection was last useful, of this thread or another one.
+    last_useful_ns: Option<u64>,
+}
+
+/// The pause after connections that failed.
+#[derive(Debug, Clone, Copy)]
+struct Backoff {
+    /// The number of consecutive failures; at least 1.
+    failures: u32,
+    /// When the next attempt is allowed.
+    retry_ns: u64,
 }
 
 impl FailedConnections {
     /// `patience` is the time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> FailedConnections {
-        let patience_ns = nanos(patience);
         FailedConnections {
-            patience_ns,
-            failures: 0,
-            retry_ns: 0,
+            patience_ns: nanos(patience),
+            backoff: None,
             failing_ns: None,
-            last_useful_ns: 0,
+            last_useful_ns: None,
         }
     }
 
     /// Returns whether a connection may be attempted now.
     pub fn allows(&self, now_ns: u64) -> bool {
-        now_ns >= self.retry_ns
+        self.retry_ns().is_none_or(|retry_ns| now_ns >= retry_ns)
     }
 
-    /// Returns when the next attempt is allowed, after a failure.
+    /// Returns when the next attempt is allowed; `None` if the last connection did not fail.
     pub fn retry_ns(&self) -> Option<u64> {
-        (self.failures > 0).then_some(self.retry_ns)
+        self.backoff.map(|backoff| backoff.retry_ns)
     }
 
     /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
     /// whether to give up the target.
     pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
-        self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
-        self.failures += 1;
+        let failures = self.backoff.map_or(0, |backoff| backoff.failures);
+        let pause_ns = BACKOFF_NS << failures.min(DOUBLINGS_MAX);
+        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + pause_ns });
         if others == OtherConnections::SomeUseful {
             self.served(now_ns);
             return false;
         }
-        let since_ns = (*self.failing_ns.get_or_insert(requested_ns)).max(self.last_useful_ns);
-        now_ns.saturating_sub(since_ns) >= self.patience_ns
+        self.failing_ns.get_or_insert(requested_ns);
+        self.failed_for_ns(now_ns) >= self.patience_ns
     }
 
     /// Returns whether connections have failed for a second or more, with no useful one since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
-        self.failing_ns
-            .is_some_and(|at| now_ns.saturating_sub(at.max(self.last_useful_ns)) >= LOST_NS)
+        self.failed_for_ns(now_ns) >= LOST_NS
+    }
+
+    /// Returns for how long connections have failed with no useful one since; 0 if none has.
+    fn failed_for_ns(&self, now_ns: u64) -> u64 {
+        let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
+        since_ns.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
     }
 
     /// Returns whether any connection was ever useful, including those of other threads.
     pub fn was_ever_useful(&self) -> bool {
-        self.last_useful_ns > 0
+        self.last_useful_ns.is_some()
     }
 
     /// Records that another thread had a useful connection until `at_ns`.
     pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
-        self.last_useful_ns = self.last_useful_ns.max(at_ns);
+        self.last_useful_ns = self.last_useful_ns.max(Some(at_ns));
     }
 
     /// Records the end of a useful connection.
     pub fn record_useful(&mut self, now_ns: u64) {
-        (self.failures, self.retry_ns) = (0, now_ns);
+        self.backoff = None;
         self.served(now_ns);
     }
 
     fn served(&mut self, now_ns: u64) {
         self.failing_ns = None;
-        self.last_useful_ns = now_ns;
+        self.last_useful_ns = Some(now_ns);
     }
 }
 

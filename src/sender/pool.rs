@@ -32,6 +32,17 @@ pub(super) enum EarlyEnd {
     Crowded,
 }
 
+/// What a connection does after the messages in its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterQueue {
+    /// It stays open for other messages.
+    Stay,
+    /// It ends.
+    End,
+    /// It ends so that another lane can have a connection.
+    MakeRoom,
+}
+
 /// A connection in the pool.
 #[derive(Debug)]
 pub(super) struct PooledConnection<M> {
@@ -39,10 +50,8 @@ pub(super) struct PooledConnection<M> {
     pub queue: VecDeque<(DueMessage, M)>,
     /// The lane whose messages it carries.
     pub lane: Option<u64>,
-    /// Whether the connection ends after the messages in `queue`.
-    pub is_last: bool,
-    /// Whether the connection ends so that another lane can have one.
-    pub makes_room: bool,
+    /// What it does after the messages in `queue`.
+    pub after_queue: AfterQueue,
     /// The number of messages begun.
     pub started: u64,
     /// When it was requested, in ns.
@@ -59,12 +68,25 @@ impl<M> PooledConnection<M> {
         let stayed_ns = now_ns.saturating_sub(self.requested_ns);
         self.is_open && (self.started > 0 || stayed_ns >= STAY_NS)
     }
+
+    /// Returns whether the connection ends after the messages in its queue.
+    #[inline]
+    pub fn ends_after_queue(&self) -> bool {
+        self.after_queue != AfterQueue::Stay
+    }
+
+    /// Ends the connection after the messages in its queue.
+    pub fn end_after_queue(&mut self) {
+        if self.after_queue == AfterQueue::Stay {
+            self.after_queue = AfterQueue::End;
+        }
+    }
 }
 
 /// The connections of a thread, by slot.
 #[derive(Debug)]
 pub(super) struct ConnectionPool<M> {
-    places: Vec<Option<PooledConnection<M>>>,
+    connections: Vec<Option<PooledConnection<M>>>,
     free: Vec<usize>,
     /// The number of requested connections that have not ended.
     pub all: usize,
@@ -83,7 +105,7 @@ impl<M> ConnectionPool<M> {
     /// Returns an empty pool.
     pub fn new() -> ConnectionPool<M> {
         ConnectionPool {
-            places: Vec::new(),
+            connections: Vec::new(),
             free: Vec::new(),
             all: 0,
             opening: 0,
@@ -97,8 +119,8 @@ impl<M> ConnectionPool<M> {
     /// Reserves a slot for a new connection.
     pub fn reserve(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() - 1
+            self.connections.push(None);
+            self.connections.len() - 1
         })
     }
 
@@ -110,11 +132,10 @@ impl<M> ConnectionPool<M> {
     /// Adds a connection that was requested at `requested_ns`. Returns why the previous connection
     /// of this lane ended early.
     pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<EarlyEnd> {
-        self.places[slot] = Some(PooledConnection {
+        self.connections[slot] = Some(PooledConnection {
             queue: VecDeque::new(),
             lane,
-            is_last: false,
-            makes_room: false,
+            after_queue: AfterQueue::Stay,
             started: 0,
             requested_ns,
             is_open: false,
@@ -129,34 +150,39 @@ impl<M> ConnectionPool<M> {
 
     /// Removes the connection in a slot after it has ended.
     pub fn remove(&mut self, slot: usize) -> Option<PooledConnection<M>> {
-        let place = self.places.get_mut(slot)?.take()?;
+        let connection = self.connections.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.all -= 1;
-        self.opening -= usize::from(!place.is_open);
-        self.queued -= place.queue.len();
-        if let Some(key) = place.lane {
+        self.opening -= usize::from(!connection.is_open);
+        self.queued -= connection.queue.len();
+        if let Some(key) = connection.lane {
             self.lanes.remove(&key);
-            if !place.is_last && place.queue.is_empty() {
+            if !connection.ends_after_queue() && connection.queue.is_empty() {
                 self.early_ends.insert(key, EarlyEnd::ByTarget);
             }
         }
-        Some(place)
+        Some(connection)
     }
 
     /// Returns the connection in a slot.
     #[inline]
     pub fn at(&mut self, slot: usize) -> Option<&mut PooledConnection<M>> {
-        self.places.get_mut(slot)?.as_mut()
+        self.connections.get_mut(slot)?.as_mut()
+    }
+
+    /// Returns all connections.
+    fn iter(&self) -> impl Iterator<Item = &PooledConnection<M>> {
+        self.connections.iter().flatten()
     }
 
     /// Returns all connections.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PooledConnection<M>> {
-        self.places.iter_mut().flatten()
+        self.connections.iter_mut().flatten()
     }
 
     /// Returns whether any connection is useful.
     pub fn is_useful(&self, now_ns: u64) -> bool {
-        self.places.iter().flatten().any(|place| place.is_useful(now_ns))
+        self.iter().any(|connection| connection.is_useful(now_ns))
     }
 
     /// Returns the slot of a lane's connection.
@@ -168,7 +194,7 @@ impl<M> ConnectionPool<M> {
     /// lane follow.
     #[cold]
     pub fn leave_lane(&mut self, slot: usize, cut: Option<EarlyEnd>) {
-        let lane = self.at(slot).and_then(|place| place.lane.take());
+        let lane = self.at(slot).and_then(|connection| connection.lane.take());
         let Some(key) = lane else { return };
         self.lanes.remove(&key);
         self.early_ends.extend(cut.map(|cut| (key, cut)));
@@ -177,9 +203,9 @@ impl<M> ConnectionPool<M> {
     /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
     pub fn mark_idle(&mut self, slot: usize, now_ns: u64) {
-        let Some(Some(place)) = self.places.get_mut(slot) else { return };
-        if place.idle_ns.is_none() {
-            place.idle_ns = Some(now_ns);
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        if connection.idle_ns.is_none() {
+            connection.idle_ns = Some(now_ns);
             self.idle.push_back(slot);
         }
     }
@@ -188,8 +214,11 @@ impl<M> ConnectionPool<M> {
     pub fn take_idle(&mut self) -> Option<(usize, &mut PooledConnection<M>)> {
         while let Some(slot) = self.idle.pop_front() {
             // The slot may belong to another connection by now.
-            if self.places[slot].as_mut().is_some_and(|place| place.idle_ns.take().is_some()) {
-                return self.places[slot].as_mut().map(|place| (slot, place));
+            if self.connections[slot]
+                .as_mut()
+                .is_some_and(|connection| connection.idle_ns.take().is_some())
+            {
+                return self.connections[slot].as_mut().map(|connection| (slot, connection));
             }
         }
         None
@@ -199,26 +228,31 @@ impl<M> ConnectionPool<M> {
     /// one at a time.
     #[cold]
     pub fn make_room(&mut self) -> Option<usize> {
-        let all = || self.places.iter().enumerate();
-        if all().any(|(_, place)| place.as_ref().is_some_and(|place| place.makes_room)) {
+        if self.iter().any(|connection| connection.after_queue == AfterQueue::MakeRoom) {
             return None;
         }
-        let idle = all().filter_map(|(slot, place)| {
-            let place = place.as_ref()?;
-            place.idle_ns.filter(|_| place.queue.is_empty()).map(|idle_ns| (idle_ns, slot))
+        let idle = self.connections.iter().enumerate().filter_map(|(slot, connection)| {
+            let connection = connection.as_ref()?;
+            connection
+                .idle_ns
+                .filter(|_| connection.queue.is_empty())
+                .map(|idle_ns| (idle_ns, slot))
         });
         let (_, slot) = idle.min()?;
-        let place = self.places[slot].as_mut()?;
-        (place.is_last, place.makes_room) = (true, true);
-        self.early_ends.extend(place.lane.map(|key| (key, EarlyEnd::Crowded)));
+        let connection = self.connections[slot].as_mut()?;
+        connection.after_queue = AfterQueue::MakeRoom;
+        self.early_ends.extend(connection.lane.map(|key| (key, EarlyEnd::Crowded)));
         Some(slot)
     }
 
     /// Moves the messages of a connection that has ended to its replacement in `slot`.
     pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
-        if let Some(place) = self.at(slot) {
-            (place.queue, place.is_last) = (ended.queue, ended.is_last);
+        if let Some(connection) = self.at(slot) {
+            if ended.ends_after_queue() {
+                connection.end_after_queue();
+            }
+            connection.queue = ended.queue;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
 use super::clock::nanos;
 use super::patience::{FailedConnections, OtherConnections};
-use super::pool::{ConnectionPool, EarlyEnd, PooledConnection, Readiness};
+use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::settings::{Connections, Ends, SendingSettings};
 use super::source::{DueMessage, Lane};
 use super::waiting::{WaitingMessages, WantedMessage};
@@ -87,7 +87,7 @@ pub(super) enum Meaning {
 #[derive(Debug)]
 pub(super) struct Closed<M> {
     /// Its queued messages and its lane.
-    pub place: PooledConnection<M>,
+    pub pooled: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
     pub was_useful: bool,
     /// The meaning of its end.
@@ -103,21 +103,6 @@ pub(super) enum Continuation {
     Stop,
     /// Close all connections, because the grace period is over.
     CloseAll,
-}
-
-/// What follows a message on its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AfterMessage {
-    /// Possibly other messages.
-    More,
-    /// The end of the connection.
-    Nothing,
-}
-
-impl AfterMessage {
-    fn after(lane: Lane) -> AfterMessage {
-        if lane.is_last { AfterMessage::Nothing } else { AfterMessage::More }
-    }
 }
 
 /// The state of a connection that may have been silent for too long.
@@ -136,18 +121,42 @@ pub(super) struct Scheduler<M> {
     pool: ConnectionPool<M>,
     patience: FailedConnections,
     connections: Connections,
-    per_connection: u64,
+    /// The number of messages after which a connection ends.
+    per_connection: Option<u64>,
     opening_max: usize,
     timeout_ns: u64,
     grace_ns: u64,
     ends: Ends,
-    /// No message is begun at this time or later.
-    deadline_ns: u64,
-    /// Whether the source has no more messages, or is no longer used.
-    is_ended: bool,
-    /// Whether no connection could be made or was useful when sending ended.
-    is_lost: bool,
-    stopped_ns: Option<u64>,
+    progress: Progress,
+}
+
+/// How far sending has come; it only moves down this list.
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    /// Messages of the source are begun.
+    Running {
+        /// None is begun at this time or later.
+        deadline_ns: Option<u64>,
+    },
+    /// The source has no more messages, or is no longer used. Messages that were assigned to
+    /// connections are still begun.
+    Ended(TargetAtEnd),
+    /// No message is begun.
+    Stopped {
+        /// Since when; messages in progress have the grace period from then on.
+        at_ns: u64,
+        /// The target when the source ended.
+        target: TargetAtEnd,
+    },
+}
+
+/// The target when the last message of the source was assigned or returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TargetAtEnd {
+    /// Some connection was useful, or none had failed for long.
+    Reachable,
+    /// No connection could be made or was useful.
+    Lost,
 }
 
 impl<M> Scheduler<M> {
@@ -158,15 +167,12 @@ impl<M> Scheduler<M> {
             pool: ConnectionPool::new(),
             patience: FailedConnections::new(settings.patience),
             connections: settings.connections,
-            per_connection: settings.per_connection.unwrap_or(u64::MAX),
+            per_connection: settings.per_connection,
             opening_max: settings.opening_max,
             timeout_ns: nanos(settings.timeout),
             grace_ns: nanos(settings.grace),
             ends: settings.ends,
-            deadline_ns: settings.ends.deadline_ns(),
-            is_ended: false,
-            is_lost: false,
-            stopped_ns: None,
+            progress: Progress::Running { deadline_ns: settings.ends.deadline_ns() },
         }
     }
 
@@ -174,17 +180,32 @@ impl<M> Scheduler<M> {
     /// called yet.
     #[inline]
     pub fn is_due_to_end(&self, now_ns: u64) -> bool {
-        now_ns >= self.deadline_ns
+        self.deadline_ns().is_some_and(|deadline_ns| now_ns >= deadline_ns)
+    }
+
+    /// Returns the time from which no message is begun; `None` if there is none, or if sending
+    /// has ended.
+    #[inline]
+    fn deadline_ns(&self) -> Option<u64> {
+        match self.progress {
+            Progress::Running { deadline_ns } => deadline_ns,
+            Progress::Ended(_) | Progress::Stopped { .. } => None,
+        }
     }
 
     /// Returns whether everything is done.
     pub fn is_done(&self) -> bool {
-        self.is_ended && self.waiting.is_empty() && self.pool.all == 0
+        self.is_ended() && self.waiting.is_empty() && self.pool.all == 0
     }
 
     /// Returns whether no connection could be made or was useful when sending ended.
     pub fn is_lost(&self) -> bool {
-        self.is_lost
+        match self.progress {
+            Progress::Running { .. } => false,
+            Progress::Ended(target) | Progress::Stopped { target, .. } => {
+                target == TargetAtEnd::Lost
+            }
+        }
     }
 
     /// Returns the number of open connections.
@@ -192,23 +213,17 @@ impl<M> Scheduler<M> {
         self.pool.all - self.pool.opening
     }
 
-    /// Returns when something must be done even without an event.
+    /// Returns when something must be done even without an event, in ns; always after `now_ns`.
+    /// `None` if only an event can change anything.
     pub fn next_moment(&self, now_ns: u64) -> Option<u64> {
-        let mut next_ns = u64::MAX;
-        let due_ns = self.waiting.due_ns().unwrap_or(u64::MAX);
-        let retry_ns = self.patience.retry_ns().unwrap_or(u64::MAX);
-        for moment_ns in [due_ns, retry_ns, self.deadline_ns] {
-            if moment_ns > now_ns {
-                next_ns = next_ns.min(moment_ns);
-            }
-        }
-        (next_ns < u64::MAX).then_some(next_ns)
+        let moments = [self.waiting.due_ns(), self.patience.retry_ns(), self.deadline_ns()];
+        moments.into_iter().flatten().filter(|moment_ns| *moment_ns > now_ns).min()
     }
 
     /// Returns which message to request from the source.
     #[inline]
     pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
-        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted_message(now_ns) }
+        if self.is_ended() { WantedMessage::Nothing } else { self.waiting.wanted_message(now_ns) }
     }
 
     /// Adds a message of the source.
@@ -217,9 +232,9 @@ impl<M> Scheduler<M> {
         self.waiting.add(order, mail);
     }
 
-    /// Returns whether no message is waiting, neither for its time nor for a connection.
-    pub fn is_waiting_for_none(&self) -> bool {
-        self.waiting.is_empty()
+    /// Returns whether a message is waiting for its time or for a connection.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
@@ -237,7 +252,7 @@ impl<M> Scheduler<M> {
                 } else if self.pool.queued >= QUEUED_MAX {
                     Assignment::Nothing
                 } else {
-                    self.queue_next(slot, AfterMessage::after(lane), now_ns);
+                    self.queue_next(slot, after_message_of(lane), now_ns);
                     Assignment::Queued(slot)
                 }
             }
@@ -250,11 +265,11 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         readiness: impl Fn(usize) -> Readiness,
     ) -> Assignment<M> {
-        while let Some((slot, place)) = self.pool.take_idle() {
+        while let Some((slot, pooled)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
                 && let Some((order, mail)) = self.waiting.take_due(now_ns)
             {
-                place.started += 1;
+                pooled.started += 1;
                 return Assignment::Start(slot, order, mail);
             }
         }
@@ -291,16 +306,15 @@ impl<M> Scheduler<M> {
         };
         // A connection for this message alone is not its lane's connection.
         let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
-        let follows =
-            if busy.is_some() { AfterMessage::Nothing } else { AfterMessage::after(lane) };
+        let follows = if busy.is_some() { AfterQueue::End } else { after_message_of(lane) };
         self.queue_next(slot, follows, now_ns);
         let Some(busy) = busy else { return nothing };
         let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Exhausted);
         if lane.is_last
-            && let Some(place) = self.pool.at(busy)
+            && let Some(pooled) = self.pool.at(busy)
         {
-            // The message it waits for is sent on another connection.
-            place.is_last = true;
+            // The last message of the lane is sent on another connection.
+            pooled.end_after_queue();
         }
         NewConnection {
             exclusive: Some(if is_ending { ExclusiveReason::Ended } else { ExclusiveReason::Busy }),
@@ -308,23 +322,26 @@ impl<M> Scheduler<M> {
         }
     }
 
-    fn queue_next(&mut self, slot: usize, follows: AfterMessage, now_ns: u64) {
-        let Some(place) = self.pool.at(slot) else { return };
+    fn queue_next(&mut self, slot: usize, follows: AfterQueue, now_ns: u64) {
+        let Some(pooled) = self.pool.at(slot) else { return };
         let Some(next) = self.waiting.take_due(now_ns) else { return };
-        place.queue.push_back(next);
-        place.is_last |= follows == AfterMessage::Nothing;
+        pooled.queue.push_back(next);
+        if follows == AfterQueue::End {
+            pooled.end_after_queue();
+        }
         self.pool.queued += 1;
     }
 
     /// Returns the next action of the connection in `slot`.
     #[inline(always)]
     pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> ConnectionStep<M> {
-        let Some(place) = self.pool.at(slot) else { return ConnectionStep::Nothing };
+        let has_nothing = self.is_ended() && self.waiting.is_empty();
+        let Some(pooled) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
             Readiness::Ready => {}
             Readiness::Exhausted => {
                 // Its queue moves to another connection after this one has ended.
-                if place.queue.is_empty() {
+                if pooled.queue.is_empty() {
                     self.pool.leave_lane(slot, Some(EarlyEnd::ByTarget));
                 }
                 return ConnectionStep::Quit;
@@ -333,25 +350,25 @@ impl<M> Scheduler<M> {
                 return ConnectionStep::Nothing;
             }
         }
-        if let Some((order, mail)) = place.queue.pop_front() {
-            place.started += 1;
-            place.idle_ns = None;
+        if let Some((order, mail)) = pooled.queue.pop_front() {
+            pooled.started += 1;
+            pooled.idle_ns = None;
             self.pool.queued -= 1;
             return ConnectionStep::Start(order, mail);
         }
-        let has_nothing = self.is_ended && self.waiting.is_empty();
-        if place.started >= self.per_connection || place.is_last || has_nothing {
-            place.idle_ns = None;
+        let is_at_limit = self.per_connection.is_some_and(|max| pooled.started >= max);
+        if is_at_limit || pooled.ends_after_queue() || has_nothing {
+            pooled.idle_ns = None;
             self.pool.leave_lane(slot, None);
             return ConnectionStep::Quit;
         }
         match self.connections {
             Connections::Kept(_) => {
-                place.started += 1;
+                pooled.started += 1;
                 ConnectionStep::Next
             }
             Connections::ByLane(_) => {
-                place.idle_ns.get_or_insert(now_ns);
+                pooled.idle_ns.get_or_insert(now_ns);
                 ConnectionStep::Nothing
             }
         }
@@ -370,21 +387,22 @@ impl<M> Scheduler<M> {
 
     fn become_idle(&mut self, slot: usize, now_ns: u64) {
         // A message was counted as begun before the source turned out to have none.
-        self.pool.at(slot).into_iter().for_each(|place| place.started -= 1);
-        if !self.is_ended {
+        self.pool.at(slot).into_iter().for_each(|pooled| pooled.started -= 1);
+        if !self.is_ended() {
             self.pool.mark_idle(slot, now_ns);
         }
     }
 
     /// Returns whether the source is no longer used, so that a connection without a message ends.
+    #[inline]
     pub fn is_ended(&self) -> bool {
-        self.is_ended
+        !matches!(self.progress, Progress::Running { .. })
     }
 
     /// Returns whether to open a connection, to keep the wanted number.
     pub fn wants_connection(&self, now_ns: u64) -> bool {
         let Connections::Kept(wanted) = self.connections else { return false };
-        !self.is_ended && self.pool.all < wanted && self.may_open(now_ns)
+        !self.is_ended() && self.pool.all < wanted && self.may_open(now_ns)
     }
 
     fn may_open(&self, now_ns: u64) -> bool {
@@ -409,8 +427,8 @@ impl<M> Scheduler<M> {
 
     /// Records that the target has sent its greeting on the connection in `slot`.
     pub fn opened(&mut self, slot: usize) {
-        let Some(place) = self.pool.at(slot) else { return };
-        if !std::mem::replace(&mut place.is_open, true) {
+        let Some(pooled) = self.pool.at(slot) else { return };
+        if !std::mem::replace(&mut pooled.is_open, true) {
             self.pool.opening -= 1;
         }
     }
@@ -444,21 +462,21 @@ impl<M> Scheduler<M> {
 
     /// Records that the connection in `slot` has ended.
     pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
-        let place = self.pool.remove(slot)?;
-        let was_useful = place.is_useful(now_ns);
+        let pooled = self.pool.remove(slot)?;
+        let was_useful = pooled.is_useful(now_ns);
         if was_useful {
             self.patience.record_useful(now_ns);
         }
         let meaning = match closing {
-            Closing::Failed if was_useful || (place.is_open && self.is_ended) => {
+            Closing::Failed if was_useful || (pooled.is_open && self.is_ended()) => {
                 Meaning::SessionFailed
             }
             Closing::Failed => Meaning::TargetFailed,
             // Otherwise a target that greets and disconnects would be connected to again and again.
-            Closing::ByTarget if !was_useful && !self.is_ended => Meaning::TargetFailed,
+            Closing::ByTarget if !was_useful && !self.is_ended() => Meaning::TargetFailed,
             Closing::ByTarget | Closing::ByUs => Meaning::Normal,
         };
-        Some(Closed { place, was_useful, meaning })
+        Some(Closed { pooled, was_useful, meaning })
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
@@ -469,72 +487,89 @@ impl<M> Scheduler<M> {
     /// Begins nothing more, except messages already assigned to connections. Returns the waiting
     /// messages, soonest first.
     pub fn end(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
-        if !self.is_ended {
-            // No message needs a connection that fails later.
-            self.is_lost = self.patience.is_failing(now_ns);
+        if let Progress::Running { .. } = self.progress {
+            self.progress = Progress::Ended(self.target(now_ns));
         }
-        self.is_ended = true;
-        self.deadline_ns = u64::MAX;
         self.waiting.take_all()
+    }
+
+    /// Returns the target at the end of sending. If sending has ended already, no message needed a
+    /// connection that failed since.
+    fn target(&self, now_ns: u64) -> TargetAtEnd {
+        match self.progress {
+            Progress::Running { .. } if self.patience.is_failing(now_ns) => TargetAtEnd::Lost,
+            Progress::Running { .. } => TargetAtEnd::Reachable,
+            Progress::Ended(target) | Progress::Stopped { target, .. } => target,
+        }
     }
 
     /// Returns whether messages are queued for the connection in `slot`.
     pub fn has_queue(&mut self, slot: usize) -> bool {
-        self.pool.at(slot).is_some_and(|place| !place.queue.is_empty())
+        self.pool.at(slot).is_some_and(|pooled| !pooled.queue.is_empty())
     }
 
     /// Begins no queued messages either, and returns them.
     pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
-        self.stopped_ns = Some(now_ns);
+        self.progress = Progress::Stopped { at_ns: now_ns, target: self.target(now_ns) };
         self.pool.queued = 0;
         let mut left = Vec::new();
-        for place in self.pool.iter_mut() {
-            place.is_last = true;
-            left.extend(place.queue.drain(..));
+        for pooled in self.pool.iter_mut() {
+            pooled.end_after_queue();
+            left.extend(pooled.queue.drain(..));
         }
         left
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
-    /// answered a message; `request` is the request of the owner.
+    /// answered a message, of any thread; `request` is the request of the owner.
     pub fn continuation(
         &self,
         now_ns: u64,
-        answered_ns: u64,
+        answered_ns: Option<u64>,
         request: OwnerRequest,
     ) -> Continuation {
-        match self.stopped_ns {
-            None if request == OwnerRequest::Stop
-                || self.is_schedule_stalled(now_ns, answered_ns) =>
+        match (self.progress, request) {
+            (Progress::Stopped { at_ns, .. }, _)
+                if now_ns.saturating_sub(at_ns) > self.grace_ns =>
             {
-                Continuation::Stop
+                Continuation::CloseAll
             }
-            Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Continuation::CloseAll,
+            (Progress::Stopped { .. }, _) => Continuation::Continue,
+            (_, OwnerRequest::Stop) => Continuation::Stop,
+            _ if self.is_schedule_stalled(now_ns, answered_ns) => Continuation::Stop,
             _ => Continuation::Continue,
         }
     }
 
     /// Returns whether the target has answered no message for the full time-out since the end of
     /// the schedule.
-    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: u64) -> bool {
+    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };
-        now_ns.saturating_sub(answered_ns.max(nanos(end))) >= self.timeout_ns
+        let end_ns = nanos(end);
+        let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
+        now_ns.saturating_sub(since_ns) >= self.timeout_ns
     }
 
     /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
     /// that.
     pub fn silence_max(&mut self, slot: usize, silent: SilentConnection) -> (u64, Closing) {
-        let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
+        let is_ended = self.is_ended();
+        let Some(pooled) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
-        let is_unused = silent.in_progress == 0 && place.queue.is_empty();
+        let is_unused = silent.in_progress == 0 && pooled.queue.is_empty();
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
-        let is_done = is_unused && (self.is_ended || is_ending);
-        match (is_done, place.is_open) {
+        let is_done = is_unused && (is_ended || is_ending);
+        match (is_done, pooled.is_open) {
             (false, _) => (self.timeout_ns, Closing::Failed),
             (true, true) => (self.timeout_ns.min(self.grace_ns), Closing::Failed),
             (true, false) => (self.timeout_ns.min(self.grace_ns), Closing::ByUs),
         }
     }
+}
+
+/// Returns what the connection of a lane does after a message of it.
+fn after_message_of(lane: Lane) -> AfterQueue {
+    if lane.is_last { AfterQueue::End } else { AfterQueue::Stay }
 }
 
 /// A request of the owner.

@@ -95,7 +95,7 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         } else {
             let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
             assert_eq!((closed.meaning, closed.was_useful), (Meaning::TargetFailed, false));
-            is_done = scheduler.back_off(closed.place.requested_ns, now_ns);
+            is_done = scheduler.back_off(closed.pooled.requested_ns, now_ns);
         }
         assert_eq!(is_done, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
         let Some(pause_ms) = pause_ms else { return };
@@ -171,7 +171,7 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
         }
         assert_eq!(started, expected, "{per_connection:?}, {mail_max:?}");
         let closed = scheduler.closed(slot, Closing::ByUs, 0).unwrap();
-        assert_eq!(closed.place.started, expected);
+        assert_eq!(closed.pooled.started, expected);
         assert!(scheduler.wants_connection(0), "another one takes its place");
     }
 }
@@ -186,10 +186,10 @@ fn what_moves_to_another_connection_goes_first_over_it() {
         assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
     }
     let mut closed = scheduler.closed(first, Closing::Failed, S).unwrap();
-    closed.place.queue.push_back((order(2, None), ()));
+    closed.pooled.queue.push_back((order(2, None), ()));
     scheduler.add(order(3, None), ());
     let second = open(&mut scheduler, S)[0];
-    scheduler.move_to(second, closed.place);
+    scheduler.move_to(second, closed.pooled);
     assert_eq!(begins(&mut scheduler, second, S), Some(2));
     assert_eq!(begins(&mut scheduler, second, S), Some(3));
 }
@@ -289,17 +289,17 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     // What ends it, when the target last answered, what the owner asks, and when nothing more is
     // begun, s.
     for (ends, answered_s, told, expected_s) in [
-        (Ends::WithSource, 0, to_continue, None),
-        (Ends::WithSource, 0, to_stop, Some(0)),
-        (Ends::At(at(7)), 0, to_continue, None),
-        (Ends::Scheduled(at(7)), 0, to_continue, Some(27)),
-        (Ends::Scheduled(at(7)), 7, to_continue, Some(27)),
-        (Ends::Scheduled(at(7)), 9, to_continue, Some(29)),
-        (Ends::Scheduled(at(7)), 9, to_stop, Some(0)),
+        (Ends::WithSource, None, to_continue, None),
+        (Ends::WithSource, None, to_stop, Some(0)),
+        (Ends::At(at(7)), None, to_continue, None),
+        (Ends::Scheduled(at(7)), None, to_continue, Some(27)),
+        (Ends::Scheduled(at(7)), Some(7), to_continue, Some(27)),
+        (Ends::Scheduled(at(7)), Some(9), to_continue, Some(29)),
+        (Ends::Scheduled(at(7)), Some(9), to_stop, Some(0)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { ends, ..kept(1) });
         let continuation = |scheduler: &Scheduler<()>, now_ns| {
-            scheduler.continuation(now_ns, answered_s * S, told)
+            scheduler.continuation(now_ns, answered_s.map(|at_s| at_s * S), told)
         };
         let Some(expected_s) = expected_s else {
             assert_eq!(continuation(&scheduler, 1000 * S), Continuation::Continue, "{ends:?}");

@@ -31,11 +31,11 @@ pub enum Ends {
 }
 
 impl Ends {
-    /// Returns the time from which no message is begun.
-    pub(super) fn deadline_ns(self) -> u64 {
+    /// Returns the time from which no message is begun; `None` if the source alone decides.
+    pub(super) fn deadline_ns(self) -> Option<u64> {
         match self {
-            Ends::At(time) => nanos(time),
-            Ends::WithSource | Ends::Scheduled(_) => u64::MAX,
+            Ends::At(time) => Some(nanos(time)),
+            Ends::WithSource | Ends::Scheduled(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! State shared by the threads of a run and their owner.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Figures that all threads of a run update, and the flag that stops them.
 #[derive(Debug, Default)]
@@ -11,9 +11,29 @@ pub struct SharedRun {
     pub done: AtomicU64,
     /// The number of open connections.
     pub open: AtomicU64,
-    /// When a connection of any thread was last useful, ns since the start of sending.
-    pub(super) last_useful_ns: AtomicU64,
-    /// When the target last answered a message of any thread, in ns since the start of sending; up
-    /// to a tenth of a second old.
-    pub(super) answered_ns: AtomicU64,
+    /// When a connection of any thread was last useful.
+    pub(super) last_useful: LatestTime,
+    /// When the target last answered a message of any thread; up to a tenth of a second old.
+    pub(super) last_answer: LatestTime,
+}
+
+/// The latest time that any thread recorded, in ns since the start of sending.
+///
+/// All accesses are relaxed, because only the time itself is shared.
+#[derive(Debug, Default)]
+pub(super) struct LatestTime(AtomicU64);
+
+impl LatestTime {
+    /// The content before the first record: no thread has done anything at the start itself.
+    const NEVER: u64 = 0;
+
+    /// Records `at_ns`; an earlier time than the recorded one changes nothing.
+    pub fn record(&self, at_ns: u64) {
+        self.0.fetch_max(at_ns, Ordering::Relaxed);
+    }
+
+    /// Returns the latest recorded time, in ns; `None` before the first.
+    pub fn ns(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|at_ns| *at_ns != LatestTime::NEVER)
+    }
 }

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_name_is_judged() {
+    fn every_address_of_a_name_must_be_allowed() {
         let public = "--allow-public mx.test";
         check(&["127.0.0.1:25"], None, Ok(1));
         check(&["127.0.0.1:25", "127.0.0.1:25", "[::1]:25"], None, Ok(2));

@@ -49,7 +49,7 @@ impl OpenOwnSegment {
     /// Returns the number of usable octets from `start` on, at least `least`. Errors: `Wait`;
     /// `Full`, also if the file could not be created.
     fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
-        let ready = self.open()?.usable().0.saturating_sub(start);
+        let ready = self.open()?.usable().front.saturating_sub(start);
         if ready >= least {
             return Ok(ready);
         }
@@ -112,7 +112,7 @@ impl OpenOwnSegment {
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
         let usable = match &self.state {
-            OwnState::Open(access) => access.usable().0,
+            OwnState::Open(access) => access.usable().front,
             OwnState::Opening { .. } => 0,
         };
         usable < (end + OWN_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))

@@ -9,7 +9,7 @@ use crate::log::exchange::{
     Flushed, Fronts, PreparedSegment, PublishAfter, RetiredSegment, Window,
 };
 use crate::log::files::flush_call::FlushCall;
-use crate::log::files::map::WriteAccess;
+use crate::log::files::map::{Usable, WriteAccess};
 use crate::log::format::id::MessageId;
 use crate::log::format::{
     COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
@@ -82,6 +82,15 @@ impl Publishing {
     }
 }
 
+/// Fronts beyond which less than half of the window is left.
+#[derive(Debug, Clone, Copy)]
+struct LowMarks {
+    /// Above this end of the records.
+    end: u64,
+    /// Below this lowest slot.
+    slots: u64,
+}
+
 /// The outcome of a commit that waited for a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FlushOutcome {
@@ -93,8 +102,8 @@ pub(crate) enum FlushOutcome {
 /// A shared segment, open.
 ///
 /// Invariants: `RECORDS_AT <= end <= slots_at - SLOT_BYTES * promised`. The space of each
-/// reservation is below `end` and below `populated`, and the slot promised to it is above
-/// `slots_populated`.
+/// reservation is below `end` and below `usable.front`, and the slot promised to it is above
+/// `usable.back`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
     identity: SegmentIdentity,
@@ -110,12 +119,10 @@ pub(crate) struct OpenSegment {
     /// Number of reservations that are neither committed nor released. Each has a slot promised to
     /// it.
     promised: u32,
-    /// How far the window was usable when last checked.
-    populated: u64,
-    slots_populated: u64,
-    /// Positions beyond which less than half of the window is left.
-    notify_end: u64,
-    notify_slots: u64,
+    /// What was usable when last loaded; nothing once a flush has failed.
+    usable: Usable,
+    /// Where the window is low; `None` once the whole segment is usable.
+    low: Option<LowMarks>,
     /// Counts of everything written.
     written: SegmentCounts,
     publishing: Publishing,
@@ -143,10 +150,8 @@ impl OpenSegment {
             end: RECORDS_AT,
             slots_at: bytes,
             promised: 0,
-            populated: 0,
-            slots_populated: bytes,
-            notify_end: 0,
-            notify_slots: bytes,
+            usable: Usable::nothing_of(bytes),
+            low: None,
             written: SegmentCounts::default(),
             publishing: Publishing::new(publish_after),
             suspect_from: None,
@@ -175,14 +180,20 @@ impl OpenSegment {
         if end > slots {
             return Fit::Never;
         }
-        if end <= self.populated && slots >= self.slots_populated {
+        if self.is_usable(end, slots) {
             return Fit::Yes;
         }
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
         self.load_marks();
-        if end <= self.populated && slots >= self.slots_populated { Fit::Yes } else { Fit::NotYet }
+        if self.is_usable(end, slots) { Fit::Yes } else { Fit::NotYet }
+    }
+
+    /// Returns whether records up to `end` and slots from `slots` on were usable when last loaded.
+    #[inline]
+    fn is_usable(&self, end: u64, slots: u64) -> bool {
+        end <= self.usable.front && slots >= self.usable.back
     }
 
     /// Loads the marks that provisioning has published.
@@ -190,14 +201,15 @@ impl OpenSegment {
         if self.suspect_from.is_some() {
             return;
         }
-        (self.populated, self.slots_populated) = self.access.usable();
+        self.usable = self.access.usable();
+        let Usable { front, back } = self.usable;
         let ahead = &self.window.ahead;
-        self.notify_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
-        let slots_window = ahead.slots_window_bytes.load(Relaxed);
-        self.notify_slots = self.slots_populated.saturating_add(slots_window / 2);
-        if self.populated >= self.bytes {
-            (self.notify_end, self.notify_slots) = (u64::MAX, 0);
-        }
+        let half = ahead.window_bytes.load(Relaxed) / 2;
+        let slots_half = ahead.slots_window_bytes.load(Relaxed) / 2;
+        self.low = (front < self.bytes).then_some(LowMarks {
+            end: front.saturating_sub(half),
+            slots: back.saturating_add(slots_half),
+        });
     }
 
     /// Publishes how far the worker wants to write. Called before it waits.
@@ -216,7 +228,7 @@ impl OpenSegment {
     }
 
     fn is_beyond_half(&self) -> bool {
-        self.end > self.notify_end || self.slots_front() < self.notify_slots
+        self.low.is_some_and(|low| self.end > low.end || self.slots_front() < low.slots)
     }
 
     fn slots_front(&self) -> u64 {
@@ -256,10 +268,10 @@ impl OpenSegment {
     /// Extends the last region by `bytes`, if there is room.
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
-        if end > self.populated {
+        if end > self.usable.front {
             self.load_marks();
         }
-        if end > self.slots_front() || end > self.populated {
+        if end > self.slots_front() || end > self.usable.front {
             return false;
         }
         self.end = end;
@@ -462,8 +474,8 @@ impl OpenSegment {
         }
         if failed.is_some() && self.suspect_from.is_none() {
             self.suspect_from = failed;
-            // With these marks, no further record fits.
-            (self.populated, self.slots_populated) = (0, u64::MAX);
+            // So no further record fits.
+            self.usable = Usable::nothing_of(self.bytes);
         }
     }
 

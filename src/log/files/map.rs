@@ -34,35 +34,57 @@ pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
 pub(crate) struct Mapping {
     raw: MmapRaw,
     file: File,
-    usable: Usable,
+    usable: UsableMarks,
     /// Length of the file; the map may be longer. A thread must hold this lock to move the marks in
     /// `usable`, so only one moves them at a time.
     file_bytes: Mutex<u64>,
 }
 
-/// The octets that the worker may use: from `RECORDS_AT` to `front`, and from `back` on. All of
-/// them are within the file. The marks only move toward each other, until [`WriteAccess::renew`].
+/// The octets of a segment that its worker may use, as offsets. Both ranges are within the file,
+/// and populated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usable {
+    /// End of the octets from `RECORDS_AT` on: `RECORDS_AT` if none of them is usable.
+    pub front: u64,
+    /// Start of the octets up to the end of the map: that end if none of them is usable.
+    pub back: u64,
+}
+
+impl Usable {
+    /// Returns the marks of a map of `bytes` octets of which none is usable.
+    pub(crate) fn nothing_of(bytes: u64) -> Usable {
+        Usable { front: RECORDS_AT, back: bytes }
+    }
+}
+
+/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until
+/// [`WriteAccess::renew`].
 #[derive(Debug)]
 #[repr(align(64))]
-struct Usable {
+struct UsableMarks {
     front: AtomicU64,
     back: AtomicU64,
 }
 
-impl Usable {
-    fn range(&self) -> (u64, u64) {
+impl UsableMarks {
+    fn new(usable: Usable) -> UsableMarks {
+        let Usable { front, back } = usable;
+        UsableMarks { front: AtomicU64::new(front), back: AtomicU64::new(back) }
+    }
+
+    fn load(&self) -> Usable {
         // Partner: the release stores in `raise` and `lower`. Octets are populated before they are
         // lent, and then only the worker accesses them.
-        (self.front.load(Acquire), self.back.load(Acquire))
+        Usable { front: self.front.load(Acquire), back: self.back.load(Acquire) }
     }
 
     fn raise(&self, front: u64) {
-        // Partner: the acquire load in `range`.
+        // Partner: the acquire load in `load`.
         self.front.store(front, Release);
     }
 
     fn lower(&self, back: u64) {
-        // Partner: the acquire load in `range`.
+        // Partner: the acquire load in `load`.
         self.back.store(back, Release);
     }
 }
@@ -87,7 +109,7 @@ impl Mapping {
         }
         let len = usize::try_from(reach).map_err(|_| io::ErrorKind::InvalidInput)?;
         let raw = MmapOptions::new().len(len).map_raw(&file)?;
-        let usable = Usable { front: AtomicU64::new(RECORDS_AT), back: AtomicU64::new(u64::MAX) };
+        let usable = UsableMarks::new(Usable::nothing_of(reach));
         let mapping = Arc::new(Mapping { raw, file, usable, file_bytes: Mutex::new(bytes) });
         Ok((mapping.clone(), WriteAccess { mapping }))
     }
@@ -104,11 +126,11 @@ impl Mapping {
         unsafe { &*self.raw.as_ptr().add(LIVE_AT as usize).cast::<LivePage>() }
     }
 
-    /// Returns how far the worker may use the file from its start, and from which offset to its
-    /// end.
+    /// Returns which octets the worker may use. Another thread may make more of them usable at any
+    /// time; only [`WriteAccess::renew`] takes them back. Costs two atomic loads.
     #[inline]
-    pub(crate) fn usable(&self) -> (u64, u64) {
-        self.usable.range()
+    pub(crate) fn usable(&self) -> Usable {
+        self.usable.load()
     }
 
     /// Returns the length of the file.
@@ -142,7 +164,7 @@ impl Mapping {
     pub(crate) fn populate_front(&self, to: u64) -> io::Result<()> {
         let bytes = self.lock();
         assert!(to <= *bytes, "inside the file");
-        let (front, _) = self.usable();
+        let front = self.usable().front;
         if to > front {
             self.populate(front..to)?;
             self.usable.raise(to);
@@ -154,7 +176,7 @@ impl Mapping {
     pub(crate) fn populate_back(&self, from: u64) -> io::Result<()> {
         let bytes = self.lock();
         assert!(*bytes == self.raw.len() as u64, "the file has its final length");
-        let back = self.usable().1.min(*bytes);
+        let back = self.usable().back;
         if from < back {
             self.populate(from..back)?;
             self.usable.lower(from);
@@ -254,17 +276,18 @@ impl WriteAccess {
         self.mapping.clone()
     }
 
-    /// Returns how far the file may be used: see [`Mapping::usable`].
+    /// Returns which octets may be used: see [`Mapping::usable`].
     #[inline]
-    pub(crate) fn usable(&self) -> (u64, u64) {
+    pub(crate) fn usable(&self) -> Usable {
         self.mapping.usable()
     }
 
     /// Makes the file unusable, because it becomes another segment.
     pub(crate) fn renew(&mut self) {
         let _bytes = self.mapping.lock();
-        self.mapping.usable.lower(u64::MAX);
-        self.mapping.usable.raise(RECORDS_AT);
+        let Usable { front, back } = Usable::nothing_of(self.mapping.raw.len() as u64);
+        self.mapping.usable.lower(back);
+        self.mapping.usable.raise(front);
     }
 
     /// Returns the octets `start..start + len` of the file for writing. Panics if they are not
@@ -308,7 +331,7 @@ impl WriteAccess {
     #[inline]
     fn check(&self, start: u64, len: usize) {
         let end = start.checked_add(len as u64).expect("offsets stay far below 2^64");
-        let (front, back) = self.usable();
+        let Usable { front, back } = self.usable();
         let is_inside = end <= front || (start >= back && end <= self.mapping.raw.len() as u64);
         assert!(start >= RECORDS_AT && is_inside, "inside the usable records");
     }

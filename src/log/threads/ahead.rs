@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::log::exchange::Window;
-use crate::log::files::map::Mapping;
+use crate::log::files::map::{Mapping, Usable};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT};
 
 /// The window is the amount that the worker writes in this time.
@@ -54,7 +54,7 @@ impl SegmentAhead {
 
     /// Returns whether the whole segment is usable.
     pub(crate) fn is_populated(&self) -> bool {
-        self.mapping.usable().0 >= self.bytes
+        self.mapping.usable().front >= self.bytes
     }
 
     /// Moves the marks up to `wanted` and down to `wanted_slots`, and calls `moved` at each step.
@@ -65,8 +65,7 @@ impl SegmentAhead {
         rate: &WriteRate,
         moved: impl Fn(),
     ) -> std::io::Result<()> {
-        let (mut front, slots) = self.mapping.usable();
-        let mut slots = slots.min(self.bytes);
+        let Usable { mut front, back: mut slots } = self.mapping.usable();
         if front >= self.bytes {
             return Ok(());
         }

@@ -154,7 +154,7 @@ impl Growing {
         let (end, demand) = (window.filled_to.load(Relaxed), window.demand.load(Relaxed));
         let expected = window.expected_end.load(Relaxed).max(demand);
         let wanted = (end + OWN_WINDOW_BYTES).min(expected).max(demand);
-        let mut populated = self.mapping.usable().0;
+        let mut populated = self.mapping.usable().front;
         if populated < wanted {
             let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
             let rest = expected.max(to).saturating_sub(self.mapping.file_bytes());

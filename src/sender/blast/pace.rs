@@ -30,7 +30,8 @@ pub struct SendingRate {
 pub(super) struct Schedule {
     gap_ns: f64,
     arrivals: Arrivals,
-    until_ns: u64,
+    /// No message is due at this time or later.
+    until_ns: Option<u64>,
     seed: u64,
     /// For Poisson arrivals: the number up to which gaps were added up.
     number: u64,
@@ -42,7 +43,7 @@ impl Schedule {
         Schedule {
             gap_ns: 1e9 / pace.per_s,
             arrivals: pace.arrivals,
-            until_ns: pace.until.map_or(u64::MAX, nanos),
+            until_ns: pace.until.map(nanos),
             seed,
             number: 0,
             at_ns: 0.0,
@@ -67,7 +68,7 @@ impl Schedule {
                 self.at_ns
             }
         } as u64;
-        (due < self.until_ns).then_some(due)
+        self.until_ns.is_none_or(|until_ns| due < until_ns).then_some(due)
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Consumed {
     /// PROXY or XCLIENT has named the client: its session may begin.
     Identified,
     /// The TLS handshake begins once the replies have been sent.
-    Secures,
+    StartsTls,
     /// The input can't begin a session: the connection closes without a reply.
     Unwanted,
 }

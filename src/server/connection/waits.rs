@@ -19,7 +19,7 @@ pub enum TurnEnd {
     /// Admission and a greeting: PROXY or XCLIENT has named its client.
     Identified,
     /// A turn among the handshakes: its handshake begins.
-    Secures,
+    StartsTls,
     /// Nothing: the connection has ended.
     Closed,
 }
@@ -46,7 +46,7 @@ impl Waits {
     pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
             TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
-            TurnEnd::Again | TurnEnd::Identified | TurnEnd::Secures => {
+            TurnEnd::Again | TurnEnd::Identified | TurnEnd::StartsTls => {
                 Waits::Turn { after_log_since_ms: None }
             }
             // Another attempt that finds no room does not restart the wait.

@@ -17,7 +17,7 @@ mod unix;
 pub(super) use accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 pub(super) use admission::Admission;
 pub use bind_error::ListenError;
-pub(super) use handover::{Arrival, ArrivalSender, Handover, Inbox, WAKER};
+pub(super) use handover::{Arrival, ArrivalReceiver, ArrivalSender, Handover, Inbox, WAKER};
 pub(super) use listener::bind_all;
 pub(super) use stream::{Acceptor, READING, SocketInterest, Stream, is_urgent};
 pub(super) use unix::SocketFile;

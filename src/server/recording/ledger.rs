@@ -80,7 +80,7 @@ impl Ledger {
     }
 
     /// Notes that the last reply owed to `conn` ends at octet `replies_bytes` of the replies.
-    pub fn paid(&mut self, conn: &mut Conn, replies_bytes: usize) {
+    pub fn answered_in_full(&mut self, conn: &mut Conn, replies_bytes: usize) {
         self.acknowledged.extend(conn.owing.take().map(|id| (replies_bytes, id)));
     }
 

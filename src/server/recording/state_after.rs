@@ -10,7 +10,7 @@ pub(crate) fn state_after(conn: &Conn, turn: TurnEnd) -> ConnectionState {
     match (turn, &conn.flow) {
         (TurnEnd::Closed | TurnEnd::Identified, _)
         | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => ConnectionState::Away,
-        (TurnEnd::Again | TurnEnd::Secures, _) => ConnectionState::Loop,
+        (TurnEnd::Again | TurnEnd::StartsTls, _) => ConnectionState::Loop,
         (TurnEnd::BlockedInCommit, _) => ConnectionState::Commit,
         (TurnEnd::Blocked, _) => ConnectionState::Unread,
         (TurnEnd::Parked, _) if conn.is_committing() => ConnectionState::Commit,

@@ -23,7 +23,7 @@ pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerContext, input: &mut I
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
             Flow::Undecided => ControlFlow::Break(Consumed::Identified),
-            Flow::Securing => ControlFlow::Break(Consumed::Secures),
+            Flow::Securing => ControlFlow::Break(Consumed::StartsTls),
             Flow::Handshake => ControlFlow::Break(Consumed::All),
             Flow::Preamble => read_header(conn, shared, input),
             Flow::Lingering { .. } => {
@@ -74,7 +74,7 @@ fn command(
     }
     input.consume(octets);
     if conn.owing.is_some() && !conn.session.owes_replies() {
-        shared.ledger.paid(conn, shared.workspace.replies.len());
+        shared.ledger.answered_in_full(conn, shared.workspace.replies.len());
     }
     match step {
         Step::NeedInput => return ControlFlow::Break(Consumed::All),

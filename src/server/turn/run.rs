@@ -11,7 +11,9 @@ use crate::server::connection::{Conn, Consumed, Flow, Input, Received, TurnEnd};
 use crate::server::recording::ExpectedOctets;
 use crate::server::shutdown::StopStage;
 use crate::server::turn::receiving::{finish, receive};
-use crate::server::turn::tls::{begin_sealed, close_after_tls_failure, hold_sealed, secures};
+use crate::server::turn::tls::{
+    begin_handshake_after_replies, begin_sealed, close_after_tls_failure, hold_sealed,
+};
 use crate::smtp::session::Farewell;
 
 /// Limit on the octets a connection receives in one turn, so that others get theirs.
@@ -71,7 +73,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
             },
             Consumed::Parked => return TurnEnd::Parked,
             Consumed::Identified => return TurnEnd::Identified,
-            Consumed::Secures => return secures(conn, shared, input),
+            Consumed::StartsTls => return begin_handshake_after_replies(conn, shared, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
                 let unread = if drained && input.is_empty() {

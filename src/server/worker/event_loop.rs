@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token};
 
@@ -15,8 +14,8 @@ use crate::smtp::session::Farewell;
 use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;
 use crate::server::listening::{
-    ACCEPTS_PER_ROUND, Acceptor, Acceptors, Admission, Arrival, ArrivalSender, Inbox, READING,
-    SocketInterest, Stream, WAKER, is_urgent,
+    ACCEPTS_PER_ROUND, Acceptor, Acceptors, Admission, Arrival, ArrivalReceiver, ArrivalSender,
+    Inbox, READING, SocketInterest, Stream, WAKER, is_urgent,
 };
 use crate::server::recording::{Counters, Doing};
 use crate::server::shutdown::StopStage;
@@ -52,7 +51,7 @@ struct KernelRegistry {
 pub(crate) struct Worker {
     index: usize,
     poll: Poll,
-    arrivals: Receiver<Arrival>,
+    arrivals: ArrivalReceiver,
     peers: Vec<ArrivalSender>,
     acceptors: Acceptors,
     admission: Arc<Admission>,
@@ -151,12 +150,11 @@ impl Worker {
                 break;
             }
         }
-        // Turns away connections that were handed over before the stop. Once `arrivals` is dropped,
-        // `pass` fails, and a worker that has not seen the stop yet keeps its connection. One that
-        // is handed over between these two lines is closed without a reply.
+        // Turns away connections that were handed over before the stop. A worker that has not seen
+        // the stop yet keeps those that it accepts from now on.
+        self.arrivals.close();
         self.take_arrivals();
-        let Worker { table, arrivals, .. } = self;
-        drop(arrivals);
+        let Worker { table, .. } = self;
         table.state.counters().doing(Doing::Sealing);
         table.state.close();
     }
@@ -274,14 +272,14 @@ impl Worker {
             return self.table.begin(arrival);
         }
         if let Err(arrival) = self.peers[chosen].pass(arrival) {
-            // Its queue is full, so the connection is served here.
+            // Its queue is full or closed, so the connection is served here.
             self.admission.move_claim(chosen, self.index);
             self.table.begin(arrival);
         }
     }
 
     fn take_arrivals(&mut self) {
-        while let Ok(arrival) = self.arrivals.try_recv() {
+        while let Some(arrival) = self.arrivals.next() {
             if self.table.stage() == StopStage::Running {
                 self.table.begin(arrival);
                 continue;

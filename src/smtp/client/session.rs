@@ -38,14 +38,30 @@ struct ExpectedReply {
     written_us: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum SessionStage {
+    /// From the greeting to the reply to the last command of [`SessionOpening`].
     Opening,
     /// The server accepted STARTTLS: nothing is read or written until the handshake is done.
     Handshake,
+    /// Messages can be sent.
     Ready,
+    /// No message is started. QUIT is queued once the messages in progress are done.
     Quitting,
+    /// The server answered QUIT, or the caller lost the connection.
     Closed,
+    /// The session can't continue.
+    Failed(SessionFailure),
+}
+
+/// How a session failed.
+#[derive(Debug, Clone, Copy)]
+struct SessionFailure {
+    fault: SessionFault,
+    /// The reply code that refused the opening. It stays if the fault is that the code was 421.
+    refusal: Option<u16>,
+    /// Whether the session had been opened before.
+    was_open: bool,
 }
 
 /// One client session. `T` is the caller's identifier for a message.
@@ -53,7 +69,6 @@ enum SessionStage {
 pub struct ClientSession<T> {
     options: Options,
     stage: SessionStage,
-    fault: Option<SessionFault>,
     reader: ReplyReader,
     opening: SessionOpening,
     outbox: Outbox,
@@ -71,8 +86,7 @@ pub struct ClientSession<T> {
     has_accepted: bool,
     /// The server replied 421.
     is_closing: bool,
-    /// The reply code that refused the opening.
-    refusal: Option<u16>,
+    /// Buffers of messages that are done, for [`ClientTransaction::codes`].
     spare: Vec<Vec<u16>>,
 }
 
@@ -84,7 +98,6 @@ impl<T: Copy> ClientSession<T> {
         let mut session = ClientSession {
             options,
             stage: SessionStage::Opening,
-            fault: None,
             reader: ReplyReader::default(),
             opening: SessionOpening::default(),
             outbox: Outbox::default(),
@@ -96,7 +109,6 @@ impl<T: Copy> ClientSession<T> {
             started: 0,
             has_accepted: false,
             is_closing: false,
-            refusal: None,
             spare: Vec::new(),
         };
         let greeting = ExpectedReply { phase: Phase::Greeting, end: 0, written_us: now_us };
@@ -116,8 +128,7 @@ impl<T: Copy> ClientSession<T> {
     /// Returns whether another message can be started now.
     pub fn can_start(&self) -> bool {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
-        self.stage == SessionStage::Ready
-            && self.fault.is_none()
+        matches!(self.stage, SessionStage::Ready)
             && !self.is_exhausted()
             && self.transactions.len() < depth
             && self.transactions.back().is_none_or(|last| last.next_command == NextCommand::Nothing)
@@ -223,7 +234,7 @@ impl<T: Copy> ClientSession<T> {
     /// Ends the session with QUIT once the messages in progress are done. No message may be started
     /// after this.
     pub fn quit(&mut self) {
-        if self.stage == SessionStage::Ready {
+        if let SessionStage::Ready = self.stage {
             self.stage = SessionStage::Quitting;
             self.send_quit();
         }
@@ -231,27 +242,53 @@ impl<T: Copy> ClientSession<T> {
 
     /// Returns whether the session is over, so that the connection should be closed.
     pub fn is_closed(&self) -> bool {
-        self.stage == SessionStage::Closed || self.fault.is_some()
+        matches!(self.stage, SessionStage::Closed | SessionStage::Failed(_))
     }
 
     /// Returns why the session can't continue; `None` if it can, or if it ended with QUIT.
     pub fn fault(&self) -> Option<SessionFault> {
-        self.fault
+        match self.stage {
+            SessionStage::Failed(failure) => Some(failure.fault),
+            _ => None,
+        }
     }
 
-    /// Returns the reply code with which the server refused to open the session.
+    /// Returns the reply code with which the server refused to open the session; `None` if it did
+    /// not refuse, or if the session failed before the server's last reply was due.
     pub fn refusal(&self) -> Option<u16> {
-        self.refusal
+        match self.stage {
+            SessionStage::Failed(failure) => failure.refusal,
+            _ => None,
+        }
     }
 
-    /// Returns whether the session has been opened, so that messages can be sent.
+    /// Returns whether the session was ever open for messages, even if it has ended since.
     pub fn is_open(&self) -> bool {
-        !matches!(self.stage, SessionStage::Opening | SessionStage::Handshake)
+        match self.stage {
+            SessionStage::Opening | SessionStage::Handshake => false,
+            SessionStage::Ready | SessionStage::Quitting | SessionStage::Closed => true,
+            SessionStage::Failed(failure) => failure.was_open,
+        }
+    }
+
+    /// Ends the session because of `fault`. A later fault replaces an earlier one.
+    fn fail(&mut self, fault: SessionFault) {
+        let (refusal, was_open) = (self.refusal(), self.is_open());
+        self.stage = SessionStage::Failed(SessionFailure { fault, refusal, was_open });
+    }
+
+    /// Ends the session because the opening failed.
+    fn fail_opening(&mut self, fault: SessionFault) {
+        let refusal = match fault {
+            SessionFault::Refused { code, .. } => Some(code),
+            _ => None,
+        };
+        self.stage = SessionStage::Failed(SessionFailure { fault, refusal, was_open: false });
     }
 
     /// Returns whether the TLS handshake should begin now: see [`ClientSession::secured`].
     pub fn wants_handshake(&self) -> bool {
-        self.stage == SessionStage::Handshake && self.fault.is_none()
+        matches!(self.stage, SessionStage::Handshake)
     }
 
     /// Continues after the TLS handshake. The session starts over with EHLO and discards everything
@@ -323,12 +360,10 @@ impl<T: Copy> ClientSession<T> {
             rest = &rest[taken..];
             match line {
                 // Octets that arrive before the handshake are not protected.
-                _ if self.stage == SessionStage::Handshake => {
-                    self.fault = Some(SessionFault::PlainAfterStartTls);
-                }
+                _ if self.wants_handshake() => self.fail(SessionFault::PlainAfterStartTls),
                 None => {}
                 Some(Ok(line)) => self.line(line, now_us, watch),
-                Some(Err(error)) => self.fault = Some(error.into()),
+                Some(Err(error)) => self.fail(error.into()),
             }
         }
         self.reader = reader;
@@ -337,7 +372,9 @@ impl<T: Copy> ClientSession<T> {
 
     /// Ends all messages in progress, because the connection was lost or is given up.
     pub fn lost(&mut self, watch: &mut impl SessionWatch<T>) {
-        self.stage = SessionStage::Closed;
+        if !self.is_closed() {
+            self.stage = SessionStage::Closed;
+        }
         self.outbox.give_up(|mail| watch.release(mail));
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
@@ -380,7 +417,7 @@ impl<T: Copy> ClientSession<T> {
 
     #[inline]
     fn line(&mut self, line: ReplyLine<'_>, now_us: u64, watch: &mut impl SessionWatch<T>) {
-        if self.stage == SessionStage::Opening {
+        if let SessionStage::Opening = self.stage {
             self.opening_line(&line);
         }
         if line.is_last {
@@ -397,13 +434,10 @@ impl<T: Copy> ClientSession<T> {
     fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
         let Some(&ExpectedReply { phase, end, written_us }) = self.expected.front() else {
             self.is_closing |= code == 421;
-            let fault = if code == 421 {
-                SessionFault::Closing
-            } else {
-                SessionFault::Unsolicited { code }
-            };
-            self.fault = Some(fault);
-            return;
+            return self.fail(match code {
+                421 => SessionFault::Closing,
+                _ => SessionFault::Unsolicited { code },
+            });
         };
         self.is_closing |= code == 421;
         let is_early = end > self.outbox.written();
@@ -415,13 +449,10 @@ impl<T: Copy> ClientSession<T> {
         watch.replied(phase, code, shown, us);
         if is_early && (phase != Phase::Payload || code < 400) {
             // A server may send 421 at any time, even before the first command.
-            let fault = if code == 421 {
-                SessionFault::Closing
-            } else {
-                SessionFault::Early { phase, code }
-            };
-            self.fault = Some(fault);
-            return;
+            return self.fail(match code {
+                421 => SessionFault::Closing,
+                _ => SessionFault::Early { phase, code },
+            });
         }
         match phase {
             Phase::Greeting | Phase::Hello | Phase::StartTls | Phase::Auth => {
@@ -435,17 +466,17 @@ impl<T: Copy> ClientSession<T> {
                 self.answered();
                 self.is_poisoned = false;
             }
-            Phase::Reset => self.fault = Some(SessionFault::Refused { phase, code }),
+            Phase::Reset => self.fail(SessionFault::Refused { phase, code }),
             Phase::Quit if code == 221 || code == 421 => self.stage = SessionStage::Closed,
-            Phase::Quit => self.fault = Some(SessionFault::Unexpected { phase, code }),
+            Phase::Quit => self.fail(SessionFault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
             // The server refused a command before its end was sent: how it will treat the rest is
             // unknown.
-            self.fault = Some(SessionFault::Early { phase, code });
-        } else if code == 421 && self.stage != SessionStage::Closed {
-            self.fault = Some(SessionFault::Closing);
+            self.fail(SessionFault::Early { phase, code });
+        } else if code == 421 && !matches!(self.stage, SessionStage::Closed) {
+            self.fail(SessionFault::Closing);
         }
     }
 
@@ -465,12 +496,7 @@ impl<T: Copy> ClientSession<T> {
             OpeningStep::Sent(phase) => self.expect(phase),
             OpeningStep::Handshake => self.stage = SessionStage::Handshake,
             OpeningStep::Done => self.stage = SessionStage::Ready,
-            OpeningStep::Failed(fault) => {
-                if let SessionFault::Refused { code, .. } = fault {
-                    self.refusal = Some(code);
-                }
-                self.fault = Some(fault);
-            }
+            OpeningStep::Failed(fault) => self.fail_opening(fault),
         }
     }
 
@@ -481,8 +507,7 @@ impl<T: Copy> ClientSession<T> {
             _ => code / 100 != 3,
         };
         if !is_understood {
-            self.fault = Some(SessionFault::Unexpected { phase, code });
-            return;
+            return self.fail(SessionFault::Unexpected { phase, code });
         }
         self.front().is_turned_away |= code == 421 && phase != Phase::Payload;
         match phase {
@@ -496,10 +521,9 @@ impl<T: Copy> ClientSession<T> {
             }
         }
         self.answered();
-        let transaction = self.transactions.front_mut().expect("a reply to it was expected");
-        transaction.pending -= 1;
-        if transaction.pending == 0 && transaction.next_command == NextCommand::Nothing {
-            let transaction = self.transactions.pop_front().expect("it was there");
+        self.front().pending -= 1;
+        let done = self.transactions.pop_front_if(|transaction| transaction.is_done());
+        if let Some(transaction) = done {
             let end = transaction.end();
             self.report_done(transaction, end, watch);
         }
@@ -611,7 +635,7 @@ impl<T: Copy> ClientSession<T> {
     /// Queues QUIT once every transaction is done.
     fn send_quit(&mut self) {
         let is_done = self.transactions.is_empty() && self.expected.is_empty();
-        if self.stage == SessionStage::Quitting && is_done && !self.is_closed() {
+        if matches!(self.stage, SessionStage::Quitting) && is_done {
             self.outbox.text(b"QUIT\r\n");
             self.expect(Phase::Quit);
         }

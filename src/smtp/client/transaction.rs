@@ -62,6 +62,11 @@ pub(super) struct ClientTransaction<T> {
 }
 
 impl<T> ClientTransaction<T> {
+    /// Returns whether all of it was queued, and every reply has arrived.
+    pub fn is_done(&self) -> bool {
+        self.pending == 0 && self.next_command == NextCommand::Nothing
+    }
+
     /// Returns the outcome, once every reply has arrived.
     pub fn end(&self) -> SessionEnd {
         match self.mail_reply {

@@ -19,7 +19,6 @@ impl Session {
             && !self.is_authenticating()
         {
             self.policy = policy.clone();
-            self.owes_tls = policy.tls == TlsUse::Required && !self.is_secure();
         }
     }
 }

@@ -1,12 +1,20 @@
 //! Finds the end of command lines, and skips lines that are too long.
+use crate::smtp::grammar;
 
-/// What remains to be skipped of a line that is too long.
+/// A line that is too long, by what follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skip {
-    Nothing,
-    Line,
-    /// The verb is BDAT: payload of unknown length follows the line.
-    BdatLine,
+pub enum LongLine {
+    /// The verb is BDAT: payload of unknown length follows.
+    Bdat,
+    /// Another command, or a response to AUTH: a command line follows.
+    Other,
+}
+
+impl LongLine {
+    /// Returns the kind of the line that begins with `start`.
+    pub fn from_start(start: &[u8]) -> LongLine {
+        if grammar::is_bdat(start) { LongLine::Bdat } else { LongLine::Other }
+    }
 }
 
 /// Returns the length of the first line of `text`, including CRLF. A bare LF does not end a command

@@ -35,12 +35,12 @@ use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
 use super::extension::{Extension, Extensions};
 use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
-use super::policy::{Policy, TlsUse};
+use super::policy::Policy;
 use super::reply::{self, Reply};
 use super::sasl::Exchange;
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, Workspace};
-use line::{Skip, find_line, skip_line};
+use line::{LongLine, find_line, skip_line};
 use owed::OwedReplies;
 pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
@@ -71,6 +71,18 @@ enum SessionState {
     Open(OpenTransaction),
     /// The session is over; no more input is read.
     Closed,
+}
+
+/// What comes before the next command line.
+#[derive(Debug)]
+enum BeforeCommand {
+    Nothing,
+    /// The rest of a line that is too long is skipped.
+    SkipLine(LongLine),
+    /// The caller discards a chunk; then this reply is appended N times.
+    DiscardChunk(&'static Reply, u32),
+    /// Replies to the end of data are appended as the caller sends earlier ones.
+    AppendReplies(Box<OwedReplies>),
 }
 
 /// Why a command is not accepted.
@@ -122,15 +134,11 @@ pub struct Session {
     /// on).
     constant: Box<[u8]>,
     state: SessionState,
-    /// The reply to a chunk that is being discarded, and how often to send it.
-    latched: Option<(&'static Reply, u32)>,
-    /// Replies to the end of data that have not been appended yet.
-    owed: Option<Box<OwedReplies>>,
+    before_command: BeforeCommand,
     /// Number of accepted messages.
     messages: u32,
     /// Number of 5xx replies.
     errors: u32,
-    skip: Skip,
     /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
     /// if a new generation takes effect.
     without: Extensions,
@@ -140,32 +148,25 @@ pub struct Session {
     claimed_port: Option<NonZero<u16>>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
-    /// The TLS state.
     security: Security,
-    /// TLS is required, and has not begun.
-    owes_tls: bool,
 }
 
 impl Session {
     /// Creates a session; call `greet` next. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
-        let owes_tls = policy.tls == TlsUse::Required;
         Session {
             without: policy.without,
             policy,
             client,
             constant: Box::default(),
             state: SessionState::Greeted,
-            latched: None,
-            owed: None,
+            before_command: BeforeCommand::Nothing,
             messages: 0,
             errors: 0,
-            skip: Skip::Nothing,
             xclient_use: XclientUse::Denied,
             claimed_port: None,
             hello_deviations: Deviations::NONE,
             security: Security::Plain,
-            owes_tls,
         }
     }
 
@@ -195,20 +196,21 @@ impl Session {
         assert!(self.takes_commands(), "fed commands while payload is wanted");
         let mut consumed = 0;
         loop {
-            if self.owed.is_some() && !self.append_owed(workspace) {
+            if self.owes_replies() && !self.append_owed(workspace) {
                 return (consumed, Step::Drain);
             }
             if self.is_ended() {
                 return (consumed, Step::Close);
             }
             let rest = &input[consumed..];
-            if self.skip != Skip::Nothing {
+            if let BeforeCommand::SkipLine(line) = self.before_command {
                 let (skipped, ended) = skip_line(rest);
                 consumed += skipped;
                 if !ended {
                     return (consumed, Step::NeedInput);
                 }
-                self.line_skipped(workspace);
+                self.before_command = BeforeCommand::Nothing;
+                self.line_skipped(line, workspace);
                 continue;
             }
             if rest.is_empty() {
@@ -227,7 +229,7 @@ impl Session {
                 if rest.len() < line_bytes_max {
                     return (consumed, Step::NeedInput);
                 }
-                self.skip = if grammar::is_bdat(rest) { Skip::BdatLine } else { Skip::Line };
+                self.before_command = BeforeCommand::SkipLine(LongLine::from_start(rest));
                 continue;
             };
             if workspace.replies.len() > REPLIES_BYTES_PAUSE {
@@ -289,15 +291,15 @@ impl Session {
     /// dropping a session.
     pub fn abandon(&mut self, workspace: &mut Workspace) {
         self.end_transaction(workspace);
-        self.latched = None;
-        self.owed = None;
+        self.before_command = BeforeCommand::Nothing;
         self.state = SessionState::Closed;
     }
 
     /// Returns whether `feed` still has to append replies to the last message. The caller must then
     /// call it, with or without input, after sending the replies it has.
+    #[inline]
     pub fn owes_replies(&self) -> bool {
-        self.owed.is_some()
+        matches!(self.before_command, BeforeCommand::AppendReplies(_))
     }
 
     /// Returns the number of forward-paths in the open transaction.
@@ -324,7 +326,7 @@ impl Session {
     /// Returns whether a transaction is open: from the accepted MAIL until its final reply or
     /// reset. A graceful stop waits for it.
     pub fn in_transaction(&self) -> bool {
-        self.owed.is_some() || self.open().is_some()
+        self.owes_replies() || self.open().is_some()
     }
 
     fn open(&self) -> Option<&OpenTransaction> {
@@ -343,7 +345,8 @@ impl Session {
 
     fn takes_commands(&self) -> bool {
         let stage = self.open().map(|transaction| transaction.stage);
-        !matches!(stage, Some(Stage::Data | Stage::Chunk { .. })) && self.latched.is_none()
+        let is_in_payload = matches!(stage, Some(Stage::Data | Stage::Chunk { .. }));
+        !is_in_payload && !matches!(self.before_command, BeforeCommand::DiscardChunk(..))
     }
 
     /// Executes one command line. Returns `None` to continue with the next.
@@ -371,7 +374,7 @@ impl Session {
         command: Command<'_>,
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
-        if self.owes_tls && Session::waits_for_tls(&command) {
+        if self.owes_tls() && Session::waits_for_tls(&command) {
             return self.refuse_before_tls(command).map(Some);
         }
         match command {
@@ -417,12 +420,11 @@ impl Session {
         None
     }
 
-    fn line_skipped(&mut self, workspace: &mut Workspace) {
-        let skip = std::mem::replace(&mut self.skip, Skip::Nothing);
-        match skip {
+    fn line_skipped(&mut self, line: LongLine, workspace: &mut Workspace) {
+        match line {
             _ if self.is_authenticating() => self.auth_response_too_long(workspace),
-            Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, workspace),
-            _ => self.reply(&reply::LINE_TOO_LONG, workspace),
+            LongLine::Bdat => self.close(&reply::CHUNK_SIZE_LOST, workspace),
+            LongLine::Other => self.reply(&reply::LINE_TOO_LONG, workspace),
         }
     }
 }

@@ -4,8 +4,9 @@ use super::*;
 impl Session {
     /// Handles the end of a chunk that was not the last, or that was discarded.
     pub fn chunk_received(&mut self, workspace: &mut Workspace) {
-        if let Some((latched, times)) = self.latched.take() {
-            return self.reply_to_each(times, latched, workspace);
+        if let BeforeCommand::DiscardChunk(reply, times) = self.before_command {
+            self.before_command = BeforeCommand::Nothing;
+            return self.reply_to_each(times, reply, workspace);
         }
         match self.open_mut() {
             Some(transaction) if transaction.stage == (Stage::Chunk { last: false }) => {

@@ -32,17 +32,18 @@ impl Session {
     /// Appends the last reply, which begins at `from`, `times` more times. Replies that do not fit
     /// now are owed.
     pub(super) fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
-        let owed = OwedReplies::repeat(&mut workspace.replies, from, times);
-        self.owed = owed.map(Box::new);
+        if let Some(owed) = OwedReplies::repeat(&mut workspace.replies, from, times) {
+            self.before_command = BeforeCommand::AppendReplies(Box::new(owed));
+        }
     }
 
     /// Appends owed replies as far as they fit. Returns whether all were appended.
     pub(super) fn append_owed(&mut self, workspace: &mut Workspace) -> bool {
-        let Some(owed) = &mut self.owed else { return true };
+        let BeforeCommand::AppendReplies(owed) = &mut self.before_command else { return true };
         if !owed.append(&mut workspace.replies) {
             return false;
         }
-        self.owed = None;
+        self.before_command = BeforeCommand::Nothing;
         true
     }
 

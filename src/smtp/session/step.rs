@@ -25,7 +25,7 @@ pub enum Step {
         first: bool,
     },
     /// The next `bytes` octets (possibly 0) must be read and discarded. Then call `chunk_received`,
-    /// which appends the latched reply.
+    /// which appends the reply to the chunk.
     DiscardChunk {
         /// The number of octets.
         bytes: u64,

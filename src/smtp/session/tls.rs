@@ -10,6 +10,12 @@ impl Session {
         self.security == Security::Secure
     }
 
+    /// Returns whether TLS is required and has not begun.
+    #[inline]
+    pub(super) fn owes_tls(&self) -> bool {
+        self.policy.tls == TlsUse::Required && !self.is_secure()
+    }
+
     /// Returns whether connections to its listener begin with TLS.
     pub fn begins_with_tls(&self) -> bool {
         self.policy.tls == TlsUse::Implicit
@@ -61,9 +67,9 @@ impl Session {
         envelope::append_tls(&mut fields, tls);
         self.constant = fields.into();
         self.state = SessionState::Greeted;
-        self.skip = Skip::Nothing;
+        self.before_command = BeforeCommand::Nothing;
         self.hello_deviations = Deviations::NONE;
-        (self.security, self.owes_tls) = (Security::Secure, false);
+        self.security = Security::Secure;
     }
 
     /// Appends the reply to a client that sends plain text to a port where TLS comes first.

@@ -162,7 +162,7 @@ impl Session {
         if total > message_bytes_max {
             let times = if last { self.replies_due() } else { 1 };
             self.clear_transaction(workspace, TransactionEvent::TooLarge);
-            self.latched = Some((&reply::TOO_LARGE, times));
+            self.before_command = BeforeCommand::DiscardChunk(&reply::TOO_LARGE, times);
             return Step::DiscardChunk { bytes };
         }
         let first = transaction.stage == Stage::Recipients;
@@ -192,7 +192,7 @@ impl Session {
     }
 
     pub(super) fn discard(&mut self, bytes: u64, answer: &'static Reply) -> Step {
-        self.latched = Some((answer, 1));
+        self.before_command = BeforeCommand::DiscardChunk(answer, 1);
         Step::DiscardChunk { bytes }
     }
 

@@ -11,6 +11,6 @@ pub(crate) use handshake::HANDSHAKE_MS;
 pub(super) use receive::receive_sealed;
 pub(super) use seal::{AfterReplies, seal_replies};
 pub(super) use sealed_turn::{
-    answer_in_plain_text, begin_handshake, begin_sealed, close_after_tls_failure, hold_sealed,
-    secures,
+    answer_in_plain_text, begin_handshake, begin_handshake_after_replies, begin_sealed,
+    close_after_tls_failure, hold_sealed,
 };

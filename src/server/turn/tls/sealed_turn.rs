@@ -112,7 +112,11 @@ pub(crate) fn close_after_tls_failure(
 /// Begins the handshake after STARTTLS. Unread input is discarded, as an attacker between client
 /// and server may have injected it (RFC 3207 section 6).
 #[cold]
-pub(crate) fn secures(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
+pub(crate) fn begin_handshake_after_replies(
+    conn: &mut Conn,
+    shared: &mut WorkerContext,
+    input: &mut Input,
+) -> TurnEnd {
     shared.ledger.recording.discarded(input.unread().len());
     input.consume(input.unread().len());
     let sent = flush(conn, shared);
@@ -131,7 +135,7 @@ pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerContext) -> Tu
         Ok(handshake) => {
             conn.tls = Some(Box::new(ConnTls::new(handshake, shared.clock.now_us())));
             conn.flow = Flow::Handshake;
-            TurnEnd::Secures
+            TurnEnd::StartsTls
         }
         Err(failure) => {
             shared.tls_failed(conn.client, failure);

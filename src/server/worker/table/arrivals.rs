@@ -102,7 +102,7 @@ impl<I: Interests> Table<I> {
         };
         self.conns[place] = Some(conn);
         // An event will report that the client's hello has arrived.
-        let turn = if turn == TurnEnd::Secures { self.handshake_begins(place) } else { turn };
+        let turn = if turn == TurnEnd::StartsTls { self.handshake_begins(place) } else { turn };
         self.after_turn(place, turn);
     }
 

@@ -32,7 +32,7 @@ impl<I: Interests> Table<I> {
     /// Begins the handshake of the connection at `place` after the reply to STARTTLS. Its socket
     /// may hold octets already, so it gets another turn.
     #[cold]
-    pub(super) fn secures(&mut self, place: usize) {
+    pub(super) fn begin_handshake(&mut self, place: usize) {
         self.handshake_begins(place);
         self.after_turn(place, TurnEnd::Again);
     }

@@ -19,7 +19,7 @@ impl<I: Interests> Table<I> {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.admit_identified(place),
-            TurnEnd::Secures => return self.secures(place),
+            TurnEnd::StartsTls => return self.begin_handshake(place),
             _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
