@@ -30,12 +30,12 @@ pub fn show_bytes(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// Parses a duration: `5m`, `10s`, `250ms`, `1h30m`; a bare number is seconds.
+/// Parses a duration: `5m`, `10s`, `250ms`, `1h30m`, `7d`; a bare number is seconds.
 pub fn parse_time(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()
+    Duration::try_from(crate::log::length(text)?).ok()
 }
 
 pub fn show_time(time: Duration) -> String {

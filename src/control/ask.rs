@@ -16,8 +16,8 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 pub enum AskError {
     /// The socket does not exist, or no process listens on it.
     #[error(
-        "{folder}: no sinkd with a control socket runs on this data folder; start it with \
-         sinkd --data {folder}",
+        "{folder}: no sinkd with a control socket is running on this data folder; start \
+         one with sinkd --data {folder}",
         folder = .0.display()
     )]
     NotRunning(PathBuf),

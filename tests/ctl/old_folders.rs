@@ -52,7 +52,7 @@ fn a_folder_of_an_earlier_version_reads_as_before() {
     let (cat, _, code) = sinkctl(data.path(), &["cat", "1:0"]);
     let sent = b"Subject: one\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\nHello.\r\n";
     assert_eq!((cat.as_slice(), code), (&sent[..], 0));
-    assert!(text(data.path(), &["verify"]).contains("all whole"));
+    assert!(text(data.path(), &["verify"]).contains("all intact"));
     let stats: Value = serde_json::from_str(&text(data.path(), &["stats", "--json"])).unwrap();
     assert_eq!((&stats["totals"]["messages"], &stats["totals"]["proxied"]), (&4.into(), &0.into()));
     let runs = text(data.path(), &["runs", "--json"]);
@@ -118,5 +118,5 @@ fn sinkd_continues_a_folder_of_an_earlier_version() {
     let rows = rows(data.path());
     assert_eq!(rows.len(), 4);
     assert_eq!((&rows[3]["sink"], &rows[0]["sink"]), (&"sink-a".into(), &Value::Null));
-    assert!(text(data.path(), &["verify"]).contains("all whole"));
+    assert!(text(data.path(), &["verify"]).contains("all intact"));
 }

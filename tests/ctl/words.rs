@@ -28,7 +28,7 @@ fn a_count_of_one_is_singular_everywhere() {
     let data = one_message();
     let data = data.path();
     for (args, says) in [
-        (&["verify"][..], "1 segment, 1 message: all whole"),
+        (&["verify"][..], "1 segment, 1 message: all intact"),
         (&["stats"], "1 message, 1 recipient, 17 B, 1 connection, 1 dismissed, 0 refused"),
         (&["stats", "--metric", "transaction"], "1 value, mean"),
         (&["stats", "--by", "client"], "1 message, 1 recipient, "),

@@ -293,7 +293,7 @@ fn the_socket_of_a_killed_sinkd_is_replaced_and_a_foreign_file_stays() {
     one.sink.kill();
     assert!(data.join("control.sock").exists());
     let (_, errors, code) = sinkctl(&data, &["reload"]);
-    assert!(code == 2 && errors.contains("no sinkd with a control socket runs"), "{errors}");
+    assert!(code == 2 && errors.contains("no sinkd with a control socket is running"), "{errors}");
     // Listing needs no sinkd, and ignores the socket.
     assert_eq!(sinkctl(&data, &["verify"]).2, 0);
     let sink = Sink::spawn(&mut Configured::command(&file, &data));

@@ -47,7 +47,7 @@ pub enum AddressFault {
     #[error("the quotes in the local part are not closed before the '@'")]
     Quotes,
     /// The text also contains a name, or several addresses.
-    #[error("more than a bare address")]
+    #[error("expected a bare address such as ann@example.org, without a name")]
     NotBare,
     /// The text contains control characters, or non-ASCII spaces.
     #[error("an invisible character in the address")]

@@ -209,7 +209,7 @@ impl AuditEvidence<'_> {
         let doubts = [
             (
                 self.logs.is_some_and(|logs| logs.lines_with_id == 0),
-                "no line of a sender's log has an ID of sinkd",
+                "no line of a sender's log contains an ID that sinkd assigned",
             ),
             (!is_searched, "no message was searched for what it must contain"),
             (!is_checked, "no message has a checksum of its content"),

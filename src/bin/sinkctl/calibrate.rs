@@ -72,7 +72,7 @@ pub struct Calibrate {
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub to: Option<SocketAddr>,
     /// Duration of each load, at least 2s.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = load_time)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = load_time)]
     pub duration: Duration,
     /// Print one JSON object.
     #[arg(long)]

@@ -48,7 +48,7 @@ pub struct KeepOptions {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub keep_bytes: Option<u64>,
     /// Drop segments whose last message is older than this: 30s, 10m, 7d.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "DURATION", value_parser = time)]
     pub keep_age: Option<Duration>,
     /// Drop segments until at most N remain.
     #[arg(long, value_name = "N", value_parser = count)]

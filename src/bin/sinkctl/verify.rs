@@ -38,7 +38,7 @@ pub fn run(mut folder: Folder, options: &Verify, out: &mut Out) -> anyhow::Resul
         let segments = counted(report.segments, "segment", "segments");
         let messages = counted(report.messages, "message", "messages");
         let verdict = match report.damaged {
-            0 => "all whole".to_owned(),
+            0 => "all intact".to_owned(),
             faults => format!(
                 "{} with {}",
                 counted(report.damaged_segments, "damaged segment", "damaged segments"),

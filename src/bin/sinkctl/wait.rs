@@ -23,7 +23,7 @@ pub struct Wait {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
     pub count: u64,
     /// Maximum time to wait.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
     /// Count only messages that arrive after the command starts.
     #[arg(long)]

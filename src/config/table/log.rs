@@ -39,7 +39,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "log",
         "retain_age",
-        "TIME",
+        "DURATION",
         "Drop a segment once its newest message is older than this.",
         "a duration from 1s to 87600h, such as 24h, or 'none'",
         |c, v| {
@@ -64,7 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "log",
         "segment_bytes",
         "SIZE",
-        "Size to which segments grow; the first segment of each worker is 4 MiB.",
+        "Size to which segments grow; the first one of each worker is at most 4 MiB.",
         "a size from 1M to 4095M (units: K, M, G, T), a multiple of 4096",
         |c, v| {
             let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;

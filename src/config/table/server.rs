@@ -183,7 +183,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "server",
         "auth_required",
-        "SWITCH",
+        "on|off",
         "Reject MAIL with 530 until the client has authenticated: 'on' or 'off'.",
         SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
@@ -192,7 +192,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "server",
         "auth_tls_only",
-        "SWITCH",
+        "on|off",
         "Offer AUTH only under TLS: 'on' or 'off'.",
         SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth_tls_only = is_on),

@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "stats",
         "stats_retain_age",
-        "TIME",
+        "DURATION",
         "Delete each hour's statistics after this time.",
         "a duration from 1h to 87600h, such as 720h, or 'none'",
         |c, v| {
@@ -30,7 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "stats",
         "run_after_idle",
-        "TIME",
+        "DURATION",
         "Idle time after which the next message starts a new run; requires statistics.",
         "a duration from 1s to 87600h, such as 30s, or 'none'",
         |c, v| {

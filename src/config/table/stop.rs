@@ -11,7 +11,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "stop",
         "stop_grace",
-        "TIME",
+        "DURATION",
         "How long transactions in progress may continue when sinkd stops.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.stop_grace = t),
@@ -38,7 +38,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "stop",
         "stop_after_idle",
-        "TIME",
+        "DURATION",
         "Stop when no client has sent anything for this time.",
         TIME_OR_NONE,
         |c, v| parse_option(v, parse_timeout).map(|t| c.stop_after_idle = t),

@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "timeouts",
         "command_timeout",
-        "TIME",
+        "DURATION",
         "Maximum silence between commands (RFC 5321 section 4.5.3.2.7: 5 minutes).",
         TIMEOUT,
         |c, v| parse_timeout(v).map(|t| c.command_timeout = t),
@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "timeouts",
         "data_timeout",
-        "TIME",
+        "DURATION",
         "Maximum silence within mail data.",
         TIMEOUT,
         |c, v| parse_timeout(v).map(|t| c.data_timeout = t),
@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     key!(
         "timeouts",
         "storage_wait",
-        "TIME",
+        "DURATION",
         "How long a transfer waits for room in the log before it is answered with 452.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.storage_wait = t),

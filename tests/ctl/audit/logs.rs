@@ -104,7 +104,11 @@ fn a_truncated_log_or_bad_lines_leave_the_verdict_open() {
     assert!(output.errors.contains("mail.log:3: "), "{}", output.errors);
     let output = audit(&campaign, "nothing\n", &[]);
     assert_eq!(output.code, 2);
-    assert!(output.errors.contains("no line of a sender's log has an ID"), "{}", output.errors);
+    assert!(
+        output.errors.contains("no line of a sender's log contains an ID"),
+        "{}",
+        output.errors
+    );
 }
 
 #[test]

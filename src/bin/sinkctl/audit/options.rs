@@ -50,14 +50,15 @@ pub struct Audit {
     /// Treat ada+news@example.com and ada@example.com as one recipient.
     #[arg(long)]
     pub fold_plus: bool,
-    /// Columns whose values must appear in the message to that recipient, separated by commas.
+    /// Columns of the list, separated by commas. The message to a recipient must contain the values of
+    /// these columns in the row of the recipient.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "expect")]
     pub must_contain: Vec<String>,
     /// Keys are whole numbers. Without --expect, each number from the lowest to the highest is
     /// expected once.
     #[arg(long)]
     pub sequence: bool,
-    /// First and last number that are expected, such as 0-99999.
+    /// Range of the expected numbers, such as 0-99999.
     #[arg(
         long,
         value_name = "FIRST-LAST",

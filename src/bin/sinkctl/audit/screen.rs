@@ -92,7 +92,7 @@ fn lines(figures: &AuditFigures, options: &Audit) -> Vec<(u64, String)> {
         add(late.late, "late");
     }
     if let Some(log) = &figures.sender_log {
-        add(log.lines_with_id, "lines of the sender's log with an ID of sinkd");
+        add(log.lines_with_id, "lines of the sender's log with an ID that sinkd assigned");
         add(log.joined.confirmed, "deliveries confirmed by the log");
         let timeless = log.joined.confirmed_without_time;
         add_if(&mut add, timeless, "of them by lines without year or zone: time not compared");

@@ -17,7 +17,7 @@ pub struct TimeRange {
     /// Start of the time span: RFC 3339, a date (2026-11-21), or an age (10m, 2h, 1d).
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// End of the time span, in the same formats; the span does not include it.
+    /// End of the time span, in the formats of --since; the span does not include it.
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
     /// Time span of this run (see sinkctl runs); 'last' is the most recent one.

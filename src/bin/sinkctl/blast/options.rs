@@ -123,7 +123,7 @@ pub struct PaceOptions {
     pub count: Option<u64>,
     /// Duration of the load [default: 10s, or unlimited with --count]; with --rate, every message
     /// that is due within it is sent.
-    #[arg(long, value_name = "TIME", value_parser = time_above_0)]
+    #[arg(long, value_name = "DURATION", value_parser = time_above_0)]
     pub duration: Option<Duration>,
     /// Messages per second, however slow the target is [default: as many as the target accepts].
     #[arg(long, value_name = "N", value_parser = rate)]
@@ -167,7 +167,7 @@ pub struct DialogueOptions {
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
     /// Maximum time to wait for a reply before closing the connection.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// Allow this host (as given in --to) although its address is public and real people may
     /// receive the mail.

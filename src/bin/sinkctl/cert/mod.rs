@@ -28,7 +28,7 @@ pub struct Cert {
     /// the running sinkd does not offer it].
     #[arg(long, conflicts_with = "pem")]
     smtps: bool,
-    /// Print the certificate of the CA in PEM, to copy it to where a sender can read it.
+    /// Print the certificate of the CA in PEM, so that you can copy it to a sender.
     #[arg(long, conflicts_with = "json")]
     pem: bool,
     /// Print one JSON object.
@@ -66,6 +66,8 @@ struct CertReport {
 struct CertificateRow {
     path: PathBuf,
     subject: String,
+    /// A CA has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
     valid_from: String,
     valid_until: String,

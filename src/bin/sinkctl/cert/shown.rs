@@ -76,7 +76,11 @@ impl Shown {
 /// Prints a line for each listener.
 pub fn print(listeners: Option<&[ListenerAnswer]>, out: &mut Out) -> anyhow::Result<()> {
     let Some(listeners) = listeners else {
-        writeln!(out, "{:<13} not known: no sinkd with a control socket runs here", "listeners")?;
+        writeln!(
+            out,
+            "{:<13} not known: no sinkd with a control socket is running here",
+            "listeners"
+        )?;
         return Ok(());
     };
     for ListenerAnswer { address, tls, certificate } in listeners {

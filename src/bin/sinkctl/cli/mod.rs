@@ -79,7 +79,7 @@ pub enum Command {
     Run(RunCommand),
     /// List runs and marks.
     Runs(Runs),
-    /// Record a mark: a note with the current time, shown by `sinkctl runs` and `report`.
+    /// Record a mark: a note with the current time, shown by runs and report.
     Mark(Mark),
     /// Watch rates, percentiles and replies second by second; q quits.
     Top,

@@ -18,7 +18,7 @@ mod screen;
 pub struct Compare {
     /// First run: a data folder, the name of a run, or FOLDER:RUN.
     a: String,
-    /// Second run, in the same formats.
+    /// Second run, in the formats of the first one.
     b: String,
     /// Print one JSON object.
     #[arg(long)]

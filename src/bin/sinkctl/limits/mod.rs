@@ -21,7 +21,7 @@ pub struct Limits {
     /// seconds, up to 1d, separated by commas.
     #[arg(
         long = "window",
-        value_name = "TIME",
+        value_name = "DURATION",
         value_delimiter = ',',
         default_value = "1s,1m,1h",
         value_parser = window

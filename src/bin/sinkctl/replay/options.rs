@@ -37,7 +37,7 @@ pub struct Replay {
     /// (10m, 2h, 1d).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<String>,
-    /// Send messages that were received before this time, in the same formats.
+    /// Send messages that were received before this time, in the formats of --since.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
     /// Send messages that were received during this run (see sinkctl runs); 'last' is the most
@@ -64,10 +64,10 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
     pub retry: u32,
     /// Time before the first retry; it doubles for each further retry.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = time)]
     pub retry_after: Duration,
     /// Maximum time to wait for a reply before closing the connection.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// Host name to send in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]

@@ -74,7 +74,7 @@ impl Intent<'_> {
         let takes = self.seconds().map_or(String::new(), |s| format!(", in {}", seconds(s)));
         lines.push(format!("  {}{takes}", self.pace));
         lines.push(match self.sessions {
-            SessionMapping::Original => "  over the original connections".to_owned(),
+            SessionMapping::Original => "  one connection per original session".to_owned(),
             SessionMapping::Any => {
                 format!("  over {}", counted(self.connections as u64, "connection", "connections"))
             }

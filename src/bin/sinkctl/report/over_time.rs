@@ -37,7 +37,8 @@ impl Curve {
         })
     }
 
-    /// Makes a line of messages per second, by the tenth of a second.
+    /// Returns the curve of messages per second, with one point per tenth of a second; `None` for a
+    /// span that is too long for that.
     fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;

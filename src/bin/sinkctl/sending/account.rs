@@ -25,7 +25,7 @@ pub struct AccountOptions {
     /// have access to it (mode 0600).
     #[arg(long, value_name = "FILE", requires = "auth_user")]
     pub auth_password_file: Option<PathBuf>,
-    /// Mechanism of AUTH [default: the strongest of cram-md5, plain and login that the target
+    /// AUTH mechanism [default: the strongest of cram-md5, plain and login that the target
     /// announces].
     #[arg(long, value_name = "MECHANISM", requires = "auth_user")]
     pub auth_mechanism: Option<MechanismName>,

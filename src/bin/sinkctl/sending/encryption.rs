@@ -21,7 +21,7 @@ pub struct TlsOptions {
     /// verified).
     #[arg(long, value_name = "MODE", default_value = "off")]
     pub tls: TlsMode,
-    /// File with the CA certificates to trust, in PEM. The system's CA certificates are not used.
+    /// PEM file with the CA certificates to trust. The system's CA certificates are not used.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub ca: Option<PathBuf>,
     /// Do not verify the certificate of the target.
@@ -30,10 +30,10 @@ pub struct TlsOptions {
     /// Name that the certificate must have, sent as SNI [default: the host in --to].
     #[arg(long, value_name = "NAME")]
     pub tls_name: Option<String>,
-    /// File with the client certificate for targets that request one, in PEM.
+    /// PEM file with the client certificate, for targets that request one.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// File with the private key of the client certificate, in PEM.
+    /// PEM file with the private key of the client certificate.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Make a full handshake for each connection, instead of resuming sessions.

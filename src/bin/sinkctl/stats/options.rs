@@ -23,7 +23,7 @@ pub struct Stats {
     #[arg(long, group = "form")]
     pub all: bool,
     /// Print one line per interval of this length, such as 10s, 1m or 1d.
-    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "sent_field")]
+    #[arg(long, value_name = "DURATION", value_parser = time, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
     /// Print one line per listener, client address, user or recipient domain, most messages first.
     /// This reads the log, so it covers only messages whose envelope is stored.
