@@ -4,7 +4,7 @@
   commands.py {sending,audits,searches,durability} --bin FOLDER [--reps 10] [--json FILE] [--scale 1]
 
 FOLDER holds sinkd, sinkctl, loadgen and segments. Each measurement prints one Markdown table of
-medians with the smallest and the largest value; --json writes the values of all repetitions, with
+medians with the least and the largest value; --json writes the values of all repetitions, with
 the commands. --scale multiplies the number of messages: 0.01 is a trial.
 
   sending     CPU of blast, loadgen and smtp-source per message, into a sinkd that stores nothing
@@ -17,13 +17,14 @@ import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+import origin
 import run
+from figures import lines, ratio, spread
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RECIPIENT = "b@example.com"
@@ -68,21 +69,6 @@ def measured(command, core=None):
                 "peak_kib": int(peak.read().split()[-1]), "code": process.returncode, "output": output.read().decode()}
 
 
-def number(value):
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def spread(values):
-    values = sorted(values)
-    return f"{number(statistics.median(values))} ({number(values[0])}–{number(values[-1])})"
-
-
-def table(head, rows):
-    print("| " + " | ".join(head) + " |\n|---|" + "--:|" * (len(head) - 1))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-
-
 def repeated(o, cases):
     """Runs the cases in turn, o.reps times; returns the values of each. A case is a name and a function."""
     found = {name: [] for name, _ in cases}
@@ -120,7 +106,7 @@ def senders(o, port, count, load, source):
 
 def sending(o):
     sink = Sink(o, "--store", "none")
-    kept, rows = [], []
+    kept = []
     try:
         for name, (messages, load, source) in DIALOGUES.items():
             count = max(64, int(messages * o.scale))
@@ -134,18 +120,21 @@ def sending(o):
                         "user_s": used["user_s"], "system_s": used["system_s"]}
 
             found = repeated(o, [(sender, lambda c=command: cost(c)) for sender, command in commands.items()])
-            us = {sender: [v["us_per_message"] for v in values] for sender, values in found.items()}
-            middle = {sender: statistics.median(values) for sender, values in us.items()}
-            source_us = us.get("smtp-source")
-            rows.append([name, spread(us["blast"]), spread(us["loadgen"]), spread(source_us) if source_us else "–",
-                         f"{middle['blast'] / middle['loadgen']:.2f}",
-                         f"{middle['smtp-source'] / middle['blast']:.2f}" if source_us else "–"])
             kept.append({"dialogue": name, "messages": count, "senders": found,
                          "commands": {sender: " ".join(command) for sender, command in commands.items()}})
     finally:
         sink.stop()
-    table(["dialogue", "blast", "loadgen", "smtp-source", "blast / loadgen", "smtp-source / blast"], rows)
     return kept
+
+
+def show_sending(kept):
+    rows = []
+    for one in kept:
+        us = {sender: [v["us_per_message"] for v in values] for sender, values in one["senders"].items()}
+        source = us.get("smtp-source")
+        rows.append([one["dialogue"], spread(us["blast"]), spread(us["loadgen"]), spread(source) if source else "–",
+                     ratio(us["blast"], us["loadgen"]), ratio(source, us["blast"]) if source else "–"])
+    return ["dialogue", "blast", "loadgen", "smtp-source", "blast / loadgen", "smtp-source / blast"], rows
 
 
 # ------------------------------------------------------------ audits
@@ -197,11 +186,17 @@ def audits(o):
             sys.exit(f"audit of {folder} {options}: exit code {found['code']}: {found['output'][-500:]}")
         return {key: found[key] for key in ("user_s", "system_s", "elapsed_s", "peak_kib")}
 
-    found = repeated(o, [(title, lambda f=folder, a=options: audit(f, a)) for title, folder, options in cases])
-    table(["audit of", "CPU, s", "elapsed, s", "peak memory, MB"],
-          [[title, spread([v["user_s"] + v["system_s"] for v in values]), spread([v["elapsed_s"] for v in values]),
-            spread([v["peak_kib"] * 1024 / 1e6 for v in values])] for title, values in found.items()])
-    return found
+    return repeated(o, [(title, lambda f=folder, a=options: audit(f, a)) for title, folder, options in cases])
+
+
+def megabytes(values):
+    return spread([v["peak_kib"] * 1024 / 1e6 for v in values])
+
+
+def show_audits(found):
+    return ["audit of", "CPU, s", "elapsed, s", "peak memory, MB"], [
+        [title, spread([v["user_s"] + v["system_s"] for v in values]), spread([v["elapsed_s"] for v in values]),
+         megabytes(values)] for title, values in found.items()]
 
 
 # ------------------------------------------------------------ searches
@@ -246,11 +241,16 @@ def searches(o):
         return values | ({"count": int(found["output"])} if "--count" in args else {})
 
     found = repeated(o, [(title, lambda a=args: command(a)) for title, args in SEARCHES.items()])
-    table([f"over {messages:,} newsletters", "matches", "user, s", "system, s", "elapsed, s", "peak memory, MB"],
-          [[title, f"{values[0]['count']:,}" if "count" in values[0] else "–", spread([v["user_s"] for v in values]),
-            spread([v["system_s"] for v in values]), spread([v["elapsed_s"] for v in values]),
-            spread([v["peak_kib"] * 1024 / 1e6 for v in values])] for title, values in found.items()])
-    return {"messages": messages, "word": word, "commands": SEARCHES, "runs": found}
+    return {"messages": messages, "word": word, "arguments": SEARCHES, "commands": found}
+
+
+def show_searches(kept):
+    rows = []
+    for title, values in kept["commands"].items():
+        count = values[0].get("count")
+        rows.append([title, "–" if count is None else f"{count:,}", *(spread([v[key] for v in values])
+                     for key in ("user_s", "system_s", "elapsed_s")), megabytes(values)])
+    return [f"over {kept['messages']:,} newsletters", "matches", "user, s", "system, s", "elapsed, s", "peak memory, MB"], rows
 
 
 # ------------------------------------------------------------ durability
@@ -268,14 +268,18 @@ def durability(o):
             sys.exit(f"{connections} connections: {result['errors']} errors")
         return {key: result[key] for key in ("msgs", "msg_s", "p50_us", "p99_us")}
 
-    found = repeated(o, [(str(n), lambda n=n: rate(n)) for n in (1, 64, 512)])
-    table(["connections", "messages/s", "p50, ms", "p99, ms"],
-          [[name, spread([v["msg_s"] for v in values]), spread([v["p50_us"] / 1000 for v in values]),
-            spread([v["p99_us"] / 1000 for v in values])] for name, values in found.items()])
-    return found
+    return repeated(o, [(str(n), lambda n=n: rate(n)) for n in (1, 64, 512)])
 
 
-MEASUREMENTS = {"sending": sending, "audits": audits, "searches": searches, "durability": durability}
+def show_durability(found):
+    return ["connections", "messages/s", "p50, ms", "p99, ms"], [
+        [name, spread([v["msg_s"] for v in values]), spread([v["p50_us"] / 1000 for v in values]),
+         spread([v["p99_us"] / 1000 for v in values])] for name, values in found.items()]
+
+
+# name: what measures, and what shows the result as a table
+MEASUREMENTS = {"sending": (sending, show_sending), "audits": (audits, show_audits),
+                "searches": (searches, show_searches), "durability": (durability, show_durability)}
 
 
 def main():
@@ -293,12 +297,13 @@ def main():
     run.raise_nofile()
     o.work = tempfile.mkdtemp(prefix="sinkcommands-", dir=o.work)
     try:
-        found = MEASUREMENTS[o.measurement](o)
+        measure, show = MEASUREMENTS[o.measurement]
+        found = measure(o)
     finally:
         shutil.rmtree(o.work, ignore_errors=True)
+    print("\n".join(lines(*show(found))))
     if o.json:
-        with open(o.json, "w") as file:
-            json.dump({"measurement": o.measurement, "reps": o.reps, "scale": o.scale, "runs": found}, file, indent=1)
+        origin.write(o.json, {"measurement": o.measurement, "runs": found}, os.path.join(o.bin, "sinkd"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ connections with them. The clients of a burst are never scheduled that way.)
 """
 import argparse, array, json, os, shlex, shutil, socket, ssl, subprocess, sys, tempfile, time
 
-import run
+import origin, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PERCENTILES = (50, 90, 99, 99.9, 100)
@@ -172,7 +172,7 @@ def main():
     finally:
         shutil.rmtree(o.work, ignore_errors=True)
     if o.json:
-        json.dump(found, open(o.json, "w"), indent=1)
+        origin.write(o.json, found, os.environ.get("SINKD", ""))
     print(f"{o.bursts} bursts of {o.handshakes} clients, each answered within "
           f"{min(found['bursts_ms']):.0f} to {max(found['bursts_ms']):.0f} ms; busy connections: {o.busy}")
     print("| transactions of the busy ones, ms | " + " | ".join(f"p{p}" if p < 100 else "longest" for p in PERCENTILES)

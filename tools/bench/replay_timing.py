@@ -22,6 +22,8 @@ import subprocess
 import tempfile
 from datetime import datetime
 
+import origin
+
 
 class Sink:
     def __init__(self, programs, folder):
@@ -130,8 +132,7 @@ def main():
         for name, values in replays[-1].items():
             print(f"{name:28} " + "  ".join(f"{key} {value}" for key, value in values.items()), flush=True)
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"options": vars(options), "us": replays}, file, indent=1)
+        origin.write(options.json, {"us": replays}, os.path.join(options.programs, "sinkd"))
 
 
 if __name__ == "__main__":

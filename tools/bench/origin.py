@@ -1,0 +1,46 @@
+"""Raw files: the results of a measurement, with where they come from (Python 3, standard library only)."""
+import datetime, json, os, platform, subprocess, sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def said(*command):
+    """Returns what a command prints; empty if it fails."""
+    try:
+        return subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def of(program):
+    """Returns date, command, commit and machine. `program`: the path of the sinkd that was measured."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        # Of the checkout that measures: the program is named apart.
+        "commit": said("git", "rev-parse", "HEAD"),
+        "changed_files": len(said("git", "status", "--porcelain").splitlines()),
+        "program": said(program, "--version") if program else "",
+        "processor": processor(), "cores": os.cpu_count(), "kernel": platform.release(),
+        "memory_kib": int(open("/proc/meminfo").readline().split()[1]), "load_average": os.getloadavg()[0],
+    }
+
+
+def write(path, results, program):
+    """Writes a raw file."""
+    with open(path, "w") as file:
+        json.dump({"origin": of(program), "results": results}, file, indent=1)
+        file.write("\n")
+
+
+def read(path):
+    """Returns the results of a raw file; older files have no origin."""
+    with open(path) as file:
+        found = json.load(file)
+    return found["results"] if isinstance(found, dict) and "origin" in found else found
