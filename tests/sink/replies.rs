@@ -1,5 +1,6 @@
 //! Command sequences, limits and every reply of the real server.
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use sinkd::config::{Auth, Config};
 use sinkd::server::testkit::{Observed, OneByOne, Trust, with_sink, with_trusting_sink};
@@ -54,6 +55,104 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
 }
 
 // Long on purpose: one row per reply, so that a missing reply is obvious.
+/// Replies that other tests cover: the test, or the file of a dialogue, and its replies.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("the_envelope_budget_is_answered_with_452", &["ENVELOPE_STORAGE"]),
+    (
+        "refusals_and_farewells_have_their_replies",
+        &[
+            "NO_STORAGE",
+            "STORAGE_FAILED",
+            "STOPPING",
+            "TIMEOUT",
+            "TOO_MANY_CONNECTIONS",
+            "TOO_MANY_FROM_ADDRESS",
+            "OUT_OF_BUFFERS",
+        ],
+    ),
+    ("the_lists_of_a_listener_decide_which_clients_it_serves", &["DENIED"]),
+    ("submission_requires_fully_qualified_domains", &["SENDER_PARTIAL", "RECIPIENT_PARTIAL"]),
+    (
+        "lmtp_specific_replies_are_sent",
+        &["LMTP_HELP", "LHLO_NOT_EHLO", "LHLO_NAME_SYNTAX", "LHLO_FIRST"],
+    ),
+    (
+        "mark_commands_have_their_replies",
+        &[
+            "MARK_TAKEN",
+            "RUN_BEGINS",
+            "RUN_ENDS",
+            "MARK_SYNTAX",
+            "RUN_NAME_SYNTAX",
+            "RUN_NAME_TAKEN",
+            "NO_RUN",
+            "MOMENTS_TOO_FAST",
+            "MOMENTS_TOO_MANY",
+        ],
+    ),
+    ("too_many_errors_end_the_session_with_421", &["TOO_MANY_ERRORS"]),
+    ("too_many_messages_end_the_session_with_421", &["TOO_MANY_MESSAGES"]),
+    (
+        "replies_to_xclient_name_the_error",
+        &[
+            "XCLIENT_FORM",
+            "XCLIENT_ATTRIBUTE",
+            "XCLIENT_TWICE",
+            "XCLIENT_VALUE",
+            "XCLIENT_NAME",
+            "XCLIENT_ADDR",
+            "XCLIENT_PORT",
+            "XCLIENT_PROTO",
+            "XCLIENT_HELO",
+            "XCLIENT_LOGIN",
+            "XCLIENT_NESTED",
+        ],
+    ),
+    (
+        "replies_to_auth_state_the_result",
+        &[
+            "AUTH_OK",
+            "AUTH_CHALLENGE",
+            "AUTH_TOO_LONG",
+            "AUTH_FORM",
+            "AUTH_BASE64",
+            "AUTH_RESPONSE",
+            "AUTH_CANCELED",
+            "AUTH_NESTED",
+            "AUTH_TWICE",
+            "AUTH_MECHANISM",
+            "AUTH_REQUIRED",
+            "AUTH_REJECTED",
+            "AUTH_DEFERRED",
+        ],
+    ),
+    ("dialogues/tls.txt", &["TLS_READY", "STARTTLS_TWICE", "STARTTLS_NESTED"]),
+    ("dialogues/tls_required.txt", &["STARTTLS_FIRST"]),
+    ("plain_text_to_an_implicit_tls_port_is_answered_in_plain_text", &["TLS_EXPECTED"]),
+    ("tls_to_a_plain_text_port_gets_a_reply_and_is_counted", &["PLAIN_EXPECTED"]),
+    ("starttls_is_unavailable_during_too_many_handshakes", &["TLS_UNAVAILABLE"]),
+];
+
+/// Returns the text of a dialogue below tests, or of the function of a test.
+fn source_of(place: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if place.starts_with("dialogues/") {
+        return std::fs::read_to_string(root.join("tests").join(place)).unwrap();
+    }
+    let files = [
+        "tests/sink/replies.rs",
+        "tests/sink/listener_options.rs",
+        "tests/sink/tls.rs",
+        "src/smtp/session/tests.rs",
+    ];
+    let texts = files.into_iter().map(|file| std::fs::read_to_string(root.join(file)).unwrap());
+    let body = |text: String| {
+        let (_, rest) = text.split_once(&format!("\nfn {place}("))?;
+        rest.split_once("\n}\n").map(|(body, _)| body.to_owned())
+    };
+    texts.into_iter().find_map(body).unwrap_or_else(|| panic!("no test {place}"))
+}
+
 #[test]
 fn every_reply_is_tested() {
     let mut seen = BTreeSet::new();
@@ -118,66 +217,17 @@ fn every_reply_is_tested() {
         let dialogue = dialogue.replace("{64}", &"x".repeat(64)).replace("{101}", &"x".repeat(101));
         check(&mut seen, &dialogue, expected);
     }
-    let elsewhere = [
-        "ENVELOPE_STORAGE", // the_envelope_budget_is_answered_with_452
-        "NO_STORAGE",       // refusals_and_farewells_have_their_replies, and those below
-        "STORAGE_FAILED",
-        "STOPPING",
-        "TIMEOUT",
-        "TOO_MANY_CONNECTIONS",
-        "TOO_MANY_FROM_ADDRESS",
-        "OUT_OF_BUFFERS",
-        "DENIED",         // the_lists_of_a_listener_decide_which_clients_it_serves
-        "SENDER_PARTIAL", // submission_requires_fully_qualified_domains
-        "RECIPIENT_PARTIAL",
-        "LMTP_HELP", // lmtp_specific_replies_are_sent
-        "LHLO_NOT_EHLO",
-        "LHLO_NAME_SYNTAX",
-        "LHLO_FIRST",
-        "MARK_TAKEN", // mark_commands_have_their_replies
-        "RUN_BEGINS",
-        "RUN_ENDS",
-        "MARK_SYNTAX",
-        "RUN_NAME_SYNTAX",
-        "RUN_NAME_TAKEN",
-        "NO_RUN",
-        "MOMENTS_TOO_FAST",
-        "MOMENTS_TOO_MANY",
-        "TOO_MANY_ERRORS",   // too_many_errors_end_the_session_with_421
-        "TOO_MANY_MESSAGES", // too_many_messages_end_the_session_with_421
-        "XCLIENT_FORM",      // replies_to_xclient_name_the_error
-        "XCLIENT_ATTRIBUTE",
-        "XCLIENT_TWICE",
-        "XCLIENT_VALUE",
-        "XCLIENT_NAME",
-        "XCLIENT_ADDR",
-        "XCLIENT_PORT",
-        "XCLIENT_PROTO",
-        "XCLIENT_HELO",
-        "XCLIENT_LOGIN",
-        "XCLIENT_NESTED",
-        "AUTH_OK", // replies_to_auth_state_the_result
-        "AUTH_CHALLENGE",
-        "AUTH_TOO_LONG",
-        "AUTH_FORM",
-        "AUTH_BASE64",
-        "AUTH_RESPONSE",
-        "AUTH_CANCELED",
-        "AUTH_NESTED",
-        "AUTH_TWICE",
-        "AUTH_MECHANISM",
-        "AUTH_REQUIRED",
-        "AUTH_REJECTED",
-        "AUTH_DEFERRED",
-        "TLS_READY", // dialogues tls, tls_required
-        "STARTTLS_TWICE",
-        "STARTTLS_NESTED",
-        "STARTTLS_FIRST",
-        "TLS_EXPECTED", // tls::plain_text_to_an_implicit_tls_port_is_answered_in_plain_text
-        "PLAIN_EXPECTED", // tls::tls_to_a_plain_text_port_gets_a_reply_and_is_counted
-        "TLS_UNAVAILABLE", // tls::starttls_is_unavailable_during_too_many_handshakes
-    ];
-    seen.extend(elsewhere);
+    for (place, names) in ELSEWHERE {
+        let text = source_of(place);
+        for name in *names {
+            let reply = reply::ALL.iter().find(|reply| reply.name == *name).expect(name);
+            // Code, enhanced code and the first words.
+            let beginning = self::text(reply).get(..30).unwrap_or(self::text(reply)).trim_end();
+            let is_there = text.contains(&format!("reply::{name}")) || text.contains(beginning);
+            assert!(is_there, "{place} does not test {name}");
+        }
+        seen.extend(names.iter().copied());
+    }
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
     assert_eq!(seen, all);
 }
