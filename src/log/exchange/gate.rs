@@ -5,6 +5,11 @@
 //! sees the other's update.
 use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+// tools/orderings runs this file with all outcomes that the memory orders allow.
+#[cfg(sinkd_loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
+#[cfg(not(sinkd_loom))]
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 
 /// State shared by a worker and provisioning, apart from segments.
