@@ -3,7 +3,7 @@
 versions except those named below.
 
 usage: tools/check_dependencies.py [FOLDER ...]   (folders with a Cargo.toml; default: this repository,
-fuzz, tools/bench, tools/segments and tools/interop/lettre). Exit status 0: no findings; 1: findings, each with what to do.
+fuzz, tools/bench, tools/segments, tools/orderings and tools/interop/lettre). Exit status 0: no findings; 1: findings, each with what to do.
 """
 import json
 import pathlib
@@ -107,7 +107,7 @@ def packages_of(folder):
 
 def main():
     self_test()
-    ours = [ROOT, *(ROOT / name for name in ("fuzz", "tools/bench", "tools/segments", "tools/interop/lettre"))]
+    ours = [ROOT, *(ROOT / name for name in ("fuzz", "tools/bench", "tools/segments", "tools/orderings", "tools/interop/lettre"))]
     folders = [pathlib.Path(name) for name in sys.argv[1:]] or ours
     all_found, unused = [], set(TWICE)
     for folder in folders:
