@@ -268,17 +268,12 @@ impl TargetConn {
     }
 
     /// Starts a message in the session.
-    pub fn start(
-        &mut self,
-        order: DueMessage,
-        mut mail: Box<OutgoingMail>,
-        ledger: &mut SendLedger,
-    ) {
-        ledger.record_start(&order);
+    pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
+        ledger.record_start(&due);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
         ledger.source.begin(unix_ns, &mut mail);
         self.session.lend(&mut ledger.write_buffer);
-        self.session.start(order, mail, ledger.now_us(), ledger);
+        self.session.start(due, mail, ledger.now_us(), ledger);
     }
 
     /// Writes pending octets until the socket is full.

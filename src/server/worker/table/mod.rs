@@ -127,14 +127,14 @@ impl<I: Interests> Table<I> {
         let generation = setup.in_force.current();
         workspace.in_force = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
-        let mut shared = WorkerContext::new(workspace, storage, ledger);
-        (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
-        shared.acceptors = generation.acceptors();
+        let mut worker = WorkerContext::new(workspace, storage, ledger);
+        (worker.transcripts, worker.moments) = (setup.transcripts, setup.moments);
+        worker.acceptors = generation.acceptors();
         Table {
             interests,
             in_force: setup.in_force,
             generation,
-            state: WorkerState::new(shared),
+            state: WorkerState::new(worker),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,
