@@ -12,12 +12,12 @@ pub mod claims;
 mod clock;
 pub mod comparison;
 mod counting;
-pub mod course;
 mod error;
 mod folder;
 mod groups;
 mod limits;
 pub mod message;
+pub mod report;
 pub mod rows;
 pub mod sender_log;
 mod sorting;
@@ -40,6 +40,8 @@ pub use groups::{
 pub use limits::{
     ClientFigures, KeptLimits, LimitFigures, WindowFigures, client_name, peak_at, window,
 };
+// The former name, until the commands in `bin` use the new one.
+pub use report as course;
 pub use span::{log_span, seconds};
 pub use statistics::{
     Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, counters, figures,
