@@ -52,9 +52,9 @@ pub(super) struct TargetConn {
     pub session: ClientSession<DueMessage>,
     protection: Protection,
     is_connected: bool,
-    /// When the connection was requested, in us.
+    /// When the connection was requested, in µs.
     requested_us: u64,
-    /// When octets were last sent or received, in us.
+    /// When octets were last sent or received, in µs.
     active_us: u64,
     /// Number of slices in the last write, as an estimate for the next one.
     pieces: usize,

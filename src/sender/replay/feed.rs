@@ -18,7 +18,7 @@ use crate::wording::without_numbers;
 
 /// Number of messages that one write to the resume file announces before they are sent. If the
 /// process is killed, these messages, those in progress, and those whose outcome was not written
-/// yet count as possibly delivered. A write for 16 messages costs 0.2 us each.
+/// yet count as possibly delivered. A write for 16 messages costs 0.2 µs each.
 const GATE_MESSAGES: usize = 16;
 /// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;

@@ -28,14 +28,14 @@ pub struct Transfer {
     pub draw: Option<Draw>,
     /// The commit in progress, if it waits for a flush or for an own segment.
     pub pending: Option<PendingCommit>,
-    /// When its time on the network began, us of the worker's clock: the arrival of the first
+    /// When its time on the network began, µs of the worker's clock: the arrival of the first
     /// octet, plus all the time during which it waited for us (added in `recording/turns.rs`).
     pub first_us: u64,
-    /// When the commit began, us of the worker's clock; `None` if it did not have to wait.
+    /// When the commit began, µs of the worker's clock; `None` if it did not have to wait.
     pub pending_since_us: Option<u64>,
     /// Time of receipt in its slot, Unix ns; `None` if the commit did not have to wait.
     pub pending_received_ns: Option<u64>,
-    /// Since when it has waited for room in the log, us of the worker's clock.
+    /// Since when it has waited for room in the log, µs of the worker's clock.
     pub parked_since_us: Option<u64>,
 }
 

@@ -81,7 +81,7 @@ impl Recording {
 
 /// Returns whether round trips are recorded with this message of a session, so that open sessions
 /// contribute, too: early, for short runs over distant connections; then with every 64th message,
-/// for runs that start late in a session. That costs 0.3 us per 64 messages.
+/// for runs that start late in a session. That costs 0.3 µs per 64 messages.
 fn has_round_trips_recorded(message: u32) -> bool {
     matches!(message, 4 | 16) || message.is_multiple_of(64)
 }

@@ -21,9 +21,13 @@ const TRANSFERS_KEPT_MAX: usize = 4096;
 
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
+    /// Read once a round, so its time lags by up to the length of a round.
     pub clock: RoundClock,
+    /// Holds only replies of the connection that has its turn; none are left when the turn ends.
     pub workspace: Workspace,
+    /// The buffer budget and the log's writer, which all payloads in progress compete for.
     pub storage: Storage,
+    /// Must be told about every final reply to a message.
     pub ledger: Ledger,
     /// Whether octets were read from a client since this was last checked.
     pub has_input: bool,
@@ -35,6 +39,7 @@ pub(crate) struct WorkerContext {
     pub moments: Option<Arc<MomentSender>>,
     /// Whether a transfer found the buffer budget used up, so that the worker should make room.
     pub is_starved: bool,
+    /// The worker's input buffer. The turn in progress takes it, and this is then empty.
     pub scratch: Vec<u8>,
     /// TLS records to be sent.
     pub sealed: Vec<u8>,
@@ -46,6 +51,7 @@ pub(crate) struct WorkerContext {
     tls_logged_ms: Option<u64>,
     /// Commits whose connection has closed.
     pub orphans: Vec<Orphan>,
+    /// Reset boxes for new payloads, so that a message costs no allocation.
     #[expect(clippy::vec_box, reason = "the boxes move between here and connections")]
     transfers: Vec<Box<Transfer>>,
 }
