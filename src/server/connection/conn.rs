@@ -199,7 +199,7 @@ impl Conn {
     /// Returns whether the commit of its message has begun: the message will be stored, whatever is
     /// replied.
     pub fn is_committing(&self) -> bool {
-        matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
+        matches!(&self.flow, Flow::Waiting(transfer) if transfer.commit.is_some())
     }
 
     /// Returns whether no transaction is open and all replies have been sent.

@@ -5,7 +5,7 @@ use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind};
 use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
-use crate::server::payload::{Fate, Orphan, Proof, Transfer};
+use crate::server::payload::{CommitInProgress, Fate, Orphan, Proof, Transfer};
 use crate::server::turn::worker_context::WorkerContext;
 
 /// The outcome for a complete payload.
@@ -65,11 +65,10 @@ pub fn finish_committed(
 pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
     worker.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
-    if let Some(pending) = transfer.pending.take() {
+    if let Some(CommitInProgress { pending, received_ns, .. }) = transfer.commit.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
         let session = conn.key();
         let draw = transfer.draw.take();
-        let received_ns = transfer.pending_received_ns.unwrap_or_default();
         let listener = conn.session.listener_index();
         worker.orphans.push(Orphan {
             pending,
@@ -90,8 +89,8 @@ pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
 }
 
 fn try_commit(conn: &Conn, worker: &mut WorkerContext, transfer: &mut Transfer) -> PayloadOutcome {
-    if let Some(pending) = &mut transfer.pending {
-        return poll(pending, worker);
+    if let Some(commit) = &mut transfer.commit {
+        return poll(&mut commit.pending, worker);
     }
     if let Fate::Refused(why) = transfer.fate {
         return PayloadOutcome::Refused(why);
@@ -122,10 +121,10 @@ fn outcome_of_commit(
     match commit {
         Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
-            transfer.pending_since_us = Some(worker.clock.now_us());
-            transfer.pending_received_ns = Some(worker.clock.unix_ns());
+            let (since_us, received_ns) = (worker.clock.now_us(), worker.clock.unix_ns());
+            let commit = CommitInProgress { pending, since_us, received_ns };
             // Polling registers this worker for a wake-up.
-            poll(transfer.pending.insert(pending), worker)
+            poll(&mut transfer.commit.insert(commit).pending, worker)
         }
     }
 }
