@@ -1,7 +1,7 @@
 //! The end of a payload: committed, counted, refused, or abandoned.
 use std::ops::ControlFlow;
 
-use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind};
+use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StorageMode};
 use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
@@ -26,8 +26,9 @@ pub fn finish(
     apply_outcome(conn, worker, transfer, outcome)
 }
 
-/// Commits `wire`, all octets of `transfer`, straight from the input: one copy, no staging. `None`:
-/// the tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
+/// Commits `wire`, all octets of `transfer`, straight from the input and in full: one copy, no
+/// staging. `None`: the tail has no room, or no ticket is left; a ticket that was taken is kept for
+/// `finish`.
 pub fn commit_from_input(
     conn: &Conn,
     worker: &mut WorkerContext,
@@ -38,7 +39,7 @@ pub fn commit_from_input(
     let fits = transfer.message_bytes() <= conn.session.message_bytes_max();
     let commit = if fits && worker.ledger.take_ticket(transfer) {
         let payload = &wire[..transfer.payload_bytes() as usize];
-        let facts = facts(conn, worker, transfer);
+        let facts = facts(conn, worker, transfer, StorageMode::Full);
         worker.storage.writer.append(conn.session.envelope(), &[payload], &facts).ok()
     } else {
         None
@@ -101,10 +102,10 @@ fn try_commit(conn: &Conn, worker: &mut WorkerContext, transfer: &mut Transfer) 
     if !worker.ledger.take_ticket(transfer) {
         return PayloadOutcome::Refused(Refusal::Stopping);
     }
-    if transfer.fate == Fate::Count {
+    let Some(mode) = transfer.fate.mode() else {
         return PayloadOutcome::Accepted(Proof::Counted(worker.storage.writer.count_only()));
-    }
-    let facts = facts(conn, worker, transfer);
+    };
+    let facts = facts(conn, worker, transfer, mode);
     let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
     match transfer.place.commit(stored_bytes, envelope, &facts, &mut worker.storage) {
         Ok(commit) => outcome_of_commit(worker, transfer, commit),
@@ -177,11 +178,11 @@ fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, 
 }
 
 /// Returns the facts for the slot of `transfer`.
-fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer) -> SlotFacts {
+fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StorageMode) -> SlotFacts {
     let took_us = worker.clock.now_us().saturating_sub(conn.began_us);
     SlotFacts {
         kind: SlotKind::Message,
-        mode: transfer.fate.mode(),
+        mode,
         received_at_ns: worker.clock.unix_ns(),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
         session: conn.session_id,
