@@ -28,6 +28,7 @@ TWICE = {
     "signal-hook": "crossterm, which is ratatui's, is behind us",
     "syn": "derive macros move from 2 to 3 one by one (build time only)",
     "untrusted": "an option of aws-lc-rs that is never turned on needs the older one",
+    "windows-link": "loom's generator wants the newer one (Windows only)",
     "windows-sys": "ring needs the older one, and nothing builds ring",
 }
 

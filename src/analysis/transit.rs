@@ -35,7 +35,7 @@ pub enum TransitSample {
 /// Transit times of a group of messages.
 #[derive(Debug, Clone)]
 pub struct TransitTally {
-    /// In us; a negative time counts as 0.
+    /// In µs; a negative time counts as 0.
     times: Histogram<u64>,
     negative: u64,
     negative_max_us: u64,
@@ -53,7 +53,7 @@ pub struct TransitFigures {
     pub transit_us: Percentiles,
     /// Messages that arrived before their sending time.
     pub negative: u64,
-    /// The largest such difference, in us.
+    /// The largest such difference, in µs.
     pub negative_max_us: u64,
     /// Messages whose header was stored, but does not have the field.
     pub without_field: u64,

@@ -187,7 +187,7 @@ impl TagUnit {
     fn bounds(self) -> Vec<u64> {
         let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
         match self {
-            // 10 us to 100 s.
+            // 10 µs to 100 s.
             TagUnit::Us => {
                 let decades =
                     (1..8).flat_map(|n| [10, 25, 50].map(|first| first * 10_u64.pow(n - 1)));
@@ -203,7 +203,7 @@ impl TagUnit {
     }
 }
 
-/// Converts us to seconds, the base unit of Prometheus.
+/// Converts µs to seconds, the base unit of Prometheus.
 fn seconds(us: f64) -> f64 {
     us / 1e6
 }

@@ -8,7 +8,7 @@ pub enum PlotUnit {
     Number,
     /// A rate, shown with `/s`.
     PerSecond,
-    /// A duration in microseconds, shown in us, ms, s or longer units.
+    /// A duration in microseconds, shown in µs, ms, s or longer units.
     Microseconds,
     /// Bytes, with units of powers of 1000.
     Bytes,

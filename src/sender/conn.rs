@@ -52,9 +52,9 @@ pub(super) struct TargetConn {
     pub session: ClientSession<DueMessage>,
     protection: Protection,
     is_connected: bool,
-    /// When the connection was requested, in us.
+    /// When the connection was requested, in µs.
     requested_us: u64,
-    /// When octets were last sent or received, in us.
+    /// When octets were last sent or received, in µs.
     active_us: u64,
     /// Number of slices in the last write, as an estimate for the next one.
     pieces: usize,
@@ -268,17 +268,12 @@ impl TargetConn {
     }
 
     /// Starts a message in the session.
-    pub fn start(
-        &mut self,
-        order: DueMessage,
-        mut mail: Box<OutgoingMail>,
-        ledger: &mut SendLedger,
-    ) {
-        ledger.record_start(&order);
+    pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
+        ledger.record_start(&due);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
         ledger.source.begin(unix_ns, &mut mail);
         self.session.lend(&mut ledger.write_buffer);
-        self.session.start(order, mail, ledger.now_us(), ledger);
+        self.session.start(due, mail, ledger.now_us(), ledger);
     }
 
     /// Writes pending octets until the socket is full.

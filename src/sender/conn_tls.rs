@@ -44,7 +44,7 @@ pub(super) struct TargetTls {
     out: usize,
     /// For each record in `sealed`: its end there, and the number of session octets in it.
     records: VecDeque<(usize, usize)>,
-    /// When the handshake began, in us.
+    /// When the handshake began, in µs.
     pub started_us: u64,
 }
 

@@ -173,7 +173,7 @@ impl<'a, N: Network> Engine<'a, N> {
             return;
         }
         match self.ledger.pull() {
-            Ok((Next::Mail(order), mail)) => self.scheduler.add(order, mail),
+            Ok((Next::Mail(due), mail)) => self.scheduler.add(due, mail),
             Ok((Next::End, mail)) if !self.scheduler.has_waiting() => {
                 self.ledger.keep(mail);
                 self.end();
@@ -192,8 +192,8 @@ impl<'a, N: Network> Engine<'a, N> {
         let now_ns = self.ledger.now_ns;
         self.observe_others();
         self.ledger.ended_ns.get_or_insert(now_ns);
-        for (order, mail) in self.scheduler.end(now_ns) {
-            self.ledger.return_unsent(&order, mail);
+        for (due, mail) in self.scheduler.end(now_ns) {
+            self.ledger.return_unsent(&due, mail);
         }
         for (slot, conn) in self.connections.iter_mut().enumerate() {
             if let Some(conn) = conn
@@ -303,9 +303,9 @@ impl<'a, N: Network> Engine<'a, N> {
             self.pull();
             let readiness = readiness_in(&self.connections);
             match self.scheduler.assign(self.ledger.now_ns, readiness) {
-                Assignment::Start(slot, order, mail) => {
+                Assignment::Start(slot, due, mail) => {
                     if let Some(conn) = &mut self.connections[slot] {
-                        conn.start(order, mail, &mut self.ledger);
+                        conn.start(due, mail, &mut self.ledger);
                     }
                     self.drive(slot);
                 }
@@ -369,14 +369,14 @@ impl<'a, N: Network> Engine<'a, N> {
                 return;
             }
             match self.scheduler.step(slot, readiness, self.ledger.now_ns) {
-                ConnectionStep::Start(order, mail) => conn.start(order, mail, &mut self.ledger),
+                ConnectionStep::Start(due, mail) => conn.start(due, mail, &mut self.ledger),
                 ConnectionStep::Quit => return conn.session.quit(),
                 ConnectionStep::Nothing => return,
                 ConnectionStep::Next => {
                     self.pull();
                     let Some(conn) = &mut self.connections[slot] else { return };
                     match self.scheduler.next_for(slot, self.ledger.now_ns) {
-                        Some((order, mail)) => conn.start(order, mail, &mut self.ledger),
+                        Some((due, mail)) => conn.start(due, mail, &mut self.ledger),
                         None if self.scheduler.is_ended() => return conn.session.quit(),
                         None => return,
                     }
@@ -471,11 +471,11 @@ impl<'a, N: Network> Engine<'a, N> {
             TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
             _ => (SessionEnd::NotSent, 0),
         };
-        for (order, mail) in pooled.queue {
+        for (due, mail) in pooled.queue {
             let codes = vec![code; mail.recipients().len()];
             let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
-            self.ledger.record_start(&order);
-            self.ledger.end(order, mail.octets(), &outcome);
+            self.ledger.record_start(&due);
+            self.ledger.end(due, mail.octets(), &outcome);
             self.ledger.keep(mail);
         }
     }
@@ -506,8 +506,8 @@ impl<'a, N: Network> Engine<'a, N> {
     fn stop(&mut self) {
         self.end();
         self.ledger.resends.end();
-        for (order, mail) in self.scheduler.stop(self.ledger.now_ns) {
-            self.ledger.return_unsent(&order, mail);
+        for (due, mail) in self.scheduler.stop(self.ledger.now_ns) {
+            self.ledger.return_unsent(&due, mail);
         }
         self.again.extend(0..self.connections.len());
     }

@@ -129,12 +129,12 @@ impl SendLedger {
     }
 
     /// Records that a message was passed to a session.
-    pub fn record_start(&mut self, order: &DueMessage) {
-        if self.resends.has(order.ticket) {
+    pub fn record_start(&mut self, due: &DueMessage) {
+        if self.resends.has(due.ticket) {
             return;
         }
         self.tally.started += 1;
-        if let Some(due_ns) = order.due_ns {
+        if let Some(due_ns) = due.due_ns {
             self.recorder.record(Metric::Late, self.now_ns.saturating_sub(due_ns) / 1000);
         }
     }
@@ -142,38 +142,38 @@ impl SendLedger {
     /// Handles a message that was turned away, and returns whether it is sent on another
     /// connection. `end` would be its outcome otherwise.
     #[cold]
-    fn send_again(&mut self, order: DueMessage, end: SessionEnd) -> bool {
-        if !self.resends.allows(order.ticket) {
+    fn send_again(&mut self, due: DueMessage, end: SessionEnd) -> bool {
+        if !self.resends.allows(due.ticket) {
             return false;
         }
         let mut mail = self.spare.pop().unwrap_or_default();
-        if !self.source.refill(order.ticket, &mut mail) {
+        if !self.source.refill(due.ticket, &mut mail) {
             self.keep(mail);
             return false;
         }
-        self.resends.add(order.ticket, end);
+        self.resends.add(due.ticket, end);
         self.tally.resent += 1;
-        self.turned_away.push((order, mail));
+        self.turned_away.push((due, mail));
         true
     }
 
     /// Records the outcome of a message of `octets` octets.
-    pub fn end(&mut self, order: DueMessage, octets: u64, outcome: &Outcome<'_>) {
-        self.resends.remove(order.ticket);
+    pub fn end(&mut self, due: DueMessage, octets: u64, outcome: &Outcome<'_>) {
+        self.resends.remove(due.ticket);
         self.tally.done(outcome, octets);
-        self.source.done(order.ticket, outcome);
+        self.source.done(due.ticket, outcome);
         self.is_waiting = false;
     }
 
     /// Returns a message that will not be sent, and that no session has.
-    pub fn return_unsent(&mut self, order: &DueMessage, mail: Box<OutgoingMail>) {
+    pub fn return_unsent(&mut self, due: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
-        if self.resends.has(order.ticket) {
-            self.end(*order, mail.octets(), &outcome);
+        if self.resends.has(due.ticket) {
+            self.end(*due, mail.octets(), &outcome);
         } else {
-            self.source.done(order.ticket, &outcome);
-            self.not_started(order.due_ns, self.now_ns);
+            self.source.done(due.ticket, &outcome);
+            self.not_started(due.due_ns, self.now_ns);
         }
         self.keep(mail);
     }
@@ -222,9 +222,9 @@ impl SessionWatch<DueMessage> for SendLedger {
     }
 
     fn done(&mut self, done: Done<'_, DueMessage>) {
-        let Done { cookie: order, octets, codes, end, started_us, .. } = done;
+        let Done { cookie: due, octets, codes, end, started_us, .. } = done;
         self.tally.ambiguous += u64::from(done.is_ambiguous && matches!(end, SessionEnd::Answered));
-        if done.is_turned_away && self.send_again(order, end) {
+        if done.is_turned_away && self.send_again(due, end) {
             return;
         }
         if let SessionEnd::Withheld(why) = end {
@@ -234,19 +234,18 @@ impl SessionWatch<DueMessage> for SendLedger {
         let accepted = outcome.accepted();
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
-            let since_us = order.due_ns.map_or(started_us, |due_ns| due_ns / 1000);
+            let since_us = due.due_ns.map_or(started_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(started_us));
         } else if end == SessionEnd::Answered {
             self.recorder.add(Counter::Refused, 1);
-        } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) =
-            (end, order.due_ns)
+        } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) = (end, due.due_ns)
         {
             // The message was never answered: its transaction took longer than this.
             let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);
         }
-        self.end(order, octets, &outcome);
+        self.end(due, octets, &outcome);
     }
 }
 

@@ -228,8 +228,8 @@ impl<M> Scheduler<M> {
 
     /// Adds a message of the source.
     #[inline]
-    pub fn add(&mut self, order: DueMessage, mail: M) {
-        self.waiting.add(order, mail);
+    pub fn add(&mut self, due: DueMessage, mail: M) {
+        self.waiting.add(due, mail);
     }
 
     /// Returns whether a message is waiting for its time or for a connection.
@@ -239,15 +239,15 @@ impl<M> Scheduler<M> {
 
     /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
     pub fn assign(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
-        let Some(order) = self.waiting.due(now_ns) else { return Assignment::Nothing };
-        match (order.lane, self.connections) {
+        let Some(due) = self.waiting.due(now_ns) else { return Assignment::Nothing };
+        match (due.lane, self.connections) {
             (Some(lane), Connections::ByLane(connections_max)) => {
                 let Some(slot) = self.pool.of_lane(lane.key) else {
                     return self.request_connection(Some(lane.key), connections_max, now_ns);
                 };
                 let readiness = readiness(slot);
                 let is_free = matches!(readiness, Readiness::Opening | Readiness::Ready);
-                if order.due_ns.is_some() && !is_free {
+                if due.due_ns.is_some() && !is_free {
                     self.request_connection(None, connections_max, now_ns)
                 } else if self.pool.queued >= QUEUED_MAX {
                     Assignment::Nothing
@@ -267,10 +267,10 @@ impl<M> Scheduler<M> {
     ) -> Assignment<M> {
         while let Some((slot, pooled)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
-                && let Some((order, mail)) = self.waiting.take_due(now_ns)
+                && let Some((due, mail)) = self.waiting.take_due(now_ns)
             {
                 pooled.started += 1;
-                return Assignment::Start(slot, order, mail);
+                return Assignment::Start(slot, due, mail);
             }
         }
         Assignment::Nothing
@@ -301,7 +301,7 @@ impl<M> Scheduler<M> {
         readiness: impl Fn(usize) -> Readiness,
     ) -> NewConnection {
         let nothing = NewConnection { exclusive: None, other: None };
-        let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
+        let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
             return nothing;
         };
         // A connection for this message alone is not its lane's connection.
@@ -350,11 +350,11 @@ impl<M> Scheduler<M> {
                 return ConnectionStep::Nothing;
             }
         }
-        if let Some((order, mail)) = pooled.queue.pop_front() {
+        if let Some((due, mail)) = pooled.queue.pop_front() {
             pooled.started += 1;
             pooled.idle_ns = None;
             self.pool.queued -= 1;
-            return ConnectionStep::Start(order, mail);
+            return ConnectionStep::Start(due, mail);
         }
         let is_at_limit = self.per_connection.is_some_and(|max| pooled.started >= max);
         if is_at_limit || pooled.ends_after_queue() || has_nothing {

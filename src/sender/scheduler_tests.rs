@@ -29,7 +29,7 @@ fn kept(connections: usize) -> SendingSettings {
     settings(Connections::Kept(connections))
 }
 
-fn order(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
     DueMessage { ticket, due_ns, lane: None }
 }
 
@@ -52,11 +52,11 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<usize> {
 /// The ticket of the message that the connection in `slot` begins, if it does.
 fn begins(scheduler: &mut Scheduler<()>, slot: usize, now_ns: u64) -> Option<u64> {
     let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
-        ConnectionStep::Start(order, ()) => Some((order, ())),
+        ConnectionStep::Start(due, ()) => Some((due, ())),
         ConnectionStep::Next => scheduler.next_for(slot, now_ns),
         ConnectionStep::Quit | ConnectionStep::Nothing => None,
     };
-    next.map(|(order, ())| order.ticket)
+    next.map(|(due, ())| due.ticket)
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         let mut is_done = false;
         if *what == "u" {
             scheduler.opened(slot);
-            scheduler.add(order(*at_ms, None), ());
+            scheduler.add(due_message(*at_ms, None), ());
             assert!(begins(&mut scheduler, slot, now_ns).is_some());
             let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
             assert_eq!((closed.meaning, closed.was_useful), (Meaning::SessionFailed, true));
@@ -133,7 +133,7 @@ fn a_target_that_fails_is_tried_later_and_later_until_patience_is_over() {
 fn a_target_that_serves_another_connection_is_not_given_up() {
     let mut scheduler = Scheduler::<()>::new(&kept(2));
     let slots = open(&mut scheduler, 0);
-    scheduler.add(order(1, None), ());
+    scheduler.add(due_message(1, None), ());
     assert_eq!(begins(&mut scheduler, slots[0], 0), Some(1));
     for second in [0, 100, 200] {
         assert!(!scheduler.back_off(second * S, second * S), "{second} s");
@@ -157,12 +157,12 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
         let slot = open(&mut scheduler, 0)[0];
         let mut started = 0;
         for ticket in 0..9 {
-            scheduler.add(order(ticket, None), ());
+            scheduler.add(due_message(ticket, None), ());
             let is_spent = mail_max.is_some_and(|max| started >= max);
             let readiness = if is_spent { Readiness::Exhausted } else { Readiness::Ready };
             match scheduler.step(slot, readiness, 0) {
                 ConnectionStep::Next => {
-                    assert_eq!(scheduler.next_for(slot, 0), Some((order(ticket, None), ())))
+                    assert_eq!(scheduler.next_for(slot, 0), Some((due_message(ticket, None), ())))
                 }
                 ConnectionStep::Quit => break,
                 other => panic!("{other:?}"),
@@ -182,12 +182,12 @@ fn what_moves_to_another_connection_goes_first_over_it() {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
     let first = open(&mut scheduler, 0)[0];
     for ticket in [1, 2] {
-        scheduler.add(order(ticket, None), ());
+        scheduler.add(due_message(ticket, None), ());
         assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
     }
     let mut closed = scheduler.closed(first, Closing::Failed, S).unwrap();
-    closed.pooled.queue.push_back((order(2, None), ()));
-    scheduler.add(order(3, None), ());
+    closed.pooled.queue.push_back((due_message(2, None), ()));
+    scheduler.add(due_message(3, None), ());
     let second = open(&mut scheduler, S)[0];
     scheduler.move_to(second, closed.pooled);
     assert_eq!(begins(&mut scheduler, second, S), Some(2));
@@ -203,13 +203,13 @@ fn what_is_due_goes_to_the_connection_that_rests_for_longest() {
     }
     let readiness = |slot| if slot == slots[2] { Readiness::Busy } else { Readiness::Ready };
     for (ticket, slot) in [(1, slots[1]), (2, slots[0])] {
-        scheduler.add(order(ticket, Some(S)), ());
+        scheduler.add(due_message(ticket, Some(S)), ());
         assert_eq!(scheduler.next_moment(0), Some(S));
         assert_eq!(scheduler.assign(S - 1, readiness), Assignment::Nothing);
-        let expected = Assignment::Start(slot, order(ticket, Some(S)), ());
+        let expected = Assignment::Start(slot, due_message(ticket, Some(S)), ());
         assert_eq!(scheduler.assign(S, readiness), expected);
     }
-    scheduler.add(order(3, Some(S)), ());
+    scheduler.add(due_message(3, Some(S)), ());
     assert_eq!(scheduler.assign(S, readiness), Assignment::Nothing, "none rests");
 }
 

@@ -34,9 +34,9 @@ impl<M> WaitingMessages<M> {
     /// Returns which message to request from the source.
     #[inline]
     pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
-        let Some((order, _)) = self.0.last() else { return WantedMessage::Any };
+        let Some((due, _)) = self.0.last() else { return WantedMessage::Any };
         let has_room = self.0.len() <= OVERTAKEN_MAX;
-        match order.due_ns {
+        match due.due_ns {
             Some(due_ns) if due_ns > now_ns && has_room => WantedMessage::Before(due_ns),
             _ => WantedMessage::Nothing,
         }
@@ -45,26 +45,26 @@ impl<M> WaitingMessages<M> {
     /// Adds a message of the source. It is not always the soonest: the source may have skipped one
     /// that it could not provide.
     #[inline]
-    pub fn add(&mut self, order: DueMessage, mail: M) {
-        let at = self.0.partition_point(|(other, _)| other.due_ns > order.due_ns);
-        self.0.insert(at, (order, mail));
+    pub fn add(&mut self, due: DueMessage, mail: M) {
+        let at = self.0.partition_point(|(other, _)| other.due_ns > due.due_ns);
+        self.0.insert(at, (due, mail));
     }
 
     /// Returns when the next message is due; `None` if it has no due time, or none is waiting.
     pub fn due_ns(&self) -> Option<u64> {
-        self.0.last().and_then(|(order, _)| order.due_ns)
+        self.0.last().and_then(|(due, _)| due.due_ns)
     }
 
     /// Returns the next message if it is due.
     pub fn due(&self, now_ns: u64) -> Option<&DueMessage> {
-        let (order, _) = self.0.last()?;
-        order.due_ns.is_none_or(|due_ns| due_ns <= now_ns).then_some(order)
+        let (due, _) = self.0.last()?;
+        due.due_ns.is_none_or(|due_ns| due_ns <= now_ns).then_some(due)
     }
 
     /// Removes and returns the next message if it is due.
     #[inline]
     pub fn take_due(&mut self, now_ns: u64) -> Option<(DueMessage, M)> {
-        self.0.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
+        self.0.pop_if(|(due, _)| due.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
     }
 
     /// Removes and returns all messages, soonest first.
@@ -78,7 +78,7 @@ impl<M> WaitingMessages<M> {
 mod tests {
     use super::*;
 
-    fn order(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+    fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
         DueMessage { ticket, due_ns, lane: None }
     }
 
@@ -87,7 +87,7 @@ mod tests {
         let mut waiting = WaitingMessages::new();
         assert_eq!((waiting.wanted_message(0), waiting.due_ns()), (WantedMessage::Any, None));
         for (ticket, due_ns) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
-            waiting.add(order(ticket, Some(due_ns)), ());
+            waiting.add(due_message(ticket, Some(due_ns)), ());
         }
         assert_eq!(
             (waiting.wanted_message(5), waiting.due_ns()),
@@ -101,10 +101,10 @@ mod tests {
         assert!(waiting.take_due(9).is_none());
         let mut left = Vec::new();
         for now_ns in [10, 10, 20, 29, 30] {
-            left.extend(waiting.take_due(now_ns).map(|(order, ())| order.ticket));
+            left.extend(waiting.take_due(now_ns).map(|(due, ())| due.ticket));
         }
         assert_eq!(left, [2, 4, 3, 1], "in their order where it is the same");
-        waiting.add(order(5, None), ());
+        waiting.add(due_message(5, None), ());
         assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
         assert!(waiting.take_due(0).is_some() && waiting.is_empty());
     }
@@ -115,10 +115,10 @@ mod tests {
         for number in 0..=OVERTAKEN_MAX as u64 {
             let due_ns = 1_000 - number;
             assert_ne!(waiting.wanted_message(0), WantedMessage::Nothing, "{number}");
-            waiting.add(order(number, Some(due_ns)), ());
+            waiting.add(due_message(number, Some(due_ns)), ());
         }
         assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
-        let tickets: Vec<u64> = waiting.take_all().iter().map(|(order, ())| order.ticket).collect();
+        let tickets: Vec<u64> = waiting.take_all().iter().map(|(due, ())| due.ticket).collect();
         assert!(tickets.iter().rev().copied().eq(0..=OVERTAKEN_MAX as u64), "soonest first");
     }
 }

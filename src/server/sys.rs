@@ -51,10 +51,10 @@ pub fn run_when_idle() {}
 /// The kernel's figures for a TCP connection or listener (tcp(7), `struct tcp_info`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {
-    /// Smoothed round-trip time of segments that we sent, us. Includes the peer's delay of its
+    /// Smoothed round-trip time of segments that we sent, µs. Includes the peer's delay of its
     /// acknowledgements.
     pub rtt_us: u64,
-    /// Minimum round-trip time, us: the network alone.
+    /// Minimum round-trip time, µs: the network alone.
     pub rtt_min_us: u64,
     /// Segments that we retransmitted.
     pub retransmits: u64,
@@ -72,7 +72,7 @@ pub struct TcpInfo {
 const TCP_INFO_BYTES: usize = 240;
 
 /// Returns the kernel's figures; `None` if it has none for this socket. Costs one system call,
-/// about 0.3 us.
+/// about 0.3 µs.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     use std::os::fd::AsRawFd;

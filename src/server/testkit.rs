@@ -563,7 +563,7 @@ pub fn with_trusting_sink<T>(
 /// Returns the outcome of `dialogue` when it is cut at each of `cuts`, which can be in any order
 /// and repeat.
 pub fn run_cut(
-    manner: ClientDialect,
+    dialect: ClientDialect,
     dialogue: &[u8],
     cuts: &[usize],
     limits: &SessionLimits,
@@ -571,8 +571,8 @@ pub fn run_cut(
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
-    with_trusting_sink(limits, manner.syntax, manner.trust, |sink| {
-        let mut session = sink.connect(manner.protocol);
+    with_trusting_sink(limits, dialect.syntax, dialect.trust, |sink| {
+        let mut session = sink.connect(dialect.protocol);
         let mut from = 0;
         for cut in cuts {
             session.send(&dialogue[from..cut]);
@@ -610,15 +610,19 @@ pub fn check_session(bytes: &[u8]) {
         4 => Trust::Xclient,
         _ => Trust::Auth,
     };
-    for manner in ClientDialect::all(trust) {
-        let whole = run_cut(manner, dialogue, &[], &limits);
-        assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");
+    for dialect in ClientDialect::all(trust) {
+        let whole = run_cut(dialect, dialogue, &[], &limits);
+        assert_eq!(
+            run_cut(dialect, dialogue, &cuts, &limits),
+            whole,
+            "{dialect:?}, cut at {cuts:?}"
+        );
         if dialogue.len() <= 512 {
             let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-            let found = run_cut(manner, dialogue, &every_octet, &limits);
-            assert_eq!(found, whole, "{manner:?}, octet by octet");
+            let found = run_cut(dialect, dialogue, &every_octet, &limits);
+            assert_eq!(found, whole, "{dialect:?}, octet by octet");
         }
-        check_deviations(&whole, manner.syntax);
+        check_deviations(&whole, dialect.syntax);
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
     fn a_noop_with_another_argument_is_not_a_mark() {
         let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
         let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
-        for (argument, moment) in [
+        for (argument, mark_command) in [
             ("sinkd mark half way", mark("half way")),
             ("SINKD  Mark  \u{fc}ber 50 %", mark("\u{fc}ber 50 %")),
             ("sinkd mark", mark("")),
@@ -107,7 +107,7 @@ mod tests {
             ("", None),
             ("\"sinkd mark x\"", None),
         ] {
-            assert_eq!(MarkCommand::parse(argument.as_bytes()), moment, "{argument:?}");
+            assert_eq!(MarkCommand::parse(argument.as_bytes()), mark_command, "{argument:?}");
         }
     }
 }

@@ -190,7 +190,7 @@ fn parse_ret(value: &[u8]) -> Option<Ret> {
     }
 }
 
-/// RFC 3461 4.1: NEVER can't be combined with others.
+/// RFC 3461 4.1: NEVER can't be combined with other values.
 fn is_notify(value: &[u8]) -> bool {
     let is_event = |event: &[u8]| {
         [&b"SUCCESS"[..], b"FAILURE", b"DELAY"].iter().any(|name| event.eq_ignore_ascii_case(name))

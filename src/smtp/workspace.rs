@@ -43,7 +43,7 @@ pub struct Workspace {
     /// Scratch buffer in which a session encodes envelope fields.
     pub(super) fields: Vec<u8>,
     /// The mark or run command that a client sent by NOOP; the caller takes it.
-    pub moment: Option<MarkCommand>,
+    pub mark_command: Option<MarkCommand>,
     /// The source of CRAM-MD5 challenges.
     pub challenges: Challenges,
     /// The policies that sessions adopt between transactions.
@@ -66,7 +66,7 @@ impl Workspace {
             tally: CommandTally::default(),
             events: Vec::with_capacity(EVENTS_FIRST),
             fields: Vec::new(),
-            moment: None,
+            mark_command: None,
             challenges: Challenges::default(),
             in_force: PoliciesInForce::default(),
             spare: Vec::new(),

@@ -10,7 +10,7 @@ use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, RunSummary};
 
 /// A sender that answers within this time works as fast as one connection allows: reading a reply
-/// and writing a command takes two system calls and two wake-ups, 5 to 50 us. A slower sender does
+/// and writing a command takes two system calls and two wake-ups, 5 to 50 µs. A slower sender does
 /// something else in between.
 const PROMPT_US: f64 = 100.0;
 /// On machines with slower system calls and wake-ups, the sink's own answers are slower, too, so
@@ -45,7 +45,7 @@ pub struct Shares {
     pub sink: f64,
 }
 
-/// Sums over all connections, in us.
+/// Sums over all connections, in µs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
@@ -78,11 +78,11 @@ pub(super) struct Budget {
     pub transfer_us: f64,
     /// Pauses of clients within commands and payloads, of 20 ms or more.
     pub pauses_us: f64,
-    /// Usual length of these pauses in us, if it is typical of delayed acknowledgements.
+    /// Usual length of these pauses in µs, if it is typical of delayed acknowledgements.
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,
-    /// Time in which connections were in use, in us.
+    /// Time in which connections were in use, in µs.
     pub active_us: f64,
     pub span_us: f64,
     pub exchanges: f64,
@@ -169,7 +169,7 @@ impl Budget {
     }
 
     /// Returns the time of payload limited by a network, and of payload limited by its sender, in
-    /// us.
+    /// µs.
     pub fn payload_us(&self) -> (f64, f64) {
         match self.bytes_per_s >= FAST_BYTES_PER_S {
             true => (0.0, self.transfer_us + self.transfer_local_us),
@@ -186,7 +186,7 @@ impl Budget {
         }
     }
 
-    /// Returns the sender's own time per answer, in us.
+    /// Returns the sender's own time per answer, in µs.
     pub fn answer_us(&self) -> f64 {
         if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
     }
@@ -207,7 +207,7 @@ fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
     span_us.saturating_sub(active_us) as f64 / span_us as f64
 }
 
-/// Answers of clients, by duration, in us.
+/// Answers of clients, by duration, in µs.
 #[derive(Debug, Default)]
 struct Answers {
     /// The sender's own time, in all answers and in those that were not prompt.
@@ -273,7 +273,7 @@ fn is_outside_transactions(metric: Metric) -> bool {
     matches!(metric, Metric::ThinkEhlo | Metric::ThinkMail | Metric::ThinkNext)
 }
 
-/// Returns the usual pause of clients in us, if it is caused by delayed acknowledgements.
+/// Returns the usual pause of clients in µs, if it is caused by delayed acknowledgements.
 fn delayed_ack(history: &History, rtt_us: u64) -> Option<u64> {
     let pauses: &Histogram<u64> = history.histogram(Metric::Pause)?;
     let is_delayed = |us: u64| DELAYED_ACK_MS.contains(&(us / 1000));

@@ -86,7 +86,7 @@ impl Counts {
         self.0.fill(0);
     }
 
-    /// Returns the histogram of a metric. Costs about 3 us and 30 KiB.
+    /// Returns the histogram of a metric. Costs about 3 µs and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         let mut histogram = metric.histogram();
         let place = STARTS[metric as usize]..STARTS[metric as usize + 1];

@@ -36,7 +36,7 @@ pub(super) struct CounterLine {
     /// Accepted messages in each tenth of the second.
     #[serde(default)]
     pub tenths: [u32; TENTHS],
-    /// Time in loop rounds of the busiest worker, in us.
+    /// Time in loop rounds of the busiest worker, in µs.
     #[serde(default)]
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.

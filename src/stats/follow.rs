@@ -41,7 +41,7 @@ impl Follower {
         Follower { data: data.to_owned(), places: BTreeMap::new() }
     }
 
-    /// Returns new seconds, from `since` (Unix s) on. Costs about 10 us per second and metric, and
+    /// Returns new seconds, from `since` (Unix s) on. Costs about 10 µs per second and metric, and
     /// a listing of the folder.
     ///
     /// Errors: the folder or a file cannot be read. Missing statistics are not an error.

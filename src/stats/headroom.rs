@@ -26,14 +26,14 @@ pub struct Headroom {
     pub accept_queue_max: u64,
     /// How often a payload waited for room in the log.
     pub storage_waits: u64,
-    /// The sink's time for the end of data of each message, in us.
+    /// The sink's time for the end of data of each message, in µs.
     pub service_message_us: Percentiles,
 }
 
 impl Headroom {
     /// Computes the headroom in one pass over the seconds.
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
-        // A round counts in the second of its end, so a share can exceed 1.
+        // A round counts toward the second in which it ends, so a share can exceed 1.
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         Headroom {

@@ -28,7 +28,7 @@ pub struct Second {
     pub replies: BTreeMap<String, u64>,
     /// Accepted messages in each tenth of the second.
     pub tenths: [u64; TENTHS],
-    /// Time in loop rounds of the busiest worker, in us.
+    /// Time in loop rounds of the busiest worker, in µs.
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
@@ -132,9 +132,9 @@ impl History {
         self.histograms.contains_key(&Metric::Connect) && self.total(Counter::Commands) == 0
     }
 
-    /// Reads the statistics of a data folder in `span` (Unix s), and adds them.
+    /// Reads the statistics for `span` (Unix s) from a data folder, and adds them.
     ///
-    /// Costs about 10 us per second and metric for hours that are partly in the span, and 0.2 ms
+    /// Costs about 10 µs per second and metric for hours that are partly in the span, and 0.2 ms
     /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
         for (span, files) in hours_in(data, &span)? {
@@ -144,7 +144,7 @@ impl History {
         Ok(())
     }
 
-    /// Reads only the counters, as [`History::read`] does: 2 us per second.
+    /// Reads only the counters, as [`History::read`] does: 2 µs per second.
     pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
         for (span, files) in hours_in(data, &span)? {
             self.read_hour_counters(&files, &span)?;
@@ -220,7 +220,7 @@ impl History {
 
     /// Adds a second that is not present yet, and its values, for callers that follow the files
     /// with [`Follower`](super::Follower). Values above a metric's maximum, from a newer sinkd, are
-    /// ignored. Costs about 5 us per metric.
+    /// ignored. Costs about 5 µs per metric.
     pub fn add_second<'a>(
         &mut self,
         second: u64,
@@ -272,7 +272,7 @@ impl History {
 /// and histogram, in the order of the files; a second may be repeated. Returns what could not be
 /// read, one sentence each.
 ///
-/// Meant for percentiles over time. Costs about 10 us per second and metric; other metrics cost
+/// Meant for percentiles over time. Costs about 10 µs per second and metric; other metrics cost
 /// almost nothing. Errors: the folder cannot be read. Missing statistics are not an error.
 pub fn each_interval(
     data: &Path,

@@ -24,7 +24,7 @@ pub struct Interval {
     listeners: Vec<ListenerCounts>,
     /// Accepted messages in each tenth of the second.
     pub tenths: [u32; TENTHS],
-    /// Time in loop rounds of the busiest worker, in us.
+    /// Time in loop rounds of the busiest worker, in µs.
     pub busiest_us: u64,
     /// Connections waiting to be accepted when the second began.
     pub accept_queue: u64,
@@ -122,7 +122,7 @@ impl Interval {
         self.sessions.append(&other.sessions);
     }
 
-    /// Returns the histogram of a metric. Costs about 3 us and 30 KiB.
+    /// Returns the histogram of a metric. Costs about 3 µs and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         self.counts.histogram(metric)
     }

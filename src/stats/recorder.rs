@@ -267,7 +267,7 @@ impl Recorder {
         interval.find_session(at, key.id)
     }
 
-    /// Returns when the round began, in us from the beginning of the current second; more than a
+    /// Returns when the round began, in µs from the beginning of the current second; more than a
     /// second if the hub is behind.
     pub fn round_us(&self) -> u64 {
         self.round_ns.saturating_sub(self.current.second * SECOND_NS) / 1000

@@ -25,10 +25,10 @@ const SATURATED_SHARE: f64 = 0.90;
 const STARVED_SHARE: f64 = 0.10;
 /// Minimum share of the time for a limit: below it, no state stands out.
 const LIMITING_SHARE: f64 = 0.45;
-/// Maximum round trip time in a local network, in us; longer ones indicate a slow network.
+/// Maximum round trip time in a local network, in µs; longer ones indicate a slow network.
 const NEAR_RTT_US: u64 = 500;
 
-/// Maximum round trip time within a machine, in us.
+/// Maximum round trip time within a machine, in µs.
 const LOCAL_RTT_US: u64 = 100;
 /// Share of the measured ceiling from which the machine counts as being at its ceiling.
 const CEILING_SHARE: f64 = 0.9;
@@ -83,7 +83,7 @@ pub struct Verdict {
     pub shares: Shares,
     /// The average number of connections in use, without idle ones.
     pub connections: f64,
-    /// The median of the connections' minimum round trip times, in us.
+    /// The median of the connections' minimum round trip times, in µs.
     pub rtt_min_us: u64,
     /// The capacity that the sink had left.
     pub headroom: Headroom,
@@ -226,7 +226,7 @@ fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
         let (answer, busy) = (duration(budget.answer_us()), percent(headroom.busy_share));
         format!(
             "the sender answered within {answer} and waited for its turn; the sink's loops were \
-             busy {busy} of the time: more connections would send more"
+             busy {busy} of the time: more connections would increase the rate"
         )
     })
 }
@@ -300,7 +300,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     if commit >= LIMITING_SHARE {
         return Some(format!(
             "{} of the time messages waited to be committed (--durability message, or a file of \
-             their own); connections share a flush, so more of them would send more",
+             their own); connections share a flush, so more of them would increase the rate",
             percent(commit)
         ));
     }

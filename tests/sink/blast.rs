@@ -82,10 +82,10 @@ fn generate(settings: BlastSettings, threads: usize) -> BTreeMap<u64, SourcedMes
         let thread = turn % (threads + 1) % threads;
         let (source, last) = &mut sources[thread];
         mail.clear();
-        let Next::Mail(order) = source.next(&mut mail).unwrap() else { break };
-        assert!(order.due_ns.unwrap_or(*last) >= *last, "moments never fall");
-        *last = order.due_ns.unwrap_or(*last);
-        assert!(all.insert(order.ticket, SourcedMessage::of(order.due_ns, &mail)).is_none());
+        let Next::Mail(due) = source.next(&mut mail).unwrap() else { break };
+        assert!(due.due_ns.unwrap_or(*last) >= *last, "moments never fall");
+        *last = due.due_ns.unwrap_or(*last);
+        assert!(all.insert(due.ticket, SourcedMessage::of(due.due_ns, &mail)).is_none());
     }
     all
 }

@@ -137,16 +137,16 @@ proptest! {
         let limits = small_limits(variant);
         let cuts = near_edges(&dialogue, &picks);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-        for manner in ClientDialect::all(trust) {
+        for dialect in ClientDialect::all(trust) {
             // The same dialogue over LMTP, with its own greeting command.
             let mut dialogue = dialogue.clone();
             let hello = dialogue.windows(6).position(|w| w == b"EHLO c");
-            if let Some(at) = hello && manner.protocol == Protocol::Lmtp {
+            if let Some(at) = hello && dialect.protocol == Protocol::Lmtp {
                 dialogue[at] = b'L';
             }
-            let whole = run_cut(manner, &dialogue, &[], &limits);
-            prop_assert_eq!(&run_cut(manner, &dialogue, &cuts, &limits), &whole);
-            prop_assert_eq!(&run_cut(manner, &dialogue, &every_octet, &limits), &whole);
+            let whole = run_cut(dialect, &dialogue, &[], &limits);
+            prop_assert_eq!(&run_cut(dialect, &dialogue, &cuts, &limits), &whole);
+            prop_assert_eq!(&run_cut(dialect, &dialogue, &every_octet, &limits), &whole);
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Findings<'a> {
     pub offenders: &'a mut OffenderSorter,
     /// Messages that must be read to learn more.
     pub tasks: &'a mut TaskSorters,
-    /// Names of the folders, for messages in the answer.
+    /// Names of the folders, to name the messages of offenders.
     pub names: &'a FolderNames,
     /// Ends the merge early, with what is known so far.
     pub stop: &'a AtomicBool,
@@ -71,7 +71,7 @@ enum GroupPlace {
     Open,
 }
 
-/// Merges both streams and counts. Costs about 0.2 us a record.
+/// Merges both streams and counts. Costs about 0.2 µs a record.
 ///
 /// Errors: temporary files can't be read or written.
 pub fn reconcile(

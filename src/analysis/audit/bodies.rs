@@ -54,7 +54,7 @@ pub struct BodyQuestion<'a> {
     pub folders: &'a [&'a Folder],
     /// The names of the columns whose values messages must contain.
     pub columns: &'a [String],
-    /// Names of the folders, for messages in the answer.
+    /// Names of the folders, to name the messages of offenders.
     pub names: &'a FolderNames,
     /// Memory for findings in octets, for all threads together. Further ones go to temporary files.
     pub memory_bytes: usize,

@@ -56,7 +56,7 @@ pub enum LogRule {
 pub struct LateRule {
     /// The header field with the sending time.
     pub field: String,
-    /// The longest transit time that is not late, us.
+    /// The longest transit time that is not late, µs.
     pub after_us: u64,
 }
 
@@ -112,7 +112,7 @@ pub struct DeliveryInput<'a> {
     pub noted: &'a [HashSet<MessageId>],
     /// `None` selects all messages.
     pub selected: Option<&'a SelectedMessages>,
-    /// Names of the folders, for messages in the answer.
+    /// Names of the folders, to name the messages of offenders.
     pub names: &'a FolderNames,
     /// Set when a thread fails, so that the others stop.
     pub stop: &'a AtomicBool,

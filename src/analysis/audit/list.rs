@@ -128,7 +128,7 @@ pub fn decoded_values(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Reads a list into `sorted`, one record per row with a key.
 ///
-/// Costs about 0.3 us a row. Errors: see [`ExpectedListError`]; an unusable row is not an error.
+/// Costs about 0.3 µs a row. Errors: see [`ExpectedListError`]; an unusable row is not an error.
 pub fn read_list(
     input: impl Read,
     rule: &ListRule,

@@ -37,7 +37,7 @@ pub struct LogTally {
 pub struct LogQuestion<'a> {
     /// The audited folders, to find messages that were not selected.
     pub folders: &'a [&'a Folder],
-    /// Names of the folders, for messages in the answer.
+    /// Names of the folders, to name the messages of offenders.
     pub names: &'a FolderNames,
     /// Differences between addresses that are ignored.
     pub folding: AddressFolding,
@@ -75,7 +75,7 @@ impl ReceivedDelivery {
 
 /// Joins claims with deliveries; both are sorted by id and recipient.
 ///
-/// Costs about 0.3 us a record, and a read for each claim that matches no delivery. Errors:
+/// Costs about 0.3 µs a record, and a read for each claim that matches no delivery. Errors:
 /// temporary files can't be read or written.
 pub fn join(
     question: &LogQuestion<'_>,

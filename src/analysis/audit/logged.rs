@@ -78,7 +78,7 @@ impl Claimed {
 /// Reads all logs into `sorted`: by id, then by recipient (empty if a line names none). `watch`
 /// gets the number of octets read so far.
 ///
-/// Costs about 1 us a line. Errors: a log can't be read.
+/// Costs about 1 µs a line. Errors: a log can't be read.
 pub fn read_logs(
     logs: &[PathBuf],
     folding: AddressFolding,

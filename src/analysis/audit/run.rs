@@ -61,7 +61,7 @@ pub struct AuditQuestion<'a> {
     pub doubts: Vec<String>,
     /// Whether the list may have several rows about one recipient.
     pub rows: RowRule,
-    /// Names of the folders, for messages in the answer.
+    /// Names of the folders, to name the messages of offenders.
     pub names: FolderNames,
     /// Memory for records, in octets. Further records go to temporary files.
     pub memory_bytes: usize,
@@ -102,7 +102,7 @@ const BODY_SHARE: usize = 2;
 /// Compares the expectations with the content of folders. `watch` gets the stage, the work done and
 /// the total, ten times a second.
 ///
-/// Costs about 1 us a message and core, 1 us a row, and a few microseconds for each message that
+/// Costs about 1 µs a message and core, 1 µs a row, and a few microseconds for each message that
 /// must be read. Errors: see [`AuditError`].
 pub fn audit(
     selection: FolderSpans<'_>,

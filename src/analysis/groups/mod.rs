@@ -57,7 +57,7 @@ impl GroupAnswer {
 /// Groups the messages of a span. `watch` gets the number of messages done and in total, ten times
 /// a second.
 ///
-/// Costs about 1 us a message and core. Errors: a folder has no log, or can't be read.
+/// Costs about 1 µs a message and core. Errors: a folder has no log, or can't be read.
 pub fn find(
     selection: FolderSpans<'_>,
     question: GroupQuestion<'_>,

@@ -37,7 +37,7 @@ pub struct GroupCriteria<'a> {
 }
 
 /// Counts all messages of `sources` into copies of `groups`. `watch` gets the number of messages
-/// done and in total. Costs about 1 us a message and core, and reading all of the log.
+/// done and in total. Costs about 1 µs a message and core, and reading all of the log.
 pub fn count(
     sources: &[LogSource],
     criteria: GroupCriteria<'_>,

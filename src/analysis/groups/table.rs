@@ -78,7 +78,7 @@ pub struct GroupFigures {
     pub share: f64,
     /// Messages with a tolerated deviation, by kind; kinds without messages are left out.
     pub deviations: BTreeMap<&'static str, u64>,
-    /// Transaction times of these messages, in us.
+    /// Transaction times of these messages, in µs.
     pub transaction_us: Percentiles,
     /// Transit times; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,7 @@ pub struct EnvelopeRow {
     pub deviations: Vec<&'static str>,
     /// The final reply, as its code and enhanced code.
     pub reply: String,
-    /// The time from MAIL to the end of data, in us.
+    /// The time from MAIL to the end of data, in µs.
     pub transaction_us: u32,
     /// Identifies the session, which is the same for all messages of a connection. A string,
     /// because JavaScript rounds numbers above 2^53.
@@ -64,7 +64,7 @@ pub struct TlsRow {
     pub client_subject: Option<String>,
     /// Whether the client resumed an earlier session.
     pub resumed: bool,
-    /// The duration of the handshake, in us.
+    /// The duration of the handshake, in µs.
     pub handshake_us: u32,
 }
 

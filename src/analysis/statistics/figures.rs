@@ -22,7 +22,7 @@ pub struct Figures<'a> {
     pub totals: RunTotals,
     /// Rates over the span from the first to the last message.
     pub rate: Rates,
-    /// Transaction times of accepted messages, in us.
+    /// Transaction times of accepted messages, in µs.
     pub transaction_us: Percentiles,
     /// Metrics by name; those without records are left out.
     pub metrics: BTreeMap<&'static str, Percentiles>,
@@ -67,7 +67,7 @@ pub struct Loops {
     pub busy_share_median: f64,
     /// The share in the busiest of these seconds.
     pub busy_share_max: f64,
-    /// The longest loop round of any worker, in us; 0 if none was recorded.
+    /// The longest loop round of any worker, in µs; 0 if none was recorded.
     pub longest_round_us: u64,
 }
 

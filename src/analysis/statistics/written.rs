@@ -31,7 +31,8 @@ fn patience(end_ns: u64, now: Duration) -> Duration {
     }
 }
 
-/// Returns the waiting time for the span that ends last, up to two seconds.
+/// Returns how long to wait until the statistics of the span that ends last are on disk; at most
+/// two seconds.
 pub fn patience_of(spans: &[Range<u64>], now: Duration) -> Duration {
     let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
     patience(end_ns, now).min(WRITTEN_WITHIN)

@@ -32,7 +32,7 @@ struct WatchedSegment {
 /// The thread's state.
 pub(crate) struct Flusher {
     call: FlushCall,
-    /// The interval of durability `interval`.
+    /// Time between flushes under `Durability::Interval`; `None` under the other durabilities.
     interval: Option<Duration>,
     /// The sync thread, which marks own segments as flushed.
     sync: Sender<SyncJob>,

@@ -42,7 +42,7 @@ pub(crate) struct MakerSetup {
     pub events: Arc<EventsFile>,
 }
 
-/// Creates segments, and has others dropped to make room.
+/// Creates segments, and requests that old ones be dropped to make room.
 pub(crate) struct Maker {
     pub folder: PathBuf,
     pub settings: LogSettings,

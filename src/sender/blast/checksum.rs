@@ -14,7 +14,7 @@ impl Front {
     }
 
     /// Returns the checksum of the concatenation. `rest` is the checksum of the remaining
-    /// `rest_bytes` octets. Costs about 1 us.
+    /// `rest_bytes` octets. Costs about 1 µs.
     pub fn before(self, rest: u32, rest_bytes: usize) -> u32 {
         let (front, rest) = (u64::from(self.0), u64::from(rest));
         checksum_combine(CrcAlgorithm::Crc32Iscsi, front, rest, rest_bytes as u64) as u32

@@ -7,7 +7,7 @@ const RANDOM_MAX: u16 = 900;
 /// Maximum length of a line (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
 
-/// The meaning of a placeholder.
+/// The value that replaces a placeholder in each message, such as its recipient or its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder {
     Sequence,
@@ -16,8 +16,10 @@ pub(super) enum Placeholder {
     Domain,
     From,
     Date,
+    /// This number of random letters and digits.
     Random(u16),
     Uuid,
+    /// The cell of this column of the list of recipients.
     Column(usize),
 }
 

@@ -18,7 +18,7 @@ use crate::wording::without_numbers;
 
 /// Number of messages that one write to the resume file announces before they are sent. If the
 /// process is killed, these messages, those in progress, and those whose outcome was not written
-/// yet count as possibly delivered. A write for 16 messages costs 0.2 us each.
+/// yet count as possibly delivered. A write for 16 messages costs 0.2 µs each.
 const GATE_MESSAGES: usize = 16;
 /// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;
@@ -170,7 +170,7 @@ impl<'a> Feed<'a> {
         Ok(Some(NextMessage::Retry(is_timed.then_some(retry_ns), pending)))
     }
 
-    fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
+    fn due_message(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
         self.next_ticket += 1;
         let lane = (self.options.sessions == SessionMapping::Original).then_some(lane);
         DueMessage { ticket: self.next_ticket, due_ns, lane }
@@ -200,11 +200,11 @@ impl<'a> Feed<'a> {
         if self.resume_log.before.unknown.contains(id) {
             self.tally.add_listed(ReplayCount::PossibleDuplicates, || id.to_string());
         }
-        let order = self.order(due_ns, lane);
+        let due = self.due_message(due_ns, lane);
         let in_progress =
             MessageInProgress { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
-        self.in_progress.insert(order.ticket, in_progress);
-        Some(order)
+        self.in_progress.insert(due.ticket, in_progress);
+        Some(due)
     }
 
     /// Returns a message to be sent again, on a connection of its own, because its session has
@@ -222,13 +222,11 @@ impl<'a> Feed<'a> {
         }
         self.tally.add(ReplayCount::Retried, 1);
         let lane = self.plan.lanes.fresh();
-        let order = self.order(due_ns, lane);
+        let due = self.due_message(due_ns, lane);
         let PendingRetry { slot, tries, remaining, answered, .. } = pending;
-        self.in_progress.insert(
-            order.ticket,
-            MessageInProgress { slot, tries: tries + 1, remaining, answered },
-        );
-        Some(order)
+        self.in_progress
+            .insert(due.ticket, MessageInProgress { slot, tries: tries + 1, remaining, answered });
+        Some(due)
     }
 
     /// Handles the final answer for all recipients, or the fact that nothing was sent.
@@ -303,7 +301,7 @@ impl Source for Feed<'_> {
             if self.unanswered >= UNANSWERED_MAX && !self.retries.is_enabled() {
                 return Err(UNANSWERED.into());
             }
-            let order = match self.turn()? {
+            let due = match self.turn()? {
                 Some(NextMessage::Planned(due_ns, departure)) => {
                     self.planned(due_ns, departure, mail)
                 }
@@ -316,8 +314,8 @@ impl Source for Feed<'_> {
                     return Ok(Next::End);
                 }
             };
-            if let Some(order) = order {
-                return Ok(Next::Mail(order));
+            if let Some(due) = due {
+                return Ok(Next::Mail(due));
             }
             mail.clear();
         }

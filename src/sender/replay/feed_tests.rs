@@ -39,19 +39,19 @@ fn subject(mail: &OutgoingMail) -> String {
     String::from_utf8(content).unwrap().lines().next().unwrap().replace("Subject: ", "")
 }
 
-/// The orders of all messages, each accepted before the next is asked for.
-fn orders(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
-    let (mut mail, mut orders) = (OutgoingMail::default(), Vec::new());
+/// Returns all messages; each is accepted before the next is asked for.
+fn due_messages(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
+    let (mut mail, mut due_messages) = (OutgoingMail::default(), Vec::new());
     loop {
         mail.clear();
         match feed.next(&mut mail).unwrap() {
-            Next::Mail(order) => {
-                orders.push((subject(&mail), order));
+            Next::Mail(due) => {
+                due_messages.push((subject(&mail), due));
                 let codes = vec![250; mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: 0 };
-                feed.done(order.ticket, &outcome);
+                feed.done(due.ticket, &outcome);
             }
-            Next::End => return orders,
+            Next::End => return due_messages,
             Next::Wait => panic!("nothing is under way"),
         }
     }
@@ -67,12 +67,12 @@ fn messages_have_their_moments_and_lanes() {
         ..OPTIONS
     };
     let (mut feed, tally) = feed(&folder, original, None);
-    let orders = orders(&mut feed);
-    let subjects: Vec<&str> = orders.iter().map(|(subject, _)| &subject[..]).collect();
+    let due_messages = due_messages(&mut feed);
+    let subjects: Vec<&str> = due_messages.iter().map(|(subject, _)| &subject[..]).collect();
     assert_eq!(subjects, ["0", "1", "2", "3"]);
-    let due: Vec<_> = orders.iter().map(|(_, order)| order.due_ns.unwrap() / 1_000).collect();
-    assert_eq!(due, [0, 500, 1_000, 1_500]);
-    let lanes: Vec<Lane> = orders.iter().map(|(_, order)| order.lane.unwrap()).collect();
+    let times: Vec<_> = due_messages.iter().map(|(_, due)| due.due_ns.unwrap() / 1_000).collect();
+    assert_eq!(times, [0, 500, 1_000, 1_500]);
+    let lanes: Vec<Lane> = due_messages.iter().map(|(_, due)| due.lane.unwrap()).collect();
     assert_eq!(
         lanes.iter().map(|lane| lane.is_last).collect::<Vec<_>>(),
         [false, false, true, true]
@@ -95,12 +95,12 @@ fn what_is_sent_again_overtakes() {
     let (mut feed, tally) = feed(&folder, ReplayOptions { pace, sessions, retry }, None);
     let give = |feed: &mut Feed<'_>| {
         let mut mail = OutgoingMail::default();
-        let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
-        (order, mail)
+        let Next::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
+        (due, mail)
     };
-    let answer = |feed: &mut Feed<'_>, (order, mail): &(DueMessage, OutgoingMail), code, at_ns| {
+    let answer = |feed: &mut Feed<'_>, (due, mail): &(DueMessage, OutgoingMail), code, at_ns| {
         let codes = vec![code; mail.recipients().len()];
-        feed.done(order.ticket, &Outcome { end: SessionEnd::Answered, codes: &codes, at_ns });
+        feed.done(due.ticket, &Outcome { end: SessionEnd::Answered, codes: &codes, at_ns });
     };
     let (first, second) = (give(&mut feed), give(&mut feed));
     assert_eq!((first.0.due_ns, second.0.due_ns), (Some(0), Some(100 * ms)));
@@ -109,7 +109,7 @@ fn what_is_sent_again_overtakes() {
     assert!(feed.is_sooner(100 * ms) && !feed.is_sooner(13 * ms));
     let again = give(&mut feed);
     assert_eq!((again.0.due_ns, subject(&again.1)), (Some(13 * ms), "0".into()));
-    let lanes = [&first, &second, &again].map(|(order, _)| order.lane.unwrap());
+    let lanes = [&first, &second, &again].map(|(due, _)| due.lane.unwrap());
     assert!(lanes[2].is_last && lanes[..2].iter().all(|lane| lane.key != lanes[2].key));
     answer(&mut feed, &again, 451, 15 * ms);
     let again = give(&mut feed);
@@ -136,12 +136,12 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     let mut mail = OutgoingMail::default();
     for (at, (end, codes)) in tries.iter().enumerate() {
         mail.clear();
-        let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
+        let Next::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
         assert_eq!(mail.recipients().len(), codes.len(), "try {at}");
-        assert_eq!(order.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
+        assert_eq!(due.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
         assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::Wait);
-        let at_ns = order.due_ns.unwrap_or(0);
-        feed.done(order.ticket, &Outcome { end: *end, codes, at_ns });
+        let at_ns = due.due_ns.unwrap_or(0);
+        feed.done(due.ticket, &Outcome { end: *end, codes, at_ns });
     }
     assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
     for kind in ReplayCount::ALL
@@ -200,10 +200,10 @@ fn a_target_that_answers_nothing_is_given_up() {
     let error = loop {
         mail.clear();
         match feed.next(&mut mail) {
-            Ok(Next::Mail(order)) => {
+            Ok(Next::Mail(due)) => {
                 let codes = vec![0; mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: 0 };
-                feed.done(order.ticket, &outcome);
+                feed.done(due.ticket, &outcome);
             }
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error.to_string(),
@@ -224,7 +224,8 @@ fn damaged_mail_is_skipped_and_reported() {
     octets[slot.record_offset() as usize + 20] ^= 1;
     std::fs::write(&file, octets).unwrap();
     let (mut feed, tally) = feed(&folder, OPTIONS, None);
-    let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
+    let subjects: Vec<String> =
+        due_messages(&mut feed).into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(subjects, ["0", "2"]);
     assert_eq!(tally.count(ReplayCount::Damaged), 1);
     let listed = tally.listed(ReplayCount::Damaged);
@@ -300,14 +301,14 @@ fn send(
     loop {
         let mut mail = OutgoingMail::default();
         let next = feed.next(&mut mail).unwrap();
-        if let Next::Mail(order) = next {
-            now_ns = now_ns.max(order.due_ns.unwrap_or(0));
-            in_progress.push_back((order, mail));
+        if let Next::Mail(due) = next {
+            now_ns = now_ns.max(due.due_ns.unwrap_or(0));
+            in_progress.push_back((due, mail));
             if in_progress.len() < 3 {
                 continue;
             }
         }
-        let Some((order, mail)) = in_progress.pop_front() else { return next == Next::End };
+        let Some((due, mail)) = in_progress.pop_front() else { return next == Next::End };
         let Some(answer) = answers.next() else { return false };
         step += 1;
         now_ns += 1_000_000;
@@ -317,7 +318,7 @@ fn send(
             feed.resume_log.resume = None;
             return false;
         }
-        feed.done(order.ticket, &Outcome { end, codes: &codes, at_ns: now_ns });
+        feed.done(due.ticket, &Outcome { end, codes: &codes, at_ns: now_ns });
     }
 }
 

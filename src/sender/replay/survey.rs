@@ -50,7 +50,7 @@ pub struct Survey {
     pub is_recipients_exact: bool,
 }
 
-/// Surveys the messages of `selection`. Costs about 0.2 us a message, for the first million.
+/// Surveys the messages of `selection`. Costs about 0.2 µs a message, for the first million.
 ///
 /// Errors: the folder can't be read.
 pub fn survey(

@@ -53,7 +53,7 @@ pub struct Unsent {
     pub sent: usize,
     /// Messages acknowledged in `bytes`, each with the offset at which its reply ends.
     pub acknowledged: Vec<(usize, MessageId)>,
-    /// Start times of the transactions whose final replies are in `bytes`, us of the worker's
+    /// Start times of the transactions whose final replies are in `bytes`, µs of the worker's
     /// clock. They end once all of `bytes` has been sent.
     pub began_us: Vec<u64>,
 }
@@ -92,9 +92,9 @@ pub struct Conn {
     pub transcript: Option<Box<Transcript>>,
     /// When octets were last read, ms of the worker's clock.
     pub last_read_ms: u64,
-    /// When the current transaction began, us of the worker's clock; meaningless outside one.
+    /// When the current transaction began, µs of the worker's clock; meaningless outside one.
     pub began_us: u64,
-    /// When the connection began, us of the worker's clock.
+    /// When the connection began, µs of the worker's clock.
     pub opened_us: u64,
     /// The round in which something was last sent, from which think time is measured.
     pub replied: Replied,
@@ -199,7 +199,7 @@ impl Conn {
     /// Returns whether the commit of its message has begun: the message will be stored, whatever is
     /// replied.
     pub fn is_committing(&self) -> bool {
-        matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
+        matches!(&self.flow, Flow::Waiting(transfer) if transfer.commit.is_some())
     }
 
     /// Returns whether no transaction is open and all replies have been sent.

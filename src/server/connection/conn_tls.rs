@@ -11,7 +11,7 @@ pub struct ConnTls {
     pub held: Option<Buffer>,
     /// The last octets of the handshake, which are sent with the first replies.
     pub before: Vec<u8>,
-    /// When the handshake began, us of the worker's clock.
+    /// When the handshake began, µs of the worker's clock.
     pub started_us: u64,
     /// Whether any octets of the client have arrived.
     pub has_input: bool,

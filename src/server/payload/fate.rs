@@ -48,15 +48,13 @@ impl Fate {
         }
     }
 
-    /// Returns the storage mode that the slot of such a message has.
-    pub fn mode(&self) -> StorageMode {
+    /// Returns the storage mode that the slot of such a message has; `None`: it has no slot.
+    pub fn mode(&self) -> Option<StorageMode> {
         match self {
-            Fate::Headers(_) => StorageMode::Headers,
-            Fate::Envelope => StorageMode::Envelope,
-            Fate::Keep => StorageMode::Full,
-            Fate::Count | Fate::Refused(_) => {
-                unreachable!("a message that is counted or refused has no slot")
-            }
+            Fate::Keep => Some(StorageMode::Full),
+            Fate::Headers(_) => Some(StorageMode::Headers),
+            Fate::Envelope => Some(StorageMode::Envelope),
+            Fate::Count | Fate::Refused(_) => None,
         }
     }
 }

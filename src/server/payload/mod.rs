@@ -21,4 +21,4 @@ pub(super) use pool::{Buffer, TransferPool};
 pub(super) use proof::Proof;
 pub(super) use sampling::{Draw, Sampling};
 pub(super) use storage::Storage;
-pub(super) use transfer::Transfer;
+pub(super) use transfer::{CommitInProgress, Transfer};

@@ -8,6 +8,16 @@ use super::place::PayloadPlace;
 use super::sampling::Draw;
 use super::storage::Storage;
 
+/// The commit of a payload that waits for a flush or for an own segment.
+#[derive(Debug)]
+pub struct CommitInProgress {
+    pub pending: PendingCommit,
+    /// When the commit began, µs of the worker's clock.
+    pub since_us: u64,
+    /// Time of receipt in its slot, Unix ns.
+    pub received_ns: u64,
+}
+
 /// A payload in progress.
 ///
 /// Its box is reused by the worker, so that a message costs no allocation.
@@ -26,16 +36,12 @@ pub struct Transfer {
     pub has_ticket: bool,
     /// The sampling decision for the message, if it was sampled.
     pub draw: Option<Draw>,
-    /// The commit in progress, if it waits for a flush or for an own segment.
-    pub pending: Option<PendingCommit>,
-    /// When its time on the network began, us of the worker's clock: the arrival of the first
+    /// `None`: no commit has begun, or it did not have to wait.
+    pub commit: Option<CommitInProgress>,
+    /// When its time on the network began, µs of the worker's clock: the arrival of the first
     /// octet, plus all the time during which it waited for us (added in `recording/turns.rs`).
     pub first_us: u64,
-    /// When the commit began, us of the worker's clock; `None` if it did not have to wait.
-    pub pending_since_us: Option<u64>,
-    /// Time of receipt in its slot, Unix ns; `None` if the commit did not have to wait.
-    pub pending_received_ns: Option<u64>,
-    /// Since when it has waited for room in the log, us of the worker's clock.
+    /// Since when it has waited for room in the log, µs of the worker's clock.
     pub parked_since_us: Option<u64>,
 }
 
@@ -50,10 +56,8 @@ impl Transfer {
             came_at_once: false,
             has_ticket: false,
             draw: None,
-            pending: None,
+            commit: None,
             first_us: 0,
-            pending_since_us: None,
-            pending_received_ns: None,
             parked_since_us: None,
         }
     }

@@ -14,7 +14,7 @@ impl Recording {
         self.messages += 1;
         let bytes = transfer.message_bytes();
         let listener = conn.session.listener_index();
-        let session = match transfer.pending_received_ns {
+        let session = match &transfer.commit {
             None => {
                 recorder.message(bytes, u64::from(recipients));
                 if let Some(listener) = recorder.listener(listener) {
@@ -22,7 +22,8 @@ impl Recording {
                 }
                 session(recorder, conn)
             }
-            Some(unix_ns) => {
+            Some(commit) => {
+                let unix_ns = commit.received_ns;
                 recorder.message_at(unix_ns, bytes, u64::from(recipients));
                 if let Some(listener) = recorder.listener_at(unix_ns, listener) {
                     listener.message(bytes);
@@ -38,14 +39,15 @@ impl Recording {
         }
         self.transactions.accepted(conn.began_us);
         // The wait for a flush isn't part of the transfer.
-        let last_us = transfer.pending_since_us.unwrap_or(self.wake_us);
+        let since_us = transfer.commit.as_ref().map(|commit| commit.since_us);
+        let last_us = since_us.unwrap_or(self.wake_us);
         // Unanswered: the current read brought all of the message, and `octets_read` is called
         // after this.
         let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
-        if let Some(since) = transfer.pending_since_us {
-            let wait_us = self.wake_us.saturating_sub(since);
+        if let Some(since_us) = since_us {
+            let wait_us = self.wake_us.saturating_sub(since_us);
             recorder.record(Metric::CommitWait, wait_us);
         }
         if has_round_trips_recorded(conn.session.messages() + 1) {
@@ -81,7 +83,7 @@ impl Recording {
 
 /// Returns whether round trips are recorded with this message of a session, so that open sessions
 /// contribute, too: early, for short runs over distant connections; then with every 64th message,
-/// for runs that start late in a session. That costs 0.3 us per 64 messages.
+/// for runs that start late in a session. That costs 0.3 µs per 64 messages.
 fn has_round_trips_recorded(message: u32) -> bool {
     matches!(message, 4 | 16) || message.is_multiple_of(64)
 }

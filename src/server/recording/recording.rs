@@ -19,7 +19,7 @@ pub(super) const ROUNDS_KNOWN: usize = 1024;
 /// A worker's statistics. Without a recorder nothing is recorded.
 pub(crate) struct Recording {
     pub(super) recorder: Option<Recorder>,
-    /// End times of the last rounds, us of the worker's clock.
+    /// End times of the last rounds, µs of the worker's clock.
     pub(super) ends: Box<[u64; ROUNDS_KNOWN]>,
     pub(super) round: u32,
     pub(super) wake_us: u64,

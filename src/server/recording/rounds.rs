@@ -37,7 +37,7 @@ impl Recording {
     }
 
     /// Ends the seconds that are over at `now_us`. Before a second is handed over, `before` is
-    /// called with the time (us) at which it ends.
+    /// called with the time (µs) at which it ends.
     #[cold]
     fn end_seconds(
         &mut self,

@@ -1,7 +1,7 @@
 //! Durations of transactions. A transaction ends with the round in which its final reply is sent.
 use crate::stats::{Metric, Recorder};
 
-/// Start times of transactions whose final reply is about to be sent, us of the worker's clock.
+/// Start times of transactions whose final reply is about to be sent, µs of the worker's clock.
 /// There are no more of them than replies in the buffers of a round.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionTimes {

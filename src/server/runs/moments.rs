@@ -83,8 +83,8 @@ impl MomentSender {
 
     /// Takes a moment that a client named at `at_ns` (Unix time), or returns why not. Holds a lock
     /// briefly, and never during file access.
-    pub fn take(&self, moment: &MarkCommand, at_ns: u64) -> MarkOutcome {
-        let Some(what) = MomentKind::parse(moment) else { return MarkOutcome::Malformed };
+    pub fn take(&self, mark_command: &MarkCommand, at_ns: u64) -> MarkOutcome {
+        let Some(what) = MomentKind::parse(mark_command) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
         // The channel is filled only under this lock, so room found here still exists below. The
         // thread may hold as many moments as the channel, so the limit applies to pending moments,
@@ -103,9 +103,9 @@ impl MomentSender {
 
 impl MomentKind {
     /// Returns `None` if the text or the name is invalid.
-    fn parse(moment: &MarkCommand) -> Option<MomentKind> {
+    fn parse(mark_command: &MarkCommand) -> Option<MomentKind> {
         let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
-        match moment {
+        match mark_command {
             MarkCommand::Mark(octets) => {
                 text(octets).filter(|text| Runs::check_text(text).is_ok()).map(MomentKind::Mark)
             }
@@ -243,8 +243,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
         let (moments, thread) = start_moments(dir.path());
-        let take =
-            |moment: &MarkCommand, tenths: u64| moments.take(moment, tenths * SECOND_NS / 10);
+        let take = |mark_command: &MarkCommand, tenths: u64| {
+            moments.take(mark_command, tenths * SECOND_NS / 10)
+        };
         assert_eq!(take(&start("old"), 1000), MarkOutcome::NameTaken);
         assert_eq!(take(&start("one"), 1007), MarkOutcome::Taken);
         assert_eq!(take(&start("one"), 1008), MarkOutcome::NameTaken);
@@ -302,8 +303,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (moments, thread) = start_moments(dir.path());
         let long = "x".repeat(300);
-        for moment in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
-            assert_eq!(moments.take(&moment, 0), MarkOutcome::Malformed, "{moment:?}");
+        for mark_command in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
+            assert_eq!(moments.take(&mark_command, 0), MarkOutcome::Malformed, "{mark_command:?}");
         }
         let octets = MarkCommand::Mark([0xff, b'x'].as_slice().into());
         assert_eq!(moments.take(&octets, 0), MarkOutcome::Malformed);

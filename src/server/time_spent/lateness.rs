@@ -14,13 +14,13 @@ const LATE_MIN_US: u64 = 10_000;
 struct Queues {
     /// Turns of connections in the current round.
     turns: u64,
-    /// The sleep before the round, and the length of the round before that, us.
+    /// The sleep before the round, and the length of the round before that, µs.
     sleep_us: u64,
     round_us: u64,
-    /// The sum of all sleeps, and the sum of each sleep times the number of turns after it, us.
+    /// The sum of all sleeps, and the sum of each sleep times the number of turns after it, µs.
     slept_us: u64,
     turns_slept_us: u64,
-    /// The sum of each long round times the number of turns after it, us.
+    /// The sum of each long round times the number of turns after it, µs.
     turns_stalled_us: u64,
 }
 
@@ -44,7 +44,7 @@ impl Queues {
     }
 }
 
-/// Time of connections during which the loop had no processor, us.
+/// Time of connections during which the loop had no processor, µs.
 #[derive(Debug, Default)]
 pub(crate) struct Starved {
     /// Time of connections that are counted as waiting for their clients.
@@ -59,7 +59,7 @@ fn part(us: u64, count: u64, of: u64) -> u64 {
     u64::try_from(part).unwrap_or(u64::MAX)
 }
 
-/// The delays of one loop since the last second ended. Times are us of the worker's clock.
+/// The delays of one loop since the last second ended. Times are µs of the worker's clock.
 #[derive(Debug, Default)]
 pub(crate) struct Lateness {
     /// `None`: the kernel doesn't report it, or the clock is simulated.

@@ -12,7 +12,7 @@ const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 /// of use, and once a second.
 #[derive(Debug, Default)]
 pub struct Presence {
-    /// High bits: the number of workers. Low bits: us of the clock that all workers share (9
+    /// High bits: the number of workers. Low bits: µs of the clock that all workers share (9
     /// years).
     packed: AtomicU64,
 }

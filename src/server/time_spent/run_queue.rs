@@ -2,7 +2,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Time between two readings, us.
+/// Time between two readings, µs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scheduled {
     /// Time on a processor.
@@ -27,7 +27,7 @@ impl RunQueue {
         Some(RunQueue { file, ran_ns, waited_ns })
     }
 
-    /// Returns the time since the last reading. Costs a system call, about 2 us.
+    /// Returns the time since the last reading. Costs a system call, about 2 µs.
     pub fn take(&mut self) -> Scheduled {
         let Some((ran_ns, waited_ns)) = read(&self.file) else { return Scheduled::default() };
         let ran_before_ns = std::mem::replace(&mut self.ran_ns, ran_ns);

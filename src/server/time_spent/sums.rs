@@ -33,7 +33,7 @@ pub enum ConnectionState {
 
 /// Number of states.
 const STATES: usize = 10;
-/// Length of a tick, us. Ticks measure how long a connection has been between transactions.
+/// Length of a tick, µs. Ticks measure how long a connection has been between transactions.
 const TICK_US: u64 = 50_000;
 /// A connection without a transaction counts as away after one to two ticks.
 pub const IDLE_US: u64 = 2 * TICK_US;
@@ -48,7 +48,7 @@ pub struct StateTimer {
     round: u32,
     /// The tick in which its wait for a transaction began.
     tick: u32,
-    /// The client's own time before its first MAIL, us.
+    /// The client's own time before its first MAIL, µs.
     opening_us: u32,
 }
 
@@ -63,7 +63,7 @@ impl StateTimer {
     }
 }
 
-/// Sums over all connections, us, by state.
+/// Sums over all connections, µs, by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums([u64; STATES]);
 
@@ -80,7 +80,7 @@ impl Sums {
     }
 }
 
-/// The sums of one worker. Times are us of the worker's clock, and never decrease.
+/// The sums of one worker. Times are µs of the worker's clock, and never decrease.
 #[derive(Debug, Default)]
 pub struct TimeSpent {
     /// By state: times of leaving minus times of entering, in modular arithmetic, since the sums

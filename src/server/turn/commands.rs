@@ -12,20 +12,20 @@ use crate::server::payload::Framing;
 use crate::server::turn::receiving::{begin, finish, next_chunk, take};
 
 /// Consumes input until more is needed or something else must happen first.
-pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> Consumed {
+pub(crate) fn consume(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> Consumed {
     loop {
         let next = match conn.flow {
-            Flow::Commands { .. } => command(conn, shared, input),
+            Flow::Commands { .. } => command(conn, worker, input),
             Flow::Payload(ref transfer) if input.is_empty() && transfer.framing.needs_octets() => {
                 ControlFlow::Break(Consumed::All)
             }
-            Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
-            Flow::Discard { left } => discard(conn, shared, input, left),
+            Flow::Payload(_) | Flow::Waiting(_) => payload(conn, worker, input),
+            Flow::Discard { left } => discard(conn, worker, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
             Flow::Undecided => ControlFlow::Break(Consumed::Identified),
             Flow::Securing => ControlFlow::Break(Consumed::StartsTls),
             Flow::Handshake => ControlFlow::Break(Consumed::All),
-            Flow::Preamble => read_header(conn, shared, input),
+            Flow::Preamble => read_header(conn, worker, input),
             Flow::Lingering { .. } => {
                 input.consume(input.unread().len());
                 ControlFlow::Break(Consumed::All)
@@ -40,12 +40,12 @@ pub(crate) fn consume(conn: &mut Conn, shared: &mut WorkerContext, input: &mut I
 /// Handles octets of the payload, or a complete payload that waits.
 fn payload(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> ControlFlow<Consumed> {
     match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
-        Flow::Payload(transfer) => take(conn, shared, input, transfer),
-        Flow::Waiting(transfer) => finish(conn, shared, transfer),
+        Flow::Payload(transfer) => take(conn, worker, input, transfer),
+        Flow::Waiting(transfer) => finish(conn, worker, transfer),
         other => {
             conn.flow = other;
             ControlFlow::Continue(())
@@ -55,7 +55,7 @@ fn payload(
 
 fn command(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> ControlFlow<Consumed> {
     let has_more = conn.session.is_ended() || conn.session.owes_replies();
@@ -63,32 +63,32 @@ fn command(
         return ControlFlow::Break(Consumed::All);
     }
     let is_secret = conn.transcript.is_some() && conn.session.is_authenticating();
-    let (octets, step) = conn.session.feed(input.unread(), &mut shared.workspace);
-    follow_transactions(conn, shared);
+    let (octets, step) = conn.session.feed(input.unread(), &mut worker.workspace);
+    follow_transactions(conn, worker);
     if conn.transcript.is_some() {
         let lines = &input.unread()[..octets];
         match is_secret {
-            true => transcribe_secret(conn, shared, lines),
-            false => transcribe(conn, shared, lines, step),
+            true => transcribe_secret(conn, worker, lines),
+            false => transcribe(conn, worker, lines, step),
         }
     }
     input.consume(octets);
     if conn.owing.is_some() && !conn.session.owes_replies() {
-        shared.ledger.answered_in_full(conn, shared.workspace.replies.len());
+        worker.ledger.answered_in_full(conn, worker.workspace.replies.len());
     }
     match step {
         Step::NeedInput => return ControlFlow::Break(Consumed::All),
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
-        Step::MarkCommand => record_moment(conn, shared),
+        Step::MarkCommand => record_moment(conn, worker),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
-        Step::Decide(Question::Tls) => starttls(conn, shared),
+        Step::Decide(Question::Tls) => starttls(conn, worker),
         Step::AuthLine => {}
-        Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
-        Step::Data => begin(conn, shared, Framing::data()),
+        Step::Tolerated(kinds) => tolerated(conn, worker, kinds),
+        Step::Data => begin(conn, worker, Framing::data()),
         Step::Chunk { bytes, last, first } => {
             let framing = Framing::Chunk { left: bytes, last };
-            if first { begin(conn, shared, framing) } else { next_chunk(conn, framing) }
+            if first { begin(conn, worker, framing) } else { next_chunk(conn, framing) }
         }
         Step::DiscardChunk { bytes } => conn.flow = Flow::Discard { left: bytes },
     }
@@ -97,19 +97,19 @@ fn command(
 
 /// Answers a STARTTLS that the session allows: 220 if a handshake can begin, else 454.
 #[cold]
-fn starttls(conn: &mut Conn, shared: &mut WorkerContext) {
-    let has_acceptor = matches!(shared.acceptors.get(conn.session.listener_index()), Some(Some(_)));
-    if !has_acceptor || !shared.has_room_for_handshake {
-        return conn.session.tls_is_unavailable(&mut shared.workspace);
+fn starttls(conn: &mut Conn, worker: &mut WorkerContext) {
+    let has_acceptor = matches!(worker.acceptors.get(conn.session.listener_index()), Some(Some(_)));
+    if !has_acceptor || !worker.has_room_for_handshake {
+        return conn.session.tls_is_unavailable(&mut worker.workspace);
     }
-    conn.session.tls_begins(&mut shared.workspace);
+    conn.session.tls_begins(&mut worker.workspace);
     conn.flow = Flow::Securing;
 }
 
 #[cold]
-fn transcribe(conn: &mut Conn, shared: &WorkerContext, lines: &[u8], step: Step) {
+fn transcribe(conn: &mut Conn, worker: &WorkerContext, lines: &[u8], step: Step) {
     let Some(transcript) = &mut conn.transcript else { return };
-    let now_ms = shared.clock.now_ms();
+    let now_ms = worker.clock.now_ms();
     transcript.client(lines, now_ms);
     if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
         transcript.payload(bytes, "", now_ms);
@@ -118,34 +118,34 @@ fn transcribe(conn: &mut Conn, shared: &WorkerContext, lines: &[u8], step: Step)
 
 /// Notes an AUTH response in the transcript, once its last piece has arrived.
 #[cold]
-fn transcribe_secret(conn: &mut Conn, shared: &WorkerContext, octets: &[u8]) {
+fn transcribe_secret(conn: &mut Conn, worker: &WorkerContext, octets: &[u8]) {
     let Some(transcript) = conn.transcript.as_mut().filter(|_| octets.ends_with(b"\r\n")) else {
         return;
     };
-    transcript.secret(shared.clock.now_ms());
+    transcript.secret(worker.clock.now_ms());
 }
 
 /// Records the rules that the last command broke.
 #[cold]
-fn tolerated(conn: &mut Conn, shared: &mut WorkerContext, kinds: Deviations) {
-    shared.ledger.recording.tolerated(kinds);
+fn tolerated(conn: &mut Conn, worker: &mut WorkerContext, kinds: Deviations) {
+    worker.ledger.recording.tolerated(kinds);
     if let Some(transcript) = &mut conn.transcript {
-        transcript.tolerated(kinds, shared.clock.now_ms());
+        transcript.tolerated(kinds, worker.clock.now_ms());
     }
 }
 
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
-fn record_moment(conn: &mut Conn, shared: &mut WorkerContext) {
-    let moments = shared.moments.as_ref().expect("the policy allows moments only with a sender");
-    let Some(moment) = shared.workspace.moment.take() else { return };
-    let outcome = moments.take(&moment, shared.clock.unix_ns());
-    conn.session.moment_answered(&moment, outcome, &mut shared.workspace);
+fn record_moment(conn: &mut Conn, worker: &mut WorkerContext) {
+    let moments = worker.moments.as_ref().expect("the policy allows moments only with a sender");
+    let Some(mark_command) = worker.workspace.mark_command.take() else { return };
+    let outcome = moments.take(&mark_command, worker.clock.unix_ns());
+    conn.session.moment_answered(&mark_command, outcome, &mut worker.workspace);
 }
 
 fn discard(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
     left: u64,
 ) -> ControlFlow<Consumed> {
@@ -157,7 +157,7 @@ fn discard(
         conn.flow = Flow::Discard { left };
         return ControlFlow::Break(Consumed::All);
     }
-    conn.session.chunk_received(&mut shared.workspace);
+    conn.session.chunk_received(&mut worker.workspace);
     conn.flow = Flow::COMMANDS;
     ControlFlow::Continue(())
 }

@@ -18,14 +18,14 @@ pub(crate) const PREAMBLE_MS: u64 = 5000;
 #[cold]
 pub(crate) fn read_header(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> ControlFlow<Consumed> {
     let (header, octets) = match proxy::parse(input.unread()) {
         Ok(None) => return ControlFlow::Break(Consumed::All),
         Ok(Some(whole)) => whole,
         Err(error) => {
-            shared.refuse_as_proxy(conn.client, error);
+            worker.refuse_as_proxy(conn.client, error);
             return ControlFlow::Break(Consumed::Unwanted);
         }
     };
@@ -46,10 +46,10 @@ pub(crate) fn read_header(
 /// Handles a peer that closed before its header was complete: either it only checked whether sinkd
 /// listens, or it was cut off.
 #[cold]
-pub(crate) fn end_of_preamble(conn: &Conn, shared: &mut WorkerContext, input: &Input) {
+pub(crate) fn end_of_preamble(conn: &Conn, worker: &mut WorkerContext, input: &Input) {
     match input.is_empty() {
-        true => shared.ledger.recording.identified(conn),
-        false => shared.refuse_as_proxy(conn.client, "its header was cut off"),
+        true => worker.ledger.recording.identified(conn),
+        false => worker.refuse_as_proxy(conn.client, "its header was cut off"),
     }
 }
 

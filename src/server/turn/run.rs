@@ -20,60 +20,60 @@ use crate::smtp::session::Farewell;
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
 /// Consumes what arrived and sends the replies.
-pub(super) fn take_turn(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
-    shared.ledger.recording.begin_turn();
-    let mut input = Input::new(std::mem::take(&mut shared.scratch));
+pub(super) fn take_turn(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
+    worker.ledger.recording.begin_turn();
+    let mut input = Input::new(std::mem::take(&mut worker.scratch));
     if let Some(held) = conn.held.take() {
         input.fill(held.filled());
-        shared.storage.pool.put_back(held);
+        worker.storage.pool.put_back(held);
     }
     // `run` and `end_turn` have one call each, so that they are inlined: a second call would cost
     // 40 instructions a turn.
-    let step = if conn.tls.is_some() { begin_sealed(conn, shared, &mut input) } else { None };
+    let step = if conn.tls.is_some() { begin_sealed(conn, worker, &mut input) } else { None };
     let mut turn = match step {
         Some(turn) => turn,
-        None => run(conn, shared, &mut input),
+        None => run(conn, worker, &mut input),
     };
     if turn != TurnEnd::Closed {
-        let over = if conn.tls.is_some() { hold_sealed(conn, shared, &mut input) } else { None };
+        let over = if conn.tls.is_some() { hold_sealed(conn, worker, &mut input) } else { None };
         turn = match over {
             Some(over) => over,
-            None => end_turn(conn, shared, &input, turn),
+            None => end_turn(conn, worker, &input, turn),
         };
     }
-    shared.scratch = input.bytes;
+    worker.scratch = input.bytes;
     turn
 }
 
 /// Ends the turn of a client that doesn't read its replies. A commit that is done meanwhile is
 /// still finished, as its segment could not be sealed otherwise.
 #[cold]
-pub(super) fn stay_blocked(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
+pub(super) fn stay_blocked(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
     if conn.is_committing()
         && let Some(transfer) = conn.take_transfer()
     {
-        let _ = finish(conn, shared, transfer);
+        let _ = finish(conn, worker, transfer);
     }
-    leave(conn, shared, TurnEnd::Blocked)
+    leave(conn, worker, TurnEnd::Blocked)
 }
 
 /// Receives and consumes until the connection has to wait, or has had its share.
-fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
+fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     let mut taken = 0;
     let mut drained = false;
     loop {
-        let consumed = consume(conn, shared, input);
-        shared.ledger.recording.consumed(conn, &mut shared.workspace.tally);
+        let consumed = consume(conn, worker, input);
+        worker.ledger.recording.consumed(conn, &mut worker.workspace.tally);
         match consumed {
             Consumed::All => {}
-            Consumed::Full => match flush(conn, shared) {
+            Consumed::Full => match flush(conn, worker) {
                 Sent::All => continue,
                 Sent::Blocked => return TurnEnd::Blocked,
                 Sent::Lost => return TurnEnd::Closed,
             },
             Consumed::Parked => return TurnEnd::Parked,
             Consumed::Identified => return TurnEnd::Identified,
-            Consumed::StartsTls => return begin_handshake_after_replies(conn, shared, input),
+            Consumed::StartsTls => return begin_handshake_after_replies(conn, worker, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
                 let unread = if drained && input.is_empty() {
@@ -81,7 +81,7 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
                 } else {
                     UnreadInput::Perhaps
                 };
-                return close_politely(conn, shared, unread);
+                return close_politely(conn, worker, unread);
             }
         }
         if drained {
@@ -91,33 +91,33 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
             return TurnEnd::Again;
         }
         let expected = ExpectedOctets::for_flow(&conn.flow);
-        match receive(conn, shared, input) {
+        match receive(conn, worker, input) {
             Ok(Received::Octets { count, is_short }) => {
-                shared.ledger.recording.octets_read(conn, expected);
+                worker.ledger.recording.octets_read(conn, expected);
                 taken += count;
                 // A short read means that the socket is empty (epoll(7)), with the exceptions that
                 // `reads_until_empty` names.
                 drained = is_short
                     && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     && !conn.reads_until_empty;
-                conn.last_read_ms = shared.clock.now_ms();
-                shared.has_input |= conn.is_session;
+                conn.last_read_ms = worker.clock.now_ms();
+                worker.has_input |= conn.is_session;
             }
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
             Ok(Received::Refused) => {}
-            Ok(Received::Broken(failure)) => return close_after_tls_failure(conn, shared, failure),
+            Ok(Received::Broken(failure)) => return close_after_tls_failure(conn, worker, failure),
             Ok(Received::End) if matches!(conn.flow, Flow::Preamble) => {
-                end_of_preamble(conn, shared, input);
+                end_of_preamble(conn, worker, input);
                 return TurnEnd::Closed;
             }
             Ok(Received::End) => {
-                shared.ledger.recording.hung_up(conn);
-                return end_of_stream(conn, shared);
+                worker.ledger.recording.hung_up(conn);
+                return end_of_stream(conn, worker);
             }
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
-                record_all_unsent(conn, shared);
+                record_all_unsent(conn, worker);
                 return TurnEnd::Closed;
             }
         }
@@ -125,20 +125,20 @@ fn run(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEn
 }
 
 /// Ends a turn: sends the replies, and keeps input that can't be consumed yet.
-fn end_turn(conn: &mut Conn, shared: &mut WorkerContext, input: &Input, turn: TurnEnd) -> TurnEnd {
-    let stopping = shared.ledger.stop.stage() != StopStage::Running;
+fn end_turn(conn: &mut Conn, worker: &mut WorkerContext, input: &Input, turn: TurnEnd) -> TurnEnd {
+    let stopping = worker.ledger.stop.stage() != StopStage::Running;
     // A session that was not greeted has not begun.
     let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
     if stopping && conn.is_idle() && may_end {
-        conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
+        conn.session.farewell(Farewell::Stopping, &mut worker.workspace);
         let unread = if input.is_empty() { UnreadInput::Nothing } else { UnreadInput::Perhaps };
-        return close_politely(conn, shared, unread);
+        return close_politely(conn, worker, unread);
     }
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
-        let Some(held) = shared.hold(input.unread()) else {
-            return farewell(conn, shared, Farewell::OutOfBuffers);
+        let Some(held) = worker.hold(input.unread()) else {
+            return farewell(conn, worker, Farewell::OutOfBuffers);
         };
         conn.held = Some(held);
     }
-    leave(conn, shared, turn)
+    leave(conn, worker, turn)
 }

@@ -18,77 +18,77 @@ pub(crate) enum Sent {
 
 /// Sends all replies of this turn with one call. What the socket doesn't take is kept, after unsent
 /// replies of earlier turns.
-pub(crate) fn flush(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
+pub(crate) fn flush(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
     if conn.tls.is_some() {
-        return flush_sealed(conn, shared);
+        return flush_sealed(conn, worker);
     }
-    if shared.workspace.replies.is_empty() {
+    if worker.workspace.replies.is_empty() {
         return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
     if let Some(transcript) = &mut conn.transcript {
-        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+        transcript.server(&worker.workspace.replies, worker.clock.now_ms());
     }
-    flush_octets(conn, shared)
+    flush_octets(conn, worker)
 }
 
 /// Sends all replies of this turn under TLS.
 #[inline(never)]
-fn flush_sealed(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
+fn flush_sealed(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
     if let Some(transcript) = &mut conn.transcript {
-        transcript.server(&shared.workspace.replies, shared.clock.now_ms());
+        transcript.server(&worker.workspace.replies, worker.clock.now_ms());
     }
     let then = match conn.flow {
         Flow::Closing => AfterReplies::Close,
         _ => AfterReplies::More,
     };
     if let Some(tls) = &mut conn.tls
-        && let Err(error) = seal_replies(tls, shared, then)
+        && let Err(error) = seal_replies(tls, worker, then)
     {
         tracing::debug!(client = %conn.client, %error, "replies could not be encrypted");
-        record_turn_unsent(shared);
+        record_turn_unsent(worker);
         return Sent::Lost;
     }
-    if shared.workspace.replies.is_empty() {
+    if worker.workspace.replies.is_empty() {
         return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
-    flush_octets(conn, shared)
+    flush_octets(conn, worker)
 }
 
 /// Sends the octets in the reply buffer.
 #[inline(always)]
-fn flush_octets(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
+fn flush_octets(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
     if conn.unsent.is_some() {
-        keep_unsent(conn, shared, 0);
+        keep_unsent(conn, worker, 0);
         return Sent::Blocked;
     }
-    let sent = match write(&mut conn.socket, &shared.workspace.replies) {
+    let sent = match write(&mut conn.socket, &worker.workspace.replies) {
         Ok(sent) => sent,
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            record_turn_unsent(shared);
+            record_turn_unsent(worker);
             return Sent::Lost;
         }
     };
-    if sent < shared.workspace.replies.len() {
-        keep_unsent(conn, shared, sent);
+    if sent < worker.workspace.replies.len() {
+        keep_unsent(conn, worker, sent);
         return Sent::Blocked;
     }
-    shared.workspace.replies.clear();
-    shared.ledger.acknowledged.clear();
-    shared.ledger.recording.replied(conn);
+    worker.workspace.replies.clear();
+    worker.ledger.acknowledged.clear();
+    worker.ledger.recording.replied(conn);
     Sent::All
 }
 
 /// Keeps the replies of this turn from octet `sent` on, after those that are already kept.
 #[cold]
-pub(crate) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerContext, sent: usize) {
+pub(crate) fn keep_unsent(conn: &mut Conn, worker: &mut WorkerContext, sent: usize) {
     let unsent = conn.unsent.get_or_insert_default();
     let from = unsent.bytes.len();
-    unsent.bytes.extend_from_slice(&shared.workspace.replies[sent..]);
-    let kept = shared.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
+    unsent.bytes.extend_from_slice(&worker.workspace.replies[sent..]);
+    let kept = worker.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
     unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
-    shared.ledger.recording.not_replied(&mut unsent.began_us);
-    shared.workspace.replies.clear();
+    worker.ledger.recording.not_replied(&mut unsent.began_us);
+    worker.workspace.replies.clear();
 }
 
 /// Sends octets of a handshake. What the socket doesn't take is kept.
@@ -123,25 +123,25 @@ pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
 }
 
 /// Sends the unsent replies of earlier turns.
-pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
+pub(crate) fn send_unsent(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
     let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
     match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
         Ok(sent) => {
             unsent.sent += sent;
             if sent > 0 {
-                conn.last_read_ms = shared.clock.now_ms();
+                conn.last_read_ms = worker.clock.now_ms();
             }
             if unsent.sent < unsent.bytes.len() {
                 return Sent::Blocked;
             }
             if let Some(unsent) = conn.unsent.take() {
-                shared.ledger.recording.replied_late(unsent.began_us);
+                worker.ledger.recording.replied_late(unsent.began_us);
             }
             Sent::All
         }
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            record_all_unsent(conn, shared);
+            record_all_unsent(conn, worker);
             Sent::Lost
         }
     }
@@ -149,23 +149,23 @@ pub(crate) fn send_unsent(conn: &mut Conn, shared: &mut WorkerContext) -> Sent {
 
 /// Notes the acknowledgements of this turn as unsent: the connection ends.
 #[cold]
-pub(crate) fn record_turn_unsent(shared: &mut WorkerContext) {
-    while let Some((_, id)) = shared.ledger.acknowledged.pop() {
-        shared.record_unsent(id);
+pub(crate) fn record_turn_unsent(worker: &mut WorkerContext) {
+    while let Some((_, id)) = worker.ledger.acknowledged.pop() {
+        worker.record_unsent(id);
     }
 }
 
 /// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
-pub(crate) fn record_all_unsent(conn: &mut Conn, shared: &mut WorkerContext) {
-    record_turn_unsent(shared);
+pub(crate) fn record_all_unsent(conn: &mut Conn, worker: &mut WorkerContext) {
+    record_turn_unsent(worker);
     if let Some(id) = conn.owing.take() {
-        shared.record_unsent(id);
+        worker.record_unsent(id);
     }
     let Some(mut unsent) = conn.unsent.take() else { return };
-    shared.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
+    worker.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {
-            shared.record_unsent(id);
+            worker.record_unsent(id);
         }
     }
 }
@@ -212,25 +212,25 @@ mod tests {
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: TransferPool::new(1 << 20), writer };
         let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
-        let mut shared = WorkerContext::new(Workspace::new(1 << 20), storage, ledger);
+        let mut worker = WorkerContext::new(Workspace::new(1 << 20), storage, ledger);
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
         let id = |slot| MessageId { segment: 1, slot };
         for (slot, reply) in
             [&b"250 first\r\n"[..], b"250 second\r\n", b"421 bye\r\n"].iter().enumerate()
         {
-            shared.workspace.replies.extend_from_slice(reply);
-            shared.ledger.acknowledged.push((reply.len(), id(slot as u32)));
-            assert!(matches!(flush(&mut conn, &mut shared), Sent::Blocked));
-            assert!(shared.is_silent(), "nothing is left for another connection");
+            worker.workspace.replies.extend_from_slice(reply);
+            worker.ledger.acknowledged.push((reply.len(), id(slot as u32)));
+            assert!(matches!(flush(&mut conn, &mut worker), Sent::Blocked));
+            assert!(worker.is_silent(), "nothing is left for another connection");
         }
         let kept = conn.unsent.as_ref().unwrap();
         assert_eq!(kept.acknowledged, [(11, id(0)), (23, id(1)), (32, id(2))]);
         let filling = read_all(&mut theirs);
-        assert!(matches!(send_unsent(&mut conn, &mut shared), Sent::All));
+        assert!(matches!(send_unsent(&mut conn, &mut worker), Sent::All));
         assert!(filling.iter().all(|octet| *octet == b'-'));
         assert_eq!(read_all(&mut theirs), b"250 first\r\n250 second\r\n421 bye\r\n");
-        drop(shared);
+        drop(worker);
         log.close();
     }
 }

@@ -7,21 +7,21 @@ use crate::server::turn::receiving::abandon;
 
 /// Applies the transaction events that the session of `conn` has reported.
 #[inline]
-pub(crate) fn follow_transactions(conn: &mut Conn, shared: &mut WorkerContext) {
-    for at in 0..shared.workspace.events.len() {
-        match shared.workspace.events[at] {
-            TransactionEvent::Began => conn.began_us = shared.clock.now_us(),
+pub(crate) fn follow_transactions(conn: &mut Conn, worker: &mut WorkerContext) {
+    for at in 0..worker.workspace.events.len() {
+        match worker.workspace.events[at] {
+            TransactionEvent::Began => conn.began_us = worker.clock.now_us(),
             event @ (TransactionEvent::Ended | TransactionEvent::TooLarge) => {
                 // Frees the space of chunks whose transaction was reset. Usually there are none, as
                 // an accepted or refused payload is already gone.
                 if conn.has_transfer() {
-                    abandon(conn, shared);
+                    abandon(conn, worker);
                 }
                 if event == TransactionEvent::TooLarge {
-                    shared.ledger.refused(conn);
+                    worker.ledger.refused(conn);
                 }
             }
         }
     }
-    shared.workspace.events.clear();
+    worker.workspace.events.clear();
 }

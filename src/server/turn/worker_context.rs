@@ -19,22 +19,45 @@ const SCRATCH_BYTES: usize = 256 << 10;
 /// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
+/// Minimum time between two log lines about the same: clients could fill the log.
+const LOGGED_MS: u64 = 10_000;
+
+/// When a line about something that clients cause was last logged, ms of the clock; `None`: never.
+#[derive(Default)]
+struct LogThrottle(Option<u64>);
+
+impl LogThrottle {
+    /// Takes the right to log a line. Returns false if it was taken within [`LOGGED_MS`] before.
+    fn take(&mut self, now_ms: u64) -> bool {
+        let is_free = self.0.is_none_or(|then_ms| now_ms >= then_ms + LOGGED_MS);
+        if is_free {
+            self.0 = Some(now_ms);
+        }
+        is_free
+    }
+}
+
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
+    /// Read once a round, so its time lags by up to the length of a round.
     pub clock: RoundClock,
+    /// Holds only replies of the connection that has its turn; none are left when the turn ends.
     pub workspace: Workspace,
+    /// The buffer budget and the log's writer, which all payloads in progress compete for.
     pub storage: Storage,
+    /// Must be told about every final reply to a message.
     pub ledger: Ledger,
     /// Whether octets were read from a client since this was last checked.
     pub has_input: bool,
-    /// When closing a connection without a PROXY header was last logged, ms of the clock.
-    proxy_logged_ms: Option<u64>,
+    /// Limits log lines about connections without a PROXY header.
+    proxy_log: LogThrottle,
     /// `None`: no transcripts are written.
     pub transcripts: Option<Arc<Transcripts>>,
     /// `None`: arguments of NOOP are ignored.
     pub moments: Option<Arc<MomentSender>>,
     /// Whether a transfer found the buffer budget used up, so that the worker should make room.
     pub is_starved: bool,
+    /// The worker's input buffer. The turn in progress takes it, and this is then empty.
     pub scratch: Vec<u8>,
     /// TLS records to be sent.
     pub sealed: Vec<u8>,
@@ -42,10 +65,11 @@ pub(crate) struct WorkerContext {
     pub acceptors: Vec<Option<Acceptor>>,
     /// Whether another handshake may begin.
     pub has_room_for_handshake: bool,
-    /// When a failure of TLS was last logged, ms of the clock.
-    tls_logged_ms: Option<u64>,
+    /// Limits log lines about failures of TLS.
+    tls_log: LogThrottle,
     /// Commits whose connection has closed.
     pub orphans: Vec<Orphan>,
+    /// Reset boxes for new payloads, so that a message costs no allocation.
     #[expect(clippy::vec_box, reason = "the boxes move between here and connections")]
     transfers: Vec<Box<Transfer>>,
 }
@@ -58,7 +82,7 @@ impl WorkerContext {
             storage,
             ledger,
             has_input: false,
-            proxy_logged_ms: None,
+            proxy_log: LogThrottle::default(),
             transcripts: None,
             moments: None,
             is_starved: false,
@@ -66,7 +90,7 @@ impl WorkerContext {
             sealed: Vec::new(),
             acceptors: Vec::new(),
             has_room_for_handshake: true,
-            tls_logged_ms: None,
+            tls_log: LogThrottle::default(),
             orphans: Vec::new(),
             transfers: Vec::new(),
         }
@@ -96,12 +120,8 @@ impl WorkerContext {
     /// reason `why`.
     #[cold]
     pub fn refuse_as_proxy(&mut self, peer: Client, why: impl std::fmt::Display) {
-        /// Minimum time between two log lines about this: clients could fill the log.
-        const LOGGED_MS: u64 = 10_000;
         self.ledger.recording.proxy_refused();
-        let now_ms = self.clock.now_ms();
-        if self.proxy_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
-            self.proxy_logged_ms = Some(now_ms);
+        if self.proxy_log.take(self.clock.now_ms()) {
             tracing::warn!(%peer, %why, "a connection without a PROXY header is closed");
         }
     }
@@ -109,12 +129,8 @@ impl WorkerContext {
     /// Counts and logs a failure of TLS.
     #[cold]
     pub fn tls_failed(&mut self, client: Client, failure: Failure) {
-        /// Minimum time between two log lines about this: clients could fill the log.
-        const LOGGED_MS: u64 = 10_000;
         self.ledger.recording.tls_failed(failure);
-        let now_ms = self.clock.now_ms();
-        if self.tls_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
-            self.tls_logged_ms = Some(now_ms);
+        if self.tls_log.take(self.clock.now_ms()) {
             let (kind, why) = (failure.name(), failure.sentence());
             tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
         }

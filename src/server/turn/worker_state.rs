@@ -25,50 +25,50 @@ use crate::server::transcripts::Transcripts;
 /// Replies are in a buffer that connections share, which can be reached only within a turn. Code
 /// outside a turn can't write a reply, so no reply reaches the wrong client.
 pub(crate) struct WorkerState {
-    shared: WorkerContext,
+    worker: WorkerContext,
 }
 
 impl WorkerState {
-    pub fn new(shared: WorkerContext) -> WorkerState {
-        WorkerState { shared }
+    pub fn new(worker: WorkerContext) -> WorkerState {
+        WorkerState { worker }
     }
 
     /// Runs `conn` until it has to wait for something.
     pub fn turn(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.lend(conn, |conn, shared| match send_unsent(conn, shared) {
-            Sent::All => take_turn(conn, shared),
-            Sent::Blocked => stay_blocked(conn, shared),
+        self.lend(conn, |conn, worker| match send_unsent(conn, worker) {
+            Sent::All => take_turn(conn, worker),
+            Sent::Blocked => stay_blocked(conn, worker),
             Sent::Lost => TurnEnd::Closed,
         })
     }
 
     /// Sends the greeting.
     pub fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.lend(conn, |conn, shared| {
-            conn.session.greet(&mut shared.workspace);
-            shared.ledger.recording.opened(conn);
-            leave(conn, shared, TurnEnd::Idle)
+        self.lend(conn, |conn, worker| {
+            conn.session.greet(&mut worker.workspace);
+            worker.ledger.recording.opened(conn);
+            leave(conn, worker, TurnEnd::Idle)
         })
     }
 
     /// Begins the handshake of a connection that begins with TLS.
     #[cold]
     pub fn begin_with_tls(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.lend(conn, |conn, shared| {
-            shared.ledger.recording.opened(conn);
-            begin_handshake(conn, shared)
+        self.lend(conn, |conn, worker| {
+            worker.ledger.recording.opened(conn);
+            begin_handshake(conn, worker)
         })
     }
 
     /// Ends the connection of `conn`, whose handshake has timed out.
     #[cold]
     pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.lend(conn, |conn, shared| {
-            shared.tls_failed(conn.client, Failure::TimedOut);
+        self.lend(conn, |conn, worker| {
+            worker.tls_failed(conn.client, Failure::TimedOut);
             let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.has_input);
             match is_silent && conn.session.begins_with_tls() {
                 // The client may be waiting for a greeting.
-                true => answer_in_plain_text(conn, shared),
+                true => answer_in_plain_text(conn, worker),
                 false => TurnEnd::Closed,
             }
         })
@@ -77,13 +77,13 @@ impl WorkerState {
     /// Greets the client that XCLIENT has named, and whose session starts over.
     #[cold]
     pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
-        self.lend(conn, |conn, shared| {
+        self.lend(conn, |conn, worker| {
             if let Some(transcript) = &mut conn.transcript {
-                transcript.named(conn.client, conn.session_id, shared.clock.now_ms());
+                transcript.named(conn.client, conn.session_id, worker.clock.now_ms());
             }
-            conn.session.decided(Decision::Serve, &mut shared.workspace);
-            shared.ledger.recording.named();
-            leave(conn, shared, TurnEnd::Idle)
+            conn.session.decided(Decision::Serve, &mut worker.workspace);
+            worker.ledger.recording.named();
+            leave(conn, worker, TurnEnd::Idle)
         })
     }
 
@@ -91,34 +91,34 @@ impl WorkerState {
     /// client.
     #[cold]
     pub fn becomes_session(&mut self, conn: &mut Conn) {
-        self.shared.ledger.becomes_session(conn);
+        self.worker.ledger.becomes_session(conn);
     }
 
     /// Ends a connection whose client was identified and is not admitted, with a reply that says
     /// why in place of a greeting.
     #[cold]
     pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
-        self.lend(conn, |conn, shared| {
-            release_buffers(conn, shared);
-            conn.session.decided(Decision::Refuse(why), &mut shared.workspace);
+        self.lend(conn, |conn, worker| {
+            release_buffers(conn, worker);
+            conn.session.decided(Decision::Refuse(why), &mut worker.workspace);
             if why != Farewell::Denied {
-                shared.ledger.recording.turned_away();
+                worker.ledger.recording.turned_away();
             }
-            close_politely(conn, shared, UnreadInput::Perhaps)
+            close_politely(conn, worker, UnreadInput::Perhaps)
         })
     }
 
     /// Writes the farewell, sends and closes. A client that has not read earlier replies gets no
     /// farewell.
     pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
-        self.lend(conn, |conn, shared| farewell(conn, shared, why))
+        self.lend(conn, |conn, worker| farewell(conn, worker, why))
     }
 
     /// Refuses the payload of `conn`, which has waited for room for too long. The reply is sent in
     /// a later turn, after the end of the payload.
     pub fn refuse_parked(&mut self, conn: &mut Conn) {
         if let Some(transfer) = conn.transfer_mut() {
-            self.shared.refuse_for_want_of_room(transfer, NoRoom::Wait);
+            self.worker.refuse_for_want_of_room(transfer, NoRoom::Wait);
         }
     }
 
@@ -126,19 +126,19 @@ impl WorkerState {
     /// now.
     pub fn leave_segment(&mut self, conn: &mut Conn, pinned: u32) {
         if let Some(transfer) = conn.transfer_mut() {
-            transfer.place.leave_segment(pinned, &mut self.shared.storage.writer);
+            transfer.place.leave_segment(pinned, &mut self.worker.storage.writer);
         }
     }
 
     /// Releases everything `conn` holds, before it is dropped.
     pub fn end(&mut self, conn: &mut Conn) {
-        self.shared.ledger.recording.closed(conn);
-        self.lend(conn, |conn, shared| {
-            record_all_unsent(conn, shared);
-            release_buffers(conn, shared);
-            conn.session.abandon(&mut shared.workspace);
+        self.worker.ledger.recording.closed(conn);
+        self.lend(conn, |conn, worker| {
+            record_all_unsent(conn, worker);
+            release_buffers(conn, worker);
+            conn.session.abandon(&mut worker.workspace);
             if let Some(transcript) = conn.transcript.take() {
-                transcript.end(shared.clock.now_ms());
+                transcript.end(worker.clock.now_ms());
             }
             TurnEnd::Closed
         });
@@ -149,13 +149,13 @@ impl WorkerState {
     /// it.
     #[cold]
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
-        assert!(self.shared.is_silent(), "{UNSAID}");
-        session.farewell(why, &mut self.shared.workspace);
+        assert!(self.worker.is_silent(), "{UNSAID}");
+        session.farewell(why, &mut self.worker.workspace);
         if why != Farewell::Denied {
-            self.shared.ledger.recording.turned_away();
+            self.worker.ledger.recording.turned_away();
         }
-        let _ = write(socket, &self.shared.workspace.replies);
-        self.shared.workspace.replies.clear();
+        let _ = write(socket, &self.worker.workspace.replies);
+        self.worker.workspace.replies.clear();
     }
 
     /// The only access to the reply buffer: when this returns, every reply was sent, is kept for
@@ -165,120 +165,120 @@ impl WorkerState {
         conn: &mut Conn,
         run: impl FnOnce(&mut Conn, &mut WorkerContext) -> TurnEnd,
     ) -> TurnEnd {
-        let shared = &mut self.shared;
+        let worker = &mut self.worker;
         // Holds at the end of each turn.
-        debug_assert!(shared.is_silent(), "{UNSAID}");
-        let mut turn = run(conn, shared);
-        follow_transactions(conn, shared);
+        debug_assert!(worker.is_silent(), "{UNSAID}");
+        let mut turn = run(conn, worker);
+        follow_transactions(conn, worker);
         if turn == TurnEnd::Blocked && conn.is_committing() {
             turn = TurnEnd::BlockedInCommit;
         }
-        shared.ledger.recording.end_turn(conn, turn);
+        worker.ledger.recording.end_turn(conn, turn);
         if turn == TurnEnd::Closed {
-            record_turn_unsent(shared);
-            shared.workspace.replies.clear();
+            record_turn_unsent(worker);
+            worker.workspace.replies.clear();
         }
-        assert!(shared.is_silent(), "{UNSAID}");
+        assert!(worker.is_silent(), "{UNSAID}");
         turn
     }
 
     pub fn clock(&self) -> &RoundClock {
-        &self.shared.clock
+        &self.worker.clock
     }
 
     pub fn tick(&mut self, now_ns: u64) {
-        self.shared.clock.tick(now_ns);
+        self.worker.clock.tick(now_ns);
     }
 
     /// Puts new settings in force: `policies` for each session from its next transaction on,
     /// `acceptors` for new handshakes.
     #[cold]
     pub fn follow(&mut self, policies: PoliciesInForce, acceptors: Vec<Option<Acceptor>>) {
-        self.shared.workspace.in_force = policies;
-        self.shared.acceptors = acceptors;
+        self.worker.workspace.in_force = policies;
+        self.worker.acceptors = acceptors;
     }
 
     /// Returns the flag that says whether another handshake may begin. If not, STARTTLS gets 454.
     pub fn room_for_handshake(&mut self) -> &mut bool {
-        &mut self.shared.has_room_for_handshake
+        &mut self.worker.has_room_for_handshake
     }
 
     pub fn writer(&mut self) -> &mut Writer {
-        &mut self.shared.storage.writer
+        &mut self.worker.storage.writer
     }
 
     pub fn recording(&mut self) -> &mut Recording {
-        &mut self.shared.ledger.recording
+        &mut self.worker.ledger.recording
     }
 
     pub fn counters(&self) -> &Counters {
-        &self.shared.ledger.counters
+        &self.worker.ledger.counters
     }
 
     pub fn stop(&self) -> &Stop {
-        &self.shared.ledger.stop
+        &self.worker.ledger.stop
     }
 
     pub fn transcripts(&self) -> Option<&Arc<Transcripts>> {
-        self.shared.transcripts.as_ref()
+        self.worker.transcripts.as_ref()
     }
 
     /// Counts a connection to a proxied listener that is closed without a reply, and logs the
     /// reason `why`.
     #[cold]
     pub fn refuse_as_proxy(&mut self, peer: Client, why: &str) {
-        self.shared.refuse_as_proxy(peer, why);
+        self.worker.refuse_as_proxy(peer, why);
     }
 
     /// Returns whether octets were read from a client since the last call.
     pub fn take_has_input(&mut self) -> bool {
-        std::mem::take(&mut self.shared.has_input)
+        std::mem::take(&mut self.worker.has_input)
     }
 
     /// Returns whether a transfer found the buffer budget used up since the last call.
     pub fn was_starved(&mut self) -> bool {
-        std::mem::take(&mut self.shared.is_starved)
+        std::mem::take(&mut self.worker.is_starved)
     }
 
     /// Returns whether there are pending commits whose connections have closed.
     pub fn has_orphans(&self) -> bool {
-        !self.shared.orphans.is_empty()
+        !self.worker.orphans.is_empty()
     }
 
     pub fn poll_orphans(&mut self) {
-        self.shared.poll_orphans();
+        self.worker.poll_orphans();
     }
 
     /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
     /// statistics.
     pub fn begin_round(&mut self) -> bool {
-        self.shared.begin_round()
+        self.worker.begin_round()
     }
 
     /// Ends a round.
     pub fn end_round(&mut self) {
-        self.shared.end_round();
+        self.worker.end_round();
     }
 
     /// Returns how long the loop may sleep before the statistics of a second must be handed over.
     pub fn statistics_due_ms(&self) -> Option<u64> {
-        self.shared.statistics_due_ms()
+        self.worker.statistics_due_ms()
     }
 
     /// Checks, while no connection is open, that every buffer and envelope was returned.
     pub fn check_nothing_is_lent(&self) {
-        assert_eq!(self.shared.storage.pool.lent_bytes(), 0, "every buffer was returned");
-        assert_eq!(self.shared.workspace.envelope_bytes_lent(), 0, "every envelope was returned");
+        assert_eq!(self.worker.storage.pool.lent_bytes(), 0, "every buffer was returned");
+        assert_eq!(self.worker.workspace.envelope_bytes_lent(), 0, "every envelope was returned");
     }
 
     /// Seals the worker's open segments. All connections must have ended.
     pub fn close(mut self) {
-        self.shared.end_round();
+        self.worker.end_round();
         self.check_nothing_is_lent();
-        self.shared.storage.writer.close();
-        let now_us = self.shared.clock.now_us();
-        self.shared.ledger.recording.close(now_us, &mut self.shared.workspace.tally);
-        self.shared.ledger.counters.doing(Doing::Nothing);
+        self.worker.storage.writer.close();
+        let now_us = self.worker.clock.now_us();
+        self.worker.ledger.recording.close(now_us, &mut self.worker.workspace.tally);
+        self.worker.ledger.counters.doing(Doing::Nothing);
     }
 }
 

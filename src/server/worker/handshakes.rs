@@ -1,6 +1,6 @@
 //! The connections of a worker that are in a TLS handshake, and the queue for their turns.
 //!
-//! A step of a handshake costs 80 to 190 us, so connections that wait for one have a queue of their
+//! A step of a handshake costs 80 to 190 µs, so connections that wait for one have a queue of their
 //! own. A few of them get their turn each round, after all other connections.
 use std::collections::VecDeque;
 

@@ -266,11 +266,11 @@ impl Session {
     /// Replies with the outcome of a mark or run command in NOOP.
     pub fn moment_answered(
         &mut self,
-        moment: &MarkCommand,
+        mark_command: &MarkCommand,
         outcome: MarkOutcome,
         workspace: &mut Workspace,
     ) {
-        self.reply(moment.reply(outcome), workspace);
+        self.reply(mark_command.reply(outcome), workspace);
     }
 
     /// Appends a final reply for the reason `why`, and ends the session; the caller sends it and
@@ -411,9 +411,9 @@ impl Session {
     /// [`MarkCommand`].
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.noop_marks {
-            workspace.moment = MarkCommand::parse(argument);
+            workspace.mark_command = MarkCommand::parse(argument);
         }
-        if workspace.moment.is_some() {
+        if workspace.mark_command.is_some() {
             return Some(Step::MarkCommand);
         }
         self.reply(&reply::NOOP_OK, workspace);

@@ -30,7 +30,7 @@ pub enum Step {
         /// The number of octets.
         bytes: u64,
     },
-    /// The client sent a mark or run command: take it from `Workspace::moment`, then call
+    /// The client sent a mark or run command: take it from `Workspace::mark_command`, then call
     /// `moment_answered`.
     MarkCommand,
     /// The caller must decide something before the session continues. No further input may be fed

@@ -36,8 +36,8 @@ fn mark_commands_have_their_replies() {
         (mark, MarkOutcome::TooMany, &reply::MOMENTS_TOO_MANY),
     ] {
         let (mut session, mut workspace) = named_moment(argument);
-        let moment = workspace.moment.take().unwrap();
-        session.moment_answered(&moment, outcome, &mut workspace);
+        let mark_command = workspace.mark_command.take().unwrap();
+        session.moment_answered(&mark_command, outcome, &mut workspace);
         assert_eq!(workspace.replies, expected.as_bytes(), "{argument}");
         // The open transaction is not affected.
         assert_eq!(session.feed(b"DATA\r\n", &mut workspace), (6, Step::Data), "{argument}");

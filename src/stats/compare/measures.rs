@@ -60,7 +60,7 @@ impl Measures {
     /// Reads a run: folders and their spans (Unix s), merged. Also returns a sentence for each part
     /// that could not be read.
     ///
-    /// Costs about 10 us and 3 KB per second and metric. Errors: a folder cannot be read.
+    /// Costs about 10 µs and 3 KB per second and metric. Errors: a folder cannot be read.
     pub fn read(parts: &[(&Path, Range<u64>)]) -> io::Result<(Measures, Vec<String>)> {
         let mut measures = Measures::default();
         let mut history = History::default();

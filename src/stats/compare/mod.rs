@@ -91,7 +91,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two runs. Costs about 1 us a second and measure.
+    /// Compares two runs. Costs about 1 µs a second and measure.
     pub fn of(a: &Measures, b: &Measures) -> Comparison {
         let mut noise = Noise::default();
         let obstacle = obstacle(a, b);

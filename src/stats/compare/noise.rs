@@ -51,7 +51,7 @@ pub(super) struct Noise(BTreeMap<(usize, usize), Estimator>);
 impl Noise {
     /// Returns the variance of the mean of `values`, one value per second in order, at least two.
     ///
-    /// Costs about 10 ns per value and wave, and the first time for a length 1 us per value.
+    /// Costs about 10 ns per value and wave, and the first time for a length 1 µs per value.
     pub fn of(&mut self, values: &[f64]) -> MeanVariance {
         let autocorrelation = autocorrelation(values);
         let more = ASSUMED[..ASSUMED.len() - 1]

@@ -10,7 +10,7 @@ const FREEDOM_MAX: f64 = 120.0;
 ///
 /// `freedom` is the number of degrees of freedom: at least 1, and not necessarily whole. With t =
 /// √ν·tan θ, the density of θ is proportional to cos^(ν-1) θ, so no gamma function is needed. Costs
-/// about 5 us.
+/// about 5 µs.
 pub(super) fn critical(freedom: f64) -> f64 {
     let freedom = freedom.clamp(1.0, FREEDOM_MAX);
     let width = FRAC_PI_2 / STEPS as f64;

@@ -6,9 +6,9 @@ use super::spread::ValueCounts;
 pub(super) struct OpenConnections {
     now: u64,
     since_us: u64,
-    /// How long each number was open, in us; 0 is left out.
+    /// How long each number was open, in µs; 0 is left out.
     open_us: ValueCounts,
-    /// The maximum, and when it was first reached, in Unix us.
+    /// The maximum, and when it was first reached, in Unix µs.
     peak: (u64, u64),
 }
 
@@ -18,12 +18,12 @@ impl OpenConnections {
         self.now
     }
 
-    /// Returns the maximum, and when it was first reached, in Unix us.
+    /// Returns the maximum, and when it was first reached, in Unix µs.
     pub fn peak(&self) -> (u64, u64) {
         self.peak
     }
 
-    /// Adds a connection at this time, in Unix us.
+    /// Adds a connection at this time, in Unix µs.
     pub fn begin(&mut self, at_us: u64) {
         self.pass(at_us);
         self.now += 1;

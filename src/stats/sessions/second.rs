@@ -11,7 +11,7 @@ const ROOM_KEPT: usize = 1024;
 const NEVER: u32 = u32::MAX;
 /// The connection ended before the message was accepted.
 const BEFORE: u32 = u32::MAX - 1;
-/// Upper bound of times within a second, in us; a late worker may report an event in an earlier
+/// Upper bound of times within a second, in µs; a late worker may report an event in an earlier
 /// second.
 const LATEST_US: u64 = u32::MAX as u64 - 2;
 
@@ -69,13 +69,13 @@ impl SessionSecond {
         self.client = octets_of(key.client);
     }
 
-    /// Returns when the connection began, in us from the beginning of the second; `None` if not in
+    /// Returns when the connection began, in µs from the beginning of the second; `None` if not in
     /// this second.
     pub fn began_us(&self) -> Option<u32> {
         (self.began_us < BEFORE).then_some(self.began_us)
     }
 
-    /// Returns when the connection ended, in us from the beginning of the second; `None` if not in
+    /// Returns when the connection ended, in µs from the beginning of the second; `None` if not in
     /// this second.
     pub fn ended_us(&self) -> Option<u32> {
         (self.ended_us < BEFORE).then_some(self.ended_us)

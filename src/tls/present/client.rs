@@ -65,7 +65,7 @@ impl ClientHandshake {
     /// Reads the complete messages of `incoming`, and appends to `out` what has to be sent to the
     /// server, including alerts. Returns the number of octets used.
     ///
-    /// A full handshake costs about 100 us of CPU time, for keys and verifying a signature.
+    /// A full handshake costs about 100 µs of CPU time, for keys and verifying a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],

@@ -73,7 +73,7 @@ impl Handshake {
     /// Reads the complete messages of `incoming`, and appends to `out` what has to be sent to the
     /// client, including alerts. Returns the number of octets used.
     ///
-    /// The client's hello costs up to 190 us of CPU time, for keys and a signature.
+    /// The client's hello costs up to 190 µs of CPU time, for keys and a signature.
     pub fn advance(
         mut self,
         incoming: &mut [u8],

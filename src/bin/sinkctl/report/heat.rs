@@ -1,6 +1,6 @@
 //! A heat map of transaction times over time.
 use hdrhistogram::Histogram;
-use sinkd::analysis::course::{ReportData, TimeBuckets, TimeColumn};
+use sinkd::analysis::report::{ReportData, TimeBuckets, TimeColumn};
 use sinkd::plot::{Heat, Hint, LineSeries, PlotUnit, Scale};
 use sinkd::stats::Metric;
 

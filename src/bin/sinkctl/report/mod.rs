@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::course::ReportData;
+use sinkd::analysis::report::ReportData;
 use sinkd::stats::MessageWindow;
 
 use crate::base::outcome::{Finding, Out};

@@ -5,7 +5,7 @@ use sinkd::stats::Counter;
 use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::{counted, seconds};
-use sinkd::analysis::course::{Point, ReportData, TimeBuckets, TimeColumn};
+use sinkd::analysis::report::{Point, ReportData, TimeBuckets, TimeColumn};
 
 /// Maximum number of points of a line.
 const POINTS_MAX: u64 = 500;

@@ -9,7 +9,7 @@ use super::part::ReportSection;
 use super::tables;
 use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
-use sinkd::analysis::course::ReportData;
+use sinkd::analysis::report::ReportData;
 
 /// The style sheet of the page, apart from plots.
 const PAGE_CSS: &str = r#"
@@ -112,7 +112,7 @@ fn span(run: &ReportData) -> String {
 }
 
 fn sources(run: &ReportData) -> String {
-    let item = |source: &sinkd::analysis::course::SourceFolder| {
+    let item = |source: &sinkd::analysis::report::SourceFolder| {
         let path = escape(&source.path.display().to_string());
         format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
     };

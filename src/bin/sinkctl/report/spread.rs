@@ -5,7 +5,7 @@ use sinkd::stats::{MessageWindow, Metric};
 
 use super::figure::{Figure, FigureTexts, Width, name, unit};
 use crate::base::print::counted;
-use sinkd::analysis::course::ReportData;
+use sinkd::analysis::report::ReportData;
 
 /// Maximum number of bars in a plot.
 const BARS_MAX: f64 = 40.0;

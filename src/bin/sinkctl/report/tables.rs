@@ -7,7 +7,7 @@ use sinkd::stats::{Counter, Metric, Percentiles};
 use super::figure::{instant, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::GroupFigures;
-use sinkd::analysis::course::{ReportData, RunEvent};
+use sinkd::analysis::report::{ReportData, RunEvent};
 
 /// Maximum number of runs and marks in the table.
 const EVENTS_MAX: usize = 100;

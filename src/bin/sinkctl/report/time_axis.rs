@@ -1,5 +1,5 @@
 //! Common parts of plots over time: the axis, with runs and marks.
-use sinkd::analysis::course::{ReportData, RunEvent, TimeBuckets};
+use sinkd::analysis::report::{ReportData, RunEvent, TimeBuckets};
 use sinkd::plot::{Axis, Note, Scale};
 
 use super::figure::date;

@@ -2,7 +2,7 @@
 use sinkd::plot::{PlotUnit, escape};
 
 use sinkd::analysis::TransitFigures;
-use sinkd::analysis::course::ReportData;
+use sinkd::analysis::report::ReportData;
 
 /// Returns the table; empty without --sent-field. If the log can't be read, the section about
 /// recipient domains says why.

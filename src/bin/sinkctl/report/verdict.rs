@@ -2,7 +2,7 @@
 use sinkd::plot::PlotUnit;
 use sinkd::stats::LimitedBy;
 
-use sinkd::analysis::course::ReportData;
+use sinkd::analysis::report::ReportData;
 
 /// The first section of the page.
 #[derive(Debug, Clone)]

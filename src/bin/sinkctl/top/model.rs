@@ -285,7 +285,7 @@ pub mod tests {
     pub const NOW_S: u64 = 1_795_248_000;
 
     /// Returns five minutes of 24,000 messages per second, of which the last second has 12,345, at
-    /// 200 us.
+    /// 200 µs.
     pub fn running() -> RunState {
         let mut state = RunState::new(Path::new("sink-data"));
         for second in NOW_S - 300..NOW_S - 2 {

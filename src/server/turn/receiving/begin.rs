@@ -10,11 +10,11 @@ const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 
 /// Begins the payload of the transaction of `conn`.
 #[inline]
-pub fn begin(conn: &mut Conn, shared: &mut WorkerContext, framing: Framing) {
+pub fn begin(conn: &mut Conn, worker: &mut WorkerContext, framing: Framing) {
     if !conn.is_session {
-        shared.ledger.becomes_session(conn);
+        worker.ledger.becomes_session(conn);
     }
-    let mut transfer = shared.lend_box();
+    let mut transfer = worker.lend_box();
     transfer.framing = framing;
     let chunk = match framing {
         Framing::Data(_) => 0,
@@ -23,8 +23,8 @@ pub fn begin(conn: &mut Conn, shared: &mut WorkerContext, framing: Framing) {
     let (declared, guess) = (conn.session.declared_size(), conn.last_payload_bytes);
     let bytes_max = conn.session.message_bytes_max();
     transfer.place.expect(declared, chunk, u64::from(guess), bytes_max);
-    transfer.first_us = shared.clock.now_us();
-    if let Some(sampling) = &shared.ledger.sampling {
+    transfer.first_us = worker.clock.now_us();
+    if let Some(sampling) = &worker.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());
         (transfer.fate, transfer.draw) = (Fate::from_mode(store), draw);
         if store != StoreMode::Full {

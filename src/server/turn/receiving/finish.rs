@@ -1,11 +1,11 @@
 //! The end of a payload: committed, counted, refused, or abandoned.
 use std::ops::ControlFlow;
 
-use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind};
+use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StorageMode};
 use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
-use crate::server::payload::{Fate, Orphan, Proof, Transfer};
+use crate::server::payload::{CommitInProgress, Fate, Orphan, Proof, Transfer};
 use crate::server::turn::worker_context::WorkerContext;
 
 /// The outcome for a complete payload.
@@ -19,27 +19,28 @@ enum PayloadOutcome {
 /// Accepts or refuses the complete `transfer`, or lets it wait, or wait again.
 pub fn finish(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
-    let outcome = try_commit(conn, shared, &mut transfer);
-    apply_outcome(conn, shared, transfer, outcome)
+    let outcome = try_commit(conn, worker, &mut transfer);
+    apply_outcome(conn, worker, transfer, outcome)
 }
 
-/// Commits `wire`, all octets of `transfer`, straight from the input: one copy, no staging. `None`:
-/// the tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
+/// Commits `wire`, all octets of `transfer`, straight from the input and in full: one copy, no
+/// staging. `None`: the tail has no room, or no ticket is left; a ticket that was taken is kept for
+/// `finish`.
 pub fn commit_from_input(
     conn: &Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     transfer: &mut Transfer,
     wire: &[u8],
 ) -> Option<Commit> {
     transfer.wire_bytes = wire.len() as u64;
     let fits = transfer.message_bytes() <= conn.session.message_bytes_max();
-    let commit = if fits && shared.ledger.take_ticket(transfer) {
+    let commit = if fits && worker.ledger.take_ticket(transfer) {
         let payload = &wire[..transfer.payload_bytes() as usize];
-        let facts = facts(conn, shared, transfer);
-        shared.storage.writer.append(conn.session.envelope(), &[payload], &facts).ok()
+        let facts = facts(conn, worker, transfer, StorageMode::Full);
+        worker.storage.writer.append(conn.session.envelope(), &[payload], &facts).ok()
     } else {
         None
     };
@@ -52,26 +53,25 @@ pub fn commit_from_input(
 /// Finishes `transfer`, which [`commit_from_input`] has turned into `commit`.
 pub fn finish_committed(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     mut transfer: Box<Transfer>,
     commit: Commit,
 ) -> ControlFlow<Consumed> {
-    let outcome = outcome_of_commit(shared, &mut transfer, commit);
-    apply_outcome(conn, shared, transfer, outcome)
+    let outcome = outcome_of_commit(worker, &mut transfer, commit);
+    apply_outcome(conn, worker, transfer, outcome)
 }
 
 /// Abandons the payload in progress, if any: its client is gone or dismissed, or its
 /// transaction was reset. A commit that has begun continues without the connection.
-pub fn abandon(conn: &mut Conn, shared: &mut WorkerContext) {
-    shared.ledger.recording.unparked(conn);
+pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
+    worker.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
-    if let Some(pending) = transfer.pending.take() {
+    if let Some(CommitInProgress { pending, received_ns, .. }) = transfer.commit.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
         let session = conn.key();
         let draw = transfer.draw.take();
-        let received_ns = transfer.pending_received_ns.unwrap_or_default();
         let listener = conn.session.listener_index();
-        shared.orphans.push(Orphan {
+        worker.orphans.push(Orphan {
             pending,
             received_ns,
             session,
@@ -81,17 +81,17 @@ pub fn abandon(conn: &mut Conn, shared: &mut WorkerContext) {
             draw,
         });
     } else {
-        transfer.place.release(&mut shared.storage);
+        transfer.place.release(&mut worker.storage);
         let octets = transfer.wire_bytes;
-        transcribe(conn, shared, &transfer, octets, ", without its end");
-        shared.ledger.not_accepted(&mut transfer);
+        transcribe(conn, worker, &transfer, octets, ", without its end");
+        worker.ledger.not_accepted(&mut transfer);
     }
-    shared.return_box(transfer);
+    worker.return_box(transfer);
 }
 
-fn try_commit(conn: &Conn, shared: &mut WorkerContext, transfer: &mut Transfer) -> PayloadOutcome {
-    if let Some(pending) = &mut transfer.pending {
-        return poll(pending, shared);
+fn try_commit(conn: &Conn, worker: &mut WorkerContext, transfer: &mut Transfer) -> PayloadOutcome {
+    if let Some(commit) = &mut transfer.commit {
+        return poll(&mut commit.pending, worker);
     }
     if let Fate::Refused(why) = transfer.fate {
         return PayloadOutcome::Refused(why);
@@ -99,40 +99,40 @@ fn try_commit(conn: &Conn, shared: &mut WorkerContext, transfer: &mut Transfer) 
     if transfer.message_bytes() > conn.session.message_bytes_max() {
         return PayloadOutcome::Refused(Refusal::TooLarge);
     }
-    if !shared.ledger.take_ticket(transfer) {
+    if !worker.ledger.take_ticket(transfer) {
         return PayloadOutcome::Refused(Refusal::Stopping);
     }
-    if transfer.fate == Fate::Count {
-        return PayloadOutcome::Accepted(Proof::Counted(shared.storage.writer.count_only()));
-    }
-    let facts = facts(conn, shared, transfer);
+    let Some(mode) = transfer.fate.mode() else {
+        return PayloadOutcome::Accepted(Proof::Counted(worker.storage.writer.count_only()));
+    };
+    let facts = facts(conn, worker, transfer, mode);
     let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
-    match transfer.place.commit(stored_bytes, envelope, &facts, &mut shared.storage) {
-        Ok(commit) => outcome_of_commit(shared, transfer, commit),
+    match transfer.place.commit(stored_bytes, envelope, &facts, &mut worker.storage) {
+        Ok(commit) => outcome_of_commit(worker, transfer, commit),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
         Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::NoStorage),
     }
 }
 
 fn outcome_of_commit(
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     transfer: &mut Transfer,
     commit: Commit,
 ) -> PayloadOutcome {
     match commit {
         Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
-            transfer.pending_since_us = Some(shared.clock.now_us());
-            transfer.pending_received_ns = Some(shared.clock.unix_ns());
+            let (since_us, received_ns) = (worker.clock.now_us(), worker.clock.unix_ns());
+            let commit = CommitInProgress { pending, since_us, received_ns };
             // Polling registers this worker for a wake-up.
-            poll(transfer.pending.insert(pending), shared)
+            poll(&mut transfer.commit.insert(commit).pending, worker)
         }
     }
 }
 
 /// Polls a commit in progress.
-fn poll(pending: &mut PendingCommit, shared: &mut WorkerContext) -> PayloadOutcome {
-    match shared.storage.writer.poll_commit(pending) {
+fn poll(pending: &mut PendingCommit, worker: &mut WorkerContext) -> PayloadOutcome {
+    match worker.storage.writer.poll_commit(pending) {
         Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
         Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::StorageFailed),
@@ -141,7 +141,7 @@ fn poll(pending: &mut PendingCommit, shared: &mut WorkerContext) -> PayloadOutco
 
 fn apply_outcome(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     mut transfer: Box<Transfer>,
     outcome: PayloadOutcome,
 ) -> ControlFlow<Consumed> {
@@ -150,40 +150,40 @@ fn apply_outcome(
             conn.flow = Flow::Waiting(transfer);
             return ControlFlow::Break(Consumed::Parked);
         }
-        PayloadOutcome::Accepted(proof) => accept(conn, shared, &transfer, &proof),
-        PayloadOutcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
+        PayloadOutcome::Accepted(proof) => accept(conn, worker, &transfer, &proof),
+        PayloadOutcome::Refused(why) => refuse(conn, worker, &mut transfer, why),
     }
-    transcribe(conn, shared, &transfer, transfer.payload_bytes(), "");
-    shared.return_box(transfer);
+    transcribe(conn, worker, &transfer, transfer.payload_bytes(), "");
+    worker.return_box(transfer);
     ControlFlow::Continue(())
 }
 
 #[inline]
-fn accept(conn: &mut Conn, shared: &mut WorkerContext, transfer: &Transfer, proof: &Proof) {
+fn accept(conn: &mut Conn, worker: &mut WorkerContext, transfer: &Transfer, proof: &Proof) {
     conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
-    shared.ledger.accepted(conn, transfer, proof.id());
-    conn.session.accept(proof, &mut shared.workspace);
-    shared.ledger.answered(conn, proof.id(), shared.workspace.replies.len());
+    worker.ledger.accepted(conn, transfer, proof.id());
+    conn.session.accept(proof, &mut worker.workspace);
+    worker.ledger.answered(conn, proof.id(), worker.workspace.replies.len());
 }
 
 /// Refuses a payload that was read to its end.
-fn refuse(conn: &mut Conn, shared: &mut WorkerContext, transfer: &mut Transfer, why: Refusal) {
-    transfer.place.release(&mut shared.storage);
-    shared.ledger.not_accepted(transfer);
-    shared.ledger.refused(conn);
-    conn.session.refuse(why, &mut shared.workspace);
+fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, why: Refusal) {
+    transfer.place.release(&mut worker.storage);
+    worker.ledger.not_accepted(transfer);
+    worker.ledger.refused(conn);
+    conn.session.refuse(why, &mut worker.workspace);
     if why == Refusal::Stopping {
         conn.flow = Flow::Closing;
     }
 }
 
 /// Returns the facts for the slot of `transfer`.
-fn facts(conn: &Conn, shared: &WorkerContext, transfer: &Transfer) -> SlotFacts {
-    let took_us = shared.clock.now_us().saturating_sub(conn.began_us);
+fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StorageMode) -> SlotFacts {
+    let took_us = worker.clock.now_us().saturating_sub(conn.began_us);
     SlotFacts {
         kind: SlotKind::Message,
-        mode: transfer.fate.mode(),
-        received_at_ns: shared.clock.unix_ns(),
+        mode,
+        received_at_ns: worker.clock.unix_ns(),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
         session: conn.session_id,
         dots: transfer.stored_dots(),
@@ -197,7 +197,7 @@ fn facts(conn: &Conn, shared: &WorkerContext, transfer: &Transfer) -> SlotFacts 
 /// Notes the size of a payload in the transcript, except for chunks, which were noted one by one.
 fn transcribe(
     conn: &mut Conn,
-    shared: &WorkerContext,
+    worker: &WorkerContext,
     transfer: &Transfer,
     octets: u64,
     note: &str,
@@ -205,6 +205,6 @@ fn transcribe(
     if let Some(transcript) = &mut conn.transcript
         && !transfer.framing.is_chunked()
     {
-        transcript.payload(octets, note, shared.clock.now_ms());
+        transcript.payload(octets, note, worker.clock.now_ms());
     }
 }

@@ -28,7 +28,7 @@ enum NoPiece {
 /// Reads once from the client's socket.
 pub fn receive(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> std::io::Result<Received> {
     if conn.tls.is_some() {
@@ -42,11 +42,11 @@ pub fn receive(
             let envelope = conn.session.envelope();
             let is_data = matches!(transfer.framing, Framing::Data(_));
             let piece = if is_data && transfer.place.may_come_at_once() {
-                receive_at_tail(transfer, &mut conn.socket, envelope, shared, input)
+                receive_at_tail(transfer, &mut conn.socket, envelope, worker, input)
             } else {
-                receive_in_place(transfer, &mut conn.socket, envelope, shared, input)
+                receive_in_place(transfer, &mut conn.socket, envelope, worker, input)
             };
-            received(conn, shared, piece)
+            received(conn, worker, piece)
         }
         _ => receive_input(conn, input),
     };
@@ -71,10 +71,10 @@ fn receive_at_tail(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
-    let Storage { writer, pool } = &mut shared.storage;
+    let Storage { writer, pool } = &mut worker.storage;
     let space = writer.receive_here(envelope, STAGED_BYTES_MAX).map_err(NoPiece::NoRoom)?;
     let capacity = space.len();
     let count = read(socket, space).map_err(NoPiece::Io)?;
@@ -87,7 +87,7 @@ fn receive_at_tail(
     } else if count > 0
         && let Err(why) = transfer.place.stage(&space[..count], pool)
     {
-        shared.refuse_for_want_of_room(transfer, why);
+        worker.refuse_for_want_of_room(transfer, why);
     }
     Ok(Arrived { count, capacity, is_end })
 }
@@ -97,14 +97,14 @@ fn receive_in_place(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
     let more = match transfer.framing {
         Framing::Data(_) => 1,
         Framing::Chunk { .. } => transfer.framing.bound(usize::MAX),
     };
-    let storage = &mut shared.storage;
+    let storage = &mut worker.storage;
     let space = transfer.place.space(envelope, more, storage).map_err(NoPiece::NoRoom)?;
     let bound = transfer.framing.bound(space.len());
     let space = &mut space[..bound];
@@ -132,7 +132,7 @@ fn receive_in_place(
 #[inline]
 fn received(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     piece: Result<Arrived, NoPiece>,
 ) -> std::io::Result<Received> {
     let piece = match piece {
@@ -141,7 +141,7 @@ fn received(
         Err(NoPiece::NoRoom(NoRoom::Wait)) => return Ok(Received::Parked),
         Err(NoPiece::NoRoom(why)) => {
             if let Some(transfer) = conn.transfer_mut() {
-                shared.refuse_for_want_of_room(transfer, why);
+                worker.refuse_for_want_of_room(transfer, why);
             }
             return Ok(Received::Refused);
         }
@@ -154,12 +154,12 @@ fn received(
         {
             // This must precede any other call to the writer. If the commit has to wait, `consume`
             // finds the waiting transfer.
-            let _ = finish(conn, shared, transfer);
+            let _ = finish(conn, worker, transfer);
         }
     } else {
         let bytes_max = conn.session.message_bytes_max();
         if let Some(transfer) = conn.transfer_mut() {
-            transfer.refuse_if_beyond(bytes_max, &mut shared.storage);
+            transfer.refuse_if_beyond(bytes_max, &mut worker.storage);
         }
     }
     Ok(octets(piece.count, piece.capacity))

@@ -13,7 +13,7 @@ use crate::server::turn::worker_context::WorkerContext;
 /// alike.
 pub fn take(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
@@ -26,13 +26,13 @@ pub fn take(
     let is_whole = scanned.is_end && transfer.framing.is_last() && transfer.wire_bytes == 0;
     if is_whole
         && transfer.fate == Fate::Keep
-        && let Some(commit) = commit_from_input(conn, shared, &mut transfer, piece)
+        && let Some(commit) = commit_from_input(conn, worker, &mut transfer, piece)
     {
         input.consume(scanned.octets);
-        return finish_committed(conn, shared, transfer, commit);
+        return finish_committed(conn, worker, transfer, commit);
     }
     let (stored, result) = if is_kept {
-        transfer.place.store(conn.session.envelope(), piece, &mut shared.storage)
+        transfer.place.store(conn.session.envelope(), piece, &mut worker.storage)
     } else {
         (piece.len(), Ok(()))
     };
@@ -53,16 +53,16 @@ pub fn take(
     }
     input.consume(stored);
     if result.is_ok() && scanned.is_end {
-        return end(conn, shared, transfer);
+        return end(conn, worker, transfer);
     }
     let next = match result {
         Err(NoRoom::Wait) => ControlFlow::Break(Consumed::Parked),
         Err(why) => {
-            shared.refuse_for_want_of_room(&mut transfer, why);
+            worker.refuse_for_want_of_room(&mut transfer, why);
             ControlFlow::Continue(())
         }
         Ok(()) => {
-            transfer.refuse_if_beyond(conn.session.message_bytes_max(), &mut shared.storage);
+            transfer.refuse_if_beyond(conn.session.message_bytes_max(), &mut worker.storage);
             ControlFlow::Continue(())
         }
     };
@@ -73,13 +73,13 @@ pub fn take(
 /// Handles the end of the mail data or of a chunk.
 fn end(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
     if transfer.framing.is_last() || matches!(transfer.fate, Fate::Refused(_)) {
-        return finish(conn, shared, transfer);
+        return finish(conn, worker, transfer);
     }
-    conn.session.chunk_received(&mut shared.workspace);
+    conn.session.chunk_received(&mut worker.workspace);
     conn.flow = Flow::Commands { chunks: Some(transfer) };
     ControlFlow::Continue(())
 }

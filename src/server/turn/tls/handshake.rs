@@ -29,12 +29,12 @@ pub enum StepOutcome {
 }
 
 /// Reads once, and advances the handshake as far as possible.
-pub fn step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> StepOutcome {
+pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> StepOutcome {
     let mut is_over = false;
     match fill(conn, input) {
         Ok(0) => is_over = true,
         Ok(_) => {
-            shared.has_input |= conn.is_session;
+            worker.has_input |= conn.is_session;
             if let Some(tls) = &mut conn.tls {
                 tls.has_input = true;
             }
@@ -42,38 +42,38 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> S
         Err(error) if error.kind() == ErrorKind::WouldBlock => input.is_drained = true,
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "connection lost");
-            return fail(conn, shared, Failure::CutOff);
+            return fail(conn, worker, Failure::CutOff);
         }
     }
     let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     let layer = std::mem::replace(&mut tls.layer, Layer::Over);
     let Layer::Handshake(handshake) = layer else { return StepOutcome::Waits(TurnEnd::Closed) };
-    let mut out = std::mem::take(&mut shared.sealed);
+    let mut out = std::mem::take(&mut worker.sealed);
     out.clear();
     let (used, result) = handshake.advance(input.sealed(), &mut out);
     input.skip_sealed(used);
     let stepped = match result {
         Err(Failure::NotTls) => StepOutcome::PlainText,
         Err(failure) => {
-            shared.tls_failed(conn.client, failure);
+            worker.tls_failed(conn.client, failure);
             match send_raw(conn, &out) {
                 Sent::Lost => StepOutcome::Waits(TurnEnd::Closed),
                 Sent::All | Sent::Blocked => StepOutcome::Failed,
             }
         }
         Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
-            Sent::Lost => fail(conn, shared, Failure::CutOff),
-            sent => continue_handshake(conn, shared, input, handshake, sent),
+            Sent::Lost => fail(conn, worker, Failure::CutOff),
+            sent => continue_handshake(conn, worker, input, handshake, sent),
         },
         Ok(HandshakeStep::Done(established)) => {
-            done(conn, shared, input, *established, &out);
+            done(conn, worker, input, *established, &out);
             StepOutcome::Secured
         }
     };
-    shared.sealed = out;
+    worker.sealed = out;
     match stepped {
         StepOutcome::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
-            fail(conn, shared, Failure::CutOff)
+            fail(conn, worker, Failure::CutOff)
         }
         other => other,
     }
@@ -82,14 +82,14 @@ pub fn step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> S
 /// Continues a handshake that needs more octets of the client.
 fn continue_handshake(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
     handshake: Handshake,
     sent: Sent,
 ) -> StepOutcome {
     let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     if input.sealed().len() > HELD_BYTES_MAX {
-        return fail(conn, shared, Failure::TooLong);
+        return fail(conn, worker, Failure::TooLong);
     }
     tls.layer = Layer::Handshake(handshake);
     StepOutcome::Waits(match sent {
@@ -102,7 +102,7 @@ fn continue_handshake(
 /// Ends the handshake: from now on there are records. `out`: the last octets of the handshake.
 fn done(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
     established: Established,
     out: &[u8],
@@ -113,13 +113,13 @@ fn done(
         tls.before.extend_from_slice(out);
     }
     input.fill_before_sealed(&early);
-    secured(conn, shared, &agreed);
+    secured(conn, worker, &agreed);
 }
 
 /// Passes the parameters of the connection's TLS to the session.
-fn secured(conn: &mut Conn, shared: &mut WorkerContext, agreed: &Agreed) {
+fn secured(conn: &mut Conn, worker: &mut WorkerContext, agreed: &Agreed) {
     let Some(tls) = &conn.tls else { return };
-    let us = shared.clock.now_us().saturating_sub(tls.started_us);
+    let us = worker.clock.now_us().saturating_sub(tls.started_us);
     conn.session.secured(&SessionTls {
         version: agreed.version.as_bytes(),
         cipher: agreed.cipher.as_bytes(),
@@ -129,16 +129,16 @@ fn secured(conn: &mut Conn, shared: &mut WorkerContext, agreed: &Agreed) {
         handshake_us: u32::try_from(us).unwrap_or(u32::MAX),
     });
     conn.flow = Flow::COMMANDS;
-    conn.last_read_ms = shared.clock.now_ms();
-    shared.ledger.recording.secured(us, agreed);
+    conn.last_read_ms = worker.clock.now_ms();
+    worker.ledger.recording.secured(us, agreed);
     if let Some(transcript) = &mut conn.transcript {
-        transcript.secured(agreed, shared.clock.now_ms());
+        transcript.secured(agreed, worker.clock.now_ms());
     }
 }
 
 /// Ends the connection, because its handshake has failed.
 #[cold]
-pub fn fail(conn: &mut Conn, shared: &mut WorkerContext, failure: Failure) -> StepOutcome {
-    shared.tls_failed(conn.client, failure);
+pub fn fail(conn: &mut Conn, worker: &mut WorkerContext, failure: Failure) -> StepOutcome {
+    worker.tls_failed(conn.client, failure);
     StepOutcome::Waits(TurnEnd::Closed)
 }

@@ -17,23 +17,23 @@ pub enum AfterReplies {
 /// the end of its record. Before the end of the handshake there are no keys and no replies.
 pub fn seal_replies(
     tls: &mut ConnTls,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     then: AfterReplies,
 ) -> Result<(), Failure> {
     let records = match &mut tls.layer {
         Layer::Records(records) => records,
-        Layer::Over if !shared.workspace.replies.is_empty() => return Err(Failure::CutOff),
+        Layer::Over if !worker.workspace.replies.is_empty() => return Err(Failure::CutOff),
         Layer::Over | Layer::Handshake(_) => {
-            shared.workspace.replies.clear();
+            worker.workspace.replies.clear();
             return Ok(());
         }
     };
-    let mut sealed = std::mem::take(&mut shared.sealed);
+    let mut sealed = std::mem::take(&mut worker.sealed);
     sealed.clear();
     sealed.append(&mut tls.before);
-    let acknowledged = &mut shared.ledger.acknowledged;
+    let acknowledged = &mut worker.ledger.acknowledged;
     let mut next = 0;
-    let result = records.seal(&shared.workspace.replies, &mut sealed, |replies, octets| {
+    let result = records.seal(&worker.workspace.replies, &mut sealed, |replies, octets| {
         while let Some((end, _)) = acknowledged.get_mut(next).filter(|(end, _)| *end <= replies) {
             *end = octets;
             next += 1;
@@ -43,7 +43,7 @@ pub fn seal_replies(
         records.close(&mut sealed);
         tls.layer = Layer::Over;
     }
-    std::mem::swap(&mut shared.workspace.replies, &mut sealed);
-    shared.sealed = sealed;
+    std::mem::swap(&mut worker.workspace.replies, &mut sealed);
+    worker.sealed = sealed;
     result
 }

@@ -13,16 +13,16 @@ use super::handshake::{StepOutcome, step};
 #[inline(never)]
 pub(crate) fn begin_sealed(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> Option<TurnEnd> {
     if let Some(tls) = &mut conn.tls
         && let Some(sealed) = tls.held.take()
     {
         input.put_sealed(sealed.filled());
-        shared.storage.pool.put_back(sealed);
+        worker.storage.pool.put_back(sealed);
     }
-    matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, shared, input))
+    matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, worker, input))
 }
 
 /// Keeps octets that could not be decrypted yet. If there is no buffer for them, ends the
@@ -30,42 +30,42 @@ pub(crate) fn begin_sealed(
 #[inline(never)]
 pub(crate) fn hold_sealed(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> Option<TurnEnd> {
     let is_over = matches!(conn.flow, Flow::Closing | Flow::Lingering { .. });
     if !input.has_sealed() || is_over {
         return None;
     }
-    let held = shared.hold(input.sealed());
+    let held = worker.hold(input.sealed());
     let is_held = held.is_some();
     if let Some(tls) = &mut conn.tls {
         tls.held = held;
     }
-    (!is_held).then(|| farewell(conn, shared, Farewell::OutOfBuffers))
+    (!is_held).then(|| farewell(conn, worker, Farewell::OutOfBuffers))
 }
 
 /// Performs a step of the handshake. If that was the last step and the client has not been greeted,
 /// greets it.
 #[cold]
-fn take_step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> TurnEnd {
+fn take_step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     let is_implicit = conn.session.begins_with_tls();
     input.seal_unread();
-    match step(conn, shared, input) {
+    match step(conn, worker, input) {
         StepOutcome::Waits(turn) => turn,
         // A reset must not overtake the alert.
-        StepOutcome::Failed => close_politely(conn, shared, UnreadInput::Perhaps),
+        StepOutcome::Failed => close_politely(conn, worker, UnreadInput::Perhaps),
         StepOutcome::PlainText if is_implicit => {
-            shared.tls_failed(conn.client, Failure::NotTls);
-            answer_in_plain_text(conn, shared)
+            worker.tls_failed(conn.client, Failure::NotTls);
+            answer_in_plain_text(conn, worker)
         }
         StepOutcome::PlainText => {
-            shared.tls_failed(conn.client, Failure::NotTls);
+            worker.tls_failed(conn.client, Failure::NotTls);
             TurnEnd::Closed
         }
         StepOutcome::Secured => {
             if is_implicit {
-                conn.session.greet(&mut shared.workspace);
+                conn.session.greet(&mut worker.workspace);
             }
             // Octets after the handshake may have arrived already.
             TurnEnd::Again
@@ -76,11 +76,11 @@ fn take_step(conn: &mut Conn, shared: &mut WorkerContext, input: &mut Input) -> 
 /// Replies in plain text to a client that speaks it, or waits for a greeting, on a port that begins
 /// with TLS.
 #[cold]
-pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
-    release_buffers(conn, shared);
+pub(crate) fn answer_in_plain_text(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
+    release_buffers(conn, worker);
     conn.tls = None;
-    conn.session.tls_expected(&mut shared.workspace);
-    close_politely(conn, shared, UnreadInput::Perhaps)
+    conn.session.tls_expected(&mut worker.workspace);
+    close_politely(conn, worker, UnreadInput::Perhaps)
 }
 
 /// Ends a connection whose TLS failed after the handshake. Earlier input is answered first; then an
@@ -88,11 +88,11 @@ pub(crate) fn answer_in_plain_text(conn: &mut Conn, shared: &mut WorkerContext) 
 #[cold]
 pub(crate) fn close_after_tls_failure(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     failure: Failure,
 ) -> TurnEnd {
-    shared.tls_failed(conn.client, failure);
-    if let Sent::Lost = flush(conn, shared) {
+    worker.tls_failed(conn.client, failure);
+    if let Sent::Lost = flush(conn, worker) {
         return TurnEnd::Closed;
     }
     let mut alert = Vec::new();
@@ -102,10 +102,10 @@ pub(crate) fn close_after_tls_failure(
         }
         tls.layer = Layer::Over;
     }
-    release_buffers(conn, shared);
+    release_buffers(conn, worker);
     match send_raw(conn, &alert) {
         Sent::Lost => TurnEnd::Closed,
-        Sent::All | Sent::Blocked => close_politely(conn, shared, UnreadInput::Perhaps),
+        Sent::All | Sent::Blocked => close_politely(conn, worker, UnreadInput::Perhaps),
     }
 }
 
@@ -114,13 +114,13 @@ pub(crate) fn close_after_tls_failure(
 #[cold]
 pub(crate) fn begin_handshake_after_replies(
     conn: &mut Conn,
-    shared: &mut WorkerContext,
+    worker: &mut WorkerContext,
     input: &mut Input,
 ) -> TurnEnd {
-    shared.ledger.recording.discarded(input.unread().len());
+    worker.ledger.recording.discarded(input.unread().len());
     input.consume(input.unread().len());
-    let sent = flush(conn, shared);
-    match (begin_handshake(conn, shared), sent) {
+    let sent = flush(conn, worker);
+    match (begin_handshake(conn, worker), sent) {
         (_, Sent::Lost) => TurnEnd::Closed,
         (turn, Sent::All | Sent::Blocked) => turn,
     }
@@ -128,17 +128,17 @@ pub(crate) fn begin_handshake_after_replies(
 
 /// Begins the handshake of a connection.
 #[cold]
-pub(crate) fn begin_handshake(conn: &mut Conn, shared: &mut WorkerContext) -> TurnEnd {
-    let acceptor = shared.acceptors.get(conn.session.listener_index()).cloned().flatten();
+pub(crate) fn begin_handshake(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
+    let acceptor = worker.acceptors.get(conn.session.listener_index()).cloned().flatten();
     let Some(acceptor) = acceptor else { return TurnEnd::Closed };
     match Handshake::new(&acceptor) {
         Ok(handshake) => {
-            conn.tls = Some(Box::new(ConnTls::new(handshake, shared.clock.now_us())));
+            conn.tls = Some(Box::new(ConnTls::new(handshake, worker.clock.now_us())));
             conn.flow = Flow::Handshake;
             TurnEnd::StartsTls
         }
         Err(failure) => {
-            shared.tls_failed(conn.client, failure);
+            worker.tls_failed(conn.client, failure);
             TurnEnd::Closed
         }
     }

@@ -94,24 +94,37 @@ pub enum SocketEvent {
 
 /// The connections of one worker.
 pub(crate) struct Table<I> {
+    /// What sinkd gets from the kernel, and the simulation makes up.
     pub interests: I,
+    /// The source of the newest settings, checked when a round begins.
     in_force: Arc<InForce>,
     /// The settings that this worker applies: those in force when its last round began.
     generation: Arc<Generation>,
+    /// What all connections share; lent to one of them for each turn.
     pub state: WorkerState,
+    /// By place. `None`: the place is free, or its connection has been taken out for a while.
     conns: Vec<Option<Conn>>,
+    /// The place freed last is reused first.
     free_places: Vec<usize>,
+    /// Number of connections, those without a session included.
     open: usize,
+    /// Serial number of the newest connection; wraps around.
     serial: u32,
+    /// Start count and worker, the high bits of each session's id.
     session_base: u64,
     /// Number of sessions so far, including health checks.
     sessions: u64,
+    /// Deadlines; entries of closed connections are ignored when they are due.
     wheel: Wheel,
     /// The ready list: connections that yielded, and continue when the list runs next.
     yielded: Vec<TimerKey>,
+    /// Connections that wait for the log: for room, or for a commit.
     parked: Vec<TimerKey>,
+    /// The stage that this worker has reached; the sink may be in a later one.
     stage: StopStage,
+    /// In ms of the clock; `None` before the stop begins.
     grace_ends_ms: Option<u64>,
+    /// Connections in a TLS handshake, whose steps are limited per round.
     handshakes: Handshakes,
 }
 
@@ -127,14 +140,14 @@ impl<I: Interests> Table<I> {
         let generation = setup.in_force.current();
         workspace.in_force = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
-        let mut shared = WorkerContext::new(workspace, storage, ledger);
-        (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
-        shared.acceptors = generation.acceptors();
+        let mut worker = WorkerContext::new(workspace, storage, ledger);
+        (worker.transcripts, worker.moments) = (setup.transcripts, setup.moments);
+        worker.acceptors = generation.acceptors();
         Table {
             interests,
             in_force: setup.in_force,
             generation,
-            state: WorkerState::new(shared),
+            state: WorkerState::new(worker),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,

@@ -48,7 +48,7 @@ pub struct ClientLimits {
     pub refused: u64,
     /// Concurrent connections, weighted by time, while any was open.
     pub open_at_once: Distribution,
-    /// When the maximum was first reached, in Unix us; `None` if no connection was open.
+    /// When the maximum was first reached, in Unix µs; `None` if no connection was open.
     pub peak_at_us: Option<u64>,
     /// Accepted messages per connection; for open connections, those so far.
     pub messages_per_connection: Distribution,
@@ -63,7 +63,7 @@ impl SenderLimits {
     /// s), for windows of these lengths. `over_s` is set if a sinkd is running: everything before
     /// this second is recorded.
     ///
-    /// Costs 0.3 to 2 us per connection and second, and the memory of the busiest second, of the
+    /// Costs 0.3 to 2 µs per connection and second, and the memory of the busiest second, of the
     /// concurrent connections, and of each client's seconds in the longest window (figures are in
     /// docs/stats-format.md). Errors: a file cannot be read.
     pub fn read(

@@ -150,11 +150,15 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let verdict = state.verdict.as_mut().unwrap();
     verdict.limited_by = LimitedBy::Connections;
     verdict.because = "the sender answered within 100 µs and waited for its turn; our loops were \
-                       busy 34% of the time: more connections would send more"
+                       busy 34% of the time: more connections would increase the rate"
         .into();
     let lines = lines(&state, &screen(), 80, 24);
     assert!(lines[1].starts_with("limited by: connections (the sender answered within 100 µs"));
-    assert!(lines[2].trim_end().ends_with("more connections would send more)"), "{}", lines[2]);
+    assert!(
+        lines[2].trim_end().ends_with("more connections would increase the rate)"),
+        "{}",
+        lines[2]
+    );
     assert!(lines[22].starts_with("stored") && lines[3].starts_with("messages/s"));
     let buffer = painted(&state, &screen(), 80, 24);
     assert!(buffer.content[80..240].iter().all(|cell| cell.fg == Color::Reset));

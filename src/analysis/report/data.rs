@@ -48,9 +48,9 @@ pub struct RunEvent {
 
 /// What is drawn of one bucket.
 pub struct TimeColumn {
-    /// Transaction times in us, of all messages accepted in the bucket.
+    /// Transaction times in µs, of all messages accepted in the bucket.
     pub transactions: Histogram<u64>,
-    /// The longest loop round of any worker in the bucket, in us.
+    /// The longest loop round of any worker in the bucket, in µs.
     pub longest_round_us: u64,
 }
 

@@ -1,0 +1,6 @@
+//! A run over time: what a report draws.
+mod buckets;
+mod data;
+
+pub use buckets::{Point, TimeBuckets};
+pub use data::{ReportData, RunEvent, SourceFolder, TimeColumn};
