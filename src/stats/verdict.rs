@@ -226,7 +226,7 @@ fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
         let (answer, busy) = (duration(budget.answer_us()), percent(headroom.busy_share));
         format!(
             "the sender answered within {answer} and waited for its turn; the sink's loops were \
-             busy {busy} of the time: more connections would increase the rate"
+             {busy} busy: more connections would raise the rate"
         )
     })
 }
@@ -300,7 +300,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     if commit >= LIMITING_SHARE {
         return Some(format!(
             "{} of the time messages waited to be committed (--durability message, or a file of \
-             their own); connections share a flush, so more of them would increase the rate",
+             their own); connections share a flush, so more of them would raise the rate",
             percent(commit)
         ));
     }
