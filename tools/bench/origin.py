@@ -1,5 +1,5 @@
 """Raw files: the results of a measurement, with where they come from (Python 3, standard library only)."""
-import datetime, json, os, platform, subprocess, sys
+import datetime, hashlib, json, os, platform, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -18,15 +18,21 @@ def processor():
     return names[0] if names else platform.machine()
 
 
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 def of(program):
     """Returns date, command, commit and machine. `program`: the path of the sinkd that was measured."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-        # Of the checkout that measures: the program is named apart.
+        # Of the checkout that measures. The digest is that of the program, whichever commit it was built from.
         "commit": said("git", "rev-parse", "HEAD"),
-        "changed_files": len(said("git", "status", "--porcelain").splitlines()),
-        "program": said(program, "--version") if program else "",
+        "changed_files": said("git", "status", "--porcelain", "--untracked-files=no").splitlines(),
+        "compiler": said("rustc", "--version"),
+        "program": {"version": said(program, "--version"), "sha256": digest(program)} if program else {},
         "processor": processor(), "cores": os.cpu_count(), "kernel": platform.release(),
         "memory_kib": int(open("/proc/meminfo").readline().split()[1]), "load_average": os.getloadavg()[0],
     }

@@ -6,8 +6,8 @@
 Servers are interleaved (A B C A B C ...); each repetition gets a fresh process and an empty
 folder, the server is pinned to one core and the generator to another. The number to compare is
 the server's CPU time per message, against a floor of the same run: wall-clock rates often show
-the generator's limit (marked g; s: the server's core was over 90 % busy). A difference counts
-when the ranges do not overlap. All traffic stays on 127.0.0.1.
+the generator's limit (marked g; s: the server's core was over 90 % busy). tables.py gives the
+95 % intervals of ratios. All traffic stays on 127.0.0.1.
 
 The generator is `sinkctl blast` (beside $SINKD, or $SINKCTL); `--generator loadgen` is the one in
 src/, which shares no code with sinkd and prepares everything beforehand: a yardstick for blast.

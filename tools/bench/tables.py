@@ -4,7 +4,8 @@
   tables.py DOCUMENT.md [--write]
 
 A table that follows a comment `<!-- table: KIND FILE WORDS -->` is compared with what the raw file gives, or written.
-FILE is relative to the document. Exit code 1: a table differs.
+FILE is relative to the document. Exit code 1: a table differs, or has no comment. A table whose figures are no
+measurements of one raw file has the comment `<!-- by hand: REASON -->`.
 
   cpu FILE SERVER,... ONE/OTHER,...   CPU of servers per message, by load (run.py); ratios of medians with 95% intervals
   idle FILE SERVER,...                memory of a server with idle connections (run.py)
@@ -40,8 +41,11 @@ def by_load(results, key):
     found = {}
     for one in results:
         values = [run[key] for run in one["runs"] if key in run]
+        servers = found.setdefault(one["workload"], {})
+        if one["server"] in servers:
+            sys.exit(f"tables.py: {one['server']} has two entries for {one['workload']}")
         if values:
-            found.setdefault(one["workload"], {}).setdefault(one["server"], []).extend(values)
+            servers[one["server"]] = values
     return found
 
 
@@ -135,6 +139,10 @@ def main():
     options = parser.parse_args()
     old, new = renewed(options.document)
     count = len(re.findall("<!-- table: ", new))
+    unmarked = [line for line, before in zip(new.splitlines()[1:], new.splitlines())
+                if line.startswith("|") and not before.startswith(("|", "<!-- table: ", "<!-- by hand"))]
+    if unmarked:
+        sys.exit(f"{options.document}: a table without its raw file (or <!-- by hand: REASON -->): {unmarked[0]}")
     if options.write and old != new:
         with open(options.document, "w") as file:
             file.write(new)
