@@ -2,8 +2,8 @@
 //!
 //! All records and slots are written by `WriteAccess::write` in `files/map.rs`, which first calls
 //! `before_store`. So a count that is published before its slot, or a slot before its record, is
-//! visible to a reader at that moment. The memory order of stores is not
-//! tested here; for the words of `exchange/gate.rs`, tools/orderings does that.
+//! visible to a reader at that moment. The memory order of stores is not tested here;
+//! tools/orderings does that for `exchange/gate.rs` and `files/usable.rs`.
 use std::cell::RefCell;
 
 type Watcher = Box<dyn FnMut()>;

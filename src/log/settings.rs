@@ -49,9 +49,9 @@ pub struct LogSettings {
     pub segment_bytes_first: u64,
     /// Maximum size to which segments grow.
     pub segment_bytes_max: u64,
-    /// Reservations larger than this get an own segment.
+    /// Reservations larger than this get a dedicated segment.
     pub own_segment_bytes_over: u64,
-    /// Maximum number of own segments open at once, per worker.
+    /// Maximum number of dedicated segments open at once, per worker.
     pub own_segments_max: usize,
     /// Maximum total size of open regions, per worker.
     pub region_bytes_max: u64,

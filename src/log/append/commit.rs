@@ -37,7 +37,7 @@ pub enum NoRoom {
     /// Provisioning is too slow: park the connection. The writer's `wake` is called when there may
     /// be room.
     Wait,
-    /// A budget of this worker (regions or own segments) is used up: reply 452, or stage the
+    /// A budget of this worker (regions or dedicated segments) is used up: reply 452, or stage the
     /// payload.
     Budget,
     /// The disk is full or failing: reply 452 until a probe succeeds.
@@ -49,15 +49,15 @@ pub enum NoRoom {
 pub enum Commit {
     /// Committed: readers can see it.
     Done(Committed),
-    /// Not committed yet: provisioning still has to cut and rename an own segment, or a flush must
-    /// finish first. After `wake` is called, call
+    /// Not committed yet: provisioning still has to cut and rename a dedicated segment, or a flush
+    /// must finish first. After `wake` is called, call
     /// [`Writer::poll_commit`](super::Writer::poll_commit).
     Later(PendingCommit),
 }
 
 impl Commit {
     /// Returns the proof if the commit is done, which is always so with the durabilities `process`
-    /// and `interval`, except for own segments.
+    /// and `interval`, except for dedicated segments.
     pub fn done(self) -> Option<Committed> {
         match self {
             Commit::Done(committed) => Some(committed),
@@ -71,7 +71,7 @@ impl Commit {
 #[must_use]
 #[derive(Debug)]
 pub enum PendingCommit {
-    /// In an own segment.
+    /// In a dedicated segment.
     #[doc(hidden)]
     Own(PendingOwn),
     /// Written, but waiting for a flush (durability `message`).
@@ -79,7 +79,7 @@ pub enum PendingCommit {
     Flush(MessageId),
 }
 
-/// An own segment that is being committed.
+/// A dedicated segment that is being committed.
 #[derive(Debug)]
 pub struct PendingOwn {
     events: Receiver<OwnEvent>,
@@ -87,7 +87,7 @@ pub struct PendingOwn {
     outcome: Option<Result<MessageId, NoRoom>>,
 }
 
-/// The result of checking an own segment for its outcome.
+/// The result of checking a dedicated segment for its outcome.
 pub(super) enum OwnOutcome {
     /// The outcome was known before.
     Known(Result<MessageId, NoRoom>),

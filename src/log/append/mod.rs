@@ -2,7 +2,7 @@
 //! be sealed.
 //!
 //! A [`Writer`] has a link to the other threads, the worker's shared segments, and two budgets: one
-//! for regions and one for own segments.
+//! for regions and one for dedicated segments.
 mod commit;
 mod link;
 mod own;

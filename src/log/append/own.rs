@@ -1,5 +1,5 @@
-//! The worker's side of an own segment: a file of one large record, invisible to readers until it
-//! is complete.
+//! The worker's side of a dedicated segment: a file of one large record, invisible to readers until
+//! it is complete.
 //!
 //! Provisioning opens, grows, cuts and renames the file; the worker only fills it. They communicate
 //! through events, an [`OwnWindow`], and the marks of the map.
@@ -16,7 +16,7 @@ use crate::log::exchange::{
 use crate::log::files::map::WriteAccess;
 use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
 
-/// An own segment being filled.
+/// A dedicated segment being filled.
 #[derive(Debug)]
 pub(crate) struct OpenOwnSegment {
     /// Identifies it between worker and provisioning.
@@ -145,10 +145,10 @@ impl OpenOwnSegment {
     }
 }
 
-/// A worker's budget of own segments.
+/// A worker's budget of dedicated segments.
 #[derive(Debug)]
 pub(crate) struct OwnSegments {
-    /// Number of own segments that are open or being committed.
+    /// Number of dedicated segments that are open or being committed.
     open: usize,
     open_max: usize,
     /// The key given to the most recent one.

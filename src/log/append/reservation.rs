@@ -1,4 +1,4 @@
-//! Space reserved before a commit: a region of a shared segment, or an own segment.
+//! Space reserved before a commit: a region of a shared segment, or a dedicated segment.
 use super::own::{OpenOwnSegment, Running};
 use super::regions::Region;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
@@ -8,13 +8,13 @@ use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 pub enum SizeBasis {
     /// The client declared it, or the octets have already arrived.
     Declared,
-    /// Estimated from earlier payloads. A guess gets neither an own segment nor any of the second
-    /// half of the budget for regions: these are kept for declared sizes.
+    /// Estimated from earlier payloads. A guess gets neither a dedicated segment nor any of the
+    /// second half of the budget for regions: these are kept for declared sizes.
     Guessed,
 }
 
-/// Space reserved before a commit: a region in a shared segment, or an own segment. Must be passed
-/// to `commit_reserved` or `release`.
+/// Space reserved before a commit: a region in a shared segment, or a dedicated segment. Must be
+/// passed to `commit_reserved` or `release`.
 #[must_use]
 #[derive(Debug)]
 pub struct Reservation {
@@ -31,7 +31,7 @@ pub struct Reservation {
 #[derive(Debug)]
 pub(super) enum ReservationLocation {
     Region(Region),
-    /// In a region, but moving to an own segment that is not ready yet.
+    /// In a region, but moving to a dedicated segment that is not ready yet.
     Moving(Region, Box<OpenOwnSegment>),
     Own(Box<OpenOwnSegment>),
 }

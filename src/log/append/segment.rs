@@ -9,7 +9,8 @@ use crate::log::exchange::{
     Flushed, Fronts, PreparedSegment, PublishAfter, RetiredSegment, Window,
 };
 use crate::log::files::flush_call::FlushCall;
-use crate::log::files::map::{Usable, WriteAccess};
+use crate::log::files::map::WriteAccess;
+use crate::log::files::usable::Usable;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
     COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,

@@ -147,9 +147,10 @@ impl Writer {
 
     /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
-    /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background. A
-    /// guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`, `Full`;
-    /// `Budget`: regions or own segments are used up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
+    /// More than `own_segment_bytes_over` gets a dedicated segment, which is opened in the
+    /// background. A guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`,
+    /// `Full`; `Budget`: regions or dedicated segments are used up, or the size exceeds
+    /// [`PAYLOAD_BYTES_MAX`].
     pub fn reserve(
         &mut self,
         envelope: &[u8],
@@ -248,7 +249,7 @@ impl Writer {
 
     /// Makes room for at least one more octet, and for `more` octets unless that exceeds
     /// [`PAYLOAD_BYTES_MAX`]: in place, or by moving the content (from region to region, or from
-    /// region to own segment). On error `r` is unchanged.
+    /// region to dedicated segment). On error `r` is unchanged.
     ///
     /// The new size is relative to what is filled, so callers can't request a size that leaves no
     /// room. Unless the region is the last one, costs a copy of at most `own_segment_bytes_over`.
@@ -321,7 +322,7 @@ impl Writer {
         self.relocate(r, old, wanted)
     }
 
-    /// Moves the content of `r` to an own segment, which may have to be opened first.
+    /// Moves the content of `r` to a dedicated segment, which may have to be opened first.
     fn grow_to_own(
         &mut self,
         r: &mut Reservation,

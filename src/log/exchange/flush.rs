@@ -55,7 +55,7 @@ impl Flushed {
 pub(crate) enum FlushJob {
     /// Flush everything written to this segment so far.
     Segment { mapping: Arc<Mapping>, flushed: Arc<Flushed>, gate: Arc<Gate> },
-    /// Flush an own segment, then give it its name.
+    /// Flush a dedicated segment, then give it its name.
     Own(OwnFlush),
     /// Flush this segment whenever it has changed (durability `interval`).
     Watch { number: u32, mapping: Arc<Mapping>, flushed: Arc<Flushed> },
@@ -65,7 +65,7 @@ pub(crate) enum FlushJob {
     Stop,
 }
 
-/// An own segment that is complete except for its name.
+/// A dedicated segment that is complete except for its name.
 #[derive(Debug)]
 pub(crate) struct OwnFlush {
     pub mapping: Arc<Mapping>,

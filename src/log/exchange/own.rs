@@ -1,13 +1,14 @@
-//! Data that a worker and provisioning exchange about an own segment.
+//! Data that a worker and provisioning exchange about a dedicated segment.
 use crate::log::files::map::WriteAccess;
 use crate::log::format::SlotFacts;
 use crate::log::format::id::MessageId;
 
-/// How far ahead of the filled octets an own segment is prepared: two windows of 10 ms each at 800
-/// MB/s, which is a fast single sender. A faster transfer is parked.
+/// How far ahead of the filled octets a dedicated segment is prepared: two windows of 10 ms each at
+/// 800 MB/s, which is a fast single sender. A faster transfer is parked.
 pub(crate) const OWN_WINDOW_BYTES: u64 = 16 << 20;
 
-/// Provisioning's events about an own segment: at most two, first opened, then committed or failed.
+/// Provisioning's events about a dedicated segment: at most two, first opened, then committed or
+/// failed.
 #[derive(Debug)]
 pub(crate) enum OwnEvent {
     Opened(WriteAccess),
@@ -15,10 +16,10 @@ pub(crate) enum OwnEvent {
     Failed,
 }
 
-/// Maximum number of events for one own segment.
+/// Maximum number of events for one dedicated segment.
 pub(crate) const OWN_EVENTS_MAX: usize = 2;
 
-/// Data for completing the file of an own segment. The index of its slot is 0.
+/// Data for completing the file of a dedicated segment. The index of its slot is 0.
 #[derive(Debug)]
 pub(crate) struct OwnCommit {
     pub key: u64,

@@ -22,13 +22,13 @@ pub(crate) enum ProvisionRequest {
     Serve { worker: u32 },
     /// Seal a segment that the worker has left.
     Seal(Box<RetiredSegment>),
-    /// Create the file of an own segment.
+    /// Create the file of a dedicated segment.
     OwnOpen { worker: u32, own: NewOwn },
     /// Cut the file to its length, and give it its final name.
     OwnCommit { worker: u32, commit: OwnCommit },
     /// Drop the file: the transfer ended early.
     OwnDrop { worker: u32, key: u64, access: Option<WriteAccess> },
-    /// The outcome of flushing an own segment.
+    /// The outcome of flushing a dedicated segment.
     OwnFlushed { number: u32, outcome: OwnFlushed },
     /// Unregister a worker that has stopped.
     Closed { worker: u32 },
@@ -36,7 +36,7 @@ pub(crate) enum ProvisionRequest {
     Stop,
 }
 
-/// The outcome of flushing an own segment.
+/// The outcome of flushing a dedicated segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnFlushed {
     /// The flush succeeded, and the file has its final name. It can be dropped later.
@@ -59,7 +59,7 @@ pub(crate) struct NewWorker {
 /// The answer to `Open`.
 pub(crate) type OpenedSegment = std::io::Result<Box<PreparedSegment>>;
 
-/// An own segment to be created.
+/// A dedicated segment to be created.
 #[derive(Debug)]
 pub(crate) struct NewOwn {
     /// Identifies it between worker and provisioning.

@@ -39,7 +39,7 @@ pub(crate) struct LookAhead {
     pub is_full: AtomicBool,
 }
 
-/// Positions in an own segment, which holds one record.
+/// Positions in a dedicated segment, which holds one record.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct OwnWindow {

@@ -13,7 +13,7 @@ pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.seg"))
 }
 
-/// Returns the path of an own segment that is not complete.
+/// Returns the path of a dedicated segment that is not complete.
 pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.part"))
 }

@@ -7,21 +7,22 @@
 //! that provisioning has populated. So a caller that computes a wrong range causes a panic, but
 //! accesses no memory.
 //!
-//! No type can keep another program from truncating the file. sinkd truncates only own segments,
-//! once, at their commit, after the worker has given up its access. Other programs must leave the
-//! file alone.
+//! No type can keep another program from truncating the file. sinkd truncates only dedicated
+//! segments, once, at their commit: after the worker has given up its access, and before the file
+//! gets the name by which readers find it. Other programs must leave the file alone.
 #![allow(unsafe_code)]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::disk;
+use super::usable::{Usable, UsableMarks};
 use crate::log::format::{
     LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, SegmentIdentity, Slot, SlotSource,
 };
@@ -38,55 +39,6 @@ pub(crate) struct Mapping {
     /// Length of the file; the map may be longer. A thread must hold this lock to move the marks in
     /// `usable`, so only one moves them at a time.
     file_bytes: Mutex<u64>,
-}
-
-/// The octets of a segment that its worker may use, as offsets. Both ranges are within the file,
-/// and populated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usable {
-    /// End of the octets from `RECORDS_AT` on: `RECORDS_AT` if none of them is usable.
-    pub front: u64,
-    /// Start of the octets up to the end of the map: that end if none of them is usable.
-    pub back: u64,
-}
-
-impl Usable {
-    /// Returns the marks of a map of `bytes` octets of which none is usable.
-    pub(crate) fn nothing_of(bytes: u64) -> Usable {
-        Usable { front: RECORDS_AT, back: bytes }
-    }
-}
-
-/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until
-/// [`WriteAccess::renew`].
-#[derive(Debug)]
-#[repr(align(64))]
-struct UsableMarks {
-    front: AtomicU64,
-    back: AtomicU64,
-}
-
-impl UsableMarks {
-    fn new(usable: Usable) -> UsableMarks {
-        let Usable { front, back } = usable;
-        UsableMarks { front: AtomicU64::new(front), back: AtomicU64::new(back) }
-    }
-
-    fn load(&self) -> Usable {
-        // Partner: the release stores in `raise` and `lower`. Octets are populated before they are
-        // lent, and then only the worker accesses them.
-        Usable { front: self.front.load(Acquire), back: self.back.load(Acquire) }
-    }
-
-    fn raise(&self, front: u64) {
-        // Partner: the acquire load in `load`.
-        self.front.store(front, Release);
-    }
-
-    fn lower(&self, back: u64) {
-        // Partner: the acquire load in `load`.
-        self.back.store(back, Release);
-    }
 }
 
 /// The worker's access to a mapping's records and slots.
@@ -357,10 +309,10 @@ impl LiveView {
     /// Loads a word. Relaxed: the caller needs a fence to order it with other data.
     pub(crate) fn load(&self, word: usize) -> u64 {
         // SAFETY: the map is one page long, page-aligned, and lives as long as `self`. `new`
-        // checked that the page is within the file, whose length never changes
-        // (docs/segment-format.md). Its writer, in this process or another, stores atomically. This
-        // is the only access to the words, and a relaxed load, which is allowed on read-only
-        // memory.
+        // checked that the page is within the file, whose length never changes while it has a name
+        // by which readers find it (docs/segment-format.md). Its writer, in this process or
+        // another, stores atomically. This is the only access to the words, and a relaxed load,
+        // which is allowed on read-only memory.
         let live = unsafe { &*self.raw.as_ptr().cast::<LivePage>() };
         u64::from_le(live[word].load(Relaxed))
     }
@@ -460,8 +412,9 @@ impl AsRef<[u8]> for RecordOctets {
         // published, and recovery only slots whose checksums are wrong; `rm` writes another file;
         // pruning unlinks this one, whose octets stay available to processes that have it open.
         // Recycling a dropped segment requires the exclusive lock, which our shared lock prevents
-        // as long as `_file` is open. The file does not end before its records: its length never
-        // changes from creation to unlink, and `new` checked it. The map lives as long as `view`.
+        // as long as `_file` is open. The file does not end before its records: `new` checked its
+        // length, which never changes from the moment the file gets its name. The map lives as long
+        // as `view`.
         unsafe { std::slice::from_raw_parts(self.view.raw.as_ptr().add(start), len as usize) }
     }
 }

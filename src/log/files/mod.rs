@@ -17,3 +17,4 @@ pub(crate) mod pruned;
 pub(crate) mod pruned_sums;
 pub(crate) mod runs;
 pub(crate) mod store;
+pub(crate) mod usable;

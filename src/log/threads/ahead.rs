@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::log::exchange::Window;
-use crate::log::files::map::{Mapping, Usable};
+use crate::log::files::map::Mapping;
+use crate::log::files::usable::Usable;
 use crate::log::format::{PAGE_BYTES, RECORDS_AT};
 
 /// The window is the amount that the worker writes in this time.

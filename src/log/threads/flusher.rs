@@ -34,9 +34,9 @@ pub(crate) struct Flusher {
     call: FlushCall,
     /// Time between flushes under `Durability::Interval`; `None` under the other durabilities.
     interval: Option<Duration>,
-    /// The sync thread, which marks own segments as flushed.
+    /// The sync thread, which marks dedicated segments as flushed.
     sync: Sender<SyncJob>,
-    /// Sends provisioning the outcome for each own segment. Provisioning never waits for this
+    /// Sends provisioning the outcome for each dedicated segment. Provisioning never waits for this
     /// thread.
     requests: Sender<ProvisionRequest>,
     watched: Vec<WatchedSegment>,
@@ -132,7 +132,7 @@ impl Flusher {
         };
         // An error means that provisioning has ended; the next start then finds the file.
         drop(self.requests.send(ProvisionRequest::OwnFlushed { number, outcome }));
-        // The channel has room for both events of an own segment.
+        // The channel has room for both events of a dedicated segment.
         drop(own.events.send(event));
         own.gate.wake();
     }

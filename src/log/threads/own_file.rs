@@ -1,4 +1,4 @@
-//! Provisioning's side of an own segment: extends the file ahead of its worker, then cuts,
+//! Provisioning's side of a dedicated segment: extends the file ahead of its worker, then cuts,
 //! completes and renames it.
 use std::fs::File;
 use std::io;
@@ -35,7 +35,7 @@ pub(super) enum Provisioned {
     Short,
 }
 
-/// Provisioning's view of an own segment.
+/// Provisioning's view of a dedicated segment.
 pub(super) struct OwnFile {
     pub key: u64,
     worker: u32,
@@ -108,7 +108,7 @@ impl OwnFile {
             });
         match opened {
             Ok((mapping, access)) => {
-                // The channel has room for both events of an own segment.
+                // The channel has room for both events of a dedicated segment.
                 drop(self.events.send(OwnEvent::Opened(access)));
                 maker.retainer.opened(number, first);
                 maker.retainer.enforce();

@@ -258,13 +258,13 @@ impl Retainer {
         self.kept.take(number)
     }
 
-    /// Stores a complete own segment that gets its name after its flush; before that, it must not
-    /// be dropped.
+    /// Stores a complete dedicated segment that gets its name after its flush; before that, it must
+    /// not be dropped.
     pub(crate) fn name_later(&mut self, number: u32, sealed: Sealed) {
         self.unnamed.insert(number, sealed);
     }
 
-    /// Handles the outcome of flushing an own segment.
+    /// Handles the outcome of flushing a dedicated segment.
     pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
             (OwnFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),

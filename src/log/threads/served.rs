@@ -1,4 +1,4 @@
-//! Provisioning's view of a worker: its segments, its own segments, and how fast it writes.
+//! Provisioning's view of a worker: its segments, its dedicated segments, and how fast it writes.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -170,7 +170,7 @@ impl ServedWorker {
         self.gate.wake();
     }
 
-    /// Creates the file of an own segment. Returns whether it needs a further step.
+    /// Creates the file of a dedicated segment. Returns whether it needs a further step.
     pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Provisioned {
         let reach = match own.grow(maker) {
             Ok(reach) => {
@@ -186,7 +186,7 @@ impl ServedWorker {
         reach
     }
 
-    /// Removes and returns the own segment with this key.
+    /// Removes and returns the dedicated segment with this key.
     pub(super) fn take_own(&mut self, key: u64) -> Option<OwnFile> {
         let at = self.owns.iter().position(|own| own.key == key)?;
         Some(self.owns.swap_remove(at))

@@ -34,8 +34,8 @@ pub struct Recovery {
     pub(crate) sealed_segments: SealedSegments,
 }
 
-/// Deletes own segments that were never completed, and flags without a segment; returns the highest
-/// segment number in the folder.
+/// Deletes dedicated segments that were never completed, and flags without a segment; returns the
+/// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = layout::segments_folder(folder);
     let failed = |e| OpenError::new(&segments, e);

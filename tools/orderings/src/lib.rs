@@ -1,12 +1,22 @@
-//! Every interleaving, and every outcome that the memory orders allow, of the two exchanges in
-//! src/log/exchange/gate.rs between a worker and provisioning. Loom runs them.
+//! Every interleaving, and every outcome that the memory orders allow, of what a worker and
+//! provisioning exchange through atomics: requests and wake-ups (src/log/exchange/gate.rs), and
+//! which octets are populated (src/log/files/usable.rs). Loom runs them.
 //!
-//! Without any one of the four fences, or with a weaker order of `full`, a test here fails. Loom
-//! lets a swap read an older value than the last one, which the language does not allow, so nothing
-//! here asserts that a swap is more than a load and a store.
+//! Without any one of the four fences, or with a weaker order anywhere, a test here fails:
+//! `weaken.py` checks that. Loom lets a swap read an older value than the last one, which the
+//! language does not allow, so nothing here asserts that a swap is more than a load and a store.
 #![allow(dead_code)]
 #[path = "../../../src/log/exchange/gate.rs"]
 mod gate;
+#[path = "../../../src/log/files/usable.rs"]
+mod usable;
+
+/// What usable.rs imports.
+mod log {
+    pub(crate) mod format {
+        pub(crate) const RECORDS_AT: u64 = 16 << 10;
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -16,6 +26,8 @@ mod tests {
     use loom::thread;
 
     use super::gate::Gate;
+    use super::log::format::RECORDS_AT;
+    use super::usable::{Usable, UsableMarks};
 
     fn gate() -> (Arc<Gate>, Arc<AtomicU32>) {
         let wakes = Arc::new(AtomicU32::new(0));
@@ -76,6 +88,33 @@ mod tests {
             gate.wake();
             other.join().unwrap();
             assert_eq!(wakes.load(Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn usable_octets_are_populated() {
+        loom::model(|| {
+            const END: u64 = RECORDS_AT + (16 << 10);
+            let marks = Arc::new(UsableMarks::new(Usable::nothing_of(END)));
+            // Stand for the pages at the front and at the back.
+            let (front, back) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+            let provisioning = {
+                let (marks, front, back) = (marks.clone(), front.clone(), back.clone());
+                thread::spawn(move || {
+                    front.store(1, Relaxed);
+                    marks.raise(RECORDS_AT + 4096);
+                    back.store(1, Relaxed);
+                    marks.lower(END - 4096);
+                })
+            };
+            let usable = marks.load();
+            if usable.front > RECORDS_AT {
+                assert_eq!(front.load(Relaxed), 1);
+            }
+            if usable.back < END {
+                assert_eq!(back.load(Relaxed), 1);
+            }
+            provisioning.join().unwrap();
         });
     }
 
