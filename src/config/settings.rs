@@ -97,7 +97,7 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Memory for regions of messages in progress, per worker.
     pub region_memory_bytes: u64,
-    /// Maximum number of own segments in progress, per worker.
+    /// Maximum number of dedicated segments in progress, per worker.
     pub own_segments_max: usize,
     /// Whether statistics are recorded in the data folder.
     pub stats: bool,

@@ -7,8 +7,9 @@ use crate::tls::is_server_name;
 /// Names that any client on this machine can connect to.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Returns the host names of this machine and of the settings, and the addresses of `listeners`,
-/// without duplicates. The machine's name is the first.
+/// Returns the names for a certificate, without duplicates: the host name of the machine, those in
+/// the settings, the local names and addresses, and the addresses of `listeners`. Names that no
+/// certificate can contain are left out.
 pub(super) fn tls_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
     let machine = rustix::system::uname();
     let own = listeners.iter().filter_map(|listener| listener.options.hostname.as_deref());

@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the threads pause while the workers are busy.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Number of batches, of 2,048 messages in total, before a thread switches to another segment.
-const QUESTIONS_PER_TURN: u32 = 64;
+const BATCHES_PER_TURN: u32 = 64;
 
 /// When the parser threads may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -150,7 +150,7 @@ impl ParserState {
         let mut questions = 0;
         let result = indexer.index(&job.segment, &mut job.appender, &mut |_| {
             questions += 1;
-            questions <= QUESTIONS_PER_TURN && !self.is_stopped() && !self.must_pause()
+            questions <= BATCHES_PER_TURN && !self.is_stopped() && !self.must_pause()
         });
         self.backlog().return_job(job, result);
     }

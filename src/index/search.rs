@@ -139,7 +139,7 @@ pub fn search_until(
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
-        during: both(query.span(), options.span),
+        during: intersection(query.span(), options.span),
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
@@ -168,7 +168,7 @@ pub fn search_until(
 }
 
 /// Returns the intersection of both spans, in Unix ns.
-fn both(a: Span, b: Span) -> Range<u64> {
+fn intersection(a: Span, b: Span) -> Range<u64> {
     let since = a.since_ns.max(b.since_ns).unwrap_or(0);
     let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
     since..until.unwrap_or(u64::MAX)

@@ -65,9 +65,11 @@ fn written_out(text: &str) -> Vec<String> {
 /// Maximum length of a URL in angle brackets, in octets.
 const BRACKETS_BYTES_MAX: usize = 2048;
 
-/// Returns the URL at the beginning of `text` up to `>`, and its length there. Line ends within it,
-/// and the white space around them, are removed (RFC 3986 appendix C); other blanks belong to it.
-/// Returns `None` if there is no `>`, or if another paragraph or another URL begins before it.
+/// Returns the URL at the beginning of `text`, which ends before `>`, and the number of octets that
+/// it takes in `text`. Line ends within it, and the white space around them, are removed (RFC 3986
+/// appendix C); other white space is kept. Returns `None` if no `>` follows within
+/// [`BRACKETS_BYTES_MAX`], if `<`, `"`, an empty line or another URL comes first, or if nothing
+/// follows `://`.
 fn in_brackets(text: &str) -> Option<(String, usize)> {
     let window = &text.as_bytes()[..text.len().min(BRACKETS_BYTES_MAX)];
     let end = memchr::memchr3(b'>', b'<', b'"', window).filter(|at| window[*at] == b'>')?;

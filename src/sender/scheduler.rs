@@ -72,10 +72,10 @@ pub(super) enum Closing {
     Failed,
 }
 
-/// The meaning of a connection's end.
+/// What the end of a connection says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// It is normal.
+    /// Nothing: connections end like this in normal operation.
     Normal,
     /// A session was cut short.
     SessionFailed,
@@ -86,18 +86,18 @@ pub(super) enum Meaning {
 /// A connection that has ended.
 #[derive(Debug)]
 pub(super) struct Closed<M> {
-    /// Its queued messages and its lane.
+    /// The messages still queued for the connection, and its lane.
     pub pooled: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
     pub was_useful: bool,
-    /// The meaning of its end.
+    /// What its end says about the target.
     pub meaning: Meaning,
 }
 
 /// Whether sending continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuation {
-    /// Sending continues.
+    /// New messages may begin.
     Continue,
     /// Begin nothing more; messages in progress have the grace period.
     Stop,
@@ -193,7 +193,7 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether everything is done.
+    /// Returns whether sending is over: it has ended, no message waits, and no connection is left.
     pub fn is_done(&self) -> bool {
         self.is_ended() && self.waiting.is_empty() && self.pool.all == 0
     }

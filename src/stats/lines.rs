@@ -36,7 +36,8 @@ impl LineFile {
         self.whole_bytes
     }
 
-    /// Appends whole lines: all of them, or (after an error) none.
+    /// Appends whole lines. After an error, what was written is removed if possible; otherwise the
+    /// next append begins a new line, so that no line is joined to a part of another.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.append_by(lines, |file, lines| file.write_all(lines))
     }

@@ -225,8 +225,8 @@ fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
     (taking_turns >= LIMITING_SHARE).then(|| {
         let (answer, busy) = (duration(budget.answer_us()), percent(headroom.busy_share));
         format!(
-            "the sender answered within {answer} and waited for its turn; the sink's loops were \
-             {busy} busy: more connections would raise the rate"
+            "the next command came within {answer} of each reply; the sink's loops were {busy} \
+             busy: more connections would raise the rate"
         )
     })
 }

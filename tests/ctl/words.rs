@@ -33,7 +33,10 @@ fn a_count_of_one_is_singular_everywhere() {
         (&["stats", "--metric", "transaction"], "1 value, mean"),
         (&["stats", "--by", "client"], "1 message, 1 recipient, "),
         (&["reindex"], "1 segment, 1 message, "),
-        (&["wait", "subject:y", "--timeout", "0s"], "0 of 1 message matched"),
+        (
+            &["wait", "subject:y", "--timeout", "0s"],
+            "timed out after 0s: 0 messages matched, expected 1",
+        ),
         (&["ls", "--limit", "0"], "0 of 1 message is listed"),
         (
             &["prune", "--dry-run", "--keep-segments", "0"],

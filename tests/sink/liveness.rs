@@ -279,7 +279,7 @@ fn a_reset_releases_at_once_what_chunks_had_reserved() {
         holder.ehlo();
         begin_chunks(&mut holder);
         holder.command(ending);
-        // The only own segment for a large message is free while the session continues.
+        // The only dedicated segment for a large message is free while the session continues.
         let mut client = sink.connect();
         client.ehlo();
         begin_chunks(&mut client);

@@ -75,7 +75,7 @@ fn the_envelope_has_the_client_of_the_header_and_the_peer() {
         let tls = envelope.proxy_tls.map(|tls| (tls.version.to_vec(), tls.server_name.to_vec()));
         seen.push((peer, tls));
     });
-    // Each worker has its own segment, so the order is unspecified.
+    // Each worker has its dedicated segment, so the order is unspecified.
     seen.sort_by_key(|(peer, _)| peers.iter().position(|it| it == peer));
     let tls = Some((b"TLSv1.3".to_vec(), b"mx.example".to_vec()));
     assert_eq!(seen, [(peers[0], None), (peers[1], tls)]);

@@ -101,7 +101,7 @@ mod counted {
     }
 
     #[test]
-    fn the_worker_takes_no_page_faults() {
+    fn the_worker_takes_at_most_one_page_fault_per_20_messages() {
         let data = tempdir().unwrap();
         let sink = common::Sink::start(data.path(), &["--workers", "1"]);
         let mut stream = connect(sink.addresses[0]);

@@ -27,7 +27,7 @@ const VALUE_SHOWN_MAX: usize = 100;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BodyTally {
     /// Messages checked for the values of their recipient, once per recipient.
-    pub persons: u64,
+    pub checked: u64,
     /// Messages that lack at least one of these values.
     pub wrong: u64,
     /// Messages that could not be checked because they are not stored whole.
@@ -193,7 +193,7 @@ impl<'a> BodyThread<'a> {
             self.tally.without_value += 1;
             return Ok(());
         }
-        self.tally.persons += 1;
+        self.tally.checked += 1;
         let missing = self.missing_values(text, task);
         if missing.is_empty() { Ok(()) } else { self.report_offender(task, &missing) }
     }
@@ -242,7 +242,7 @@ impl BodyFindings {
     fn take(&mut self, thread: BodyThread<'_>) {
         self.copies.push(thread.copies.finish());
         self.offenders.push(thread.offenders.finish());
-        self.tally.persons += thread.tally.persons;
+        self.tally.checked += thread.tally.checked;
         self.tally.wrong += thread.tally.wrong;
         self.tally.not_stored += thread.tally.not_stored;
         self.tally.without_value += thread.tally.without_value;

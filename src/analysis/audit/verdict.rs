@@ -54,7 +54,7 @@ pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) 
         repeated: repeated(account, evidence.copies),
         without_key: messages.without_key,
         persons: (!evidence.columns.is_empty()).then_some(PersonFigures {
-            checked: bodies.persons,
+            checked: bodies.checked,
             wrong: bodies.wrong,
             not_stored: bodies.not_stored,
             without_value: bodies.without_value,
@@ -204,7 +204,7 @@ impl AuditEvidence<'_> {
     /// Returns doubts because something is empty.
     fn doubts_about_nothing(&self) -> impl Iterator<Item = String> {
         let AuditEvidence { messages, bodies, list, .. } = self;
-        let is_searched = self.columns.is_empty() || bodies.persons + bodies.not_stored > 0;
+        let is_searched = self.columns.is_empty() || bodies.checked + bodies.not_stored > 0;
         let is_checked = self.rule.content == ContentRule::Ignored || messages.checked > 0;
         let doubts = [
             (

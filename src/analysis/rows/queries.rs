@@ -20,7 +20,7 @@ pub enum QuestionError {
     },
     /// The text is not a query, or names a run that no folder has. Displays the query with the
     /// error underlined.
-    #[error("{error}\n{}", error.pointed_out(text))]
+    #[error("query: {error}\n{}", error.pointed_out(text))]
     Syntax {
         /// What is wrong, and where in the text.
         error: QueryError,

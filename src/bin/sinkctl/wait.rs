@@ -67,9 +67,10 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
         return Ok(Finding::Holds);
     }
     let end = if is_complete && is_sound { "" } else { ", among those that could be searched" };
-    let messages = if wait.count == 1 { "message" } else { "messages" };
+    let messages = if n == 1 { "1 message".into() } else { format!("{n} messages") };
     let timeout = if wait.timeout.is_zero() { "0s".into() } else { format!("{:?}", wait.timeout) };
-    eprintln!("sinkctl: {n} of {} {messages} matched within {timeout}{end}", wait.count);
+    let wanted = wait.count;
+    eprintln!("sinkctl: timed out after {timeout}: {messages} matched{end}, expected {wanted}");
     Ok(Finding::DoesNotHold)
 }
 

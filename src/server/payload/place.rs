@@ -8,8 +8,8 @@ use super::storage::Storage;
 pub const STAGED_BYTES_MAX: usize = 64 << 10;
 
 /// Limit on the initial size of the region for a payload that outgrew its buffer; the region grows
-/// from there. It is never an own segment: that is opened in the background, and until it is ready
-/// both the reservation and the buffer would be needed.
+/// from there. It is never a dedicated segment: that is opened in the background, and until it is
+/// ready both the reservation and the buffer would be needed.
 const LEFT_BYTES_MAX: u64 = 1 << 20;
 
 /// Octets by which the wire form may exceed the declared SIZE without another move: stuffed dots
@@ -37,7 +37,7 @@ enum Location {
     AtTail,
     /// In a pooled buffer, to be copied to the tail when complete.
     Staged(Buffer),
-    /// In the log: a region, or an own segment.
+    /// In the log: a region, or a dedicated segment.
     Reserved(Reservation),
 }
 

@@ -8,7 +8,7 @@ use super::place::PayloadPlace;
 use super::sampling::Draw;
 use super::storage::Storage;
 
-/// The commit of a payload that waits for a flush or for an own segment.
+/// The commit of a payload that waits for a flush or for a dedicated segment.
 #[derive(Debug)]
 pub struct CommitInProgress {
     pub pending: PendingCommit,

@@ -120,7 +120,7 @@ fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'
     Ok(tls.map(|tls| ClientTls { server_name, ..tls }))
 }
 
-/// Compares the checksum, which is computed with 0 in its own four octets.
+/// Verifies the checksum, which is computed as if its own four octets were 0.
 fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(before);

@@ -41,7 +41,7 @@ enum NextResponse {
     /// With the CRAM-MD5 digest of the challenge.
     Digest,
     /// With an empty response: the challenge is an error of XOAUTH2.
-    Nothing,
+    Empty,
     /// No further challenge is expected.
     None,
 }
@@ -111,7 +111,7 @@ impl ClientExchange {
                 let digest = digest(&challenge, account.password.octets());
                 format!("{} {digest}", account.user).into_bytes()
             }
-            NextResponse::Nothing => {
+            NextResponse::Empty => {
                 self.next = NextResponse::None;
                 Vec::new()
             }
@@ -131,7 +131,7 @@ impl ClientExchange {
     /// Returns the state after PLAIN or XOAUTH2 sent its whole response.
     fn after_whole(&self) -> NextResponse {
         match self.mechanism {
-            Mechanism::Xoauth2 => NextResponse::Nothing,
+            Mechanism::Xoauth2 => NextResponse::Empty,
             _ => NextResponse::None,
         }
     }

@@ -142,7 +142,7 @@ pub struct Session {
     /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
     /// if a new generation takes effect.
     without: Extensions,
-    /// Whether the client may send XCLIENT.
+    /// Which clients may send XCLIENT, as far as this session is concerned.
     xclient_use: XclientUse,
     /// The client's port, if XCLIENT named it.
     claimed_port: Option<NonZero<u16>>,

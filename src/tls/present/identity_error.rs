@@ -9,7 +9,7 @@ pub enum IdentityError {
     /// A file can't be read.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -17,7 +17,7 @@ pub enum IdentityError {
     /// A file has no certificate.
     #[error("{path}: expected certificates in PEM, found {found}", path = path.display())]
     NoCertificate {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// What it has instead, and what to do.
         found: String,
@@ -25,7 +25,7 @@ pub enum IdentityError {
     /// A file has no key.
     #[error("{path}: expected a private key in PEM, found {found}", path = path.display())]
     NoKey {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// What it has instead, and what to do.
         found: String,
@@ -33,7 +33,7 @@ pub enum IdentityError {
     /// A certificate is not one that TLS can use.
     #[error("{path}: the certificate cannot be used: {why}", path = path.display())]
     Certificate {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// What was expected, and what was found.
         why: String,
@@ -59,7 +59,7 @@ pub enum IdentityError {
     /// The certificate has expired.
     #[error("{path}: the certificate expired at {at}: renew it", path = path.display())]
     Expired {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// The end of its validity.
         at: String,
@@ -70,7 +70,7 @@ pub enum IdentityError {
         path = path.display()
     )]
     Future {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// The beginning of its validity.
         at: String,

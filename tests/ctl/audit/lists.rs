@@ -53,9 +53,9 @@ fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
     let output = campaign.audit(&["--expect", &list]);
     assert_eq!(output.code, 2, "{}", output.out);
     for line in [
-        "list.csv:3: more than a bare address",
-        "list.csv:4: more than a bare address",
-        "list.csv:5: more than a bare address",
+        "list.csv:3: expected a bare address such as ann@example.org, without a name",
+        "list.csv:4: expected a bare address",
+        "list.csv:5: expected a bare address",
         "list.csv:6: expected as many cells as the header line (2), found 1",
     ] {
         assert!(output.errors.contains(line), "{line}: {}", output.errors);

@@ -50,8 +50,8 @@ pub struct Audit {
     /// Treat ada+news@example.com and ada@example.com as one recipient.
     #[arg(long)]
     pub fold_plus: bool,
-    /// Columns of the list, separated by commas. The message to a recipient must contain the values
-    /// of these columns in the row of the recipient.
+    /// Columns of the list, separated by commas. Each message must contain the values that its
+    /// recipient's row has in these columns.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "expect")]
     pub must_contain: Vec<String>,
     /// Keys are whole numbers. Without --expect, each number from the lowest to the highest is

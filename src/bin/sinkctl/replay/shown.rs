@@ -134,7 +134,7 @@ impl Intent<'_> {
             "bytes": survey.octets,
             "sessions": survey.sessions,
             "left_from": time(survey.left_ns.start),
-            "left_to": time(survey.left_ns.end),
+            "left_until": time(survey.left_ns.end),
             "seconds": self.seconds(),
             "done_before": survey.before,
             "not_stored": survey.not_stored,

@@ -12,7 +12,7 @@ use crate::server::turn::worker_context::WorkerContext;
 enum PayloadOutcome {
     Accepted(Proof),
     Refused(Refusal),
-    /// The log has no room yet, or the commit waits for a flush or for an own segment.
+    /// The log has no room yet, or the commit waits for a flush or for a dedicated segment.
     Waits,
 }
 

@@ -87,7 +87,8 @@ impl SenderLimits {
         if !is_inside {
             gathering.begin(begin);
         }
-        // An idle connection leaves no record, so it counts as open until then.
+        // An idle connection leaves no record. One without an end counts as open until the last
+        // second that is known to be recorded.
         let recorded = reading.last_second().map_or(begin, |second| second + 1);
         let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
         Ok(gathering.end(micros(until), reading.problems))

@@ -149,11 +149,13 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
     verdict.limited_by = LimitedBy::Connections;
-    verdict.because = "the sender answered within 100 µs and waited for its turn; the sink's \
-                       loops were 34% busy: more connections would raise the rate"
+    verdict.because = "the next command came within 100 µs of each reply; the sink's loops \
+                       were 34% busy: more connections would raise the rate"
         .into();
     let lines = lines(&state, &screen(), 80, 24);
-    assert!(lines[1].starts_with("limited by: connections (the sender answered within 100 µs"));
+    assert!(
+        lines[1].starts_with("limited by: connections (the next command came within 100 µs of")
+    );
     assert!(
         lines[2].trim_end().ends_with("more connections would raise the rate)"),
         "{}",
