@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use crate::log::reader::Span;
 
-/// Converts a span in Unix ns to the span of a log; 0 and `u64::MAX` are no bounds.
+/// Converts a span in Unix ns to the span of a log; 0 and `u64::MAX` mean unbounded.
 pub fn log_span(ns: &Range<u64>) -> Span {
     Span {
         since_ns: (ns.start > 0).then_some(ns.start),

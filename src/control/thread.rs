@@ -199,7 +199,7 @@ impl Serving {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
                     // Descriptors may have run out. The next client triggers another attempt.
-                    let what = "too many clients of the control socket: one has to wait";
+                    let what = "a client of the control socket could not be accepted and waits";
                     return tracing::warn!(%error, "{what}");
                 }
             };

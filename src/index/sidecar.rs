@@ -121,7 +121,7 @@ impl Sidecar {
         Ok(Sidecar { header, bytes, blocks, sound_bytes: at, end_slot, records })
     }
 
-    /// Returns the header, whose identity is that of the segment it was read for.
+    /// Returns the header. Its identity equals the identity of the segment it was read for.
     pub fn header(&self) -> &SidecarHeader {
         &self.header
     }

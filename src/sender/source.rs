@@ -19,8 +19,8 @@ pub struct DueMessage {
     pub ticket: u64,
     /// When the message leaves, in ns since the start of sending, however slow the target is (open
     /// loop). `None`: as soon as a connection has room for it (closed loop). It is smaller than
-    /// that of the previous message only if [`Source::is_sooner`] returned true; within a lane it
-    /// never decreases.
+    /// the time of the previous message only if [`Source::is_sooner`] returned true; within a lane
+    /// it never decreases.
     pub due_ns: Option<u64>,
     /// `None` for any connection.
     pub lane: Option<Lane>,

@@ -150,7 +150,7 @@ struct Merging {
     /// Seconds that are not written yet.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
-    /// The newest sample. Its totals are subtracted from those of the next one.
+    /// The newest sample. Its totals are subtracted from the totals of the next one.
     last_sample: Sample,
     watch: SteadyClock,
     /// The time of the last sample, in Unix seconds; `None` before the first that ended a second.

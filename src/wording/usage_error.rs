@@ -84,8 +84,8 @@ fn missing(definition: &Command, args: &[OsString], error: &clap::Error) -> Opti
     })
 }
 
-/// Returns the flag at `args[at]` and those of the `missing` arguments that it requires: they are
-/// not missing if the flag is left out. `None` if it requires none of them, or is no flag.
+/// Returns the flag at `args[at]`, and which of the `missing` arguments it requires: they are not
+/// missing if the flag is left out. `None` if it requires none of them, or is not a flag.
 ///
 /// Clap does not say which flag requires an argument, so this parses again without the flag, with
 /// and without the value that may follow it.

@@ -54,7 +54,6 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
     seen.insert(expected.name);
 }
 
-// Long on purpose: one row per reply, so that a missing reply is obvious.
 /// Replies that other tests cover: the test, or the file of a dialogue, and its replies.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("the_envelope_budget_is_answered_with_452", &["ENVELOPE_STORAGE"]),
@@ -153,6 +152,7 @@ fn source_of(place: &str) -> String {
     texts.into_iter().find_map(body).unwrap_or_else(|| panic!("no test {place}"))
 }
 
+// Long on purpose: one row per reply, so that a missing reply is obvious.
 #[test]
 fn every_reply_is_tested() {
     let mut seen = BTreeSet::new();

@@ -28,7 +28,7 @@ def of(program):
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-        # Of the checkout that measures. The digest is that of the program, whichever commit it was built from.
+        # Of the checkout that measures. The digest names the program, whichever commit it was built from.
         "commit": said("git", "rev-parse", "HEAD"),
         "changed_files": said("git", "status", "--porcelain", "--untracked-files=no").splitlines(),
         "compiler": said("rustc", "--version"),

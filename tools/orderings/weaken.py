@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ("src/log/exchange/gate.rs", "src/log/files/usable.rs")
 WEAKER = (
     ("self.full.store(true, Release)", "self.full.store(true, Relaxed)"),
+    ("self.full.store(false, Release)", "self.full.store(false, Relaxed)"),
     ("self.full.load(Acquire)", "self.full.load(Relaxed)"),
     ("self.waiting.load(Relaxed) && self.waiting.swap(false, Relaxed)", "self.waiting.load(Relaxed)"),
     ("self.front.load(Acquire)", "self.front.load(Relaxed)"),
@@ -44,6 +45,8 @@ def weakened(texts):
         for fence in re.finditer(r"fence\(SeqCst\);", text):
             line = text.count("\n", 0, fence.start()) + 1
             yield f"the fence in {name}:{line}", texts | {name: text[:fence.start()] + text[fence.end():]}
+    strong_orders = sum(len(re.findall(r"\b(?:Acquire|Release)\)", text)) for text in texts.values())
+    assert strong_orders == sum("Acquire" in strong or "Release" in strong for strong, _ in WEAKER), "all are listed"
     for strong, weak in WEAKER:
         name, text = next(((name, text) for name, text in texts.items() if text.count(strong) == 1), (None, None))
         assert name, f"one file has {strong} once"

@@ -30,7 +30,7 @@ def is_understood(programs, folder):
 
 
 def calls_of(group):
-    """Returns the system calls of a systemd group, including those of the groups that it refers to."""
+    """Returns the system calls of a systemd group, including the calls of groups that it refers to."""
     found = set()
     for line in run("systemd-analyze", "syscall-filter", group).splitlines()[1:]:
         word = line.strip()

@@ -34,7 +34,7 @@ pub enum PlusPart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressFault {
-    /// There is no text.
+    /// The address is empty.
     #[error("no address")]
     Empty,
     /// The text has no `@`, and is not `postmaster`.

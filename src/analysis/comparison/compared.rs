@@ -8,7 +8,7 @@ use crate::stats::Comparison;
 pub struct RunComparison {
     /// The run that the other is compared with.
     pub a: ComparedRun,
-    /// The run whose figures are divided by those of the first.
+    /// The second run. Ratios are its figures divided by the figures of the first.
     pub b: ComparedRun,
     /// Which differences exceed the noise.
     pub comparison: Comparison,

@@ -101,7 +101,8 @@ impl Accounting {
         }))
     }
 
-    /// Splits a line into cells, which replace those of the last line. Returns whether it has any.
+    /// Splits a line into cells, which replace the cells of the last line. Returns whether it has
+    /// any.
     fn split_row(&mut self, line: &[u8]) -> bool {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)

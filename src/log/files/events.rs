@@ -65,8 +65,8 @@ fn path_of(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 
-/// Returns, for each start of sinkd, how far the system clock last was from its clock, in ns.
-/// Starts whose clock never moved are omitted.
+/// Returns, for each start of sinkd, the last recorded difference between the system clock and
+/// sinkd's clock, in ns. Starts during which the system clock was never set are omitted.
 pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     let moved = all(folder)?.into_iter().filter_map(|event| match event {
         Event::Mark { clock, .. } => clock.map(|moved| (moved.start, moved.ahead_ns)),

@@ -4,8 +4,8 @@
 //! A [`Mapping`] is shared between a worker and other threads. It lends no slices, only the live
 //! page's atomic words. Slices come from its only [`WriteAccess`], which the worker owns, and
 //! borrow from it, so two never overlap in time. The mapping knows which octets may be lent: those
-//! that provisioning has populated. So a caller that computes a wrong range causes a panic, but
-//! accesses no memory.
+//! that provisioning is done with, and has usually populated. So a caller that computes a wrong
+//! range causes a panic, but accesses no memory.
 //!
 //! No type can keep another program from truncating the file. sinkd truncates only dedicated
 //! segments, once, at their commit: after the worker has given up its access, and before the file

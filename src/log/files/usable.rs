@@ -1,5 +1,5 @@
 //! Which octets of a segment its worker may use: provisioning moves the marks, the worker reads
-//! them. That the worker touches only populated octets depends on these orders.
+//! them. That the worker uses only octets that provisioning is done with depends on these orders.
 #[cfg(not(sinkd_loom))]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -10,8 +10,8 @@ use loom::sync::atomic::AtomicU64;
 
 use crate::log::format::RECORDS_AT;
 
-/// The octets of a segment that its worker may use, as offsets. Both ranges are within the file,
-/// and populated.
+/// The octets of a segment that its worker may use, as offsets. Both ranges are within the file.
+/// They are populated, except after `Mapping::use_all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Usable {
     /// End of the octets from `RECORDS_AT` on: `RECORDS_AT` if none of them is usable.
@@ -27,8 +27,8 @@ impl Usable {
     }
 }
 
-/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, until
-/// `WriteAccess::renew`.
+/// The atomic marks that [`Usable`] is loaded from. They only move toward each other, and past each
+/// other in `Mapping::use_all`, until `WriteAccess::renew`.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct UsableMarks {

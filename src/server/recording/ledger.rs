@@ -19,7 +19,8 @@ pub(crate) struct Ledger {
     pub new_segments: NewSegments,
     /// `None`: everything is stored in full.
     pub sampling: Option<Arc<Sampling>>,
-    /// Messages whose 250 is among the replies of this turn, each with the offset at which it ends.
+    /// Messages whose 250 is among the replies of this turn, each with the offset in the buffer of
+    /// replies at which that 250 ends.
     pub acknowledged: Vec<(usize, MessageId)>,
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Recording {
     pub(super) time: TimeSpent,
     /// Shared by all workers.
     pub(super) presence: Arc<Presence>,
-    /// Whether this worker counts in `presence`.
+    /// Whether `presence` counts this worker at the moment: it has a connection in use.
     pub(super) is_present: bool,
     pub(super) lateness: Lateness,
     pub(super) transactions: TransactionTimes,

@@ -45,7 +45,7 @@ pub(crate) struct WorkerContext {
     pub workspace: Workspace,
     /// The buffer budget and the log's writer, which all payloads in progress compete for.
     pub storage: Storage,
-    /// Must be told about every final reply to a message.
+    /// Every final reply to a message must be reported to it.
     pub ledger: Ledger,
     /// Whether octets were read from a client since this was last checked.
     pub has_input: bool,

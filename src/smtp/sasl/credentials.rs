@@ -18,7 +18,7 @@ pub enum CredentialProof {
     Password(Secret),
     /// The digest of `challenge` with the password as its key, for CRAM-MD5.
     Digest {
-        /// The challenge as sent, decoded.
+        /// The challenge that was sent, before it was encoded in base64.
         challenge: String,
         /// 32 hexadecimal digits in lower case.
         digest: Secret,

@@ -2,7 +2,7 @@
 //! provisioning exchange through atomics: requests and wake-ups (src/log/exchange/gate.rs), and
 //! which octets are populated (src/log/files/usable.rs). Loom runs them.
 //!
-//! Without any one of the four fences, or with a weaker order anywhere, a test here fails:
+//! Without any one of the four fences, or with a weaker acquire or release, a test here fails:
 //! `weaken.py` checks that. Loom lets a swap read an older value than the last one, which the
 //! language does not allow, so nothing here asserts that a swap is more than a load and a store.
 #![allow(dead_code)]
@@ -113,6 +113,26 @@ mod tests {
             }
             if usable.back < END {
                 assert_eq!(back.load(Relaxed), 1);
+            }
+            provisioning.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn room_is_seen_with_everything_before_it() {
+        loom::model(|| {
+            let (gate, _) = gate();
+            gate.signal_full();
+            let before = Arc::new(AtomicU32::new(0));
+            let provisioning = {
+                let (gate, before) = (gate.clone(), before.clone());
+                thread::spawn(move || {
+                    before.store(1, Relaxed);
+                    gate.signal_room();
+                })
+            };
+            if !gate.is_full() {
+                assert_eq!(before.load(Relaxed), 1);
             }
             provisioning.join().unwrap();
         });

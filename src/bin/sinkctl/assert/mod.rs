@@ -22,7 +22,8 @@ pub struct Assert {
     /// File with claims, one per line; # starts a comment.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Print the subjects of claims, one per line, each with its figures; nothing is read.
+    /// Print the subjects of claims, one per line, each with its figures, without reading the
+    /// data folder.
     #[arg(long, conflicts_with_all = ["claims", "files", "junit"])]
     pub subjects: bool,
     /// File in which to write a JUnit XML report for CI systems.

@@ -12,8 +12,8 @@ use crate::base::span::{TimeRange, selection};
 mod change;
 mod screen;
 
-/// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
-/// seconds in common. Exit 2: they can't be compared.
+/// Exit 0: both runs are complete, whether they differ or not. Exit 1: one is incomplete, or the
+/// two overlap in time. Exit 2: they can't be compared.
 #[derive(Debug, clap::Args)]
 pub struct Compare {
     /// First run: a data folder, the name of a run, or FOLDER:RUN.

@@ -33,14 +33,14 @@ pub struct Replay {
     /// 10].
     #[arg(long, value_name = "N")]
     pub connections: Option<ReplayConnections>,
-    /// Send messages that were received since this time: RFC 3339, a date (2026-11-21), or an age
+    /// Send only messages received since this time: RFC 3339, a date (2026-11-21), or an age
     /// (10m, 2h, 1d).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<String>,
-    /// Send messages that were received before this time, in the formats of --since.
+    /// Send only messages received before this time (same formats as --since).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
-    /// Send messages that were received during this run (see sinkctl runs); 'last' is the most
+    /// Send only messages received during this run (see sinkctl runs); 'last' is the most
     /// recent one.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,

@@ -104,7 +104,7 @@ pub struct ReplayOutcomes {
 
 /// What there is to report after sending.
 pub struct SendingOutcome<'a> {
-    /// Says what was sent, and where to.
+    /// The line before the figures: what was sent, and where to.
     pub title: String,
     pub report: &'a SendReport,
     pub records: &'a Records,
@@ -151,8 +151,8 @@ impl SendingOutcome<'_> {
         Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
     }
 
-    /// Returns the counts to print by message: those of a replay, in which each message occurs
-    /// once, or else the sender's.
+    /// Returns the counts to print by message: a replay's own, in which each message occurs once,
+    /// or else the sender's.
     fn messages(&self) -> &SendingTally {
         self.replay.as_ref().map_or(&self.report.tally, |replay| &replay.messages)
     }

@@ -16,7 +16,8 @@ pub struct Stats {
     /// think_data_us, ... (--metrics lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
     pub metric: Option<HistogramSubject>,
-    /// Print the names of all metrics, one per line, each with what it measures; nothing is read.
+    /// Print the names of all metrics, one per line, each with what it measures, without
+    /// reading the data folder.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "by"])]
     pub metrics: bool,
     /// Print every metric, not only those that fit on a screen.
