@@ -118,20 +118,20 @@ mod tests {
         });
     }
 
-    #[test]
-    fn room_is_seen_with_everything_before_it() {
-        loom::model(|| {
+    /// Asserts that a worker that sees a signal of provisioning also sees what was stored before it.
+    fn check_signal(first: fn(&Gate), signal: fn(&Gate), is_seen: fn(&Gate) -> bool) {
+        loom::model(move || {
             let (gate, _) = gate();
-            gate.signal_full();
+            first(&gate);
             let before = Arc::new(AtomicU32::new(0));
             let provisioning = {
                 let (gate, before) = (gate.clone(), before.clone());
                 thread::spawn(move || {
                     before.store(1, Relaxed);
-                    gate.signal_room();
+                    signal(&gate);
                 })
             };
-            if !gate.is_full() {
+            if is_seen(&gate) {
                 assert_eq!(before.load(Relaxed), 1);
             }
             provisioning.join().unwrap();
@@ -140,20 +140,11 @@ mod tests {
 
     #[test]
     fn a_full_storage_is_seen_with_everything_before_it() {
-        loom::model(|| {
-            let (gate, _) = gate();
-            let before = Arc::new(AtomicU32::new(0));
-            let provisioning = {
-                let (gate, before) = (gate.clone(), before.clone());
-                thread::spawn(move || {
-                    before.store(1, Relaxed);
-                    gate.signal_full();
-                })
-            };
-            if gate.is_full() {
-                assert_eq!(before.load(Relaxed), 1);
-            }
-            provisioning.join().unwrap();
-        });
+        check_signal(|_| {}, Gate::signal_full, Gate::is_full);
+    }
+
+    #[test]
+    fn room_is_seen_with_everything_before_it() {
+        check_signal(Gate::signal_full, Gate::signal_room, |gate| !gate.is_full());
     }
 }
