@@ -11,7 +11,6 @@ measurements of one raw file has the comment `<!-- by hand: REASON -->`.
   idle FILE SERVER,...                memory of a server with idle connections (run.py)
   added FILE                          what TLS adds to sinkd and to the server that drops (run.py)
   command FILE                        a measurement of commands.py
-  parts FILE                          medians of criterion (parts.py) with 95% intervals
   storm FILE                          busy connections beside handshakes (handshake_storm.py)
   replay FILE                         the timing of replays (replay_timing.py): median of all replays (least–most)
 """
@@ -22,7 +21,7 @@ import sys
 
 import commands
 import origin
-from figures import lines, number, ratio, spread, with_interval
+from figures import lines, ratio, spread, with_interval
 
 LOADS = {
     "plain-2K-c64": "2 KB, 64 connections, one command per round trip",
@@ -90,17 +89,6 @@ def command(results):
     return commands.MEASUREMENTS[results["measurement"]][1](results["runs"])
 
 
-def time(ns):
-    length, unit = next(((l, u) for l, u in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")) if ns >= l), (1, "ns"))
-    return f"{number(ns / length)} {unit}"
-
-
-def parts(results):
-    return ["part", "median", "95% interval"], [
-        [name, time(values["median_ns"]), f"{time(values['low_ns'])}–{time(values['high_ns'])}"]
-        for name, values in results.items()]
-
-
 def storm(results):
     titles = {"without": "without handshakes", "beside": f"during {min(results['bursts_ms']):.0f} to "
                                                          f"{max(results['bursts_ms']):.0f} ms of handshakes"}
@@ -116,7 +104,7 @@ def replay(results):
         for name in names]
 
 
-KINDS = {"cpu": cpu, "idle": idle, "added": added, "command": command, "parts": parts, "storm": storm, "replay": replay}
+KINDS = {"cpu": cpu, "idle": idle, "added": added, "command": command, "storm": storm, "replay": replay}
 
 
 def renewed(document):
