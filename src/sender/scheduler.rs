@@ -143,7 +143,7 @@ enum Progress {
     Ended(TargetAtEnd),
     /// No message is begun.
     Stopped {
-        /// Since when; messages in progress have the grace period from then on.
+        /// When sending was stopped. The grace period of messages in progress begins then.
         at_ns: u64,
         /// The target when the source ended.
         target: TargetAtEnd,
