@@ -69,7 +69,7 @@ impl Config {
     /// Returns the AUTH rules of each of `listeners`, from its own settings or else the global
     /// ones. Reads the files that list users.
     pub fn auth_rules(&self, listeners: &[Listener]) -> Result<Vec<Option<AuthRules>>, AuthError> {
-        if self.auth_tls_only && !listeners.iter().any(|listener| self.has_tls(listener)) {
+        if self.auth.is_tls_only && !listeners.iter().any(|listener| self.has_tls(listener)) {
             return Err(AuthError::NoTls);
         }
         listeners.iter().map(|listener| self.auth_of(listener)).collect()
@@ -77,7 +77,7 @@ impl Config {
 
     /// Returns whether clients of `listener` can use TLS.
     fn has_tls(&self, listener: &Listener) -> bool {
-        listener.is_tls || listener.options.tls.unwrap_or(self.tls) != Tls::Off
+        listener.is_tls || listener.options.tls.unwrap_or(self.tls.mode) != Tls::Off
     }
 
     fn auth_of(&self, listener: &Listener) -> Result<Option<AuthRules>, AuthError> {
@@ -85,10 +85,10 @@ impl Config {
         // A listener with its own `auth` does not use the global list of users.
         let users = match own.auth {
             Some(_) => own.auth_users.as_ref(),
-            None => own.auth_users.as_ref().or(self.auth_users.as_ref()),
+            None => own.auth_users.as_ref().or(self.auth.users.as_ref()),
         };
-        let is_required = own.auth_required.unwrap_or(self.auth_required);
-        let mode = match (own.auth.unwrap_or(self.auth), users) {
+        let is_required = own.auth_required.unwrap_or(self.auth.is_required);
+        let mode = match (own.auth.unwrap_or(self.auth.mode), users) {
             (Auth::Off | Auth::Any, Some(path)) => AuthMode::Users(Arc::new(read(path)?)),
             (other, Some(_)) => return Err(AuthError::ListNotAsked(other.name())),
             (Auth::Any, None) => AuthMode::Any,
@@ -103,7 +103,7 @@ impl Config {
             }
             (Auth::Off, None) => return Ok(None),
         };
-        let under_tls_only = own.auth_tls_only.unwrap_or(self.auth_tls_only);
+        let under_tls_only = own.auth_tls_only.unwrap_or(self.auth.is_tls_only);
         if is_required && under_tls_only && !self.has_tls(listener) {
             return Err(AuthError::RequiredWithoutTls(Box::new(listener.clone())));
         }
@@ -129,6 +129,7 @@ fn read(path: &Path) -> Result<Users, AuthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AuthSettings;
     use std::fs::{self, Permissions};
 
     fn rules(config: &Config) -> Result<Option<AuthRules>, String> {
@@ -136,12 +137,16 @@ mod tests {
         Ok(found.into_iter().next().unwrap())
     }
 
+    fn with(auth: AuthSettings) -> Config {
+        Config { auth, ..Config::default() }
+    }
+
     #[test]
     fn a_list_of_users_must_be_readable_only_by_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
         fs::write(&path, "ann:secret\n").unwrap();
-        let config = Config { auth_users: Some(path.clone()), ..Config::default() };
+        let config = with(AuthSettings { users: Some(path.clone()), ..AuthSettings::default() });
         for (mode, is_good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let found = rules(&config);
@@ -151,32 +156,34 @@ mod tests {
         fs::write(&path, "ann:x\nsecret\n").unwrap();
         let error = rules(&config).unwrap_err();
         assert!(error.ends_with("users: line 2: expected NAME:PASSWORD"), "{error}");
-        let missing = Config { auth_users: Some(folder.path().join("no")), ..Config::default() };
+        let users = Some(folder.path().join("no"));
+        let missing = with(AuthSettings { users, ..AuthSettings::default() });
         assert!(rules(&missing).unwrap_err().ends_with("no: cannot be read"));
     }
 
     #[test]
     fn contradictory_settings_are_named() {
         let list = || Some(PathBuf::from("/no/such"));
-        for (auth, auth_users, auth_required, expected) in [
+        for (mode, users, is_required, expected) in [
             (Auth::Reject, list(), false, "auth_users: expected auth = 'off' or 'any'"),
             (Auth::Off, None, true, "auth_required: expected auth or auth_users as well"),
             (Auth::Off, list(), true, "/no/such: cannot be read"),
         ] {
-            let config = Config { auth, auth_users, auth_required, ..Config::default() };
+            let config = with(AuthSettings { mode, users, is_required, ..AuthSettings::default() });
             let error = rules(&config).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
-        let no_tls = Config { auth: Auth::Any, auth_tls_only: true, ..Config::default() };
+        let no_tls = with(AuthSettings { is_tls_only: true, ..Auth::Any.into() });
         let error = rules(&no_tls).unwrap_err();
         assert!(error.starts_with("auth_tls_only: expected tls = 'offered'"), "{error}");
-        let mut one_with = Config { auth_required: true, ..no_tls };
+        let mut one_with = no_tls;
+        one_with.auth.is_required = true;
         one_with.listen.push("smtps:127.0.0.1:465".parse().unwrap());
         let error = rules(&one_with).unwrap_err();
         assert!(error.starts_with("listener 127.0.0.1:1025: auth_required and"), "{error}");
-        one_with.auth_required = false;
+        one_with.auth.is_required = false;
         assert!(rules(&one_with).unwrap().is_some_and(|rules| rules.under_tls_only));
-        let required = Config { auth: Auth::Any, auth_required: true, ..Config::default() };
+        let required = with(AuthSettings { is_required: true, ..Auth::Any.into() });
         assert!(rules(&required).unwrap().is_some_and(|rules| rules.is_required));
         assert!(rules(&Config::default()).unwrap().is_none());
         // `auth = 'off'` exempts one listener.

@@ -1,6 +1,6 @@
 //! Which settings can change while sinkd runs.
 use super::table::all_settings;
-use super::{Config, Listener, ListenerOptions};
+use super::{Config, Listener, ListenerOptions, StopSettings};
 
 /// The settings in which another configuration differs, by name: `limits.errors_max`, or `listener
 /// 127.0.0.1:25 'mx-a'` for the listener's own options.
@@ -25,28 +25,13 @@ impl Config {
             greeting: requested.greeting.clone(),
             extensions: requested.extensions.clone(),
             without: requested.without.clone(),
-            allow: requested.allow.clone(),
-            deny: requested.deny.clone(),
-            denied: requested.denied,
-            proxy_trusted: requested.proxy_trusted.clone(),
-            xclient_trusted: requested.xclient_trusted.clone(),
-            auth: requested.auth,
-            auth_users: requested.auth_users.clone(),
-            auth_required: requested.auth_required,
-            auth_tls_only: requested.auth_tls_only,
-            tls: requested.tls,
-            tls_cert: requested.tls_cert.clone(),
-            tls_key: requested.tls_key.clone(),
-            tls_client_ca: requested.tls_client_ca.clone(),
-            tls_client_certs: requested.tls_client_certs,
+            clients: requested.clients.clone(),
+            auth: requested.auth.clone(),
+            tls: requested.tls.clone(),
             syntax: requested.syntax,
             limits: requested.limits.clone(),
-            connections_max: requested.connections_max,
-            connections_per_client_max: requested.connections_per_client_max,
-            command_timeout: requested.command_timeout,
-            data_timeout: requested.data_timeout,
-            storage_wait: requested.storage_wait,
-            stop_grace: requested.stop_grace,
+            timeouts: requested.timeouts.clone(),
+            stop: StopSettings { grace: requested.stop.grace, ..self.stop.clone() },
             ..self.clone()
         };
         let mut changes = Changes::default();

@@ -379,7 +379,7 @@ mod tests {
             );
             let mut config = Config::default();
             apply(Path::new("sink.toml"), &text, &mut config).unwrap();
-            assert!(config.auth_required && config.listen[0].is_proxied);
+            assert!(config.auth.is_required && config.listen[0].is_proxied);
             assert_eq!(config.listen[0].options.auth_required, Some(true));
         }
         let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nproxy = \"yes\"";

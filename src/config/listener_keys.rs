@@ -149,29 +149,35 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "tls_cert",
         expected: "a path",
-        set: |listener, text| path(text).map(|path| listener.options.tls_cert = Some(path)),
-        show: |listener| show_path(&listener.options.tls_cert),
+        set: |listener, text| {
+            path(text).map(|path| listener.options.certificates.cert = Some(path))
+        },
+        show: |listener| show_path(&listener.options.certificates.cert),
     },
     ListenerKey {
         name: "tls_key",
         expected: "a path",
-        set: |listener, text| path(text).map(|path| listener.options.tls_key = Some(path)),
-        show: |listener| show_path(&listener.options.tls_key),
+        set: |listener, text| path(text).map(|path| listener.options.certificates.key = Some(path)),
+        show: |listener| show_path(&listener.options.certificates.key),
     },
     ListenerKey {
         name: "tls_client_ca",
         expected: "a path",
-        set: |listener, text| path(text).map(|path| listener.options.tls_client_ca = Some(path)),
-        show: |listener| show_path(&listener.options.tls_client_ca),
+        set: |listener, text| {
+            path(text).map(|path| listener.options.certificates.client_ca = Some(path))
+        },
+        show: |listener| show_path(&listener.options.certificates.client_ca),
     },
     ListenerKey {
         name: "tls_client_certs",
         expected: tls::CLIENT_CERTS,
         set: |listener, text| {
             ClientCerts::from_name(text)
-                .map(|certs| listener.options.tls_client_certs = Some(certs))
+                .map(|certs| listener.options.certificates.client_certs = Some(certs))
         },
-        show: |listener| listener.options.tls_client_certs.map(|certs| quoted(certs.name())),
+        show: |listener| {
+            listener.options.certificates.client_certs.map(|certs| quoted(certs.name()))
+        },
     },
     ListenerKey {
         name: "message_bytes_max",

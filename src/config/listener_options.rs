@@ -3,7 +3,8 @@ use std::path::PathBuf;
 
 use super::auth::Auth;
 use super::client_list::{Denied, Networks};
-use super::tls::{ClientCerts, Tls};
+use super::groups::CertificateFiles;
+use super::tls::Tls;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
 
@@ -39,15 +40,8 @@ pub struct ListenerOptions {
     pub auth_tls_only: Option<bool>,
     /// How STARTTLS is offered; only for listeners where TLS does not begin with the first octet.
     pub tls: Option<Tls>,
-    /// Certificate file, with the chain.
-    pub tls_cert: Option<PathBuf>,
-    /// Private key file of the certificate.
-    pub tls_key: Option<PathBuf>,
-    /// File of the CAs that sign client certificates.
-    pub tls_client_ca: Option<PathBuf>,
-    /// Whether its clients are asked for certificates, which the CA in `tls_client_ca` must have
-    /// signed.
-    pub tls_client_certs: Option<ClientCerts>,
+    /// Its own certificates; a file that is `None` is the one of all listeners.
+    pub certificates: CertificateFiles,
     /// Maximum size of a message in octets, announced as SIZE (RFC 1870): 1 to 4095 MiB.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message; further ones are answered with 452.

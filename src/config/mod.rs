@@ -9,6 +9,7 @@ mod changes;
 mod client_list;
 mod environment;
 mod file;
+mod groups;
 pub mod guess;
 pub mod http;
 mod listen;
@@ -33,10 +34,15 @@ pub use changes::Changes;
 pub use client_list::{ClientList, ClientListError, Denied, Networks};
 pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, from_file, load};
+pub use groups::{
+    AuthSettings, CertificateFiles, ClientSettings, LogFormat, LogLevel, LoggingSettings,
+    MemorySettings, StatisticsSettings, StopSettings, StorageSettings, TimeoutSettings,
+    TlsSettings, TranscriptSettings,
+};
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
 pub use setting::{Setting, ValueError};
-pub use settings::{Config, ConfigError, LogFormat, LogLevel};
+pub use settings::{Config, ConfigError};
 pub use table::all_settings;
 pub use tls::{ClientCerts, Tls};
 pub use tls_rules::{KeptAuthority, ListenerTls, TlsError};

@@ -31,7 +31,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::transcript::TranscriptSessions;
-    use super::super::{Auth, ClientCerts, Denied, Listener, ListenerOptions, Tls, file, storage};
+    use super::super::{
+        Auth, CertificateFiles, ClientCerts, Denied, Listener, ListenerOptions, Tls, file, storage,
+    };
     use super::*;
     use crate::smtp::extension::Extension;
 
@@ -39,9 +41,9 @@ mod tests {
     fn printed_settings_read_back_as_the_same() {
         let mut config = Config::default();
         config.limits.errors_max = Some(7);
-        config.transcript = Some("tran scripts".into());
-        config.transcript_sessions = TranscriptSessions::OneIn(7);
-        config.stop_after_idle = Some(Duration::from_millis(1500));
+        config.transcripts.folder = Some("tran scripts".into());
+        config.transcripts.sessions = TranscriptSessions::OneIn(7);
+        config.stop.after_idle = Some(Duration::from_millis(1500));
         config.listen.push("[::1]:2525".parse().unwrap());
         config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());
         config.listen.push("proxy:127.0.0.1:26".parse().unwrap());
@@ -51,8 +53,8 @@ mod tests {
         config.listen.push(implicit);
         (config.name, config.greeting) = (Some("sink-a".into()), Some("a\nb \"c\"".into()));
         config.without = vec![Extension::Chunking];
-        config.proxy_trusted = vec!["10.0.0.0/8".parse().unwrap()];
-        config.xclient_trusted = vec!["fd00::/8".parse().unwrap()];
+        config.clients.proxy_trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        config.clients.xclient_trusted = vec!["fd00::/8".parse().unwrap()];
         let mut own: Listener = "proxy:lmtp:127.0.0.1:27".parse().unwrap();
         own.options = ListenerOptions {
             name: Some("mx-1".into()),
@@ -69,28 +71,30 @@ mod tests {
             auth_required: Some(true),
             auth_tls_only: Some(true),
             tls: Some(Tls::Required),
-            tls_cert: Some("/etc/a b.pem".into()),
-            tls_key: Some("/etc/a b.key".into()),
-            tls_client_ca: Some("/etc/ca.pem".into()),
-            tls_client_certs: Some(ClientCerts::Optional),
+            certificates: CertificateFiles {
+                cert: Some("/etc/a b.pem".into()),
+                key: Some("/etc/a b.key".into()),
+                client_ca: Some("/etc/ca.pem".into()),
+                client_certs: Some(ClientCerts::Optional),
+            },
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
             errors_max: Some(Some(4)),
             messages_max: Some(None),
         };
         config.listen.push(own);
-        (config.auth_users, config.auth_required) = (Some("/etc/users".into()), true);
-        storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();
-        storage::add_rule(&mut config.store_rules, "*=none").unwrap();
+        (config.auth.users, config.auth.is_required) = (Some("/etc/users".into()), true);
+        storage::add_rule(&mut config.storage.rules, "*.test=envelope/10").unwrap();
+        storage::add_rule(&mut config.storage.rules, "*=none").unwrap();
         let text = config.to_toml();
         let mut read = Config::default();
         file::apply(Path::new("printed.toml"), &text, &mut read).unwrap();
         assert_eq!(read.to_toml(), text);
         assert_eq!(read.limits.errors_max, Some(7));
         assert_eq!(read.listen, config.listen);
-        assert_eq!(read.xclient_trusted, config.xclient_trusted);
-        assert_eq!((read.auth_users, read.auth_required), (config.auth_users, true));
-        assert_eq!(read.store_rules, config.store_rules);
+        assert_eq!(read.clients.xclient_trusted, config.clients.xclient_trusted);
+        assert_eq!((read.auth.users, read.auth.is_required), (config.auth.users, true));
+        assert_eq!(read.storage.rules, config.storage.rules);
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! All settings: their values and defaults, and which combinations are refused.
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use ipnet::IpNet;
-
-use super::auth::Auth;
-use super::client_list::{ClientList, ClientListError, Denied, Networks};
+use super::client_list::{ClientList, ClientListError, Networks};
+use super::groups::{
+    AuthSettings, CertificateFiles, ClientSettings, LoggingSettings, MemorySettings,
+    StatisticsSettings, StopSettings, StorageSettings, TimeoutSettings, TlsSettings,
+    TranscriptSettings,
+};
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
-use super::storage::{StoreMode, StoreRule};
-use super::tls::{ClientCerts, Tls};
-use super::transcript::TranscriptSessions;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::{index, log};
@@ -35,34 +33,6 @@ pub struct Config {
     pub extensions: Vec<Extension>,
     /// Extensions that are not offered, even if they are in `extensions`.
     pub without: Vec<Extension>,
-    /// Networks whose clients are served. If not empty, no others are.
-    pub allow: Vec<Networks>,
-    /// Networks whose clients are not served.
-    pub deny: Vec<Networks>,
-    /// How clients that are not served are answered.
-    pub denied: Denied,
-    /// Networks whose PROXY headers are trusted.
-    pub proxy_trusted: Vec<IpNet>,
-    /// Networks whose clients can send XCLIENT.
-    pub xclient_trusted: Vec<IpNet>,
-    /// How sinkd replies to AUTH.
-    pub auth: Auth,
-    /// File of the only users that are accepted.
-    pub auth_users: Option<PathBuf>,
-    /// Whether MAIL is rejected before AUTH.
-    pub auth_required: bool,
-    /// Whether AUTH is offered only under TLS.
-    pub auth_tls_only: bool,
-    /// How STARTTLS is offered; only for listeners where TLS does not begin with the first octet.
-    pub tls: Tls,
-    /// Certificate file, with the chain; `None`: sinkd makes a certificate.
-    pub tls_cert: Option<PathBuf>,
-    /// Private key file of the certificate.
-    pub tls_key: Option<PathBuf>,
-    /// File of the CAs that sign client certificates.
-    pub tls_client_ca: Option<PathBuf>,
-    /// Whether clients are asked for certificates; `None`: optional if `tls_client_ca` is set.
-    pub tls_client_certs: Option<ClientCerts>,
     /// Number of workers; `None`: one per core that this process may use, at most 8.
     pub workers: Option<usize>,
     /// Connections that the kernel queues, per listener and worker.
@@ -71,63 +41,32 @@ pub struct Config {
     pub syntax: Syntax,
     /// Limits on messages and sessions.
     pub limits: SessionLimits,
-    /// Maximum number of connections; `None`: as many as the descriptor limit allows.
-    pub connections_max: Option<u32>,
-    /// Maximum number of connections from one address; `None`: no limit.
-    pub connections_per_client_max: Option<u32>,
-    /// Memory for envelopes in progress, per worker.
-    pub envelope_memory_bytes: usize,
-    /// Memory for input buffers, per worker.
-    pub buffer_memory_bytes: usize,
-    /// Maximum silence between commands.
-    pub command_timeout: Duration,
-    /// Maximum silence within mail data.
-    pub data_timeout: Duration,
-    /// How long a transfer waits for room in the log before 452.
-    pub storage_wait: Duration,
-    /// Which failures a message acknowledged with 250 survives.
-    pub durability: log::Durability,
-    /// Which mail is dropped, and when.
-    pub retention: log::Retention,
-    /// How much of a message is stored if no rule names the recipient.
-    pub store: StoreMode,
-    /// Rules for recipient domains, in the order given; at most one per domain.
-    pub store_rules: Vec<StoreRule>,
-    /// Size to which segments grow: a multiple of 4096.
-    pub segment_bytes: u64,
-    /// Memory for regions of messages in progress, per worker.
-    pub region_memory_bytes: u64,
-    /// Maximum number of dedicated segments in progress, per worker.
-    pub own_segments_max: usize,
-    /// Whether statistics are recorded in the data folder.
-    pub stats: bool,
-    /// How long an hour's statistics are kept after its end; `None`: permanently.
-    pub stats_retain_age: Option<Duration>,
-    /// Idle time after which the next message begins a new run; `None`: runs are only begun
-    /// explicitly.
-    pub run_after_idle: Option<Duration>,
+    /// Which clients are served, and how many.
+    pub clients: ClientSettings,
+    /// How sinkd replies to AUTH.
+    pub auth: AuthSettings,
+    /// How STARTTLS is offered, and with which certificates.
+    pub tls: TlsSettings,
+    /// How long sinkd waits for a client, and for its own log.
+    pub timeouts: TimeoutSettings,
+    /// Maximum memory of each worker.
+    pub memory: MemorySettings,
+    /// What of a message is stored, and how.
+    pub storage: StorageSettings,
+    /// What is recorded about a run.
+    pub stats: StatisticsSettings,
     /// When and how mail is indexed.
     pub index: index::IndexSettings,
     /// Whether clients can set marks and runs by NOOP.
     pub noop_marks: bool,
     /// Whether HTTP is served, and at which address.
     pub http: Http,
-    /// How long open transactions may continue after a stop begins.
-    pub stop_grace: Duration,
-    /// Stop once exactly this number of messages is stored; `None`: never.
-    pub stop_after_messages: Option<u64>,
-    /// Stop once this number of sessions has ended; `None`: never.
-    pub stop_after_sessions: Option<u64>,
-    /// Stop once no client has sent anything for this time; `None`: never.
-    pub stop_after_idle: Option<Duration>,
-    /// Folder for transcripts; `None`: no transcripts.
-    pub transcript: Option<PathBuf>,
-    /// Which sessions are transcribed, if `transcript` is set.
-    pub transcript_sessions: TranscriptSessions,
-    /// Least severe level to log.
-    pub log_level: LogLevel,
-    /// Format of the log lines on stderr.
-    pub log_format: LogFormat,
+    /// When sinkd stops by itself, and how.
+    pub stop: StopSettings,
+    /// Which dialogues are written to files.
+    pub transcripts: TranscriptSettings,
+    /// What sinkd logs on stderr, and how.
+    pub logging: LoggingSettings,
 }
 
 /// The number of recipients per message that a server must accept (RFC 5321 section 4.5.3.1.8).
@@ -161,47 +100,6 @@ pub enum ConfigError {
     },
 }
 
-/// The least severe level that sinkd logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Only failures.
-    Error,
-    /// Also warnings.
-    Warn,
-    /// Also normal operation.
-    Info,
-    /// Also details for debugging.
-    Debug,
-    /// The most detailed level.
-    Trace,
-}
-
-impl LogLevel {
-    /// Every level, the most severe first.
-    pub const ALL: [LogLevel; 5] =
-        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-
-    /// Returns the name in settings: the variant in lower case.
-    pub fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-}
-
-/// Format of the log lines on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One line of plain text for each event.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -212,55 +110,23 @@ impl Default for Config {
             greeting: None,
             extensions: Extension::ALL.to_vec(),
             without: Vec::new(),
-            allow: Vec::new(),
-            deny: Vec::new(),
-            denied: Denied::Reply,
-            proxy_trusted: vec![
-                IpNet::new_assert([127, 0, 0, 0].into(), 8),
-                IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
-            ],
-            xclient_trusted: Vec::new(),
-            auth: Auth::Off,
-            auth_users: None,
-            auth_required: false,
-            auth_tls_only: false,
-            tls: Tls::Off,
-            tls_cert: None,
-            tls_key: None,
-            tls_client_ca: None,
-            tls_client_certs: None,
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,
             limits: SessionLimits::default(),
-            connections_max: None,
-            connections_per_client_max: None,
-            envelope_memory_bytes: 64 << 20,
-            buffer_memory_bytes: 64 << 20,
-            command_timeout: Duration::from_secs(300),
-            data_timeout: Duration::from_secs(300),
-            storage_wait: Duration::from_secs(5),
-            durability: log::Durability::Process,
-            retention: log::Retention::default(),
-            store: StoreMode::Full,
-            store_rules: Vec::new(),
-            segment_bytes: 64 << 20,
-            region_memory_bytes: 64 << 20,
-            own_segments_max: 16,
-            stats: true,
-            stats_retain_age: None,
-            run_after_idle: None,
+            clients: ClientSettings::default(),
+            auth: AuthSettings::default(),
+            tls: TlsSettings::default(),
+            timeouts: TimeoutSettings::default(),
+            memory: MemorySettings::default(),
+            storage: StorageSettings::default(),
+            stats: StatisticsSettings::default(),
             index: index::IndexSettings::default(),
             noop_marks: false,
             http: Http::IfFree,
-            stop_grace: Duration::from_secs(8),
-            stop_after_messages: None,
-            stop_after_sessions: None,
-            stop_after_idle: None,
-            transcript: None,
-            transcript_sessions: TranscriptSessions::All,
-            log_level: LogLevel::Info,
-            log_format: LogFormat::Text,
+            stop: StopSettings::default(),
+            transcripts: TranscriptSettings::default(),
+            logging: LoggingSettings::default(),
         }
     }
 }
@@ -271,32 +137,29 @@ impl Config {
     pub fn log_settings(&self) -> log::LogSettings {
         let first = log::LogSettings::default().segment_bytes_first;
         log::LogSettings {
-            segment_bytes_first: first.min(self.segment_bytes),
-            segment_bytes_max: self.segment_bytes,
-            durability: self.durability,
-            retention: self.retention,
-            own_segments_max: self.own_segments_max,
-            region_bytes_max: self.region_memory_bytes,
+            segment_bytes_first: first.min(self.storage.segment_bytes),
+            segment_bytes_max: self.storage.segment_bytes,
+            durability: self.storage.durability,
+            retention: self.storage.retention,
+            own_segments_max: self.storage.own_segments_max,
+            region_bytes_max: self.memory.region_bytes,
             ..log::LogSettings::default()
         }
     }
 
     /// Returns the files that the settings name: networks, users and certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let own_tls = self.listen.iter().map(|it| &it.options);
-        let own_tls = own_tls.flat_map(|it| [&it.tls_cert, &it.tls_key, &it.tls_client_ca]);
-        let tls = [&self.tls_cert, &self.tls_key, &self.tls_client_ca];
-        let tls = tls.into_iter().chain(own_tls).flatten().map(PathBuf::as_path);
-        let own_users = self.listen.iter().flat_map(|it| &it.options.auth_users);
-        let users = self.auth_users.iter().chain(own_users).map(PathBuf::as_path);
-        let own = self.listen.iter().flat_map(|it| it.options.allow.iter().chain(&it.options.deny));
-        let all = self.allow.iter().chain(&self.deny).chain(own);
-        all.filter_map(|networks| match networks {
+        let networks = [&self.clients.allow, &self.clients.deny].into_iter();
+        let own = self.listen.iter().flat_map(|it| [&it.options.allow, &it.options.deny]);
+        let lists = networks.chain(own).flatten().filter_map(|networks| match networks {
             Networks::File(path) => Some(&**path),
             Networks::One(_) => None,
-        })
-        .chain(users)
-        .chain(tls)
+        });
+        let own_users = self.listen.iter().flat_map(|it| &it.options.auth_users);
+        let users = self.auth.users.iter().chain(own_users).map(PathBuf::as_path);
+        let own_tls = self.listen.iter().map(|it| &it.options.certificates);
+        let tls = std::iter::once(&self.tls.files).chain(own_tls);
+        lists.chain(users).chain(tls.flat_map(CertificateFiles::paths))
     }
 
     /// Returns the clients that each of `listeners` serves: its own lists, or else the global
@@ -305,7 +168,7 @@ impl Config {
         &self,
         listeners: &[Listener],
     ) -> Result<Vec<Option<Arc<ClientList>>>, ClientListError> {
-        let of_all = ClientList::load(&self.allow, &self.deny)?.map(Arc::new);
+        let of_all = ClientList::load(&self.clients.allow, &self.clients.deny)?.map(Arc::new);
         let list = |listener: &Listener| {
             let own = &listener.options;
             match own.allow.is_empty() && own.deny.is_empty() {
@@ -386,9 +249,10 @@ mod tests {
     /// write to a locked file (measured with the lock held: 9.04 s from SIGTERM to exit).
     #[test]
     fn a_stop_ends_before_a_container_is_killed() {
+        use std::time::Duration;
         let (locked_file, margin) = (Duration::from_secs(1), Duration::from_secs(1));
         let killed_after = Duration::from_secs(10);
-        assert!(Config::default().stop_grace + locked_file + margin <= killed_after);
+        assert!(Config::default().stop.grace + locked_file + margin <= killed_after);
     }
 
     #[test]

@@ -169,8 +169,8 @@ impl Config {
         let all = listeners.iter().map(|listener| self.tls_settings_of(listener));
         let all: Vec<ListenerTlsSettings<'_>> = all.collect::<Result<_, _>>()?;
         let given = [
-            ("tls_cert", self.tls_cert.is_some()),
-            ("tls_client_ca", self.tls_client_ca.is_some()),
+            ("tls_cert", self.tls.files.cert.is_some()),
+            ("tls_client_ca", self.tls.files.client_ca.is_some()),
         ];
         let unused = given.iter().find(|(_, is_given)| *is_given);
         match unused {
@@ -191,24 +191,26 @@ impl Config {
                 return Err(TlsError::Twice(Box::new(listener.clone()), tls.name()));
             }
             (true, None) => TlsUse::Implicit,
-            (false, tls) => match tls.unwrap_or(self.tls) {
+            (false, tls) => match tls.unwrap_or(self.tls.mode) {
                 Tls::Off => TlsUse::Off,
                 Tls::Offered => TlsUse::Offered,
                 Tls::Required => TlsUse::Required,
             },
         };
         let label = format!("listener {listener}: ");
-        let of_all = source(self.tls_cert.as_deref(), self.tls_key.as_deref(), "")?;
-        let its_own = source(own.tls_cert.as_deref(), own.tls_key.as_deref(), &label)?;
-        let its_ca = own.tls_client_ca.as_deref();
+        let of_all = source(self.tls.files.cert.as_deref(), self.tls.files.key.as_deref(), "")?;
+        let its_own =
+            source(own.certificates.cert.as_deref(), own.certificates.key.as_deref(), &label)?;
+        let its_ca = own.certificates.client_ca.as_deref();
         let given =
             [("tls_cert", its_own != CertificateSource::Kept), ("tls_client_ca", its_ca.is_some())];
         if let (TlsUse::Off, Some((setting, _))) = (tls_use, given.iter().find(|(_, it)| *it)) {
             return Err(TlsError::UnusedBy { listener: Box::new(listener.clone()), setting });
         }
-        let ca = its_ca.or(self.tls_client_ca.as_deref());
-        let label = if own.tls_client_certs.is_some() { label } else { String::new() };
-        let clients = clients(own.tls_client_certs.or(self.tls_client_certs), ca, label)?;
+        let ca = its_ca.or(self.tls.files.client_ca.as_deref());
+        let label = if own.certificates.client_certs.is_some() { label } else { String::new() };
+        let clients =
+            clients(own.certificates.client_certs.or(self.tls.files.client_certs), ca, label)?;
         let source = if its_own == CertificateSource::Kept { of_all } else { its_own };
         Ok(ListenerTlsSettings { tls_use, source, clients })
     }
@@ -340,7 +342,7 @@ mod tests {
         assert!(!folders.is_written(), "nothing needs a certificate");
         config = folders.config(&all);
         assert_eq!(uses(&config), [TlsUse::Off, TlsUse::Implicit, TlsUse::Off, TlsUse::Implicit]);
-        config.tls = Tls::Required;
+        config.tls.mode = Tls::Required;
         config.listen[2].options.tls = Some(Tls::Offered);
         assert_eq!(
             uses(&config),
@@ -360,12 +362,14 @@ mod tests {
         assert_eq!(authority.path, folders.data.path().join("tls/ca.pem"));
         assert_eq!(made[1].authority.as_ref(), Some(&authority));
         let own = &mut config.listen[1].options;
-        (own.tls_cert, own.tls_key) = (folders.file("cert.pem"), folders.file("key.pem"));
+        (own.certificates.cert, own.certificates.key) =
+            (folders.file("cert.pem"), folders.file("key.pem"));
         let one = config.tls_rules(&config.listen, NOW).unwrap();
         assert_eq!(one[0].acceptor, made[0].acceptor);
         assert_ne!(one[1].acceptor, made[1].acceptor);
         assert_eq!(one[1].authority, None);
-        (config.tls_cert, config.tls_key) = (folders.file("cert.pem"), folders.file("key.pem"));
+        (config.tls.files.cert, config.tls.files.key) =
+            (folders.file("cert.pem"), folders.file("key.pem"));
         let all = config.tls_rules(&config.listen, NOW).unwrap();
         assert_eq!((&all[0].acceptor, &all[1].acceptor), (&one[1].acceptor, &one[1].acceptor));
     }
@@ -379,19 +383,19 @@ mod tests {
             rules.swap_remove(0).acceptor.unwrap()
         };
         let unasked = acceptor(&config);
-        config.tls_client_ca = folders.file("ca.pem");
+        config.tls.files.client_ca = folders.file("ca.pem");
         let asked = acceptor(&config);
         assert_ne!(asked, unasked);
         for (mode, expected) in
             [(ClientCerts::Off, Some(&unasked)), (ClientCerts::Optional, Some(&asked))]
         {
-            config.tls_client_certs = Some(mode);
+            config.tls.files.client_certs = Some(mode);
             assert_eq!(Some(&acceptor(&config)), expected);
         }
-        config.tls_client_certs = Some(ClientCerts::Required);
+        config.tls.files.client_certs = Some(ClientCerts::Required);
         let required = acceptor(&config);
         assert!(required != asked && required != unasked);
-        config.listen[0].options.tls_client_certs = Some(ClientCerts::Optional);
+        config.listen[0].options.certificates.client_certs = Some(ClientCerts::Optional);
         assert_eq!(acceptor(&config), asked);
     }
 
@@ -402,32 +406,34 @@ mod tests {
         let rows: [(&[&str], Set, &str); 11] = [
             (
                 &["smtps:127.0.0.1:1"],
-                |c, f| c.tls_cert = f.file("cert.pem"),
+                |c, f| c.tls.files.cert = f.file("cert.pem"),
                 "tls_cert: expected tls_key as well, found none",
             ),
             (
                 &["127.0.0.1:1"],
-                |c, f| c.tls_key = f.file("key.pem"),
+                |c, f| c.tls.files.key = f.file("key.pem"),
                 "tls_key: expected tls_cert as well, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
-                |c, f| c.listen[0].options.tls_key = f.file("key.pem"),
+                |c, f| c.listen[0].options.certificates.key = f.file("key.pem"),
                 "listener smtps:127.0.0.1:1: tls_key: expected tls_cert as well, found none",
             ),
             (
                 &["127.0.0.1:1"],
-                |c, f| (c.tls_cert, c.tls_key) = (f.file("cert.pem"), f.file("key.pem")),
+                |c, f| {
+                    (c.tls.files.cert, c.tls.files.key) = (f.file("cert.pem"), f.file("key.pem"))
+                },
                 "tls_cert: expected tls = 'offered' or 'required' as well, or smtps:",
             ),
             (
                 &["127.0.0.1:1"],
-                |c, f| c.tls_client_ca = f.file("ca.pem"),
+                |c, f| c.tls.files.client_ca = f.file("ca.pem"),
                 "tls_client_ca: expected tls = 'offered' or 'required' as well, or smtps:",
             ),
             (
                 &["127.0.0.1:1", "smtps:127.0.0.1:2"],
-                |c, f| c.listen[0].options.tls_client_ca = f.file("ca.pem"),
+                |c, f| c.listen[0].options.certificates.client_ca = f.file("ca.pem"),
                 "listener 127.0.0.1:1: tls_client_ca: expected tls = 'offered' or 'required'",
             ),
             (
@@ -438,23 +444,25 @@ mod tests {
             ),
             (
                 &["smtps:127.0.0.1:1"],
-                |c, _| c.tls_client_certs = Some(ClientCerts::Required),
+                |c, _| c.tls.files.client_certs = Some(ClientCerts::Required),
                 "tls_client_certs: 'required' requires tls_client_ca, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
-                |c, _| c.listen[0].options.tls_client_certs = Some(ClientCerts::Optional),
+                |c, _| c.listen[0].options.certificates.client_certs = Some(ClientCerts::Optional),
                 "listener smtps:127.0.0.1:1: tls_client_certs: 'optional' requires \
                  tls_client_ca, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
-                |c, f| (c.tls_cert, c.tls_key) = (f.file("key.pem"), f.file("cert.pem")),
+                |c, f| {
+                    (c.tls.files.cert, c.tls.files.key) = (f.file("key.pem"), f.file("cert.pem"))
+                },
                 "key.pem: expected certificates in PEM, found a private key",
             ),
             (
                 &["smtps:127.0.0.1:1"],
-                |c, f| c.tls_client_ca = f.file("key.pem"),
+                |c, f| c.tls.files.client_ca = f.file("key.pem"),
                 "key.pem: expected certificates in PEM, found a private key",
             ),
         ];

@@ -131,7 +131,7 @@ const LISTENERS: [(Protocol, Beginning); 6] = [
 
 fn listeners(config: &Config) -> [Listener; LISTENERS.len()] {
     // Certificates are created only for tests that need them.
-    let has_tls = config.tls != Tls::Off;
+    let has_tls = config.tls.mode != Tls::Off;
     LISTENERS.map(|(protocol, beginning)| {
         let address = ListenAddress::Unix("simulated".into());
         let is_proxied = matches!(beginning, Beginning::Proxy | Beginning::ProxyThenTls);
@@ -187,7 +187,7 @@ impl ByHandSink {
         let first = Generation::build(config, &listeners(config), generation::FIRST);
         let first = first.expect("a simulated sink reads no files of networks");
         let in_force = Arc::new(InForce::new(Arc::new(first)));
-        let statistics = config.stats.then(|| Statistics::new(tally::kinds().len()));
+        let statistics = config.stats.is_recorded.then(|| Statistics::new(tally::kinds().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,

@@ -130,14 +130,14 @@ impl Server {
         let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
         let in_force = Arc::new(InForce::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
-        let stop = Arc::new(Stop::new(config.stop_after_messages, config.stop_after_sessions));
+        let stop = Arc::new(Stop::new(config.stop.after_messages, config.stop.after_sessions));
         let admission = Arc::new(Admission::new(config, workers, descriptors));
         let sampling = Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let moments = config.noop_marks.then(|| MomentSender::start(log.events())).transpose()?;
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
-        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
+        let idle_runs = config.stats.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
         let (parser, new_segments) = indexing::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
@@ -303,10 +303,10 @@ fn start_statistics(
     workers: usize,
     sampler: Sampler,
 ) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
-    if !config.stats {
+    if !config.stats.is_recorded {
         return Ok((None, Vec::new()));
     }
-    let place = StatsPlace { data: &config.data, start_count, retain: config.stats_retain_age };
+    let place = StatsPlace { data: &config.data, start_count, retain: config.stats.retain_age };
     let (hub, recorders) =
         Hub::start(&place, workers, recorded_names(listeners), Box::new(sampler))?;
     Ok((Some(hub), recorders))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::{Auth, Config, Tls};
+use crate::config::{Auth, AuthSettings, ClientSettings, Config, StatisticsSettings, Tls};
 use crate::log::reader::{Folder, Positions};
 use crate::log::{LogSettings, MessageId, Retention, Slot};
 use crate::smtp::data::unstuff;
@@ -122,14 +122,18 @@ impl OneByOne {
             // Clients of Unix sockets are trusted if any network is.
             Trust::Xclient => vec![IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 32)],
         };
-        let config = Config { limits, syntax, xclient_trusted, ..Config::default() };
+        let clients = ClientSettings { xclient_trusted, ..ClientSettings::default() };
+        let config = Config { limits, syntax, clients, ..Config::default() };
         OneByOne::from_config(match trust {
             Trust::None | Trust::Xclient => config,
-            Trust::Auth => Config { auth: Auth::Any, ..config },
+            Trust::Auth => Config { auth: Auth::Any.into(), ..config },
             Trust::Tls => {
-                Config { auth: Auth::Any, auth_tls_only: true, tls: Tls::Offered, ..config }
+                let auth = AuthSettings { is_tls_only: true, ..Auth::Any.into() };
+                Config { auth, tls: Tls::Offered.into(), ..config }
             }
-            Trust::TlsRequired => Config { auth: Auth::Any, tls: Tls::Required, ..config },
+            Trust::TlsRequired => {
+                Config { auth: Auth::Any.into(), tls: Tls::Required.into(), ..config }
+            }
         })
     }
 
@@ -512,7 +516,8 @@ impl Dialogue<'_> {
 
 /// Sets what all configurations of a test have in common.
 fn own(config: Config, data: &Path) -> Config {
-    Config { hostname: "sink.example".into(), data: data.to_owned(), stats: true, ..config }
+    let stats = StatisticsSettings { is_recorded: true, ..config.stats };
+    Config { hostname: "sink.example".into(), data: data.to_owned(), stats, ..config }
 }
 
 /// Replaces each `from` in `text` by `to`; `None`: there is no `from`.

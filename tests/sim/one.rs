@@ -3,14 +3,16 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use sinkd::config::Config;
+use sinkd::config::{ClientSettings, Config, StatisticsSettings};
 use sinkd::log::LogSettings;
 use sinkd::server::StopStage;
 use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
 
 pub fn config() -> Config {
-    Config { storage_wait: Duration::from_secs(2), ..Config::default() }
+    let mut config = Config::default();
+    config.timeouts.storage_wait = Duration::from_secs(2);
+    config
 }
 
 /// A sink, one client, and the clock.
@@ -24,13 +26,14 @@ pub struct One {
 
 impl One {
     pub fn new() -> One {
-        One::with(Config { stats: false, ..config() }, LogSettings::default())
+        One::with(Config { stats: StatisticsSettings::off(), ..config() }, LogSettings::default())
     }
 
     /// A sink whose client may send XCLIENT, as a client of a Unix socket may if any network may.
     pub fn trusted() -> One {
         let xclient_trusted = vec!["127.0.0.1/32".parse().unwrap()];
-        One::with(Config { stats: true, xclient_trusted, ..config() }, LogSettings::default())
+        let clients = ClientSettings { xclient_trusted, ..ClientSettings::default() };
+        One::with(Config { clients, ..config() }, LogSettings::default())
     }
 
     /// A sink with this configuration and log, except that the time-outs are those set here.
@@ -42,17 +45,15 @@ impl One {
 
     /// A sink whose client is behind a proxy and has sent nothing yet.
     pub fn proxied() -> One {
-        One::connected(Config { stats: true, ..config() }, LogSettings::default(), true)
+        One::connected(config(), LogSettings::default(), true)
     }
 
     pub fn connected(config: Config, settings: LogSettings, is_proxied: bool) -> One {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            command_timeout: Duration::from_secs(30),
-            data_timeout: Duration::from_secs(20),
-            stop_grace: Duration::from_secs(3),
-            ..config
-        };
+        let mut config = config;
+        config.timeouts.command = Duration::from_secs(30);
+        config.timeouts.data = Duration::from_secs(20);
+        config.stop.grace = Duration::from_secs(3);
         let settings = LogSettings { segment_bytes_first: 64 << 10, ..settings };
         let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
         let (client, theirs) = UnixStream::pair().unwrap();

@@ -21,6 +21,12 @@ fn other() -> Config {
     other
 }
 
+fn with_command_timeout(seconds: u64) -> Config {
+    let mut config = config();
+    config.timeouts.command = Duration::from_secs(seconds);
+    config
+}
+
 const MAIL: &str = "MAIL FROM:<a@b.example>\r\n";
 const RCPT: &str = "RCPT TO:<c@d.example>\r\n";
 
@@ -96,7 +102,7 @@ fn a_session_gets_the_settings_in_force_at_its_ehlo() {
 /// The client's response to a challenge would otherwise be read as a command.
 #[test]
 fn a_reload_during_auth_takes_effect_after_it() {
-    let mut one = One::with(Config { auth: Auth::Any, ..config() }, LogSettings::default());
+    let mut one = One::with(Config { auth: Auth::Any.into(), ..config() }, LogSettings::default());
     check_reply(&mut one, "EHLO c.example\r\n", "250-");
     check_reply(&mut one, "AUTH LOGIN\r\n", "334 ");
     one.sink().reload(&config());
@@ -126,14 +132,14 @@ fn a_shorter_timeout_applies_to_clients_that_already_wait() {
     let mut one = One::new();
     one.now_ms += 4_000;
     one.round();
-    one.sink().reload(&Config { command_timeout: Duration::from_secs(5), ..config() });
+    one.sink().reload(&with_command_timeout(5));
     one.round();
     let (ms, replies) = one.wait_for_reply();
     assert!((1_000..=1_100).contains(&ms), "after {ms} ms");
     assert!(replies.starts_with("421 4.4.2 "), "{replies}");
     one.stop();
     let mut one = One::new();
-    one.sink().reload(&Config { command_timeout: Duration::from_secs(60), ..config() });
+    one.sink().reload(&with_command_timeout(60));
     let (ms, _) = one.wait_for_reply();
     assert!((60_000..=60_100).contains(&ms), "after {ms} ms");
     one.stop();
@@ -142,7 +148,11 @@ fn a_shorter_timeout_applies_to_clients_that_already_wait() {
 #[test]
 fn a_client_that_has_not_sent_its_proxy_header_is_checked_against_the_new_lists() {
     let header = "PROXY TCP4 192.0.2.7 192.0.2.1 5000 25\r\n";
-    let denies = || Config { deny: vec!["192.0.2.0/24".parse().unwrap()], ..config() };
+    let denies = || {
+        let mut config = config();
+        config.clients.deny.push("192.0.2.0/24".parse().unwrap());
+        config
+    };
     let mut one = One::proxied();
     one.sink().reload(&denies());
     check_reply(&mut one, header, "554 5.7.1 ");

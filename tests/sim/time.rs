@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sinkd::config::Config;
+use sinkd::config::{Config, StatisticsSettings};
 use sinkd::log::reader::Folder;
 use sinkd::log::{Durability, LogSettings, MessageId};
 use sinkd::server::StopStage;
@@ -183,7 +183,8 @@ fn a_wait_for_room_that_ends_in_452_is_counted_in_full() {
 
 #[test]
 fn a_client_dismissed_while_it_waits_for_room_has_time_to_read_the_reply() {
-    let config = Config { storage_wait: Duration::from_secs(60), stats: false, ..config() };
+    let mut config = Config { stats: StatisticsSettings::off(), ..config() };
+    config.timeouts.storage_wait = Duration::from_secs(60);
     let mut one = One::with(config, LogSettings::default());
     one.fill();
     let (ms, replies) = one.wait_for_reply();
@@ -214,7 +215,7 @@ fn a_client_with_unread_replies_keeps_its_grace_period_at_a_stop() {
 fn a_commit_completes_while_its_client_does_not_read_earlier_replies() {
     let durability = Durability::Message;
     let settings = LogSettings { durability, ..LogSettings::default() };
-    let mut one = One::with(Config { stats: false, ..config() }, settings);
+    let mut one = One::with(Config { stats: StatisticsSettings::off(), ..config() }, settings);
     one.send("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
     one.send_without_reading(&("NOOP\r\n".repeat(600) + "BDAT 3 LAST\r\nx\r\n"));
     assert!(one.sink().flush(usize::MAX) > 0, "the message waits for a flush");
@@ -229,7 +230,8 @@ fn a_commit_completes_while_its_client_does_not_read_earlier_replies() {
 #[test]
 fn a_message_that_is_too_large_is_refused_once_however_it_is_sent() {
     let limits = SessionLimits { message_bytes_max: 100, ..SessionLimits::default() };
-    let mut one = One::with(Config { limits, stats: false, ..config() }, LogSettings::default());
+    let config = Config { limits, stats: StatisticsSettings::off(), ..config() };
+    let mut one = One::with(config, LogSettings::default());
     one.send("EHLO c.example\r\n");
     let open = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
     let large = "x".repeat(150);

@@ -142,17 +142,17 @@ impl World {
     fn config(&self) -> Config {
         let mut config = Config::default();
         config.limits.message_bytes_max = 2 << 20;
-        config.command_timeout = Duration::from_secs(30);
-        config.data_timeout = Duration::from_secs(20);
-        config.storage_wait = Duration::from_secs(2);
-        config.stop_grace = Duration::from_secs(3);
-        config.stats = false;
-        config.auth = Auth::Any;
+        config.timeouts.command = Duration::from_secs(30);
+        config.timeouts.data = Duration::from_secs(20);
+        config.timeouts.storage_wait = Duration::from_secs(2);
+        config.stop.grace = Duration::from_secs(3);
+        config.stats.is_recorded = false;
+        config.auth.mode = Auth::Any;
         if self.conditions.has_tls {
-            (config.tls, config.data) = (Tls::Offered, self.folder.path().to_owned());
+            (config.tls.mode, config.data) = (Tls::Offered, self.folder.path().to_owned());
         }
         if self.has(Fault::FewBuffers) {
-            config.buffer_memory_bytes = 64 << 10;
+            config.memory.buffer_bytes = 64 << 10;
         }
         config
     }

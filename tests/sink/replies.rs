@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sinkd::config::{Auth, Config};
+use sinkd::config::{Auth, AuthSettings, Config, MemorySettings};
 use sinkd::server::testkit::{Observed, OneByOne, Trust, with_sink, with_trusting_sink};
 use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
 use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
@@ -288,8 +288,9 @@ fn replies_to_xclient_name_the_error() {
 }
 
 /// Returns the last reply of a sink with these settings.
-fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
-    let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
+fn of_auth(mode: Auth, is_required: bool, dialogue: &str) -> String {
+    let auth = AuthSettings { is_required, ..mode.into() };
+    let config = Config { limits: limits(), auth, ..Config::default() };
     last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue))
 }
 
@@ -351,12 +352,13 @@ fn auth_parameters_require_auth() {
         (Auth::Off, " AUTH=a=b", &reply::PARAMETER_UNKNOWN),
         (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
     ] {
-        let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };
+        let (limits, syntax) = (limits(), Syntax::Strict);
+        let config = Config { limits, auth: auth.into(), syntax, ..Config::default() };
         let outcome =
             outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, &mail(parameters));
         assert_eq!(last_of(&outcome), text(expected), "{auth:?}{parameters}");
     }
-    let lenient = Config { auth: Auth::Any, ..Config::default() };
+    let lenient = Config { auth: Auth::Any.into(), ..Config::default() };
     let dialogue = mail(" AUTH=<>") + "RCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
     let outcome = outcome_of(&mut OneByOne::from_config(lenient), Protocol::Smtp, &dialogue);
     assert!(outcome.tolerated.is_empty(), "it breaks no rule: {:?}", outcome.tolerated);
@@ -367,16 +369,17 @@ fn the_envelope_budget_is_answered_with_452() {
     let whole = envelope_bytes();
     let after_mail = whole - FIELD_HEADER_BYTES - "c@d".len();
     let mail = "EHLO c\r\nMAIL FROM:<a@b>\r\n";
-    for (dialogue, envelope_memory_bytes, expected) in [
+    for (dialogue, envelope_bytes, expected) in [
         (mail, after_mail - 1, &reply::ENVELOPE_STORAGE),
         (mail, after_mail, &reply::MAIL_OK),
         (OPEN, whole - 1, &reply::ENVELOPE_STORAGE),
         (OPEN, whole, &reply::RCPT_OK),
     ] {
-        let config = Config { limits: limits(), envelope_memory_bytes, ..Config::default() };
+        let memory = MemorySettings { envelope_bytes, ..MemorySettings::default() };
+        let config = Config { limits: limits(), memory, ..Config::default() };
         let reply =
             last_of(&outcome_of(&mut OneByOne::from_config(config), Protocol::Smtp, dialogue));
-        assert_eq!(reply, text(expected), "{envelope_memory_bytes} for {dialogue:?}");
+        assert_eq!(reply, text(expected), "{envelope_bytes} for {dialogue:?}");
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sinkd::config::{Config, Tls};
+use sinkd::config::{CertificateFiles, Config, Tls, TlsSettings};
 use sinkd::log::ProcessClock;
 use sinkd::server::by_hand::Beginning;
 use sinkd::server::testkit::{Dialogue, Observed, OneByOne, Pieces};
@@ -16,7 +16,7 @@ use sinkd::tls::by_hand::ClientOffer;
 const MESSAGE: &[u8] = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
 
 fn sink() -> OneByOne {
-    OneByOne::from_config(Config { tls: Tls::Offered, ..Config::default() })
+    OneByOne::from_config(Config { tls: Tls::Offered.into(), ..Config::default() })
 }
 
 /// Connects a client that has sent EHLO.
@@ -389,12 +389,12 @@ fn a_reload_changes_the_certificate_only_for_new_handshakes() {
     };
     let files = tempfile::tempdir().unwrap();
     let file = |name: &str| files.path().join(name);
-    let config = Config {
-        tls: Tls::Offered,
-        tls_cert: Some(file("cert.pem")),
-        tls_key: Some(file("key.pem")),
-        ..Config::default()
+    let files = CertificateFiles {
+        cert: Some(file("cert.pem")),
+        key: Some(file("key.pem")),
+        ..CertificateFiles::default()
     };
+    let config = Config { tls: TlsSettings { mode: Tls::Offered, files }, ..Config::default() };
     let show = |folder: &Path| {
         for name in ["cert.pem", "key.pem"] {
             std::fs::copy(folder.join("tls").join(name), file(name)).unwrap();

@@ -137,7 +137,8 @@ fn steps_by_round(sink: &mut ByHandSink, ca: &Path, beginning: Beginning) -> Vec
 fn a_round_takes_four_handshake_steps_and_answers_all_other_clients() {
     for beginning in [Beginning::Tls, Beginning::Greeting] {
         let data = tempfile::tempdir().unwrap();
-        let config = Config { tls: Tls::Offered, data: data.path().into(), ..Config::default() };
+        let tls = Tls::Offered.into();
+        let config = Config { tls, data: data.path().into(), ..Config::default() };
         let settings = LogSettings::default();
         let (mut sink, _) = ByHandSink::open(data.path(), &config, settings).unwrap();
         sink.wake(NOW);

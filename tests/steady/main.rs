@@ -50,7 +50,7 @@ mod counted {
     use std::path::PathBuf;
 
     use sinkd::config::storage::{StoreMode, add_rule};
-    use sinkd::config::{Config, ListenAddress};
+    use sinkd::config::{Config, ListenAddress, StorageSettings};
     use sinkd::index::{self, When};
     use sinkd::server::{Server, StopStage};
 
@@ -66,11 +66,10 @@ mod counted {
 
     fn count_allocations(store: StoreMode, rules: &[&str], when: When) {
         let data = tempdir().unwrap();
-        let mut store_rules = Vec::new();
-        rules.iter().for_each(|rule| add_rule(&mut store_rules, rule).unwrap());
+        let mut storage = StorageSettings { mode: store, ..StorageSettings::default() };
+        rules.iter().for_each(|rule| add_rule(&mut storage.rules, rule).unwrap());
         let config = Config {
-            store,
-            store_rules,
+            storage,
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             data: data.path().into(),
             workers: Some(1),

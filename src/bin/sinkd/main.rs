@@ -100,7 +100,7 @@ impl Write for LogLines {
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(config.log_level.name())?;
+    let filter = tracing_subscriber::EnvFilter::try_new(config.logging.level.name())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| LogLines)
@@ -108,7 +108,7 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
         // the thread that logs.
         .log_internal_errors(false)
         .with_target(false);
-    match config.log_format {
+    match config.logging.format {
         LogFormat::Text => builder.with_ansi(false).init(),
         LogFormat::Json => builder.json().init(),
     }
@@ -159,7 +159,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     let manager = ServiceManager::from_environment();
     manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals, &control);
-    manager.stopping(config.stop_grace);
+    manager.stopping(config.stop.grace);
     let counters = server.counters().to_vec();
     server.join();
     drop(control);
@@ -286,7 +286,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, co
     let mut clock = server.clock_watch();
     while stop.stage() == StopStage::Running {
         clock.check();
-        let wait = match config.stop_after_idle {
+        let wait = match config.stop.after_idle {
             None => CLOCK_LOOK,
             Some(limit) => match limit.checked_sub(idle_for(server, started)) {
                 Some(left) if !left.is_zero() => left.min(CLOCK_LOOK),

@@ -66,8 +66,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "N",
         "Maximum number of open connections; 'none' is as many as the descriptor limit allows.",
         COUNT_OR_NONE,
-        |c, v| parse_option(v, count).map(|n| c.connections_max = n),
-        |c| show_option(c.connections_max, show_number)
+        |c, v| parse_option(v, count).map(|n| c.clients.connections_max = n),
+        |c| show_option(c.clients.connections_max, show_number)
     ),
     key!(
         "limits",
@@ -75,7 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "N",
         "Maximum number of open connections per client address.",
         COUNT_OR_NONE,
-        |c, v| parse_option(v, count).map(|n| c.connections_per_client_max = n),
-        |c| show_option(c.connections_per_client_max, show_number)
+        |c, v| parse_option(v, count).map(|n| c.clients.connections_per_client_max = n),
+        |c| show_option(c.clients.connections_per_client_max, show_number)
     ),
 ];

@@ -17,8 +17,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "WHAT",
         "What an acknowledged message survives. 'process': a crash or kill of sinkd; 'message': also a power loss; a time such as 1s: also a power loss, once the message is that old.",
         "'process', 'message', or a duration from 1ms to 87600h, such as 1s",
-        |c, v| parse_durability(v).map(|d| c.durability = d),
-        |c| match c.durability {
+        |c, v| parse_durability(v).map(|d| c.storage.durability = d),
+        |c| match c.storage.durability {
             Durability::Process => quoted("process"),
             Durability::Message => quoted("message"),
             Durability::Interval(time) => show_time(time),
@@ -32,9 +32,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a size from 64M to 1024T (units: K, M, G, T), or 'none'",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
-            parse_option(v, least).map(|n| c.retention.bytes = n)
+            parse_option(v, least).map(|n| c.storage.retention.bytes = n)
         },
-        |c| show_option(c.retention.bytes, show_bytes)
+        |c| show_option(c.storage.retention.bytes, show_bytes)
     ),
     key!(
         "log",
@@ -44,9 +44,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a duration from 1s to 87600h, such as 24h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
-            parse_option(v, least).map(|t| c.retention.age = t)
+            parse_option(v, least).map(|t| c.storage.retention.age = t)
         },
-        |c| show_option(c.retention.age, show_time)
+        |c| show_option(c.storage.retention.age, show_time)
     ),
     key!(
         "log",
@@ -56,9 +56,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a whole number from 4 to 1000000000000, or 'none'",
         |c, v| {
             let least = |text: &str| count_large(text).filter(|n| *n >= 4);
-            parse_option(v, least).map(|n| c.retention.segments = n)
+            parse_option(v, least).map(|n| c.storage.retention.segments = n)
         },
-        |c| show_option(c.retention.segments, show_number)
+        |c| show_option(c.storage.retention.segments, show_number)
     ),
     key!(
         "log",
@@ -68,10 +68,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a size from 1M to 4095M (units: K, M, G, T), a multiple of 4096",
         |c, v| {
             let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
-            c.segment_bytes = bytes;
+            c.storage.segment_bytes = bytes;
             Some(())
         },
-        |c| show_bytes(c.segment_bytes)
+        |c| show_bytes(c.storage.segment_bytes)
     ),
     key!(
         "log",
@@ -79,8 +79,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "SIZE",
         "Space in the log for transfers in progress, per worker.",
         "a size from 8M to 1T, such as 64M (units: K, M, G, T)",
-        |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
-        |c| show_bytes(c.region_memory_bytes)
+        |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.memory.region_bytes = n),
+        |c| show_bytes(c.memory.region_bytes)
     ),
     key!(
         "log",
@@ -88,8 +88,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "N",
         "Maximum number of messages above 4 MiB in progress at once, per worker; further ones are answered with 452.",
         COUNT_SMALL,
-        |c, v| count::<u16>(v).map(|n| c.own_segments_max = usize::from(n)),
-        |c| show_number(c.own_segments_max)
+        |c, v| count::<u16>(v).map(|n| c.storage.own_segments_max = usize::from(n)),
+        |c| show_number(c.storage.own_segments_max)
     ),
 ];
 

@@ -11,10 +11,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Least severe level to log on stderr: 'error', 'warn', 'info', 'debug' or 'trace'.",
         "'error', 'warn', 'info', 'debug' or 'trace'",
         |c, v| {
-            c.log_level = LogLevel::ALL.into_iter().find(|level| level.name() == v)?;
+            c.logging.level = LogLevel::ALL.into_iter().find(|level| level.name() == v)?;
             Some(())
         },
-        |c| quoted(c.log_level.name())
+        |c| quoted(c.logging.level.name())
     ),
     key!(
         "logging",
@@ -23,14 +23,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Format of the log: 'text' or 'json'.",
         "'text' or 'json'",
         |c, v| {
-            c.log_format = match v {
+            c.logging.format = match v {
                 "text" => LogFormat::Text,
                 "json" => LogFormat::Json,
                 _ => return None,
             };
             Some(())
         },
-        |c| quoted(match c.log_format {
+        |c| quoted(match c.logging.format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
         })

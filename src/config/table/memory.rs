@@ -11,8 +11,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Memory for envelopes in progress, per worker; if it is exceeded, RCPT is answered with 452.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
-            .map(|n| c.envelope_memory_bytes = n as usize),
-        |c| show_bytes(c.envelope_memory_bytes as u64)
+            .map(|n| c.memory.envelope_bytes = n as usize),
+        |c| show_bytes(c.memory.envelope_bytes as u64)
     ),
     key!(
         "memory",
@@ -21,7 +21,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Memory for payloads that arrive in pieces, per worker; if it is exceeded, the transfer that has been stalled longest is closed.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
-            .map(|n| c.buffer_memory_bytes = n as usize),
-        |c| show_bytes(c.buffer_memory_bytes as u64)
+            .map(|n| c.memory.buffer_bytes = n as usize),
+        |c| show_bytes(c.memory.buffer_bytes as u64)
     ),
 ];

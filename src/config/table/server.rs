@@ -103,10 +103,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Serve only clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --deny is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
-            clear: |c| c.allow.clear(),
-            add: |c, v| v.parse().map(|it| c.allow.push(it)).map_err(|_| client_list::EXPECTED),
+            clear: |c| c.clients.allow.clear(),
+            add: |c, v| {
+                v.parse().map(|it| c.clients.allow.push(it)).map_err(|_| client_list::EXPECTED)
+            },
         },
-        show: |c| client_list::show(&c.allow),
+        show: |c| client_list::show(&c.clients.allow),
     },
     Setting {
         table: "server",
@@ -116,10 +118,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Refuse clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --allow is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
-            clear: |c| c.deny.clear(),
-            add: |c, v| v.parse().map(|it| c.deny.push(it)).map_err(|_| client_list::EXPECTED),
+            clear: |c| c.clients.deny.clear(),
+            add: |c, v| {
+                v.parse().map(|it| c.clients.deny.push(it)).map_err(|_| client_list::EXPECTED)
+            },
         },
-        show: |c| client_list::show(&c.deny),
+        show: |c| client_list::show(&c.clients.deny),
     },
     key!(
         "server",
@@ -127,8 +131,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "HOW",
         "Treatment of clients that are not served: 'reply' answers 554 in place of the greeting, 'close' sends nothing.",
         client_list::DENIED,
-        |c, v| Denied::from_name(v).map(|denied| c.denied = denied),
-        |c| quoted(c.denied.name())
+        |c, v| Denied::from_name(v).map(|denied| c.clients.denied = denied),
+        |c| quoted(c.clients.denied.name())
     ),
     Setting {
         table: "server",
@@ -138,11 +142,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Network whose PROXY headers are trusted, on listeners with the prefix proxy:; Unix sockets are always trusted. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
-            clear: |c| c.proxy_trusted.clear(),
-            add: |c, v| parse_network(v).map(|it| c.proxy_trusted.push(it)).ok_or(NETWORK),
+            clear: |c| c.clients.proxy_trusted.clear(),
+            add: |c, v| parse_network(v).map(|it| c.clients.proxy_trusted.push(it)).ok_or(NETWORK),
         },
         show: |c| {
-            let shown = c.proxy_trusted.iter().map(|network| quoted(&network.to_string()));
+            let shown = c.clients.proxy_trusted.iter().map(|network| quoted(&network.to_string()));
             format!("[{}]", shown.collect::<Vec<_>>().join(", "))
         },
     },
@@ -154,11 +158,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets also may. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
-            clear: |c| c.xclient_trusted.clear(),
-            add: |c, v| parse_network(v).map(|it| c.xclient_trusted.push(it)).ok_or(NETWORK),
+            clear: |c| c.clients.xclient_trusted.clear(),
+            add: |c, v| {
+                parse_network(v).map(|it| c.clients.xclient_trusted.push(it)).ok_or(NETWORK)
+            },
         },
         show: |c| {
-            let shown = c.xclient_trusted.iter().map(|network| quoted(&network.to_string()));
+            let shown =
+                c.clients.xclient_trusted.iter().map(|network| quoted(&network.to_string()));
             format!("[{}]", shown.collect::<Vec<_>>().join(", "))
         },
     },
@@ -168,8 +175,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MODE",
         "Reply to AUTH (PLAIN, LOGIN, CRAM-MD5, XOAUTH2): 'any' accepts every user, 'reject' answers 535, 'defer' answers 454, and 'off' does not offer AUTH.",
         auth::AUTH,
-        |c, v| Auth::from_name(v).map(|auth| c.auth = auth),
-        |c| quoted(c.auth.name())
+        |c, v| Auth::from_name(v).map(|auth| c.auth.mode = auth),
+        |c| quoted(c.auth.mode.name())
     ),
     key!(
         "server",
@@ -177,8 +184,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "FILE",
         "Offer AUTH and accept only the users in this file: NAME:PASSWORD, one per line, readable only by its owner.",
         "a path, or 'none'",
-        |c, v| parse_path(v).map(|path| c.auth_users = path),
-        |c| show_path(&c.auth_users)
+        |c, v| parse_path(v).map(|path| c.auth.users = path),
+        |c| show_path(&c.auth.users)
     ),
     key!(
         "server",
@@ -186,8 +193,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "on|off",
         "Reject MAIL with 530 until the client has authenticated: 'on' or 'off'.",
         SWITCH,
-        |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
-        |c| show_switch(c, |c| c.auth_required)
+        |c, v| parse_switch(v).map(|is_on| c.auth.is_required = is_on),
+        |c| show_switch(c, |c| c.auth.is_required)
     ),
     key!(
         "server",
@@ -195,8 +202,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "on|off",
         "Offer AUTH only under TLS: 'on' or 'off'.",
         SWITCH,
-        |c, v| parse_switch(v).map(|is_on| c.auth_tls_only = is_on),
-        |c| show_switch(c, |c| c.auth_tls_only)
+        |c, v| parse_switch(v).map(|is_on| c.auth.is_tls_only = is_on),
+        |c| show_switch(c, |c| c.auth.is_tls_only)
     ),
     key!(
         "server",

@@ -12,8 +12,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "on|off",
         "Record statistics in the data folder, for sinkctl stats.",
         SWITCH,
-        |c, v| parse_switch(v).map(|on| c.stats = on),
-        |c| show_switch(c, |c| c.stats)
+        |c, v| parse_switch(v).map(|on| c.stats.is_recorded = on),
+        |c| show_switch(c, |c| c.stats.is_recorded)
     ),
     key!(
         "stats",
@@ -23,9 +23,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a duration from 1h to 87600h, such as 720h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(3600));
-            parse_option(v, least).map(|t| c.stats_retain_age = t)
+            parse_option(v, least).map(|t| c.stats.retain_age = t)
         },
-        |c| show_option(c.stats_retain_age, show_time)
+        |c| show_option(c.stats.retain_age, show_time)
     ),
     key!(
         "stats",
@@ -35,9 +35,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a duration from 1s to 87600h, such as 30s, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
-            parse_option(v, least).map(|t| c.run_after_idle = t)
+            parse_option(v, least).map(|t| c.stats.run_after_idle = t)
         },
-        |c| show_option(c.run_after_idle, show_time)
+        |c| show_option(c.stats.run_after_idle, show_time)
     ),
     key!(
         "stats",

@@ -14,8 +14,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "DURATION",
         "How long transactions in progress may continue when sinkd stops.",
         TIME,
-        |c, v| time_between(v, Duration::ZERO).map(|t| c.stop_grace = t),
-        |c| show_time(c.stop_grace)
+        |c, v| time_between(v, Duration::ZERO).map(|t| c.stop.grace = t),
+        |c| show_time(c.stop.grace)
     ),
     key!(
         "stop",
@@ -23,8 +23,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "N",
         "Stop once exactly N messages are stored.",
         COUNT_LARGE_OR_NONE,
-        |c, v| parse_option(v, count_large).map(|n| c.stop_after_messages = n),
-        |c| show_option(c.stop_after_messages, show_number)
+        |c, v| parse_option(v, count_large).map(|n| c.stop.after_messages = n),
+        |c| show_option(c.stop.after_messages, show_number)
     ),
     key!(
         "stop",
@@ -32,8 +32,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "N",
         "Stop once N sessions have ended.",
         COUNT_LARGE_OR_NONE,
-        |c, v| parse_option(v, count_large).map(|n| c.stop_after_sessions = n),
-        |c| show_option(c.stop_after_sessions, show_number)
+        |c, v| parse_option(v, count_large).map(|n| c.stop.after_sessions = n),
+        |c| show_option(c.stop.after_sessions, show_number)
     ),
     key!(
         "stop",
@@ -41,7 +41,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "DURATION",
         "Stop when no client has sent anything for this time.",
         TIME_OR_NONE,
-        |c, v| parse_option(v, parse_timeout).map(|t| c.stop_after_idle = t),
-        |c| show_option(c.stop_after_idle, show_time)
+        |c, v| parse_option(v, parse_timeout).map(|t| c.stop.after_idle = t),
+        |c| show_option(c.stop.after_idle, show_time)
     ),
 ];

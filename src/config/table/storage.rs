@@ -10,8 +10,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MODE",
         "Part of each message to store unless a rule says otherwise: 'full', 'headers', 'envelope' or 'none' (only counted).",
         "'full', 'headers', 'envelope' or 'none'",
-        |c, v| v.parse().ok().map(|mode| c.store = mode),
-        |c| quoted(&c.store.to_string())
+        |c, v| v.parse().ok().map(|mode| c.storage.mode = mode),
+        |c| quoted(&c.storage.mode.to_string())
     ),
     Setting {
         table: "storage",
@@ -21,13 +21,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Part to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
         expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
         set: Setter::Many {
-            clear: |c| c.store_rules.clear(),
+            clear: |c| c.storage.rules.clear(),
             add: |c, v| {
-                storage::add_rule(&mut c.store_rules, v).map_err(storage::BadRule::expected)
+                storage::add_rule(&mut c.storage.rules, v).map_err(storage::BadRule::expected)
             },
         },
         show: |c| {
-            let rules: Vec<String> = c.store_rules.iter().map(|r| quoted(&r.to_string())).collect();
+            let rules: Vec<String> =
+                c.storage.rules.iter().map(|r| quoted(&r.to_string())).collect();
             format!("[{}]", rules.join(", "))
         },
     },

@@ -12,8 +12,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "DURATION",
         "Maximum silence between commands (RFC 5321 section 4.5.3.2.7: 5 minutes).",
         TIMEOUT,
-        |c, v| parse_timeout(v).map(|t| c.command_timeout = t),
-        |c| show_time(c.command_timeout)
+        |c, v| parse_timeout(v).map(|t| c.timeouts.command = t),
+        |c| show_time(c.timeouts.command)
     ),
     key!(
         "timeouts",
@@ -21,8 +21,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "DURATION",
         "Maximum silence within mail data.",
         TIMEOUT,
-        |c, v| parse_timeout(v).map(|t| c.data_timeout = t),
-        |c| show_time(c.data_timeout)
+        |c, v| parse_timeout(v).map(|t| c.timeouts.data = t),
+        |c| show_time(c.timeouts.data)
     ),
     key!(
         "timeouts",
@@ -30,7 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "DURATION",
         "How long a transfer waits for room in the log before it is answered with 452.",
         TIME,
-        |c, v| time_between(v, Duration::ZERO).map(|t| c.storage_wait = t),
-        |c| show_time(c.storage_wait)
+        |c, v| time_between(v, Duration::ZERO).map(|t| c.timeouts.storage_wait = t),
+        |c| show_time(c.timeouts.storage_wait)
     ),
 ];

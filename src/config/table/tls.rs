@@ -11,8 +11,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         alone: Some("offered"),
         help: "STARTTLS on every listener: 'offered', 'required' (before mail), or 'off'; --tls without a value means 'offered'.",
         expected: tls::TLS,
-        set: Setter::One(|c, v| Tls::from_name(v).map(|tls| c.tls = tls)),
-        show: |c| quoted(c.tls.name()),
+        set: Setter::One(|c, v| Tls::from_name(v).map(|tls| c.tls.mode = tls)),
+        show: |c| quoted(c.tls.mode.name()),
     },
     key!(
         "tls",
@@ -20,8 +20,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "FILE",
         "Server certificate in PEM, followed by its chain; with 'none', sinkd makes one, signed by a CA in the data folder (see sinkctl cert).",
         "a path, or 'none'",
-        |c, v| parse_path(v).map(|path| c.tls_cert = path),
-        |c| show_path(&c.tls_cert)
+        |c, v| parse_path(v).map(|path| c.tls.files.cert = path),
+        |c| show_path(&c.tls.files.cert)
     ),
     key!(
         "tls",
@@ -29,8 +29,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "FILE",
         "Private key of the certificate, in PEM.",
         "a path, or 'none'",
-        |c, v| parse_path(v).map(|path| c.tls_key = path),
-        |c| show_path(&c.tls_key)
+        |c, v| parse_path(v).map(|path| c.tls.files.key = path),
+        |c| show_path(&c.tls.files.key)
     ),
     key!(
         "tls",
@@ -38,8 +38,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "FILE",
         "Certificates of the CAs that sign client certificates, in PEM.",
         "a path, or 'none'",
-        |c, v| parse_path(v).map(|path| c.tls_client_ca = path),
-        |c| show_path(&c.tls_client_ca)
+        |c, v| parse_path(v).map(|path| c.tls.files.client_ca = path),
+        |c| show_path(&c.tls.files.client_ca)
     ),
     key!(
         "tls",
@@ -48,9 +48,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Client certificates: 'off' does not request them, 'optional' refuses certificates of other CAs, 'required' also refuses clients without a certificate, 'auto' is 'optional' if tls_client_ca is set.",
         "'off', 'optional', 'required' or 'auto'",
         |c, v| {
-            c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::from_name(v)?) };
+            c.tls.files.client_certs =
+                if v == "auto" { None } else { Some(ClientCerts::from_name(v)?) };
             Some(())
         },
-        |c| quoted(c.tls_client_certs.map_or("auto", ClientCerts::name))
+        |c| quoted(c.tls.files.client_certs.map_or("auto", ClientCerts::name))
     ),
 ];

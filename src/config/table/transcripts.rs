@@ -12,10 +12,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a path, or 'none'",
         |c, v| {
             let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
-            c.transcript = folder;
+            c.transcripts.folder = folder;
             Some(())
         },
-        |c| show_option(c.transcript.as_ref(), |t| quoted(&t.to_string_lossy()))
+        |c| show_option(c.transcripts.folder.as_ref(), |t| quoted(&t.to_string_lossy()))
     ),
     key!(
         "transcripts",
@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "WHICH",
         "Sessions to transcribe: 'all', 'errors' (those with a 4xx or 5xx reply) or 1/N (one in N).",
         transcript::EXPECTED,
-        |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
-        |c| quoted(&c.transcript_sessions.to_string())
+        |c, v| v.parse().ok().map(|s| c.transcripts.sessions = s),
+        |c| quoted(&c.transcripts.sessions.to_string())
     ),
 ];

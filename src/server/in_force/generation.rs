@@ -63,7 +63,7 @@ impl Generation {
         let parts = listeners.iter().zip(clients).zip(auth.into_iter().zip(tls));
         let rules = |(index, ((listener, clients), (auth, tls)))| {
             let (listener, tls): (&Listener, ListenerTls) = (listener, tls);
-            let denied = listener.options.denied.unwrap_or(config.denied);
+            let denied = listener.options.denied.unwrap_or(config.clients.denied);
             let policy = policy(config, listener, (auth, tls.tls_use), (number, index));
             ListenerRules::new(policy, clients, denied, tls.acceptor)
         };
@@ -71,8 +71,8 @@ impl Generation {
             number,
             listeners: parts.enumerate().map(rules).collect(),
             authority,
-            trusted: config.proxy_trusted.clone(),
-            xclient_trusted: config.xclient_trusted.clone(),
+            trusted: config.clients.proxy_trusted.clone(),
+            xclient_trusted: config.clients.xclient_trusted.clone(),
             times: Times::from_config(config),
         })
     }

@@ -121,6 +121,7 @@ fn with_options((open, configured): (&Listener, &Listener)) -> Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ClientSettings;
 
     fn generations(config: &Config) -> (Generations, Arc<InForce>) {
         let first = Generation::build(config, &config.listen, 1).unwrap();
@@ -152,7 +153,8 @@ mod tests {
         let config = Config::default();
         let (mut generations, in_force) = generations(&config);
         let deny = vec!["@/no/such/file".parse().unwrap()];
-        let bad = Config { deny, hostname: "two.example".into(), ..config.clone() };
+        let clients = ClientSettings { deny, ..ClientSettings::default() };
+        let bad = Config { clients, hostname: "two.example".into(), ..config.clone() };
         assert!(matches!(generations.apply(&bad), Err(ReloadError::Settings(_))));
         assert_eq!((in_force.number(), in_force.current().number), (1, 1));
         let good = Config { hostname: "two.example".into(), ..config.clone() };

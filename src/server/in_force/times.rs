@@ -17,10 +17,10 @@ impl Times {
         // Bounded, so that no deadline overflows.
         let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
         Times {
-            command_ms: ms(config.command_timeout),
-            data_ms: ms(config.data_timeout),
-            storage_ms: ms(config.storage_wait),
-            grace_ms: ms(config.stop_grace),
+            command_ms: ms(config.timeouts.command),
+            data_ms: ms(config.timeouts.data),
+            storage_ms: ms(config.timeouts.storage_wait),
+            grace_ms: ms(config.stop.grace),
         }
     }
 }

@@ -46,9 +46,9 @@ impl Admission {
     /// Applies the limits of `config` to new connections. Open connections stay, even above the
     /// limits.
     pub fn set_limits(&self, config: &Config) {
-        let connections_max = config.connections_max.unwrap_or(self.room);
+        let connections_max = config.clients.connections_max.unwrap_or(self.room);
         self.connections_max.store(connections_max, Ordering::Relaxed);
-        let per_client_max = config.connections_per_client_max.unwrap_or(0);
+        let per_client_max = config.clients.connections_per_client_max.unwrap_or(0);
         self.per_client_max.store(per_client_max, Ordering::Relaxed);
     }
 
@@ -149,14 +149,19 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ClientSettings;
 
-    fn admission(workers: usize, max: u32, per_client: Option<u32>) -> Admission {
-        let config = Config {
+    fn limits(max: u32, per_client: Option<u32>) -> Config {
+        let clients = ClientSettings {
             connections_max: Some(max),
             connections_per_client_max: per_client,
-            ..Config::default()
+            ..ClientSettings::default()
         };
-        Admission::new(&config, workers, 1000)
+        Config { clients, ..Config::default() }
+    }
+
+    fn admission(workers: usize, max: u32, per_client: Option<u32>) -> Admission {
+        Admission::new(&limits(max, per_client), workers, 1000)
     }
 
     #[test]
@@ -188,16 +193,11 @@ mod tests {
             admission.leave(0, address);
         };
         assert_eq!(admission.enter(a), Ok(false));
-        let limits = |per_client| Config {
-            connections_max: Some(3),
-            connections_per_client_max: per_client,
-            ..Config::default()
-        };
-        admission.set_limits(&limits(Some(1)));
+        admission.set_limits(&limits(3, Some(1)));
         assert_eq!(admission.enter(a), Ok(true));
         leave(None);
         assert_eq!(admission.enter(a), Err(Farewell::TooManyFromAddress));
-        admission.set_limits(&limits(None));
+        admission.set_limits(&limits(3, None));
         assert_eq!(admission.enter(a), Ok(false));
         assert_eq!(admission.enter(a), Ok(false));
         assert_eq!(admission.enter(a), Err(Farewell::TooManyConnections));

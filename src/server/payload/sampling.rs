@@ -35,7 +35,7 @@ pub(crate) struct Draw {
 impl Sampling {
     /// Returns `None` if everything is stored in full.
     pub fn new(config: &Config) -> Option<Arc<Sampling>> {
-        let is_needed = config.store != StoreMode::Full || !config.store_rules.is_empty();
+        let is_needed = config.storage.mode != StoreMode::Full || !config.storage.rules.is_empty();
         is_needed.then(|| {
             let rule = |rule: &StoreRule| Rule {
                 store: rule.store,
@@ -43,9 +43,9 @@ impl Sampling {
                 to_pass: AtomicI64::new(0),
             };
             Arc::new(Sampling {
-                rules: config.store_rules.iter().map(rule).collect(),
-                domains: Rules::new(&config.store_rules),
-                otherwise: config.store,
+                rules: config.storage.rules.iter().map(rule).collect(),
+                domains: Rules::new(&config.storage.rules),
+                otherwise: config.storage.mode,
             })
         })
     }
@@ -103,8 +103,9 @@ mod tests {
     use crate::smtp::envelope::{Tag, append_field};
 
     fn sampling(store: StoreMode, rules: &[&str]) -> Arc<Sampling> {
-        let mut config = Config { store, ..Config::default() };
-        rules.iter().for_each(|rule| add_rule(&mut config.store_rules, rule).unwrap());
+        let mut config = Config::default();
+        config.storage.mode = store;
+        rules.iter().for_each(|rule| add_rule(&mut config.storage.rules, rule).unwrap());
         Sampling::new(&config).unwrap()
     }
 

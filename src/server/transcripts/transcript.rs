@@ -74,7 +74,7 @@ impl Transcripts {
     /// Creates the folder and starts the thread, which ends when all handles are dropped. `None`:
     /// no transcripts are configured.
     pub fn start(config: &Config) -> Result<Option<StartedTranscripts>, TranscriptError> {
-        let Some(folder) = config.transcript.clone() else { return Ok(None) };
+        let Some(folder) = config.transcripts.folder.clone() else { return Ok(None) };
         let failed = |source| TranscriptError { folder: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;
         let (pieces, received) = bounded(PIECES_MAX);
@@ -83,7 +83,7 @@ impl Transcripts {
             .name("transcript".into())
             .spawn(move || write_pieces(&thread_folder, &received))
             .map_err(failed)?;
-        let transcripts = Transcripts::new(config.transcript_sessions, pieces);
+        let transcripts = Transcripts::new(config.transcripts.sessions, pieces);
         Ok(Some((Arc::new(transcripts), thread)))
     }
 

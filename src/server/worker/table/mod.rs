@@ -134,9 +134,9 @@ impl<I: Interests> Table<I> {
         let recording = Recording::new(setup.recorder, setup.presence);
         let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
         (ledger.new_segments, ledger.sampling) = (setup.new_segments, setup.sampling);
-        let pool = TransferPool::new(config.buffer_memory_bytes);
+        let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
-        let mut workspace = Workspace::new(config.envelope_memory_bytes);
+        let mut workspace = Workspace::new(config.memory.envelope_bytes);
         let generation = setup.in_force.current();
         workspace.in_force = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
