@@ -21,6 +21,7 @@ mod reindex;
 mod search;
 pub mod sidecar;
 mod sweep;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod wait;
 

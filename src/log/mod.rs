@@ -16,6 +16,7 @@ mod append;
 #[cfg(test)]
 mod between_stores;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand;
 mod clock;
 mod exchange;

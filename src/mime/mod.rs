@@ -15,6 +15,7 @@ pub mod parameter;
 pub mod part;
 mod role;
 pub mod sent_time;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod text;
 pub mod transfer;

@@ -1,5 +1,7 @@
 //! The clock of a run of sending, which starts at 0.
+#[cfg(feature = "testkit")]
 use std::sync::Arc;
+#[cfg(feature = "testkit")]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +18,7 @@ enum TimeSource {
     /// Time since this instant.
     Since(Instant),
     /// Time set by a test, in ns since the start.
+    #[cfg(feature = "testkit")]
     MadeUp(Arc<AtomicU64>),
 }
 
@@ -28,6 +31,7 @@ impl SendingClock {
     }
 
     /// Makes a clock that shows `now_ns`, and starts at the Unix epoch.
+    #[cfg(feature = "testkit")]
     pub fn simulated(now_ns: Arc<AtomicU64>) -> SendingClock {
         SendingClock { reading: TimeSource::MadeUp(now_ns), unix_base_ns: 0 }
     }
@@ -37,6 +41,7 @@ impl SendingClock {
         match &self.reading {
             TimeSource::Since(base) => base.elapsed().as_nanos() as u64,
             // Relaxed, because only the number itself is shared.
+            #[cfg(feature = "testkit")]
             TimeSource::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
         }
     }

@@ -121,6 +121,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins a round, and reads the clock.
+    #[cfg(feature = "testkit")]
     pub fn begin_round(&mut self) {
         self.ledger.begin_round();
     }

@@ -14,6 +14,7 @@
 mod alarm;
 pub mod blast;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand;
 mod clock;
 mod conn;

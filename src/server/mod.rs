@@ -8,6 +8,7 @@
 //! one `send`, however many replies; an idle connection holds no buffer.
 #![deny(unsafe_code)]
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand;
 mod connection;
 mod in_force;
@@ -21,6 +22,7 @@ mod shutdown;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate wraps safely")]
 mod sys;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod time_spent;
 mod transcripts;

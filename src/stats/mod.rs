@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 mod budget;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand;
 mod calibration;
 mod compare;
@@ -53,8 +54,8 @@ pub use metric::{Counter, Metric};
 pub use recorded_names::RecordedNames;
 pub use recorder::Recorder;
 pub use sample::Sample;
-pub use sessions::{
-    ClientLimits, Distribution, SenderLimits, SessionKey, SessionSecond, check_batches,
-};
+#[cfg(feature = "testkit")]
+pub use sessions::check_batches;
+pub use sessions::{ClientLimits, Distribution, SenderLimits, SessionKey, SessionSecond};
 pub use summary::{MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals};
 pub use verdict::{LimitedBy, Verdict};

@@ -242,6 +242,7 @@ pub fn is_server_name(_: &str) -> bool {
 }
 
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand {
     use std::path::Path;
 
@@ -297,6 +298,7 @@ pub mod by_hand {
 }
 
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod testkit {
     pub fn check_tls(_: &[u8]) {}
 }

@@ -35,6 +35,7 @@ mod order;
 mod run;
 mod since;
 mod tasks;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod verdict;
 

@@ -108,12 +108,14 @@ impl<S: Read> Lines<S> {
     }
 
     /// Returns the memory that the buffer uses, in octets; for tests of the bound.
+    #[cfg(feature = "testkit")]
     pub fn buffer_bytes(&self) -> usize {
         self.buffer.len()
     }
 }
 
 /// Upper bound of [`Lines::buffer_bytes`]: the longest line, and a chunk on each side.
+#[cfg(feature = "testkit")]
 pub(super) const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX + 2 * CHUNK_BYTES;
 
 #[cfg(test)]

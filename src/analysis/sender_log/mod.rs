@@ -22,6 +22,7 @@ mod powermta;
 mod reader;
 mod reason;
 mod stamp;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod totals;
 mod unpacked;

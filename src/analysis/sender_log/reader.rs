@@ -139,6 +139,7 @@ impl<S: Read> LogReader<S> {
     }
 
     /// Returns the memory that the line buffer uses.
+    #[cfg(feature = "testkit")]
     pub fn buffer_bytes(&self) -> usize {
         self.lines.buffer_bytes()
     }

@@ -29,6 +29,7 @@ mod size;
 mod term;
 mod tree;
 
+#[cfg(feature = "testkit")]
 pub mod testkit;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! segment, only the live page is mapped, to see what its worker publishes. Code that forwards
 //! content without reading it, as `sinkctl replay` does, maps whole segments by [`Mapped`].
 mod catalog;
+#[cfg(feature = "testkit")]
 mod check;
 mod damage;
 mod file;
@@ -18,6 +19,7 @@ mod segment;
 mod summary;
 
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub use check::check_segment;
 pub use damage::{Damage, ReadError, SegmentError};
 pub(crate) use file::SegmentFile;

@@ -1,5 +1,4 @@
 //! Reads one segment file.
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,8 +84,9 @@ impl Segment {
     }
 
     /// Opens `file`, whatever its name.
+    #[cfg(feature = "testkit")]
     pub(crate) fn from_file(
-        file: File,
+        file: std::fs::File,
         path: &Path,
         boot: BootId,
     ) -> Result<Segment, SegmentError> {

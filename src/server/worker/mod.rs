@@ -9,6 +9,9 @@ mod timer;
 mod watchdog;
 
 pub(super) use event_loop::{Worker, WorkerSetup};
+#[cfg(feature = "testkit")]
 pub use table::SocketEvent;
-pub(super) use table::{Interests, Table, TableSetup};
+pub(super) use table::TableSetup;
+#[cfg(feature = "testkit")]
+pub(super) use table::{Interests, Table};
 pub(super) use watchdog::Watchdog;

@@ -15,6 +15,7 @@ mod outbox;
 mod reply;
 mod session;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod transaction;
 mod watch;

@@ -31,6 +31,7 @@ pub fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
 
 /// Checks for the fuzz target `proxy`: panics if the result depends on octets after the header, or
 /// if it changes when more octets arrive.
+#[cfg(feature = "testkit")]
 pub fn check_header(octets: &[u8]) {
     let whole = parse(octets);
     for length in 0..octets.len() {

@@ -37,6 +37,7 @@ pub const LINE_BYTES_MAX: usize = 12_288;
 ///
 /// `bytes`: the mechanism, then the client's lines. The first line is the initial response, unless
 /// it is a dash.
+#[cfg(feature = "testkit")]
 pub fn check_sasl(bytes: &[u8]) {
     let [which, lines @ ..] = bytes else { return };
     let mechanism = Mechanism::ALL[usize::from(*which) % Mechanism::ALL.len()];

@@ -11,6 +11,7 @@ pub(super) const RECORD_BYTES: usize = 48;
 /// Maximum number of records in a batch; more sessions take several batches.
 const RECORDS_MAX: usize = 1 << 16;
 /// Maximum length of a batch, in octets: bounds what a reader allocates.
+#[cfg(feature = "testkit")]
 pub(super) const BATCH_BYTES_MAX: usize = HEADER_BYTES + RECORDS_MAX * RECORD_BYTES;
 
 /// The position of the header's own checksum.

@@ -4,6 +4,8 @@
 //! Recorder ─▶ SessionSeconds (of an interval) ─▶ batch ─▶ stats/*.sessions ─▶ reading ─▶ Limits
 //! ```
 mod batch;
+#[cfg(feature = "testkit")]
+mod check;
 mod file;
 mod limits;
 mod open;
@@ -13,9 +15,10 @@ mod spread;
 mod windows;
 
 pub(super) use batch::encode;
+#[cfg(feature = "testkit")]
+pub use check::check_batches;
 pub(super) use file::BatchFile;
 pub use limits::{ClientLimits, SenderLimits};
-pub use reading::check_batches;
 pub(super) use second::SessionSeconds;
 pub use second::{SessionKey, SessionSecond};
 pub use spread::Distribution;

@@ -1,10 +1,10 @@
 //! Reads batches of one or more folders, in the order of their seconds.
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::batch::{BATCH_BYTES_MAX, BatchHeader, HEADER_BYTES, MAGIC};
+use super::batch::{BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
 use crate::stats::files::{SESSIONS, folder_of, parse_name};
 
@@ -163,15 +163,15 @@ impl SessionRecords {
 }
 
 /// The batches of a file, with their places.
-struct FoundBatches {
-    batches: Vec<(u64, BatchHeader)>,
+pub(super) struct FoundBatches {
+    pub batches: Vec<(u64, BatchHeader)>,
     /// Octets that belong to no batch, except an incomplete last batch.
     skipped_bytes: u64,
 }
 
 /// Finds the batches of a file by reading all of it. If a batch was cut off and could not be
 /// removed, the next one may start inside it, which only its checksum shows.
-fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
+pub(super) fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
     let end = file.seek(SeekFrom::End(0))?;
     let mut found = FoundBatches { batches: Vec::new(), skipped_bytes: 0 };
     let (mut at, mut octets) = (0, Vec::new());
@@ -245,24 +245,12 @@ fn next_batch(file: &mut (impl Read + Seek), at: u64, end: u64) -> io::Result<Op
     Ok(None)
 }
 
-/// Reads `octets` as a file of batches, for the fuzzer. Panics if a batch lies outside the file.
-pub fn check_batches(octets: &[u8]) {
-    let found = batches_in(&mut Cursor::new(octets)).expect("memory can be read");
-    let mut end = 0;
-    for (at, header) in found.batches {
-        assert!(at >= end, "batches overlap");
-        let begin = at as usize + HEADER_BYTES;
-        end = (begin + header.records_bytes()) as u64;
-        assert!(end <= octets.len() as u64 && header.records_bytes() <= BATCH_BYTES_MAX);
-        if let Some(sessions) = header.records(&octets[begin..end as usize]) {
-            sessions.for_each(|session| _ = (session.client(), session.began_us()));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::super::batch::encode;
+    use super::super::check::check_batches;
     use super::super::second::{SessionKey, SessionSeconds};
     use super::*;
 

@@ -5,6 +5,7 @@ mod acceptor;
 mod asked_name;
 mod authority;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod by_hand;
 mod certificate;
 mod client;
@@ -29,6 +30,7 @@ mod server_name;
 mod sessions_kept;
 mod spelling;
 #[doc(hidden)]
+#[cfg(feature = "testkit")]
 pub mod testkit;
 
 pub use acceptor::{Acceptor, AcceptorError};

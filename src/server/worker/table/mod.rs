@@ -239,6 +239,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Returns the number of places, and how many of them are free.
+    #[cfg(feature = "testkit")]
     pub fn places(&self) -> (usize, usize) {
         (self.conns.len(), self.free_places.len())
     }
