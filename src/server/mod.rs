@@ -14,6 +14,7 @@ mod connection;
 mod in_force;
 mod indexing;
 mod listening;
+mod log_throttle;
 mod payload;
 mod recording;
 mod runs;

@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use super::handover::{Arrival, WAKER};
 use super::stream::{Acceptor, Stream};
 use crate::config;
+use crate::server::log_throttle::LogThrottle;
 use crate::server::sys;
 use crate::smtp::envelope::Client;
 
@@ -19,8 +20,6 @@ const _: () = assert!(config::LISTENERS_MAX <= LISTENERS_MAX, "each listener has
 /// Consecutive errors of `accept` that are attributed to clients that disconnected. More than this
 /// many are an error of the listener or the machine, and retrying at once would hold up the worker.
 const ERRORS_IN_A_ROW_MAX: usize = 64;
-/// Minimum time between two log lines about a pause in accepting.
-const PAUSE_LOGGED_MS: u64 = 10_000;
 
 /// A source of connections: a listening socket, or a simulated one.
 pub(crate) trait Accepts {
@@ -48,8 +47,8 @@ pub(crate) struct Acceptors<A = Acceptor> {
     /// The end of the current pause in accepting, ms of the worker's clock. Accepting pauses when
     /// no descriptors are left or a listener fails.
     paused_until_ms: Option<u64>,
-    /// When a pause was last logged, ms of the worker's clock.
-    pause_logged_ms: Option<u64>,
+    /// Limits log lines about pauses.
+    pause_log: LogThrottle,
     /// A descriptor held in reserve: if none are left when sinkd stops, it is used to answer the
     /// clients in the queue, one at a time. `None` if no descriptor was free.
     spare: Option<File>,
@@ -85,7 +84,7 @@ impl<A: Accepts> Acceptors<A> {
             listeners,
             again: Vec::new(),
             paused_until_ms: None,
-            pause_logged_ms: None,
+            pause_log: LogThrottle::default(),
             spare: File::open("/dev/null").ok(),
             backlog: usize::try_from(backlog).unwrap_or(0),
         }
@@ -174,8 +173,7 @@ impl<A: Accepts> Acceptors<A> {
 
     #[cold]
     fn pause(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
-        if self.pause_logged_ms.is_none_or(|then| now_ms >= then + PAUSE_LOGGED_MS) {
-            self.pause_logged_ms = Some(now_ms);
+        if self.pause_log.take(now_ms) {
             let why = if sys::is_out_of_descriptors(error) {
                 "no descriptors are left"
             } else {
@@ -202,7 +200,7 @@ mod tests {
             acceptors.has_more(3);
             assert!(acceptors.take_more(now_ms).is_empty(), "it pauses");
         }
-        assert_eq!(acceptors.pause_logged_ms, Some(0), "one line in ten seconds");
+        assert!(!acceptors.pause_log.take(1000), "it was logged");
         assert_eq!(acceptors.wait_ms(1000), Some(99));
         assert_eq!(acceptors.take_more(1099), [3]);
         assert_eq!(acceptors.wait_ms(1099), None);

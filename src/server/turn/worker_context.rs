@@ -8,6 +8,7 @@ use crate::smtp::workspace::Workspace;
 use crate::tls::{Acceptor, Failure};
 
 use super::clock::RoundClock;
+use crate::server::log_throttle::LogThrottle;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
 use crate::server::runs::MomentSender;
@@ -18,24 +19,6 @@ use crate::server::transcripts::Transcripts;
 const SCRATCH_BYTES: usize = 256 << 10;
 /// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
-
-/// Minimum time between two log lines about the same: clients could fill the log.
-const LOGGED_MS: u64 = 10_000;
-
-/// When a line about something that clients cause was last logged, ms of the clock; `None`: never.
-#[derive(Default)]
-struct LogThrottle(Option<u64>);
-
-impl LogThrottle {
-    /// Takes the right to log a line. Returns false if it was taken within [`LOGGED_MS`] before.
-    fn take(&mut self, now_ms: u64) -> bool {
-        let is_free = self.0.is_none_or(|then_ms| now_ms >= then_ms + LOGGED_MS);
-        if is_free {
-            self.0 = Some(now_ms);
-        }
-        is_free
-    }
-}
 
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {

@@ -17,13 +17,12 @@ use crate::server::listening::{
     ACCEPTS_PER_ROUND, Acceptor, Acceptors, Admission, Arrival, ArrivalReceiver, ArrivalSender,
     Inbox, READING, SocketInterest, Stream, WAKER, is_urgent,
 };
+use crate::server::log_throttle::LogThrottle;
 use crate::server::recording::{Counters, Doing};
 use crate::server::shutdown::StopStage;
 
 /// Events received from the kernel per wake-up.
 const EVENTS_MAX: usize = 1024;
-/// Minimum time between two log lines about long rounds.
-const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
 /// While connections are in use, the loop sleeps at most this long. A longer sleep means that the
 /// loop was stopped or had no processor.
@@ -56,8 +55,8 @@ pub(crate) struct Worker {
     acceptors: Acceptors,
     admission: Arc<Admission>,
     table: Table<KernelRegistry>,
-    /// When a long round was last logged, ms of the worker's clock.
-    long_round_logged_ms: Option<u64>,
+    /// Limits log lines about long rounds.
+    long_round_log: LogThrottle,
     /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
     /// progress.
     held_back: Vec<usize>,
@@ -116,7 +115,7 @@ impl Worker {
             acceptors,
             admission,
             table: Table::new(table, kernel),
-            long_round_logged_ms: None,
+            long_round_log: LogThrottle::default(),
             held_back: Vec::new(),
         })
     }
@@ -193,8 +192,7 @@ impl Worker {
     fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
         self.table.state.recording().long_round();
-        if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
-            self.long_round_logged_ms = Some(now_ms);
+        if self.long_round_log.take(now_ms) {
             let (worker, ms, connections) = (self.index, now_ms - wake_ms, self.table.open());
             tracing::warn!(
                 worker,
