@@ -58,6 +58,13 @@ pub fn man(cli: Command, options: &Man, out: &mut Out) -> anyhow::Result<Finding
     }
     let source = concat!("sinkctl ", env!("CARGO_PKG_VERSION"));
     let page = clap_mangen::Man::new(command.clone());
-    page.date(sinkd::VERSION_DAY).source(source).manual("User Commands").render(out)?;
+    let page = page.date(sinkd::VERSION_DAY).source(source).manual("User Commands");
+    let mut octets = Vec::new();
+    page.render(&mut octets)?;
+    let text = String::from_utf8(octets).context("the man page is not UTF-8")?;
+    // The generator has one title for whatever follows the options.
+    out.write_all(
+        text.replacen(".SH EXTRA\nExit codes:\n", ".SH \"EXIT STATUS\"\n", 1).as_bytes(),
+    )?;
     Ok(Finding::Holds)
 }

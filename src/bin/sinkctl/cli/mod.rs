@@ -1,4 +1,6 @@
 //! The command line of sinkctl.
+mod exit_codes;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -49,8 +51,7 @@ pub enum Command {
     Ls(Ls),
     /// Print a message exactly as it was sent, with the dot-stuffing of SMTP removed.
     Cat(Cat),
-    /// Show the envelope, headers and parts of a message, or only one part selected by a flag; exit
-    /// with 1 if the message lacks that part.
+    /// Show the envelope, headers and parts of a message, or only one part selected by a flag.
     Show(Show),
     /// Print the most recent messages, and with -f new ones as they arrive.
     Tail(Tail),
@@ -61,18 +62,15 @@ pub enum Command {
     /// Print the totals, rates and percentiles of a time span, and what limited the rate.
     Stats(Stats),
     /// Print connections open at once, messages per connection and messages per time window of
-    /// each client; exit with 1 if some connections are not on record.
+    /// each client.
     Limits(Limits),
     /// Write an HTML page with plots of a time span; it needs no network and no scripts.
     Report(Report),
-    /// Compare two runs, and report which differences exceed the noise. Exit with 1 if a run is
-    /// incomplete, and with 2 if the runs cannot be compared.
+    /// Compare two runs, and report which differences exceed the noise.
     Compare(Compare),
-    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms' or 'replies.5xx == 0';
-    /// exit with 1 if one does not hold.
+    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms' or 'replies.5xx == 0'.
     Assert(Assert),
-    /// Check whether each recipient on a list got exactly one message, and the right one. Exit with
-    /// 1 if not, and with 2 if the audit is inconclusive.
+    /// Check whether each recipient on a list got exactly one message, and the right one.
     Audit(Box<Audit>),
     /// Start or stop a run, a named time span for the flag --run.
     #[command(subcommand)]
@@ -84,19 +82,17 @@ pub enum Command {
     /// Watch rates, percentiles and replies second by second; q quits.
     Top,
     /// Remove messages from listings, counts and searches. Their disk space is freed with their
-    /// segment. Exit with 1 if an ID does not exist.
+    /// segment.
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
-    /// Make a running sinkd read its configuration again. Exit with 1 if some changed settings need
-    /// a restart.
+    /// Make a running sinkd read its configuration again.
     Reload(Reload),
-    /// Show the certificates that sinkd made for TLS, and what senders need to trust them; exit
-    /// with 1 if senders would not accept the certificate.
+    /// Show the certificates that sinkd made for TLS, and what senders need to trust them.
     Cert(Cert),
-    /// List the messages that match a query, newest first; exit with 1 if there are none.
+    /// List the messages that match a query, newest first.
     Search(Search),
-    /// Wait until N messages match a query; exit with 1 if the timeout expires first.
+    /// Wait until N messages match a query.
     Wait(Wait),
     /// Rebuild the search index, even while sinkd is running.
     Reindex(Reindex),
@@ -108,7 +104,7 @@ pub enum Command {
     /// Send stored messages to another SMTP server: with the original timing, faster, or at a fixed
     /// rate.
     Replay(Box<Replay>),
-    /// Read all data and verify every checksum; exit with 1 if anything is damaged.
+    /// Read all data and verify every checksum.
     Verify(Verify),
     /// Print a completion script for a shell.
     Completions(Completions),
@@ -128,7 +124,9 @@ impl Cli {
         let data = data.expect("--data is defined above");
         all.mut_subcommands(|command| {
             let data = data_of(command.get_name(), data.clone());
-            command.arg(data)
+            let exit_codes = exit_codes::help_of(command.get_name());
+            let command = command.mut_subcommands(|it| it.after_help(exit_codes.clone()));
+            command.arg(data).after_help(exit_codes)
         })
     }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 
+use super::exit_codes::EXIT_CODES;
 use super::{Cli, OsString, usage_error};
 
 /// A flag with its value, as typed after `command` and before the other arguments that the command
@@ -366,4 +367,23 @@ fn no_help_text_ends_in_a_period() {
         command.get_subcommands().for_each(check);
     }
     check(&Cli::definition());
+}
+
+#[test]
+fn the_exit_codes_of_every_command_are_in_its_help_and_in_the_document() {
+    let document = include_str!("../../../../docs/operations.md");
+    let commands: Vec<String> =
+        Cli::definition().get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    let rows: Vec<&str> = EXIT_CODES.iter().map(|codes| codes.command).collect();
+    assert_eq!(rows, commands, "one row for each command, in the order of the help");
+    for codes in EXIT_CODES {
+        let two = codes.two.map_or(String::new(), |two| format!("{two} "));
+        match codes.one {
+            Some(one) => {
+                let row = format!("| `{}` | {one} | {two}|\n", codes.command);
+                assert!(document.contains(&row), "docs/operations.md lacks the row {row}");
+            }
+            None => assert!(!document.contains(&format!("\n| `{}` |", codes.command))),
+        }
+    }
 }
