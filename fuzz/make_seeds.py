@@ -222,6 +222,7 @@ seed("recipient_list", "numbers", b"recipient\n000042\n43\n-1\n99999999999999999
 seed("recipient_list", "faults", b"email,name\nAda <ada@example.com>,x\na@b@c,y\n,z\none cell\n\"a\"@example.com,\xfc\n")
 seed("recipient_list", "domains", "rcpt_to,name\nada@b\u00fccher.example,x\nada@\u202e.example,y\n".encode())
 seed("recipient_list", "open_quote", b"email,name\n\"ada@example.com,Ada\nbob@example.com,Bob\n")
+seed("recipient_list", "cr_alone", b"email,name\rada@example.com,Ada\r\nbob@example.com,\"B\rb\"\r\r\n-\r")
 seed("recipient_list", "utf_16", "email\nada@example.com\n".encode("utf-16"))
 
 if STALE:

@@ -20,12 +20,33 @@ pub struct CsvRows<R> {
     /// The part of `buffer` that was read but not parsed yet.
     rest: Range<usize>,
     is_at_end: bool,
-    /// The number of the next line in the file, from 1. A row with line breaks in quotes has
-    /// several.
-    line: u64,
+    /// Where the next octet is. A row with line ends in quotes has several lines.
+    place: LinePlace,
     cells: Vec<u8>,
     /// End positions of the cells in `cells`.
     ends: Vec<usize>,
+}
+
+/// A place in a file whose lines end in LF, CRLF or CR, as spreadsheets write them.
+#[derive(Debug)]
+struct LinePlace {
+    /// The number of the line, from 1.
+    line: u64,
+    /// Whether the octet before is CR: an LF after it ends the same line.
+    is_after_cr: bool,
+}
+
+impl LinePlace {
+    /// Moves the place behind `octets`, which follow it.
+    fn pass(&mut self, octets: &[u8]) {
+        let Some(last) = octets.last() else { return };
+        let ends = memchr::memchr2_iter(b'\r', b'\n', octets).filter(|at| {
+            let is_after_cr = if *at == 0 { self.is_after_cr } else { octets[at - 1] == b'\r' };
+            octets[*at] == b'\r' || !is_after_cr
+        });
+        self.line += ends.count() as u64;
+        self.is_after_cr = *last == b'\r';
+    }
 }
 
 /// A row, borrowed from the reader until the next one. Cells are without their quotes.
@@ -93,7 +114,7 @@ impl<R: Read> CsvRows<R> {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             rest: 0..0,
             is_at_end: false,
-            line: 1,
+            place: LinePlace { line: 1, is_after_cr: false },
             cells: vec![0; 4096],
             ends: vec![0; 64],
         }
@@ -102,7 +123,7 @@ impl<R: Read> CsvRows<R> {
     /// Returns the next row, or `None` at the end of the file. Empty lines are skipped.
     pub fn next_row(&mut self) -> Result<Option<CsvRow<'_>>, CsvError> {
         self.skip_empty_lines()?;
-        let line = self.line;
+        let line = self.place.line;
         let (mut cells, mut ends, mut quotes) = (0, 0, 0);
         loop {
             if self.rest.is_empty() {
@@ -111,7 +132,7 @@ impl<R: Read> CsvRows<R> {
             let input = &self.buffer[self.rest.clone()];
             let (result, taken, written, ended) =
                 self.core.read_record(input, &mut self.cells[cells..], &mut self.ends[ends..]);
-            self.line += memchr::memchr_iter(b'\n', &input[..taken]).count() as u64;
+            self.place.pass(&input[..taken]);
             quotes += memchr::memchr_iter(b'"', &input[..taken]).count();
             self.rest.start += taken;
             cells += written;
@@ -148,10 +169,9 @@ impl<R: Read> CsvRows<R> {
                 self.fill()?;
             }
             let rest = &self.buffer[self.rest.clone()];
-            let empty = rest.iter().take_while(|octet| matches!(octet, b'\r' | b'\n'));
-            let ends = empty.clone().filter(|octet| **octet == b'\n').count();
-            self.line += ends as u64;
-            self.rest.start += empty.count();
+            let empty = rest.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+            self.place.pass(&rest[..empty]);
+            self.rest.start += empty;
             if !self.rest.is_empty() || self.is_at_end {
                 return Ok(());
             }
@@ -159,7 +179,7 @@ impl<R: Read> CsvRows<R> {
     }
 
     fn fill(&mut self) -> Result<(), CsvError> {
-        let is_first = self.line == 1 && self.rest.end == 0;
+        let is_first = self.place.line == 1 && self.rest.end == 0;
         let mut bytes = 0;
         // The first four octets may be a byte order mark, which must be seen whole.
         while !self.is_at_end && bytes < 4 {
@@ -229,6 +249,16 @@ mod tests {
         }
     }
 
+    /// Spreadsheets still write lists whose lines end in CR, and a row ends there.
+    #[test]
+    fn a_cr_alone_ends_a_line() {
+        for at_once in [1, 2, 3, 1000] {
+            let found = rows(b"email\r\rada@a.example\r\nbob@b.example\r\"c\rd\"\re", at_once);
+            let lines: Vec<u64> = found.unwrap().iter().map(|(line, _)| *line).collect();
+            assert_eq!(lines, [1, 3, 4, 5, 7], "{at_once} at once");
+        }
+    }
+
     #[test]
     fn a_file_without_rows_has_none() {
         for text in ["", "\n", "\r\n\r\n", "\u{feff}", "\u{feff}\r\n"] {
@@ -269,7 +299,7 @@ mod tests {
             let text = text.into_inner().unwrap();
             let found = rows(&text, at_once).unwrap();
             prop_assert_eq!(found.iter().map(|row| row.1.clone()).collect::<Vec<_>>(), table);
-            let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
+            let lines = octets.iter().filter(|octet| matches!(octet, b'\r' | b'\n')).count() as u64;
             for (line, _) in rows(&octets, at_once).unwrap_or_default() {
                 prop_assert!(line <= lines + 1);
             }
