@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The tables of a document, made from raw files (Python 3, standard library only).
 
-  tables.py DOCUMENT.md [--write]
+  tables.py DOCUMENT.md [--write] [--quoted-in OTHER.md]
 
 A table that follows a comment `<!-- table: KIND FILE WORDS -->` is compared with what the raw file gives, or written.
 FILE is relative to the document. Exit code 1: a table differs, or has no comment. A table whose figures are no
-measurements of one raw file has the comment `<!-- by hand: REASON -->`.
+measurements of one raw file has the comment `<!-- by hand: REASON -->`. An interval that the prose of the document, or
+of OTHER.md, quotes must be in a table, with the figure that stands before it.
 
   cpu FILE SERVER,... ONE/OTHER,...   CPU of servers per message, by load (run.py); ratios of medians with 95% intervals
   idle FILE SERVER,...                memory of a server with idle connections (run.py)
@@ -120,10 +121,29 @@ def renewed(document):
     return text, re.sub(r"<!-- table: (.*?) -->\n(?:\|.*\n)*", table, text)
 
 
+def unfounded(prose, tables):
+    """Returns the first quoted interval that is in no table, or there with another figure; None if there is none."""
+    cells = {(interval, figure) for figure, interval in re.findall(r"(\d+\.\d\d) \((\d+\.\d\d–\d+\.\d\d)\)", tables)}
+    known = {interval for interval, _ in cells}
+    quoted = re.finditer(r"(?:(\d+\.\d\d)(?: times)?\s+)?\((?:95% interval )?(\d+\.\d\d–\d+\.\d\d)\)", prose)
+    for quote in quoted:
+        figure, interval = quote.groups()
+        if interval not in known or figure is not None and (interval, figure) not in cells:
+            return " ".join(quote[0].split())
+    return None
+
+
+def check_quotes(document, text, tables):
+    quote = unfounded("\n".join(line for line in text.splitlines() if not line.startswith("|")), tables)
+    if quote:
+        sys.exit(f"{document}: quotes {quote}, which no table has")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("document")
     parser.add_argument("--write", action="store_true", help="write the tables")
+    parser.add_argument("--quoted-in", metavar="OTHER.md", action="append", default=[], help="also check what OTHER.md quotes")
     options = parser.parse_args()
     old, new = renewed(options.document)
     count = len(re.findall("<!-- table: ", new))
@@ -141,7 +161,11 @@ def main():
         sys.exit(f"{options.document}: not what the raw files give; tables.py {options.document} --write")
     if not count:
         sys.exit(f"{options.document}: no table is marked")
-    print(f"{options.document}: {count} tables are as their raw files")
+    tables = "\n".join(line for line in new.splitlines() if line.startswith("|"))
+    for document in (options.document, *options.quoted_in):
+        with open(document) as file:
+            check_quotes(document, file.read(), tables)
+    print(f"{options.document}: {count} tables are as their raw files, and quoted intervals are in them")
 
 
 if __name__ == "__main__":
