@@ -2,8 +2,8 @@
 //! socket pairs and a simulated clock. One thread and one seed, with random faults: every run can
 //! be repeated.
 //!
-//! `SIM_RUNS=N` makes N runs of each test, `SIM_SEED=N` only the run with this seed. If a run
-//! fails, its story is printed.
+//! `SIM_RUNS=N` makes N runs of each test, `SIM_FIRST=N` begins with seed N instead of 1, and
+//! `SIM_SEED=N` makes only the run with this seed. If a run fails, its story is printed.
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -36,9 +36,9 @@ fn number(name: &str) -> Option<u64> {
 
 #[track_caller]
 fn simulate(durability: Durability, faults: &[Fault]) {
-    let one = number("SIM_SEED");
+    let (one, first) = (number("SIM_SEED"), number("SIM_FIRST").unwrap_or(1));
     let runs = number("SIM_RUNS").unwrap_or(RUNS);
-    let seeds = one.map_or(1..runs + 1, |seed| seed..seed + 1);
+    let seeds = one.map_or(first..first + runs, |seed| seed..seed + 1);
     for seed in seeds {
         let mut world = World::new(Conditions::drawn(seed, durability, faults));
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
