@@ -9,7 +9,6 @@
 #![warn(missing_docs)]
 pub mod audit;
 pub mod claims;
-mod clock;
 pub mod comparison;
 mod counting;
 mod error;
@@ -27,7 +26,6 @@ mod transit;
 mod watched;
 mod words;
 
-pub use clock::Clock;
 pub use counting::{MessageCounts, MissingMessages};
 pub use error::Error;
 pub use folder::{

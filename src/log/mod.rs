@@ -17,7 +17,6 @@ mod append;
 mod between_stores;
 #[doc(hidden)]
 pub mod by_hand;
-mod clock;
 mod exchange;
 mod files;
 mod folder_log;
@@ -31,7 +30,6 @@ mod upkeep;
 pub use append::{
     Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
 };
-pub use clock::ProcessClock;
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
 pub use files::events_file::EventsFile;

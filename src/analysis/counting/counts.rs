@@ -3,12 +3,12 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::span::log_span;
 use super::super::statistics::counters;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
+use crate::time::Clock;
 
 /// The message counts of a folder: the object of `sinkctl count --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::super::clock::Clock;
+use crate::time::Clock;
 
 /// Folders with spans, and a clock to wait by.
 #[derive(Clone, Copy)]

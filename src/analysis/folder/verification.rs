@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
 use super::super::words::counted;
 use crate::log::reader::{Folder, ReadError, Segment};
+use crate::time::Clock;
 
 /// Maximum number of faults that are listed individually; a bad disk may have millions.
 const DAMAGE_LISTED_MAX: usize = 1000;

@@ -3,7 +3,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::ensure_statistics;
@@ -14,6 +13,7 @@ use super::super::words::counted;
 use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
+use crate::time::Clock;
 
 /// How long claims wait for messages that are in the log but not yet in the figures: the current
 /// second, plus a margin for a busy machine.

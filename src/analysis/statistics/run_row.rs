@@ -3,12 +3,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::words::rfc3339;
 use super::gathered::counters;
 use crate::log::{Mark, Run};
 use crate::stats::Counter;
+use crate::time::Clock;
 
 /// A run or a mark: an object of `sinkctl runs --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]

@@ -2,9 +2,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use crate::stats::{Counter, History};
+use crate::time::Clock;
 
 /// Statistics of a second are written within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use sinkd::analysis::rows::{MatchQuery, Matches, QuestionError, parse_queries};
-use sinkd::analysis::{Attempt, Clock, retry_while_pruned};
+use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::index;
 use sinkd::index::query::Query;
 use sinkd::log::reader::Folder;
+use sinkd::time::Clock;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};

@@ -24,9 +24,9 @@ use signal_hook::iterator::Signals;
 use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
-use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
+use sinkd::time::ProcessClock;
 use sinkd::wording::without_numbers;
 
 use generated::Generated;

@@ -6,12 +6,13 @@ use std::slice;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sinkd::analysis::FolderSpans;
 use sinkd::analysis::audit::{
     AddressFolding, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
     FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
     OrderRule, RowRule, audit,
 };
-use sinkd::analysis::{Clock, FolderSpans};
+use sinkd::time::Clock;
 
 use super::campaign::{Campaign, address, audit_on, list};
 use crate::common::program;
