@@ -20,7 +20,6 @@ pub mod report;
 pub mod rows;
 pub mod sender_log;
 mod sorting;
-mod span;
 mod statistics;
 mod transit;
 mod watched;
@@ -38,7 +37,6 @@ pub use groups::{
 pub use limits::{
     ClientFigures, KeptLimits, LimitFigures, WindowFigures, client_name, peak_at, window,
 };
-pub use span::{log_span, seconds};
 pub use statistics::{
     Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, counters, figures,
     intervals, metric_or, wait_until_written,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Slot;
-use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary, Span};
+use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary};
+use crate::time::Span;
 
 use super::newest::{Hit, Newest};
 use super::probe::{Match, Probe, id};
@@ -139,7 +140,7 @@ pub fn search_until(
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
-        during: intersection(query.span(), options.span),
+        during: query.span().intersection(options.span),
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
@@ -167,13 +168,6 @@ pub fn search_until(
     found
 }
 
-/// Returns the intersection of both spans, in Unix ns.
-fn intersection(a: Span, b: Span) -> Range<u64> {
-    let since = a.since_ns.max(b.since_ns).unwrap_or(0);
-    let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
-    since..until.unwrap_or(u64::MAX)
-}
-
 /// What the threads of a search share.
 struct SharedSearch<'a> {
     folder: &'a Folder,
@@ -187,7 +181,7 @@ struct SharedSearch<'a> {
     next: AtomicUsize,
     newest: Mutex<Newest>,
     /// The span to search: the intersection of the query's and the caller's.
-    during: Range<u64>,
+    during: Span,
 }
 
 /// The counts of one thread, which are added when it ends.
@@ -271,12 +265,12 @@ impl<'a> SearchThread<'a> {
     /// Returns whether a message of the segment can be in the span, and newer than the hits that
     /// fill the limit.
     fn may_match(&self, summary: &SegmentSummary) -> bool {
-        let during = &self.shared.during;
+        let during = self.shared.during;
         let (first, last) =
             (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
         // The last message of an open segment is not known yet.
         let is_open = summary.state == crate::log::State::Open;
-        let is_inside = (is_open || last >= during.start) && first < during.end;
+        let is_inside = (is_open || last >= during.start_ns()) && during.is_before_end(first);
         let newest = Hit {
             start_count: summary.identity.start_count,
             received_at_ns: if is_open { u64::MAX } else { last },
@@ -286,7 +280,7 @@ impl<'a> SearchThread<'a> {
     }
 
     fn is_during(&self, ns: u64) -> bool {
-        self.shared.during.contains(&ns)
+        self.shared.during.contains(ns)
     }
 
     /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are

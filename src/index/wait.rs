@@ -3,11 +3,11 @@
 //! The total time is bounded: the first search ends at the time-out, and a final check of mail that
 //! arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
-use std::ops::Range;
 use std::time::Duration;
 
-use crate::log::reader::{Folder, NewMessages, ReadError, Span};
+use crate::log::reader::{Folder, NewMessages, ReadError};
 use crate::log::{MessageId, Slot};
+use crate::time::Span;
 
 use super::probe::Probe;
 use super::query::Query;
@@ -135,13 +135,11 @@ impl Waited {
         probe: &mut Probe<'_>,
         is_expired: &dyn Fn() -> bool,
     ) -> Vec<MessageId> {
-        let Span { since_ns, until_ns } = watched.span;
-        let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
         for damage in &news.damage {
             self.count_unreadable(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
-        slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
+        slots.retain(|slot| watched.span.contains(slot.facts().received_at_ns));
         let mut found = Vec::new();
         while let Some(slot) = slots.last() {
             if is_expired() {

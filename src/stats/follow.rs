@@ -137,7 +137,7 @@ mod tests {
         recorders.into_iter().for_each(|recorder| recorder.close());
         hub.close();
         let mut all = History::default();
-        all.read(whole.path(), 0..u64::MAX).unwrap();
+        all.read(whole.path(), crate::time::Seconds::ALL).unwrap();
 
         let mut follower = Follower::new(growing.path());
         assert!(follower.read_new(0).unwrap().seconds.is_empty());

@@ -1,7 +1,6 @@
 //! Reads `stats/` back, from one folder or merged from many without loss.
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -14,6 +13,7 @@ use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
+use crate::time::Seconds;
 
 /// The beginning of every line of counters, by which a line after a cut-off one is found.
 pub(super) const LINE_BEGIN: &str = "{\"second\":";
@@ -132,35 +132,31 @@ impl History {
         self.histograms.contains_key(&Metric::Connect) && self.total(Counter::Commands) == 0
     }
 
-    /// Reads the statistics for `span` (Unix s) from a data folder, and adds them.
+    /// Reads the statistics for `span` from a data folder, and adds them.
     ///
     /// Costs about 10 µs per second and metric for hours that are partly in the span, and 0.2 ms
     /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
-    pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        for (span, files) in hours_in(data, &span)? {
-            let recorded = self.read_hour_counters(&files, &span)?;
-            self.read_hour_values(&files, &span, recorded)?;
+    pub fn read(&mut self, data: &Path, span: Seconds) -> io::Result<()> {
+        for (span, files) in hours_in(data, span)? {
+            let recorded = self.read_hour_counters(&files, span)?;
+            self.read_hour_values(&files, span, recorded)?;
         }
         Ok(())
     }
 
     /// Reads only the counters, as [`History::read`] does: 2 µs per second.
-    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        for (span, files) in hours_in(data, &span)? {
-            self.read_hour_counters(&files, &span)?;
+    pub fn read_counters(&mut self, data: &Path, span: Seconds) -> io::Result<()> {
+        for (span, files) in hours_in(data, span)? {
+            self.read_hour_counters(&files, span)?;
         }
         Ok(())
     }
 
     /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
     /// the last recorded second of the hour, also outside of `span`.
-    fn read_hour_counters(
-        &mut self,
-        files: &Files,
-        span: &Range<u64>,
-    ) -> io::Result<Option<Range<u64>>> {
+    fn read_hour_counters(&mut self, files: &Files, span: Seconds) -> io::Result<Option<Seconds>> {
         let Some(path) = files.get("jsonl") else { return Ok(None) };
-        let mut recorded: Option<Range<u64>> = None;
+        let mut recorded: Option<Seconds> = None;
         let text = whole_lines(path)?;
         for (number, text) in unglued(&text, LINE_BEGIN) {
             let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
@@ -171,9 +167,9 @@ impl History {
                 self.problems.push(problem(path, number, "a second of another hour"));
                 continue;
             }
-            let seen = recorded.get_or_insert(line.second..line.second + 1);
-            *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
-            if span.contains(&line.second) {
+            let second = Seconds::of(line.second);
+            recorded = Some(recorded.map_or(second, |seen| seen.hull(second)));
+            if span.contains(line.second) {
                 self.seconds.entry(line.second).or_default().add(&line);
             }
         }
@@ -185,10 +181,10 @@ impl History {
     fn read_hour_values(
         &mut self,
         files: &Files,
-        span: &Range<u64>,
-        recorded: Option<Range<u64>>,
+        span: Seconds,
+        recorded: Option<Seconds>,
     ) -> io::Result<()> {
-        let is_covered = recorded.is_some_and(|r| span.start <= r.start && r.end <= span.end);
+        let is_covered = recorded.is_some_and(|recorded| span.covers(recorded));
         match (files.get("hour.hlog"), files.get("hlog")) {
             (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
@@ -207,9 +203,9 @@ impl History {
         Ok(is_cut)
     }
 
-    fn read_log(&mut self, path: &Path, span: &Range<u64>) -> io::Result<()> {
+    fn read_log(&mut self, path: &Path, span: Seconds) -> io::Result<()> {
         let mut add = |metric: Metric, second, histogram: &Histogram<u64>| {
-            if !span.contains(&second) {
+            if !span.contains(second) {
                 return true;
             }
             let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
@@ -268,7 +264,7 @@ impl History {
     }
 }
 
-/// Reads the values of `metrics` for each second in `span` (Unix s). `visit` gets metric, second
+/// Reads the values of `metrics` for each second in `span`. `visit` gets metric, second
 /// and histogram, in the order of the files; a second may be repeated. Returns what could not be
 /// read, one sentence each.
 ///
@@ -276,15 +272,15 @@ impl History {
 /// almost nothing. Errors: the folder cannot be read. Missing statistics are not an error.
 pub fn each_interval(
     data: &Path,
-    span: Range<u64>,
+    span: Seconds,
     metrics: &[Metric],
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
 ) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (_, files) in hours_in(data, &span)? {
+    for (_, files) in hours_in(data, span)? {
         let Some(path) = files.get("hlog") else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
-            if span.contains(&second) {
+            if span.contains(second) {
                 visit(metric, second, histogram);
             }
             true
@@ -351,11 +347,10 @@ pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
 
 /// Returns the part of `span` in each hour that overlaps it, and the files of the hour, grouped by
 /// start.
-fn hours_in(data: &Path, span: &Range<u64>) -> io::Result<Vec<(Range<u64>, Files)>> {
+fn hours_in(data: &Path, span: Seconds) -> io::Result<Vec<(Seconds, Files)>> {
     let part = |stem: Stem| {
-        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-        let overlaps = hour.start < span.end && span.start < hour.end;
-        overlaps.then(|| hour.start.max(span.start)..hour.end.min(span.end))
+        let hour = Seconds { start: stem.hour * HOUR_S, end: (stem.hour + 1) * HOUR_S };
+        Some(hour.intersection(span)).filter(|part| !part.is_empty())
     };
     let files = files_in(data)?.into_iter();
     Ok(files.filter_map(|(stem, files)| Some((part(stem)?, files))).collect())

@@ -16,9 +16,10 @@ use sinkd::index::{
     IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchProgress, SearchResult, reindex,
     search, sidecar,
 };
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StorageMode, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
+use sinkd::time::Span;
 use tempfile::{TempDir, tempdir};
 
 const SECOND: u64 = 1_000_000_000;

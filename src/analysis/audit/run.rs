@@ -10,7 +10,6 @@ use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::span::whole;
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
 use super::copies::{CopyTally, compare};
@@ -342,7 +341,7 @@ impl AuditRun {
         selection: FolderSpans<'_>,
         question: &AuditQuestion<'_>,
     ) -> Result<Audit, AuditError> {
-        let spans: Vec<_> = selection.spans.iter().map(whole).collect();
+        let spans: Vec<_> = selection.spans.iter().map(|span| span.in_whole_seconds()).collect();
         let missing = MissingMessages::count(&self.sources, &spans, &self.unread, selection.clock)?;
         let since = ChangedSince::check(&self.sources, selection, missing.messages)?;
         let evidence = AuditEvidence {

@@ -1,16 +1,15 @@
 //! One of the two runs: its folders, the side that recorded it, and its figures.
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::Path;
 
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
-use super::super::span::seconds;
 use super::super::statistics::RunStatistics;
 use super::super::words::counted;
 use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;
 use crate::stats::{History, Measures};
+use crate::time::Seconds;
 
 /// A run to compare.
 pub struct ComparedRun {
@@ -40,7 +39,7 @@ impl ComparedRun {
     ) -> Result<ComparedRun, NotComparable> {
         let gathered = RunStatistics::read_complete(selection)?;
         let parts: Vec<_> =
-            selection.parts().map(|(folder, span)| (folder, seconds(span))).collect();
+            selection.parts().map(|(folder, span)| (folder, span.seconds())).collect();
         let unreadable = |source| NotComparable::Unreadable { name: name.to_owned(), source };
         let (measures, problems) = Measures::read(&parts).map_err(unreadable)?;
         let kind = match parts.len() {
@@ -64,11 +63,11 @@ impl ComparedRun {
 }
 
 /// Returns the common kind of all folders. Errors: the folders have both kinds, or can't be read.
-fn kind_of_all(letter: char, parts: &[(&Path, Range<u64>)]) -> Result<RecordedBy, NotComparable> {
+fn kind_of_all(letter: char, parts: &[(&Path, Seconds)]) -> Result<RecordedBy, NotComparable> {
     let mut kinds = Vec::new();
     for (folder, span) in parts {
         let mut history = History::default();
-        history.read(folder, span.clone()).map_err(Error::statistics(folder))?;
+        history.read(folder, *span).map_err(Error::statistics(folder))?;
         kinds.push(RecordedBy::of(&history));
     }
     match kinds.split_first() {

@@ -1,15 +1,14 @@
 //! The limits that clients kept to, and which connections were not recorded.
-use std::ops::Range;
 use std::time::Duration;
 
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::holder;
-use super::super::span::seconds;
 use super::super::statistics::RunStatistics;
 use super::super::words::counted;
 use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
+use crate::time::Seconds;
 use crate::wording::Unexpected;
 
 /// The longest window, in seconds: a day.
@@ -54,7 +53,7 @@ impl KeptLimits {
         gathered: &RunStatistics,
         windows_s: Vec<u64>,
     ) -> Result<KeptLimits, Error> {
-        let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
+        let spans: Vec<Seconds> = selection.spans.iter().map(|span| span.seconds()).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
         let mut limits = SenderLimits::read(selection.folders, &spans, &windows_s, over_s)

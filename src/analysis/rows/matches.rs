@@ -6,7 +6,8 @@ use super::super::watched::watched;
 use super::merged::{Merged, TimeOrder};
 use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress};
-use crate::log::reader::{Folder, Span};
+use crate::log::reader::Folder;
+use crate::time::Span;
 
 /// What to search for, and how far.
 #[derive(Debug, Clone, Copy)]

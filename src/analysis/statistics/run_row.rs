@@ -39,12 +39,11 @@ impl RunRow {
     ///
     /// Errors: the statistics of `folder` can't be read.
     pub fn of_run(folder: &Path, run: &Run, clock: &dyn Clock) -> Result<RunRow, Error> {
-        let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
         Ok(RunRow::Run {
             name: run.name.clone(),
             from: rfc3339(run.from_ns),
             until: run.until_ns.map(rfc3339),
-            messages: counters(folder, &span, clock)?.total(Counter::Messages),
+            messages: counters(folder, run.span(), clock)?.total(Counter::Messages),
         })
     }
 

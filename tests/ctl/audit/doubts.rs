@@ -12,7 +12,7 @@ use sinkd::analysis::audit::{
     FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
     OrderRule, RowRule, audit,
 };
-use sinkd::time::Clock;
+use sinkd::time::{Clock, Span};
 
 use super::campaign::{Campaign, address, audit_on, list};
 use crate::common::program;
@@ -137,7 +137,7 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
         names: FolderNames::default(),
         memory_bytes: 1 << 20,
     };
-    let (folder, span) = (campaign.data(), 0..u64::MAX);
+    let (folder, span) = (campaign.data(), Span::ALL);
     let (folders, spans) = (slice::from_ref(&folder), slice::from_ref(&span));
     let selection = FolderSpans { folders, spans, clock: &Now };
     // By the time messages are read, envelopes have been read.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use super::open::OpenConnections;
 use super::reading::{SessionEntry, SessionRecords};
 use super::spread::{Distribution, ValueCounts};
 use super::windows::SlidingWindows;
+use crate::time::Seconds;
 
 /// The limits that all clients together and each client kept to.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub struct ClientLimits {
 }
 
 impl SenderLimits {
-    /// Computes the limits from the records in `folders`, each in its span of whole seconds (Unix
-    /// s), for windows of these lengths. `over_s` is set if a sinkd is running: everything before
+    /// Computes the limits from the records in `folders`, each in its span, for windows of
+    /// these lengths. `over_s` is set if a sinkd is running: everything before
     /// this second is recorded.
     ///
     /// Costs 0.3 to 2 µs per connection and second, and the memory of the busiest second, of the
@@ -68,7 +68,7 @@ impl SenderLimits {
     /// docs/stats-format.md). Errors: a file cannot be read.
     pub fn read(
         folders: &[PathBuf],
-        spans: &[Range<u64>],
+        spans: &[Seconds],
         windows_s: &[u64],
         over_s: Option<u64>,
     ) -> io::Result<SenderLimits> {
@@ -122,7 +122,7 @@ impl OpenSession {
 
 /// The state while reading.
 struct Gathering<'a> {
-    spans: &'a [Range<u64>],
+    spans: &'a [Seconds],
     windows_s: &'a [u64],
     all: ClientState,
     clients: Vec<(Option<IpAddr>, ClientState)>,
@@ -136,7 +136,7 @@ struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     fn new(
-        spans: &'a [Range<u64>],
+        spans: &'a [Seconds],
         windows_s: &'a [u64],
         mut ended_starts: Vec<(u64, usize, u32)>,
     ) -> Gathering<'a> {
@@ -184,7 +184,7 @@ impl<'a> Gathering<'a> {
             }
         }
         for entry in entries.iter().filter(|entry| entry.session.ended_us().is_some()) {
-            let is_inside = self.spans[entry.folder].contains(&second);
+            let is_inside = self.spans[entry.folder].contains(second);
             if let Some(session) = self.sessions.remove(&(entry.folder, entry.session.id))
                 && is_inside
             {
@@ -223,7 +223,7 @@ impl<'a> Gathering<'a> {
             self.clients.push((address, ClientState::new(windows)));
             self.clients.len() - 1
         });
-        let is_inside = self.spans[entry.folder].contains(&second);
+        let is_inside = self.spans[entry.folder].contains(second);
         let key = (entry.folder, entry.session.id);
         let mut session = self.sessions.get_mut(&key);
         let has_begun = entry.session.began_us().is_some();
