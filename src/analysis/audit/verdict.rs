@@ -35,8 +35,15 @@ pub struct AuditEvidence<'a> {
     pub bodies: &'a BodyTally,
     pub order: &'a OrderTally,
     /// `None` if no log was given.
-    pub logs: Option<&'a LogsRead>,
-    pub joined: &'a LogTally,
+    pub logs: Option<&'a LogEvidence>,
+}
+
+/// What the logs of the sender show.
+pub struct LogEvidence {
+    /// How much of the logs was usable.
+    pub read: LogsRead,
+    /// Their claims, matched with deliveries.
+    pub joined: LogTally,
 }
 
 /// Decides the verdict, and returns it with all figures.
@@ -75,17 +82,17 @@ pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) 
             late: messages.late,
             without_time: messages.without_time,
         }),
-        sender_log: evidence.logs.map(|logs| log_figures(logs, evidence.joined)),
+        sender_log: evidence.logs.map(log_figures),
         missing_messages,
     }
 }
 
-fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
+fn log_figures(LogEvidence { read, joined }: &LogEvidence) -> LogFigures {
     LogFigures {
-        lines: logs.lines,
-        lines_with_id: logs.lines_with_id,
-        bad_lines: logs.bad_lines,
-        cut_logs: logs.cut.len() as u64,
+        lines: read.lines,
+        lines_with_id: read.lines_with_id,
+        bad_lines: read.bad_lines,
+        cut_logs: read.cut.len() as u64,
         joined: *joined,
     }
 }
@@ -139,7 +146,7 @@ impl AuditEvidence<'_> {
             RowRule::Repeated => 0,
         };
         let (bad_lines, cut_logs) =
-            self.logs.map_or((0, 0), |logs| (logs.bad_lines, logs.cut.len() as u64));
+            self.logs.map_or((0, 0), |logs| (logs.read.bad_lines, logs.read.cut.len() as u64));
         let doubts = [
             (
                 self.faulty_segments,
@@ -208,7 +215,7 @@ impl AuditEvidence<'_> {
         let is_checked = self.rule.content == ContentRule::Ignored || messages.checked > 0;
         let doubts = [
             (
-                self.logs.is_some_and(|logs| logs.lines_with_id == 0),
+                self.logs.is_some_and(|logs| logs.read.lines_with_id == 0),
                 "no line of a sender's log contains an ID that sinkd assigned",
             ),
             (!is_searched, "no message was searched for what it must contain"),
@@ -234,12 +241,13 @@ impl AuditEvidence<'_> {
             && self.faulty_segments == 0
             && self.since == ChangedSince::default();
         let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
-        let is_log_whole = self
-            .logs
-            .is_some_and(|it| it.lines_with_id > 0 && it.bad_lines == 0 && it.cut.is_empty());
+        let joined = self.logs.map_or(LogTally::default(), |logs| logs.joined);
+        let is_whole =
+            |it: &LogsRead| it.lines_with_id > 0 && it.bad_lines == 0 && it.cut.is_empty();
+        let is_log_whole = self.logs.is_some_and(|logs| is_whole(&logs.read));
         let is_certain = account.repeated > 0
-            || (is_all_read && self.joined.only_in_log > 0)
-            || (is_log_whole && self.joined.not_in_log > 0)
+            || (is_all_read && joined.only_in_log > 0)
+            || (is_log_whole && joined.not_in_log > 0)
             || of_messages > 0
             || (is_list_whole && account.unexpected > 0)
             || (self.is_expecting_recipients() && messages.without_key > 0)
