@@ -28,8 +28,8 @@ mod words;
 pub use counting::{MessageCounts, MissingMessages};
 pub use error::Error;
 pub use folder::{
-    Attempt, Attempts, FolderSpans, SegmentRow, Verification, ensure_data_folder, holder,
-    open_folder, retry_while_pruned,
+    Attempt, Attempts, FolderSpans, SegmentRow, UnpublishedSlots, Verification, ensure_data_folder,
+    holder, open_folder, retry_while_pruned,
 };
 pub use groups::{
     GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, OtherGroups, find,

@@ -68,7 +68,7 @@ pub struct Omissions {
     /// Number of messages not checked before the time limit.
     pub not_in_time: u64,
     /// The first errors of unreadable messages, and of segments that can't be opened.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
     /// Whether [`SearchProgress::stop`] ended the search.
     pub stopped: bool,
 }
@@ -81,13 +81,13 @@ impl Omissions {
         messages == 0 && self.damage.is_empty() && !self.stopped
     }
 
-    pub(super) fn add_damage(&mut self, what: &dyn std::fmt::Display) {
+    pub(super) fn add_damage(&mut self, damage: impl Into<ReadError>) {
         if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push(what.to_string());
+            self.damage.push(damage.into());
         }
     }
 
-    pub(super) fn unreadable(&mut self, damage: &Damage) {
+    pub(super) fn unreadable(&mut self, damage: impl Into<ReadError>) {
         self.unreadable += 1;
         self.add_damage(damage);
     }
@@ -99,7 +99,7 @@ impl Omissions {
         self.unreadable += other.unreadable;
         self.not_in_time += other.not_in_time;
         self.stopped |= other.stopped;
-        other.damage.iter().for_each(|damage| self.add_damage(damage));
+        other.damage.into_iter().for_each(|damage| self.add_damage(damage));
     }
 }
 
@@ -247,7 +247,7 @@ impl<'a> SearchThread<'a> {
                 }
                 // The folder counts pruned segments.
                 Err(ReadError::Pruned { .. }) => {}
-                Err(error) => self.left_out.add_damage(&error),
+                Err(error) => self.left_out.add_damage(error),
             }
             self.report_progress();
         }
@@ -377,7 +377,7 @@ impl<'a> SearchThread<'a> {
             Ok(slot) => slot,
             Err(damage) => {
                 self.checked_here += 1;
-                self.left_out.unreadable(&damage);
+                self.left_out.unreadable(damage);
                 return Continue::On;
             }
         };
@@ -401,7 +401,7 @@ impl<'a> SearchThread<'a> {
 
     fn take(&mut self, hit: Hit, answer: Result<Match, Damage>) -> Continue {
         match answer {
-            Err(damage) => self.left_out.unreadable(&damage),
+            Err(damage) => self.left_out.unreadable(damage),
             Ok(Match { is_match, is_partial }) => {
                 // A match can also result from missing parts, as for -word.
                 self.left_out.partial += u64::from(is_partial);

@@ -135,7 +135,7 @@ impl Waited {
         probe: &mut Probe<'_>,
         is_expired: &dyn Fn() -> bool,
     ) -> Vec<MessageId> {
-        for damage in &news.damage {
+        for damage in news.damage {
             self.count_unreadable(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
@@ -153,7 +153,7 @@ impl Waited {
             match answer {
                 Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}
-                Err(error) => self.count_unreadable(&error),
+                Err(error) => self.count_unreadable(error),
             }
             slots.pop();
         }
@@ -162,10 +162,9 @@ impl Waited {
     }
 
     /// Counts an unreadable message, unless it was pruned: the folder counts those.
-    fn count_unreadable(&mut self, error: &ReadError) {
+    fn count_unreadable(&mut self, error: ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
-            self.left_out.unreadable += 1;
-            self.left_out.add_damage(error);
+            self.left_out.unreadable(error);
         }
     }
 }

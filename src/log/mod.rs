@@ -46,6 +46,6 @@ pub use format::{
 pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};
 pub use upkeep::prune_folder::{Keep, prunable, prune};
-pub use upkeep::recovery::Recovery;
+pub use upkeep::recovery::{Recovery, RecoveryDamage};
 pub use upkeep::removal::{Remove, Removed, remove};
 pub use upkeep::retention::Retention;

@@ -26,7 +26,7 @@ use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
 use super::verdict::{AuditEvidence, LogEvidence, figures};
 use crate::log::MessageId;
-use crate::log::reader::Folder;
+use crate::log::reader::{Folder, ReadError};
 
 /// The answer of an audit.
 pub struct Audit {
@@ -39,7 +39,7 @@ pub struct Audit {
     /// How much of the logs was usable; `None` without logs.
     pub logs: Option<LogsRead>,
     /// Why messages can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
 }
 
 /// Shares of the memory, in sixteenths; deliveries get the rest.
@@ -138,11 +138,11 @@ impl SourceNotes {
         for source in sources {
             for fault in source.folder.faults() {
                 faulty_segments += 1;
-                unread.note(fault.to_string());
+                unread.note(fault);
             }
             let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
             unsent.push(notes.of);
-            notes.damage.iter().for_each(|damage| unread.note(damage.to_string()));
+            notes.damage.into_iter().for_each(|damage| unread.note(damage));
         }
         Ok(SourceNotes { unsent, faulty_segments, unread })
     }

@@ -61,16 +61,16 @@ pub struct UnreadMessages {
     /// Messages whose slot or envelope can't be read.
     pub damaged: u64,
     /// Why they can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
     /// Messages whose segment was pruned after the folder was opened.
     pub pruned: u64,
 }
 
 impl UnreadMessages {
     /// Adds a reason, unless there are many already.
-    pub fn note(&mut self, damage: String) {
+    pub fn note(&mut self, damage: impl Into<ReadError>) {
         if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push(damage);
+            self.damage.push(damage.into());
         }
     }
 
@@ -204,7 +204,7 @@ impl<V: MessageVisitor> Visit<'_, V> {
                 return;
             }
             Err(error) => {
-                self.unread.note(error.to_string());
+                self.unread.note(error);
                 self.unread.damaged += stretch.messages;
                 return;
             }
@@ -222,7 +222,7 @@ impl<V: MessageVisitor> Visit<'_, V> {
                 Ok(Understood::Yes) => understood += 1,
                 // Both are counted below.
                 Ok(Understood::No) => {}
-                Err(damage) => self.unread.note(damage.to_string()),
+                Err(damage) => self.unread.note(damage),
             }
             if understood - reported == MESSAGES_AT_ONCE {
                 reported = understood;

@@ -12,7 +12,7 @@ use super::counting::MissingMessages;
 use super::error::Error;
 use super::folder::FolderSpans;
 use super::folder::{LogSource, UnreadMessages};
-use crate::log::reader::Folder;
+use crate::log::reader::{Folder, ReadError};
 use crate::time::Span;
 use names::{Groups, TopGroups};
 use reading::{GroupCounts, GroupCriteria};
@@ -39,7 +39,7 @@ pub struct GroupAnswer {
     /// Messages that are not in the table because they can't be read.
     pub damaged: u64,
     /// Why they can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
     /// True if in every attempt everything was pruned before it could be read.
     pub is_outpaced: bool,
     sources: Vec<LogSource>,

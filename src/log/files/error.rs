@@ -34,15 +34,14 @@ pub enum OpenError {
         /// The path.
         path: PathBuf,
     },
-    /// A file in the folder has the wrong content.
-    #[error("{file}, octet {offset}: {problem}; move the file away, or choose another folder")]
-    Format {
+    /// The file with the id and the counters of the folder has no valid line.
+    #[error(
+        "{file}, octet 0: no valid line (\"sinkd-store 1 id=…\") in it; move the file away, or \
+         choose another folder"
+    )]
+    Store {
         /// The file.
         file: PathBuf,
-        /// Offset in the file, in octets.
-        offset: u64,
-        /// What was found, and what was expected.
-        problem: String,
     },
     /// The file system lacks an operation that the log requires.
     #[error(

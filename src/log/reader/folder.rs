@@ -79,7 +79,7 @@ impl Folder {
 
     /// Returns all problems: of segments that can't be read, and of readable segments with damaged
     /// counts or flags.
-    pub fn faults(&self) -> impl Iterator<Item = &SegmentError> {
+    pub fn faults(&self) -> impl Iterator<Item = &Arc<SegmentError>> {
         self.catalog.faults()
     }
 
