@@ -9,9 +9,10 @@ use crate::log::reader::{Folder, NewMessages, ReadError};
 use crate::log::{MessageId, Slot};
 use crate::time::Span;
 
+use super::omissions::Omissions;
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{Omissions, SearchOptions, SearchProgress, search_until};
+use super::search::{SearchOptions, SearchProgress, search_until};
 
 /// How often the wait checks the live pages, because a store to a map wakes no reader.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
