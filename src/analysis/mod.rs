@@ -22,6 +22,7 @@ pub mod sender_log;
 mod sorting;
 mod statistics;
 mod transit;
+mod transit_gap;
 mod watched;
 mod words;
 
@@ -35,12 +36,13 @@ pub use groups::{
     GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, OtherGroups, find,
 };
 pub use limits::{
-    ClientFigures, KeptLimits, LimitFigures, WindowFigures, client_name, peak_at, window,
+    ClientFigures, KeptLimits, LimitFigures, LimitsGap, WindowFigures, client_name, peak_at, window,
 };
 pub use statistics::{
-    Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, counters, figures,
-    intervals, metric_or, wait_until_written,
+    Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, UnrecordedMessages,
+    counters, figures, intervals, metric_or, wait_until_written,
 };
 pub use transit::{OverallTransit, TransitFigures};
+pub use transit_gap::{TransitGap, TransitOmissions};
 pub use watched::watched;
 pub use words::{counted, readable, rfc3339, seconds as seconds_text};

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
+use super::damage::{LineFault, StatsDamage};
 use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
 use super::lines::unglued;
@@ -111,8 +112,8 @@ pub struct History {
     /// Seconds by Unix time in seconds; seconds in which nothing happened are absent.
     pub seconds: BTreeMap<u64, Second>,
     histograms: BTreeMap<Metric, Histogram<u64>>,
-    /// Parts that could not be read, one sentence each with file and line.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
 }
 
 /// The start of sinkd and the hour in the names of files.
@@ -160,11 +161,11 @@ impl History {
         let text = whole_lines(path)?;
         for (number, text) in unglued(&text, LINE_BEGIN) {
             let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
-                self.problems.push(problem(path, number, "not a line of counters"));
+                self.damage.push(StatsDamage::line(path, number, LineFault::Counters));
                 continue;
             };
             if line.second / HOUR_S != span.start / HOUR_S {
-                self.problems.push(problem(path, number, "a second of another hour"));
+                self.damage.push(StatsDamage::line(path, number, LineFault::OtherHour));
                 continue;
             }
             let second = Seconds::of(line.second);
@@ -197,8 +198,7 @@ impl History {
     fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
         let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
         if is_cut {
-            let shown = path.display();
-            self.problems.push(format!("{shown}: cut short; the seconds of the hour were read"));
+            self.damage.push(StatsDamage::CutHour { file: path.to_owned() });
         }
         Ok(is_cut)
     }
@@ -211,7 +211,7 @@ impl History {
             let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
             mine.add(histogram).is_ok()
         };
-        read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
+        read_intervals(path, Metric::ALL, &mut add, &mut self.damage)
     }
 
     /// Adds a second that is not present yet, and its values, for callers that follow the files
@@ -266,7 +266,7 @@ impl History {
 
 /// Reads the values of `metrics` for each second in `span`. `visit` gets metric, second
 /// and histogram, in the order of the files; a second may be repeated. Returns what could not be
-/// read, one sentence each.
+/// read.
 ///
 /// Meant for percentiles over time. Costs about 10 µs per second and metric; other metrics cost
 /// almost nothing. Errors: the folder cannot be read. Missing statistics are not an error.
@@ -275,8 +275,8 @@ pub fn each_interval(
     span: Seconds,
     metrics: &[Metric],
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
-) -> io::Result<Vec<String>> {
-    let mut problems = Vec::new();
+) -> io::Result<Vec<StatsDamage>> {
+    let mut damage = Vec::new();
     for (_, files) in hours_in(data, span)? {
         let Some(path) = files.get("hlog") else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
@@ -285,9 +285,9 @@ pub fn each_interval(
             }
             true
         };
-        read_intervals(path, metrics, &mut take, &mut problems)?;
+        read_intervals(path, metrics, &mut take, &mut damage)?;
     }
-    Ok(problems)
+    Ok(damage)
 }
 
 /// Passes metric, second and histogram of each line of these metrics to `take`, which returns
@@ -296,7 +296,7 @@ fn read_intervals(
     path: &Path,
     metrics: &[Metric],
     take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
-    problems: &mut Vec<String>,
+    damage: &mut Vec<StatsDamage>,
 ) -> io::Result<()> {
     let text = whole_lines(path)?;
     for (number, line) in unglued(&text, INTERVAL_BEGIN) {
@@ -306,11 +306,11 @@ fn read_intervals(
         match interval_of(line) {
             Ok(Some((metric, second, histogram))) => {
                 if !take(metric, second, &histogram) {
-                    problems.push(problem(path, number, "values beyond the metric's bound"));
+                    damage.push(StatsDamage::line(path, number, LineFault::BeyondBound));
                 }
             }
             Ok(None) => {}
-            Err(what) => problems.push(problem(path, number, what)),
+            Err(fault) => damage.push(StatsDamage::line(path, number, fault)),
         }
     }
     Ok(())
@@ -321,10 +321,6 @@ fn read_intervals(
 fn belongs_to_other_metrics(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::from_tag).is_some_and(|metric| !metrics.contains(&metric))
-}
-
-fn problem(path: &Path, number: usize, what: &str) -> String {
-    format!("{}:{}: {what}", path.display(), number + 1)
 }
 
 /// Returns the files of statistics, grouped by start and hour.
@@ -369,22 +365,22 @@ fn whole_lines(path: &Path) -> io::Result<String> {
 pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.
-pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
+pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, LineFault> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }
     let text = format!("{line}\n");
     let entry = IntervalLogIterator::new(text.as_bytes()).next();
     let Some(Ok(LogEntry::Interval(interval))) = entry else {
-        return Err("not a line of an interval log");
+        return Err(LineFault::Interval);
     };
     let Some(metric) = interval.tag().and_then(|tag| Metric::from_tag(tag.as_str())) else {
         return Ok(None);
     };
     let second = interval.start_timestamp().as_secs();
-    let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| "not base64")?;
+    let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| LineFault::Base64)?;
     let histogram = Deserializer::new()
         .deserialize(&mut io::Cursor::new(encoded))
-        .map_err(|_| "not a histogram")?;
+        .map_err(|_| LineFault::Histogram)?;
     Ok(Some((metric, second, histogram)))
 }

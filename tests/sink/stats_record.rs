@@ -59,7 +59,7 @@ fn expected(records: &[Record]) -> BTreeMap<Metric, Histogram<u64>> {
 }
 
 fn compare(history: &History, records: &[Record], times: u64) {
-    assert_eq!(history.problems, Vec::<String>::new());
+    assert_eq!(history.damage, []);
     assert_eq!(history.total(Counter::Messages), times * records.len() as u64);
     let recipients: u64 = records.iter().map(|r| r.n).sum();
     assert_eq!(history.total(Counter::MessageRecipients), times * recipients);
@@ -123,7 +123,7 @@ fn truncated_logs_are_read_up_to_the_cut() {
             // A whole-hour file gets its name once it is written: no crash truncates it.
             let is_hour = path.to_str().unwrap().ends_with(".hour.hlog");
             let is_damage = is_hour && whole[..cut].last() != Some(&b'\n');
-            assert_eq!(history.problems.len(), usize::from(is_damage), "{:?}", history.problems);
+            assert_eq!(history.damage.len(), usize::from(is_damage), "{:?}", history.damage);
             assert!(history.total(Counter::Messages) <= 5);
         }
         std::fs::write(&path, &whole).unwrap();
@@ -134,7 +134,7 @@ fn truncated_logs_are_read_up_to_the_cut() {
     std::fs::write(&log, text).unwrap();
     let mut history = History::default();
     history.read(folder.path(), Seconds::ALL).unwrap();
-    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (1, 4));
+    assert_eq!((history.damage.len(), history.total(Counter::Messages)), (1, 4));
 }
 
 /// As an older sinkd left it, which did not truncate a line that it could not write whole.
@@ -165,8 +165,8 @@ fn a_truncated_line_does_not_affect_other_lines() {
     cut_second("00000001-20261121T05.jsonl", "{\"second\"");
     cut_second("00000001-20261121T05.hlog", "Tag=");
     let (history, after) = read();
-    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (2, 4));
-    assert_eq!(after, before - 1, "{:?}", history.problems);
+    assert_eq!((history.damage.len(), history.total(Counter::Messages)), (2, 4));
+    assert_eq!(after, before - 1, "{:?}", history.damage);
 }
 
 #[test]

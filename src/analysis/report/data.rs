@@ -11,7 +11,7 @@ use super::super::statistics::RunStatistics;
 use super::buckets::TimeBuckets;
 use crate::log::{Mark, Runs};
 use crate::stats::{
-    Counter, History, Metric, OpenSessions, RunSummary, Second, Verdict, each_interval,
+    Counter, History, Metric, OpenSessions, RunSummary, Second, StatsDamage, Verdict, each_interval,
 };
 use crate::time::Seconds;
 
@@ -68,7 +68,7 @@ pub struct ReportData {
     /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,
     /// Parts that could not be read.
-    pub problems: Vec<String>,
+    pub damage: Vec<StatsDamage>,
     /// The buckets of `columns`; `None` if nothing was recorded.
     pub timeline: Option<TimeBuckets>,
     /// One column per bucket of `timeline`.
@@ -100,7 +100,7 @@ impl ReportData {
             let open_connections = open.collect();
             sources.push(SourceFolder { path: path.to_owned(), span, messages, open_connections });
         }
-        let problems = std::mem::take(&mut history.problems);
+        let damage = std::mem::take(&mut history.damage);
         let mut run = ReportData {
             history,
             summary,
@@ -108,7 +108,7 @@ impl ReportData {
             open_sessions,
             sources,
             not_recorded,
-            problems,
+            damage,
             timeline: None,
             columns: Vec::new(),
             events: events(selection.folders)?,
@@ -143,10 +143,10 @@ impl ReportData {
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
             };
-            let problems = each_interval(path, span.intersection(buckets.span), &METRICS, take);
-            for problem in problems.map_err(Error::statistics(path))? {
-                if !self.problems.contains(&problem) {
-                    self.problems.push(problem);
+            let damage = each_interval(path, span.intersection(buckets.span), &METRICS, take);
+            for part in damage.map_err(Error::statistics(path))? {
+                if !self.damage.contains(&part) {
+                    self.damage.push(part);
                 }
             }
         }

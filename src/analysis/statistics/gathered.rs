@@ -7,7 +7,7 @@ use super::super::folder::FolderSpans;
 use super::super::folder::ensure_statistics;
 use super::super::folder::holder;
 use super::super::transit::OverallTransit;
-use super::super::words::counted;
+use super::unrecorded::UnrecordedMessages;
 use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
@@ -74,16 +74,11 @@ impl RunStatistics {
         RunStatistics::summed(selection, history, not_recorded)
     }
 
-    /// Returns why the figures lack messages that the log holds; `None` if they are known to lack
-    /// none.
-    pub fn missing_messages(&self) -> Option<String> {
-        self.not_recorded.filter(|n| *n > 0).map(|n| {
-            let missing = counted(n, "message is", "messages are");
-            format!(
-                "{missing} in the log and not in the figures: the current second, one in which \
-                 sinkd was killed, or mail that came with --stats off"
-            )
-        })
+    /// Returns the messages that the log holds and the figures lack; `None` if no such message is
+    /// known.
+    pub fn missing_messages(&self) -> Option<UnrecordedMessages> {
+        let messages = self.not_recorded.filter(|n| *n > 0)?;
+        Some(UnrecordedMessages { messages })
     }
 
     fn summed(

@@ -9,6 +9,7 @@ use super::open::OpenConnections;
 use super::reading::{SessionEntry, SessionRecords};
 use super::spread::{Distribution, ValueCounts};
 use super::windows::SlidingWindows;
+use crate::stats::damage::StatsDamage;
 use crate::time::Seconds;
 
 /// The limits that all clients together and each client kept to.
@@ -19,8 +20,8 @@ pub struct SenderLimits {
     /// Clients by address, ordered by concurrent connections, the highest first. `None` stands for
     /// all clients of Unix sockets.
     pub clients: Vec<(Option<IpAddr>, ClientLimits)>,
-    /// Parts that could not be read, one sentence each.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
 }
 
 /// The limits that one client kept to. docs/stats-format.md defines each figure.
@@ -91,7 +92,7 @@ impl SenderLimits {
         // second that is known to be recorded.
         let recorded = reading.last_second().map_or(begin, |second| second + 1);
         let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
-        Ok(gathering.end(micros(until), reading.problems))
+        Ok(gathering.end(micros(until), reading.damage))
     }
 }
 
@@ -258,7 +259,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn end(mut self, at_us: u64, problems: Vec<String>) -> SenderLimits {
+    fn end(mut self, at_us: u64, damage: Vec<StatsDamage>) -> SenderLimits {
         for session in self.sessions.values() {
             for who in [&mut self.clients[session.client].1, &mut self.all] {
                 who.counts.open_at_end += 1;
@@ -271,7 +272,7 @@ impl<'a> Gathering<'a> {
         clients.sort_by_key(|(address, it)| {
             (std::cmp::Reverse((it.open_at_once.max, it.messages)), *address)
         });
-        SenderLimits { all: self.all.figures(at_us), clients, problems }
+        SenderLimits { all: self.all.figures(at_us), clients, damage }
     }
 }
 

@@ -171,7 +171,7 @@ proptest! {
         let paths = folders.each_ref().map(|dir| dir.path().to_owned());
         let spans = [span, span];
         let found = SenderLimits::read(&paths, &spans, &WINDOWS_S, None).unwrap();
-        assert_eq!(found.problems, Vec::<String>::new());
+        assert_eq!(found.damage, []);
         check_client(&connections.iter().collect::<Vec<_>>(), span, &found.all);
         let clients: BTreeSet<u8> = connections.iter().map(|it| it.client).collect();
         for client in clients {
