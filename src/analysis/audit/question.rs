@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::deliveries::{MessageRule, SelectedMessages};
+use super::doubt::AuditDoubt;
 use super::expectation::NumberRange;
 use super::list::{ListRule, RowRule};
 use super::names::FolderNames;
@@ -34,7 +35,7 @@ pub struct AuditQuestion<'a> {
     /// The messages to audit, by folder; `None` selects all of the span.
     pub selected: Option<SelectedMessages>,
     /// Why the selection may be incomplete.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<AuditDoubt>,
     /// Whether the list may have several rows about one recipient.
     pub rows: RowRule,
     /// Names of the folders, to name the messages of offenders.

@@ -11,7 +11,7 @@ use crate::time::{Clock, Span};
 use serde::Serialize;
 
 /// Counts of missing messages, for `--json`. Keys keep their meaning.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MissingMessages {
     /// The total; null if unknown.
     pub messages: Option<u64>,

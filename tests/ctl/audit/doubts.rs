@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinkd::analysis::FolderSpans;
 use sinkd::analysis::audit::{
-    AddressFolding, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
+    AddressFolding, AuditDoubt, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
     FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
     OrderRule, RowRule, audit,
 };
@@ -148,5 +148,6 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
     };
     let answer = audit(selection, question, &AtomicBool::new(false), &mut watch).unwrap();
     assert_eq!(answer.figures.verdict, AuditVerdict::Inconclusive);
-    assert_eq!(answer.figures.doubts, ["1 message arrived during the audit"]);
+    assert_eq!(answer.figures.doubts, [AuditDoubt::Arrived(1)]);
+    assert_eq!(AuditDoubt::Arrived(1).to_string(), "1 message arrived during the audit");
 }
