@@ -48,7 +48,7 @@ pub use error::AuditError;
 pub use expectation::NumberRange;
 pub use figures::{AuditFigures, AuditVerdict};
 pub use key::{KeyKind, KeyRule, KeySource};
-pub use list::{ListRule, ListTotals, RowFault, RowRule};
+pub use list::{ExpectedListError, ListRule, ListTotals, OtherSeparator, RowFault, RowRule};
 pub use logged::LogsRead;
 pub use names::FolderNames;
 pub use offender::{Fault, NamedCopy, Offender, Offenders, SameAs};

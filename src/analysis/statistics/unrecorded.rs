@@ -16,7 +16,7 @@ impl fmt::Display for UnrecordedMessages {
         write!(
             f,
             "{missing} in the log and not in the figures: the current second, one in which sinkd \
-             was killed, or mail that came with --stats off"
+             was killed, or mail that came while statistics were off"
         )
     }
 }

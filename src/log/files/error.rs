@@ -8,9 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The folder, or a file in it, is not writable.
-    #[error(
-        "{path}: not writable ({cause}); make it writable, or choose another folder with --data"
-    )]
+    #[error("{path}: not writable ({cause}); make it writable, or choose another folder")]
     NotWritable {
         /// The path that could not be created or opened.
         path: PathBuf,
@@ -19,7 +17,7 @@ pub enum OpenError {
     },
     /// Another sinkd is using it.
     #[error(
-        "{folder}: in use by another sinkd{}; stop that one, or choose another folder with --data",
+        "{folder}: in use by another sinkd{}; stop that one, or choose another folder",
         by(*.pid)
     )]
     Locked {
@@ -29,7 +27,7 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// The path is not a folder.
-    #[error("{path}: not a folder; choose a folder with --data")]
+    #[error("{path}: not a folder; choose a folder")]
     NotAFolder {
         /// The path.
         path: PathBuf,
@@ -64,7 +62,7 @@ pub enum OpenError {
         kind: &'static str,
     },
     /// There is not enough space for a worker's first segment.
-    #[error("{path}: the disk is full; free some space, or choose another folder with --data")]
+    #[error("{path}: the disk is full; free some space, or choose another folder")]
     NoSpace {
         /// The data folder.
         path: PathBuf,
@@ -72,7 +70,7 @@ pub enum OpenError {
     /// A segment exceeds the maximum file size.
     #[error(
         "{path}: files as large as a segment are not allowed ({cause}); raise the limit (ulimit \
-         -f), or choose a folder on another file system with --data"
+         -f), or choose a folder on another file system"
     )]
     FileTooLarge {
         /// The file to be written.
