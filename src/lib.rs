@@ -17,6 +17,7 @@ pub mod sender;
 pub mod server;
 pub mod smtp;
 pub mod stats;
+pub mod time;
 pub mod tls;
 pub mod wording;
 

@@ -9,37 +9,19 @@ use crate::log::reader::ReadError;
 #[non_exhaustive]
 pub enum Error {
     /// The path does not exist.
-    #[error(
-        "{}: no such folder (choose a sinkd data folder with --data)",
-        .0.display()
-    )]
+    #[error("{}: no such folder", .0.display())]
     NoFolder(PathBuf),
     /// The path names a file.
-    #[error(
-        "{}: a file, not a folder (choose a sinkd data folder with --data)",
-        .0.display()
-    )]
+    #[error("{}: a file, not a folder", .0.display())]
     File(PathBuf),
     /// The folder has neither segments nor statistics, so it is not a data folder.
-    #[error(
-        "{}: neither segments nor statistics in this folder (choose a sinkd data folder with \
-         --data)",
-        .0.display()
-    )]
+    #[error("{}: neither segments nor statistics in this folder", .0.display())]
     Foreign(PathBuf),
     /// The folder has only statistics, because a sender recorded it.
-    #[error(
-        "{}: no segments in this folder, as in a sender's records (choose a sinkd data folder \
-         with --data)",
-        .0.display()
-    )]
+    #[error("{}: no segments in this folder, as in a sender's records", .0.display())]
     NoSegments(PathBuf),
     /// The folder has segments, but no statistics.
-    #[error(
-        "{}: no statistics in this data folder: sinkd ran with --stats off (choose another with \
-         --data)",
-        .0.display()
-    )]
+    #[error("{}: no statistics in this data folder", .0.display())]
     NoStatistics(PathBuf),
     /// The statistics can't be read.
     #[error("{}: cannot read its statistics", path.display())]

@@ -9,7 +9,6 @@
 #![warn(missing_docs)]
 pub mod audit;
 pub mod claims;
-mod clock;
 pub mod comparison;
 mod counting;
 mod error;
@@ -21,30 +20,29 @@ pub mod report;
 pub mod rows;
 pub mod sender_log;
 mod sorting;
-mod span;
 mod statistics;
 mod transit;
+mod transit_gap;
 mod watched;
 mod words;
 
-pub use clock::Clock;
 pub use counting::{MessageCounts, MissingMessages};
 pub use error::Error;
 pub use folder::{
-    Attempt, Attempts, FolderSpans, SegmentRow, Verification, ensure_data_folder, holder,
-    open_folder, retry_while_pruned,
+    Attempt, Attempts, FolderSpans, SegmentRow, UnpublishedSlots, Verification, ensure_data_folder,
+    holder, open_folder, retry_while_pruned,
 };
 pub use groups::{
     GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, OtherGroups, find,
 };
 pub use limits::{
-    ClientFigures, KeptLimits, LimitFigures, WindowFigures, client_name, peak_at, window,
+    ClientFigures, KeptLimits, LimitFigures, LimitsGap, WindowFigures, client_name, peak_at, window,
 };
-pub use span::{log_span, seconds};
 pub use statistics::{
-    Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, counters, figures,
-    intervals, metric_or, wait_until_written,
+    Figures, IndexLag, IntervalRow, Loops, Rates, RunRow, RunStatistics, UnrecordedMessages,
+    counters, figures, intervals, metric_or, wait_until_written,
 };
 pub use transit::{OverallTransit, TransitFigures};
+pub use transit_gap::{TransitGap, TransitOmissions};
 pub use watched::watched;
 pub use words::{counted, readable, rfc3339, seconds as seconds_text};

@@ -1,5 +1,6 @@
 //! Transit time: from the sending time in a message to its arrival. The sending time is in a header
 //! field, so it is read from the stored message, and workers do not parse it.
+use super::transit_gap::{TransitGap, TransitOmissions};
 use super::words::{counted, seconds};
 use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
@@ -166,48 +167,31 @@ impl TransitFigures {
 
 impl OverallTransit {
     /// Returns why no claim can be checked; `None` if claims can be.
-    pub fn gap(&self) -> Option<String> {
+    pub fn gap(&self) -> Option<TransitGap> {
         if self.damaged > 0 {
-            let damaged = counted(self.damaged, "message is", "messages are");
-            return Some(format!("{damaged} damaged (see: sinkctl verify)"));
+            return Some(TransitGap::Damaged(self.damaged));
         }
         let is_empty = self.all.transit_us.count + self.all.left_out() == 0;
-        is_empty.then(|| {
-            let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
-            format!("the log has no message here{left_out}")
-        })
+        is_empty.then(|| TransitGap::NoMessage(self.left_out()))
     }
 
     /// Returns why no percentile can be judged; `None` if percentiles can be.
-    pub fn doubt(&self) -> Option<String> {
+    pub fn doubt(&self) -> Option<TransitGap> {
         let TransitFigures { transit_us, negative, negative_max_us, .. } = &self.all;
         if transit_us.count == 0 {
-            let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
-            return Some(format!("no message has a time in {}{left_out}", self.field));
+            let (field, left_out) = (self.field.clone(), self.left_out());
+            return Some(TransitGap::NoTime { field, left_out });
         }
-        (*negative_max_us > ROUNDING_US_MAX).then(|| {
-            let arrived = counted(*negative, "message", "messages");
-            let by = seconds(*negative_max_us as f64 / 1e6);
-            format!("clocks differ: {arrived} arrived before being sent, by up to {by}")
-        })
+        let (messages, by_us_max) = (*negative, *negative_max_us);
+        (by_us_max > ROUNDING_US_MAX).then_some(TransitGap::ClocksDiffer { messages, by_us_max })
     }
 
-    /// Returns a sentence about the messages without a transit time; `None` if there are none.
-    pub fn left_out(&self) -> Option<String> {
-        let all = &self.all;
-        let reasons = [
-            (all.without_field, "without the field"),
-            (all.unreadable, "with a value that is not a time"),
-            (all.not_stored, "whose header was not stored"),
-            (self.missing.unwrap_or(0), "no longer in the log, damaged, or only counted"),
-        ];
-        let reasons = reasons.into_iter().filter(|(messages, _)| *messages > 0);
-        let mut texts: Vec<_> =
-            reasons.map(|(messages, why)| format!("{messages} {why}")).collect();
-        if self.missing.is_none() {
-            texts.push("an unknown number no longer in the log, or only counted".into());
-        }
-        (!texts.is_empty()).then(|| texts.join(", "))
+    /// Returns the messages without a transit time; `None` if there are none.
+    pub fn left_out(&self) -> Option<TransitOmissions> {
+        let TransitFigures { without_field, unreadable, not_stored, .. } = self.all;
+        let missing = self.missing;
+        let left_out = TransitOmissions { without_field, unreadable, not_stored, missing };
+        Some(left_out).filter(|left_out| !left_out.is_nothing())
     }
 
     /// Returns sentences that say what the figures cover.
@@ -271,13 +255,27 @@ mod tests {
             let field = String::from("X-Sent");
             OverallTransit { field, all: all.figures(), missing: Some(0), damaged: 0 }
         };
-        assert!(overall(&[]).doubt().unwrap().contains("no message has a time in X-Sent"));
+        assert!(
+            overall(&[]).doubt().unwrap().to_string().contains("no message has a time in X-Sent")
+        );
         assert_eq!(overall(&[5, -1_000_000]).doubt(), None);
-        assert!(overall(&[5, -1_000_001]).doubt().unwrap().contains("clocks differ: 1 message"));
+        assert!(
+            overall(&[5, -1_000_001])
+                .doubt()
+                .unwrap()
+                .to_string()
+                .contains("clocks differ: 1 message")
+        );
         let damaged = OverallTransit { damaged: 2, ..overall(&[5]) };
-        assert!(damaged.gap().unwrap().contains("2 messages are damaged"));
+        assert!(damaged.gap().unwrap().to_string().contains("2 messages are damaged"));
         let pruned = OverallTransit { missing: Some(3), ..overall(&[]) };
-        assert!(pruned.gap().unwrap().contains("the log has no message here: 3 no longer in the"));
+        assert!(
+            pruned
+                .gap()
+                .unwrap()
+                .to_string()
+                .contains("the log has no message here: 3 no longer in the")
+        );
         assert_eq!(overall(&[5]).gap(), None);
     }
 }

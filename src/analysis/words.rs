@@ -1,5 +1,8 @@
 //! Formats numbers, times and octets for sentences.
+use std::fmt::Display;
+
 use jiff::Timestamp;
+use serde::Serializer;
 
 use crate::plot::PlotUnit;
 use crate::wording::duration;
@@ -7,6 +10,11 @@ use crate::wording::duration;
 /// Formats a count and its noun: "1,234 messages".
 pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", PlotUnit::Number.text(n as f64), if n == 1 { one } else { many })
+}
+
+/// Serializes values as the sentences that they display, for `serialize_with`.
+pub fn sentences<T: Display, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(T::to_string))
 }
 
 /// Formats seconds in a suitable unit: "12.3 ms".

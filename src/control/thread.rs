@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, bounded};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::log::ProcessClock;
+use crate::time::ProcessClock;
 
 use super::message::{self, Answer, Request};
 use super::socket::{self, ControlSocketFile, SocketError};

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Slot;
-use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary, Span};
+use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary};
+use crate::time::Span;
 
 use super::newest::{Hit, Newest};
+use super::omissions::{IndexFault, Omissions, UnusableIndex};
 use super::probe::{Match, Probe, id};
 use super::query::Query;
 use super::sidecar::Sidecar;
 
 /// Number of messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;
-/// Maximum number of damaged messages that are listed individually.
-const DAMAGE_LISTED_MAX: usize = 20;
 /// Number of slots read at once if messages are not indexed.
 const SLOTS_AT_ONCE: u32 = 1024;
 
@@ -51,55 +51,8 @@ pub struct SearchResult {
     pub matches: u64,
     /// Why the answer may be incomplete.
     pub left_out: Omissions,
-    /// Segments whose index is damaged or has another version, and that were read instead.
-    pub unusable: Vec<u32>,
-}
-
-/// Messages that a search did not compare with the query, or only in part.
-#[derive(Debug, Default)]
-pub struct Omissions {
-    /// Number of messages skipped because they are not indexed.
-    pub not_indexed: u64,
-    /// Number of messages for which the query depends on parts that are not stored.
-    pub partial: u64,
-    /// Number of messages that can't be read.
-    pub unreadable: u64,
-    /// Number of messages not checked before the time limit.
-    pub not_in_time: u64,
-    /// The first errors of unreadable messages, and of segments that can't be opened.
-    pub damage: Vec<String>,
-    /// Whether [`SearchProgress::stop`] ended the search.
-    pub stopped: bool,
-}
-
-impl Omissions {
-    /// Returns whether every message was compared in full. Messages that a limit excluded do not
-    /// matter.
-    pub fn is_nothing(&self) -> bool {
-        let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
-        messages == 0 && self.damage.is_empty() && !self.stopped
-    }
-
-    pub(super) fn add_damage(&mut self, what: &dyn std::fmt::Display) {
-        if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push(what.to_string());
-        }
-    }
-
-    pub(super) fn unreadable(&mut self, damage: &Damage) {
-        self.unreadable += 1;
-        self.add_damage(damage);
-    }
-
-    /// Adds what another search left out.
-    pub fn add(&mut self, other: Omissions) {
-        self.not_indexed += other.not_indexed;
-        self.partial += other.partial;
-        self.unreadable += other.unreadable;
-        self.not_in_time += other.not_in_time;
-        self.stopped |= other.stopped;
-        other.damage.iter().for_each(|damage| self.add_damage(damage));
-    }
+    /// Segments whose index can't be used, and that were read instead; ascending.
+    pub unusable: Vec<UnusableIndex>,
 }
 
 /// Searches the messages in `folder` as of its last refresh, without removed ones.
@@ -139,7 +92,7 @@ pub fn search_until(
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
-        during: intersection(query.span(), options.span),
+        during: query.span().intersection(options.span),
     };
     let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
@@ -161,17 +114,10 @@ pub fn search_until(
         found.left_out.add(part.left_out);
         found.unusable.extend(part.unusable);
     }
-    found.unusable.sort_unstable();
+    found.unusable.sort_unstable_by_key(|index| index.segment);
     folder.faults().for_each(|error| found.left_out.add_damage(error));
     found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
     found
-}
-
-/// Returns the intersection of both spans, in Unix ns.
-fn intersection(a: Span, b: Span) -> Range<u64> {
-    let since = a.since_ns.max(b.since_ns).unwrap_or(0);
-    let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
-    since..until.unwrap_or(u64::MAX)
 }
 
 /// What the threads of a search share.
@@ -187,7 +133,7 @@ struct SharedSearch<'a> {
     next: AtomicUsize,
     newest: Mutex<Newest>,
     /// The span to search: the intersection of the query's and the caller's.
-    during: Range<u64>,
+    during: Span,
 }
 
 /// The counts of one thread, which are added when it ends.
@@ -196,7 +142,7 @@ struct SearchThread<'a> {
     probe: Probe<'a>,
     matches: u64,
     left_out: Omissions,
-    unusable: Vec<u32>,
+    unusable: Vec<UnusableIndex>,
     /// Number of messages checked but not reported yet.
     checked: u64,
     /// Number of messages checked in the current segment; the rest are `not_in_time` if the time
@@ -253,7 +199,7 @@ impl<'a> SearchThread<'a> {
                 }
                 // The folder counts pruned segments.
                 Err(ReadError::Pruned { .. }) => {}
-                Err(error) => self.left_out.add_damage(&error),
+                Err(error) => self.left_out.add_damage(error),
             }
             self.report_progress();
         }
@@ -271,12 +217,12 @@ impl<'a> SearchThread<'a> {
     /// Returns whether a message of the segment can be in the span, and newer than the hits that
     /// fill the limit.
     fn may_match(&self, summary: &SegmentSummary) -> bool {
-        let during = &self.shared.during;
+        let during = self.shared.during;
         let (first, last) =
             (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
         // The last message of an open segment is not known yet.
         let is_open = summary.state == crate::log::State::Open;
-        let is_inside = (is_open || last >= during.start) && first < during.end;
+        let is_inside = (is_open || last >= during.start_ns()) && during.is_before_end(first);
         let newest = Hit {
             start_count: summary.identity.start_count,
             received_at_ns: if is_open { u64::MAX } else { last },
@@ -286,7 +232,7 @@ impl<'a> SearchThread<'a> {
     }
 
     fn is_during(&self, ns: u64) -> bool {
-        self.shared.during.contains(&ns)
+        self.shared.during.contains(ns)
     }
 
     /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are
@@ -299,20 +245,26 @@ impl<'a> SearchThread<'a> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn segment(&mut self, segment: &Segment, summary: &SegmentSummary) {
-        let sidecar = Sidecar::read(self.shared.folder.path(), segment.identity());
-        let sidecar = match sidecar {
-            Ok(Some(sidecar)) => {
+    /// Returns the index of a segment as far as it can be used, and notes why the rest can't be.
+    fn sidecar(&mut self, segment: &Segment, summary: &SegmentSummary) -> Option<Sidecar> {
+        let (sidecar, fault) = match Sidecar::read(self.shared.folder.path(), segment.identity()) {
+            Ok(None) => (None, None),
+            Ok(Some(Ok(sidecar))) => {
                 // The sidecar of an open segment may still be missing a block.
                 let is_sealed = summary.state != crate::log::State::Open;
-                let is_cut = |sidecar: &Sidecar| is_sealed && sidecar.unsound_bytes() > 0;
-                if sidecar.as_ref().map_or(true, is_cut) {
-                    self.unusable.push(segment.number());
-                }
-                sidecar.ok()
+                let is_cut = is_sealed && sidecar.unsound_bytes() > 0;
+                (Some(sidecar), is_cut.then_some(IndexFault::Cut))
             }
-            Ok(None) | Err(_) => None,
+            Ok(Some(Err(unusable))) => (None, Some(unusable.into())),
+            Err(error) => (None, Some(error.into())),
         };
+        let segment = segment.number();
+        self.unusable.extend(fault.map(|fault| UnusableIndex { segment, fault }));
+        sidecar
+    }
+
+    fn segment(&mut self, segment: &Segment, summary: &SegmentSummary) {
+        let sidecar = self.sidecar(segment, summary);
         let slots = summary.published.slots;
         let indexed = sidecar.as_ref().map_or(0, |sidecar| sidecar.end_slot().min(slots));
         if self.not_indexed(segment, summary, indexed..slots) == Continue::Enough {
@@ -383,7 +335,7 @@ impl<'a> SearchThread<'a> {
             Ok(slot) => slot,
             Err(damage) => {
                 self.checked_here += 1;
-                self.left_out.unreadable(&damage);
+                self.left_out.unreadable(damage);
                 return Continue::On;
             }
         };
@@ -407,7 +359,7 @@ impl<'a> SearchThread<'a> {
 
     fn take(&mut self, hit: Hit, answer: Result<Match, Damage>) -> Continue {
         match answer {
-            Err(damage) => self.left_out.unreadable(&damage),
+            Err(damage) => self.left_out.unreadable(damage),
             Ok(Match { is_match, is_partial }) => {
                 // A match can also result from missing parts, as for -word.
                 self.left_out.partial += u64::from(is_partial);

@@ -3,15 +3,16 @@
 //! The total time is bounded: the first search ends at the time-out, and a final check of mail that
 //! arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
-use std::ops::Range;
 use std::time::Duration;
 
-use crate::log::reader::{Folder, NewMessages, ReadError, Span};
+use crate::log::reader::{Folder, NewMessages, ReadError};
 use crate::log::{MessageId, Slot};
+use crate::time::Span;
 
+use super::omissions::Omissions;
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{Omissions, SearchOptions, SearchProgress, search_until};
+use super::search::{SearchOptions, SearchProgress, search_until};
 
 /// How often the wait checks the live pages, because a store to a map wakes no reader.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -135,13 +136,11 @@ impl Waited {
         probe: &mut Probe<'_>,
         is_expired: &dyn Fn() -> bool,
     ) -> Vec<MessageId> {
-        let Span { since_ns, until_ns } = watched.span;
-        let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
-        for damage in &news.damage {
+        for damage in news.damage {
             self.count_unreadable(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
-        slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
+        slots.retain(|slot| watched.span.contains(slot.facts().received_at_ns));
         let mut found = Vec::new();
         while let Some(slot) = slots.last() {
             if is_expired() {
@@ -155,7 +154,7 @@ impl Waited {
             match answer {
                 Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}
-                Err(error) => self.count_unreadable(&error),
+                Err(error) => self.count_unreadable(error),
             }
             slots.pop();
         }
@@ -164,10 +163,9 @@ impl Waited {
     }
 
     /// Counts an unreadable message, unless it was pruned: the folder counts those.
-    fn count_unreadable(&mut self, error: &ReadError) {
+    fn count_unreadable(&mut self, error: ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
-            self.left_out.unreadable += 1;
-            self.left_out.add_damage(error);
+            self.left_out.unreadable(error);
         }
     }
 }

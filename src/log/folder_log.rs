@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::append::{Link, Segments, Writer};
-use super::clock::ProcessClock;
 use super::exchange::{
     FlushJob, Gate, NewWorker, OpenedSegment, PreparedSegment, ProvisionRequest, REQUESTS_MAX,
     SyncJob,
@@ -29,6 +28,7 @@ use super::threads::{Flusher, MakerSetup, Provision, sync};
 use super::upkeep::reclaim;
 use super::upkeep::recovery::{self, Recovery};
 use super::upkeep::retention::SealedSegments;
+use crate::time::ProcessClock;
 
 /// A data folder that is open for writing, with its lock, and the provisioning, flusher and sync
 /// threads.

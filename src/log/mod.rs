@@ -18,7 +18,6 @@ mod between_stores;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
 pub mod by_hand;
-mod clock;
 mod exchange;
 mod files;
 mod folder_log;
@@ -32,7 +31,6 @@ mod upkeep;
 pub use append::{
     Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
 };
-pub use clock::ProcessClock;
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
 pub use files::events_file::EventsFile;
@@ -49,6 +47,6 @@ pub use format::{
 pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};
 pub use upkeep::prune_folder::{Keep, prunable, prune};
-pub use upkeep::recovery::Recovery;
+pub use upkeep::recovery::{Recovery, RecoveryDamage};
 pub use upkeep::removal::{Remove, Removed, remove};
 pub use upkeep::retention::Retention;

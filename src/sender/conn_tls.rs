@@ -288,7 +288,7 @@ mod tests {
     /// A connection whose handshake is done, over a socket with little room.
     fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
-        let now = crate::log::ProcessClock::get().unix();
+        let now = crate::time::ProcessClock::get().unix();
         let kept = CertificateFolder::in_data_folder(folder.path());
         let identity = kept.identity(&["localhost".into()], now).unwrap();
         let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();

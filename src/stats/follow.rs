@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
 
+use super::damage::{LineFault, StatsDamage};
 use super::files::{CounterLine, HOUR_S};
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
@@ -23,8 +24,8 @@ pub struct NewSeconds {
     pub seconds: BTreeMap<u64, Second>,
     /// Values of a metric in a second; a second may be repeated with further values.
     pub histograms: Vec<(Metric, u64, Histogram<u64>)>,
-    /// Parts that could not be read, one sentence each.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
 }
 
 /// Reads what was added to the statistics of a data folder, again and again.
@@ -64,8 +65,8 @@ impl Follower {
                         "jsonl" => news.add_counters(line, since),
                         _ => news.add_histogram(line, since),
                     };
-                    if let Err(what) = taken {
-                        news.problems.push(format!("{}: {what}", path.display()));
+                    if let Err(fault) = taken {
+                        news.damage.push(StatsDamage::NewLine { file: path.clone(), fault });
                     }
                 }
                 places.insert(path.clone(), place);
@@ -78,15 +79,15 @@ impl Follower {
 }
 
 impl NewSeconds {
-    fn add_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
-        let line: CounterLine = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
+    fn add_counters(&mut self, line: &str, since: u64) -> Result<(), LineFault> {
+        let line: CounterLine = serde_json::from_str(line).map_err(|_| LineFault::Counters)?;
         if line.second >= since {
             self.seconds.entry(line.second).or_default().add(&line);
         }
         Ok(())
     }
 
-    fn add_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+    fn add_histogram(&mut self, line: &str, since: u64) -> Result<(), LineFault> {
         let recorded = interval_of(line)?;
         self.histograms.extend(recorded.filter(|(_, second, _)| *second >= since));
         Ok(())
@@ -137,7 +138,7 @@ mod tests {
         recorders.into_iter().for_each(|recorder| recorder.close());
         hub.close();
         let mut all = History::default();
-        all.read(whole.path(), 0..u64::MAX).unwrap();
+        all.read(whole.path(), crate::time::Seconds::ALL).unwrap();
 
         let mut follower = Follower::new(growing.path());
         assert!(follower.read_new(0).unwrap().seconds.is_empty());
@@ -150,7 +151,7 @@ mod tests {
             for piece in std::fs::read(&path).unwrap().chunks(97) {
                 file.write_all(piece).unwrap();
                 let news = follower.read_new(0).unwrap();
-                assert_eq!(news.problems, Vec::<String>::new());
+                assert_eq!(news.damage, []);
                 for (second, counts) in news.seconds {
                     messages += counts.counter(Counter::Messages);
                     seconds.insert(second, counts.replies);

@@ -1,7 +1,6 @@
 //! Reads `stats/` back, from one folder or merged from many without loss.
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -10,10 +9,12 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
+use super::damage::{LineFault, StatsDamage};
 use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
+use crate::time::Seconds;
 
 /// The beginning of every line of counters, by which a line after a cut-off one is found.
 pub(super) const LINE_BEGIN: &str = "{\"second\":";
@@ -111,8 +112,8 @@ pub struct History {
     /// Seconds by Unix time in seconds; seconds in which nothing happened are absent.
     pub seconds: BTreeMap<u64, Second>,
     histograms: BTreeMap<Metric, Histogram<u64>>,
-    /// Parts that could not be read, one sentence each with file and line.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
 }
 
 /// The start of sinkd and the hour in the names of files.
@@ -132,48 +133,44 @@ impl History {
         self.histograms.contains_key(&Metric::Connect) && self.total(Counter::Commands) == 0
     }
 
-    /// Reads the statistics for `span` (Unix s) from a data folder, and adds them.
+    /// Reads the statistics for `span` from a data folder, and adds them.
     ///
     /// Costs about 10 µs per second and metric for hours that are partly in the span, and 0.2 ms
     /// per whole hour. Errors: the folder cannot be read. Missing statistics are not an error.
-    pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        for (span, files) in hours_in(data, &span)? {
-            let recorded = self.read_hour_counters(&files, &span)?;
-            self.read_hour_values(&files, &span, recorded)?;
+    pub fn read(&mut self, data: &Path, span: Seconds) -> io::Result<()> {
+        for (span, files) in hours_in(data, span)? {
+            let recorded = self.read_hour_counters(&files, span)?;
+            self.read_hour_values(&files, span, recorded)?;
         }
         Ok(())
     }
 
     /// Reads only the counters, as [`History::read`] does: 2 µs per second.
-    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        for (span, files) in hours_in(data, &span)? {
-            self.read_hour_counters(&files, &span)?;
+    pub fn read_counters(&mut self, data: &Path, span: Seconds) -> io::Result<()> {
+        for (span, files) in hours_in(data, span)? {
+            self.read_hour_counters(&files, span)?;
         }
         Ok(())
     }
 
     /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
     /// the last recorded second of the hour, also outside of `span`.
-    fn read_hour_counters(
-        &mut self,
-        files: &Files,
-        span: &Range<u64>,
-    ) -> io::Result<Option<Range<u64>>> {
+    fn read_hour_counters(&mut self, files: &Files, span: Seconds) -> io::Result<Option<Seconds>> {
         let Some(path) = files.get("jsonl") else { return Ok(None) };
-        let mut recorded: Option<Range<u64>> = None;
+        let mut recorded: Option<Seconds> = None;
         let text = whole_lines(path)?;
         for (number, text) in unglued(&text, LINE_BEGIN) {
             let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
-                self.problems.push(problem(path, number, "not a line of counters"));
+                self.damage.push(StatsDamage::line(path, number, LineFault::Counters));
                 continue;
             };
             if line.second / HOUR_S != span.start / HOUR_S {
-                self.problems.push(problem(path, number, "a second of another hour"));
+                self.damage.push(StatsDamage::line(path, number, LineFault::OtherHour));
                 continue;
             }
-            let seen = recorded.get_or_insert(line.second..line.second + 1);
-            *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
-            if span.contains(&line.second) {
+            let second = Seconds::of(line.second);
+            recorded = Some(recorded.map_or(second, |seen| seen.hull(second)));
+            if span.contains(line.second) {
                 self.seconds.entry(line.second).or_default().add(&line);
             }
         }
@@ -185,10 +182,10 @@ impl History {
     fn read_hour_values(
         &mut self,
         files: &Files,
-        span: &Range<u64>,
-        recorded: Option<Range<u64>>,
+        span: Seconds,
+        recorded: Option<Seconds>,
     ) -> io::Result<()> {
-        let is_covered = recorded.is_some_and(|r| span.start <= r.start && r.end <= span.end);
+        let is_covered = recorded.is_some_and(|recorded| span.covers(recorded));
         match (files.get("hour.hlog"), files.get("hlog")) {
             (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
@@ -201,21 +198,20 @@ impl History {
     fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
         let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
         if is_cut {
-            let shown = path.display();
-            self.problems.push(format!("{shown}: cut short; the seconds of the hour were read"));
+            self.damage.push(StatsDamage::CutHour { file: path.to_owned() });
         }
         Ok(is_cut)
     }
 
-    fn read_log(&mut self, path: &Path, span: &Range<u64>) -> io::Result<()> {
+    fn read_log(&mut self, path: &Path, span: Seconds) -> io::Result<()> {
         let mut add = |metric: Metric, second, histogram: &Histogram<u64>| {
-            if !span.contains(&second) {
+            if !span.contains(second) {
                 return true;
             }
             let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
             mine.add(histogram).is_ok()
         };
-        read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
+        read_intervals(path, Metric::ALL, &mut add, &mut self.damage)
     }
 
     /// Adds a second that is not present yet, and its values, for callers that follow the files
@@ -268,30 +264,30 @@ impl History {
     }
 }
 
-/// Reads the values of `metrics` for each second in `span` (Unix s). `visit` gets metric, second
+/// Reads the values of `metrics` for each second in `span`. `visit` gets metric, second
 /// and histogram, in the order of the files; a second may be repeated. Returns what could not be
-/// read, one sentence each.
+/// read.
 ///
 /// Meant for percentiles over time. Costs about 10 µs per second and metric; other metrics cost
 /// almost nothing. Errors: the folder cannot be read. Missing statistics are not an error.
 pub fn each_interval(
     data: &Path,
-    span: Range<u64>,
+    span: Seconds,
     metrics: &[Metric],
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
-) -> io::Result<Vec<String>> {
-    let mut problems = Vec::new();
-    for (_, files) in hours_in(data, &span)? {
+) -> io::Result<Vec<StatsDamage>> {
+    let mut damage = Vec::new();
+    for (_, files) in hours_in(data, span)? {
         let Some(path) = files.get("hlog") else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
-            if span.contains(&second) {
+            if span.contains(second) {
                 visit(metric, second, histogram);
             }
             true
         };
-        read_intervals(path, metrics, &mut take, &mut problems)?;
+        read_intervals(path, metrics, &mut take, &mut damage)?;
     }
-    Ok(problems)
+    Ok(damage)
 }
 
 /// Passes metric, second and histogram of each line of these metrics to `take`, which returns
@@ -300,7 +296,7 @@ fn read_intervals(
     path: &Path,
     metrics: &[Metric],
     take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
-    problems: &mut Vec<String>,
+    damage: &mut Vec<StatsDamage>,
 ) -> io::Result<()> {
     let text = whole_lines(path)?;
     for (number, line) in unglued(&text, INTERVAL_BEGIN) {
@@ -310,11 +306,11 @@ fn read_intervals(
         match interval_of(line) {
             Ok(Some((metric, second, histogram))) => {
                 if !take(metric, second, &histogram) {
-                    problems.push(problem(path, number, "values beyond the metric's bound"));
+                    damage.push(StatsDamage::line(path, number, LineFault::BeyondBound));
                 }
             }
             Ok(None) => {}
-            Err(what) => problems.push(problem(path, number, what)),
+            Err(fault) => damage.push(StatsDamage::line(path, number, fault)),
         }
     }
     Ok(())
@@ -325,10 +321,6 @@ fn read_intervals(
 fn belongs_to_other_metrics(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::from_tag).is_some_and(|metric| !metrics.contains(&metric))
-}
-
-fn problem(path: &Path, number: usize, what: &str) -> String {
-    format!("{}:{}: {what}", path.display(), number + 1)
 }
 
 /// Returns the files of statistics, grouped by start and hour.
@@ -351,11 +343,10 @@ pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
 
 /// Returns the part of `span` in each hour that overlaps it, and the files of the hour, grouped by
 /// start.
-fn hours_in(data: &Path, span: &Range<u64>) -> io::Result<Vec<(Range<u64>, Files)>> {
+fn hours_in(data: &Path, span: Seconds) -> io::Result<Vec<(Seconds, Files)>> {
     let part = |stem: Stem| {
-        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-        let overlaps = hour.start < span.end && span.start < hour.end;
-        overlaps.then(|| hour.start.max(span.start)..hour.end.min(span.end))
+        let hour = Seconds { start: stem.hour * HOUR_S, end: (stem.hour + 1) * HOUR_S };
+        Some(hour.intersection(span)).filter(|part| !part.is_empty())
     };
     let files = files_in(data)?.into_iter();
     Ok(files.filter_map(|(stem, files)| Some((part(stem)?, files))).collect())
@@ -374,22 +365,22 @@ fn whole_lines(path: &Path) -> io::Result<String> {
 pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.
-pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
+pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, LineFault> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }
     let text = format!("{line}\n");
     let entry = IntervalLogIterator::new(text.as_bytes()).next();
     let Some(Ok(LogEntry::Interval(interval))) = entry else {
-        return Err("not a line of an interval log");
+        return Err(LineFault::Interval);
     };
     let Some(metric) = interval.tag().and_then(|tag| Metric::from_tag(tag.as_str())) else {
         return Ok(None);
     };
     let second = interval.start_timestamp().as_secs();
-    let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| "not base64")?;
+    let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| LineFault::Base64)?;
     let histogram = Deserializer::new()
         .deserialize(&mut io::Cursor::new(encoded))
-        .map_err(|_| "not a histogram")?;
+        .map_err(|_| LineFault::Histogram)?;
     Ok(Some((metric, second, histogram)))
 }

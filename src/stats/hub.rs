@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -13,6 +13,7 @@ use super::metric::Counter;
 use super::recorded_names::RecordedNames;
 use super::recorder::Recorder;
 use super::sample::Sample;
+use crate::time::SteadyClock;
 
 /// Intervals per worker: one to record into, one for messages whose commit took longer, one to use
 /// next, one being merged.
@@ -35,24 +36,6 @@ pub trait Observer: Send {
 impl Observer for () {
     fn sample(&mut self, _: u64) -> Sample {
         Sample::default()
-    }
-}
-
-/// Unix time that runs evenly from its start, like the clock of the workers: when the system clock
-/// is set, no second is repeated or skipped.
-struct SteadyClock {
-    base: Instant,
-    unix_base: Duration,
-}
-
-impl SteadyClock {
-    fn start() -> SteadyClock {
-        let unix_base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        SteadyClock { base: Instant::now(), unix_base }
-    }
-
-    fn unix(&self) -> Duration {
-        self.unix_base.saturating_add(self.base.elapsed())
     }
 }
 

@@ -20,6 +20,7 @@ pub mod by_hand;
 mod calibration;
 mod compare;
 mod counts;
+mod damage;
 mod files;
 mod follow;
 mod headroom;
@@ -42,6 +43,7 @@ pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
 };
+pub use damage::{LineFault, StatsDamage};
 pub use files::StatsPlace;
 pub use follow::{Follower, NewSeconds};
 pub use headroom::Headroom;

@@ -299,7 +299,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let commit = budget.share(budget.commit_us);
     if commit >= LIMITING_SHARE {
         return Some(format!(
-            "{} of the time messages waited to be committed (--durability message, or a file of \
+            "{} of the time messages waited to be committed (durability 'message', or a file of \
              their own); connections share a flush, so more of them would raise the rate",
             percent(commit)
         ));

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
+use sinkd::time::Span;
 use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes; a test that waits this long has failed.

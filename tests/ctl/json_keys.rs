@@ -316,7 +316,7 @@ fn by_proxy(listener: SocketAddr) -> String {
 /// Writes a calibration as if a load like the one in the folder had been measured.
 fn calibrate_by_hand(folder: &Path) {
     let mut history = History::default();
-    history.read(folder, 0..u64::MAX).unwrap();
+    history.read(folder, sinkd::time::Seconds::ALL).unwrap();
     let summary = RunSummary::of(&history);
     let ceiling = Ceiling {
         name: "the same".into(),

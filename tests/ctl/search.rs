@@ -4,7 +4,7 @@ use crate::output::{Output, run};
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::{Client, Sink};
@@ -259,4 +259,15 @@ fn results_stay_the_same_whatever_happens_to_the_index() {
     reindex();
     assert_eq!(answers(), before);
     assert_eq!(run(data, &["search", "--indexed-only", "--count"]).code, 0);
+    // A folder can't be read as a file, not even by root.
+    let sidecars = fs::read_dir(data.join("index")).unwrap().map(|entry| entry.unwrap().path());
+    let is_sidecar = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "idx");
+    for sidecar in sidecars.filter(is_sidecar).collect::<Vec<_>>() {
+        fs::remove_file(&sidecar).unwrap();
+        fs::create_dir(&sidecar).unwrap();
+    }
+    let Output { stdout, stderr, code } = run(data, &["search", "--count"]);
+    assert_eq!((stdout.trim(), code), ("50", 0), "{stderr}");
+    assert!(stderr.contains("the index of segment "), "{stderr}");
+    assert!(stderr.contains(" cannot be read (Is a directory)"), "{stderr}");
 }

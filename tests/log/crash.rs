@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use log_support::{open, payload, small};
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, SegmentError, Span};
+use sinkd::log::reader::{Folder, SegmentError};
 use sinkd::log::{BootId, Log, LogSettings, MessageId, SizeBasis};
+use sinkd::time::Span;
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);

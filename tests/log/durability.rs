@@ -15,11 +15,12 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
 use sinkd::log::by_hand::LogByHand;
-use sinkd::log::reader::{Folder, Segment, Span};
+use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{
     BootId, Commit, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, PendingCommit,
     SizeBasis, State,
 };
+use sinkd::time::Span;
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);

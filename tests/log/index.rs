@@ -15,9 +15,10 @@ use sinkd::index::reading::MessageReader;
 use sinkd::index::{
     Host, IndexSettings, ParserThreads, ReindexProgress, Sidecar, When, reindex, sidecar,
 };
-use sinkd::log::reader::{Folder, Segment, Span};
+use sinkd::log::reader::{Folder, Segment};
 use sinkd::mime::sent_time::SentTime;
 use sinkd::smtp::envelope::{Tag, append_field};
+use sinkd::time::Span;
 use tempfile::{TempDir, tempdir};
 
 /// Workers that the test makes busy or idle.

@@ -13,8 +13,9 @@ use common::{Dice, Sink};
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::MessageReader;
 use sinkd::index::{SearchOptions, SearchProgress, SearchResult, Sidecar, search};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Runs};
+use sinkd::time::Span;
 use tempfile::tempdir;
 
 const ROUNDS: usize = 8;

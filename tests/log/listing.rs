@@ -4,8 +4,9 @@ use crate::log_support;
 use crossbeam_channel::bounded;
 use log_support::{facts, small};
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, Listing, ReadError, Span};
+use sinkd::log::reader::{Folder, Listing, ReadError};
 use sinkd::log::{self, Log, LogSettings, MessageId, NoRoom, Remove, SlotFacts, SlotKind};
+use sinkd::time::Span;
 
 /// (start, time, id) of each message, in listing order.
 type Order = Vec<(u32, u64, MessageId)>;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use log_support::{Bench, facts, open, payload, small};
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{
     Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, Reservation, SizeBasis,
 };
+use sinkd::time::Span;
 
 #[derive(Debug, Clone)]
 enum Step {

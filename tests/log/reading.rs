@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log_support::{Bench, facts, open, payload, small};
-use sinkd::log::reader::{Damage, Folder, Mapped, Segment, Span};
+use sinkd::log::reader::{Damage, Folder, Mapped, Segment};
 use sinkd::log::{self, BootId, Keep, Log, LogSettings, MessageId, Remove, Retention, SlotFacts};
+use sinkd::time::Span;
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use log_support::{open, payload, small};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{self, Keep, LogSettings, MessageId, Remove, Retention};
+use sinkd::time::Span;
 
 fn listed(folder: &Path) -> Vec<MessageId> {
     let folder = Folder::open(folder).unwrap();

@@ -12,8 +12,9 @@ use log_support::{
     segment_path,
 };
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, ReadError, Segment, Span};
+use sinkd::log::reader::{Folder, ReadError, Segment};
 use sinkd::log::{BootId, Durability, Log, LogSettings, MessageId, Retention};
+use sinkd::time::Span;
 
 type Messages = BTreeMap<MessageId, Vec<u8>>;
 

@@ -12,8 +12,9 @@ use sinkd::analysis::rows::{
     parse_queries,
 };
 use sinkd::log::SlotFacts;
-use sinkd::log::reader::{Folder, ReadError, Span};
+use sinkd::log::reader::{Folder, ReadError};
 use sinkd::smtp::envelope::{Tag, append_field};
+use sinkd::time::Span;
 use tempfile::tempdir;
 
 const SECOND: u64 = 1_000_000_000;

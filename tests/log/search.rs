@@ -13,12 +13,13 @@ use proptest::prelude::*;
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::MessageReader;
 use sinkd::index::{
-    IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchProgress, SearchResult, reindex,
-    search, sidecar,
+    IndexFault, IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchProgress,
+    SearchResult, reindex, search, sidecar,
 };
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StorageMode, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
+use sinkd::time::Span;
 use tempfile::{TempDir, tempdir};
 
 const SECOND: u64 = 1_000_000_000;
@@ -492,7 +493,7 @@ fn a_damaged_index_is_reported_and_only_slows_the_search() {
     fill(data.path(), 0..50, plain);
     index(data.path());
     let folder = Folder::open(data.path()).unwrap();
-    assert_eq!(find(&folder, "subject:number", all()).unusable, [0; 0]);
+    assert_eq!(find(&folder, "subject:number", all()).unusable.len(), 0);
     for (at, number) in [(8, 1), (200, 1)] {
         index(data.path());
         let path = sidecar::path(data.path(), number);
@@ -500,9 +501,29 @@ fn a_damaged_index_is_reported_and_only_slows_the_search() {
         bytes[at] ^= 1;
         fs::write(&path, bytes).unwrap();
         let found = find(&folder, "subject:number", all());
-        assert_eq!((found.matches, found.unusable), (50, vec![number]), "octet {at}");
+        let [index] = &found.unusable[..] else { panic!("{:?}", found.unusable) };
+        assert_eq!((found.matches, index.segment), (50, number), "octet {at}");
+        assert!(!matches!(index.fault, IndexFault::Io(_)), "{:?}", index.fault);
         assert!(found.left_out.is_nothing());
     }
+}
+
+#[test]
+fn an_index_that_cannot_be_read_is_reported_and_only_slows_the_search() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..50, plain);
+    index(data.path());
+    let folder = Folder::open(data.path()).unwrap();
+    let path = sidecar::path(data.path(), 1);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(find(&folder, "subject:number", all()).unusable.len(), 0, "a missing one is usual");
+    // A folder can't be read as a file, not even by root.
+    fs::create_dir(&path).unwrap();
+    let found = find(&folder, "subject:number", all());
+    let [index] = &found.unusable[..] else { panic!("{:?}", found.unusable) };
+    assert_eq!((found.matches, index.segment), (50, 1));
+    assert!(matches!(index.fault, IndexFault::Io(_)), "{:?}", index.fault);
+    assert!(found.left_out.is_nothing());
 }
 
 /// A damaged message has no time in the index, so it implies nothing about earlier messages.

@@ -12,8 +12,9 @@ use sinkd::index::{
     FINAL_CHECK, Goal, ReindexProgress, SearchOptions, SearchProgress, Waited, WatchedFolder,
     reindex, search_until,
 };
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Runs, SlotFacts};
+use sinkd::time::Span;
 use tempfile::{TempDir, tempdir};
 
 const SECOND: Duration = Duration::from_secs(1);

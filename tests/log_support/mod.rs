@@ -7,9 +7,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
 use sinkd::log::{
-    BootId, Commit, Log, LogSettings, MessageId, NoRoom, ProcessClock, Retention, SizeBasis,
-    SlotFacts, Writer,
+    BootId, Commit, Log, LogSettings, MessageId, NoRoom, Retention, SizeBasis, SlotFacts, Writer,
 };
+use sinkd::time::ProcessClock;
 
 /// Longer than any wait here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,11 +2,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, SlotKind};
 use sinkd::smtp::client::SessionEnd;
 use sinkd::smtp::data::unstuff;
 use sinkd::smtp::envelope;
+use sinkd::time::Span;
 
 use crate::client::Message;
 

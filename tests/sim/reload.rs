@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sinkd::config::{Auth, Config};
 use sinkd::log::LogSettings;
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::smtp::envelope;
 use sinkd::smtp::extension::Extension;
+use sinkd::time::Span;
 
 use super::one::{One, config};
 

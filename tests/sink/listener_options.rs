@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 
 use common::{Client, Sink};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::smtp::envelope;
+use sinkd::time::Span;
 use tempfile::tempdir;
 
 const LISTENERS: &str = r#"

@@ -6,8 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use common::Sink;
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::smtp::envelope::{self, Client};
+use sinkd::time::Span;
 use tempfile::tempdir;
 
 fn start(data: &Path, args: &[&str]) -> Sink {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary, StatsPlace};
+use sinkd::time::Seconds;
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
 /// In the recent past, shortly before the end of an hour.
@@ -58,7 +59,7 @@ fn expected(records: &[Record]) -> BTreeMap<Metric, Histogram<u64>> {
 }
 
 fn compare(history: &History, records: &[Record], times: u64) {
-    assert_eq!(history.problems, Vec::<String>::new());
+    assert_eq!(history.damage, []);
     assert_eq!(history.total(Counter::Messages), times * records.len() as u64);
     let recipients: u64 = records.iter().map(|r| r.n).sum();
     assert_eq!(history.total(Counter::MessageRecipients), times * recipients);
@@ -88,8 +89,8 @@ proptest! {
         recorded(folder.path(), 1, &records);
         let read = |spans: &[(u64, u64)]| {
             let mut history = History::default();
-            for (from, until) in spans {
-                history.read(folder.path(), *from..*until).unwrap();
+            for (start, end) in spans.iter().copied() {
+                history.read(folder.path(), Seconds { start, end }).unwrap();
             }
             history
         };
@@ -100,7 +101,7 @@ proptest! {
         let other = tempfile::tempdir().unwrap();
         recorded(other.path(), 5, &records);
         let mut both = read(&[(0, u64::MAX)]);
-        both.read(other.path(), 0..u64::MAX).unwrap();
+        both.read(other.path(), Seconds::ALL).unwrap();
         compare(&both, &records, 2);
     }
 }
@@ -118,11 +119,11 @@ fn truncated_logs_are_read_up_to_the_cut() {
         for cut in (0..whole.len()).step_by(7) {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut history = History::default();
-            history.read(folder.path(), 0..u64::MAX).unwrap();
+            history.read(folder.path(), Seconds::ALL).unwrap();
             // A whole-hour file gets its name once it is written: no crash truncates it.
             let is_hour = path.to_str().unwrap().ends_with(".hour.hlog");
             let is_damage = is_hour && whole[..cut].last() != Some(&b'\n');
-            assert_eq!(history.problems.len(), usize::from(is_damage), "{:?}", history.problems);
+            assert_eq!(history.damage.len(), usize::from(is_damage), "{:?}", history.damage);
             assert!(history.total(Counter::Messages) <= 5);
         }
         std::fs::write(&path, &whole).unwrap();
@@ -132,8 +133,8 @@ fn truncated_logs_are_read_up_to_the_cut() {
     let text = std::fs::read_to_string(&log).unwrap().replacen("second", "sec\u{0}nd", 1);
     std::fs::write(&log, text).unwrap();
     let mut history = History::default();
-    history.read(folder.path(), 0..u64::MAX).unwrap();
-    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (1, 4));
+    history.read(folder.path(), Seconds::ALL).unwrap();
+    assert_eq!((history.damage.len(), history.total(Counter::Messages)), (1, 4));
 }
 
 /// As an older sinkd left it, which did not truncate a line that it could not write whole.
@@ -147,7 +148,7 @@ fn a_truncated_line_does_not_affect_other_lines() {
     std::fs::remove_file(stats.join("00000001-20261121T05.hour.hlog")).unwrap();
     let read = || {
         let mut history = History::default();
-        history.read(folder.path(), 0..u64::MAX).unwrap();
+        history.read(folder.path(), Seconds::ALL).unwrap();
         let histograms = Metric::ALL.iter().filter_map(|metric| history.histogram(*metric));
         let values: u64 = histograms.map(Histogram::len).sum();
         (history, values)
@@ -164,15 +165,15 @@ fn a_truncated_line_does_not_affect_other_lines() {
     cut_second("00000001-20261121T05.jsonl", "{\"second\"");
     cut_second("00000001-20261121T05.hlog", "Tag=");
     let (history, after) = read();
-    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (2, 4));
-    assert_eq!(after, before - 1, "{:?}", history.problems);
+    assert_eq!((history.damage.len(), history.total(Counter::Messages)), (2, 4));
+    assert_eq!(after, before - 1, "{:?}", history.damage);
 }
 
 #[test]
 fn a_folder_without_statistics_has_none() {
     let folder = tempfile::tempdir().unwrap();
     let mut history = History::default();
-    history.read(folder.path(), 0..u64::MAX).unwrap();
+    history.read(folder.path(), Seconds::ALL).unwrap();
     assert_eq!(RunSummary::of(&history).totals.messages, 0);
     assert_eq!(RunSummary::of(&history).rate.mean, 0.0);
 }

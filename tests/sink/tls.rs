@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sinkd::config::{CertificateFiles, Config, Tls, TlsSettings};
-use sinkd::log::ProcessClock;
 use sinkd::server::by_hand::Beginning;
 use sinkd::server::testkit::{Dialogue, Observed, OneByOne, Pieces};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::Protocol;
 use sinkd::stats::Counter;
+use sinkd::time::ProcessClock;
 use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::ClientOffer;
 

@@ -2,6 +2,8 @@
 use serde::Serialize;
 
 use super::super::counting::MissingMessages;
+use super::super::words::sentences;
+use super::doubt::AuditDoubt;
 use super::log_join::LogTally;
 
 /// Whether each recipient got exactly one message.
@@ -26,8 +28,9 @@ pub enum AuditVerdict {
 pub struct AuditFigures {
     /// Whether each recipient got exactly one message. Inconclusive if doubts could change that.
     pub verdict: AuditVerdict,
-    /// Why the figures may be incomplete, one sentence per reason.
-    pub doubts: Vec<String>,
+    /// Why the figures may be incomplete.
+    #[serde(serialize_with = "sentences")]
+    pub doubts: Vec<AuditDoubt>,
     /// Messages of the span, or of the selection, whose envelope could be read.
     pub messages: u64,
     /// Forward-paths of these messages.

@@ -78,6 +78,14 @@ pub enum ExpectedListError {
     /// There is no header line.
     #[error("the file is empty; the first line must name the columns")]
     Empty,
+    /// The header line is a single cell, which contains another separator.
+    #[error("{}", header(.found))]
+    Separator {
+        /// The only cell of the header line.
+        found: String,
+        /// The separator that was probably meant.
+        meant: OtherSeparator,
+    },
     /// The header line lacks the key column, or a column of `must_contain`.
     #[error("{}", no_column(.wanted.as_deref(), .found))]
     NoColumn {
@@ -92,6 +100,26 @@ pub enum ExpectedListError {
     /// A temporary file can't be made or written.
     #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
     Sort(#[source] std::io::Error),
+}
+
+/// A separator of cells other than the comma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherSeparator {
+    /// A semicolon.
+    Semicolon,
+    /// A tab.
+    Tab,
+}
+
+impl OtherSeparator {
+    /// Returns the separator that is in `cell`; `None` if neither is.
+    fn in_cell(cell: &str) -> Option<OtherSeparator> {
+        match cell {
+            _ if cell.contains(';') => Some(OtherSeparator::Semicolon),
+            _ if cell.contains('\t') => Some(OtherSeparator::Tab),
+            _ => None,
+        }
+    }
 }
 
 /// An expected recipient, decoded from its record: its line, and the values that its message must
@@ -170,9 +198,11 @@ impl ListColumns {
     fn of(header: CsvRow<'_>, rule: &ListRule) -> Result<ListColumns, ExpectedListError> {
         let names = header.cells().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
         let names: Vec<String> = names.collect();
-        let no_column = |wanted: Option<&String>| ExpectedListError::NoColumn {
-            wanted: wanted.cloned(),
-            found: names.clone(),
+        let no_column = |wanted: Option<&String>| match &names[..] {
+            [only] if let Some(meant) = OtherSeparator::in_cell(only) => {
+                ExpectedListError::Separator { found: only.clone(), meant }
+            }
+            _ => ExpectedListError::NoColumn { wanted: wanted.cloned(), found: names.clone() },
         };
         let key = match &rule.column {
             Some(name) => position(&names, name)?.ok_or_else(|| no_column(Some(name)))?,
@@ -232,19 +262,17 @@ fn position(names: &[String], name: &str) -> Result<Option<usize>, ExpectedListE
     }
 }
 
+/// Returns the text of the header line.
+fn header(text: &str) -> String {
+    format!("the header line has: {}", readable(text.as_bytes()))
+}
+
 fn no_column(wanted: Option<&str>, found: &[String]) -> String {
     let shown: Vec<&str> = found.iter().take(20).map(String::as_str).collect();
-    let listed = format!("the header line has: {}", readable(shown.join(", ").as_bytes()));
-    let separators = [(';', "';'"), ('\t', "tab")];
-    let meant = separators
-        .iter()
-        .find(|(separator, _)| matches!(found, [only] if only.contains(*separator)));
-    if let Some((_, name)) = meant {
-        return format!("{listed}; did you mean --separator {name}?");
-    }
+    let listed = header(&shown.join(", "));
     let Some(wanted) = wanted else {
         return format!(
-            "no column is named {} or {} ({listed}); name the column with --column",
+            "no column is named {} or {} ({listed})",
             KEY_COLUMNS[..2].join(", "),
             KEY_COLUMNS[2]
         );

@@ -194,8 +194,8 @@ impl LogQuestion<'_> {
             let apart = seconds(claimed_ns.abs_diff(at_ns) as f64 / 1e9);
             let relation = if at_ns > claimed_ns { "after" } else { "before" };
             why = format!(
-                "message {id} was received {apart} {relation} the time in the log (see \
-                 --clocks-within)"
+                "message {id} was received {apart} {relation} the time in the log, which is more \
+                 than the clocks may differ by"
             );
         }
         Some(why)

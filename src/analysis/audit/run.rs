@@ -1,82 +1,32 @@
 //! Runs an audit from beginning to end.
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::super::counting::MissingMessages;
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::sorting::{Merge, Sorted, Sorter};
-use super::super::span::whole;
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
 use super::copies::{CopyTally, compare};
-use super::deliveries::{
-    DeliveryInput, DeliveryReader, MessageRule, MessageTally, SelectedMessages,
-};
+use super::deliveries::{DeliveryInput, DeliveryReader, MessageTally};
 use super::error::AuditError;
-use super::expectation::{Expectation, NumberRange};
+use super::expectation::Expectation;
 use super::figures::AuditFigures;
 use super::key::KeyKind;
-use super::list::{ListRule, ListTotals, RowRule, read_list};
+use super::list::{ListTotals, read_list};
 use super::log_join::{LogQuestion, LogTally, join};
 use super::logged::{LogsRead, read_logs};
-use super::names::FolderNames;
 use super::offender::{OffenderSorter, Offenders};
-use super::order::{OrderRule, OrderTally, check};
+use super::order::{OrderTally, check};
+use super::question::{AuditQuestion, AuditStage, ExpectedList};
 use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
-use super::verdict::{AuditEvidence, figures};
+use super::verdict::{AuditEvidence, LogEvidence, figures};
 use crate::log::MessageId;
-use crate::log::reader::Folder;
-
-/// The list of expected recipients.
-pub struct ExpectedList<'a> {
-    /// The octets of a CSV file, read once from beginning to end.
-    pub input: Box<dyn Read + 'a>,
-    /// How the file is read.
-    pub rule: ListRule,
-}
-
-/// What an audit checks, and how much memory it may use.
-pub struct AuditQuestion<'a> {
-    /// What to read and check of each message.
-    pub messages: MessageRule,
-    /// The expected recipients; `None`: numbers are expected, or nothing.
-    pub list: Option<ExpectedList<'a>>,
-    /// The expected numbers, for numeric keys without a list.
-    pub numbers: NumberRange,
-    /// Logs of the sender to compare with what was received; empty: none.
-    pub logs: Vec<PathBuf>,
-    /// Maximum difference between the clocks of these logs and of sinkd.
-    pub clocks_within: Duration,
-    /// Whether a number that arrives after a higher one is a fault.
-    pub order: OrderRule,
-    /// The messages to audit, by folder; `None` selects all of the span.
-    pub selected: Option<SelectedMessages>,
-    /// Why the selection may be incomplete.
-    pub doubts: Vec<String>,
-    /// Whether the list may have several rows about one recipient.
-    pub rows: RowRule,
-    /// Names of the folders, to name the messages of offenders.
-    pub names: FolderNames,
-    /// Memory for records, in octets. Further records go to temporary files.
-    pub memory_bytes: usize,
-}
-
-/// What an audit is doing, and what its progress counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditStage {
-    /// Reading logs of the sender: octets done, and in total.
-    Logs,
-    /// Reading envelopes: messages done, and in total.
-    Envelopes,
-    /// Reading messages that can decide something: messages done, and in total.
-    Bodies,
-}
+use crate::log::reader::{Folder, ReadError};
 
 /// The answer of an audit.
 pub struct Audit {
@@ -89,7 +39,7 @@ pub struct Audit {
     /// How much of the logs was usable; `None` without logs.
     pub logs: Option<LogsRead>,
     /// Why messages can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
 }
 
 /// Shares of the memory, in sixteenths; deliveries get the rest.
@@ -112,261 +62,291 @@ pub fn audit(
 ) -> Result<Audit, AuditError> {
     // Opening the folders first reports a wrong folder at once. They are opened again after
     // everything else was read: a message that a log of the sender claims has been stored by then.
-    let mut run = AuditRun::new(LogSource::open_all(selection)?);
+    LogSource::open_all(selection)?;
     let list = question.list.take();
-    let expectation = run.expectation(list, &question)?;
-    run.read_logs(&question, stop, watch)?;
-    run.sources = LogSource::open_all(selection)?;
-    ensure_different(&run.sources)?;
-    run.read_notes()?;
-    run.read_envelopes(&question, stop, watch)?;
-    run.reconcile(expectation, &question, stop)?;
-    run.read_bodies(&question, stop, watch)?;
-    run.finish(selection, &question)
+    let mut steps = AuditSteps { question: &question, stop, watch };
+    let (expectation, list) = steps.read_expectation(list)?;
+    let logs = steps.read_logs()?;
+    let sources = LogSource::open_all(selection)?;
+    ensure_different(&sources)?;
+    let notes = SourceNotes::read(&sources)?;
+    let envelopes = steps.read_envelopes(&sources, &notes.unsent)?;
+    let merged = steps.merge(&sources, expectation, envelopes.sorted, logs)?;
+    let columns = list.as_ref().map_or(&[][..], |list| &list.columns);
+    let bodies = steps.read_bodies(&sources, columns, merged.tasks)?;
+
+    let mut unread = notes.unread;
+    unread.merge(envelopes.unread);
+    let spans: Vec<_> = selection.spans.iter().map(|span| span.in_whole_seconds()).collect();
+    let missing = MissingMessages::count(&sources, &spans, &unread, selection.clock)?;
+    let evidence = AuditEvidence {
+        faulty_segments: notes.faulty_segments,
+        since: ChangedSince::check(&sources, selection, missing.messages)?,
+        rule: &question.messages,
+        order_rule: question.order,
+        row_rule: question.rows,
+        doubts: &question.doubts,
+        list: list.as_ref().map(|list| &list.totals),
+        columns,
+        messages: &envelopes.tally,
+        account: &merged.account,
+        copies: &bodies.copies,
+        bodies: &bodies.tally,
+        order: &merged.order,
+        logs: merged.logs.as_ref(),
+    };
+    let figures = figures(&evidence, missing);
+    let offenders =
+        [envelopes.offenders, vec![merged.offenders], bodies.offenders].into_iter().flatten();
+    Ok(Audit {
+        figures,
+        offenders: Offenders::new(offenders).map_err(AuditError::Sort)?,
+        list: list.map(|list| list.totals),
+        logs: merged.logs.map(|logs| logs.read),
+        damage: unread.damage,
+    })
 }
 
-/// What an audit has found so far; each step fills some fields.
-struct AuditRun {
-    sources: Vec<LogSource>,
-    noted: Vec<HashSet<MessageId>>,
-    /// Segments that can't be opened, or whose counts are damaged.
-    faulty_segments: u64,
-    unread: UnreadMessages,
-    list: Option<ListTotals>,
+/// The list, after its rows were read.
+struct UsedList {
+    totals: ListTotals,
     /// Columns whose values messages must contain.
     columns: Vec<String>,
+}
+
+/// The logs of the sender, after their lines were read.
+struct UsedLogs {
+    read: LogsRead,
+    /// The claimed deliveries, by id.
+    claims: Sorted,
+}
+
+/// What the folders say besides messages.
+struct SourceNotes {
+    /// For each folder, the messages whose reply was not sent.
+    unsent: Vec<HashSet<MessageId>>,
+    /// Segments that can't be opened, or whose counts are damaged.
+    faulty_segments: u64,
+    /// Why they can't be read. Their messages are not counted.
+    unread: UnreadMessages,
+}
+
+impl SourceNotes {
+    fn read(sources: &[LogSource]) -> Result<SourceNotes, AuditError> {
+        let (mut unsent, mut faulty_segments) = (Vec::new(), 0);
+        let mut unread = UnreadMessages::default();
+        for source in sources {
+            for fault in source.folder.faults() {
+                faulty_segments += 1;
+                unread.note(fault);
+            }
+            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
+            unsent.push(notes.of);
+            notes.damage.into_iter().for_each(|damage| unread.note(damage));
+        }
+        Ok(SourceNotes { unsent, faulty_segments, unread })
+    }
+}
+
+/// What was read of envelopes. Each sorted part is of one thread.
+struct Envelopes {
+    tally: MessageTally,
+    sorted: SortedDeliveries,
+    offenders: Vec<Sorted>,
+    unread: UnreadMessages,
+}
+
+/// Deliveries in three orders.
+#[derive(Default)]
+struct SortedDeliveries {
     by_key: Vec<Sorted>,
     by_time: Vec<Sorted>,
     by_id: Vec<Sorted>,
-    claims: Vec<Sorted>,
-    logs: Option<LogsRead>,
-    joined: LogTally,
-    offenders: Vec<Sorted>,
-    tasks: Tasks,
-    messages: MessageTally,
-    account: RecipientTally,
-    copies: CopyTally,
-    bodies: BodyTally,
-    order: OrderTally,
 }
 
-impl AuditRun {
-    fn new(sources: Vec<LogSource>) -> AuditRun {
-        AuditRun {
-            sources,
-            noted: Vec::new(),
-            faulty_segments: 0,
-            unread: UnreadMessages::default(),
-            list: None,
-            columns: Vec::new(),
-            by_key: Vec::new(),
-            by_time: Vec::new(),
-            by_id: Vec::new(),
-            claims: Vec::new(),
-            logs: None,
-            joined: LogTally::default(),
-            offenders: Vec::new(),
-            tasks: Tasks::default(),
-            messages: MessageTally::default(),
-            account: RecipientTally::default(),
-            copies: CopyTally::default(),
-            bodies: BodyTally::default(),
-            order: OrderTally::default(),
-        }
-    }
+/// What follows from envelopes, list and logs, without reading a message.
+struct Merged {
+    account: RecipientTally,
+    order: OrderTally,
+    /// `None` if no log was given.
+    logs: Option<LogEvidence>,
+    offenders: Sorted,
+    /// The messages that must be read to decide more.
+    tasks: Tasks,
+}
 
-    /// Reads which replies were not sent, and which segments are faulty.
-    fn read_notes(&mut self) -> Result<(), AuditError> {
-        for source in &self.sources {
-            for fault in source.folder.faults() {
-                self.faulty_segments += 1;
-                self.unread.note(fault.to_string());
-            }
-            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
-            self.noted.push(notes.of);
-            notes.damage.iter().for_each(|damage| self.unread.note(damage.to_string()));
-        }
-        Ok(())
-    }
+/// What was found in messages.
+struct Bodies {
+    tally: BodyTally,
+    copies: CopyTally,
+    offenders: Vec<Sorted>,
+}
 
-    /// Reads the list, if there is one.
-    fn expectation(
-        &mut self,
+/// What every step needs: the question, and how its caller watches and stops it.
+struct AuditSteps<'a> {
+    question: &'a AuditQuestion<'a>,
+    stop: &'a AtomicBool,
+    watch: &'a mut dyn FnMut(AuditStage, u64, u64),
+}
+
+impl AuditSteps<'_> {
+    /// Reads the list, if there is one. Returns what is expected, and how much of the list is
+    /// usable.
+    fn read_expectation(
+        &self,
         list: Option<ExpectedList<'_>>,
-        question: &AuditQuestion<'_>,
-    ) -> Result<Expectation, AuditError> {
+    ) -> Result<(Expectation, Option<UsedList>), AuditError> {
+        let key = &self.question.messages.key;
         let Some(list) = list else {
-            return Ok(match question.messages.key.kind {
-                KeyKind::Number => Expectation::Numbers(question.numbers),
+            let expectation = match key.kind {
+                KeyKind::Number => Expectation::Numbers(self.question.numbers),
                 KeyKind::Text => Expectation::Nothing,
-            });
+            };
+            return Ok((expectation, None));
         };
-        let mut sorter = Sorter::new(question.memory_bytes / 16 * LIST_SHARE);
-        let totals = read_list(list.input, &list.rule, &question.messages.key, &mut sorter)?;
-        self.list = Some(totals);
-        self.columns = list.rule.must_contain;
+        let mut sorter = Sorter::new(self.memory(LIST_SHARE));
+        let totals = read_list(list.input, &list.rule, key, &mut sorter)?;
         let rows = Merge::new([sorter.finish()]).map_err(AuditError::Sort)?;
-        Ok(Expectation::List(rows))
+        let list = UsedList { totals, columns: list.rule.must_contain };
+        Ok((Expectation::List(rows), Some(list)))
     }
 
-    fn read_logs(
-        &mut self,
-        question: &AuditQuestion<'_>,
-        stop: &AtomicBool,
-        watch: &mut dyn FnMut(AuditStage, u64, u64),
-    ) -> Result<(), AuditError> {
-        if question.logs.is_empty() {
-            return Ok(());
+    /// Reads the logs of the sender; `None` if there are none.
+    fn read_logs(&mut self) -> Result<Option<UsedLogs>, AuditError> {
+        let paths = &self.question.logs;
+        if paths.is_empty() {
+            return Ok(None);
         }
-        let mut claims = Sorter::new(question.memory_bytes / 16 * LOG_SHARE);
-        let folding = question.messages.key.folding;
+        let mut claims = Sorter::new(self.memory(LOG_SHARE));
+        let folding = self.question.messages.key.folding;
         let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
-        let all = question.logs.iter().map(bytes).sum();
-        let mut watch = |bytes| watch(AuditStage::Logs, bytes, all);
-        let read = read_logs(&question.logs, folding, &mut claims, stop, &mut watch)?;
-        self.logs = Some(read);
-        self.claims.push(claims.finish());
-        ensure_running(stop)
+        let all = paths.iter().map(bytes).sum();
+        let mut watch = |bytes| (self.watch)(AuditStage::Logs, bytes, all);
+        let read = read_logs(paths, folding, &mut claims, self.stop, &mut watch)?;
+        self.ensure_running()?;
+        Ok(Some(UsedLogs { read, claims: claims.finish() }))
     }
 
+    /// Reads all envelopes. `unsent` has the messages whose reply was not sent, for each folder.
     fn read_envelopes(
         &mut self,
-        question: &AuditQuestion<'_>,
-        stop: &AtomicBool,
-        watch: &mut dyn FnMut(AuditStage, u64, u64),
-    ) -> Result<(), AuditError> {
+        sources: &[LogSource],
+        unsent: &[HashSet<MessageId>],
+    ) -> Result<Envelopes, AuditError> {
+        let AuditSteps { question, stop, .. } = *self;
         let shared = DeliveryInput {
             rule: &question.messages,
-            noted: &self.noted,
+            noted: unsent,
             selected: question.selected.as_ref(),
             names: &question.names,
             stop,
         };
         let others = LIST_SHARE + LOG_SHARE + TASK_SHARE + OFFENDER_SHARE + BODY_SHARE;
-        let memory = question.memory_bytes / 16 * (16 - others) / threads();
+        let memory = self.memory(16 - others) / threads();
         let reader = || DeliveryReader::new(&shared, memory);
-        let mut watch = |done, all| watch(AuditStage::Envelopes, done, all);
-        let (readers, unread) = visit_all(&self.sources, stop, &reader, &mut watch);
-        self.unread.merge(unread);
+        let mut watch = |done, all| (self.watch)(AuditStage::Envelopes, done, all);
+        let (readers, unread) = visit_all(sources, stop, &reader, &mut watch);
+        let (mut tally, mut sorted) = (MessageTally::default(), SortedDeliveries::default());
+        let mut offenders = Vec::new();
         for reader in readers {
             if let Some(error) = reader.failed {
                 return Err(AuditError::Sort(error));
             }
-            self.messages.add(&reader.tally);
-            self.by_key.push(reader.by_key.finish());
-            self.by_time.push(reader.by_time.finish());
-            self.by_id.push(reader.by_id.finish());
-            self.offenders.push(reader.offenders.finish());
+            tally.add(&reader.tally);
+            sorted.by_key.push(reader.by_key.finish());
+            sorted.by_time.push(reader.by_time.finish());
+            sorted.by_id.push(reader.by_id.finish());
+            offenders.push(reader.offenders.finish());
         }
-        ensure_running(stop)
+        self.ensure_running()?;
+        Ok(Envelopes { tally, sorted, offenders, unread })
     }
 
-    fn reconcile(
-        &mut self,
+    /// Merges deliveries with what was expected, and with the claims of the logs.
+    fn merge(
+        &self,
+        sources: &[LogSource],
         expectation: Expectation,
-        question: &AuditQuestion<'_>,
-        stop: &AtomicBool,
-    ) -> Result<(), AuditError> {
-        let memory = question.memory_bytes / 16;
-        let mut tasks = TaskSorters::new(self.sources.len(), memory * TASK_SHARE);
-        let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);
-        let names = &question.names;
-        let reconciled = (|| {
-            let delivered = Merge::new(std::mem::take(&mut self.by_key))?;
-            let mut findings =
-                Findings { offenders: &mut offenders, tasks: &mut tasks, names, stop };
-            let account = reconcile(expectation, delivered, &mut findings)?;
-            let by_time = std::mem::take(&mut self.by_time);
-            Ok((account, check(by_time, question.order, names, &mut offenders)?))
-        })();
-        (self.account, self.order) = reconciled.map_err(AuditError::Sort)?;
-        ensure_running(stop)?;
-        if self.logs.is_some() {
-            self.joined = self.join_logs(question, &mut offenders).map_err(AuditError::Sort)?;
-        }
-        self.offenders.push(offenders.finish());
-        self.tasks = tasks.finish();
-        Ok(())
+        sorted: SortedDeliveries,
+        logs: Option<UsedLogs>,
+    ) -> Result<Merged, AuditError> {
+        let AuditSteps { question, stop, .. } = *self;
+        let (names, failed) = (&question.names, AuditError::Sort);
+        let mut tasks = TaskSorters::new(sources.len(), self.memory(TASK_SHARE));
+        let mut offenders = OffenderSorter::new(self.memory(OFFENDER_SHARE));
+        let delivered = Merge::new(sorted.by_key).map_err(failed)?;
+        let mut findings = Findings { offenders: &mut offenders, tasks: &mut tasks, names, stop };
+        let account = reconcile(expectation, delivered, &mut findings).map_err(failed)?;
+        let order = check(sorted.by_time, question.order, names, &mut offenders);
+        let order = order.map_err(failed)?;
+        self.ensure_running()?;
+        let join = |logs: UsedLogs| {
+            let joined = self.join_logs(sources, logs.claims, sorted.by_id, &mut offenders)?;
+            Ok(LogEvidence { read: logs.read, joined })
+        };
+        let logs = logs.map(join).transpose().map_err(failed)?;
+        Ok(Merged { account, order, logs, offenders: offenders.finish(), tasks: tasks.finish() })
     }
 
     fn join_logs(
-        &mut self,
-        question: &AuditQuestion<'_>,
+        &self,
+        sources: &[LogSource],
+        claims: Sorted,
+        received: Vec<Sorted>,
         offenders: &mut OffenderSorter,
     ) -> std::io::Result<LogTally> {
-        let (claims, received) =
-            (std::mem::take(&mut self.claims), std::mem::take(&mut self.by_id));
-        let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
-        let logs: Vec<String> =
-            question.logs.iter().map(|path| path.display().to_string()).collect();
+        let folders = folders(sources);
+        let paths = self.question.logs.iter();
+        let logs: Vec<String> = paths.map(|path| path.display().to_string()).collect();
         let question = LogQuestion {
             folders: &folders,
-            names: &question.names,
-            folding: question.messages.key.folding,
-            clocks_within: question.clocks_within,
+            names: &self.question.names,
+            folding: self.question.messages.key.folding,
+            clocks_within: self.question.clocks_within,
             logs: &logs,
         };
-        join(&question, claims, received, offenders)
+        join(&question, vec![claims], received, offenders)
     }
 
+    /// Reads the messages of `tasks`, and compares the copies among them. Messages must contain
+    /// the values of `columns`.
     fn read_bodies(
         &mut self,
-        question: &AuditQuestion<'_>,
-        stop: &AtomicBool,
-        watch: &mut dyn FnMut(AuditStage, u64, u64),
-    ) -> Result<(), AuditError> {
-        let memory = question.memory_bytes / 16;
-        let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
+        sources: &[LogSource],
+        columns: &[String],
+        tasks: Tasks,
+    ) -> Result<Bodies, AuditError> {
+        let AuditSteps { question, stop, .. } = *self;
         let bodies = BodyQuestion {
-            folders: &folders,
-            columns: &self.columns,
+            folders: &folders(sources),
+            columns,
             names: &question.names,
-            memory_bytes: memory * BODY_SHARE,
+            memory_bytes: self.memory(BODY_SHARE),
             stop,
         };
-        let tasks = std::mem::take(&mut self.tasks);
-        let mut watch = |done, all| watch(AuditStage::Bodies, done, all);
+        let mut watch = |done, all| (self.watch)(AuditStage::Bodies, done, all);
         let found = read_all(&bodies, tasks, &mut watch).map_err(AuditError::Sort)?;
-        ensure_running(stop)?;
-        let mut offenders = OffenderSorter::new(memory * OFFENDER_SHARE);
-        let copies = compare(found.copies, &question.names, &mut offenders);
-        self.copies = copies.map_err(AuditError::Sort)?;
-        self.bodies = found.tally;
-        self.offenders.extend(found.offenders);
-        self.offenders.push(offenders.finish());
-        Ok(())
+        self.ensure_running()?;
+        let mut repeated = OffenderSorter::new(self.memory(OFFENDER_SHARE));
+        let copies = compare(found.copies, &question.names, &mut repeated);
+        let mut offenders = found.offenders;
+        offenders.push(repeated.finish());
+        Ok(Bodies { tally: found.tally, copies: copies.map_err(AuditError::Sort)?, offenders })
     }
 
-    fn finish(
-        self,
-        selection: FolderSpans<'_>,
-        question: &AuditQuestion<'_>,
-    ) -> Result<Audit, AuditError> {
-        let spans: Vec<_> = selection.spans.iter().map(whole).collect();
-        let missing = MissingMessages::count(&self.sources, &spans, &self.unread, selection.clock)?;
-        let since = ChangedSince::check(&self.sources, selection, missing.messages)?;
-        let evidence = AuditEvidence {
-            faulty_segments: self.faulty_segments,
-            since,
-            rule: &question.messages,
-            order_rule: question.order,
-            row_rule: question.rows,
-            doubts: &question.doubts,
-            list: self.list.as_ref(),
-            columns: &self.columns,
-            messages: &self.messages,
-            account: &self.account,
-            copies: &self.copies,
-            bodies: &self.bodies,
-            order: &self.order,
-            logs: self.logs.as_ref(),
-            joined: &self.joined,
-        };
-        let figures = figures(&evidence, missing);
-        let offenders = Offenders::new(self.offenders).map_err(AuditError::Sort)?;
-        let (list, logs, damage) = (self.list, self.logs, self.unread.damage);
-        Ok(Audit { figures, offenders, list, logs, damage })
+    /// Returns the octets of `share` sixteenths of the memory.
+    fn memory(&self, share: usize) -> usize {
+        self.question.memory_bytes / 16 * share
     }
+
+    /// Returns [`AuditError::Stopped`] once `stop` is set.
+    fn ensure_running(&self) -> Result<(), AuditError> {
+        if self.stop.load(Ordering::Relaxed) { Err(AuditError::Stopped) } else { Ok(()) }
+    }
+}
+
+fn folders(sources: &[LogSource]) -> Vec<&Folder> {
+    sources.iter().map(|source| &source.folder).collect()
 }
 
 /// Errors: two folders hold the same log, because one is a copy of the other; its mail would count
@@ -381,9 +361,4 @@ fn ensure_different(sources: &[LogSource]) -> Result<(), AuditError> {
         }
     }
     Ok(())
-}
-
-/// Returns [`AuditError::Stopped`] once `stop` is set.
-fn ensure_running(stop: &AtomicBool) -> Result<(), AuditError> {
-    if stop.load(Ordering::Relaxed) { Err(AuditError::Stopped) } else { Ok(()) }
 }

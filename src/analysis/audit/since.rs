@@ -1,6 +1,5 @@
 //! Changes of the folders that an audit does not see: mail that arrived meanwhile, and mail that
 //! vanished without a record.
-use std::time::Duration;
 
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
@@ -31,11 +30,10 @@ impl ChangedSince {
         let mut since = ChangedSince::default();
         for (source, (path, span)) in sources.iter().zip(selection.parts()) {
             let now = open_folder(path)?;
-            if Duration::from_nanos(span.end) > selection.clock.now() {
+            if !span.is_over(selection.clock.now()) {
                 since.arrived += now.messages().saturating_sub(source.folder.messages());
             }
-            let is_all = *span == (0..u64::MAX);
-            if is_all && gone == Some(0) && path.join("stats").is_dir() {
+            if span.is_all() && gone == Some(0) && path.join("stats").is_dir() {
                 let accepted = counters(path, span, selection.clock)?.total(Counter::Messages);
                 since.vanished += accepted.saturating_sub(now.messages());
             }

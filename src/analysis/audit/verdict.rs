@@ -1,10 +1,10 @@
 //! Decides the verdict from all findings, and whether it is certain.
 use super::super::counting::MissingMessages;
-use super::super::words::counted;
 use super::account::RecipientTally;
 use super::bodies::BodyTally;
 use super::copies::CopyTally;
 use super::deliveries::{ContentRule, MessageRule, MessageTally};
+use super::doubt::AuditDoubt;
 use super::figures::{
     AuditFigures, AuditVerdict, ContentFigures, ExpectedFigures, LateFigures, LogFigures,
     OrderFigures, PersonFigures, RepeatedFigures,
@@ -25,7 +25,7 @@ pub struct AuditEvidence<'a> {
     pub order_rule: OrderRule,
     pub row_rule: RowRule,
     /// Why the selection may be incomplete.
-    pub doubts: &'a [String],
+    pub doubts: &'a [AuditDoubt],
     pub list: Option<&'a ListTotals>,
     /// Columns whose values messages must contain.
     pub columns: &'a [String],
@@ -35,8 +35,15 @@ pub struct AuditEvidence<'a> {
     pub bodies: &'a BodyTally,
     pub order: &'a OrderTally,
     /// `None` if no log was given.
-    pub logs: Option<&'a LogsRead>,
-    pub joined: &'a LogTally,
+    pub logs: Option<&'a LogEvidence>,
+}
+
+/// What the logs of the sender show.
+pub struct LogEvidence {
+    /// How much of the logs was usable.
+    pub read: LogsRead,
+    /// Their claims, matched with deliveries.
+    pub joined: LogTally,
 }
 
 /// Decides the verdict, and returns it with all figures.
@@ -75,17 +82,17 @@ pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) 
             late: messages.late,
             without_time: messages.without_time,
         }),
-        sender_log: evidence.logs.map(|logs| log_figures(logs, evidence.joined)),
+        sender_log: evidence.logs.map(log_figures),
         missing_messages,
     }
 }
 
-fn log_figures(logs: &LogsRead, joined: &LogTally) -> LogFigures {
+fn log_figures(LogEvidence { read, joined }: &LogEvidence) -> LogFigures {
     LogFigures {
-        lines: logs.lines,
-        lines_with_id: logs.lines_with_id,
-        bad_lines: logs.bad_lines,
-        cut_logs: logs.cut.len() as u64,
+        lines: read.lines,
+        lines_with_id: read.lines_with_id,
+        bad_lines: read.bad_lines,
+        cut_logs: read.cut.len() as u64,
         joined: *joined,
     }
 }
@@ -123,109 +130,61 @@ impl AuditEvidence<'_> {
     }
 
     /// Returns why the figures may be incomplete.
-    fn doubts(&self, missing: &MissingMessages) -> Vec<String> {
+    fn doubts(&self, missing: &MissingMessages) -> Vec<AuditDoubt> {
         let mut doubts = self.doubts.to_vec();
         doubts.extend(self.doubts_about_numbers());
         doubts.extend(self.doubts_about_nothing());
-        doubts.extend(missing.sentence("in this audit"));
+        doubts.extend((missing.messages != Some(0)).then_some(AuditDoubt::Missing(*missing)));
         doubts
     }
 
     /// Returns doubts about what can't be read or used, with its number.
-    fn doubts_about_numbers(&self) -> impl Iterator<Item = String> {
+    fn doubts_about_numbers(&self) -> impl Iterator<Item = AuditDoubt> {
         let AuditEvidence { messages, bodies, since, .. } = self;
         let repeated_rows = match self.row_rule {
             RowRule::Unique => self.account.repeated_rows,
             RowRule::Repeated => 0,
         };
         let (bad_lines, cut_logs) =
-            self.logs.map_or((0, 0), |logs| (logs.bad_lines, logs.cut.len() as u64));
-        let doubts = [
-            (
-                self.faulty_segments,
-                "segment is damaged or can't be read (see sinkctl verify)",
-                "segments are damaged or can't be read (see sinkctl verify)",
-            ),
-            (
-                since.vanished,
-                "message that statistics know of is not in the log, which does not say why",
-                "messages that statistics know of are not in the log, which does not say why",
-            ),
-            (
-                since.arrived,
-                "message arrived during the audit",
-                "messages arrived during the audit",
-            ),
-            (
-                self.list.map_or(0, |list| list.bad_rows),
-                "row of the list can't be used",
-                "rows of the list can't be used",
-            ),
-            (
-                repeated_rows,
-                "row of the list repeats a recipient",
-                "rows of the list repeat a recipient",
-            ),
-            (
-                bodies.unread,
-                "message could not be read a second time",
-                "messages could not be read a second time",
-            ),
-            (
-                bodies.not_stored,
-                "message is not stored whole, so what it must contain can't be looked for",
-                "messages are not stored whole, so what they must contain can't be looked for",
-            ),
-            (
-                messages.not_stored,
-                "message is not stored whole, so its checksum can't be checked",
-                "messages are not stored whole, so their checksum can't be checked",
-            ),
-            (
-                messages.without_time,
-                "message does not say when it was sent",
-                "messages do not say when they were sent",
-            ),
-            (
-                bad_lines,
-                "line of a sender's log can't be used",
-                "lines of a sender's log can't be used",
-            ),
-            (
-                cut_logs,
-                "sender's log was cut, or is still being written",
-                "senders' logs were cut, or are still being written",
-            ),
+            self.logs.map_or((0, 0), |logs| (logs.read.bad_lines, logs.read.cut.len() as u64));
+        type OfNumber = fn(u64) -> AuditDoubt;
+        let doubts: [(u64, OfNumber); 11] = [
+            (self.faulty_segments, AuditDoubt::FaultySegments),
+            (since.vanished, AuditDoubt::Vanished),
+            (since.arrived, AuditDoubt::Arrived),
+            (self.list.map_or(0, |list| list.bad_rows), AuditDoubt::BadRows),
+            (repeated_rows, AuditDoubt::RepeatedRows),
+            (bodies.unread, AuditDoubt::UnreadBodies),
+            (bodies.not_stored, AuditDoubt::BodiesNotStored),
+            (messages.not_stored, AuditDoubt::ChecksumsNotStored),
+            (messages.without_time, AuditDoubt::WithoutTime),
+            (bad_lines, AuditDoubt::BadLines),
+            (cut_logs, AuditDoubt::CutLogs),
         ];
-        let doubts = doubts.into_iter().filter(|(n, _, _)| *n > 0);
-        doubts.map(|(n, one, many)| counted(n, one, many))
+        doubts.into_iter().filter(|(n, _)| *n > 0).map(|(n, doubt)| doubt(n))
     }
 
     /// Returns doubts because something is empty.
-    fn doubts_about_nothing(&self) -> impl Iterator<Item = String> {
+    fn doubts_about_nothing(&self) -> impl Iterator<Item = AuditDoubt> {
         let AuditEvidence { messages, bodies, list, .. } = self;
         let is_searched = self.columns.is_empty() || bodies.checked + bodies.not_stored > 0;
         let is_checked = self.rule.content == ContentRule::Ignored || messages.checked > 0;
+        let is_without_id = self.logs.is_some_and(|logs| logs.read.lines_with_id == 0);
+        let is_without_numbers = self.is_without_numbers() && messages.messages > 0;
         let doubts = [
-            (
-                self.logs.is_some_and(|logs| logs.lines_with_id == 0),
-                "no line of a sender's log contains an ID that sinkd assigned",
-            ),
-            (!is_searched, "no message was searched for what it must contain"),
-            (!is_checked, "no message has a checksum of its content"),
-            (!self.is_expecting(), "nothing was expected"),
-            (
-                self.is_without_numbers() && messages.messages > 0,
-                "no message has a number as its key",
-            ),
-            (list.is_some_and(|list| list.rows == 0), "the list has no usable rows"),
-            (messages.messages == 0, "no messages were selected"),
+            (is_without_id, AuditDoubt::NoIdInLogs),
+            (!is_searched, AuditDoubt::NothingSearched),
+            (!is_checked, AuditDoubt::NothingChecked),
+            (!self.is_expecting(), AuditDoubt::NothingExpected),
+            (is_without_numbers, AuditDoubt::NoNumbers),
+            (list.is_some_and(|list| list.rows == 0), AuditDoubt::EmptyList),
+            (messages.messages == 0, AuditDoubt::NoMessages),
         ];
-        doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why.to_owned())
+        doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt)
     }
 
     /// Decides the verdict. A certain fault decides, whatever else is missing.
-    fn verdict(&self, missing: &MissingMessages, doubts: &[String]) -> AuditVerdict {
+    fn verdict(&self, missing: &MissingMessages, doubts: &[AuditDoubt]) -> AuditVerdict {
         let AuditEvidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
@@ -234,12 +193,13 @@ impl AuditEvidence<'_> {
             && self.faulty_segments == 0
             && self.since == ChangedSince::default();
         let is_list_whole = self.list.is_none_or(|list| list.bad_rows == 0);
-        let is_log_whole = self
-            .logs
-            .is_some_and(|it| it.lines_with_id > 0 && it.bad_lines == 0 && it.cut.is_empty());
+        let joined = self.logs.map_or(LogTally::default(), |logs| logs.joined);
+        let is_whole =
+            |it: &LogsRead| it.lines_with_id > 0 && it.bad_lines == 0 && it.cut.is_empty();
+        let is_log_whole = self.logs.is_some_and(|logs| is_whole(&logs.read));
         let is_certain = account.repeated > 0
-            || (is_all_read && self.joined.only_in_log > 0)
-            || (is_log_whole && self.joined.not_in_log > 0)
+            || (is_all_read && joined.only_in_log > 0)
+            || (is_log_whole && joined.not_in_log > 0)
             || of_messages > 0
             || (is_list_whole && account.unexpected > 0)
             || (self.is_expecting_recipients() && messages.without_key > 0)

@@ -29,8 +29,11 @@ enum ClaimOperator {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ClaimBound {
-    /// In the subject's own unit.
-    Number(f64),
+    Number {
+        value: f64,
+        /// The subject's own unit.
+        unit: ClaimUnit,
+    },
     /// A verdict that `limited_by` is compared with.
     Verdict(LimitedBy),
 }
@@ -60,7 +63,7 @@ fn parse(text: &str) -> Result<Claim, ClaimFault> {
     let (name, bound) = (text[..at].trim(), text[at + sign.len()..].trim());
     let subject: ClaimSubject = name.parse()?;
     let bound = match subject.unit() {
-        Some(unit) => ClaimBound::Number(unit.parse(bound)?),
+        Some(unit) => ClaimBound::Number { value: unit.parse(bound)?, unit },
         None if op.is_of_verdicts() => ClaimBound::Verdict(verdict(bound)?),
         None => return Err(ClaimFault::Order { subject: name.to_owned(), operator: sign }),
     };
@@ -93,7 +96,7 @@ impl Claim {
 
     /// Returns whether the claim says that nothing arrived: it holds for 0 but not for 1.
     pub fn is_about_absence(&self) -> bool {
-        let ClaimBound::Number(bound) = self.bound else { return false };
+        let ClaimBound::Number { value: bound, .. } = self.bound else { return false };
         self.subject.counts_traffic() && self.op.holds(0.0, bound) && !self.op.holds(1.0, bound)
     }
 
@@ -112,11 +115,10 @@ impl Claim {
             (ClaimValue::Verdict(found), ClaimBound::Verdict(wanted)) => {
                 self.check_verdict(found, wanted, &gathered.verdict.because)
             }
-            (ClaimValue::Number(found), ClaimBound::Number(bound)) => {
+            (ClaimValue::Number(found), ClaimBound::Number { value: bound, unit }) => {
                 if self.op.holds(found, bound) {
                     return Ok(());
                 }
-                let unit = self.subject.unit().unwrap_or(ClaimUnit::None);
                 Err(ClaimFailure::Number { found, bound, unit, client: self.client(evidence) })
             }
             _ => unreachable!("a subject's bound has its kind"),
@@ -186,7 +188,8 @@ mod tests {
             ("message_bytes.max <= 64K", 65_536.0),
         ] {
             let claim: Claim = text.parse().unwrap();
-            assert_eq!(claim.bound, ClaimBound::Number(number), "{text}");
+            let ClaimBound::Number { value, .. } = claim.bound else { panic!("{text}") };
+            assert_eq!(value, number, "{text}");
         }
         for (text, says) in [
             ("", "an operator (>= <= > < == !=)"),

@@ -1,6 +1,9 @@
 //! Why a claim does not hold.
+use super::super::limits::LimitsGap;
+use super::super::statistics::UnrecordedMessages;
+use super::super::transit_gap::TransitGap;
 use super::unit::ClaimUnit;
-use crate::stats::LimitedBy;
+use crate::stats::{LimitedBy, StatsDamage};
 use crate::wording::decimals;
 
 /// Why a claim does not hold: another value was found, or none.
@@ -56,18 +59,34 @@ pub enum ClaimFailure {
     LogNotRead,
     /// A statistics file is damaged, and the unreadable part may contradict the claim.
     #[error("statistics are damaged: {0}")]
-    Damaged(String),
+    Damaged(StatsDamage),
     /// The figures may be too low, or cannot be judged.
-    #[error("{0}")]
-    Incomplete(String),
+    #[error(transparent)]
+    Incomplete(#[from] EvidenceGap),
     /// The figures lack messages that the log holds, and no other claim allows for that.
-    #[error("{why}; a claim such as 'not_recorded <= {not_recorded}' allows for that")]
+    #[error(
+        "{unrecorded}; a claim such as 'not_recorded <= {}' allows for that",
+        unrecorded.messages
+    )]
     NotRecorded {
-        /// The messages that the figures lack, as a sentence.
-        why: String,
-        /// The number of messages that the figures lack.
-        not_recorded: u64,
+        /// The messages that the figures lack.
+        unrecorded: UnrecordedMessages,
     },
+}
+
+/// Why figures may be too low, or cannot be judged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceGap {
+    /// The figures lack messages that the log holds.
+    #[error("{0}")]
+    Unrecorded(UnrecordedMessages),
+    /// The records of connections are incomplete or empty.
+    #[error(transparent)]
+    Limits(#[from] LimitsGap),
+    /// The transit times are incomplete, or clocks differ.
+    #[error(transparent)]
+    Transit(#[from] TransitGap),
 }
 
 /// Returns the difference between a figure and the bound, as text.
@@ -94,7 +113,7 @@ mod tests {
     #[test]
     fn a_figure_that_misses_the_bound_says_by_how_much_and_whose_it_is() {
         let sentence = |found, bound, client: Option<&str>| {
-            let (unit, client) = (ClaimUnit::None, client.map(str::to_owned));
+            let (unit, client) = (ClaimUnit::Number, client.map(str::to_owned));
             ClaimFailure::Number { found, bound, unit, client }.to_string()
         };
         assert_eq!(sentence(110.0, 100.0, None), "it is 110, 10% above the bound");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::limits::{KeptLimits, window};
-use super::failure::ClaimFailure;
+use super::failure::{ClaimFailure, EvidenceGap};
 use crate::stats::ClientLimits;
 use crate::wording::Unexpected;
 use crate::wording::unknown;
@@ -66,7 +66,7 @@ impl ClaimLimit {
     /// Errors: the figure may be too low, or data is missing.
     pub fn of(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
         if let Some(gap) = kept.gap() {
-            return Err(ClaimFailure::Incomplete(gap));
+            return Err(EvidenceGap::from(gap).into());
         }
         let highest = self.figures(kept).map(|(figure, _)| figure).max();
         highest.ok_or(ClaimFailure::NoConnection)

@@ -12,7 +12,7 @@ mod unit;
 pub use claim::{CheckedClaim, Claim};
 pub use error::{ClaimError, ClaimFault};
 pub use evidence::Evidence;
-pub use failure::ClaimFailure;
+pub use failure::{ClaimFailure, EvidenceGap};
 pub use limit::ClaimLimit;
 pub use subject::subjects;
 pub use unit::ClaimUnit;
@@ -35,16 +35,13 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     let is_strict = |claim: &Claim| claim.is_about_absence() || claim.limit().is_some();
     let fails = |claim: &Claim| !is_allowed || is_strict(claim);
     // The unreadable part may contradict a claim.
-    let damage = gathered.history.problems.first();
+    let damage = gathered.history.damage.first();
     let failure = |claim: &Claim| match gathered.missing_messages() {
-        _ if let Some(damage) = damage => Some(ClaimFailure::Damaged(damage.to_string())),
-        Some(why) if !claim.is_about_not_recorded() && fails(claim) => {
+        _ if let Some(damage) = damage => Some(ClaimFailure::Damaged(damage.clone())),
+        Some(lacking) if !claim.is_about_not_recorded() && fails(claim) => {
             Some(match is_strict(claim) {
-                true => ClaimFailure::Incomplete(why),
-                false => {
-                    let not_recorded = gathered.not_recorded.unwrap_or(0);
-                    ClaimFailure::NotRecorded { why, not_recorded }
-                }
+                true => EvidenceGap::Unrecorded(lacking).into(),
+                false => ClaimFailure::NotRecorded { unrecorded: lacking },
             })
         }
         _ => claim.check(evidence).err(),

@@ -4,7 +4,7 @@ use super::super::statistics::{metric, metrics};
 use super::super::transit::OverallTransit;
 use super::error::ClaimFault;
 use super::evidence::Evidence;
-use super::failure::ClaimFailure;
+use super::failure::{ClaimFailure, EvidenceGap};
 use super::figure::{ClaimBusy, ClaimPercentile, ClaimRate, ClaimTransit, figure, names};
 use super::limit::{self, ClaimLimit};
 use super::total::ClaimTotal;
@@ -113,13 +113,13 @@ impl ClaimSubject {
         Some(match self {
             ClaimSubject::LimitedBy => return None,
             ClaimSubject::Limits(_) => ClaimUnit::Count,
-            ClaimSubject::Metric(_, ClaimPercentile::Count) => ClaimUnit::None,
+            ClaimSubject::Metric(_, ClaimPercentile::Count) => ClaimUnit::Number,
             ClaimSubject::Metric(metric, _) => match metric.unit() {
                 "us" => ClaimUnit::Micros,
                 "B" | "B/s" => ClaimUnit::Bytes,
-                _ => ClaimUnit::None,
+                _ => ClaimUnit::Number,
             },
-            ClaimSubject::Transit(ClaimTransit::Time(ClaimPercentile::Count)) => ClaimUnit::None,
+            ClaimSubject::Transit(ClaimTransit::Time(ClaimPercentile::Count)) => ClaimUnit::Number,
             ClaimSubject::Transit(ClaimTransit::Time(_)) => ClaimUnit::Micros,
             ClaimSubject::Total(ClaimTotal::Bytes) => ClaimUnit::Bytes,
             ClaimSubject::Busy(_) => ClaimUnit::Share,
@@ -127,7 +127,7 @@ impl ClaimSubject {
             | ClaimSubject::Total(_)
             | ClaimSubject::Rate(_)
             | ClaimSubject::Replies { .. }
-            | ClaimSubject::NotRecorded => ClaimUnit::None,
+            | ClaimSubject::NotRecorded => ClaimUnit::Number,
         })
     }
 
@@ -202,8 +202,8 @@ fn percentile(
 fn transit(transit: Option<&OverallTransit>, which: ClaimTransit) -> Result<f64, ClaimFailure> {
     let overall = transit.ok_or(ClaimFailure::TransitNotRead)?;
     let all = &overall.all;
-    if let Some(why) = overall.gap() {
-        return Err(ClaimFailure::Incomplete(why));
+    if let Some(gap) = overall.gap() {
+        return Err(EvidenceGap::from(gap).into());
     }
     let needs_judgment = match which {
         ClaimTransit::Time(figure) => figure != ClaimPercentile::Count,
@@ -211,8 +211,8 @@ fn transit(transit: Option<&OverallTransit>, which: ClaimTransit) -> Result<f64,
         ClaimTransit::Negative => all.transit_us.count == 0,
         ClaimTransit::WithoutField | ClaimTransit::Unreadable | ClaimTransit::NotStored => false,
     };
-    if let Some(why) = overall.doubt().filter(|_| needs_judgment) {
-        return Err(ClaimFailure::Incomplete(why));
+    if let Some(doubt) = overall.doubt().filter(|_| needs_judgment) {
+        return Err(EvidenceGap::from(doubt).into());
     }
     Ok(match which {
         ClaimTransit::Time(figure) => figure.of(&all.transit_us),

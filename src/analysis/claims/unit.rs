@@ -6,7 +6,7 @@ use crate::wording::{decimals, exact_duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimUnit {
     /// A number or a rate per second.
-    None,
+    Number,
     /// A number that is not a rate.
     Count,
     /// A time, in microseconds.
@@ -22,7 +22,7 @@ impl ClaimUnit {
     fn endings(self) -> &'static [(&'static str, f64)] {
         match self {
             ClaimUnit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
-            ClaimUnit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
+            ClaimUnit::Number => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
             ClaimUnit::Micros => &[("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6)],
             ClaimUnit::Bytes => &[
                 ("", 1.0),
@@ -63,7 +63,7 @@ impl ClaimUnit {
     /// Formats a value of this unit for a sentence.
     pub fn text(self, value: f64) -> String {
         match self {
-            ClaimUnit::None | ClaimUnit::Count => decimals(value),
+            ClaimUnit::Number | ClaimUnit::Count => decimals(value),
             ClaimUnit::Micros => exact_duration(value),
             ClaimUnit::Bytes => format!("{} bytes", decimals(value)),
             ClaimUnit::Share => format!("{}%", decimals(value * 100.0)),

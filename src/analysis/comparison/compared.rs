@@ -1,7 +1,7 @@
 //! The comparison of two runs.
-use super::super::words::counted;
 use super::not_comparable::NotComparable;
 use super::side::ComparedRun;
+use super::warning::ComparisonWarning;
 use crate::stats::Comparison;
 
 /// Two runs and their differences.
@@ -12,8 +12,8 @@ pub struct RunComparison {
     pub b: ComparedRun,
     /// Which differences exceed the noise.
     pub comparison: Comparison,
-    /// Why the figures are incomplete or have no verdict, one sentence per reason.
-    pub warnings: Vec<String>,
+    /// Why the figures are incomplete or have no verdict.
+    pub warnings: Vec<ComparisonWarning>,
 }
 
 impl RunComparison {
@@ -23,7 +23,8 @@ impl RunComparison {
     pub fn compare(a: ComparedRun, b: ComparedRun) -> Result<RunComparison, NotComparable> {
         ensure_comparable(&a, &b)?;
         let comparison = Comparison::of(&a.measures, &b.measures);
-        let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();
+        let mut warnings = [a.warnings(), b.warnings()].concat();
+        warnings.extend(shared(&a, &b));
         Ok(RunComparison { a, b, comparison, warnings })
     }
 }
@@ -44,11 +45,7 @@ fn ensure_comparable(a: &ComparedRun, b: &ComparedRun) -> Result<(), NotComparab
     }
 }
 
-fn shared(a: &ComparedRun, b: &ComparedRun) -> Vec<String> {
+fn shared(a: &ComparedRun, b: &ComparedRun) -> Option<ComparisonWarning> {
     let shared = a.measures.shared_seconds(&b.measures) as u64;
-    if shared == 0 {
-        return Vec::new();
-    }
-    let seconds = counted(shared, "second is", "seconds are");
-    vec![format!("{seconds} in both A and B, so no difference is judged")]
+    (shared > 0).then_some(ComparisonWarning::SharedSeconds(shared))
 }

@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::words::rfc3339;
+use super::super::words::{rfc3339, sentences};
 use super::compared::RunComparison;
 use super::side::ComparedRun;
+use super::warning::ComparisonWarning;
 use crate::stats::{
     Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift,
 };
@@ -26,7 +27,8 @@ pub struct ComparisonFigures<'a> {
     /// All transactions of each run.
     pub transaction_us: TransactionFigures,
     /// Why the figures are incomplete, one sentence per reason; empty if the exit code is 0.
-    pub warnings: &'a [String],
+    #[serde(serialize_with = "sentences")]
+    pub warnings: &'a [ComparisonWarning],
 }
 
 /// One of the two runs.

@@ -4,6 +4,7 @@ mod figures;
 mod kind;
 mod not_comparable;
 mod side;
+mod warning;
 
 pub use compared::RunComparison;
 pub use figures::{
@@ -12,3 +13,4 @@ pub use figures::{
 pub use kind::RecordedBy;
 pub use not_comparable::NotComparable;
 pub use side::ComparedRun;
+pub use warning::ComparisonWarning;

@@ -20,9 +20,7 @@ pub enum NotComparable {
         source: io::Error,
     },
     /// One side merges recordings of sinks and of senders.
-    #[error(
-        "{0} mixes the records of a sink and a sender; choose the folders of one side with --data"
-    )]
+    #[error("{0} mixes the records of a sink and a sender")]
     Mixed(char),
     /// A run has no accepted messages.
     #[error("nothing to compare: {letter} ({name}) has no accepted messages")]

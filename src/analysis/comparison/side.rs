@@ -1,16 +1,14 @@
 //! One of the two runs: its folders, the side that recorded it, and its figures.
-use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::Path;
 
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
-use super::super::span::seconds;
-use super::super::statistics::RunStatistics;
-use super::super::words::counted;
+use super::super::statistics::{RunStatistics, UnrecordedMessages};
 use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;
-use crate::stats::{History, Measures};
+use super::warning::ComparisonWarning;
+use crate::stats::{History, Measures, StatsDamage};
+use crate::time::Seconds;
 
 /// A run to compare.
 pub struct ComparedRun {
@@ -24,8 +22,8 @@ pub struct ComparedRun {
     pub gathered: RunStatistics,
     /// The measures of the run, with a value for each second.
     pub measures: Measures,
-    /// Parts that could not be read, one sentence each.
-    pub problems: BTreeSet<String>,
+    /// Parts that could not be read, each once, ordered by their text.
+    pub damage: Vec<StatsDamage>,
 }
 
 impl ComparedRun {
@@ -40,35 +38,36 @@ impl ComparedRun {
     ) -> Result<ComparedRun, NotComparable> {
         let gathered = RunStatistics::read_complete(selection)?;
         let parts: Vec<_> =
-            selection.parts().map(|(folder, span)| (folder, seconds(span))).collect();
+            selection.parts().map(|(folder, span)| (folder, span.seconds())).collect();
         let unreadable = |source| NotComparable::Unreadable { name: name.to_owned(), source };
-        let (measures, problems) = Measures::read(&parts).map_err(unreadable)?;
+        let (measures, damage) = Measures::read(&parts).map_err(unreadable)?;
         let kind = match parts.len() {
             1 => RecordedBy::of(&gathered.history),
             _ => kind_of_all(letter, &parts)?,
         };
-        let problems = gathered.history.problems.iter().cloned().chain(problems).collect();
-        Ok(ComparedRun { letter, name: name.to_owned(), kind, gathered, measures, problems })
+        let mut damage = [gathered.history.damage.clone(), damage].concat();
+        damage.sort_by_cached_key(StatsDamage::to_string);
+        damage.dedup();
+        Ok(ComparedRun { letter, name: name.to_owned(), kind, gathered, measures, damage })
     }
 
-    /// Returns why the figures are incomplete, one sentence per reason.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.problems.iter().cloned().collect();
-        if let Some(lacking) = self.gathered.not_recorded.filter(|n| *n > 0) {
-            let messages = counted(lacking, "message is", "messages are");
-            let letter = self.letter;
-            warnings.push(format!("{letter}: {messages} in the log and not in these figures"));
-        }
-        warnings
+    /// Returns why the figures are incomplete.
+    pub fn warnings(&self) -> Vec<ComparisonWarning> {
+        let damage = self.damage.iter().cloned().map(ComparisonWarning::Damage);
+        let lacking = self.gathered.missing_messages().map(|lacking| {
+            let UnrecordedMessages { messages } = lacking;
+            ComparisonWarning::Unrecorded { letter: self.letter, messages }
+        });
+        damage.chain(lacking).collect()
     }
 }
 
 /// Returns the common kind of all folders. Errors: the folders have both kinds, or can't be read.
-fn kind_of_all(letter: char, parts: &[(&Path, Range<u64>)]) -> Result<RecordedBy, NotComparable> {
+fn kind_of_all(letter: char, parts: &[(&Path, Seconds)]) -> Result<RecordedBy, NotComparable> {
     let mut kinds = Vec::new();
     for (folder, span) in parts {
         let mut history = History::default();
-        history.read(folder, span.clone()).map_err(Error::statistics(folder))?;
+        history.read(folder, *span).map_err(Error::statistics(folder))?;
         kinds.push(RecordedBy::of(&history));
     }
     match kinds.split_first() {

@@ -1,14 +1,12 @@
 //! Counts of messages.
-use std::ops::Range;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
-use super::super::span::log_span;
 use super::super::statistics::counters;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
+use crate::time::{Clock, Span};
 
 /// The message counts of a folder: the object of `sinkctl count --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -44,16 +42,12 @@ impl MessageCounts {
         }
     }
 
-    /// Counts the messages of a span, in Unix ns. Waits up to two seconds for statistics that are
+    /// Counts the messages of a span. Waits up to two seconds for statistics that are
     /// still being written.
     ///
     /// Errors: the log or the statistics can't be read.
-    pub fn of_span(
-        folder: &Folder,
-        span: &Range<u64>,
-        clock: &dyn Clock,
-    ) -> Result<MessageCounts, Error> {
-        let listing = folder.listing(log_span(span)).map_err(Error::log(folder.path()))?;
+    pub fn of_span(folder: &Folder, span: Span, clock: &dyn Clock) -> Result<MessageCounts, Error> {
+        let listing = folder.listing(span).map_err(Error::log(folder.path()))?;
         let stored = listing.present();
         let accepted = counters(folder.path(), span, clock)?.total(Counter::Messages);
         Ok(MessageCounts {

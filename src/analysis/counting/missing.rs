@@ -1,19 +1,17 @@
 //! Messages that were accepted, but whose envelope is no longer in the log. They are never left out
 //! silently.
-use std::ops::Range;
-use std::time::Duration;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::folder::{LogSource, UnreadMessages};
 use super::super::statistics::counters;
 use super::super::statistics::{WRITTEN_WITHIN, wait_until_written};
 use super::super::words::counted;
 use crate::stats::Counter;
+use crate::time::{Clock, Span};
 use serde::Serialize;
 
 /// Counts of missing messages, for `--json`. Keys keep their meaning.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MissingMessages {
     /// The total; null if unknown.
     pub messages: Option<u64>,
@@ -27,15 +25,15 @@ pub struct MissingMessages {
 }
 
 impl MissingMessages {
-    /// `spans` has the span of each source, in Unix ns. For all of time, the logs have the number
+    /// `spans` has the span of each source. For all of time, the logs have the number
     /// of missing messages; for a limited span, only statistics have it, without the reasons.
     pub fn count(
         sources: &[LogSource],
-        spans: &[Range<u64>],
+        spans: &[Span],
         unread: &UnreadMessages,
         clock: &dyn Clock,
     ) -> Result<MissingMessages, Error> {
-        if spans.iter().all(|span| *span == (0..u64::MAX)) {
+        if spans.iter().all(|span| span.is_all()) {
             return Ok(MissingMessages::of_all(sources, unread));
         }
         // If nothing was ever removed, nothing of this span was.
@@ -53,9 +51,9 @@ impl MissingMessages {
         }
         let (mut accepted, mut present) = (0, 0);
         for (source, span) in sources.iter().zip(spans) {
-            let span = written(span, clock);
-            accepted += counters(source.folder.path(), &span, clock)?.total(Counter::Messages);
-            present += source.messages(&span)?;
+            let span = written(*span, clock);
+            accepted += counters(source.folder.path(), span, clock)?.total(Counter::Messages);
+            present += source.messages(span)?;
         }
         let messages =
             accepted.checked_sub(present).map(|gone| gone + unread.damaged + unread.pruned);
@@ -108,12 +106,16 @@ impl MissingMessages {
 
 /// Returns the part of a span that statistics cover. If the span is over, that is all of it, and
 /// this waits for it; otherwise it is the part old enough to be written.
-fn written(span: &Range<u64>, clock: &dyn Clock) -> Range<u64> {
+fn written(span: Span, clock: &dyn Clock) -> Span {
     let now = clock.now();
-    if Duration::from_nanos(span.end) <= now {
-        wait_until_written(span.end, clock);
-        return span.clone();
+    match span.until_ns {
+        Some(until_ns) if span.is_over(now) => {
+            wait_until_written(until_ns, clock);
+            span
+        }
+        _ => {
+            let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
+            span.intersection(Span { until_ns: Some(end_s * 1_000_000_000), ..Span::ALL })
+        }
     }
-    let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
-    span.start..(end_s * 1_000_000_000).max(span.start)
 }

@@ -65,11 +65,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_folder_what_was_expected_what_was_found_and_what_to_do() {
+    fn an_error_names_the_folder_and_what_was_found() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("missing");
         let error = open_folder(&path).unwrap_err().sentence();
-        let rest = "no such folder (choose a sinkd data folder with --data)";
+        let rest = "no such folder";
         assert_eq!(error, format!("{}: {rest}", path.display()));
     }
 }

@@ -13,7 +13,7 @@ pub use holder::holder;
 pub use retry::{Attempt, Attempts, retry_while_pruned};
 pub use segment_row::SegmentRow;
 pub use selection::FolderSpans;
-pub use verification::Verification;
+pub use verification::{UnpublishedSlots, Verification};
 
 pub(super) use data_folder::ensure_statistics;
 pub(super) use source::{

@@ -1,15 +1,14 @@
 //! Reads whole logs on all cores: each message once, with a count of those that can't be read.
-use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::super::error::Error;
-use super::super::span::log_span;
 use super::super::watched::watched;
 use super::data_folder::open_folder;
 use super::selection::FolderSpans;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
+use crate::time::Span;
 
 /// Maximum number of threads; more would only wait for the disk.
 const THREADS_MAX: usize = 8;
@@ -34,11 +33,10 @@ impl LogSource {
         selection.parts().map(|(path, span)| LogSource::open(path, span)).collect()
     }
 
-    /// Opens a folder; `span` is in Unix ns.
-    fn open(path: &Path, span: &Range<u64>) -> Result<LogSource, Error> {
+    fn open(path: &Path, span: Span) -> Result<LogSource, Error> {
         let folder = open_folder(path)?;
         let pruned = folder.pruned().map_err(Error::segments(path))?;
-        let listing = folder.listing(log_span(span)).map_err(Error::log(path))?;
+        let listing = folder.listing(span).map_err(Error::log(path))?;
         let stretches = listing.stretches().collect();
         Ok(LogSource { folder, pruned, stretches })
     }
@@ -51,8 +49,8 @@ impl LogSource {
 
     /// Returns the number of messages in a part of the span, including damaged ones. Costs a few
     /// binary searches.
-    pub fn messages(&self, span: &Range<u64>) -> Result<u64, Error> {
-        let listing = self.folder.listing(log_span(span));
+    pub fn messages(&self, span: Span) -> Result<u64, Error> {
+        let listing = self.folder.listing(span);
         Ok(listing.map_err(Error::log(self.folder.path()))?.len())
     }
 }
@@ -63,16 +61,16 @@ pub struct UnreadMessages {
     /// Messages whose slot or envelope can't be read.
     pub damaged: u64,
     /// Why they can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
     /// Messages whose segment was pruned after the folder was opened.
     pub pruned: u64,
 }
 
 impl UnreadMessages {
     /// Adds a reason, unless there are many already.
-    pub fn note(&mut self, damage: String) {
+    pub fn note(&mut self, damage: impl Into<ReadError>) {
         if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push(damage);
+            self.damage.push(damage.into());
         }
     }
 
@@ -206,7 +204,7 @@ impl<V: MessageVisitor> Visit<'_, V> {
                 return;
             }
             Err(error) => {
-                self.unread.note(error.to_string());
+                self.unread.note(error);
                 self.unread.damaged += stretch.messages;
                 return;
             }
@@ -224,7 +222,7 @@ impl<V: MessageVisitor> Visit<'_, V> {
                 Ok(Understood::Yes) => understood += 1,
                 // Both are counted below.
                 Ok(Understood::No) => {}
-                Err(damage) => self.unread.note(damage.to_string()),
+                Err(damage) => self.unread.note(damage),
             }
             if understood - reported == MESSAGES_AT_ONCE {
                 reported = understood;

@@ -1,14 +1,15 @@
 //! Verifies a folder: reads everything and checks every checksum.
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
-use super::super::words::counted;
+use super::super::words::{counted, sentences};
 use crate::log::reader::{Folder, ReadError, Segment};
+use crate::time::Clock;
 
 /// Maximum number of faults that are listed individually; a bad disk may have millions.
 const DAMAGE_LISTED_MAX: usize = 1000;
@@ -17,6 +18,23 @@ const DAMAGE_LISTED_MAX: usize = 1000;
 const LOOKS: u32 = 6;
 /// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Valid slots of an open segment that follow the published ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnpublishedSlots {
+    /// The file of the segment.
+    pub file: PathBuf,
+    /// The number of slots.
+    pub slots: u32,
+}
+
+impl fmt::Display for UnpublishedSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = counted(self.slots.into(), "valid slot follows", "valid slots follow");
+        let file = self.file.display();
+        write!(f, "note: {file}: {slots} the published ones; the next start of sinkd keeps them")
+    }
+}
 
 /// The result of a verification: the object of `sinkctl verify --json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
@@ -30,11 +48,12 @@ pub struct Verification {
     /// Valid slots that open segments have not published: they are not messages yet, and none is
     /// lost.
     pub unpublished: u64,
-    /// Explanations of these slots, one sentence per segment.
+    /// Where these slots are, by segment.
     #[serde(skip)]
-    pub notes: Vec<String>,
-    /// Faults as sentences that name file and offset; at most 1000.
-    pub damage: Vec<String>,
+    pub notes: Vec<UnpublishedSlots>,
+    /// Faults, which name file and offset; at most 1000.
+    #[serde(serialize_with = "sentences")]
+    pub damage: Vec<ReadError>,
     /// The number of faults, including those not listed.
     pub damaged: u64,
     /// The number of segments with at least one fault.
@@ -50,7 +69,7 @@ impl Verification {
     pub fn run(folder: &Folder, clock: &dyn Clock, watch: &mut dyn FnMut(u64)) -> Verification {
         let mut all = Verification::default();
         for fault in folder.faults() {
-            all.add(fault.file(), fault.to_string());
+            all.add(fault.file(), fault);
         }
         for summary in folder.segments() {
             match folder.segment(summary.identity.number) {
@@ -58,13 +77,13 @@ impl Verification {
                     all.segments += 1;
                     all.messages += summary.messages();
                     let file = segment.path();
-                    segment.verify().for_each(|damage| all.add(file, damage.to_string()));
+                    segment.verify().for_each(|damage| all.add(file, damage));
                     all.add_unpublished(&segment, clock);
                 }
                 Err(ReadError::Pruned { .. }) => all.pruned_meanwhile += 1,
                 Err(error) => {
                     all.segments += 1;
-                    all.add(&summary.path, error.to_string());
+                    all.add(&summary.path, error);
                 }
             }
             watch(summary.identity.segment_bytes);
@@ -74,13 +93,13 @@ impl Verification {
 
     /// Counts a fault, and lists it if there are not too many. `file` is the file of the segment,
     /// or one beside it.
-    fn add(&mut self, file: &Path, damage: String) {
+    fn add(&mut self, file: &Path, damage: impl Into<ReadError>) {
         let number = file.file_stem().map(|stem| stem.to_owned()).unwrap_or_default();
         self.damaged_numbers.insert(number);
         self.damaged_segments = self.damaged_numbers.len() as u64;
         self.damaged += 1;
         if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push(damage);
+            self.damage.push(damage.into());
         }
     }
 
@@ -91,11 +110,7 @@ impl Verification {
         let slots = unpublished(segment, clock);
         if slots > 0 {
             self.unpublished += u64::from(slots);
-            let slots = counted(slots.into(), "valid slot follows", "valid slots follow");
-            self.notes.push(format!(
-                "note: {}: {slots} the published ones; the next start of sinkd keeps them",
-                segment.path().display()
-            ));
+            self.notes.push(UnpublishedSlots { file: segment.path().to_owned(), slots });
         }
     }
 }

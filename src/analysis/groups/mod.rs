@@ -5,8 +5,6 @@ mod names;
 mod reading;
 mod table;
 
-use std::ops::Range;
-
 pub use by::GroupBy;
 pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 
@@ -14,8 +12,8 @@ use super::counting::MissingMessages;
 use super::error::Error;
 use super::folder::FolderSpans;
 use super::folder::{LogSource, UnreadMessages};
-use super::span::whole;
-use crate::log::reader::Folder;
+use crate::log::reader::{Folder, ReadError};
+use crate::time::Span;
 use names::{Groups, TopGroups};
 use reading::{GroupCounts, GroupCriteria};
 
@@ -41,7 +39,7 @@ pub struct GroupAnswer {
     /// Messages that are not in the table because they can't be read.
     pub damaged: u64,
     /// Why they can't be read; the first reasons only.
-    pub damage: Vec<String>,
+    pub damage: Vec<ReadError>,
     /// True if in every attempt everything was pruned before it could be read.
     pub is_outpaced: bool,
     sources: Vec<LogSource>,
@@ -67,7 +65,7 @@ pub fn find(
     let criteria = GroupCriteria { by, sent_field };
     // The spans are widened to whole seconds, as in all statistics, so that both cover the same
     // messages.
-    let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
+    let spans: Vec<Span> = selection.spans.iter().map(|span| span.in_whole_seconds()).collect();
     let in_seconds = FolderSpans { spans: &spans, ..selection };
     let mut sources = LogSource::open_all(in_seconds)?;
     let (mut counted, mut top) = count(&sources, criteria, shown, watch);

@@ -80,7 +80,7 @@ impl KeptLimits {
             ClientFigures::new(Some(client_name(address)), limits, &self.windows_s)
         };
         LimitFigures {
-            gap: self.gap_until_now(),
+            gap: self.gap_until_now().map(|gap| gap.to_string()),
             turned_away: self.turned_away,
             messages_not_on_record: self.messages_not_on_record,
             recipients_per_message: &self.recipients,

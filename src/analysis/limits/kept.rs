@@ -1,15 +1,14 @@
 //! The limits that clients kept to, and which connections were not recorded.
-use std::ops::Range;
 use std::time::Duration;
 
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::holder;
-use super::super::span::seconds;
-use super::super::statistics::RunStatistics;
-use super::super::words::counted;
+use super::super::statistics::{RunStatistics, UnrecordedMessages};
+use super::gap::LimitsGap;
 use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
+use crate::time::Seconds;
 use crate::wording::Unexpected;
 
 /// The longest window, in seconds: a day.
@@ -40,8 +39,8 @@ pub struct KeptLimits {
     pub messages_not_on_record: u64,
     /// How often a connection could not be recorded.
     lost: u64,
-    /// Why the figures lack messages that the log holds.
-    missing_messages: Option<String>,
+    /// Messages that the log holds and the figures lack.
+    missing_messages: Option<UnrecordedMessages>,
     is_of_sender: bool,
 }
 
@@ -54,13 +53,13 @@ impl KeptLimits {
         gathered: &RunStatistics,
         windows_s: Vec<u64>,
     ) -> Result<KeptLimits, Error> {
-        let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
+        let spans: Vec<Seconds> = selection.spans.iter().map(|span| span.seconds()).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
         let mut limits = SenderLimits::read(selection.folders, &spans, &windows_s, over_s)
             .map_err(Error::Connections)?;
         let history = &gathered.history;
-        limits.problems.extend_from_slice(&history.problems);
+        limits.damage.extend_from_slice(&history.damage);
         let messages = history.total(Counter::Messages);
         let recipients = history.histogram(Metric::Recipients).map(Percentiles::of);
         let recipients = bounded(recipients.unwrap_or_default(), limits.all.recipients_max);
@@ -78,41 +77,24 @@ impl KeptLimits {
     }
 
     /// Returns why the figures may be too low or empty, the missing current second included.
-    pub fn gap_until_now(&self) -> Option<String> {
-        self.missing_messages.clone().or_else(|| self.gap())
+    pub fn gap_until_now(&self) -> Option<LimitsGap> {
+        self.missing_messages.map(LimitsGap::Unrecorded).or_else(|| self.gap())
     }
 
     /// Returns why the records may be incomplete or empty.
-    pub fn gap(&self) -> Option<String> {
+    pub fn gap(&self) -> Option<LimitsGap> {
         if self.is_of_sender {
-            return Some(
-                "these are a sender's records: name the data folder of the sinkd that it sent to"
-                    .into(),
-            );
+            return Some(LimitsGap::OfSender);
         }
-        if let Some(problem) = self.limits.problems.first() {
-            return Some(format!("statistics are damaged: {problem}"));
+        if let Some(damage) = self.limits.damage.first() {
+            return Some(LimitsGap::Damaged(damage.clone()));
         }
-        if self.lost > 0 {
-            let lost = counted(self.lost, "connection", "connections");
-            return Some(format!(
-                "{lost} more did anything in a second than are recorded one by one"
-            ));
-        }
-        if self.messages_not_on_record > 0 {
-            let n = counted(self.messages_not_on_record, "message", "messages");
-            return Some(format!(
-                "{n} came over no connection on record: an earlier sinkd accepted them, or a file \
-                 of connections is missing or cut"
-            ));
-        }
-        if self.limits.all.cut_off > 0 {
-            let n = counted(self.limits.all.cut_off, "connection was", "connections were");
-            return Some(format!(
-                "{n} cut off when sinkd was killed: its last two seconds are not on record"
-            ));
-        }
-        (self.limits.all.connections == 0).then(|| "no connection was recorded".into())
+        let some = |n: u64| Some(n).filter(|n| *n > 0);
+        let all = &self.limits.all;
+        let lost = some(self.lost).map(LimitsGap::Lost);
+        lost.or_else(|| some(self.messages_not_on_record).map(LimitsGap::NotOnRecord))
+            .or_else(|| some(all.cut_off).map(LimitsGap::CutOff))
+            .or_else(|| (all.connections == 0).then_some(LimitsGap::NoConnection))
     }
 }
 

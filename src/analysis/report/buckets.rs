@@ -1,11 +1,11 @@
 //! Divides a run of any length into a limited number of equal spans, to be drawn.
-use std::ops::Range;
+use crate::time::Seconds;
 
 /// Spans of equal length. The first begins at a multiple of the length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeBuckets {
-    /// The whole span, in Unix seconds.
-    pub span: Range<u64>,
+    /// The whole span.
+    pub span: Seconds,
     /// The length of each bucket, in seconds.
     pub length: u64,
 }
@@ -52,8 +52,8 @@ const LENGTHS: &[u64] = &[
 impl TimeBuckets {
     /// Divides `span` into at most `most` buckets, plus one if the span does not begin at a
     /// multiple of their length.
-    pub fn divide(span: Range<u64>, most: u64) -> TimeBuckets {
-        let least = (span.end - span.start).div_ceil(most).max(1);
+    pub fn divide(span: Seconds, most: u64) -> TimeBuckets {
+        let least = span.count().div_ceil(most).max(1);
         let fitting = LENGTHS.iter().copied().find(|length| *length >= least);
         TimeBuckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
     }
@@ -71,9 +71,9 @@ impl TimeBuckets {
     }
 
     /// Returns the seconds of a bucket that are within the span.
-    pub fn seconds(&self, index: usize) -> Range<u64> {
+    pub fn seconds(&self, index: usize) -> Seconds {
         let start = (self.span.start / self.length + index as u64) * self.length;
-        start.max(self.span.start)..(start + self.length).min(self.span.end)
+        Seconds { start, end: start + self.length }.intersection(self.span)
     }
 
     /// Returns the maximum per bucket of a value that is 0 at first and keeps its value until
@@ -99,7 +99,7 @@ impl TimeBuckets {
     pub fn points(&self, values: impl Iterator<Item = (u64, f64)>) -> Vec<Point> {
         let none = Point { low: f64::MAX, ..Point::default() };
         let mut all = vec![(0u64, none); self.count()];
-        for (second, value) in values.filter(|(second, _)| self.span.contains(second)) {
+        for (second, value) in values.filter(|(second, _)| self.span.contains(*second)) {
             let (seen, point) = &mut all[self.index(second)];
             *seen += 1;
             point.mean += value;
@@ -108,7 +108,7 @@ impl TimeBuckets {
         }
         let finish = |(i, (seen, point)): (usize, (u64, Point))| {
             let seconds = self.seconds(i);
-            let length = (seconds.end - seconds.start).max(1);
+            let length = seconds.count().max(1);
             let low = if seen < length { 0.0 } else { point.low };
             let from = seconds.start as f64;
             let at = from + length as f64 / 2.0;
@@ -126,12 +126,11 @@ mod tests {
     fn every_second_has_a_bucket_and_there_are_not_too_many() {
         for start in [0, 1, 59, 1_795_248_007] {
             for length in [1, 2, 599, 600, 601, 3599, 86_400, 400 * DAY, 1 << 40] {
-                let buckets = TimeBuckets::divide(start..start + length, 600);
+                let buckets = TimeBuckets::divide(Seconds { start, end: start + length }, 600);
                 assert!((1..=601).contains(&buckets.count()), "{start} {length} {buckets:?}");
                 assert_eq!(buckets.index(start), 0);
                 assert_eq!(buckets.index(start + length - 1), buckets.count() - 1);
-                let covered: u64 =
-                    (0..buckets.count()).map(|i| buckets.seconds(i)).map(|s| s.end - s.start).sum();
+                let covered: u64 = (0..buckets.count()).map(|i| buckets.seconds(i).count()).sum();
                 assert_eq!(covered, length);
             }
         }
@@ -139,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_stays_as_it_was_is_carried_on() {
-        let buckets = TimeBuckets { span: 103..138, length: 10 };
+        let buckets = TimeBuckets { span: Seconds { start: 103, end: 138 }, length: 10 };
         let values = [(90, 3), (104, 5), (107, 2), (131, 4), (200, 9)];
         assert_eq!(buckets.carried(&values), [5, 2, 2, 4]);
         assert_eq!(buckets.carried(&[(90, 3)]), [3; 4]);
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn seconds_of_nothing_count() {
-        let buckets = TimeBuckets { span: 103..118, length: 10 };
+        let buckets = TimeBuckets { span: Seconds { start: 103, end: 118 }, length: 10 };
         let points =
             buckets.points([(103, 7.0), (104, 14.0), (110, 8.0), (0, 9.0), (118, 9.0)].into_iter());
         let first = Point { from: 103.0, at: 106.5, mean: 3.0, low: 0.0, high: 14.0 };

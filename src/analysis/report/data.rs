@@ -1,6 +1,5 @@
 //! Reads the data of a report. Except for counters, its memory does not grow with the length of the
 //! run.
-use std::ops::Range;
 use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
@@ -8,13 +7,13 @@ use hdrhistogram::Histogram;
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::groups::{GroupBy, GroupQuestion, GroupTable, find};
-use super::super::span::seconds;
 use super::super::statistics::RunStatistics;
 use super::buckets::TimeBuckets;
 use crate::log::{Mark, Runs};
 use crate::stats::{
-    Counter, History, Metric, OpenSessions, RunSummary, Second, Verdict, each_interval,
+    Counter, History, Metric, OpenSessions, RunSummary, Second, StatsDamage, Verdict, each_interval,
 };
+use crate::time::Seconds;
 
 /// Maximum number of columns for histograms over time, at 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -23,8 +22,8 @@ const COLUMNS_MAX: u64 = 140;
 pub struct SourceFolder {
     /// The path as the user gave it.
     pub path: PathBuf,
-    /// The part of the span with data of this folder, in Unix seconds.
-    span: Range<u64>,
+    /// The part of the span with data of this folder.
+    span: Seconds,
     /// Messages accepted in the span.
     pub messages: u64,
     /// Connections open at the end of each second that has an entry; Unix seconds, ascending.
@@ -69,7 +68,7 @@ pub struct ReportData {
     /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,
     /// Parts that could not be read.
-    pub problems: Vec<String>,
+    pub damage: Vec<StatsDamage>,
     /// The buckets of `columns`; `None` if nothing was recorded.
     pub timeline: Option<TimeBuckets>,
     /// One column per bucket of `timeline`.
@@ -93,15 +92,15 @@ impl ReportData {
             RunStatistics::read_complete(selection)?;
         let mut sources = Vec::new();
         for (path, span) in selection.parts() {
-            let (mut own, span) = (History::default(), seconds(span));
-            own.read_counters(path, span.clone()).map_err(Error::statistics(path))?;
+            let (mut own, span) = (History::default(), span.seconds());
+            own.read_counters(path, span).map_err(Error::statistics(path))?;
             let messages = own.total(Counter::Messages);
             let open =
                 own.seconds.iter().map(|(second, counts)| (*second, counts.open_connections));
             let open_connections = open.collect();
             sources.push(SourceFolder { path: path.to_owned(), span, messages, open_connections });
         }
-        let problems = std::mem::take(&mut history.problems);
+        let damage = std::mem::take(&mut history.damage);
         let mut run = ReportData {
             history,
             summary,
@@ -109,7 +108,7 @@ impl ReportData {
             open_sessions,
             sources,
             not_recorded,
-            problems,
+            damage,
             timeline: None,
             columns: Vec::new(),
             events: events(selection.folders)?,
@@ -121,13 +120,13 @@ impl ReportData {
         Ok(run)
     }
 
-    /// Returns the span from the first to the last second in which a client was active, in Unix
-    /// seconds. Seconds in which only sinkd was active are not part of the run.
-    pub fn span(&self) -> Option<Range<u64>> {
+    /// Returns the span from the first to the last second in which a client was active.
+    /// Seconds in which only sinkd was active are not part of the run.
+    pub fn span(&self) -> Option<Seconds> {
         let mut active = self.history.seconds.iter().filter(|(_, second)| is_active(second));
         let (first, _) = active.next()?;
         let last = active.next_back().map_or(first, |(last, _)| last);
-        Some(*first..last + 1)
+        Some(Seconds { start: *first, end: last + 1 })
     }
 
     fn read_columns(&mut self, buckets: TimeBuckets) -> Result<(), Error> {
@@ -144,10 +143,10 @@ impl ReportData {
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
             };
-            let problems = each_interval(path, both(span, &buckets.span), &METRICS, take);
-            for problem in problems.map_err(Error::statistics(path))? {
-                if !self.problems.contains(&problem) {
-                    self.problems.push(problem);
+            let damage = each_interval(path, span.intersection(buckets.span), &METRICS, take);
+            for part in damage.map_err(Error::statistics(path))? {
+                if !self.damage.contains(&part) {
+                    self.damage.push(part);
                 }
             }
         }
@@ -195,12 +194,6 @@ fn domains(
     let (by, shown) = (GroupBy::RcptDomain, DOMAINS_SHOWN);
     let found = find(selection, GroupQuestion { by, shown, sent_field }, watch);
     found.map(|found| found.table).map_err(|error| error.sentence())
-}
-
-/// Returns the intersection of two spans.
-fn both(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
-    let start = one.start.max(other.start);
-    start..one.end.min(other.end).max(start)
 }
 
 fn is_active(second: &Second) -> bool {

@@ -4,7 +4,8 @@ use super::merged::{Merged, TimeOrder};
 use super::reader::RowReader;
 use super::row::MessageRow;
 use crate::log::Slot;
-use crate::log::reader::{Folder, Page, ReadError, Span};
+use crate::log::reader::{Folder, Page, ReadError};
+use crate::time::Span;
 
 /// The messages to list, and their order.
 #[derive(Debug, Clone, Copy)]

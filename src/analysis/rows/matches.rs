@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::watched::watched;
 use super::merged::{Merged, TimeOrder};
 use crate::index::query::Query;
-use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress};
-use crate::log::reader::{Folder, Span};
+use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress, UnusableIndex};
+use crate::log::reader::Folder;
+use crate::time::Span;
 
 /// What to search for, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub struct Matches {
     /// Why the answer may be incomplete.
     pub left_out: Omissions,
     /// For each folder, the segments whose index is unusable and whose mail was searched instead.
-    pub unusable: Vec<Vec<u32>>,
+    pub unusable: Vec<Vec<UnusableIndex>>,
     /// The number of messages that were compared with the query.
     pub searched: u64,
 }

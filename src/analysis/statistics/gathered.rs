@@ -1,19 +1,17 @@
 //! Statistics recorded in a span, of one folder or merged from several.
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::folder::FolderSpans;
 use super::super::folder::ensure_statistics;
 use super::super::folder::holder;
-use super::super::span::{log_span, seconds, whole};
 use super::super::transit::OverallTransit;
-use super::super::words::counted;
+use super::unrecorded::UnrecordedMessages;
 use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
+use crate::time::{Clock, Span};
 
 /// How long claims wait for messages that are in the log but not yet in the figures: the current
 /// second, plus a margin for a busy machine.
@@ -56,7 +54,9 @@ impl RunStatistics {
         let second_ends = clock.now().as_secs() + 1;
         for (folder, span) in selection.parts() {
             if holder(folder).is_some() {
-                wait_until_written(span.end.min(second_ends * 1_000_000_000), clock);
+                let second_ends_ns = second_ends * 1_000_000_000;
+                let end_ns = span.until_ns.map_or(second_ends_ns, |ns| ns.min(second_ends_ns));
+                wait_until_written(end_ns, clock);
             }
         }
         let read = || read(selection);
@@ -74,16 +74,11 @@ impl RunStatistics {
         RunStatistics::summed(selection, history, not_recorded)
     }
 
-    /// Returns why the figures lack messages that the log holds; `None` if they are known to lack
-    /// none.
-    pub fn missing_messages(&self) -> Option<String> {
-        self.not_recorded.filter(|n| *n > 0).map(|n| {
-            let missing = counted(n, "message is", "messages are");
-            format!(
-                "{missing} in the log and not in the figures: the current second, one in which \
-                 sinkd was killed, or mail that came with --stats off"
-            )
-        })
+    /// Returns the messages that the log holds and the figures lack; `None` if no such message is
+    /// known.
+    pub fn missing_messages(&self) -> Option<UnrecordedMessages> {
+        let messages = self.not_recorded.filter(|n| *n > 0)?;
+        Some(UnrecordedMessages { messages })
     }
 
     fn summed(
@@ -117,22 +112,22 @@ fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Err
     let mut open = 0;
     for (folder, span) in selection.parts() {
         let mut own = History::default();
-        own.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
+        own.read_counters(folder, span.seconds()).map_err(Error::statistics(folder))?;
         open += last(&own);
     }
     Ok(open)
 }
 
-/// Reads the counters of a folder for a span in Unix ns. Waits up to two seconds for statistics
+/// Reads the counters of a folder for a span. Waits up to two seconds for statistics
 /// that are still being written.
 ///
 /// Errors: the statistics can't be read.
-pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<History, Error> {
-    let (folders, spans) = ([folder.to_owned()], [span.clone()]);
+pub fn counters(folder: &Path, span: Span, clock: &dyn Clock) -> Result<History, Error> {
+    let (folders, spans) = ([folder.to_owned()], [span]);
     let selection = FolderSpans { folders: &folders, spans: &spans, clock };
     let read = || {
         let mut history = History::default();
-        history.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
+        history.read_counters(folder, span.seconds()).map_err(Error::statistics(folder))?;
         Ok(history)
     };
     let patience = patience_of(&spans, clock.now());
@@ -142,7 +137,7 @@ pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<H
 fn read(selection: FolderSpans<'_>) -> Result<History, Error> {
     let mut history = History::default();
     for (folder, span) in selection.parts() {
-        history.read(folder, seconds(span)).map_err(Error::statistics(folder))?;
+        history.read(folder, span.seconds()).map_err(Error::statistics(folder))?;
     }
     Ok(history)
 }
@@ -155,10 +150,10 @@ fn accepted(selection: FolderSpans<'_>) -> Option<u64> {
 
 /// Returns the accepted messages that the log of a folder knows of. For a limited span, messages
 /// that were removed, pruned or only counted are missing, because the log keeps no time for them.
-fn accepted_in(path: &Path, span: &Range<u64>) -> Option<u64> {
+fn accepted_in(path: &Path, span: Span) -> Option<u64> {
     let folder = Folder::open(path).ok()?;
-    if *span != (0..u64::MAX) {
-        return Some(folder.listing(log_span(&whole(span))).ok()?.len());
+    if !span.is_all() {
+        return Some(folder.listing(span.in_whole_seconds()).ok()?.len());
     }
     let pruned = folder.pruned().ok()?;
     let present = folder.messages() + folder.only_counted() + folder.removed();

@@ -5,6 +5,7 @@ mod gathered;
 mod intervals;
 mod metric_name;
 mod run_row;
+mod unrecorded;
 mod written;
 
 pub use figures::{Figures, IndexLag, Loops, Rates, figures};
@@ -12,6 +13,7 @@ pub use gathered::{RunStatistics, counters};
 pub use intervals::{IntervalRow, intervals};
 pub use metric_name::metric_or;
 pub use run_row::RunRow;
+pub use unrecorded::UnrecordedMessages;
 pub use written::wait_until_written;
 
 pub(super) use metric_name::{metric, metrics};

@@ -3,12 +3,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use super::super::words::rfc3339;
 use super::gathered::counters;
 use crate::log::{Mark, Run};
 use crate::stats::Counter;
+use crate::time::Clock;
 
 /// A run or a mark: an object of `sinkctl runs --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
@@ -39,12 +39,11 @@ impl RunRow {
     ///
     /// Errors: the statistics of `folder` can't be read.
     pub fn of_run(folder: &Path, run: &Run, clock: &dyn Clock) -> Result<RunRow, Error> {
-        let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
         Ok(RunRow::Run {
             name: run.name.clone(),
             from: rfc3339(run.from_ns),
             until: run.until_ns.map(rfc3339),
-            messages: counters(folder, &span, clock)?.total(Counter::Messages),
+            messages: counters(folder, run.span(), clock)?.total(Counter::Messages),
         })
     }
 

@@ -1,10 +1,9 @@
 //! Waits for statistics, which are written a second or two late.
-use std::ops::Range;
 use std::time::Duration;
 
-use super::super::clock::Clock;
 use super::super::error::Error;
 use crate::stats::{Counter, History};
+use crate::time::{Clock, Span};
 
 /// Statistics of a second are written within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
@@ -21,21 +20,18 @@ pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
     }
 }
 
-/// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten. A span
-/// without an end waits for nothing.
+/// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten.
 fn patience(end_ns: u64, now: Duration) -> Duration {
     let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
-    match end_ns {
-        u64::MAX => Duration::ZERO,
-        _ => written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1)),
-    }
+    written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1))
 }
 
 /// Returns how long to wait until the statistics of the span that ends last are on disk; at most
-/// two seconds.
-pub fn patience_of(spans: &[Range<u64>], now: Duration) -> Duration {
-    let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
-    patience(end_ns, now).min(WRITTEN_WITHIN)
+/// two seconds. A span without an end waits for nothing.
+pub fn patience_of(spans: &[Span], now: Duration) -> Duration {
+    let ends: Option<Vec<u64>> = spans.iter().map(|span| span.until_ns).collect();
+    let last = ends.and_then(|ends| ends.into_iter().max());
+    last.map_or(Duration::ZERO, |end_ns| patience(end_ns, now).min(WRITTEN_WITHIN))
 }
 
 /// Reads again while fewer messages are recorded than were `accepted`, for up to `patience`.
@@ -92,13 +88,21 @@ mod tests {
             let expected = Duration::from_secs(waits_s);
             assert!(waited >= expected && waited <= expected + Duration::from_millis(1));
         }
-        let clock = clock(100);
-        wait_until_written(u64::MAX, &clock);
-        assert_eq!(
-            clock.now(),
-            Duration::from_secs(100),
-            "a span without an end is not waited for"
-        );
+    }
+
+    #[test]
+    fn the_span_that_ends_last_is_waited_for_unless_one_has_no_end() {
+        let until = |s: u64| Span { until_ns: Some(s * 1_000_000_000), ..Span::ALL };
+        let now = Duration::from_secs(101);
+        for (spans, waits_s) in [
+            (vec![], 0),
+            (vec![until(90)], 0),
+            (vec![until(100), until(90)], 1),
+            (vec![until(100), until(500)], 2),
+            (vec![until(100), Span::ALL], 0),
+        ] {
+            assert_eq!(patience_of(&spans, now), Duration::from_secs(waits_s), "{spans:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! runs with it.
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use sinkd::sender::{Connections, Ends, ResolvedAddress, SendReport, SendingSetti
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol, StartTls};
 use sinkd::smtp::sasl::Account;
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
+use sinkd::time::Seconds;
 use sinkd::tls::CertificateFolder;
 use sinkd::wording::{whole, whole_percent};
 
@@ -219,10 +219,11 @@ fn ceilings(
         let from = unix_s() + 1;
         let (report, sender) = send(load, access, duration)?;
         check_report(load, access.address, &report)?;
-        measured.push((load, sender, from..unix_s()));
+        measured.push((load, sender, Seconds { start: from, end: unix_s() }));
     }
-    let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
-    wait_until_written(end_ns, &SystemClock);
+    if let Some((_, _, span)) = measured.last() {
+        wait_until_written(span.end_ns(), &SystemClock);
+    }
     let ceilings = measured.into_iter();
     ceilings
         .map(|(load, sender, span)| {
@@ -291,7 +292,7 @@ fn send(
         sending::send(&settings, sources, &records, None, sending::messages_done)?;
     anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted: nothing was stored");
     let mut history = History::default();
-    history.read(records.path(), 0..u64::MAX)?;
+    history.read(records.path(), Seconds::ALL)?;
     Ok((report, RunSummary::of(&history)))
 }
 
@@ -316,7 +317,7 @@ fn ceiling(
     load: &Load,
     sender: &RunSummary,
     folder: &Path,
-    span: Range<u64>,
+    span: Seconds,
 ) -> anyhow::Result<Ceiling> {
     let mut history = History::default();
     history.read(folder, span)?;

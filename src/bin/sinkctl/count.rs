@@ -31,7 +31,7 @@ pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result
     for (n, (folder, span)) in folders.iter().zip(&spans).enumerate() {
         let mut found = match during.is_all() {
             true => MessageCounts::of_all(folder),
-            false => MessageCounts::of_span(folder, span, &SystemClock)?,
+            false => MessageCounts::of_span(folder, *span, &SystemClock)?,
         };
         found.folder = name(folders, n);
         counts.push(found);

@@ -46,6 +46,7 @@ mod wait;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
+use base::advice::advice;
 use base::data::{only, open, open_all};
 use base::left_out::is_finding;
 use base::outcome::{Finding, Out, flush, is_closed_pipe};
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             drop(out);
-            eprintln!("sinkctl: {error:#}");
+            eprintln!("sinkctl: {error:#}{}", advice(&error).unwrap_or_default());
             ExitCode::from(if is_finding(&error) { 1 } else { 2 })
         }
     }

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use sinkd::analysis::rows::{MatchQuery, Matches, QuestionError, parse_queries};
-use sinkd::analysis::{Attempt, Clock, retry_while_pruned};
+use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::index;
 use sinkd::index::query::Query;
 use sinkd::log::reader::Folder;
+use sinkd::time::Clock;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};
@@ -85,8 +86,8 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
              --count to count them all"
         );
     }
-    for (n, segments) in found.unusable.iter().enumerate() {
-        report_unusable(name(&folders, n), segments);
+    for (n, indexes) in found.unusable.iter().enumerate() {
+        report_unusable(name(&folders, n), indexes);
     }
     let is_complete = report_incomplete(&found.left_out);
     let damage = damage.into_iter().zip(&folders);
@@ -154,17 +155,37 @@ pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
 }
 
 /// Reports segments whose index is unusable: the answer is complete, but took longer.
-fn report_unusable(folder: Option<String>, segments: &[u32]) {
-    let Some(first) = segments.first() else { return };
+fn report_unusable(folder: Option<String>, indexes: &[index::UnusableIndex]) {
     let folder = folder.map(|folder| format!("{folder}: ")).unwrap_or_default();
-    let others = match segments.len() as u64 - 1 {
-        0 => String::new(),
-        n => format!(" and {}", counted(n, "other", "others")),
+    let of_first = |segments: &[u32]| match segments {
+        [] => None,
+        [first] => Some(first.to_string()),
+        [first, others @ ..] => {
+            Some(format!("{first} and {}", counted(others.len() as u64, "other", "others")))
+        }
     };
-    eprintln!(
-        "sinkctl: {folder}the index of segment {first}{others} is damaged or has another version; \
-         the mail itself was searched instead. To rebuild the index: sinkctl reindex"
-    );
+    let (mut damaged, mut unread, mut error) = (Vec::new(), Vec::new(), None);
+    for index::UnusableIndex { segment, fault } in indexes {
+        match fault {
+            index::IndexFault::Io(cause) => {
+                unread.push(*segment);
+                error.get_or_insert(cause);
+            }
+            _ => damaged.push(*segment),
+        }
+    }
+    if let Some(segments) = of_first(&damaged) {
+        eprintln!(
+            "sinkctl: {folder}the index of segment {segments} is damaged or has another version; \
+             the mail itself was searched instead. To rebuild the index: sinkctl reindex"
+        );
+    }
+    if let Some((segments, cause)) = of_first(&unread).zip(error) {
+        eprintln!(
+            "sinkctl: {folder}the index of segment {segments} cannot be read ({cause}); the mail \
+             itself was searched instead"
+        );
+    }
 }
 
 /// Returns whether the answer is complete, and reports on stderr what it lacks.

@@ -7,7 +7,8 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, RowReader};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, NewMessages, PrunedUnread, ReadError, Span};
+use sinkd::log::reader::{Folder, NewMessages, PrunedUnread, ReadError};
+use sinkd::time::Span;
 
 use crate::base::left_out::{FolderOmissions, finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};

@@ -32,9 +32,8 @@ pub fn run(mut folder: Folder, options: &Verify, out: &mut Out) -> anyhow::Resul
     if options.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        for line in report.damage.iter().chain(&report.notes) {
-            eprintln!("sinkctl: {line}");
-        }
+        report.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
+        report.notes.iter().for_each(|note| eprintln!("sinkctl: {note}"));
         let segments = counted(report.segments, "segment", "segments");
         let messages = counted(report.messages, "message", "messages");
         let verdict = match report.damaged {

@@ -24,9 +24,10 @@ use signal_hook::iterator::Signals;
 use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
-use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
+use sinkd::log::OpenError;
+use sinkd::server::{Counters, Server, ServiceManager, StartError, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
+use sinkd::time::ProcessClock;
 use sinkd::wording::without_numbers;
 
 use generated::Generated;
@@ -42,9 +43,28 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&without_numbers(&error_chain(&error)));
+            report(&without_numbers(&format!("{}{}", error_chain(&error), advice(&error))));
             ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// Returns the flag that chooses another folder, as the end of an error that advises to do so: the
+/// log knows no flag.
+fn advice(error: &anyhow::Error) -> &'static str {
+    let error = match error.downcast_ref() {
+        Some(StartError::Log(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    match error {
+        Some(
+            OpenError::NotWritable { .. }
+            | OpenError::Locked { .. }
+            | OpenError::NotAFolder { .. }
+            | OpenError::NoSpace { .. }
+            | OpenError::FileTooLarge { .. },
+        ) => " with --data",
+        _ => "",
     }
 }
 

@@ -129,7 +129,7 @@ impl<'s> Candidate<'s> {
             Term::Size(size) => size.includes(columns.message_bytes),
             Term::Before(at_ns) => columns.received_at_ns < *at_ns,
             Term::After(at_ns) => columns.received_at_ns >= *at_ns,
-            Term::Run(_, during) => during.contains(&columns.received_at_ns),
+            Term::Run(_, during) => during.contains(columns.received_at_ns),
             Term::Listener(name) => columns.listener == name,
             Term::Auth(user) => columns.auth_user == user,
             Term::HasAuth => !columns.auth_user.is_empty(),

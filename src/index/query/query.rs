@@ -9,7 +9,7 @@ use super::term::KnownNames;
 use super::tree::Node;
 use crate::index::Columns;
 use crate::log::Runs;
-use crate::log::reader::Span;
+use crate::time::Span;
 
 /// A parsed query, which a message can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +64,7 @@ impl Query {
     /// Returns a span outside of which no message matches. If nothing can match, its ends are
     /// equal.
     pub fn span(&self) -> Span {
-        let during = during(&self.root);
-        Span {
-            since_ns: (during.start > 0).then_some(during.start),
-            until_ns: (during.end < u64::MAX).then_some(during.end),
-        }
+        during(&self.root)
     }
 }
 

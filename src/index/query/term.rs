@@ -12,6 +12,7 @@ use super::size::{NotASize, SizeRange};
 use crate::log::{Moment, Runs};
 use crate::smtp::deviation::Deviation;
 use crate::smtp::tls::TlsVersion;
+use crate::time::Span;
 
 /// The context that names in a query refer to.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +47,8 @@ pub(super) enum Term {
     Before(u64),
     /// Received at this time or later.
     After(u64),
-    /// Received during the run with this name and span, in ns since the Unix epoch.
-    Run(String, Range<u64>),
+    /// Received during the run with this name and span.
+    Run(String, Span),
     /// The name of a listener, or its address if it has no name.
     Listener(String),
     /// The user that the client authenticated as, exactly.
@@ -253,7 +254,7 @@ fn size(text: &str) -> Result<SizeRange, QueryFault> {
 
 fn run(name: &str, known: &KnownNames<'_>) -> Result<Term, QueryFault> {
     let run = known.runs.find(name).map_err(|_| QueryFault::UnknownRun(name.to_owned()))?;
-    Ok(Term::Run(name.to_owned(), run.from_ns..run.until_ns.unwrap_or(u64::MAX)))
+    Ok(Term::Run(name.to_owned(), run.span()))
 }
 
 fn tls(version: &str) -> Result<Term, QueryFault> {

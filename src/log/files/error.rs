@@ -8,9 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The folder, or a file in it, is not writable.
-    #[error(
-        "{path}: not writable ({cause}); make it writable, or choose another folder with --data"
-    )]
+    #[error("{path}: not writable ({cause}); make it writable, or choose another folder")]
     NotWritable {
         /// The path that could not be created or opened.
         path: PathBuf,
@@ -19,7 +17,7 @@ pub enum OpenError {
     },
     /// Another sinkd is using it.
     #[error(
-        "{folder}: in use by another sinkd{}; stop that one, or choose another folder with --data",
+        "{folder}: in use by another sinkd{}; stop that one, or choose another folder",
         by(*.pid)
     )]
     Locked {
@@ -29,20 +27,19 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// The path is not a folder.
-    #[error("{path}: not a folder; choose a folder with --data")]
+    #[error("{path}: not a folder; choose a folder")]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
-    /// A file in the folder has the wrong content.
-    #[error("{file}, octet {offset}: {problem}; move the file away, or choose another folder")]
-    Format {
+    /// The file with the id and the counters of the folder has no valid line.
+    #[error(
+        "{file}, octet 0: no valid line (\"sinkd-store 1 id=…\") in it; move the file away, or \
+         choose another folder"
+    )]
+    Store {
         /// The file.
         file: PathBuf,
-        /// Offset in the file, in octets.
-        offset: u64,
-        /// What was found, and what was expected.
-        problem: String,
     },
     /// The file system lacks an operation that the log requires.
     #[error(
@@ -65,7 +62,7 @@ pub enum OpenError {
         kind: &'static str,
     },
     /// There is not enough space for a worker's first segment.
-    #[error("{path}: the disk is full; free some space, or choose another folder with --data")]
+    #[error("{path}: the disk is full; free some space, or choose another folder")]
     NoSpace {
         /// The data folder.
         path: PathBuf,
@@ -73,7 +70,7 @@ pub enum OpenError {
     /// A segment exceeds the maximum file size.
     #[error(
         "{path}: files as large as a segment are not allowed ({cause}); raise the limit (ulimit \
-         -f), or choose a folder on another file system with --data"
+         -f), or choose a folder on another file system"
     )]
     FileTooLarge {
         /// The file to be written.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::dropped::{Dropped, DroppedBy, joined};
 use super::events::{self, is_among};
 use super::lock::HeldLock;
-use crate::log::clock::ProcessClock;
+use crate::time::ProcessClock;
 
 /// File size above which lines are merged. 256 KiB is several thousand lines, which take a
 /// millisecond to read.

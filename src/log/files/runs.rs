@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::events::{self, Event, Moved};
 use super::events_file::EventsFile;
 use super::lock::HeldLock;
+use crate::time::Span;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Maximum length of a run's name, in octets.
@@ -25,6 +26,13 @@ pub struct Run {
     pub from_ns: u64,
     /// The first moment after the run, in Unix ns. `None`: the run has not ended.
     pub until_ns: Option<u64>,
+}
+
+impl Run {
+    /// Returns the span of the run; without an upper bound if it has not ended.
+    pub fn span(&self) -> Span {
+        Span { since_ns: Some(self.from_ns), until_ns: self.until_ns }
+    }
 }
 
 /// A moment with a text.

@@ -81,7 +81,7 @@ impl StoreFile {
     /// Opens or creates the file, and counts this start. The folder must be locked.
     ///
     /// `highest` is the highest segment number in the folder: after a power loss, the file may be
-    /// older than that. Errors: `Format` if the file exists without a valid line.
+    /// older than that. Errors: `Store` if the file exists without a valid line.
     pub(crate) fn open(
         folder: &Path,
         highest: u32,
@@ -98,10 +98,7 @@ impl StoreFile {
             None if bytes.is_empty() || (highest == 0 && bytes.iter().all(|b| *b == 0)) => {
                 (StoreState { id: fresh, next: 1, starts: 0 }, 0)
             }
-            None => {
-                let problem = "no valid line (\"sinkd-store 1 id=…\") in it".into();
-                return Err(OpenError::Format { file: path, offset: 0, problem });
-            }
+            None => return Err(OpenError::Store { file: path }),
         };
         let mut store = StoreFile { file, path, state, line };
         store.state.next = state.next.max(highest.saturating_add(1));

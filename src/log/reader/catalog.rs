@@ -29,9 +29,9 @@ pub(super) struct Catalog {
     /// Segments pruned since the previous refresh, with messages that arrived after it, for
     /// followers to read.
     departed: BTreeMap<u32, CatalogEntry>,
-    unreadable: BTreeMap<u32, SegmentError>,
+    unreadable: BTreeMap<u32, Arc<SegmentError>>,
     /// Problems of segments that can be read.
-    faults: Vec<SegmentError>,
+    faults: Vec<Arc<SegmentError>>,
     /// Sealed segments used since the last refresh, the most recent last.
     open: Mutex<VecDeque<Arc<Segment>>>,
     pruned: Mutex<PrunedSegments>,
@@ -123,7 +123,7 @@ impl Catalog {
             match opening {
                 Opening::Opened(segment) => self.adopt(segment),
                 Opening::Gone => pruned.push(number),
-                Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
+                Opening::Damaged(error) => drop(self.unreadable.insert(number, Arc::new(error))),
             }
         }
         // A spare has the name of a segment, but is not one; listing again would not help.
@@ -161,13 +161,15 @@ impl Catalog {
         let mut changed = Vec::new();
         self.faults.clear();
         for (number, entry) in &mut self.entries {
-            self.faults.extend(entry.known.as_ref().and_then(|k| k.fault(&entry.summary.path)));
+            let known = entry.known.as_ref();
+            let fault = known.and_then(|known| known.fault(&entry.summary.path));
+            self.faults.extend(fault.map(Arc::new));
             let flags = match flagged.contains(number) {
                 true => flags::read(&self.path, (&entry.summary.identity).into()),
                 false => Ok(Flags::default()),
             };
             let flags = flags.unwrap_or_else(|file| {
-                self.faults.push(SegmentError::Flags { file });
+                self.faults.push(Arc::new(SegmentError::Flags { file }));
                 Flags::default()
             });
             if *entry.summary.flags != flags {
@@ -203,12 +205,12 @@ impl Catalog {
 
     /// Returns the errors of segments that can't be read, ordered by number.
     pub(super) fn unreadable(&self) -> impl Iterator<Item = &SegmentError> {
-        self.unreadable.values()
+        self.unreadable.values().map(|error| &**error)
     }
 
     /// Returns all problems: of segments that can't be read, and of readable segments with damaged
     /// counts or flags.
-    pub(super) fn faults(&self) -> impl Iterator<Item = &SegmentError> {
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Arc<SegmentError>> {
         self.unreadable.values().chain(&self.faults)
     }
 

@@ -1,6 +1,7 @@
 //! Errors of segment files, and of single messages.
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::log::format::id::MessageId;
 
@@ -184,10 +185,23 @@ pub enum ReadError {
         /// The system's error.
         source: io::Error,
     },
-    /// The message's segment can't be read.
+    /// The message's segment can't be read, or only in part. Shared with the folder, which keeps
+    /// the errors of its segments.
     #[error(transparent)]
-    Segment(#[from] SegmentError),
+    Segment(Arc<SegmentError>),
     /// The message can't be read.
     #[error(transparent)]
     Damage(#[from] Damage),
+}
+
+impl From<SegmentError> for ReadError {
+    fn from(error: SegmentError) -> ReadError {
+        ReadError::Segment(Arc::new(error))
+    }
+}
+
+impl From<&Arc<SegmentError>> for ReadError {
+    fn from(error: &Arc<SegmentError>) -> ReadError {
+        ReadError::Segment(error.clone())
+    }
 }

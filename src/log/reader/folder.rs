@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::catalog::Catalog;
 use super::follow::{NewMessages, Positions};
-use super::listing::{Listing, Span};
+use super::listing::Listing;
 use super::opening::PrunedUnread;
 use super::summary::SegmentSummary;
 use super::{Damage, ReadError, Segment, SegmentError};
@@ -16,6 +16,7 @@ use crate::log::files::dropped::Dropped;
 use crate::log::files::pruned;
 use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, Slot, SlotKind};
+use crate::time::Span;
 
 /// A data folder that is open for reading. Its knowledge of the segments is as of the last
 /// `refresh`.
@@ -78,7 +79,7 @@ impl Folder {
 
     /// Returns all problems: of segments that can't be read, and of readable segments with damaged
     /// counts or flags.
-    pub fn faults(&self) -> impl Iterator<Item = &SegmentError> {
+    pub fn faults(&self) -> impl Iterator<Item = &Arc<SegmentError>> {
         self.catalog.faults()
     }
 

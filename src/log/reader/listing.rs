@@ -14,15 +14,7 @@ use super::summary::SegmentSummary;
 use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
 use crate::log::format::{SegmentIdentity, Slot};
-
-/// A span of commit times, in ns since the Unix epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Span {
-    /// The first time that belongs to the span; `None`: no lower bound.
-    pub since_ns: Option<u64>,
-    /// The first time after the span; `None`: no upper bound.
-    pub until_ns: Option<u64>,
-}
+use crate::time::Span;
 
 /// The messages of a folder ordered by arrival, as of the folder's last refresh.
 #[derive(Debug)]

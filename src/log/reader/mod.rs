@@ -25,7 +25,7 @@ pub use damage::{Damage, ReadError, SegmentError};
 pub(crate) use file::SegmentFile;
 pub use folder::{Folder, Latest, Notes};
 pub use follow::{NewMessages, Positions};
-pub use listing::{Listing, Page, Span, Stretch};
+pub use listing::{Listing, Page, Stretch};
 pub use mapped::Mapped;
 pub use opening::{Opening, PrunedUnread};
 pub(crate) use scan::{Extent, ScanResult, scan};

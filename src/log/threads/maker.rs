@@ -10,7 +10,6 @@ use crossbeam_channel::Sender;
 use super::ahead::{SegmentAhead, WriteRate};
 use super::recycle;
 use super::retainer::Retainer;
-use crate::log::clock::ProcessClock;
 use crate::log::exchange::{
     FlushJob, Flushed, PreparedSegment, PublishAfter, SYNC_AFTER, SyncJob, Window,
 };
@@ -23,6 +22,7 @@ use crate::log::files::store::StoreFile;
 use crate::log::format::{BootId, PAGE_BYTES, SegmentIdentity, SegmentKind};
 use crate::log::settings::{Durability, LogSettings};
 use crate::log::upkeep::retention::SealedSegments;
+use crate::time::ProcessClock;
 
 /// Minimum number of segments per worker in a ring, so that each drop forgets little.
 const RING_SEGMENTS_MIN: u64 = 8;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::recycle::KeptMaps;
-use crate::log::clock::ProcessClock;
 use crate::log::exchange::OwnFlushed;
 use crate::log::files::disk;
 use crate::log::files::events_file::EventsFile;
@@ -17,6 +16,7 @@ use crate::log::files::owed::Owed;
 use crate::log::format::StoreId;
 use crate::log::upkeep::retention::{Retention, SealedSegments};
 use crate::log::upkeep::sealed::Sealed;
+use crate::time::ProcessClock;
 
 /// How often ages are checked: a tenth of the age, within these bounds.
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);

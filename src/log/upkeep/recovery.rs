@@ -7,7 +7,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::retention::SealedSegments;
@@ -16,6 +16,7 @@ use crate::log::exchange::{SYNC_AFTER, SyncJob};
 use crate::log::files::disk;
 use crate::log::files::error::OpenError;
 use crate::log::files::layout;
+use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
 use crate::log::reader::{Extent, ScanResult, Segment, SegmentError, scan};
 
@@ -28,10 +29,36 @@ pub struct Recovery {
     pub messages: u64,
     /// Number of segments left open by an earlier sinkd, and sealed now.
     pub sealed_now: u64,
-    /// One sentence for each thing that can't be read, with file and offset.
-    pub damaged: Vec<String>,
+    /// Everything that can't be read.
+    pub damaged: Vec<RecoveryDamage>,
     /// The segments that retention may drop.
     pub(crate) sealed_segments: SealedSegments,
+}
+
+/// Something that recovery could not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryDamage {
+    /// A segment can't be read, or its counts are damaged.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// Slots whose messages did not survive a crash of the machine.
+    #[error(
+        "{}, octet {offset}: {slots} slots of segment {} were lost in a crash, the first is \
+         {first}",
+        file.display(),
+        first.segment
+    )]
+    Lost {
+        /// The file of the segment.
+        file: PathBuf,
+        /// Bytes from the start of the file to the first lost slot.
+        offset: u64,
+        /// The number of lost slots.
+        slots: usize,
+        /// The first lost slot.
+        first: MessageId,
+    },
 }
 
 /// Deletes dedicated segments that were never completed, and flags without a segment; returns the
@@ -80,7 +107,7 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
             }
             Err(e) => {
                 tracing::warn!(segment = number, error = %e, "a segment cannot be read");
-                recovery.damaged.push(e.to_string());
+                recovery.damaged.push(e.into());
             }
         }
     }
@@ -120,7 +147,7 @@ fn recover_segment(
     };
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
     let only_counted = segment.only_counted();
-    recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
+    recovery.damaged.extend(segment.fault().map(RecoveryDamage::from));
     let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
     let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
     recovery.sealed_segments.insert(segment.number(), sealed);
@@ -129,7 +156,7 @@ fn recover_segment(
     if let Some(found) = &found {
         write_recovered(segment, found)?;
         recovery.sealed_now += 1;
-        recovery.damaged.extend(lost_sentence(segment, found));
+        recovery.damaged.extend(lost_slots(segment, found));
     } else if words.is_synced(segment.seed()) {
         return Ok(None);
     }
@@ -163,16 +190,14 @@ fn left_open(segment: &Segment, words: &LiveWords) -> ScanResult {
     scan(segment.file(), Extent::Published(published), words)
 }
 
-fn lost_sentence(segment: &Segment, found: &ScanResult) -> Option<String> {
-    let first = *found.lost.first()?;
-    let offset = slot_at(segment.identity().segment_bytes, first)?;
-    Some(format!(
-        "{}, octet {offset}: {} slots of segment {} were lost in a crash, the first is {}:{first}",
-        segment.path().display(),
-        found.lost.len(),
-        segment.number(),
-        segment.number(),
-    ))
+fn lost_slots(segment: &Segment, found: &ScanResult) -> Option<RecoveryDamage> {
+    let slot = *found.lost.first()?;
+    Some(RecoveryDamage::Lost {
+        file: segment.path().to_owned(),
+        offset: slot_at(segment.identity().segment_bytes, slot)?,
+        slots: found.lost.len(),
+        first: MessageId { segment: segment.number(), slot },
+    })
 }
 
 /// Writes the result to the file: zeros lost slots, then seals the live page.

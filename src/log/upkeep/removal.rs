@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::log::files::events::LockedEvents;
 use crate::log::files::flags::{self, Flags, FlagsOf};
 use crate::log::format::id::MessageId;
-use crate::log::reader::{Damage, Folder, ReadError, Segment, Span};
+use crate::log::reader::{Damage, Folder, ReadError, Segment};
+use crate::time::Span;
 
 /// Which messages to remove.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 //! A replay against targets that do anything.
 use super::*;
-use crate::log::reader::{Folder, Span};
+use crate::log::reader::Folder;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{LOOK_AHEAD, Marks, Rewriting, Selection};
+use crate::time::Span;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;

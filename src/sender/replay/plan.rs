@@ -1,6 +1,7 @@
 //! Plans a replay: which messages are sent, in the order of their original departure.
-use crate::log::reader::{Folder, ReadError, Span};
+use crate::log::reader::{Folder, ReadError};
 use crate::log::{MessageId, Slot};
+use crate::time::Span;
 
 use super::ahead::ReadAhead;
 use super::lanes::Lanes;

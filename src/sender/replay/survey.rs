@@ -170,7 +170,7 @@ fn scaled(count: u64, all: u64, of: u64) -> u64 {
 mod tests {
     use super::super::testkit::{folder, stored};
     use super::*;
-    use crate::log::reader::Span;
+    use crate::time::Span;
 
     #[test]
     fn it_counts_what_will_be_sent() {

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use crate::config::{
     AuthError, ClientListError, Config, KeptAuthority, Listener, ListenerTls, TlsError,
 };
-use crate::log::ProcessClock;
 use crate::smtp::policy::PoliciesInForce;
+use crate::time::ProcessClock;
 use crate::tls::Acceptor;
 
 use super::listener_rules::{ListenerRules, policy};

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use super::counters::Counters;
 use crate::index::Lag;
-use crate::log::{EventsFile, Log, ProcessClock};
+use crate::log::{EventsFile, Log};
 use crate::server::listening::Admission;
 use crate::server::runs::IdleRuns;
 use crate::stats::{Observer, Sample};
+use crate::time::ProcessClock;
 
 /// The observer of all workers and of the log.
 pub(crate) struct Sampler {

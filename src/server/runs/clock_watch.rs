@@ -1,7 +1,8 @@
 //! Detecting steps of the system clock.
 use std::sync::Arc;
 
-use crate::log::{EventsFile, ProcessClock, RunError, Runs};
+use crate::log::{EventsFile, RunError, Runs};
+use crate::time::ProcessClock;
 
 /// A difference to our clock that has changed by this much since the last report is a step of the
 /// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.

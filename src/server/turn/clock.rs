@@ -1,6 +1,6 @@
 //! The worker's clock, which is read once a round, so that serving a connection needs no clock
 //! reads.
-use crate::log::ProcessClock;
+use crate::time::ProcessClock;
 
 /// The time of the current round on the clock of the process, which all workers share.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use crate::log::ProcessClock;
 use crate::smtp::session::Farewell;
+use crate::time::ProcessClock;
 
 use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;

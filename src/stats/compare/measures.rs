@@ -2,14 +2,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
 
 use super::ranks::{Counts, quantile};
+use crate::stats::damage::StatsDamage;
 use crate::stats::history::{History, Second, each_interval};
 use crate::stats::metric::{Counter, Metric};
+use crate::time::Seconds;
 
 /// The compared histograms. A sink records the first six, a sender the first and the last seven.
 const COMPARED: [Metric; 13] = [
@@ -57,30 +58,30 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Reads a run: folders and their spans (Unix s), merged. Also returns a sentence for each part
-    /// that could not be read.
+    /// Reads a run: folders and their spans, merged. Also returns the parts that could
+    /// not be read.
     ///
     /// Costs about 10 µs and 3 KB per second and metric. Errors: a folder cannot be read.
-    pub fn read(parts: &[(&Path, Range<u64>)]) -> io::Result<(Measures, Vec<String>)> {
+    pub fn read(parts: &[(&Path, Seconds)]) -> io::Result<(Measures, Vec<StatsDamage>)> {
         let mut measures = Measures::default();
         let mut history = History::default();
         for (folder, span) in parts {
             let mut part = History::default();
-            part.read_counters(folder, span.clone())?;
+            part.read_counters(folder, *span)?;
             measures.recorded.extend(part.busy_seconds().map(|(at, one)| (at, hash(at, one))));
             for (at, second) in &part.seconds {
                 history.seconds.entry(*at).or_default().merge(second);
             }
-            history.problems.append(&mut part.problems);
+            history.damage.append(&mut part.damage);
         }
         let inner = inner_seconds(&history);
         measures.messages = history.total(Counter::Messages);
-        measures.take_rates(&history, &inner);
+        measures.take_rates(&history, inner);
         for metric in COMPARED {
-            let problems = measures.take_percentiles(metric, parts, &inner)?;
-            history.problems.extend(problems);
+            let damage = measures.take_percentiles(metric, parts, inner)?;
+            history.damage.extend(damage);
         }
-        Ok((measures, history.problems))
+        Ok((measures, history.damage))
     }
 
     /// Returns the number of seconds with messages that were read.
@@ -105,13 +106,13 @@ impl Measures {
         self.series.iter().find(|(known, _)| known == name).map(|(_, series)| series)
     }
 
-    fn take_rates(&mut self, history: &History, inner: &Range<u64>) {
+    fn take_rates(&mut self, history: &History, inner: Seconds) {
         if inner.is_empty() {
             return;
         }
         let mut take = |name: &str, of: &dyn Fn(&Second) -> f64| {
             let value = |at| history.seconds.get(&at).map_or(0.0, of);
-            let values = inner.clone().map(value).collect();
+            let values = inner.iter().map(value).collect();
             self.series.push((name.into(), MeasureSeries { values, ..MeasureSeries::default() }));
         };
         for (name, counter) in [
@@ -129,14 +130,14 @@ impl Measures {
     fn take_percentiles(
         &mut self,
         metric: Metric,
-        parts: &[(&Path, Range<u64>)],
-        inner: &Range<u64>,
-    ) -> io::Result<Vec<String>> {
-        let mut problems = Vec::new();
+        parts: &[(&Path, Seconds)],
+        inner: Seconds,
+    ) -> io::Result<Vec<StatsDamage>> {
+        let mut damage = Vec::new();
         let mut seconds: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
         for (folder, span) in parts {
             let mut take = |_, second, histogram: &Histogram<u64>| {
-                if !inner.contains(&second) {
+                if !inner.contains(second) {
                     return;
                 }
                 let mine = seconds.entry(second).or_default();
@@ -144,12 +145,12 @@ impl Measures {
                     *mine.entry(value.value_iterated_to()).or_default() += value.count_at_value();
                 }
             };
-            problems.extend(each_interval(folder, span.clone(), &[metric], &mut take)?);
+            damage.extend(each_interval(folder, *span, &[metric], &mut take)?);
         }
         let counts: Vec<Counts> =
             seconds.into_values().map(|second| second.into_iter().collect()).collect();
         if counts.is_empty() {
-            return Ok(problems);
+            return Ok(damage);
         }
         let name = metric.tag().trim_end_matches("_us");
         for (tag, share) in [("p50", 0.5), ("p99", 0.99)] {
@@ -160,18 +161,18 @@ impl Measures {
         if metric == Metric::Transaction {
             self.transactions = counts;
         }
-        Ok(problems)
+        Ok(damage)
     }
 }
 
 /// Returns the seconds from the first to the last with messages. The first and the last are usually
 /// partial, and are left out if there are others.
-fn inner_seconds(history: &History) -> Range<u64> {
+fn inner_seconds(history: &History) -> Seconds {
     let busy: Vec<u64> = history.busy_seconds().map(|(second, _)| second).collect();
     match (busy.first(), busy.last()) {
-        (Some(first), Some(last)) if last - first >= 2 => first + 1..*last,
-        (Some(first), Some(last)) => *first..last + 1,
-        _ => 0..0,
+        (Some(first), Some(last)) if last - first >= 2 => Seconds { start: first + 1, end: *last },
+        (Some(first), Some(last)) => Seconds { start: *first, end: last + 1 },
+        _ => Seconds::EMPTY,
     }
 }
 

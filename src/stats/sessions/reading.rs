@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::{BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
+use crate::stats::damage::StatsDamage;
 use crate::stats::files::{SESSIONS, folder_of, parse_name};
 
 /// How much of a damaged file is searched at a time for the next batch.
@@ -42,8 +43,8 @@ struct BatchPlace {
 pub(super) struct SessionRecords {
     sources: Vec<BatchSource>,
     places: Vec<BatchPlace>,
-    /// Parts that could not be read, one sentence each.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
     /// The last second of any batch, in Unix time; `None` without batches.
     last_second: Option<u64>,
 }
@@ -59,11 +60,8 @@ impl SessionRecords {
             let path = reading.sources[source].path.clone();
             let found = batches_in(&mut File::open(&path)?)?;
             if found.skipped_bytes > 0 {
-                reading.problems.push(format!(
-                    "{}: {} bytes hold no records of connections",
-                    path.display(),
-                    found.skipped_bytes
-                ));
+                let bytes = found.skipped_bytes;
+                reading.damage.push(StatsDamage::NoBatch { file: path, bytes });
             }
             let last = found.batches.iter().map(|(_, it)| it.second).max();
             reading.last_second = reading.last_second.max(last);
@@ -153,11 +151,9 @@ impl SessionRecords {
                 start: *start,
                 session,
             })),
-            None => self.problems.push(format!(
-                "{}: wrong checksum of the connections of a second, at byte {}",
-                path.display(),
-                place.at
-            )),
+            None => {
+                self.damage.push(StatsDamage::Batch { file: path.clone(), at: place.at });
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     /// Returns the current time: the verifier of rustls uses the system clock, so the certificates
     /// must be valid today.
     fn today() -> Duration {
-        crate::log::ProcessClock::get().unix()
+        crate::time::ProcessClock::get().unix()
     }
 
     impl Signed {

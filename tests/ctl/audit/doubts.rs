@@ -6,12 +6,13 @@ use std::slice;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sinkd::analysis::FolderSpans;
 use sinkd::analysis::audit::{
-    AddressFolding, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
+    AddressFolding, AuditDoubt, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
     FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
     OrderRule, RowRule, audit,
 };
-use sinkd::analysis::{Clock, FolderSpans};
+use sinkd::time::{Clock, Span};
 
 use super::campaign::{Campaign, address, audit_on, list};
 use crate::common::program;
@@ -136,7 +137,7 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
         names: FolderNames::default(),
         memory_bytes: 1 << 20,
     };
-    let (folder, span) = (campaign.data(), 0..u64::MAX);
+    let (folder, span) = (campaign.data(), Span::ALL);
     let (folders, spans) = (slice::from_ref(&folder), slice::from_ref(&span));
     let selection = FolderSpans { folders, spans, clock: &Now };
     // By the time messages are read, envelopes have been read.
@@ -147,5 +148,6 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
     };
     let answer = audit(selection, question, &AtomicBool::new(false), &mut watch).unwrap();
     assert_eq!(answer.figures.verdict, AuditVerdict::Inconclusive);
-    assert_eq!(answer.figures.doubts, ["1 message arrived during the audit"]);
+    assert_eq!(answer.figures.doubts, [AuditDoubt::Arrived(1)]);
+    assert_eq!(AuditDoubt::Arrived(1).to_string(), "1 message arrived during the audit");
 }

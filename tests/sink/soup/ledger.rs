@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, SlotKind, StorageMode};
 use sinkd::smtp::envelope;
+use sinkd::time::Span;
 
 /// A message whose last octets were sent, or were about to be sent.
 #[derive(Debug, Clone, Copy)]

@@ -24,12 +24,11 @@ const BANNED: &[Banned] = &[
         instead: "take the time as an argument, or ask the clock of the room",
         places: &[
             "server/indexing.rs",
-            "log/clock.rs",
+            "time/",
             "log/upkeep/recovery.rs",
             "log/threads/flusher.rs",
             "log/threads/provision.rs",
             "log/threads/sync.rs",
-            "stats/hub.rs",
             "index/backlog.rs",
             "sender/clock.rs",
             "bin/",
@@ -37,8 +36,8 @@ const BANNED: &[Banned] = &[
     },
     Banned {
         words: &["SystemTime::now"],
-        instead: "take the time as an argument: sinkd has one clock (log/clock.rs)",
-        places: &["log/clock.rs", "log/files/events.rs", "stats/hub.rs", "sender/clock.rs", "bin/"],
+        instead: "take the time as an argument: sinkd has one clock (time/process_clock.rs)",
+        places: &["time/", "log/files/events.rs", "sender/clock.rs", "bin/"],
     },
     Banned {
         words: &[

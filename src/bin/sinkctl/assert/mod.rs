@@ -60,8 +60,8 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     if let Some(field) = sent_field {
         evidence.gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
     }
-    for problem in &evidence.gathered.history.problems {
-        eprintln!("sinkctl: {problem}");
+    for damage in &evidence.gathered.history.damage {
+        eprintln!("sinkctl: {damage}");
     }
     let checked = check(claims, &evidence);
     for one in &checked {

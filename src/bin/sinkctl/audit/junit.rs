@@ -4,6 +4,7 @@ use sinkd::plot::escape;
 
 use super::checks::{Check, checks};
 use super::csv::message;
+use super::doubts::joined;
 use super::listed::Listed;
 
 /// Returns the report of an unfinished audit. It fails, so that no report of an earlier audit is
@@ -20,7 +21,7 @@ pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let mut cases: String = checks.iter().map(|check| of(check, listed)).collect();
     let errors = usize::from(!figures.doubts.is_empty());
     if errors > 0 {
-        let doubts = escape(&figures.doubts.join("; "));
+        let doubts = escape(&joined(&figures.doubts));
         let error = format!("<error message=\"{doubts}\" type=\"doubt\"/>");
         cases += &case("nothing is in doubt", &error);
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use sinkd::analysis::audit::{
-    Audit as Answer, AuditQuestion, AuditStage, AuditVerdict, ExpectedList, FolderNames, LogsRead,
-    NumberRange, SelectedMessages, audit, number,
+    Audit as Answer, AuditDoubt, AuditQuestion, AuditStage, AuditVerdict, ExpectedList,
+    FolderNames, LogsRead, NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
 
@@ -20,6 +20,7 @@ use crate::search::{parse, report_incomplete};
 
 mod checks;
 mod csv;
+mod doubts;
 mod input;
 mod json;
 mod junit;
@@ -27,6 +28,7 @@ mod listed;
 mod options;
 mod screen;
 
+use doubts::joined;
 use input::ListInput;
 use listed::Listed;
 pub use options::Audit;
@@ -119,7 +121,7 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
     match figures.verdict {
         AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Holds),
         AuditVerdict::NotExactlyOnce | AuditVerdict::NotAsLogged => Ok(Finding::DoesNotHold),
-        AuditVerdict::Inconclusive => Err(Inconclusive(figures.doubts.join("; ")).into()),
+        AuditVerdict::Inconclusive => Err(Inconclusive(joined(&figures.doubts)).into()),
     }
 }
 
@@ -129,7 +131,7 @@ fn selected(
     folders: &[PathBuf],
     options: &Audit,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<(Option<SelectedMessages>, Vec<String>)> {
+) -> anyhow::Result<(Option<SelectedMessages>, Vec<AuditDoubt>)> {
     let text = options.query.text();
     if text.is_empty() {
         return Ok((None, Vec::new()));
@@ -145,7 +147,7 @@ fn selected(
     selected.iter_mut().for_each(|ids| ids.sort_unstable());
     let doubts = match report_incomplete(&found.left_out) {
         true => Vec::new(),
-        false => vec!["the query could not be put to all messages".to_owned()],
+        false => vec![AuditDoubt::Selection],
     };
     Ok((Some(selected), doubts))
 }

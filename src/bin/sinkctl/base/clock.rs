@@ -1,7 +1,7 @@
 //! The system clock, for commands that wait.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sinkd::analysis::Clock;
+use sinkd::time::Clock;
 
 /// The system's clock.
 pub struct SystemClock;

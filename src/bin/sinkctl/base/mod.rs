@@ -1,4 +1,5 @@
 //! Code that commands share: values of flags, spans of time, data folders, output.
+pub mod advice;
 pub mod clock;
 pub mod data;
 pub mod left_out;

@@ -1,12 +1,12 @@
 //! The span of time that a command reads.
-use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::{FolderSpans, log_span};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::analysis::FolderSpans;
+use sinkd::log::reader::Folder;
 use sinkd::log::{Moment, Run, Runs};
+use sinkd::time::Span;
 
 use super::clock::SystemClock;
 use super::value::field_name;
@@ -43,35 +43,33 @@ impl TimeRange {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
     }
 
-    /// Returns the span in each folder, in Unix ns. If only one folder has the run, its span
+    /// Returns the span in each folder. If only one folder has the run, its span
     /// applies to all.
-    pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Range<u64>>> {
+    pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Span>> {
         super::data::ensure_distinct(folders)?;
         let Some(name) = &self.run else {
-            let (since, until) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
-            return Ok(vec![since.unwrap_or(0)..until.unwrap_or(u64::MAX); folders.len()]);
+            let (since_ns, until_ns) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
+            return Ok(vec![Span { since_ns, until_ns }; folders.len()]);
         };
         let all = runs_of(folders)?;
         let name = resolve_run_name(&all, name);
-        let span = |run: &Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
-        let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(span)).collect();
-        let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).cloned() else {
+        let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(Run::span)).collect();
+        let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).copied() else {
             found.into_iter().collect::<Result<Vec<_>, _>>()?;
             anyhow::bail!("no data folder was given");
         };
-        Ok(found.into_iter().map(|span| span.unwrap_or(first.clone())).collect())
+        Ok(found.into_iter().map(|span| span.unwrap_or(first)).collect())
     }
 
-    /// Returns the span of one folder, for its log.
+    /// Returns the span of one folder.
     pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
-        let spans = self.spans(&[folder.to_owned()])?;
-        Ok(log_span(&spans[0]))
+        Ok(self.spans(&[folder.to_owned()])?[0])
     }
 
     /// Returns the spans of several folders.
     pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
-        Ok(self.spans(&paths)?.iter().map(log_span).collect())
+        self.spans(&paths)
     }
 }
 
@@ -103,6 +101,6 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
 }
 
 /// Combines folders and spans.
-pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> FolderSpans<'a> {
+pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Span]) -> FolderSpans<'a> {
     FolderSpans { folders, spans, clock: &SystemClock }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use sinkd::analysis::Clock;
 use sinkd::control::ListenerAnswer;
+use sinkd::time::Clock;
 use sinkd::tls::{CertificateFacts, CertificateFolder};
 
 use crate::base::clock::SystemClock;

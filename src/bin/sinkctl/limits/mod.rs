@@ -50,8 +50,8 @@ pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Resu
     let selection = selection(folders, &spans);
     let gathered = RunStatistics::read_complete(selection)?;
     let kept = KeptLimits::read(selection, &gathered, windows_s)?;
-    for problem in &kept.limits.problems {
-        eprintln!("sinkctl: {problem}");
+    for damage in &kept.limits.damage {
+        eprintln!("sinkctl: {damage}");
     }
     match options.json {
         true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use anyhow::Context;
 use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, SearchOptions, SearchProgress};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Moment};
 use sinkd::sender::replay::{Selection, in_order};
+use sinkd::time::Span;
 
 use super::options::Replay;
 use crate::base::outcome::Finding;

@@ -56,8 +56,8 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
     let spans = report.during.spans(folders)?;
     let sent_field = report.sent.sent_field.as_deref();
     let run = ReportData::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
-    for problem in &run.problems {
-        eprintln!("sinkctl: {problem}");
+    for damage in &run.damage {
+        eprintln!("sinkctl: {damage}");
     }
     let parts = parts(&run);
     let html = page::page(&run, report.title.as_deref(), &parts);
@@ -74,7 +74,7 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
             write(&folder.join(format!("{}.svg", figure.name)), &figure.standalone())?;
         }
     }
-    let is_good = run.problems.is_empty();
+    let is_good = run.damage.is_empty();
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 

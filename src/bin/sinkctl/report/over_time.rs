@@ -26,7 +26,7 @@ impl Curve {
     /// Makes a line of a value per second; `None` if there are less than two points.
     fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
-        let buckets = TimeBuckets::divide(span.clone(), POINTS_MAX);
+        let buckets = TimeBuckets::divide(span, POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
         (points.len() > 1).then_some(Curve {
@@ -40,9 +40,9 @@ impl Curve {
     /// Returns the curve of messages per second, with one point per tenth of a second; `None` for a
     /// span that is too long for that.
     fn of_tenths(run: &ReportData) -> Option<Curve> {
-        let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
+        let span = run.span().filter(|span| span.count() <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
-        let tenths = span.flat_map(|second| (0..10).map(move |i| (second, i)));
+        let tenths = span.iter().flat_map(|second| (0..10).map(move |i| (second, i)));
         let of = |second, i: usize| run.history.seconds.get(&second).map_or(0, |s| s.tenths[i]);
         let points: Vec<Point> = tenths
             .filter(|(second, i)| (first..=last).contains(&(second * 10 + *i as u64)))

@@ -149,9 +149,9 @@ fn notices(run: &ReportData) -> String {
             counted(n, "message", "messages")
         ));
     }
-    if let Some(first) = run.problems.first() {
-        let lines = counted(run.problems.len() as u64, "line", "lines");
-        let first = escape(first);
+    if let Some(first) = run.damage.first() {
+        let lines = counted(run.damage.len() as u64, "line", "lines");
+        let first = escape(&first.to_string());
         notices
             .push(format!("{lines} of the statistics could not be read, and are missing: {first}"));
     }

@@ -33,8 +33,8 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
     let RunStatistics { history, summary, .. } = &gathered;
-    for problem in &history.problems {
-        eprintln!("sinkctl: {problem}");
+    for damage in &history.damage {
+        eprintln!("sinkctl: {damage}");
     }
     if let Some(interval) = stats.interval {
         series::print(history, interval.as_secs().max(1), stats, out)?;
@@ -55,7 +55,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
-    let is_good = history.problems.is_empty() && is_whole;
+    let is_good = history.damage.is_empty() && is_whole;
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 

@@ -29,7 +29,7 @@ impl FolderReader {
     pub fn refresh(&mut self, now_s: u64, state: &mut RunState) {
         let mut problem = match self.follower.read_new(now_s.saturating_sub(KEEP_S)) {
             Ok(news) => {
-                let problem = news.problems.first().cloned();
+                let problem = news.damage.first().map(ToString::to_string);
                 state.take(now_s, news);
                 problem
             }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use super::open::OpenConnections;
 use super::reading::{SessionEntry, SessionRecords};
 use super::spread::{Distribution, ValueCounts};
 use super::windows::SlidingWindows;
+use crate::stats::damage::StatsDamage;
+use crate::time::Seconds;
 
 /// The limits that all clients together and each client kept to.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub struct SenderLimits {
     /// Clients by address, ordered by concurrent connections, the highest first. `None` stands for
     /// all clients of Unix sockets.
     pub clients: Vec<(Option<IpAddr>, ClientLimits)>,
-    /// Parts that could not be read, one sentence each.
-    pub problems: Vec<String>,
+    /// Parts that could not be read.
+    pub damage: Vec<StatsDamage>,
 }
 
 /// The limits that one client kept to. docs/stats-format.md defines each figure.
@@ -59,8 +60,8 @@ pub struct ClientLimits {
 }
 
 impl SenderLimits {
-    /// Computes the limits from the records in `folders`, each in its span of whole seconds (Unix
-    /// s), for windows of these lengths. `over_s` is set if a sinkd is running: everything before
+    /// Computes the limits from the records in `folders`, each in its span, for windows of
+    /// these lengths. `over_s` is set if a sinkd is running: everything before
     /// this second is recorded.
     ///
     /// Costs 0.3 to 2 µs per connection and second, and the memory of the busiest second, of the
@@ -68,7 +69,7 @@ impl SenderLimits {
     /// docs/stats-format.md). Errors: a file cannot be read.
     pub fn read(
         folders: &[PathBuf],
-        spans: &[Range<u64>],
+        spans: &[Seconds],
         windows_s: &[u64],
         over_s: Option<u64>,
     ) -> io::Result<SenderLimits> {
@@ -91,7 +92,7 @@ impl SenderLimits {
         // second that is known to be recorded.
         let recorded = reading.last_second().map_or(begin, |second| second + 1);
         let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
-        Ok(gathering.end(micros(until), reading.problems))
+        Ok(gathering.end(micros(until), reading.damage))
     }
 }
 
@@ -122,7 +123,7 @@ impl OpenSession {
 
 /// The state while reading.
 struct Gathering<'a> {
-    spans: &'a [Range<u64>],
+    spans: &'a [Seconds],
     windows_s: &'a [u64],
     all: ClientState,
     clients: Vec<(Option<IpAddr>, ClientState)>,
@@ -136,7 +137,7 @@ struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     fn new(
-        spans: &'a [Range<u64>],
+        spans: &'a [Seconds],
         windows_s: &'a [u64],
         mut ended_starts: Vec<(u64, usize, u32)>,
     ) -> Gathering<'a> {
@@ -184,7 +185,7 @@ impl<'a> Gathering<'a> {
             }
         }
         for entry in entries.iter().filter(|entry| entry.session.ended_us().is_some()) {
-            let is_inside = self.spans[entry.folder].contains(&second);
+            let is_inside = self.spans[entry.folder].contains(second);
             if let Some(session) = self.sessions.remove(&(entry.folder, entry.session.id))
                 && is_inside
             {
@@ -223,7 +224,7 @@ impl<'a> Gathering<'a> {
             self.clients.push((address, ClientState::new(windows)));
             self.clients.len() - 1
         });
-        let is_inside = self.spans[entry.folder].contains(&second);
+        let is_inside = self.spans[entry.folder].contains(second);
         let key = (entry.folder, entry.session.id);
         let mut session = self.sessions.get_mut(&key);
         let has_begun = entry.session.began_us().is_some();
@@ -258,7 +259,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn end(mut self, at_us: u64, problems: Vec<String>) -> SenderLimits {
+    fn end(mut self, at_us: u64, damage: Vec<StatsDamage>) -> SenderLimits {
         for session in self.sessions.values() {
             for who in [&mut self.clients[session.client].1, &mut self.all] {
                 who.counts.open_at_end += 1;
@@ -271,7 +272,7 @@ impl<'a> Gathering<'a> {
         clients.sort_by_key(|(address, it)| {
             (std::cmp::Reverse((it.open_at_once.max, it.messages)), *address)
         });
-        SenderLimits { all: self.all.figures(at_us), clients, problems }
+        SenderLimits { all: self.all.figures(at_us), clients, damage }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Limits against a model that looks at every connection for each figure.
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use proptest::prelude::*;
 
@@ -113,7 +114,7 @@ fn sums(by_second: &BTreeMap<u64, u64>, length_s: u64) -> Distribution {
     numbers.spread()
 }
 
-fn check_client(connections: &[&Connection], span: &Range<u64>, found: &ClientLimits) {
+fn check_client(connections: &[&Connection], span: Seconds, found: &ClientLimits) {
     let span_us = span.start * SECOND_US..span.end * SECOND_US;
     let second_of = |us: u64| us / SECOND_US;
     let began: Vec<_> =
@@ -128,7 +129,7 @@ fn check_client(connections: &[&Connection], span: &Range<u64>, found: &ClientLi
     assert_eq!((found.without_beginning, found.cut_off), (0, 0));
 
     let inside = |it: &Connection| -> Vec<(u64, u32)> {
-        it.messages.iter().filter(|(second, _)| span.contains(second)).copied().collect()
+        it.messages.iter().filter(|(second, _)| span.contains(*second)).copied().collect()
     };
     let messages: Vec<_> = connections.iter().flat_map(|it| inside(it)).collect();
     assert_eq!(found.messages, messages.len() as u64);
@@ -166,12 +167,12 @@ proptest! {
     ) {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         write(&folders, &connections);
-        let span = begin..begin + length;
+        let span = Seconds { start: begin, end: begin + length };
         let paths = folders.each_ref().map(|dir| dir.path().to_owned());
-        let spans = [span.clone(), span.clone()];
+        let spans = [span, span];
         let found = SenderLimits::read(&paths, &spans, &WINDOWS_S, None).unwrap();
-        assert_eq!(found.problems, Vec::<String>::new());
-        check_client(&connections.iter().collect::<Vec<_>>(), &span, &found.all);
+        assert_eq!(found.damage, []);
+        check_client(&connections.iter().collect::<Vec<_>>(), span, &found.all);
         let clients: BTreeSet<u8> = connections.iter().map(|it| it.client).collect();
         for client in clients {
             let of = connections.iter().filter(|it| it.client == client).collect::<Vec<_>>();
@@ -182,7 +183,7 @@ proptest! {
                 opened_per_window: vec![Distribution::default(); 2],
                 ..ClientLimits::default()
             };
-            check_client(&of, &span, limits.map_or(&nothing, |(_, limits)| limits));
+            check_client(&of, span, limits.map_or(&nothing, |(_, limits)| limits));
         }
     }
 }
@@ -204,7 +205,7 @@ fn one(id: u64, change: impl FnOnce(&mut SessionSecond)) -> SessionSeconds {
     seconds
 }
 
-fn limits(dir: &tempfile::TempDir, span: Range<u64>) -> ClientLimits {
+fn limits(dir: &tempfile::TempDir, span: Seconds) -> ClientLimits {
     SenderLimits::read(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
 }
 
@@ -213,13 +214,13 @@ fn connections_of_a_sinkd_that_was_killed_ended_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let begun = |id| one(id, |it| (it.begin(0), it.message(1)).1);
     batch_of(&dir, 1, &[(100, begun(7)), (103, one(7, |it| it.message(1)))]);
-    let alone = limits(&dir, 0..u64::MAX);
+    let alone = limits(&dir, Seconds::ALL);
     assert_eq!((alone.open_at_end, alone.cut_off), (1, 0));
     batch_of(&dir, 2, &[(120, begun(1 << 48))]);
-    let all = limits(&dir, 0..u64::MAX);
+    let all = limits(&dir, Seconds::ALL);
     assert_eq!((all.connections, all.cut_off, all.open_at_end), (2, 1, 1));
     assert_eq!((all.open_at_once.max, all.messages_per_connection.max), (1, 2));
-    let later = limits(&dir, 110..130);
+    let later = limits(&dir, Seconds { start: 110, end: 130 });
     assert_eq!((later.connections, later.began_before, later.open_at_once.max), (1, 0, 1));
 }
 
@@ -227,7 +228,7 @@ fn connections_of_a_sinkd_that_was_killed_ended_with_it() {
 fn a_connection_whose_beginning_is_not_on_record_counts_from_when_it_did_anything() {
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.message(1))), (101, one(7, |it| it.end(5)))]);
-    let found = limits(&dir, 0..u64::MAX);
+    let found = limits(&dir, Seconds::ALL);
     assert_eq!((found.connections, found.without_beginning, found.open_at_end), (1, 1, 0));
     assert_eq!(found.messages_per_connection.max, 1);
 }
@@ -241,7 +242,7 @@ fn a_message_accepted_after_its_connection_ended_is_its_clients() {
     };
     let session = one(7, |it| (it.begin(0), it.end(9)).1);
     batch_of(&dir, 1, &[(100, session), (101, one(7, orphan))]);
-    let found = limits(&dir, 0..u64::MAX);
+    let found = limits(&dir, Seconds::ALL);
     assert_eq!((found.connections, found.messages, found.without_message), (1, 1, 1));
     assert_eq!((found.open_at_end, found.messages_per_connection.max), (0, 0));
 }
@@ -263,7 +264,8 @@ fn a_connection_whose_client_was_named_later_is_that_clients() {
         (103, named(7, |it| it.end(5))),
     ];
     batch_of(&dir, 1, &records);
-    for (span, began_before) in [(0..u64::MAX, 0), (101..110, 1), (102..110, 1)] {
+    let from = |start| Seconds { start, end: 110 };
+    for (span, began_before) in [(Seconds::ALL, 0), (from(101), 1), (from(102), 1)] {
         let folders = [dir.path().to_owned()];
         let found = SenderLimits::read(&folders, &[span], &WINDOWS_S, None).unwrap();
         let clients: Vec<_> = found.clients.iter().map(|(client, _)| *client).collect();
@@ -283,7 +285,7 @@ fn a_connection_whose_client_was_named_later_is_that_clients() {
 fn a_span_that_ends_before_it_begins_has_no_connection() {
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
-    let backwards = Range { start: 120, end: 110 };
+    let backwards = Seconds { start: 120, end: 110 };
     assert_eq!(limits(&dir, backwards).messages, 0);
 }
 
@@ -291,13 +293,13 @@ fn a_span_that_ends_before_it_begins_has_no_connection() {
 fn an_idle_connection_is_open_for_as_long_as_the_records_go() {
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0))), (200, one(7, |it| it.end(0)))]);
-    let idle = limits(&dir, 120..130);
+    let idle = limits(&dir, Seconds { start: 120, end: 130 });
     let expected = Distribution { mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1 };
     assert_eq!((idle.connections, idle.open_at_once), (1, expected));
     // The figures are the same while sinkd runs and nothing more is recorded.
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
-    let (folders, spans) = ([dir.path().to_owned()], [Range { start: 120, end: u64::MAX }]);
+    let (folders, spans) = ([dir.path().to_owned()], [Seconds { start: 120, ..Seconds::ALL }]);
     let live = SenderLimits::read(&folders, &spans, &[1], Some(140)).unwrap();
     assert_eq!(live.all.open_at_once, expected);
 }

@@ -1,4 +1,4 @@
-//! The clock that callers pass: this room never reads a clock itself.
+//! The clock that a caller passes to code that never reads one itself.
 use std::time::Duration;
 
 /// A clock that callers can read and wait on.

@@ -1,0 +1,21 @@
+//! Time: the clocks of the programs, and spans of time.
+//!
+//! [`ProcessClock`] gives sinkd all times that it stores. The hub of the statistics has a
+//! `SteadyClock` for each run, in both programs. Code that must not read a clock takes a
+//! [`Clock`] from its caller.
+//!
+//! Logs and queries count ns, and their spans may have no bounds ([`Span`]). Statistics count whole
+//! seconds ([`Seconds`]). Only methods of the two convert between them.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+mod clock;
+mod process_clock;
+mod seconds;
+mod span;
+mod steady_clock;
+
+pub use clock::Clock;
+pub use process_clock::ProcessClock;
+pub use seconds::Seconds;
+pub use span::Span;
+pub(crate) use steady_clock::SteadyClock;
