@@ -21,7 +21,7 @@ use super::shared::SharedRun;
 use super::source::{Next, Outcome, SessionEnd};
 use super::tally::FailureKind;
 use super::waiting::WantedMessage;
-use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault, StartTls};
+use crate::smtp::client::{ClientSession, OutgoingMail, Phase, ReplyCode, SessionFault, StartTls};
 use crate::tls::Failure;
 use crate::wording::without_numbers;
 
@@ -468,8 +468,10 @@ impl<'a, N: Network> Engine<'a, N> {
         }
         // A target that refuses service for now defers the messages meant for it.
         let (end, code) = match target {
-            TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
-            _ => (SessionEnd::NotSent, 0),
+            TargetState::Refuses(Some(code)) if code.is_transient() => {
+                (SessionEnd::Answered, Some(code))
+            }
+            _ => (SessionEnd::NotSent, None),
         };
         for (due, mail) in pooled.queue {
             let codes = vec![code; mail.recipients().len()];
@@ -566,7 +568,7 @@ enum TargetState {
     Serves,
     /// The target does not serve us: the connection was useless. The reply code of its refusal, if
     /// any.
-    Refuses(Option<u16>),
+    Refuses(Option<ReplyCode>),
 }
 
 /// Returns a function for what the connection in a slot can do.
@@ -579,7 +581,7 @@ fn readiness_in(connections: &[Option<TargetConn>]) -> impl Fn(usize) -> Readine
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {
         // The target may refuse a message before it has received all of it.
-        Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
+        Some(SessionFault::Early { phase: Phase::Payload, code }) => !code.is_refusal(),
         Some(
             SessionFault::Unsolicited { .. }
             | SessionFault::Early { .. }

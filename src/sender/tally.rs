@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::source::{Outcome, SessionEnd, Withheld};
-use crate::smtp::client::Phase;
+use crate::smtp::client::{Phase, ReplyCode};
 use crate::tls;
 
 /// Maximum number of distinct failures; a target may invent any number of them.
@@ -14,8 +14,8 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// A command or payload got a reply with this code, 400 or above.
-    Reply(Phase, u16),
+    /// A command or payload got a reply with this code, 4xx or 5xx.
+    Reply(Phase, ReplyCode),
     /// A connection could not be opened, or the target sent no greeting.
     Connection,
     /// A connection ended before the session was complete.
@@ -128,7 +128,9 @@ impl SendingTally {
             SessionEnd::Withheld(_) => &mut self.withheld,
             SessionEnd::Answered if accepted == all => &mut self.accepted,
             SessionEnd::Answered if accepted > 0 => &mut self.partly_accepted,
-            SessionEnd::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => {
+            SessionEnd::Answered
+                if outcome.codes.iter().flatten().any(|code| code.is_transient()) =>
+            {
                 &mut self.deferred
             }
             SessionEnd::Answered => &mut self.rejected,

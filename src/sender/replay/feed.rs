@@ -386,12 +386,12 @@ impl RecipientVerdict {
         };
         for (at, code) in outcome.codes.iter().enumerate() {
             let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
-            match *code {
+            match code {
                 _ if verdict.is_not_sent => verdict.remaining.push(position),
-                200..300 => verdict.accepted += 1,
-                500..600 => verdict.rejected += 1,
-                code => {
-                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code == 0;
+                Some(code) if code.is_positive() => verdict.accepted += 1,
+                Some(code) if code.is_permanent() => verdict.rejected += 1,
+                _ => {
+                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code.is_none();
                     verdict.remaining.push(position);
                 }
             }

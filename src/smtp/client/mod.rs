@@ -8,6 +8,7 @@
 //! ```
 mod ambiguous;
 mod announced;
+mod code;
 mod mail;
 mod opening;
 mod options;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use super::limits::Protocol;
 pub use announced::Announced;
+pub use code::ReplyCode;
 pub use mail::{ContentForm, OutgoingMail};
 pub use options::{JOINED_BYTES_MAX, Options, StartTls};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};

@@ -4,6 +4,7 @@
 //! greeting ─▶ EHLO ─▶ STARTTLS ─▶ (handshake) ─▶ EHLO ─▶ AUTH ⇄ 334 ─▶ Ready
 //! ```
 use super::announced::Announced;
+use super::code::ReplyCode;
 use super::options::{Options, StartTls};
 use super::outbox::Outbox;
 use super::reply::ReplyLine;
@@ -43,7 +44,7 @@ impl SessionOpening {
     /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
         // The first line names the server.
-        if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
+        if self.hello_lines > 0 && line.code.is_positive() && !self.is_helo {
             self.announced.take(line.text);
         }
         self.hello_lines += 1;
@@ -52,18 +53,18 @@ impl SessionOpening {
     /// Handles a reply to the opening. `text` is the text of its last line.
     pub fn reply(
         &mut self,
-        (phase, code): (Phase, u16),
+        (phase, code): (Phase, ReplyCode),
         text: &[u8],
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
-        let is_positive = code / 100 == 2;
+        let is_positive = code.is_positive();
         let is_lmtp = options.protocol == Protocol::Lmtp;
         match phase {
             Phase::Greeting if is_positive => self.hello(options, outbox),
             Phase::Hello if is_positive => self.after_hello(options, outbox),
             // RFC 5321 section 3.2: the server does not support EHLO.
-            Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
+            Phase::Hello if code.is_permanent() && !self.is_helo && !is_lmtp => {
                 self.is_helo = true;
                 self.hello(options, outbox)
             }
@@ -117,15 +118,15 @@ impl SessionOpening {
 
     fn start_tls_reply(
         &mut self,
-        code: u16,
+        code: ReplyCode,
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
         let phase = Phase::StartTls;
-        match code {
+        match code.number() {
             220 => OpeningStep::Handshake,
             // RFC 3207 section 4: the client decides whether to continue without TLS.
-            400.. if options.start_tls == StartTls::Offered && code != 421 => {
+            400.. if options.start_tls == StartTls::Offered && code != ReplyCode::CLOSING => {
                 self.is_past_tls = true;
                 self.authenticate(options, outbox)
             }
@@ -152,13 +153,13 @@ impl SessionOpening {
 
     fn auth_reply(
         &mut self,
-        code: u16,
+        code: ReplyCode,
         text: &[u8],
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
         let phase = Phase::Auth;
-        match code {
+        match code.number() {
             334 => match self.respond(text, options.account.as_deref(), outbox) {
                 Ok(()) => OpeningStep::Sent(phase),
                 Err(fault) => OpeningStep::Failed(fault),
@@ -186,6 +187,6 @@ impl SessionOpening {
     }
 }
 
-fn refused(phase: Phase, code: u16) -> OpeningStep {
+fn refused(phase: Phase, code: ReplyCode) -> OpeningStep {
     OpeningStep::Failed(SessionFault::Refused { phase, code })
 }

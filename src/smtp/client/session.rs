@@ -16,6 +16,7 @@ use std::io::IoSlice;
 
 use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
+use super::code::ReplyCode;
 use super::mail::OutgoingMail;
 use super::opening::{OpeningStep, SessionOpening};
 use super::options::Options;
@@ -59,7 +60,7 @@ enum SessionStage {
 struct SessionFailure {
     fault: SessionFault,
     /// The reply code that refused the opening. It stays if the fault is that the code was 421.
-    refusal: Option<u16>,
+    refusal: Option<ReplyCode>,
     /// Whether the session had been opened before.
     was_open: bool,
 }
@@ -87,7 +88,7 @@ pub struct ClientSession<T> {
     /// The server replied 421.
     is_closing: bool,
     /// Buffers of messages that are done, for [`ClientTransaction::codes`].
-    spare: Vec<Vec<u16>>,
+    spare: Vec<Vec<Option<ReplyCode>>>,
 }
 
 impl<T: Copy> ClientSession<T> {
@@ -169,7 +170,7 @@ impl<T: Copy> ClientSession<T> {
         let is_ambiguous = withheld == Some(Withheld::AmbiguousDot);
         let mut codes = self.spare.pop().unwrap_or_default();
         codes.clear();
-        codes.resize(mail.recipients().len(), 0);
+        codes.resize(mail.recipients().len(), None);
         let transaction = ClientTransaction {
             cookie,
             octets: mail.octets(),
@@ -255,7 +256,7 @@ impl<T: Copy> ClientSession<T> {
 
     /// Returns the reply code with which the server refused to open the session; `None` if it did
     /// not refuse, or if the session failed before the server's last reply was due.
-    pub fn refusal(&self) -> Option<u16> {
+    pub fn refusal(&self) -> Option<ReplyCode> {
         match self.stage {
             SessionStage::Failed(failure) => failure.refusal,
             _ => None,
@@ -379,7 +380,7 @@ impl<T: Copy> ClientSession<T> {
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
-                _ if !transaction.codes.contains(&0) => transaction.end(),
+                _ if transaction.is_decided() => transaction.end(),
                 Some(end) if is_out(end) => SessionEnd::Unknown,
                 _ => SessionEnd::NotSent,
             };
@@ -401,7 +402,7 @@ impl<T: Copy> ClientSession<T> {
         let is_lost = self.is_closing && end == SessionEnd::NotSent;
         let is_turned_away = self.has_accepted && (is_lost || transaction.is_turned_away);
         self.has_accepted |=
-            end == SessionEnd::Answered && codes.iter().any(|code| code / 100 == 2);
+            end == SessionEnd::Answered && codes.iter().flatten().any(|code| code.is_positive());
         let codes_of = &codes;
         watch.done(Done {
             cookie,
@@ -431,15 +432,21 @@ impl<T: Copy> ClientSession<T> {
         }
     }
 
-    fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
+    fn reply(
+        &mut self,
+        code: ReplyCode,
+        text: &[u8],
+        now_us: u64,
+        watch: &mut impl SessionWatch<T>,
+    ) {
         let Some(&ExpectedReply { phase, end, written_us }) = self.expected.front() else {
-            self.is_closing |= code == 421;
+            self.is_closing |= code == ReplyCode::CLOSING;
             return self.fail(match code {
-                421 => SessionFault::Closing,
+                ReplyCode::CLOSING => SessionFault::Closing,
                 _ => SessionFault::Unsolicited { code },
             });
         };
-        self.is_closing |= code == 421;
+        self.is_closing |= code == ReplyCode::CLOSING;
         let is_early = end > self.outbox.written();
         let shown = match phase {
             Phase::Auth => self.opening.shown(text, &self.options),
@@ -447,10 +454,10 @@ impl<T: Copy> ClientSession<T> {
         };
         let us = if is_early { 0 } else { now_us.saturating_sub(written_us) };
         watch.replied(phase, code, shown, us);
-        if is_early && (phase != Phase::Payload || code < 400) {
+        if is_early && (phase != Phase::Payload || !code.is_refusal()) {
             // A server may send 421 at any time, even before the first command.
             return self.fail(match code {
-                421 => SessionFault::Closing,
+                ReplyCode::CLOSING => SessionFault::Closing,
                 _ => SessionFault::Early { phase, code },
             });
         }
@@ -462,12 +469,12 @@ impl<T: Copy> ClientSession<T> {
                 self.apply_opening_step(step);
             }
             // 530: the server requires TLS or AUTH first, so it has no open transaction.
-            Phase::Reset if code / 100 == 2 || code == 530 => {
+            Phase::Reset if code.is_positive() || code.number() == 530 => {
                 self.answered();
                 self.is_poisoned = false;
             }
             Phase::Reset => self.fail(SessionFault::Refused { phase, code }),
-            Phase::Quit if code == 221 || code == 421 => self.stage = SessionStage::Closed,
+            Phase::Quit if matches!(code.number(), 221 | 421) => self.stage = SessionStage::Closed,
             Phase::Quit => self.fail(SessionFault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
@@ -475,7 +482,7 @@ impl<T: Copy> ClientSession<T> {
             // The server refused a command before its end was sent: how it will treat the rest is
             // unknown.
             self.fail(SessionFault::Early { phase, code });
-        } else if code == 421 && !matches!(self.stage, SessionStage::Closed) {
+        } else if code == ReplyCode::CLOSING && !matches!(self.stage, SessionStage::Closed) {
             self.fail(SessionFault::Closing);
         }
     }
@@ -501,15 +508,20 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Handles a reply to the oldest transaction.
-    fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl SessionWatch<T>) {
+    fn transaction_reply(
+        &mut self,
+        phase: Phase,
+        code: ReplyCode,
+        watch: &mut impl SessionWatch<T>,
+    ) {
         let is_understood = match phase {
-            Phase::Data => code == 354 || code >= 400,
-            _ => code / 100 != 3,
+            Phase::Data => code.number() == 354 || code.is_refusal(),
+            _ => !code.is_intermediate(),
         };
         if !is_understood {
             return self.fail(SessionFault::Unexpected { phase, code });
         }
-        self.front().is_turned_away |= code == 421 && phase != Phase::Payload;
+        self.front().is_turned_away |= code == ReplyCode::CLOSING && phase != Phase::Payload;
         match phase {
             Phase::Mail => self.mail_reply(code),
             Phase::Rcpt => self.rcpt_reply(code),
@@ -534,30 +546,30 @@ impl<T: Copy> ClientSession<T> {
         self.transactions.front_mut().expect("a reply to it was expected")
     }
 
-    fn mail_reply(&mut self, code: u16) {
+    fn mail_reply(&mut self, code: ReplyCode) {
         let is_poisoned = self.is_poisoned;
         let transaction = self.front();
-        if code / 100 == 2 {
+        if code.is_positive() {
             return;
         }
-        transaction.mail_reply = match is_poisoned && code == 503 {
+        transaction.mail_reply = match is_poisoned && code.number() == 503 {
             true => MailReply::FailedByEarlier,
             false => MailReply::Refused,
         };
-        transaction.refuse(code);
+        transaction.decide(code);
         if matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
             transaction.next_command = NextCommand::Nothing;
         }
     }
 
-    fn rcpt_reply(&mut self, code: u16) {
+    fn rcpt_reply(&mut self, code: ReplyCode) {
         let transaction = self.front();
         let at = transaction.answered;
         transaction.answered += 1;
-        if code / 100 == 2 {
+        if code.is_positive() {
             transaction.accepted += 1;
         } else if transaction.mail_reply == MailReply::NotRefused {
-            transaction.codes[at] = code;
+            transaction.codes[at] = Some(code);
         }
         let all_refused =
             transaction.accepted == 0 && transaction.answered == transaction.codes.len();
@@ -569,12 +581,12 @@ impl<T: Copy> ClientSession<T> {
         }
     }
 
-    fn data_reply(&mut self, code: u16, watch: &mut impl SessionWatch<T>) {
+    fn data_reply(&mut self, code: ReplyCode, watch: &mut impl SessionWatch<T>) {
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
         transaction.next_command = NextCommand::Nothing;
-        if code != 354 {
+        if code.number() != 354 {
             self.needs_reset |= transaction.mail_reply == MailReply::NotRefused;
-            transaction.refuse(code);
+            transaction.decide(code);
             return;
         }
         // RFC 2920 section 3.1: without recipients, the client must still end the data.
@@ -591,18 +603,18 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Records a reply to a payload. Returns whether it was the last one.
-    fn payload_reply(&mut self, code: u16) -> bool {
+    fn payload_reply(&mut self, code: ReplyCode) -> bool {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
         let has_others = self.transactions.len() > 1;
         let transaction = self.front();
         let is_chunk = transaction.content_command == ContentCommand::Bdat;
-        match transaction.codes.iter_mut().find(|code| **code == 0) {
+        match transaction.codes.iter_mut().find(|code| code.is_none()) {
             // RFC 2033 section 4.2: one reply per recipient.
-            Some(owed) if is_lmtp => *owed = code,
-            _ => transaction.refuse(code),
+            Some(owed) if is_lmtp => *owed = Some(code),
+            _ => transaction.decide(code),
         }
-        let is_last = !transaction.codes.contains(&0);
-        if is_chunk && is_last && code >= 400 {
+        let is_last = transaction.is_decided();
+        if is_chunk && is_last && code.is_refusal() {
             // RFC 3030 section 2: after a chunk failed, further commands are refused until RSET.
             self.needs_reset = true;
             self.is_poisoned |= has_others;

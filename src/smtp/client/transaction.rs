@@ -1,5 +1,6 @@
 //! One transaction of a client session: what to write next, and what was answered.
 use super::announced::Announced;
+use super::code::ReplyCode;
 use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
@@ -47,8 +48,9 @@ pub(super) struct ClientTransaction<T> {
     pub next_command: NextCommand,
     /// Number of replies still expected.
     pub pending: usize,
-    /// See [`super::Done`]. During the transaction, 0 also marks a recipient that was accepted.
-    pub codes: Vec<u16>,
+    /// The code that decided about each recipient; `None` until then. A positive reply to RCPT
+    /// decides nothing.
+    pub codes: Vec<Option<ReplyCode>>,
     /// Number of RCPT commands answered so far; `accepted` counts the positive replies.
     pub answered: usize,
     pub accepted: usize,
@@ -115,9 +117,14 @@ impl<T> ClientTransaction<T> {
         Some(phase)
     }
 
-    /// Sets this code for every recipient that was not refused before.
-    pub fn refuse(&mut self, code: u16) {
-        self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
+    /// Returns whether a reply has decided about each recipient.
+    pub fn is_decided(&self) -> bool {
+        self.codes.iter().all(Option::is_some)
+    }
+
+    /// Decides about every recipient about which no reply has decided.
+    pub fn decide(&mut self, code: ReplyCode) {
+        self.codes.iter_mut().for_each(|decided| *decided = decided.or(Some(code)));
     }
 }
 

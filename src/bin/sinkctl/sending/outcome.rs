@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
-use sinkd::smtp::client::Phase;
+use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
 use sinkd::wording::whole;
 
@@ -261,9 +261,7 @@ impl SendingOutcome<'_> {
 /// Returns advice against a kind of failure, if there is specific advice.
 fn hint(kind: FailureKind) -> Option<&'static str> {
     match kind {
-        FailureKind::Reply(Phase::Auth, 535) => {
-            Some("check --auth-user, the password and --auth-mechanism")
-        }
+        FailureKind::Reply(phase, code) => hint_about_reply(phase, code),
         FailureKind::Tls(Failure::PeerUnknownCa) => {
             Some("name the CA that signed the target's certificate with --ca")
         }
@@ -273,18 +271,23 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Tls(Failure::PeerExpired) => {
             Some("renew the target's certificate, or check the clocks; --insecure verifies nothing")
         }
-        FailureKind::Reply(Phase::Mail, 530) => {
-            Some("if the target requires TLS, use --tls required; if it requires AUTH, --auth-user")
-        }
-        FailureKind::Reply(Phase::Greeting, 554) => {
-            Some("if the port begins with TLS, use --tls implicit")
-        }
         FailureKind::Tls(Failure::NotTls) => {
             Some("if the port begins in plain text, use --tls offered or --tls required")
         }
         FailureKind::Tls(Failure::CertificateRequired | Failure::UnknownCa) => {
             Some("show a certificate that the target trusts with --tls-cert and --tls-key")
         }
+        _ => None,
+    }
+}
+
+fn hint_about_reply(phase: Phase, code: ReplyCode) -> Option<&'static str> {
+    match (phase, code.number()) {
+        (Phase::Auth, 535) => Some("check --auth-user, the password and --auth-mechanism"),
+        (Phase::Mail, 530) => {
+            Some("if the target requires TLS, use --tls required; if it requires AUTH, --auth-user")
+        }
+        (Phase::Greeting, 554) => Some("if the port begins with TLS, use --tls implicit"),
         _ => None,
     }
 }
@@ -353,14 +356,15 @@ mod tests {
 
     #[test]
     fn a_failure_that_one_flag_helps_against_names_it() {
+        let reply = |phase, number| FailureKind::Reply(phase, ReplyCode::new(number).unwrap());
         for (kind, flag) in [
             (FailureKind::Tls(Failure::PeerExpired), "--insecure"),
             (FailureKind::Tls(Failure::PeerWrongName), "--tls-name"),
-            (FailureKind::Reply(Phase::Greeting, 554), "--tls implicit"),
-            (FailureKind::Reply(Phase::Mail, 530), "--tls required"),
+            (reply(Phase::Greeting, 554), "--tls implicit"),
+            (reply(Phase::Mail, 530), "--tls required"),
         ] {
             assert!(hint(kind).is_some_and(|text| text.contains(flag)), "{kind}");
         }
-        assert_eq!(hint(FailureKind::Reply(Phase::Mail, 451)), None);
+        assert_eq!(hint(reply(Phase::Mail, 451)), None);
     }
 }
