@@ -9,15 +9,20 @@
 mod ambiguous;
 mod announced;
 mod code;
+mod content_command;
+mod expected;
 mod mail;
 mod opening;
 mod options;
 mod outbox;
+mod remnant;
 mod reply;
 mod session;
+mod stage;
 #[doc(hidden)]
 pub mod testkit;
 mod transaction;
+mod transactions;
 mod watch;
 
 pub use super::limits::Protocol;
