@@ -16,6 +16,7 @@ use super::stream::{ResolvedAddress, TargetStream};
 use super::tally::SendingTally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
+use crate::wording::with_causes;
 
 /// A requested connection: its slot, and the target's end of the socket.
 pub type RequestedConnection = (usize, UnixStream);
@@ -60,7 +61,7 @@ pub struct RunEnd {
     pub tally: SendingTally,
     /// The recordings of the whole run.
     pub recorded: Box<Interval>,
-    /// Why the run ended before its source did.
+    /// Why the run ended before its source did, with all causes.
     pub error: Option<String>,
     /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
@@ -146,6 +147,11 @@ impl<'a> ByHandSender<'a> {
         statistics.take(|interval| recorded.merge(interval));
         let tally = ledger.close();
         statistics.take(|interval| recorded.merge(interval));
-        RunEnd { tally, recorded, error: ended.error, is_lost: ended.is_lost }
+        RunEnd {
+            tally,
+            recorded,
+            error: ended.error.map(|error| with_causes(&error)),
+            is_lost: ended.is_lost,
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mio::Events;
 
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
+use super::failure::{ConnectionFailure, SendingError};
 use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::pool::{EarlyEnd, PooledConnection, Readiness};
@@ -19,11 +20,10 @@ use super::scheduler::{
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::source::{Next, Outcome, SessionEnd};
-use super::tally::FailureKind;
+use super::tally::{FailureExample, FailureKind};
 use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, Phase, ReplyCode, SessionFault, StartTls};
 use crate::tls::Failure;
-use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -43,7 +43,7 @@ pub(super) struct Engine<'a, N> {
     connections: Vec<Option<TargetConn>>,
     /// Connections that have more to write but will get no event.
     again: Vec<usize>,
-    error: Option<String>,
+    error: Option<SendingError>,
     checked_ns: u64,
     /// Number of answered messages when the scheduler was last notified.
     answered: u64,
@@ -64,7 +64,7 @@ struct ReportedProgress {
 pub(super) struct ThreadEnd {
     pub ledger: SendLedger,
     /// Why the thread ended before its source did.
-    pub error: Option<String>,
+    pub error: Option<SendingError>,
     /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
 }
@@ -76,7 +76,7 @@ impl Engine<'_, KernelNetwork> {
         self.ledger.begin_round();
         while let Some(pause) = self.act() {
             if let Err(e) = self.network.wait(&mut events, pause) {
-                self.give_up(e.to_string());
+                self.give_up(SendingError::Events(e.into()));
                 break;
             }
             self.ledger.begin_round();
@@ -183,7 +183,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
             }
-            Err(error) => self.give_up(without_numbers(&error.to_string())),
+            Err(error) => self.give_up(SendingError::Source(error)),
         }
     }
 
@@ -205,7 +205,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn give_up(&mut self, error: String) {
+    fn give_up(&mut self, error: SendingError) {
         self.error.get_or_insert(error);
         self.ledger.resends.end();
         self.end();
@@ -243,7 +243,7 @@ impl<'a, N: Network> Engine<'a, N> {
             }
             Err(error) => {
                 self.scheduler.release(slot);
-                self.record_failed_connection(&without_numbers(&error.to_string()), now_ns);
+                self.record_failed_connection(error.into(), now_ns);
                 None
             }
         }
@@ -251,35 +251,38 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful.
     #[cold]
-    fn record_failed_connection(&mut self, why: &str, requested_ns: u64) {
-        self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
-        self.back_off(why, requested_ns);
+    fn record_failed_connection(&mut self, why: ConnectionFailure, requested_ns: u64) {
+        self.count_failure(FailureKind::Connection, &why);
+        self.back_off(&why, requested_ns);
+    }
+
+    fn count_failure(&mut self, kind: FailureKind, why: &ConnectionFailure) {
+        let kind = match why {
+            ConnectionFailure::Tls(failure) => FailureKind::Tls(*failure),
+            _ => kind,
+        };
+        self.ledger.tally.fail(kind, || FailureExample::Connection(why.clone()));
     }
 
     /// Schedules a later attempt, after a failure that is already counted.
-    fn back_off(&mut self, why: &str, requested_ns: u64) {
+    fn back_off(&mut self, why: &ConnectionFailure, requested_ns: u64) {
         self.notify_others();
         self.observe_others();
         if self.scheduler.back_off(requested_ns, self.ledger.now_ns) {
-            self.give_up(format!("no connection to {}: {why}", self.settings.address));
+            let address = self.settings.address.clone();
+            self.give_up(SendingError::Unreachable { address, source: why.clone() });
         }
     }
 
     /// Stops trying a target that has never served a connection and will answer the same next time.
-    fn give_up_if_permanent(
-        &mut self,
-        end: &ConnectionEnd,
-        why: &str,
-        fault: Option<SessionFault>,
-    ) {
-        let is_permanent = match end {
-            ConnectionEnd::Tls(failure) => failure.is_permanent(),
-            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => {
-                fault.is_some_and(SessionFault::is_permanent)
-            }
+    fn give_up_if_permanent(&mut self, why: ConnectionFailure, fault: Option<SessionFault>) {
+        let is_permanent = match why {
+            ConnectionFailure::Tls(failure) => failure.is_permanent(),
+            _ => fault.is_some_and(SessionFault::is_permanent),
         };
         if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
-            self.give_up(format!("nothing can be sent to {}: {why}", self.settings.address));
+            let address = self.settings.address.clone();
+            self.give_up(SendingError::Refused { address, source: why });
         }
     }
 
@@ -388,7 +391,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn close(&mut self, slot: usize, end: ConnectionEnd) {
         let Some(mut conn) = self.connections[slot].take() else { return };
         let closing = match end {
-            ConnectionEnd::Failed(_) | ConnectionEnd::Tls(_) => Closing::Failed,
+            ConnectionEnd::Failed(_) => Closing::Failed,
             ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
             ConnectionEnd::Clean => Closing::ByTarget,
         };
@@ -396,8 +399,8 @@ impl<'a, N: Network> Engine<'a, N> {
         let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
         let Closed { mut pooled, was_useful, meaning } = closed;
         conn.close(pooled.started, &mut self.ledger);
-        if let ConnectionEnd::Tls(failure) = end {
-            self.ledger.tls_failed(failure);
+        if let ConnectionEnd::Failed(ConnectionFailure::Tls(failure)) = &end {
+            self.ledger.tls_failed(*failure);
         }
         let fault = conn.session.fault();
         if is_out_of_step(fault) {
@@ -406,7 +409,7 @@ impl<'a, N: Network> Engine<'a, N> {
         if was_useful {
             self.shared.last_useful.record(now_ns);
         }
-        self.count_failed_end(meaning, &end, fault, pooled.requested_ns);
+        self.count_failed_end(meaning, end, fault, pooled.requested_ns);
         // Messages that the target turned away are sent first on the replacement of this
         // connection, because other open connections may be as close to their limit.
         for turned_away in self.ledger.turned_away.drain(..).rev() {
@@ -425,7 +428,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn count_failed_end(
         &mut self,
         meaning: Meaning,
-        end: &ConnectionEnd,
+        end: ConnectionEnd,
         fault: Option<SessionFault>,
         requested_ns: u64,
     ) {
@@ -434,25 +437,18 @@ impl<'a, N: Network> Engine<'a, N> {
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match end {
             ConnectionEnd::Failed(why) => why,
-            ConnectionEnd::Tls(failure) => failure.sentence(),
-            ConnectionEnd::Clean => "the target closed it before a message was sent",
-        };
-        let kind = |otherwise| match end {
-            ConnectionEnd::Tls(failure) => FailureKind::Tls(*failure),
-            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => otherwise,
+            ConnectionEnd::Clean => ConnectionFailure::ClosedUnused,
         };
         match meaning {
             Meaning::Normal => {}
             Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => {
-                self.ledger.tally.fail(kind(FailureKind::Session), why.as_bytes());
-            }
+            Meaning::SessionFailed => self.count_failure(FailureKind::Session, &why),
             Meaning::TargetFailed => {
                 if !is_counted {
-                    self.ledger.tally.fail(kind(FailureKind::Connection), why.as_bytes());
+                    self.count_failure(FailureKind::Connection, &why);
                 }
-                self.back_off(why, requested_ns);
-                self.give_up_if_permanent(end, why, fault);
+                self.back_off(&why, requested_ns);
+                self.give_up_if_permanent(why, fault);
             }
         }
     }
@@ -527,10 +523,8 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.close(
                     slot,
                     match closing {
-                        Closing::Failed if is_handshaking => ConnectionEnd::Tls(Failure::TimedOut),
-                        Closing::Failed => {
-                            ConnectionEnd::Failed(format!("the target was silent for {silent:?}"))
-                        }
+                        Closing::Failed if is_handshaking => Failure::TimedOut.into(),
+                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(silent)),
                         Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
                     },
                 );

@@ -3,7 +3,7 @@ use super::clock::SendingClock;
 use super::conn_tls::SealingBuffers;
 use super::resends::Resends;
 use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
-use super::tally::{FailureKind, SendingTally};
+use super::tally::{FailureExample, FailureKind, SendingTally};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
@@ -211,7 +211,7 @@ impl SessionWatch<DueMessage> for SendLedger {
             self.recorder.record(metric, us);
         }
         if code.is_refusal() {
-            self.tally.fail(FailureKind::Reply(phase, code), text);
+            self.tally.fail(FailureKind::Reply(phase, code), || FailureExample::of_reply(text));
         }
     }
 
@@ -226,7 +226,7 @@ impl SessionWatch<DueMessage> for SendLedger {
             return;
         }
         if let SessionEnd::Withheld(why) = end {
-            self.tally.fail(FailureKind::Withheld(why), why.to_string().as_bytes());
+            self.tally.fail(FailureKind::Withheld(why), || FailureExample::Withheld(why));
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::failure::ConnectionFailure;
 use super::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::{Phase, ReplyCode};
 use crate::tls;
@@ -43,13 +44,43 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// A failure, how often it happened, and the text of its first occurrence.
+/// A failure, how often it happened, and its first occurrence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureCount {
     /// How often it happened.
     pub count: u64,
-    /// The text of the target or of the system, with control characters escaped.
-    pub example: String,
+    /// The first of them.
+    pub example: FailureExample,
+}
+
+/// What a failure was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureExample {
+    /// The target's text: at most 200 octets, with `?` for control characters.
+    Reply(String),
+    /// Why a connection failed.
+    Connection(ConnectionFailure),
+    /// Why a message must not be sent.
+    Withheld(Withheld),
+}
+
+impl FailureExample {
+    /// Shortens the text of a reply, and replaces its control characters.
+    pub(super) fn of_reply(text: &[u8]) -> FailureExample {
+        let text = String::from_utf8_lossy(&text[..text.len().min(EXAMPLE_BYTES_MAX)]);
+        let harmless = text.chars().map(|c| if c.is_control() { '?' } else { c });
+        FailureExample::Reply(harmless.collect())
+    }
+}
+
+impl fmt::Display for FailureExample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FailureExample::Reply(text) => f.write_str(text),
+            FailureExample::Connection(failure) => failure.fmt(f),
+            FailureExample::Withheld(why) => why.fmt(f),
+        }
+    }
 }
 
 /// Totals of a run or of one thread.
@@ -145,17 +176,12 @@ impl SendingTally {
         }
     }
 
-    /// Counts a failure. Costs a lookup, and for the first of a kind a copy of the example.
-    pub fn fail(&mut self, what: FailureKind, example: &[u8]) {
+    /// Counts a failure. Costs a lookup, and calls `example` for the first of a kind.
+    pub fn fail(&mut self, what: FailureKind, example: impl FnOnce() -> FailureExample) {
         if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
         } else if self.failures.len() < KINDS_MAX {
-            let example = &example[..example.len().min(EXAMPLE_BYTES_MAX)];
-            let example: String = String::from_utf8_lossy(example)
-                .chars()
-                .map(|c| if c.is_control() { '?' } else { c })
-                .collect();
-            self.failures.insert(what, FailureCount { count: 1, example });
+            self.failures.insert(what, FailureCount { count: 1, example: example() });
         }
     }
 

@@ -55,12 +55,12 @@ pub struct NotATarget(pub String);
 #[non_exhaustive]
 pub enum TargetError {
     /// The host does not exist.
-    #[error("{host}: {cause}; is the name right?")]
+    #[error("{host}: cannot be resolved (is the name right?)")]
     Unresolved {
         /// The name as the user gave it.
         host: String,
         /// The error of the system.
-        cause: io::Error,
+        source: io::Error,
     },
     /// The name exists, but has no address.
     #[error("{host}: expected a name with an address, found none; is the name right?")]
@@ -159,7 +159,7 @@ impl Target {
         };
         let found = (host.as_str(), port).to_socket_addrs();
         let found: Vec<SocketAddr> = found
-            .map_err(|cause| TargetError::Unresolved { host: host.clone(), cause })?
+            .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
             .take(ADDRESSES_MAX + 1)
             .collect();
         judge(host, &found, allow_public)

@@ -34,12 +34,12 @@ pub struct List {
 #[non_exhaustive]
 pub enum RecipientListError {
     /// The file can't be read.
-    #[error("{file}: cannot be read: {error}")]
+    #[error("{file}: cannot be read")]
     Io {
         /// The name of the file.
         file: String,
         /// The error of the system.
-        error: std::io::Error,
+        source: std::io::Error,
     },
     /// The file is too large.
     #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]
@@ -144,7 +144,7 @@ impl List {
     /// Errors: reading continues to the end, and the error names the first ten bad rows.
     pub fn read(path: &Path) -> Result<List, RecipientListError> {
         let file = path.display().to_string();
-        let io = |error| RecipientListError::Io { file: path.display().to_string(), error };
+        let io = |source| RecipientListError::Io { file: path.display().to_string(), source };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > LIST_BYTES_MAX {
             return Err(RecipientListError::TooLarge { file, bytes });

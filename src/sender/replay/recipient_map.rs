@@ -68,12 +68,12 @@ pub struct Faults {
 #[non_exhaustive]
 pub enum MapError {
     /// The file can't be read.
-    #[error("{file}: cannot be read: {cause}")]
+    #[error("{file}: cannot be read")]
     Io {
         /// The path of the file.
         file: PathBuf,
         /// The error of the system.
-        cause: io::Error,
+        source: io::Error,
     },
     /// The list is empty, so all mail would go to its original recipients, which can't be intended.
     #[error("{0}: expected at least one row")]
@@ -114,7 +114,7 @@ impl RecipientMap {
     ///
     /// Errors: the list can't be read, or has invalid rows; reading then continues to its end.
     pub fn open(path: &Path) -> Result<RecipientMap, MapError> {
-        let io = |cause| MapError::Io { file: path.to_owned(), cause };
+        let io = |source| MapError::Io { file: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let mut file = BufReader::new(Digested { file, xxh3: Xxh3::new() });
         let mut map = RecipientMap::read(&mut file, path)?;
@@ -142,7 +142,7 @@ impl RecipientMap {
                     map.add_row(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))
                 }
                 Ok(true) => map.add_row(&row),
-                Err(cause) => return Err(MapError::Io { file: path.to_owned(), cause }),
+                Err(source) => return Err(MapError::Io { file: path.to_owned(), source }),
             };
             if let Err(reason) = reason {
                 faults.count += 1;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
-use sinkd::wording::whole;
+use sinkd::wording::{whole, with_causes};
 
 use super::Records;
 use crate::base::outcome::{Finding, Out};
@@ -74,8 +74,8 @@ struct SendingFigures<'a> {
     extra_connections: ExtraConnections,
     seconds: f64,
     /// Why sending ended early; null if it did not.
-    error: Option<&'a str>,
-    failures: Vec<FailureFigures<'a>>,
+    error: Option<String>,
+    failures: Vec<FailureFigures>,
     stats: serde_json::Value,
     /// Keys of `ReplayOutcomes`.
     #[serde(flatten)]
@@ -113,10 +113,10 @@ pub struct SendingOutcome<'a> {
 }
 
 #[derive(Serialize)]
-struct FailureFigures<'a> {
+struct FailureFigures {
     what: String,
     count: u64,
-    example: &'a str,
+    example: String,
 }
 
 impl SendingOutcome<'_> {
@@ -136,7 +136,7 @@ impl SendingOutcome<'_> {
             eprintln!("sinkctl: {error:#}");
         }
         if let Some(error) = &self.report.error {
-            eprintln!("sinkctl: {error}");
+            eprintln!("sinkctl: {}", with_causes(error));
         }
         let kinds = self.report.tally.failures.keys();
         for (kind, what) in kinds.filter_map(|kind| Some((kind, hint(*kind)?))) {
@@ -183,12 +183,12 @@ impl SendingOutcome<'_> {
                 crowded: tally.extra.crowded,
             },
             seconds: report.seconds,
-            error: report.error.as_deref(),
+            error: report.error.as_ref().map(|error| with_causes(error)),
             failures: failures
                 .map(|(what, f)| FailureFigures {
                     what: what.to_string(),
                     count: f.count,
-                    example: &f.example,
+                    example: f.example.to_string(),
                 })
                 .collect(),
             stats: crate::stats::json_of(self.records.path())?,
@@ -237,7 +237,7 @@ impl SendingOutcome<'_> {
                 out,
                 "failed   {what} x{}: {first}{}",
                 failure.count,
-                harmless(&failure.example)
+                harmless(&failure.example.to_string())
             )?;
         }
         if failures.len() > FAILURES_MAX {
