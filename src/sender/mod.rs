@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod alarm;
+mod bad_rows;
 pub mod blast;
 #[doc(hidden)]
 pub mod by_hand;
@@ -37,6 +38,7 @@ mod tally;
 pub mod target;
 mod waiting;
 
+pub use bad_rows::{BadRows, RowRemedy};
 pub use failure::{ConnectionFailure, SendingError, SystemError};
 pub use mailbox::is_mailbox;
 pub use run::{SendReport, run};

@@ -5,7 +5,7 @@ use super::head::{DIGITS, digits};
 use super::list::{List, is_mailbox};
 use super::random::{Purpose, Random};
 
-pub use super::list::{BadRows, RecipientListError, RowError};
+pub use super::list::{RecipientListError, RowError};
 
 /// Maximum number of recipients per message; the target may allow fewer.
 pub const PER_MESSAGE_MAX: u64 = 10_000;

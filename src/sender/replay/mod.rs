@@ -35,7 +35,7 @@ pub use marks::{Marks, NotAMark};
 pub use own_folder::{OwnFolder, writes_into};
 pub use pace::ReplayPace;
 pub use plan::{LOOK_AHEAD, ReplayPlan, Selection, in_order};
-pub use recipient_map::{MapError, RecipientMap};
+pub use recipient_map::{MapError, MapRowError, RecipientMap};
 pub use resume::{Belongs, Resume, ResumeError, SentBefore};
 pub use retry::Retry;
 pub use rewriting::Rewriting;
