@@ -11,6 +11,7 @@ use super::ledger::{SendLedger, reply_names};
 use super::network::{Network, Pause, TargetEvent};
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
+pub use super::slot::ConnectionSlot;
 use super::source::Source;
 use super::stream::{ResolvedAddress, TargetStream};
 use super::tally::SendingTally;
@@ -19,7 +20,7 @@ use crate::stats::by_hand::RecordersByHand as Statistics;
 use crate::wording::with_causes;
 
 /// A requested connection: its slot, and the target's end of the socket.
-pub type RequestedConnection = (usize, UnixStream);
+pub type RequestedConnection = (ConnectionSlot, UnixStream);
 
 /// A network of socket pairs.
 struct Pairs {
@@ -30,7 +31,7 @@ struct Pairs {
 }
 
 impl Network for Pairs {
-    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
+    fn connect(&mut self, slot: ConnectionSlot) -> io::Result<TargetStream> {
         self.tries += 1;
         if self.refuses {
             return Err(ErrorKind::ConnectionRefused.into());
@@ -110,7 +111,7 @@ impl<'a> ByHandSender<'a> {
 
     /// Runs a round `after_ns` later, in which the connections in `event` are readable or have
     /// ended.
-    pub fn round(&mut self, after_ns: u64, event: &[usize]) {
+    pub fn round(&mut self, after_ns: u64, event: &[ConnectionSlot]) {
         self.now_ns.fetch_add(after_ns, Ordering::Relaxed);
         self.engine.begin_round();
         for slot in event {

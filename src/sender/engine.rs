@@ -19,6 +19,7 @@ use super::scheduler::{
 };
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
+use super::slot::{BySlot, ConnectionSlot};
 use super::source::{Next, Outcome, SessionEnd};
 use super::tally::{FailureExample, FailureKind};
 use super::waiting::WantedMessage;
@@ -40,9 +41,9 @@ pub(super) struct Engine<'a, N> {
     /// Buffer for reads.
     scratch: Vec<u8>,
     /// Connections by slot.
-    connections: Vec<Option<TargetConn>>,
+    connections: BySlot<TargetConn>,
     /// Connections that have more to write but will get no event.
-    again: Vec<usize>,
+    again: Vec<ConnectionSlot>,
     error: Option<SendingError>,
     checked_ns: u64,
     /// Number of answered messages when the scheduler was last notified.
@@ -111,7 +112,7 @@ impl<'a, N: Network> Engine<'a, N> {
             shared,
             ledger,
             scratch: vec![0; SCRATCH_BYTES],
-            connections: Vec::new(),
+            connections: BySlot::new(),
             again: Vec::new(),
             error: None,
             checked_ns: 0,
@@ -195,10 +196,8 @@ impl<'a, N: Network> Engine<'a, N> {
         for (due, mail) in self.scheduler.end(now_ns) {
             self.ledger.return_unsent(&due, mail);
         }
-        for (slot, conn) in self.connections.iter_mut().enumerate() {
-            if let Some(conn) = conn
-                && !self.scheduler.has_queue(slot)
-            {
+        for (slot, conn) in self.connections.iter_mut() {
+            if !self.scheduler.has_queue(slot) {
                 conn.session.quit();
                 self.again.push(slot);
             }
@@ -221,18 +220,15 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins to open a connection. `None` if that failed immediately.
-    fn open(&mut self, lane: Option<u64>) -> Option<usize> {
+    fn open(&mut self, lane: Option<u64>) -> Option<ConnectionSlot> {
         let now_ns = self.ledger.now_ns;
         let slot = self.scheduler.reserve();
         match self.network.connect(slot) {
             Ok(stream) => {
                 let now_us = self.ledger.now_us();
                 let session = ClientSession::new(self.settings.session.clone(), now_us);
-                if self.connections.len() <= slot {
-                    self.connections.resize_with(slot + 1, || None);
-                }
-                self.connections[slot] =
-                    Some(TargetConn::new(stream, session, self.settings.tls.clone(), now_us));
+                let conn = TargetConn::new(stream, session, self.settings.tls.clone(), now_us);
+                self.connections.put(slot, conn);
                 let extra = &mut self.ledger.tally.extra;
                 match self.scheduler.opening(slot, lane, now_ns) {
                     Some(EarlyEnd::ByTarget) => extra.ended += 1,
@@ -307,7 +303,7 @@ impl<'a, N: Network> Engine<'a, N> {
             let readiness = readiness_in(&self.connections);
             match self.scheduler.assign(self.ledger.now_ns, readiness) {
                 Assignment::Start(slot, due, mail) => {
-                    if let Some(conn) = &mut self.connections[slot] {
+                    if let Some(conn) = self.connections.get_mut(slot) {
                         conn.start(due, mail, &mut self.ledger);
                     }
                     self.drive(slot);
@@ -324,7 +320,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins the next message on a new connection.
-    fn begin_with_next(&mut self, slot: usize) {
+    fn begin_with_next(&mut self, slot: ConnectionSlot) {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
@@ -339,8 +335,8 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Handles an event of the connection in `slot`.
-    pub fn handle_event(&mut self, slot: usize, event: TargetEvent) {
-        let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
+    pub fn handle_event(&mut self, slot: ConnectionSlot, event: TargetEvent) {
+        let Some(conn) = self.connections.get_mut(slot) else { return };
         let was_open = conn.has_opened();
         let result = conn.ready(event, &mut self.scratch, &mut self.ledger);
         if !was_open && conn.has_opened() {
@@ -353,9 +349,9 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins the messages that a connection can take, and writes.
-    fn drive(&mut self, slot: usize) {
+    fn drive(&mut self, slot: ConnectionSlot) {
         self.fill(slot);
-        let Some(conn) = &mut self.connections[slot] else { return };
+        let Some(conn) = self.connections.get_mut(slot) else { return };
         match conn.flush(&mut self.ledger) {
             Ok(TurnNeeds::Event) => {}
             Ok(TurnNeeds::Again) => self.again.push(slot),
@@ -363,9 +359,9 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn fill(&mut self, slot: usize) {
+    fn fill(&mut self, slot: ConnectionSlot) {
         loop {
-            let Some(conn) = &mut self.connections[slot] else { return };
+            let Some(conn) = self.connections.get_mut(slot) else { return };
             let readiness = conn.readiness();
             // Most replies change nothing that the scheduler needs to know.
             if !matches!(readiness, Readiness::Ready | Readiness::Exhausted) {
@@ -377,7 +373,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 ConnectionStep::Nothing => return,
                 ConnectionStep::Next => {
                     self.pull();
-                    let Some(conn) = &mut self.connections[slot] else { return };
+                    let Some(conn) = self.connections.get_mut(slot) else { return };
                     match self.scheduler.next_for(slot, self.ledger.now_ns) {
                         Some((due, mail)) => conn.start(due, mail, &mut self.ledger),
                         None if self.scheduler.is_ended() => return conn.session.quit(),
@@ -388,8 +384,8 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn close(&mut self, slot: usize, end: ConnectionEnd) {
-        let Some(mut conn) = self.connections[slot].take() else { return };
+    fn close(&mut self, slot: ConnectionSlot, end: ConnectionEnd) {
+        let Some(mut conn) = self.connections.take(slot) else { return };
         let closing = match end {
             ConnectionEnd::Failed(_) => Closing::Failed,
             ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
@@ -507,13 +503,13 @@ impl<'a, N: Network> Engine<'a, N> {
         for (due, mail) in self.scheduler.stop(self.ledger.now_ns) {
             self.ledger.return_unsent(&due, mail);
         }
-        self.again.extend(0..self.connections.len());
+        self.again.extend(self.connections.slots());
     }
 
     fn close_silent(&mut self) {
         let now_us = self.ledger.now_us();
-        for slot in 0..self.connections.len() {
-            let Some(conn) = &self.connections[slot] else { continue };
+        for slot in self.connections.slots() {
+            let Some(conn) = self.connections.get(slot) else { continue };
             let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
             let is_handshaking = conn.is_handshaking();
             let (max_ns, closing) =
@@ -533,10 +529,8 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     fn close_all(&mut self) {
-        for slot in 0..self.connections.len() {
-            if self.connections[slot].is_some() {
-                self.close(slot, ConnectionEnd::Clean);
-            }
+        for slot in self.connections.slots() {
+            self.close(slot, ConnectionEnd::Clean);
         }
     }
 
@@ -566,8 +560,8 @@ enum TargetState {
 }
 
 /// Returns a function for what the connection in a slot can do.
-fn readiness_in(connections: &[Option<TargetConn>]) -> impl Fn(usize) -> Readiness {
-    |slot| connections[slot].as_ref().map_or(Readiness::Ending, TargetConn::readiness)
+fn readiness_in(connections: &BySlot<TargetConn>) -> impl Fn(ConnectionSlot) -> Readiness {
+    |slot| connections.get(slot).map_or(Readiness::Ending, TargetConn::readiness)
 }
 
 /// Returns whether the target sent a reply that nothing had asked for, so client and server no

@@ -32,6 +32,7 @@ mod run;
 mod scheduler;
 mod settings;
 mod shared;
+mod slot;
 pub mod source;
 mod stream;
 mod tally;

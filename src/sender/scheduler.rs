@@ -6,6 +6,7 @@ use super::clock::nanos;
 use super::patience::{FailedConnections, OtherConnections};
 use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::settings::{Connections, Ends, SendingSettings};
+use super::slot::ConnectionSlot;
 use super::source::{DueMessage, Lane};
 use super::waiting::{WaitingMessages, WantedMessage};
 
@@ -29,16 +30,16 @@ pub(super) enum ConnectionStep<M> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Assignment<M> {
     /// The connection in this slot begins it.
-    Start(usize, DueMessage, M),
+    Start(ConnectionSlot, DueMessage, M),
     /// The message was queued for the connection in this slot, which needs a turn now.
-    Queued(usize),
+    Queued(ConnectionSlot),
     /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
         /// The lane whose first connection it is; `None` if it is for this message exclusively.
         lane: Option<u64>,
     },
     /// The message and all later ones wait; the connection in this slot must end to make room.
-    MakeRoom(usize),
+    MakeRoom(ConnectionSlot),
     /// The message waits, or none is due.
     Nothing,
 }
@@ -58,7 +59,7 @@ pub(super) struct NewConnection {
     /// Why the connection carries only that message; `None` if it may carry others.
     pub exclusive: Option<ExclusiveReason>,
     /// The lane's connection, which now waits for nothing and needs a turn.
-    pub other: Option<usize>,
+    pub other: Option<ConnectionSlot>,
 }
 
 /// How a connection ended.
@@ -238,7 +239,11 @@ impl<M> Scheduler<M> {
     }
 
     /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
-    pub fn assign(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+    pub fn assign(
+        &mut self,
+        now_ns: u64,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
+    ) -> Assignment<M> {
         let Some(due) = self.waiting.due(now_ns) else { return Assignment::Nothing };
         match (due.lane, self.connections) {
             (Some(lane), Connections::ByLane(connections_max)) => {
@@ -263,7 +268,7 @@ impl<M> Scheduler<M> {
     fn assign_to_idle(
         &mut self,
         now_ns: u64,
-        readiness: impl Fn(usize) -> Readiness,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> Assignment<M> {
         while let Some((slot, pooled)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
@@ -296,9 +301,9 @@ impl<M> Scheduler<M> {
     /// Assigns the next message to the connection that [`Scheduler::assign`] requested.
     pub fn opened_for_next(
         &mut self,
-        slot: usize,
+        slot: ConnectionSlot,
         now_ns: u64,
-        readiness: impl Fn(usize) -> Readiness,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> NewConnection {
         let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
@@ -322,7 +327,7 @@ impl<M> Scheduler<M> {
         }
     }
 
-    fn queue_next(&mut self, slot: usize, follows: AfterQueue, now_ns: u64) {
+    fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: u64) {
         let Some(pooled) = self.pool.at(slot) else { return };
         let Some(next) = self.waiting.take_due(now_ns) else { return };
         pooled.queue.push_back(next);
@@ -334,7 +339,12 @@ impl<M> Scheduler<M> {
 
     /// Returns the next action of the connection in `slot`.
     #[inline(always)]
-    pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> ConnectionStep<M> {
+    pub fn step(
+        &mut self,
+        slot: ConnectionSlot,
+        readiness: Readiness,
+        now_ns: u64,
+    ) -> ConnectionStep<M> {
         let has_nothing = self.is_ended() && self.waiting.is_empty();
         let Some(pooled) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
@@ -377,7 +387,7 @@ impl<M> Scheduler<M> {
     /// Follows [`ConnectionStep::Next`]: returns the next due message. If none is due, the
     /// connection becomes idle.
     #[inline(always)]
-    pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
+    pub fn next_for(&mut self, slot: ConnectionSlot, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
             self.become_idle(slot, now_ns);
@@ -385,7 +395,7 @@ impl<M> Scheduler<M> {
         next
     }
 
-    fn become_idle(&mut self, slot: usize, now_ns: u64) {
+    fn become_idle(&mut self, slot: ConnectionSlot, now_ns: u64) {
         // A message was counted as begun before the source turned out to have none.
         self.pool.at(slot).into_iter().for_each(|pooled| pooled.started -= 1);
         if !self.is_ended() {
@@ -410,23 +420,28 @@ impl<M> Scheduler<M> {
     }
 
     /// Reserves a slot for a connection.
-    pub fn reserve(&mut self) -> usize {
+    pub fn reserve(&mut self) -> ConnectionSlot {
         self.pool.reserve()
     }
 
     /// Releases a reserved slot, if its connection could not be requested.
-    pub fn release(&mut self, slot: usize) {
+    pub fn release(&mut self, slot: ConnectionSlot) {
         self.pool.release(slot);
     }
 
     /// Records that the connection in a reserved slot was requested. Returns why the previous
     /// connection of its lane ended early.
-    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<EarlyEnd> {
+    pub fn opening(
+        &mut self,
+        slot: ConnectionSlot,
+        lane: Option<u64>,
+        now_ns: u64,
+    ) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)
     }
 
     /// Records that the target has sent its greeting on the connection in `slot`.
-    pub fn opened(&mut self, slot: usize) {
+    pub fn opened(&mut self, slot: ConnectionSlot) {
         let Some(pooled) = self.pool.at(slot) else { return };
         if !std::mem::replace(&mut pooled.is_open, true) {
             self.pool.opening -= 1;
@@ -461,7 +476,12 @@ impl<M> Scheduler<M> {
     }
 
     /// Records that the connection in `slot` has ended.
-    pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
+    pub fn closed(
+        &mut self,
+        slot: ConnectionSlot,
+        closing: Closing,
+        now_ns: u64,
+    ) -> Option<Closed<M>> {
         let pooled = self.pool.remove(slot)?;
         let was_useful = pooled.is_useful(now_ns);
         if was_useful {
@@ -480,7 +500,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
-    pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
+    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
         self.pool.move_to(slot, ended);
     }
 
@@ -504,7 +524,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether messages are queued for the connection in `slot`.
-    pub fn has_queue(&mut self, slot: usize) -> bool {
+    pub fn has_queue(&mut self, slot: ConnectionSlot) -> bool {
         self.pool.at(slot).is_some_and(|pooled| !pooled.queue.is_empty())
     }
 
@@ -552,7 +572,11 @@ impl<M> Scheduler<M> {
 
     /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
     /// that.
-    pub fn silence_max(&mut self, slot: usize, silent: SilentConnection) -> (u64, Closing) {
+    pub fn silence_max(
+        &mut self,
+        slot: ConnectionSlot,
+        silent: SilentConnection,
+    ) -> (u64, Closing) {
         let is_ended = self.is_ended();
         let Some(pooled) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
