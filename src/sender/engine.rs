@@ -20,7 +20,7 @@ use super::scheduler::{
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::slot::{BySlot, ConnectionSlot};
-use super::source::{Next, Outcome, SessionEnd};
+use super::source::{LaneKey, Next, Outcome, SessionEnd};
 use super::tally::{FailureExample, FailureKind};
 use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, Phase, ReplyCode, SessionFault, StartTls};
@@ -220,7 +220,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins to open a connection. `None` if that failed immediately.
-    fn open(&mut self, lane: Option<u64>) -> Option<ConnectionSlot> {
+    fn open(&mut self, lane: Option<LaneKey>) -> Option<ConnectionSlot> {
         let now_ns = self.ledger.now_ns;
         let slot = self.scheduler.reserve();
         match self.network.connect(slot) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::slot::{BySlot, ConnectionSlot};
-use super::source::DueMessage;
+use super::source::{DueMessage, LaneKey};
 
 /// If a connection stays open unused for this long before the target closes it, it was closed for
 /// being idle.
@@ -50,7 +50,7 @@ pub(super) struct PooledConnection<M> {
     /// Messages assigned to this connection.
     pub queue: VecDeque<(DueMessage, M)>,
     /// The lane whose messages it carries.
-    pub lane: Option<u64>,
+    pub lane: Option<LaneKey>,
     /// What it does after the messages in `queue`.
     pub after_queue: AfterQueue,
     /// The number of messages begun.
@@ -97,9 +97,9 @@ pub(super) struct ConnectionPool<M> {
     pub opening: usize,
     /// Idle connections, and some that are no longer idle.
     idle: VecDeque<ConnectionSlot>,
-    lanes: HashMap<u64, ConnectionSlot>,
+    lanes: HashMap<LaneKey, ConnectionSlot>,
     /// Lanes whose connection ended before their last message, and why.
-    early_ends: BTreeMap<u64, EarlyEnd>,
+    early_ends: BTreeMap<LaneKey, EarlyEnd>,
     /// The number of messages assigned to connections but not begun.
     pub queued: usize,
 }
@@ -138,7 +138,7 @@ impl<M> ConnectionPool<M> {
     pub fn add(
         &mut self,
         slot: ConnectionSlot,
-        lane: Option<u64>,
+        lane: Option<LaneKey>,
         requested_ns: u64,
     ) -> Option<EarlyEnd> {
         let connection = PooledConnection {
@@ -196,7 +196,7 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Returns the slot of a lane's connection.
-    pub fn of_lane(&self, key: u64) -> Option<ConnectionSlot> {
+    pub fn of_lane(&self, key: LaneKey) -> Option<ConnectionSlot> {
         self.lanes.get(&key).copied()
     }
 

@@ -7,7 +7,7 @@ use super::patience::{FailedConnections, OtherConnections};
 use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::settings::{Connections, Ends, SendingSettings};
 use super::slot::ConnectionSlot;
-use super::source::{DueMessage, Lane};
+use super::source::{DueMessage, Lane, LaneKey};
 use super::waiting::{WaitingMessages, WantedMessage};
 
 /// Maximum number of messages assigned to connections but not begun.
@@ -36,7 +36,7 @@ pub(super) enum Assignment<M> {
     /// The message needs a new connection: [`Scheduler::opened_for_next`].
     Open {
         /// The lane whose first connection it is; `None` if it is for this message exclusively.
-        lane: Option<u64>,
+        lane: Option<LaneKey>,
     },
     /// The message and all later ones wait; the connection in this slot must end to make room.
     MakeRoom(ConnectionSlot),
@@ -284,7 +284,7 @@ impl<M> Scheduler<M> {
     /// Requests a new connection for the next message, if one is allowed.
     fn request_connection(
         &mut self,
-        lane: Option<u64>,
+        lane: Option<LaneKey>,
         connections_max: usize,
         now_ns: u64,
     ) -> Assignment<M> {
@@ -434,7 +434,7 @@ impl<M> Scheduler<M> {
     pub fn opening(
         &mut self,
         slot: ConnectionSlot,
-        lane: Option<u64>,
+        lane: Option<LaneKey>,
         now_ns: u64,
     ) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)

@@ -34,7 +34,7 @@ fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
 }
 
 fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> DueMessage {
-    DueMessage { ticket, due_ns, lane: Some(Lane { key, is_last }) }
+    DueMessage { ticket, due_ns, lane: Some(Lane { key: LaneKey(key), is_last }) }
 }
 
 fn slot_at(index: usize) -> ConnectionSlot {
@@ -231,9 +231,9 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let due_ns = is_timed.then_some(0);
         scheduler.add(of_lane(1, due_ns, 7, false), ());
         let none = |_| Readiness::Ending;
-        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(7) });
+        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(LaneKey(7)) });
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(7), 0);
+        scheduler.opening(slot, Some(LaneKey(7)), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
         assert_eq!(opened, NewConnection { exclusive: None, other: None });
         scheduler.opened(slot);
@@ -266,7 +266,7 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     for key in 0..3 {
         scheduler.add(of_lane(key, None, key, false), ());
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(key), 0);
+        scheduler.opening(slot, Some(LaneKey(key)), 0);
         scheduler.opened_for_next(slot, 0, |_| Readiness::Opening);
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(key));
@@ -282,9 +282,13 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
     assert_eq!(scheduler.closed(slot_at(1), Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
-    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
+    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(LaneKey(3)) });
     let slot = scheduler.reserve();
-    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(EarlyEnd::Crowded), "it comes back");
+    assert_eq!(
+        scheduler.opening(slot, Some(LaneKey(1)), 9),
+        Some(EarlyEnd::Crowded),
+        "it comes back"
+    );
 }
 
 #[test]

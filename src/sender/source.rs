@@ -3,11 +3,15 @@ use crate::smtp::client::OutgoingMail;
 
 pub use crate::smtp::client::{ReplyCode, SessionEnd, Withheld};
 
+/// What messages of the same lane have in common. A source never reuses a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey(pub u64);
+
 /// The connection that a message uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
     /// Messages with the same key use one connection, one after another.
-    pub key: u64,
+    pub key: LaneKey,
     /// Whether the lane, and its connection, ends with this message.
     pub is_last: bool,
 }

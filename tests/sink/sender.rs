@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Sink, messages};
-use sinkd::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
+use sinkd::sender::source::{DueMessage, Error, Lane, LaneKey, Next, Outcome, SessionEnd, Source};
 use sinkd::sender::{
     Connections, Ends, FailureKind, ResolvedAddress, SendReport, SendingSettings, SharedRun, run,
 };
@@ -71,9 +71,10 @@ impl Source for Numbered {
         if !mail.body.is_empty() {
             mail.body = [&mail.body[..], b"\r\n"].concat().into();
         }
-        let lane = self
-            .lanes
-            .map(|lanes| Lane { key: ticket % lanes, is_last: ticket + lanes >= self.count });
+        let lane = self.lanes.map(|lanes| Lane {
+            key: LaneKey(ticket % lanes),
+            is_last: ticket + lanes >= self.count,
+        });
         assert!(self.open.insert(ticket));
         Ok(Next::Mail(DueMessage { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
     }
@@ -208,7 +209,7 @@ impl Source for Late {
         mail.to(b"r@example.com", b"");
         let ticket = self.given as u64;
         self.given += 1;
-        let lane = Some(Lane { key: ticket, is_last: true });
+        let lane = Some(Lane { key: LaneKey(ticket), is_last: true });
         Ok(Next::Mail(DueMessage { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
     }
 
