@@ -532,12 +532,12 @@ impl<M> Scheduler<M> {
     pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
         self.progress = Progress::Stopped { at_ns: now_ns, target: self.target(now_ns) };
         self.pool.queued = 0;
-        let mut left = Vec::new();
+        let mut unsent = Vec::new();
         for pooled in self.pool.iter_mut() {
             pooled.end_after_queue();
-            left.extend(pooled.queue.drain(..));
+            unsent.extend(pooled.queue.drain(..));
         }
-        left
+        unsent
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last

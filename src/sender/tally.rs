@@ -153,7 +153,7 @@ impl SendingTally {
     /// Counts a message that is done.
     pub fn done(&mut self, outcome: &Outcome<'_>, octets: u64) {
         let (accepted, all) = (outcome.accepted(), outcome.codes.len());
-        let place = match outcome.end {
+        let count = match outcome.end {
             SessionEnd::NotSent => &mut self.not_sent,
             SessionEnd::Unknown => &mut self.unknown,
             SessionEnd::Withheld(_) => &mut self.withheld,
@@ -166,7 +166,7 @@ impl SendingTally {
             }
             SessionEnd::Answered => &mut self.rejected,
         };
-        *place += 1;
+        *count += 1;
         self.recipients += accepted as u64;
         if outcome.end == SessionEnd::Answered {
             self.refused_recipients += (all - accepted) as u64;

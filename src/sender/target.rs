@@ -25,7 +25,7 @@ pub struct Target {
     /// The protocol spoken there.
     pub protocol: Protocol,
     /// The address by name, or the path of a socket.
-    pub place: TargetAddress,
+    pub address: TargetAddress,
 }
 
 /// Where a target is, by name.
@@ -117,12 +117,14 @@ impl FromStr for Target {
             Some(rest) => (Protocol::Lmtp, rest),
             None => (Protocol::Smtp, text),
         };
-        let place = match rest.strip_prefix("unix:") {
+        let address = match rest.strip_prefix("unix:") {
             Some(path) if path.is_empty() || path.contains('\0') => None,
             Some(path) => Some(TargetAddress::Unix(path.into())),
             None => parse_host(rest),
         };
-        place.map(|place| Target { protocol, place }).ok_or_else(|| NotATarget(text.to_owned()))
+        address
+            .map(|address| Target { protocol, address })
+            .ok_or_else(|| NotATarget(text.to_owned()))
     }
 }
 
@@ -153,7 +155,7 @@ impl Target {
     ///
     /// Errors: the name is unknown, or one of its addresses is not allowed.
     pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<ResolvedAddress>, TargetError> {
-        let (host, port) = match &self.place {
+        let (host, port) = match &self.address {
             TargetAddress::Unix(path) => return Ok(vec![ResolvedAddress::Unix(path.clone())]),
             TargetAddress::Host { host, port } => (host, *port),
         };
@@ -259,7 +261,7 @@ impl fmt::Display for Target {
         if self.protocol == Protocol::Lmtp {
             f.write_str("lmtp:")?;
         }
-        match &self.place {
+        match &self.address {
             TargetAddress::Host { host, port } if host.contains(':') => {
                 write!(f, "[{host}]:{port}")
             }

@@ -210,10 +210,10 @@ impl RecipientSource {
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
             RecipientChoice::List(list) => list.address(at).as_bytes(),
-            RecipientChoice::MadeUp { template, digits: place, .. } => {
+            RecipientChoice::MadeUp { template, digits: digits_at, .. } => {
                 room.clear();
                 room.extend_from_slice(template);
-                room[place.clone()].copy_from_slice(&digits(at)[DIGITS - place.len()..]);
+                room[digits_at.clone()].copy_from_slice(&digits(at)[DIGITS - digits_at.len()..]);
                 room
             }
         }

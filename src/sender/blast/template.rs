@@ -23,9 +23,9 @@ pub(super) enum Placeholder {
     Column(usize),
 }
 
-/// The place of a value.
+/// The section of a template that has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValuePlace {
+pub(super) enum TemplateSection {
     /// In the header, where non-ASCII octets are encoded (RFC 2047).
     Header,
     Body,
@@ -36,7 +36,7 @@ pub(super) enum ValuePlace {
 pub(super) enum TemplatePiece {
     /// Literal text: a range of [`TemplatePieces::text`].
     Literal(Range<usize>),
-    Value(Placeholder, ValuePlace),
+    Value(Placeholder, TemplateSection),
 }
 
 /// Names that a template may use.
@@ -122,7 +122,7 @@ impl Template {
             match (line.first(), fields.last_mut()) {
                 (None, _) => break,
                 (Some(b' ' | b'\t'), Some(field)) => {
-                    parser.line(line, ValuePlace::Header, &mut field.pieces)?;
+                    parser.line(line, TemplateSection::Header, &mut field.pieces)?;
                 }
                 _ => fields.push(parser.field(line)?),
             }
@@ -131,7 +131,7 @@ impl Template {
         for line in lines {
             parser.line += 1;
             let line = parser.without_end(line)?;
-            parser.line(line, ValuePlace::Body, &mut body)?;
+            parser.line(line, TemplateSection::Body, &mut body)?;
         }
         Ok(Template { fields, body })
     }
@@ -176,7 +176,7 @@ impl TemplateParser<'_> {
             return Err(self.error(1, TemplateFault::PlaceholderInName));
         }
         let mut pieces = TemplatePieces::default();
-        self.line(line, ValuePlace::Header, &mut pieces)?;
+        self.line(line, TemplateSection::Header, &mut pieces)?;
         Ok(TemplateField { name, pieces })
     }
 
@@ -184,7 +184,7 @@ impl TemplateParser<'_> {
     fn line(
         &self,
         line: &[u8],
-        place: ValuePlace,
+        section: TemplateSection,
         out: &mut TemplatePieces,
     ) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
@@ -202,7 +202,7 @@ impl TemplateParser<'_> {
                 name => {
                     let value = self.value(name, column)?;
                     bytes += if let Placeholder::Random(n) = value { usize::from(n) } else { 0 };
-                    out.pieces.push(TemplatePiece::Value(value, place));
+                    out.pieces.push(TemplatePiece::Value(value, section));
                 }
             }
             rest = &inside[from + end + 2..];
