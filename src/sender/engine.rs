@@ -9,14 +9,15 @@ use std::time::Duration;
 use mio::Events;
 
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
+use super::decision::{
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    OwnerRequest, SilentConnection,
+};
 use super::failure::{ConnectionFailure, SendingError};
 use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::pool::{EarlyEnd, PooledConnection, Readiness};
-use super::scheduler::{
-    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    OwnerRequest, Scheduler, SilentConnection,
-};
+use super::scheduler::Scheduler;
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::slot::{BySlot, ConnectionSlot};

@@ -1,6 +1,7 @@
 //! The scheduler by itself: no sockets, no sessions, and a clock that is a number.
 use std::time::Duration;
 
+use super::super::settings::Ends;
 use super::super::source::Lane;
 use super::super::stream::ResolvedAddress;
 use super::*;
