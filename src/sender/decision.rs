@@ -8,7 +8,7 @@ use super::source::{DueMessage, LaneKey};
 pub(super) enum ConnectionStep<M> {
     /// Begin this message.
     Start(DueMessage, M),
-    /// Begin the next due message, if there is one: [`super::scheduler::Scheduler::next_for`] must follow.
+    /// Begin the next due message, if there is one: `Scheduler::next_for` must follow.
     Next,
     /// Send QUIT.
     Quit,
@@ -23,7 +23,7 @@ pub(super) enum Assignment<M> {
     Start(ConnectionSlot, DueMessage, M),
     /// The message was queued for the connection in this slot, which needs a turn now.
     Queued(ConnectionSlot),
-    /// The message needs a new connection: [`super::scheduler::Scheduler::opened_for_next`].
+    /// The message needs a new connection: `Scheduler::opened_for_next`.
     Open {
         /// The lane whose first connection it is; `None` if it is for this message exclusively.
         lane: Option<LaneKey>,
@@ -70,7 +70,7 @@ pub(super) enum Meaning {
     Normal,
     /// A session was cut short.
     SessionFailed,
-    /// The target is unusable for now: [`super::scheduler::Scheduler::back_off`].
+    /// The target is unusable for now: `Scheduler::back_off`.
     TargetFailed,
 }
 
