@@ -28,15 +28,32 @@ pub(super) enum OpeningStep {
     Failed(SessionFault),
 }
 
+/// The command with which the session introduces itself to an SMTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HelloVerb {
+    #[default]
+    Ehlo,
+    /// The server refused EHLO.
+    Helo,
+}
+
+/// Whether it is still the turn of STARTTLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum StartTlsTurn {
+    #[default]
+    Ahead,
+    /// The handshake is done, or the server refused STARTTLS.
+    Past,
+}
+
 /// Progress of the opening.
 #[derive(Debug, Default)]
 pub(super) struct SessionOpening {
     pub announced: Announced,
     /// Number of EHLO reply lines so far.
     hello_lines: usize,
-    is_helo: bool,
-    /// The handshake after STARTTLS is done, or the server refused STARTTLS.
-    is_past_tls: bool,
+    hello_verb: HelloVerb,
+    start_tls: StartTlsTurn,
     exchange: Option<ClientExchange>,
 }
 
@@ -44,7 +61,7 @@ impl SessionOpening {
     /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
         // The first line names the server.
-        if self.hello_lines > 0 && line.code.is_positive() && !self.is_helo {
+        if self.hello_lines > 0 && line.code.is_positive() && self.hello_verb == HelloVerb::Ehlo {
             self.announced.take(line.text);
         }
         self.hello_lines += 1;
@@ -64,8 +81,10 @@ impl SessionOpening {
             Phase::Greeting if is_positive => self.hello(options, outbox),
             Phase::Hello if is_positive => self.after_hello(options, outbox),
             // RFC 5321 section 3.2: the server does not support EHLO.
-            Phase::Hello if code.is_permanent() && !self.is_helo && !is_lmtp => {
-                self.is_helo = true;
+            Phase::Hello
+                if code.is_permanent() && self.hello_verb == HelloVerb::Ehlo && !is_lmtp =>
+            {
+                self.hello_verb = HelloVerb::Helo;
                 self.hello(options, outbox)
             }
             Phase::StartTls => self.start_tls_reply(code, options, outbox),
@@ -77,7 +96,7 @@ impl SessionOpening {
     /// Continues after the TLS handshake. Discards everything that the server announced before (RFC
     /// 3207 section 4.2).
     pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
-        *self = SessionOpening { is_past_tls: true, ..SessionOpening::default() };
+        *self = SessionOpening { start_tls: StartTlsTurn::Past, ..SessionOpening::default() };
         self.hello(options, outbox)
     }
 
@@ -94,7 +113,7 @@ impl SessionOpening {
         self.hello_lines = 0;
         let verb: &[u8] = match options.protocol {
             Protocol::Lmtp => b"LHLO ",
-            _ if self.is_helo => b"HELO ",
+            _ if self.hello_verb == HelloVerb::Helo => b"HELO ",
             _ => b"EHLO ",
         };
         outbox.text(verb);
@@ -105,7 +124,7 @@ impl SessionOpening {
 
     fn after_hello(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
         match options.start_tls {
-            StartTls::Offered | StartTls::Required if self.is_past_tls => {}
+            StartTls::Offered | StartTls::Required if self.start_tls == StartTlsTurn::Past => {}
             StartTls::Offered | StartTls::Required if self.announced.starttls => {
                 outbox.text(b"STARTTLS\r\n");
                 return OpeningStep::Sent(Phase::StartTls);
@@ -127,7 +146,7 @@ impl SessionOpening {
             220 => OpeningStep::Handshake,
             // RFC 3207 section 4: the client decides whether to continue without TLS.
             400.. if options.start_tls == StartTls::Offered && code != ReplyCode::CLOSING => {
-                self.is_past_tls = true;
+                self.start_tls = StartTlsTurn::Past;
                 self.authenticate(options, outbox)
             }
             400.. => refused(phase, code),
