@@ -11,14 +11,16 @@ use super::ledger::{SendLedger, reply_names};
 use super::network::{Network, Pause, TargetEvent};
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
+pub use super::slot::ConnectionSlot;
 use super::source::Source;
 use super::stream::{ResolvedAddress, TargetStream};
 use super::tally::SendingTally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
+use crate::wording::with_causes;
 
 /// A requested connection: its slot, and the target's end of the socket.
-pub type RequestedConnection = (usize, UnixStream);
+pub type RequestedConnection = (ConnectionSlot, UnixStream);
 
 /// A network of socket pairs.
 struct Pairs {
@@ -29,7 +31,7 @@ struct Pairs {
 }
 
 impl Network for Pairs {
-    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
+    fn connect(&mut self, slot: ConnectionSlot) -> io::Result<TargetStream> {
         self.tries += 1;
         if self.refuses {
             return Err(ErrorKind::ConnectionRefused.into());
@@ -60,7 +62,7 @@ pub struct RunEnd {
     pub tally: SendingTally,
     /// The recordings of the whole run.
     pub recorded: Box<Interval>,
-    /// Why the run ended before its source did.
+    /// Why the run ended before its source did, with all causes.
     pub error: Option<String>,
     /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
@@ -109,7 +111,7 @@ impl<'a> ByHandSender<'a> {
 
     /// Runs a round `after_ns` later, in which the connections in `event` are readable or have
     /// ended.
-    pub fn round(&mut self, after_ns: u64, event: &[usize]) {
+    pub fn round(&mut self, after_ns: u64, event: &[ConnectionSlot]) {
         self.now_ns.fetch_add(after_ns, Ordering::Relaxed);
         self.engine.begin_round();
         for slot in event {
@@ -146,6 +148,11 @@ impl<'a> ByHandSender<'a> {
         statistics.take(|interval| recorded.merge(interval));
         let tally = ledger.close();
         statistics.take(|interval| recorded.merge(interval));
-        RunEnd { tally, recorded, error: ended.error, is_lost: ended.is_lost }
+        RunEnd {
+            tally,
+            recorded,
+            error: ended.error.map(|error| with_causes(&error)),
+            is_lost: ended.is_lost,
+        }
     }
 }

@@ -2,6 +2,7 @@
 use std::io::{self, IoSlice};
 
 use super::conn_tls::{ReceivedRecord, TargetTls};
+use super::failure::ConnectionFailure;
 use super::ledger::SendLedger;
 use super::network::TargetEvent;
 use super::pool::Readiness;
@@ -24,10 +25,20 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 pub(super) enum ConnectionEnd {
     /// The session ended with QUIT, or had nothing left to send.
     Clean,
-    /// The connection failed for this reason, a sentence.
-    Failed(String),
-    /// TLS failed.
-    Tls(Failure),
+    /// The connection failed.
+    Failed(ConnectionFailure),
+}
+
+impl From<io::Error> for ConnectionEnd {
+    fn from(error: io::Error) -> ConnectionEnd {
+        ConnectionEnd::Failed(error.into())
+    }
+}
+
+impl From<Failure> for ConnectionEnd {
+    fn from(failure: Failure) -> ConnectionEnd {
+        ConnectionEnd::Failed(ConnectionFailure::Tls(failure))
+    }
 }
 
 /// Whether the connection needs another turn without a further event.
@@ -108,8 +119,7 @@ impl TargetConn {
     }
 
     fn connected(&mut self, ledger: &mut SendLedger) -> Result<bool, ConnectionEnd> {
-        let is_connected =
-            self.stream.is_connected().map_err(|e| ConnectionEnd::Failed(e.to_string()))?;
+        let is_connected = self.stream.is_connected()?;
         if is_connected {
             let now_us = ledger.now_us();
             self.is_connected = true;
@@ -171,7 +181,7 @@ impl TargetConn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(ConnectionEnd::Failed(e.to_string())),
+                Err(e) => return Err(e.into()),
             }
         }
     }
@@ -190,15 +200,10 @@ impl TargetConn {
     ) -> Result<(), ConnectionEnd> {
         loop {
             let Protection::Tls(tls) = &mut self.protection else { return Ok(()) };
-            let held = tls.lend_held(buffer).map_err(ConnectionEnd::Tls)?;
+            let held = tls.lend_held(buffer)?;
             match self.stream.read(&mut buffer[held..]) {
-                Ok(0) if tls.is_handshaking() => return Err(ConnectionEnd::Tls(Failure::CutOff)),
-                // Without close_notify, data from the target may have been cut off (RFC 8446
-                // section 6.1).
-                Ok(0) => {
-                    let why = "the target closed the connection without close_notify";
-                    return Err(ConnectionEnd::Failed(why.into()));
-                }
+                Ok(0) if tls.is_handshaking() => return Err(Failure::CutOff.into()),
+                Ok(0) => return Err(ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify)),
                 Ok(n) => {
                     self.active_us = ledger.now_us();
                     tls.release_held();
@@ -213,16 +218,16 @@ impl TargetConn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.end_after_error(&e)),
+                Err(e) => return Err(self.end_after_error(e)),
             }
         }
     }
 
     /// Returns how the connection ended if its socket failed.
-    fn end_after_error(&self, error: &io::Error) -> ConnectionEnd {
+    fn end_after_error(&self, error: io::Error) -> ConnectionEnd {
         match self.is_handshaking() {
-            true => ConnectionEnd::Tls(Failure::CutOff),
-            false => ConnectionEnd::Failed(error.to_string()),
+            true => Failure::CutOff.into(),
+            false => error.into(),
         }
     }
 
@@ -231,7 +236,7 @@ impl TargetConn {
         let mut at = 0;
         loop {
             let Some(tls) = self.tls() else { return Ok(()) };
-            match tls.next(buffer, &mut at).map_err(ConnectionEnd::Tls)? {
+            match tls.next(buffer, &mut at)? {
                 ReceivedRecord::Nothing => return Ok(()),
                 ReceivedRecord::Closed => return Err(self.end_after_close()),
                 ReceivedRecord::Secured(secured) => self.secured(*secured, ledger)?,
@@ -259,11 +264,9 @@ impl TargetConn {
     /// Returns how the connection ended if the target closed its side.
     fn end_after_close(&self) -> ConnectionEnd {
         match self.session.fault() {
-            Some(fault) => ConnectionEnd::Failed(fault.to_string()),
+            Some(fault) => ConnectionEnd::Failed(fault.into()),
             None if self.session.is_closed() || !self.session.waits() => ConnectionEnd::Clean,
-            None => ConnectionEnd::Failed(
-                "the target closed the connection before sending all replies".into(),
-            ),
+            None => ConnectionEnd::Failed(ConnectionFailure::RepliesMissing),
         }
     }
 
@@ -298,7 +301,7 @@ impl TargetConn {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(ConnectionEnd::Failed(e.to_string())),
+                Err(e) => return Err(e.into()),
             }
         }
         self.session.return_buffer(&mut ledger.write_buffer);
@@ -318,7 +321,7 @@ impl TargetConn {
                     }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.end_after_error(&e)),
+                    Err(e) => return Err(self.end_after_error(e)),
                 }
                 continue;
             }
@@ -330,7 +333,7 @@ impl TargetConn {
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let pieces = self.session.slices(&mut slices);
-            tls.seal(&slices[..pieces], &mut ledger.sealing).map_err(ConnectionEnd::Tls)?;
+            tls.seal(&slices[..pieces], &mut ledger.sealing)?;
         }
         self.session.return_buffer(&mut ledger.write_buffer);
         Ok(TurnNeeds::Event)
@@ -378,6 +381,6 @@ impl TargetConn {
 /// Begins the handshake that was planned.
 #[cold]
 fn begin_tls(plan: &SendingTls, now_us: u64) -> Result<Protection, ConnectionEnd> {
-    let tls = TargetTls::begin(&plan.connector, now_us).map_err(ConnectionEnd::Tls)?;
+    let tls = TargetTls::begin(&plan.connector, now_us)?;
     Ok(Protection::Tls(Box::new(tls)))
 }

@@ -167,10 +167,10 @@ impl TargetTls {
             self.sealed = std::mem::take(&mut room.sealed);
         }
         room.joined.clear();
-        let mut left = BATCH_BYTES_MAX;
+        let mut batch_bytes_rest = BATCH_BYTES_MAX;
         for slice in slices {
-            let piece = &slice[..slice.len().min(left)];
-            left -= piece.len();
+            let piece = &slice[..slice.len().min(batch_bytes_rest)];
+            batch_bytes_rest -= piece.len();
             // Commands and small messages share a record; slices that fill a record are not copied
             // first.
             if room.joined.len() + piece.len() > CONTENT_BYTES_MAX {

@@ -9,21 +9,23 @@ use std::time::Duration;
 use mio::Events;
 
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
+use super::decision::{
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    OwnerRequest, SilentConnection,
+};
+use super::failure::{ConnectionFailure, SendingError};
 use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::pool::{EarlyEnd, PooledConnection, Readiness};
-use super::scheduler::{
-    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    OwnerRequest, Scheduler, SilentConnection,
-};
+use super::scheduler::Scheduler;
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
-use super::source::{Next, Outcome, SessionEnd};
-use super::tally::FailureKind;
+use super::slot::{BySlot, ConnectionSlot};
+use super::source::{LaneKey, Next, Outcome, SessionEnd};
+use super::tally::{FailureExample, FailureKind};
 use super::waiting::WantedMessage;
-use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault, StartTls};
+use crate::smtp::client::{ClientSession, OutgoingMail, Phase, ReplyCode, SessionFault, StartTls};
 use crate::tls::Failure;
-use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -40,10 +42,10 @@ pub(super) struct Engine<'a, N> {
     /// Buffer for reads.
     scratch: Vec<u8>,
     /// Connections by slot.
-    connections: Vec<Option<TargetConn>>,
+    connections: BySlot<TargetConn>,
     /// Connections that have more to write but will get no event.
-    again: Vec<usize>,
-    error: Option<String>,
+    again: Vec<ConnectionSlot>,
+    error: Option<SendingError>,
     checked_ns: u64,
     /// Number of answered messages when the scheduler was last notified.
     answered: u64,
@@ -64,7 +66,7 @@ struct ReportedProgress {
 pub(super) struct ThreadEnd {
     pub ledger: SendLedger,
     /// Why the thread ended before its source did.
-    pub error: Option<String>,
+    pub error: Option<SendingError>,
     /// Whether no connection could be made or was useful at the end.
     pub is_lost: bool,
 }
@@ -76,7 +78,7 @@ impl Engine<'_, KernelNetwork> {
         self.ledger.begin_round();
         while let Some(pause) = self.act() {
             if let Err(e) = self.network.wait(&mut events, pause) {
-                self.give_up(e.to_string());
+                self.give_up(SendingError::Events(e.into()));
                 break;
             }
             self.ledger.begin_round();
@@ -111,7 +113,7 @@ impl<'a, N: Network> Engine<'a, N> {
             shared,
             ledger,
             scratch: vec![0; SCRATCH_BYTES],
-            connections: Vec::new(),
+            connections: BySlot::new(),
             again: Vec::new(),
             error: None,
             checked_ns: 0,
@@ -184,7 +186,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
             }
-            Err(error) => self.give_up(without_numbers(&error.to_string())),
+            Err(error) => self.give_up(SendingError::Source(error)),
         }
     }
 
@@ -196,17 +198,15 @@ impl<'a, N: Network> Engine<'a, N> {
         for (due, mail) in self.scheduler.end(now_ns) {
             self.ledger.return_unsent(&due, mail);
         }
-        for (slot, conn) in self.connections.iter_mut().enumerate() {
-            if let Some(conn) = conn
-                && !self.scheduler.has_queue(slot)
-            {
+        for (slot, conn) in self.connections.iter_mut() {
+            if !self.scheduler.has_queue(slot) {
                 conn.session.quit();
                 self.again.push(slot);
             }
         }
     }
 
-    fn give_up(&mut self, error: String) {
+    fn give_up(&mut self, error: SendingError) {
         self.error.get_or_insert(error);
         self.ledger.resends.end();
         self.end();
@@ -222,18 +222,15 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins to open a connection. `None` if that failed immediately.
-    fn open(&mut self, lane: Option<u64>) -> Option<usize> {
+    fn open(&mut self, lane: Option<LaneKey>) -> Option<ConnectionSlot> {
         let now_ns = self.ledger.now_ns;
         let slot = self.scheduler.reserve();
         match self.network.connect(slot) {
             Ok(stream) => {
                 let now_us = self.ledger.now_us();
                 let session = ClientSession::new(self.settings.session.clone(), now_us);
-                if self.connections.len() <= slot {
-                    self.connections.resize_with(slot + 1, || None);
-                }
-                self.connections[slot] =
-                    Some(TargetConn::new(stream, session, self.settings.tls.clone(), now_us));
+                let conn = TargetConn::new(stream, session, self.settings.tls.clone(), now_us);
+                self.connections.put(slot, conn);
                 let extra = &mut self.ledger.tally.extra;
                 match self.scheduler.opening(slot, lane, now_ns) {
                     Some(EarlyEnd::ByTarget) => extra.ended += 1,
@@ -244,7 +241,7 @@ impl<'a, N: Network> Engine<'a, N> {
             }
             Err(error) => {
                 self.scheduler.release(slot);
-                self.record_failed_connection(&without_numbers(&error.to_string()), now_ns);
+                self.record_failed_connection(error.into(), now_ns);
                 None
             }
         }
@@ -252,35 +249,38 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful.
     #[cold]
-    fn record_failed_connection(&mut self, why: &str, requested_ns: u64) {
-        self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
-        self.back_off(why, requested_ns);
+    fn record_failed_connection(&mut self, why: ConnectionFailure, requested_ns: u64) {
+        self.count_failure(FailureKind::Connection, &why);
+        self.back_off(&why, requested_ns);
+    }
+
+    fn count_failure(&mut self, kind: FailureKind, why: &ConnectionFailure) {
+        let kind = match why {
+            ConnectionFailure::Tls(failure) => FailureKind::Tls(*failure),
+            _ => kind,
+        };
+        self.ledger.tally.fail(kind, || FailureExample::Connection(why.clone()));
     }
 
     /// Schedules a later attempt, after a failure that is already counted.
-    fn back_off(&mut self, why: &str, requested_ns: u64) {
+    fn back_off(&mut self, why: &ConnectionFailure, requested_ns: u64) {
         self.notify_others();
         self.observe_others();
         if self.scheduler.back_off(requested_ns, self.ledger.now_ns) {
-            self.give_up(format!("no connection to {}: {why}", self.settings.address));
+            let address = self.settings.address.clone();
+            self.give_up(SendingError::Unreachable { address, source: why.clone() });
         }
     }
 
     /// Stops trying a target that has never served a connection and will answer the same next time.
-    fn give_up_if_permanent(
-        &mut self,
-        end: &ConnectionEnd,
-        why: &str,
-        fault: Option<SessionFault>,
-    ) {
-        let is_permanent = match end {
-            ConnectionEnd::Tls(failure) => failure.is_permanent(),
-            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => {
-                fault.is_some_and(SessionFault::is_permanent)
-            }
+    fn give_up_if_permanent(&mut self, why: ConnectionFailure, fault: Option<SessionFault>) {
+        let is_permanent = match why {
+            ConnectionFailure::Tls(failure) => failure.is_permanent(),
+            _ => fault.is_some_and(SessionFault::is_permanent),
         };
         if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
-            self.give_up(format!("nothing can be sent to {}: {why}", self.settings.address));
+            let address = self.settings.address.clone();
+            self.give_up(SendingError::Refused { address, source: why });
         }
     }
 
@@ -305,7 +305,7 @@ impl<'a, N: Network> Engine<'a, N> {
             let readiness = readiness_in(&self.connections);
             match self.scheduler.assign(self.ledger.now_ns, readiness) {
                 Assignment::Start(slot, due, mail) => {
-                    if let Some(conn) = &mut self.connections[slot] {
+                    if let Some(conn) = self.connections.get_mut(slot) {
                         conn.start(due, mail, &mut self.ledger);
                     }
                     self.drive(slot);
@@ -322,7 +322,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins the next message on a new connection.
-    fn begin_with_next(&mut self, slot: usize) {
+    fn begin_with_next(&mut self, slot: ConnectionSlot) {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
@@ -337,8 +337,8 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Handles an event of the connection in `slot`.
-    pub fn handle_event(&mut self, slot: usize, event: TargetEvent) {
-        let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
+    pub fn handle_event(&mut self, slot: ConnectionSlot, event: TargetEvent) {
+        let Some(conn) = self.connections.get_mut(slot) else { return };
         let was_open = conn.has_opened();
         let result = conn.ready(event, &mut self.scratch, &mut self.ledger);
         if !was_open && conn.has_opened() {
@@ -351,9 +351,9 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Begins the messages that a connection can take, and writes.
-    fn drive(&mut self, slot: usize) {
+    fn drive(&mut self, slot: ConnectionSlot) {
         self.fill(slot);
-        let Some(conn) = &mut self.connections[slot] else { return };
+        let Some(conn) = self.connections.get_mut(slot) else { return };
         match conn.flush(&mut self.ledger) {
             Ok(TurnNeeds::Event) => {}
             Ok(TurnNeeds::Again) => self.again.push(slot),
@@ -361,9 +361,9 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn fill(&mut self, slot: usize) {
+    fn fill(&mut self, slot: ConnectionSlot) {
         loop {
-            let Some(conn) = &mut self.connections[slot] else { return };
+            let Some(conn) = self.connections.get_mut(slot) else { return };
             let readiness = conn.readiness();
             // Most replies change nothing that the scheduler needs to know.
             if !matches!(readiness, Readiness::Ready | Readiness::Exhausted) {
@@ -375,7 +375,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 ConnectionStep::Nothing => return,
                 ConnectionStep::Next => {
                     self.pull();
-                    let Some(conn) = &mut self.connections[slot] else { return };
+                    let Some(conn) = self.connections.get_mut(slot) else { return };
                     match self.scheduler.next_for(slot, self.ledger.now_ns) {
                         Some((due, mail)) => conn.start(due, mail, &mut self.ledger),
                         None if self.scheduler.is_ended() => return conn.session.quit(),
@@ -386,10 +386,10 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    fn close(&mut self, slot: usize, end: ConnectionEnd) {
-        let Some(mut conn) = self.connections[slot].take() else { return };
+    fn close(&mut self, slot: ConnectionSlot, end: ConnectionEnd) {
+        let Some(mut conn) = self.connections.take(slot) else { return };
         let closing = match end {
-            ConnectionEnd::Failed(_) | ConnectionEnd::Tls(_) => Closing::Failed,
+            ConnectionEnd::Failed(_) => Closing::Failed,
             ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
             ConnectionEnd::Clean => Closing::ByTarget,
         };
@@ -397,8 +397,8 @@ impl<'a, N: Network> Engine<'a, N> {
         let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
         let Closed { mut pooled, was_useful, meaning } = closed;
         conn.close(pooled.started, &mut self.ledger);
-        if let ConnectionEnd::Tls(failure) = end {
-            self.ledger.tls_failed(failure);
+        if let ConnectionEnd::Failed(ConnectionFailure::Tls(failure)) = &end {
+            self.ledger.tls_failed(*failure);
         }
         let fault = conn.session.fault();
         if is_out_of_step(fault) {
@@ -407,7 +407,7 @@ impl<'a, N: Network> Engine<'a, N> {
         if was_useful {
             self.shared.last_useful.record(now_ns);
         }
-        self.count_failed_end(meaning, &end, fault, pooled.requested_ns);
+        self.count_failed_end(meaning, end, fault, pooled.requested_ns);
         // Messages that the target turned away are sent first on the replacement of this
         // connection, because other open connections may be as close to their limit.
         for turned_away in self.ledger.turned_away.drain(..).rev() {
@@ -426,7 +426,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn count_failed_end(
         &mut self,
         meaning: Meaning,
-        end: &ConnectionEnd,
+        end: ConnectionEnd,
         fault: Option<SessionFault>,
         requested_ns: u64,
     ) {
@@ -435,25 +435,18 @@ impl<'a, N: Network> Engine<'a, N> {
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match end {
             ConnectionEnd::Failed(why) => why,
-            ConnectionEnd::Tls(failure) => failure.sentence(),
-            ConnectionEnd::Clean => "the target closed it before a message was sent",
-        };
-        let kind = |otherwise| match end {
-            ConnectionEnd::Tls(failure) => FailureKind::Tls(*failure),
-            ConnectionEnd::Failed(_) | ConnectionEnd::Clean => otherwise,
+            ConnectionEnd::Clean => ConnectionFailure::ClosedUnused,
         };
         match meaning {
             Meaning::Normal => {}
             Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => {
-                self.ledger.tally.fail(kind(FailureKind::Session), why.as_bytes());
-            }
+            Meaning::SessionFailed => self.count_failure(FailureKind::Session, &why),
             Meaning::TargetFailed => {
                 if !is_counted {
-                    self.ledger.tally.fail(kind(FailureKind::Connection), why.as_bytes());
+                    self.count_failure(FailureKind::Connection, &why);
                 }
-                self.back_off(why, requested_ns);
-                self.give_up_if_permanent(end, why, fault);
+                self.back_off(&why, requested_ns);
+                self.give_up_if_permanent(why, fault);
             }
         }
     }
@@ -469,8 +462,10 @@ impl<'a, N: Network> Engine<'a, N> {
         }
         // A target that refuses service for now defers the messages meant for it.
         let (end, code) = match target {
-            TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
-            _ => (SessionEnd::NotSent, 0),
+            TargetState::Refuses(Some(code)) if code.is_transient() => {
+                (SessionEnd::Answered, Some(code))
+            }
+            _ => (SessionEnd::NotSent, None),
         };
         for (due, mail) in pooled.queue {
             let codes = vec![code; mail.recipients().len()];
@@ -510,13 +505,13 @@ impl<'a, N: Network> Engine<'a, N> {
         for (due, mail) in self.scheduler.stop(self.ledger.now_ns) {
             self.ledger.return_unsent(&due, mail);
         }
-        self.again.extend(0..self.connections.len());
+        self.again.extend(self.connections.slots());
     }
 
     fn close_silent(&mut self) {
         let now_us = self.ledger.now_us();
-        for slot in 0..self.connections.len() {
-            let Some(conn) = &self.connections[slot] else { continue };
+        for slot in self.connections.slots() {
+            let Some(conn) = self.connections.get(slot) else { continue };
             let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
             let is_handshaking = conn.is_handshaking();
             let (max_ns, closing) =
@@ -526,10 +521,8 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.close(
                     slot,
                     match closing {
-                        Closing::Failed if is_handshaking => ConnectionEnd::Tls(Failure::TimedOut),
-                        Closing::Failed => {
-                            ConnectionEnd::Failed(format!("the target was silent for {silent:?}"))
-                        }
+                        Closing::Failed if is_handshaking => Failure::TimedOut.into(),
+                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(silent)),
                         Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
                     },
                 );
@@ -538,10 +531,8 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     fn close_all(&mut self) {
-        for slot in 0..self.connections.len() {
-            if self.connections[slot].is_some() {
-                self.close(slot, ConnectionEnd::Clean);
-            }
+        for slot in self.connections.slots() {
+            self.close(slot, ConnectionEnd::Clean);
         }
     }
 
@@ -567,12 +558,12 @@ enum TargetState {
     Serves,
     /// The target does not serve us: the connection was useless. The reply code of its refusal, if
     /// any.
-    Refuses(Option<u16>),
+    Refuses(Option<ReplyCode>),
 }
 
 /// Returns a function for what the connection in a slot can do.
-fn readiness_in(connections: &[Option<TargetConn>]) -> impl Fn(usize) -> Readiness {
-    |slot| connections[slot].as_ref().map_or(Readiness::Ending, TargetConn::readiness)
+fn readiness_in(connections: &BySlot<TargetConn>) -> impl Fn(ConnectionSlot) -> Readiness {
+    |slot| connections.get(slot).map_or(Readiness::Ending, TargetConn::readiness)
 }
 
 /// Returns whether the target sent a reply that nothing had asked for, so client and server no
@@ -580,7 +571,7 @@ fn readiness_in(connections: &[Option<TargetConn>]) -> impl Fn(usize) -> Readine
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {
         // The target may refuse a message before it has received all of it.
-        Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
+        Some(SessionFault::Early { phase: Phase::Payload, code }) => !code.is_refusal(),
         Some(
             SessionFault::Unsolicited { .. }
             | SessionFault::Early { .. }

@@ -3,19 +3,17 @@ use super::clock::SendingClock;
 use super::conn_tls::SealingBuffers;
 use super::resends::Resends;
 use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
-use super::tally::{FailureKind, SendingTally};
-use crate::smtp::client::{Done, OutgoingMail, Phase, SessionWatch};
+use super::tally::{FailureExample, FailureKind, SendingTally};
+use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
 
-/// Reply codes that are counted: 200 to 599.
-pub(super) const CODES: std::ops::Range<u16> = 200..600;
 /// Maximum number of unused mails kept for reuse.
 const SPARE_MAX: usize = 1024;
 
 /// Returns the names of the kinds of replies, in the order of the counters.
 pub(super) fn reply_names() -> Vec<String> {
-    CODES.map(|code| code.to_string()).collect()
+    ReplyCode::all().map(|code| code.to_string()).collect()
 }
 
 /// The source of one thread, and the account of its messages.
@@ -63,7 +61,7 @@ impl SendLedger {
             turned_away: Vec::new(),
             ended_ns: None,
             spare: Vec::new(),
-            replies: vec![0; CODES.len()].into_boxed_slice(),
+            replies: vec![0; ReplyCode::COUNT].into_boxed_slice(),
         }
     }
 
@@ -167,7 +165,7 @@ impl SendLedger {
 
     /// Returns a message that will not be sent, and that no session has.
     pub fn return_unsent(&mut self, due: &DueMessage, mail: Box<OutgoingMail>) {
-        let codes = vec![0; mail.recipients().len()];
+        let codes = vec![None; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
         if self.resends.has(due.ticket) {
             self.end(*due, mail.octets(), &outcome);
@@ -207,13 +205,13 @@ impl SendLedger {
 }
 
 impl SessionWatch<DueMessage> for SendLedger {
-    fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64) {
-        self.replies[usize::from(code - CODES.start)] += 1;
+    fn replied(&mut self, phase: Phase, code: ReplyCode, text: &[u8], us: u64) {
+        self.replies[code.index()] += 1;
         if let Some(metric) = metric_of(phase) {
             self.recorder.record(metric, us);
         }
-        if code >= 400 {
-            self.tally.fail(FailureKind::Reply(phase, code), text);
+        if code.is_refusal() {
+            self.tally.fail(FailureKind::Reply(phase, code), || FailureExample::of_reply(text));
         }
     }
 
@@ -228,7 +226,7 @@ impl SessionWatch<DueMessage> for SendLedger {
             return;
         }
         if let SessionEnd::Withheld(why) = end {
-            self.tally.fail(FailureKind::Withheld(why), why.to_string().as_bytes());
+            self.tally.fail(FailureKind::Withheld(why), || FailureExample::Withheld(why));
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod alarm;
+mod bad_rows;
 pub mod blast;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
@@ -19,27 +20,34 @@ pub mod by_hand;
 mod clock;
 mod conn;
 mod conn_tls;
+mod decision;
 mod engine;
+mod failure;
 mod ledger;
 mod mailbox;
 mod network;
 mod patience;
 mod pool;
+mod progress;
 pub mod replay;
 mod resends;
 mod run;
 mod scheduler;
 mod settings;
 mod shared;
+mod slot;
 pub mod source;
 mod stream;
 mod tally;
 pub mod target;
+mod time_limits;
 mod waiting;
 
+pub use bad_rows::{BadRows, RowRemedy};
+pub use failure::{ConnectionFailure, SendingError, SystemError};
 pub use mailbox::is_mailbox;
 pub use run::{SendReport, run};
 pub use settings::{Connections, Ends, SendingSettings, SendingTls, TlsStart};
 pub use shared::SharedRun;
 pub use stream::ResolvedAddress;
-pub use tally::{Extra, FailureCount, FailureKind, SendingTally};
+pub use tally::{Extra, FailureCount, FailureExample, FailureKind, SendingTally};

@@ -6,6 +6,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 
 use super::alarm::Alarm;
+use super::slot::ConnectionSlot;
 use super::stream::{ResolvedAddress, TargetStream};
 
 const ALARM: Token = Token(usize::MAX);
@@ -13,7 +14,7 @@ const ALARM: Token = Token(usize::MAX);
 /// A network: the kernel, or a test.
 pub(super) trait Network {
     /// Begins to open a connection; its events name `slot`.
-    fn connect(&mut self, slot: usize) -> io::Result<TargetStream>;
+    fn connect(&mut self, slot: ConnectionSlot) -> io::Result<TargetStream>;
 }
 
 /// An event of a connection.
@@ -27,9 +28,12 @@ pub(super) struct TargetEvent {
 
 impl TargetEvent {
     /// Returns the slot and the meaning of an event; the alarm has no slot.
-    pub fn from_event(event: &Event) -> (usize, TargetEvent) {
+    pub fn from_event(event: &Event) -> (ConnectionSlot, TargetEvent) {
         let is_ended = event.is_read_closed();
-        (event.token().0, TargetEvent { is_readable: event.is_readable() || is_ended, is_ended })
+        (
+            ConnectionSlot::new(event.token().0),
+            TargetEvent { is_readable: event.is_readable() || is_ended, is_ended },
+        )
     }
 }
 
@@ -78,7 +82,7 @@ impl KernelNetwork {
 }
 
 impl Network for KernelNetwork {
-    fn connect(&mut self, slot: usize) -> io::Result<TargetStream> {
-        TargetStream::connect(&self.address, self.poll.registry(), Token(slot))
+    fn connect(&mut self, slot: ConnectionSlot) -> io::Result<TargetStream> {
+        TargetStream::connect(&self.address, self.poll.registry(), Token(slot.index()))
     }
 }

@@ -2,7 +2,8 @@
 //! each, and the lane that it serves.
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::source::DueMessage;
+use super::slot::{BySlot, ConnectionSlot};
+use super::source::{DueMessage, LaneKey};
 
 /// If a connection stays open unused for this long before the target closes it, it was closed for
 /// being idle.
@@ -49,7 +50,7 @@ pub(super) struct PooledConnection<M> {
     /// Messages assigned to this connection.
     pub queue: VecDeque<(DueMessage, M)>,
     /// The lane whose messages it carries.
-    pub lane: Option<u64>,
+    pub lane: Option<LaneKey>,
     /// What it does after the messages in `queue`.
     pub after_queue: AfterQueue,
     /// The number of messages begun.
@@ -86,17 +87,19 @@ impl<M> PooledConnection<M> {
 /// The connections of a thread, by slot.
 #[derive(Debug)]
 pub(super) struct ConnectionPool<M> {
-    connections: Vec<Option<PooledConnection<M>>>,
-    free: Vec<usize>,
+    connections: BySlot<PooledConnection<M>>,
+    /// The number of slots reserved so far.
+    slots: usize,
+    free: Vec<ConnectionSlot>,
     /// The number of requested connections that have not ended.
     pub all: usize,
     /// The number of connections without a greeting so far.
     pub opening: usize,
     /// Idle connections, and some that are no longer idle.
-    idle: VecDeque<usize>,
-    lanes: HashMap<u64, usize>,
+    idle: VecDeque<ConnectionSlot>,
+    lanes: HashMap<LaneKey, ConnectionSlot>,
     /// Lanes whose connection ended before their last message, and why.
-    early_ends: BTreeMap<u64, EarlyEnd>,
+    early_ends: BTreeMap<LaneKey, EarlyEnd>,
     /// The number of messages assigned to connections but not begun.
     pub queued: usize,
 }
@@ -105,7 +108,8 @@ impl<M> ConnectionPool<M> {
     /// Returns an empty pool.
     pub fn new() -> ConnectionPool<M> {
         ConnectionPool {
-            connections: Vec::new(),
+            connections: BySlot::new(),
+            slots: 0,
             free: Vec::new(),
             all: 0,
             opening: 0,
@@ -117,22 +121,27 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Reserves a slot for a new connection.
-    pub fn reserve(&mut self) -> usize {
+    pub fn reserve(&mut self) -> ConnectionSlot {
         self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
+            self.slots += 1;
+            ConnectionSlot::new(self.slots - 1)
         })
     }
 
     /// Frees the slot of a connection that could not be requested.
-    pub fn release(&mut self, slot: usize) {
+    pub fn release(&mut self, slot: ConnectionSlot) {
         self.free.push(slot);
     }
 
     /// Adds a connection that was requested at `requested_ns`. Returns why the previous connection
     /// of this lane ended early.
-    pub fn add(&mut self, slot: usize, lane: Option<u64>, requested_ns: u64) -> Option<EarlyEnd> {
-        self.connections[slot] = Some(PooledConnection {
+    pub fn add(
+        &mut self,
+        slot: ConnectionSlot,
+        lane: Option<LaneKey>,
+        requested_ns: u64,
+    ) -> Option<EarlyEnd> {
+        let connection = PooledConnection {
             queue: VecDeque::new(),
             lane,
             after_queue: AfterQueue::Stay,
@@ -140,7 +149,8 @@ impl<M> ConnectionPool<M> {
             requested_ns,
             is_open: false,
             idle_ns: None,
-        });
+        };
+        self.connections.put(slot, connection);
         self.all += 1;
         self.opening += 1;
         let key = lane?;
@@ -149,8 +159,8 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Removes the connection in a slot after it has ended.
-    pub fn remove(&mut self, slot: usize) -> Option<PooledConnection<M>> {
-        let connection = self.connections.get_mut(slot)?.take()?;
+    pub fn remove(&mut self, slot: ConnectionSlot) -> Option<PooledConnection<M>> {
+        let connection = self.connections.take(slot)?;
         self.free.push(slot);
         self.all -= 1;
         self.opening -= usize::from(!connection.is_open);
@@ -166,18 +176,18 @@ impl<M> ConnectionPool<M> {
 
     /// Returns the connection in a slot.
     #[inline]
-    pub fn at(&mut self, slot: usize) -> Option<&mut PooledConnection<M>> {
-        self.connections.get_mut(slot)?.as_mut()
+    pub fn at(&mut self, slot: ConnectionSlot) -> Option<&mut PooledConnection<M>> {
+        self.connections.get_mut(slot)
     }
 
     /// Returns all connections.
     fn iter(&self) -> impl Iterator<Item = &PooledConnection<M>> {
-        self.connections.iter().flatten()
+        self.connections.iter().map(|(_, connection)| connection)
     }
 
     /// Returns all connections.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PooledConnection<M>> {
-        self.connections.iter_mut().flatten()
+        self.connections.iter_mut().map(|(_, connection)| connection)
     }
 
     /// Returns whether any connection is useful.
@@ -186,14 +196,14 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Returns the slot of a lane's connection.
-    pub fn of_lane(&self, key: u64) -> Option<usize> {
+    pub fn of_lane(&self, key: LaneKey) -> Option<ConnectionSlot> {
         self.lanes.get(&key).copied()
     }
 
     /// Separates the connection in a slot from its lane. `cut` is the reason if messages of the
     /// lane follow.
     #[cold]
-    pub fn leave_lane(&mut self, slot: usize, cut: Option<EarlyEnd>) {
+    pub fn leave_lane(&mut self, slot: ConnectionSlot, cut: Option<EarlyEnd>) {
         let lane = self.at(slot).and_then(|connection| connection.lane.take());
         let Some(key) = lane else { return };
         self.lanes.remove(&key);
@@ -202,8 +212,8 @@ impl<M> ConnectionPool<M> {
 
     /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
-    pub fn mark_idle(&mut self, slot: usize, now_ns: u64) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+    pub fn mark_idle(&mut self, slot: ConnectionSlot, now_ns: u64) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
         if connection.idle_ns.is_none() {
             connection.idle_ns = Some(now_ns);
             self.idle.push_back(slot);
@@ -211,14 +221,12 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Removes and returns the connection that has been idle for longest.
-    pub fn take_idle(&mut self) -> Option<(usize, &mut PooledConnection<M>)> {
+    pub fn take_idle(&mut self) -> Option<(ConnectionSlot, &mut PooledConnection<M>)> {
         while let Some(slot) = self.idle.pop_front() {
             // The slot may belong to another connection by now.
-            if self.connections[slot]
-                .as_mut()
-                .is_some_and(|connection| connection.idle_ns.take().is_some())
-            {
-                return self.connections[slot].as_mut().map(|connection| (slot, connection));
+            let idle_ns = self.connections.get_mut(slot).and_then(|it| it.idle_ns.take());
+            if idle_ns.is_some() {
+                return self.connections.get_mut(slot).map(|connection| (slot, connection));
             }
         }
         None
@@ -227,26 +235,25 @@ impl<M> ConnectionPool<M> {
     /// Selects the lane's connection that has been idle for longest, and ends it to make room; only
     /// one at a time.
     #[cold]
-    pub fn make_room(&mut self) -> Option<usize> {
+    pub fn make_room(&mut self) -> Option<ConnectionSlot> {
         if self.iter().any(|connection| connection.after_queue == AfterQueue::MakeRoom) {
             return None;
         }
-        let idle = self.connections.iter().enumerate().filter_map(|(slot, connection)| {
-            let connection = connection.as_ref()?;
+        let idle = self.connections.iter().filter_map(|(slot, connection)| {
             connection
                 .idle_ns
                 .filter(|_| connection.queue.is_empty())
                 .map(|idle_ns| (idle_ns, slot))
         });
         let (_, slot) = idle.min()?;
-        let connection = self.connections[slot].as_mut()?;
+        let connection = self.connections.get_mut(slot)?;
         connection.after_queue = AfterQueue::MakeRoom;
         self.early_ends.extend(connection.lane.map(|key| (key, EarlyEnd::Crowded)));
         Some(slot)
     }
 
     /// Moves the messages of a connection that has ended to its replacement in `slot`.
-    pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
+    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
         if let Some(connection) = self.at(slot) {
             if ended.ends_after_queue() {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::clock::SendingClock;
 use super::engine::{Engine, ThreadEnd};
+use super::failure::SendingError;
 use super::ledger::{SendLedger, reply_names};
 use super::network::KernelNetwork;
 use super::settings::{Connections, SendingSettings};
@@ -20,7 +21,7 @@ pub struct SendReport {
     /// The outcomes of the messages.
     pub tally: SendingTally,
     /// Why it ended before its sources did.
-    pub error: Option<String>,
+    pub error: Option<SendingError>,
     /// Whether no thread could connect to the target at the end.
     pub is_lost: bool,
     /// The time from the start to the end of the last connection, in seconds.

@@ -2,117 +2,21 @@
 //!
 //! The scheduler is pure: time is an argument, a connection is a slot and what its session can do,
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
-use super::clock::nanos;
+use super::decision::{
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    NewConnection, OwnerRequest, SilentConnection,
+};
 use super::patience::{FailedConnections, OtherConnections};
 use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
-use super::settings::{Connections, Ends, SendingSettings};
-use super::source::{DueMessage, Lane};
+use super::progress::{Progress, TargetAtEnd};
+use super::settings::{Connections, SendingSettings};
+use super::slot::ConnectionSlot;
+use super::source::{DueMessage, Lane, LaneKey};
+use super::time_limits::TimeLimits;
 use super::waiting::{WaitingMessages, WantedMessage};
 
 /// Maximum number of messages assigned to connections but not begun.
 const QUEUED_MAX: usize = 4096;
-
-/// The next action of a connection.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ConnectionStep<M> {
-    /// Begin this message.
-    Start(DueMessage, M),
-    /// Begin the next due message, if there is one: [`Scheduler::next_for`] must follow.
-    Next,
-    /// Send QUIT.
-    Quit,
-    /// Do nothing.
-    Nothing,
-}
-
-/// The assignment of the next due message.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Assignment<M> {
-    /// The connection in this slot begins it.
-    Start(usize, DueMessage, M),
-    /// The message was queued for the connection in this slot, which needs a turn now.
-    Queued(usize),
-    /// The message needs a new connection: [`Scheduler::opened_for_next`].
-    Open {
-        /// The lane whose first connection it is; `None` if it is for this message exclusively.
-        lane: Option<u64>,
-    },
-    /// The message and all later ones wait; the connection in this slot must end to make room.
-    MakeRoom(usize),
-    /// The message waits, or none is due.
-    Nothing,
-}
-
-/// Why a message got a connection for itself although its lane has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExclusiveReason {
-    /// The lane's connection was busy when the message was due.
-    Busy,
-    /// The lane's connection was ending.
-    Ended,
-}
-
-/// The consequences of a new connection for the next message.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NewConnection {
-    /// Why the connection carries only that message; `None` if it may carry others.
-    pub exclusive: Option<ExclusiveReason>,
-    /// The lane's connection, which now waits for nothing and needs a turn.
-    pub other: Option<usize>,
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
-    /// We closed it, or gave it up although the target owed nothing.
-    ByUs,
-    /// The target closed it and owed nothing.
-    ByTarget,
-    /// The connection broke, or the target owed a reply.
-    Failed,
-}
-
-/// What the end of a connection says about its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Nothing: connections end like this in normal operation.
-    Normal,
-    /// A session was cut short.
-    SessionFailed,
-    /// The target is unusable for now: [`Scheduler::back_off`].
-    TargetFailed,
-}
-
-/// A connection that has ended.
-#[derive(Debug)]
-pub(super) struct Closed<M> {
-    /// The messages still queued for the connection, and its lane.
-    pub pooled: PooledConnection<M>,
-    /// Whether it was useful: it carried a message, or stayed open for one.
-    pub was_useful: bool,
-    /// What its end says about the target.
-    pub meaning: Meaning,
-}
-
-/// Whether sending continues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Continuation {
-    /// New messages may begin.
-    Continue,
-    /// Begin nothing more; messages in progress have the grace period.
-    Stop,
-    /// Close all connections, because the grace period is over.
-    CloseAll,
-}
-
-/// The state of a connection that may have been silent for too long.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SilentConnection {
-    /// The number of messages in progress on it.
-    pub in_progress: usize,
-    /// What it can do.
-    pub readiness: Readiness,
-}
 
 /// The scheduler of one sending thread.
 #[derive(Debug)]
@@ -124,39 +28,8 @@ pub(super) struct Scheduler<M> {
     /// The number of messages after which a connection ends.
     per_connection: Option<u64>,
     opening_max: usize,
-    timeout_ns: u64,
-    grace_ns: u64,
-    ends: Ends,
+    limits: TimeLimits,
     progress: Progress,
-}
-
-/// How far sending has come; it only moves down this list.
-#[derive(Debug, Clone, Copy)]
-enum Progress {
-    /// Messages of the source are begun.
-    Running {
-        /// None is begun at this time or later.
-        deadline_ns: Option<u64>,
-    },
-    /// The source has no more messages, or is no longer used. Messages that were assigned to
-    /// connections are still begun.
-    Ended(TargetAtEnd),
-    /// No message is begun.
-    Stopped {
-        /// When sending was stopped. The grace period of messages in progress begins then.
-        at_ns: u64,
-        /// The target when the source ended.
-        target: TargetAtEnd,
-    },
-}
-
-/// The target when the last message of the source was assigned or returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TargetAtEnd {
-    /// Some connection was useful, or none had failed for long.
-    Reachable,
-    /// No connection could be made or was useful.
-    Lost,
 }
 
 impl<M> Scheduler<M> {
@@ -169,9 +42,7 @@ impl<M> Scheduler<M> {
             connections: settings.connections,
             per_connection: settings.per_connection,
             opening_max: settings.opening_max,
-            timeout_ns: nanos(settings.timeout),
-            grace_ns: nanos(settings.grace),
-            ends: settings.ends,
+            limits: TimeLimits::new(settings),
             progress: Progress::Running { deadline_ns: settings.ends.deadline_ns() },
         }
     }
@@ -180,17 +51,7 @@ impl<M> Scheduler<M> {
     /// called yet.
     #[inline]
     pub fn is_due_to_end(&self, now_ns: u64) -> bool {
-        self.deadline_ns().is_some_and(|deadline_ns| now_ns >= deadline_ns)
-    }
-
-    /// Returns the time from which no message is begun; `None` if there is none, or if sending
-    /// has ended.
-    #[inline]
-    fn deadline_ns(&self) -> Option<u64> {
-        match self.progress {
-            Progress::Running { deadline_ns } => deadline_ns,
-            Progress::Ended(_) | Progress::Stopped { .. } => None,
-        }
+        self.progress.deadline_ns().is_some_and(|deadline_ns| now_ns >= deadline_ns)
     }
 
     /// Returns whether sending is over: it has ended, no message waits, and no connection is left.
@@ -200,12 +61,7 @@ impl<M> Scheduler<M> {
 
     /// Returns whether no connection could be made or was useful when sending ended.
     pub fn is_lost(&self) -> bool {
-        match self.progress {
-            Progress::Running { .. } => false,
-            Progress::Ended(target) | Progress::Stopped { target, .. } => {
-                target == TargetAtEnd::Lost
-            }
-        }
+        self.progress.is_lost()
     }
 
     /// Returns the number of open connections.
@@ -216,7 +72,8 @@ impl<M> Scheduler<M> {
     /// Returns when something must be done even without an event, in ns; always after `now_ns`.
     /// `None` if only an event can change anything.
     pub fn next_moment(&self, now_ns: u64) -> Option<u64> {
-        let moments = [self.waiting.due_ns(), self.patience.retry_ns(), self.deadline_ns()];
+        let moments =
+            [self.waiting.due_ns(), self.patience.retry_ns(), self.progress.deadline_ns()];
         moments.into_iter().flatten().filter(|moment_ns| *moment_ns > now_ns).min()
     }
 
@@ -238,7 +95,11 @@ impl<M> Scheduler<M> {
     }
 
     /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
-    pub fn assign(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+    pub fn assign(
+        &mut self,
+        now_ns: u64,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
+    ) -> Assignment<M> {
         let Some(due) = self.waiting.due(now_ns) else { return Assignment::Nothing };
         match (due.lane, self.connections) {
             (Some(lane), Connections::ByLane(connections_max)) => {
@@ -263,7 +124,7 @@ impl<M> Scheduler<M> {
     fn assign_to_idle(
         &mut self,
         now_ns: u64,
-        readiness: impl Fn(usize) -> Readiness,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> Assignment<M> {
         while let Some((slot, pooled)) = self.pool.take_idle() {
             if readiness(slot) == Readiness::Ready
@@ -279,7 +140,7 @@ impl<M> Scheduler<M> {
     /// Requests a new connection for the next message, if one is allowed.
     fn request_connection(
         &mut self,
-        lane: Option<u64>,
+        lane: Option<LaneKey>,
         connections_max: usize,
         now_ns: u64,
     ) -> Assignment<M> {
@@ -296,9 +157,9 @@ impl<M> Scheduler<M> {
     /// Assigns the next message to the connection that [`Scheduler::assign`] requested.
     pub fn opened_for_next(
         &mut self,
-        slot: usize,
+        slot: ConnectionSlot,
         now_ns: u64,
-        readiness: impl Fn(usize) -> Readiness,
+        readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> NewConnection {
         let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
@@ -322,7 +183,7 @@ impl<M> Scheduler<M> {
         }
     }
 
-    fn queue_next(&mut self, slot: usize, follows: AfterQueue, now_ns: u64) {
+    fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: u64) {
         let Some(pooled) = self.pool.at(slot) else { return };
         let Some(next) = self.waiting.take_due(now_ns) else { return };
         pooled.queue.push_back(next);
@@ -334,7 +195,12 @@ impl<M> Scheduler<M> {
 
     /// Returns the next action of the connection in `slot`.
     #[inline(always)]
-    pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> ConnectionStep<M> {
+    pub fn step(
+        &mut self,
+        slot: ConnectionSlot,
+        readiness: Readiness,
+        now_ns: u64,
+    ) -> ConnectionStep<M> {
         let has_nothing = self.is_ended() && self.waiting.is_empty();
         let Some(pooled) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
@@ -377,7 +243,7 @@ impl<M> Scheduler<M> {
     /// Follows [`ConnectionStep::Next`]: returns the next due message. If none is due, the
     /// connection becomes idle.
     #[inline(always)]
-    pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
+    pub fn next_for(&mut self, slot: ConnectionSlot, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
             self.become_idle(slot, now_ns);
@@ -385,7 +251,7 @@ impl<M> Scheduler<M> {
         next
     }
 
-    fn become_idle(&mut self, slot: usize, now_ns: u64) {
+    fn become_idle(&mut self, slot: ConnectionSlot, now_ns: u64) {
         // A message was counted as begun before the source turned out to have none.
         self.pool.at(slot).into_iter().for_each(|pooled| pooled.started -= 1);
         if !self.is_ended() {
@@ -396,7 +262,7 @@ impl<M> Scheduler<M> {
     /// Returns whether the source is no longer used, so that a connection without a message ends.
     #[inline]
     pub fn is_ended(&self) -> bool {
-        !matches!(self.progress, Progress::Running { .. })
+        self.progress.is_ended()
     }
 
     /// Returns whether to open a connection, to keep the wanted number.
@@ -410,23 +276,28 @@ impl<M> Scheduler<M> {
     }
 
     /// Reserves a slot for a connection.
-    pub fn reserve(&mut self) -> usize {
+    pub fn reserve(&mut self) -> ConnectionSlot {
         self.pool.reserve()
     }
 
     /// Releases a reserved slot, if its connection could not be requested.
-    pub fn release(&mut self, slot: usize) {
+    pub fn release(&mut self, slot: ConnectionSlot) {
         self.pool.release(slot);
     }
 
     /// Records that the connection in a reserved slot was requested. Returns why the previous
     /// connection of its lane ended early.
-    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<EarlyEnd> {
+    pub fn opening(
+        &mut self,
+        slot: ConnectionSlot,
+        lane: Option<LaneKey>,
+        now_ns: u64,
+    ) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)
     }
 
     /// Records that the target has sent its greeting on the connection in `slot`.
-    pub fn opened(&mut self, slot: usize) {
+    pub fn opened(&mut self, slot: ConnectionSlot) {
         let Some(pooled) = self.pool.at(slot) else { return };
         if !std::mem::replace(&mut pooled.is_open, true) {
             self.pool.opening -= 1;
@@ -461,7 +332,12 @@ impl<M> Scheduler<M> {
     }
 
     /// Records that the connection in `slot` has ended.
-    pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
+    pub fn closed(
+        &mut self,
+        slot: ConnectionSlot,
+        closing: Closing,
+        now_ns: u64,
+    ) -> Option<Closed<M>> {
         let pooled = self.pool.remove(slot)?;
         let was_useful = pooled.is_useful(now_ns);
         if was_useful {
@@ -480,44 +356,39 @@ impl<M> Scheduler<M> {
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
-    pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
+    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
         self.pool.move_to(slot, ended);
     }
 
     /// Begins nothing more, except messages already assigned to connections. Returns the waiting
     /// messages, soonest first.
     pub fn end(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
-        if let Progress::Running { .. } = self.progress {
-            self.progress = Progress::Ended(self.target(now_ns));
-        }
+        self.progress.end(self.target(now_ns));
         self.waiting.take_all()
     }
 
-    /// Returns the target at the end of sending. If sending has ended already, no message needed a
-    /// connection that failed since.
     fn target(&self, now_ns: u64) -> TargetAtEnd {
-        match self.progress {
-            Progress::Running { .. } if self.patience.is_failing(now_ns) => TargetAtEnd::Lost,
-            Progress::Running { .. } => TargetAtEnd::Reachable,
-            Progress::Ended(target) | Progress::Stopped { target, .. } => target,
+        match self.patience.is_failing(now_ns) {
+            true => TargetAtEnd::Lost,
+            false => TargetAtEnd::Reachable,
         }
     }
 
     /// Returns whether messages are queued for the connection in `slot`.
-    pub fn has_queue(&mut self, slot: usize) -> bool {
+    pub fn has_queue(&mut self, slot: ConnectionSlot) -> bool {
         self.pool.at(slot).is_some_and(|pooled| !pooled.queue.is_empty())
     }
 
     /// Begins no queued messages either, and returns them.
     pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
-        self.progress = Progress::Stopped { at_ns: now_ns, target: self.target(now_ns) };
+        self.progress.stop(now_ns, self.target(now_ns));
         self.pool.queued = 0;
-        let mut left = Vec::new();
+        let mut unsent = Vec::new();
         for pooled in self.pool.iter_mut() {
             pooled.end_after_queue();
-            left.extend(pooled.queue.drain(..));
+            unsent.extend(pooled.queue.drain(..));
         }
-        left
+        unsent
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
@@ -528,41 +399,28 @@ impl<M> Scheduler<M> {
         answered_ns: Option<u64>,
         request: OwnerRequest,
     ) -> Continuation {
-        match (self.progress, request) {
-            (Progress::Stopped { at_ns, .. }, _)
-                if now_ns.saturating_sub(at_ns) > self.grace_ns =>
-            {
-                Continuation::CloseAll
-            }
-            (Progress::Stopped { .. }, _) => Continuation::Continue,
-            (_, OwnerRequest::Stop) => Continuation::Stop,
-            _ if self.is_schedule_stalled(now_ns, answered_ns) => Continuation::Stop,
-            _ => Continuation::Continue,
-        }
-    }
-
-    /// Returns whether the target has answered no message for the full time-out since the end of
-    /// the schedule.
-    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
-        let Ends::Scheduled(end) = self.ends else { return false };
-        let end_ns = nanos(end);
-        let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
-        now_ns.saturating_sub(since_ns) >= self.timeout_ns
+        self.limits.continuation(self.progress, now_ns, answered_ns, request)
     }
 
     /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
     /// that.
-    pub fn silence_max(&mut self, slot: usize, silent: SilentConnection) -> (u64, Closing) {
+    pub fn silence_max(
+        &mut self,
+        slot: ConnectionSlot,
+        silent: SilentConnection,
+    ) -> (u64, Closing) {
         let is_ended = self.is_ended();
-        let Some(pooled) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
+        let Some(pooled) = self.pool.at(slot) else {
+            return (self.limits.timeout_ns, Closing::ByUs);
+        };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
         let is_unused = silent.in_progress == 0 && pooled.queue.is_empty();
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
         let is_done = is_unused && (is_ended || is_ending);
         match (is_done, pooled.is_open) {
-            (false, _) => (self.timeout_ns, Closing::Failed),
-            (true, true) => (self.timeout_ns.min(self.grace_ns), Closing::Failed),
-            (true, false) => (self.timeout_ns.min(self.grace_ns), Closing::ByUs),
+            (false, _) => (self.limits.timeout_ns, Closing::Failed),
+            (true, true) => (self.limits.last_silence_ns(), Closing::Failed),
+            (true, false) => (self.limits.last_silence_ns(), Closing::ByUs),
         }
     }
 }
@@ -570,15 +428,6 @@ impl<M> Scheduler<M> {
 /// Returns what the connection of a lane does after a message of it.
 fn after_message_of(lane: Lane) -> AfterQueue {
     if lane.is_last { AfterQueue::End } else { AfterQueue::Stay }
-}
-
-/// A request of the owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnerRequest {
-    /// Continue sending.
-    Continue,
-    /// Begin no further message.
-    Stop,
 }
 
 #[cfg(test)]

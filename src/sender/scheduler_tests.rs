@@ -1,6 +1,7 @@
 //! The scheduler by itself: no sockets, no sessions, and a clock that is a number.
 use std::time::Duration;
 
+use super::super::settings::Ends;
 use super::super::source::Lane;
 use super::super::stream::ResolvedAddress;
 use super::*;
@@ -34,11 +35,15 @@ fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
 }
 
 fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> DueMessage {
-    DueMessage { ticket, due_ns, lane: Some(Lane { key, is_last }) }
+    DueMessage { ticket, due_ns, lane: Some(Lane { key: LaneKey(key), is_last }) }
+}
+
+fn slot_at(index: usize) -> ConnectionSlot {
+    ConnectionSlot::new(index)
 }
 
 /// As many connections as it wants now, which the target speaks with at once: their slots.
-fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<usize> {
+fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
     let mut slots = Vec::new();
     while scheduler.wants_connection(now_ns) {
         let slot = scheduler.reserve();
@@ -50,7 +55,7 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<usize> {
 }
 
 /// The ticket of the message that the connection in `slot` begins, if it does.
-fn begins(scheduler: &mut Scheduler<()>, slot: usize, now_ns: u64) -> Option<u64> {
+fn begins(scheduler: &mut Scheduler<()>, slot: ConnectionSlot, now_ns: u64) -> Option<u64> {
     let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
         ConnectionStep::Start(due, ()) => Some((due, ())),
         ConnectionStep::Next => scheduler.next_for(slot, now_ns),
@@ -216,9 +221,9 @@ fn what_is_due_goes_to_the_connection_that_rests_for_longest() {
 #[test]
 fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
     for (readiness, is_timed, expected) in [
-        (Readiness::Opening, true, Assignment::Queued(0)),
-        (Readiness::Ready, true, Assignment::Queued(0)),
-        (Readiness::Busy, false, Assignment::Queued(0)),
+        (Readiness::Opening, true, Assignment::Queued(slot_at(0))),
+        (Readiness::Ready, true, Assignment::Queued(slot_at(0))),
+        (Readiness::Busy, false, Assignment::Queued(slot_at(0))),
         (Readiness::Busy, true, Assignment::Open { lane: None }),
         (Readiness::Ending, true, Assignment::Open { lane: None }),
         (Readiness::Exhausted, true, Assignment::Open { lane: None }),
@@ -227,16 +232,16 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let due_ns = is_timed.then_some(0);
         scheduler.add(of_lane(1, due_ns, 7, false), ());
         let none = |_| Readiness::Ending;
-        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(7) });
+        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(LaneKey(7)) });
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(7), 0);
+        scheduler.opening(slot, Some(LaneKey(7)), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
         assert_eq!(opened, NewConnection { exclusive: None, other: None });
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
         assert_eq!(scheduler.assign(0, |_| readiness), expected, "{readiness:?}, {is_timed}");
-        if expected == Assignment::Queued(0) {
+        if expected == Assignment::Queued(slot_at(0)) {
             assert_eq!(begins(&mut scheduler, slot, 0), Some(2));
         } else {
             let own = scheduler.reserve();
@@ -262,7 +267,7 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     for key in 0..3 {
         scheduler.add(of_lane(key, None, key, false), ());
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(key), 0);
+        scheduler.opening(slot, Some(LaneKey(key)), 0);
         scheduler.opened_for_next(slot, 0, |_| Readiness::Opening);
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(key));
@@ -271,15 +276,20 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     let busy = |_| Readiness::Busy;
     assert_eq!(scheduler.assign(0, busy), Assignment::Nothing, "none is idle");
     for (slot, idle_ns) in [(2, 5), (1, 3)] {
+        let slot = slot_at(slot);
         assert_eq!(scheduler.step(slot, Readiness::Ready, idle_ns), ConnectionStep::Nothing);
     }
-    assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(1));
-    assert_eq!(scheduler.step(1, Readiness::Ready, 9), ConnectionStep::Quit);
+    assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(slot_at(1)));
+    assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
-    assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
-    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
+    assert_eq!(scheduler.closed(slot_at(1), Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
+    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(LaneKey(3)) });
     let slot = scheduler.reserve();
-    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(EarlyEnd::Crowded), "it comes back");
+    assert_eq!(
+        scheduler.opening(slot, Some(LaneKey(1)), 9),
+        Some(EarlyEnd::Crowded),
+        "it comes back"
+    );
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! The source of a sender's messages, which also receives their outcomes.
 use crate::smtp::client::OutgoingMail;
 
-pub use crate::smtp::client::{SessionEnd, Withheld};
+pub use crate::smtp::client::{ReplyCode, SessionEnd, Withheld};
+
+/// What messages of the same lane have in common. A source never reuses a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey(pub u64);
 
 /// The connection that a message uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
     /// Messages with the same key use one connection, one after another.
-    pub key: u64,
+    pub key: LaneKey,
     /// Whether the lane, and its connection, ends with this message.
     pub is_last: bool,
 }
@@ -42,10 +46,10 @@ pub enum Next {
 pub struct Outcome<'a> {
     /// How the session ended the message.
     pub end: SessionEnd,
-    /// The reply code for each recipient, in the order of the commands: the reply to its RCPT (or
-    /// to MAIL or DATA) if that was refused, otherwise the reply to the end of data; 0 if no reply
-    /// came.
-    pub codes: &'a [u16],
+    /// The code that decided about each recipient, in the order of the commands: of the reply to
+    /// its RCPT (or to MAIL or DATA) if that was refused, otherwise of the reply to the end of
+    /// data; `None` if no such reply came.
+    pub codes: &'a [Option<ReplyCode>],
     /// When the outcome became known, in ns since the start of sending.
     pub at_ns: u64,
 }
@@ -53,7 +57,7 @@ pub struct Outcome<'a> {
 impl Outcome<'_> {
     /// Returns the number of recipients for whom the message was accepted.
     pub fn accepted(&self) -> usize {
-        self.codes.iter().filter(|code| (200..300).contains(*code)).count()
+        self.codes.iter().flatten().filter(|code| code.is_positive()).count()
     }
 
     /// Returns whether the message was accepted for all recipients.

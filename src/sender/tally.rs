@@ -2,8 +2,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::failure::ConnectionFailure;
 use super::source::{Outcome, SessionEnd, Withheld};
-use crate::smtp::client::Phase;
+use crate::smtp::client::{Phase, ReplyCode};
 use crate::tls;
 
 /// Maximum number of distinct failures; a target may invent any number of them.
@@ -14,8 +15,8 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// A command or payload got a reply with this code, 400 or above.
-    Reply(Phase, u16),
+    /// A command or payload got a reply with this code, 4xx or 5xx.
+    Reply(Phase, ReplyCode),
     /// A connection could not be opened, or the target sent no greeting.
     Connection,
     /// A connection ended before the session was complete.
@@ -43,13 +44,43 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// A failure, how often it happened, and the text of its first occurrence.
+/// A failure, how often it happened, and its first occurrence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureCount {
     /// How often it happened.
     pub count: u64,
-    /// The text of the target or of the system, with control characters escaped.
-    pub example: String,
+    /// The first of them.
+    pub example: FailureExample,
+}
+
+/// What a failure was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureExample {
+    /// The target's text: at most 200 octets, with `?` for control characters.
+    Reply(String),
+    /// Why a connection failed.
+    Connection(ConnectionFailure),
+    /// Why a message must not be sent.
+    Withheld(Withheld),
+}
+
+impl FailureExample {
+    /// Shortens the text of a reply, and replaces its control characters.
+    pub(super) fn of_reply(text: &[u8]) -> FailureExample {
+        let text = String::from_utf8_lossy(&text[..text.len().min(EXAMPLE_BYTES_MAX)]);
+        let harmless = text.chars().map(|c| if c.is_control() { '?' } else { c });
+        FailureExample::Reply(harmless.collect())
+    }
+}
+
+impl fmt::Display for FailureExample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FailureExample::Reply(text) => f.write_str(text),
+            FailureExample::Connection(failure) => failure.fmt(f),
+            FailureExample::Withheld(why) => why.fmt(f),
+        }
+    }
 }
 
 /// Totals of a run or of one thread.
@@ -122,18 +153,20 @@ impl SendingTally {
     /// Counts a message that is done.
     pub fn done(&mut self, outcome: &Outcome<'_>, octets: u64) {
         let (accepted, all) = (outcome.accepted(), outcome.codes.len());
-        let place = match outcome.end {
+        let count = match outcome.end {
             SessionEnd::NotSent => &mut self.not_sent,
             SessionEnd::Unknown => &mut self.unknown,
             SessionEnd::Withheld(_) => &mut self.withheld,
             SessionEnd::Answered if accepted == all => &mut self.accepted,
             SessionEnd::Answered if accepted > 0 => &mut self.partly_accepted,
-            SessionEnd::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => {
+            SessionEnd::Answered
+                if outcome.codes.iter().flatten().any(|code| code.is_transient()) =>
+            {
                 &mut self.deferred
             }
             SessionEnd::Answered => &mut self.rejected,
         };
-        *place += 1;
+        *count += 1;
         self.recipients += accepted as u64;
         if outcome.end == SessionEnd::Answered {
             self.refused_recipients += (all - accepted) as u64;
@@ -143,17 +176,12 @@ impl SendingTally {
         }
     }
 
-    /// Counts a failure. Costs a lookup, and for the first of a kind a copy of the example.
-    pub fn fail(&mut self, what: FailureKind, example: &[u8]) {
+    /// Counts a failure. Costs a lookup, and calls `example` for the first of a kind.
+    pub fn fail(&mut self, what: FailureKind, example: impl FnOnce() -> FailureExample) {
         if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
         } else if self.failures.len() < KINDS_MAX {
-            let example = &example[..example.len().min(EXAMPLE_BYTES_MAX)];
-            let example: String = String::from_utf8_lossy(example)
-                .chars()
-                .map(|c| if c.is_control() { '?' } else { c })
-                .collect();
-            self.failures.insert(what, FailureCount { count: 1, example });
+            self.failures.insert(what, FailureCount { count: 1, example: example() });
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Target {
     /// The protocol spoken there.
     pub protocol: Protocol,
     /// The address by name, or the path of a socket.
-    pub place: TargetAddress,
+    pub address: TargetAddress,
 }
 
 /// Where a target is, by name.
@@ -55,12 +55,12 @@ pub struct NotATarget(pub String);
 #[non_exhaustive]
 pub enum TargetError {
     /// The host does not exist.
-    #[error("{host}: {cause}; is the name right?")]
+    #[error("{host}: cannot be resolved (is the name right?)")]
     Unresolved {
         /// The name as the user gave it.
         host: String,
         /// The error of the system.
-        cause: io::Error,
+        source: io::Error,
     },
     /// The name exists, but has no address.
     #[error("{host}: expected a name with an address, found none; is the name right?")]
@@ -117,12 +117,14 @@ impl FromStr for Target {
             Some(rest) => (Protocol::Lmtp, rest),
             None => (Protocol::Smtp, text),
         };
-        let place = match rest.strip_prefix("unix:") {
+        let address = match rest.strip_prefix("unix:") {
             Some(path) if path.is_empty() || path.contains('\0') => None,
             Some(path) => Some(TargetAddress::Unix(path.into())),
             None => parse_host(rest),
         };
-        place.map(|place| Target { protocol, place }).ok_or_else(|| NotATarget(text.to_owned()))
+        address
+            .map(|address| Target { protocol, address })
+            .ok_or_else(|| NotATarget(text.to_owned()))
     }
 }
 
@@ -153,13 +155,13 @@ impl Target {
     ///
     /// Errors: the name is unknown, or one of its addresses is not allowed.
     pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<ResolvedAddress>, TargetError> {
-        let (host, port) = match &self.place {
+        let (host, port) = match &self.address {
             TargetAddress::Unix(path) => return Ok(vec![ResolvedAddress::Unix(path.clone())]),
             TargetAddress::Host { host, port } => (host, *port),
         };
         let found = (host.as_str(), port).to_socket_addrs();
         let found: Vec<SocketAddr> = found
-            .map_err(|cause| TargetError::Unresolved { host: host.clone(), cause })?
+            .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
             .take(ADDRESSES_MAX + 1)
             .collect();
         judge(host, &found, allow_public)
@@ -259,7 +261,7 @@ impl fmt::Display for Target {
         if self.protocol == Protocol::Lmtp {
             f.write_str("lmtp:")?;
         }
-        match &self.place {
+        match &self.address {
             TargetAddress::Host { host, port } if host.contains(':') => {
                 write!(f, "[{host}]:{port}")
             }

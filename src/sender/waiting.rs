@@ -99,11 +99,11 @@ mod tests {
             "it waits for a connection alone"
         );
         assert!(waiting.take_due(9).is_none());
-        let mut left = Vec::new();
+        let mut taken = Vec::new();
         for now_ns in [10, 10, 20, 29, 30] {
-            left.extend(waiting.take_due(now_ns).map(|(due, ())| due.ticket));
+            taken.extend(waiting.take_due(now_ns).map(|(due, ())| due.ticket));
         }
-        assert_eq!(left, [2, 4, 3, 1], "in their order where it is the same");
+        assert_eq!(taken, [2, 4, 3, 1], "in their order where it is the same");
         waiting.add(due_message(5, None), ());
         assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
         assert!(waiting.take_due(0).is_some() && waiting.is_empty());

@@ -2,12 +2,14 @@
 //! probably meant, and the errors of the system and of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod causes;
 mod nearest;
 mod system_error;
 mod unexpected;
 mod units;
 mod usage_error;
 
+pub use causes::with_causes;
 pub use nearest::{nearest, unknown, unknown_of_many};
 pub use system_error::without_numbers;
 pub use unexpected::Unexpected;

@@ -117,7 +117,7 @@ fn a_resumed_replay_skips_finished_messages() {
         assert_eq!(code, 0, "{errors}");
         let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(report["replay"]["accepted"], accepted, "{report}");
-        assert_eq!(report["replay"]["done_before"], before, "{report}");
+        assert_eq!(report["replay"]["finished_earlier"], before, "{report}");
     }
     let (_, errors, code) = sinkctl(here.path(), &[&args[..], &["from:s0@a.test"]].concat());
     assert_eq!(code, 2);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, SlotKind};
-use sinkd::smtp::client::SessionEnd;
+use sinkd::smtp::client::{ReplyCode, SessionEnd};
 use sinkd::smtp::data::unstuff;
 use sinkd::smtp::envelope;
 use sinkd::time::Span;
@@ -14,7 +14,7 @@ use crate::client::Message;
 /// The clients' view of the run.
 pub struct ClientView<'a> {
     pub messages: &'a BTreeMap<u64, Message>,
-    pub ended: &'a [(u64, SessionEnd, Vec<u16>)],
+    pub ended: &'a [(u64, SessionEnd, Vec<Option<ReplyCode>>)],
     /// Whether some fault of this run is a reason to refuse messages.
     pub may_refuse: bool,
 }
@@ -32,14 +32,16 @@ pub fn check(folder: &Path, view: &ClientView<'_>, counted: Option<u64>) {
     let stored = stored(folder);
     for (number, end, codes) in view.ended {
         let message = &view.messages[number];
-        let accepted: Vec<String> =
-            (0..message.recipients).filter(|at| codes[*at] / 100 == 2).map(Message::path).collect();
+        let accepted: Vec<String> = (0..message.recipients)
+            .filter(|at| codes[*at].is_some_and(ReplyCode::is_positive))
+            .map(Message::path)
+            .collect();
         let found = stored.messages.get(number);
-        assert!(codes.iter().all(|code| code / 100 != 5), "{number}: {codes:?}");
+        assert!(!codes.iter().flatten().any(|code| code.is_permanent()), "{number}: {codes:?}");
         match (found, end) {
             (None, SessionEnd::Answered | SessionEnd::Unknown) => {
                 assert!(accepted.is_empty(), "{number} was acknowledged, and is not stored");
-                let is_refused = codes.iter().any(|code| code / 100 == 4);
+                let is_refused = codes.iter().flatten().any(|code| code.is_transient());
                 assert!(view.may_refuse || !is_refused, "{number} was refused: {codes:?}");
             }
             (None, _) => {}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sinkd::smtp::client::{
-    ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, SessionEnd,
-    SessionFault, SessionWatch,
+    ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, ReplyCode,
+    SessionEnd, SessionFault, SessionWatch,
 };
 use sinkd::smtp::sasl::{Account, Mechanism, Preference};
 use sinkd::tls::CONTENT_BYTES_MAX;
@@ -18,12 +18,12 @@ use crate::common::Dice;
 #[derive(Debug, Default)]
 pub struct Outcomes {
     /// Number, end, and reply code of each recipient.
-    pub ended: Vec<(u64, SessionEnd, Vec<u16>)>,
+    pub ended: Vec<(u64, SessionEnd, Vec<Option<ReplyCode>>)>,
     pub replies: u64,
 }
 
 impl SessionWatch<u64> for Outcomes {
-    fn replied(&mut self, _: Phase, _: u16, _: &[u8], _: u64) {
+    fn replied(&mut self, _: Phase, _: ReplyCode, _: &[u8], _: u64) {
         self.replies += 1;
     }
 
@@ -209,7 +209,10 @@ impl Client {
                 match self.session.fault() {
                     None | Some(SessionFault::Closing) => {}
                     // A server that has to close can say so in the middle of a payload.
-                    Some(SessionFault::Early { phase: Phase::Payload, code: 421 }) => {}
+                    Some(SessionFault::Early {
+                        phase: Phase::Payload,
+                        code: ReplyCode::CLOSING,
+                    }) => {}
                     fault => panic!("replies are out of step: {fault:?}"),
                 }
                 if self.session.is_closed() { self.leave(outcomes) } else { Did::Read }

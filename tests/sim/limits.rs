@@ -1,6 +1,6 @@
 //! Targets that limit messages per connection, on the simulated clock: MAILMAX (RFC 9422), and 421.
 use sinkd::sender::{Connections, FailureKind, SendingSettings};
-use sinkd::smtp::client::Phase;
+use sinkd::smtp::client::{Phase, ReplyCode};
 
 use super::sending::{Fate, MS, messages, send, settings};
 
@@ -50,7 +50,8 @@ fn a_message_limit_of_the_target_costs_connections_but_no_messages() {
             let settings = SendingSettings { per_connection, ..settings(1) };
             let (_, ended, mails) = send(settings, messages(10, every_ns), fate);
             let tally = &ended.tally;
-            let turned_away = tally.failures.get(&FailureKind::Reply(Phase::Mail, 421));
+            let turned_away =
+                tally.failures.get(&FailureKind::Reply(Phase::Mail, ReplyCode::CLOSING));
             let found = Expected {
                 accepted: tally.accepted,
                 deferred: tally.deferred,

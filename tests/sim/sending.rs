@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sinkd::sender::by_hand::{ByHandSender, RunEnd};
+use sinkd::sender::by_hand::{ByHandSender, ConnectionSlot, RunEnd};
 use sinkd::sender::source::{DueMessage, Error, Next, Outcome, Source};
 use sinkd::sender::{Connections, Ends, FailureKind, SendingSettings, SharedRun};
 use sinkd::smtp::client::{Options, OutgoingMail, Protocol};
@@ -190,7 +190,7 @@ pub struct Run<'a> {
     /// The behavior of each connection, by its number.
     fate: fn(u64) -> Fate,
     /// By slot.
-    targets: BTreeMap<usize, Target>,
+    targets: BTreeMap<ConnectionSlot, Target>,
     connections: u64,
     /// Time of each MAIL, ns.
     mails: Vec<u64>,

@@ -14,7 +14,7 @@ use sinkd::sender::blast::template::{Names, Template};
 use sinkd::sender::blast::{
     Arrivals, Blast, BlastContent, BlastPlan, BlastSettings, MissingNumbers, PlanError, SendingRate,
 };
-use sinkd::sender::source::{Next, Outcome, SessionEnd, Source};
+use sinkd::sender::source::{Next, Outcome, ReplyCode, SessionEnd, Source};
 use sinkd::smtp::client::{ContentForm, OutgoingMail};
 use sinkd::smtp::data::unstuff;
 
@@ -276,7 +276,7 @@ fn numbers_of_possibly_missing_messages_are_known() {
         (3, SessionEnd::Answered),
         (1, SessionEnd::NotSent),
     ] {
-        source.done(ticket, &Outcome { end, codes: &[250], at_ns: 0 });
+        source.done(ticket, &Outcome { end, codes: &[ReplyCode::new(250)], at_ns: 0 });
     }
     assert_eq!(plan.missing(), MissingNumbers { not_sent: vec![1, 9], unknown: vec![2] });
 }

@@ -27,7 +27,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use sinkd::server::testkit::{Dialogue, Trust, small_limits, with_trusting_sink};
 use sinkd::smtp::client::testkit::{Ended, TestClient, check_replies, mail};
-use sinkd::smtp::client::{ContentForm, Options, OutgoingMail, Protocol, SessionEnd, StartTls};
+use sinkd::smtp::client::{
+    ContentForm, Options, OutgoingMail, Protocol, ReplyCode, SessionEnd, StartTls,
+};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{SessionLimits, Syntax};
 use sinkd::smtp::sasl::{Account, Mechanism, Preference};
@@ -82,7 +84,8 @@ fn report(talk: &mut TestClient, seen: &mut Seen, out: &mut String) {
             SessionEnd::Unknown => "unknown",
             SessionEnd::Withheld(why) => &format!("withheld ({why:?})"),
         };
-        let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+        let codes: Vec<String> =
+            codes.iter().map(|code| code.map_or(0, ReplyCode::number).to_string()).collect();
         write!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
         for (numbers, what) in
             [(&talk.log.turned_away, "turned away"), (&talk.log.ambiguous, "ambiguous")]
@@ -268,7 +271,7 @@ proptest! {
         for (number, end, codes) in &ended {
             let (recipients, content, _) = &messages[*number];
             prop_assert_eq!(codes.len(), *recipients);
-            let taken: Vec<_> = (0..*recipients).filter(|at| codes[*at] / 100 == 2).collect();
+            let taken: Vec<_> = (0..*recipients).filter(|at| codes[*at].is_some_and(ReplyCode::is_positive)).collect();
             if taken.is_empty() {
                 // The message can be stored if the client reports so, and otherwise not.
                 if *end == SessionEnd::Unknown && is_whole {

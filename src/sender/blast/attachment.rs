@@ -37,12 +37,12 @@ const TYPES: [(&str, &str); 16] = [
 #[non_exhaustive]
 pub enum AttachmentError {
     /// The file can't be read.
-    #[error("{file}: cannot be read: {error}")]
+    #[error("{file}: cannot be read")]
     Io {
         /// The name of the file.
         file: String,
         /// The error of the system.
-        error: std::io::Error,
+        source: std::io::Error,
     },
     /// The file is too large.
     #[error("{file}: expected an attachment of at most 48M, found {bytes} bytes")]
@@ -71,7 +71,7 @@ impl Attachment {
     /// Reads a file and attaches it under its name.
     pub fn read(path: &Path) -> Result<Attachment, AttachmentError> {
         let file = || path.display().to_string();
-        let io = |error| AttachmentError::Io { file: file(), error };
+        let io = |source| AttachmentError::Io { file: file(), source };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > ATTACHMENT_BYTES_MAX {
             return Err(AttachmentError::TooLarge { file: file(), bytes });
@@ -169,7 +169,8 @@ mod tests {
         let quoted = folder.path().join("a\"b.txt");
         std::fs::write(&quoted, b"x").unwrap();
         assert!(matches!(Attachment::read(&quoted), Err(AttachmentError::Name { .. })));
-        let missing = Attachment::read(&folder.path().join("none")).unwrap_err().to_string();
+        let missing = Attachment::read(&folder.path().join("none")).unwrap_err();
+        let missing = crate::wording::with_causes(&missing);
         assert!(missing.contains("none: cannot be read: No such file"), "{missing}");
     }
 }

@@ -49,7 +49,7 @@ impl MessageHead {
     /// `text` contains [`NUMBER`] any number of times and [`CHECKSUM`] once.
     pub fn new(text: &str) -> MessageHead {
         let numbers = text.match_indices(NUMBER).map(|(at, _)| at).collect();
-        let checksum = text.find(CHECKSUM).expect("every head has a place for it");
+        let checksum = text.find(CHECKSUM).expect("every head has a checksum");
         MessageHead { octets: text.as_bytes().to_vec(), numbers, checksum }
     }
 
@@ -91,9 +91,9 @@ pub fn sent() -> String {
 /// ns.
 pub fn write_sent(unix_ms: u64, head: &mut [u8]) {
     let (first, rest) = (unix_ms / 1_000_000_000_000 % 10, unix_ms % 1_000_000_000_000);
-    let place = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
-    place[0] = b'0' + first as u8;
-    place[1..].copy_from_slice(&digits(rest));
+    let value = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
+    value[0] = b'0' + first as u8;
+    value[1..].copy_from_slice(&digits(rest));
 }
 
 /// Returns the fields of every message that templates can't override: number and run of the

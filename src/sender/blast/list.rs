@@ -1,6 +1,7 @@
 //! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
-use std::fmt;
 use std::path::Path;
+
+use crate::sender::bad_rows::{BadRows, RowRemedy};
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size
 /// and four octets per cell.
@@ -8,9 +9,6 @@ pub const LIST_BYTES_MAX: u64 = 1 << 30;
 
 /// Maximum length of an address; RFC 5321 section 4.5.3.1.3 requires 254.
 const MAILBOX_BYTES_MAX: usize = 900;
-
-/// Maximum number of bad rows that an error names.
-const NAMED_MAX: usize = 10;
 
 /// Maximum number of octets of a bad row that an error shows.
 const SHOWN_BYTES_MAX: usize = 60;
@@ -34,12 +32,12 @@ pub struct List {
 #[non_exhaustive]
 pub enum RecipientListError {
     /// The file can't be read.
-    #[error("{file}: cannot be read: {error}")]
+    #[error("{file}: cannot be read")]
     Io {
         /// The name of the file.
         file: String,
         /// The error of the system.
-        error: std::io::Error,
+        source: std::io::Error,
     },
     /// The file is too large.
     #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]
@@ -57,37 +55,8 @@ pub enum RecipientListError {
     },
     /// Rows have no valid recipient.
     #[error(transparent)]
-    Rows(BadRows),
+    Rows(BadRows<RowError>),
 }
-
-/// Rows without a valid recipient: the first ones, and their number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRows {
-    /// The name of the file.
-    pub file: String,
-    /// Line (from 1) and reason of the first rows, at most ten.
-    pub first: Vec<(u64, RowError)>,
-    /// The number of bad rows.
-    pub count: u64,
-}
-
-impl fmt::Display for BadRows {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            1 => write!(out, "1 bad row; correct or remove it")?,
-            n => write!(out, "{n} bad rows; correct or remove them")?,
-        }
-        for (line, reason) in &self.first {
-            write!(out, "\n{}:{line}: {reason}", self.file)?;
-        }
-        match self.count - self.first.len() as u64 {
-            0 => Ok(()),
-            more => write!(out, "\nand {more} more"),
-        }
-    }
-}
-
-impl std::error::Error for BadRows {}
 
 /// Why a row has no valid recipient.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +113,7 @@ impl List {
     /// Errors: reading continues to the end, and the error names the first ten bad rows.
     pub fn read(path: &Path) -> Result<List, RecipientListError> {
         let file = path.display().to_string();
-        let io = |error| RecipientListError::Io { file: path.display().to_string(), error };
+        let io = |source| RecipientListError::Io { file: path.display().to_string(), source };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > LIST_BYTES_MAX {
             return Err(RecipientListError::TooLarge { file, bytes });
@@ -157,7 +126,7 @@ impl List {
     pub fn parse(file: &str, octets: &[u8]) -> Result<List, RecipientListError> {
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
         let mut list = List::empty(file);
-        let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
+        let mut bad = BadRows::new(file, RowRemedy::Remove);
         let (mut is_first, mut form) = (true, RowForm::Addresses);
         for (line, row) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
             let row = row.strip_suffix(b"\r").unwrap_or(row);
@@ -172,15 +141,10 @@ impl List {
                 false => list.add_row(row, form),
             };
             if let Err(reason) = added {
-                bad.count += 1;
-                if bad.first.len() < NAMED_MAX {
-                    bad.first.push((line, reason));
-                }
+                bad.add(line, reason);
             }
         }
-        if bad.count > 0 {
-            return Err(RecipientListError::Rows(bad));
-        }
+        let list = bad.none_or(list).map_err(RecipientListError::Rows)?;
         match list.ends.is_empty() {
             true => Err(RecipientListError::Empty { file: file.to_owned() }),
             false => Ok(list),

@@ -26,6 +26,7 @@ mod shared;
 pub mod size;
 mod source;
 pub mod template;
+mod template_error;
 mod words;
 
 pub use pace::{Arrivals, SendingRate};

@@ -5,7 +5,7 @@ use super::head::{DIGITS, digits};
 use super::list::{List, is_mailbox};
 use super::random::{Purpose, Random};
 
-pub use super::list::{BadRows, RecipientListError, RowError};
+pub use super::list::{RecipientListError, RowError};
 
 /// Maximum number of recipients per message; the target may allow fewer.
 pub const PER_MESSAGE_MAX: u64 = 10_000;
@@ -210,10 +210,10 @@ impl RecipientSource {
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
             RecipientChoice::List(list) => list.address(at).as_bytes(),
-            RecipientChoice::MadeUp { template, digits: place, .. } => {
+            RecipientChoice::MadeUp { template, digits: digits_at, .. } => {
                 room.clear();
                 room.extend_from_slice(template);
-                room[place.clone()].copy_from_slice(&digits(at)[DIGITS - place.len()..]);
+                room[digits_at.clone()].copy_from_slice(&digits(at)[DIGITS - digits_at.len()..]);
                 room
             }
         }

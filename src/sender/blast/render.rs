@@ -11,7 +11,8 @@ use super::head::{DIGITS, MessageHead, NUMBER, marks, message_id, sent};
 use super::random::Random;
 use super::shared::reference;
 use super::template::{
-    Dots, Placeholder, Template, TemplateField, TemplatePiece, TemplatePieces, ValuePlace, dots,
+    Dots, Placeholder, Template, TemplateField, TemplatePiece, TemplatePieces, TemplateSection,
+    dots,
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
@@ -65,7 +66,9 @@ impl Rendering {
         let mut fields = TemplatePieces::default();
         if !template.has("to") {
             fields.push_text(b"To: ");
-            fields.pieces.push(TemplatePiece::Value(Placeholder::Recipient, ValuePlace::Header));
+            fields
+                .pieces
+                .push(TemplatePiece::Value(Placeholder::Recipient, TemplateSection::Header));
             fields.push_text(b"\r\n");
         }
         let mut body = TemplatePieces::default();
@@ -135,8 +138,8 @@ impl Rendering {
         for piece in &pieces.pieces {
             match piece {
                 TemplatePiece::Literal(range) => out.extend_from_slice(&pieces.text[range.clone()]),
-                TemplatePiece::Value(value, place) => {
-                    self.append_value(*value, *place, values, out)
+                TemplatePiece::Value(value, section) => {
+                    self.append_value(*value, *section, values, out)
                 }
             }
         }
@@ -145,7 +148,7 @@ impl Rendering {
     fn append_value(
         &self,
         value: Placeholder,
-        place: ValuePlace,
+        section: TemplateSection,
         values: &mut Values<'_>,
         out: &mut Vec<u8>,
     ) {
@@ -164,8 +167,8 @@ impl Rendering {
                 append_random(usize::from(count), &mut values.random, out)
             }
             Placeholder::Uuid => append_uuid(&mut values.random, out),
-            Placeholder::Column(column) => match (place, (values.cell)(column)) {
-                (ValuePlace::Header, text) if !text.is_ascii() => append_encoded(text, out),
+            Placeholder::Column(column) => match (section, (values.cell)(column)) {
+                (TemplateSection::Header, text) if !text.is_ascii() => append_encoded(text, out),
                 (_, text) => out.extend_from_slice(text.as_bytes()),
             },
         }

@@ -1,8 +1,8 @@
 //! A template: a whole message with placeholders, parsed once.
 use std::ops::Range;
 
-/// Maximum number of characters of `{{random:N}}`; a line has up to 998 octets.
-const RANDOM_MAX: u16 = 900;
+use super::template_error::RANDOM_MAX;
+pub use super::template_error::{TemplateError, TemplateFault};
 
 /// Maximum length of a line (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
@@ -23,13 +23,9 @@ pub(super) enum Placeholder {
     Column(usize),
 }
 
-/// All placeholders, as users write them.
-const KNOWN: &str = "{{seq}}, {{rcpt}}, {{rcpt.local}}, {{rcpt.domain}}, {{from}}, {{date}}, \
-                     {{random:N}}, {{uuid}}, {{col:NAME}}";
-
-/// The place of a value.
+/// The section of a template that has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValuePlace {
+pub(super) enum TemplateSection {
     /// In the header, where non-ASCII octets are encoded (RFC 2047).
     Header,
     Body,
@@ -40,21 +36,7 @@ pub(super) enum ValuePlace {
 pub(super) enum TemplatePiece {
     /// Literal text: a range of [`TemplatePieces::text`].
     Literal(Range<usize>),
-    Value(Placeholder, ValuePlace),
-}
-
-/// An error in a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {reason}")]
-pub struct TemplateError {
-    /// The name of the template's file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in octets, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub reason: String,
+    Value(Placeholder, TemplateSection),
 }
 
 /// Names that a template may use.
@@ -134,13 +116,13 @@ impl Template {
         loop {
             parser.line += 1;
             let Some(line) = lines.next() else {
-                return Err(parser.error(1, "the header has no end: an empty line is missing"));
+                return Err(parser.error(1, TemplateFault::HeaderWithoutEnd));
             };
             let line = parser.without_end(line)?;
             match (line.first(), fields.last_mut()) {
                 (None, _) => break,
                 (Some(b' ' | b'\t'), Some(field)) => {
-                    parser.line(line, ValuePlace::Header, &mut field.pieces)?;
+                    parser.line(line, TemplateSection::Header, &mut field.pieces)?;
                 }
                 _ => fields.push(parser.field(line)?),
             }
@@ -149,7 +131,7 @@ impl Template {
         for line in lines {
             parser.line += 1;
             let line = parser.without_end(line)?;
-            parser.line(line, ValuePlace::Body, &mut body)?;
+            parser.line(line, TemplateSection::Body, &mut body)?;
         }
         Ok(Template { fields, body })
     }
@@ -165,9 +147,9 @@ struct TemplateParser<'a> {
 }
 
 impl TemplateParser<'_> {
-    fn error(&self, column: usize, reason: impl Into<String>) -> TemplateError {
+    fn error(&self, column: usize, reason: TemplateFault) -> TemplateError {
         let (file, line) = (self.names.file.to_owned(), self.line);
-        TemplateError { file, line, column, reason: reason.into() }
+        TemplateError { file, line, column, reason }
     }
 
     fn without_end<'l>(&self, line: &'l [u8]) -> Result<&'l [u8], TemplateError> {
@@ -175,7 +157,7 @@ impl TemplateParser<'_> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match memchr::memchr2(b'\r', 0, line) {
             None => Ok(line),
-            Some(at) => Err(self.error(at + 1, "a CR without an LF, or a NUL")),
+            Some(at) => Err(self.error(at + 1, TemplateFault::ControlCharacter)),
         }
     }
 
@@ -185,19 +167,16 @@ impl TemplateParser<'_> {
         let colon = memchr::memchr(b':', line).filter(|&at| line[..at].iter().all(is_name));
         let name = match colon {
             Some(1..) => String::from_utf8_lossy(&line[..colon.unwrap_or(0)]).to_lowercase(),
-            _ => {
-                let expected = "expected a header field such as 'Subject: News', or an empty line";
-                return Err(self.error(1, expected));
-            }
+            _ => return Err(self.error(1, TemplateFault::NotAField)),
         };
         if ["x-sent", "x-sequence", "x-content-crc32c", "x-run"].contains(&name.as_str()) {
-            return Err(self.error(1, "this field is written by blast itself"));
+            return Err(self.error(1, TemplateFault::OwnField));
         }
         if name.contains("{{") {
-            return Err(self.error(1, "no placeholder stands in the name of a field"));
+            return Err(self.error(1, TemplateFault::PlaceholderInName));
         }
         let mut pieces = TemplatePieces::default();
-        self.line(line, ValuePlace::Header, &mut pieces)?;
+        self.line(line, TemplateSection::Header, &mut pieces)?;
         Ok(TemplateField { name, pieces })
     }
 
@@ -205,7 +184,7 @@ impl TemplateParser<'_> {
     fn line(
         &self,
         line: &[u8],
-        place: ValuePlace,
+        section: TemplateSection,
         out: &mut TemplatePieces,
     ) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
@@ -215,7 +194,7 @@ impl TemplateParser<'_> {
             // The text may itself contain "{{", see `literal braces`.
             let from = if inside.starts_with(b"{{}}") { 2 } else { 0 };
             let end = memchr::memmem::find(&inside[from..], b"}}")
-                .ok_or_else(|| self.error(column, "a placeholder without an end; '}}' is it"))?;
+                .ok_or_else(|| self.error(column, TemplateFault::PlaceholderWithoutEnd))?;
             out.push_text(&rest[..at]);
             bytes += at;
             match &inside[..from + end] {
@@ -223,7 +202,7 @@ impl TemplateParser<'_> {
                 name => {
                     let value = self.value(name, column)?;
                     bytes += if let Placeholder::Random(n) = value { usize::from(n) } else { 0 };
-                    out.pieces.push(TemplatePiece::Value(value, place));
+                    out.pieces.push(TemplatePiece::Value(value, section));
                 }
             }
             rest = &inside[from + end + 2..];
@@ -232,9 +211,7 @@ impl TemplateParser<'_> {
         out.push_text(b"\r\n");
         match bytes + rest.len() <= LINE_BYTES_MAX {
             true => Ok(()),
-            false => {
-                Err(self.error(1, "expected a line of at most 998 bytes (RFC 5322 section 2.1.1)"))
-            }
+            false => Err(self.error(1, TemplateFault::LongLine)),
         }
     }
 
@@ -254,7 +231,7 @@ impl TemplateParser<'_> {
             ("uuid", None) => Ok(Placeholder::Uuid),
             ("random", Some(count)) => match count.parse() {
                 Ok(count @ 1..=RANDOM_MAX) => Ok(Placeholder::Random(count)),
-                _ => Err(self.error(column, format!("random takes 1 to {RANDOM_MAX}"))),
+                _ => Err(self.error(column, TemplateFault::RandomCount)),
             },
             ("col", Some(wanted)) => {
                 let found = self.names.columns.iter().position(|name| name == wanted);
@@ -263,16 +240,19 @@ impl TemplateParser<'_> {
                     .ok_or_else(|| self.error(column, self.no_column(wanted)))
             }
             _ => {
-                let reason = format!("no placeholder '{}'; there are {KNOWN}", name.trim());
+                let reason = TemplateFault::UnknownPlaceholder(name.trim().to_owned());
                 Err(self.error(column, reason))
             }
         }
     }
 
-    fn no_column(&self, wanted: &str) -> String {
+    fn no_column(&self, wanted: &str) -> TemplateFault {
         match self.names.columns {
-            [] => format!("no column '{wanted}': there is no list of recipients"),
-            names => format!("no column '{wanted}'; the list has {}", names.join(", ")),
+            [] => TemplateFault::NoList(wanted.to_owned()),
+            columns => {
+                let (wanted, columns) = (wanted.to_owned(), columns.to_vec());
+                TemplateFault::NoColumn { wanted, columns }
+            }
         }
     }
 }

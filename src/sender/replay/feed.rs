@@ -14,7 +14,7 @@ use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::OutgoingMail;
-use crate::wording::without_numbers;
+use crate::wording::with_causes;
 
 /// Number of messages that one write to the resume file announces before they are sent. If the
 /// process is killed, these messages, those in progress, and those whose outcome was not written
@@ -27,8 +27,21 @@ const FLUSH_NS: u64 = 100_000_000;
 /// The replay ends after this many consecutive messages without an answer, so that a dead target
 /// does not cost an attempt for each message.
 const UNANSWERED_MAX: u32 = 100;
-const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
-                          then send the rest (--resume), or try each more than once (--retry)";
+
+/// Why a replay can't continue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The target answered none of many messages.
+    #[error(
+        "the target has not answered for {UNANSWERED_MAX} messages in a row; see that it runs, \
+         then send the rest (--resume), or try each more than once (--retry)"
+    )]
+    Unanswered,
+    /// The resume file can't be written.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+}
 
 /// How messages are distributed over connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +146,7 @@ impl<'a> Feed<'a> {
 
     /// Admits more messages if there are none left. Announces them in the resume file first, if
     /// there is one: a message that the file does not name was never sent.
-    fn fill_gate(&mut self) -> Result<(), Error> {
+    fn fill_gate(&mut self) -> Result<(), FeedError> {
         if !self.gate.is_empty() {
             return Ok(());
         }
@@ -149,7 +162,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Returns the next message to send.
-    fn turn(&mut self) -> Result<Option<NextMessage>, Error> {
+    fn turn(&mut self) -> Result<Option<NextMessage>, FeedError> {
         self.fill_gate()?;
         let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
         let is_retry = match (self.retries.due_ns(), planned) {
@@ -287,7 +300,7 @@ impl<'a> Feed<'a> {
         self.resume_log.flush();
         let synced = self.resume_log.resume.as_mut().map(Resume::sync);
         if let Some(error) = self.resume_log.error.take().or(synced.and_then(Result::err)) {
-            self.tally.add_listed(ReplayCount::Unwritten, || without_numbers(&error.to_string()));
+            self.tally.add_listed(ReplayCount::Unwritten, || with_causes(&error));
         }
     }
 }
@@ -296,10 +309,10 @@ impl Source for Feed<'_> {
     fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         loop {
             if let Some(error) = self.resume_log.error.take() {
-                return Err(error.into());
+                return Err(FeedError::Resume(error).into());
             }
             if self.unanswered >= UNANSWERED_MAX && !self.retries.is_enabled() {
-                return Err(UNANSWERED.into());
+                return Err(FeedError::Unanswered.into());
             }
             let due = match self.turn()? {
                 Some(NextMessage::Planned(due_ns, departure)) => {
@@ -386,12 +399,12 @@ impl RecipientVerdict {
         };
         for (at, code) in outcome.codes.iter().enumerate() {
             let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
-            match *code {
+            match code {
                 _ if verdict.is_not_sent => verdict.remaining.push(position),
-                200..300 => verdict.accepted += 1,
-                500..600 => verdict.rejected += 1,
-                code => {
-                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code == 0;
+                Some(code) if code.is_positive() => verdict.accepted += 1,
+                Some(code) if code.is_permanent() => verdict.rejected += 1,
+                _ => {
+                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code.is_none();
                     verdict.remaining.push(position);
                 }
             }
@@ -421,7 +434,7 @@ impl ResumeLog {
         is_whole
     }
 
-    fn announce(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), Error> {
+    fn announce(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), FeedError> {
         if self.resume.is_none() {
             return Ok(());
         }

@@ -3,6 +3,7 @@ use super::*;
 use crate::log::reader::Folder;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{LOOK_AHEAD, Marks, Rewriting, Selection};
+use crate::smtp::client::ReplyCode;
 use crate::time::Span;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ fn due_messages(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
         match feed.next(&mut mail).unwrap() {
             Next::Mail(due) => {
                 due_messages.push((subject(&mail), due));
-                let codes = vec![250; mail.recipients().len()];
+                let codes = vec![ReplyCode::new(250); mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: 0 };
                 feed.done(due.ticket, &outcome);
             }
@@ -100,7 +101,7 @@ fn what_is_sent_again_overtakes() {
         (due, mail)
     };
     let answer = |feed: &mut Feed<'_>, (due, mail): &(DueMessage, OutgoingMail), code, at_ns| {
-        let codes = vec![code; mail.recipients().len()];
+        let codes = vec![ReplyCode::new(code); mail.recipients().len()];
         feed.done(due.ticket, &Outcome { end: SessionEnd::Answered, codes: &codes, at_ns });
     };
     let (first, second) = (give(&mut feed), give(&mut feed));
@@ -126,7 +127,8 @@ fn what_is_sent_again_overtakes() {
     assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Retried)), (3, 2));
 }
 
-/// What each recipient of the only message is answered, try by try; how it is counted.
+/// What each recipient of the only message is answered, try by try (0 for no reply); how it is
+/// counted.
 #[track_caller]
 fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     let path = tempfile::tempdir().unwrap();
@@ -142,7 +144,8 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
         assert_eq!(due.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
         assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::Wait);
         let at_ns = due.due_ns.unwrap_or(0);
-        feed.done(due.ticket, &Outcome { end: *end, codes, at_ns });
+        let codes: Vec<_> = codes.iter().map(|code| ReplyCode::new(*code)).collect();
+        feed.done(due.ticket, &Outcome { end: *end, codes: &codes, at_ns });
     }
     assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
     for kind in ReplayCount::ALL
@@ -202,7 +205,7 @@ fn a_target_that_answers_nothing_is_given_up() {
         mail.clear();
         match feed.next(&mut mail) {
             Ok(Next::Mail(due)) => {
-                let codes = vec![0; mail.recipients().len()];
+                let codes = vec![None; mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: 0 };
                 feed.done(due.ticket, &outcome);
             }
@@ -260,7 +263,7 @@ impl MadeUpTarget {
         mail: &OutgoingMail,
         answer: MadeUpAnswer,
         seed: usize,
-    ) -> (SessionEnd, Vec<u16>) {
+    ) -> (SessionEnd, Vec<Option<ReplyCode>>) {
         let subject = subject(mail);
         let mut codes = Vec::new();
         for (at, (path, _)) in mail.recipients().enumerate() {
@@ -277,7 +280,7 @@ impl MadeUpTarget {
                 550 => *self.rejected.entry(key).or_default() += 1,
                 _ => {}
             }
-            codes.push(if is_lost { 0 } else { code });
+            codes.push(ReplyCode::new(code).filter(|_| !is_lost));
         }
         let end = match answer {
             MadeUpAnswer::NotSent => SessionEnd::NotSent,

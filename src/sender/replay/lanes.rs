@@ -1,7 +1,7 @@
 //! Assigns messages of one recorded session to one connection.
 use std::collections::HashMap;
 
-use crate::sender::source::Lane;
+use crate::sender::source::{Lane, LaneKey};
 
 /// A recorded session: the start of sinkd, and the number of the session since then.
 pub type RecordedSession = (u32, u64);
@@ -16,7 +16,7 @@ pub struct Lanes {
 
 #[derive(Debug)]
 struct LaneQueue {
-    key: u64,
+    key: LaneKey,
     messages: u32,
 }
 
@@ -26,7 +26,7 @@ impl Lanes {
         let next_key = &mut self.next_key;
         let waiting = self.waiting.entry(session).or_insert_with(|| {
             *next_key += 1;
-            LaneQueue { key: *next_key, messages: 0 }
+            LaneQueue { key: LaneKey(*next_key), messages: 0 }
         });
         waiting.messages += 1;
     }
@@ -46,7 +46,7 @@ impl Lanes {
     /// Returns a new lane for a single message.
     pub fn fresh(&mut self) -> Lane {
         self.next_key += 1;
-        Lane { key: self.next_key, is_last: true }
+        Lane { key: LaneKey(self.next_key), is_last: true }
     }
 }
 

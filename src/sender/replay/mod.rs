@@ -29,13 +29,13 @@ mod tally;
 mod testkit;
 
 pub use content::ReplayContent;
-pub use feed::{Feed, ReplayOptions, SessionMapping};
+pub use feed::{Feed, FeedError, ReplayOptions, SessionMapping};
 pub use id_set::IdSet;
 pub use marks::{Marks, NotAMark};
 pub use own_folder::{OwnFolder, writes_into};
 pub use pace::ReplayPace;
 pub use plan::{LOOK_AHEAD, ReplayPlan, Selection, in_order};
-pub use recipient_map::{MapError, RecipientMap};
+pub use recipient_map::{MapError, MapRowError, RecipientMap};
 pub use resume::{Belongs, Resume, ResumeError, SentBefore};
 pub use retry::Retry;
 pub use rewriting::Rewriting;

@@ -12,21 +12,19 @@
 //! separated by spaces, tabs or a comma. Domains are compared without regard to case, local parts
 //! with regard to it (RFC 5321 section 2.4).
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::sender::bad_rows::{BadRows, RowRemedy};
 use crate::sender::mailbox::{is_mailbox, split};
 
 /// Maximum number of rows; each takes about 150 octets of memory.
 const ROWS_MAX: usize = 10_000_000;
 /// Maximum length of a row in octets: two paths and what surrounds them.
 const ROW_BYTES_MAX: usize = 4096;
-/// Maximum number of bad rows that are reported individually.
-const FAULTS_LISTED_MAX: usize = 10;
 /// Some editors write this before UTF-8 text. It is not part of an address.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -54,51 +52,51 @@ struct Digested {
     xxh3: Xxh3,
 }
 
-/// Invalid rows.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Faults {
-    file: PathBuf,
-    /// Line and reason of the first ones.
-    listed: Vec<(usize, String)>,
-    count: usize,
-}
-
 /// Why a list is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
     /// The file can't be read.
-    #[error("{file}: cannot be read: {cause}")]
+    #[error("{file}: cannot be read")]
     Io {
         /// The path of the file.
         file: PathBuf,
         /// The error of the system.
-        cause: io::Error,
+        source: io::Error,
     },
     /// The list is empty, so all mail would go to its original recipients, which can't be intended.
     #[error("{0}: expected at least one row")]
     Empty(PathBuf),
     /// Rows are invalid.
-    #[error("{0}")]
-    Rows(Faults),
+    #[error(transparent)]
+    Rows(BadRows<MapRowError>),
 }
 
-impl std::error::Error for Faults {}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            1 => write!(f, "1 bad row; correct it, or put # before it")?,
-            n => write!(f, "{n} bad rows; correct them, or put # before them")?,
-        }
-        for (line, reason) in &self.listed {
-            write!(f, "\n{}:{line}: {reason}", self.file.display())?;
-        }
-        match self.count - self.listed.len() {
-            0 => Ok(()),
-            more => write!(f, "\nand {more} more"),
-        }
-    }
+/// Why a row of a map is invalid. Texts of the row have their control characters escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapRowError {
+    /// The row is too long.
+    #[error("longer than {ROW_BYTES_MAX} bytes")]
+    TooLong,
+    /// The row has only this value.
+    #[error("expected two values, OLD and NEW, found only '{0}'")]
+    OneValue(String),
+    /// Other text follows the two values.
+    #[error("expected two values, OLD and NEW, found '{0}' after them")]
+    MoreValues(String),
+    /// The new value can't be the recipient of a message.
+    #[error("expected an address or @domain, found '{0}'")]
+    New(String),
+    /// The old value can't match a recipient.
+    #[error("expected an address, @domain or *, found '{0}'")]
+    Old(String),
+    /// An earlier row has the same old value.
+    #[error("duplicate row for '{0}'")]
+    Duplicate(String),
+    /// The list is too long.
+    #[error("more than {ROWS_MAX} rows")]
+    TooMany,
 }
 
 impl Read for Digested {
@@ -114,7 +112,7 @@ impl RecipientMap {
     ///
     /// Errors: the list can't be read, or has invalid rows; reading then continues to its end.
     pub fn open(path: &Path) -> Result<RecipientMap, MapError> {
-        let io = |cause| MapError::Io { file: path.to_owned(), cause };
+        let io = |source| MapError::Io { file: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let mut file = BufReader::new(Digested { file, xxh3: Xxh3::new() });
         let mut map = RecipientMap::read(&mut file, path)?;
@@ -129,37 +127,29 @@ impl RecipientMap {
 
     fn read(mut file: impl BufRead, path: &Path) -> Result<RecipientMap, MapError> {
         let mut map = RecipientMap::default();
-        let mut faults = Faults { file: path.to_owned(), listed: Vec::new(), count: 0 };
+        let mut bad = BadRows::new(path.display().to_string(), RowRemedy::Comment);
         let (mut row, mut line) = (Vec::new(), 0);
         loop {
             line += 1;
             let reason = match next_row(&mut file, &mut row) {
                 Ok(false) => break,
-                Ok(true) if row.len() > ROW_BYTES_MAX => {
-                    Err(format!("longer than {ROW_BYTES_MAX} bytes"))
-                }
+                Ok(true) if row.len() > ROW_BYTES_MAX => Err(MapRowError::TooLong),
                 Ok(true) if line == 1 => {
                     map.add_row(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))
                 }
                 Ok(true) => map.add_row(&row),
-                Err(cause) => return Err(MapError::Io { file: path.to_owned(), cause }),
+                Err(source) => return Err(MapError::Io { file: path.to_owned(), source }),
             };
             if let Err(reason) = reason {
-                faults.count += 1;
-                if faults.listed.len() < FAULTS_LISTED_MAX {
-                    faults.listed.push((line, reason));
-                }
+                bad.add(line, reason);
             }
         }
-        if faults.count > 0 {
-            return Err(MapError::Rows(faults));
-        }
+        let map = bad.none_or(map).map_err(MapError::Rows)?;
         let is_empty = map.rows.is_empty() && map.everyone_else.is_none();
         if is_empty { Err(MapError::Empty(path.to_owned())) } else { Ok(map) }
     }
 
-    /// Adds a row. Errors: why the row is invalid.
-    fn add_row(&mut self, row: &[u8]) -> Result<(), String> {
+    fn add_row(&mut self, row: &[u8]) -> Result<(), MapRowError> {
         let row = row.trim_ascii();
         if row.is_empty() || row.starts_with(b"#") {
             return Ok(());
@@ -168,25 +158,22 @@ impl RecipientMap {
         let rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
         let (new, rest) = token(rest);
         if new.is_empty() {
-            return Err(format!("expected two values, OLD and NEW, found only '{}'", excerpt(old)));
+            return Err(MapRowError::OneValue(excerpt(old)));
         }
         if !rest.is_empty() && !rest.starts_with(b"#") {
-            return Err(format!(
-                "expected two values, OLD and NEW, found '{}' after them",
-                excerpt(rest)
-            ));
+            return Err(MapRowError::MoreValues(excerpt(rest)));
         }
         let new = match (new.strip_prefix(b"@"), old) {
             (Some(domain), _) if is_mailbox(&[b"x@", domain].concat()) => {
                 New::Domain(domain.into())
             }
             (None, _) if is_mailbox(new) => New::Mailbox(new.into()),
-            _ => return Err(format!("expected an address or @domain, found '{}'", excerpt(new))),
+            _ => return Err(MapRowError::New(excerpt(new))),
         };
         if old == b"*" {
             return match self.everyone_else.replace(new) {
                 None => Ok(()),
-                Some(_) => Err("duplicate row for '*'".into()),
+                Some(_) => Err(MapRowError::Duplicate("*".into())),
             };
         }
         let is_old = match old.strip_prefix(b"@") {
@@ -194,14 +181,14 @@ impl RecipientMap {
             None => is_mailbox(old),
         };
         if !is_old {
-            return Err(format!("expected an address, @domain or *, found '{}'", excerpt(old)));
+            return Err(MapRowError::Old(excerpt(old)));
         }
         if self.rows.len() >= ROWS_MAX {
-            return Err(format!("more than {ROWS_MAX} rows"));
+            return Err(MapRowError::TooMany);
         }
         match self.rows.insert(key(old).into(), new) {
             None => Ok(()),
-            Some(_) => Err(format!("duplicate row for '{}'", excerpt(old))),
+            Some(_) => Err(MapRowError::Duplicate(excerpt(old))),
         }
     }
 

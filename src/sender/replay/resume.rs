@@ -68,12 +68,12 @@ pub struct Resume {
 #[non_exhaustive]
 pub enum ResumeError {
     /// The file can't be read or written.
-    #[error("{path}: {cause}")]
+    #[error("{path}: cannot be read or written")]
     Io {
         /// The path of the file.
         path: PathBuf,
         /// The error of the system.
-        cause: io::Error,
+        source: io::Error,
     },
     /// Another replay uses the file.
     #[error("{0}: in use by another sinkctl replay; wait for it, or choose another file")]
@@ -161,7 +161,7 @@ impl Resume {
         belongs: &Belongs,
         now_ns: u64,
     ) -> Result<(Resume, SentBefore), ResumeError> {
-        let io = |cause| ResumeError::Io { path: path.to_owned(), cause };
+        let io = |source| ResumeError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(path).map_err(io)?;
         // Opening a pipe would wait forever, and a device stores nothing.
@@ -190,8 +190,8 @@ impl Resume {
         self.started_ns
     }
 
-    fn io(&self, cause: io::Error) -> ResumeError {
-        ResumeError::Io { path: self.path.clone(), cause }
+    fn io(&self, source: io::Error) -> ResumeError {
+        ResumeError::Io { path: self.path.clone(), source }
     }
 
     fn write_header(&mut self, header: &str) -> io::Result<()> {

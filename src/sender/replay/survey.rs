@@ -39,7 +39,7 @@ pub struct Survey {
     /// The original departure times of the first and the last, in Unix ns.
     pub left_ns: Range<u64>,
     /// Messages finished before, according to the resume file: accepted or rejected.
-    pub before: u64,
+    pub finished_earlier: u64,
     /// Messages that are not stored in full.
     pub not_stored: u64,
     /// Messages that can't be read, or do not exist.
@@ -99,7 +99,7 @@ impl View {
         let survey = &mut self.survey;
         let count = match &slot {
             Err(_) => &mut survey.unreadable,
-            Ok(slot) if before.done.contains(slot.id()) => &mut survey.before,
+            Ok(slot) if before.done.contains(slot.id()) => &mut survey.finished_earlier,
             Ok(slot) if slot.facts().mode != StorageMode::Full => &mut survey.not_stored,
             Ok(slot) => {
                 let left_ns = left_ns(slot);
@@ -150,7 +150,7 @@ impl Survey {
             &mut self.octets,
             &mut self.recipients,
             &mut self.sessions,
-            &mut self.before,
+            &mut self.finished_earlier,
             &mut self.not_stored,
             &mut self.unreadable,
         ];
@@ -192,7 +192,7 @@ mod tests {
             recipients: 2 + 3 + 1 + 2,
             sessions: 3,
             left_ns: 1_000..5_000,
-            before: 1,
+            finished_earlier: 1,
             not_stored: 1,
             unreadable: 0,
             is_exact: true,

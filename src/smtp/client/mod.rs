@@ -8,20 +8,27 @@
 //! ```
 mod ambiguous;
 mod announced;
+mod code;
+mod content_command;
+mod expected;
 mod mail;
 mod opening;
 mod options;
 mod outbox;
+mod remnant;
 mod reply;
 mod session;
+mod stage;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod transaction;
+mod transactions;
 mod watch;
 
 pub use super::limits::Protocol;
 pub use announced::Announced;
+pub use code::ReplyCode;
 pub use mail::{ContentForm, OutgoingMail};
 pub use options::{JOINED_BYTES_MAX, Options, StartTls};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};

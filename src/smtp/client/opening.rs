@@ -4,6 +4,7 @@
 //! greeting ─▶ EHLO ─▶ STARTTLS ─▶ (handshake) ─▶ EHLO ─▶ AUTH ⇄ 334 ─▶ Ready
 //! ```
 use super::announced::Announced;
+use super::code::ReplyCode;
 use super::options::{Options, StartTls};
 use super::outbox::Outbox;
 use super::reply::ReplyLine;
@@ -27,15 +28,32 @@ pub(super) enum OpeningStep {
     Failed(SessionFault),
 }
 
+/// The command with which the session introduces itself to an SMTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HelloVerb {
+    #[default]
+    Ehlo,
+    /// The server refused EHLO.
+    Helo,
+}
+
+/// Whether it is still the turn of STARTTLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum StartTlsTurn {
+    #[default]
+    Ahead,
+    /// The handshake is done, or the server refused STARTTLS.
+    Past,
+}
+
 /// Progress of the opening.
 #[derive(Debug, Default)]
 pub(super) struct SessionOpening {
     pub announced: Announced,
     /// Number of EHLO reply lines so far.
     hello_lines: usize,
-    is_helo: bool,
-    /// The handshake after STARTTLS is done, or the server refused STARTTLS.
-    is_past_tls: bool,
+    hello_verb: HelloVerb,
+    start_tls: StartTlsTurn,
     exchange: Option<ClientExchange>,
 }
 
@@ -43,7 +61,7 @@ impl SessionOpening {
     /// Reads a line of the EHLO reply.
     pub fn hello_line(&mut self, line: &ReplyLine<'_>) {
         // The first line names the server.
-        if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
+        if self.hello_lines > 0 && line.code.is_positive() && self.hello_verb == HelloVerb::Ehlo {
             self.announced.take(line.text);
         }
         self.hello_lines += 1;
@@ -52,19 +70,21 @@ impl SessionOpening {
     /// Handles a reply to the opening. `text` is the text of its last line.
     pub fn reply(
         &mut self,
-        (phase, code): (Phase, u16),
+        (phase, code): (Phase, ReplyCode),
         text: &[u8],
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
-        let is_positive = code / 100 == 2;
+        let is_positive = code.is_positive();
         let is_lmtp = options.protocol == Protocol::Lmtp;
         match phase {
             Phase::Greeting if is_positive => self.hello(options, outbox),
             Phase::Hello if is_positive => self.after_hello(options, outbox),
             // RFC 5321 section 3.2: the server does not support EHLO.
-            Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
-                self.is_helo = true;
+            Phase::Hello
+                if code.is_permanent() && self.hello_verb == HelloVerb::Ehlo && !is_lmtp =>
+            {
+                self.hello_verb = HelloVerb::Helo;
                 self.hello(options, outbox)
             }
             Phase::StartTls => self.start_tls_reply(code, options, outbox),
@@ -76,7 +96,7 @@ impl SessionOpening {
     /// Continues after the TLS handshake. Discards everything that the server announced before (RFC
     /// 3207 section 4.2).
     pub fn secured(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
-        *self = SessionOpening { is_past_tls: true, ..SessionOpening::default() };
+        *self = SessionOpening { start_tls: StartTlsTurn::Past, ..SessionOpening::default() };
         self.hello(options, outbox)
     }
 
@@ -93,7 +113,7 @@ impl SessionOpening {
         self.hello_lines = 0;
         let verb: &[u8] = match options.protocol {
             Protocol::Lmtp => b"LHLO ",
-            _ if self.is_helo => b"HELO ",
+            _ if self.hello_verb == HelloVerb::Helo => b"HELO ",
             _ => b"EHLO ",
         };
         outbox.text(verb);
@@ -104,7 +124,7 @@ impl SessionOpening {
 
     fn after_hello(&mut self, options: &Options, outbox: &mut Outbox) -> OpeningStep {
         match options.start_tls {
-            StartTls::Offered | StartTls::Required if self.is_past_tls => {}
+            StartTls::Offered | StartTls::Required if self.start_tls == StartTlsTurn::Past => {}
             StartTls::Offered | StartTls::Required if self.announced.starttls => {
                 outbox.text(b"STARTTLS\r\n");
                 return OpeningStep::Sent(Phase::StartTls);
@@ -117,16 +137,16 @@ impl SessionOpening {
 
     fn start_tls_reply(
         &mut self,
-        code: u16,
+        code: ReplyCode,
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
         let phase = Phase::StartTls;
-        match code {
+        match code.number() {
             220 => OpeningStep::Handshake,
             // RFC 3207 section 4: the client decides whether to continue without TLS.
-            400.. if options.start_tls == StartTls::Offered && code != 421 => {
-                self.is_past_tls = true;
+            400.. if options.start_tls == StartTls::Offered && code != ReplyCode::CLOSING => {
+                self.start_tls = StartTlsTurn::Past;
                 self.authenticate(options, outbox)
             }
             400.. => refused(phase, code),
@@ -152,13 +172,13 @@ impl SessionOpening {
 
     fn auth_reply(
         &mut self,
-        code: u16,
+        code: ReplyCode,
         text: &[u8],
         options: &Options,
         outbox: &mut Outbox,
     ) -> OpeningStep {
         let phase = Phase::Auth;
-        match code {
+        match code.number() {
             334 => match self.respond(text, options.account.as_deref(), outbox) {
                 Ok(()) => OpeningStep::Sent(phase),
                 Err(fault) => OpeningStep::Failed(fault),
@@ -186,6 +206,6 @@ impl SessionOpening {
     }
 }
 
-fn refused(phase: Phase, code: u16) -> OpeningStep {
+fn refused(phase: Phase, code: ReplyCode) -> OpeningStep {
     OpeningStep::Failed(SessionFault::Refused { phase, code })
 }

@@ -110,23 +110,23 @@ impl Outbox {
     pub fn mark_written(&mut self, octets: usize, mut release: impl FnMut(Box<OutgoingMail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
-        let mut left = octets;
+        let mut unassigned = octets;
         while let Some(piece) = self.pieces.front_mut() {
             let (rest, done) = match piece {
                 OutboxPiece::Text(len) => {
-                    let done = left.min(*len);
+                    let done = unassigned.min(*len);
                     self.text_at += done;
                     *len -= done;
                     (*len, done)
                 }
                 OutboxPiece::Content { mail, from } => {
                     let whole = mail.wire_bytes() as usize;
-                    let done = left.min(whole - *from);
+                    let done = unassigned.min(whole - *from);
                     *from += done;
                     (whole - *from, done)
                 }
             };
-            left -= done;
+            unassigned -= done;
             if rest > 0 {
                 break;
             }

@@ -1,6 +1,8 @@
 //! Reads server replies line by line, whatever the server sends (RFC 5321 section 4.2).
 use memchr::memchr;
 
+use super::code::ReplyCode;
+
 /// Maximum length of a line in octets, including its end. RFC 5321 section 4.5.3.1.5 allows 512;
 /// servers send more in EHLO replies and refusals.
 pub const LINE_BYTES_MAX: usize = 4096;
@@ -10,8 +12,8 @@ pub const LINES_MAX: usize = 512;
 /// One line of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyLine<'a> {
-    /// 200 to 599.
-    pub code: u16,
+    /// The code of the reply.
+    pub code: ReplyCode,
     /// The text, without code and line end.
     pub text: &'a [u8],
     /// Whether this is the last line of the reply.
@@ -90,7 +92,7 @@ impl ReplyReader {
 /// Counts the lines of a reply and checks their codes.
 #[derive(Debug, Default)]
 struct LineOrder {
-    code: Option<u16>,
+    code: Option<ReplyCode>,
     lines: usize,
 }
 
@@ -122,9 +124,8 @@ fn parse(line: &[u8]) -> Option<ReplyLine<'_>> {
         [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
         _ => line,
     };
-    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else { return None };
-    let digit = |octet: &u8| u16::from(octet & 15);
-    let code = 100 * digit(a) + 10 * digit(b) + digit(c);
+    let (digits, rest) = line.split_first_chunk()?;
+    let code = ReplyCode::from_digits(*digits)?;
     match rest {
         [] => Some(ReplyLine { code, text: b"", is_last: true }),
         [b' ', text @ ..] => Some(ReplyLine { code, text, is_last: true }),

@@ -11,58 +11,23 @@
 //!
 //! Invariants: the output and the outcome of each message depend only on the server's octets, never
 //! on how they were cut into reads. Only the reply line being read is held in memory.
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
+use super::code::ReplyCode;
+use super::content_command::ContentCommand;
+use super::expected::{ExpectedReplies, ExpectedReply};
 use super::mail::OutgoingMail;
 use super::opening::{OpeningStep, SessionOpening};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
-use super::transaction::{ClientTransaction, ContentCommand, MailReply, NextCommand};
-use super::watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
-use crate::smtp::limits::Protocol;
+use super::stage::SessionStage;
+use super::transactions::{AfterReply, Transactions};
+use super::watch::{Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
 
 /// Number of unwritten command octets above which no more commands are queued.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-
-/// A reply that is expected.
-#[derive(Debug, Clone, Copy)]
-struct ExpectedReply {
-    phase: Phase,
-    /// Position in the output after its command.
-    end: u64,
-    /// When the command was written, in µs.
-    written_us: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum SessionStage {
-    /// From the greeting to the reply to the last command of [`SessionOpening`].
-    Opening,
-    /// The server accepted STARTTLS: nothing is read or written until the handshake is done.
-    Handshake,
-    /// Messages can be sent.
-    Ready,
-    /// No message is started. QUIT is queued once the messages in progress are done.
-    Quitting,
-    /// The server answered QUIT, or the caller lost the connection.
-    Closed,
-    /// The session can't continue.
-    Failed(SessionFailure),
-}
-
-/// How a session failed.
-#[derive(Debug, Clone, Copy)]
-struct SessionFailure {
-    fault: SessionFault,
-    /// The reply code that refused the opening. It stays if the fault is that the code was 421.
-    refusal: Option<u16>,
-    /// Whether the session had been opened before.
-    was_open: bool,
-}
 
 /// One client session. `T` is the caller's identifier for a message.
 #[derive(Debug)]
@@ -72,22 +37,10 @@ pub struct ClientSession<T> {
     reader: ReplyReader,
     opening: SessionOpening,
     outbox: Outbox,
-    expected: VecDeque<ExpectedReply>,
-    /// Number of expected replies whose commands were written.
-    stamped: usize,
-    transactions: VecDeque<ClientTransaction<T>>,
-    /// A transaction failed, and the server has not discarded it yet.
-    needs_reset: bool,
-    /// A chunk failed: the server will refuse MAIL until RSET is answered.
-    is_poisoned: bool,
+    expected: ExpectedReplies,
+    transactions: Transactions<T>,
     /// Number of messages started; counts against MAILMAX.
     started: u64,
-    /// A message was accepted for at least one recipient.
-    has_accepted: bool,
-    /// The server replied 421.
-    is_closing: bool,
-    /// Buffers of messages that are done, for [`ClientTransaction::codes`].
-    spare: Vec<Vec<u16>>,
 }
 
 impl<T: Copy> ClientSession<T> {
@@ -95,34 +48,21 @@ impl<T: Copy> ClientSession<T> {
     /// opened, see `connected`.
     pub fn new(options: Options, now_us: u64) -> ClientSession<T> {
         assert!(options.depth > 0, "some message must be under way");
-        let mut session = ClientSession {
+        ClientSession {
             options,
             stage: SessionStage::Opening,
             reader: ReplyReader::default(),
             opening: SessionOpening::default(),
             outbox: Outbox::default(),
-            expected: VecDeque::new(),
-            stamped: 1,
-            transactions: VecDeque::new(),
-            needs_reset: false,
-            is_poisoned: false,
+            expected: ExpectedReplies::greeting(now_us),
+            transactions: Transactions::new(),
             started: 0,
-            has_accepted: false,
-            is_closing: false,
-            spare: Vec::new(),
-        };
-        let greeting = ExpectedReply { phase: Phase::Greeting, end: 0, written_us: now_us };
-        session.expected.push_back(greeting);
-        session
+        }
     }
 
     /// Sets the time at which the connection was opened.
     pub fn connected(&mut self, now_us: u64) {
-        if let Some(ExpectedReply { phase: Phase::Greeting, written_us, .. }) =
-            self.expected.front_mut()
-        {
-            *written_us = now_us;
-        }
+        self.expected.connected(now_us);
     }
 
     /// Returns whether another message can be started now.
@@ -131,7 +71,7 @@ impl<T: Copy> ClientSession<T> {
         matches!(self.stage, SessionStage::Ready)
             && !self.is_exhausted()
             && self.transactions.len() < depth
-            && self.transactions.back().is_none_or(|last| last.next_command == NextCommand::Nothing)
+            && self.transactions.are_queued()
     }
 
     /// Returns whether the server accepts no further transaction in this session (MAILMAX of RFC
@@ -161,74 +101,22 @@ impl<T: Copy> ClientSession<T> {
     ) {
         assert!(self.can_start(), "a message can be started");
         assert!(mail.recipients().len() > 0, "a message has a recipient");
-        let content_command = self.prepare(&mut mail);
-        let withheld = match content_command {
-            ContentCommand::Bdat => self.withheld_from_bdat(&mail),
-            ContentCommand::Data => self.withheld_from_data(&mail),
-        };
+        let announced = &self.opening.announced;
+        let content_command = ContentCommand::choose(&mut mail, announced, &self.options);
+        let withheld = content_command.withheld(&mail, announced);
         let is_ambiguous = withheld == Some(Withheld::AmbiguousDot);
-        let mut codes = self.spare.pop().unwrap_or_default();
-        codes.clear();
-        codes.resize(mail.recipients().len(), 0);
-        let transaction = ClientTransaction {
-            cookie,
-            octets: mail.octets(),
-            mail: Some(mail),
-            content_command,
-            started_us: now_us,
-            next_command: NextCommand::Mail,
-            pending: 0,
-            codes,
-            answered: 0,
-            accepted: 0,
-            mail_reply: MailReply::NotRefused,
-            is_turned_away: false,
-            is_ambiguous,
-            end_of_data: None,
-        };
+        let mut transaction = self.transactions.prepare(cookie, mail, content_command, now_us);
+        transaction.is_ambiguous = is_ambiguous;
         match withheld {
             Some(why) if !(is_ambiguous && self.options.sends_ambiguous) => {
-                self.report_done(transaction, SessionEnd::Withheld(why), watch);
+                self.transactions.report_done(transaction, SessionEnd::Withheld(why), watch);
             }
             _ => {
                 self.started += 1;
-                self.transactions.push_back(transaction);
+                self.transactions.begin(transaction);
                 self.advance(watch);
             }
         }
-    }
-
-    /// Chooses the command for the content, and converts the content to its form.
-    fn prepare(&self, mail: &mut OutgoingMail) -> ContentCommand {
-        let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
-        if self.opening.announced.chunking && wants_chunk {
-            mail.unstuff();
-            return ContentCommand::Bdat;
-        }
-        mail.stuff();
-        // BDAT states the length of the content, so nothing can be misread.
-        let is_safer = self.opening.announced.chunking && !self.options.sends_ambiguous;
-        if is_safer && is_ambiguous(mail) {
-            mail.unstuff();
-            return ContentCommand::Bdat;
-        }
-        ContentCommand::Data
-    }
-
-    /// Returns why a message must not be sent to this server by BDAT.
-    fn withheld_from_bdat(&self, mail: &OutgoingMail) -> Option<Withheld> {
-        if mail.is_binary() && !self.opening.announced.binary_mime {
-            return Some(Withheld::Binary);
-        }
-        (!self.opening.announced.smtputf8 && !mail.is_ascii()).then_some(Withheld::Utf8Address)
-    }
-
-    /// Returns why a message must not be sent to this server by DATA.
-    fn withheld_from_data(&self, mail: &OutgoingMail) -> Option<Withheld> {
-        if mail.is_binary() {
-            return Some(Withheld::Binary);
-        }
-        self.withheld_from_bdat(mail).or(is_ambiguous(mail).then_some(Withheld::AmbiguousDot))
     }
 
     /// Ends the session with QUIT once the messages in progress are done. No message may be started
@@ -242,48 +130,23 @@ impl<T: Copy> ClientSession<T> {
 
     /// Returns whether the session is over, so that the connection should be closed.
     pub fn is_closed(&self) -> bool {
-        matches!(self.stage, SessionStage::Closed | SessionStage::Failed(_))
+        self.stage.is_closed()
     }
 
     /// Returns why the session can't continue; `None` if it can, or if it ended with QUIT.
     pub fn fault(&self) -> Option<SessionFault> {
-        match self.stage {
-            SessionStage::Failed(failure) => Some(failure.fault),
-            _ => None,
-        }
+        self.stage.fault()
     }
 
     /// Returns the reply code with which the server refused to open the session; `None` if it did
     /// not refuse, or if the session failed before the server's last reply was due.
-    pub fn refusal(&self) -> Option<u16> {
-        match self.stage {
-            SessionStage::Failed(failure) => failure.refusal,
-            _ => None,
-        }
+    pub fn refusal(&self) -> Option<ReplyCode> {
+        self.stage.refusal()
     }
 
     /// Returns whether the session was ever open for messages, even if it has ended since.
     pub fn is_open(&self) -> bool {
-        match self.stage {
-            SessionStage::Opening | SessionStage::Handshake => false,
-            SessionStage::Ready | SessionStage::Quitting | SessionStage::Closed => true,
-            SessionStage::Failed(failure) => failure.was_open,
-        }
-    }
-
-    /// Ends the session because of `fault`. A later fault replaces an earlier one.
-    fn fail(&mut self, fault: SessionFault) {
-        let (refusal, was_open) = (self.refusal(), self.is_open());
-        self.stage = SessionStage::Failed(SessionFailure { fault, refusal, was_open });
-    }
-
-    /// Ends the session because the opening failed.
-    fn fail_opening(&mut self, fault: SessionFault) {
-        let refusal = match fault {
-            SessionFault::Refused { code, .. } => Some(code),
-            _ => None,
-        };
-        self.stage = SessionStage::Failed(SessionFailure { fault, refusal, was_open: false });
+        self.stage.was_opened()
     }
 
     /// Returns whether the TLS handshake should begin now: see [`ClientSession::secured`].
@@ -340,13 +203,7 @@ impl<T: Copy> ClientSession<T> {
     /// Records that `octets` octets of the slices were written.
     pub fn mark_written(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
         self.outbox.mark_written(octets, |mail| watch.release(mail));
-        let written = self.outbox.written();
-        while let Some(expected) = self.expected.get_mut(self.stamped)
-            && expected.end <= written
-        {
-            expected.written_us = now_us;
-            self.stamped += 1;
-        }
+        self.expected.mark_written(self.outbox.written(), now_us);
         self.advance(watch);
     }
 
@@ -360,10 +217,10 @@ impl<T: Copy> ClientSession<T> {
             rest = &rest[taken..];
             match line {
                 // Octets that arrive before the handshake are not protected.
-                _ if self.wants_handshake() => self.fail(SessionFault::PlainAfterStartTls),
+                _ if self.wants_handshake() => self.stage.fail(SessionFault::PlainAfterStartTls),
                 None => {}
                 Some(Ok(line)) => self.line(line, now_us, watch),
-                Some(Err(error)) => self.fail(error.into()),
+                Some(Err(error)) => self.stage.fail(error.into()),
             }
         }
         self.reader = reader;
@@ -376,43 +233,7 @@ impl<T: Copy> ClientSession<T> {
             self.stage = SessionStage::Closed;
         }
         self.outbox.give_up(|mail| watch.release(mail));
-        while let Some(transaction) = self.transactions.pop_front() {
-            let is_out = |end: u64| end <= self.outbox.written();
-            let end = match transaction.end_of_data {
-                _ if !transaction.codes.contains(&0) => transaction.end(),
-                Some(end) if is_out(end) => SessionEnd::Unknown,
-                _ => SessionEnd::NotSent,
-            };
-            self.report_done(transaction, end, watch);
-        }
-    }
-
-    fn report_done(
-        &mut self,
-        transaction: ClientTransaction<T>,
-        end: SessionEnd,
-        watch: &mut impl SessionWatch<T>,
-    ) {
-        let ClientTransaction { cookie, octets, mail, codes, started_us, is_ambiguous, .. } =
-            transaction;
-        if let Some(mail) = mail {
-            watch.release(mail);
-        }
-        let is_lost = self.is_closing && end == SessionEnd::NotSent;
-        let is_turned_away = self.has_accepted && (is_lost || transaction.is_turned_away);
-        self.has_accepted |=
-            end == SessionEnd::Answered && codes.iter().any(|code| code / 100 == 2);
-        let codes_of = &codes;
-        watch.done(Done {
-            cookie,
-            octets,
-            codes: codes_of,
-            end,
-            started_us,
-            is_turned_away,
-            is_ambiguous: is_ambiguous && !matches!(end, SessionEnd::Withheld(_)),
-        });
-        self.spare.push(codes);
+        self.transactions.lost(self.outbox.written(), watch);
     }
 
     #[inline]
@@ -426,69 +247,69 @@ impl<T: Copy> ClientSession<T> {
     }
 
     fn opening_line(&mut self, line: &ReplyLine<'_>) {
-        if self.expected.front().is_some_and(|e| e.phase == Phase::Hello) {
+        if self.expected.next().is_some_and(|reply| reply.phase == Phase::Hello) {
             self.opening.hello_line(line);
         }
     }
 
-    fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
-        let Some(&ExpectedReply { phase, end, written_us }) = self.expected.front() else {
-            self.is_closing |= code == 421;
-            return self.fail(match code {
-                421 => SessionFault::Closing,
+    fn reply(
+        &mut self,
+        code: ReplyCode,
+        text: &[u8],
+        now_us: u64,
+        watch: &mut impl SessionWatch<T>,
+    ) {
+        if code == ReplyCode::CLOSING {
+            self.transactions.service_ended();
+        }
+        let Some(ExpectedReply { phase, written_us, .. }) = self.expected.next() else {
+            return self.stage.fail(match code {
+                ReplyCode::CLOSING => SessionFault::Closing,
                 _ => SessionFault::Unsolicited { code },
             });
         };
-        self.is_closing |= code == 421;
-        let is_early = end > self.outbox.written();
+        let is_early = written_us.is_none();
         let shown = match phase {
             Phase::Auth => self.opening.shown(text, &self.options),
             _ => text,
         };
-        let us = if is_early { 0 } else { now_us.saturating_sub(written_us) };
+        let us = written_us.map_or(0, |written_us| now_us.saturating_sub(written_us));
         watch.replied(phase, code, shown, us);
-        if is_early && (phase != Phase::Payload || code < 400) {
+        if is_early && (phase != Phase::Payload || !code.is_refusal()) {
             // A server may send 421 at any time, even before the first command.
-            return self.fail(match code {
-                421 => SessionFault::Closing,
+            return self.stage.fail(match code {
+                ReplyCode::CLOSING => SessionFault::Closing,
                 _ => SessionFault::Early { phase, code },
             });
         }
         match phase {
             Phase::Greeting | Phase::Hello | Phase::StartTls | Phase::Auth => {
-                self.answered();
+                self.expected.remove();
                 let reply = (phase, code);
                 let step = self.opening.reply(reply, text, &self.options, &mut self.outbox);
                 self.apply_opening_step(step);
             }
             // 530: the server requires TLS or AUTH first, so it has no open transaction.
-            Phase::Reset if code / 100 == 2 || code == 530 => {
-                self.answered();
-                self.is_poisoned = false;
+            Phase::Reset if code.is_positive() || code.number() == 530 => {
+                self.expected.remove();
+                self.transactions.reset_done();
             }
-            Phase::Reset => self.fail(SessionFault::Refused { phase, code }),
-            Phase::Quit if code == 221 || code == 421 => self.stage = SessionStage::Closed,
-            Phase::Quit => self.fail(SessionFault::Unexpected { phase, code }),
+            Phase::Reset => self.stage.fail(SessionFault::Refused { phase, code }),
+            Phase::Quit if matches!(code.number(), 221 | 421) => self.stage = SessionStage::Closed,
+            Phase::Quit => self.stage.fail(SessionFault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
             // The server refused a command before its end was sent: how it will treat the rest is
             // unknown.
-            self.fail(SessionFault::Early { phase, code });
-        } else if code == 421 && !matches!(self.stage, SessionStage::Closed) {
-            self.fail(SessionFault::Closing);
+            self.stage.fail(SessionFault::Early { phase, code });
+        } else if code == ReplyCode::CLOSING && !matches!(self.stage, SessionStage::Closed) {
+            self.stage.fail(SessionFault::Closing);
         }
     }
 
-    /// Removes the oldest expected reply, which has arrived.
-    fn answered(&mut self) {
-        self.expected.pop_front();
-        self.stamped = self.stamped.saturating_sub(1);
-    }
-
     fn expect(&mut self, phase: Phase) {
-        let end = self.outbox.queued();
-        self.expected.push_back(ExpectedReply { phase, end, written_us: 0 });
+        self.expected.add(phase, self.outbox.queued());
     }
 
     fn apply_opening_step(&mut self, step: OpeningStep) {
@@ -496,118 +317,33 @@ impl<T: Copy> ClientSession<T> {
             OpeningStep::Sent(phase) => self.expect(phase),
             OpeningStep::Handshake => self.stage = SessionStage::Handshake,
             OpeningStep::Done => self.stage = SessionStage::Ready,
-            OpeningStep::Failed(fault) => self.fail_opening(fault),
+            OpeningStep::Failed(fault) => self.stage.fail_opening(fault),
         }
     }
 
     /// Handles a reply to the oldest transaction.
-    fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl SessionWatch<T>) {
+    fn transaction_reply(
+        &mut self,
+        phase: Phase,
+        code: ReplyCode,
+        watch: &mut impl SessionWatch<T>,
+    ) {
         let is_understood = match phase {
-            Phase::Data => code == 354 || code >= 400,
-            _ => code / 100 != 3,
+            Phase::Data => code.number() == 354 || code.is_refusal(),
+            _ => !code.is_intermediate(),
         };
         if !is_understood {
-            return self.fail(SessionFault::Unexpected { phase, code });
+            return self.stage.fail(SessionFault::Unexpected { phase, code });
         }
-        self.front().is_turned_away |= code == 421 && phase != Phase::Payload;
-        match phase {
-            Phase::Mail => self.mail_reply(code),
-            Phase::Rcpt => self.rcpt_reply(code),
-            Phase::Data => self.data_reply(code, watch),
-            _ => {
-                if !self.payload_reply(code) {
-                    return;
-                }
+        let (reply, outbox) = ((phase, code), &mut self.outbox);
+        match self.transactions.reply(reply, &self.options, outbox, watch) {
+            AfterReply::Answered => self.expected.remove(),
+            AfterReply::Sent(phase) => {
+                self.expected.remove();
+                self.expect(phase);
             }
+            AfterReply::MoreReplies => {}
         }
-        self.answered();
-        self.front().pending -= 1;
-        let done = self.transactions.pop_front_if(|transaction| transaction.is_done());
-        if let Some(transaction) = done {
-            let end = transaction.end();
-            self.report_done(transaction, end, watch);
-        }
-    }
-
-    /// Returns the transaction that the next reply belongs to.
-    fn front(&mut self) -> &mut ClientTransaction<T> {
-        self.transactions.front_mut().expect("a reply to it was expected")
-    }
-
-    fn mail_reply(&mut self, code: u16) {
-        let is_poisoned = self.is_poisoned;
-        let transaction = self.front();
-        if code / 100 == 2 {
-            return;
-        }
-        transaction.mail_reply = match is_poisoned && code == 503 {
-            true => MailReply::FailedByEarlier,
-            false => MailReply::Refused,
-        };
-        transaction.refuse(code);
-        if matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
-            transaction.next_command = NextCommand::Nothing;
-        }
-    }
-
-    fn rcpt_reply(&mut self, code: u16) {
-        let transaction = self.front();
-        let at = transaction.answered;
-        transaction.answered += 1;
-        if code / 100 == 2 {
-            transaction.accepted += 1;
-        } else if transaction.mail_reply == MailReply::NotRefused {
-            transaction.codes[at] = code;
-        }
-        let all_refused =
-            transaction.accepted == 0 && transaction.answered == transaction.codes.len();
-        if all_refused
-            && matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data)
-        {
-            transaction.next_command = NextCommand::Nothing;
-            self.needs_reset = true;
-        }
-    }
-
-    fn data_reply(&mut self, code: u16, watch: &mut impl SessionWatch<T>) {
-        let transaction = self.transactions.front_mut().expect("a reply to it was expected");
-        transaction.next_command = NextCommand::Nothing;
-        if code != 354 {
-            self.needs_reset |= transaction.mail_reply == MailReply::NotRefused;
-            transaction.refuse(code);
-            return;
-        }
-        // RFC 2920 section 3.1: without recipients, the client must still end the data.
-        if transaction.accepted > 0
-            && let Some(mail) = transaction.mail.take()
-        {
-            let release = |mail| watch.release(mail);
-            self.outbox.content(mail, self.options.joined_bytes_max, release);
-        }
-        self.outbox.text(b".\r\n");
-        transaction.pending += 1;
-        transaction.end_of_data = Some(self.outbox.queued());
-        self.expect(Phase::Payload);
-    }
-
-    /// Records a reply to a payload. Returns whether it was the last one.
-    fn payload_reply(&mut self, code: u16) -> bool {
-        let is_lmtp = self.options.protocol == Protocol::Lmtp;
-        let has_others = self.transactions.len() > 1;
-        let transaction = self.front();
-        let is_chunk = transaction.content_command == ContentCommand::Bdat;
-        match transaction.codes.iter_mut().find(|code| **code == 0) {
-            // RFC 2033 section 4.2: one reply per recipient.
-            Some(owed) if is_lmtp => *owed = code,
-            _ => transaction.refuse(code),
-        }
-        let is_last = !transaction.codes.contains(&0);
-        if is_chunk && is_last && code >= 400 {
-            // RFC 3030 section 2: after a chunk failed, further commands are refused until RSET.
-            self.needs_reset = true;
-            self.is_poisoned |= has_others;
-        }
-        is_last
     }
 
     /// Queues the commands that can be sent now.
@@ -616,17 +352,10 @@ impl<T: Copy> ClientSession<T> {
         while !self.is_closed()
             && (pipelines || self.expected.is_empty())
             && self.outbox.text_bytes() <= TEXT_BYTES_MAX
-            && let Some(transaction) = self.transactions.back_mut()
         {
-            let phase = if transaction.next_command == NextCommand::Mail && self.needs_reset {
-                self.needs_reset = false;
-                self.outbox.text(b"RSET\r\n");
-                Some(Phase::Reset)
-            } else {
-                let release = |mail| watch.release(mail);
-                transaction.write(&self.opening.announced, &self.options, &mut self.outbox, release)
-            };
-            let Some(phase) = phase else { return };
+            let (options, outbox) = (&self.options, &mut self.outbox);
+            let phase = self.transactions.write(&self.opening.announced, options, outbox, watch);
+            let Some(phase) = phase else { break };
             self.expect(phase);
         }
         self.send_quit();
@@ -640,9 +369,4 @@ impl<T: Copy> ClientSession<T> {
             self.expect(Phase::Quit);
         }
     }
-}
-
-/// `mail` must be in the form for DATA.
-fn is_ambiguous(mail: &OutgoingMail) -> bool {
-    !mail.made_here && has_ambiguous_dot(&mail.head, &mail.body)
 }

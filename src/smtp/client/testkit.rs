@@ -1,6 +1,7 @@
 //! A client without sockets, for tests and fuzzing: runs a session and records its events.
 use std::io::IoSlice;
 
+use super::code::ReplyCode;
 use super::mail::OutgoingMail;
 use super::options::{Options, StartTls};
 use super::session::ClientSession;
@@ -9,13 +10,13 @@ use crate::smtp::sasl::{Account, Mechanism, Preference};
 use std::sync::Arc;
 
 /// The outcome of a message: its number, how it ended, and the codes of its recipients.
-pub type Ended = (usize, super::SessionEnd, Vec<u16>);
+pub type Ended = (usize, super::SessionEnd, Vec<Option<ReplyCode>>);
 
 /// What the session reported.
 #[derive(Debug, Default)]
 pub struct SessionLog {
     /// Replies, in order.
-    pub replies: Vec<(Phase, u16)>,
+    pub replies: Vec<(Phase, ReplyCode)>,
     pub ended: Vec<Ended>,
     /// Messages that the session reported as turned away.
     pub turned_away: Vec<usize>,
@@ -26,7 +27,7 @@ pub struct SessionLog {
 }
 
 impl SessionWatch<usize> for SessionLog {
-    fn replied(&mut self, phase: Phase, code: u16, _: &[u8], _: u64) {
+    fn replied(&mut self, phase: Phase, code: ReplyCode, _: &[u8], _: u64) {
         self.replies.push((phase, code));
     }
 

@@ -1,9 +1,13 @@
 //! One transaction of a client session: what to write next, and what was answered.
 use super::announced::Announced;
+use super::code::ReplyCode;
+use super::content_command::ContentCommand;
 use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
+use super::remnant::Remnant;
 use super::watch::{Phase, SessionEnd};
+use crate::smtp::limits::Protocol;
 
 /// The next part of a transaction to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +21,6 @@ pub(super) enum NextCommand {
     Nothing,
 }
 
-/// The command that carries the content of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ContentCommand {
-    Data,
-    /// One chunk (RFC 3030).
-    Bdat,
-}
-
 /// The outcome of MAIL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MailReply {
@@ -33,6 +29,23 @@ pub(super) enum MailReply {
     Refused,
     /// The server refused MAIL because an earlier transaction failed.
     FailedByEarlier,
+}
+
+/// What the server wants after DATA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterData {
+    /// It waits for the content.
+    Content,
+    /// It has refused the message.
+    Nothing,
+}
+
+/// Whether the server owes further replies to a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PayloadReplies {
+    /// One for each recipient that has none yet.
+    MoreFollow,
+    Complete,
 }
 
 /// A transaction in progress.
@@ -47,8 +60,9 @@ pub(super) struct ClientTransaction<T> {
     pub next_command: NextCommand,
     /// Number of replies still expected.
     pub pending: usize,
-    /// See [`super::Done`]. During the transaction, 0 also marks a recipient that was accepted.
-    pub codes: Vec<u16>,
+    /// The code that decided about each recipient; `None` until then. A positive reply to RCPT
+    /// decides nothing.
+    pub codes: Vec<Option<ReplyCode>>,
     /// Number of RCPT commands answered so far; `accepted` counts the positive replies.
     pub answered: usize,
     pub accepted: usize,
@@ -62,6 +76,32 @@ pub(super) struct ClientTransaction<T> {
 }
 
 impl<T> ClientTransaction<T> {
+    /// Returns a transaction of which nothing was queued. `codes` has a `None` for each recipient.
+    pub fn new(
+        cookie: T,
+        mail: Box<OutgoingMail>,
+        content_command: ContentCommand,
+        codes: Vec<Option<ReplyCode>>,
+        now_us: u64,
+    ) -> ClientTransaction<T> {
+        ClientTransaction {
+            cookie,
+            octets: mail.octets(),
+            mail: Some(mail),
+            content_command,
+            started_us: now_us,
+            next_command: NextCommand::Mail,
+            pending: 0,
+            codes,
+            answered: 0,
+            accepted: 0,
+            mail_reply: MailReply::NotRefused,
+            is_turned_away: false,
+            is_ambiguous: false,
+            end_of_data: None,
+        }
+    }
+
     /// Returns whether all of it was queued, and every reply has arrived.
     pub fn is_done(&self) -> bool {
         self.pending == 0 && self.next_command == NextCommand::Nothing
@@ -115,9 +155,92 @@ impl<T> ClientTransaction<T> {
         Some(phase)
     }
 
-    /// Sets this code for every recipient that was not refused before.
-    pub fn refuse(&mut self, code: u16) {
-        self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
+    /// Queues the content and the end of data, after DATA was accepted.
+    pub fn write_content(
+        &mut self,
+        options: &Options,
+        outbox: &mut Outbox,
+        release: impl FnOnce(Box<OutgoingMail>),
+    ) -> Phase {
+        // RFC 2920 section 3.1: without recipients, the client must still end the data.
+        if self.accepted > 0
+            && let Some(mail) = self.mail.take()
+        {
+            outbox.content(mail, options.joined_bytes_max, release);
+        }
+        outbox.text(b".\r\n");
+        self.pending += 1;
+        self.end_of_data = Some(outbox.queued());
+        Phase::Payload
+    }
+
+    /// Records the reply to MAIL.
+    pub fn mail_reply(&mut self, code: ReplyCode, remnant: Remnant) {
+        if code.is_positive() {
+            return;
+        }
+        self.mail_reply = match remnant.refuses_mail() && code.number() == 503 {
+            true => MailReply::FailedByEarlier,
+            false => MailReply::Refused,
+        };
+        self.decide(code);
+        if self.has_more_commands() {
+            self.next_command = NextCommand::Nothing;
+        }
+    }
+
+    /// Records the reply to the next RCPT.
+    pub fn rcpt_reply(&mut self, code: ReplyCode, remnant: &mut Remnant) {
+        let at = self.answered;
+        self.answered += 1;
+        if code.is_positive() {
+            self.accepted += 1;
+        } else if self.mail_reply == MailReply::NotRefused {
+            self.codes[at] = Some(code);
+        }
+        let all_refused = self.accepted == 0 && self.answered == self.codes.len();
+        if all_refused && self.has_more_commands() {
+            self.next_command = NextCommand::Nothing;
+            remnant.add_transaction();
+        }
+    }
+
+    /// Records the reply to DATA.
+    pub fn data_reply(&mut self, code: ReplyCode, remnant: &mut Remnant) -> AfterData {
+        self.next_command = NextCommand::Nothing;
+        if code.number() == 354 {
+            return AfterData::Content;
+        }
+        if self.mail_reply == MailReply::NotRefused {
+            remnant.add_transaction();
+        }
+        self.decide(code);
+        AfterData::Nothing
+    }
+
+    /// Records a reply to the payload.
+    pub fn payload_reply(&mut self, code: ReplyCode, protocol: Protocol) -> PayloadReplies {
+        match self.codes.iter_mut().find(|code| code.is_none()) {
+            // RFC 2033 section 4.2: one reply per recipient.
+            Some(owed) if protocol == Protocol::Lmtp => *owed = Some(code),
+            _ => self.decide(code),
+        }
+        if self.is_decided() { PayloadReplies::Complete } else { PayloadReplies::MoreFollow }
+    }
+
+    /// Returns whether a RCPT, or the command for the content, is not queued yet.
+    fn has_more_commands(&self) -> bool {
+        matches!(self.next_command, NextCommand::Rcpt(_) | NextCommand::Data)
+    }
+
+    /// Returns whether a reply has decided about each recipient.
+    pub fn is_decided(&self) -> bool {
+        self.codes.iter().all(Option::is_some)
+    }
+
+    /// Decides about every recipient about which no reply has decided.
+    fn decide(&mut self, code: ReplyCode) {
+        self.codes.iter_mut().for_each(|decided| *decided = decided.or(Some(code)));
     }
 }
 

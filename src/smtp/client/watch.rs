@@ -1,6 +1,7 @@
 //! The events that a client session reports.
 use std::fmt;
 
+use super::code::ReplyCode;
 use super::mail::OutgoingMail;
 use super::reply::ReplyError;
 use crate::smtp::sasl::ChallengeError;
@@ -58,7 +59,7 @@ pub enum SessionFault {
         /// The command that was refused.
         phase: Phase,
         /// The reply code.
-        code: u16,
+        code: ReplyCode,
     },
     /// The server sent 421, in reply to any command (RFC 5321 section 3.8).
     #[error("the server closed the session (421)")]
@@ -67,7 +68,7 @@ pub enum SessionFault {
     #[error("the server sent an unexpected reply: {code}")]
     Unsolicited {
         /// The reply code.
-        code: u16,
+        code: ReplyCode,
     },
     /// A reply arrived before its command was completely written.
     #[error("a reply came before its command was written: {code} to {phase}")]
@@ -75,7 +76,7 @@ pub enum SessionFault {
         /// The command that waits for a reply.
         phase: Phase,
         /// The reply code.
-        code: u16,
+        code: ReplyCode,
     },
     /// The reply code is not valid for its command.
     #[error("unexpected reply code: {code} to {phase}")]
@@ -83,7 +84,7 @@ pub enum SessionFault {
         /// The command.
         phase: Phase,
         /// The reply code.
-        code: u16,
+        code: ReplyCode,
     },
     /// TLS is required, but the server does not announce STARTTLS.
     #[error("TLS is required, but the server does not announce STARTTLS")]
@@ -116,7 +117,8 @@ impl SessionFault {
     pub fn is_permanent(self) -> bool {
         match self {
             SessionFault::Refused { phase, code } => {
-                code >= 500 && matches!(phase, Phase::Greeting | Phase::StartTls | Phase::Auth)
+                code.is_permanent()
+                    && matches!(phase, Phase::Greeting | Phase::StartTls | Phase::Auth)
             }
             SessionFault::NoStartTls | SessionFault::NoMechanism => true,
             SessionFault::NoMechanismBeforeTls => true,
@@ -167,9 +169,9 @@ pub struct Done<'a, T> {
     pub cookie: T,
     /// Size of the message (RFC 1870).
     pub octets: u64,
-    /// The reply code for each recipient: from RCPT, MAIL or DATA if that was refused, else from
-    /// the end of data; 0 if no reply arrived.
-    pub codes: &'a [u16],
+    /// The code that decided about each recipient: from RCPT, MAIL or DATA if that was refused,
+    /// else from the end of data; `None` if no such reply arrived.
+    pub codes: &'a [Option<ReplyCode>],
     /// How it ended.
     pub end: SessionEnd,
     /// When it was passed to `start`, in µs.
@@ -186,7 +188,7 @@ pub struct Done<'a, T> {
 pub trait SessionWatch<T> {
     /// A whole reply arrived, `us` microseconds after its command was written. `text` is the text
     /// of its last line, or a placeholder if that repeats credentials.
-    fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
+    fn replied(&mut self, phase: Phase, code: ReplyCode, text: &[u8], us: u64);
     /// The session is done with the content of a message: the buffer can be reused. Called exactly
     /// once for each message, before or after `done`.
     fn release(&mut self, mail: Box<OutgoingMail>);

@@ -7,8 +7,9 @@ use anyhow::Context;
 use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, SearchOptions, SearchProgress};
 use sinkd::log::reader::Folder;
-use sinkd::log::{MessageId, Moment};
+use sinkd::log::{MessageId, Moment, NotAnId};
 use sinkd::sender::replay::{Selection, in_order};
+use sinkd::sender::{BadRows, RowRemedy};
 use sinkd::time::Span;
 
 use super::options::Replay;
@@ -17,8 +18,13 @@ use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
 
-/// Maximum number of bad rows that are listed individually.
-const FAULTS_LISTED_MAX: usize = 10;
+/// A row that is not an ID.
+#[derive(Debug, thiserror::Error)]
+#[error("'{row}': {why}")]
+struct BadIdRow {
+    row: String,
+    why: NotAnId,
+}
 
 /// Returns what to send. `started_ns` is when the replay first began: ages count from there, and
 /// messages received later are left out, so a resumed replay sends what the original one would have
@@ -91,7 +97,8 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
 }
 
 fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
-    let (mut ids, mut faults, mut listed) = (Vec::new(), 0, String::new());
+    let mut ids = Vec::new();
+    let mut bad = BadRows::new(file, RowRemedy::Comment);
     // Some editors write a byte order mark before UTF-8.
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     for (number, row) in (1..).zip(content.lines()) {
@@ -101,26 +108,10 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
         }
         match row.parse() {
             Ok(id) => ids.push(id),
-            Err(error) => {
-                faults += 1;
-                if faults <= FAULTS_LISTED_MAX {
-                    listed.push_str(&format!("\n{file}:{number}: '{row}': {error}"));
-                }
-            }
+            Err(why) => bad.add(number, BadIdRow { row: row.to_owned(), why }),
         }
     }
-    if faults > FAULTS_LISTED_MAX {
-        listed.push_str(&format!("\nand {} more", faults - FAULTS_LISTED_MAX));
-    }
-    anyhow::ensure!(
-        faults == 0,
-        "{}{listed}",
-        match faults {
-            1 => "1 bad row; correct it, or put # before it".to_owned(),
-            n => format!("{n} bad rows; correct them, or put # before them"),
-        }
-    );
-    Ok(ids)
+    Ok(bad.none_or(ids)?)
 }
 
 #[cfg(test)]

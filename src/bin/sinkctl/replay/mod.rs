@@ -112,7 +112,7 @@ impl PreparedReplay {
         let lacks_content = report_only_counted(folder, &selection, replay);
         let survey =
             survey_interruptibly(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
-        let is_empty = survey.messages + survey.before == 0 && !replay.allow_empty;
+        let is_empty = survey.messages + survey.finished_earlier == 0 && !replay.allow_empty;
         if is_empty {
             eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
         }

@@ -81,7 +81,7 @@ impl Intent<'_> {
         });
         lines.extend(self.changes());
         for (count, what) in [
-            (survey.before, "sent before, according to the resume file"),
+            (survey.finished_earlier, "sent before, according to the resume file"),
             (survey.not_stored, "not stored in full: skipped"),
             (survey.unreadable, "unreadable: skipped"),
         ] {
@@ -136,7 +136,7 @@ impl Intent<'_> {
             "left_from": time(survey.left_ns.start),
             "left_until": time(survey.left_ns.end),
             "seconds": self.seconds(),
-            "done_before": survey.before,
+            "finished_earlier": survey.finished_earlier,
             "not_stored": survey.not_stored,
             "unreadable": survey.unreadable,
             "exact": survey.is_exact && survey.is_recipients_exact,
@@ -151,7 +151,7 @@ pub fn outcomes(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
     }
     for (kind, key) in [
-        (ReplayCount::PossibleDuplicates, "perhaps_twice_ids"),
+        (ReplayCount::PossibleDuplicates, "possible_duplicate_ids"),
         (ReplayCount::Unknown, "unknown_ids"),
     ] {
         keys.insert(key.to_owned(), tally.listed(kind).into());
@@ -215,7 +215,7 @@ fn lines(tally: &ReplayTally) -> Vec<String> {
 
 fn key(kind: ReplayCount) -> &'static str {
     match kind {
-        ReplayCount::Started => "given",
+        ReplayCount::Started => "begun",
         ReplayCount::Accepted => "accepted",
         ReplayCount::PartlyAccepted => "partly_accepted",
         ReplayCount::Rejected => "rejected",
@@ -223,9 +223,9 @@ fn key(kind: ReplayCount) -> &'static str {
         ReplayCount::NotSent => "not_sent",
         ReplayCount::Unknown => "unknown",
         ReplayCount::Withheld => "withheld",
-        ReplayCount::Retried => "again",
-        ReplayCount::PossibleDuplicates => "perhaps_twice",
-        ReplayCount::FinishedEarlier => "done_before",
+        ReplayCount::Retried => "retries",
+        ReplayCount::PossibleDuplicates => "possible_duplicates",
+        ReplayCount::FinishedEarlier => "finished_earlier",
         ReplayCount::NotStored => "not_stored",
         ReplayCount::Gone => "gone",
         ReplayCount::Damaged => "damaged",

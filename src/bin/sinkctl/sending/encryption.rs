@@ -72,7 +72,7 @@ impl TlsOptions {
 
     /// Returns the TLS settings for `target`. Reads the files.
     pub fn sending(&self, target: &Target) -> anyhow::Result<Option<SendingTls>> {
-        let name = match (&self.tls_name, &target.place) {
+        let name = match (&self.tls_name, &target.address) {
             (Some(name), _) => name,
             (None, TargetAddress::Host { host, .. }) => host,
             (None, TargetAddress::Unix(_)) => NAME_DEFAULT,

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
-use sinkd::smtp::client::Phase;
+use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
-use sinkd::wording::whole;
+use sinkd::wording::{whole, with_causes};
 
 use super::Records;
 use crate::base::outcome::{Finding, Out};
@@ -74,8 +74,8 @@ struct SendingFigures<'a> {
     extra_connections: ExtraConnections,
     seconds: f64,
     /// Why sending ended early; null if it did not.
-    error: Option<&'a str>,
-    failures: Vec<FailureFigures<'a>>,
+    error: Option<String>,
+    failures: Vec<FailureFigures>,
     stats: serde_json::Value,
     /// Keys of `ReplayOutcomes`.
     #[serde(flatten)]
@@ -113,10 +113,10 @@ pub struct SendingOutcome<'a> {
 }
 
 #[derive(Serialize)]
-struct FailureFigures<'a> {
+struct FailureFigures {
     what: String,
     count: u64,
-    example: &'a str,
+    example: String,
 }
 
 impl SendingOutcome<'_> {
@@ -136,7 +136,7 @@ impl SendingOutcome<'_> {
             eprintln!("sinkctl: {error:#}");
         }
         if let Some(error) = &self.report.error {
-            eprintln!("sinkctl: {error}");
+            eprintln!("sinkctl: {}", with_causes(error));
         }
         let kinds = self.report.tally.failures.keys();
         for (kind, what) in kinds.filter_map(|kind| Some((kind, hint(*kind)?))) {
@@ -183,12 +183,12 @@ impl SendingOutcome<'_> {
                 crowded: tally.extra.crowded,
             },
             seconds: report.seconds,
-            error: report.error.as_deref(),
+            error: report.error.as_ref().map(|error| with_causes(error)),
             failures: failures
                 .map(|(what, f)| FailureFigures {
                     what: what.to_string(),
                     count: f.count,
-                    example: &f.example,
+                    example: f.example.to_string(),
                 })
                 .collect(),
             stats: crate::stats::json_of(self.records.path())?,
@@ -237,7 +237,7 @@ impl SendingOutcome<'_> {
                 out,
                 "failed   {what} x{}: {first}{}",
                 failure.count,
-                harmless(&failure.example)
+                harmless(&failure.example.to_string())
             )?;
         }
         if failures.len() > FAILURES_MAX {
@@ -261,9 +261,7 @@ impl SendingOutcome<'_> {
 /// Returns advice against a kind of failure, if there is specific advice.
 fn hint(kind: FailureKind) -> Option<&'static str> {
     match kind {
-        FailureKind::Reply(Phase::Auth, 535) => {
-            Some("check --auth-user, the password and --auth-mechanism")
-        }
+        FailureKind::Reply(phase, code) => hint_about_reply(phase, code),
         FailureKind::Tls(Failure::PeerUnknownCa) => {
             Some("name the CA that signed the target's certificate with --ca")
         }
@@ -273,18 +271,23 @@ fn hint(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Tls(Failure::PeerExpired) => {
             Some("renew the target's certificate, or check the clocks; --insecure verifies nothing")
         }
-        FailureKind::Reply(Phase::Mail, 530) => {
-            Some("if the target requires TLS, use --tls required; if it requires AUTH, --auth-user")
-        }
-        FailureKind::Reply(Phase::Greeting, 554) => {
-            Some("if the port begins with TLS, use --tls implicit")
-        }
         FailureKind::Tls(Failure::NotTls) => {
             Some("if the port begins in plain text, use --tls offered or --tls required")
         }
         FailureKind::Tls(Failure::CertificateRequired | Failure::UnknownCa) => {
             Some("show a certificate that the target trusts with --tls-cert and --tls-key")
         }
+        _ => None,
+    }
+}
+
+fn hint_about_reply(phase: Phase, code: ReplyCode) -> Option<&'static str> {
+    match (phase, code.number()) {
+        (Phase::Auth, 535) => Some("check --auth-user, the password and --auth-mechanism"),
+        (Phase::Mail, 530) => {
+            Some("if the target requires TLS, use --tls required; if it requires AUTH, --auth-user")
+        }
+        (Phase::Greeting, 554) => Some("if the port begins with TLS, use --tls implicit"),
         _ => None,
     }
 }
@@ -353,14 +356,15 @@ mod tests {
 
     #[test]
     fn a_failure_that_one_flag_helps_against_names_it() {
+        let reply = |phase, number| FailureKind::Reply(phase, ReplyCode::new(number).unwrap());
         for (kind, flag) in [
             (FailureKind::Tls(Failure::PeerExpired), "--insecure"),
             (FailureKind::Tls(Failure::PeerWrongName), "--tls-name"),
-            (FailureKind::Reply(Phase::Greeting, 554), "--tls implicit"),
-            (FailureKind::Reply(Phase::Mail, 530), "--tls required"),
+            (reply(Phase::Greeting, 554), "--tls implicit"),
+            (reply(Phase::Mail, 530), "--tls required"),
         ] {
             assert!(hint(kind).is_some_and(|text| text.contains(flag)), "{kind}");
         }
-        assert_eq!(hint(FailureKind::Reply(Phase::Mail, 451)), None);
+        assert_eq!(hint(reply(Phase::Mail, 451)), None);
     }
 }

@@ -1,0 +1,62 @@
+//! How long a run of sending waits for a silent target.
+use super::clock::nanos;
+use super::decision::{Continuation, OwnerRequest};
+use super::progress::Progress;
+use super::settings::{Ends, SendingSettings};
+
+/// How long a run of sending waits for a silent target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimeLimits {
+    /// For a reply, in ns.
+    pub timeout_ns: u64,
+    /// For messages in progress after sending was stopped, in ns.
+    grace_ns: u64,
+    ends: Ends,
+}
+
+impl TimeLimits {
+    /// Takes the limits from the settings.
+    pub fn new(settings: &SendingSettings) -> TimeLimits {
+        TimeLimits {
+            timeout_ns: nanos(settings.timeout),
+            grace_ns: nanos(settings.grace),
+            ends: settings.ends,
+        }
+    }
+
+    /// Returns how long a connection may be silent on which no message depends, in ns.
+    pub fn last_silence_ns(&self) -> u64 {
+        self.timeout_ns.min(self.grace_ns)
+    }
+
+    /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
+    /// answered a message, of any thread.
+    pub fn continuation(
+        &self,
+        progress: Progress,
+        now_ns: u64,
+        answered_ns: Option<u64>,
+        request: OwnerRequest,
+    ) -> Continuation {
+        match (progress, request) {
+            (Progress::Stopped { at_ns, .. }, _)
+                if now_ns.saturating_sub(at_ns) > self.grace_ns =>
+            {
+                Continuation::CloseAll
+            }
+            (Progress::Stopped { .. }, _) => Continuation::Continue,
+            (_, OwnerRequest::Stop) => Continuation::Stop,
+            _ if self.is_schedule_stalled(now_ns, answered_ns) => Continuation::Stop,
+            _ => Continuation::Continue,
+        }
+    }
+
+    /// Returns whether the target has answered no message for the full time-out since the end of
+    /// the schedule.
+    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
+        let Ends::Scheduled(end) = self.ends else { return false };
+        let end_ns = nanos(end);
+        let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
+        now_ns.saturating_sub(since_ns) >= self.timeout_ns
+    }
+}
