@@ -1,6 +1,6 @@
 //! HTTP connections, and the limits on their number, time and size.
 //!
-//! They are served by hyper directly, as `axum::serve` has no time-out for headers and no limit on
+//! They are served by hyper directly, as `axum::serve` has no timeout for headers and no limit on
 //! connections.
 use std::sync::Arc;
 use std::time::Duration;

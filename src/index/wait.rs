@@ -1,6 +1,6 @@
 //! Waits until N messages match: existing ones first, then new ones as they arrive.
 //!
-//! The total time is bounded: the first search ends at the time-out, and a final check of mail that
+//! The total time is bounded: the first search ends at the timeout, and a final check of mail that
 //! arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Waited {
 /// Waits for `goal`. Returns the matches, which can be fewer than the goal.
 ///
 /// `clock` returns the time since the wait began; several threads call it. `pause` waits for up to
-/// the given time. Returns within the time-out (or [`FINAL_CHECK`], if longer) plus [`FINAL_CHECK`]
+/// the given time. Returns within the timeout (or [`FINAL_CHECK`], if longer) plus [`FINAL_CHECK`]
 /// plus the time for one message. Errors: a folder can't be listed.
 pub fn wait(
     watched: &mut [WatchedFolder<'_>],
@@ -73,7 +73,7 @@ pub fn wait(
     }
     let mut probes: Vec<_> = watched.iter().map(|one| Probe::new(one.query)).collect();
     while (waited.matching.len() as u64) < goal.count {
-        // Evaluated first, so that the check below sees everything that arrives until the time-out.
+        // Evaluated first, so that the check below sees everything that arrives until the timeout.
         let is_last = clock() >= goal.timeout;
         for (n, one) in watched.iter_mut().enumerate() {
             let news = one.folder.follow(&mut seen[n])?;

@@ -1,4 +1,4 @@
-//! Wakes the event loop at a precise time. The loop's own time-outs have a resolution of
+//! Wakes the event loop at a precise time. The loop's own timeouts have a resolution of
 //! milliseconds.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub use linux::Alarm;
@@ -60,7 +60,7 @@ mod portable {
 
     use mio::{Registry, Token};
 
-    /// A stand-in for systems without such a timer: the loop's own time-out is used.
+    /// A stand-in for systems without such a timer: the loop's own timeout is used.
     #[derive(Debug)]
     pub struct Alarm;
 

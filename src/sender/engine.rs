@@ -29,7 +29,7 @@ use crate::tls::Failure;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
-/// Time between two checks of time-outs, and between two progress reports.
+/// Time between two checks of timeouts, and between two progress reports.
 const CHECK_INTERVAL_NS: u64 = 100_000_000;
 
 /// One sending thread.

@@ -51,7 +51,7 @@ impl TimeLimits {
         }
     }
 
-    /// Returns whether the target has answered no message for the full time-out since the end of
+    /// Returns whether the target has answered no message for the full timeout since the end of
     /// the schedule.
     fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };

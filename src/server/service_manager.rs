@@ -46,7 +46,7 @@ impl ServiceManager {
     }
 
     /// Reports that sinkd is stopping, and that transactions in progress may continue for `grace`.
-    /// This extends the manager's stop time-out if necessary, and never shortens it.
+    /// This extends the manager's stop timeout if necessary, and never shortens it.
     pub fn stopping(&self, grace: Duration) {
         let us = (grace + SEALING).as_micros();
         let status = format!("Stopping; transactions in progress may continue for {grace:?}");

@@ -116,7 +116,7 @@ table! {
     TurnedAway = "turned_away", 0,
         "Connections greeted with 421: too many, too many of one client, or stopping.";
     Dismissed = "dismissed", 0,
-        "Open connections ended with 421: a time-out, stopping, or out of buffers.";
+        "Open connections ended with 421: a timeout, stopping, or out of buffers.";
     Denied = "denied", 0,
         "Connections of clients that their listener does not serve (--allow, --deny).";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";

@@ -52,7 +52,7 @@ pub fn signal(pid: u32, signal: Signal) {
 
 /// Connects to `address`. Reading and writing fail after [`PATIENCE`].
 ///
-/// Every client needs these time-outs: Linux resets no connection whose handshake ends in the moment
+/// Every client needs these timeouts: Linux resets no connection whose handshake ends in the moment
 /// in which the listener closes, so that its client would wait forever.
 pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;

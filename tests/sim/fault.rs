@@ -10,7 +10,7 @@ pub enum Fault {
     Reset,
     /// A client shuts down its side while the server still owes replies.
     HalfClose,
-    /// A client is silent for a while, or for longer than the server's time-out.
+    /// A client is silent for a while, or for longer than the server's timeout.
     Stall,
     /// A client reads no replies for a while.
     Deaf,

@@ -36,7 +36,7 @@ impl One {
         One::with(Config { clients, ..config() }, LogSettings::default())
     }
 
-    /// A sink with this configuration and log, except that the time-outs are those set here.
+    /// A sink with this configuration and log, except that the timeouts are those set here.
     pub fn with(config: Config, settings: LogSettings) -> One {
         let mut one = One::connected(config, settings, false);
         assert!(one.received().starts_with("220 "));

@@ -127,7 +127,7 @@ fn a_reload_between_two_chunks_takes_effect_after_the_last_chunk() {
     one.stop();
 }
 
-/// A shorter time-out applies to connections that are already open, counted from their last input.
+/// A shorter timeout applies to connections that are already open, counted from their last input.
 #[test]
 fn a_shorter_timeout_applies_to_clients_that_already_wait() {
     let mut one = One::new();

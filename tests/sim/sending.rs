@@ -1,4 +1,4 @@
-//! Every pause, time-out and pace of a sender, on a simulated clock.
+//! Every pause, timeout and pace of a sender, on a simulated clock.
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use sinkd::stats::Metric;
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
-/// Interval at which a sender checks for time-outs.
+/// Interval at which a sender checks for timeouts.
 const LOOK_NS: u64 = 100 * MS;
 /// A run that takes more rounds has failed to end.
 const ROUNDS_MAX: usize = 1_000_000;

@@ -116,7 +116,7 @@ fn a_target_that_stalls_forever_ends_the_run_and_all_due_messages_count() {
     let both = [Form::Duration, Form::Count]
         .map(|form| sent(form, Arrivals::Even, |_| Fate::Pauses(3 * S, u64::MAX)));
     for Figures { ended, end_ns, .. } in &both {
-        // The time-out runs from the end of the schedule; the grace period follows.
+        // The timeout runs from the end of the schedule; the grace period follows.
         let latest_ns = (SECONDS + 20 + 5) * S + 300 * MS;
         assert!((SECONDS + 20) * S <= *end_ns && *end_ns <= latest_ns, "{end_ns} ns");
         let tally = &ended.tally;

@@ -1,4 +1,4 @@
-//! Every time-out of the sink, to the resolution of the timer wheel, on a simulated clock.
+//! Every timeout of the sink, to the resolution of the timer wheel, on a simulated clock.
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
@@ -58,7 +58,7 @@ fn a_client_silent_within_a_payload_is_closed_after_the_data_timeout() {
     }
 }
 
-/// The time-out restarts each time octets arrive, however often.
+/// The timeout restarts each time octets arrive, however often.
 #[test]
 fn a_client_that_sends_a_little_now_and_then_is_not_closed() {
     let mut one = One::new();

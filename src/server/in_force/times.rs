@@ -1,9 +1,9 @@
-//! Time-outs of the settings, in the unit that event loops use.
+//! Timeouts of the settings, in the unit that event loops use.
 use std::time::Duration;
 
 use crate::config::{self, Config};
 
-/// The time-outs, in ms.
+/// The timeouts, in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     pub command_ms: u64,

@@ -92,7 +92,7 @@ impl Counters {
         match self.doing.load(Ordering::Relaxed) {
             NOTHING => "waiting for events".into(),
             ACCEPTING => "accepting connections".into(),
-            TIMERS => "checking time-outs".into(),
+            TIMERS => "checking timeouts".into(),
             STORAGE => "serving the log".into(),
             STOPPING => "stopping".into(),
             SEALING => "sealing its segments".into(),

@@ -64,7 +64,7 @@ fn part(us: u64, count: u64, of: u64) -> u64 {
 pub(crate) struct Lateness {
     /// `None`: the kernel doesn't report it, or the clock is simulated.
     run_queue: Option<RunQueue>,
-    /// When the loop should be awake again at the latest; `None` if it sleeps without a time-out.
+    /// When the loop should be awake again at the latest; `None` if it sleeps without a timeout.
     awake_us: Option<NonZeroU64>,
     /// The sum of all sleeps that lasted longer than requested.
     overslept_us: u64,

@@ -1,10 +1,10 @@
-//! A hashed timer wheel for time-outs, which events don't touch.
+//! A hashed timer wheel for timeouts, which events don't touch.
 //!
 //! Each connection is in the wheel once. A read only updates the connection's time of last input.
 //! When the connection's entry comes up, its deadline is computed again, and if that is in the
 //! future, the entry is put back. So 1,000 busy connections cost as much as 64.
 
-/// Milliseconds per bucket: the resolution of all time-outs.
+/// Milliseconds per bucket: the resolution of all timeouts.
 const TICK_MS: u64 = 50;
 /// Number of buckets. Entries with deadlines beyond `TICK_MS * BUCKETS` come up early.
 const BUCKETS: u64 = 1024;

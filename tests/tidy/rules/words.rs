@@ -16,7 +16,7 @@ const BANNED: &[Banned] = &[
     },
     Banned {
         words: &["thread::sleep", "time::sleep"],
-        instead: "wait for an event, or for a channel with a time-out",
+        instead: "wait for an event, or for a channel with a timeout",
         places: &["http/connection.rs"],
     },
     Banned {
@@ -134,14 +134,14 @@ pub fn sleeps(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Clients in tests have time-outs: a connection may lose its other end without being told.
+/// Clients in tests have timeouts: a connection may lose its other end without being told.
 pub fn clients(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let is_checked = |name: &str| name.starts_with("tests/") && name != "tests/common/mod.rs";
     for file in tree.rust().filter(|file| is_checked(&file.name)) {
         for word in ["TcpStream::connect(", "UnixStream::connect("] {
             findings.extend(lines_with(&file.tests, word).map(|line| {
-                let message = "call connect of tests/common, which sets time-outs";
+                let message = "call connect of tests/common, which sets timeouts";
                 Finding::new(file, line, format!("{word}): {message}"))
             }));
         }

@@ -1,4 +1,4 @@
-//! Deadlines: time-outs, transfers that waited too long for room, and stalled transfers.
+//! Deadlines: timeouts, transfers that waited too long for room, and stalled transfers.
 use crate::smtp::session::Farewell;
 
 use super::{Interests, LINGER_MS, Table};
