@@ -141,7 +141,7 @@ impl Config {
             segment_bytes_max: self.storage.segment_bytes,
             durability: self.storage.durability,
             retention: self.storage.retention,
-            own_segments_max: self.storage.own_segments_max,
+            dedicated_segments_max: self.storage.dedicated_segments_max,
             region_bytes_max: self.memory.region_bytes,
             ..log::LogSettings::default()
         }

@@ -50,9 +50,9 @@ pub struct LogSettings {
     /// Maximum size to which segments grow.
     pub segment_bytes_max: u64,
     /// Reservations larger than this get a dedicated segment.
-    pub own_segment_bytes_over: u64,
+    pub dedicated_segment_bytes_over: u64,
     /// Maximum number of dedicated segments open at once, per worker.
-    pub own_segments_max: usize,
+    pub dedicated_segments_max: usize,
     /// Maximum total size of open regions, per worker.
     pub region_bytes_max: u64,
     /// What retention keeps.
@@ -76,8 +76,8 @@ impl Default for LogSettings {
         LogSettings {
             segment_bytes_first: 4 << 20,
             segment_bytes_max: 64 << 20,
-            own_segment_bytes_over: 4 << 20,
-            own_segments_max: 16,
+            dedicated_segment_bytes_over: 4 << 20,
+            dedicated_segments_max: 16,
             region_bytes_max: 64 << 20,
             retention: Retention::default(),
             durability: Durability::Process,

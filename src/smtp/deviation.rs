@@ -85,11 +85,11 @@ impl Deviations {
 
     /// Adds a kind.
     pub fn add(&mut self, kind: Deviation) {
-        *self = self.and(Deviations::only(kind));
+        *self = self.union(Deviations::only(kind));
     }
 
     /// Returns the union of both sets.
-    pub fn and(self, other: Deviations) -> Deviations {
+    pub fn union(self, other: Deviations) -> Deviations {
         Deviations(self.0 | other.0)
     }
 

@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         if path.mailbox.eq_ignore_ascii_case(b"postmaster") {
             // The only recipient that needs no domain (RFC 5321 4.1.1.3).
             let no_domain = Deviations::only(Deviation::NoDomain);
-            self.found = before.and(self.found.without(no_domain));
+            self.found = before.union(self.found.without(no_domain));
         }
         let text = self.parameters()?;
         let mut parameters = RcptParameters { text, ..RcptParameters::default() };

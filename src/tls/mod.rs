@@ -14,12 +14,12 @@
 mod failure;
 
 #[cfg(not(feature = "tls"))]
-mod absent;
+mod disabled;
 #[cfg(feature = "tls")]
-mod present;
+mod enabled;
 
 #[cfg(not(feature = "tls"))]
-pub use absent::*;
-pub use failure::Failure;
+pub use disabled::*;
 #[cfg(feature = "tls")]
-pub use present::*;
+pub use enabled::*;
+pub use failure::Failure;

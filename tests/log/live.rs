@@ -88,7 +88,7 @@ fn holes_of_released_regions_are_punched_and_counted() {
     let settings = sinkd::log::LogSettings {
         segment_bytes_first: 4 << 20,
         segment_bytes_max: 4 << 20,
-        own_segment_bytes_over: 2 << 20,
+        dedicated_segment_bytes_over: 2 << 20,
         region_bytes_max: 4 << 20,
         ..small()
     };

@@ -18,8 +18,8 @@ pub fn small() -> LogSettings {
     LogSettings {
         segment_bytes_first: 64 << 10,
         segment_bytes_max: 256 << 10,
-        own_segment_bytes_over: 64 << 10,
-        own_segments_max: 2,
+        dedicated_segment_bytes_over: 64 << 10,
+        dedicated_segments_max: 2,
         region_bytes_max: 256 << 10,
         ..LogSettings::default()
     }

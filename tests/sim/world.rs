@@ -185,8 +185,8 @@ impl World {
         let settings = LogSettings {
             segment_bytes_first: 128 << 10,
             segment_bytes_max: 512 << 10,
-            own_segment_bytes_over: 256 << 10,
-            own_segments_max: if is_tight { 2 } else { 64 },
+            dedicated_segment_bytes_over: 256 << 10,
+            dedicated_segments_max: if is_tight { 2 } else { 64 },
             region_bytes_max: if is_tight { 1 << 20 } else { 64 << 20 },
             durability: self.conditions.durability,
             flush: flush.folders(|_| Ok(())),

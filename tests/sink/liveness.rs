@@ -232,7 +232,7 @@ fn stalled_payloads_do_not_prevent_a_ring_from_reusing_segments() {
 #[test]
 fn one_large_message_leaves_room_for_later_sessions() {
     let data = tempdir().unwrap();
-    let args = ["--workers", "1", "--own-segments-max", "2"];
+    let args = ["--workers", "1", "--dedicated-segments-max", "2"];
     let sink = Sink::start(data.path(), &args);
     let large = [&b"x".repeat(6 << 20)[..], b"\r\n"].concat();
     let mut first = sink.connect();
@@ -265,7 +265,7 @@ fn one_large_message_leaves_room_for_later_sessions() {
 #[test]
 fn a_reset_releases_at_once_what_chunks_had_reserved() {
     let data = tempdir().unwrap();
-    let args = ["--workers", "1", "--own-segments-max", "1"];
+    let args = ["--workers", "1", "--dedicated-segments-max", "1"];
     let sink = Sink::start(data.path(), &args);
     let large = b"x".repeat(6 << 20);
     let begin_chunks = |client: &mut Client| {

@@ -37,7 +37,7 @@ struct LinePlace {
 }
 
 impl LinePlace {
-    /// Moves the place behind `octets`, which follow it.
+    /// Moves the place past `octets`.
     fn pass(&mut self, octets: &[u8]) {
         let Some(last) = octets.last() else { return };
         let ends = memchr::memchr2_iter(b'\r', b'\n', octets).filter(|at| {

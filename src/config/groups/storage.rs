@@ -16,7 +16,7 @@ pub struct StorageSettings {
     /// Size to which segments grow: a multiple of 4096.
     pub segment_bytes: u64,
     /// Maximum number of dedicated segments in progress, per worker.
-    pub own_segments_max: usize,
+    pub dedicated_segments_max: usize,
 }
 
 impl Default for StorageSettings {
@@ -27,7 +27,7 @@ impl Default for StorageSettings {
             durability: log::Durability::Process,
             retention: log::Retention::default(),
             segment_bytes: 64 << 20,
-            own_segments_max: 16,
+            dedicated_segments_max: 16,
         }
     }
 }

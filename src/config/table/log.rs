@@ -84,12 +84,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     key!(
         "log",
-        "own_segments_max",
+        "dedicated_segments_max",
         "N",
         "Maximum number of messages above 4 MiB in progress at once, per worker; further ones are answered with 452.",
         COUNT_SMALL,
-        |c, v| count::<u16>(v).map(|n| c.storage.own_segments_max = usize::from(n)),
-        |c| show_number(c.storage.own_segments_max)
+        |c, v| count::<u16>(v).map(|n| c.storage.dedicated_segments_max = usize::from(n)),
+        |c| show_number(c.storage.dedicated_segments_max)
     ),
 ];
 

@@ -308,7 +308,7 @@ fn mails() -> impl Strategy<Value = SampleMail> {
 }
 
 fn both(one: Deviations, other: Deviations) -> Deviations {
-    one.and(other)
+    one.union(other)
 }
 
 /// Generates queries as people might write them.

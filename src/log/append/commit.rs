@@ -1,7 +1,7 @@
 //! The outcomes of a commit, and the reasons why the log has no room for one.
 use crossbeam_channel::{Receiver, TryRecvError};
 
-use crate::log::exchange::OwnEvent;
+use crate::log::exchange::DedicatedEvent;
 use crate::log::format::id::MessageId;
 
 /// Proof that a message is committed; only the log creates it.
@@ -73,7 +73,7 @@ impl Commit {
 pub enum PendingCommit {
     /// In a dedicated segment.
     #[doc(hidden)]
-    Own(PendingOwn),
+    Dedicated(PendingDedicated),
     /// Written, but waiting for a flush (durability `message`).
     #[doc(hidden)]
     Flush(MessageId),
@@ -81,14 +81,14 @@ pub enum PendingCommit {
 
 /// A dedicated segment that is being committed.
 #[derive(Debug)]
-pub struct PendingOwn {
-    events: Receiver<OwnEvent>,
+pub struct PendingDedicated {
+    events: Receiver<DedicatedEvent>,
     /// The outcome, once it is known.
     outcome: Option<Result<MessageId, NoRoom>>,
 }
 
 /// The result of checking a dedicated segment for its outcome.
-pub(super) enum OwnOutcome {
+pub(super) enum DedicatedOutcome {
     /// The outcome was known before.
     Known(Result<MessageId, NoRoom>),
     /// The outcome has just become known: its share of the budget is free.
@@ -96,9 +96,9 @@ pub(super) enum OwnOutcome {
     Waiting,
 }
 
-impl PendingOwn {
-    pub(super) fn new(events: Receiver<OwnEvent>) -> PendingOwn {
-        PendingOwn { events, outcome: None }
+impl PendingDedicated {
+    pub(super) fn new(events: Receiver<DedicatedEvent>) -> PendingDedicated {
+        PendingDedicated { events, outcome: None }
     }
 
     /// Returns whether the outcome is still unknown.
@@ -106,23 +106,23 @@ impl PendingOwn {
         self.outcome.is_none()
     }
 
-    pub(super) fn poll(&mut self) -> OwnOutcome {
+    pub(super) fn poll(&mut self) -> DedicatedOutcome {
         if let Some(outcome) = self.outcome {
-            return OwnOutcome::Known(outcome);
+            return DedicatedOutcome::Known(outcome);
         }
         loop {
             let outcome = match self.events.try_recv() {
                 // The file was opened after the commit was requested; its map is not needed.
-                Ok(OwnEvent::Opened(access)) => {
+                Ok(DedicatedEvent::Opened(access)) => {
                     drop(access);
                     continue;
                 }
-                Ok(OwnEvent::Committed(id)) => Ok(id),
-                Ok(OwnEvent::Failed) | Err(TryRecvError::Disconnected) => Err(NoRoom::Full),
-                Err(TryRecvError::Empty) => return OwnOutcome::Waiting,
+                Ok(DedicatedEvent::Committed(id)) => Ok(id),
+                Ok(DedicatedEvent::Failed) | Err(TryRecvError::Disconnected) => Err(NoRoom::Full),
+                Err(TryRecvError::Empty) => return DedicatedOutcome::Waiting,
             };
             self.outcome = Some(outcome);
-            return OwnOutcome::Ended(outcome);
+            return DedicatedOutcome::Ended(outcome);
         }
     }
 }

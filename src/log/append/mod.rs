@@ -4,8 +4,8 @@
 //! A [`Writer`] has a link to the other threads, the worker's shared segments, and two budgets: one
 //! for regions and one for dedicated segments.
 mod commit;
+mod dedicated;
 mod link;
-mod own;
 mod regions;
 mod reservation;
 mod segment;

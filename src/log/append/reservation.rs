@@ -1,5 +1,5 @@
 //! Space reserved before a commit: a region of a shared segment, or a dedicated segment.
-use super::own::{OpenOwnSegment, Running};
+use super::dedicated::{OpenDedicatedSegment, Running};
 use super::regions::Region;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 
@@ -32,8 +32,8 @@ pub struct Reservation {
 pub(super) enum ReservationLocation {
     Region(Region),
     /// In a region, but moving to a dedicated segment that is not ready yet.
-    Moving(Region, Box<OpenOwnSegment>),
-    Own(Box<OpenOwnSegment>),
+    Moving(Region, Box<OpenDedicatedSegment>),
+    Dedicated(Box<OpenDedicatedSegment>),
 }
 
 impl Reservation {
@@ -51,7 +51,7 @@ impl Reservation {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
                 region.start
             }
-            ReservationLocation::Own(_) => RECORDS_AT,
+            ReservationLocation::Dedicated(_) => RECORDS_AT,
         }
     }
 
@@ -70,7 +70,7 @@ impl Reservation {
         self.capacity = region.bytes - u64::from(self.envelope_bytes);
         match &mut self.location {
             ReservationLocation::Region(old) | ReservationLocation::Moving(old, _) => *old = region,
-            own @ ReservationLocation::Own(_) => *own = ReservationLocation::Region(region),
+            own @ ReservationLocation::Dedicated(_) => *own = ReservationLocation::Region(region),
         }
     }
 }

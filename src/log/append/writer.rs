@@ -3,9 +3,11 @@
 //! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
 //! one CRC over the record, 64 octets of slot with their own CRC, and three stores. The
 //! provisioning thread does everything that takes a system call.
-use super::commit::{Commit, Committed, Counted, NoRoom, OwnOutcome, PendingCommit, PendingOwn};
+use super::commit::{
+    Commit, Committed, Counted, DedicatedOutcome, NoRoom, PendingCommit, PendingDedicated,
+};
+use super::dedicated::{CRC_LAG_BYTES, DedicatedSegments, Ending, OpenDedicatedSegment};
 use super::link::Link;
-use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, OwnSegments};
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Reservation, ReservationLocation, SizeBasis, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
@@ -28,7 +30,7 @@ pub struct Writer {
     link: Link,
     segments: Segments,
     regions: Regions,
-    owns: OwnSegments,
+    dedicated: DedicatedSegments,
     received: Option<ReceivedHere>,
 }
 
@@ -43,8 +45,8 @@ struct ReceivedHere {
 impl Writer {
     pub(crate) fn new(settings: LogSettings, link: Link, segments: Segments) -> Writer {
         let regions = Regions::new(settings.region_bytes_max);
-        let owns = OwnSegments::new(settings.own_segments_max);
-        Writer { settings, link, segments, regions, owns, received: None }
+        let dedicated = DedicatedSegments::new(settings.dedicated_segments_max);
+        Writer { settings, link, segments, regions, dedicated, received: None }
     }
 
     /// Receives a payload in place (the *whole* way). Puts `envelope` at the tail and returns
@@ -141,13 +143,13 @@ impl Writer {
 
     /// Seals this worker's segments. No reservation may be open, and no commit may wait.
     pub fn close(self) {
-        assert!(self.regions.is_empty() && self.owns.is_empty(), "reservations are gone");
+        assert!(self.regions.is_empty() && self.dedicated.is_empty(), "reservations are gone");
         self.segments.close(self.link, &self.settings.flush);
     }
 
     /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
-    /// More than `own_segment_bytes_over` gets a dedicated segment, which is opened in the
+    /// More than `dedicated_segment_bytes_over` gets a dedicated segment, which is opened in the
     /// background. A guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`,
     /// `Full`; `Budget`: regions or dedicated segments are used up, or the size exceeds
     /// [`PAYLOAD_BYTES_MAX`].
@@ -164,9 +166,9 @@ impl Writer {
             SizeBasis::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
         };
         let bytes = region_bytes(envelope.len() as u64, payload_bytes);
-        let location = if bytes > self.settings.own_segment_bytes_over {
-            let own = self.owns.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
-            ReservationLocation::Own(Box::new(own))
+        let location = if bytes > self.settings.dedicated_segment_bytes_over {
+            let own = self.dedicated.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
+            ReservationLocation::Dedicated(Box::new(own))
         } else {
             let region = self.hold_region(bytes)?;
             let access = &mut self.segments.current.access;
@@ -178,7 +180,7 @@ impl Writer {
 
     /// Returns how much of a guess can be reserved: at most one region.
     fn cut_guess(&self, envelope_bytes: u64, payload_bytes: u64) -> Result<u64, NoRoom> {
-        let over = self.settings.own_segment_bytes_over / RECORD_ALIGN * RECORD_ALIGN;
+        let over = self.settings.dedicated_segment_bytes_over / RECORD_ALIGN * RECORD_ALIGN;
         let payload_bytes = payload_bytes.min(over.saturating_sub(envelope_bytes));
         let bytes = region_bytes(envelope_bytes, payload_bytes);
         if payload_bytes == 0 || !self.regions.has_room_for_guess(bytes) {
@@ -209,7 +211,7 @@ impl Writer {
                 let home = self.segments.segment(region.segment);
                 Ok(home.access.write(start, wanted as usize))
             }
-            ReservationLocation::Own(own) => own.space(&mut self.link, start, wanted),
+            ReservationLocation::Dedicated(own) => own.space(&mut self.link, start, wanted),
         }
     }
 
@@ -221,7 +223,7 @@ impl Writer {
         assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
         self.cover(r, r.held_bytes().saturating_sub(CRC_LAG_BYTES));
         r.filled += bytes as u64;
-        if let ReservationLocation::Own(own) = &r.location
+        if let ReservationLocation::Dedicated(own) = &r.location
             && own.filled_to(r.front())
         {
             self.link.notify();
@@ -239,7 +241,7 @@ impl Writer {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
                 r.crc.update(self.segments.segment(region.segment).access.read(start, len));
             }
-            ReservationLocation::Own(own) => {
+            ReservationLocation::Dedicated(own) => {
                 if let Some(octets) = own.read(start, len) {
                     r.crc.update(octets);
                 }
@@ -252,7 +254,8 @@ impl Writer {
     /// region to dedicated segment). On error `r` is unchanged.
     ///
     /// The new size is relative to what is filled, so callers can't request a size that leaves no
-    /// room. Unless the region is the last one, costs a copy of at most `own_segment_bytes_over`.
+    /// room. Unless the region is the last one, costs a copy of at most
+    /// `dedicated_segment_bytes_over`.
     /// Errors: `Wait`: call again after the wake; `Full`, `Budget`.
     pub fn grow(&mut self, r: &mut Reservation, more: u64) -> Result<(), NoRoom> {
         self.received = None;
@@ -268,16 +271,16 @@ impl Writer {
     fn grow_to(&mut self, r: &mut Reservation, needed: u64, best: u64) -> Result<(), NoRoom> {
         let region = match &r.location {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => *region,
-            ReservationLocation::Own(own) => {
+            ReservationLocation::Dedicated(own) => {
                 own.expect(r.envelope_bytes, best);
                 r.capacity = best;
                 return Ok(());
             }
         };
-        let over = self.settings.own_segment_bytes_over;
+        let over = self.settings.dedicated_segment_bytes_over;
         let bytes = region_bytes(u64::from(r.envelope_bytes), needed);
         if bytes > over {
-            return self.grow_to_own(r, region, best);
+            return self.grow_to_dedicated(r, region, best);
         }
         let doubled = (2 * region.bytes).min(over / RECORD_ALIGN * RECORD_ALIGN);
         let wanted = bytes.max(doubled);
@@ -313,7 +316,7 @@ impl Writer {
         self.received = None;
         let old = match &r.location {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => *region,
-            ReservationLocation::Own(_) => return Ok(()),
+            ReservationLocation::Dedicated(_) => return Ok(()),
         };
         if old.segment != pinned {
             return Ok(());
@@ -323,7 +326,7 @@ impl Writer {
     }
 
     /// Moves the content of `r` to a dedicated segment, which may have to be opened first.
-    fn grow_to_own(
+    fn grow_to_dedicated(
         &mut self,
         r: &mut Reservation,
         old: Region,
@@ -332,16 +335,16 @@ impl Writer {
         let held = r.held_bytes() as usize;
         let access = &mut self.segments.segment(old.segment).access;
         let mut own = match std::mem::replace(&mut r.location, ReservationLocation::Region(old)) {
-            ReservationLocation::Moving(_, own) | ReservationLocation::Own(own) => own,
+            ReservationLocation::Moving(_, own) | ReservationLocation::Dedicated(own) => own,
             ReservationLocation::Region(_) => {
                 let envelope = access.read(old.start, r.envelope_bytes as usize).to_vec();
-                Box::new(self.owns.open(&mut self.link, envelope, payload_bytes)?)
+                Box::new(self.dedicated.open(&mut self.link, envelope, payload_bytes)?)
             }
         };
         match own.fill(&mut self.link, access.read(old.start, held)) {
             Ok(()) => {}
             Err(NoRoom::Full) => {
-                self.owns.release(&mut self.link, *own);
+                self.dedicated.release(&mut self.link, *own);
                 return Err(NoRoom::Full);
             }
             Err(wait) => {
@@ -350,7 +353,7 @@ impl Writer {
             }
         }
         own.expect(r.envelope_bytes, payload_bytes);
-        r.location = ReservationLocation::Own(own);
+        r.location = ReservationLocation::Dedicated(own);
         r.capacity = payload_bytes;
         self.regions.release(&mut self.segments, &mut self.link, old);
         self.filled(r, 0);
@@ -379,12 +382,12 @@ impl Writer {
         match r.location {
             ReservationLocation::Region(region) => self.commit_region(region, ending, facts),
             ReservationLocation::Moving(region, own) => {
-                self.owns.release(&mut self.link, *own);
+                self.dedicated.release(&mut self.link, *own);
                 self.commit_region(region, ending, facts)
             }
-            ReservationLocation::Own(own) => {
+            ReservationLocation::Dedicated(own) => {
                 let pending = own.commit(&mut self.link, ending, facts);
-                Commit::Later(PendingCommit::Own(pending))
+                Commit::Later(PendingCommit::Dedicated(pending))
             }
         }
     }
@@ -406,7 +409,7 @@ impl Writer {
     /// Errors: `Wait`: not known yet. `Full`: the commit failed, and readers don't see it.
     pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
         let id = match p {
-            PendingCommit::Own(own) => return self.poll_own(own),
+            PendingCommit::Dedicated(own) => return self.poll_dedicated(own),
             PendingCommit::Flush(id) => *id,
         };
         self.link.gate().wait();
@@ -417,15 +420,15 @@ impl Writer {
         }
     }
 
-    fn poll_own(&mut self, p: &mut PendingOwn) -> Result<Committed, NoRoom> {
+    fn poll_dedicated(&mut self, p: &mut PendingDedicated) -> Result<Committed, NoRoom> {
         if p.is_open() {
             self.link.gate().wait();
         }
         let outcome = match p.poll() {
-            OwnOutcome::Waiting => return Err(NoRoom::Wait),
-            OwnOutcome::Known(outcome) => outcome,
-            OwnOutcome::Ended(outcome) => {
-                self.owns.release_budget();
+            DedicatedOutcome::Waiting => return Err(NoRoom::Wait),
+            DedicatedOutcome::Known(outcome) => outcome,
+            DedicatedOutcome::Ended(outcome) => {
+                self.dedicated.release_budget();
                 outcome
             }
         };
@@ -438,10 +441,10 @@ impl Writer {
         match r.location {
             ReservationLocation::Region(region) => self.release_region(region),
             ReservationLocation::Moving(region, own) => {
-                self.release_own(*own);
+                self.release_dedicated(*own);
                 self.release_region(region);
             }
-            ReservationLocation::Own(own) => self.release_own(*own),
+            ReservationLocation::Dedicated(own) => self.release_dedicated(*own),
         }
     }
 
@@ -449,8 +452,8 @@ impl Writer {
         self.regions.release(&mut self.segments, &mut self.link, region);
     }
 
-    fn release_own(&mut self, own: OpenOwnSegment) {
-        self.owns.release(&mut self.link, own);
+    fn release_dedicated(&mut self, own: OpenDedicatedSegment) {
+        self.dedicated.release(&mut self.link, own);
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crossbeam_channel::Sender;
 
+use super::dedicated::DedicatedEvent;
 use super::gate::Gate;
-use super::own::OwnEvent;
 use crate::log::files::map::Mapping;
 use crate::log::format::id::MessageId;
 
@@ -56,7 +56,7 @@ pub(crate) enum FlushJob {
     /// Flush everything written to this segment so far.
     Segment { mapping: Arc<Mapping>, flushed: Arc<Flushed>, gate: Arc<Gate> },
     /// Flush a dedicated segment, then give it its name.
-    Own(OwnFlush),
+    Dedicated(DedicatedFlush),
     /// Flush this segment whenever it has changed (durability `interval`).
     Watch { number: u32, mapping: Arc<Mapping>, flushed: Arc<Flushed> },
     /// Stop watching a segment: it is sealed, and the sync thread flushes it.
@@ -67,11 +67,11 @@ pub(crate) enum FlushJob {
 
 /// A dedicated segment that is complete except for its name.
 #[derive(Debug)]
-pub(crate) struct OwnFlush {
+pub(crate) struct DedicatedFlush {
     pub mapping: Arc<Mapping>,
     pub part: PathBuf,
     pub path: PathBuf,
     pub id: MessageId,
-    pub events: Sender<OwnEvent>,
+    pub events: Sender<DedicatedEvent>,
     pub gate: Arc<Gate>,
 }

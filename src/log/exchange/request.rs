@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::dedicated::{DedicatedCommit, DedicatedEvent};
 use super::gate::Gate;
-use super::own::{OwnCommit, OwnEvent};
 use super::segment::{PreparedSegment, RetiredSegment};
-use super::window::OwnWindow;
+use super::window::DedicatedWindow;
 use crate::log::files::map::WriteAccess;
 
 /// Capacity of the request channel. A worker sends few requests per segment, and keeps those that
@@ -23,13 +23,13 @@ pub(crate) enum ProvisionRequest {
     /// Seal a segment that the worker has left.
     Seal(Box<RetiredSegment>),
     /// Create the file of a dedicated segment.
-    OwnOpen { worker: u32, own: NewOwn },
+    DedicatedOpen { worker: u32, own: NewDedicated },
     /// Cut the file to its length, and give it its final name.
-    OwnCommit { worker: u32, commit: OwnCommit },
+    DedicatedCommit { worker: u32, commit: DedicatedCommit },
     /// Drop the file: the transfer ended early.
-    OwnDrop { worker: u32, key: u64, access: Option<WriteAccess> },
+    DedicatedDrop { worker: u32, key: u64, access: Option<WriteAccess> },
     /// The outcome of flushing a dedicated segment.
-    OwnFlushed { number: u32, outcome: OwnFlushed },
+    DedicatedFlushed { number: u32, outcome: DedicatedFlushed },
     /// Unregister a worker that has stopped.
     Closed { worker: u32 },
     /// End the thread, because the log is being closed.
@@ -38,7 +38,7 @@ pub(crate) enum ProvisionRequest {
 
 /// The outcome of flushing a dedicated segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OwnFlushed {
+pub(crate) enum DedicatedFlushed {
     /// The flush succeeded, and the file has its final name. It can be dropped later.
     Named,
     /// The flush failed, and the file was deleted.
@@ -61,10 +61,10 @@ pub(crate) type OpenedSegment = std::io::Result<Box<PreparedSegment>>;
 
 /// A dedicated segment to be created.
 #[derive(Debug)]
-pub(crate) struct NewOwn {
+pub(crate) struct NewDedicated {
     /// Identifies it between worker and provisioning.
     pub key: u64,
-    pub window: Arc<OwnWindow>,
-    pub events: Sender<OwnEvent>,
+    pub window: Arc<DedicatedWindow>,
+    pub events: Sender<DedicatedEvent>,
     pub envelope_bytes: u64,
 }

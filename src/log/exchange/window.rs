@@ -42,7 +42,7 @@ pub(crate) struct LookAhead {
 /// Positions in a dedicated segment, which holds one record.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct OwnWindow {
+pub(crate) struct DedicatedWindow {
     /// First octet that is not filled. Stored by the worker, like the next two.
     pub filled_to: AtomicU64,
     /// Where the record is expected to end.

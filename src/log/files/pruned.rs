@@ -3,19 +3,19 @@ use std::io;
 use std::path::Path;
 
 use super::events::{self, Event};
-use super::owed;
 use super::pruned_sums::PrunedSums;
+use super::unrecorded_drops;
 
 /// Returns what was pruned from `folder` so far, by any process. Costs one read of each file.
 pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
     // `dropped.jsonl` is read first: its entries may be moved meanwhile, and then count once.
-    let owed = owed::read(folder)?;
+    let unrecorded = unrecorded_drops::read(folder)?;
     let mut sums = PrunedSums::default();
     for event in events::all(folder)? {
         if let Event::Pruned { dropped, .. } = event {
             sums.add(&dropped);
         }
     }
-    owed.iter().for_each(|one| sums.add(one));
+    unrecorded.iter().for_each(|one| sums.add(one));
     Ok(sums)
 }

@@ -11,7 +11,7 @@ pub enum SegmentKind {
     /// Many records, in commit order.
     Shared,
     /// Exactly one record.
-    Own,
+    Dedicated,
 }
 
 /// The identity page.
@@ -69,7 +69,7 @@ impl SegmentIdentity {
         put32(&mut page, START_COUNT_AT, self.start_count);
         page[BOOT_AT..][..16].copy_from_slice(&self.boot.0);
         put64(&mut page, CREATED_AT_AT, self.created_at_ns);
-        put32(&mut page, SEGMENT_KIND_AT, (self.kind == SegmentKind::Own) as u32);
+        put32(&mut page, SEGMENT_KIND_AT, (self.kind == SegmentKind::Dedicated) as u32);
         let crc = crc(&page[..IDENTITY_CRC_AT]);
         put32(&mut page, IDENTITY_CRC_AT, crc);
         page
@@ -90,7 +90,7 @@ impl SegmentIdentity {
         }
         let kind = match get32(page, SEGMENT_KIND_AT) {
             0 => SegmentKind::Shared,
-            1 => SegmentKind::Own,
+            1 => SegmentKind::Dedicated,
             _ => return Err(NoIdentity::Damaged { at: SEGMENT_KIND_AT as u64 }),
         };
         Ok(SegmentIdentity {

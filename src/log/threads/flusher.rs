@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::log::exchange::{
-    FlushJob, Flushed, Gate, OwnEvent, OwnFlush, OwnFlushed, ProvisionRequest, SyncJob,
+    DedicatedEvent, DedicatedFlush, DedicatedFlushed, FlushJob, Flushed, Gate, ProvisionRequest,
+    SyncJob,
 };
 use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::Mapping;
@@ -78,7 +79,7 @@ impl Flusher {
             FlushJob::Segment { mapping, flushed, gate } => {
                 self.flush_for(&mapping, &flushed, &gate);
             }
-            FlushJob::Own(own) => self.flush_own(own, now),
+            FlushJob::Dedicated(own) => self.flush_dedicated(own, now),
             FlushJob::Watch { number, mapping, flushed } => {
                 self.watched.push(WatchedSegment { number, mapping, flushed, safe: [0; 2] });
             }
@@ -109,7 +110,7 @@ impl Flusher {
         gate.wake();
     }
 
-    fn flush_own(&self, own: OwnFlush, now: Instant) {
+    fn flush_dedicated(&self, own: DedicatedFlush, now: Instant) {
         let outcome = self
             .call
             .flush(own.mapping.file())
@@ -120,18 +121,18 @@ impl Flusher {
             Ok(()) => {
                 let path = own.path.clone();
                 drop(self.sync.send(SyncJob::Segment { number, path, due: now }));
-                (OwnEvent::Committed(own.id), OwnFlushed::Named)
+                (DedicatedEvent::Committed(own.id), DedicatedFlushed::Named)
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
                 // The file has one of the two names; recovery deletes a `.part` that remains.
                 drop(std::fs::remove_file(&own.part));
                 drop(std::fs::remove_file(&own.path));
-                (OwnEvent::Failed, OwnFlushed::Gone)
+                (DedicatedEvent::Failed, DedicatedFlushed::Gone)
             }
         };
         // An error means that provisioning has ended; the next start then finds the file.
-        drop(self.requests.send(ProvisionRequest::OwnFlushed { number, outcome }));
+        drop(self.requests.send(ProvisionRequest::DedicatedFlushed { number, outcome }));
         // The channel has room for both events of a dedicated segment.
         drop(own.events.send(event));
         own.gate.wake();

@@ -1,9 +1,9 @@
 //! The threads that do what no worker waits for. [`Provision`] creates, seals, drops and recycles
 //! segments, [`Flusher`] flushes open ones, and [`sync`] flushes sealed ones later.
 mod ahead;
+mod dedicated_file;
 mod flusher;
 mod maker;
-mod own_file;
 mod provision;
 mod recycle;
 mod retainer;

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::dedicated_file::{DedicatedFile, Provisioned};
 use super::maker::{Maker, MakerSetup};
-use super::own_file::{OwnFile, Provisioned};
 use super::seal;
 use super::served::ServedWorker;
-use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, ProvisionRequest};
+use crate::log::exchange::{DedicatedCommit, NewDedicated, NewWorker, ProvisionRequest};
 
 /// The thread's state.
 pub(crate) struct Provision {
@@ -116,15 +116,15 @@ impl Provision {
             ProvisionRequest::Open(new) => self.open(new),
             ProvisionRequest::Serve { worker } => self.serve_worker(worker),
             ProvisionRequest::Seal(left) => seal::seal(*left, &mut self.maker),
-            ProvisionRequest::OwnOpen { worker, own } => self.own_open(worker, own),
-            ProvisionRequest::OwnCommit { worker, commit } => self.own_commit(worker, commit),
-            ProvisionRequest::OwnDrop { worker, key, access } => {
+            ProvisionRequest::DedicatedOpen { worker, own } => self.own_open(worker, own),
+            ProvisionRequest::DedicatedCommit { worker, commit } => self.own_commit(worker, commit),
+            ProvisionRequest::DedicatedDrop { worker, key, access } => {
                 drop(access);
-                if let Some(own) = self.take_own(worker, key) {
+                if let Some(own) = self.take_dedicated(worker, key) {
                     own.abandon(&mut self.maker);
                 }
             }
-            ProvisionRequest::OwnFlushed { number, outcome } => {
+            ProvisionRequest::DedicatedFlushed { number, outcome } => {
                 self.maker.retainer.own_flushed(number, outcome);
             }
             ProvisionRequest::Closed { worker } => {
@@ -162,24 +162,26 @@ impl Provision {
         }
     }
 
-    fn own_open(&mut self, worker: u32, own: NewOwn) {
+    fn own_open(&mut self, worker: u32, own: NewDedicated) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Provisioned::Short {
+        if served.open_dedicated(DedicatedFile::new(worker, own), &mut self.maker)
+            == Provisioned::Short
+        {
             self.requeue(worker);
         }
     }
 
-    fn take_own(&mut self, worker: u32, key: u64) -> Option<OwnFile> {
-        self.workers.get_mut(&worker)?.take_own(key)
+    fn take_dedicated(&mut self, worker: u32, key: u64) -> Option<DedicatedFile> {
+        self.workers.get_mut(&worker)?.take_dedicated(key)
     }
 
-    fn own_commit(&mut self, worker: u32, commit: OwnCommit) {
+    fn own_commit(&mut self, worker: u32, commit: DedicatedCommit) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        if let Some(own) = served.take_own(commit.key) {
+        if let Some(own) = served.take_dedicated(commit.key) {
             own.finish(&mut self.maker, commit, &served.gate);
             served.gate.wake();
         }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::recycle::KeptMaps;
-use crate::log::exchange::OwnFlushed;
+use crate::log::exchange::DedicatedFlushed;
 use crate::log::files::disk;
 use crate::log::files::events_file::EventsFile;
 use crate::log::files::flags::{self, FlagsOf};
 use crate::log::files::layout::{self, Present};
 use crate::log::files::map::WriteAccess;
-use crate::log::files::owed::Owed;
+use crate::log::files::unrecorded_drops::UnrecordedDrops;
 use crate::log::format::StoreId;
 use crate::log::upkeep::retention::{Retention, SealedSegments};
 use crate::log::upkeep::sealed::Sealed;
@@ -37,7 +37,7 @@ pub(crate) struct Retainer {
     open: HashMap<u32, u64>,
     /// Own segments that will get their names once they are flushed.
     unnamed: HashMap<u32, Sealed>,
-    owed: Owed,
+    unrecorded: UnrecordedDrops,
     /// The time of the request being served.
     pub now: Instant,
     /// When to check ages next.
@@ -63,7 +63,7 @@ impl Retainer {
             kept: KeptMaps::new(disk::descriptors_max()),
             open: HashMap::new(),
             unnamed: HashMap::new(),
-            owed: Owed::load(events),
+            unrecorded: UnrecordedDrops::load(events),
             now,
             age_at: None,
             check_folder_at: None,
@@ -73,19 +73,19 @@ impl Retainer {
 
     /// Runs at the start of the thread.
     pub(crate) fn begin(&mut self) {
-        self.owed.record_rest(self.now);
+        self.unrecorded.record_rest(self.now);
         self.age_at = self.enforce_age();
         self.check_folder_at = self.check_if_changed();
     }
 
     /// Runs at the end of the thread.
     pub(crate) fn end(&mut self) {
-        self.owed.record_rest(self.now);
+        self.unrecorded.record_rest(self.now);
     }
 
     /// Returns when to act without a request.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        [self.age_at, self.check_folder_at, self.owed.due_at()].into_iter().flatten().min()
+        [self.age_at, self.check_folder_at, self.unrecorded.due_at()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -96,7 +96,7 @@ impl Retainer {
         if self.check_folder_at.is_some_and(|at| at <= self.now) {
             self.check_folder_at = self.check_if_changed();
         }
-        self.owed.record_if_due(self.now);
+        self.unrecorded.record_if_due(self.now);
     }
 
     /// Counts an open segment that uses `bytes` of the disk.
@@ -186,7 +186,7 @@ impl Retainer {
         drop(self.kept.take(number));
         self.unlink(number);
         // A disk that was full now has room for a line.
-        self.owed.record_waiting(self.now);
+        self.unrecorded.record_waiting(self.now);
     }
 
     /// Checks the folder if it has changed; returns the time of the next check.
@@ -241,7 +241,7 @@ impl Retainer {
             return;
         };
         let path = layout::segment_path(&self.folder, number);
-        self.owed.note(sealed.as_dropped(number), &path, self.now);
+        self.unrecorded.note(sealed.as_dropped(number), &path, self.now);
     }
 
     /// Keeps the map of a segment that was just sealed. Only a ring recycles files: with a limit on
@@ -265,9 +265,9 @@ impl Retainer {
     }
 
     /// Handles the outcome of flushing a dedicated segment.
-    pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
+    pub(crate) fn own_flushed(&mut self, number: u32, outcome: DedicatedFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
-            (OwnFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),
+            (DedicatedFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),
             _ => self.closed(number),
         }
     }

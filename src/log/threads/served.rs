@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::ahead::{SegmentAhead, WriteRate};
+use super::dedicated_file::{DedicatedFile, Provisioned};
 use super::maker::Maker;
-use super::own_file::{OwnFile, Provisioned};
 use crate::log::exchange::{Gate, NewWorker, OpenedSegment, PreparedSegment};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 
@@ -29,7 +29,7 @@ pub(super) struct ServedWorker {
     /// Length of the next segment, if space allows.
     next_bytes: u64,
     rate: WriteRate,
-    owns: Vec<OwnFile>,
+    dedicated: Vec<DedicatedFile>,
     /// Storage refused another segment; it is not asked again before this time.
     refused_until: Option<Instant>,
 }
@@ -68,7 +68,7 @@ impl ServedWorker {
                     taken: 0,
                     next_bytes: maker.doubled(first),
                     rate,
-                    owns: Vec::new(),
+                    dedicated: Vec::new(),
                     refused_until: None,
                 };
                 (Ok(Box::new(parts)), Some(served))
@@ -95,7 +95,7 @@ impl ServedWorker {
         if self.prepared.is_none() && (need > 0 || self.current.is_populated()) {
             self.prepare_next(maker, need, &mut rest);
         }
-        for own in &mut self.owns {
+        for own in &mut self.dedicated {
             match own.grow(maker) {
                 Ok(Provisioned::Full) => {}
                 Ok(Provisioned::Short) => rest.is_unfinished = true,
@@ -171,10 +171,14 @@ impl ServedWorker {
     }
 
     /// Creates the file of a dedicated segment. Returns whether it needs a further step.
-    pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Provisioned {
+    pub(super) fn open_dedicated(
+        &mut self,
+        mut own: DedicatedFile,
+        maker: &mut Maker,
+    ) -> Provisioned {
         let reach = match own.grow(maker) {
             Ok(reach) => {
-                self.owns.push(own);
+                self.dedicated.push(own);
                 reach
             }
             Err(e) => {
@@ -187,16 +191,16 @@ impl ServedWorker {
     }
 
     /// Removes and returns the dedicated segment with this key.
-    pub(super) fn take_own(&mut self, key: u64) -> Option<OwnFile> {
-        let at = self.owns.iter().position(|own| own.key == key)?;
-        Some(self.owns.swap_remove(at))
+    pub(super) fn take_dedicated(&mut self, key: u64) -> Option<DedicatedFile> {
+        let at = self.dedicated.iter().position(|own| own.key == key)?;
+        Some(self.dedicated.swap_remove(at))
     }
 
     /// Ends serving a worker that has stopped.
     pub(super) fn close(mut self, maker: &mut Maker) {
         maker.workers -= 1;
         self.follow();
-        for own in self.owns {
+        for own in self.dedicated {
             own.abandon(maker);
         }
         if let Some(prepared) = self.prepared {

@@ -64,7 +64,7 @@ pub fn folder(path: &Path, messages: &[StoredMessage]) -> Vec<MessageId> {
     let settings = LogSettings {
         segment_bytes_first: 64 << 10,
         segment_bytes_max: 256 << 10,
-        own_segment_bytes_over: 64 << 10,
+        dedicated_segment_bytes_over: 64 << 10,
         region_bytes_max: 256 << 10,
         ..LogSettings::default()
     };

@@ -81,7 +81,7 @@ impl Session {
             Ok(None) => {}
             Ok(step) => return step,
             Err(NotAccepted::NonAscii) => {
-                return self.tolerate(as_ascii(command), kinds.and(non_ascii()), workspace);
+                return self.tolerate(as_ascii(command), kinds.union(non_ascii()), workspace);
             }
             Err(refused) => return self.refuse_command(command, refused, workspace),
         }
@@ -126,7 +126,7 @@ impl Session {
         if new.is_empty() {
             return;
         }
-        transaction.noted = transaction.noted.and(kinds);
+        transaction.noted = transaction.noted.union(kinds);
         let numbers: Vec<u8> = new.kinds().map(|kind| kind as u8).collect();
         let envelope = &mut transaction.envelope;
         workspace.make_room_beyond(&mut envelope.bytes, FIELD_HEADER_BYTES + numbers.len());

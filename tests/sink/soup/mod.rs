@@ -100,7 +100,7 @@ fn waiting_for_flushes_on_a_disk_that_fills_up_loses_nothing() {
             "message",
             "--storage-wait",
             "300ms",
-            "--own-segments-max",
+            "--dedicated-segments-max",
             "2",
         ],
         message_bytes_max: 7 << 20,

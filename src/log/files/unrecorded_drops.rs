@@ -18,11 +18,11 @@ use super::events_file::EventsFile;
 
 /// Number of segments that get a line each (10 MB of lines); beyond that, consecutive ones are
 /// merged.
-const OWED_MAX: usize = 65_536;
+const UNRECORDED_MAX: usize = 65_536;
 
 /// Entries that still have to be moved to `events.jsonl`.
 #[derive(Debug)]
-pub(crate) struct Owed {
+pub(crate) struct UnrecordedDrops {
     path: PathBuf,
     events: Arc<EventsFile>,
     segments: Vec<Dropped>,
@@ -35,16 +35,16 @@ pub(crate) struct Owed {
 /// Interval between attempts.
 const RETRY: Duration = Duration::from_millis(500);
 
-impl Owed {
+impl UnrecordedDrops {
     /// Loads what earlier sinkds left. Costs a read of the file.
-    pub(crate) fn load(events: Arc<EventsFile>) -> Owed {
+    pub(crate) fn load(events: Arc<EventsFile>) -> UnrecordedDrops {
         let folder = events.folder();
         let segments = read(folder).unwrap_or_else(|e| {
             tracing::warn!(error = %e, "dropped.jsonl cannot be read");
             Vec::new()
         });
         let path = path_of(folder);
-        Owed { path, events, segments, at: None, has_failed: false }
+        UnrecordedDrops { path, events, segments, at: None, has_failed: false }
     }
 
     /// Returns when to try again.
@@ -106,7 +106,7 @@ impl Owed {
     /// Adds a segment that is about to be deleted.
     fn push(&mut self, dropped: Dropped) {
         self.segments.push(dropped);
-        let written = if self.segments.len() > OWED_MAX {
+        let written = if self.segments.len() > UNRECORDED_MAX {
             self.segments.sort_by_key(|one| one.first);
             self.segments = joined(&self.segments);
             self.rewrite()
@@ -163,19 +163,19 @@ mod tests {
     #[test]
     fn waiting_entries_survive_the_process_and_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let load = || Owed::load(Arc::new(EventsFile::new(dir.path())));
-        let mut owed = load();
+        let load = || UnrecordedDrops::load(Arc::new(EventsFile::new(dir.path())));
+        let mut unrecorded = load();
         let one =
             |n: u32| Dropped { segments: 1, messages: 2, first: n, last: n, ..Dropped::default() };
-        (1..=3).for_each(|n| owed.push(one(n)));
-        drop(owed);
-        let mut owed = load();
-        assert_eq!(owed.segments, [one(1), one(2), one(3)]);
-        owed.segments.extend((4..=OWED_MAX as u32).map(one));
-        owed.push(one(OWED_MAX as u32 + 1));
+        (1..=3).for_each(|n| unrecorded.push(one(n)));
+        drop(unrecorded);
+        let mut unrecorded = load();
+        assert_eq!(unrecorded.segments, [one(1), one(2), one(3)]);
+        unrecorded.segments.extend((4..=UNRECORDED_MAX as u32).map(one));
+        unrecorded.push(one(UNRECORDED_MAX as u32 + 1));
         let again = load();
         assert_eq!((again.segments.len(), again.segments[0].messages), (1, 131_074));
-        owed.clear();
+        unrecorded.clear();
         assert_eq!(read(dir.path()).unwrap(), []);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

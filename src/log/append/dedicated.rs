@@ -2,33 +2,34 @@
 //! it is complete.
 //!
 //! Provisioning opens, grows, cuts and renames the file; the worker only fills it. They communicate
-//! through events, an [`OwnWindow`], and the marks of the map.
+//! through events, an [`DedicatedWindow`], and the marks of the map.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
-use super::commit::{NoRoom, PendingOwn};
+use super::commit::{NoRoom, PendingDedicated};
 use super::link::Link;
 use crate::log::exchange::{
-    NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, ProvisionRequest,
+    DEDICATED_EVENTS_MAX, DEDICATED_WINDOW_BYTES, DedicatedCommit, DedicatedEvent, DedicatedWindow,
+    NewDedicated, ProvisionRequest,
 };
 use crate::log::files::map::WriteAccess;
 use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
 
 /// A dedicated segment being filled.
 #[derive(Debug)]
-pub(crate) struct OpenOwnSegment {
+pub(crate) struct OpenDedicatedSegment {
     /// Identifies it between worker and provisioning.
     key: u64,
-    window: Arc<OwnWindow>,
-    events: Receiver<OwnEvent>,
-    state: OwnState,
+    window: Arc<DedicatedWindow>,
+    events: Receiver<DedicatedEvent>,
+    state: DedicatedState,
 }
 
 /// Whether the segment's file is open.
 #[derive(Debug)]
-enum OwnState {
+enum DedicatedState {
     /// The file was requested. The envelope is written once it is open.
     Opening {
         envelope: Vec<u8>,
@@ -45,7 +46,7 @@ pub(super) struct Ending {
     pub record_crc: Option<u32>,
 }
 
-impl OpenOwnSegment {
+impl OpenDedicatedSegment {
     /// Returns the number of usable octets from `start` on, at least `least`. Errors: `Wait`;
     /// `Full`, also if the file could not be created.
     fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
@@ -58,19 +59,19 @@ impl OpenOwnSegment {
     }
 
     fn open(&mut self) -> Result<&mut WriteAccess, NoRoom> {
-        if let OwnState::Opening { envelope } = &self.state {
+        if let DedicatedState::Opening { envelope } = &self.state {
             match self.events.try_recv() {
-                Ok(OwnEvent::Opened(mut access)) => {
+                Ok(DedicatedEvent::Opened(mut access)) => {
                     access.write(RECORDS_AT, envelope.len()).copy_from_slice(envelope);
-                    self.state = OwnState::Open(access);
+                    self.state = DedicatedState::Open(access);
                 }
                 Err(TryRecvError::Empty) => return Err(NoRoom::Wait),
                 Ok(_) | Err(TryRecvError::Disconnected) => return Err(NoRoom::Full),
             }
         }
         match &mut self.state {
-            OwnState::Open(access) => Ok(access),
-            OwnState::Opening { .. } => Err(NoRoom::Wait),
+            DedicatedState::Open(access) => Ok(access),
+            DedicatedState::Opening { .. } => Err(NoRoom::Wait),
         }
     }
 
@@ -103,8 +104,8 @@ impl OpenOwnSegment {
     /// will write the envelope, the only content.
     pub(super) fn read(&self, start: u64, len: usize) -> Option<&[u8]> {
         match &self.state {
-            OwnState::Open(access) => Some(access.read(start, len)),
-            OwnState::Opening { .. } => None,
+            DedicatedState::Open(access) => Some(access.read(start, len)),
+            DedicatedState::Opening { .. } => None,
         }
     }
 
@@ -112,10 +113,10 @@ impl OpenOwnSegment {
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
         let usable = match &self.state {
-            OwnState::Open(access) => access.usable().front,
-            OwnState::Opening { .. } => 0,
+            DedicatedState::Open(access) => access.usable().front,
+            DedicatedState::Opening { .. } => 0,
         };
-        usable < (end + OWN_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))
+        usable < (end + DEDICATED_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))
     }
 
     /// Sets the expected length of the payload.
@@ -125,12 +126,17 @@ impl OpenOwnSegment {
     }
 
     /// Requests that the file be cut and renamed. The returned commit receives the outcome later.
-    pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &SlotFacts) -> PendingOwn {
+    pub(super) fn commit(
+        self,
+        link: &mut Link,
+        ending: Ending,
+        facts: &SlotFacts,
+    ) -> PendingDedicated {
         let (access, unwritten) = match self.state {
-            OwnState::Open(access) => (Some(access), Vec::new()),
-            OwnState::Opening { envelope } => (None, envelope),
+            DedicatedState::Open(access) => (Some(access), Vec::new()),
+            DedicatedState::Opening { envelope } => (None, envelope),
         };
-        let commit = OwnCommit {
+        let commit = DedicatedCommit {
             key: self.key,
             access,
             unwritten,
@@ -140,14 +146,14 @@ impl OpenOwnSegment {
             facts: *facts,
         };
         link.gate().wait();
-        link.send(ProvisionRequest::OwnCommit { worker: link.worker, commit });
-        PendingOwn::new(self.events)
+        link.send(ProvisionRequest::DedicatedCommit { worker: link.worker, commit });
+        PendingDedicated::new(self.events)
     }
 }
 
 /// A worker's budget of dedicated segments.
 #[derive(Debug)]
-pub(crate) struct OwnSegments {
+pub(crate) struct DedicatedSegments {
     /// Number of dedicated segments that are open or being committed.
     open: usize,
     open_max: usize,
@@ -155,9 +161,9 @@ pub(crate) struct OwnSegments {
     key: u64,
 }
 
-impl OwnSegments {
-    pub(crate) fn new(open_max: usize) -> OwnSegments {
-        OwnSegments { open: 0, open_max, key: 0 }
+impl DedicatedSegments {
+    pub(crate) fn new(open_max: usize) -> DedicatedSegments {
+        DedicatedSegments { open: 0, open_max, key: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -170,32 +176,37 @@ impl OwnSegments {
         link: &mut Link,
         envelope: Vec<u8>,
         payload_bytes: u64,
-    ) -> Result<OpenOwnSegment, NoRoom> {
+    ) -> Result<OpenDedicatedSegment, NoRoom> {
         if self.open >= self.open_max {
             return Err(NoRoom::Budget);
         }
         self.open += 1;
         self.key += 1;
-        let (sender, events) = bounded(OWN_EVENTS_MAX);
-        let window = Arc::new(OwnWindow::default());
+        let (sender, events) = bounded(DEDICATED_EVENTS_MAX);
+        let window = Arc::new(DedicatedWindow::default());
         let start = RECORDS_AT + envelope.len() as u64;
         window.filled_to.store(start, Relaxed);
         window.expected_end.store(start + payload_bytes, Relaxed);
         let envelope_bytes = envelope.len() as u64;
         let (key, worker) = (self.key, link.worker);
-        let own = NewOwn { key, window: window.clone(), events: sender, envelope_bytes };
-        link.send(ProvisionRequest::OwnOpen { worker, own });
-        Ok(OpenOwnSegment { key, window, events, state: OwnState::Opening { envelope } })
+        let own = NewDedicated { key, window: window.clone(), events: sender, envelope_bytes };
+        link.send(ProvisionRequest::DedicatedOpen { worker, own });
+        Ok(OpenDedicatedSegment {
+            key,
+            window,
+            events,
+            state: DedicatedState::Opening { envelope },
+        })
     }
 
     /// Releases the segment of a transfer that ended early, or that continues elsewhere.
-    pub(super) fn release(&mut self, link: &mut Link, own: OpenOwnSegment) {
+    pub(super) fn release(&mut self, link: &mut Link, own: OpenDedicatedSegment) {
         self.open -= 1;
         let access = match own.state {
-            OwnState::Open(access) => Some(access),
-            OwnState::Opening { .. } => None,
+            DedicatedState::Open(access) => Some(access),
+            DedicatedState::Opening { .. } => None,
         };
-        link.send(ProvisionRequest::OwnDrop { worker: link.worker, key: own.key, access });
+        link.send(ProvisionRequest::DedicatedDrop { worker: link.worker, key: own.key, access });
     }
 
     /// Frees a share of the budget after a commit has ended, successfully or not.

@@ -10,7 +10,8 @@ use crossbeam_channel::Sender;
 
 use super::maker::Maker;
 use crate::log::exchange::{
-    FlushJob, Gate, NewOwn, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnFlush, OwnWindow,
+    DEDICATED_WINDOW_BYTES, DedicatedCommit, DedicatedEvent, DedicatedFlush, DedicatedWindow,
+    FlushJob, Gate, NewDedicated,
 };
 use crate::log::files::disk;
 use crate::log::files::layout;
@@ -36,11 +37,11 @@ pub(super) enum Provisioned {
 }
 
 /// Provisioning's view of a dedicated segment.
-pub(super) struct OwnFile {
+pub(super) struct DedicatedFile {
     pub key: u64,
     worker: u32,
-    window: Arc<OwnWindow>,
-    events: Sender<OwnEvent>,
+    window: Arc<DedicatedWindow>,
+    events: Sender<DedicatedEvent>,
     envelope_bytes: u64,
     growing: Option<Growing>,
 }
@@ -53,10 +54,10 @@ struct Growing {
     release_pages: u64,
 }
 
-impl OwnFile {
-    pub(super) fn new(worker: u32, own: NewOwn) -> OwnFile {
-        let NewOwn { key, window, events, envelope_bytes } = own;
-        OwnFile { key, worker, window, events, envelope_bytes, growing: None }
+impl DedicatedFile {
+    pub(super) fn new(worker: u32, own: NewDedicated) -> DedicatedFile {
+        let NewDedicated { key, window, events, envelope_bytes } = own;
+        DedicatedFile { key, worker, window, events, envelope_bytes, growing: None }
     }
 
     /// Deletes the segment of a transfer that ended early.
@@ -109,7 +110,7 @@ impl OwnFile {
         match opened {
             Ok((mapping, access)) => {
                 // The channel has room for both events of a dedicated segment.
-                drop(self.events.send(OwnEvent::Opened(access)));
+                drop(self.events.send(DedicatedEvent::Opened(access)));
                 maker.retainer.opened(number, first);
                 maker.retainer.enforce();
                 Ok(Growing { number, mapping, release_pages: RECORDS_AT })
@@ -122,7 +123,7 @@ impl OwnFile {
     }
 
     /// Cuts the file to its length, writes slot and header pages, and renames it.
-    pub(super) fn finish(self, maker: &mut Maker, commit: OwnCommit, gate: &Arc<Gate>) {
+    pub(super) fn finish(self, maker: &mut Maker, commit: DedicatedCommit, gate: &Arc<Gate>) {
         let Some(growing) = self.growing else {
             return;
         };
@@ -136,10 +137,10 @@ impl OwnFile {
     }
 }
 
-fn report_failure(events: &Sender<OwnEvent>, e: &io::Error) {
+fn report_failure(events: &Sender<DedicatedEvent>, e: &io::Error) {
     tracing::warn!(error = %e, "no room for a large message");
     // The worker may have released the segment already.
-    drop(events.send(OwnEvent::Failed));
+    drop(events.send(DedicatedEvent::Failed));
 }
 
 impl Growing {
@@ -150,10 +151,10 @@ impl Growing {
     }
 
     /// Moves the window by one step.
-    fn step(&mut self, maker: &mut Maker, window: &OwnWindow) -> io::Result<Provisioned> {
+    fn step(&mut self, maker: &mut Maker, window: &DedicatedWindow) -> io::Result<Provisioned> {
         let (end, demand) = (window.filled_to.load(Relaxed), window.demand.load(Relaxed));
         let expected = window.expected_end.load(Relaxed).max(demand);
-        let wanted = (end + OWN_WINDOW_BYTES).min(expected).max(demand);
+        let wanted = (end + DEDICATED_WINDOW_BYTES).min(expected).max(demand);
         let mut populated = self.mapping.usable().front;
         if populated < wanted {
             let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
@@ -163,8 +164,8 @@ impl Growing {
             populated = to;
         }
         // One window before the front stays mapped, for the checksum, which is a little late.
-        let released = end.saturating_sub(OWN_WINDOW_BYTES);
-        if released > self.release_pages + OWN_WINDOW_BYTES {
+        let released = end.saturating_sub(DEDICATED_WINDOW_BYTES);
+        if released > self.release_pages + DEDICATED_WINDOW_BYTES {
             self.mapping.release_pages(self.release_pages..released);
             self.release_pages = released;
         }
@@ -189,7 +190,7 @@ impl Growing {
     fn name(
         &self,
         maker: &mut Maker,
-        events: &Sender<OwnEvent>,
+        events: &Sender<DedicatedEvent>,
         gate: &Arc<Gate>,
         sealed: Sealed,
     ) -> io::Result<()> {
@@ -200,18 +201,23 @@ impl Growing {
         if maker.settings.durability == Durability::Message {
             maker.retainer.name_later(number, sealed);
             let (mapping, events) = (self.mapping.clone(), events.clone());
-            let own = OwnFlush { mapping, part, path, id, events, gate: gate.clone() };
-            drop(maker.flusher.send(FlushJob::Own(own)));
+            let own = DedicatedFlush { mapping, part, path, id, events, gate: gate.clone() };
+            drop(maker.flusher.send(FlushJob::Dedicated(own)));
             return Ok(());
         }
         std::fs::rename(part, path)?;
         maker.sync_later(number);
-        drop(events.send(OwnEvent::Committed(id)));
+        drop(events.send(DedicatedEvent::Committed(id)));
         maker.retainer.add_sealed(number, sealed);
         Ok(())
     }
 
-    fn finish_file(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
+    fn finish_file(
+        &self,
+        maker: &mut Maker,
+        worker: u32,
+        commit: DedicatedCommit,
+    ) -> io::Result<Sealed> {
         // The worker has given up its access, so the file can be cut.
         drop(commit.access);
         let file = self.mapping.file();
@@ -229,13 +235,13 @@ impl Growing {
             Some(crc) => crc,
             None => crc_of_file(file, RECORDS_AT, records_end)?,
         };
-        let identity = maker.identity(self.number, worker, bytes, SegmentKind::Own);
+        let identity = maker.identity(self.number, worker, bytes, SegmentKind::Dedicated);
         let record = Record { offset: RECORDS_AT, envelope_bytes, payload_bytes, crc };
         let mut slot = [0; SLOT_BYTES as usize];
         let seed = identity.seed();
         encode_slot(&mut slot, &seed, Published::default(), &record, &commit.facts);
         file.write_all_at(&slot, bytes - SLOT_BYTES)?;
-        let words = own_live(&commit.facts, &seed, records_end);
+        let words = dedicated_live(&commit.facts, &seed, records_end);
         disk::write_live(file, &words)?;
         file.write_all_at(&identity.encode(), 0)?;
         let disk_bytes = file.metadata().map_or(0, |m| disk::bytes_of(&m));
@@ -244,7 +250,7 @@ impl Growing {
 }
 
 /// Returns the live page of a segment that is sealed before readers first see it.
-fn own_live(facts: &SlotFacts, seed: &Seed, records_end: u64) -> LiveWords {
+fn dedicated_live(facts: &SlotFacts, seed: &Seed, records_end: u64) -> LiveWords {
     let mut words = LiveWords::default();
     let is_message = facts.kind == SlotKind::Message;
     let published = Published { slots: 1, messages: u32::from(is_message) };
