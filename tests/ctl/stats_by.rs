@@ -53,7 +53,7 @@ fn check_sums(found: &Value, what: &str) {
 fn rows(found: &Value) -> Vec<(String, u64, u64, u64)> {
     let row = |row: &Value| {
         let figures = ["messages", "recipients", "bytes"].map(|key| number(&row[key]));
-        (row["name"].as_str().unwrap().to_owned(), figures[0], figures[1], figures[2])
+        (row["name"].as_str().unwrap_or_default().to_owned(), figures[0], figures[1], figures[2])
     };
     found["groups"].as_array().unwrap().iter().map(row).collect()
 }

@@ -44,8 +44,8 @@ pub struct GroupTable {
 /// A named group: a row of the table.
 #[derive(Debug, Serialize)]
 pub struct GroupRow {
-    /// The name; "" for recipients without a domain and for unknown clients.
-    pub name: String,
+    /// The name; null for recipients without a domain, and for unknown clients and users.
+    pub name: Option<String>,
     /// What was counted of the group; its keys are keys of the row.
     #[serde(flatten)]
     pub figures: GroupFigures,
@@ -110,7 +110,7 @@ impl GroupTable {
             figures: figures(&top.others),
         });
         let row = |(name, group): &(Box<[u8]>, GroupTally)| GroupRow {
-            name: readable(name),
+            name: Some(&**name).filter(|name| !name.is_empty()).map(readable),
             figures: figures(group),
         };
         GroupTable {

@@ -54,25 +54,26 @@ pub struct RecipientRow {
 /// The TLS between the client and its proxy, as the proxy reported it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProxyTlsRow {
-    /// The version, such as "TLSv1.3"; "" if the proxy did not report it.
-    pub version: String,
-    /// The cipher in OpenSSL's spelling; "" if the proxy did not report it.
-    pub cipher: String,
-    /// The server name that the client requested (SNI); "" if there was none.
-    pub server_name: String,
-    /// The common name of the client's certificate; "" if there was none.
-    pub common_name: String,
+    /// The version, such as "TLSv1.3"; null if the proxy did not report it.
+    pub version: Option<String>,
+    /// The cipher in OpenSSL's spelling; null if the proxy did not report it.
+    pub cipher: Option<String>,
+    /// The server name that the client requested (SNI); null if there was none.
+    pub server_name: Option<String>,
+    /// The common name of the client's certificate; null if there was none.
+    pub common_name: Option<String>,
     /// Whether the client presented a certificate that the proxy verified.
     pub verified: bool,
 }
 
 impl ProxyTlsRow {
     fn new(tls: &ClientTls<'_>) -> ProxyTlsRow {
+        let reported = |octets: &[u8]| Some(octets).filter(|it| !it.is_empty()).map(readable);
         ProxyTlsRow {
-            version: readable(tls.version),
-            cipher: readable(tls.cipher),
-            server_name: readable(tls.server_name),
-            common_name: readable(tls.common_name),
+            version: reported(tls.version),
+            cipher: reported(tls.cipher),
+            server_name: reported(tls.server_name),
+            common_name: reported(tls.common_name),
             verified: tls.is_verified,
         }
     }

@@ -35,8 +35,8 @@ pub struct EnvelopeRow {
     /// Identifies the session, which is the same for all messages of a connection. A string,
     /// because JavaScript rounds numbers above 2^53.
     pub session: String,
-    /// The client's address; "" if it is unknown.
-    pub client: String,
+    /// The client's address; null if it is unknown.
+    pub client: Option<String>,
     /// The address that connected, if PROXY or XCLIENT named another client.
     pub peer: Option<String>,
     /// The name of the listener, or its configured address if it has no name.
@@ -122,7 +122,7 @@ impl EnvelopeRow {
             reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
             transaction_us: facts.transaction_us,
             session: facts.session.to_string(),
-            client: envelope.and_then(|e| e.client).map_or(String::new(), |c| c.to_string()),
+            client: envelope.and_then(|e| e.client).map(|client| client.to_string()),
             peer: envelope.and_then(|e| e.peer).map(|peer| peer.to_string()),
             listener: readable(envelope.map_or(&[], |e| e.listener_label())),
             sink: envelope.map(|e| e.sink_name).filter(|it| !it.is_empty()).map(readable),

@@ -117,10 +117,11 @@ pub fn domains(run: &ReportData) -> String {
             false => format!("<p>The log has no message of this time.</p>\n{missing}"),
         };
     }
-    let mut rows: String = table.groups.iter().map(|row| domain(&row.name, &row.figures)).collect();
+    let mut rows: String =
+        table.groups.iter().map(|row| domain(row.name.as_deref(), &row.figures)).collect();
     if let Some(others) = &table.others {
         let name = others.groups.map_or("others".to_owned(), |n| counted(n, "other", "others"));
-        rows += &domain(&name, &others.figures);
+        rows += &domain(Some(&name), &others.figures);
     }
     let heads = ["messages", "share", "recipients", "bytes", "p50", "p99", "max"];
     let heads = heads.map(|name| format!("<th class=\"n\">{name}</th>")).concat();
@@ -132,8 +133,8 @@ pub fn domains(run: &ReportData) -> String {
     )
 }
 
-fn domain(name: &str, figures: &GroupFigures) -> String {
-    let name = if name.is_empty() { "(none)" } else { name };
+fn domain(name: Option<&str>, figures: &GroupFigures) -> String {
+    let name = name.unwrap_or("(none)");
     let times = &figures.transaction_us;
     let time = |us: u64| PlotUnit::Microseconds.text(us as f64);
     let share = match figures.share {

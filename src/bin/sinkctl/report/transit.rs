@@ -13,11 +13,14 @@ pub fn table(run: &ReportData) -> String {
     let sentences = sentences.iter().map(|text| format!("<p>Transit: {}.</p>\n", escape(text)));
     let mut html: String = sentences.collect();
     let of_group = |name: &str, transit: &Option<TransitFigures>| {
-        let name = if name.is_empty() { "(none)" } else { name };
         transit.as_ref().map_or(String::new(), |transit| row(name, transit))
     };
     let mut rows = row("all messages", &overall.all);
-    rows.extend(domains.groups.iter().map(|group| of_group(&group.name, &group.figures.transit)));
+    rows.extend(
+        domains.groups.iter().map(|group| {
+            of_group(group.name.as_deref().unwrap_or("(none)"), &group.figures.transit)
+        }),
+    );
     rows.extend(domains.others.iter().map(|others| of_group("others", &others.figures.transit)));
     let heads = ["messages", "p50", "p90", "p99", "p99.9", "max", "before sent", "left out"];
     let heads = heads.map(|name| format!("<th class=\"n\">{name}</th>")).concat();

@@ -27,13 +27,14 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     };
     line("message", &envelope.id)?;
     line("received", &envelope.received_at)?;
-    line("from client", &format!("{} ({} {})", envelope.client, message.protocol, message.helo))?;
+    let client = envelope.client.as_deref().unwrap_or("(unknown)");
+    line("from client", &format!("{client} ({} {})", message.protocol, message.helo))?;
     if let Some(peer) = &envelope.peer {
         line("by way of", peer)?;
     }
     if let Some(tls) = &message.proxy_tls {
         let words = [&tls.version, &tls.cipher, &tls.server_name, &tls.common_name];
-        let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
+        let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
         line("TLS to proxy", &words.join(" "))?;
     }
     match envelope.listener == message.listener_address {

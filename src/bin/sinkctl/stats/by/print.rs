@@ -10,7 +10,7 @@ use crate::base::print::{counted, harmless};
 use crate::stats::value;
 use sinkd::analysis::GroupBy;
 use sinkd::analysis::OverallTransit;
-use sinkd::analysis::{GroupFigures, GroupTable};
+use sinkd::analysis::{GroupFigures, GroupRow, GroupTable};
 
 pub fn json(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
@@ -28,7 +28,10 @@ pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
         "row,name,messages,recipients,bytes,messages_per_s,share,p50_us,p90_us,p99_us,p99_9_us,\
          p99_99_us,max_us,deviations{transit}"
     )?;
-    let groups = table.groups.iter().map(|row| ("group", &*row.name, &row.figures));
+    let groups = table
+        .groups
+        .iter()
+        .map(|row| ("group", row.name.as_deref().unwrap_or_default(), &row.figures));
     let others = table.others.iter().map(|others| ("others", "", &others.figures));
     for (row, name, figures) in groups.chain(others) {
         let GroupFigures { messages, recipients, bytes, messages_per_s, share, .. } = figures;
@@ -112,9 +115,7 @@ fn cells(table: &GroupTable) -> Cells {
         "max",
     ]);
     for row in &table.groups {
-        let name = harmless(&row.name).replace(['\n', '\t'], " ");
-        let name = if name.is_empty() { "-".to_owned() } else { name };
-        cells.add_row(line(name, &row.figures));
+        cells.add_row(line(label(row), &row.figures));
     }
     if let Some(others) = &table.others {
         let name = match others.groups {
@@ -131,12 +132,17 @@ fn cells(table: &GroupTable) -> Cells {
     cells
 }
 
+/// Returns the name of a group on the screen.
+fn label(row: &GroupRow) -> String {
+    let name = row.name.as_deref().unwrap_or("-");
+    harmless(name).replace(['\n', '\t'], " ")
+}
+
 /// Prints a line for each group with deviations.
 fn tolerated(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
-    let groups = table.groups.iter().map(|row| (&*row.name, &row.figures));
-    let others = table.others.iter().map(|others| ("others", &others.figures));
+    let groups = table.groups.iter().map(|row| (label(row), &row.figures));
+    let others = table.others.iter().map(|others| ("others".to_owned(), &others.figures));
     for (name, figures) in groups.chain(others).filter(|(_, f)| !f.deviations.is_empty()) {
-        let name = harmless(name).replace(['\n', '\t'], " ");
         writeln!(out, "tolerated, {name} (messages): {}", deviation_list(figures, " x", "; "))?;
     }
     Ok(())
