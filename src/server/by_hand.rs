@@ -23,14 +23,14 @@ use crate::stats::by_hand::RecordersByHand as Statistics;
 
 use super::indexing::NewSegments;
 use super::shutdown::{Stop, StopStage};
-use crate::server::in_force::current::InForce;
-use crate::server::in_force::generation;
-use crate::server::in_force::generation::Generation;
 use crate::server::listening::{
     ACCEPTS_PER_ROUND, Acceptors, Accepts, Arrival, SocketInterest, Stream,
 };
 use crate::server::payload::Sampling;
 use crate::server::recording::Counters;
+use crate::server::settings::current::CurrentGeneration;
+use crate::server::settings::generation;
+use crate::server::settings::generation::Generation;
 use crate::server::worker::{Interests, Table, TableSetup};
 
 pub use crate::server::worker::SocketEvent;
@@ -162,7 +162,7 @@ pub struct ByHandSink {
     log: LogByHand,
     /// `None`: statistics are off.
     statistics: Option<Statistics>,
-    in_force: Arc<InForce>,
+    current: Arc<CurrentGeneration>,
     stop: Arc<Stop>,
     counters: Arc<Counters>,
     /// Whether the log has reported that there may be room.
@@ -186,12 +186,12 @@ impl ByHandSink {
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let first = Generation::build(config, &listeners(config), generation::FIRST);
         let first = first.expect("a simulated sink reads no files of networks");
-        let in_force = Arc::new(InForce::new(Arc::new(first)));
+        let current = Arc::new(CurrentGeneration::new(Arc::new(first)));
         let statistics = config.stats.is_recorded.then(|| Statistics::new(tally::kinds().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,
-            in_force: in_force.clone(),
+            current: current.clone(),
             writer,
             start_count: log.start_count(),
             stop: stop.clone(),
@@ -221,7 +221,7 @@ impl ByHandSink {
             places: Vec::new(),
             log,
             statistics,
-            in_force,
+            current,
             stop,
             counters,
             woken,
@@ -272,9 +272,9 @@ impl ByHandSink {
 
     /// Puts those settings of `config` in force that can change, as `sinkctl reload` does.
     pub fn reload(&mut self, config: &Config) {
-        let number = self.in_force.number() + 1;
+        let number = self.current.number() + 1;
         let next = Generation::build(config, &listeners(config), number);
-        self.in_force.publish(Arc::new(next.expect("no files are read")));
+        self.current.publish(Arc::new(next.expect("no files are read")));
     }
 
     /// Sets the number of descriptors left for accepting; `None`: no limit.

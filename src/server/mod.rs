@@ -11,7 +11,6 @@
 #[cfg(feature = "testkit")]
 pub mod by_hand;
 mod connection;
-mod in_force;
 mod indexing;
 mod listening;
 mod log_throttle;
@@ -19,6 +18,7 @@ mod payload;
 mod recording;
 mod runs;
 mod service_manager;
+mod settings;
 mod shutdown;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate wraps safely")]
 mod sys;
@@ -41,22 +41,22 @@ use crate::log::{self, Log};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, RecordedNames, Recorder, StatsPlace};
 
-pub use in_force::generation::GenerationError;
-pub use in_force::generations::{Generations, ReloadError, Reloaded};
 pub use listening::ListenError;
 pub use recording::Counters;
 pub use runs::ClockWatch;
 pub use service_manager::ServiceManager;
+pub use settings::generation::GenerationError;
+pub use settings::generations::{Generations, ReloadError, Reloaded};
 pub use shutdown::{Stop, StopStage};
 pub use transcripts::TranscriptError;
 
-use in_force::current::InForce;
-use in_force::generation::{self, Generation};
 use indexing::NewSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
 use recording::Sampler;
 use runs::{IdleRuns, MomentSender};
+use settings::current::CurrentGeneration;
+use settings::generation::{self, Generation};
 use time_spent::Presence;
 use transcripts::Transcripts;
 use worker::{TableSetup, Watchdog, Worker, WorkerSetup};
@@ -94,13 +94,13 @@ pub struct Server {
     hub: Option<Hub>,
     parser: Option<ParserThreads>,
     watchdog: Watchdog,
-    in_force: Arc<InForce>,
+    current: Arc<CurrentGeneration>,
 }
 
 /// What all workers share when they are started.
 struct WorkerResources<'a> {
     config: &'a Config,
-    in_force: Arc<InForce>,
+    current: Arc<CurrentGeneration>,
     admission: Arc<Admission>,
     stop: Arc<Stop>,
     sampling: Option<Arc<Sampling>>,
@@ -131,7 +131,7 @@ impl Server {
         let workers = config.workers.unwrap_or_else(default_workers);
         let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
         let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
-        let in_force = Arc::new(InForce::new(Arc::new(first)));
+        let current = Arc::new(CurrentGeneration::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
         let stop = Arc::new(Stop::new(config.stop.after_messages, config.stop.after_sessions));
         let admission = Arc::new(Admission::new(config, workers, descriptors));
@@ -154,7 +154,7 @@ impl Server {
         let generations = Generations::new(
             config,
             &sockets.listeners,
-            in_force.clone(),
+            current.clone(),
             admission.clone(),
             stop.clone(),
         );
@@ -170,11 +170,11 @@ impl Server {
             hub,
             parser,
             watchdog,
-            in_force: in_force.clone(),
+            current: current.clone(),
         };
         let common = WorkerResources {
             config,
-            in_force,
+            current,
             admission,
             stop,
             sampling,
@@ -204,7 +204,7 @@ impl Server {
                 admission: common.admission.clone(),
                 table: TableSetup {
                     index,
-                    in_force: common.in_force.clone(),
+                    current: common.current.clone(),
                     writer: writer(&self.log, handover.wakers[index].clone())?,
                     start_count: self.log.start_count(),
                     stop: common.stop.clone(),
@@ -229,7 +229,7 @@ impl Server {
 
     /// Returns the CA that sinkd created, if a listener presents a certificate signed by it.
     pub fn authority(&self) -> Option<KeptAuthority> {
-        self.in_force.current().authority.clone()
+        self.current.get().authority.clone()
     }
 
     /// Returns the listeners, with their actual ports, in the order of the configuration.
@@ -239,8 +239,8 @@ impl Server {
 
     /// Returns a function that returns the number of the generation in force.
     pub fn generation(&self) -> impl Fn() -> u32 + Send + Sync + use<> {
-        let in_force = self.in_force.clone();
-        move || in_force.number()
+        let current = self.current.clone();
+        move || current.number()
     }
 
     /// Returns the handle that stops this server.

@@ -172,7 +172,7 @@ pub struct Policy {
 
 /// The policies of all listeners that are in force now. Sessions adopt them between transactions.
 #[derive(Debug, Default)]
-pub struct PoliciesInForce {
+pub struct CurrentPolicies {
     /// The generation of all `policies`.
     pub generation: u32,
     /// Indexed by listener.

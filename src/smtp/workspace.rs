@@ -4,7 +4,7 @@
 //! transactions, up to a total of [`SPARE_BYTES_MAX`]: the steady state allocates nothing.
 
 use super::moment::MarkCommand;
-use super::policy::PoliciesInForce;
+use super::policy::CurrentPolicies;
 use super::sasl::Challenges;
 use super::tally::CommandTally;
 
@@ -47,7 +47,7 @@ pub struct Workspace {
     /// The source of CRAM-MD5 challenges.
     pub challenges: Challenges,
     /// The policies that sessions adopt between transactions.
-    pub in_force: PoliciesInForce,
+    pub policies: CurrentPolicies,
     spare: Vec<Vec<u8>>,
     /// Total capacity of `spare`.
     spare_bytes: usize,
@@ -68,7 +68,7 @@ impl Workspace {
             fields: Vec::new(),
             mark_command: None,
             challenges: Challenges::default(),
-            in_force: PoliciesInForce::default(),
+            policies: CurrentPolicies::default(),
             spare: Vec::new(),
             spare_bytes: 0,
             lent_bytes: 0,

@@ -61,7 +61,7 @@ impl Handler for Reloading {
 
 impl Reloading {
     fn listeners_answer(&self) -> Answer {
-        let (config, open) = self.generations.in_force();
+        let (config, open) = self.generations.current();
         let shown = match config.tls_presented(open) {
             Ok(shown) => shown,
             Err(error) => return Answer::Error { message: without_numbers(&error.to_string()) },

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::log::{NoRoom, Writer};
 use crate::smtp::envelope::Client;
-use crate::smtp::policy::PoliciesInForce;
+use crate::smtp::policy::CurrentPolicies;
 use crate::smtp::session::{Decision, Farewell, Session};
 use crate::tls::{Acceptor, Failure};
 
@@ -193,8 +193,8 @@ impl WorkerState {
     /// Puts new settings in force: `policies` for each session from its next transaction on,
     /// `acceptors` for new handshakes.
     #[cold]
-    pub fn follow(&mut self, policies: PoliciesInForce, acceptors: Vec<Option<Acceptor>>) {
-        self.worker.workspace.in_force = policies;
+    pub fn follow(&mut self, policies: CurrentPolicies, acceptors: Vec<Option<Acceptor>>) {
+        self.worker.workspace.policies = policies;
         self.worker.acceptors = acceptors;
     }
 

@@ -7,9 +7,9 @@ use crate::smtp::session::{Farewell, Session};
 
 use super::{Interests, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
-use crate::server::in_force::times::Times;
 use crate::server::listening::Arrival;
 use crate::server::recording::Counters;
+use crate::server::settings::times::Times;
 use crate::server::transcripts::SessionIdentity;
 use crate::server::turn::{PREAMBLE_MS, is_trusted};
 use crate::server::worker::timer::TimerKey;

@@ -3,7 +3,7 @@ use crate::smtp::session::Farewell;
 
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::Flow;
-use crate::server::in_force::times::Times;
+use crate::server::settings::times::Times;
 use crate::server::turn::PREAMBLE_MS;
 use crate::server::worker::timer::TimerKey;
 

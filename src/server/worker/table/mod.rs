@@ -24,14 +24,14 @@ use crate::stats::Recorder;
 use super::handshakes::Handshakes;
 use super::timer::{TimerKey, Wheel};
 use crate::server::connection::{Conn, Flow};
-use crate::server::in_force::current::InForce;
-use crate::server::in_force::generation::Generation;
-use crate::server::in_force::listener_rules::ListenerRules;
 use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Recording};
 use crate::server::runs::MomentSender;
+use crate::server::settings::current::CurrentGeneration;
+use crate::server::settings::generation::Generation;
+use crate::server::settings::listener_rules::ListenerRules;
 use crate::server::shutdown::{Stop, StopStage};
 use crate::server::time_spent::Presence;
 use crate::server::transcripts::Transcripts;
@@ -46,7 +46,7 @@ const PARKED_CHECK_MS: u64 = 50;
 pub(crate) struct TableSetup<'a> {
     /// The worker's index.
     pub index: usize,
-    pub in_force: Arc<InForce>,
+    pub current: Arc<CurrentGeneration>,
     pub writer: Writer,
     pub start_count: u32,
     pub stop: Arc<Stop>,
@@ -97,7 +97,7 @@ pub(crate) struct Table<I> {
     /// What sinkd gets from the kernel, and the simulation makes up.
     pub interests: I,
     /// The source of the newest settings, checked when a round begins.
-    in_force: Arc<InForce>,
+    current: Arc<CurrentGeneration>,
     /// The settings that this worker applies: those in force when its last round began.
     generation: Arc<Generation>,
     /// What all connections share; lent to one of them for each turn.
@@ -137,15 +137,15 @@ impl<I: Interests> Table<I> {
         let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.memory.envelope_bytes);
-        let generation = setup.in_force.current();
-        workspace.in_force = generation.policies();
+        let generation = setup.current.get();
+        workspace.policies = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
         let mut worker = WorkerContext::new(workspace, storage, ledger);
         (worker.transcripts, worker.moments) = (setup.transcripts, setup.moments);
         worker.acceptors = generation.acceptors();
         Table {
             interests,
-            in_force: setup.in_force,
+            current: setup.current,
             generation,
             state: WorkerState::new(worker),
             conns: Vec::new(),
@@ -167,7 +167,7 @@ impl<I: Interests> Table<I> {
     /// be sampled: once a second, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
         self.state.tick(now_ns);
-        if self.in_force.number() != self.generation.number {
+        if self.current.number() != self.generation.number {
             self.follow();
         }
         self.state.begin_round()
@@ -177,7 +177,7 @@ impl<I: Interests> Table<I> {
     /// checked in this round.
     #[cold]
     fn follow(&mut self) {
-        self.generation = self.in_force.current();
+        self.generation = self.current.get();
         self.state.follow(self.generation.policies(), self.generation.acceptors());
         self.revoke_xclient();
         self.wheel = Wheel::new();

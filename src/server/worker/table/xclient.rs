@@ -5,7 +5,7 @@ use crate::smtp::session::Farewell;
 
 use super::{Interests, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
-use crate::server::in_force::generation::Generation;
+use crate::server::settings::generation::Generation;
 use crate::server::turn::is_trusted;
 
 impl<I: Interests> Table<I> {

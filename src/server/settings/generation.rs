@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use crate::config::{
     AuthError, ClientListError, Config, KeptAuthority, Listener, ListenerTls, TlsError,
 };
-use crate::smtp::policy::PoliciesInForce;
+use crate::smtp::policy::CurrentPolicies;
 use crate::time::ProcessClock;
 use crate::tls::Acceptor;
 
@@ -83,8 +83,8 @@ impl Generation {
     }
 
     /// Returns the policies that sessions apply.
-    pub fn policies(&self) -> PoliciesInForce {
-        PoliciesInForce {
+    pub fn policies(&self) -> CurrentPolicies {
+        CurrentPolicies {
             generation: self.number,
             policies: self.listeners.iter().map(|rules| rules.policy.clone()).collect(),
         }

@@ -6,16 +6,16 @@ use super::generation::Generation;
 
 /// The generation in force, shared by all workers.
 #[derive(Debug)]
-pub struct InForce {
+pub struct CurrentGeneration {
     /// Stored while `current` is locked, by `publish`. A worker that loads a new number then takes
     /// the lock too, which orders the accesses, so relaxed suffices.
     number: AtomicU32,
     current: Mutex<Arc<Generation>>,
 }
 
-impl InForce {
-    pub fn new(first: Arc<Generation>) -> InForce {
-        InForce { number: AtomicU32::new(first.number), current: Mutex::new(first) }
+impl CurrentGeneration {
+    pub fn new(first: Arc<Generation>) -> CurrentGeneration {
+        CurrentGeneration { number: AtomicU32::new(first.number), current: Mutex::new(first) }
     }
 
     /// Returns the number of the generation in force. Costs one relaxed load.
@@ -25,7 +25,7 @@ impl InForce {
     }
 
     /// Returns the generation in force. Takes a lock.
-    pub fn current(&self) -> Arc<Generation> {
+    pub fn get(&self) -> Arc<Generation> {
         self.current.lock().expect("no holder panics").clone()
     }
 

@@ -1,7 +1,7 @@
 //! Builds generations, puts them in force, and frees old ones, on the control thread.
 use std::sync::Arc;
 
-use super::current::InForce;
+use super::current::CurrentGeneration;
 use super::generation::{Generation, GenerationError};
 use crate::config::{Config, KeptAuthority, Listener};
 use crate::server::listening::Admission;
@@ -35,7 +35,7 @@ pub struct Generations {
     config: Config,
     /// The open listeners, with their actual ports, in the order of `config.listen`.
     open: Vec<Listener>,
-    in_force: Arc<InForce>,
+    current: Arc<CurrentGeneration>,
     admission: Arc<Admission>,
     stop: Arc<Stop>,
     /// Generations that are no longer in force. They are kept until no worker holds them, so that a
@@ -48,12 +48,12 @@ impl Generations {
     pub fn new(
         config: &Config,
         listeners: &[Listener],
-        in_force: Arc<InForce>,
+        current: Arc<CurrentGeneration>,
         admission: Arc<Admission>,
         stop: Arc<Stop>,
     ) -> Generations {
         let (config, open) = (config.clone(), listeners.to_vec());
-        Generations { config, open, in_force, admission, stop, old: Vec::new() }
+        Generations { config, open, current, admission, stop, old: Vec::new() }
     }
 
     /// Puts those settings of `requested` in force that can change while sinkd runs. An error
@@ -67,10 +67,10 @@ impl Generations {
         }
         let (next, changes) = self.config.followed_by(requested);
         let open: Vec<Listener> = self.open.iter().zip(&next.listen).map(with_options).collect();
-        let number = self.in_force.number().wrapping_add(1);
+        let number = self.current.number().wrapping_add(1);
         let generation = Arc::new(Generation::build(&next, &open, number)?);
         self.admission.set_limits(&next);
-        let old = self.in_force.publish(generation.clone());
+        let old = self.current.publish(generation.clone());
         if let Some(KeptAuthority { path, facts }) = &generation.authority
             && old.authority != generation.authority
         {
@@ -87,7 +87,7 @@ impl Generations {
 
     /// Returns the settings in force, and the open listeners with actual ports and the options in
     /// force.
-    pub fn in_force(&self) -> (&Config, &[Listener]) {
+    pub fn current(&self) -> (&Config, &[Listener]) {
         (&self.config, &self.open)
     }
 
@@ -123,20 +123,20 @@ mod tests {
     use super::*;
     use crate::config::ClientSettings;
 
-    fn generations(config: &Config) -> (Generations, Arc<InForce>) {
+    fn generations(config: &Config) -> (Generations, Arc<CurrentGeneration>) {
         let first = Generation::build(config, &config.listen, 1).unwrap();
-        let in_force = Arc::new(InForce::new(Arc::new(first)));
+        let current = Arc::new(CurrentGeneration::new(Arc::new(first)));
         let admission = Arc::new(Admission::new(config, 1, 1000));
         let stop = Arc::new(Stop::new(None, None));
-        (Generations::new(config, &config.listen, in_force.clone(), admission, stop), in_force)
+        (Generations::new(config, &config.listen, current.clone(), admission, stop), current)
     }
 
     /// Freeing a list of a million networks takes time that no worker has.
     #[test]
     fn an_old_generation_is_freed_only_by_the_control_thread_after_all_workers_dropped_it() {
         let config = Config::default();
-        let (mut generations, in_force) = generations(&config);
-        let (one, other) = (in_force.current(), in_force.current());
+        let (mut generations, current) = generations(&config);
+        let (one, other) = (current.get(), current.get());
         let old = Arc::downgrade(&one);
         generations.apply(&config).unwrap();
         assert!(generations.free_old(), "two workers still hold it");
@@ -151,18 +151,18 @@ mod tests {
     #[test]
     fn an_error_creates_no_generation_and_a_stop_is_an_error() {
         let config = Config::default();
-        let (mut generations, in_force) = generations(&config);
+        let (mut generations, current) = generations(&config);
         let deny = vec!["@/no/such/file".parse().unwrap()];
         let clients = ClientSettings { deny, ..ClientSettings::default() };
         let bad = Config { clients, hostname: "two.example".into(), ..config.clone() };
         assert!(matches!(generations.apply(&bad), Err(ReloadError::Settings(_))));
-        assert_eq!((in_force.number(), in_force.current().number), (1, 1));
+        assert_eq!((current.number(), current.get().number), (1, 1));
         let good = Config { hostname: "two.example".into(), ..config.clone() };
         let reloaded = generations.apply(&good).unwrap();
         assert_eq!((reloaded.generation, &*reloaded.changed), (2, &["server.hostname".into()][..]));
         assert!(generations.apply(&good).unwrap().changed.is_empty());
         generations.stop.begin(StopStage::Graceful);
         assert!(matches!(generations.apply(&config), Err(ReloadError::Stopping)));
-        assert_eq!(in_force.number(), 3);
+        assert_eq!(current.number(), 3);
     }
 }

@@ -2,7 +2,7 @@
 //! by all workers.
 //!
 //! ```text
-//! Generations ─builds─▶ Generation ─published in─▶ InForce ─one load a round─▶ Table ─▶ Session
+//! Generations ─builds─▶ Generation ─▶ CurrentGeneration ─one load a round─▶ Table ─▶ Session
 //! ```
 pub(super) mod current;
 pub mod generation;
