@@ -46,22 +46,22 @@ pub enum AuthError {
         error: UserError,
     },
     /// `auth_users` is set, but `auth` has a value that never checks users.
-    #[error("auth_users: expected auth = 'off' or 'any' as well, found '{0}'")]
+    #[error("auth_users requires auth = 'off' or 'any', found '{0}'")]
     ListNotAsked(&'static str),
     /// `auth_tls_only` is set, but no listener has TLS.
     #[error(
-        "auth_tls_only: expected tls = 'offered' or 'required' as well, or smtps: or \
-         submissions: before an address; found no listener with TLS"
+        "auth_tls_only requires TLS, but no listener has it: set tls = 'offered' or 'required', or \
+         put smtps: or submissions: before an address"
     )]
     NoTls,
     /// AUTH is required and allowed only under TLS, but the listener has no TLS.
     #[error(
-        "listener {0}: auth_required and auth_tls_only: expected TLS, found none, so no client \
-         could send mail"
+        "listener {0}: auth_required and auth_tls_only require TLS, found none: no client could \
+         send mail"
     )]
     RequiredWithoutTls(Box<Listener>),
     /// AUTH is required, but not offered.
-    #[error("auth_required: expected auth or auth_users as well, found neither")]
+    #[error("auth_required requires auth or auth_users, found neither")]
     RequiredNotOffered,
 }
 
@@ -165,8 +165,8 @@ mod tests {
     fn contradictory_settings_are_named() {
         let list = || Some(PathBuf::from("/no/such"));
         for (mode, users, is_required, expected) in [
-            (Auth::Reject, list(), false, "auth_users: expected auth = 'off' or 'any'"),
-            (Auth::Off, None, true, "auth_required: expected auth or auth_users as well"),
+            (Auth::Reject, list(), false, "auth_users requires auth = 'off' or 'any'"),
+            (Auth::Off, None, true, "auth_required requires auth or auth_users"),
             (Auth::Off, list(), true, "/no/such: cannot be read"),
         ] {
             let config = with(AuthSettings { mode, users, is_required, ..AuthSettings::default() });
@@ -175,7 +175,7 @@ mod tests {
         }
         let no_tls = with(AuthSettings { is_tls_only: true, ..Auth::Any.into() });
         let error = rules(&no_tls).unwrap_err();
-        assert!(error.starts_with("auth_tls_only: expected tls = 'offered'"), "{error}");
+        assert!(error.starts_with("auth_tls_only requires TLS, but no listener"), "{error}");
         let mut one_with = no_tls;
         one_with.auth.is_required = true;
         one_with.listen.push("smtps:127.0.0.1:465".parse().unwrap());

@@ -82,13 +82,13 @@ pub enum ConfigError {
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
     TooManyListeners(usize),
     /// Two listeners have the same address.
-    #[error("listener {0}: expected each address once, found it twice")]
+    #[error("listener {0}: this address is configured twice")]
     ListenedTwice(Box<Listener>),
     /// Two listeners have the same name.
-    #[error("listener name '{0}': expected each name once, found it twice")]
+    #[error("listener name '{0}': this name is configured twice")]
     NamedTwice(String),
     /// HTTP and a listener have the same address.
-    #[error("--http {0}: expected an address of its own, but it is also in --listen")]
+    #[error("http and listen have the same address, {0}: choose another one for one of them")]
     HttpListened(SocketAddr),
     /// LMTP on port 25, which RFC 2033 section 5 forbids.
     #[error(
@@ -258,10 +258,14 @@ mod tests {
     #[test]
     fn an_address_is_listened_on_once() {
         for (listen, http, error) in [
-            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected each")),
-            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected")),
-            (["unix:/run/s", "unix:/run/s"], "off", Some("listener unix:/run/s: expected each")),
-            (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
+            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: this address")),
+            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: this")),
+            (["unix:/run/s", "unix:/run/s"], "off", Some("listener unix:/run/s: this address")),
+            (
+                ["127.0.0.1:7", "[::1]:7"],
+                "127.0.0.1:7",
+                Some("http and listen have the same address, 127.0.0.1:7"),
+            ),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
             (["127.0.0.1:7", "127.0.0.2:7"], "off", None),
             // Two ports 0 are different ports.

@@ -15,7 +15,7 @@ use crate::tls::{
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A certificate without its key, or a key without its certificate.
-    #[error("{listener}{given}: expected {missing} as well, found none")]
+    #[error("{listener}{given} requires {missing}, found none")]
     HalfPair {
         /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
         /// setting.
@@ -27,15 +27,12 @@ pub enum TlsError {
     },
     /// A global setting has no effect.
     #[error(
-        "{0}: expected tls = 'offered' or 'required' as well, or smtps: or submissions: \
-             before an address; found a listener without TLS"
+        "{0} requires TLS, but no listener has it: set tls = 'offered' or 'required', or put \
+         smtps: or submissions: before an address"
     )]
     Unused(&'static str),
     /// A listener's setting has no effect.
-    #[error(
-        "listener {listener}: {setting}: expected tls = 'offered' or 'required' as well, \
-             found 'off'"
-    )]
+    #[error("listener {listener}: {setting} requires tls = 'offered' or 'required', found 'off'")]
     UnusedBy {
         /// The listener with the setting.
         listener: Box<Listener>,
@@ -43,10 +40,12 @@ pub enum TlsError {
         setting: &'static str,
     },
     /// `tls` is set for a listener whose connections begin with TLS.
-    #[error("listener {0}: expected no 'tls' with TLS from the first byte, found '{1}'")]
+    #[error(
+        "listener {0}: tls = '{1}' is for listeners whose TLS does not begin with the first byte"
+    )]
     Twice(Box<Listener>, &'static str),
     /// Client certificates are wanted, but no CA is configured.
-    #[error("{listener}tls_client_certs: '{mode}' requires tls_client_ca, found none")]
+    #[error("{listener}tls_client_certs = '{mode}' requires tls_client_ca, found none")]
     NoClientCa {
         /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
         /// setting.
@@ -407,50 +406,49 @@ mod tests {
             (
                 &["smtps:127.0.0.1:1"],
                 |c, f| c.tls.files.cert = f.file("cert.pem"),
-                "tls_cert: expected tls_key as well, found none",
+                "tls_cert requires tls_key, found none",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| c.tls.files.key = f.file("key.pem"),
-                "tls_key: expected tls_cert as well, found none",
+                "tls_key requires tls_cert, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, f| c.listen[0].options.certificates.key = f.file("key.pem"),
-                "listener smtps:127.0.0.1:1: tls_key: expected tls_cert as well, found none",
+                "listener smtps:127.0.0.1:1: tls_key requires tls_cert, found none",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| {
                     (c.tls.files.cert, c.tls.files.key) = (f.file("cert.pem"), f.file("key.pem"))
                 },
-                "tls_cert: expected tls = 'offered' or 'required' as well, or smtps:",
+                "tls_cert requires TLS, but no listener has it",
             ),
             (
                 &["127.0.0.1:1"],
                 |c, f| c.tls.files.client_ca = f.file("ca.pem"),
-                "tls_client_ca: expected tls = 'offered' or 'required' as well, or smtps:",
+                "tls_client_ca requires TLS, but no listener has it",
             ),
             (
                 &["127.0.0.1:1", "smtps:127.0.0.1:2"],
                 |c, f| c.listen[0].options.certificates.client_ca = f.file("ca.pem"),
-                "listener 127.0.0.1:1: tls_client_ca: expected tls = 'offered' or 'required'",
+                "listener 127.0.0.1:1: tls_client_ca requires tls = 'offered' or 'required'",
             ),
             (
                 &["submissions:127.0.0.1:1"],
                 |c, _| c.listen[0].options.tls = Some(Tls::Required),
-                "listener submissions:127.0.0.1:1: expected no 'tls' with TLS from the first \
-                 byte, found 'required'",
+                "listener submissions:127.0.0.1:1: tls = 'required' is for listeners whose TLS",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.tls.files.client_certs = Some(ClientCerts::Required),
-                "tls_client_certs: 'required' requires tls_client_ca, found none",
+                "tls_client_certs = 'required' requires tls_client_ca, found none",
             ),
             (
                 &["smtps:127.0.0.1:1"],
                 |c, _| c.listen[0].options.certificates.client_certs = Some(ClientCerts::Optional),
-                "listener smtps:127.0.0.1:1: tls_client_certs: 'optional' requires \
+                "listener smtps:127.0.0.1:1: tls_client_certs = 'optional' requires \
                  tls_client_ca, found none",
             ),
             (

@@ -9,7 +9,7 @@ pub(super) enum Progress {
         deadline_ns: Option<u64>,
     },
     /// The source has no more messages, or is no longer used. Messages that were assigned to
-    /// connections are still begun.
+    /// connections are still sent.
     Ended(TargetAtEnd),
     /// No message is begun.
     Stopped {

@@ -1,4 +1,4 @@
-//! Follows `stats/` as it grows: each read_new costs only what was added since the last one.
+//! Follows `stats/` as it grows: a call reads only what was added since the last one.
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

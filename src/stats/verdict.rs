@@ -236,7 +236,10 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
     let [sender, network, sink] = [sender, network, sink].map(|share| percent(*share));
     let starved = budget.share(budget.starved_us);
     let starved = match starved >= 0.1 {
-        true => format!(", {} of which the sink's loops waited for a processor", percent(starved)),
+        true => format!(
+            "; for {} of the time, the sink's loops waited for a processor",
+            percent(starved)
+        ),
         false => String::new(),
     };
     format!("sender {sender}, network {network}, sink {sink} of the time{starved}")
@@ -462,7 +465,10 @@ mod tests {
         let slowed = Budget { slowed_us: 3.0 * S, sink_us: 7.0 * S, ..starved(3.0 * S) };
         check(&[("a quota", Sink, slowed, busy(0.42))]);
         let told = nothing_stands_out(&starved(4.0 * S), &starved(4.0 * S).shares());
-        assert!(told.ends_with("40% of which the sink's loops waited for a processor"), "{told}");
+        assert!(
+            told.ends_with("; for 40% of the time, the sink's loops waited for a processor"),
+            "{told}"
+        );
     }
 
     #[test]

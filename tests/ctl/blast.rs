@@ -108,7 +108,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ),
         (
             format!("--template {template}"),
-            format!("sinkctl: {template}:3:6: no placeholder 'nam'"),
+            format!("sinkctl: {template}:3:6: unknown placeholder 'nam'"),
         ),
         ("--size 100".into(), "sinkctl: --size: expected at least ".into()),
         ("--rate 0".into(), "sinkctl: --rate: expected messages".into()),

@@ -190,7 +190,7 @@ fn bad_values_are_refused_with_location_expectation_and_value() {
         ),
         (
             &["--listen", "127.0.0.1:7", "--listen", "127.0.0.1:7"],
-            "listener 127.0.0.1:7: expected each address once, found it twice",
+            "listener 127.0.0.1:7: this address is configured twice",
         ),
     ] {
         let (code, errors) = output_of(sinkd(args).arg("--check"));

@@ -85,7 +85,7 @@ fn a_new_certificate_in_the_same_file_is_a_change_and_a_bad_one_changes_nothing(
     pairs.install("two");
     assert!(!reload().0.contains("changed"));
     fs::write(&file, pairs.settings("tls_client_certs = \"required\"\n")).unwrap();
-    assert!(reload().1.contains("tls_client_certs: 'required' requires tls_client_ca"));
+    assert!(reload().1.contains("tls_client_certs = 'required' requires tls_client_ca"));
     // sinkd has not generated a certificate of its own, as nothing needs it.
     assert!(!data.join("tls").exists());
 }
@@ -97,11 +97,11 @@ fn a_failed_start_names_the_file_and_the_reason_and_creates_nothing() {
     let [cert, key] =
         ["cert.pem", "key.pem"].map(|file| pairs.file("one", file).display().to_string());
     for (args, expected) in [
-        (vec!["--tls-cert", &cert], "tls_cert: expected tls_key as well, found none"),
+        (vec!["--tls-cert", &cert], "tls_cert requires tls_key, found none"),
         (
             vec!["--tls-cert", &cert, "--tls-key", &key],
-            "tls_cert: expected tls = 'offered' or 'required' as well, or smtps: or submissions: \
-             before an address; found a listener without TLS",
+            "tls_cert requires TLS, but no listener has it: set tls = 'offered' or 'required', or put \
+             smtps: or submissions: before an address",
         ),
         (
             vec!["--tls", "--tls-cert", &key, "--tls-key", &cert],
@@ -113,7 +113,7 @@ fn a_failed_start_names_the_file_and_the_reason_and_creates_nothing() {
         ),
         (
             vec!["--auth", "any", "--auth-tls-only", "on"],
-            "auth_tls_only: expected tls = 'offered' or 'required' as well",
+            "auth_tls_only requires TLS, but no listener has it",
         ),
     ] {
         for check in [&["--check"][..], &[]] {

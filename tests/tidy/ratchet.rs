@@ -62,7 +62,7 @@ pub fn read(text: &str) -> Bounds {
 pub fn written(bounds: &Bounds) -> String {
     let mut text = String::from(
         "# Faults that are there today: rule, file, upper bound. Numbers only go down: after fixing some,\n\
-         # RENEW_RATCHET=1 cargo test --test tidy writes this file anew.\n",
+         # RENEW_RATCHET=1 cargo test --test tidy regenerates this file.\n",
     );
     for ((rule, file), bound) in bounds.iter().filter(|(_, bound)| **bound > 0) {
         text.push_str(&format!("{rule} {file} {bound}\n"));

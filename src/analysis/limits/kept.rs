@@ -76,7 +76,8 @@ impl KeptLimits {
         })
     }
 
-    /// Returns why the figures may be too low or empty, the missing current second included.
+    /// Returns why the figures may be too low or empty, including that the current second is not
+    /// recorded yet.
     pub fn gap_until_now(&self) -> Option<LimitsGap> {
         self.missing_messages.map(LimitsGap::Unrecorded).or_else(|| self.gap())
     }

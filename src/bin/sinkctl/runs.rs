@@ -14,7 +14,7 @@ use crate::base::print::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
-    /// Start a run at the next full second, and wait until then. A run in progress ends.
+    /// Start a run at the next full second, and wait until then. A run in progress is ended first.
     Start {
         /// Name of the run; each run needs a different one.
         name: String,

@@ -29,7 +29,7 @@ const LINES_MAX: u64 = 50;
 pub struct Search {
     #[command(flatten)]
     pub query: QueryWords,
-    /// Maximum number of messages [default: 50 as text, otherwise all].
+    /// Maximum number of messages [default: 50 in text output, otherwise all].
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
     #[command(flatten)]

@@ -31,7 +31,12 @@ const ABOUT: &str = "\
 An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
 delivers nothing; sinkctl reads what it stored";
 
-/// Returns the help text about environment variables.
+const EXIT_CODES: &str = "Exit codes:
+  0  stopped on request, or the check passed
+  1  with --is-ready: sinkd does not accept mail
+  2  sinkd could not start, or a setting is wrong";
+
+/// Returns the help text about environment variables and exit codes.
 fn variables() -> String {
     let repeatable = all_settings().filter(|key| key.is_repeatable());
     let repeatable: Vec<_> = repeatable.map(Setting::variable).collect();
@@ -39,7 +44,7 @@ fn variables() -> String {
         "Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, \
          SINKD_CONFIG for --config. Commas separate several values of these variables: {}. An \
          empty variable counts as unset. Flags override variables, and variables override the \
-         file.",
+         file.\n\n{EXIT_CODES}",
         repeatable.join(", ")
     )
 }
@@ -76,10 +81,12 @@ pub fn shown() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Print the effective configuration as commented TOML and exit"),
         )
-        .arg(Arg::new("is-ready").long("is-ready").action(ArgAction::SetTrue).help(
-            "Ask the sinkd at the configured HTTP address whether it accepts mail; exit with 1 \
-             if not",
-        ))
+        .arg(
+            Arg::new("is-ready")
+                .long("is-ready")
+                .action(ArgAction::SetTrue)
+                .help("Ask the sinkd at the configured HTTP address whether it accepts mail"),
+        )
         .arg(
             Arg::new("generate")
                 .long("generate")

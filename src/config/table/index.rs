@@ -34,7 +34,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "index",
         "index_threads",
         "N",
-        "Number of threads that index mail; several catch up faster.",
+        "Number of threads that index mail; more threads catch up faster.",
         "a whole number from 1 to 64",
         |c, v| count::<usize>(v).filter(|n| *n <= 64).map(|n| c.index.threads = n),
         |c| show_number(c.index.threads)

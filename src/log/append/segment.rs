@@ -316,8 +316,7 @@ impl OpenSegment {
         self.commit(record, facts)
     }
 
-    /// Commits a record in the region `record.offset..region_end`, and releases the rest of the
-    /// region.
+    /// Commits a record in the region `record.offset..end`, and releases the rest of the region.
     pub(crate) fn commit_region(
         &mut self,
         record: Record,

@@ -216,7 +216,7 @@ fn boundary(template: &Template) -> String {
     boundaries.into_iter().find(is_free).expect("a template is finite")
 }
 
-/// Returns where the text after the last placeholder begins.
+/// Where the text after the last placeholder begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begins {
     Line,

@@ -38,10 +38,10 @@ pub enum TemplateFault {
     #[error("this field is written by blast itself")]
     OwnField,
     /// The name of a field has a placeholder.
-    #[error("no placeholder stands in the name of a field")]
+    #[error("expected no placeholder in the name of a field")]
     PlaceholderInName,
     /// A placeholder is not closed on its line.
-    #[error("a placeholder without an end; '}}}}' is it")]
+    #[error("expected '}}}}' at the end of the placeholder")]
     PlaceholderWithoutEnd,
     /// A line is too long.
     #[error("expected a line of at most 998 bytes (RFC 5322 section 2.1.1)")]
@@ -61,6 +61,6 @@ pub enum TemplateFault {
         columns: Vec<String>,
     },
     /// There is no such placeholder.
-    #[error("no placeholder '{0}'; there are {KNOWN}")]
+    #[error("unknown placeholder '{0}'; known are {KNOWN}")]
     UnknownPlaceholder(String),
 }

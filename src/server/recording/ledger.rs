@@ -25,15 +25,15 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(stop: Arc<Stop>, counters: Arc<Counters>, recording: Recording) -> Ledger {
-        Ledger {
-            counters,
-            recording,
-            stop,
-            new_segments: NewSegments::default(),
-            sampling: None,
-            acknowledged: Vec::new(),
-        }
+    pub fn new(
+        stop: Arc<Stop>,
+        counters: Arc<Counters>,
+        recording: Recording,
+        new_segments: NewSegments,
+        sampling: Option<Arc<Sampling>>,
+    ) -> Ledger {
+        let acknowledged = Vec::new();
+        Ledger { counters, recording, stop, new_segments, sampling, acknowledged }
     }
 
     /// Counts a connection as a session: it began like a proxy's health check, but now sends mail.

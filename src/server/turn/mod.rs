@@ -20,5 +20,5 @@ mod worker_state;
 
 pub(super) use preamble::{PREAMBLE_MS, is_trusted};
 pub(super) use tls::HANDSHAKE_MS;
-pub(super) use worker_context::WorkerContext;
+pub(super) use worker_context::{SideOutputs, WorkerContext};
 pub(super) use worker_state::WorkerState;

@@ -177,6 +177,7 @@ mod tests {
 
     use mio::net::UnixStream;
 
+    use super::super::worker_context::SideOutputs;
     use super::*;
     use crate::log::{Log, LogSettings, MessageId};
     use crate::server::listening::Stream;
@@ -211,8 +212,11 @@ mod tests {
         let writer = log.writer(Box::new(|| ())).unwrap();
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: TransferPool::new(1 << 20), writer };
-        let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
-        let mut worker = WorkerContext::new(Workspace::new(1 << 20), storage, ledger);
+        let recording = Recording::new(None, Arc::default());
+        let ledger = Ledger::new(stop, counters, recording, Default::default(), None);
+        let workspace = Workspace::new(1 << 20);
+        let mut worker =
+            WorkerContext::new(workspace, storage, ledger, SideOutputs::default(), Vec::new());
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
         let id = |slot| MessageId { segment: 1, slot };

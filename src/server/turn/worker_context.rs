@@ -20,6 +20,15 @@ const SCRATCH_BYTES: usize = 256 << 10;
 /// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
+/// What a worker writes beside the log.
+#[derive(Default)]
+pub(crate) struct SideOutputs {
+    /// `None`: no transcripts are written.
+    pub transcripts: Option<Arc<Transcripts>>,
+    /// `None`: arguments of NOOP are ignored.
+    pub moments: Option<Arc<MomentSender>>,
+}
+
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
     /// Read once a round, so its time lags by up to the length of a round.
@@ -58,7 +67,13 @@ pub(crate) struct WorkerContext {
 }
 
 impl WorkerContext {
-    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerContext {
+    pub fn new(
+        workspace: Workspace,
+        storage: Storage,
+        ledger: Ledger,
+        outputs: SideOutputs,
+        acceptors: Vec<Option<Acceptor>>,
+    ) -> WorkerContext {
         WorkerContext {
             clock: RoundClock::start(),
             workspace,
@@ -66,12 +81,12 @@ impl WorkerContext {
             ledger,
             has_input: false,
             proxy_log: LogThrottle::default(),
-            transcripts: None,
-            moments: None,
+            transcripts: outputs.transcripts,
+            moments: outputs.moments,
             is_starved: false,
             scratch: vec![0; SCRATCH_BYTES],
             sealed: Vec::new(),
-            acceptors: Vec::new(),
+            acceptors,
             has_room_for_handshake: true,
             tls_log: LogThrottle::default(),
             orphans: Vec::new(),

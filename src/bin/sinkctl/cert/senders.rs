@@ -79,8 +79,8 @@ impl Sender {
         }
     }
 
-    /// The lines with the file of the CA, for a client that uses TLS by `method`; `None` if the
-    /// sender can't.
+    /// Returns the lines with the file of the CA, for a client that uses TLS by `method`; `None` if
+    /// the sender can't.
     pub fn lines(self, ca: &Path, method: TlsMethod) -> Option<Vec<String>> {
         let ca = self.quoted(&ca.to_string_lossy());
         let (text, port) = match method {
@@ -91,7 +91,7 @@ impl Sender {
         Some(text.lines().map(filled).collect())
     }
 
-    /// The lines for STARTTLS, with [`CA`] and [`PORT`] to be replaced.
+    /// Returns the lines for STARTTLS, with [`CA`] and [`PORT`] to be replaced.
     fn with_starttls(self) -> &'static str {
         match self {
             // Postfix does not compare addresses, so a relayhost such as [127.0.0.1] needs a name.
@@ -154,7 +154,7 @@ impl Sender {
         }
     }
 
-    /// The lines for TLS from the first byte, with [`CA`] and [`PORT`] to be replaced.
+    /// Returns the lines for TLS from the first byte, with [`CA`] and [`PORT`] to be replaced.
     fn with_implicit_tls(self) -> Option<&'static str> {
         Some(match self {
             Sender::Postfix => {

@@ -10,7 +10,7 @@ pub struct ExitCodes {
 }
 
 /// What 2 means for every command.
-const TWO: &str = "the command failed or could not begin, such as after a wrong flag";
+const TWO: &str = "the command failed or could not start, for example because of an invalid flag";
 
 const fn one(command: &'static str, one: &'static str) -> ExitCodes {
     ExitCodes { command, one: Some(one), two: None }
@@ -36,7 +36,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one("count", LOST),
     one("segments", LOST),
     one("stats", LOST),
-    one("limits", "some connections are not on record"),
+    one("limits", "some connections were not recorded"),
     one("report", LOST),
     both(
         "compare",
@@ -46,7 +46,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     both("assert", "a claim does not hold", "a claim cannot be decided"),
     both(
         "audit",
-        "some recipient did not get exactly one right message",
+        "at least one recipient did not get exactly one correct message",
         "the audit is inconclusive",
     ),
     never_one("run"),
@@ -62,11 +62,20 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one("reindex", "some segments could not be indexed"),
     never_one("calibrate"),
     one("blast", NOT_ACCEPTED),
-    one("replay", NOT_ACCEPTED),
+    one(
+        "replay",
+        "not every message was accepted for every recipient, or there was nothing to send",
+    ),
     one("verify", "something is damaged"),
     never_one("completions"),
     never_one("man"),
 ];
+
+/// The last paragraph of the help of sinkctl.
+pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
+  0  done
+  1  the answer is no or incomplete; the help of each command says when
+  2  the command failed or could not start";
 
 /// Returns the last paragraph of the help of a command, which must be in the table.
 pub fn help_of(command: &str) -> String {

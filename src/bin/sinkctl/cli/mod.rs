@@ -61,8 +61,8 @@ pub enum Command {
     Segments(Segments),
     /// Print the totals, rates and percentiles of a time span, and what limited the rate.
     Stats(Stats),
-    /// Print connections open at once, messages per connection and messages per time window of
-    /// each client.
+    /// Print, for each client, its concurrent connections, messages per connection and messages per
+    /// time window.
     Limits(Limits),
     /// Write an HTML page with plots of a time span; it needs no network and no scripts.
     Report(Report),
@@ -81,8 +81,8 @@ pub enum Command {
     Mark(Mark),
     /// Watch rates, percentiles and replies second by second; q quits.
     Top,
-    /// Remove messages from listings, counts and searches. Their disk space is freed with their
-    /// segment.
+    /// Remove messages from listings, counts and searches. Disk space is freed when a whole segment
+    /// is dropped.
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
@@ -122,7 +122,7 @@ impl Cli {
         let all = Cli::command();
         let data = all.get_arguments().find(|arg| arg.get_id() == "data").cloned();
         let data = data.expect("--data is defined above");
-        all.mut_subcommands(|command| {
+        all.after_help(exit_codes::EXIT_CODES_OF_ALL).mut_subcommands(|command| {
             let data = data_of(command.get_name(), data.clone());
             let exit_codes = exit_codes::help_of(command.get_name());
             let command = command.mut_subcommands(|it| it.after_help(exit_codes.clone()));

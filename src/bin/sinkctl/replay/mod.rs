@@ -114,7 +114,7 @@ impl PreparedReplay {
             survey_interruptibly(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
         let is_empty = survey.messages + survey.finished_earlier == 0 && !replay.allow_empty;
         if is_empty {
-            eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
+            eprintln!("sinkctl: nothing to send; pass --allow-empty to treat this as a success");
         }
         let is_complete = found == Finding::Holds && !lacks_content && !is_empty;
         Ok(PreparedReplay { rewriting, marks, resume, selection, survey, is_complete })

@@ -90,7 +90,7 @@ impl Intent<'_> {
             }
         }
         if self.replay.resume.is_none() {
-            lines.push("  cannot be continued after an interruption (use --resume FILE)".into());
+            lines.push("  cannot be resumed after an interruption (use --resume FILE)".into());
         }
         lines
     }

@@ -4,7 +4,7 @@ mod save;
 mod whole;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sinkd::analysis::message::{Message, PartRow, message_octets, stored_bytes};
@@ -19,7 +19,6 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::print::harmless;
 use crate::base::value::{MessageRef, number};
 
-/// What is printed alone; exit 1 if the message has none of it.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Message ID (segment:slot), or 'latest'.
@@ -48,7 +47,7 @@ pub struct Show {
     #[arg(long, group = "what")]
     pub attachments: bool,
     /// Print the decoded content of part N; parts are numbered from 1.
-    #[arg(long, value_name = "N", value_parser = number::<usize>(0..=u64::MAX), group = "what")]
+    #[arg(long, value_name = "N", value_parser = number::<usize>(1..=u64::MAX), group = "what")]
     pub part: Option<usize>,
     /// Save the parts as files in this folder, under safe names; existing files are never
     /// overwritten.
@@ -61,17 +60,20 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     let mut record = Vec::new();
     let (envelope, payload) = segment.record(&slot, &mut record)?;
     let message = message_octets(&slot, payload);
-    if !is_one_thing(show) {
-        let reply = FinalReply::of(&slot, &folder.notes()?.of);
-        let whole = Message::new(&slot, envelope, &message, reply)?;
-        match show.json {
-            true => writeln!(out, "{}", serde_json::to_string(&whole)?)?,
-            false => whole::print(&whole, &message, out)?,
+    let selected = match show.shown() {
+        Shown::Only(selected) => selected,
+        Shown::Whole(form) => {
+            let reply = FinalReply::of(&slot, &folder.notes()?.of);
+            let whole = Message::new(&slot, envelope, &message, reply)?;
+            match form {
+                WholeForm::Json => writeln!(out, "{}", serde_json::to_string(&whole)?)?,
+                WholeForm::Text => whole::print(&whole, &message, out)?,
+            }
+            return Ok(finding);
         }
-        return Ok(finding);
-    }
+    };
     if let Some(stored) = stored_bytes(&slot)
-        && !is_in_what_is_stored(show, &slot)
+        && !is_in_what_is_stored(selected, &slot)
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
         eprintln!(
@@ -79,51 +81,86 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
         );
         return Ok(Finding::DoesNotHold);
     }
-    match one_thing(show, &slot, &message, out)? {
+    match one_part(selected, &slot, &message, out)? {
         Finding::Holds => Ok(finding),
         Finding::DoesNotHold => Ok(Finding::DoesNotHold),
     }
 }
 
-/// Returns whether the output is only one part of the message, rather than all of it as text or
-/// JSON.
-fn is_one_thing(show: &Show) -> bool {
-    show.text
-        || show.html
-        || show.headers
-        || show.links
-        || show.attachments
-        || show.header.is_some()
-        || show.part.is_some()
-        || show.save.is_some()
+/// What is printed of a message.
+#[derive(Debug, Clone, Copy)]
+enum Shown<'a> {
+    /// All of it, as text or as JSON.
+    Whole(WholeForm),
+    Only(Selected<'a>),
+}
+
+/// What is printed alone; exit 1 if the message has none of it.
+#[derive(Debug, Clone, Copy)]
+enum Selected<'a> {
+    Text,
+    Html,
+    Headers,
+    Header(&'a str),
+    Links,
+    Attachments,
+    /// A part, by its number, from 1.
+    Part(usize),
+    /// The parts, as files in this folder.
+    Saved(&'a Path),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum WholeForm {
+    Text,
+    Json,
+}
+
+impl Show {
+    /// Returns what the flags select. At most one of them is set.
+    fn shown(&self) -> Shown<'_> {
+        let switches = [
+            (self.json, Shown::Whole(WholeForm::Json)),
+            (self.text, Shown::Only(Selected::Text)),
+            (self.html, Shown::Only(Selected::Html)),
+            (self.headers, Shown::Only(Selected::Headers)),
+            (self.links, Shown::Only(Selected::Links)),
+            (self.attachments, Shown::Only(Selected::Attachments)),
+        ];
+        let switched = switches.into_iter().find(|(is_set, _)| *is_set).map(|(_, shown)| shown);
+        let header = self.header.as_deref().map(Selected::Header);
+        let part = header.or_else(|| self.part.map(Selected::Part));
+        let named = part.or_else(|| self.save.as_deref().map(Selected::Saved));
+        switched.or(named.map(Shown::Only)).unwrap_or(Shown::Whole(WholeForm::Text))
+    }
 }
 
 /// Returns whether the stored part is sufficient: the header may be stored without the rest.
-fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
-    slot.facts().mode == StorageMode::Headers && (show.headers || show.header.is_some())
+fn is_in_what_is_stored(selected: Selected<'_>, slot: &Slot) -> bool {
+    let is_in_header = matches!(selected, Selected::Headers | Selected::Header(_));
+    slot.facts().mode == StorageMode::Headers && is_in_header
 }
 
-fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
-    if let Some(folder) = &show.save {
-        return save::run(folder, message, out);
-    }
-    if let Some(number) = show.part {
-        return part(number, slot, message, out);
-    }
-    if show.text {
-        return content(text::plain(message), out);
-    }
-    if show.html {
-        return content(text::html(message), out);
-    }
-    let lines: Vec<String> = if let Some(name) = &show.header {
-        header::fields(message).filter(|f| f.is_named(name)).map(|f| f.decoded()).collect()
-    } else if show.headers {
-        header::fields(message).map(|f| format!("{}: {}", f.name(), f.decoded())).collect()
-    } else if show.links {
-        link::links(message)
-    } else {
-        attachments(message)
+/// Prints one part of a message.
+fn one_part(
+    selected: Selected<'_>,
+    slot: &Slot,
+    message: &[u8],
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
+    let lines: Vec<String> = match selected {
+        Selected::Saved(folder) => return save::run(folder, message, out),
+        Selected::Part(number) => return part(number, slot, message, out),
+        Selected::Text => return content(text::plain(message), out),
+        Selected::Html => return content(text::html(message), out),
+        Selected::Header(name) => {
+            header::fields(message).filter(|f| f.is_named(name)).map(|f| f.decoded()).collect()
+        }
+        Selected::Headers => {
+            header::fields(message).map(|f| format!("{}: {}", f.name(), f.decoded())).collect()
+        }
+        Selected::Links => link::links(message),
+        Selected::Attachments => attachments(message),
     };
     for line in &lines {
         writeln!(out, "{}", one_line(line))?;

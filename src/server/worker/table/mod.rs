@@ -35,7 +35,7 @@ use crate::server::settings::listener_rules::ListenerRules;
 use crate::server::shutdown::{Stop, StopStage};
 use crate::server::time_spent::Presence;
 use crate::server::transcripts::Transcripts;
-use crate::server::turn::{WorkerContext, WorkerState};
+use crate::server::turn::{SideOutputs, WorkerContext, WorkerState};
 
 /// How long the input of a dismissed client is discarded before its socket is closed.
 const LINGER_MS: u64 = 2000;
@@ -132,17 +132,17 @@ impl<I: Interests> Table<I> {
     pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
         let TableSetup { index, config, .. } = setup;
         let recording = Recording::new(setup.recorder, setup.presence);
-        let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
-        (ledger.new_segments, ledger.sampling) = (setup.new_segments, setup.sampling);
+        let (stop, counters) = (setup.stop, setup.counters);
+        let ledger = Ledger::new(stop, counters, recording, setup.new_segments, setup.sampling);
         let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.memory.envelope_bytes);
         let generation = setup.current.get();
         workspace.policies = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
-        let mut worker = WorkerContext::new(workspace, storage, ledger);
-        (worker.transcripts, worker.moments) = (setup.transcripts, setup.moments);
-        worker.acceptors = generation.acceptors();
+        let outputs = SideOutputs { transcripts: setup.transcripts, moments: setup.moments };
+        let acceptors = generation.acceptors();
+        let worker = WorkerContext::new(workspace, storage, ledger, outputs, acceptors);
         Table {
             interests,
             current: setup.current,

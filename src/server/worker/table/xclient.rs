@@ -16,8 +16,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// Applies new settings: clients that lost their trust can no longer send XCLIENT. Clients that
-    /// became trusted must connect again.
+    /// Applies new settings: clients that are no longer trusted can't send XCLIENT. Newly trusted
+    /// clients must reconnect first.
     pub(super) fn revoke_xclient(&mut self) {
         for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
             if !may_name_clients(&self.generation, conn) {
