@@ -661,7 +661,10 @@ fn main() {
     let per = |x: u64| x as f64 / n_msg.max(1) as f64;
     println!(
         "{{\"msgs\":{n_msg},\"payload_bytes\":{n_bytes},\"accepts\":{n_acc},\"recv_per_msg\":{:.3},\"eagain_per_msg\":{:.3},\"send_per_msg\":{:.3},\"wait_per_msg\":{:.3},\"crc\":{crc_acc}}}",
-        per(n_recv), per(n_eagain), per(n_send), per(n_wait)
+        per(n_recv),
+        per(n_eagain),
+        per(n_send),
+        per(n_wait)
     );
     std::io::stdout().flush().ok();
 }
