@@ -82,7 +82,7 @@ pub struct Options {
     pub seconds: Option<f64>,
     /// `None`: no limit.
     pub messages_per_connection: Option<u32>,
-    /// Of each message; 1 or more.
+    /// Number for each message; 1 or more.
     pub recipients: usize,
     pub sizes: Vec<SizeShare>,
     /// Messages in flight on each connection with chunking; 1 or more.
