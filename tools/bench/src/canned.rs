@@ -1,6 +1,6 @@
-//! The server's side of a dialogue, as cheap as it can be: floor and dropper are yardsticks, not SMTP
-//! servers. Commands are distinguished by their first letter, and the end of data is only found where
-//! loadgen and blast put it.
+//! The server's side of a dialogue, as cheap as it can be: floor and dropper are yardsticks, not
+//! SMTP servers. Commands are distinguished by their first letter, and the end of data is only
+//! found where loadgen and blast put it.
 use memchr::memchr;
 use memchr::memmem::Finder;
 
@@ -8,8 +8,8 @@ use memchr::memmem::Finder;
 pub const END_OF_DATA: &[u8] = b"\r\n.\r\n";
 /// Octets of an end of data that a read can lack.
 const TAIL_BYTES: usize = END_OF_DATA.len() - 1;
-/// An end of data is searched for in this many last octets of a read: generators send fewer octets of
-/// commands after it.
+/// An end of data is searched for in this many last octets of a read: generators send fewer octets
+/// of commands after it.
 const SEARCHED_BYTES_MAX: usize = 4096;
 
 /// Replies that are the same in both programs.
@@ -95,6 +95,7 @@ impl Dialogue {
         Some(Part::Payload { bytes, is_last })
     }
 
+    #[inline]
     fn next_command(&mut self, input: &mut &[u8]) -> Option<Command> {
         let Some(end) = memchr(b'\n', input) else {
             self.part.extend_from_slice(input);
@@ -111,6 +112,7 @@ impl Dialogue {
         Some(self.on_line(&whole))
     }
 
+    #[inline]
     fn on_line(&mut self, line: &[u8]) -> Command {
         match line[0] {
             b'M' | b'N' => Command::Mail,
@@ -211,7 +213,8 @@ mod tests {
 
     #[test]
     fn parts_do_not_depend_on_where_reads_are_cut() {
-        let dialogue = b"EHLO a\r\nMAIL F\r\nRCPT T\r\nDATA\r\na\r\n..\r\n\r\n.\r\nMAIL F\r\nBDAT 7 LAST\r\nabcde\r\nQUIT\r\n";
+        let dialogue = b"EHLO a\r\nMAIL F\r\nRCPT T\r\nDATA\r\na\r\n..\r\n\r\n.\r\n\
+            MAIL F\r\nBDAT 7 LAST\r\nabcde\r\nQUIT\r\n";
         let expected = [
             Ok(Command::Hello),
             Ok(Command::Mail),

@@ -48,8 +48,8 @@ pub fn raise_descriptor_limit(needed: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })?)
 }
 
-/// Raises the soft limit on descriptors to `wanted`, or to the hard limit if that is lower and can't
-/// be raised.
+/// Raises the soft limit on descriptors to `wanted`, or to the hard limit if that is lower and
+/// can't be raised.
 pub fn raise_descriptor_limit_towards(wanted: u64) {
     if raise_descriptor_limit(wanted).is_err() {
         let maximum = getrlimit(Resource::Nofile).maximum;
@@ -89,8 +89,8 @@ pub struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    /// Maps the first `bytes` of `file`, which is as long as that or longer and has just been created
-    /// by the caller, so that no other process writes to it or makes it shorter.
+    /// Maps the first `bytes` of `file`, which is as long as that or longer and has just been
+    /// created by the caller, so that no other process writes to it or makes it shorter.
     pub fn new(file: &File, bytes: usize) -> io::Result<Mapping> {
         // SAFETY: the kernel chooses the address, so that no memory in use is replaced.
         let start = unsafe {
@@ -101,8 +101,8 @@ impl Mapping {
         Ok(Mapping { start, bytes })
     }
 
-    /// Makes all pages present and writable, so that writing takes no page faults. Costs about 0.1 ms
-    /// for each MiB.
+    /// Makes all pages present and writable, so that writing takes no page faults. Costs about 0.1
+    /// ms for each MiB.
     pub fn populate(&mut self) -> io::Result<()> {
         let start = self.start.as_ptr().cast();
         // SAFETY: these are the pages of this mapping, and the advice doesn't change their content.

@@ -1,12 +1,12 @@
 //! dropper: a server of mio and rustls, one thread, that holds loadgen's and blast's dialogues and
-//! throws the mail away. It is a yardstick for TLS: what decrypting costs a program that does nothing
-//! else (see `canned`).
+//! throws the mail away. It is a yardstick for TLS: what decrypting costs a program that does
+//! nothing else (see `canned`).
 //!
 //!   dropper --port P [--cert FILE --key FILE [--tls-port P] [--rustls unbuffered|buffered]]
 //!
 //! With a certificate, it offers STARTTLS on --port, and TLS from the first byte on --tls-port.
-//! `unbuffered` decrypts in the buffer of the socket; `buffered` is what most programs use, rustls's
-//! ServerConnection. Exit status: 2 after an error; it ends by a signal only.
+//! `unbuffered` decrypts in the buffer of the socket; `buffered` is what most programs use,
+//! rustls's ServerConnection. Exit status: 2 after an error; it ends by a signal only.
 #![forbid(unsafe_code)]
 
 mod connection;

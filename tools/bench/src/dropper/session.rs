@@ -3,8 +3,11 @@ use memchr::memmem::Finder;
 use sinkd_bench::canned::{Command, Dialogue, Part, replies};
 
 pub const BANNER: &[u8] = b"220 dropper.example ESMTP\r\n";
-const HELLO: &[u8] = b"250-dropper.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n";
-const HELLO_WITH_STARTTLS: &[u8] = b"250-dropper.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-STARTTLS\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n";
+const HELLO: &[u8] = b"250-dropper.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n\
+    250-8BITMIME\r\n250 SIZE 104857600\r\n";
+const HELLO_WITH_STARTTLS: &[u8] =
+    b"250-dropper.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-STARTTLS\r\n\
+    250-8BITMIME\r\n250 SIZE 104857600\r\n";
 const READY_FOR_TLS: &[u8] = b"220 2.0.0 Ready\r\n";
 const DROPPED: &[u8] = b"250 2.0.0 Ok: dropped\r\n";
 

@@ -27,7 +27,8 @@ impl Counts {
             commits => format!("{{\"commits\":{commits}}}\n"),
         };
         format!(
-            "{commits}{{\"msgs\":{},\"payload_bytes\":{},\"accepts\":{},\"recv_per_msg\":{:.3},\"eagain_per_msg\":{:.3},\"send_per_msg\":{:.3},\"wait_per_msg\":{:.3},\"crc\":{}}}\n",
+            "{commits}{{\"msgs\":{},\"payload_bytes\":{},\"accepts\":{},\"recv_per_msg\":{:.3},\
+             \"eagain_per_msg\":{:.3},\"send_per_msg\":{:.3},\"wait_per_msg\":{:.3},\"crc\":{}}}\n",
             self.messages,
             self.payload_bytes,
             self.accepts,

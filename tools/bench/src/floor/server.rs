@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memmem::Finder;
 use sinkd_bench::canned::{Command, Dialogue, END_OF_DATA, Part};
-use sinkd_bench::net::{self, Event, Poller, Watch};
+use sinkd_bench::net::{self, Errno, Event, Poller, Timeout, Watch};
 
 use super::checksum::crc32c;
 use super::counts::Counts;
 use super::options::{Checksum, Options, Receiving, StoreKind};
-use super::replies::{BANNER, Replies, ignore};
+use super::replies::{BANNER, Replies};
 use super::store::{Committed, Store};
 
 const EVENTS_MAX: usize = 1024;
@@ -78,15 +78,16 @@ impl<'a> Server<'a> {
 
     /// Serves until `stop` is set, which a signal does: it interrupts the wait.
     ///
-    /// Errors: those of the store; errors of connections end them.
+    /// Fails if the store does. An error of a connection only ends the connection.
     pub fn run(mut self, stop: &AtomicBool) -> io::Result<Counts> {
         let listener = self.listener.as_raw_fd() as usize;
         let mut events = Vec::with_capacity(EVENTS_MAX);
+        let without_limit = Timeout::new(None);
         // Partner: the store in `on_stop` of system.rs. It publishes nothing else.
         while !stop.load(Ordering::Relaxed) {
             self.counts.waits += 1;
-            match self.poller.wait(&mut events, None) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            match self.poller.wait(&mut events, &without_limit) {
+                Err(Errno::INTR) => continue,
                 other => other?,
             }
             for event in &events {
@@ -107,7 +108,7 @@ impl<'a> Server<'a> {
             self.counts.accepts += 1;
             let number = socket.as_raw_fd() as usize;
             self.poller.add(&socket, number as u64, Watch::Input)?;
-            ignore(net::send(&socket, BANNER));
+            let _ = net::send(&socket, BANNER);
             self.counts.sends += 1;
             if self.connections.len() <= number {
                 self.connections.resize_with(number + PLACES, || None);
@@ -150,7 +151,7 @@ impl<'a> Server<'a> {
             let requested_bytes = target.len();
             self.counts.receives += 1;
             let bytes = match net::receive(&connection.socket, target) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Errno::AGAIN) => {
                     self.counts.empty_receives += 1;
                     return Ok(Fate::Stays);
                 }
@@ -182,7 +183,7 @@ impl<'a> Server<'a> {
         for Waiting { number, replies, fate } in self.waiting.drain(..) {
             let Some(connection) = &self.connections[number] else { continue };
             if !replies.is_empty() {
-                ignore(net::send(&connection.socket, &self.waiting_replies[replies]));
+                let _ = net::send(&connection.socket, &self.waiting_replies[replies]);
                 self.counts.sends += 1;
             }
             if fate == Fate::Ends {

@@ -57,7 +57,8 @@ impl Store {
         })
     }
 
-    /// Returns where to receive the next input: up to `bytes`, and less only at the end of a segment.
+    /// Returns where to receive the next input: up to `bytes`, and less only at the end of a
+    /// segment.
     #[inline]
     pub fn target(&mut self, bytes: usize) -> io::Result<&mut [u8]> {
         Ok(match self {
@@ -137,8 +138,8 @@ impl Mapped {
     }
 }
 
-/// A file that is written by pwrite; after `bytes` of `files`, another one. Its name is always gone,
-/// which bounds the use of the disk.
+/// A file that is written by pwrite; after `bytes` of `files`, another one. Its name is always
+/// gone, which bounds the use of the disk.
 pub struct Log {
     files: SegmentFiles,
     file: File,

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustls::ClientConnection;
-use sinkd_bench::net;
+use sinkd_bench::net::{self, Errno};
 
 use super::message::Message;
 use super::options::{Mode, Options};
@@ -118,7 +118,10 @@ impl Connection {
     pub fn flush(&mut self, tally: &mut Tally) -> io::Result<()> {
         match &mut self.link {
             Some(Link { tls: Some(_), .. }) => self.flush_sealed(tally),
-            Some(link) => flush_plain(link.socket(), &mut self.outbox, &self.messages, tally),
+            Some(link) => {
+                flush_plain(link.socket(), &mut self.outbox, &self.messages, tally)?;
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -140,7 +143,7 @@ fn flush_plain(
     outbox: &mut Outbox,
     messages: &[Message],
     tally: &mut Tally,
-) -> io::Result<()> {
+) -> Result<(), Errno> {
     while !outbox.is_empty() {
         tally.calls.sends += 1;
         match outbox.send(socket, messages) {
@@ -151,7 +154,7 @@ fn flush_plain(
                     return Ok(());
                 }
             }
-            Err(error) if net::is_not_ready(&error) => return Ok(()),
+            Err(error) if net::is_not_ready(error) => return Ok(()),
             Err(error) => return Err(error),
         }
     }

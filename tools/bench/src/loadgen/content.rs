@@ -66,12 +66,13 @@ pub fn header(boundary: &str, tag: u64) -> String {
     )
 }
 
-/// Returns a body of exactly `bytes`, without dot-stuffing: lines of the length that mail has, about
-/// one in twenty with a dot at its beginning. `bytes` is `BODY_BYTES_MIN` or more.
+/// Returns a body of exactly `bytes`, without dot-stuffing: lines of the length that mail has,
+/// about one in twenty with a dot at its beginning. `bytes` is `BODY_BYTES_MIN` or more.
 pub fn body(bytes: usize, boundary: &str, random: &mut Random) -> Vec<u8> {
     let mut body = Vec::with_capacity(bytes + 256);
     let text_part = format!(
-        "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 8bit\r\n\r\n"
     );
     if bytes > text_part.len() + TEXT_BYTES_IN_PART_MIN {
         body.extend_from_slice(text_part.as_bytes());
@@ -83,7 +84,8 @@ pub fn body(bytes: usize, boundary: &str, random: &mut Random) -> Vec<u8> {
     }
     if bytes > BODY_BYTES_WITHOUT_ATTACHMENT_MAX {
         let attachment = format!(
-            "--{boundary}\r\nContent-Type: application/pdf; name=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            "--{boundary}\r\nContent-Type: application/pdf; name=\"a.pdf\"\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n"
         );
         body.extend_from_slice(attachment.as_bytes());
     }
@@ -118,8 +120,9 @@ fn push_text_line(body: &mut Vec<u8>, random: &mut Random) {
 
 /// Overwrites the end of `body` by CRLF, and the four octets before it if they end lines.
 ///
-/// No LF is left without its CR, but a CR right before these octets loses its LF. The measured sizes
-/// have no such CR (a test of `Class` checks them), and bodies stay as those of earlier versions.
+/// No LF is left without its CR, but a CR right before these octets loses its LF. The measured
+/// sizes have no such CR (a test of `Class` checks them), and bodies stay as those of earlier
+/// versions.
 fn end_in_whole_line(body: &mut [u8]) {
     let text_end = body.len() - 2;
     for octet in &mut body[text_end - 4..text_end] {
@@ -130,8 +133,8 @@ fn end_in_whole_line(body: &mut [u8]) {
     body[text_end..].copy_from_slice(b"\r\n");
 }
 
-/// Returns `content` as DATA transmits it: with a dot before each dot at the beginning of a line (RFC
-/// 5321 section 4.5.2), and with the end of data. `content` ends with CRLF.
+/// Returns `content` as DATA transmits it: with a dot before each dot at the beginning of a line
+/// (RFC 5321 section 4.5.2), and with the end of data. `content` ends with CRLF.
 pub fn stuffed(content: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(content.len() + content.len() / 512 + 8);
     let mut is_line_start = true;
@@ -146,14 +149,15 @@ pub fn stuffed(content: &[u8]) -> Vec<u8> {
     stuffed
 }
 
-/// Writes `number` in decimal digits over all of `digits`, with zeros before it. Digits that don't
-/// fit are left out.
+/// Returns `number` in decimal, with zeros before it. Digits that don't fit are left out.
 #[inline]
-pub fn write_sequence(digits: &mut [u8], mut number: u64) {
+pub fn digits(mut number: u64) -> [u8; SEQUENCE.len()] {
+    let mut digits = [b'0'; SEQUENCE.len()];
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
+    digits
 }
 
 #[cfg(test)]
@@ -203,10 +207,7 @@ mod tests {
             (9_876_543_210, b"9876543210"),
             (10_000_000_007, b"0000000007"),
         ] {
-            let mut digits = [b'@'; 10];
-            write_sequence(&mut digits, number);
-            assert_eq!(&digits, expected, "{number}");
+            assert_eq!(&digits(number), expected, "{number}");
         }
-        assert_eq!(SEQUENCE.len(), 10);
     }
 }

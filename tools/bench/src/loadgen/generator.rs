@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use sinkd_bench::net::{self, Event, Poller, Watch};
+use sinkd_bench::net::{self, Errno, Event, Poller, Timeout, Watch};
 use sinkd_bench::system::monotonic_ns;
 
 use super::connection::{Connection, Link, Stage};
@@ -103,8 +103,8 @@ impl<'a> Generator<'a> {
                 return Ok(self.tally);
             }
             self.tally.calls.waits += 1;
-            match self.poller.wait(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            match self.poller.wait(&mut events, &timeout) {
+                Err(Errno::INTR) => continue,
                 other => other.map_err(|error| format!("epoll_wait: {error}"))?,
             }
             if events.is_empty() {
@@ -223,7 +223,7 @@ impl<'a> Generator<'a> {
         while let Some(link) = &self.connections[index].link {
             self.tally.calls.receives += 1;
             let bytes = match net::receive(link.socket(), buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(Errno::AGAIN) => return Ok(()),
                 Err(error) => return self.fail(index, format!("recv: {error}")),
                 Ok(0) => return self.fail(index, "connection closed by server".into()),
                 Ok(bytes) => bytes,
@@ -331,10 +331,10 @@ fn is_enough(mode: Mode, extensions: Extensions) -> bool {
     }
 }
 
-/// Returns how long to wait for an event; `None`, without limit, if `seconds` is negative.
-fn timeout(seconds: f64) -> Option<Duration> {
+/// Returns how long to wait for an event: without limit if `seconds` is negative.
+fn timeout(seconds: f64) -> Timeout {
     let ms = (seconds * 1000.0) as i32;
-    u64::try_from(ms).ok().map(Duration::from_millis)
+    Timeout::new(u64::try_from(ms).ok().map(Duration::from_millis))
 }
 
 /// Prints that all connections are ready, and waits for a line on stdin, or its end.

@@ -1,9 +1,9 @@
-//! Output of a connection that the socket has not accepted yet. It refers to octets; it copies none.
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+//! Output of a connection that the socket has not accepted yet. It refers to octets; it copies
+//! none.
+use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
-use sinkd_bench::net;
+use sinkd_bench::net::{self, Errno};
 
 use super::message::{Message, Section};
 
@@ -22,8 +22,8 @@ enum Piece {
 
 impl Piece {
     #[inline]
-    fn octets(self, messages: &[Message]) -> &[u8] {
-        match self {
+    fn octets<'a>(&self, messages: &'a [Message]) -> &'a [u8] {
+        match *self {
             Piece::Head { message, section } => messages[message].section(section),
             Piece::Fixed(octets) => octets,
         }
@@ -39,60 +39,67 @@ pub struct Sent {
 
 #[derive(Default)]
 pub struct Outbox {
-    pieces: VecDeque<Piece>,
-    /// Bytes of the first piece that were sent.
+    /// Empty when all was sent.
+    pieces: Vec<Piece>,
+    /// Pieces that were sent; less than their number, unless that is 0.
+    sent: usize,
+    /// Bytes of the first unsent piece that were sent.
     sent_bytes: usize,
 }
 
 impl Outbox {
     pub fn clear(&mut self) {
         self.pieces.clear();
+        self.sent = 0;
         self.sent_bytes = 0;
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
     #[inline]
     pub fn push(&mut self, octets: &'static [u8]) {
-        self.pieces.push_back(Piece::Fixed(octets));
+        self.pieces.push(Piece::Fixed(octets));
     }
 
     /// Appends a section of the message at `message` in the list of the connection's messages. It
     /// must not become another message before it is sent.
     #[inline]
     pub fn push_head(&mut self, message: usize, section: Section) {
-        self.pieces.push_back(Piece::Head { message, section });
+        self.pieces.push(Piece::Head { message, section });
     }
 
     /// Returns what is left of the first piece; empty if there is none.
     #[inline]
     pub fn first<'a>(&self, messages: &'a [Message]) -> &'a [u8] {
-        let first = self.pieces.front();
+        let first = self.pieces.get(self.sent);
         first.map_or(&[], |piece| &piece.octets(messages)[self.sent_bytes..])
     }
 
     /// Removes `bytes` from the beginning; there are not fewer.
     #[inline]
     pub fn advance(&mut self, bytes: usize, messages: &[Message]) {
-        let mut sent = self.sent_bytes + bytes;
-        while let Some(piece) = self.pieces.front() {
+        let mut sent_bytes = self.sent_bytes + bytes;
+        while let Some(piece) = self.pieces.get(self.sent) {
             let piece_bytes = piece.octets(messages).len();
-            if sent < piece_bytes {
-                break;
+            if sent_bytes < piece_bytes {
+                self.sent_bytes = sent_bytes;
+                return;
             }
-            sent -= piece_bytes;
-            self.pieces.pop_front();
+            sent_bytes -= piece_bytes;
+            self.sent += 1;
         }
-        self.sent_bytes = sent;
+        self.clear();
     }
 
-    /// Sends the beginning with one system call: up to `PIECES_MAX` pieces, of which there is one or
-    /// more.
+    /// Sends the beginning with one system call: up to `PIECES_MAX` pieces, of which there is one
+    /// or more.
     #[inline]
-    pub fn send(&mut self, socket: BorrowedFd<'_>, messages: &[Message]) -> io::Result<Sent> {
-        let (queued, bytes) = match self.pieces.len() {
+    pub fn send(&mut self, socket: BorrowedFd<'_>, messages: &[Message]) -> Result<Sent, Errno> {
+        let pieces = self.pieces.len() - self.sent;
+        let (queued, bytes) = match pieces {
             1 => {
                 let octets = self.first(messages);
                 (octets.len(), net::send(socket, octets)?)
@@ -100,8 +107,12 @@ impl Outbox {
             ..=PIECES_USUAL => self.gather_and_send::<PIECES_USUAL>(socket, messages)?,
             _ => self.gather_and_send::<PIECES_MAX>(socket, messages)?,
         };
-        self.advance(bytes, messages);
-        Ok(Sent { bytes, is_all: bytes == queued })
+        let is_all = bytes == queued;
+        match is_all && pieces <= PIECES_MAX {
+            true => self.clear(),
+            false => self.advance(bytes, messages),
+        }
+        Ok(Sent { bytes, is_all })
     }
 
     /// Sends up to `N` pieces. Returns the bytes of these pieces, and how many of them were sent.
@@ -110,22 +121,29 @@ impl Outbox {
         &self,
         socket: BorrowedFd<'_>,
         messages: &[Message],
-    ) -> io::Result<(usize, usize)> {
-        let slices = self.gather::<N>(messages);
-        let slices = &slices[..self.pieces.len().min(N)];
+    ) -> Result<(usize, usize), Errno> {
+        let mut slices = [IoSlice::new(&[]); N];
+        let slices = self.gather(&mut slices, messages);
         let queued = slices.iter().map(|slice| slice.len()).sum();
         Ok((queued, net::send_pieces(socket, slices)?))
     }
 
-    /// Returns the first `N` pieces; after the last one, empty slices.
+    /// Fills `slices` with the first unsent pieces. Returns those that it filled.
     #[inline]
-    fn gather<'a, const N: usize>(&self, messages: &'a [Message]) -> [IoSlice<'a>; N] {
-        let mut pieces = self.pieces.iter();
-        let mut sent_bytes = self.sent_bytes;
-        std::array::from_fn(|_| {
-            let octets = pieces.next().map_or(&[][..], |piece| piece.octets(messages));
-            IoSlice::new(&octets[std::mem::take(&mut sent_bytes)..])
-        })
+    fn gather<'a, 'b>(
+        &self,
+        slices: &'b mut [IoSlice<'a>],
+        messages: &'a [Message],
+    ) -> &'b [IoSlice<'a>] {
+        let pieces = &self.pieces[self.sent..];
+        let filled = pieces.len().min(slices.len());
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            *slice = IoSlice::new(piece.octets(messages));
+        }
+        if let Some(first) = slices.first_mut() {
+            first.advance(self.sent_bytes);
+        }
+        &slices[..filled]
     }
 }
 
@@ -151,7 +169,8 @@ mod tests {
     }
 
     fn left_in(outbox: &Outbox, messages: &[Message]) -> Vec<u8> {
-        let slices = outbox.gather::<PIECES_MAX>(messages);
+        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+        let slices = outbox.gather(&mut slices, messages);
         slices.iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 

@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
-use sinkd_bench::net;
+use sinkd_bench::net::{self, Errno};
 
 use super::message::Message;
 use super::outbox::Outbox;
@@ -92,7 +92,9 @@ pub fn send(
             let sent = tls.write_tls(&mut CountedSocket { socket, output });
             match sent {
                 Ok(bytes) => output.bytes += bytes as u64,
-                Err(error) if net::is_not_ready(&error) => return Ok(()),
+                Err(error) if Errno::from_io_error(&error).is_some_and(net::is_not_ready) => {
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -128,7 +130,7 @@ impl Write for CountedSocket<'_> {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.output.sends += 1;
-        net::send_pieces(self.socket, &pieces[..pieces.len().min(PIECES_MAX)])
+        Ok(net::send_pieces(self.socket, &pieces[..pieces.len().min(PIECES_MAX)])?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
