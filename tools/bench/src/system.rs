@@ -1,4 +1,4 @@
-//! System calls besides those of sockets. The only file with `unsafe`.
+//! System calls besides those of sockets. Of loadgen and dropper, the only file with `unsafe`.
 #![allow(unsafe_code)]
 
 use std::fs::File;
