@@ -31,23 +31,22 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
 }
 
 /// Returns the sentence about an unknown word if there are too many known words to name: it names
-/// only similar ones. `list` is the command that prints all of them.
+/// only similar ones.
 pub fn unknown_of_many<'a>(
     what: &str,
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
-    list: &str,
 ) -> Unexpected {
     let near: Vec<String> =
         nearest_of(word, known).iter().take(NEAREST_MAX).map(|near| format!("'{near}'")).collect();
-    let meant = match near.as_slice() {
-        [] => format!("see {list}"),
+    let error = Unexpected::new(format!("a {what}"), word);
+    match near.as_slice() {
+        [] => error,
         [first @ .., last] if !first.is_empty() => {
-            format!("did you mean {} or {last}? See {list}", first.join(", "))
+            error.with_hint(format!("did you mean {} or {last}?", first.join(", ")))
         }
-        one => format!("did you mean {}? See {list}", one.concat()),
-    };
-    Unexpected::new(format!("a {what}"), word).with_hint(meant)
+        one => error.with_hint(format!("did you mean {}?", one.concat())),
+    }
 }
 
 #[cfg(test)]
@@ -68,18 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn of_many_known_words_a_sentence_has_the_nearest_and_says_where_all_are() {
+    fn of_many_known_words_a_sentence_has_the_nearest_and_where_all_are_listed() {
         let known = ["think_mail_us", "think_rcpt_us", "think_data_us", "think_next_us", "rtt_us"];
-        let sentence = |word| unknown_of_many("metric", word, known, "sinkctl").to_string();
+        let sentence = |word| unknown_of_many("metric", word, known).listed_by("LIST").to_string();
         assert_eq!(
             sentence("think_data"),
             "expected a metric, found 'think_data'; did you mean 'think_data_us', 'think_mail_us' \
-             or 'think_rcpt_us'? See sinkctl"
+             or 'think_rcpt_us'? See LIST"
         );
         assert_eq!(
             sentence("rtt"),
-            "expected a metric, found 'rtt'; did you mean 'rtt_us'? See sinkctl"
+            "expected a metric, found 'rtt'; did you mean 'rtt_us'? See LIST"
         );
-        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; see sinkctl");
+        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; see LIST");
     }
 }
