@@ -2,15 +2,13 @@
 use std::path::PathBuf;
 
 use super::auth::{self, Auth};
-use super::bounds::{COUNT, COUNT_OR_NONE, count};
+use super::bounds::{COUNT, COUNT_OR_NONE, MESSAGE_BYTES, count, message_bytes};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
 use super::tls::{self, ClientCerts, Tls};
-use super::value::{
-    SWITCH, parse_bytes, parse_option, parse_switch, quoted, show_bytes, show_option,
-};
+use super::value::{SWITCH, parse_option, parse_switch, quoted, show_bytes, show_option};
 use crate::smtp::limits::Protocol;
 
 /// A key of `[[listener]]`: its name, what it accepts, and how to set and print it.
@@ -181,11 +179,9 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "message_bytes_max",
-        expected: "a size from 1 byte to 4095M (units: K, M, G, T)",
+        expected: MESSAGE_BYTES,
         set: |listener, text| {
-            let bytes = parse_bytes(text).filter(|bytes| (1..=4095 << 20).contains(bytes))?;
-            listener.options.message_bytes_max = Some(bytes);
-            Some(())
+            message_bytes(text).map(|bytes| listener.options.message_bytes_max = Some(bytes))
         },
         show: |listener| listener.options.message_bytes_max.map(show_bytes),
     },
