@@ -10,6 +10,7 @@ mod settings;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use sinkd::http::{self, NotReady};
 use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::time::ProcessClock;
-use sinkd::wording::without_numbers;
+use sinkd::wording::{shell_word, without_numbers};
 
 use advice::{advice, without_http};
 use generated::Generated;
@@ -234,14 +235,10 @@ fn reading_command(folder: &Path) -> String {
     if folder == Config::default().data {
         return "sinkctl ls".into();
     }
-    let name = folder.to_string_lossy();
     // A name that begins with a dash would be parsed as a flag.
-    let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
-    if name.chars().all(is_plain) {
-        return format!("sinkctl --data {name} ls");
-    }
-    format!("sinkctl --data '{}' ls", name.replace('\'', r"'\''"))
+    let is_flag = folder.as_os_str().as_bytes().starts_with(b"-");
+    let name = if is_flag { Path::new(".").join(folder) } else { folder.to_owned() };
+    format!("sinkctl --data {} ls", shell_word(name))
 }
 
 /// The request of a signal.

@@ -11,6 +11,7 @@ use sinkd::log::RunError;
 use sinkd::log::reader::ReadError;
 use sinkd::sender::blast::recipients::RecipientsError;
 use sinkd::sender::target::TargetError;
+use sinkd::wording::shell_word;
 
 /// Returns what to do about an error, as the end of its message; `None` if the message has it all.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
@@ -58,7 +59,7 @@ fn about_recipients(error: &RecipientsError) -> Option<&'static str> {
 fn about_sinkd(error: &AskError) -> Option<String> {
     match error {
         AskError::NotRunning(folder) => {
-            Some(format!("; start one with sinkd --data {}", folder.display()))
+            Some(format!("; start one with sinkd --data {}", shell_word(folder)))
         }
         _ => None,
     }
