@@ -10,6 +10,7 @@ use super::names;
 use super::tls::{self, ClientCerts, Tls};
 use super::value::{SWITCH, parse_option, parse_switch, quoted, show_bytes, show_option};
 use crate::smtp::limits::Protocol;
+use crate::wording::nearest;
 
 /// A key of `[[listener]]`: its name, what it accepts, and how to set and print it.
 pub(super) struct ListenerKey {
@@ -237,12 +238,8 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
 
 /// Returns the key that `name` probably means; `None` if none is similar enough.
 pub(super) fn closest_name(name: &str) -> Option<&'static str> {
-    /// Minimum similarity for a suggestion; 1 means equal.
-    const ALIKE: f64 = 0.8;
     let names = LISTENER_KEYS.iter().map(|key| key.name).chain(["address"]);
-    let rated = names.map(|known| (strsim::jaro_winkler(name, known), known));
-    let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (likeness >= ALIKE).then_some(nearest)
+    nearest(name, names)
 }
 
 /// Returns a `[[listener]]` table for each listener that has options, as TOML; empty if none has.

@@ -11,8 +11,9 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// Returns the words similar to `word`, the most similar first.
 fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    /// The threshold that clap uses for flags; less similar words share little more than letters.
-    const ALIKE_MIN: f64 = 0.7;
+    /// Less similar words share little more than letters: `sender` is not `listener` (0.82), but
+    /// `midian` is `median` (0.84). 1 means equal.
+    const ALIKE_MIN: f64 = 0.83;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
     let mut found: Vec<_> = found.collect();
@@ -59,10 +60,12 @@ mod tests {
         assert_eq!(nearest("transaction", known), Some("transaction_us"));
         assert_eq!(nearest("message_per_s", known), Some("messages_per_s"));
         assert_eq!(nearest("xyzzy", known), None);
+        assert_eq!(nearest("sender", ["listener", "header"]), None);
+        assert_eq!(nearest("midian", ["mean", "median"]), Some("median"));
         assert_eq!(nearest("", known), None);
         assert_eq!(
-            unknown("color", "rod", ["red", "green"]).to_string(),
-            "expected a color (red, green), found 'rod'; did you mean 'red'?"
+            unknown("color", "gren", ["red", "green"]).to_string(),
+            "expected a color (red, green), found 'gren'; did you mean 'green'?"
         );
     }
 
