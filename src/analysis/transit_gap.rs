@@ -8,7 +8,7 @@ use super::words::{counted, seconds};
 #[non_exhaustive]
 pub enum TransitGap {
     /// Messages are damaged.
-    #[error("{} damaged (see: sinkctl verify)", counted(*.0, "message is", "messages are"))]
+    #[error("{} damaged", counted(*.0, "message is", "messages are"))]
     Damaged(u64),
     /// The log has no message in the span.
     #[error("the log has no message here{}", after_colon(.0))]

@@ -1,8 +1,9 @@
 //! Bounds of settings: each as text for errors and help, and the function that checks it.
 use std::time::Duration;
 
-use super::value::parse_time;
+use super::value::{parse_bytes, parse_time};
 
+pub(super) const MESSAGE_BYTES: &str = "a size from 1 byte to 4095M (units: K, M, G, T)";
 pub(super) const MEMORY: &str = "a size from 1M to 1T, such as 64M (units: K, M, G, T)";
 pub(super) const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
@@ -19,6 +20,11 @@ pub(super) const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or a
 pub(super) const COUNT_LARGE_OR_NONE: &str = "a whole number from 1 to 1000000000000, or 'none'";
 /// More messages than a machine can receive in a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
+
+/// Parses the maximum size of a message, which a slot of the log stores in a `u32`.
+pub(super) fn message_bytes(text: &str) -> Option<u64> {
+    between(parse_bytes(text), 1, 4095 << 20)
+}
 
 pub(super) fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
     text.parse().ok().filter(|n| *n >= T::from(1))

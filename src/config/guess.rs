@@ -1,6 +1,7 @@
 //! Suggests a setting for an unknown name: one that other programs use, or one that is misspelled.
 use super::setting::Setting;
 use super::table::all_settings;
+use crate::wording::nearest;
 
 /// A name that other programs use, and the setting that corresponds to it.
 pub struct Guess {
@@ -53,9 +54,6 @@ pub const GUESSES: &[Guess] = &[
     guess("quiet", Some('q'), "log_level"),
 ];
 
-/// Minimum similarity for a suggestion; 1 means equal.
-const ALIKE: f64 = 0.85;
-
 const fn guess(name: &'static str, short: Option<char>, setting: &'static str) -> Guess {
     Guess { name, short, setting }
 }
@@ -68,9 +66,7 @@ pub fn closest_name(name: &str) -> Option<&'static str> {
         return Some(guess.setting);
     }
     let names = all_settings().map(|key| key.name).chain(["config"]);
-    let rated = names.map(|known| (strsim::jaro_winkler(&name, known), known));
-    let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (likeness >= ALIKE).then_some(nearest)
+    nearest(&name, names)
 }
 
 /// Returns the setting with this name, spelled with underscores; `None` if there is none.

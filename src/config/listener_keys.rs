@@ -2,16 +2,15 @@
 use std::path::PathBuf;
 
 use super::auth::{self, Auth};
-use super::bounds::{COUNT, COUNT_OR_NONE, count};
+use super::bounds::{COUNT, COUNT_OR_NONE, MESSAGE_BYTES, count, message_bytes};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
 use super::tls::{self, ClientCerts, Tls};
-use super::value::{
-    SWITCH, parse_bytes, parse_option, parse_switch, quoted, show_bytes, show_option,
-};
+use super::value::{SWITCH, parse_option, parse_switch, quoted, show_bytes, show_option};
 use crate::smtp::limits::Protocol;
+use crate::wording::nearest;
 
 /// A key of `[[listener]]`: its name, what it accepts, and how to set and print it.
 pub(super) struct ListenerKey {
@@ -181,11 +180,9 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "message_bytes_max",
-        expected: "a size from 1 byte to 4095M (units: K, M, G, T)",
+        expected: MESSAGE_BYTES,
         set: |listener, text| {
-            let bytes = parse_bytes(text).filter(|bytes| (1..=4095 << 20).contains(bytes))?;
-            listener.options.message_bytes_max = Some(bytes);
-            Some(())
+            message_bytes(text).map(|bytes| listener.options.message_bytes_max = Some(bytes))
         },
         show: |listener| listener.options.message_bytes_max.map(show_bytes),
     },
@@ -241,12 +238,8 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
 
 /// Returns the key that `name` probably means; `None` if none is similar enough.
 pub(super) fn closest_name(name: &str) -> Option<&'static str> {
-    /// Minimum similarity for a suggestion; 1 means equal.
-    const ALIKE: f64 = 0.8;
     let names = LISTENER_KEYS.iter().map(|key| key.name).chain(["address"]);
-    let rated = names.map(|known| (strsim::jaro_winkler(name, known), known));
-    let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (likeness >= ALIKE).then_some(nearest)
+    nearest(name, names)
 }
 
 /// Returns a `[[listener]]` table for each listener that has options, as TOML; empty if none has.

@@ -15,11 +15,8 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The socket does not exist, or no process listens on it.
-    #[error(
-        "{folder}: no sinkd with a control socket is running on this data folder; start \
-         one with sinkd --data {folder}",
-        folder = .0.display()
-    )]
+    #[error("{folder}: no sinkd with a control socket is running on this data folder",
+        folder = .0.display())]
     NotRunning(PathBuf),
     /// The socket belongs to another user.
     #[error("{path}: expected a socket of the folder's owner, found something else",

@@ -38,7 +38,7 @@ pub use metrics::of_history;
 #[derive(Debug, thiserror::Error)]
 pub enum HttpBindError {
     /// Another process listens on the address.
-    #[error("{0} is already in use: stop what listens there, or choose another with --http")]
+    #[error("{0} is already in use: stop what listens there, or choose another")]
     InUse(SocketAddr),
     /// Binding failed for another reason.
     #[error("cannot serve HTTP on {address}")]
@@ -65,25 +65,15 @@ pub struct HttpServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Binds the configured address. Returns `None` if HTTP is off, or if the default address is in
-/// use, which is logged.
+/// Binds the configured address. Returns `None` if HTTP is off.
 ///
-/// Errors: an address that was configured explicitly can't be bound.
+/// Errors: the address can't be bound. If it is the default one, no user asked for HTTP, and the
+/// caller can do without.
 pub fn bind(http: Http) -> Result<Option<Bound>, HttpBindError> {
     match http {
         Http::Off => Ok(None),
         Http::At(address) => bind_to(address).map(Some),
-        Http::IfFree => match bind_to(DEFAULT) {
-            Ok(bound) => Ok(Some(bound)),
-            Err(HttpBindError::InUse(address)) => {
-                tracing::warn!("{address} is in use: no HTTP; --http ADDR chooses another address");
-                Ok(None)
-            }
-            Err(error) => {
-                tracing::warn!("{error}: no HTTP; --http ADDR chooses another address");
-                Ok(None)
-            }
-        },
+        Http::IfFree => bind_to(DEFAULT).map(Some),
     }
 }
 

@@ -82,8 +82,8 @@ pub enum TargetError {
     },
     /// The address may belong to a stranger.
     #[error(
-        "{} is not a local or private address, so real people may receive the mail; to send \
-         anyway, pass --allow-public {host}", named(host, *address)
+        "{} is not a local or private address, so real people may receive the mail",
+        named(host, *address)
     )]
     Public {
         /// The name as the user gave it.
@@ -91,12 +91,12 @@ pub enum TargetError {
         /// The first public address of the host.
         address: IpAddr,
     },
-    /// --allow-public names another host.
-    #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
+    /// The caller allows another public host.
+    #[error("the target is {host}, but the public host that may receive mail is {allowed}")]
     OtherAllowed {
         /// The host as named in the target.
         host: String,
-        /// The host named by --allow-public.
+        /// The host that the caller allows.
         allowed: String,
     },
 }
@@ -377,15 +377,15 @@ mod tests {
 
     #[test]
     fn every_address_of_a_name_must_be_allowed() {
-        let public = "--allow-public mx.test";
+        let public = "not a local or private address";
         check(&["127.0.0.1:25"], None, Ok(1));
         check(&["127.0.0.1:25", "127.0.0.1:25", "[::1]:25"], None, Ok(2));
         check(&["127.0.0.1:25", "8.8.8.8:25"], None, Err(public)); // one is enough
         check(&["8.8.8.8:25"], None, Err(public));
         check(&["8.8.8.8:25"], Some("mx.test"), Ok(1));
         check(&["8.8.8.8:25"], Some("MX.test"), Ok(1));
-        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("allows 8.8.8.8"));
-        check(&["8.8.8.8:25"], Some(""), Err("use the same host in both"));
+        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("mail is 8.8.8.8"));
+        check(&["8.8.8.8:25"], Some(""), Err("the target is mx.test, but "));
         check(&["127.0.0.1:25"], Some("other.test"), Ok(1)); // nothing had to be allowed
         check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["255.255.255.255:25"], Some("mx.test"), Err("not the address of a single host"));

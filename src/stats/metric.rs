@@ -118,7 +118,7 @@ table! {
     Dismissed = "dismissed", 0,
         "Open connections ended with 421: a timeout, stopping, or out of buffers.";
     Denied = "denied", 0,
-        "Connections of clients that their listener does not serve (--allow, --deny).";
+        "Connections of clients that their listener does not serve (settings allow, deny).";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
         "Connections that a proxy made for itself; not sessions unless they carry mail.";

@@ -1,9 +1,10 @@
 //! The wording of output: numbers with their units, unexpected values with the word that was
-//! probably meant, and the errors of the system and of command lines.
+//! probably meant, words for a shell, and the errors of the system and of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod causes;
 mod nearest;
+mod shell;
 mod system_error;
 mod unexpected;
 mod units;
@@ -11,6 +12,7 @@ mod usage_error;
 
 pub use causes::with_causes;
 pub use nearest::{nearest, unknown, unknown_of_many};
+pub use shell::shell_word;
 pub use system_error::without_numbers;
 pub use unexpected::Unexpected;
 pub use units::{decimals, digits, duration, exact_duration, percent, whole, whole_percent};

@@ -11,8 +11,9 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// Returns the words similar to `word`, the most similar first.
 fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    /// The threshold that clap uses for flags; less similar words share little more than letters.
-    const ALIKE_MIN: f64 = 0.7;
+    /// Less similar words share little more than letters: `sender` is not `listener` (0.82), but
+    /// `midian` is `median` (0.84). 1 means equal.
+    const ALIKE_MIN: f64 = 0.83;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
     let mut found: Vec<_> = found.collect();
@@ -31,23 +32,22 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
 }
 
 /// Returns the sentence about an unknown word if there are too many known words to name: it names
-/// only similar ones. `list` is the command that prints all of them.
+/// only similar ones.
 pub fn unknown_of_many<'a>(
     what: &str,
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
-    list: &str,
 ) -> Unexpected {
     let near: Vec<String> =
         nearest_of(word, known).iter().take(NEAREST_MAX).map(|near| format!("'{near}'")).collect();
-    let meant = match near.as_slice() {
-        [] => format!("see {list}"),
+    let error = Unexpected::new(format!("a {what}"), word);
+    match near.as_slice() {
+        [] => error,
         [first @ .., last] if !first.is_empty() => {
-            format!("did you mean {} or {last}? See {list}", first.join(", "))
+            error.with_hint(format!("did you mean {} or {last}?", first.join(", ")))
         }
-        one => format!("did you mean {}? See {list}", one.concat()),
-    };
-    Unexpected::new(format!("a {what}"), word).with_hint(meant)
+        one => error.with_hint(format!("did you mean {}?", one.concat())),
+    }
 }
 
 #[cfg(test)]
@@ -60,26 +60,28 @@ mod tests {
         assert_eq!(nearest("transaction", known), Some("transaction_us"));
         assert_eq!(nearest("message_per_s", known), Some("messages_per_s"));
         assert_eq!(nearest("xyzzy", known), None);
+        assert_eq!(nearest("sender", ["listener", "header"]), None);
+        assert_eq!(nearest("midian", ["mean", "median"]), Some("median"));
         assert_eq!(nearest("", known), None);
         assert_eq!(
-            unknown("color", "rod", ["red", "green"]).to_string(),
-            "expected a color (red, green), found 'rod'; did you mean 'red'?"
+            unknown("color", "gren", ["red", "green"]).to_string(),
+            "expected a color (red, green), found 'gren'; did you mean 'green'?"
         );
     }
 
     #[test]
-    fn of_many_known_words_a_sentence_has_the_nearest_and_says_where_all_are() {
+    fn of_many_known_words_a_sentence_has_the_nearest_and_where_all_are_listed() {
         let known = ["think_mail_us", "think_rcpt_us", "think_data_us", "think_next_us", "rtt_us"];
-        let sentence = |word| unknown_of_many("metric", word, known, "sinkctl").to_string();
+        let sentence = |word| unknown_of_many("metric", word, known).listed_by("LIST").to_string();
         assert_eq!(
             sentence("think_data"),
             "expected a metric, found 'think_data'; did you mean 'think_data_us', 'think_mail_us' \
-             or 'think_rcpt_us'? See sinkctl"
+             or 'think_rcpt_us'? See LIST"
         );
         assert_eq!(
             sentence("rtt"),
-            "expected a metric, found 'rtt'; did you mean 'rtt_us'? See sinkctl"
+            "expected a metric, found 'rtt'; did you mean 'rtt_us'? See LIST"
         );
-        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; see sinkctl");
+        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; see LIST");
     }
 }

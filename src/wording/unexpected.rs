@@ -20,6 +20,15 @@ impl Unexpected {
     pub fn with_hint(self, hint: String) -> Unexpected {
         Unexpected { hint: Some(hint), ..self }
     }
+
+    /// Adds where all expected words are listed, after advice if there is any.
+    pub fn listed_by(self, list: &str) -> Unexpected {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint} See {list}"),
+            None => format!("see {list}"),
+        };
+        self.with_hint(hint)
+    }
 }
 
 impl fmt::Display for Unexpected {

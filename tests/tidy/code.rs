@@ -82,6 +82,20 @@ fn raw(rest: &[u8], start: usize) -> usize {
     find(&rest[body..], &end).map_or(rest.len(), |at| body + at + end.len())
 }
 
+/// Returns every string literal with its offset. Comments have none.
+pub fn strings(text: &str) -> Vec<(usize, &str)> {
+    let bytes = text.as_bytes();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let length = unread(bytes, at);
+        if length > 0 && !matches!(bytes[at], b'/' | b'\'') {
+            found.push((at, &text[at..at + length]));
+        }
+        at += length.max(1);
+    }
+    found
+}
+
 /// Splits masked code into the code compiled without tests, and the test-only modules. Both are as
 /// long as the whole. The third value is the names of test modules in their own files.
 pub fn without_tests(masked: &str) -> (String, String, Vec<String>) {
@@ -254,6 +268,14 @@ mod tests {
         ] {
             assert_eq!(masked(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn strings_are_found_outside_comments() {
+        let text = r##"a("b\"c", 'd', br"e") /* "f" */ // "g"
+h(r#"i"j"#)"##;
+        let found: Vec<_> = strings(text).into_iter().map(|(_, string)| string).collect();
+        assert_eq!(found, [r#""b\"c""#, r#"br"e""#, r##"r#"i"j"#"##]);
     }
 
     #[test]

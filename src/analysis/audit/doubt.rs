@@ -12,8 +12,8 @@ pub enum AuditDoubt {
     /// Segments are damaged, or can't be opened.
     #[error("{}", counted(
         *.0,
-        "segment is damaged or can't be read (see sinkctl verify)",
-        "segments are damaged or can't be read (see sinkctl verify)"
+        "segment is damaged or can't be read",
+        "segments are damaged or can't be read"
     ))]
     FaultySegments(u64),
     /// The log neither has messages that the statistics count, nor records that they were dropped.

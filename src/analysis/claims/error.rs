@@ -35,7 +35,10 @@ pub enum ClaimFault {
         /// The subject with its figure, as written.
         found: String,
     },
-    /// A subject, a figure or a bound is none of the possible ones.
+    /// No subject has this name.
+    #[error(transparent)]
+    Subject(Unexpected),
+    /// A figure or a bound is none of the possible ones.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
 }

@@ -89,10 +89,10 @@ impl std::str::FromStr for ClaimSubject {
 }
 
 /// Lists the metrics under their names in claims: without the unit of time at the end.
-fn no_subject(found: &str) -> Unexpected {
+fn no_subject(found: &str) -> ClaimFault {
     let metrics = metrics().map(|name| name.strip_suffix("_us").unwrap_or(name));
     let known = OTHERS.into_iter().chain(metrics);
-    unknown_of_many("subject", found, known, "sinkctl assert --subjects")
+    ClaimFault::Subject(unknown_of_many("subject", found, known))
 }
 
 /// Parses `5xx`, `45x` or `452`.

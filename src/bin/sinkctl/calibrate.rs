@@ -22,7 +22,7 @@ use sinkd::smtp::sasl::Account;
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
 use sinkd::time::Seconds;
 use sinkd::tls::CertificateFolder;
-use sinkd::wording::{whole, whole_percent, with_causes};
+use sinkd::wording::{whole, whole_percent};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -236,7 +236,7 @@ fn ceilings(
 /// Errors: sending ended early, or the sink accepted nothing.
 fn check_report(load: &Load, address: SocketAddr, report: &SendReport) -> anyhow::Result<()> {
     if let Some(error) = &report.error {
-        anyhow::bail!("{}: {}", load.name, with_causes(error));
+        anyhow::bail!("{}: {}", load.name, sending::reason(error));
     }
     if let Some((_, failure)) = report.tally.failures.first_key_value()
         && report.tally.accepted_for_any() == 0

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sinkd::log::reader::{Folder, ReadError};
 use sinkd::log::{self, MessageId, Moment, Remove};
 
+use crate::base::advice::about_message;
 use crate::base::data::latest;
 use crate::base::left_out::NoAnswer;
 use crate::base::left_out::report_left_out;
@@ -56,7 +57,8 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
     let removed = log::remove(folder.path(), &what)
         .with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
     for &id in &removed.missing {
-        eprintln!("sinkctl: {}", ReadError::NoSuchMessage { id });
+        let error = ReadError::NoSuchMessage { id };
+        eprintln!("sinkctl: {error}{}", about_message(&error).unwrap_or_default());
     }
     let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     folder.refresh()?;

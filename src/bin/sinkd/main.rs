@@ -1,6 +1,7 @@
 //! sinkd: setup and signals. The library does the work.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod cli;
 mod generated;
 mod print;
@@ -9,6 +10,7 @@ mod settings;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,15 +23,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use sinkd::config::http::Http;
 use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
-use sinkd::log::OpenError;
-use sinkd::server::{Counters, Server, ServiceManager, StartError, StartedServer, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::time::ProcessClock;
-use sinkd::wording::without_numbers;
+use sinkd::wording::{shell_word, without_numbers};
 
+use advice::{advice, without_http};
 use generated::Generated;
 use print::{error_chain, print, report};
 use reload::Reloading;
@@ -46,25 +49,6 @@ fn main() -> ExitCode {
             report(&without_numbers(&format!("{}{}", error_chain(&error), advice(&error))));
             ExitCode::from(exit_code(&error))
         }
-    }
-}
-
-/// Returns the flag that chooses another folder, as the end of an error that advises to do so: the
-/// log knows no flag.
-fn advice(error: &anyhow::Error) -> &'static str {
-    let error = match error.downcast_ref() {
-        Some(StartError::Log(error)) => Some(error),
-        _ => error.downcast_ref(),
-    };
-    match error {
-        Some(
-            OpenError::NotWritable { .. }
-            | OpenError::Locked { .. }
-            | OpenError::NotAFolder { .. }
-            | OpenError::NoSpace { .. }
-            | OpenError::FileTooLarge { .. },
-        ) => " with --data",
-        _ => "",
     }
 }
 
@@ -152,7 +136,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let started = SystemTime::now();
     let signals = signals()?;
-    let bound = http::bind(config.http)?;
+    let bound = bound_http(config.http)?;
     let StartedServer { server, generations, recovery } = Server::start(config)?;
     let reloading = Reloading::new(matches, environment, generations);
     let control = reload::start(&config.data, reloading)?;
@@ -186,6 +170,18 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     drop(http);
     say_what_was_done(&counters);
     Ok(())
+}
+
+/// Binds the address for HTTP. If the default address can't be bound, sinkd runs without HTTP,
+/// because no user asked for it.
+fn bound_http(http: Http) -> anyhow::Result<Option<http::Bound>> {
+    match http::bind(http) {
+        Err(error) if http == Http::IfFree => {
+            tracing::warn!("{}", without_http(&error));
+            Ok(None)
+        }
+        bound => Ok(bound?),
+    }
 }
 
 fn say_what_was_done(counters: &[Arc<Counters>]) {
@@ -239,14 +235,10 @@ fn reading_command(folder: &Path) -> String {
     if folder == Config::default().data {
         return "sinkctl ls".into();
     }
-    let name = folder.to_string_lossy();
     // A name that begins with a dash would be parsed as a flag.
-    let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
-    if name.chars().all(is_plain) {
-        return format!("sinkctl --data {name} ls");
-    }
-    format!("sinkctl --data '{}' ls", name.replace('\'', r"'\''"))
+    let is_flag = folder.as_os_str().as_bytes().starts_with(b"-");
+    let name = if is_flag { Path::new(".").join(folder) } else { folder.to_owned() };
+    format!("sinkctl --data {} ls", shell_word(name))
 }
 
 /// The request of a signal.

@@ -1,5 +1,5 @@
 //! `[limits]`: limits on messages, sessions and connections.
-use crate::config::bounds::{COUNT, COUNT_OR_NONE, between, count};
+use crate::config::bounds::{COUNT, COUNT_OR_NONE, MESSAGE_BYTES, between, count, message_bytes};
 use crate::config::setting::Setting;
 use crate::config::value::{parse_bytes, parse_option, show_bytes, show_number, show_option};
 
@@ -9,8 +9,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "message_bytes_max",
         "SIZE",
         "Maximum size of a message, announced as SIZE (RFC 1870).",
-        "a size from 1 byte to 4095M (units: K, M, G, T)",
-        |c, v| between(parse_bytes(v), 1, 4095 << 20).map(|n| c.limits.message_bytes_max = n),
+        MESSAGE_BYTES,
+        |c, v| message_bytes(v).map(|n| c.limits.message_bytes_max = n),
         |c| show_bytes(c.limits.message_bytes_max)
     ),
     key!(

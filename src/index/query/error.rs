@@ -102,7 +102,7 @@ pub enum QueryFault {
     #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
     /// The data folder has no run with the name in `run:`; the payload is the name.
-    #[error("no run '{0}' (to list all runs: sinkctl runs)")]
+    #[error("no run '{0}'")]
     UnknownRun(String),
 }
 

@@ -60,10 +60,10 @@ pub enum RunError {
     #[error("run '{0}' already exists; choose another name")]
     Taken(String),
     /// No run is in progress.
-    #[error("no run is in progress (start one with sinkctl run start NAME)")]
+    #[error("no run is in progress")]
     NoneUnderWay,
     /// No run has this name.
-    #[error("no run '{0}' (to list all runs: sinkctl runs)")]
+    #[error("no run '{0}'")]
     Unknown(String),
     /// Another process holds the lock. Only sinkd, which does not wait for it, gets this error; it
     /// tries again later.

@@ -155,10 +155,7 @@ pub enum Damage {
 #[non_exhaustive]
 pub enum ReadError {
     /// No message has this ID now.
-    #[error(
-        "no message {id}: it was removed, pruned or lost, or never existed (sinkctl ls lists \
-         messages)"
-    )]
+    #[error("no message {id}: it was removed, pruned or lost, or never existed")]
     NoSuchMessage {
         /// The requested ID.
         id: MessageId,
@@ -174,7 +171,7 @@ pub enum ReadError {
         segment: u32,
     },
     /// The message was removed.
-    #[error("no message {id}: it was removed (sinkctl ls lists messages)")]
+    #[error("no message {id}: it was removed")]
     Removed {
         /// The requested ID.
         id: MessageId,

@@ -66,8 +66,7 @@ pub struct BlastSettings {
 pub enum PlanError {
     /// No message can be that small.
     #[error(
-        "--size: expected at least {smallest} bytes, the smallest message to these recipients, \
-         found {size}"
+        "expected at least {smallest} bytes, the smallest message to these recipients, found {size}"
     )]
     TooSmall {
         /// The requested size.
@@ -76,21 +75,19 @@ pub enum PlanError {
         smallest: u64,
     },
     /// Messages with their attachments would be too large; the payload is their size.
-    #[error(
-        "--size, --attach: expected messages of at most 256M including attachments, found {0} bytes"
-    )]
+    #[error("expected messages of at most 256M including attachments, found {0} bytes")]
     TooLarge(u64),
     /// The reverse-path is not an address.
-    #[error("--from: expected an address such as news@example.org, or <>, found '{0}'")]
+    #[error("expected an address such as news@example.org, or <>, found '{0}'")]
     From(String),
     /// The name of the run is invalid.
-    #[error("--run-id: expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
+    #[error("expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     RunId(String),
     /// The date is invalid.
-    #[error("--date: expected an RFC 5322 date, found '{0}'")]
+    #[error("expected a date of 1 to 60 printable ASCII characters, found {0:?}")]
     Date(String),
     /// The rate is not above 0.
-    #[error("--rate: expected a rate above 0, found {0}")]
+    #[error("expected a rate above 0, found {0}")]
     Rate(f64),
 }
 

@@ -89,13 +89,13 @@ enum RecipientChoice {
 #[non_exhaustive]
 pub enum RecipientsError {
     /// The domain is not one that generated addresses can have.
-    #[error("--rcpt-domain: expected a domain such as example.com, found '{0}'")]
+    #[error("expected a domain such as example.com, found '{0}'")]
     Domain(String),
     /// The number of generated recipients is out of bounds.
-    #[error("--recipient-count: expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
+    #[error("expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
     Count(u64),
     /// A message needs more recipients than are generated.
-    #[error("--rcpts: expected at most {count}, as many as --recipient-count, found {per_message}")]
+    #[error("expected at most {count}, as many as are generated, found {per_message}")]
     MoreThanMadeUp {
         /// The number of recipients per message.
         per_message: u64,
@@ -103,7 +103,7 @@ pub enum RecipientsError {
         count: u64,
     },
     /// A message needs more recipients than the list has.
-    #[error("--rcpts: expected at most {count}, as many as {file} has, found {per_message}")]
+    #[error("expected at most {count}, as many as {file} has, found {per_message}")]
     MoreThanListed {
         /// The number of recipients per message.
         per_message: u64,
@@ -304,14 +304,11 @@ mod tests {
         }
         let one = RecipientSource::generated("a.example", 1).unwrap();
         let error = one.chosen("2".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
-        let expected = "--rcpts: expected at most 1, as many as --recipient-count, found 2";
+        let expected = "expected at most 1, as many as are generated, found 2";
         assert_eq!(error.to_string(), expected);
         let list = List::parse("list.csv", b"a@b.example\nc@b.example").unwrap();
         let listed = RecipientSource::listed(list);
         let error = listed.chosen("1-3".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "--rcpts: expected at most 2, as many as list.csv has, found 3"
-        );
+        assert_eq!(error.to_string(), "expected at most 2, as many as list.csv has, found 3");
     }
 }

@@ -33,10 +33,7 @@ const UNANSWERED_MAX: u32 = 100;
 #[non_exhaustive]
 pub enum FeedError {
     /// The target answered none of many messages.
-    #[error(
-        "the target has not answered for {UNANSWERED_MAX} messages in a row; see that it runs, \
-         then send the rest (--resume), or try each more than once (--retry)"
-    )]
+    #[error("the target has not answered for {UNANSWERED_MAX} messages in a row")]
     Unanswered,
     /// The resume file can't be written.
     #[error(transparent)]

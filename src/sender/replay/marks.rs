@@ -36,25 +36,25 @@ enum MarkPiece {
 #[non_exhaustive]
 pub enum NotAMark {
     /// The text has no `=`.
-    #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
+    #[error("expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
     /// The name does not make exactly one header field.
     #[error(
-        "--mark: expected the name of a header field: printable ASCII characters without a colon \
-         or a space, found '{0}'"
+        "expected the name of a header field: printable ASCII characters without a colon or a \
+         space, found '{0}'"
     )]
     Name(String),
     /// The value contains a line end, which would begin another field or the body.
-    #[error("--mark: expected a value of printable ASCII characters in one line, found {0:?}")]
+    #[error("expected a value of printable ASCII characters in one line, found {0:?}")]
     Value(String),
     /// A placeholder is unknown: the text, and the placeholder.
-    #[error("--mark: expected the placeholder {{id}} or {{time}}, found '{{{1}}}' in '{0}'")]
+    #[error("expected the placeholder {{id}} or {{time}}, found '{{{1}}}' in '{0}'")]
     Placeholder(String, String),
     /// A line would be too long.
-    #[error("--mark: expected a line of at most {LINE_BYTES_MAX} bytes, found '{0}'")]
+    #[error("expected a line of at most {LINE_BYTES_MAX} bytes, found '{0}'")]
     Long(String),
     /// There are too many marks.
-    #[error("--mark: expected the flag at most {MARKS_MAX} times; put several texts into one mark")]
+    #[error("expected at most {MARKS_MAX} marks; put several texts into one mark")]
     Many,
 }
 

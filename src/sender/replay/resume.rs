@@ -76,10 +76,10 @@ pub enum ResumeError {
         source: io::Error,
     },
     /// Another replay uses the file.
-    #[error("{0}: in use by another sinkctl replay; wait for it, or choose another file")]
+    #[error("{0}: in use by another replay; wait for it, or choose another file")]
     InUse(PathBuf),
     /// The file is not a resume file.
-    #[error("{0}: not a resume file of sinkctl replay; choose another file")]
+    #[error("{0}: not a resume file; choose another file")]
     Foreign(PathBuf),
     /// The file belongs to another replay.
     #[error(
@@ -454,7 +454,7 @@ mod tests {
     #[test]
     fn only_regular_files_are_resume_files() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();
-        assert_eq!(error, "/dev/null: not a resume file of sinkctl replay; choose another file");
+        assert_eq!(error, "/dev/null: not a resume file; choose another file");
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);

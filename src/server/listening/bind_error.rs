@@ -7,9 +7,7 @@ use crate::config::ListenAddress;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another process uses the address.
-    #[error(
-        "{address} is already in use: stop what listens there, or choose another with --listen"
-    )]
+    #[error("{address} is already in use: stop what listens there, or choose another")]
     InUse {
         /// The address.
         address: ListenAddress,

@@ -4,6 +4,7 @@ mod atomics;
 mod circles;
 mod documents;
 mod errors;
+mod flags;
 mod folders;
 mod lengths;
 mod prose;
@@ -44,4 +45,5 @@ pub const RULES: &[Rule] = &[
     Rule { name: "prose", check: prose::check },
     Rule { name: "receipts", check: receipts::check },
     Rule { name: "causes", check: errors::causes },
+    Rule { name: "flags", check: flags::check },
 ];

@@ -2,6 +2,8 @@
 use sinkd::analysis::claims::CheckedClaim;
 use sinkd::plot::escape;
 
+use super::advice::reason;
+
 /// Returns one test suite, with a test case per claim.
 pub fn xml(checked: &[CheckedClaim]) -> String {
     let failures = checked.iter().filter(|one| one.failure.is_some()).count();
@@ -17,7 +19,7 @@ pub fn xml(checked: &[CheckedClaim]) -> String {
             Some(why) => format!(
                 "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
                  </testcase>\n",
-                escape(&why.to_string())
+                escape(&reason(why))
             ),
         };
     }

@@ -9,7 +9,10 @@ use sinkd::analysis::claims::{CheckedClaim, Claim, Evidence, check, subjects, wi
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{SentField, TimeRange, selection};
 
+mod advice;
 mod junit;
+
+use advice::{claim, reason};
 
 #[derive(Debug, Args)]
 pub struct Assert {
@@ -67,7 +70,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     for one in &checked {
         match &one.failure {
             None => writeln!(out, "ok      {}{}", one.claim.text, left_out(one, &evidence))?,
-            Some(why) => writeln!(out, "FAILED  {}: {why}", one.claim.text)?,
+            Some(why) => writeln!(out, "FAILED  {}: {}", one.claim.text, reason(why))?,
         }
     }
     if let Some(path) = &assert.junit {
@@ -90,7 +93,7 @@ fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
 fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
     let mut claims = Vec::new();
     for text in &assert.claims {
-        claims.push(text.parse()?);
+        claims.push(claim(text)?);
     }
     for path in &assert.files {
         let text = std::fs::read_to_string(path)
@@ -99,7 +102,7 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
                 let place = format!("{}:{}", path.display(), number + 1);
-                claims.push(line.parse::<Claim>().context(place)?);
+                claims.push(claim(line).context(place)?);
             }
         }
     }

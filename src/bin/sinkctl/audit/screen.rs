@@ -7,6 +7,7 @@ use sinkd::analysis::audit::{
 
 use super::checks::checks;
 use super::csv::message;
+use super::doubts::sentence;
 use super::listed::{Listed, ListedKind};
 use super::options::Audit;
 use crate::base::outcome::Out;
@@ -23,7 +24,7 @@ pub fn print(
         writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
     }
     for doubt in &figures.doubts {
-        writeln!(out, "note: {doubt}")?;
+        writeln!(out, "note: {}", sentence(doubt))?;
     }
     for fault in Fault::ALL {
         if let Some(kind) = listed.of(fault) {

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use sinkd::analysis::Attempts;
 use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
 
+use crate::base::advice::about_message;
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
 
@@ -28,7 +29,7 @@ impl FolderOmissions {
     /// Reports an error, unless the segment was pruned, which the folder counts.
     pub fn report_error(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
-            self.report(error);
+            self.report(format!("{error}{}", about_message(error).unwrap_or_default()));
         }
     }
 

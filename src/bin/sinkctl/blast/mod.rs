@@ -1,4 +1,5 @@
 //! `sinkctl blast`: sends generated mail.
+mod flags;
 mod options;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ use sinkd::sender::target::{Target, connectable};
 use sinkd::sender::{Connections, Ends, SendingSettings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 
+use flags::{with_flag, with_recipient_flag};
 pub use options::Blast;
 
 use crate::base::outcome::{Finding, Out};
@@ -87,7 +89,7 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
     let generated = generated.map(|(bytes, seed)| Attachment::generated(seed, *bytes));
     let read: Result<Vec<_>, _> =
         messages.attach.iter().map(|path| Attachment::read(path)).collect();
-    Ok(BlastPlan::new(blast::BlastSettings {
+    BlastPlan::new(blast::BlastSettings {
         seed,
         run_id: messages.run_id.clone(),
         date: date.to_owned(),
@@ -97,7 +99,8 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         attachments: read?.into_iter().chain(generated).collect(),
         count: blast.pace.count,
         pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
-    })?)
+    })
+    .map_err(with_flag)
 }
 
 fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
@@ -111,13 +114,14 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
 fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &options.recipients {
         Some(path) => RecipientSource::listed(List::read(path)?),
-        None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)?,
+        None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)
+            .map_err(with_recipient_flag)?,
     };
     let order = match options.order {
         options::Order::Listed => recipients::RecipientOrder::Listed,
         options::Order::Random => recipients::RecipientOrder::Random,
     };
-    Ok(recipients.chosen(options.rcpts, order)?)
+    recipients.chosen(options.rcpts, order).map_err(with_recipient_flag)
 }
 
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {

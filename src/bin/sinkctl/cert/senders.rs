@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use sinkd::wording::shell_word;
 
 /// A program or library that sends mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -234,15 +235,6 @@ impl Sender {
             | Sender::Openssl
             | Sender::System => shell_word(path),
         }
-    }
-}
-
-/// Quotes a path for a shell.
-fn shell_word(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
-    match path.chars().all(is_plain) {
-        true => path.into(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
@@ -100,7 +101,8 @@ struct PreparedReplay {
 
 impl PreparedReplay {
     fn of(folder: &Folder, replay: &Replay) -> anyhow::Result<PreparedReplay> {
-        let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
+        let (rewriting, marks) =
+            (rewriting(replay)?, Marks::parse(&replay.mark).context("--mark")?);
         let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
         let map = rewriting.recipients.as_ref();
         let belongs = belongs(folder, replay, ids.as_deref(), map)?;

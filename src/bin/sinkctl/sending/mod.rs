@@ -18,10 +18,12 @@ use crate::base::progress::{Interruptible, watched};
 mod account;
 mod encryption;
 mod outcome;
+mod reason;
 
 pub use account::{AccountOptions, PASSWORD_VARIABLE};
 pub use encryption::{TlsMode, TlsOptions};
 pub use outcome::{ReplayOutcomes, ReportForms, SendingOutcome};
+pub use reason::reason;
 
 /// Maximum number of connections being opened at once; a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;

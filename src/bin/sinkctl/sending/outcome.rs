@@ -8,9 +8,10 @@ use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
-use sinkd::wording::{whole, with_causes};
+use sinkd::wording::whole;
 
 use super::Records;
+use super::reason::reason;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::{counted, harmless};
 
@@ -136,7 +137,7 @@ impl SendingOutcome<'_> {
             eprintln!("sinkctl: {error:#}");
         }
         if let Some(error) = &self.report.error {
-            eprintln!("sinkctl: {}", with_causes(error));
+            eprintln!("sinkctl: {}", reason(error));
         }
         let kinds = self.report.tally.failures.keys();
         for (kind, what) in kinds.filter_map(|kind| Some((kind, hint(*kind)?))) {
@@ -183,7 +184,7 @@ impl SendingOutcome<'_> {
                 crowded: tally.extra.crowded,
             },
             seconds: report.seconds,
-            error: report.error.as_ref().map(|error| with_causes(error)),
+            error: report.error.as_ref().map(reason),
             failures: failures
                 .map(|(what, f)| FailureFigures {
                     what: what.to_string(),

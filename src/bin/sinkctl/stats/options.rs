@@ -135,7 +135,9 @@ impl std::str::FromStr for HistogramSubject {
             return Ok(HistogramSubject::Throughput(*window));
         }
         let others = throughputs.map(|(name, _)| name);
-        metric_or(text, &others).map(HistogramSubject::Metric)
+        let metric =
+            metric_or(text, &others).map_err(|it| it.listed_by("sinkctl stats --metrics"))?;
+        Ok(HistogramSubject::Metric(metric))
     }
 }
 

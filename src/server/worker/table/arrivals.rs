@@ -39,7 +39,7 @@ impl<I: Interests> Table<I> {
     pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
-            let why = "it is not in a network of --proxy-trusted";
+            let why = "it is not in a network of proxy_trusted";
             self.state.refuse_as_proxy(arrival.client, why);
             return false;
         }

@@ -1,0 +1,30 @@
+//! The flags that errors of a blast are about.
+use sinkd::sender::blast::PlanError;
+use sinkd::sender::blast::recipients::RecipientsError;
+
+/// Puts the flag before an error of the plan.
+pub fn with_flag(error: PlanError) -> anyhow::Error {
+    let flag = match &error {
+        PlanError::TooSmall { .. } => "--size",
+        PlanError::TooLarge(_) => "--size, --attach",
+        PlanError::From(_) => "--from",
+        PlanError::RunId(_) => "--run-id",
+        PlanError::Date(_) => "--date",
+        PlanError::Rate(_) => "--rate",
+        _ => return error.into(),
+    };
+    anyhow::Error::new(error).context(flag)
+}
+
+/// Puts the flag before an error about recipients.
+pub fn with_recipient_flag(error: RecipientsError) -> anyhow::Error {
+    let flag = match &error {
+        RecipientsError::Domain(_) => "--rcpt-domain",
+        RecipientsError::Count(_) => "--recipient-count",
+        RecipientsError::MoreThanMadeUp { .. } | RecipientsError::MoreThanListed { .. } => {
+            "--rcpts"
+        }
+        _ => return error.into(),
+    };
+    anyhow::Error::new(error).context(flag)
+}
