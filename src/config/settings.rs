@@ -88,7 +88,7 @@ pub enum ConfigError {
     #[error("listener name '{0}': this name is configured twice")]
     NamedTwice(String),
     /// HTTP and a listener have the same address.
-    #[error("http and listen have the same address, {0}: choose another one for one of them")]
+    #[error("http and listen both have the address {0}: change one of them")]
     HttpListened(SocketAddr),
     /// LMTP on port 25, which RFC 2033 section 5 forbids.
     #[error(
@@ -264,7 +264,7 @@ mod tests {
             (
                 ["127.0.0.1:7", "[::1]:7"],
                 "127.0.0.1:7",
-                Some("http and listen have the same address, 127.0.0.1:7"),
+                Some("http and listen both have the address 127.0.0.1:7"),
             ),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
             (["127.0.0.1:7", "127.0.0.2:7"], "off", None),

@@ -42,7 +42,8 @@ fn slot_at(index: usize) -> ConnectionSlot {
     ConnectionSlot::new(index)
 }
 
-/// As many connections as it wants now, which the target speaks with at once: their slots.
+/// Opens as many connections as the scheduler wants; the target greets each at once. Returns their
+/// slots.
 fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
     let mut slots = Vec::new();
     while scheduler.wants_connection(now_ns) {

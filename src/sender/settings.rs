@@ -1,4 +1,4 @@
-//! Settings of a run of sending.
+//! Settings of a sending run.
 use std::time::Duration;
 
 use super::clock::nanos;

@@ -26,7 +26,7 @@ pub enum Verb {
     Other,
 }
 
-/// Counts of the sessions of a worker, which takes them and starts over.
+/// Counts over all sessions of a worker, which reads and resets them.
 #[derive(Debug)]
 pub struct CommandTally {
     /// Number of replies by kind; see [`kinds`].

@@ -235,7 +235,7 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
     let Shares { sender, network, sink } = shares;
     let [sender, network, sink] = [sender, network, sink].map(|share| percent(*share));
     let starved = budget.share(budget.starved_us);
-    let starved = match starved >= 0.1 {
+    let starved = match starved >= STARVED_SHARE {
         true => format!(
             "; for {} of the time, the sink's loops waited for a processor",
             percent(starved)
@@ -257,7 +257,8 @@ fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String
         return (LimitedBy::Sender, why);
     }
     let why = format!(
-        "this is what the sender saw, {busy} busy: what the target recorded tells the rest"
+        "these are only the sender's records (its busiest thread was {busy} busy): the target's \
+         records show the cause"
     );
     (LimitedBy::Undecided, why)
 }
@@ -273,8 +274,8 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let turned_away = budget.turned_away;
     if turned_away * 10 >= budget.connections + turned_away && turned_away > 0 {
         return Some(format!(
-            "{turned_away} connections were turned away with 421 beside {} that it accepted: its \
-             own limit of connections",
+            "{turned_away} connections were turned away with 421, and {} were accepted: its own \
+             limit of connections",
             budget.connections
         ));
     }
@@ -328,7 +329,8 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
         };
         let (on_the_way, rtt) = (percent(shares.network), duration(budget.rtt_us as f64));
         return Some(format!(
-            "{on_the_way} of the time went to a network of {rtt} round trip{losses}"
+            "{on_the_way} of the time was spent on a network with a round-trip time of \
+             {rtt}{losses}"
         ));
     }
     let payload = budget.share(budget.payload_us().0);

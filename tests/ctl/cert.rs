@@ -78,7 +78,7 @@ fn a_folder_without_certificates_or_with_others_is_reported() {
     drop(Sink::start(data.path(), &[]));
     let (out, errors, code) = cert(data.path(), &[]);
     assert_eq!((out.as_str(), code), ("", 2));
-    assert!(errors.contains("tls/ca.pem: not found; sinkd makes it when it starts"), "{errors}");
+    assert!(errors.contains("tls/ca.pem: not found; sinkd creates it when started"), "{errors}");
     drop(Sink::start(data.path(), &["--tls"]));
     let other = tempdir().unwrap();
     drop(Sink::start(other.path(), &["--tls", "--hostname", "other.example"]));

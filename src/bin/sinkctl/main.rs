@@ -43,18 +43,18 @@ mod top;
 mod verify;
 mod wait;
 
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::process::ExitCode;
 
 use base::advice::advice;
 use base::data::{only, open, open_all};
 use base::left_out::is_finding;
-use base::outcome::{Finding, Out, flush, is_closed_pipe};
+use base::outcome::{Finding, Out, StandardOutput, flush, is_closed_pipe};
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::of_process();
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(64 << 10, StandardOutput::lock());
     let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {
         Ok(Finding::Holds) => ExitCode::SUCCESS,

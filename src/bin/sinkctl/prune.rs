@@ -40,7 +40,7 @@ pub struct Prune {
     pub json: bool,
 }
 
-/// What stays. A group of its own: a flag that is not named here does not say what to drop.
+/// What stays. At least one of these flags is required.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct KeepOptions {

@@ -155,7 +155,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "xclient_trusted",
         value: "NETWORK",
         alone: None,
-        help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets also may. May be repeated.",
+        help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients on Unix sockets may do so too. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
             clear: |c| c.clients.xclient_trusted.clear(),

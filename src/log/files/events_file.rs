@@ -82,8 +82,8 @@ impl EventsFile {
         Ok(None)
     }
 
-    /// Calls `write` until it returns true, because the lock is free, but at most for
-    /// `PATIENCE_AT_END`. For threads that are about to end.
+    /// Retries `write` until it returns true (the lock was free), for at most `PATIENCE_AT_END`.
+    /// For threads that are about to end.
     pub fn try_until_the_end(&self, mut write: impl FnMut() -> bool) {
         let tries = PATIENCE_AT_END.as_millis() / TRY_AGAIN.as_millis();
         for _ in 0..tries {

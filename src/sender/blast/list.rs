@@ -10,8 +10,8 @@ pub const LIST_BYTES_MAX: u64 = 1 << 30;
 /// Maximum length of an address; RFC 5321 section 4.5.3.1.3 requires 254.
 const MAILBOX_BYTES_MAX: usize = 900;
 
-/// Maximum number of octets of a bad row that an error shows.
-const SHOWN_BYTES_MAX: usize = 60;
+/// Maximum number of characters of a bad row that an error shows.
+const SHOWN_MAX: usize = 60;
 
 /// Addresses, with the other columns of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum RowError {
     #[error("expected an address such as ann@example.org, found '{0}'")]
     Address(String),
     /// The text is not UTF-8 at this octet, counted from 1.
-    #[error("expected text in UTF-8, found another byte at {0}")]
+    #[error("expected text in UTF-8, found an invalid byte at position {0}")]
     Utf8(usize),
     /// The row contains a control character other than a tab.
     #[error("a control character ({:#04x}) in '{text}'", u32::from(*character))]
@@ -293,12 +293,10 @@ fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError>
 }
 
 fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_BYTES_MAX).collect();
-    shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if shown.len() < text.len() {
-        shown.push_str("...");
-    }
-    shown
+    let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let shown: String = printable.take(SHOWN_MAX).collect();
+    let is_shortened = text.chars().nth(SHOWN_MAX).is_some();
+    if is_shortened { shown + "..." } else { shown }
 }
 
 #[cfg(test)]
@@ -366,7 +364,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "1 bad row; correct or remove it\n\
-             list:2: expected text in UTF-8, found another byte at 1"
+             list:2: expected text in UTF-8, found an invalid byte at position 1"
         );
     }
 

@@ -261,7 +261,8 @@ fn key(mailbox: &[u8]) -> Vec<u8> {
     key
 }
 
-fn excerpt(octets: &[u8]) -> String {
+/// Returns octets as an error shows them.
+pub(super) fn excerpt(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }
 

@@ -3,7 +3,7 @@ use crate::sender::mailbox::{is_mailbox, split};
 use crate::smtp::client::OutgoingMail;
 use crate::smtp::envelope::{DecodeError, Decoded, decode};
 
-use super::recipient_map::RecipientMap;
+use super::recipient_map::{RecipientMap, excerpt};
 
 /// The changes to an envelope.
 #[derive(Debug, Clone, Default)]
@@ -155,10 +155,6 @@ fn check_parameters(parameters: &[u8]) -> Result<(), Unsendable> {
         return Err(Unsendable::Parameters(excerpt(parameters)));
     }
     Ok(())
-}
-
-fn excerpt(octets: &[u8]) -> String {
-    octets.escape_ascii().to_string()
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::f64::consts::PI;
 
 use super::student::critical;
 
-/// Assumed correlations of neighboring seconds: always the first one; a later one if the run shows
-/// more than the one before.
+/// Assumed correlations of neighboring seconds. The first one is the least; the next one is assumed
+/// if the run shows a higher correlation than the one before it.
 const ASSUMED: [f64; 3] = [0.75, 0.85, 0.95];
 /// More cosines shorten an interval by less than 4%.
 const WAVES_MAX: usize = 16;

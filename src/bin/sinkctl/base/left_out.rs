@@ -54,9 +54,7 @@ pub fn report_pruned_unread(pruned_unread: &PrunedUnread) {
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");
-        eprintln!(
-            "sinkctl: skipped, as they were pruned during the command: {segments} ({messages})"
-        );
+        eprintln!("sinkctl: skipped {segments} ({messages}) that were pruned during the command");
     }
 }
 

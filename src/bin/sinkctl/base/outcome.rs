@@ -1,5 +1,5 @@
 //! The output of commands, and their findings.
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 /// The finding of a command that had no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +9,44 @@ pub enum Finding {
 }
 
 /// The output of results.
-pub type Out = BufWriter<io::StdoutLock<'static>>;
+pub type Out = BufWriter<StandardOutput>;
 
-/// Returns whether the reader closed its end (`| head`), which is not a failure.
+/// Standard output, whose errors say so if its reader is gone: a broken pipe can also be a socket.
+pub struct StandardOutput(StdoutLock<'static>);
+
+/// The reader of standard output has closed its end (`| head`).
+#[derive(Debug, thiserror::Error)]
+#[error("standard output has no reader")]
+struct ReaderGone;
+
+impl StandardOutput {
+    /// Locks standard output.
+    pub fn lock() -> StandardOutput {
+        StandardOutput(io::stdout().lock())
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets).map_err(marked)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(marked)
+    }
+}
+
+fn marked(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, ReaderGone),
+        _ => error,
+    }
+}
+
+/// Returns whether the reader of standard output closed its end, which is not a failure.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    })
+    let is_marked = |error: &io::Error| error.get_ref().is_some_and(|it| it.is::<ReaderGone>());
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_marked))
 }
 
 /// Flushes the output. A reader that closed its end does not change the finding.
@@ -23,5 +54,22 @@ pub fn flush(out: &mut Out) -> anyhow::Result<()> {
     match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn only_a_closed_standard_output_is_no_failure() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let of_socket = Err::<(), _>(broken()).context("sinkd on mail: no answer").unwrap_err();
+        assert!(!is_closed_pipe(&of_socket), "sinkd that closed its socket has not answered");
+        assert!(is_closed_pipe(&Err::<(), _>(marked(broken())).context("row 1").unwrap_err()));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(!is_closed_pipe(&marked(full).into()));
     }
 }

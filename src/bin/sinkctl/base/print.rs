@@ -1,7 +1,7 @@
 //! Formats text for terminals.
 pub use sinkd::analysis::{counted, rfc3339, seconds_text as seconds};
 
-/// Escapes control characters, with which a mail could rewrite the terminal.
+/// Replaces control characters, with which a mail could rewrite the terminal.
 pub fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })

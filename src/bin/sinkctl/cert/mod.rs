@@ -89,7 +89,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     }
     anyhow::ensure!(
         kept.ca_path().exists(),
-        "{}: not found; sinkd makes it when it starts with --tls or --listen smtps:ADDR, and \
+        "{}: not found; sinkd creates it when started with --tls or --listen smtps:ADDR and \
          without --tls-cert",
         kept.ca_path().display()
     );

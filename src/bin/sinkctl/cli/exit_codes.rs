@@ -54,7 +54,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     never_one("mark"),
     never_one("top"),
     one("rm", "some IDs belong to no message"),
-    never_one("prune"),
+    one("prune", "some segments cannot be read, so they are kept"),
     one("reload", "some changed settings need a restart"),
     one("cert", "senders would refuse the certificate"),
     one("search", "no message matches, or some data is damaged or was lost"),

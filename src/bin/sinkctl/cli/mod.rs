@@ -49,7 +49,7 @@ pub struct Cli {
 pub enum Command {
     /// List messages, oldest first.
     Ls(Ls),
-    /// Print a message exactly as it was sent, with the dot-stuffing of SMTP removed.
+    /// Print the exact bytes of a message, without the dot-stuffing of SMTP.
     Cat(Cat),
     /// Show the envelope, headers and parts of a message, or only one part selected by a flag.
     Show(Show),

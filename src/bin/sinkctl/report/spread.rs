@@ -31,7 +31,7 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
     let (name, title, x, span, spans) = match window {
         MessageWindow::Second => (
             "throughput-1s",
-            "Seconds by their messages",
+            "Distribution of messages per second",
             "messages in a second",
             "second",
             "seconds",
@@ -40,7 +40,7 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
             let spans = "spans of 100 ms";
             (
                 "throughput-100ms",
-                "Spans of 100 ms by their messages",
+                "Distribution of messages per 100 ms",
                 "messages in 100 ms",
                 "span",
                 spans,
@@ -102,7 +102,7 @@ fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Ba
     counts.iter().enumerate().map(bar).collect()
 }
 
-/// Returns the sentence about the median and the 90th percentile of spans, if they are above 0.
+/// Returns the sentence about the median and the first percentile of spans, if they are above 0.
 fn count_of_values(histogram: &Histogram<u64>) -> String {
     let at = |quantile| histogram.value_at_quantile(quantile);
     let text = |n: u64| PlotUnit::Number.text(n as f64);
@@ -151,8 +151,8 @@ pub fn sender_curves(run: &ReportData) -> Option<Figure> {
         title: String::from("The sender's time between a reply and what it sent next"),
         note: String::from(
             "What the sink waited for, the network's round trip included: from the reply to EHLO, \
-             MAIL, RCPT, DATA, the payload, the next MAIL, the close. High curves here are time \
-             the sender, or the network to it, took.",
+             MAIL, RCPT, DATA, the payload, the next MAIL, the close. High curves mean that \
+             the sender, or the network to it, was slow.",
         ),
         label,
     };
@@ -165,8 +165,8 @@ pub fn reply_curves(run: &ReportData) -> Option<Figure> {
         name: "replies",
         title: String::from("The sender's waits for the target"),
         note: String::from(
-            "From a command that was written to its reply; for connections, from asking for one to \
-             having it. The payload's is from its last octet to the final reply.",
+            "From writing a command to receiving its reply; for connections, from the request \
+             until it is open. The payload's is from its last byte to the final reply.",
         ),
         label,
     };

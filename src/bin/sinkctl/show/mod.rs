@@ -168,7 +168,7 @@ fn one_part(
     Ok(if lines.is_empty() { Finding::DoesNotHold } else { Finding::Holds })
 }
 
-/// Prints a text, with control characters escaped on a terminal, and a line end.
+/// Prints a text and a line end. On a terminal, control characters are replaced.
 fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
     let Some(text) = text else { return Ok(Finding::DoesNotHold) };
     print_text(&text, out)?;
@@ -190,7 +190,7 @@ fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Formats text from a mail as one line, with control characters escaped.
+/// Formats text from a mail as one line, with control characters replaced.
 fn one_line(text: &str) -> String {
     harmless(text).replace('\n', " ")
 }
