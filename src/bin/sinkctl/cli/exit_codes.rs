@@ -74,7 +74,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
 /// The last paragraph of the help of sinkctl.
 pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
   0  done
-  1  the answer is no or incomplete; the help of each command says when
+  1  the answer is no, or it is incomplete; the help of each command says when
   2  the command failed or could not start";
 
 /// Returns the last paragraph of the help of a command, which must be in the table.
