@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// Parses a size: `4096`, `64K`, `64KiB`, `10MB`. All units are powers of 1024, as in Postfix and
+/// Parses a size: `4096`, `64K`, `64KiB`, `10MB`. All units are powers of 1024, as in
 /// nginx.
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -44,7 +44,7 @@ fn each_selection_is_printed_alone() {
         (alternative, &["--links"], "https://shop.example/offers?id=1&week=47\n", 0),
         (alternative, &["--attachments"], "", 1),
         (alternative, &["--part", "4"], "", 1),
-        (alternative, &["--part", "0"], "", 1),
+        (alternative, &["--part", "9"], "", 1),
         (mixed, &["--text"], "Please find attached.\r\n", 0),
         (mixed, &["--html"], "", 1),
         (mixed, &["--links"], "", 1),

@@ -67,7 +67,7 @@ pub struct MessageTally {
     pub messages: u64,
     /// Forward-paths of these messages.
     pub recipients: u64,
-    /// Recipients, or messages where a message has one key, without a key.
+    /// Recipients without a key. If the key is one of the whole message: messages without one.
     pub without_key: u64,
     /// Messages that were compared with their checksum.
     pub checked: u64,

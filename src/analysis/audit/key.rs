@@ -39,7 +39,7 @@ pub struct KeyRule {
     pub source: KeySource,
     /// Selects the key within that part: the first group, or the whole match without a group.
     pub pattern: Option<Regex>,
-    /// How keys are compared, and whether they can be a range.
+    /// Whether keys are compared as text or as numbers. Only numbers can be expected as a range.
     pub kind: KeyKind,
     /// Differences between addresses that are ignored.
     pub folding: AddressFolding,

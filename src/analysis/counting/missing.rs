@@ -16,7 +16,7 @@ pub struct MissingMessages {
     /// The total; null if unknown.
     pub messages: Option<u64>,
     /// Messages with storage mode `none`. Null for a span of time, because these messages have no
-    /// time; so are `removed` and `pruned`.
+    /// time. `removed` and `pruned` are null then, too.
     only_counted: Option<u64>,
     removed: Option<u64>,
     pruned: Option<u64>,

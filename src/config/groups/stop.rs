@@ -6,7 +6,7 @@ use std::time::Duration;
 pub struct StopSettings {
     /// How long open transactions may continue after a stop begins.
     pub grace: Duration,
-    /// Stop once exactly this number of messages is stored; `None`: never.
+    /// Stop once exactly this number of messages has been accepted; `None`: never.
     pub after_messages: Option<u64>,
     /// Stop once this number of sessions has ended; `None`: never.
     pub after_sessions: Option<u64>,

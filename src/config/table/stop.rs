@@ -21,7 +21,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "stop",
         "stop_after_messages",
         "N",
-        "Stop once exactly N messages are stored.",
+        "Stop once exactly N messages have been accepted.",
         COUNT_LARGE_OR_NONE,
         |c, v| parse_option(v, count_large).map(|n| c.stop.after_messages = n),
         |c| show_option(c.stop.after_messages, show_number)

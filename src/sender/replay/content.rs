@@ -47,7 +47,7 @@ impl ContentError {
         }
     }
 
-    /// Counts the error, if its text already names the message.
+    /// Counts an error whose text already names the message.
     pub(super) fn count_named_error(&self, tally: &ReplayTally) {
         tally.add_listed(self.kind(), || self.to_string());
     }

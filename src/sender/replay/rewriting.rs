@@ -39,7 +39,7 @@ pub enum Unsendable {
     /// accepted with `--syntax lenient`, or another program wrote it.
     #[error("expected an address, found '{0}'")]
     Path(String),
-    /// The parameters contain CR or LF, the only octets that could do harm.
+    /// The parameters contain a control character; CR or LF could inject a command.
     #[error("expected parameters of MAIL or RCPT, found '{0}'")]
     Parameters(String),
 }

@@ -146,8 +146,9 @@ fn wave(seconds: usize, number: usize) -> Vec<f64> {
     (0..seconds).map(|second| (2.0 / n).sqrt() * at(second)).collect()
 }
 
-/// Returns the covariance of two weighted sums over the same seconds, whose values have variance 1
-/// and correlate by `autocorrelation` to the power of their distance.
+/// Returns the covariance of two weighted sums of one series, with weights `one` and `other`. The
+/// values of the series have variance 1, and two that are d seconds apart have the correlation
+/// `autocorrelation`^d.
 fn covariance(one: &[f64], other: &[f64], autocorrelation: f64) -> f64 {
     let (mut sum, mut before) = (0.0, (0.0, 0.0));
     for (x, y) in one.iter().zip(other) {

@@ -22,7 +22,7 @@ pub struct Assert {
     /// them all).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
-    /// File with claims, one per line; # starts a comment.
+    /// File with claims, one per line; # starts a comment. May be repeated.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print the subjects of claims, one per line, each with its figures, without reading the

@@ -25,7 +25,8 @@ const fn both(command: &'static str, one: &'static str, two: &'static str) -> Ex
 }
 
 const LOST: &str = "the answer is incomplete: some data is damaged or was lost";
-const NOT_ACCEPTED: &str = "not every message was accepted for every recipient";
+const INCOMPLETE: &str = "the run was incomplete (such as a message that was not accepted for \
+                          every recipient), or a result could not be written";
 
 /// Every command.
 pub const EXIT_CODES: &[ExitCodes] = &[
@@ -43,7 +44,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
         "a run is incomplete, or the two runs overlap in time",
         "the two runs cannot be compared",
     ),
-    both("assert", "a claim does not hold", "a claim cannot be decided"),
+    both("assert", "a claim does not hold, or cannot be decided", "a claim is malformed"),
     both(
         "audit",
         "at least one recipient did not get exactly one correct message",
@@ -61,11 +62,8 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one("wait", "the timeout expired first"),
     one("reindex", "some segments could not be indexed"),
     never_one("calibrate"),
-    one("blast", NOT_ACCEPTED),
-    one(
-        "replay",
-        "not every message was accepted for every recipient, or there was nothing to send",
-    ),
+    one("blast", INCOMPLETE),
+    one("replay", INCOMPLETE),
     one("verify", "something is damaged"),
     never_one("completions"),
     never_one("man"),

@@ -49,7 +49,7 @@ fn is_page(part: &Part<'_>) -> bool {
     part.kind == PartKind::Leaf && part.is_html()
 }
 
-/// Returns a file name as HTML can link to it, with special characters encoded.
+/// Returns a relative URL of a file, for links in HTML: its name, with special characters encoded.
 fn address(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let mut address = String::from("./");
