@@ -125,7 +125,10 @@ fn invalid_listeners_are_errors_with_their_position() {
         (format!("{listener}nmae = 1"), "'listener.nmae'; did you mean 'listener.name'?"),
         (format!("{listener}xyzzy = 1"), "'listener.xyzzy'; a listener may have address, protocol"),
         (format!("{listener}greeting = \"none\""), "sink.toml:3: listener.greeting: expected"),
-        (format!("{listener}name = \"a\"\n{listener}name = \"a\""), "listener name 'a': this name is"),
+        (
+            format!("{listener}name = \"a\"\n{listener}name = \"a\""),
+            "listener name 'a': this name is",
+        ),
         ("[server]\nproxy_trusted = \"10.0.0.0/33\"".into(), "sink.toml:2: server.proxy_trusted"),
     ] {
         fs::write(&file, &text).unwrap();
