@@ -107,6 +107,7 @@ impl WorkerContext {
     }
 
     /// Keeps the box of an ended payload for reuse.
+    #[inline(always)]
     pub fn return_box(&mut self, mut transfer: Box<Transfer>) {
         if self.transfers.len() < TRANSFERS_KEPT_MAX {
             *transfer = Transfer::new();
