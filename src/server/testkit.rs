@@ -21,7 +21,7 @@ use crate::stats::Counter;
 use crate::tls::CertificateFolder;
 use crate::tls::by_hand::{ClientByHand, ClientOffer};
 
-use super::by_hand::{Beginning, ByHandSink, SocketEvent};
+use super::by_hand::{Beginning, ByHandSink, Place, SocketEvent};
 
 /// Size of the log's segments: small, so that sessions cross their ends.
 const SEGMENT_BYTES: u64 = 64 << 10;
@@ -214,7 +214,7 @@ impl OneByOne {
 
     fn connect_by(
         &mut self,
-        connect: impl FnOnce(&mut ByHandSink, UnixStream) -> Option<usize>,
+        connect: impl FnOnce(&mut ByHandSink, UnixStream) -> Option<Place>,
     ) -> Dialogue<'_> {
         self.check_at_rest();
         let (socket, theirs) = UnixStream::pair().expect("descriptors are left");
@@ -286,7 +286,7 @@ pub struct Dialogue<'a> {
     sink: &'a mut OneByOne,
     /// `None`: the client has left.
     socket: Option<UnixStream>,
-    place: usize,
+    place: Place,
     replies: Vec<u8>,
     /// Messages stored so far.
     messages: usize,

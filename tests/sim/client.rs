@@ -1,9 +1,11 @@
 //! A client: a real client session on its end of a socket pair.
 use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinkd::server::by_hand::Place;
 use sinkd::smtp::client::{
     ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, ReplyCode,
     SessionEnd, SessionFault, SessionWatch,
@@ -92,8 +94,9 @@ pub struct Sealed {
 
 pub struct Client {
     pub number: u64,
+    pub address: IpAddr,
     /// The client's place in the sink; `None` while it waits to be accepted.
-    pub place: Option<usize>,
+    pub place: Option<Place>,
     socket: Option<UnixStream>,
     /// `None` for plain text.
     sealed: Option<Sealed>,
@@ -107,10 +110,16 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(number: u64, socket: UnixStream, options: Options, now_us: u64) -> Client {
+    pub fn new(
+        number: u64,
+        (socket, address): (UnixStream, IpAddr),
+        options: Options,
+        now_us: u64,
+    ) -> Client {
         socket.set_nonblocking(true).unwrap();
         Client {
             number,
+            address,
             place: None,
             socket: Some(socket),
             sealed: None,

@@ -24,6 +24,8 @@ pub enum Fault {
     FewBuffers,
     /// No descriptors are left to accept with, for a while.
     NoDescriptors,
+    /// The limits on connections are tight.
+    FewConnections,
     /// The settings change, including the offered extensions.
     Reload,
     /// The sink gets a signal to stop.
@@ -38,7 +40,12 @@ impl Fault {
     pub fn may_refuse(self) -> bool {
         !matches!(
             self,
-            Fault::Cut | Fault::Reset | Fault::HalfClose | Fault::NoDescriptors | Fault::Reload
+            Fault::Cut
+                | Fault::Reset
+                | Fault::HalfClose
+                | Fault::NoDescriptors
+                | Fault::FewConnections
+                | Fault::Reload
         )
     }
 }

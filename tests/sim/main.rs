@@ -1,6 +1,6 @@
-//! A simulated sink: the real connections of one worker, the real log and real clients, over Unix
-//! socket pairs and a simulated clock. One thread and one seed, with random faults: every run can
-//! be repeated.
+//! A simulated sink: the real connections of one to three workers, the handover between them, the
+//! real log and real clients, over Unix socket pairs and a simulated clock. One thread and one
+//! seed, with random faults: every run can be repeated.
 //!
 //! `SIM_RUNS=N` makes N runs of each test, `SIM_FIRST=N` begins with seed N instead of 1, and
 //! `SIM_SEED=N` makes only the run with this seed. If a run fails, its story is printed.
@@ -10,6 +10,7 @@ mod common;
 mod check;
 mod client;
 mod fault;
+mod handover;
 mod limits;
 mod one;
 mod reload;
@@ -76,6 +77,13 @@ fn slow_full_or_failing_storage_loses_no_acknowledged_message() {
 #[test]
 fn clients_wait_when_no_descriptors_are_left_and_all_are_served() {
     let faults = [Fault::NoDescriptors, Fault::Cut, Fault::Reset];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+}
+
+#[test]
+fn the_limits_on_connections_hold_and_are_freed() {
+    let faults = [Fault::FewConnections, Fault::Cut, Fault::Reset, Fault::Stall, Fault::Stop];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }

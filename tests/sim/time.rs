@@ -1,15 +1,15 @@
 //! Every timeout of the sink, to the resolution of the timer wheel, on a simulated clock.
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sinkd::config::{Config, StatisticsSettings};
 use sinkd::log::reader::Folder;
 use sinkd::log::{Durability, LogSettings, MessageId};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::SocketEvent;
+use sinkd::server::by_hand::{Beginning, QueuedClient, SocketEvent};
 use sinkd::smtp::client::Protocol;
+use sinkd::smtp::envelope::Client;
 use sinkd::smtp::limits::SessionLimits;
 use sinkd::stats::Counter;
 
@@ -119,7 +119,8 @@ fn short_of_descriptors() -> (One, UnixStream) {
     for socket in [&client, &theirs] {
         socket.set_nonblocking(true).unwrap();
     }
-    one.sink().queue(2, theirs, Protocol::Smtp);
+    let client_2 = QueuedClient { number: 2, socket: theirs, client: Client::Unix };
+    one.sink().queue(client_2, (Protocol::Smtp, Beginning::Greeting));
     one.round();
     assert!(one.sink().take_places().is_empty());
     assert_eq!(one.sink().wait_ms(), Some(100));
@@ -222,7 +223,7 @@ fn a_commit_completes_while_its_client_does_not_read_earlier_replies() {
     assert!(one.sink().take_wake(), "the flush wakes the worker");
     one.round();
     one.round();
-    assert_eq!(one.sink().counters().messages.load(Ordering::Relaxed), 1);
+    assert_eq!(one.sink().counted(|of| &of.messages), 1);
     assert!(one.receive_all().contains("250 2.0.0 Ok 1"), "the client gets the reply too");
     one.stop();
 }
@@ -247,7 +248,7 @@ fn a_message_that_is_too_large_is_refused_once_however_it_is_sent() {
     {
         let replies = one.send(payload);
         assert_eq!(replies.matches("552 5.3.4 ").count(), 1, "{replies}");
-        let refused = one.sink().counters().refused.load(Ordering::Relaxed);
+        let refused = one.sink().counted(|of| &of.refused);
         assert_eq!(refused, number as u64 + 1, "{payload}");
     }
     one.stop();
@@ -347,7 +348,7 @@ fn health_checks_count_as_sessions_only_if_they_send_mail_and_refused_headers_ar
         });
         assert_eq!(found, expected, "{output}");
         assert_eq!(closed, expected[0], "every session that begins ends: {output}");
-        let sessions = one.sink().counters().sessions.load(Ordering::Relaxed);
+        let sessions = one.sink().counted(|of| &of.sessions);
         assert_eq!(sessions, expected[0], "{output}");
         one.stop();
     }

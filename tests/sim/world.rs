@@ -1,6 +1,7 @@
 //! A simulated sink, its clients and its clock: each step is chosen at random.
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +10,11 @@ use std::time::Duration;
 use sinkd::config::{Auth, Config, Tls};
 use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, Place, QueuedClient, SocketEvent};
 use sinkd::smtp::client::Protocol;
+use sinkd::smtp::envelope;
 use sinkd::smtp::extension::Extension;
+use sinkd::stats::{Counter, Interval};
 use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::ClientOffer;
 
@@ -33,6 +36,11 @@ const SIZES: [usize; 16] = [
     10, 200, 200, 200, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 20_000, 70_000, 70_000,
     200_000, 700_000,
 ];
+/// Limits on connections, in all and per client, in runs where they are tight.
+const CONNECTIONS_MAX: u32 = 4;
+const CONNECTIONS_PER_CLIENT_MAX: u32 = 2;
+/// Number of addresses that clients connect from.
+const ADDRESSES: usize = 3;
 /// Maximum number of lines kept of the story of a run.
 const STORY_LINES_MAX: usize = 5_000;
 
@@ -41,6 +49,9 @@ pub struct Conditions {
     pub seed: u64,
     durability: Durability,
     faults: Vec<Fault>,
+    workers: usize,
+    /// Whether statistics are recorded.
+    is_recorded: bool,
     /// Whether some clients use TLS.
     has_tls: bool,
 }
@@ -52,7 +63,25 @@ impl Conditions {
         let drawn = faults.iter().copied().filter(|_| dice.roll(3) > 0).collect();
         // A handshake takes as long as a thousand steps, so most runs use no TLS.
         let has_tls = dice.roll(8) == 0;
-        Conditions { seed, durability, faults: drawn, has_tls }
+        let workers = 1 + dice.roll(3);
+        let is_recorded = dice.roll(2) == 0;
+        Conditions { seed, durability, faults: drawn, workers, is_recorded, has_tls }
+    }
+}
+
+/// What the statistics of all seconds and workers add up to.
+#[derive(Debug, Default)]
+struct Recorded {
+    messages: u64,
+    connections: u64,
+    closed: u64,
+}
+
+impl Recorded {
+    fn add(&mut self, second: &Interval) {
+        self.messages += second.counter(Counter::Messages);
+        self.connections += second.counter(Counter::Connections);
+        self.closed += second.counter(Counter::Closed);
     }
 }
 
@@ -65,11 +94,12 @@ pub struct World {
     /// Number of clients that have connected so far.
     connections: u64,
     /// The events that the kernel has pending for each place.
-    events: BTreeMap<usize, SocketEvent>,
+    events: BTreeMap<Place, SocketEvent>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
     outcomes: Outcomes,
+    recorded: Recorded,
     /// Time until which provisioning is not served.
     stuck_until: Duration,
     full_until: Duration,
@@ -88,6 +118,11 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+/// Returns one of the addresses that clients connect from.
+fn address(at: usize) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, 1 + at as u8).into()
+}
+
 impl World {
     pub fn new(conditions: Conditions) -> World {
         let mut dice = Dice::new(conditions.seed ^ 0x5EED);
@@ -104,6 +139,7 @@ impl World {
             messages: BTreeMap::new(),
             to_begin,
             outcomes: Outcomes::default(),
+            recorded: Recorded::default(),
             stuck_until: Duration::ZERO,
             full_until: Duration::ZERO,
             short_until: Duration::ZERO,
@@ -146,10 +182,14 @@ impl World {
         config.timeouts.data = Duration::from_secs(20);
         config.timeouts.storage_wait = Duration::from_secs(2);
         config.stop.grace = Duration::from_secs(3);
-        config.stats.is_recorded = false;
+        config.stats.is_recorded = self.conditions.is_recorded;
         config.auth.mode = Auth::Any;
         if self.conditions.has_tls {
             (config.tls.mode, config.data) = (Tls::Offered, self.folder.path().to_owned());
+        }
+        if self.has(Fault::FewConnections) {
+            config.clients.connections_max = Some(CONNECTIONS_MAX);
+            config.clients.connections_per_client_max = Some(CONNECTIONS_PER_CLIENT_MAX);
         }
         if self.has(Fault::FewBuffers) {
             config.memory.buffer_bytes = 64 << 10;
@@ -193,9 +233,10 @@ impl World {
             space: Space { at_most: Some(most) },
             ..LogSettings::default()
         };
-        let (sink, _) = ByHandSink::open(self.folder.path(), &config, settings).unwrap();
-        self.sink = Some(sink);
-        self.note(format_args!("sinkd starts"));
+        let (workers, folder) = (self.conditions.workers, self.folder.path());
+        let sink = ByHandSink::with_workers(workers, folder, &config, settings);
+        self.sink = Some(sink.unwrap().0);
+        self.note(format_args!("sinkd starts with {workers} workers"));
     }
 
     pub fn run(&mut self) {
@@ -224,22 +265,28 @@ impl World {
         nothing_left && self.clients.iter().all(is_idle)
     }
 
-    /// Runs one round of the sink, with random actions of its clients, the disk and the fault
+    /// Runs a round of some workers, with random actions of the clients, the disk and the fault
     /// injection. Returns whether anything has changed.
     fn step(&mut self) -> bool {
         let mut has_moved = self.clients_act();
         self.fate();
         let now = self.now;
-        self.sink().wake(now);
-        has_moved |= self.deliver_events();
+        let mut awake = self.sink().running_workers();
+        let are_all = awake.len() == 1 || self.dice.roll(4) == 0;
+        awake.retain(|_| are_all || self.dice.roll(3) > 0);
+        awake.iter().for_each(|worker| self.sink().wake_worker(*worker, now));
+        has_moved |= self.deliver_events(&awake);
         has_moved |= self.serve_log();
-        if self.dice.roll(4) > 0 {
-            has_moved |= self.sink().take_wake();
-        }
         if self.now >= self.short_until {
             self.sink().set_descriptors(None);
         }
-        self.sink().round();
+        for worker in awake {
+            if self.dice.roll(4) > 0 {
+                has_moved |= self.sink().take_wake_of(worker);
+            }
+            self.sink().round_of(worker);
+        }
+        self.take_recorded();
         for (number, place) in self.sink().take_places() {
             has_moved = true;
             self.note_accepted(number, place);
@@ -247,12 +294,34 @@ impl World {
         for place in self.sink().take_reported_again() {
             self.events.entry(place).or_insert(SocketEvent::Plain);
         }
+        self.check_limits();
         has_moved
+    }
+
+    fn take_recorded(&mut self) {
+        let sink = self.sink.as_ref().expect("it was started");
+        sink.take_recorded(|second| self.recorded.add(second));
+    }
+
+    /// Checks that no more connections are open than the limits allow.
+    fn check_limits(&mut self) {
+        if !self.has(Fault::FewConnections) {
+            return;
+        }
+        assert!(self.sink().open_connections() <= CONNECTIONS_MAX as usize);
+        for at in 0..ADDRESSES {
+            let is_served = |client: &&Client| {
+                client.address == address(at) && client.place.is_some() && !client.is_gone()
+            };
+            let served = self.clients.iter().filter(is_served).count();
+            assert!(served <= CONNECTIONS_PER_CLIENT_MAX as usize, "{served} of one address");
+        }
     }
 
     fn clients_act(&mut self) -> bool {
         let mut has_moved = false;
-        if self.to_begin > 0 && !self.is_stopping && self.dice.roll(8) == 0 {
+        // Clients connect during a stop, too.
+        if (self.to_begin > 0 || self.is_stopping) && self.dice.roll(8) == 0 {
             has_moved |= self.connect();
         }
         for at in 0..self.clients.len() {
@@ -280,10 +349,13 @@ impl World {
         let is_sealed =
             self.conditions.has_tls && protocol == Protocol::Smtp && self.dice.roll(2) == 0;
         let beginning = if is_sealed { Beginning::Tls } else { Beginning::Greeting };
-        self.sink().queue_with(number, theirs.into(), (protocol, beginning));
+        let address = address(self.dice.roll(ADDRESSES));
+        let client = envelope::Client::Tcp((address, 1024).into());
+        let client = QueuedClient { number, socket: theirs.into(), client };
+        self.sink().queue(client, (protocol, beginning));
         let options = Client::options(protocol, &mut self.dice);
         self.note(format_args!("client {number} connects, {beginning:?} first: {options:?}"));
-        let mut client = Client::new(number, ours, options, self.now_us());
+        let mut client = Client::new(number, (ours, address), options, self.now_us());
         if is_sealed {
             let ca = CertificateFolder::in_data_folder(self.folder.path()).ca_path();
             client = client.under(ClientOffer::trusting(&ca).client());
@@ -294,12 +366,12 @@ impl World {
 
     /// Notes that a client was accepted. Its input so far becomes an event, and so does the end of
     /// its connection.
-    fn note_accepted(&mut self, number: u64, place: usize) {
+    fn note_accepted(&mut self, number: u64, place: Place) {
         self.events.insert(place, SocketEvent::Plain);
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
             client.place = Some(place);
         }
-        self.note(format_args!("client {number} is accepted: place {place}"));
+        self.note(format_args!("client {number} is accepted: {place:?}"));
     }
 
     fn act(&mut self, at: usize) -> bool {
@@ -323,7 +395,7 @@ impl World {
     }
 
     /// Queues the events that the kernel would report to the sink.
-    fn notice(&mut self, place: Option<usize>, did: &[Did]) -> bool {
+    fn notice(&mut self, place: Option<Place>, did: &[Did]) -> bool {
         for did in did {
             let Some(place) = place else { break };
             match did {
@@ -365,10 +437,11 @@ impl World {
         }
     }
 
-    fn deliver_events(&mut self) -> bool {
-        let mut has_moved = false;
+    fn deliver_events(&mut self, awake: &[usize]) -> bool {
+        let (mut has_moved, running) = (false, self.sink().running_workers());
+        self.events.retain(|place, _| running.contains(&place.worker));
         for (place, event) in std::mem::take(&mut self.events) {
-            if self.dice.roll(5) == 0 {
+            if !awake.contains(&place.worker) || self.dice.roll(5) == 0 {
                 // Deliver it in a later round.
                 self.events.insert(place, event);
             } else {
@@ -442,7 +515,7 @@ impl World {
                 self.flush_fails.store(fails, Ordering::Relaxed);
                 self.note(format_args!("flushes fail: {fails}"));
             }
-            Fault::FewBuffers => {}
+            Fault::FewBuffers | Fault::FewConnections => {}
             Fault::NoDescriptors if self.now < self.short_until => {}
             Fault::NoDescriptors => {
                 self.short_until = until.min(self.now + Duration::from_secs(10));
@@ -529,8 +602,13 @@ impl World {
             client.leave(&mut self.outcomes);
         }
         let sink = self.sink.take().expect("it runs");
-        let counted = sink.counters().messages.load(Ordering::Relaxed);
+        let counted = sink.counted(|of| &of.messages);
         sink.close();
+        if self.conditions.is_recorded && self.kills == 0 {
+            let Recorded { messages, connections, closed } = self.recorded;
+            assert_eq!(messages, counted, "recorded, and counted");
+            assert_eq!(closed, connections, "every connection that began has ended");
+        }
         let counted = (self.kills == 0).then_some(counted);
         let may_refuse = self.conditions.faults.iter().any(|fault| fault.may_refuse());
         let view =

@@ -57,6 +57,14 @@ impl Admission {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Returns whether every count is zero again.
+    #[cfg(feature = "testkit")]
+    pub fn is_at_rest(&self) -> bool {
+        let clients = self.clients.lock().expect("no thread panics while holding it");
+        let is_zero = |count: &AtomicU32| count.load(Ordering::Relaxed) == 0;
+        self.claimed.iter().all(is_zero) && self.connections() == 0 && clients.is_empty()
+    }
+
     /// Counts a new connection, or returns why it is not admitted. `address`: its client's address;
     /// `None` if there is none or it is not known yet. Returns whether the connection counts toward
     /// the limit of `address`.

@@ -79,6 +79,12 @@ impl ArrivalReceiver {
         self.arrivals.is_empty()
     }
 
+    /// Returns the number of connections that wait.
+    #[cfg(feature = "testkit")]
+    pub fn len(&self) -> usize {
+        self.arrivals.len()
+    }
+
     /// Closes the queue: from now on, [`ArrivalSender::pass`] returns connections to the worker
     /// that accepted them. Those that wait already must still be taken.
     pub fn close(&self) {

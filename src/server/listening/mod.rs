@@ -14,9 +14,7 @@ mod listener;
 mod stream;
 mod unix;
 
-#[cfg(feature = "testkit")]
-pub(super) use accept::Accepts;
-pub(super) use accept::{ACCEPTS_PER_ROUND, Acceptors};
+pub(super) use accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 pub(super) use admission::Admission;
 pub use bind_error::ListenError;
 pub(super) use handover::{Arrival, ArrivalReceiver, ArrivalSender, Handover, Inbox, WAKER};

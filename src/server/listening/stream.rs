@@ -98,6 +98,12 @@ impl Stream {
         }
     }
 
+    /// Returns the number of the descriptor, by which a simulation recognizes the connection.
+    #[cfg(feature = "testkit")]
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        either!(Stream, self, socket => std::os::fd::AsRawFd::as_raw_fd(socket))
+    }
+
     /// Shuts down the given directions.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         either!(Stream, self, socket => socket.shutdown(how))

@@ -1,4 +1,4 @@
-//! The event loop of one worker: accepting connections, and events from the kernel.
+//! The event loop of one worker: events and time from the kernel.
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::smtp::session::Farewell;
 use crate::time::ProcessClock;
 
+use super::intake::Intake;
 use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;
 use crate::server::listening::{
-    ACCEPTS_PER_ROUND, Acceptor, Acceptors, Admission, Arrival, ArrivalReceiver, ArrivalSender,
-    Inbox, READING, SocketInterest, Stream, WAKER, is_urgent,
+    Acceptor, Acceptors, Admission, ArrivalSender, Inbox, READING, SocketInterest, Stream, WAKER,
+    is_urgent,
 };
 use crate::server::log_throttle::LogThrottle;
 use crate::server::recording::{Counters, Doing};
-use crate::server::shutdown::StopStage;
 
 /// Events received from the kernel per wake-up.
 const EVENTS_MAX: usize = 1024;
@@ -50,16 +50,10 @@ struct KernelRegistry {
 pub(crate) struct Worker {
     index: usize,
     poll: Poll,
-    arrivals: ArrivalReceiver,
-    peers: Vec<ArrivalSender>,
-    acceptors: Acceptors,
-    admission: Arc<Admission>,
+    intake: Intake,
     table: Table<KernelRegistry>,
     /// Limits log lines about long rounds.
     long_round_log: LogThrottle,
-    /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
-    /// progress.
-    held_back: Vec<usize>,
 }
 
 impl Interests for KernelRegistry {
@@ -93,6 +87,10 @@ impl Interests for KernelRegistry {
         self.admission.leave(self.index, address);
         self.has_freed = true;
     }
+
+    fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.has_freed)
+    }
 }
 
 impl Worker {
@@ -110,13 +108,9 @@ impl Worker {
         Ok(Worker {
             index,
             poll: inbox.poll,
-            arrivals: inbox.arrivals,
-            peers,
-            acceptors,
-            admission,
+            intake: Intake::new(index, acceptors, (inbox.arrivals, peers), admission),
             table: Table::new(table, kernel),
             long_round_log: LogThrottle::default(),
-            held_back: Vec::new(),
         })
     }
 
@@ -141,18 +135,15 @@ impl Worker {
                 panic!("the event loop cannot wait for events: {error}");
             }
             if self.table.wake(clock.elapsed_ns()) {
-                let waiting = self.acceptors.queue_length();
+                let waiting = self.intake.acceptors.queue_length();
                 self.table.state.recording().accept_queue(waiting);
             }
             self.round(&events);
-            if self.table.is_done() && self.arrivals.is_empty() {
+            if self.intake.is_done(&self.table) {
                 break;
             }
         }
-        // Turns away connections that were handed over before the stop. A worker that has not seen
-        // the stop yet keeps those that it accepts from now on.
-        self.arrivals.close();
-        self.take_arrivals();
+        self.intake.close(&mut self.table);
         let Worker { table, .. } = self;
         table.state.counters().doing(Doing::Sealing);
         table.state.close();
@@ -162,22 +153,14 @@ impl Worker {
         for event in events {
             self.serve_event(event);
         }
-        self.accept_rest();
+        self.intake.accept_rest(&mut self.table);
         self.table.round();
         if self.table.state.take_has_input() {
             let unix_ms = self.table.state.clock().unix_ns() / 1_000_000;
             let counters = self.table.state.counters();
             counters.last_read_unix_ms.store(unix_ms, Ordering::Relaxed);
         }
-        self.follow_stop();
-        if std::mem::take(&mut self.table.interests.has_freed) {
-            self.acceptors.resume();
-        }
-        if !self.held_back.is_empty() && self.table.has_room_for_handshake() {
-            for listener in std::mem::take(&mut self.held_back) {
-                self.acceptors.has_more(listener);
-            }
-        }
+        self.intake.end_round(&mut self.table);
     }
 
     /// Counts and logs the round that began at `wake_ms`, if it took too long.
@@ -205,7 +188,7 @@ impl Worker {
 
     /// Returns how long the loop may sleep; `None`: until an event.
     fn wait_ms(&mut self) -> Option<u64> {
-        let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
+        let accept_ms = self.intake.acceptors.wait_ms(self.table.now_ms());
         let table_ms = self.table.wait_ms();
         let wait_ms = match (accept_ms, table_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -220,84 +203,14 @@ impl Worker {
     fn serve_event(&mut self, event: &Event) {
         let token = event.token();
         if token == WAKER {
-            self.take_arrivals();
+            self.intake.take_arrivals(&mut self.table);
             self.table.unpark();
         } else if let Some(listener) = Acceptors::index_of_token(token) {
-            self.accept(listener);
+            self.intake.accept(&mut self.table, listener);
         } else {
             let is_special = event.is_read_closed() || is_urgent(event);
             let what = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
             self.table.ready(token.0, what);
-        }
-    }
-
-    fn accept_rest(&mut self) {
-        for listener in self.acceptors.take_more(self.table.now_ms()) {
-            self.accept(listener);
-        }
-    }
-
-    fn accept(&mut self, listener: usize) {
-        let now_ms = self.table.now_ms();
-        self.table.state.counters().doing(Doing::Accepting);
-        for _ in 0..ACCEPTS_PER_ROUND {
-            if !self.table.has_room_for_handshake() && self.table.begins_with_tls(listener) {
-                return self.hold_back(listener);
-            }
-            let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
-            self.admit(arrival);
-        }
-        self.acceptors.has_more(listener);
-    }
-
-    #[cold]
-    fn hold_back(&mut self, listener: usize) {
-        if !self.held_back.contains(&listener) {
-            self.held_back.push(listener);
-        }
-    }
-
-    fn admit(&mut self, mut arrival: Arrival) {
-        if !self.table.is_wanted(&arrival) || !self.table.is_served(&mut arrival) {
-            return;
-        }
-        match self.admission.enter(self.table.known_address(&arrival)) {
-            Ok(is_counted) => arrival.is_counted = is_counted,
-            Err(why) => return self.table.turn_away(arrival, why),
-        }
-        let chosen = self.admission.claim(self.index);
-        if chosen == self.index {
-            return self.table.begin(arrival);
-        }
-        if let Err(arrival) = self.peers[chosen].pass(arrival) {
-            // Its queue is full or closed, so the connection is served here.
-            self.admission.move_claim(chosen, self.index);
-            self.table.begin(arrival);
-        }
-    }
-
-    fn take_arrivals(&mut self) {
-        while let Some(arrival) = self.arrivals.next() {
-            if self.table.stage() == StopStage::Running {
-                self.table.begin(arrival);
-                continue;
-            }
-            // It was accepted by a worker that did not know of the stop yet.
-            self.admission.leave(self.index, arrival.counted_by());
-            self.table.turn_away(arrival, Farewell::Stopping);
-        }
-    }
-
-    fn follow_stop(&mut self) {
-        if self.table.begins_to_stop() {
-            // Connections waiting in the accept queues get 421.
-            let (now_ms, table) = (self.table.now_ms(), &mut self.table);
-            self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
-        }
-        if self.table.stage() != StopStage::Running {
-            // Connections that another worker accepted before it knew of the stop.
-            self.take_arrivals();
-            self.table.continue_stopping();
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A worker: the event loop, the table of its connections, and their deadlines.
 //!
-//! [`Worker`] gets events and time from the kernel and passes them to [`Table`], which does all
-//! else and needs no kernel. Everything about one connection is in `turn/`.
+//! [`Worker`] gets events and time from the kernel and passes them to [`Intake`], which accepts
+//! connections, and to [`Table`], which serves them. Neither needs a kernel. Everything about one
+//! connection is in `turn/`.
 mod event_loop;
 mod handshakes;
+mod intake;
 mod table;
 mod timer;
 mod watchdog;
@@ -12,6 +14,9 @@ pub(super) use event_loop::{Worker, WorkerSetup};
 #[cfg(feature = "testkit")]
 pub use table::SocketEvent;
 pub(super) use table::TableSetup;
-#[cfg(feature = "testkit")]
-pub(super) use table::{Interests, Table};
 pub(super) use watchdog::Watchdog;
+#[cfg(feature = "testkit")]
+pub(super) use {
+    intake::Intake,
+    table::{Interests, Table},
+};

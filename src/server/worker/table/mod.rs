@@ -81,6 +81,8 @@ pub(crate) trait Interests {
     fn release_address(&mut self, address: IpAddr);
     /// Removes an admitted connection that has ended. `address`: the one it counted toward, if any.
     fn leave(&mut self, address: Option<IpAddr>);
+    /// Returns whether a connection has left since the last call, so that its descriptor is free.
+    fn take_freed(&mut self) -> bool;
 }
 
 /// What a readiness event says beyond the fact that the socket is ready.
