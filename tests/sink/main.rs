@@ -17,6 +17,7 @@ mod kill;
 mod listener_options;
 mod listeners;
 mod liveness;
+mod mutants;
 mod noop_marks;
 mod proxy;
 mod reload;

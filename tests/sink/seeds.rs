@@ -1,6 +1,6 @@
 //! The seeds of the fuzz targets, replayed through the functions that the targets call.
 #[path = "../../fuzz/targets.rs"]
-mod targets;
+pub mod targets;
 
 use std::collections::BTreeSet;
 use std::fs;
