@@ -33,11 +33,11 @@ fn a_killed_index_is_continued() {
         let threads = ["1", "2"][round % 2];
         let sink = Sink::start(data.path(), &[&ARGS[..], &["--index-threads", threads]].concat());
         let acknowledged = AtomicUsize::new(0);
-        let enough = 1 + Dice::new(round as u64 + 1).roll(1500);
+        let enough = 1 + Dice::number(round as u64 + 1).roll(1500);
         std::thread::scope(|scope| {
             for sender in 0..SENDERS {
                 let (address, acknowledged) = (sink.addresses[0], &acknowledged);
-                let dice = Dice::new((round * SENDERS + sender) as u64 + 100);
+                let dice = Dice::number((round * SENDERS + sender) as u64 + 100);
                 scope.spawn(move || send_until_killed(address, dice, acknowledged));
             }
             common::until("enough messages", || acknowledged.load(Ordering::Relaxed) >= enough);

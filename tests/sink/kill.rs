@@ -33,7 +33,7 @@ fn acknowledged_mail_is_stored_and_stored_mail_was_completely_sent() {
         let durability = ["process", "message", "20ms"][round % 3];
         let flags = ["--workers", workers, "--durability", durability];
         let sink = Sink::start(data.path(), &flags);
-        let mut dice = Dice::new(round as u64 + 1);
+        let mut dice = Dice::number(round as u64 + 1);
         let enough = 1 + dice.roll(300);
         let acknowledged = AtomicUsize::new(0);
         let address = sink.addresses[0];
@@ -61,7 +61,7 @@ fn send_until_killed(
     known: &Mutex<Known>,
     acknowledged: &AtomicUsize,
 ) {
-    let mut dice = Dice::new(seed);
+    let mut dice = Dice::number(seed);
     let Ok(mut stream) = common::connect(address) else { return };
     let mut talk = |octets: &[u8]| -> Option<String> {
         stream.write_all(octets).ok()?;

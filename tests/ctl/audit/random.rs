@@ -6,7 +6,7 @@ use crate::common::Dice;
 
 #[test]
 fn figures_of_random_campaigns_equal_a_naive_recount() {
-    let mut dice = Dice::new(20);
+    let mut dice = Dice::number(20);
     for round in 0..8 {
         let mut campaign = Campaign::start(&[]);
         let persons = 1 + dice.roll(30);
