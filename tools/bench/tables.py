@@ -13,6 +13,7 @@ of OTHER.md, quotes must be in a table, with the figure that stands before it.
   added FILE                          what TLS adds to sinkd and to the server that drops (run.py)
   command FILE                        a measurement of commands.py
   storm FILE                          busy connections beside handshakes (handshake_storm.py)
+  instructions FILE                   instructions per message (the baseline of tools/instructions)
   replay FILE                         the timing of replays (replay_timing.py): median of all replays (least–most)
 """
 import argparse
@@ -105,7 +106,23 @@ def replay(results):
         for name in names]
 
 
-KINDS = {"cpu": cpu, "idle": idle, "added": added, "command": command, "storm": storm, "replay": replay}
+INSTRUCTIONS = {
+    "lock-step": "one command per round trip (lock-step)",
+    "pipelined": "pipelined",
+    "chunks": "chunks",
+    "a connection each": "a new connection for each message",
+    "200 KB": "200 KB",
+}
+
+
+def instructions(results):
+    machines = list(results)
+    head = ["load", *(["instructions per message"] if len(machines) == 1 else machines)]
+    return head, [[title, *(f"{results[machine][load]:,}" for machine in machines)] for load, title in INSTRUCTIONS.items()]
+
+
+KINDS = {"cpu": cpu, "idle": idle, "added": added, "command": command, "storm": storm, "replay": replay,
+         "instructions": instructions}
 
 
 def renewed(document):
