@@ -72,7 +72,7 @@ impl Segments {
             Ok(next) => next,
             Err(_) => self.wait_for_next(link, bytes)?,
         };
-        link.gate().record_taken_segment();
+        let taken = link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
         if old.is_done() {
             link.send(ProvisionRequest::Seal(Box::new(old.retire())));
@@ -80,13 +80,12 @@ impl Segments {
             self.last_left = Some(old.number);
             self.retired.push(old);
         }
-        link.notify();
+        link.notify_of(taken);
         Ok(())
     }
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
-        link.gate().request_segment(bytes);
-        let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
+        let next = link.request_segment(bytes, || self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 
