@@ -22,10 +22,16 @@ use crate::log::format::{
 /// counted, because punching costs a system call to save 4 KiB per page.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
+/// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves, and only
+/// for the size that `fit` was asked for.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Room(());
+
 /// Whether a segment has room for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Fit {
-    Yes,
+    Yes(Room),
     /// It has room in the file, but not yet in the populated part.
     NotYet,
     /// It has no room for a record of this size.
@@ -182,13 +188,13 @@ impl OpenSegment {
             return Fit::Never;
         }
         if self.is_usable(end, slots) {
-            return Fit::Yes;
+            return Fit::Yes(Room(()));
         }
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
         self.load_marks();
-        if self.is_usable(end, slots) { Fit::Yes } else { Fit::NotYet }
+        if self.is_usable(end, slots) { Fit::Yes(Room(())) } else { Fit::NotYet }
     }
 
     /// Returns whether records up to `end` and slots from `slots` on were usable when last loaded.
@@ -244,13 +250,13 @@ impl OpenSegment {
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Reserves `bytes` octets at the tail and promises a slot; returns their offset. `fit` must
-    /// have returned `Yes`.
-    pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
+    /// Reserves `bytes` octets at the tail, for which `room` was found, and promises a slot.
+    /// Returns their offset.
+    pub(crate) fn hold(&mut self, _room: Room, bytes: u64) -> u64 {
         let start = self.start();
         self.end = start + bytes;
         self.promised += 1;
-        assert!(self.end <= self.slots_front(), "`fit` said yes");
+        assert!(self.end <= self.slots_front(), "there was room for these octets");
         self.publish_fronts();
         start
     }
@@ -307,10 +313,15 @@ impl OpenSegment {
         self.promised -= 1;
     }
 
-    /// Commits a record at the tail, for which `fit` returned `Yes`. When this returns, readers see
-    /// it.
+    /// Commits a record at the tail, for which `room` was found. When this returns, readers see it,
+    /// unless it must wait for a flush.
     #[inline]
-    pub(crate) fn commit_tail(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
+    pub(crate) fn commit_tail(
+        &mut self,
+        _room: Room,
+        record: Record,
+        facts: &SlotFacts,
+    ) -> MessageId {
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
         self.end = record.end();
         self.commit(record, facts)

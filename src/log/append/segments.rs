@@ -5,7 +5,7 @@ use crossbeam_channel::Receiver;
 
 use super::commit::NoRoom;
 use super::link::Link;
-use super::segment::{Fit, OpenSegment};
+use super::segment::{Fit, OpenSegment, Room};
 use crate::log::exchange::{PreparedSegment, ProvisionRequest};
 use crate::log::files::flush_call::FlushCall;
 
@@ -44,21 +44,21 @@ impl Segments {
 
     /// Makes room for `bytes` octets at the tail. Cold: called only if they don't fit.
     #[cold]
-    pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+    pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<Room, NoRoom> {
         loop {
             match self.current.fit(bytes) {
-                Fit::Yes => return Ok(()),
+                Fit::Yes(room) => return Ok(room),
                 Fit::NotYet => return self.wait_for_window(link, bytes),
                 Fit::Never => self.roll(link, bytes)?,
             }
         }
     }
 
-    fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+    fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<Room, NoRoom> {
         self.current.demand(bytes);
         let current = &mut self.current;
         link.announce_and_retry(|| match current.fit(bytes) {
-            Fit::Yes => Ok(()),
+            Fit::Yes(room) => Ok(room),
             Fit::NotYet | Fit::Never if current.window.ahead.is_full.load(Relaxed) => {
                 Err(NoRoom::Full)
             }
