@@ -8,9 +8,10 @@ use super::commit::{
 };
 use super::dedicated::{CRC_LAG_BYTES, DedicatedSegments, Ending, OpenDedicatedSegment};
 use super::link::Link;
+use super::publishing::FlushOutcome;
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Reservation, ReservationLocation, SizeBasis, sizes};
-use super::segment::{Fit, FlushOutcome, OpenSegment, Room};
+use super::segment::{Fit, OpenSegment, Room};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, SlotFacts, SlotKind, crc};
