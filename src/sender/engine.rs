@@ -11,7 +11,7 @@ use mio::Events;
 use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
 use super::decision::{
     Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    OwnerRequest, SilentConnection,
+    NewConnection, OwnerRequest, SilentConnection,
 };
 use super::failure::{ConnectionFailure, SendingError};
 use super::ledger::SendLedger;
@@ -326,13 +326,20 @@ impl<'a, N: Network> Engine<'a, N> {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
-        match opened.exclusive {
-            Some(ExclusiveReason::Busy) => self.ledger.tally.extra.busy += 1,
-            Some(ExclusiveReason::Ended) => self.ledger.tally.extra.ended += 1,
-            None => {}
+        match opened {
+            NewConnection::Shared => {}
+            NewConnection::Exclusive(reason) => self.count_extra(reason),
+            NewConnection::ExclusiveLast(reason, of_lane) => {
+                self.count_extra(reason);
+                self.drive(of_lane);
+            }
         }
-        if let Some(other) = opened.other {
-            self.drive(other);
+    }
+
+    fn count_extra(&mut self, reason: ExclusiveReason) {
+        match reason {
+            ExclusiveReason::Busy => self.ledger.tally.extra.busy += 1,
+            ExclusiveReason::Ended => self.ledger.tally.extra.ended += 1,
         }
     }
 

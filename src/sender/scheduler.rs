@@ -161,26 +161,26 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> NewConnection {
-        let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
-            return nothing;
+            return NewConnection::Shared;
         };
         // A connection for this message alone is not its lane's connection.
         let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
         let follows = if busy.is_some() { AfterQueue::End } else { after_message_of(lane) };
         self.queue_next(slot, follows, now_ns);
-        let Some(busy) = busy else { return nothing };
-        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Exhausted);
-        if lane.is_last
-            && let Some(pooled) = self.pool.at(busy)
-        {
+        let Some(busy) = busy else { return NewConnection::Shared };
+        let reason = match readiness(busy) {
+            Readiness::Ending | Readiness::Exhausted => ExclusiveReason::Ended,
+            Readiness::Opening | Readiness::Ready | Readiness::Busy => ExclusiveReason::Busy,
+        };
+        if !lane.is_last {
+            return NewConnection::Exclusive(reason);
+        }
+        if let Some(pooled) = self.pool.at(busy) {
             // The last message of the lane is sent on another connection.
             pooled.end_after_queue();
         }
-        NewConnection {
-            exclusive: Some(if is_ending { ExclusiveReason::Ended } else { ExclusiveReason::Busy }),
-            other: lane.is_last.then_some(busy),
-        }
+        NewConnection::ExclusiveLast(reason, busy)
     }
 
     fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: u64) {
