@@ -2,7 +2,7 @@
 use super::*;
 use crate::log::reader::Folder;
 use crate::sender::replay::testkit::{folder, stored};
-use crate::sender::replay::{LOOK_AHEAD, Marks, Rewriting, Selection};
+use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;
 use crate::time::Span;
 use proptest::prelude::*;
