@@ -1,7 +1,9 @@
 //! The resume file of a replay in progress, if there is one, and the outcomes not written to it.
 use super::content::ContentError;
 use super::id_set::IdSet;
-use super::resume::{Resume, ResumeError, SentBefore};
+use super::resume::Resume;
+use super::resume_error::ResumeError;
+use super::sent_before::SentBefore;
 use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
