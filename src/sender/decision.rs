@@ -1,4 +1,6 @@
 //! What a scheduler is asked, and what it decides.
+use std::time::Duration;
+
 use super::pool::{PooledConnection, Readiness};
 use super::slot::ConnectionSlot;
 use super::source::{DueMessage, LaneKey};
@@ -106,6 +108,15 @@ pub(super) struct SilentConnection {
     pub in_progress: usize,
     /// What it can do.
     pub readiness: Readiness,
+}
+
+/// How long a connection may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SilenceLimit {
+    /// The longest time without an octet from the target.
+    pub max: Duration,
+    /// How the connection ends after that.
+    pub then: Closing,
 }
 
 /// A request of the owner.

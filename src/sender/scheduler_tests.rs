@@ -353,7 +353,9 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
         if is_ended {
             scheduler.end(0);
         }
-        let found = scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
+        let found = scheduler.silence_limit(slot, SilentConnection { in_progress, readiness });
+        let (max_ns, then) = expected;
+        let expected = SilenceLimit { max: Duration::from_nanos(max_ns), then };
         assert_eq!(found, expected, "{is_open} {is_ended} {in_progress} {readiness:?}");
     }
 }

@@ -1,11 +1,12 @@
 //! What a sending thread checks periodically: whether to continue, which connections are silent,
 //! and its progress.
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::{CHECK_INTERVAL_NS, Engine, ReportedProgress};
 use crate::sender::conn::ConnectionEnd;
-use crate::sender::decision::{Closing, Continuation, OwnerRequest, SilentConnection};
+use crate::sender::decision::{
+    Closing, Continuation, OwnerRequest, SilenceLimit, SilentConnection,
+};
 use crate::sender::failure::ConnectionFailure;
 use crate::sender::network::Network;
 use crate::tls::Failure;
@@ -49,15 +50,14 @@ impl<N: Network> Engine<'_, N> {
             let Some(conn) = self.connections.get(slot) else { continue };
             let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
             let is_handshaking = conn.is_handshaking();
-            let (max_ns, closing) =
-                self.scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
-            if conn.is_stalled(now_us, max_ns / 1000) {
-                let silent = Duration::from_nanos(max_ns);
+            let silent = SilentConnection { in_progress, readiness };
+            let SilenceLimit { max, then } = self.scheduler.silence_limit(slot, silent);
+            if conn.is_stalled(now_us, max) {
                 self.close(
                     slot,
-                    match closing {
+                    match then {
                         Closing::Failed if is_handshaking => Failure::TimedOut.into(),
-                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(silent)),
+                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(max)),
                         Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
                     },
                 );
