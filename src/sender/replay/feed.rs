@@ -21,7 +21,7 @@ use crate::wording::with_causes;
 /// Number of messages that one write to the resume file announces before they are sent. If the
 /// process is killed, these messages, those in progress, and those whose outcome was not written
 /// yet count as possibly delivered. A write for 16 messages costs 0.2 µs each.
-const GATE_MESSAGES: usize = 16;
+const ANNOUNCED_MESSAGES: usize = 16;
 /// The replay ends after this many consecutive messages without an answer, so that a dead target
 /// does not cost an attempt for each message.
 const UNANSWERED_MAX: u32 = 100;
@@ -68,7 +68,7 @@ pub struct Feed<'a> {
     options: ReplayOptions,
     moments: Departures,
     /// Messages that are planned and announced in the resume file, but not handed out yet.
-    gate: VecDeque<(Option<u64>, Departure)>,
+    announced: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
     in_progress: HashMap<u64, MessageInProgress>,
     next_ticket: u64,
@@ -110,7 +110,7 @@ impl<'a> Feed<'a> {
             content,
             options,
             moments: Departures::new(options.pace),
-            gate: VecDeque::new(),
+            announced: VecDeque::new(),
             retries: Retries::new(options.retry),
             in_progress: HashMap::new(),
             next_ticket: 0,
@@ -123,26 +123,26 @@ impl<'a> Feed<'a> {
 
     /// Admits more messages if there are none left. Announces them in the resume file first, if
     /// there is one: a message that the file does not name was never sent.
-    fn fill_gate(&mut self) -> Result<(), FeedError> {
-        if !self.gate.is_empty() {
+    fn announce_more(&mut self) -> Result<(), FeedError> {
+        if !self.announced.is_empty() {
             return Ok(());
         }
-        let at_once = if self.resume_log.resume.is_some() { GATE_MESSAGES } else { 1 };
+        let at_once = if self.resume_log.resume.is_some() { ANNOUNCED_MESSAGES } else { 1 };
         let (resume_log, tally) = (&self.resume_log, &self.tally);
-        while self.gate.len() < at_once {
+        while self.announced.len() < at_once {
             let Some(departure) = self.plan.next(|slot| resume_log.is_wanted(slot, tally)) else {
                 break;
             };
-            self.gate.push_back((self.moments.next(departure.left_ns), departure));
+            self.announced.push_back((self.moments.next(departure.left_ns), departure));
         }
-        let ids = self.gate.iter().map(|(_, departure)| departure.slot.id());
+        let ids = self.announced.iter().map(|(_, departure)| departure.slot.id());
         Ok(self.resume_log.announce(ids)?)
     }
 
     /// Returns the next message to send.
     fn turn(&mut self) -> Result<Option<NextMessage>, FeedError> {
-        self.fill_gate()?;
-        let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
+        self.announce_more()?;
+        let planned = self.announced.front().map(|(due_ns, _)| *due_ns);
         let is_retry = match (self.retries.due_ns(), planned) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -151,7 +151,7 @@ impl<'a> Feed<'a> {
         };
         if !is_retry {
             return Ok(self
-                .gate
+                .announced
                 .pop_front()
                 .map(|(due, departure)| NextMessage::Planned(due, departure)));
         }
@@ -264,7 +264,7 @@ impl<'a> Feed<'a> {
 
     /// Ends the feed, and completes the resume file.
     fn close(&mut self) {
-        for (_, departure) in std::mem::take(&mut self.gate) {
+        for (_, departure) in std::mem::take(&mut self.announced) {
             self.resume_log.not_sent(departure.slot.id());
         }
         // The sender reports the end of everything that it began, so the remaining messages were
