@@ -126,13 +126,13 @@ impl Worker {
         let clock = ProcessClock::get();
         // Otherwise the first round would start at Unix time 0.
         self.table.wake(clock.elapsed_ns());
-        self.table.state.recording().watch_run_queue();
+        self.table.state.measurements().watch_run_queue();
         loop {
             let wake_ms = self.table.now_ms();
             self.table.end_round(clock.elapsed_ns());
             self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
-            self.table.state.recording().sleeps(wait_ms);
+            self.table.state.measurements().sleeps(wait_ms);
             self.table.state.counters().doing(Doing::Nothing);
             let wait = wait_ms.map(Duration::from_millis);
             if let Err(error) = self.poll.poll(&mut events, wait)
@@ -142,7 +142,7 @@ impl Worker {
             }
             if self.table.wake(clock.elapsed_ns()) {
                 let waiting = self.acceptors.queue_length();
-                self.table.state.recording().accept_queue(waiting);
+                self.table.state.measurements().accept_queue(waiting);
             }
             self.round(&events);
             if self.table.is_done() && self.arrivals.is_empty() {
@@ -191,7 +191,7 @@ impl Worker {
     #[cold]
     fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
-        self.table.state.recording().long_round();
+        self.table.state.measurements().long_round();
         if self.long_round_log.take(now_ms) {
             let (worker, ms, connections) = (self.index, now_ms - wake_ms, self.table.open());
             tracing::warn!(
@@ -211,7 +211,7 @@ impl Worker {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        match self.table.state.recording().has_active_connections() {
+        match self.table.state.measurements().has_active_connections() {
             true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
             false => wait_ms,
         }

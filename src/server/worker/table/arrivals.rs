@@ -21,7 +21,7 @@ impl<I: Interests> Table<I> {
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
         if policy.is_proxied || policy.tls == TlsUse::Implicit {
-            return self.state.recording().turned_away();
+            return self.state.measurements().turned_away();
         }
         let mut session = Session::new(arrival.client, policy);
         self.state.turn_away(&mut arrival.socket, &mut session, why);
@@ -54,7 +54,7 @@ impl<I: Interests> Table<I> {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.state.recording().denied(arrival.listener);
+        self.state.measurements().denied(arrival.listener);
         if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
@@ -147,7 +147,7 @@ impl<I: Interests> Table<I> {
         let turn = match counted {
             Ok(is_counted) => {
                 conn.is_counted = is_counted;
-                self.state.recording().identified(&conn);
+                self.state.measurements().identified(&conn);
                 self.greet(&mut conn)
             }
             Err(why) => {
@@ -164,7 +164,7 @@ impl<I: Interests> Table<I> {
     /// Ends the connection of a client that a PROXY header named and that is not served.
     #[cold]
     fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.state.recording().denied(conn.session.listener_index());
+        self.state.measurements().denied(conn.session.listener_index());
         conn.is_session = false;
         let turn = match denied {
             Denied::Reply => self.refuse(&mut conn, Farewell::Denied),

@@ -27,7 +27,7 @@ use crate::server::connection::{Conn, Flow};
 use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
-use crate::server::recording::{Counters, Doing, Ledger, Recording};
+use crate::server::recording::{Counters, Doing, Ledger, Measurements};
 use crate::server::runs::MomentSender;
 use crate::server::settings::current::CurrentGeneration;
 use crate::server::settings::generation::Generation;
@@ -131,9 +131,9 @@ pub(crate) struct Table<I> {
 impl<I: Interests> Table<I> {
     pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
         let TableSetup { index, config, .. } = setup;
-        let recording = Recording::new(setup.recorder, setup.presence);
+        let measurements = Measurements::new(setup.recorder, setup.presence);
         let (stop, counters) = (setup.stop, setup.counters);
-        let ledger = Ledger::new(stop, counters, recording, setup.new_segments, setup.sampling);
+        let ledger = Ledger::new(stop, counters, measurements, setup.new_segments, setup.sampling);
         let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.memory.envelope_bytes);

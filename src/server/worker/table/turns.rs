@@ -41,7 +41,7 @@ impl<I: Interests> Table<I> {
         // Waiting for a commit is not a lack of room.
         if turn == TurnEnd::Parked && !conn.is_committing() {
             Counters::add(&self.state.counters().parked, 1);
-            self.state.recording().parked(conn);
+            self.state.measurements().parked(conn);
         }
         let wanted = if waits.is_for_replies() {
             SocketInterest::ReadsAndWrites
@@ -96,7 +96,7 @@ impl<I: Interests> Table<I> {
             return;
         }
         conn.waits = conn.waits.log_may_have_room();
-        self.state.recording().unparked(conn);
+        self.state.measurements().unparked(conn);
         self.yielded.push(key);
     }
 

@@ -52,7 +52,7 @@ impl<I: Interests> Table<I> {
         let rules = self.rules(listener);
         if !rules.serves(client) {
             let denied = rules.denied;
-            self.state.recording().denied(listener);
+            self.state.measurements().denied(listener);
             return Err(match denied {
                 Denied::Reply => Denial::Reply(Farewell::Denied),
                 Denied::Close => Denial::Silent,
@@ -78,7 +78,7 @@ impl<I: Interests> Table<I> {
         let is_another = client.ip() != conn.client.ip();
         let has_submitted = conn.session.messages() > 0 || conn.last_payload_bytes > 0;
         if is_another && has_submitted {
-            self.state.recording().session_over(conn);
+            self.state.measurements().session_over(conn);
         }
         conn.client = client;
         if conn.session.is_xclient_undecided() {
@@ -91,9 +91,9 @@ impl<I: Interests> Table<I> {
             self.sessions += 1;
             conn.last_payload_bytes = 0;
             conn.opened_us = self.state.clock().now_us();
-            self.state.recording().opened(conn);
+            self.state.measurements().opened(conn);
         } else if is_another {
-            self.state.recording().renamed(conn);
+            self.state.measurements().renamed(conn);
         }
     }
 }
