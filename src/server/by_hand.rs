@@ -33,7 +33,7 @@ use crate::server::settings::generation;
 use crate::server::settings::generation::Generation;
 use crate::server::worker::{Interests, Table, TableSetup};
 
-pub use crate::server::worker::SocketEvent;
+pub use crate::server::worker::{SocketEvent, TablePlace};
 
 /// The events for which the table has registered.
 #[derive(Debug, Default)]
@@ -41,24 +41,29 @@ struct TableEvents {
     /// By place in the table.
     wanted: Vec<SocketInterest>,
     /// Places whose interest has changed: an edge-triggered kernel reports them again.
-    again: Vec<usize>,
+    again: Vec<TablePlace>,
     /// The last place that was registered.
-    last: Option<usize>,
+    last: Option<TablePlace>,
     left: u64,
 }
 
 impl Interests for TableEvents {
-    fn register(&mut self, _: &mut Stream, place: usize) -> std::io::Result<()> {
-        if self.wanted.len() <= place {
-            self.wanted.resize(place + 1, SocketInterest::Reads);
+    fn register(&mut self, _: &mut Stream, place: TablePlace) -> std::io::Result<()> {
+        if self.wanted.len() <= place.index() {
+            self.wanted.resize(place.index() + 1, SocketInterest::Reads);
         }
-        self.wanted[place] = SocketInterest::Reads;
+        self.wanted[place.index()] = SocketInterest::Reads;
         self.last = Some(place);
         Ok(())
     }
 
-    fn change(&mut self, _: &mut Stream, place: usize, to: SocketInterest) -> std::io::Result<()> {
-        self.wanted[place] = to;
+    fn change(
+        &mut self,
+        _: &mut Stream,
+        place: TablePlace,
+        to: SocketInterest,
+    ) -> std::io::Result<()> {
+        self.wanted[place.index()] = to;
         self.again.push(place);
         Ok(())
     }
@@ -158,7 +163,7 @@ pub struct ByHandSink {
     /// Number of connections that had ended when descriptors were last freed.
     left: u64,
     /// Clients that were accepted, each with its place.
-    places: Vec<(u64, usize)>,
+    places: Vec<(u64, TablePlace)>,
     log: LogByHand,
     /// `None`: statistics are off.
     statistics: Option<Statistics>,
@@ -233,14 +238,14 @@ impl ByHandSink {
 
     /// Connects a client, which is accepted at once. `socket`: our end. Returns its place; `None`:
     /// the connection has already ended.
-    pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<usize> {
+    pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<TablePlace> {
         self.queue(0, socket, protocol);
         self.accept_all();
         self.places.pop().map(|(_, place)| place)
     }
 
     /// Connects a client that begins with `beginning`, and then speaks SMTP.
-    pub fn connect_with(&mut self, socket: UnixStream, beginning: Beginning) -> Option<usize> {
+    pub fn connect_with(&mut self, socket: UnixStream, beginning: Beginning) -> Option<TablePlace> {
         let listener = index_of((Protocol::Smtp, beginning));
         self.queues[listener].waiting.borrow_mut().push_back((0, socket));
         self.reported.push(listener);
@@ -266,7 +271,7 @@ impl ByHandSink {
     }
 
     /// Takes the clients that were accepted since the last call, each with its place.
-    pub fn take_places(&mut self) -> Vec<(u64, usize)> {
+    pub fn take_places(&mut self) -> Vec<(u64, TablePlace)> {
         std::mem::take(&mut self.places)
     }
 
@@ -342,7 +347,7 @@ impl ByHandSink {
     }
 
     /// Reports a readiness event at `place`.
-    pub fn ready(&mut self, place: usize, event: SocketEvent) {
+    pub fn ready(&mut self, place: TablePlace, event: SocketEvent) {
         self.table.ready(place, event);
     }
 
@@ -377,12 +382,12 @@ impl ByHandSink {
     }
 
     /// Returns whether the connection at `place` waits for room in its socket.
-    pub fn watches_writes(&self, place: usize) -> bool {
-        self.table.interests.wanted[place] == SocketInterest::ReadsAndWrites
+    pub fn watches_writes(&self, place: TablePlace) -> bool {
+        self.table.interests.wanted[place.index()] == SocketInterest::ReadsAndWrites
     }
 
     /// Takes the places that an edge-triggered kernel would report again.
-    pub fn take_reported_again(&mut self) -> Vec<usize> {
+    pub fn take_reported_again(&mut self) -> Vec<TablePlace> {
         std::mem::take(&mut self.table.interests.again)
     }
 

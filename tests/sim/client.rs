@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinkd::server::by_hand::TablePlace;
 use sinkd::smtp::client::{
     ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, ReplyCode,
     SessionEnd, SessionFault, SessionWatch,
@@ -93,7 +94,7 @@ pub struct Sealed {
 pub struct Client {
     pub number: u64,
     /// The client's place in the sink; `None` while it waits to be accepted.
-    pub place: Option<usize>,
+    pub place: Option<TablePlace>,
     socket: Option<UnixStream>,
     /// `None` for plain text.
     sealed: Option<Sealed>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sinkd::config::{Auth, Config, Tls};
 use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent, TablePlace};
 use sinkd::smtp::client::Protocol;
 use sinkd::smtp::extension::Extension;
 use sinkd::tls::CertificateFolder;
@@ -65,7 +65,7 @@ pub struct World {
     /// Number of clients that have connected so far.
     connections: u64,
     /// The events that the kernel has pending for each place.
-    events: BTreeMap<usize, SocketEvent>,
+    events: BTreeMap<TablePlace, SocketEvent>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
@@ -294,7 +294,7 @@ impl World {
 
     /// Notes that a client was accepted. Its input so far becomes an event, and so does the end of
     /// its connection.
-    fn note_accepted(&mut self, number: u64, place: usize) {
+    fn note_accepted(&mut self, number: u64, place: TablePlace) {
         self.events.insert(place, SocketEvent::Plain);
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
             client.place = Some(place);
@@ -323,7 +323,7 @@ impl World {
     }
 
     /// Queues the events that the kernel would report to the sink.
-    fn notice(&mut self, place: Option<usize>, did: &[Did]) -> bool {
+    fn notice(&mut self, place: Option<TablePlace>, did: &[Did]) -> bool {
         for did in did {
             let Some(place) = place else { break };
             match did {

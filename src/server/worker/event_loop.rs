@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::smtp::session::Farewell;
 use crate::time::ProcessClock;
 
+use super::place::TablePlace;
 use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;
 use crate::server::listening::{
@@ -63,22 +64,22 @@ pub(crate) struct Worker {
 }
 
 impl Interests for KernelRegistry {
-    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()> {
-        self.registry.register(socket, Token(place), READING)
+    fn register(&mut self, socket: &mut Stream, place: TablePlace) -> std::io::Result<()> {
+        self.registry.register(socket, Token(place.index()), READING)
     }
 
     #[cold]
     fn change(
         &mut self,
         socket: &mut Stream,
-        place: usize,
+        place: TablePlace,
         to: SocketInterest,
     ) -> std::io::Result<()> {
         let interest = match to {
             SocketInterest::ReadsAndWrites => READING | Interest::WRITABLE,
             SocketInterest::Reads => READING,
         };
-        self.registry.reregister(socket, Token(place), interest)
+        self.registry.reregister(socket, Token(place.index()), interest)
     }
 
     fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell> {
@@ -227,7 +228,7 @@ impl Worker {
         } else {
             let is_special = event.is_read_closed() || is_urgent(event);
             let what = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
-            self.table.ready(token.0, what);
+            self.table.ready(TablePlace::new(token.0), what);
         }
     }
 

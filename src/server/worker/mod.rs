@@ -4,11 +4,15 @@
 //! else and needs no kernel. Everything about one connection is in `turn/`.
 mod event_loop;
 mod handshakes;
+mod place;
 mod table;
 mod timer;
 mod watchdog;
 
 pub(super) use event_loop::{Worker, WorkerSetup};
+#[cfg(feature = "testkit")]
+#[cfg(feature = "testkit")]
+pub use place::TablePlace;
 #[cfg(feature = "testkit")]
 pub use table::SocketEvent;
 pub(super) use table::TableSetup;

@@ -7,6 +7,7 @@ use super::{Interests, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::settings::generation::Generation;
 use crate::server::turn::is_trusted;
+use crate::server::worker::place::TablePlace;
 
 impl<I: Interests> Table<I> {
     /// Lets a client send XCLIENT if it is trusted.
@@ -29,7 +30,7 @@ impl<I: Interests> Table<I> {
     /// Handles a client that XCLIENT named for `conn`, at `place`: it is served as if it had
     /// connected itself.
     #[cold]
-    pub(super) fn serve_named(&mut self, place: usize, mut conn: Conn) {
+    pub(super) fn serve_named(&mut self, place: TablePlace, mut conn: Conn) {
         conn.flow = Flow::COMMANDS;
         let client = conn.session.client();
         let turn = match self.admit_named(&mut conn, client) {
@@ -40,7 +41,7 @@ impl<I: Interests> Table<I> {
             Err(Denial::Reply(why)) => self.state.refuse(&mut conn, why),
             Err(Denial::Silent) => TurnEnd::Closed,
         };
-        self.conns[place] = Some(conn);
+        self.conns[place.index()] = Some(conn);
         // Input after the command may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
