@@ -43,7 +43,7 @@ fn messages(c: &mut Criterion) {
         let template = Template::parse(&Names { file: "t", columns }, text.as_bytes()).unwrap();
         source(BlastContent::Template(template), recipients)
     };
-    let sizes = |text| BlastContent::MadeUp(Sizes::parse(text, parse_bytes).unwrap());
+    let sizes = |text| BlastContent::Generated(Sizes::parse(text, parse_bytes).unwrap());
     let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
     let lines = "A line of the newsletter, as long as such lines are.\n".repeat(30);
     let header = "Subject: News {{seq}}\nMIME-Version: 1.0\n\n";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::log::reader::{Opening, Segment};
+use crate::log::reader::{Opening, Segment, SegmentError};
 use crate::log::{Published, State, segment_files, segment_path};
 
 use super::appender::{Appender, IdleAppender, NoAppender};
@@ -17,7 +17,7 @@ use super::sidecar;
 
 /// How often the folder is listed, to find segments that no worker announced, and pruned ones.
 const LIST_INTERVAL: Duration = Duration::from_secs(10);
-/// How long a segment is skipped after its sidecar could not be written.
+/// How long a segment is skipped after it could not be indexed.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A segment to be indexed, and its sidecar.
@@ -39,10 +39,68 @@ struct IndexProgress {
     records: u64,
     /// Commit time of the first message that is not indexed.
     oldest_ns: Option<u64>,
-    is_claimed: bool,
-    idle: Option<IdleAppender>,
-    /// When to try again after an error.
-    retry_at: Option<Instant>,
+    state: IndexState,
+}
+
+/// Whether a segment can be claimed.
+#[derive(Default)]
+enum IndexState {
+    /// Yes. Its sidecar is opened then.
+    #[default]
+    Unopened,
+    /// Yes. Its sidecar was opened before.
+    Idle(IdleAppender),
+    /// No, because a thread is indexing it.
+    Claimed,
+    /// From that time on. The last attempt failed, which was logged.
+    Failed { retry_at: Instant },
+}
+
+impl IndexState {
+    fn is_free(&self, now: Instant) -> bool {
+        match self {
+            IndexState::Unopened | IndexState::Idle(_) => true,
+            IndexState::Claimed => false,
+            IndexState::Failed { retry_at } => *retry_at <= now,
+        }
+    }
+
+    /// Returns the appender that is idle, and forgets it.
+    fn take_idle(&mut self) -> Option<IdleAppender> {
+        match std::mem::take(self) {
+            IndexState::Idle(idle) => Some(idle),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Skips the segment for [`RETRY_AFTER`]. Logs the first of several failures in a row. A
+    /// claimed segment stays claimed: the thread that indexes it reports its own failure.
+    fn fail(&mut self, segment: u32, failure: &IndexFailure) {
+        match self {
+            IndexState::Claimed => return,
+            IndexState::Failed { .. } => {}
+            IndexState::Unopened | IndexState::Idle(_) => match failure {
+                IndexFailure::Segment(error) => {
+                    tracing::warn!(segment, %error, "could not index a segment");
+                }
+                IndexFailure::Sidecar(error) => {
+                    tracing::warn!(segment, %error, "the index cannot be written");
+                }
+            },
+        }
+        *self = IndexState::Failed { retry_at: Instant::now() + RETRY_AFTER };
+    }
+}
+
+/// Why a segment can't be indexed now.
+enum IndexFailure {
+    /// The segment can't be opened.
+    Segment(SegmentError),
+    /// Its sidecar can't be opened or written, or its messages can't be read.
+    Sidecar(NoAppender),
 }
 
 /// All segments of a folder that are not fully indexed.
@@ -75,7 +133,7 @@ impl Backlog {
             .segments
             .iter()
             .rev()
-            .filter(|(_, p)| !p.is_claimed && p.retry_at.is_none_or(|at| at <= now))
+            .filter(|(_, progress)| progress.state.is_free(now))
             .map(|(number, _)| *number)
             .collect();
         free.into_iter().find_map(|number| self.open(number))
@@ -92,7 +150,6 @@ impl Backlog {
             false => Ok(()),
         });
         let Some(progress) = self.segments.get_mut(&number) else { return };
-        progress.is_claimed = false;
         progress.end_slot = job.appender.end_slot();
         progress.records = job.appender.records();
         progress.oldest_ns = oldest(&job.segment, progress.end_slot, job.published);
@@ -101,12 +158,10 @@ impl Backlog {
                 self.segments.remove(&number);
                 self.complete.insert(number);
             }
-            Ok(()) => progress.idle = Some(job.appender.release()),
+            Ok(()) => progress.state = IndexState::Idle(job.appender.release()),
             Err(error) => {
-                if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "the index cannot be written");
-                }
-                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+                progress.state = IndexState::Unopened;
+                progress.state.fail(number, &IndexFailure::Sidecar(error.into()));
             }
         }
     }
@@ -153,7 +208,8 @@ impl Backlog {
         let is_indexed = |number: &u32| indexed.binary_search(number).is_ok();
         self.complete.retain(|number| is_there(number) && is_indexed(number));
         for (number, progress) in &mut self.segments {
-            if !progress.is_claimed && progress.end_slot > 0 && !is_indexed(number) {
+            let is_claimed = matches!(progress.state, IndexState::Claimed);
+            if !is_claimed && progress.end_slot > 0 && !is_indexed(number) {
                 *progress = IndexProgress::default();
             }
         }
@@ -177,19 +233,16 @@ impl Backlog {
                 return None;
             }
             Opening::Damaged(error) => {
-                if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "could not index a segment");
-                }
-                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+                progress.state.fail(number, &IndexFailure::Segment(error));
                 return None;
             }
         };
         // The state is read first: the count is final only if the segment was sealed before.
         progress.is_sealed = segment.state() != State::Open;
         progress.published = segment.published();
-        let is_first_look =
-            progress.end_slot == 0 && !progress.is_claimed && progress.idle.is_none();
-        if is_first_look && progress.is_sealed {
+        let is_unopened =
+            matches!(progress.state, IndexState::Unopened | IndexState::Failed { .. });
+        if is_unopened && progress.end_slot == 0 && progress.is_sealed {
             let header =
                 SidecarHeader::for_segment(segment.identity(), self.sequence_field.as_deref());
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
@@ -211,25 +264,20 @@ impl Backlog {
         if published.slots == progress.end_slot && !is_sealed {
             return None;
         }
-        let idle = progress.idle.take();
-        let idle = idle.and_then(|idle| idle.resume(&self.data, number));
-        let opened = match idle {
+        let idle = progress.state.take_idle();
+        let opened = match idle.and_then(|idle| idle.resume(&self.data, number)) {
             Some(appender) => Ok(appender),
             None => Appender::open(&self.data, &identity, self.sequence_field.as_deref()),
         };
         match opened {
             Ok(appender) => {
-                progress.is_claimed = true;
-                progress.retry_at = None;
+                progress.state = IndexState::Claimed;
                 Some(Job { segment, appender, published, is_sealed })
             }
             // Busy only for a moment, while another process replaces the sidecar.
             Err(NoAppender::Busy) => None,
             Err(error) => {
-                if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "the index cannot be written");
-                }
-                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+                progress.state.fail(number, &IndexFailure::Sidecar(error));
                 None
             }
         }

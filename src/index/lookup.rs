@@ -3,11 +3,12 @@
 //! A listing reads a few segments at the same time, each of them in order. So for each segment, the
 //! block with the last requested message is cached.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::log::SegmentIdentity;
 
@@ -45,6 +46,16 @@ impl From<&IndexEntry<'_>> for IndexedContent {
             sequence: entry.sequence,
         }
     }
+}
+
+/// A sidecar exists, but can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: cannot be read")]
+pub struct LookupError {
+    /// The path of the sidecar.
+    pub path: PathBuf,
+    /// The system's error.
+    pub source: io::Error,
 }
 
 /// Reads the sidecars of a data folder, as they are when first used.
@@ -89,28 +100,41 @@ impl Lookup {
     /// Returns what the index stores of the message in a slot of segment `identity`. Returns `None`
     /// if the message is not indexed, or if the index is damaged there.
     ///
-    /// Costs a binary search, and a millisecond per block of up to 4,096 messages.
-    pub fn content(&mut self, identity: &SegmentIdentity, slot: u32) -> Option<&IndexedContent> {
+    /// Costs a binary search, and a millisecond per block of up to 4,096 messages. Errors: the
+    /// sidecar can't be read; the next call tries again.
+    pub fn content(
+        &mut self,
+        identity: &SegmentIdentity,
+        slot: u32,
+    ) -> Result<Option<&IndexedContent>, LookupError> {
         self.calls += 1;
-        if !self.segments.contains_key(&identity.number) {
-            self.make_room();
-            let sidecar = OpenSidecar::open(&self.data, identity);
-            let known = KeptSegment { sidecar, block: KeptBlock::default(), used_at: 0 };
-            self.segments.insert(identity.number, known);
-        }
-        let known = self.segments.get_mut(&identity.number).expect("it is put there above");
+        self.make_room_for(identity.number);
+        let known = match self.segments.entry(identity.number) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let path = sidecar::path(&self.data, identity.number);
+                let sidecar = OpenSidecar::open(&path, identity);
+                let sidecar = sidecar.map_err(|source| LookupError { path, source })?;
+                free.insert(KeptSegment { sidecar, block: KeptBlock::default(), used_at: 0 })
+            }
+        };
         known.used_at = self.calls;
-        let sidecar = known.sidecar.as_ref()?;
+        let Some(sidecar) = &known.sidecar else { return Ok(None) };
         if !known.block.slots.contains(&slot) {
-            known.block = sidecar.block(slot)?;
+            let block = sidecar.block(slot).map_err(|source| {
+                let path = sidecar::path(&self.data, identity.number);
+                LookupError { path, source }
+            })?;
+            let Some(block) = block else { return Ok(None) };
+            known.block = block;
         }
         let contents = &known.block.contents;
-        let place = contents.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        Some(&contents[place].1)
+        let place = contents.binary_search_by_key(&slot, |(slot, _)| *slot);
+        Ok(place.ok().map(|place| &contents[place].1))
     }
 
-    fn make_room(&mut self) {
-        if self.segments.len() < SEGMENTS_MAX {
+    fn make_room_for(&mut self, number: u32) {
+        if self.segments.len() < SEGMENTS_MAX || self.segments.contains_key(&number) {
             return;
         }
         let oldest = self.segments.iter().min_by_key(|(_, known)| known.used_at);
@@ -121,31 +145,48 @@ impl Lookup {
 }
 
 impl OpenSidecar {
-    fn open(data: &std::path::Path, identity: &SegmentIdentity) -> Option<OpenSidecar> {
-        let file = File::open(sidecar::path(data, identity.number)).ok()?;
+    /// Opens the sidecar of segment `identity`. Returns `None` if there is none that can be used.
+    fn open(path: &Path, identity: &SegmentIdentity) -> io::Result<Option<OpenSidecar>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         let mut head = [0; HEADER_BYTES];
-        file.read_exact_at(&mut head, 0).ok()?;
-        let header = SidecarHeader::decode(&head).ok()?;
-        if (header.store, header.number) != (identity.store, identity.number) {
-            return None;
+        if read_exact_at(&file, &mut head, 0)?.is_none() {
+            return Ok(None);
         }
-        let blocks = blocks(&file).ok()?;
-        Some(OpenSidecar { file, seed: header.seed(), blocks })
+        let Ok(header) = SidecarHeader::decode(&head) else { return Ok(None) };
+        if (header.store, header.number) != (identity.store, identity.number) {
+            return Ok(None);
+        }
+        let blocks = blocks(&file)?;
+        Ok(Some(OpenSidecar { file, seed: header.seed(), blocks }))
     }
 
-    /// Reads the block with `slot`. Returns `None` if its checksum is wrong.
-    fn block(&self, slot: u32) -> Option<KeptBlock> {
+    /// Reads the block with `slot`. Returns `None` if there is none. A block that was cut off, or
+    /// whose checksum is wrong, has no contents.
+    fn block(&self, slot: u32) -> io::Result<Option<KeptBlock>> {
         let place = self.blocks.partition_point(|(slots, _)| slots.end <= slot);
-        let (slots, bytes) = self.blocks.get(place)?;
-        let mut block = vec![0; usize::try_from(bytes.end - bytes.start).ok()?];
-        let read = self.file.read_exact_at(&mut block, bytes.start);
-        let block = read.ok().and_then(|()| Block::decode(&block, self.seed));
+        let Some((slots, bytes)) = self.blocks.get(place) else { return Ok(None) };
+        let mut block = vec![0; (bytes.end - bytes.start) as usize];
+        let read = read_exact_at(&self.file, &mut block, bytes.start)?;
+        let block = read.and_then(|()| Block::decode(&block, self.seed));
         let entries = block
             .iter()
             .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
         let entries = entries.filter(|entry| !entry.is_unreadable);
         let contents = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
-        Some(KeptBlock { slots: slots.clone(), contents })
+        Ok(Some(KeptBlock { slots: slots.clone(), contents }))
+    }
+}
+
+/// Fills `octets` from the file at `at`. Returns `None` if the file ends before that: it is being
+/// written, or was cut off.
+fn read_exact_at(file: &File, octets: &mut [u8], at: u64) -> io::Result<Option<()>> {
+    match file.read_exact_at(octets, at) {
+        Ok(()) => Ok(Some(())),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -156,7 +197,9 @@ fn blocks(file: &File) -> io::Result<Vec<(Range<u32>, Range<u64>)>> {
     let (mut at, mut end_slot, mut blocks) = (HEADER_BYTES as u64, 0, Vec::new());
     while at + BLOCK_HEADER_BYTES as u64 <= length {
         let mut head = [0; BLOCK_HEADER_BYTES];
-        file.read_exact_at(&mut head, at)?;
+        if read_exact_at(file, &mut head, at)?.is_none() {
+            break;
+        }
         let Some(header) = BlockHeader::peek(&head) else { break };
         let end = at.saturating_add(header.bytes());
         if header.first_slot != end_slot || end > length {

@@ -29,7 +29,7 @@ mod wait;
 pub use columns::{Columns, TextColumn};
 pub use format::{IndexEntry, Unusable};
 pub use lag::Lag;
-pub use lookup::{IndexedContent, Lookup};
+pub use lookup::{IndexedContent, Lookup, LookupError};
 pub use newest::Hit;
 pub use omissions::{IndexFault, Omissions, UnusableIndex};
 pub use parser::{Host, IndexSettings, ParserThreads, When};

@@ -19,7 +19,7 @@ enum TimeSource {
     Since(Instant),
     /// Time set by a test, in ns since the start.
     #[cfg(feature = "testkit")]
-    MadeUp(Arc<AtomicU64>),
+    Simulated(Arc<AtomicU64>),
 }
 
 impl SendingClock {
@@ -33,7 +33,7 @@ impl SendingClock {
     /// Makes a clock that shows `now_ns`, and starts at the Unix epoch.
     #[cfg(feature = "testkit")]
     pub fn simulated(now_ns: Arc<AtomicU64>) -> SendingClock {
-        SendingClock { reading: TimeSource::MadeUp(now_ns), unix_base_ns: 0 }
+        SendingClock { reading: TimeSource::Simulated(now_ns), unix_base_ns: 0 }
     }
 
     /// Returns the time in ns since the start.
@@ -42,7 +42,7 @@ impl SendingClock {
             TimeSource::Since(base) => base.elapsed().as_nanos() as u64,
             // Relaxed, because only the number itself is shared.
             #[cfg(feature = "testkit")]
-            TimeSource::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
+            TimeSource::Simulated(now_ns) => now_ns.load(Ordering::Relaxed),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A connection to the target: its socket, its session, and TLS between them.
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use super::conn_tls::{ReceivedRecord, TargetTls};
 use super::failure::ConnectionFailure;
@@ -356,10 +357,11 @@ impl TargetConn {
         self.stream.write(&slices[..self.pieces])
     }
 
-    /// Returns whether the target has been silent for too long.
-    pub fn is_stalled(&self, now_us: u64, timeout_us: u64) -> bool {
+    /// Returns whether the target has been silent for longer than `max`, while something is
+    /// expected of it.
+    pub fn is_stalled(&self, now_us: u64, max: Duration) -> bool {
         let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
-        waits && now_us.saturating_sub(self.active_us) > timeout_us
+        waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max
     }
 
     /// Closes the account of the connection, on which `started` messages were started: reports the

@@ -1,4 +1,6 @@
 //! What a scheduler is asked, and what it decides.
+use std::time::Duration;
+
 use super::pool::{PooledConnection, Readiness};
 use super::slot::ConnectionSlot;
 use super::source::{DueMessage, LaneKey};
@@ -43,13 +45,16 @@ pub(super) enum ExclusiveReason {
     Ended,
 }
 
-/// The consequences of a new connection for the next message.
+/// What a new connection for the next message carries.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NewConnection {
-    /// Why the connection carries only that message; `None` if it may carry others.
-    pub exclusive: Option<ExclusiveReason>,
-    /// The lane's connection, which now waits for nothing and needs a turn.
-    pub other: Option<ConnectionSlot>,
+pub(super) enum NewConnection {
+    /// That message, and others after it.
+    Shared,
+    /// That message alone. The lane's connection carries the lane's later messages.
+    Exclusive(ExclusiveReason),
+    /// That message alone, which is the last one of its lane. The lane's connection is in this
+    /// slot; it waits for nothing now, and needs a turn.
+    ExclusiveLast(ExclusiveReason, ConnectionSlot),
 }
 
 /// How a connection ended.
@@ -103,6 +108,15 @@ pub(super) struct SilentConnection {
     pub in_progress: usize,
     /// What it can do.
     pub readiness: Readiness,
+}
+
+/// How long a connection may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SilenceLimit {
+    /// The longest time without an octet from the target.
+    pub max: Duration,
+    /// How the connection ends after that.
+    pub then: Closing,
 }
 
 /// A request of the owner.

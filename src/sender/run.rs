@@ -3,6 +3,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::clock::SendingClock;
 use super::engine::{Engine, ThreadEnd};
@@ -24,8 +25,8 @@ pub struct SendReport {
     pub error: Option<SendingError>,
     /// Whether no thread could connect to the target at the end.
     pub is_lost: bool,
-    /// The time from the start to the end of the last connection, in seconds.
-    pub seconds: f64,
+    /// The time from the start to the end of the last connection.
+    pub duration: Duration,
 }
 
 struct RunObserver(Arc<SharedRun>);
@@ -70,10 +71,10 @@ pub fn run(
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Vec<ThreadEnd>>()
     });
-    let seconds = clock.now_ns() as f64 / 1e9;
+    let duration = Duration::from_nanos(clock.now_ns());
     let is_lost = ended.iter().all(|thread| thread.is_lost);
     let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
-    let mut report = SendReport { tally: SendingTally::default(), error: None, is_lost, seconds };
+    let mut report = SendReport { tally: SendingTally::default(), error: None, is_lost, duration };
     let requested = ended.iter().find_map(|thread| thread.ledger.source.requested());
     for ThreadEnd { mut ledger, error, .. } in ended {
         ledger.count_overdue(ended_ns);

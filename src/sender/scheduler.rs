@@ -4,7 +4,7 @@
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
 use super::decision::{
     Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    NewConnection, OwnerRequest, SilentConnection,
+    NewConnection, OwnerRequest, SilenceLimit, SilentConnection,
 };
 use super::patience::{FailedConnections, OtherConnections};
 use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
@@ -161,26 +161,26 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> NewConnection {
-        let nothing = NewConnection { exclusive: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
-            return nothing;
+            return NewConnection::Shared;
         };
         // A connection for this message alone is not its lane's connection.
         let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
         let follows = if busy.is_some() { AfterQueue::End } else { after_message_of(lane) };
         self.queue_next(slot, follows, now_ns);
-        let Some(busy) = busy else { return nothing };
-        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Exhausted);
-        if lane.is_last
-            && let Some(pooled) = self.pool.at(busy)
-        {
+        let Some(busy) = busy else { return NewConnection::Shared };
+        let reason = match readiness(busy) {
+            Readiness::Ending | Readiness::Exhausted => ExclusiveReason::Ended,
+            Readiness::Opening | Readiness::Ready | Readiness::Busy => ExclusiveReason::Busy,
+        };
+        if !lane.is_last {
+            return NewConnection::Exclusive(reason);
+        }
+        if let Some(pooled) = self.pool.at(busy) {
             // The last message of the lane is sent on another connection.
             pooled.end_after_queue();
         }
-        NewConnection {
-            exclusive: Some(if is_ending { ExclusiveReason::Ended } else { ExclusiveReason::Busy }),
-            other: lane.is_last.then_some(busy),
-        }
+        NewConnection::ExclusiveLast(reason, busy)
     }
 
     fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: u64) {
@@ -402,25 +402,25 @@ impl<M> Scheduler<M> {
         self.limits.continuation(self.progress, now_ns, answered_ns, request)
     }
 
-    /// Returns how long the connection in `slot` may be silent, in ns, and how to treat it after
-    /// that.
-    pub fn silence_max(
+    /// Returns how long the connection in `slot` may be silent.
+    pub fn silence_limit(
         &mut self,
         slot: ConnectionSlot,
         silent: SilentConnection,
-    ) -> (u64, Closing) {
+    ) -> SilenceLimit {
         let is_ended = self.is_ended();
+        let (timeout, last_silence) = (self.limits.timeout, self.limits.last_silence());
         let Some(pooled) = self.pool.at(slot) else {
-            return (self.limits.timeout_ns, Closing::ByUs);
+            return SilenceLimit { max: timeout, then: Closing::ByUs };
         };
         // No message depends on it, and no run should wait minutes for the reply to QUIT.
         let is_unused = silent.in_progress == 0 && pooled.queue.is_empty();
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
         let is_done = is_unused && (is_ended || is_ending);
         match (is_done, pooled.is_open) {
-            (false, _) => (self.limits.timeout_ns, Closing::Failed),
-            (true, true) => (self.limits.last_silence_ns(), Closing::Failed),
-            (true, false) => (self.limits.last_silence_ns(), Closing::ByUs),
+            (false, _) => SilenceLimit { max: timeout, then: Closing::Failed },
+            (true, true) => SilenceLimit { max: last_silence, then: Closing::Failed },
+            (true, false) => SilenceLimit { max: last_silence, then: Closing::ByUs },
         }
     }
 }

@@ -237,7 +237,7 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let slot = scheduler.reserve();
         scheduler.opening(slot, Some(LaneKey(7)), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
-        assert_eq!(opened, NewConnection { exclusive: None, other: None });
+        assert_eq!(opened, NewConnection::Shared);
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
@@ -248,12 +248,12 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
             let own = scheduler.reserve();
             scheduler.opening(own, None, 0);
             let opened = scheduler.opened_for_next(own, 0, |_| readiness);
-            let exclusive = if readiness == Readiness::Busy {
+            let reason = if readiness == Readiness::Busy {
                 ExclusiveReason::Busy
             } else {
                 ExclusiveReason::Ended
             };
-            assert_eq!(opened, NewConnection { exclusive: Some(exclusive), other: Some(slot) });
+            assert_eq!(opened, NewConnection::ExclusiveLast(reason, slot));
             assert_eq!(begins(&mut scheduler, own, 0), Some(2));
             assert_eq!(scheduler.step(own, Readiness::Ready, 0), ConnectionStep::Quit);
         }
@@ -353,7 +353,9 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
         if is_ended {
             scheduler.end(0);
         }
-        let found = scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
+        let found = scheduler.silence_limit(slot, SilentConnection { in_progress, readiness });
+        let (max_ns, then) = expected;
+        let expected = SilenceLimit { max: Duration::from_nanos(max_ns), then };
         assert_eq!(found, expected, "{is_open} {is_ended} {in_progress} {readiness:?}");
     }
 }

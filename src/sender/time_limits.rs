@@ -1,4 +1,6 @@
 //! How long a run of sending waits for a silent target.
+use std::time::Duration;
+
 use super::clock::nanos;
 use super::decision::{Continuation, OwnerRequest};
 use super::progress::Progress;
@@ -7,26 +9,22 @@ use super::settings::{Ends, SendingSettings};
 /// How long a run of sending waits for a silent target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeLimits {
-    /// For a reply, in ns.
-    pub timeout_ns: u64,
-    /// For messages in progress after sending was stopped, in ns.
-    grace_ns: u64,
+    /// For a reply.
+    pub timeout: Duration,
+    /// For messages in progress after sending was stopped.
+    grace: Duration,
     ends: Ends,
 }
 
 impl TimeLimits {
     /// Takes the limits from the settings.
     pub fn new(settings: &SendingSettings) -> TimeLimits {
-        TimeLimits {
-            timeout_ns: nanos(settings.timeout),
-            grace_ns: nanos(settings.grace),
-            ends: settings.ends,
-        }
+        TimeLimits { timeout: settings.timeout, grace: settings.grace, ends: settings.ends }
     }
 
-    /// Returns how long a connection may be silent on which no message depends, in ns.
-    pub fn last_silence_ns(&self) -> u64 {
-        self.timeout_ns.min(self.grace_ns)
+    /// Returns how long a connection may be silent on which no message depends.
+    pub fn last_silence(&self) -> Duration {
+        self.timeout.min(self.grace)
     }
 
     /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
@@ -39,9 +37,7 @@ impl TimeLimits {
         request: OwnerRequest,
     ) -> Continuation {
         match (progress, request) {
-            (Progress::Stopped { at_ns, .. }, _)
-                if now_ns.saturating_sub(at_ns) > self.grace_ns =>
-            {
+            (Progress::Stopped { at_ns, .. }, _) if time_between(at_ns, now_ns) > self.grace => {
                 Continuation::CloseAll
             }
             (Progress::Stopped { .. }, _) => Continuation::Continue,
@@ -57,6 +53,11 @@ impl TimeLimits {
         let Ends::Scheduled(end) = self.ends else { return false };
         let end_ns = nanos(end);
         let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
-        now_ns.saturating_sub(since_ns) >= self.timeout_ns
+        time_between(since_ns, now_ns) >= self.timeout
     }
+}
+
+/// Returns the time between two moments of a run; none if the first is the later one.
+fn time_between(since_ns: u64, now_ns: u64) -> Duration {
+    Duration::from_nanos(now_ns.saturating_sub(since_ns))
 }

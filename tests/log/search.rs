@@ -351,13 +351,31 @@ proptest! {
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
                 let segment = folder.segment(slot.id().segment).unwrap();
                 let read = IndexedContent::from(&reading.read(&segment, &slot).unwrap().entry);
-                let found = lookup.content(segment.identity(), slot.id().slot);
+                let found = lookup.content(segment.identity(), slot.id().slot).unwrap();
                 prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
                 prop_assert!(found.is_none_or(|output| *output == read), "{}: {found:?}", slot.id());
             }
         }
         close(corpus.live);
     }
+}
+
+#[test]
+fn a_lookup_tells_a_sidecar_that_cannot_be_read_from_none() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..1, plain);
+    let folder = Folder::open(data.path()).unwrap();
+    let slot =
+        folder.listing(Span::default()).unwrap().forward(0).unwrap().next().unwrap().unwrap();
+    let segment = folder.segment(slot.id().segment).unwrap();
+    let mut lookup = Lookup::new(data.path());
+    assert!(lookup.content(segment.identity(), slot.id().slot).unwrap().is_none());
+    // A folder can be opened, but not read.
+    let sidecar = data.path().join(format!("index/{:08}.idx", slot.id().segment));
+    fs::create_dir_all(&sidecar).unwrap();
+    let mut lookup = Lookup::new(data.path());
+    let error = lookup.content(segment.identity(), slot.id().slot).unwrap_err();
+    assert_eq!(error.path, sidecar);
 }
 
 /// Appends the messages `range`, one second apart, made by `of`.

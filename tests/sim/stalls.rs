@@ -43,7 +43,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: String::new(),
         recipients: recipients.chosen("1".parse().unwrap(), RecipientOrder::Listed).unwrap(),
-        content: BlastContent::MadeUp(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
+        content: BlastContent::Generated(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
         attachments: Vec::new(),
         count,
         pace: Some(SendingRate { per_s: PER_S as f64, arrivals, until }),

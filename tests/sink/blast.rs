@@ -27,7 +27,7 @@ fn settings(size: &str) -> BlastSettings {
         date: DATE.into(),
         from: "news@sender.example".into(),
         recipients: RecipientSource::generated("example.com", 1000).unwrap(),
-        content: BlastContent::MadeUp(Sizes::parse(size, parse_bytes).unwrap()),
+        content: BlastContent::Generated(Sizes::parse(size, parse_bytes).unwrap()),
         attachments: Vec::new(),
         count: Some(300),
         pace: None,

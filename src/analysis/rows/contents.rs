@@ -62,8 +62,9 @@ impl ContentSource {
     pub(super) fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Contents, ReadError> {
         Ok(match self {
             ContentSource::Index(lookup) => {
-                let content = lookup.content(segment.identity(), slot.id().slot);
-                content.cloned().map_or_else(Contents::default, Contents::from)
+                // A sidecar that can't be read is shown like one that does not exist.
+                let found = lookup.content(segment.identity(), slot.id().slot).unwrap_or_default();
+                found.cloned().map_or_else(Contents::default, Contents::from)
             }
             ContentSource::Message(reading) => {
                 IndexedContent::from(&reading.read(segment, slot)?.entry).into()

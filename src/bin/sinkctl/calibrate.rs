@@ -305,7 +305,7 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: "calibrate@sender.example".into(),
         recipients: recipients.chosen(per_message, RecipientOrder::Listed)?,
-        content: BlastContent::MadeUp(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
+        content: BlastContent::Generated(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
         attachments: Vec::new(),
         count: None,
         pace: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::commit::NoRoom;
-use crate::log::exchange::{FlushJob, Flushed, Gate, ProvisionRequest};
+use crate::log::exchange::{FlushJob, Flushed, Gate, ProvisionRequest, Unannounced};
 use crate::log::files::map::Mapping;
 
 /// A worker's link to provisioning and to the flusher.
@@ -40,6 +40,26 @@ impl Link {
         if self.gate.notify() {
             self.send(ProvisionRequest::Serve { worker: self.worker });
         }
+    }
+
+    /// Announces what was stored in the gate.
+    pub(super) fn notify_of(&mut self, stored: Unannounced) {
+        if self.gate.notify_of(stored) {
+            self.send(ProvisionRequest::Serve { worker: self.worker });
+        }
+    }
+
+    /// Requests a segment that holds a record of `bytes` octets, and tries `found` as
+    /// [`Link::announce_and_retry`] does.
+    pub(super) fn request_segment<T>(
+        &mut self,
+        bytes: u64,
+        found: impl FnOnce() -> Result<T, NoRoom>,
+    ) -> Result<T, NoRoom> {
+        let request = self.gate.request_segment(bytes);
+        self.gate.wait();
+        self.notify_of(request);
+        found()
     }
 
     /// Tries `found` again after announcing that the worker waits, because provisioning may have

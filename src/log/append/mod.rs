@@ -6,6 +6,7 @@
 mod commit;
 mod dedicated;
 mod link;
+mod publishing;
 mod regions;
 mod reservation;
 mod segment;

@@ -60,10 +60,11 @@ impl Regions {
         bytes: u64,
     ) -> Result<Region, NoRoom> {
         self.allow(bytes)?;
-        if segments.current.fit(bytes) != Fit::Yes {
-            segments.make_room(link, bytes)?;
-        }
-        let start = segments.current.hold(bytes);
+        let room = match segments.current.fit(bytes) {
+            Fit::Yes(room) => room,
+            Fit::NotYet | Fit::Never => segments.make_room(link, bytes)?,
+        };
+        let start = segments.current.hold(room, bytes);
         self.bytes += bytes;
         segments.notify_if_low(link);
         Ok(Region { segment: segments.current.number, start, bytes })

@@ -5,82 +5,35 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
-use crate::log::exchange::{
-    Flushed, Fronts, PreparedSegment, PublishAfter, RetiredSegment, Window,
-};
+use super::publishing::{FlushOutcome, FlushReport, Publishing, SegmentCounts};
+use crate::log::exchange::{Flushed, Fronts, PreparedSegment, RetiredSegment, Window};
 use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::WriteAccess;
 use crate::log::files::usable::Usable;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SegmentIdentity, SlotFacts, SlotKind,
-    State, encode_slot,
+    COUNTED_WORD, Hole, NOTES_WORD, PUBLISHED_WORD, RECORD_ALIGN, RECORDS_AT, REJECTIONS_WORD,
+    Record, SLOT_BYTES, SealedTotals, Seed, SegmentIdentity, SlotFacts, State, encode_slot,
 };
 
 /// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
 /// counted, because punching costs a system call to save 4 KiB per page.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
+/// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves, and only
+/// for the size that `fit` was asked for.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Room(());
+
 /// Whether a segment has room for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Fit {
-    Yes,
+    Yes(Room),
     /// It has room in the file, but not yet in the populated part.
     NotYet,
     /// It has no room for a record of this size.
     Never,
-}
-
-/// Counts and totals of the slots in a segment.
-#[derive(Debug, Clone, Copy, Default)]
-struct SegmentCounts {
-    published: Published,
-    rejections: u64,
-    notes: u64,
-    record_bytes: u64,
-    message_bytes: u64,
-    first_received_at_ns: u64,
-    last_received_at_ns: u64,
-}
-
-/// Whether the slots of a segment are published when they are written, or after a flush.
-#[derive(Debug)]
-enum Publishing {
-    /// When written (durability `process`).
-    Now,
-    /// When written; the flusher reports if a later flush fails (`interval`).
-    Watched(Arc<Flushed>),
-    /// After a flush (`message`).
-    Held(Unpublished),
-}
-
-/// The progress of flushes for slots that are not published yet.
-#[derive(Debug)]
-struct Unpublished {
-    flushed: Arc<Flushed>,
-    /// Number of flushes requested.
-    requested: u32,
-    /// What the flush in progress covers.
-    flight: Option<SegmentCounts>,
-    /// What is published.
-    published: SegmentCounts,
-    /// Number of commits whose outcome was not fetched yet.
-    waiting: u32,
-}
-
-impl Publishing {
-    fn new(after: PublishAfter) -> Publishing {
-        match after {
-            PublishAfter::Commit => Publishing::Now,
-            PublishAfter::WatchedCommit(flushed) => Publishing::Watched(flushed),
-            PublishAfter::Flush(flushed) => {
-                let published = SegmentCounts::default();
-                let (requested, flight, waiting) = (0, None, 0);
-                Publishing::Held(Unpublished { flushed, requested, flight, published, waiting })
-            }
-        }
-    }
 }
 
 /// Fronts beyond which less than half of the window is left.
@@ -90,14 +43,6 @@ struct LowMarks {
     end: u64,
     /// Below this lowest slot.
     slots: u64,
-}
-
-/// The outcome of a commit that waited for a flush.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FlushOutcome {
-    Waiting,
-    Published,
-    Lost,
 }
 
 /// A shared segment, open.
@@ -182,13 +127,13 @@ impl OpenSegment {
             return Fit::Never;
         }
         if self.is_usable(end, slots) {
-            return Fit::Yes;
+            return Fit::Yes(Room(()));
         }
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
         self.load_marks();
-        if self.is_usable(end, slots) { Fit::Yes } else { Fit::NotYet }
+        if self.is_usable(end, slots) { Fit::Yes(Room(())) } else { Fit::NotYet }
     }
 
     /// Returns whether records up to `end` and slots from `slots` on were usable when last loaded.
@@ -244,13 +189,13 @@ impl OpenSegment {
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Reserves `bytes` octets at the tail and promises a slot; returns their offset. `fit` must
-    /// have returned `Yes`.
-    pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
+    /// Reserves `bytes` octets at the tail, for which `room` was found, and promises a slot.
+    /// Returns their offset.
+    pub(crate) fn hold(&mut self, _room: Room, bytes: u64) -> u64 {
         let start = self.start();
         self.end = start + bytes;
         self.promised += 1;
-        assert!(self.end <= self.slots_front(), "`fit` said yes");
+        assert!(self.end <= self.slots_front(), "there was room for these octets");
         self.publish_fronts();
         start
     }
@@ -307,10 +252,15 @@ impl OpenSegment {
         self.promised -= 1;
     }
 
-    /// Commits a record at the tail, for which `fit` returned `Yes`. When this returns, readers see
-    /// it.
+    /// Commits a record at the tail, for which `room` was found. When this returns, readers see it,
+    /// unless it must wait for a flush.
     #[inline]
-    pub(crate) fn commit_tail(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
+    pub(crate) fn commit_tail(
+        &mut self,
+        _room: Room,
+        record: Record,
+        facts: &SlotFacts,
+    ) -> MessageId {
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
         self.end = record.end();
         self.commit(record, facts)
@@ -331,7 +281,7 @@ impl OpenSegment {
 
     #[inline]
     fn commit(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
-        let before = self.written.published;
+        let before = self.written.published();
         // Times never decrease within a segment: listings rely on that for their binary search.
         let mut facts = *facts;
         facts.received_at_ns = facts.received_at_ns.max(self.written.last_received_at_ns);
@@ -339,31 +289,12 @@ impl OpenSegment {
         assert!(self.slots_at >= self.end, "the slot was promised");
         let slot = self.access.write(self.slots_at, SLOT_BYTES as usize);
         encode_slot(slot, &self.seed, before, &record, &facts);
-        self.count(&facts, &record);
-        self.publish_fronts();
-        MessageId { segment: self.number, slot: before.slots }
-    }
-
-    #[inline]
-    fn count(&mut self, facts: &SlotFacts, record: &Record) {
-        let counts = &mut self.written;
-        if counts.published.slots == 0 {
-            counts.first_received_at_ns = facts.received_at_ns;
-        }
-        counts.last_received_at_ns = facts.received_at_ns;
-        counts.record_bytes += record.end() - record.offset;
-        counts.published.slots += 1;
-        match facts.kind {
-            SlotKind::Message => {
-                counts.published.messages += 1;
-                counts.message_bytes += u64::from(facts.message_bytes);
-            }
-            SlotKind::Rejection => counts.rejections += 1,
-            SlotKind::Note => counts.notes += 1,
-        }
-        if !matches!(self.publishing, Publishing::Held(_)) {
+        self.written.count(&facts, &record);
+        if self.publishing.is_at_commit() {
             self.publish(self.written);
         }
+        self.publish_fronts();
+        MessageId { segment: self.number, slot: before.slots }
     }
 
     /// Publishes the slots in `counts` to readers.
@@ -374,7 +305,7 @@ impl OpenSegment {
         live[NOTES_WORD].store(counts.notes.to_le(), Relaxed);
         // Publishes the record, its slot and the counts.
         // Partner: the acquire fence in `Segment::published`, in any process.
-        live[PUBLISHED_WORD].store(counts.published.word().to_le(), Release);
+        live[PUBLISHED_WORD].store(counts.published().word().to_le(), Release);
     }
 
     /// Counts a message that is not stored. When this returns, readers see the count.
@@ -390,10 +321,7 @@ impl OpenSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
         self.wipe_unpublished();
-        let counts = match &self.publishing {
-            Publishing::Held(held) => held.published,
-            Publishing::Now | Publishing::Watched(_) => self.written,
-        };
+        let counts = self.publishing.visible(&self.written);
         let totals = SealedTotals {
             records_end: self.end,
             first_received_at_ns: counts.first_received_at_ns,
@@ -407,7 +335,7 @@ impl OpenSegment {
             identity: self.identity,
             access: self.access,
             totals,
-            slots: counts.published.slots,
+            slots: counts.slots,
             state: self.suspect_from.map_or(State::Sealed, |from| State::Suspect { from }),
             counted: self.counted,
             holes: self.holes,
@@ -416,64 +344,31 @@ impl OpenSegment {
 
     /// Returns whether every reservation has ended and every commit's outcome has been delivered.
     pub(crate) fn is_done(&self) -> bool {
-        let is_told = match &self.publishing {
-            Publishing::Held(held) => {
-                let published = held.published.published.slots;
-                let is_shown = published == self.written.published.slots;
-                held.waiting == 0 && (is_shown || self.suspect_from.is_some())
-            }
-            Publishing::Now | Publishing::Watched(_) => true,
-        };
-        self.promised == 0 && is_told
+        let has_unflushed = self.publishing.is_behind(&self.written) && self.suspect_from.is_none();
+        self.promised == 0 && !self.publishing.has_waiting() && !has_unflushed
     }
 
     /// Returns whether a commit that was just written must wait for a flush, and counts it if so.
     #[inline]
     pub(crate) fn waits(&mut self) -> bool {
-        match &mut self.publishing {
-            Publishing::Now | Publishing::Watched(_) => false,
-            Publishing::Held(held) => {
-                held.waiting += 1;
-                true
-            }
-        }
+        self.publishing.waits()
     }
 
-    /// Returns the outcome of a commit that waits. After a final outcome, the caller must not call
-    /// this again.
+    /// Returns the outcome of a commit that waits. A final outcome can be fetched once.
     pub(crate) fn fate(&mut self, slot: u32) -> FlushOutcome {
         self.poll_flusher();
-        let Publishing::Held(held) = &mut self.publishing else {
-            return FlushOutcome::Published;
-        };
-        let fate = match self.suspect_from {
-            _ if slot < held.published.published.slots => FlushOutcome::Published,
-            Some(_) => FlushOutcome::Lost,
-            None => return FlushOutcome::Waiting,
-        };
-        held.waiting -= 1;
-        fate
+        self.publishing.fate(slot, self.suspect_from)
     }
 
     /// Handles the flusher's results: publishes the slots that a flush has covered, or marks the
     /// segment as suspect.
     pub(crate) fn poll_flusher(&mut self) {
-        let (failed, landed) = match &mut self.publishing {
-            Publishing::Now => return,
-            Publishing::Watched(flushed) => (flushed.failed(), None),
-            Publishing::Held(held) => {
-                let landed = held.flight.filter(|_| held.flushed.done() == held.requested);
-                if let Some(counts) = landed {
-                    (held.published, held.flight) = (counts, None);
-                }
-                (held.flushed.failed().map(|_| held.published.published.slots), landed)
-            }
-        };
+        let FlushReport { landed, suspect_from } = self.publishing.poll();
         if let Some(counts) = landed {
             self.publish(counts);
         }
-        if failed.is_some() && self.suspect_from.is_none() {
-            self.suspect_from = failed;
+        if suspect_from.is_some() && self.suspect_from.is_none() {
+            self.suspect_from = suspect_from;
             // So no further record fits.
             self.usable = Usable::nothing_of(self.bytes);
         }
@@ -482,46 +377,36 @@ impl OpenSegment {
     /// Begins a flush if something written is not covered by one and none is in progress. The
     /// caller must pass the result to the flusher.
     pub(crate) fn begin_flush(&mut self) -> Option<Arc<Flushed>> {
-        let is_good = self.suspect_from.is_none();
-        let written = self.written;
-        let Publishing::Held(held) = &mut self.publishing else {
-            return None;
-        };
-        let is_behind = held.published.published.slots < written.published.slots;
-        if !is_good || !is_behind || held.flight.is_some() {
+        if self.suspect_from.is_some() {
             return None;
         }
-        held.flight = Some(written);
-        held.requested = held.requested.wrapping_add(1);
-        Some(held.flushed.clone())
+        self.publishing.begin_flush(&self.written)
     }
 
     /// Flushes, on this thread, what no commit waits for. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
         self.poll_flusher();
-        let written = self.written;
-        let Publishing::Held(held) = &mut self.publishing else {
-            return;
-        };
-        if self.suspect_from.is_some() || held.published.published == written.published {
+        if self.suspect_from.is_some() || !self.publishing.is_behind(&self.written) {
             return;
         }
         match call.flush(self.access.file()) {
             Ok(()) => {
-                (held.published, held.flight) = (written, None);
-                self.publish(written);
+                self.publishing.landed(&self.written);
+                self.publish(self.written);
             }
-            Err(_) => self.suspect_from = Some(held.published.published.slots),
+            Err(_) => {
+                self.suspect_from = Some(self.publishing.visible(&self.written).slots);
+            }
         }
     }
 
     /// Zeros slots that were never published: a reader that tries every position must not take them
     /// for messages, because their clients received an error.
     fn wipe_unpublished(&mut self) {
-        let Publishing::Held(held) = &self.publishing else {
+        let lost = self.written.slots - self.publishing.visible(&self.written).slots;
+        if lost == 0 {
             return;
-        };
-        let lost = self.written.published.slots - held.published.published.slots;
+        }
         self.access.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
     }
 }

@@ -5,7 +5,7 @@ use crossbeam_channel::Receiver;
 
 use super::commit::NoRoom;
 use super::link::Link;
-use super::segment::{Fit, OpenSegment};
+use super::segment::{Fit, OpenSegment, Room};
 use crate::log::exchange::{PreparedSegment, ProvisionRequest};
 use crate::log::files::flush_call::FlushCall;
 
@@ -44,21 +44,21 @@ impl Segments {
 
     /// Makes room for `bytes` octets at the tail. Cold: called only if they don't fit.
     #[cold]
-    pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+    pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<Room, NoRoom> {
         loop {
             match self.current.fit(bytes) {
-                Fit::Yes => return Ok(()),
+                Fit::Yes(room) => return Ok(room),
                 Fit::NotYet => return self.wait_for_window(link, bytes),
                 Fit::Never => self.roll(link, bytes)?,
             }
         }
     }
 
-    fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+    fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<Room, NoRoom> {
         self.current.demand(bytes);
         let current = &mut self.current;
         link.announce_and_retry(|| match current.fit(bytes) {
-            Fit::Yes => Ok(()),
+            Fit::Yes(room) => Ok(room),
             Fit::NotYet | Fit::Never if current.window.ahead.is_full.load(Relaxed) => {
                 Err(NoRoom::Full)
             }
@@ -72,7 +72,7 @@ impl Segments {
             Ok(next) => next,
             Err(_) => self.wait_for_next(link, bytes)?,
         };
-        link.gate().record_taken_segment();
+        let taken = link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
         if old.is_done() {
             link.send(ProvisionRequest::Seal(Box::new(old.retire())));
@@ -80,13 +80,12 @@ impl Segments {
             self.last_left = Some(old.number);
             self.retired.push(old);
         }
-        link.notify();
+        link.notify_of(taken);
         Ok(())
     }
 
     fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
-        link.gate().request_segment(bytes);
-        let next = link.announce_and_retry(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
+        let next = link.request_segment(bytes, || self.next.try_recv().map_err(|_| NoRoom::Wait));
         next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
     }
 

@@ -8,9 +8,10 @@ use super::commit::{
 };
 use super::dedicated::{CRC_LAG_BYTES, DedicatedSegments, Ending, OpenDedicatedSegment};
 use super::link::Link;
+use super::publishing::FlushOutcome;
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Reservation, ReservationLocation, SizeBasis, sizes};
-use super::segment::{Fit, FlushOutcome, OpenSegment};
+use super::segment::{Fit, OpenSegment, Room};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, SlotFacts, SlotKind, crc};
@@ -35,8 +36,9 @@ pub struct Writer {
 }
 
 /// What `receive_here` returned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct ReceivedHere {
+    room: Room,
     offset: u64,
     envelope_bytes: u32,
     payload_bytes: usize,
@@ -61,13 +63,14 @@ impl Writer {
         payload_bytes: usize,
     ) -> Result<&mut [u8], NoRoom> {
         let bytes = envelope.len() + payload_bytes;
-        if self.segments.current.fit(bytes as u64) != Fit::Yes {
-            self.segments.make_room(&mut self.link, bytes as u64)?;
-        }
+        let room = match self.segments.current.fit(bytes as u64) {
+            Fit::Yes(room) => room,
+            Fit::NotYet | Fit::Never => self.segments.make_room(&mut self.link, bytes as u64)?,
+        };
         let current = &mut self.segments.current;
         let offset = current.start();
         let envelope_bytes = octets(envelope.len());
-        self.received = Some(ReceivedHere { offset, envelope_bytes, payload_bytes });
+        self.received = Some(ReceivedHere { room, offset, envelope_bytes, payload_bytes });
         let (head, space) = current.access.write(offset, bytes).split_at_mut(envelope.len());
         head.copy_from_slice(envelope);
         Ok(space)
@@ -80,13 +83,13 @@ impl Writer {
     #[inline]
     pub fn commit_received(&mut self, payload_bytes: usize, facts: &SlotFacts) -> Commit {
         let received = self.received.take().expect("receive_here was the call just before");
-        let ReceivedHere { offset, envelope_bytes, payload_bytes: given } = received;
+        let ReceivedHere { room, offset, envelope_bytes, payload_bytes: given } = received;
         assert!(payload_bytes <= given, "no more than receive_here gave");
         let bytes = envelope_bytes as usize + payload_bytes;
         let current = &mut self.segments.current;
         let crc = crc(current.access.read(offset, bytes));
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
-        let id = current.commit_tail(record, facts);
+        let id = current.commit_tail(room, record, facts);
         self.segments.notify_if_low(&mut self.link);
         committed_in(&mut self.segments.current, id, facts)
     }

@@ -33,6 +33,21 @@ impl fmt::Debug for Gate {
     }
 }
 
+/// Something that the worker has stored in its gate, which provisioning may not see before
+/// [`Gate::notify_of`].
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Unannounced(());
+
+/// What a worker has asked of provisioning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Size of the record that the next segment must hold; `None`: no segment is needed yet.
+    pub record_bytes: Option<u64>,
+    /// Number of prepared segments taken so far.
+    pub taken: u32,
+}
+
 /// Methods for the worker.
 impl Gate {
     pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Gate {
@@ -63,15 +78,22 @@ impl Gate {
         !self.notified.swap(true, Relaxed)
     }
 
-    /// Requests that the next segment hold `bytes`. Must be followed by `notify`.
-    pub(crate) fn request_segment(&self, bytes: u64) {
-        self.need.store(bytes, Relaxed);
+    /// Announces what was stored in the gate. Returns what `notify` returns.
+    pub(crate) fn notify_of(&self, _stored: Unannounced) -> bool {
+        self.notify()
     }
 
-    /// Records that the worker has taken the prepared segment. Must be followed by `notify`.
-    pub(crate) fn record_taken_segment(&self) {
+    /// Requests that the next segment hold a record of `bytes` octets, which are at least one.
+    pub(crate) fn request_segment(&self, bytes: u64) -> Unannounced {
+        self.need.store(bytes, Relaxed);
+        Unannounced(())
+    }
+
+    /// Records that the worker has taken the prepared segment.
+    pub(crate) fn record_taken_segment(&self) -> Unannounced {
         self.need.store(0, Relaxed);
         self.taken.fetch_add(1, Relaxed);
+        Unannounced(())
     }
 
     /// Returns whether storage provides no further segment.
@@ -80,22 +102,14 @@ impl Gate {
         self.full.load(Acquire)
     }
 
-    /// Provisioning calls this before it reads what this worker has stored.
-    pub(crate) fn acknowledge(&self) {
+    /// Returns what the worker asks for. Provisioning calls this before it reads anything else that
+    /// the worker has stored: after a later store, the worker sends another request.
+    pub(crate) fn acknowledge(&self) -> Asked {
         self.notified.store(false, Relaxed);
         // Partner: the fence in `notify`. What the worker stored before that is visible after this.
         fence(SeqCst);
-    }
-
-    /// Returns the size that the next segment must hold; 0: no segment is needed yet. Call
-    /// `acknowledge` first.
-    pub(crate) fn need(&self) -> u64 {
-        self.need.load(Relaxed)
-    }
-
-    /// Returns the number of prepared segments taken so far. Call `acknowledge` first.
-    pub(crate) fn taken(&self) -> u32 {
-        self.taken.load(Relaxed)
+        let need = self.need.load(Relaxed);
+        Asked { record_bytes: (need > 0).then_some(need), taken: self.taken.load(Relaxed) }
     }
 
     /// Signals that storage provides no further segment.

@@ -20,7 +20,7 @@ pub(crate) use dedicated::{
     DEDICATED_EVENTS_MAX, DEDICATED_WINDOW_BYTES, DedicatedCommit, DedicatedEvent,
 };
 pub(crate) use flush::{DedicatedFlush, FlushJob, Flushed};
-pub(crate) use gate::Gate;
+pub(crate) use gate::{Asked, Gate, Unannounced};
 pub(crate) use request::{
     DedicatedFlushed, NewDedicated, NewWorker, OpenedSegment, ProvisionRequest, REQUESTS_MAX,
 };

@@ -160,7 +160,7 @@ pub(crate) fn forget(folder: &Path, number: u32) {
 mod tests {
     use super::*;
 
-    fn of(number: u32) -> FlagsOf {
+    fn flags_of(number: u32) -> FlagsOf {
         FlagsOf { store: StoreId([7; 16]), number }
     }
 
@@ -175,18 +175,18 @@ mod tests {
             (flags.messages(), flags.removed_before(9), flags.removed_before(10)),
             (5, 0, 1)
         );
-        let bytes = flags.encode(of(2));
-        assert_eq!(Flags::decode(&bytes, of(2)), Some(flags));
-        assert_eq!(Flags::decode(&bytes, of(3)), None);
+        let bytes = flags.encode(flags_of(2));
+        assert_eq!(Flags::decode(&bytes, flags_of(2)), Some(flags));
+        assert_eq!(Flags::decode(&bytes, flags_of(3)), None);
         let other = FlagsOf { store: StoreId([8; 16]), number: 2 };
         assert_eq!(Flags::decode(&bytes, other), None);
         for cut in 0..bytes.len() {
-            assert_eq!(Flags::decode(&bytes[..cut], of(2)), None);
+            assert_eq!(Flags::decode(&bytes[..cut], flags_of(2)), None);
         }
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Flags::decode(&flipped, of(2)), None);
+            assert_eq!(Flags::decode(&flipped, flags_of(2)), None);
         }
     }
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 use super::ahead::{SegmentAhead, WriteRate};
 use super::dedicated_file::{DedicatedFile, Provisioned};
 use super::maker::Maker;
-use crate::log::exchange::{Gate, NewWorker, OpenedSegment, PreparedSegment};
+use crate::log::exchange::{Asked, Gate, NewWorker, OpenedSegment, PreparedSegment};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 
 /// How often a refused allocation is retried while a worker needs it: often enough that mail flows
@@ -86,14 +86,14 @@ impl ServedWorker {
     /// Serves everything that the worker may need, and wakes it if there is something new.
     pub(super) fn serve(&mut self, maker: &mut Maker) -> PendingWork {
         let mut rest = PendingWork::default();
-        self.gate.acknowledge();
-        self.follow();
+        let Asked { record_bytes, taken } = self.gate.acknowledge();
+        self.follow(taken);
         if self.move_window(maker.now()).is_err() {
             rest.refused(maker.now() + RETRY);
         }
-        let need = self.gate.need();
-        if self.prepared.is_none() && (need > 0 || self.current.is_populated()) {
-            self.prepare_next(maker, need, &mut rest);
+        let is_needed = record_bytes.is_some() || self.current.is_populated();
+        if self.prepared.is_none() && is_needed {
+            self.prepare_next(maker, record_bytes, &mut rest);
         }
         for own in &mut self.dedicated {
             match own.grow(maker) {
@@ -106,9 +106,9 @@ impl ServedWorker {
         rest
     }
 
-    /// Checks whether the worker has taken the prepared segment.
-    fn follow(&mut self) {
-        let taken = self.gate.taken();
+    /// Continues in the prepared segment if the worker has taken it. The worker has taken `taken`
+    /// segments so far.
+    fn follow(&mut self, taken: u32) {
         if taken != self.taken
             && let Some(prepared) = self.prepared.take()
         {
@@ -138,14 +138,19 @@ impl ServedWorker {
         outcome
     }
 
-    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut PendingWork) {
+    fn prepare_next(
+        &mut self,
+        maker: &mut Maker,
+        record_bytes: Option<u64>,
+        rest: &mut PendingWork,
+    ) {
         let (id, now) = (self.id, maker.now());
         if let Some(at) = self.refused_until.filter(|at| now < *at) {
             // Called between two retries.
             return rest.refused(at);
         }
         let was_full = self.refused_until.take().is_some();
-        let least = maker.settings.segment_bytes_first.max(file_bytes(need));
+        let least = maker.settings.segment_bytes_first.max(file_bytes(record_bytes.unwrap_or(0)));
         match maker.prepare(id, least, self.next_bytes.max(least), &self.rate) {
             Ok((prepared, parts)) => {
                 self.next_bytes = maker.doubled(self.next_bytes);
@@ -199,7 +204,8 @@ impl ServedWorker {
     /// Ends serving a worker that has stopped.
     pub(super) fn close(mut self, maker: &mut Maker) {
         maker.workers -= 1;
-        self.follow();
+        let asked = self.gate.acknowledge();
+        self.follow(asked.taken);
         for own in self.dedicated {
             own.abandon(maker);
         }

@@ -32,7 +32,7 @@ const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Clone)]
 pub enum BlastContent {
     /// Newsletters of these sizes, without attachments.
-    MadeUp(Sizes),
+    Generated(Sizes),
     /// A template.
     Template(Template),
 }
@@ -92,7 +92,7 @@ pub enum PlanError {
 }
 
 pub(super) enum Prepared {
-    MadeUp { bank: Bank, sizes: Sizes },
+    Generated { bank: Bank, sizes: Sizes },
     Template(Rendering),
 }
 
@@ -220,7 +220,7 @@ impl BlastPlan {
 fn prepare(common: &Common<'_>, content: BlastContent) -> Result<Prepared, PlanError> {
     let attached: u64 = common.attachments.iter().map(|part| part.len() as u64).sum();
     let largest = match &content {
-        BlastContent::MadeUp(sizes) => sizes.bounds().1,
+        BlastContent::Generated(sizes) => sizes.bounds().1,
         BlastContent::Template(_) => 0,
     };
     if attached + largest > MESSAGE_BYTES_MAX {
@@ -230,7 +230,7 @@ fn prepare(common: &Common<'_>, content: BlastContent) -> Result<Prepared, PlanE
         BlastContent::Template(template) => {
             return Ok(Prepared::Template(Rendering::new(common, &template)));
         }
-        BlastContent::MadeUp(sizes) => sizes,
+        BlastContent::Generated(sizes) => sizes,
     };
     let bank = Bank::new(common, &sizes);
     let smallest = bank.size_min(common.address_bytes_max);
@@ -240,5 +240,5 @@ fn prepare(common: &Common<'_>, content: BlastContent) -> Result<Prepared, PlanE
         (_, size) if size < smallest => return Err(PlanError::TooSmall { size, smallest }),
         _ => {}
     }
-    Ok(Prepared::MadeUp { bank, sizes })
+    Ok(Prepared::Generated { bank, sizes })
 }

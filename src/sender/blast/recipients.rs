@@ -11,7 +11,7 @@ pub use super::list::{RecipientListError, RowError};
 pub const PER_MESSAGE_MAX: u64 = 10_000;
 
 /// Maximum number of generated addresses.
-pub const MADE_UP_MAX: u64 = 1_000_000_000_000;
+pub const GENERATED_MAX: u64 = 1_000_000_000_000;
 
 /// The number of recipients per message: successive messages take successive numbers of the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl PerMessage {
     /// One recipient for each message.
     pub const ONE: PerMessage = PerMessage { low: 1, high: 1 };
 
-    fn of(self, number: u64) -> u64 {
+    fn for_message(self, number: u64) -> u64 {
         match self {
             PerMessage { low, high } if low == high => low,
             PerMessage { low, high } => low + number % (high - low + 1),
@@ -77,7 +77,7 @@ pub enum RecipientOrder {
 enum RecipientChoice {
     List(List),
     /// `template` is `user-000000@domain`; `digits` is the place of the number in it.
-    MadeUp {
+    Generated {
         template: Vec<u8>,
         digits: Range<usize>,
         count: u64,
@@ -92,11 +92,11 @@ pub enum RecipientsError {
     #[error("expected a domain such as example.com, found '{0}'")]
     Domain(String),
     /// The number of generated recipients is out of bounds.
-    #[error("expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
+    #[error("expected a whole number from 1 to {GENERATED_MAX}, found {0}")]
     Count(u64),
     /// A message needs more recipients than are generated.
     #[error("expected at most {count}, as many as are generated, found {per_message}")]
-    MoreThanMadeUp {
+    MoreThanGenerated {
         /// The number of recipients per message.
         per_message: u64,
         /// The number of generated recipients.
@@ -140,14 +140,14 @@ impl RecipientSource {
         if !is_mailbox(&format!("user@{domain}")) || !domain.is_ascii() {
             return Err(RecipientsError::Domain(domain.to_owned()));
         }
-        if !(1..=MADE_UP_MAX).contains(&count) {
+        if !(1..=GENERATED_MAX).contains(&count) {
             return Err(RecipientsError::Count(count));
         }
         let width = (count - 1).to_string().len().max(6);
         let template = format!("user-{}@{domain}", "0".repeat(width)).into_bytes();
         Ok(RecipientSource {
             address_bytes_max: template.len(),
-            who: RecipientChoice::MadeUp { template, digits: 5..5 + width, count },
+            who: RecipientChoice::Generated { template, digits: 5..5 + width, count },
             per_message: PerMessage::ONE,
             order: RecipientOrder::Listed,
         })
@@ -164,8 +164,8 @@ impl RecipientSource {
             return Ok(RecipientSource { per_message, order, ..self });
         }
         Err(match &self.who {
-            RecipientChoice::MadeUp { .. } => {
-                RecipientsError::MoreThanMadeUp { per_message: high, count }
+            RecipientChoice::Generated { .. } => {
+                RecipientsError::MoreThanGenerated { per_message: high, count }
             }
             RecipientChoice::List(list) => {
                 let file = list.file().to_owned();
@@ -178,7 +178,7 @@ impl RecipientSource {
     pub fn count(&self) -> u64 {
         match &self.who {
             RecipientChoice::List(list) => list.rows(),
-            RecipientChoice::MadeUp { count, .. } => *count,
+            RecipientChoice::Generated { count, .. } => *count,
         }
     }
 
@@ -186,7 +186,7 @@ impl RecipientSource {
     pub fn list(&self) -> Option<&List> {
         match &self.who {
             RecipientChoice::List(list) => Some(list),
-            RecipientChoice::MadeUp { .. } => None,
+            RecipientChoice::Generated { .. } => None,
         }
     }
 
@@ -196,8 +196,8 @@ impl RecipientSource {
     }
 
     /// Returns the positions of a message's recipients: at least one, without repetition.
-    pub fn of(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
-        let (count, taken) = (self.count(), self.per_message.of(number));
+    pub fn of_message(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
+        let (count, taken) = (self.count(), self.per_message.for_message(number));
         let first = match self.order {
             RecipientOrder::Listed if self.per_message == PerMessage::ONE => number % count,
             RecipientOrder::Listed => self.per_message.before(number) % count,
@@ -210,7 +210,7 @@ impl RecipientSource {
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
             RecipientChoice::List(list) => list.address(at).as_bytes(),
-            RecipientChoice::MadeUp { template, digits: digits_at, .. } => {
+            RecipientChoice::Generated { template, digits: digits_at, .. } => {
                 room.clear();
                 room.extend_from_slice(template);
                 room[digits_at.clone()].copy_from_slice(&digits(at)[DIGITS - digits_at.len()..]);
@@ -227,7 +227,7 @@ mod tests {
     fn addresses(recipients: &RecipientSource, number: u64) -> Vec<String> {
         let mut room = Vec::new();
         let address = |at| String::from_utf8(recipients.address(at, &mut room).to_vec()).unwrap();
-        recipients.of(7, number).map(address).collect()
+        recipients.of_message(7, number).map(address).collect()
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
             let mut sum = 0;
             for number in 0..50 {
                 assert_eq!(per_message.before(number), sum, "{per_message:?} {number}");
-                sum += per_message.of(number);
+                sum += per_message.for_message(number);
             }
         }
     }
@@ -280,7 +280,7 @@ mod tests {
         let recipients = generated.chosen("5".parse().unwrap(), RecipientOrder::Random).unwrap();
         let mut firsts = [0; 5];
         for number in 0..500 {
-            let mut all: Vec<u64> = recipients.of(3, number).collect();
+            let mut all: Vec<u64> = recipients.of_message(3, number).collect();
             firsts[all[0] as usize] += 1;
             all.sort_unstable();
             assert_eq!(all, [0, 1, 2, 3, 4]);
@@ -298,7 +298,7 @@ mod tests {
             assert!(RecipientSource::generated(domain, 1).is_err(), "{domain}");
         }
         for (count, is_fine) in
-            [(0, false), (1, true), (MADE_UP_MAX, true), (MADE_UP_MAX + 1, false)]
+            [(0, false), (1, true), (GENERATED_MAX, true), (GENERATED_MAX + 1, false)]
         {
             assert_eq!(RecipientSource::generated("a.example", count).is_ok(), is_fine, "{count}");
         }

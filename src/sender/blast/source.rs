@@ -14,7 +14,7 @@ use crate::smtp::client::OutgoingMail;
 
 /// References that only this thread counts.
 enum SharedBlast {
-    MadeUp(Bodies),
+    Generated(Bodies),
     Template(Bytes),
 }
 
@@ -33,7 +33,7 @@ impl Blast {
     pub fn new(plan: &Arc<BlastPlan>) -> Blast {
         let plan = plan.clone();
         let shared = match &plan.prepared {
-            Prepared::MadeUp { bank, .. } => SharedBlast::MadeUp(bank.bodies()),
+            Prepared::Generated { bank, .. } => SharedBlast::Generated(bank.bodies()),
             Prepared::Template(rendering) => SharedBlast::Template(rendering.tail()),
         };
         let schedule = plan.pace.as_ref().map(|pace| Schedule::new(pace, plan.seed));
@@ -45,7 +45,7 @@ impl Blast {
     /// Built-in content costs about 100 ns, and no allocation once `mail` has capacity.
     pub fn fill(&mut self, number: u64, mail: &mut OutgoingMail) {
         let Blast { plan, shared, room, .. } = self;
-        let mut all = plan.recipients.of(plan.seed, number);
+        let mut all = plan.recipients.of_message(plan.seed, number);
         let first = all.next().expect("a message has a recipient");
         let address = plan.recipients.address(first, room);
         let mut is_ascii = plan.from.is_ascii() && address.is_ascii();
@@ -75,7 +75,7 @@ fn content(plan: &BlastPlan, shared: &SharedBlast, subject: Subject<'_>, mail: &
     let digits = digits(number);
     let random = |purpose| Random::new(plan.seed, number, purpose);
     match (&plan.prepared, shared) {
-        (Prepared::MadeUp { bank, sizes }, SharedBlast::MadeUp(bodies)) => {
+        (Prepared::Generated { bank, sizes }, SharedBlast::Generated(bodies)) => {
             let text = random(Purpose::Body).below(bank.texts());
             let size = sizes.draw(&mut random(Purpose::Size));
             bank.fill(bodies, Chosen { text, size, number: &digits, address }, mail);

@@ -3,15 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::content::{ContentError, ReplayContent};
-use super::id_set::IdSet;
+use super::content::ReplayContent;
 use super::pace::{Departures, ReplayPace};
 use super::plan::{Departure, ReplayPlan};
-use super::resume::{Remaining, Resume, ResumeError, SentBefore};
+use super::recipient_verdict::RecipientVerdict;
+use super::resume::Resume;
+use super::resume_error::ResumeError;
+use super::resume_log::ResumeLog;
 use super::retry::{PendingRetry, Retries, Retry};
+use super::sent_before::{Remaining, SentBefore};
 use super::tally::{ReplayCount, ReplayTally};
-use crate::log::reader::ReadError;
-use crate::log::{MessageId, Slot, StorageMode};
+use crate::log::{MessageId, Slot};
 use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::OutgoingMail;
 use crate::wording::with_causes;
@@ -19,11 +21,7 @@ use crate::wording::with_causes;
 /// Number of messages that one write to the resume file announces before they are sent. If the
 /// process is killed, these messages, those in progress, and those whose outcome was not written
 /// yet count as possibly delivered. A write for 16 messages costs 0.2 µs each.
-const GATE_MESSAGES: usize = 16;
-/// Number of outcomes that are written together.
-const OUTCOMES_MAX: usize = 64;
-/// Maximum time before lines are flushed: 100 ms.
-const FLUSH_NS: u64 = 100_000_000;
+const ANNOUNCED_MESSAGES: usize = 16;
 /// The replay ends after this many consecutive messages without an answer, so that a dead target
 /// does not cost an attempt for each message.
 const UNANSWERED_MAX: u32 = 100;
@@ -70,7 +68,7 @@ pub struct Feed<'a> {
     options: ReplayOptions,
     moments: Departures,
     /// Messages that are planned and announced in the resume file, but not handed out yet.
-    gate: VecDeque<(Option<u64>, Departure)>,
+    announced: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
     in_progress: HashMap<u64, MessageInProgress>,
     next_ticket: u64,
@@ -92,20 +90,6 @@ struct MessageInProgress {
     answered: (u32, u32),
 }
 
-/// The resume file, and the outcomes not written to it yet.
-#[derive(Default)]
-struct ResumeLog {
-    resume: Option<Resume>,
-    before: SentBefore,
-    done: IdSet,
-    not_sent: IdSet,
-    /// The number of outcomes not written yet.
-    waiting: usize,
-    flushed_ns: u64,
-    /// Why the replay can't continue: the resume file can't be written.
-    error: Option<ResumeError>,
-}
-
 /// The next message to hand out.
 enum NextMessage {
     Planned(Option<u64>, Departure),
@@ -121,21 +105,17 @@ impl<'a> Feed<'a> {
         resume: Option<(Resume, SentBefore)>,
         tally: Arc<ReplayTally>,
     ) -> Feed<'a> {
-        let mut resume_log = ResumeLog::default();
-        if let Some((resume, before)) = resume {
-            (resume_log.resume, resume_log.before) = (Some(resume), before);
-        }
         Feed {
             plan,
             content,
             options,
             moments: Departures::new(options.pace),
-            gate: VecDeque::new(),
+            announced: VecDeque::new(),
             retries: Retries::new(options.retry),
             in_progress: HashMap::new(),
             next_ticket: 0,
             now_ns: 0,
-            resume_log,
+            resume_log: ResumeLog::new(resume),
             tally,
             unanswered: 0,
         }
@@ -143,25 +123,26 @@ impl<'a> Feed<'a> {
 
     /// Admits more messages if there are none left. Announces them in the resume file first, if
     /// there is one: a message that the file does not name was never sent.
-    fn fill_gate(&mut self) -> Result<(), FeedError> {
-        if !self.gate.is_empty() {
+    fn announce_more(&mut self) -> Result<(), FeedError> {
+        if !self.announced.is_empty() {
             return Ok(());
         }
-        let at_once = if self.resume_log.resume.is_some() { GATE_MESSAGES } else { 1 };
+        let at_once = if self.resume_log.resume.is_some() { ANNOUNCED_MESSAGES } else { 1 };
         let (resume_log, tally) = (&self.resume_log, &self.tally);
-        while self.gate.len() < at_once {
+        while self.announced.len() < at_once {
             let Some(departure) = self.plan.next(|slot| resume_log.is_wanted(slot, tally)) else {
                 break;
             };
-            self.gate.push_back((self.moments.next(departure.left_ns), departure));
+            self.announced.push_back((self.moments.next(departure.left_ns), departure));
         }
-        self.resume_log.announce(self.gate.iter().map(|(_, departure)| departure.slot.id()))
+        let ids = self.announced.iter().map(|(_, departure)| departure.slot.id());
+        Ok(self.resume_log.announce(ids)?)
     }
 
     /// Returns the next message to send.
     fn turn(&mut self) -> Result<Option<NextMessage>, FeedError> {
-        self.fill_gate()?;
-        let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
+        self.announce_more()?;
+        let planned = self.announced.front().map(|(due_ns, _)| *due_ns);
         let is_retry = match (self.retries.due_ns(), planned) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -170,7 +151,7 @@ impl<'a> Feed<'a> {
         };
         if !is_retry {
             return Ok(self
-                .gate
+                .announced
                 .pop_front()
                 .map(|(due, departure)| NextMessage::Planned(due, departure)));
         }
@@ -283,7 +264,7 @@ impl<'a> Feed<'a> {
 
     /// Ends the feed, and completes the resume file.
     fn close(&mut self) {
-        for (_, departure) in std::mem::take(&mut self.gate) {
+        for (_, departure) in std::mem::take(&mut self.announced) {
             self.resume_log.not_sent(departure.slot.id());
         }
         // The sender reports the end of everything that it began, so the remaining messages were
@@ -294,9 +275,7 @@ impl<'a> Feed<'a> {
         while let Some((_, pending)) = self.retries.pop() {
             self.give_up(&pending);
         }
-        self.resume_log.flush();
-        let synced = self.resume_log.resume.as_mut().map(Resume::sync);
-        if let Some(error) = self.resume_log.error.take().or(synced.and_then(Result::err)) {
+        if let Some(error) = self.resume_log.close() {
             self.tally.add_listed(ReplayCount::Unwritten, || with_causes(&error));
         }
     }
@@ -305,7 +284,7 @@ impl<'a> Feed<'a> {
 impl Source for Feed<'_> {
     fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         loop {
-            if let Some(error) = self.resume_log.error.take() {
+            if let Some(error) = self.resume_log.take_error() {
                 return Err(FeedError::Resume(error).into());
             }
             if self.unanswered >= UNANSWERED_MAX && !self.retries.is_enabled() {
@@ -369,134 +348,6 @@ impl Drop for Feed<'_> {
         // A panicking thread may have begun unknown messages.
         if !std::thread::panicking() {
             self.close();
-        }
-    }
-}
-
-/// What an outcome means for the recipients.
-struct RecipientVerdict {
-    accepted: u32,
-    rejected: u32,
-    /// The positions of recipients that may be tried again.
-    remaining: Vec<u32>,
-    is_unknown: bool,
-    is_not_sent: bool,
-}
-
-impl RecipientVerdict {
-    /// `sent_to` has the positions in the stored envelope; without it, all recipients were sent, in
-    /// order.
-    fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> RecipientVerdict {
-        let mut verdict = RecipientVerdict {
-            accepted: 0,
-            rejected: 0,
-            remaining: Vec::new(),
-            is_unknown: false,
-            is_not_sent: outcome.end == SessionEnd::NotSent,
-        };
-        for (at, code) in outcome.codes.iter().enumerate() {
-            let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
-            match code {
-                _ if verdict.is_not_sent => verdict.remaining.push(position),
-                Some(code) if code.is_positive() => verdict.accepted += 1,
-                Some(code) if code.is_permanent() => verdict.rejected += 1,
-                _ => {
-                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code.is_none();
-                    verdict.remaining.push(position);
-                }
-            }
-        }
-        verdict
-    }
-}
-
-impl ResumeLog {
-    /// Returns whether to send the message. Counts a message that is not sent.
-    fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &ReplayTally) -> bool {
-        let slot = match slot {
-            Ok(slot) => slot,
-            Err(error) => {
-                ContentError::from(error).count_named_error(tally);
-                return false;
-            }
-        };
-        if self.before.done.contains(slot.id()) {
-            tally.add(ReplayCount::FinishedEarlier, 1);
-            return false;
-        }
-        let is_whole = slot.facts().mode == StorageMode::Full;
-        if !is_whole {
-            tally.add_listed(ReplayCount::NotStored, || slot.id().to_string());
-        }
-        is_whole
-    }
-
-    fn announce(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), FeedError> {
-        if self.resume.is_none() {
-            return Ok(());
-        }
-        let mut set = IdSet::default();
-        ids.for_each(|id| set.insert(id));
-        // Earlier outcomes are written first, to keep the order of events.
-        self.write_outcomes();
-        let resume = self.resume.as_mut().expect("it was there");
-        if set.is_empty() {
-            resume.flush()?
-        } else {
-            resume.announce(&set)?
-        }
-        Ok(())
-    }
-
-    fn done(&mut self, id: MessageId) {
-        if self.resume.is_some() {
-            self.done.insert(id);
-        }
-    }
-
-    fn not_sent(&mut self, id: MessageId) {
-        if self.resume.is_some() {
-            self.not_sent.insert(id);
-        }
-    }
-
-    fn partly(&mut self, id: MessageId, positions: &[u32]) {
-        if let Some(resume) = &mut self.resume {
-            resume.partly(id, positions);
-        }
-    }
-
-    fn unknown(&mut self, id: MessageId, positions: &[u32]) {
-        if let Some(resume) = &mut self.resume {
-            resume.unknown(id, positions);
-        }
-    }
-
-    fn write_outcomes(&mut self) {
-        if let Some(resume) = &mut self.resume {
-            resume.done(&self.done);
-            resume.not_sent(&self.not_sent);
-        }
-        self.done.clear();
-        self.not_sent.clear();
-        self.waiting = 0;
-    }
-
-    /// Records that a message ended. If none is in progress, there may be no further events for
-    /// long, so the outcomes are written immediately.
-    fn record_end(&mut self, now_ns: u64, in_progress: usize) {
-        self.waiting += 1;
-        let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
-        if in_progress == 0 || is_time || self.waiting >= OUTCOMES_MAX {
-            self.flushed_ns = now_ns;
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        self.write_outcomes();
-        if let Some(Err(error)) = self.resume.as_mut().map(Resume::flush) {
-            self.error.get_or_insert(error);
         }
     }
 }

@@ -2,7 +2,7 @@
 use super::*;
 use crate::log::reader::Folder;
 use crate::sender::replay::testkit::{folder, stored};
-use crate::sender::replay::{LOOK_AHEAD, Marks, Rewriting, Selection};
+use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;
 use crate::time::Span;
 use proptest::prelude::*;
@@ -239,14 +239,14 @@ fn damaged_mail_is_skipped_and_reported() {
 
 /// A target that does anything, and what it has accepted.
 #[derive(Default)]
-struct MadeUpTarget {
+struct ScriptedTarget {
     /// By subject and recipient: how often it was accepted.
     accepted: BTreeMap<(String, String), u32>,
     rejected: BTreeMap<(String, String), u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MadeUpAnswer {
+enum ScriptedAnswer {
     Accept,
     Some4xx,
     Refuse,
@@ -256,12 +256,12 @@ enum MadeUpAnswer {
     Killed,
 }
 
-impl MadeUpTarget {
+impl ScriptedTarget {
     /// What it does with a mail, and what the sender sees of it.
     fn take(
         &mut self,
         mail: &OutgoingMail,
-        answer: MadeUpAnswer,
+        answer: ScriptedAnswer,
         seed: usize,
     ) -> (SessionEnd, Vec<Option<ReplyCode>>) {
         let subject = subject(mail);
@@ -269,12 +269,12 @@ impl MadeUpTarget {
         for (at, (path, _)) in mail.recipients().enumerate() {
             let key = (subject.clone(), String::from_utf8(path.to_vec()).unwrap());
             let code = match answer {
-                MadeUpAnswer::Some4xx if (seed + at).is_multiple_of(2) => 451,
-                MadeUpAnswer::Refuse if (seed + at).is_multiple_of(3) => 550,
-                MadeUpAnswer::NotSent | MadeUpAnswer::LostNotTaken => 0,
+                ScriptedAnswer::Some4xx if (seed + at).is_multiple_of(2) => 451,
+                ScriptedAnswer::Refuse if (seed + at).is_multiple_of(3) => 550,
+                ScriptedAnswer::NotSent | ScriptedAnswer::LostNotTaken => 0,
                 _ => 250,
             };
-            let is_lost = matches!(answer, MadeUpAnswer::LostTaken | MadeUpAnswer::Killed);
+            let is_lost = matches!(answer, ScriptedAnswer::LostTaken | ScriptedAnswer::Killed);
             match code {
                 250 => *self.accepted.entry(key).or_default() += 1,
                 550 => *self.rejected.entry(key).or_default() += 1,
@@ -283,8 +283,8 @@ impl MadeUpTarget {
             codes.push(ReplyCode::new(code).filter(|_| !is_lost));
         }
         let end = match answer {
-            MadeUpAnswer::NotSent => SessionEnd::NotSent,
-            MadeUpAnswer::LostTaken | MadeUpAnswer::LostNotTaken | MadeUpAnswer::Killed => {
+            ScriptedAnswer::NotSent => SessionEnd::NotSent,
+            ScriptedAnswer::LostTaken | ScriptedAnswer::LostNotTaken | ScriptedAnswer::Killed => {
                 SessionEnd::Unknown
             }
             _ => SessionEnd::Answered,
@@ -296,8 +296,8 @@ impl MadeUpTarget {
 /// Sends with `answers`, then stops; `Killed`: without another word to the resume file.
 fn send(
     feed: Feed<'_>,
-    target: &mut MadeUpTarget,
-    answers: &mut dyn Iterator<Item = MadeUpAnswer>,
+    target: &mut ScriptedTarget,
+    answers: &mut dyn Iterator<Item = ScriptedAnswer>,
 ) -> bool {
     let mut feed = feed;
     let mut in_progress: VecDeque<(DueMessage, OutgoingMail)> = VecDeque::new();
@@ -317,7 +317,7 @@ fn send(
         step += 1;
         now_ns += 1_000_000;
         let (end, codes) = target.take(&mail, answer, step);
-        if answer == MadeUpAnswer::Killed {
+        if answer == ScriptedAnswer::Killed {
             // As kill -9 does: nothing more is written.
             feed.resume_log.resume = None;
             return false;
@@ -326,15 +326,15 @@ fn send(
     }
 }
 
-fn answers() -> impl Strategy<Value = MadeUpAnswer> {
+fn answers() -> impl Strategy<Value = ScriptedAnswer> {
     prop_oneof![
-        12 => Just(MadeUpAnswer::Accept),
-        2 => Just(MadeUpAnswer::Some4xx),
-        1 => Just(MadeUpAnswer::Refuse),
-        2 => Just(MadeUpAnswer::NotSent),
-        1 => Just(MadeUpAnswer::LostTaken),
-        1 => Just(MadeUpAnswer::LostNotTaken),
-        1 => Just(MadeUpAnswer::Killed),
+        12 => Just(ScriptedAnswer::Accept),
+        2 => Just(ScriptedAnswer::Some4xx),
+        1 => Just(ScriptedAnswer::Refuse),
+        2 => Just(ScriptedAnswer::NotSent),
+        1 => Just(ScriptedAnswer::LostTaken),
+        1 => Just(ScriptedAnswer::LostNotTaken),
+        1 => Just(ScriptedAnswer::Killed),
     ]
 }
 
@@ -354,7 +354,7 @@ proptest! {
         let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id()).collect();
         let resume = path.path().join("resume");
         let options = ReplayOptions { retry: Retry { times, ..OPTIONS.retry }, ..OPTIONS };
-        let mut target = MadeUpTarget::default();
+        let mut target = ScriptedTarget::default();
         let mut perhaps_twice = IdSet::default();
         for run in &runs {
             let (feed, tally) = feed(&folder, options, Some(&resume));
@@ -366,7 +366,7 @@ proptest! {
         let (feed, tally) = feed(&folder, options, Some(&resume));
         let unknown = feed.resume_log.before.unknown.clone();
         unknown.iter().for_each(|id| perhaps_twice.insert(id));
-        let is_over = send(feed, &mut target, &mut std::iter::repeat(MadeUpAnswer::Accept));
+        let is_over = send(feed, &mut target, &mut std::iter::repeat(ScriptedAnswer::Accept));
         prop_assert!(is_over && tally.is_all_accepted());
         prop_assert_eq!(tally.count(ReplayCount::PossibleDuplicates), unknown.len());
         for (number, id) in (0u32..).zip(&ids) {

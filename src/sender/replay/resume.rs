@@ -18,12 +18,13 @@
 //! A message that was announced but has no other line was in progress when the process was killed:
 //! like `u`, it may have been accepted. A last line without a line end was being written at that
 //! time, and is ignored.
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::id_set::{IdSet, parse_range};
+use super::id_set::IdSet;
+use super::resume_error::ResumeError;
+use super::sent_before::SentBefore;
 use crate::log::MessageId;
 
 const FIRST_LINE: &str = "sinkd-replay 1";
@@ -36,21 +37,6 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 /// The replay that a resume file belongs to: names, and values that must be the same again.
 pub type Belongs = Vec<(&'static str, String)>;
 
-/// The positions of recipients that remain; `None` for all of them.
-pub type Remaining = Option<Box<[u32]>>;
-
-/// What was sent before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SentBefore {
-    /// Messages of which nothing remains.
-    pub done: IdSet,
-    /// Messages of which some recipients remain; they are sent again.
-    pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Messages that the target may have accepted; sent again, they may arrive twice. Only an
-    /// answer for all remaining recipients removes a message from this set.
-    pub unknown: IdSet,
-}
-
 /// An open resume file.
 #[derive(Debug)]
 pub struct Resume {
@@ -61,94 +47,6 @@ pub struct Resume {
     /// leaves no settings that the next one must match.
     header: Option<String>,
     line: Vec<u8>,
-}
-
-/// Why a resume file is unusable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResumeError {
-    /// The file can't be read or written.
-    #[error("{path}: cannot be read or written")]
-    Io {
-        /// The path of the file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// Another replay uses the file.
-    #[error("{0}: in use by another replay; wait for it, or choose another file")]
-    InUse(PathBuf),
-    /// The file is not a resume file.
-    #[error("{0}: not a resume file; choose another file")]
-    Foreign(PathBuf),
-    /// The file belongs to another replay.
-    #[error(
-        "{path} belongs to another replay, in which '{name}' is {then}; here it is {now}. Use the \
-         same options, or choose another file"
-    )]
-    Other {
-        /// The path of the file.
-        path: PathBuf,
-        /// The name of the value that differs.
-        name: String,
-        /// The value in the file.
-        then: String,
-        /// The value now.
-        now: String,
-    },
-    /// The file is damaged, and not only at its end, which a crash may cut off.
-    #[error("{path}:{line}: damaged: the messages that were sent are unknown")]
-    Damaged {
-        /// The path of the file.
-        path: PathBuf,
-        /// The number of the line, from 1.
-        line: usize,
-    },
-}
-
-impl SentBefore {
-    /// Applies a line. `None` if the line is invalid.
-    fn apply_line(&mut self, line: &str, announced: &mut IdSet) -> Option<()> {
-        let (what, rest) = line.split_once(' ')?;
-        if matches!(what, "p" | "u") {
-            let (id, positions) = rest.split_once(' ')?;
-            let id: MessageId = id.parse().ok()?;
-            let positions: Vec<u32> =
-                positions.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-            announced.remove(id);
-            if what == "u" {
-                self.unknown.insert(id);
-            }
-            self.remaining.insert(id, positions.into());
-            return Some(());
-        }
-        for range in rest.split(' ') {
-            let (segment, slots) = parse_range(range)?;
-            match what {
-                "g" => announced.insert_range(segment, slots),
-                "n" => announced.remove_range(segment, slots),
-                "d" => {
-                    announced.remove_range(segment, slots.clone());
-                    self.unknown.remove_range(segment, slots.clone());
-                    let ids = |slot| MessageId { segment, slot };
-                    let old = self.remaining.range(ids(slots.start)..ids(slots.end));
-                    let old: Vec<MessageId> = old.map(|(id, _)| *id).collect();
-                    old.iter().for_each(|id| drop(self.remaining.remove(id)));
-                    self.done.insert_range(segment, slots);
-                }
-                _ => return None,
-            }
-        }
-        Some(())
-    }
-
-    /// Finishes reading: messages in progress at the end of the file may have been accepted.
-    fn finish(mut self, announced: &IdSet) -> SentBefore {
-        for (segment, slots) in announced.ranges() {
-            self.unknown.insert_range(segment, slots);
-        }
-        self
-    }
 }
 
 impl Resume {
@@ -362,8 +260,9 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<ResumeLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sender::replay::id_set::parse_range;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn belongs() -> Belongs {
         vec![("store", "00ff".into()), ("query", "a\n\"b\"".into())]

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::ahead::ReadAhead;
-use super::resume::Remaining;
+use super::sent_before::Remaining;
 use crate::log::Slot;
 use crate::sender::clock::nanos;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::plan::{Selection, left_ns};
-use super::resume::SentBefore;
+use super::sent_before::SentBefore;
 use crate::log::reader::{Folder, ReadError, Segment};
 use crate::log::{Slot, StorageMode};
 use crate::smtp::envelope::decode;

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::queue::{Queue, Shared};
 use crate::server::listening::{Admission, SocketInterest, Stream};
 use crate::server::shutdown::StopStage;
-use crate::server::worker::{Intake, Interests, Table};
+use crate::server::worker::{Intake, Interests, Table, TablePlace};
 use crate::smtp::session::Farewell;
 
 /// The events for which a table has registered.
@@ -20,9 +20,9 @@ pub(super) struct TableEvents {
     /// By place in the table.
     wanted: Vec<SocketInterest>,
     /// Places whose interest has changed: an edge-triggered kernel reports them again.
-    again: Vec<usize>,
+    again: Vec<TablePlace>,
     /// The clients that were registered, each with its place.
-    placed: Vec<(u64, usize)>,
+    placed: Vec<(u64, TablePlace)>,
     /// Number of connections that were registered.
     registered: u64,
     /// Number of connections that have left.
@@ -47,18 +47,18 @@ impl TableEvents {
 }
 
 impl Interests for TableEvents {
-    fn register(&mut self, socket: &mut Stream, place: usize) -> io::Result<()> {
-        if self.wanted.len() <= place {
-            self.wanted.resize(place + 1, SocketInterest::Reads);
+    fn register(&mut self, socket: &mut Stream, place: TablePlace) -> io::Result<()> {
+        if self.wanted.len() <= place.index() {
+            self.wanted.resize(place.index() + 1, SocketInterest::Reads);
         }
-        self.wanted[place] = SocketInterest::Reads;
+        self.wanted[place.index()] = SocketInterest::Reads;
         self.placed.push((self.shared.number_of(socket), place));
         self.registered += 1;
         Ok(())
     }
 
-    fn change(&mut self, _: &mut Stream, place: usize, to: SocketInterest) -> io::Result<()> {
-        self.wanted[place] = to;
+    fn change(&mut self, _: &mut Stream, place: TablePlace, to: SocketInterest) -> io::Result<()> {
+        self.wanted[place.index()] = to;
         self.again.push(place);
         Ok(())
     }
@@ -147,8 +147,8 @@ impl WorkerByHand {
         [accept_ms, event_ms, self.table.wait_ms()].into_iter().flatten().min()
     }
 
-    pub fn watches_writes(&self, place: usize) -> bool {
-        self.table.interests.wanted[place] == SocketInterest::ReadsAndWrites
+    pub fn watches_writes(&self, place: TablePlace) -> bool {
+        self.table.interests.wanted[place.index()] == SocketInterest::ReadsAndWrites
     }
 
     /// Takes the clients that were registered since the last call, each with its place.

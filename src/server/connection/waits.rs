@@ -35,17 +35,21 @@ pub enum Waits {
     RepliesOrCommit,
     /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
     Log { since_ms: u64 },
-    /// Nothing: it continues when the ready list runs next. Events of its socket don't matter.
+    /// Its place in the ready list, which runs next. Events of its socket don't matter. `Some`: it
+    /// is there because the log may have room, for which it has waited since then.
     Turn { after_log_since_ms: Option<u64> },
-    /// Nothing: it was just taken from the ready list for its turn.
-    Nothing { after_log_since_ms: Option<u64> },
+    /// The end of its turn, for which it was just taken from the ready list. `Some`: the turn is
+    /// another attempt to find room in the log, for which it has waited since then.
+    EndOfTurn { after_log_since_ms: Option<u64> },
+    /// No turn follows, because it has ended.
+    Closed,
 }
 
 impl Waits {
     /// Returns the condition after a turn that ended with `turn` at `now_ms`.
     pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
-            TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
+            TurnEnd::Idle => Waits::Octets,
             TurnEnd::Again | TurnEnd::Identified | TurnEnd::StartsTls => {
                 Waits::Turn { after_log_since_ms: None }
             }
@@ -53,6 +57,7 @@ impl Waits {
             TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
             TurnEnd::Blocked => Waits::Replies,
             TurnEnd::BlockedInCommit => Waits::RepliesOrCommit,
+            TurnEnd::Closed => Waits::Closed,
         }
     }
 
@@ -60,10 +65,10 @@ impl Waits {
     pub fn log_since_ms(self) -> Option<u64> {
         match self {
             Waits::Log { since_ms } => Some(since_ms),
-            Waits::Turn { after_log_since_ms } | Waits::Nothing { after_log_since_ms } => {
+            Waits::Turn { after_log_since_ms } | Waits::EndOfTurn { after_log_since_ms } => {
                 after_log_since_ms
             }
-            Waits::Octets | Waits::Replies | Waits::RepliesOrCommit => None,
+            Waits::Octets | Waits::Replies | Waits::RepliesOrCommit | Waits::Closed => None,
         }
     }
 
@@ -78,7 +83,7 @@ impl Waits {
     /// Takes the connection out of the ready list for its turn.
     pub fn turn_begins(self) -> Waits {
         match self {
-            Waits::Turn { after_log_since_ms } => Waits::Nothing { after_log_since_ms },
+            Waits::Turn { after_log_since_ms } => Waits::EndOfTurn { after_log_since_ms },
             other => other,
         }
     }
@@ -119,6 +124,13 @@ mod tests {
         assert_eq!(retry.after(TurnEnd::Parked, 9), Waits::Log { since_ms: 5 });
         let continued = retry.after(TurnEnd::Again, 9);
         assert_eq!(continued.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
+    }
+
+    #[test]
+    fn nothing_wakes_a_connection_that_has_ended() {
+        let ended = Waits::Log { since_ms: 3 }.after(TurnEnd::Closed, 5);
+        assert!(!ended.is_for_socket() && !ended.is_for_log() && !ended.is_for_turn());
+        assert_eq!(ended.log_may_have_room(), ended);
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub struct Transfer {
     /// `None`: no commit has begun, or it did not have to wait.
     pub commit: Option<CommitInProgress>,
     /// When its time on the network began, µs of the worker's clock: the arrival of the first
-    /// octet, plus all the time during which it waited for us (added in `recording/turns.rs`).
+    /// octet, plus all the time during which it waited for us (added in
+    /// `recording/measurements/turns.rs`).
     pub first_us: u64,
     /// Since when it has waited for room in the log, µs of the worker's clock.
     pub parked_since_us: Option<u64>,

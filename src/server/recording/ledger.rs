@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::log::MessageId;
 
 use super::counters::Counters;
-use super::recording::Recording;
+use super::measurements::Measurements;
 use crate::server::connection::Conn;
 use crate::server::indexing::NewSegments;
 use crate::server::payload::{Draw, Orphan, Sampling, Transfer};
@@ -13,7 +13,7 @@ use crate::server::shutdown::Stop;
 /// The account of one worker. Every final reply to a message is noted here.
 pub(crate) struct Ledger {
     pub counters: Arc<Counters>,
-    pub recording: Recording,
+    pub measurements: Measurements,
     pub stop: Arc<Stop>,
     /// Notifies the parser of segments that were begun.
     pub new_segments: NewSegments,
@@ -28,12 +28,12 @@ impl Ledger {
     pub fn new(
         stop: Arc<Stop>,
         counters: Arc<Counters>,
-        recording: Recording,
+        measurements: Measurements,
         new_segments: NewSegments,
         sampling: Option<Arc<Sampling>>,
     ) -> Ledger {
         let acknowledged = Vec::new();
-        Ledger { counters, recording, stop, new_segments, sampling, acknowledged }
+        Ledger { counters, measurements, stop, new_segments, sampling, acknowledged }
     }
 
     /// Counts a connection as a session: it began like a proxy's health check, but now sends mail.
@@ -41,7 +41,7 @@ impl Ledger {
     pub fn becomes_session(&mut self, conn: &mut Conn) {
         conn.is_session = true;
         Counters::add(&self.counters.sessions, 1);
-        self.recording.opened(conn);
+        self.measurements.opened(conn);
     }
 
     /// Returns whether `transfer` may commit. `--stop-after-messages` limits the number of tickets.
@@ -64,7 +64,7 @@ impl Ledger {
             self.new_segments.committed_to(id.segment);
         }
         self.counters.message(transfer.message_bytes());
-        self.recording.message(conn, transfer);
+        self.measurements.message(conn, transfer);
     }
 
     /// Notes the reply to the message that was accepted last: its 250 ends at octet `replies_bytes`
@@ -88,7 +88,7 @@ impl Ledger {
     /// Counts a message that was committed after its connection had closed.
     pub fn accepted_orphan(&mut self, orphan: &Orphan) {
         self.counters.message(orphan.bytes);
-        self.recording.accepted_orphan(orphan);
+        self.measurements.accepted_orphan(orphan);
         self.stop.committed();
     }
 
@@ -96,7 +96,7 @@ impl Ledger {
     #[cold]
     pub fn refused(&mut self, conn: &mut Conn) {
         self.counters.refused();
-        self.recording.refused(conn);
+        self.measurements.refused(conn);
     }
 
     /// Undoes the ticket and the draw of `transfer`, whose message is not accepted.

@@ -3,20 +3,16 @@
 //! This folder decides nothing about connections. Code in `turn/` and `worker/` reports events to
 //! it, and it passes them on to the statistics.
 mod counters;
+mod expected_octets;
 mod ledger;
-mod messages;
-#[expect(clippy::module_inception, reason = "the recording itself; its methods are beside it")]
-mod recording;
-mod rounds;
+mod measurements;
 mod sample;
-mod sessions;
 mod state_after;
 mod transaction_times;
-mod turns;
 
 pub use counters::Counters;
 pub(super) use counters::Doing;
+pub(super) use expected_octets::ExpectedOctets;
 pub(super) use ledger::Ledger;
-pub(super) use recording::Recording;
+pub(super) use measurements::Measurements;
 pub(super) use sample::Sampler;
-pub(super) use turns::ExpectedOctets;

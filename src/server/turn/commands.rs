@@ -128,7 +128,7 @@ fn transcribe_secret(conn: &mut Conn, worker: &WorkerContext, octets: &[u8]) {
 /// Records the rules that the last command broke.
 #[cold]
 fn tolerated(conn: &mut Conn, worker: &mut WorkerContext, kinds: Deviations) {
-    worker.ledger.recording.tolerated(kinds);
+    worker.ledger.measurements.tolerated(kinds);
     if let Some(transcript) = &mut conn.transcript {
         transcript.tolerated(kinds, worker.clock.now_ms());
     }

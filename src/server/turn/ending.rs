@@ -32,7 +32,7 @@ pub(super) fn farewell(conn: &mut Conn, worker: &mut WorkerContext, why: Farewel
         return TurnEnd::Closed;
     }
     conn.session.farewell(why, &mut worker.workspace);
-    worker.ledger.recording.dismissed();
+    worker.ledger.measurements.dismissed();
     close_politely(conn, worker, UnreadInput::Perhaps)
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn read_header(
 #[cold]
 pub(crate) fn end_of_preamble(conn: &Conn, worker: &mut WorkerContext, input: &Input) {
     match input.is_empty() {
-        true => worker.ledger.recording.identified(conn),
+        true => worker.ledger.measurements.identified(conn),
         false => worker.refuse_as_proxy(conn.client, "its header was cut off"),
     }
 }

@@ -21,7 +21,7 @@ const ROUND_BYTES_MAX: usize = 256 << 10;
 
 /// Consumes what arrived and sends the replies.
 pub(super) fn take_turn(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
-    worker.ledger.recording.begin_turn();
+    worker.ledger.measurements.begin_turn();
     let mut input = Input::new(std::mem::take(&mut worker.scratch));
     if let Some(held) = conn.held.take() {
         input.fill(held.filled());
@@ -63,7 +63,7 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
     let mut drained = false;
     loop {
         let consumed = consume(conn, worker, input);
-        worker.ledger.recording.consumed(conn, &mut worker.workspace.tally);
+        worker.ledger.measurements.consumed(conn, &mut worker.workspace.tally);
         match consumed {
             Consumed::All => {}
             Consumed::Full => match flush(conn, worker) {
@@ -93,7 +93,7 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
         let expected = ExpectedOctets::for_flow(&conn.flow);
         match receive(conn, worker, input) {
             Ok(Received::Octets { count, is_short }) => {
-                worker.ledger.recording.octets_read(conn, expected);
+                worker.ledger.measurements.octets_read(conn, expected);
                 taken += count;
                 // A short read means that the socket is empty (epoll(7)), with the exceptions that
                 // `reads_until_empty` names.
@@ -112,7 +112,7 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
                 return TurnEnd::Closed;
             }
             Ok(Received::End) => {
-                worker.ledger.recording.hung_up(conn);
+                worker.ledger.measurements.hung_up(conn);
                 return end_of_stream(conn, worker);
             }
             Err(error) => {

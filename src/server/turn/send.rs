@@ -75,7 +75,7 @@ fn flush_octets(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
     }
     worker.workspace.replies.clear();
     worker.ledger.acknowledged.clear();
-    worker.ledger.recording.replied(conn);
+    worker.ledger.measurements.replied(conn);
     Sent::All
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn keep_unsent(conn: &mut Conn, worker: &mut WorkerContext, sent: usi
     unsent.bytes.extend_from_slice(&worker.workspace.replies[sent..]);
     let kept = worker.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
     unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
-    worker.ledger.recording.not_replied(&mut unsent.began_us);
+    worker.ledger.measurements.not_replied(&mut unsent.began_us);
     worker.workspace.replies.clear();
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn send_unsent(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
                 return Sent::Blocked;
             }
             if let Some(unsent) = conn.unsent.take() {
-                worker.ledger.recording.replied_late(unsent.began_us);
+                worker.ledger.measurements.replied_late(unsent.began_us);
             }
             Sent::All
         }
@@ -162,7 +162,7 @@ pub(crate) fn record_all_unsent(conn: &mut Conn, worker: &mut WorkerContext) {
         worker.record_unsent(id);
     }
     let Some(mut unsent) = conn.unsent.take() else { return };
-    worker.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
+    worker.ledger.measurements.replied_late(std::mem::take(&mut unsent.began_us));
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {
             worker.record_unsent(id);
@@ -182,7 +182,7 @@ mod tests {
     use crate::log::{Log, LogSettings, MessageId};
     use crate::server::listening::Stream;
     use crate::server::payload::{Storage, TransferPool};
-    use crate::server::recording::{Counters, Ledger, Recording};
+    use crate::server::recording::{Counters, Ledger, Measurements};
     use crate::server::shutdown::Stop;
     use crate::smtp::envelope::Client;
     use crate::smtp::limits::SessionLimits;
@@ -212,8 +212,8 @@ mod tests {
         let writer = log.writer(Box::new(|| ())).unwrap();
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: TransferPool::new(1 << 20), writer };
-        let recording = Recording::new(None, Arc::default());
-        let ledger = Ledger::new(stop, counters, recording, Default::default(), None);
+        let measurements = Measurements::new(None, Arc::default());
+        let ledger = Ledger::new(stop, counters, measurements, Default::default(), None);
         let workspace = Workspace::new(1 << 20);
         let mut worker =
             WorkerContext::new(workspace, storage, ledger, SideOutputs::default(), Vec::new());

@@ -119,7 +119,7 @@ impl WorkerContext {
     /// reason `why`.
     #[cold]
     pub fn refuse_as_proxy(&mut self, peer: Client, why: impl std::fmt::Display) {
-        self.ledger.recording.proxy_refused();
+        self.ledger.measurements.proxy_refused();
         if self.proxy_log.take(self.clock.now_ms()) {
             tracing::warn!(%peer, %why, "a connection without a PROXY header is closed");
         }
@@ -128,7 +128,7 @@ impl WorkerContext {
     /// Counts and logs a failure of TLS.
     #[cold]
     pub fn tls_failed(&mut self, client: Client, failure: Failure) {
-        self.ledger.recording.tls_failed(failure);
+        self.ledger.measurements.tls_failed(failure);
         if self.tls_log.take(self.clock.now_ms()) {
             let (kind, why) = (failure.name(), failure.sentence());
             tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
@@ -178,18 +178,18 @@ impl WorkerContext {
     /// statistics.
     pub fn begin_round(&mut self) -> bool {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
-        self.ledger.recording.begin_round(now_us, unix_ns, &mut self.workspace.tally)
+        self.ledger.measurements.begin_round(now_us, unix_ns, &mut self.workspace.tally)
     }
 
     /// Ends a round.
     pub fn end_round(&mut self) {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
-        self.ledger.recording.end_round(now_us, unix_ns, &mut self.workspace.tally);
+        self.ledger.measurements.end_round(now_us, unix_ns, &mut self.workspace.tally);
     }
 
     /// Returns how long the loop may sleep before the statistics of a second must be handed over.
     pub fn statistics_due_ms(&self) -> Option<u64> {
-        let due_ns = self.ledger.recording.due_ns()?;
+        let due_ns = self.ledger.measurements.due_ns()?;
         // Rounded up, so that the second is past when we wake.
         Some(due_ns.saturating_sub(self.clock.unix_ns()) / 1_000_000 + 1)
     }

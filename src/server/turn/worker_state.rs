@@ -16,7 +16,7 @@ use super::transactions::follow_transactions;
 use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, TurnEnd};
 use crate::server::listening::Stream;
-use crate::server::recording::{Counters, Doing, Recording};
+use crate::server::recording::{Counters, Doing, Measurements};
 use crate::server::shutdown::Stop;
 use crate::server::transcripts::Transcripts;
 
@@ -48,7 +48,7 @@ impl WorkerState {
     pub fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, worker| {
             conn.session.greet(&mut worker.workspace);
-            worker.ledger.recording.opened(conn);
+            worker.ledger.measurements.opened(conn);
             leave(conn, worker, TurnEnd::Idle)
         })
     }
@@ -57,7 +57,7 @@ impl WorkerState {
     #[cold]
     pub fn begin_with_tls(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, worker| {
-            worker.ledger.recording.opened(conn);
+            worker.ledger.measurements.opened(conn);
             begin_handshake(conn, worker)
         })
     }
@@ -84,7 +84,7 @@ impl WorkerState {
                 transcript.named(conn.client, conn.session_id, worker.clock.now_ms());
             }
             conn.session.decided(Decision::Serve, &mut worker.workspace);
-            worker.ledger.recording.named();
+            worker.ledger.measurements.named();
             leave(conn, worker, TurnEnd::Idle)
         })
     }
@@ -104,7 +104,7 @@ impl WorkerState {
             release_buffers(conn, worker);
             conn.session.decided(Decision::Refuse(why), &mut worker.workspace);
             if why != Farewell::Denied {
-                worker.ledger.recording.turned_away();
+                worker.ledger.measurements.turned_away();
             }
             close_politely(conn, worker, UnreadInput::Perhaps)
         })
@@ -134,7 +134,7 @@ impl WorkerState {
 
     /// Releases everything `conn` holds, before it is dropped.
     pub fn end(&mut self, conn: &mut Conn) {
-        self.worker.ledger.recording.closed(conn);
+        self.worker.ledger.measurements.closed(conn);
         self.lend(conn, |conn, worker| {
             record_all_unsent(conn, worker);
             release_buffers(conn, worker);
@@ -154,7 +154,7 @@ impl WorkerState {
         assert!(self.worker.is_silent(), "{UNSAID}");
         session.farewell(why, &mut self.worker.workspace);
         if why != Farewell::Denied {
-            self.worker.ledger.recording.turned_away();
+            self.worker.ledger.measurements.turned_away();
         }
         let _ = write(socket, &self.worker.workspace.replies);
         self.worker.workspace.replies.clear();
@@ -175,7 +175,7 @@ impl WorkerState {
         if turn == TurnEnd::Blocked && conn.is_committing() {
             turn = TurnEnd::BlockedInCommit;
         }
-        worker.ledger.recording.end_turn(conn, turn);
+        worker.ledger.measurements.end_turn(conn, turn);
         if turn == TurnEnd::Closed {
             record_turn_unsent(worker);
             worker.workspace.replies.clear();
@@ -209,8 +209,8 @@ impl WorkerState {
         &mut self.worker.storage.writer
     }
 
-    pub fn recording(&mut self) -> &mut Recording {
-        &mut self.worker.ledger.recording
+    pub fn measurements(&mut self) -> &mut Measurements {
+        &mut self.worker.ledger.measurements
     }
 
     pub fn counters(&self) -> &Counters {
@@ -279,7 +279,7 @@ impl WorkerState {
         self.check_nothing_is_lent();
         self.worker.storage.writer.close();
         let now_us = self.worker.clock.now_us();
-        self.worker.ledger.recording.close(now_us, &mut self.worker.workspace.tally);
+        self.worker.ledger.measurements.close(now_us, &mut self.worker.workspace.tally);
         self.worker.ledger.counters.doing(Doing::Nothing);
     }
 }

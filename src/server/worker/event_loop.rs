@@ -12,6 +12,7 @@ use crate::smtp::session::Farewell;
 use crate::time::ProcessClock;
 
 use super::intake::Intake;
+use super::place::TablePlace;
 use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;
 use crate::server::listening::{
@@ -57,22 +58,22 @@ pub(crate) struct Worker {
 }
 
 impl Interests for KernelRegistry {
-    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()> {
-        self.registry.register(socket, Token(place), READING)
+    fn register(&mut self, socket: &mut Stream, place: TablePlace) -> std::io::Result<()> {
+        self.registry.register(socket, Token(place.index()), READING)
     }
 
     #[cold]
     fn change(
         &mut self,
         socket: &mut Stream,
-        place: usize,
+        place: TablePlace,
         to: SocketInterest,
     ) -> std::io::Result<()> {
         let interest = match to {
             SocketInterest::ReadsAndWrites => READING | Interest::WRITABLE,
             SocketInterest::Reads => READING,
         };
-        self.registry.reregister(socket, Token(place), interest)
+        self.registry.reregister(socket, Token(place.index()), interest)
     }
 
     fn count_address(&mut self, address: IpAddr) -> Result<bool, Farewell> {
@@ -120,13 +121,13 @@ impl Worker {
         let clock = ProcessClock::get();
         // Otherwise the first round would start at Unix time 0.
         self.table.wake(clock.elapsed_ns());
-        self.table.state.recording().watch_run_queue();
+        self.table.state.measurements().watch_run_queue();
         loop {
             let wake_ms = self.table.now_ms();
             self.table.end_round(clock.elapsed_ns());
             self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
-            self.table.state.recording().sleeps(wait_ms);
+            self.table.state.measurements().sleeps(wait_ms);
             self.table.state.counters().doing(Doing::Nothing);
             let wait = wait_ms.map(Duration::from_millis);
             if let Err(error) = self.poll.poll(&mut events, wait)
@@ -136,7 +137,7 @@ impl Worker {
             }
             if self.table.wake(clock.elapsed_ns()) {
                 let waiting = self.intake.acceptors.queue_length();
-                self.table.state.recording().accept_queue(waiting);
+                self.table.state.measurements().accept_queue(waiting);
             }
             self.round(&events);
             if self.intake.is_done(&self.table) {
@@ -174,7 +175,7 @@ impl Worker {
     #[cold]
     fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
-        self.table.state.recording().long_round();
+        self.table.state.measurements().long_round();
         if self.long_round_log.take(now_ms) {
             let (worker, ms, connections) = (self.index, now_ms - wake_ms, self.table.open());
             tracing::warn!(
@@ -194,7 +195,7 @@ impl Worker {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        match self.table.state.recording().has_active_connections() {
+        match self.table.state.measurements().has_active_connections() {
             true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
             false => wait_ms,
         }
@@ -210,7 +211,7 @@ impl Worker {
         } else {
             let is_special = event.is_read_closed() || is_urgent(event);
             let what = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
-            self.table.ready(token.0, what);
+            self.table.ready(TablePlace::new(token.0), what);
         }
     }
 }

@@ -89,11 +89,12 @@ impl Handshakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::worker::place::TablePlace;
 
     #[test]
     fn handshakes_time_out_in_the_order_in_which_they_began() {
         let mut handshakes = Handshakes::default();
-        let key = |place| TimerKey { place, serial: 1 };
+        let key = |index| TimerKey { place: TablePlace::new(index), serial: 1 };
         handshakes.add(key(0), 100);
         handshakes.add(key(1), 200);
         assert_eq!(handshakes.wait_ms(150), Some(HANDSHAKE_MS - 50));

@@ -6,13 +6,12 @@
 mod event_loop;
 mod handshakes;
 mod intake;
+mod place;
 mod table;
 mod timer;
 mod watchdog;
 
 pub(super) use event_loop::{Worker, WorkerSetup};
-#[cfg(feature = "testkit")]
-pub use table::SocketEvent;
 pub(super) use table::TableSetup;
 pub(super) use watchdog::Watchdog;
 #[cfg(feature = "testkit")]
@@ -20,3 +19,5 @@ pub(super) use {
     intake::Intake,
     table::{Interests, Table},
 };
+#[cfg(feature = "testkit")]
+pub use {place::TablePlace, table::SocketEvent};

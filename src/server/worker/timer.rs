@@ -4,6 +4,8 @@
 //! When the connection's entry comes up, its deadline is computed again, and if that is in the
 //! future, the entry is put back. So 1,000 busy connections cost as much as 64.
 
+use super::place::TablePlace;
+
 /// Milliseconds per bucket: the resolution of all timeouts.
 const TICK_MS: u64 = 50;
 /// Number of buckets. Entries with deadlines beyond `TICK_MS * BUCKETS` come up early.
@@ -13,7 +15,7 @@ const BUCKETS: u64 = 1024;
 /// connection there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimerKey {
-    pub place: usize,
+    pub place: TablePlace,
     pub serial: u32,
 }
 
@@ -72,8 +74,8 @@ impl Wheel {
 mod tests {
     use super::*;
 
-    fn key(place: usize) -> TimerKey {
-        TimerKey { place, serial: 0 }
+    fn key(index: usize) -> TimerKey {
+        TimerKey { place: TablePlace::new(index), serial: 0 }
     }
 
     #[test]
@@ -86,8 +88,9 @@ mod tests {
         for now in 0..52_000 {
             wheel.turn(now, &mut due);
             for k in due.drain(..) {
-                assert!(now >= k.place as u64, "{} came at {now}", k.place);
-                assert!(now < k.place as u64 + TICK_MS + 1, "{} came at {now}", k.place);
+                let due_ms = k.place.index() as u64;
+                assert!(now >= due_ms, "{due_ms} came at {now}");
+                assert!(now < due_ms + TICK_MS + 1, "{due_ms} came at {now}");
             }
         }
         assert_eq!(wheel.wait_ms(0), None);

@@ -51,7 +51,7 @@ fn about_target(error: &TargetError) -> Option<String> {
 
 fn about_recipients(error: &RecipientsError) -> Option<&'static str> {
     match error {
-        RecipientsError::MoreThanMadeUp { .. } => Some(" (to generate more: --recipient-count)"),
+        RecipientsError::MoreThanGenerated { .. } => Some(" (to generate more: --recipient-count)"),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ pub fn with_recipient_flag(error: RecipientsError) -> anyhow::Error {
     let flag = match &error {
         RecipientsError::Domain(_) => "--rcpt-domain",
         RecipientsError::Count(_) => "--recipient-count",
-        RecipientsError::MoreThanMadeUp { .. } | RecipientsError::MoreThanListed { .. } => {
+        RecipientsError::MoreThanGenerated { .. } | RecipientsError::MoreThanListed { .. } => {
             "--rcpts"
         }
         _ => return error.into(),

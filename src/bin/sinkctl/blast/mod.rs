@@ -82,7 +82,7 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
     let recipients = recipients(&blast.recipients)?;
     let messages = &blast.messages;
     let content = match &messages.template {
-        None => BlastContent::MadeUp(messages.size.clone()),
+        None => BlastContent::Generated(messages.size.clone()),
         Some(path) => BlastContent::Template(template(path, &recipients)?),
     };
     let generated = messages.attach_size.iter().zip(seed..);

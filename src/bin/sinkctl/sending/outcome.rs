@@ -183,7 +183,7 @@ impl SendingOutcome<'_> {
                 ended: tally.extra.ended,
                 crowded: tally.extra.crowded,
             },
-            seconds: report.seconds,
+            seconds: report.duration.as_secs_f64(),
             error: report.error.as_ref().map(reason),
             failures: failures
                 .map(|(what, f)| FailureFigures {
@@ -212,7 +212,7 @@ impl SendingOutcome<'_> {
     fn print(&self, out: &mut Out) -> anyhow::Result<()> {
         let (title, tally) = (&self.title, &self.report.tally);
         let connections = counted(tally.connections, "connection", "connections");
-        writeln!(out, "{title}, {:.1} s, {connections}", self.report.seconds)?;
+        writeln!(out, "{title}, {:.1} s, {connections}", self.report.duration.as_secs_f64())?;
         let messages = self.messages();
         let others = [
             ("partly accepted", messages.partly_accepted),

@@ -64,7 +64,7 @@ pub fn finish_committed(
 /// Abandons the payload in progress, if any: its client is gone or dismissed, or its
 /// transaction was reset. A commit that has begun continues without the connection.
 pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
-    worker.ledger.recording.unparked(conn);
+    worker.ledger.measurements.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
     if let Some(CommitInProgress { pending, received_ns, .. }) = transfer.commit.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());

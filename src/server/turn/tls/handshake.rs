@@ -130,7 +130,7 @@ fn secured(conn: &mut Conn, worker: &mut WorkerContext, agreed: &Agreed) {
     });
     conn.flow = Flow::COMMANDS;
     conn.last_read_ms = worker.clock.now_ms();
-    worker.ledger.recording.secured(us, agreed);
+    worker.ledger.measurements.secured(us, agreed);
     if let Some(transcript) = &mut conn.transcript {
         transcript.secured(agreed, worker.clock.now_ms());
     }

@@ -117,7 +117,7 @@ pub(crate) fn begin_handshake_after_replies(
     worker: &mut WorkerContext,
     input: &mut Input,
 ) -> TurnEnd {
-    worker.ledger.recording.discarded(input.unread().len());
+    worker.ledger.measurements.discarded(input.unread().len());
     input.consume(input.unread().len());
     let sent = flush(conn, worker);
     match (begin_handshake(conn, worker), sent) {

@@ -12,6 +12,7 @@ use crate::server::recording::Counters;
 use crate::server::settings::times::Times;
 use crate::server::transcripts::SessionIdentity;
 use crate::server::turn::{PREAMBLE_MS, is_trusted};
+use crate::server::worker::place::TablePlace;
 use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
@@ -21,7 +22,7 @@ impl<I: Interests> Table<I> {
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
         if policy.is_proxied || policy.tls == TlsUse::Implicit {
-            return self.state.recording().turned_away();
+            return self.state.measurements().turned_away();
         }
         let mut session = Session::new(arrival.client, policy);
         self.state.turn_away(&mut arrival.socket, &mut session, why);
@@ -54,7 +55,7 @@ impl<I: Interests> Table<I> {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.state.recording().denied(arrival.listener);
+        self.state.measurements().denied(arrival.listener);
         if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
@@ -68,7 +69,7 @@ impl<I: Interests> Table<I> {
         let Arrival { mut socket, client, listener, is_counted } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {
             self.conns.push(None);
-            self.conns.len() - 1
+            TablePlace::new(self.conns.len() - 1)
         });
         if let Err(error) = self.interests.register(&mut socket, place) {
             tracing::warn!(%error, %client, "the connection could not be registered");
@@ -100,7 +101,7 @@ impl<I: Interests> Table<I> {
             true => TurnEnd::Idle,
             false => self.greet(&mut conn),
         };
-        self.conns[place] = Some(conn);
+        self.conns[place.index()] = Some(conn);
         // An event will report that the client's hello has arrived.
         let turn = if turn == TurnEnd::StartsTls { self.handshake_begins(place) } else { turn };
         self.after_turn(place, turn);
@@ -130,8 +131,8 @@ impl<I: Interests> Table<I> {
 
     /// Admits and greets the client that PROXY or XCLIENT named for the connection at `place`.
     #[cold]
-    pub(super) fn admit_identified(&mut self, place: usize) {
-        let Some(mut conn) = self.conns[place].take() else { return };
+    pub(super) fn admit_identified(&mut self, place: TablePlace) {
+        let Some(mut conn) = self.conns[place.index()].take() else { return };
         if matches!(conn.flow, Flow::Undecided) {
             return self.serve_named(place, conn);
         }
@@ -147,7 +148,7 @@ impl<I: Interests> Table<I> {
         let turn = match counted {
             Ok(is_counted) => {
                 conn.is_counted = is_counted;
-                self.state.recording().identified(&conn);
+                self.state.measurements().identified(&conn);
                 self.greet(&mut conn)
             }
             Err(why) => {
@@ -155,7 +156,7 @@ impl<I: Interests> Table<I> {
                 self.refuse(&mut conn, why)
             }
         };
-        self.conns[place] = Some(conn);
+        self.conns[place.index()] = Some(conn);
         // Input after the header may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
@@ -163,14 +164,14 @@ impl<I: Interests> Table<I> {
 
     /// Ends the connection of a client that a PROXY header named and that is not served.
     #[cold]
-    fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.state.recording().denied(conn.session.listener_index());
+    fn deny(&mut self, place: TablePlace, mut conn: Conn, denied: Denied) {
+        self.state.measurements().denied(conn.session.listener_index());
         conn.is_session = false;
         let turn = match denied {
             Denied::Reply => self.refuse(&mut conn, Farewell::Denied),
             Denied::Close => TurnEnd::Closed,
         };
-        self.conns[place] = Some(conn);
+        self.conns[place.index()] = Some(conn);
         self.after_turn(place, turn);
     }
 

@@ -5,6 +5,7 @@ use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::Flow;
 use crate::server::settings::times::Times;
 use crate::server::turn::PREAMBLE_MS;
+use crate::server::worker::place::TablePlace;
 use crate::server::worker::timer::TimerKey;
 
 /// A transfer without input for this long may be closed if others need its buffer.
@@ -51,8 +52,8 @@ impl<I: Interests> Table<I> {
         self.wheel.insert(key, now_ms + LINGER_MS);
     }
 
-    pub(super) fn dismiss(&mut self, place: usize, why: Farewell) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
+    pub(super) fn dismiss(&mut self, place: TablePlace, why: Farewell) {
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         let turn = self.state.dismiss(conn, why);
         self.after_turn(place, turn);
     }
@@ -72,7 +73,7 @@ impl<I: Interests> Table<I> {
                 continue;
             }
             self.retry(key);
-            if let Some(conn) = self.conns[key.place].as_mut() {
+            if let Some(conn) = self.conns[key.place.index()].as_mut() {
                 self.state.refuse_parked(conn);
             }
         }
@@ -82,10 +83,8 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub(super) fn close_stalled(&mut self) {
         let now_ms = self.now_ms();
-        let mut stalled: Vec<(u64, usize)> = self
-            .conns
-            .iter()
-            .enumerate()
+        let mut stalled: Vec<(u64, TablePlace)> = TablePlace::all(self.conns.len())
+            .zip(&self.conns)
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
                 // Connections that wait for storage, or for their turn, wait for us.

@@ -4,6 +4,7 @@ use crate::smtp::policy::TlsUse;
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::{Flow, TurnEnd, Waits};
 use crate::server::worker::handshakes::STEPS_PER_ROUND;
+use crate::server::worker::place::TablePlace;
 use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
@@ -19,9 +20,9 @@ impl<I: Interests> Table<I> {
 
     /// Begins the handshake of the connection at `place`, which needs octets for it.
     #[cold]
-    pub(super) fn handshake_begins(&mut self, place: usize) -> TurnEnd {
+    pub(super) fn handshake_begins(&mut self, place: TablePlace) -> TurnEnd {
         let now_ms = self.now_ms();
-        let Some(conn) = self.conns[place].as_mut() else { return TurnEnd::Idle };
+        let Some(conn) = self.conns[place.index()].as_mut() else { return TurnEnd::Idle };
         let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
         tls.is_in_flight = true;
         self.handshakes.add(TimerKey { place, serial: conn.serial }, now_ms);
@@ -32,7 +33,7 @@ impl<I: Interests> Table<I> {
     /// Begins the handshake of the connection at `place` after the reply to STARTTLS. Its socket
     /// may hold octets already, so it gets another turn.
     #[cold]
-    pub(super) fn begin_handshake(&mut self, place: usize) {
+    pub(super) fn begin_handshake(&mut self, place: TablePlace) {
         self.handshake_begins(place);
         self.after_turn(place, TurnEnd::Again);
     }
@@ -46,16 +47,16 @@ impl<I: Interests> Table<I> {
 
     /// Queues the connection at `place`, whose handshake has something to read.
     #[cold]
-    pub(super) fn queue_handshake(&mut self, place: usize) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
+    pub(super) fn queue_handshake(&mut self, place: TablePlace) {
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         conn.waits = Waits::Turn { after_log_since_ms: None };
         self.handshakes.queue(TimerKey { place, serial: conn.serial });
     }
 
     /// Notes the end of the handshake at `place`, if it ended in the last turn.
     #[cold]
-    pub(super) fn follow_handshake(&mut self, place: usize) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
+    pub(super) fn follow_handshake(&mut self, place: TablePlace) {
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         let is_in_handshake = matches!(conn.flow, Flow::Handshake);
         let Some(tls) = conn.tls.as_mut().filter(|_| !is_in_handshake) else { return };
         if std::mem::take(&mut tls.is_in_flight) {
@@ -88,7 +89,7 @@ impl<I: Interests> Table<I> {
     /// Ends handshakes whose deadline has passed.
     fn end_overdue_handshakes(&mut self, now_ms: u64) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
-            let Some(conn) = self.conns[key.place].as_mut() else { continue };
+            let Some(conn) = self.conns[key.place.index()].as_mut() else { continue };
             if conn.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
                 continue;
             }

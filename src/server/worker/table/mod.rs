@@ -22,12 +22,13 @@ use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
 
 use super::handshakes::Handshakes;
+use super::place::TablePlace;
 use super::timer::{TimerKey, Wheel};
 use crate::server::connection::{Conn, Flow};
 use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
-use crate::server::recording::{Counters, Doing, Ledger, Recording};
+use crate::server::recording::{Counters, Doing, Ledger, Measurements};
 use crate::server::runs::MomentSender;
 use crate::server::settings::current::CurrentGeneration;
 use crate::server::settings::generation::Generation;
@@ -66,12 +67,12 @@ pub(crate) struct TableSetup<'a> {
 /// the simulation each implement this.
 pub(crate) trait Interests {
     /// Registers `socket` for readiness events that carry `place`.
-    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
+    fn register(&mut self, socket: &mut Stream, place: TablePlace) -> std::io::Result<()>;
     /// Changes the events that are reported for `socket`.
     fn change(
         &mut self,
         socket: &mut Stream,
-        place: usize,
+        place: TablePlace,
         to: SocketInterest,
     ) -> std::io::Result<()>;
     /// Counts an admitted connection toward the limit of `address`, or returns why it must close.
@@ -107,7 +108,7 @@ pub(crate) struct Table<I> {
     /// By place. `None`: the place is free, or its connection has been taken out for a while.
     conns: Vec<Option<Conn>>,
     /// The place freed last is reused first.
-    free_places: Vec<usize>,
+    free_places: Vec<TablePlace>,
     /// Number of connections, those without a session included.
     open: usize,
     /// Serial number of the newest connection; wraps around.
@@ -133,9 +134,9 @@ pub(crate) struct Table<I> {
 impl<I: Interests> Table<I> {
     pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
         let TableSetup { index, config, .. } = setup;
-        let recording = Recording::new(setup.recorder, setup.presence);
+        let measurements = Measurements::new(setup.recorder, setup.presence);
         let (stop, counters) = (setup.stop, setup.counters);
-        let ledger = Ledger::new(stop, counters, recording, setup.new_segments, setup.sampling);
+        let ledger = Ledger::new(stop, counters, measurements, setup.new_segments, setup.sampling);
         let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.memory.envelope_bytes);
@@ -184,7 +185,7 @@ impl<I: Interests> Table<I> {
         self.revoke_xclient();
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
-        for (place, conn) in self.conns.iter().enumerate() {
+        for (place, conn) in TablePlace::all(self.conns.len()).zip(&self.conns) {
             let Some(Conn { serial, .. }) = conn else { continue };
             self.wheel.insert(TimerKey { place, serial: *serial }, now_ms);
         }
@@ -276,8 +277,8 @@ impl<I: Interests> Table<I> {
     }
 
     /// Handles a readiness event of the connection at `place`.
-    pub fn ready(&mut self, place: usize, event: SocketEvent) {
-        let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
+    pub fn ready(&mut self, place: TablePlace, event: SocketEvent) {
+        let Some(conn) = self.conns.get_mut(place.index()).and_then(Option::as_mut) else { return };
         // An event for an earlier connection in this place does no harm: the read finds nothing.
         conn.reads_until_empty |= event == SocketEvent::Special;
         if conn.waits.is_for_socket() {

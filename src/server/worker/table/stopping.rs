@@ -5,6 +5,7 @@ use super::{Interests, Table};
 use crate::server::connection::Flow;
 use crate::server::recording::Doing;
 use crate::server::shutdown::StopStage;
+use crate::server::worker::place::TablePlace;
 
 impl<I: Interests> Table<I> {
     /// Returns the stage of the stop that these connections have reached.
@@ -41,8 +42,8 @@ impl<I: Interests> Table<I> {
     }
 
     fn dismiss_all(&mut self, whom: DismissedClients) {
-        for place in 0..self.conns.len() {
-            let Some(conn) = self.conns[place].as_ref() else { continue };
+        for place in TablePlace::all(self.conns.len()) {
+            let Some(conn) = self.conns[place.index()].as_ref() else { continue };
             let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
             if whom == DismissedClients::All || conn.is_idle() || has_not_begun {
                 self.dismiss(place, Farewell::Stopping);
@@ -51,7 +52,7 @@ impl<I: Interests> Table<I> {
     }
 
     fn close_all(&mut self) {
-        for place in 0..self.conns.len() {
+        for place in TablePlace::all(self.conns.len()) {
             self.close(place);
         }
     }

@@ -3,11 +3,12 @@ use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::listening::SocketInterest;
 use crate::server::recording::Counters;
+use crate::server::worker::place::TablePlace;
 use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
-    pub(super) fn run_turn(&mut self, place: usize) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
+    pub(super) fn run_turn(&mut self, place: TablePlace) {
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         self.state.counters().serving(conn.session_id);
         let turn = self.state.turn(conn);
         self.after_turn(place, turn);
@@ -15,14 +16,14 @@ impl<I: Interests> Table<I> {
 
     /// Acts on the end of a turn at `place`: puts the connection into the list for what it waits
     /// for, or closes it.
-    pub(super) fn after_turn(&mut self, place: usize, turn: TurnEnd) {
+    pub(super) fn after_turn(&mut self, place: TablePlace, turn: TurnEnd) {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.admit_identified(place),
             TurnEnd::StartsTls => return self.begin_handshake(place),
             _ => {}
         }
-        let Some(conn) = self.conns[place].as_mut() else { return };
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         let key = TimerKey { place, serial: conn.serial };
         let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
@@ -41,7 +42,7 @@ impl<I: Interests> Table<I> {
         // Waiting for a commit is not a lack of room.
         if turn == TurnEnd::Parked && !conn.is_committing() {
             Counters::add(&self.state.counters().parked, 1);
-            self.state.recording().parked(conn);
+            self.state.measurements().parked(conn);
         }
         let wanted = if waits.is_for_replies() {
             SocketInterest::ReadsAndWrites
@@ -57,8 +58,8 @@ impl<I: Interests> Table<I> {
     }
 
     #[cold]
-    fn change_interest(&mut self, place: usize, wanted: SocketInterest) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
+    fn change_interest(&mut self, place: TablePlace, wanted: SocketInterest) {
+        let Some(conn) = self.conns[place.index()].as_mut() else { return };
         conn.interest = wanted;
         if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
             tracing::warn!(%error, client = %conn.client, "socket events could not be changed");
@@ -91,22 +92,22 @@ impl<I: Interests> Table<I> {
 
     /// Lets the connection of `key` try again, if it still waits for the log.
     pub(super) fn retry(&mut self, key: TimerKey) {
-        let Some(conn) = self.conns[key.place].as_mut() else { return };
+        let Some(conn) = self.conns[key.place.index()].as_mut() else { return };
         if conn.serial != key.serial || !conn.waits.is_for_log() {
             return;
         }
         conn.waits = conn.waits.log_may_have_room();
-        self.state.recording().unparked(conn);
+        self.state.measurements().unparked(conn);
         self.yielded.push(key);
     }
 
     pub(super) fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
-        self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
+        self.conns[key.place.index()].as_mut().filter(|conn| conn.serial == key.serial)
     }
 
     /// Closes the connection at `place`, and frees the place.
-    pub(super) fn close(&mut self, place: usize) {
-        let Some(mut conn) = self.conns[place].take() else { return };
+    pub(super) fn close(&mut self, place: TablePlace) {
+        let Some(mut conn) = self.conns[place.index()].take() else { return };
         self.state.end(&mut conn);
         if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
             self.handshake_ended();

@@ -7,6 +7,7 @@ use super::{Interests, Table};
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::settings::generation::Generation;
 use crate::server::turn::is_trusted;
+use crate::server::worker::place::TablePlace;
 
 impl<I: Interests> Table<I> {
     /// Lets a client send XCLIENT if it is trusted.
@@ -29,7 +30,7 @@ impl<I: Interests> Table<I> {
     /// Handles a client that XCLIENT named for `conn`, at `place`: it is served as if it had
     /// connected itself.
     #[cold]
-    pub(super) fn serve_named(&mut self, place: usize, mut conn: Conn) {
+    pub(super) fn serve_named(&mut self, place: TablePlace, mut conn: Conn) {
         conn.flow = Flow::COMMANDS;
         let client = conn.session.client();
         let turn = match self.admit_named(&mut conn, client) {
@@ -40,7 +41,7 @@ impl<I: Interests> Table<I> {
             Err(Denial::Reply(why)) => self.state.refuse(&mut conn, why),
             Err(Denial::Silent) => TurnEnd::Closed,
         };
-        self.conns[place] = Some(conn);
+        self.conns[place.index()] = Some(conn);
         // Input after the command may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
@@ -52,7 +53,7 @@ impl<I: Interests> Table<I> {
         let rules = self.rules(listener);
         if !rules.serves(client) {
             let denied = rules.denied;
-            self.state.recording().denied(listener);
+            self.state.measurements().denied(listener);
             return Err(match denied {
                 Denied::Reply => Denial::Reply(Farewell::Denied),
                 Denied::Close => Denial::Silent,
@@ -78,7 +79,7 @@ impl<I: Interests> Table<I> {
         let is_another = client.ip() != conn.client.ip();
         let has_submitted = conn.session.messages() > 0 || conn.last_payload_bytes > 0;
         if is_another && has_submitted {
-            self.state.recording().session_over(conn);
+            self.state.measurements().session_over(conn);
         }
         conn.client = client;
         if conn.session.is_xclient_undecided() {
@@ -91,9 +92,9 @@ impl<I: Interests> Table<I> {
             self.sessions += 1;
             conn.last_payload_bytes = 0;
             conn.opened_us = self.state.clock().now_us();
-            self.state.recording().opened(conn);
+            self.state.measurements().opened(conn);
         } else if is_another {
-            self.state.recording().renamed(conn);
+            self.state.measurements().renamed(conn);
         }
     }
 }

@@ -3,40 +3,17 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric};
 
-use super::recording::{ROUNDS_KNOWN, Recording};
-use super::state_after::state_after;
+use super::{Measurements, ROUNDS_KNOWN};
 use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
-use crate::server::payload::Framing;
+use crate::server::recording::expected_octets::ExpectedOctets;
+use crate::server::recording::state_after::state_after;
 use crate::server::time_spent::ConnectionState;
 
 /// The shortest pause between a client's octets that is recorded. Shorter ones have many causes,
 /// and would cost an update of a histogram with each read.
 const PAUSE_MIN_MS: u64 = 20;
 
-/// What the next octets of a client will be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpectedOctets {
-    /// The client's answer to our replies.
-    Command,
-    /// The first octets of a payload: the client's answer to 354.
-    Payload,
-    /// More octets of a chunk: they are due independently of our replies.
-    Rest,
-}
-
-impl ExpectedOctets {
-    pub fn for_flow(flow: &Flow) -> ExpectedOctets {
-        match flow {
-            Flow::Payload(transfer) if matches!(transfer.framing, Framing::Data(_)) => {
-                ExpectedOctets::Payload
-            }
-            Flow::Payload(_) | Flow::Discard { .. } => ExpectedOctets::Rest,
-            _ => ExpectedOctets::Command,
-        }
-    }
-}
-
-impl Recording {
+impl Measurements {
     /// Begins the turn of another connection.
     pub fn begin_turn(&mut self) {
         (self.think_us, self.has_read) = (None, false);

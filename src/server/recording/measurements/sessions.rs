@@ -2,11 +2,11 @@
 use crate::stats::{Counter, Metric, Recorder, SessionSecond};
 use crate::tls::{Agreed, Failure, TLS_1_2, TLS_1_3};
 
-use super::recording::Recording;
+use super::Measurements;
 use crate::server::connection::Conn;
 use crate::server::sys::TcpInfo;
 
-impl Recording {
+impl Measurements {
     /// Counts a connection that was admitted after its PROXY header was read.
     #[cold]
     pub fn identified(&mut self, conn: &Conn) {

@@ -4,14 +4,14 @@ use crate::smtp::tally::CommandTally;
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::Failure;
 
-use super::recording::{ROUNDS_KNOWN, Recording};
+use super::{Measurements, ROUNDS_KNOWN};
 use crate::server::time_spent::{ConnectionState, TimeSpent};
 
 /// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
 /// suspended.
 const SECONDS_MAX: u32 = 3600;
 
-impl Recording {
+impl Measurements {
     /// Notes that the loop goes to sleep, for `wait_ms` at most.
     #[inline]
     pub fn sleeps(&mut self, wait_ms: Option<u64>) {
@@ -203,14 +203,14 @@ mod tests {
     #[test]
     fn a_round_across_the_end_of_a_second_counts_in_the_second_in_which_it_began() {
         let (statistics, recorder) = RecordersByHand::new(kinds().len());
-        let mut recording = Recording::new(Some(recorder), Arc::default());
+        let mut measurements = Measurements::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();
         let s = 1_000_000_000;
-        assert!(recording.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
-        recording.turned_away();
+        assert!(measurements.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
+        measurements.turned_away();
         tally.replies[0] = 3;
-        recording.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
-        assert!(recording.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally), "queues");
+        measurements.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
+        assert!(measurements.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally), "queues");
         let mut seconds = Vec::new();
         statistics.take(|interval| {
             let busy_us = interval.counter(Counter::BusyUs);

@@ -1,49 +1,53 @@
-//! The statistics that a worker records.
+//! What a worker measures of its rounds, sessions and turns, and passes to its recorder.
 //!
 //! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
 //! time runs from waking to the end of the round in which the reply was sent, so it includes the
 //! time the client spent in the queue. Think time runs from that end to the waking that brought the
 //! next octets. A transaction ends with the round in which its final reply was sent, so it is never
 //! shorter than the service time within it.
+mod messages;
+mod rounds;
+mod sessions;
+mod turns;
+
 use std::sync::Arc;
 
-use crate::stats::Recorder;
-
-use super::transaction_times::TransactionTimes;
+use crate::server::recording::transaction_times::TransactionTimes;
 use crate::server::time_spent::{Lateness, Presence, TimeSpent};
+use crate::stats::Recorder;
 
 /// Number of rounds whose end times are kept. If a client thinks for longer, its think time is
 /// measured from its last input, to a millisecond.
-pub(super) const ROUNDS_KNOWN: usize = 1024;
+const ROUNDS_KNOWN: usize = 1024;
 
-/// A worker's statistics. Without a recorder nothing is recorded.
-pub(crate) struct Recording {
-    pub(super) recorder: Option<Recorder>,
+/// What a worker measures. Without a recorder nothing is recorded.
+pub(crate) struct Measurements {
+    recorder: Option<Recorder>,
     /// End times of the last rounds, µs of the worker's clock.
-    pub(super) ends: Box<[u64; ROUNDS_KNOWN]>,
-    pub(super) round: u32,
-    pub(super) wake_us: u64,
+    ends: Box<[u64; ROUNDS_KNOWN]>,
+    round: u32,
+    wake_us: u64,
     /// Whether a second began during the last round.
-    pub(super) is_new_second: bool,
+    is_new_second: bool,
     /// Commands and messages answered in this round.
-    pub(super) commands: u64,
-    pub(super) messages: u64,
-    pub(super) time: TimeSpent,
+    commands: u64,
+    messages: u64,
+    time: TimeSpent,
     /// Shared by all workers.
-    pub(super) presence: Arc<Presence>,
+    presence: Arc<Presence>,
     /// Whether `presence` counts this worker at the moment: it has a connection in use.
-    pub(super) is_present: bool,
-    pub(super) lateness: Lateness,
-    pub(super) transactions: TransactionTimes,
+    is_present: bool,
+    lateness: Lateness,
+    transactions: TransactionTimes,
     /// Think time of the client that has its turn; `None` if it is unknown, or recorded already.
-    pub(super) think_us: Option<u64>,
+    think_us: Option<u64>,
     /// Whether the turn has read octets since commands were last counted.
-    pub(super) has_read: bool,
+    has_read: bool,
 }
 
-impl Recording {
-    pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Recording {
-        Recording {
+impl Measurements {
+    pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Measurements {
+        Measurements {
             recorder,
             ends: Box::new([0; ROUNDS_KNOWN]),
             round: 1,

@@ -1,12 +1,12 @@
 //! Recording of messages: accepted, refused, or committed after their connections closed.
 use crate::stats::{Counter, Metric};
 
-use super::recording::Recording;
+use super::Measurements;
 use super::sessions::{round_trips, session};
 use crate::server::connection::Conn;
 use crate::server::payload::{Orphan, Transfer};
 
-impl Recording {
+impl Measurements {
     /// Records an accepted message.
     pub fn message(&mut self, conn: &mut Conn, transfer: &Transfer) {
         let Some(recorder) = &mut self.recorder else { return };

@@ -3,29 +3,27 @@
 //! A round: due messages go to idle connections; then events, each of which is
 //! a read, what the session makes of it, the next message for it, and one write. Per message, with
 //! one command per round trip: four reads and four writes; epoll_wait is shared.
-use std::sync::atomic::Ordering;
+mod checks;
+mod closing;
+
 use std::time::Duration;
 
 use mio::Events;
 
-use super::conn::{ConnectionEnd, TargetConn, TurnNeeds};
-use super::decision::{
-    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    OwnerRequest, SilentConnection,
-};
+use super::conn::{TargetConn, TurnNeeds};
+use super::decision::{Assignment, ConnectionStep, ExclusiveReason, NewConnection};
 use super::failure::{ConnectionFailure, SendingError};
 use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
-use super::pool::{EarlyEnd, PooledConnection, Readiness};
+use super::pool::{EarlyEnd, Readiness};
 use super::scheduler::Scheduler;
-use super::settings::{Connections, SendingSettings};
+use super::settings::SendingSettings;
 use super::shared::SharedRun;
 use super::slot::{BySlot, ConnectionSlot};
-use super::source::{LaneKey, Next, Outcome, SessionEnd};
+use super::source::{LaneKey, Next};
 use super::tally::{FailureExample, FailureKind};
 use super::waiting::WantedMessage;
-use crate::smtp::client::{ClientSession, OutgoingMail, Phase, ReplyCode, SessionFault, StartTls};
-use crate::tls::Failure;
+use crate::smtp::client::{ClientSession, OutgoingMail, SessionFault, StartTls};
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -326,13 +324,20 @@ impl<'a, N: Network> Engine<'a, N> {
         let readiness = readiness_in(&self.connections);
         let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
-        match opened.exclusive {
-            Some(ExclusiveReason::Busy) => self.ledger.tally.extra.busy += 1,
-            Some(ExclusiveReason::Ended) => self.ledger.tally.extra.ended += 1,
-            None => {}
+        match opened {
+            NewConnection::Shared => {}
+            NewConnection::Exclusive(reason) => self.count_extra(reason),
+            NewConnection::ExclusiveLast(reason, of_lane) => {
+                self.count_extra(reason);
+                self.drive(of_lane);
+            }
         }
-        if let Some(other) = opened.other {
-            self.drive(other);
+    }
+
+    fn count_extra(&mut self, reason: ExclusiveReason) {
+        match reason {
+            ExclusiveReason::Busy => self.ledger.tally.extra.busy += 1,
+            ExclusiveReason::Ended => self.ledger.tally.extra.ended += 1,
         }
     }
 
@@ -385,198 +390,9 @@ impl<'a, N: Network> Engine<'a, N> {
             }
         }
     }
-
-    fn close(&mut self, slot: ConnectionSlot, end: ConnectionEnd) {
-        let Some(mut conn) = self.connections.take(slot) else { return };
-        let closing = match end {
-            ConnectionEnd::Failed(_) => Closing::Failed,
-            ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
-            ConnectionEnd::Clean => Closing::ByTarget,
-        };
-        let now_ns = self.ledger.now_ns;
-        let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
-        let Closed { mut pooled, was_useful, meaning } = closed;
-        conn.close(pooled.started, &mut self.ledger);
-        if let ConnectionEnd::Failed(ConnectionFailure::Tls(failure)) = &end {
-            self.ledger.tls_failed(*failure);
-        }
-        let fault = conn.session.fault();
-        if is_out_of_step(fault) {
-            self.ledger.tally.unsolicited += 1;
-        }
-        if was_useful {
-            self.shared.last_useful.record(now_ns);
-        }
-        self.count_failed_end(meaning, end, fault, pooled.requested_ns);
-        // Messages that the target turned away are sent first on the replacement of this
-        // connection, because other open connections may be as close to their limit.
-        for turned_away in self.ledger.turned_away.drain(..).rev() {
-            pooled.queue.push_front(turned_away);
-        }
-        if !pooled.queue.is_empty() {
-            let refusal = conn.session.refusal();
-            self.move_queue(
-                pooled,
-                if was_useful { TargetState::Serves } else { TargetState::Refuses(refusal) },
-            );
-        }
-    }
-
-    /// Counts the end of a connection as a failure, if it was one.
-    fn count_failed_end(
-        &mut self,
-        meaning: Meaning,
-        end: ConnectionEnd,
-        fault: Option<SessionFault>,
-        requested_ns: u64,
-    ) {
-        // The failure was already counted as a reply.
-        let is_counted =
-            matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
-        let why = match end {
-            ConnectionEnd::Failed(why) => why,
-            ConnectionEnd::Clean => ConnectionFailure::ClosedUnused,
-        };
-        match meaning {
-            Meaning::Normal => {}
-            Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => self.count_failure(FailureKind::Session, &why),
-            Meaning::TargetFailed => {
-                if !is_counted {
-                    self.count_failure(FailureKind::Connection, &why);
-                }
-                self.back_off(&why, requested_ns);
-                self.give_up_if_permanent(why, fault);
-            }
-        }
-    }
-
-    /// Moves messages that wait for a closed connection to another one. If the connection was
-    /// useless, they are not sent.
-    fn move_queue(&mut self, pooled: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
-        let slot = if target == TargetState::Serves { self.open(pooled.lane) } else { None };
-        if let Some(slot) = slot {
-            let is_by_lane = matches!(self.settings.connections, Connections::ByLane(_));
-            self.ledger.tally.extra.ended += u64::from(is_by_lane);
-            return self.scheduler.move_to(slot, pooled);
-        }
-        // A target that refuses service for now defers the messages meant for it.
-        let (end, code) = match target {
-            TargetState::Refuses(Some(code)) if code.is_transient() => {
-                (SessionEnd::Answered, Some(code))
-            }
-            _ => (SessionEnd::NotSent, None),
-        };
-        for (due, mail) in pooled.queue {
-            let codes = vec![code; mail.recipients().len()];
-            let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
-            self.ledger.record_start(&due);
-            self.ledger.end(due, mail.octets(), &outcome);
-            self.ledger.keep(mail);
-        }
-    }
-
-    /// Does periodic checks that no event triggers.
-    pub fn check_periodically(&mut self) {
-        let now_ns = self.ledger.now_ns;
-        if now_ns.saturating_sub(self.checked_ns) < CHECK_INTERVAL_NS {
-            return;
-        }
-        self.checked_ns = now_ns;
-        self.report_progress();
-        self.notify_others();
-        // Relaxed, because only the flag itself is shared.
-        let is_stopped = self.shared.stop.load(Ordering::Relaxed);
-        let answered_ns = self.shared.last_answer.ns();
-        let request = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
-        match self.scheduler.continuation(now_ns, answered_ns, request) {
-            Continuation::Continue => {}
-            Continuation::Stop => self.stop(),
-            Continuation::CloseAll => self.close_all(),
-        }
-        self.close_silent();
-    }
-
-    /// Begins nothing more, and gives messages in progress the grace period.
-    #[cold]
-    fn stop(&mut self) {
-        self.end();
-        self.ledger.resends.end();
-        for (due, mail) in self.scheduler.stop(self.ledger.now_ns) {
-            self.ledger.return_unsent(&due, mail);
-        }
-        self.again.extend(self.connections.slots());
-    }
-
-    fn close_silent(&mut self) {
-        let now_us = self.ledger.now_us();
-        for slot in self.connections.slots() {
-            let Some(conn) = self.connections.get(slot) else { continue };
-            let (in_progress, readiness) = (conn.session.in_progress(), conn.readiness());
-            let is_handshaking = conn.is_handshaking();
-            let (max_ns, closing) =
-                self.scheduler.silence_max(slot, SilentConnection { in_progress, readiness });
-            if conn.is_stalled(now_us, max_ns / 1000) {
-                let silent = Duration::from_nanos(max_ns);
-                self.close(
-                    slot,
-                    match closing {
-                        Closing::Failed if is_handshaking => Failure::TimedOut.into(),
-                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(silent)),
-                        Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
-                    },
-                );
-            }
-        }
-    }
-
-    fn close_all(&mut self) {
-        for slot in self.connections.slots() {
-            self.close(slot, ConnectionEnd::Clean);
-        }
-    }
-
-    /// Reports progress to the owner.
-    fn report_progress(&mut self) {
-        let tally = &self.ledger.tally;
-        let now = ReportedProgress { done: tally.finished(), open: self.scheduler.open() as u64 };
-        self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
-        if tally.answered() > self.answered {
-            self.answered = tally.answered();
-            self.shared.last_answer.record(self.ledger.now_ns);
-        }
-        // Wraps if there are fewer than before; the sum over all threads is right.
-        self.shared.open.fetch_add(now.open.wrapping_sub(self.reported.open), Ordering::Relaxed);
-        self.reported = now;
-    }
-}
-
-/// What the end of a connection shows about the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TargetState {
-    /// The target serves us: the connection was useful.
-    Serves,
-    /// The target does not serve us: the connection was useless. The reply code of its refusal, if
-    /// any.
-    Refuses(Option<ReplyCode>),
 }
 
 /// Returns a function for what the connection in a slot can do.
 fn readiness_in(connections: &BySlot<TargetConn>) -> impl Fn(ConnectionSlot) -> Readiness {
     |slot| connections.get(slot).map_or(Readiness::Ending, TargetConn::readiness)
-}
-
-/// Returns whether the target sent a reply that nothing had asked for, so client and server no
-/// longer agree on what is a command.
-fn is_out_of_step(fault: Option<SessionFault>) -> bool {
-    match fault {
-        // The target may refuse a message before it has received all of it.
-        Some(SessionFault::Early { phase: Phase::Payload, code }) => !code.is_refusal(),
-        Some(
-            SessionFault::Unsolicited { .. }
-            | SessionFault::Early { .. }
-            | SessionFault::Unexpected { .. },
-        ) => true,
-        _ => false,
-    }
 }
