@@ -85,7 +85,10 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         print(&report, out)?;
     }
     // Segments that can't be read are never dropped.
-    Ok(report_left_out(folder))
+    Ok(match report_left_out(folder) {
+        Finding::Done => Finding::Done,
+        _ => Finding::PartlyDone,
+    })
 }
 
 fn print(report: &PruneReport, out: &mut Out) -> anyhow::Result<()> {

@@ -79,7 +79,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
         false => print(&report, out)?,
     }
-    Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if is_whole { Finding::Done } else { Finding::PartlyDone })
 }
 
 /// Prints the report as text.

@@ -34,8 +34,8 @@ pub fn run(folder: &Path, reload: &Reload, out: &mut Out) -> anyhow::Result<Find
         Answer::Listeners { .. } => anyhow::bail!("sinkd answered another request"),
     };
     let finding = match needs_restart.is_empty() {
-        true => Finding::Holds,
-        false => Finding::DoesNotHold,
+        true => Finding::Done,
+        false => Finding::PartlyDone,
     };
     let report = ReloadReport { generation, changed, needs_restart };
     match reload.json {

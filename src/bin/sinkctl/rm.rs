@@ -62,10 +62,8 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
     }
     let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     folder.refresh()?;
-    let finding = match report_left_out(folder) {
-        Finding::Holds if missing.is_empty() => Finding::Holds,
-        _ => Finding::DoesNotHold,
-    };
+    let is_removed = if missing.is_empty() { Finding::Done } else { Finding::PartlyDone };
+    let finding = is_removed.and(report_left_out(folder));
     if rm.json {
         let report = RemovalReport { messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -80,7 +78,7 @@ fn ids(folder: &mut Folder, ids: &[MessageRef]) -> anyhow::Result<Vec<MessageId>
         MessageRef::Exactly(id) => Ok(*id),
         MessageRef::Latest => {
             let latest = latest(folder)?;
-            anyhow::ensure!(latest.finding == Finding::Holds, NoAnswer::LatestDamaged);
+            anyhow::ensure!(latest.finding == Finding::Done, NoAnswer::LatestDamaged);
             Ok(latest.slot.id())
         }
     };

@@ -48,7 +48,7 @@ pub fn run(mut folder: Folder, options: &Verify, out: &mut Out) -> anyhow::Resul
     }
     report_pruned_unread(&folder.pruned_unread());
     let is_whole = report.damaged == 0;
-    let finding = if is_whole { Finding::Holds } else { Finding::DoesNotHold };
+    let finding = if is_whole { Finding::Done } else { Finding::DoesNotHold };
     Ok(finding_of(attempts, finding))
 }
 

@@ -119,7 +119,7 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
         write(path, &junit::xml(&figures, &listed))?;
     }
     match figures.verdict {
-        AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Holds),
+        AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Done),
         AuditVerdict::NotExactlyOnce | AuditVerdict::NotAsLogged => Ok(Finding::DoesNotHold),
         AuditVerdict::Inconclusive => Err(Inconclusive(joined(&figures.doubts)).into()),
     }
@@ -146,8 +146,8 @@ fn selected(
     found.hits.iter().for_each(|(n, hit)| selected[*n].push(number(hit.id)));
     selected.iter_mut().for_each(|ids| ids.sort_unstable());
     let doubts = match report_incomplete(&found.left_out) {
-        true => Vec::new(),
-        false => vec![AuditDoubt::Selection],
+        Finding::Done => Vec::new(),
+        _ => vec![AuditDoubt::Selection],
     };
     Ok((Some(selected), doubts))
 }

@@ -63,7 +63,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
         eprintln!("sinkctl: interrupted: the rest was not sent");
-        return Ok(Finding::DoesNotHold);
+        return Ok(Finding::PartlyDone);
     }
     Ok(finding)
 }
@@ -138,7 +138,7 @@ fn show(plan: &Arc<BlastPlan>, number: u64, out: &mut Out) -> anyhow::Result<Fin
     mail.unstuff();
     out.write_all(&mail.head)?;
     out.write_all(&mail.body)?;
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn duration(blast: &Blast) -> Option<Duration> {

@@ -383,7 +383,7 @@ fn the_exit_codes_of_every_command_are_in_its_help_and_in_the_document() {
         let names = EXIT_CODES.iter().filter(is_same).map(|it| format!("`{}`", it.command));
         let names: Vec<String> = names.collect();
         let two = codes.two.map_or(String::new(), |two| format!("{two} "));
-        let row = format!("| {} | {one} | {two}|\n", names.join(", "));
+        let row = format!("| {} | {} | {two}|\n", names.join(", "), one.means);
         assert!(document.contains(&row), "docs/operations.md lacks the row {row}");
     }
 }

@@ -57,5 +57,5 @@ pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Resu
         true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
         false => print::text(&kept, options.top as usize, out)?,
     }
-    Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if kept.gap_until_now().is_none() { Finding::Done } else { Finding::Incomplete })
 }

@@ -75,7 +75,7 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
         }
     }
     let is_good = run.damage.is_empty();
-    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -149,7 +149,7 @@ impl SendingOutcome<'_> {
             return Err(error);
         }
         let is_good = is_whole(self.report) && written.is_ok();
-        Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+        Ok(if is_good { Finding::Done } else { Finding::PartlyDone })
     }
 
     /// Returns the counts to print by message: a replay's own, in which each message occurs once,

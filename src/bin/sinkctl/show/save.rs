@@ -42,7 +42,7 @@ pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Findi
     for path in paths.iter().flatten() {
         writeln!(out, "{}", harmless(&path.display().to_string()))?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn is_page(part: &Part<'_>) -> bool {

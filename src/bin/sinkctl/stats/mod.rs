@@ -56,7 +56,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
     let is_good = history.damage.is_empty() && is_whole;
-    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
 }
 
 /// Prints the names of all metrics.
@@ -64,7 +64,7 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
     for subject in HistogramSubject::all() {
         writeln!(out, "{:24}  {}", subject.name(), subject.help())?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Reads all statistics of one folder.
