@@ -10,6 +10,9 @@ pub enum TransitGap {
     /// Messages are damaged.
     #[error("{} damaged", counted(*.0, "message is", "messages are"))]
     Damaged(u64),
+    /// Segments can't be read, or their counts or flags are damaged.
+    #[error("{} damaged", counted(*.0, "part of the log is", "parts of the log are"))]
+    DamagedLog(u64),
     /// The log has no message in the span.
     #[error("the log has no message here{}", after_colon(.0))]
     NoMessage(Option<TransitOmissions>),

@@ -89,8 +89,18 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
         finding = finding.and(crate::base::data::report_run_damage(folder)?);
+        // Several runs can lack the same part.
+        let mut reported = Vec::new();
         for run in &all.runs {
-            lines.push((run.from_ns, print(&RunRow::of_run(folder, run, &SystemClock)?)?));
+            let (row, damage) = RunRow::of_run(folder, run, &SystemClock)?;
+            lines.push((run.from_ns, print(&row)?));
+            for part in damage {
+                finding = finding.and(Finding::Incomplete);
+                if !reported.contains(&part) {
+                    eprintln!("sinkctl: {part}");
+                    reported.push(part);
+                }
+            }
         }
         for mark in &all.marks {
             lines.push((mark.at_ns, print(&RunRow::of_mark(mark))?));

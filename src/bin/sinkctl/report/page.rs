@@ -155,6 +155,10 @@ fn notices(run: &ReportData) -> String {
         notices
             .push(format!("{lines} of the statistics could not be read, and are missing: {first}"));
     }
+    if let Some(first) = run.log_damage.first() {
+        let first = escape(&first.to_string());
+        notices.push(format!("recipient domains lack messages that could not be read: {first}"));
+    }
     let notice = |text: String| format!("<p class=\"notice\">{text}</p>\n");
     notices.into_iter().map(notice).collect()
 }

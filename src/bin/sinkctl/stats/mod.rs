@@ -2,7 +2,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::{RunStatistics, figures};
+use sinkd::analysis::{OverallTransit, RunStatistics, figures};
 use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
@@ -54,7 +54,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
             screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
         }
     }
-    let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
+    let is_whole = gathered.transit.as_ref().is_none_or(OverallTransit::is_undamaged);
     let is_good = history.damage.is_empty() && is_whole;
     Ok(if is_good { Finding::Done } else { Finding::Incomplete })
 }
