@@ -1,11 +1,12 @@
 //! Transit time: from the sending time in a message to its arrival. The sending time is in a header
 //! field, so it is read from the stored message, and workers do not parse it.
 use super::transit_gap::{TransitGap, TransitOmissions};
-use super::words::{counted, seconds};
+use super::words::seconds;
 use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
 use crate::mime::sent_time::{Resolution, moment};
 use crate::stats::Percentiles;
+use crate::wording::counted;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 

@@ -1,7 +1,8 @@
 //! Why transit times may be incomplete, or cannot be judged.
 use std::fmt;
 
-use super::words::{counted, seconds};
+use super::words::seconds;
+use crate::wording::counted;
 
 /// Why claims about transit times can't be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 
 use super::super::counting::MissingMessages;
 use super::super::transit::{OverallTransit, TransitFigures};
-use super::super::words::{readable, rfc3339};
+use super::super::words::rfc3339;
 use super::names::{GroupTally, TopGroups};
 use super::reading::{GroupCounts, GroupCriteria};
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
+use crate::wording::readable;
 use serde::Serialize;
 
 const TENTH_NS: u64 = 100_000_000;

@@ -5,12 +5,12 @@ use std::io::Write;
 use clap::Args;
 use sinkd::analysis::MessageCounts;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, worst};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::span::TimeRange;
 
 /// What `count` counts, and how it says so.

@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
 use sinkd::log::{self, Dropped, Retention};
+use sinkd::wording::counted;
 
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.

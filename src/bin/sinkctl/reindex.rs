@@ -8,9 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use sinkd::index;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::value::number;
 

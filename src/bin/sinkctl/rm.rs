@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::{Folder, ReadError};
 use sinkd::log::{self, MessageId, Moment, Remove};
+use sinkd::wording::counted;
 
 use crate::base::advice::about_message;
 use crate::base::data::latest;
 use crate::base::left_out::NoAnswer;
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::value::MessageRef;
 
 /// The report in `--json`. Keys keep their meaning.

@@ -10,12 +10,12 @@ use sinkd::index;
 use sinkd::index::query::Query;
 use sinkd::log::reader::Folder;
 use sinkd::time::Clock;
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};
 use crate::base::left_out::{FolderOmissions, finding_of};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{RowOptions, RowPrinter};

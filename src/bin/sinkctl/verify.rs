@@ -5,11 +5,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sinkd::analysis::{Attempt, Verification, retry_while_pruned};
 use sinkd::log::reader::{Folder, ReadError};
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::left_out::{finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 
 #[derive(Debug, Args)]
 pub struct Verify {

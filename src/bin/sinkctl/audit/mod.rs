@@ -10,10 +10,10 @@ use sinkd::analysis::audit::{
     FolderNames, LogsRead, NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
+use sinkd::wording::counted;
 
 use crate::base::data::open_all;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::span::selection;
 use crate::search::{parse, report_incomplete};

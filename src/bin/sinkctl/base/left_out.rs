@@ -8,10 +8,10 @@ use std::fmt::Display;
 
 use sinkd::analysis::Attempts;
 use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
+use sinkd::wording::counted;
 
 use crate::base::advice::about_message;
 use crate::base::outcome::Finding;
-use crate::base::print::counted;
 
 /// Counts what a command could not read while it continued with the rest.
 #[derive(Debug, Default)]

@@ -8,8 +8,9 @@ use super::figure::{Figure, Width};
 use super::part::ReportSection;
 use super::tables;
 use super::verdict::{VerdictSection, verdict};
-use crate::base::print::{counted, rfc3339, seconds};
+use crate::base::print::{rfc3339, seconds};
 use sinkd::analysis::report::ReportData;
+use sinkd::wording::counted;
 
 /// The style sheet of the page, apart from plots.
 const PAGE_CSS: &str = r#"

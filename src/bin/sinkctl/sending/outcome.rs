@@ -8,12 +8,11 @@ use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
-use sinkd::wording::whole;
+use sinkd::wording::{counted, printable_line, whole};
 
 use super::Records;
 use super::reason::reason;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::{counted, harmless};
 
 /// Maximum number of failures shown as text.
 const FAILURES_MAX: usize = 12;
@@ -238,7 +237,7 @@ impl SendingOutcome<'_> {
                 out,
                 "failed   {what} x{}: {first}{}",
                 failure.count,
-                harmless(&failure.example.to_string())
+                printable_line(&failure.example.to_string())
             )?;
         }
         if failures.len() > FAILURES_MAX {

@@ -13,10 +13,10 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{Slot, StorageMode};
 use sinkd::mime::part::{Part, parts};
 use sinkd::mime::{header, link, text};
+use sinkd::wording::printable;
 
 use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::harmless;
 use crate::base::value::{MessageRef, number};
 
 #[derive(Debug, Args)]
@@ -178,7 +178,7 @@ fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
 fn print_text(text: &str, out: &mut Out) -> std::io::Result<()> {
     if is_terminal() {
         // CR before LF is harmless.
-        return out.write_all(harmless(&text.replace("\r\n", "\n")).as_bytes());
+        return out.write_all(printable(&text.replace("\r\n", "\n")).as_bytes());
     }
     out.write_all(text.as_bytes())
 }
@@ -189,7 +189,7 @@ fn is_terminal() -> bool {
 
 /// Formats text from a mail as one line, with control characters replaced.
 fn one_line(text: &str) -> String {
-    harmless(text).replace('\n', " ")
+    printable(text).replace('\n', " ")
 }
 
 /// Prints the content of a part, numbered from 1.

@@ -46,7 +46,7 @@ fn report_damage(found: &GroupAnswer) -> Finding {
         return Finding::Done;
     }
     found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
-    let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
+    let damaged = sinkd::wording::counted(found.damaged, "message is", "messages are");
     eprintln!("sinkctl: {damaged} damaged and not in the table (see sinkctl verify)");
     Finding::Incomplete
 }
