@@ -116,6 +116,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("runs", "--json", "", "json: true"),
     FlagRow("rm", "--all", "", "all: true"),
     FlagRow("rm", "--until 2026-11-21", "", "until: Some(Moment(1795219200000000000))"),
+    FlagRow("rm", "--dry-run", "--all", "dry_run: true"),
     FlagRow("rm", "--json", "1:2", "json: true"),
     FlagRow("prune", "--keep-bytes 2K", "", "keep_bytes: Some(2048)"),
     FlagRow("prune", "--keep-age 1m", "", "keep_age: Some(60s)"),
