@@ -27,7 +27,7 @@ pub fn print(
         writeln!(out, "note: {}", sentence(doubt))?;
     }
     for fault in Fault::ALL {
-        if let Some(kind) = listed.of(fault) {
+        if let Some(kind) = listed.kind(fault) {
             print_kind(fault, kind, options, out)?;
         }
     }

@@ -49,7 +49,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else if stats.csv {
             distribution::csv(&figures.all_metrics(), out)?;
         } else {
-            let notes = notes::of(folders)?;
+            let notes = notes::read(folders)?;
             let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
             screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
         }
