@@ -1,8 +1,8 @@
-//! Prints an audit as text: the verdict, the figures, the first offenders.
+//! Prints an audit as text: the conclusion, the figures, the first offenders.
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
-    AuditFigures, AuditVerdict, CopyReply, Fault, NamedCopy, Offender, SameAs,
+    AuditConclusion, AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs,
 };
 use sinkd::wording::{counted, printable_line};
 
@@ -19,7 +19,7 @@ pub fn print(
     options: &Audit,
     out: &mut Out,
 ) -> io::Result<()> {
-    writeln!(out, "{}\n", verdict(figures))?;
+    writeln!(out, "{}\n", conclusion(figures))?;
     for (number, phrase) in lines(figures, options) {
         writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
     }
@@ -34,17 +34,17 @@ pub fn print(
     Ok(())
 }
 
-fn verdict(figures: &AuditFigures) -> String {
+fn conclusion(figures: &AuditFigures) -> String {
     let checks = checks(figures);
     let faults = checks.iter().filter(|check| check.faults > 0);
     let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
     let faults = faults.join(", ");
-    match figures.verdict {
-        AuditVerdict::ExactlyOnce => "exactly once: yes".into(),
-        AuditVerdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
-        AuditVerdict::AsLogged => "as the sender's log says: yes".into(),
-        AuditVerdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
-        AuditVerdict::Inconclusive => "inconclusive".into(),
+    match figures.conclusion {
+        AuditConclusion::ExactlyOnce => "exactly once: yes".into(),
+        AuditConclusion::NotExactlyOnce => format!("exactly once: no: {faults}"),
+        AuditConclusion::AsLogged => "as the sender's log says: yes".into(),
+        AuditConclusion::NotAsLogged => format!("as the sender's log says: no: {faults}"),
+        AuditConclusion::Inconclusive => "inconclusive".into(),
     }
 }
 
