@@ -45,4 +45,4 @@ pub use statistics::{
 pub use transit::{OverallTransit, TransitFigures};
 pub use transit_gap::{TransitGap, TransitOmissions};
 pub use watched::watched;
-pub use words::{counted, readable, rfc3339, seconds as seconds_text};
+pub use words::{rfc3339, seconds as seconds_text};

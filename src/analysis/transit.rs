@@ -1,11 +1,12 @@
 //! Transit time: from the sending time in a message to its arrival. The sending time is in a header
 //! field, so it is read from the stored message, and workers do not parse it.
 use super::transit_gap::{TransitGap, TransitOmissions};
-use super::words::{counted, seconds};
+use super::words::seconds;
 use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
 use crate::mime::sent_time::{Resolution, moment};
 use crate::stats::Percentiles;
+use crate::wording::counted;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -79,6 +80,10 @@ pub struct OverallTransit {
     /// Missing messages whose slot or envelope is damaged.
     #[serde(skip)]
     pub damaged: u64,
+    /// Parts of the log with an unknown number of missing messages: segments that can't be read,
+    /// and damaged counts or flags.
+    #[serde(skip)]
+    pub log_faults: u64,
 }
 
 impl TransitSample {
@@ -166,10 +171,18 @@ impl TransitFigures {
 }
 
 impl OverallTransit {
+    /// Returns whether no message is missing because of damage.
+    pub fn is_undamaged(&self) -> bool {
+        self.damaged + self.log_faults == 0
+    }
+
     /// Returns why no claim can be checked; `None` if claims can be.
     pub fn gap(&self) -> Option<TransitGap> {
         if self.damaged > 0 {
             return Some(TransitGap::Damaged(self.damaged));
+        }
+        if self.log_faults > 0 {
+            return Some(TransitGap::DamagedLog(self.log_faults));
         }
         let is_empty = self.all.transit_us.count + self.all.left_out() == 0;
         is_empty.then(|| TransitGap::NoMessage(self.left_out()))
@@ -253,7 +266,13 @@ mod tests {
             let resolution = Resolution::Millisecond;
             readings.iter().for_each(|&us| all.add(TransitSample::Time { us, resolution }));
             let field = String::from("X-Sent");
-            OverallTransit { field, all: all.figures(), missing: Some(0), damaged: 0 }
+            OverallTransit {
+                field,
+                all: all.figures(),
+                missing: Some(0),
+                damaged: 0,
+                log_faults: 0,
+            }
         };
         assert!(
             overall(&[]).doubt().unwrap().to_string().contains("no message has a time in X-Sent")
@@ -268,6 +287,9 @@ mod tests {
         );
         let damaged = OverallTransit { damaged: 2, ..overall(&[5]) };
         assert!(damaged.gap().unwrap().to_string().contains("2 messages are damaged"));
+        let cut = OverallTransit { log_faults: 1, ..overall(&[5]) };
+        assert_eq!(cut.gap().unwrap().to_string(), "1 part of the log is damaged");
+        assert!(overall(&[5]).is_undamaged() && !damaged.is_undamaged() && !cut.is_undamaged());
         let pruned = OverallTransit { missing: Some(3), ..overall(&[]) };
         assert!(
             pruned

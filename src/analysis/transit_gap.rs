@@ -1,7 +1,8 @@
 //! Why transit times may be incomplete, or cannot be judged.
 use std::fmt;
 
-use super::words::{counted, seconds};
+use super::words::seconds;
+use crate::wording::counted;
 
 /// Why claims about transit times can't be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum TransitGap {
     /// Messages are damaged.
     #[error("{} damaged", counted(*.0, "message is", "messages are"))]
     Damaged(u64),
+    /// Segments can't be read, or their counts or flags are damaged.
+    #[error("{} damaged", counted(*.0, "part of the log is", "parts of the log are"))]
+    DamagedLog(u64),
     /// The log has no message in the span.
     #[error("the log has no message here{}", after_colon(.0))]
     NoMessage(Option<TransitOmissions>),

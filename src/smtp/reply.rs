@@ -99,9 +99,9 @@ replies! {
                  214 2.0.0 This is sinkd: it accepts any mail, stores it, and delivers nothing";
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";
-    MARK_TAKEN = "250 2.0.0 Mark accepted: see sinkctl runs";
-    RUN_BEGINS = "250 2.0.0 Run accepted, it begins with this second: see sinkctl runs";
-    RUN_ENDS = "250 2.0.0 End of run accepted, it ends with this second: see sinkctl runs";
+    MARK_TAKEN = "250 2.0.0 Mark accepted";
+    RUN_BEGINS = "250 2.0.0 Run accepted, it begins with this second";
+    RUN_ENDS = "250 2.0.0 End of run accepted, it ends with this second";
     CHUNK_OK = "250 2.0.0 Chunk received";
     NOT_VERIFIED = "252 2.5.0 Not verified: send RCPT, any mailbox is accepted";
     TLS_READY = "220 2.0.0 Begin the TLS handshake";

@@ -15,7 +15,9 @@ use super::budget::{Budget, Shares};
 use super::calibration::Calibrated;
 use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 use super::history::History;
+use super::limited_by::LimitedBy;
 use super::summary::RunSummary;
+use super::verdict_reason::VerdictReason;
 use crate::wording::{duration, whole, whole_percent as percent};
 
 /// Busy share at which a loop is saturated. The rest is the time that the kernel needs to deliver
@@ -33,50 +35,13 @@ const LOCAL_RTT_US: u64 = 100;
 /// Share of the measured ceiling from which the machine counts as being at its ceiling.
 const CEILING_SHARE: f64 = 0.9;
 
-/// What kept a run from being faster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LimitedBy {
-    /// The sender's own work between the sink's replies and its next commands, or before its
-    /// payload.
-    Sender,
-    /// Round trips, bandwidth or losses.
-    Network,
-    /// Too few connections in lock-step: each side waited for the other.
-    Connections,
-    /// The sink: an event loop that was always busy, or an accept queue that overflowed.
-    Sink,
-    /// No limit stands out, or there is too little data.
-    Undecided,
-}
-
-impl LimitedBy {
-    /// Every value, in the order of the declaration.
-    pub const ALL: [LimitedBy; 5] = [
-        LimitedBy::Sender,
-        LimitedBy::Network,
-        LimitedBy::Connections,
-        LimitedBy::Sink,
-        LimitedBy::Undecided,
-    ];
-
-    /// Returns the name in `--json`, in claims and in sentences: the variant in lower case.
-    pub fn name(self) -> &'static str {
-        match self {
-            LimitedBy::Sender => "sender",
-            LimitedBy::Network => "network",
-            LimitedBy::Connections => "connections",
-            LimitedBy::Sink => "sink",
-            LimitedBy::Undecided => "undecided",
-        }
-    }
-}
-
 /// The verdict on what limited a run, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// What kept the run from being faster.
     pub limited_by: LimitedBy,
+    /// The decisive fact, for programs.
+    pub reason: VerdictReason,
     /// One sentence with the figures that show it.
     pub because: String,
     /// How the time of the connections was spent, as parts of 1.
@@ -109,12 +74,13 @@ impl Verdict {
             headroom.messages_per_s = None;
         }
         let shares = budget.shares();
-        let (limited_by, because) = match history.is_of_sender() {
+        let (reason, because) = match history.is_of_sender() {
             true => decide_for_sender(&budget, &headroom),
             false => decide(&budget, &headroom),
         };
         Verdict {
-            limited_by,
+            limited_by: reason.limited_by(),
+            reason,
             because,
             shares,
             connections: budget.connections_in_use(),
@@ -136,7 +102,8 @@ impl Verdict {
         );
         let may_tell = self.is_enough && self.rtt_min_us <= LOCAL_RTT_US;
         if *share >= CEILING_SHARE && may_tell && self.limited_by != LimitedBy::Network {
-            self.limited_by = LimitedBy::Sink;
+            self.reason = VerdictReason::MachineCeiling;
+            self.limited_by = self.reason.limited_by();
             self.because = format!("it reached {what}");
         } else {
             self.because = format!("{}; {what}", self.because);
@@ -145,21 +112,23 @@ impl Verdict {
     }
 }
 
-fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
+/// What shows a verdict: the reason, and a sentence with its figures for [`Verdict::because`].
+type Evidence = (VerdictReason, String);
+
+fn decide(budget: &Budget, headroom: &Headroom) -> Evidence {
     if budget.messages == 0 {
-        return (LimitedBy::Undecided, "no message was recorded".into());
+        return (VerdictReason::NoMessage, "no message was recorded".into());
     }
     if let Some(why) = too_little(budget) {
-        return (LimitedBy::Undecided, why);
+        return (VerdictReason::TooLittleData, why);
     }
     let shares = budget.shares();
     let found = saturation(budget, headroom)
-        .map(|why| (LimitedBy::Sink, why))
-        .or_else(|| Some((LimitedBy::Sender, nagle(budget)?)))
-        .or_else(|| Some((LimitedBy::Network, slow_network(budget, &shares)?)))
-        .or_else(|| Some((LimitedBy::Sender, slow_sender(budget, &shares)?)))
-        .or_else(|| Some((LimitedBy::Connections, lock_step(budget, headroom)?)));
-    found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
+        .or_else(|| nagle(budget))
+        .or_else(|| slow_network(budget, &shares))
+        .or_else(|| slow_sender(budget, &shares))
+        .or_else(|| lock_step(budget, headroom));
+    found.unwrap_or_else(|| (VerdictReason::NothingStandsOut, nothing_stands_out(budget, &shares)))
 }
 
 /// Returns why there is too little data for a verdict; `None` if there is enough.
@@ -175,58 +144,76 @@ fn too_little(budget: &Budget) -> Option<String> {
 }
 
 /// Returns the evidence that acknowledgements were waited for (RFC 9293 section 3.7.4).
-fn nagle(budget: &Budget) -> Option<String> {
+fn nagle(budget: &Budget) -> Option<Evidence> {
     let pause_us = budget.delayed_ack_us?;
     let share = budget.share(budget.pauses_us);
     (share >= LIMITING_SHARE).then(|| {
-        format!(
-            "{} of the time it paused within commands or payloads, {} each: its Nagle algorithm \
-             waits for a delayed acknowledgement; set TCP_NODELAY in the sender, or write each \
-             command or message with one call",
-            percent(share),
-            duration(pause_us as f64)
+        (
+            VerdictReason::DelayedAcknowledgements,
+            format!(
+                "{} of the time it paused within commands or payloads, {} each: its Nagle \
+                 algorithm waits for a delayed acknowledgement; set TCP_NODELAY in the sender, or \
+                 write each command or message with one call",
+                percent(share),
+                duration(pause_us as f64)
+            ),
         )
     })
 }
 
-/// Returns the evidence that the sender was slow, for [`Verdict::because`]; `None` if it was not.
-fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
+/// Returns the evidence that the sender was slow; `None` if it was not.
+fn slow_sender(budget: &Budget, shares: &Shares) -> Option<Evidence> {
     if budget.quiet_share >= LIMITING_SHARE {
         let quiet = percent(budget.quiet_share);
-        return Some(format!("{quiet} of the time it had no connection in use"));
+        return Some((
+            VerdictReason::NoConnectionInUse,
+            format!("{quiet} of the time it had no connection in use"),
+        ));
     }
     let rate = budget.bytes_per_s / 1e6;
     let payload = budget.share(budget.payload_us().1);
     if payload >= LIMITING_SHARE {
         let share = percent(payload);
-        return Some(format!(
-            "{share} of the time it was writing payload, at {rate:.1} MB/s in all"
+        return Some((
+            VerdictReason::WritingPayload,
+            format!("{share} of the time it was writing payload, at {rate:.1} MB/s in all"),
         ));
     }
     let unread = budget.share(budget.unread_us);
     if unread >= LIMITING_SHARE {
-        return Some(format!("{} of the time it did not read its replies", percent(unread)));
+        return Some((
+            VerdictReason::UnreadReplies,
+            format!("{} of the time it did not read its replies", percent(unread)),
+        ));
     }
     let slow = budget.share(budget.slow_us) + budget.quiet_share;
     (slow >= LIMITING_SHARE).then(|| {
         let (own, answer) = (percent(shares.sender), duration(budget.answer_us()));
         let is_between = budget.between_us > budget.sender_us / 2.0;
         let when = if is_between { ", mostly between messages" } else { "" };
-        format!("the sink waited for the sender {own} of the time{when}, {answer} for each answer")
+        (
+            VerdictReason::SlowAnswers,
+            format!(
+                "the sink waited for the sender {own} of the time{when}, {answer} for each answer"
+            ),
+        )
     })
 }
 
-/// Returns the evidence that each side waited for the other, for [`Verdict::because`]; `None` if
-/// they did not.
-fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
+/// Returns the evidence that each side waited for the other; `None` if they did
+/// not.
+fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
     let prompt_us = budget.sender_us - budget.slow_us;
     let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
     let taking_turns = budget.share(prompt_us + budget.sink_us + near_us);
     (taking_turns >= LIMITING_SHARE).then(|| {
         let (answer, busy) = (duration(budget.answer_us()), percent(headroom.busy_share));
-        format!(
-            "the next command came within {answer} of each reply; the sink's loops were {busy} \
+        (
+            VerdictReason::LockStep,
+            format!(
+                "the next command came within {answer} of each reply; the sink's loops were {busy} \
              busy: more connections would raise the rate"
+            ),
         )
     })
 }
@@ -247,79 +234,107 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
 
 /// Decides from a sender's records, which show whether the sender itself was the limit, but nothing
 /// about the sink.
-fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
+fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> Evidence {
     if budget.messages == 0 {
-        return (LimitedBy::Undecided, "no message was accepted".into());
+        return (VerdictReason::NoMessage, "no message was accepted".into());
     }
     let busy = percent(headroom.busy_share);
     if headroom.busy_share >= SATURATED_SHARE {
         let why = format!("its busiest thread was busy for {busy} of the time: it sends no faster");
-        return (LimitedBy::Sender, why);
+        return (VerdictReason::SenderThreadBusy, why);
     }
     let why = format!(
         "these are only the sender's records (its busiest thread was {busy} busy): the target's \
          records show the cause"
     );
-    (LimitedBy::Undecided, why)
+    (VerdictReason::OnlySenderRecords, why)
 }
 
-/// Returns the evidence that the sink was saturated, for [`Verdict::because`]; `None` if it was
-/// not.
-fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
-    // The kernel counts for all listeners of the machine, so a few among many may not be ours.
-    let n = headroom.accept_overflows;
-    if n > 0 && n * 100 >= budget.connections {
-        return Some(format!("{n} connections found the accept queue full"));
-    }
-    let turned_away = budget.turned_away;
-    if turned_away * 10 >= budget.connections + turned_away && turned_away > 0 {
-        return Some(format!(
-            "{turned_away} connections were turned away with 421, and {} were accepted: its own \
-             limit of connections",
-            budget.connections
-        ));
+/// Returns the evidence that the sink was saturated; `None` if it was not.
+fn saturation(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
+    if let Some(found) = lost_connections(budget, headroom) {
+        return Some(found);
     }
     if headroom.busy_share >= SATURATED_SHARE {
         let busy = percent(headroom.busy_share);
-        return Some(format!("its busiest loop was busy for {busy} of the time"));
+        return Some((
+            VerdictReason::EventLoopBusy,
+            format!("its busiest loop was busy for {busy} of the time"),
+        ));
     }
     // Whatever stops a loop also does so while it serves clients.
     let waits_us = budget.storage_us + budget.commit_us;
     let loops = budget.share(budget.sink_us - waits_us);
     let starved = budget.share(budget.starved_us + budget.slowed_us);
     if loops >= LIMITING_SHARE && starved >= loops / 2.0 {
-        return Some(format!(
-            "{} of the time clients waited for its loops, {} of it for loops that were ready and \
-             had no processor: something else runs on their cores, or sinkd was stopped",
-            percent(loops),
-            percent(starved / loops)
+        return Some((
+            VerdictReason::NoProcessor,
+            format!(
+                "{} of the time clients waited for its loops, {} of it for loops that were ready \
+                 and had no processor: something else runs on their cores, or sinkd was stopped",
+                percent(loops),
+                percent(starved / loops)
+            ),
         ));
     }
     let storage = budget.share(budget.storage_us);
     if storage >= LIMITING_SHARE {
         let storage = percent(storage);
-        return Some(format!("{storage} of the time payload waited for room in its log"));
+        return Some((
+            VerdictReason::WaitingForStorage,
+            format!("{storage} of the time payload waited for room in its log"),
+        ));
     }
     let commit = budget.share(budget.commit_us);
     if commit >= LIMITING_SHARE {
-        return Some(format!(
-            "{} of the time messages waited to be committed (durability 'message', or a file of \
-             their own); connections share a flush, so more of them would raise the rate",
-            percent(commit)
+        return Some((
+            VerdictReason::WaitingForCommits,
+            format!(
+                "{} of the time messages waited to be committed (durability 'message', or a file \
+                 of their own); connections share a flush, so more of them would raise the rate",
+                percent(commit)
+            ),
         ));
     }
     let sink = budget.share(budget.sink_us);
     (sink >= SATURATED_SHARE).then(|| {
         let [sink, loops, storage, commit] = [sink, loops, storage, commit].map(percent);
-        format!(
-            "{sink} of the time clients waited for it: {loops} for its loops, {storage} for room \
-             in its log, {commit} for commits"
+        (
+            VerdictReason::WaitingForSink,
+            format!(
+                "{sink} of the time clients waited for it: {loops} for its loops, {storage} for \
+                 room in its log, {commit} for commits"
+            ),
         )
     })
 }
 
-/// Returns the evidence that the network was slow, for [`Verdict::because`]; `None` if it was not.
-fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
+/// Returns the evidence that the sink did not serve connections; `None` if it served them.
+fn lost_connections(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
+    // The kernel counts for all listeners of the machine, so a few among many may not be ours.
+    let n = headroom.accept_overflows;
+    if n > 0 && n * 100 >= budget.connections {
+        return Some((
+            VerdictReason::AcceptQueueFull,
+            format!("{n} connections found the accept queue full"),
+        ));
+    }
+    let turned_away = budget.turned_away;
+    if turned_away * 10 >= budget.connections + turned_away && turned_away > 0 {
+        return Some((
+            VerdictReason::ConnectionsTurnedAway,
+            format!(
+                "{turned_away} connections were turned away with 421, and {} were accepted: its \
+                 own limit of connections",
+                budget.connections
+            ),
+        ));
+    }
+    None
+}
+
+/// Returns the evidence that the network was slow; `None` if it was not.
+fn slow_network(budget: &Budget, shares: &Shares) -> Option<Evidence> {
     let is_far = budget.rtt_us > NEAR_RTT_US;
     if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {
         let lost = percent(budget.share(budget.losses_us));
@@ -328,15 +343,22 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
             false => String::new(),
         };
         let (on_the_way, rtt) = (percent(shares.network), duration(budget.rtt_us as f64));
-        return Some(format!(
-            "{on_the_way} of the time was spent on a network with a round-trip time of \
+        return Some((
+            VerdictReason::RoundTrips,
+            format!(
+                "{on_the_way} of the time was spent on a network with a round-trip time of \
              {rtt}{losses}"
+            ),
         ));
     }
     let payload = budget.share(budget.payload_us().0);
     let (share, rate) = (percent(payload), budget.bytes_per_s / 1e6);
-    (payload >= LIMITING_SHARE)
-        .then(|| format!("{share} of the time payload was on its way, at {rate:.1} MB/s in all"))
+    (payload >= LIMITING_SHARE).then(|| {
+        (
+            VerdictReason::PayloadInTransit,
+            format!("{share} of the time payload was on its way, at {rate:.1} MB/s in all"),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -373,8 +395,8 @@ mod tests {
     #[track_caller]
     fn check(rows: &[(&str, LimitedBy, Budget, Headroom)]) {
         for (what, expected, budget, headroom) in rows {
-            let (found, because) = decide(budget, headroom);
-            assert_eq!(found, *expected, "{what}: {because}");
+            let (reason, because) = decide(budget, headroom);
+            assert_eq!(reason.limited_by(), *expected, "{what}: {because}");
             let Shares { sender, network, sink } = budget.shares();
             let sum = sender + network + sink;
             assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "{what}: shares make {sum}");
@@ -477,8 +499,8 @@ mod tests {
     fn nagle_and_the_delayed_acknowledgement_are_named() {
         let paused = Budget { transfer_local_us: 9.0 * S, sender_us: S, ..ten_seconds(900.0, 8) };
         let nagle = Budget { pauses_us: 8.6 * S, delayed_ack_us: Some(43_000), ..paused };
-        let (limited_by, because) = decide(&nagle, &busy(0.01));
-        assert_eq!(limited_by, LimitedBy::Sender);
+        let (reason, because) = decide(&nagle, &busy(0.01));
+        assert_eq!(reason, VerdictReason::DelayedAcknowledgements);
         assert!(because.contains("43 ms each") && because.contains("TCP_NODELAY"), "{because}");
         let others = Budget { delayed_ack_us: None, ..nagle };
         assert!(!decide(&others, &busy(0.01)).1.contains("Nagle"));
@@ -512,6 +534,7 @@ mod tests {
             let calibrated = Calibrated { load: "plain".into(), messages_per_s: 1000.0, share };
             let mut verdict = Verdict {
                 limited_by,
+                reason: VerdictReason::SlowAnswers,
                 because: "why".into(),
                 shares: Shares::default(),
                 connections: 1.0,
@@ -521,6 +544,8 @@ mod tests {
                 is_enough: true,
             };
             verdict.calibrate(calibrated);
+            let is_ceiling = verdict.reason == VerdictReason::MachineCeiling;
+            assert_ne!(is_ceiling, verdict.because.starts_with("why; "));
             (verdict.limited_by, verdict.because.starts_with("why; "))
         };
         assert_eq!(verdict(Sender, 10, 0.9), (Sink, false));
@@ -547,10 +572,10 @@ mod tests {
     #[test]
     fn a_sender_knows_whether_it_was_the_limit() {
         let some = ten_seconds(400.0, 10);
-        assert_eq!(decide_for_sender(&some, &busy(0.89)).0, LimitedBy::Undecided);
-        assert_eq!(decide_for_sender(&some, &busy(0.90)).0, LimitedBy::Sender);
+        assert_eq!(decide_for_sender(&some, &busy(0.89)).0, VerdictReason::OnlySenderRecords);
+        assert_eq!(decide_for_sender(&some, &busy(0.90)).0, VerdictReason::SenderThreadBusy);
         let nothing = Budget::default();
-        assert_eq!(decide_for_sender(&nothing, &busy(1.0)).0, LimitedBy::Undecided);
+        assert_eq!(decide_for_sender(&nothing, &busy(1.0)).0, VerdictReason::NoMessage);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The wording of output: numbers with their units, unexpected values with the word that was
-//! probably meant, words for a shell, and the errors of the system and of command lines.
+//! probably meant, text from outside, words for a shell, and the errors of the system and of
+//! command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod causes;
+mod foreign;
 mod nearest;
 mod shell;
 mod system_error;
@@ -11,9 +13,12 @@ mod units;
 mod usage_error;
 
 pub use causes::with_causes;
+pub use foreign::{escaped, excerpt, printable, printable_line, readable};
 pub use nearest::{nearest, unknown, unknown_of_many};
 pub use shell::shell_word;
 pub use system_error::without_numbers;
 pub use unexpected::Unexpected;
-pub use units::{decimals, digits, duration, exact_duration, percent, whole, whole_percent};
+pub use units::{
+    counted, decimals, digits, duration, exact_duration, percent, whole, whole_percent,
+};
 pub use usage_error::usage_error;

@@ -72,6 +72,11 @@ pub fn whole(value: f64) -> String {
     text
 }
 
+/// Formats a count and its noun: "1,234 messages".
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", whole(n as f64), if n == 1 { one } else { many })
+}
+
 /// Removes zeros from the end of the decimals, if there are any.
 fn without_zeros(text: String) -> String {
     match text.contains('.') {
@@ -116,6 +121,8 @@ mod tests {
 
     #[test]
     fn large_numbers_have_separators() {
+        assert_eq!(counted(1, "message", "messages"), "1 message");
+        assert_eq!(counted(12_345, "message", "messages"), "12,345 messages");
         assert_eq!([whole(999.0), whole(39_780.4), whole(1e9)], ["999", "39,780", "1,000,000,000"]);
     }
 

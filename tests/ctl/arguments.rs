@@ -72,6 +72,7 @@ fn rm_and_prune_need_a_selection_in_every_output_form() {
     for args in [
         &["rm"][..],
         &["rm", "--json"],
+        &["rm", "--dry-run"],
         &["prune", "--json"],
         &["prune", "--dry-run"],
         &["prune", "--dry-run", "--json"],
@@ -85,13 +86,49 @@ fn rm_and_prune_need_a_selection_in_every_output_form() {
     }
     let removed = |args: &[&str]| {
         let (out, errors, code) = sinkctl(data, args);
-        assert_eq!(code, 0, "{args:?}: {errors}");
+        assert!(code < 2, "{args:?}: {errors}");
         let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
         report["messages"].as_u64().unwrap()
     };
-    assert_eq!(removed(&["rm", "--json", &ids[0]]), 1);
-    assert_eq!(removed(&["rm", "--until", "0s", "--json"]), 2);
-    assert_eq!(removed(&["rm", "--json", "--all"]), 0);
+    // A dry run counts what the next command removes, and removes nothing.
+    for (args, messages) in [
+        (&["rm", "--json", &ids[0], &ids[0]][..], 1),
+        (&["rm", "--json", "--until", "0s"], 2),
+        (&["rm", "--json", "--all"], 0),
+    ] {
+        let dry_run = [args, &["--dry-run"]].concat();
+        assert_eq!([removed(&dry_run), removed(&dry_run)], [messages; 2], "{args:?}");
+        assert_eq!(removed(args), messages, "{args:?}");
+        assert_eq!(removed(&dry_run), 0, "{args:?}");
+    }
     let prune = ["prune", "--removed", "--keep-segments", "1", "--dry-run", "--json"];
     assert_eq!(removed(&prune), 3);
+}
+
+#[test]
+fn a_dry_run_of_rm_names_missing_ids_and_counts_messages_that_have_no_slot() {
+    let (data, ids) = three_messages();
+    let data = data.path();
+    for _ in 0..2 {
+        let (out, errors, code) = sinkctl(data, &["rm", "--dry-run", &ids[2], "99:1"]);
+        assert_eq!(String::from_utf8(out).unwrap(), "would remove 1 message\n");
+        assert!(code == 1 && errors.contains("99:1"), "{errors}");
+    }
+    let counted = tempfile::tempdir().unwrap();
+    let sink = Sink::start(counted.path(), &["--store", "none"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    client.begin("a@example.org", "b@example.org");
+    client.send(b"x\r\n.\r\n");
+    assert_eq!(client.reply().0, 250);
+    assert!(sink.stop().success());
+    for (args, expected) in [
+        (&["rm", "--all", "--dry-run"][..], "would remove 1 message\n"),
+        (&["rm", "--until", "0s", "--dry-run"], "would remove 0 messages\n"),
+        (&["rm", "--all"], "removed 1 message\n"),
+        (&["rm", "--all", "--dry-run"], "would remove 0 messages\n"),
+    ] {
+        let (out, errors, code) = sinkctl(counted.path(), args);
+        assert_eq!((String::from_utf8(out).unwrap().as_str(), code), (expected, 0), "{errors}");
+    }
 }

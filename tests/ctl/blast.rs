@@ -68,7 +68,7 @@ fn messages_arrive_as_show_prints_them() {
         "--connections 3 --no-chunking --per-connection 7",
         "--connections 4 --threads 3 --rate 100000",
     ] {
-        check("--size mixed --rcpts 1-3 --order random", dialogue);
+        check("--size mixed --recipients-per-message 1-3 --order random", dialogue);
     }
 }
 
@@ -114,8 +114,8 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ("--rate 0".into(), "sinkctl: --rate: expected messages".into()),
         ("--from x".into(), "sinkctl: --from: expected an address".into()),
         (
-            "--rcpts 3 --recipient-count 2".into(),
-            "sinkctl: --rcpts: expected at most 2, as many as are generated, found 3 ".into(),
+            "--recipients-per-message 3 --recipient-count 2".into(),
+            "sinkctl: --recipients-per-message: expected at most 2, as many as are generated, found 3 ".into(),
         ),
         ("--attach /nowhere".into(), "sinkctl: /nowhere: cannot be read: No such file".into()),
     ] {

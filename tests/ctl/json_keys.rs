@@ -401,6 +401,7 @@ fn every_key_in_real_output_is_documented_and_every_documented_key_is_in_real_ou
     let sink = Sink::start(&stage.a, &["--tls"]);
     seen.run("sinkctl cert", folder, &["cert"]);
     assert!(sink.stop().success());
+    seen.run("sinkctl rm", folder, &["rm", "--all", "--dry-run"]);
     seen.run("sinkctl rm", folder, &["rm", &stage.id, "4000000000:1"]);
     seen.run("sinkctl prune", folder, &["prune", "--keep-segments", "0", "--dry-run"]);
     seen.run("sinkctl prune", folder, &["prune", "--keep-segments", "0"]);

@@ -12,6 +12,7 @@ mod compare;
 mod copied;
 mod csv;
 mod damage;
+mod exit_codes;
 mod folders;
 mod generated;
 mod golden;

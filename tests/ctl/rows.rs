@@ -110,3 +110,27 @@ fn a_shortened_list_is_reported_and_a_full_one_is_not() {
         assert!(says.is_empty() || stderr.contains(&listed.to_string()), "{args:?}: {listed}");
     }
 }
+
+#[test]
+fn an_address_cannot_rewrite_or_reverse_the_row_that_shows_it() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--index", "off"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    // U+009B begins a control sequence in some terminals.
+    let hostile = "\u{9b}2J\u{202e}gpj\u{200b}@example.org";
+    assert_eq!(client.command(&format!("MAIL FROM:<{hostile}> SMTPUTF8")), 250);
+    assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
+    assert_eq!(client.command("DATA"), 354);
+    client.send(b"Subject: x\r\n\r\n.\r\n");
+    assert_eq!(client.reply().0, 250);
+    assert!(sink.stop().success());
+    for command in ["ls", "tail", "search", "wait"] {
+        let row = run(data.path(), &[command]).stdout;
+        let shown = "\u{fffd}2J\u{fffd}gpj\u{fffd}@example.org";
+        assert!(row.contains(shown), "{command}: {}", row.escape_debug());
+        let object: Value =
+            serde_json::from_str(&run(data.path(), &[command, "--json"]).stdout).unwrap();
+        assert_eq!(object["mail_from"], hostile, "programs get the text unchanged");
+    }
+}

@@ -280,7 +280,7 @@ def blast_options(load):
     words = shlex.split(load)
     given = dict(zip(words[::2], words[1::2]))
     options = ["--connections", given.get("--conns", "1"), "--size", given.get("--size", "2048"),
-               "--rcpts", given.get("--rcpts", "1")]
+               "--recipients-per-message", given.get("--rcpts", "1")]
     if "--per-conn" in given:
         options += ["--per-connection", given["--per-conn"]]
     ways = {"plain": ["--no-pipelining", "--no-chunking"],

@@ -30,7 +30,7 @@ def blast(programs, target, *options, count=COUNT):
 def into_sinkd(programs):
     """Sends in each protocol mode; the checker finds every message once, unchanged."""
     ways = [(), ("--no-chunking", "--depth", "4"), ("--no-pipelining", "--no-chunking"),
-            ("--size", "mixed", "--rcpts", "1-5", "--threads", "2"), ("--per-connection", "7"),
+            ("--size", "mixed", "--recipients-per-message", "1-5", "--threads", "2"), ("--per-connection", "7"),
             ("--attach-size", "20K", "--rate", "3000", "--arrivals", "poisson")]
     for way in ways:
         sink = Sink(programs)

@@ -7,7 +7,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::super::folder::threads;
 use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
-use super::super::words::readable;
 use super::copies::encode_copy;
 use super::list::decoded_values;
 use super::message_text::MessageText;
@@ -17,6 +16,7 @@ use super::tasks::{Task, TaskKind, Tasks};
 use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
+use crate::wording::readable;
 
 /// Number of tasks that a thread takes at once, so that the channel is used rarely.
 const TASKS_AT_ONCE: usize = 256;

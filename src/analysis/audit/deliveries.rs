@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::folder::{MessagePlace, MessageVisitor, Understood};
 use super::super::sorting::{SortRecord, Sorter};
 use super::super::transit::{HEADER_BYTES_MAX, TransitSample};
-use super::super::words::{readable, seconds};
+use super::super::words::seconds;
 use super::address::push_path;
 use super::checksum::ContentCheck;
 use super::delivery::{CopyReply, Delivery, number};
@@ -19,6 +19,7 @@ use crate::log::reader::{Damage, Segment};
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope::{self, Decoded};
+use crate::wording::readable;
 
 /// What to read and check of each message.
 #[derive(Debug, Clone)]

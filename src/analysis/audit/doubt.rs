@@ -1,6 +1,6 @@
 //! Why the figures of an audit may be incomplete.
 use super::super::counting::MissingMessages;
-use super::super::words::counted;
+use crate::wording::counted;
 
 /// Why the figures of an audit may be incomplete. Each number is at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

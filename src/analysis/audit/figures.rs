@@ -9,7 +9,7 @@ use super::log_join::LogTally;
 /// Whether each recipient got exactly one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AuditVerdict {
+pub enum AuditConclusion {
     /// Each recipient did, and no other recipient got a message.
     ExactlyOnce,
     /// At least one recipient did not, or another recipient got a message.
@@ -27,7 +27,8 @@ pub enum AuditVerdict {
 #[derive(Debug, Serialize)]
 pub struct AuditFigures {
     /// Whether each recipient got exactly one message. Inconclusive if doubts could change that.
-    pub verdict: AuditVerdict,
+    #[serde(rename = "verdict")]
+    pub conclusion: AuditConclusion,
     /// Why the figures may be incomplete.
     #[serde(serialize_with = "sentences")]
     pub doubts: Vec<AuditDoubt>,

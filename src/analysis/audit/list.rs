@@ -2,10 +2,9 @@
 use std::io::Read;
 
 use super::super::sorting::{SortRecord, Sorter};
-use super::super::words::readable;
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::key::{Key, KeyFault, KeyRule};
-use crate::wording::nearest;
+use crate::wording::{nearest, readable};
 
 /// Names of the key column, tried in this order when no column is named.
 const KEY_COLUMNS: [&str; 3] = ["email", "recipient", "rcpt_to"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::sorting::{Merge, SortRecord, Sorted};
-use super::super::words::{readable, seconds};
+use super::super::words::seconds;
 use super::address::{AddressFolding, push_path};
 use super::delivery::{Delivery, id_of};
 use super::logged::Claimed;
@@ -15,6 +15,7 @@ use super::offender::{Fault, Offender, OffenderSorter};
 use crate::log::MessageId;
 use crate::log::reader::Folder;
 use crate::smtp::envelope;
+use crate::wording::readable;
 
 /// Figures about deliveries. These are keys of `--json` and keep their meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -11,12 +11,14 @@
 //! messages, only those that can decide something are read: copies for one recipient, and messages
 //! that must contain a value.
 //!
-//! A fault that is certain decides the verdict. A missing recipient is not certain while messages
-//! can't be read, and an unexpected one is not certain while rows of the list can't be read.
+//! A fault that is certain decides the conclusion. A missing recipient is not certain while
+//! messages can't be read, and an unexpected one is not certain while rows of the list can't be
+//! read.
 mod account;
 mod address;
 mod bodies;
 mod checksum;
+mod conclusion;
 mod copies;
 mod csv_rows;
 mod deliveries;
@@ -39,7 +41,6 @@ mod since;
 mod tasks;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-mod verdict;
 
 pub use address::{AddressFolding, LocalCase, PlusPart};
 pub use deliveries::{ContentRule, LateRule, LogRule, MessageRule, SelectedMessages};
@@ -47,7 +48,7 @@ pub use delivery::{CopyReply, number};
 pub use doubt::AuditDoubt;
 pub use error::AuditError;
 pub use expectation::NumberRange;
-pub use figures::{AuditFigures, AuditVerdict};
+pub use figures::{AuditConclusion, AuditFigures};
 pub use key::{KeyKind, KeyRule, KeySource};
 pub use list::{ExpectedListError, ListRule, ListTotals, OtherSeparator, RowFault, RowRule};
 pub use logged::LogsRead;

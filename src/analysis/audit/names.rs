@@ -1,7 +1,8 @@
 //! How messages and keys are named in an answer.
-use super::super::words::{readable, rfc3339};
+use super::super::words::rfc3339;
 use super::delivery::Delivery;
 use super::offender::NamedCopy;
+use crate::wording::readable;
 
 /// Maximum number of messages that are named for one offender.
 pub const NAMED_MAX: usize = 10;

@@ -10,6 +10,7 @@ use super::super::folder::{LogSource, UnreadMessages, threads, visit_all};
 use super::super::sorting::{Merge, Sorted, Sorter};
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
+use super::conclusion::{AuditEvidence, LogEvidence, figures};
 use super::copies::{CopyTally, compare};
 use super::deliveries::{DeliveryInput, DeliveryReader, MessageTally};
 use super::error::AuditError;
@@ -24,13 +25,12 @@ use super::order::{OrderTally, check};
 use super::question::{AuditQuestion, AuditStage, ExpectedList};
 use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
-use super::verdict::{AuditEvidence, LogEvidence, figures};
 use crate::log::MessageId;
 use crate::log::reader::{Folder, ReadError};
 
 /// The answer of an audit.
 pub struct Audit {
-    /// The counts and the verdict.
+    /// The counts and the conclusion.
     pub figures: AuditFigures,
     /// The faults one by one, read from temporary files as they are needed.
     pub offenders: Offenders,

@@ -111,7 +111,7 @@ impl Claim {
         if gathered.history.is_without_traffic() && !is_exempt {
             return Err(ClaimFailure::NoTraffic);
         }
-        match (self.subject.of(evidence)?, self.bound) {
+        match (self.subject.value_in(evidence)?, self.bound) {
             (ClaimValue::Verdict(found), ClaimBound::Verdict(wanted)) => {
                 self.check_verdict(found, wanted, &gathered.verdict.because)
             }

@@ -113,7 +113,7 @@ impl ClaimFigure for ClaimPercentile {
 }
 
 impl ClaimPercentile {
-    pub fn of(self, percentiles: &Percentiles) -> f64 {
+    pub fn value_in(self, percentiles: &Percentiles) -> f64 {
         match self {
             ClaimPercentile::Count => percentiles.count as f64,
             ClaimPercentile::Mean => percentiles.mean,
@@ -166,7 +166,7 @@ mod tests {
         let json = serde_json::to_value(percentiles).unwrap();
         for name in names::<ClaimPercentile>() {
             let found: ClaimPercentile = figure("rtt_us", name).unwrap();
-            assert_eq!(json[name].as_f64(), Some(found.of(&percentiles)), "{name}");
+            assert_eq!(json[name].as_f64(), Some(found.value_in(&percentiles)), "{name}");
         }
         assert_eq!(names::<ClaimPercentile>().count(), json.as_object().unwrap().len());
     }

@@ -64,7 +64,7 @@ impl ClaimLimit {
     /// Returns the highest figure of all clients.
     ///
     /// Errors: the figure may be too low, or data is missing.
-    pub fn of(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
+    pub fn value_in(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
         if let Some(gap) = kept.gap() {
             return Err(EvidenceGap::from(gap).into());
         }

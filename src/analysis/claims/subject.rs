@@ -149,11 +149,11 @@ impl ClaimSubject {
     /// Returns the figure.
     ///
     /// Errors: the figure has no value.
-    pub fn of(&self, evidence: &Evidence) -> Result<ClaimValue, ClaimFailure> {
+    pub fn value_in(&self, evidence: &Evidence) -> Result<ClaimValue, ClaimFailure> {
         let Evidence { gathered, limits } = evidence;
         let RunStatistics { history, summary, verdict, not_recorded, .. } = gathered;
         let value = match self {
-            ClaimSubject::Total(total) => total.of(&summary.totals) as f64,
+            ClaimSubject::Total(total) => total.value_in(&summary.totals) as f64,
             _ if self.needs_messages() && summary.totals.messages == 0 => {
                 return Err(ClaimFailure::NoMessage);
             }
@@ -163,7 +163,7 @@ impl ClaimSubject {
             ClaimSubject::Metric(metric, which) => percentile(history.histogram(*metric), *which)?,
             ClaimSubject::Transit(which) => transit(gathered.transit.as_ref(), *which)?,
             ClaimSubject::Limits(limit) => {
-                limit.of(limits.as_ref().ok_or(ClaimFailure::LimitsNotRead)?)? as f64
+                limit.value_in(limits.as_ref().ok_or(ClaimFailure::LimitsNotRead)?)? as f64
             }
             ClaimSubject::Replies { code, digits } => {
                 let is_meant =
@@ -192,7 +192,7 @@ fn percentile(
     which: ClaimPercentile,
 ) -> Result<f64, ClaimFailure> {
     match (histogram, which) {
-        (Some(histogram), _) => Ok(which.of(&Percentiles::of(histogram))),
+        (Some(histogram), _) => Ok(which.value_in(&Percentiles::of(histogram))),
         (None, ClaimPercentile::Count) => Ok(0.0),
         (None, _) => Err(ClaimFailure::NoValue),
     }
@@ -215,7 +215,7 @@ fn transit(transit: Option<&OverallTransit>, which: ClaimTransit) -> Result<f64,
         return Err(EvidenceGap::from(doubt).into());
     }
     Ok(match which {
-        ClaimTransit::Time(figure) => figure.of(&all.transit_us),
+        ClaimTransit::Time(figure) => figure.value_in(&all.transit_us),
         ClaimTransit::Negative => all.negative as f64,
         ClaimTransit::WithoutField => all.without_field as f64,
         ClaimTransit::Unreadable => all.unreadable as f64,

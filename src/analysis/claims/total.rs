@@ -97,7 +97,7 @@ impl ClaimTotal {
         }
     }
 
-    pub fn of(self, totals: &RunTotals) -> u64 {
+    pub fn value_in(self, totals: &RunTotals) -> u64 {
         match self {
             ClaimTotal::Messages => totals.messages,
             ClaimTotal::Recipients => totals.recipients,
@@ -145,7 +145,7 @@ mod tests {
         let json = serde_json::to_value(totals).unwrap();
         for name in ClaimTotal::names() {
             let total: ClaimTotal = name.parse().unwrap();
-            assert_eq!(json[name], total.of(&totals), "{name}");
+            assert_eq!(json[name], total.value_in(&totals), "{name}");
         }
         assert_eq!(ClaimTotal::names().count(), json.as_object().unwrap().len());
         assert!("messages_".parse::<ClaimTotal>().is_err());

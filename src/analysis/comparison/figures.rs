@@ -8,7 +8,7 @@ use super::compared::RunComparison;
 use super::side::ComparedRun;
 use super::warning::ComparisonWarning;
 use crate::stats::{
-    Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift,
+    Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift, VerdictReason,
 };
 
 /// Two runs and their differences: the object of `sinkctl compare --json`.
@@ -50,6 +50,8 @@ pub struct RunFigures<'a> {
     pub replies: BTreeMap<&'a str, u64>,
     /// What kept the run from being faster.
     pub limited_by: LimitedBy,
+    /// The decisive fact.
+    pub reason: VerdictReason,
     /// Why that is the limit.
     pub because: &'a str,
     /// Messages that the log holds and these figures lack; null if unknown.
@@ -145,6 +147,7 @@ fn run(side: &ComparedRun) -> RunFigures<'_> {
         totals: summary.totals,
         replies: side.gathered.history.replies(),
         limited_by: side.gathered.verdict.limited_by,
+        reason: side.gathered.verdict.reason,
         because: &side.gathered.verdict.because,
         not_recorded: side.gathered.not_recorded,
     }

@@ -1,6 +1,6 @@
 //! Why the figures of a comparison are incomplete, or have no verdict.
-use super::super::words::counted;
 use crate::stats::StatsDamage;
+use crate::wording::counted;
 
 /// Why the figures of a comparison are incomplete, or have no verdict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

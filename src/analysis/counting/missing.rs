@@ -5,9 +5,9 @@ use super::super::error::Error;
 use super::super::folder::{LogSource, UnreadMessages};
 use super::super::statistics::counters;
 use super::super::statistics::{WRITTEN_WITHIN, wait_until_written};
-use super::super::words::counted;
 use crate::stats::Counter;
 use crate::time::{Clock, Span};
+use crate::wording::counted;
 use serde::Serialize;
 
 /// Counts of missing messages, for `--json`. Keys keep their meaning.

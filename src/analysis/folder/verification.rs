@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::words::{counted, sentences};
+use super::super::words::sentences;
 use crate::log::reader::{Folder, ReadError, Segment};
 use crate::time::Clock;
+use crate::wording::counted;
 
 /// Maximum number of faults that are listed individually; a bad disk may have millions.
 const DAMAGE_LISTED_MAX: usize = 1000;

@@ -79,7 +79,8 @@ pub fn find(
     }
     let is_outpaced = is_outpaced(&counted);
     let missing = MissingMessages::count(&sources, &spans, &counted.unread, selection.clock)?;
-    let table = GroupTable::new(criteria, &counted, top, missing);
+    let log_faults = sources.iter().map(|source| source.folder.faults().count() as u64).sum();
+    let table = GroupTable::new(criteria, &counted, top, missing, log_faults);
     let UnreadMessages { damaged, damage, .. } = counted.unread;
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }

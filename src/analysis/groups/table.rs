@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 
 use super::super::counting::MissingMessages;
 use super::super::transit::{OverallTransit, TransitFigures};
-use super::super::words::{readable, rfc3339};
+use super::super::words::rfc3339;
 use super::names::{GroupTally, TopGroups};
 use super::reading::{GroupCounts, GroupCriteria};
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
+use crate::wording::readable;
 use serde::Serialize;
 
 const TENTH_NS: u64 = 100_000_000;
@@ -87,11 +88,13 @@ pub struct GroupFigures {
 
 impl GroupTable {
     /// Makes the table from the counts of a span. `top` has the groups to name, and the rest.
+    /// `log_faults` is the number of parts of the log that are damaged.
     pub fn new(
         criteria: GroupCriteria<'_>,
         counted: &GroupCounts,
         top: TopGroups,
         missing: MissingMessages,
+        log_faults: u64,
     ) -> GroupTable {
         let transits = counted.transits.as_ref().zip(criteria.sent_field);
         let transit = transits.map(|(transits, field)| OverallTransit {
@@ -99,6 +102,7 @@ impl GroupTable {
             all: transits.figures(),
             missing: missing.messages,
             damaged: counted.unread.damaged,
+            log_faults,
         });
         let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
         let time = |tenth: u64| rfc3339(tenth * TENTH_NS);

@@ -1,7 +1,7 @@
 //! Why the limits that clients kept to may be incomplete.
 use super::super::statistics::UnrecordedMessages;
-use super::super::words::counted;
 use crate::stats::StatsDamage;
+use crate::wording::counted;
 
 /// Why the records of connections may be incomplete or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

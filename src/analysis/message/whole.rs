@@ -2,7 +2,6 @@
 use serde::Serialize;
 
 use super::super::rows::{EnvelopeRow, FinalReply};
-use super::super::words::readable;
 use super::part_row::PartRow;
 use super::stored::stored_bytes;
 use crate::log::Slot;
@@ -10,6 +9,7 @@ use crate::mime::header;
 use crate::mime::part::parts;
 use crate::smtp::envelope::{self, DecodeError};
 use crate::smtp::proxy::ClientTls;
+use crate::wording::readable;
 
 /// Maximum number of listed parts; hostile mail may have thousands.
 const PARTS_MAX: usize = 200;

@@ -9,6 +9,7 @@ use super::super::folder::FolderSpans;
 use super::super::groups::{GroupBy, GroupQuestion, GroupTable, find};
 use super::super::statistics::RunStatistics;
 use super::buckets::TimeBuckets;
+use crate::log::reader::{Folder, ReadError};
 use crate::log::{Mark, Runs};
 use crate::stats::{
     Counter, History, Metric, OpenSessions, RunSummary, Second, StatsDamage, Verdict, each_interval,
@@ -67,8 +68,11 @@ pub struct ReportData {
     pub sources: Vec<SourceFolder>,
     /// Messages that the logs hold and the statistics lack; `None` if unknown.
     pub not_recorded: Option<u64>,
-    /// Parts that could not be read.
+    /// Parts of the statistics that could not be read.
     pub damage: Vec<StatsDamage>,
+    /// Parts of the logs that could not be read, so that `domains` lacks their messages; the first
+    /// messages only.
+    pub log_damage: Vec<ReadError>,
     /// The buckets of `columns`; `None` if nothing was recorded.
     pub timeline: Option<TimeBuckets>,
     /// One column per bucket of `timeline`.
@@ -101,6 +105,7 @@ impl ReportData {
             sources.push(SourceFolder { path: path.to_owned(), span, messages, open_connections });
         }
         let damage = std::mem::take(&mut history.damage);
+        let (domains, log_damage) = domains(selection, sent_field, watch);
         let mut run = ReportData {
             history,
             summary,
@@ -109,10 +114,11 @@ impl ReportData {
             sources,
             not_recorded,
             damage,
+            log_damage,
             timeline: None,
             columns: Vec::new(),
             events: events(selection.folders)?,
-            domains: domains(selection, sent_field, watch),
+            domains,
         };
         if let Some(span) = run.span() {
             run.read_columns(TimeBuckets::divide(span, COLUMNS_MAX))?;
@@ -181,19 +187,28 @@ fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, Error> {
     Ok(events)
 }
 
-/// Reads the domains from envelopes: the index knows words, but neither domains nor times.
+/// Reads the domains from envelopes: the index knows words, but neither domains nor times. Returns
+/// what could not be read, too.
 fn domains(
     selection: FolderSpans<'_>,
     sent_field: Option<&str>,
     watch: &mut dyn FnMut(u64, u64),
-) -> Result<GroupTable, String> {
+) -> (Result<GroupTable, String>, Vec<ReadError>) {
     if let Some(folder) = selection.folders.iter().find(|folder| !folder.join("segments").is_dir())
     {
-        return Err(format!("{} has no log, only statistics", folder.display()));
+        let why = format!("{} has no log, only statistics", folder.display());
+        return (Err(why), Vec::new());
     }
     let (by, shown) = (GroupBy::RcptDomain, DOMAINS_SHOWN);
-    let found = find(selection, GroupQuestion { by, shown, sent_field }, watch);
-    found.map(|found| found.table).map_err(|error| error.sentence())
+    match find(selection, GroupQuestion { by, shown, sent_field }, watch) {
+        Ok(found) => {
+            let faults = found.folders().flat_map(Folder::faults);
+            let mut damage: Vec<ReadError> = faults.cloned().map(ReadError::Segment).collect();
+            damage.extend(found.damage);
+            (Ok(found.table), damage)
+        }
+        Err(error) => (Err(error.sentence()), Vec::new()),
+    }
 }
 
 fn is_active(second: &Second) -> bool {

@@ -3,10 +3,11 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::super::words::{readable, rfc3339};
+use super::super::words::rfc3339;
 use crate::log::{MessageId, Slot, SlotFacts, StorageMode};
 use crate::smtp::envelope;
 use crate::smtp::tls::SessionTls;
+use crate::wording::readable;
 
 /// The envelope of a message and how it was received: the table *envelope* in docs/json.md. Keys
 /// keep their meaning.

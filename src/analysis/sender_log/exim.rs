@@ -187,7 +187,7 @@ fn at_ns(before: &[u8], line: &[u8]) -> Option<u64> {
     let own = words.windows(3).find_map(|words| {
         let is_zone = words[2].len() == 5 && matches!(words[2][0], b'+' | b'-');
         let text = is_zone.then(|| [words[0], b" ", words[1], words[2]].concat())?;
-        stamp::of(&text)
+        stamp::parse(&text)
     });
     own.or_else(|| stamp::leading(line))
 }

@@ -118,7 +118,7 @@ fn time(text: &[u8]) -> Option<u64> {
     if !text.is_empty() && text.len() <= 12 && text.iter().all(u8::is_ascii_digit) {
         return str::from_utf8(text).ok()?.parse().ok().and_then(stamp::of_seconds);
     }
-    stamp::of(text)
+    stamp::parse(text)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Why a line of a log is unusable.
-use super::super::words::readable;
 use super::lines::LINE_BYTES_MAX;
+use crate::wording::readable;
 
 /// Maximum number of octets of a line that a reason quotes.
 const QUOTED_BYTES_MAX: usize = 80;

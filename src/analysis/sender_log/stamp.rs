@@ -10,11 +10,11 @@ pub(super) fn leading(line: &[u8]) -> Option<u64> {
         return None;
     }
     let end = line.iter().take(TEXT_BYTES_MAX).position(|octet| *octet == b' ')?;
-    of(&line[..end])
+    parse(&line[..end])
 }
 
 /// Returns the Unix time in ns of a date and time with a zone, separated by `T` or a space.
-pub(super) fn of(text: &[u8]) -> Option<u64> {
+pub(super) fn parse(text: &[u8]) -> Option<u64> {
     if text.len() > TEXT_BYTES_MAX {
         return None;
     }
@@ -54,7 +54,7 @@ mod tests {
             assert_eq!(leading(line.as_bytes()), expected, "{line}");
         }
         for text in ["2026-11-28 10:00:01+0000", "2026-11-28 12:30:01+0230"] {
-            assert_eq!(of(text.as_bytes()), Some(AT_NS), "{text}");
+            assert_eq!(parse(text.as_bytes()), Some(AT_NS), "{text}");
         }
     }
 

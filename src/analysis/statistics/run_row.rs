@@ -7,7 +7,7 @@ use super::super::error::Error;
 use super::super::words::rfc3339;
 use super::gathered::counters;
 use crate::log::{Mark, Run};
-use crate::stats::Counter;
+use crate::stats::{Counter, StatsDamage};
 use crate::time::Clock;
 
 /// A run or a mark: an object of `sinkctl runs --json`. Keys keep their meaning.
@@ -35,16 +35,23 @@ pub enum RunRow {
 }
 
 impl RunRow {
-    /// Makes the row of a run. Waits up to two seconds for statistics that are still being written.
+    /// Makes the row of a run, and returns which statistics it lacks because they are damaged.
+    /// Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: the statistics of `folder` can't be read.
-    pub fn of_run(folder: &Path, run: &Run, clock: &dyn Clock) -> Result<RunRow, Error> {
-        Ok(RunRow::Run {
+    pub fn of_run(
+        folder: &Path,
+        run: &Run,
+        clock: &dyn Clock,
+    ) -> Result<(RunRow, Vec<StatsDamage>), Error> {
+        let history = counters(folder, run.span(), clock)?;
+        let row = RunRow::Run {
             name: run.name.clone(),
             from: rfc3339(run.from_ns),
             until: run.until_ns.map(rfc3339),
-            messages: counters(folder, run.span(), clock)?.total(Counter::Messages),
-        })
+            messages: history.total(Counter::Messages),
+        };
+        Ok((row, history.damage))
     }
 
     /// Makes the row of a mark. Reads no file.

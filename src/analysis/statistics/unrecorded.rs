@@ -1,7 +1,7 @@
 //! Messages that the logs hold and the statistics lack.
 use std::fmt;
 
-use super::super::words::counted;
+use crate::wording::counted;
 
 /// Messages that the logs hold and the statistics lack; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

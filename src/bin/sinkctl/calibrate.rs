@@ -117,7 +117,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
             .write(data)
             .with_context(|| format!("{}: cannot store the result", data.display()))?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Errors: the statistics of the sinkd at --to are not in the folder. Without --to, a missing

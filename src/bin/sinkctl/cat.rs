@@ -27,7 +27,7 @@ pub fn run(folder: &mut Folder, cat: &Cat, out: &mut Out) -> anyhow::Result<Find
         eprintln!(
             "sinkctl: {id}: only {stored} of {whole} bytes were stored (print them: cat --stored)"
         );
-        return Ok(Finding::DoesNotHold);
+        return Ok(Finding::Incomplete);
     }
     let mut record = Vec::new();
     let (_, payload) = segment.record(&slot, &mut record)?;

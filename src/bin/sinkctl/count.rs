@@ -5,12 +5,12 @@ use std::io::Write;
 use clap::Args;
 use sinkd::analysis::MessageCounts;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, worst};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::span::TimeRange;
 
 /// What `count` counts, and how it says so.
@@ -66,5 +66,5 @@ fn report_lost(folder: &Folder) -> Finding {
     }
     let lost = counted(folder.lost(), "message was", "messages were");
     eprintln!("sinkctl: {lost} lost in a crash and not counted (see sinkctl verify)");
-    Finding::DoesNotHold
+    Finding::Incomplete
 }

@@ -27,7 +27,7 @@ pub fn completions(cli: Command, options: &Completions, out: &mut Out) -> anyhow
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut cli, "sinkctl", &mut script);
     out.write_all(&script)?;
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Returns the command line without hidden arguments: a completion script lists all arguments, and
@@ -66,5 +66,5 @@ pub fn man(cli: Command, options: &Man, out: &mut Out) -> anyhow::Result<Finding
     out.write_all(
         text.replacen(".SH EXTRA\nExit codes:\n", ".SH \"EXIT STATUS\"\n", 1).as_bytes(),
     )?;
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }

@@ -5,11 +5,11 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, ListQuery, RowList, TimeOrder};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::data::{names, worst};
 use crate::base::left_out::{FolderOmissions, finding_of};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
 use crate::base::value::count;

@@ -48,17 +48,17 @@ use std::process::ExitCode;
 
 use base::advice::advice;
 use base::data::{only, open, open_all};
-use base::left_out::is_finding;
+use base::left_out::finding_of_error;
 use base::outcome::{Finding, Out, StandardOutput, flush, is_closed_pipe};
+use cli::exit_codes::ExitCodes;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::of_process();
+    let (cli, codes) = Cli::of_process();
     let mut out = BufWriter::with_capacity(64 << 10, StandardOutput::lock());
     let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {
-        Ok(Finding::Holds) => ExitCode::SUCCESS,
-        Ok(Finding::DoesNotHold) => ExitCode::from(1),
+        Ok(finding) => exit_code(finding, codes),
         Err(error) if is_closed_pipe(&error) => {
             // The rest of the buffer has no reader; dropping the buffer would try to write it
             // again.
@@ -68,9 +68,18 @@ fn main() -> ExitCode {
         Err(error) => {
             drop(out);
             eprintln!("sinkctl: {error:#}{}", advice(&error).unwrap_or_default());
-            ExitCode::from(if is_finding(&error) { 1 } else { 2 })
+            match finding_of_error(&error) {
+                Some(finding) => exit_code(finding, codes),
+                None => ExitCode::from(2),
+            }
         }
     }
+}
+
+/// Returns the exit code of a finding. In tests, the help of the command must describe it.
+fn exit_code(finding: Finding, codes: &ExitCodes) -> ExitCode {
+    debug_assert!(codes.describe(finding), "{finding:?} is not in the help of {}", codes.command);
+    ExitCode::from(finding.exit_code())
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {

@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
 use sinkd::log::{self, Dropped, Retention};
+use sinkd::wording::counted;
 
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.
@@ -85,7 +85,10 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         print(&report, out)?;
     }
     // Segments that can't be read are never dropped.
-    Ok(report_left_out(folder))
+    Ok(match report_left_out(folder) {
+        Finding::Done => Finding::Done,
+        _ => Finding::PartlyDone,
+    })
 }
 
 fn print(report: &PruneReport, out: &mut Out) -> anyhow::Result<()> {

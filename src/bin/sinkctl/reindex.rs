@@ -8,9 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use sinkd::index;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::value::number;
 
@@ -79,7 +79,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
         false => print(&report, out)?,
     }
-    Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if is_whole { Finding::Done } else { Finding::PartlyDone })
 }
 
 /// Prints the report as text.

@@ -31,11 +31,14 @@ pub fn run(folder: &Path, reload: &Reload, out: &mut Out) -> anyhow::Result<Find
             (generation, changed, needs_restart)
         }
         Answer::Error { message } => anyhow::bail!("{message}: nothing has changed"),
-        Answer::Listeners { .. } => anyhow::bail!("sinkd answered another request"),
+        Answer::Listeners { .. } => anyhow::bail!(
+            "sinkd answered with its listeners, not with the result of a reload: its version \
+             differs (compare sinkd --version and sinkctl --version, then restart sinkd)"
+        ),
     };
     let finding = match needs_restart.is_empty() {
-        true => Finding::Holds,
-        false => Finding::DoesNotHold,
+        true => Finding::Done,
+        false => Finding::PartlyDone,
     };
     let report = ReloadReport { generation, changed, needs_restart };
     match reload.json {

@@ -1,23 +1,26 @@
 //! `sinkctl rm`: removes messages from listings, counts and searches.
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use sinkd::log::reader::{Folder, ReadError};
-use sinkd::log::{self, MessageId, Moment, Remove};
+use sinkd::log::reader::{Damage, Folder, ReadError};
+use sinkd::log::{self, MessageId, Moment, Remove, Removed};
+use sinkd::time::Span;
+use sinkd::wording::counted;
 
 use crate::base::advice::about_message;
 use crate::base::data::latest;
 use crate::base::left_out::NoAnswer;
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::value::MessageRef;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct RemovalReport {
+    dry_run: bool,
     messages: u64,
     /// Ids of messages that do not exist, or were removed earlier.
     missing: Vec<String>,
@@ -27,6 +30,9 @@ struct RemovalReport {
 pub struct Rm {
     #[command(flatten)]
     pub which: RemovalTarget,
+    /// Print how many messages would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -54,25 +60,58 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         None if rm.which.all => Remove::All,
         None => Remove::Ids(ids(folder, &rm.which.ids)?),
     };
-    let removed = log::remove(folder.path(), &what)
-        .with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
+    let removed =
+        if rm.dry_run { removable(folder, &what) } else { log::remove(folder.path(), &what) };
+    let removed =
+        removed.with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
     for &id in &removed.missing {
         let error = ReadError::NoSuchMessage { id };
         eprintln!("sinkctl: {error}{}", about_message(&error).unwrap_or_default());
     }
     let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     folder.refresh()?;
-    let finding = match report_left_out(folder) {
-        Finding::Holds if missing.is_empty() => Finding::Holds,
-        _ => Finding::DoesNotHold,
-    };
+    let is_removed = if missing.is_empty() { Finding::Done } else { Finding::PartlyDone };
+    let finding = is_removed.and(report_left_out(folder));
     if rm.json {
-        let report = RemovalReport { messages: removed.messages, missing };
+        let report = RemovalReport { dry_run: rm.dry_run, messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        writeln!(out, "removed {}", counted(removed.messages, "message", "messages"))?;
+        let verb = if rm.dry_run { "would remove" } else { "removed" };
+        writeln!(out, "{verb} {}", counted(removed.messages, "message", "messages"))?;
     }
     Ok(finding)
+}
+
+/// Returns what [`log::remove`] would do now, without the lock of the folder.
+fn removable(folder: &Folder, what: &Remove) -> Result<Removed, ReadError> {
+    let messages = match what {
+        Remove::Ids(ids) => return removable_ids(folder, ids),
+        Remove::All => folder.messages() + folder.only_counted(),
+        Remove::Until(ns) => {
+            let span = Span { since_ns: None, until_ns: Some(*ns) };
+            folder.listing(span)?.present()
+        }
+    };
+    Ok(Removed { messages, missing: Vec::new() })
+}
+
+fn removable_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> {
+    let mut found = BTreeSet::new();
+    let mut missing = Vec::new();
+    for id in ids {
+        match folder.find(*id) {
+            Ok((_, slot)) if slot.is_message() => drop(found.insert((id.segment, id.slot))),
+            // A damaged slot identifies no message.
+            Ok(_)
+            | Err(
+                ReadError::NoSuchMessage { .. }
+                | ReadError::Removed { .. }
+                | ReadError::Damage(Damage::Slot { .. }),
+            ) => missing.push(*id),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Removed { messages: found.len() as u64, missing })
 }
 
 fn ids(folder: &mut Folder, ids: &[MessageRef]) -> anyhow::Result<Vec<MessageId>> {
@@ -80,7 +119,7 @@ fn ids(folder: &mut Folder, ids: &[MessageRef]) -> anyhow::Result<Vec<MessageId>
         MessageRef::Exactly(id) => Ok(*id),
         MessageRef::Latest => {
             let latest = latest(folder)?;
-            anyhow::ensure!(latest.finding == Finding::Holds, NoAnswer::LatestDamaged);
+            anyhow::ensure!(latest.finding == Finding::Done, NoAnswer::LatestDamaged);
             Ok(latest.slot.id())
         }
     };

@@ -53,7 +53,7 @@ pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<F
     };
     out.flush()?;
     wait_until(Duration::from_nanos(at_ns));
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Waits until this Unix time.
@@ -72,13 +72,13 @@ fn wait_until(moment: Duration) {
 pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> {
     let mark = log::Runs::mark(data, &mark.text)?;
     writeln!(out, "marked {}", rfc3339(mark.at_ns))?;
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Lists the runs and marks of all folders, by time.
 pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
-    let mut finding = Finding::Holds;
+    let mut finding = Finding::Done;
     let print = |row: &RunRow| match runs.json {
         true => serde_json::to_string(row),
         false => Ok(line(row)),
@@ -88,11 +88,19 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         ensure_data_folder(folder)?;
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        if crate::base::data::report_run_damage(folder)? == Finding::DoesNotHold {
-            finding = Finding::DoesNotHold;
-        }
+        finding = finding.and(crate::base::data::report_run_damage(folder)?);
+        // Several runs can lack the same part.
+        let mut reported = Vec::new();
         for run in &all.runs {
-            lines.push((run.from_ns, print(&RunRow::of_run(folder, run, &SystemClock)?)?));
+            let (row, damage) = RunRow::of_run(folder, run, &SystemClock)?;
+            lines.push((run.from_ns, print(&row)?));
+            for part in damage {
+                finding = finding.and(Finding::Incomplete);
+                if !reported.contains(&part) {
+                    eprintln!("sinkctl: {part}");
+                    reported.push(part);
+                }
+            }
         }
         for mark in &all.marks {
             lines.push((mark.at_ns, print(&RunRow::of_mark(mark))?));

@@ -10,12 +10,12 @@ use sinkd::index;
 use sinkd::index::query::Query;
 use sinkd::log::reader::Folder;
 use sinkd::time::Clock;
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};
 use crate::base::left_out::{FolderOmissions, finding_of};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{RowOptions, RowPrinter};
@@ -89,12 +89,11 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     for (n, indexes) in found.unusable.iter().enumerate() {
         report_unusable(name(&folders, n), indexes);
     }
-    let is_complete = report_incomplete(&found.left_out);
+    let searched = report_incomplete(&found.left_out);
     let damage = damage.into_iter().zip(&folders);
     let damage = damage.map(|(damage, folder)| damage.finish_without_faults(folder));
-    let is_sound = worst(damage) == Finding::Holds;
-    let holds = found.count > 0 && is_complete && is_sound;
-    Ok(finding_of(attempts, if holds { Finding::Holds } else { Finding::DoesNotHold }))
+    let is_match = if found.count > 0 { Finding::Done } else { Finding::NothingFound };
+    Ok(finding_of(attempts, searched.and(worst(damage)).and(is_match)))
 }
 
 fn limit(search: &Search) -> Option<u64> {
@@ -188,8 +187,8 @@ fn report_unusable(folder: Option<String>, indexes: &[index::UnusableIndex]) {
     }
 }
 
-/// Returns whether the answer is complete, and reports on stderr what it lacks.
-pub fn report_incomplete(left_out: &index::Omissions) -> bool {
+/// Reports on stderr what the answer of a search lacks.
+pub fn report_incomplete(left_out: &index::Omissions) -> Finding {
     let index::Omissions { not_indexed, partial, unreadable, not_in_time, damage, stopped } =
         left_out;
     for damage in damage {
@@ -223,5 +222,5 @@ pub fn report_incomplete(left_out: &index::Omissions) -> bool {
     if *stopped {
         eprintln!("sinkctl: interrupted: these are the results so far");
     }
-    left_out.is_nothing()
+    if left_out.is_nothing() { Finding::Done } else { Finding::Incomplete }
 }

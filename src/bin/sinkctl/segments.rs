@@ -5,10 +5,10 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::SegmentRow;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 
 #[derive(Debug, Args)]
 pub struct Segments {

@@ -24,9 +24,9 @@ pub struct Tail {
     /// Continue with new messages as they arrive.
     #[arg(short, long)]
     pub follow: bool,
-    /// Number of existing messages to print.
+    /// Maximum number of existing messages to print, the newest ones.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count)]
-    pub lines: u64,
+    pub limit: u64,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
@@ -89,13 +89,13 @@ fn print_last(
     out: &mut Out,
 ) -> anyhow::Result<Attempt> {
     let listing = folder.listing(Span::default())?;
-    let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
+    let limit = usize::try_from(tail.limit).unwrap_or(usize::MAX);
     // Starts from the newest, because the oldest may be pruned meanwhile.
-    let mut last: Vec<_> = listing.backward(0)?.take(lines).collect();
+    let mut last: Vec<_> = listing.backward(0)?.take(limit).collect();
     last.reverse();
     let reader = RowReader::new(folder, source, None)?;
     let printed = print(reader, last, &mut printer(tail, out), left_out)?;
-    Ok(if printed > 0 || lines == 0 { Attempt::Answered } else { Attempt::Empty })
+    Ok(if printed > 0 || limit == 0 { Attempt::Answered } else { Attempt::Empty })
 }
 
 fn print_new(

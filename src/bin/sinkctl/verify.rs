@@ -5,11 +5,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sinkd::analysis::{Attempt, Verification, retry_while_pruned};
 use sinkd::log::reader::{Folder, ReadError};
+use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::left_out::{finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -48,7 +48,7 @@ pub fn run(mut folder: Folder, options: &Verify, out: &mut Out) -> anyhow::Resul
     }
     report_pruned_unread(&folder.pruned_unread());
     let is_whole = report.damaged == 0;
-    let finding = if is_whole { Finding::Holds } else { Finding::DoesNotHold };
+    let finding = if is_whole { Finding::Done } else { Finding::DoesNotHold };
     Ok(finding_of(attempts, finding))
 }
 

@@ -55,23 +55,27 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
         watched.map(|((folder, query), span)| WatchedFolder { folder, query, span }).collect();
     let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;
     let Waited { matching, left_out } = waited;
-    let is_complete = report_incomplete(&left_out);
+    let searched = report_incomplete(&left_out);
     print(&folders, wait, &matching, out)?;
-    let is_sound = worst(folders.iter().map(|folder| match wait.new {
+    let read = worst(folders.iter().map(|folder| match wait.new {
         true => FolderOmissions::default().finish(folder),
         // The search has reported the faults of the folder.
         false => FolderOmissions::default().finish_without_faults(folder),
-    })) == Finding::Holds;
+    }));
     let n = matching.len();
     if n as u64 == wait.count {
-        return Ok(Finding::Holds);
+        return Ok(Finding::Done);
     }
-    let end = if is_complete && is_sound { "" } else { ", among those that could be searched" };
+    let end = if searched.and(read) == Finding::Done {
+        ""
+    } else {
+        ", among those that could be searched"
+    };
     let messages = if n == 1 { "1 message".into() } else { format!("{n} messages") };
     let timeout = if wait.timeout.is_zero() { "0s".into() } else { format!("{:?}", wait.timeout) };
     let wanted = wait.count;
     eprintln!("sinkctl: timed out after {timeout}: {messages} matched{end}, expected {wanted}");
-    Ok(Finding::DoesNotHold)
+    Ok(Finding::TimedOut)
 }
 
 /// Prints the matches. Enough messages have matched, so damage does not change the exit code.

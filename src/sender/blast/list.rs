@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use crate::sender::bad_rows::{BadRows, RowRemedy};
+use crate::wording::excerpt;
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size
 /// and four octets per cell.
@@ -201,7 +202,7 @@ impl List {
         }
         let address = self.cell_at(cells_before + self.address);
         if !is_mailbox(address) {
-            return Err(RowError::Address(excerpt(address)));
+            return Err(RowError::Address(excerpt(address, SHOWN_MAX)));
         }
         Ok(())
     }
@@ -249,7 +250,7 @@ fn utf8(row: &[u8]) -> Result<&str, RowError> {
     let text = std::str::from_utf8(row).map_err(|error| RowError::Utf8(error.valid_up_to() + 1))?;
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         None => Ok(text),
-        Some(character) => Err(RowError::Control { character, text: excerpt(text) }),
+        Some(character) => Err(RowError::Control { character, text: excerpt(text, SHOWN_MAX) }),
     }
 }
 
@@ -269,7 +270,7 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowErr
         match rest.strip_prefix(',') {
             Some(next) => rest = next,
             None if rest.is_empty() => return Ok(()),
-            None => return Err(RowError::Comma(excerpt(rest))),
+            None => return Err(RowError::Comma(excerpt(rest, SHOWN_MAX))),
         }
     }
 }
@@ -290,13 +291,6 @@ fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError>
             }
         }
     }
-}
-
-fn excerpt(text: &str) -> String {
-    let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let shown: String = printable.take(SHOWN_MAX).collect();
-    let is_shortened = text.chars().nth(SHOWN_MAX).is_some();
-    if is_shortened { shown + "..." } else { shown }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The part of a client's command line that a transcript may show.
 use std::fmt::Write as _;
 
+use crate::wording::escaped;
+
 /// Limit on the octets of a line that are shown.
 const SHOWN_BYTES_MAX: usize = 512;
 
@@ -113,36 +115,12 @@ fn is_command(line: &[u8]) -> bool {
 /// `\xNN`.
 pub fn escape(octets: &[u8]) -> String {
     let shown = &octets[..octets.len().min(SHOWN_BYTES_MAX)];
-    let mut text = String::with_capacity(shown.len());
-    for chunk in shown.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            if letter.is_control() || is_layout(letter) {
-                let mut octets = [0; 4];
-                letter
-                    .encode_utf8(&mut octets)
-                    .bytes()
-                    .for_each(|octet| push_hex(octet, &mut text));
-            } else {
-                text.push(letter);
-            }
-        }
-        chunk.invalid().iter().for_each(|octet| push_hex(*octet, &mut text));
-    }
+    let mut text = escaped(shown);
     if octets.len() > shown.len() {
         let more = octets.len() - shown.len();
         write!(text, " <and {more} octets>").expect("writing to a String cannot fail");
     }
     text
-}
-
-/// Returns whether a character ends a line or changes its direction.
-fn is_layout(letter: char) -> bool {
-    matches!(letter, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
-        || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn push_hex(octet: u8, text: &mut String) {
-    write!(text, "\\x{octet:02x}").expect("writing to a String cannot fail");
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Conditions that an audit must report as doubts: each of them once caused a wrong verdict.
+//! Conditions that an audit must report as doubts: each of them once caused a wrong conclusion.
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinkd::analysis::FolderSpans;
 use sinkd::analysis::audit::{
-    AddressFolding, AuditDoubt, AuditQuestion, AuditStage, AuditVerdict, ContentRule, ExpectedList,
-    FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule, NumberRange,
-    OrderRule, RowRule, audit,
+    AddressFolding, AuditConclusion, AuditDoubt, AuditQuestion, AuditStage, ContentRule,
+    ExpectedList, FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule,
+    NumberRange, OrderRule, RowRule, audit,
 };
 use sinkd::time::{Clock, Span};
 
@@ -34,7 +34,7 @@ fn segment(campaign: &Campaign) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_segment_that_cannot_be_opened_leaves_the_verdict_open() {
+fn a_segment_that_cannot_be_opened_leaves_the_conclusion_open() {
     let (campaign, list) = stopped(3);
     let file = fs::File::options().write(true).open(segment(&campaign)).unwrap();
     file.write_all_at(b"\xff", 20).unwrap();
@@ -45,7 +45,7 @@ fn a_segment_that_cannot_be_opened_leaves_the_verdict_open() {
 }
 
 #[test]
-fn a_missing_segment_leaves_the_verdict_open() {
+fn a_missing_segment_leaves_the_conclusion_open() {
     let (campaign, list) = stopped(3);
     fs::remove_file(segment(&campaign)).unwrap();
     let output = campaign.audit(&["--expect", &list, "--json"]);
@@ -114,7 +114,7 @@ impl Clock for Now {
 }
 
 #[test]
-fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
+fn mail_that_arrives_during_an_audit_leaves_the_conclusion_open() {
     let mut campaign = Campaign::start(&["--workers", "1"]);
     campaign.send_to(&address(0), 0);
     let text = list(0..1);
@@ -147,7 +147,7 @@ fn mail_that_arrives_during_an_audit_leaves_the_verdict_open() {
         }
     };
     let answer = audit(selection, question, &AtomicBool::new(false), &mut watch).unwrap();
-    assert_eq!(answer.figures.verdict, AuditVerdict::Inconclusive);
+    assert_eq!(answer.figures.conclusion, AuditConclusion::Inconclusive);
     assert_eq!(answer.figures.doubts, [AuditDoubt::Arrived(1)]);
     assert_eq!(AuditDoubt::Arrived(1).to_string(), "1 message arrived during the audit");
 }

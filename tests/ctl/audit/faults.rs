@@ -239,7 +239,7 @@ fn several_folders_are_audited_as_one() {
 }
 
 #[test]
-fn damaged_removed_or_only_counted_messages_leave_the_verdict_open() {
+fn damaged_removed_or_only_counted_messages_leave_the_conclusion_open() {
     let (mut campaign, list) = faulty();
     let id = campaign.send_to(&address(0), 0);
     let (_, errors, code) = sinkctl(&campaign.data(), &["rm", &id]);
@@ -273,7 +273,7 @@ fn bodies_that_are_not_stored_leave_their_content_undecided() {
 }
 
 #[test]
-fn a_folder_without_mail_gives_no_verdict() {
+fn a_folder_without_mail_gives_no_conclusion() {
     let campaign = Campaign::start(&[]);
     let list = campaign.file("list.csv", list(0..1));
     let output = campaign.audit(&["--expect", &list]);

@@ -45,7 +45,7 @@ fn repeated_rows_are_counted_and_are_errors_only_on_request() {
 }
 
 #[test]
-fn an_unusable_row_is_reported_and_leaves_the_verdict_open() {
+fn an_unusable_row_is_reported_and_leaves_the_conclusion_open() {
     let campaign = campaign(1);
     let text =
         list(0..1) + "Bob <bob@example.com>,x\n\"a b\"@example.com,y\nno address,z\none cell\n";

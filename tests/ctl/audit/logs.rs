@@ -94,7 +94,7 @@ fn lines_about_unselected_messages_are_not_faults() {
 }
 
 #[test]
-fn a_truncated_log_or_bad_lines_leave_the_verdict_open() {
+fn a_truncated_log_or_bad_lines_leave_the_conclusion_open() {
     let (campaign, log) = sent(2);
     let output = audit(&campaign, log.trim_end(), &[]);
     assert_eq!(output.code, 2, "{}", output.out);

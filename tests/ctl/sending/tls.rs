@@ -85,7 +85,7 @@ fn mail_arrives_under_tls_in_each_mode_whatever_its_size() {
         for more in [
             &["--size", "2K"][..],
             &["--size", "600K", "--no-chunking"],
-            &["--size", "uniform:1K-40K", "--depth", "5", "--rcpts", "3"],
+            &["--size", "uniform:1K-40K", "--depth", "5", "--recipients-per-message", "3"],
         ] {
             let args = [&["--tls", mode, "--count", "20"], flags, more].concat();
             let (report, code, errors) = blast(&to, &args);

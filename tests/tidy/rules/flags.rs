@@ -3,16 +3,10 @@ use crate::code::{line_of, strings};
 use crate::tree::{File, Finding, Tree};
 
 /// Paths below src that may name flags and commands: the programs, their settings, and the wording
-/// of errors in command lines; replies, which tell a person at the other end what to run; and a
-/// stylesheet, whose variables look like flags. Mail for tests has boundaries that look like flags.
-const PLACES: [&str; 6] = [
-    "bin/",
-    "config/",
-    "wording/usage_error.rs",
-    "smtp/reply.rs",
-    "plot/style.rs",
-    "index/query/testkit.rs",
-];
+/// of errors in command lines; and a stylesheet, whose variables look like flags. Mail for tests has
+/// boundaries that look like flags.
+const PLACES: [&str; 5] =
+    ["bin/", "config/", "wording/usage_error.rs", "plot/style.rs", "index/query/testkit.rs"];
 
 /// A text of the library states a fact, and the program that prints it adds the flag or the command
 /// that helps.

@@ -5,9 +5,9 @@ use sinkd::analysis::claims::{Claim, ClaimError, ClaimFailure, ClaimFault, Evide
 /// Returns why a claim does not hold, with the command that shows more.
 pub fn reason(why: &ClaimFailure) -> String {
     match why {
-        ClaimFailure::Incomplete(EvidenceGap::Transit(TransitGap::Damaged(_))) => {
-            format!("{why} (see: sinkctl verify)")
-        }
+        ClaimFailure::Incomplete(EvidenceGap::Transit(
+            TransitGap::Damaged(_) | TransitGap::DamagedLog(_),
+        )) => format!("{why} (see: sinkctl verify)"),
         _ => why.to_string(),
     }
 }

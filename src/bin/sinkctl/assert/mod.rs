@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::claims::{CheckedClaim, Claim, Evidence, check, subjects, windows_s};
+use sinkd::analysis::claims::{
+    CheckedClaim, Claim, ClaimFailure, Evidence, check, subjects, windows_s,
+};
 
+use crate::base::data::worst;
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{SentField, TimeRange, selection};
 
@@ -43,7 +46,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         for (name, figures) in subjects() {
             writeln!(out, "{}", format!("{name:24}  {figures}").trim_end())?;
         }
-        return Ok(Finding::Holds);
+        return Ok(Finding::Done);
     }
     let claims = claims(assert)?;
     anyhow::ensure!(
@@ -77,8 +80,15 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         std::fs::write(path, junit::xml(&checked))
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    let all_hold = checked.iter().all(|one| one.failure.is_none());
-    Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(worst(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding)))
+}
+
+/// Returns whether a claim was refuted, or cannot be decided.
+fn finding(failure: &ClaimFailure) -> Finding {
+    match failure {
+        ClaimFailure::Verdict(_) | ClaimFailure::Number { .. } => Finding::DoesNotHold,
+        _ => Finding::Incomplete,
+    }
 }
 
 /// Returns a sentence about the messages that a claim about transit leaves out.

@@ -1,7 +1,6 @@
 //! The checks of an audit: a claim for each kind of fault that was requested.
 use sinkd::analysis::audit::{AuditFigures, Fault};
-
-use crate::base::print::counted;
+use sinkd::wording::counted;
 
 /// A claim, and the number of faults.
 pub struct Check {

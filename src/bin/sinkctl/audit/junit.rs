@@ -18,7 +18,7 @@ pub fn unfinished() -> String {
 pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let checks = checks(figures);
     let failures = checks.iter().filter(|check| check.faults > 0).count();
-    let mut cases: String = checks.iter().map(|check| of(check, listed)).collect();
+    let mut cases: String = checks.iter().map(|check| test_case(check, listed)).collect();
     let errors = usize::from(!figures.doubts.is_empty());
     if errors > 0 {
         let doubts = escape(&joined(&figures.doubts));
@@ -40,7 +40,7 @@ fn case(name: &str, content: &str) -> String {
     format!("  <testcase classname=\"sinkd\" name=\"{name}\">{content}</testcase>\n")
 }
 
-fn of(check: &Check, listed: &Listed) -> String {
+fn test_case(check: &Check, listed: &Listed) -> String {
     if !check.is_checked {
         return case(check.claim, "<skipped message=\"nothing to check\"/>");
     }
@@ -49,7 +49,7 @@ fn of(check: &Check, listed: &Listed) -> String {
     }
     let (phrase, fault) = (escape(&check.phrase), check.fault.name());
     let mut lines = String::new();
-    if let Some(kind) = listed.of(check.fault) {
+    if let Some(kind) = listed.kind(check.fault) {
         for offender in &kind.kept {
             lines += &escape(&line(offender));
             lines.push('\n');

@@ -50,7 +50,7 @@ impl Listed {
     }
 
     /// Returns the offenders of a kind; `None` if there are none.
-    pub fn of(&self, fault: Fault) -> Option<&ListedKind> {
+    pub fn kind(&self, fault: Fault) -> Option<&ListedKind> {
         self.kinds.get(&fault)
     }
 }

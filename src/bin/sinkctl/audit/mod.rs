@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use sinkd::analysis::audit::{
-    Audit as Answer, AuditDoubt, AuditQuestion, AuditStage, AuditVerdict, ExpectedList,
+    Audit as Answer, AuditConclusion, AuditDoubt, AuditQuestion, AuditStage, ExpectedList,
     FolderNames, LogsRead, NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
+use sinkd::wording::counted;
 
 use crate::base::data::open_all;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::span::selection;
 use crate::search::{parse, report_incomplete};
@@ -33,7 +33,7 @@ use input::ListInput;
 use listed::Listed;
 pub use options::Audit;
 
-/// Why the audit has no verdict.
+/// Why the audit has no conclusion.
 #[derive(Debug, thiserror::Error)]
 #[error("the audit is inconclusive: {0}")]
 struct Inconclusive(String);
@@ -111,17 +111,17 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
         screen::print(&figures, &listed, options, out)
     };
     match printed {
-        // A reader that closed its end (`| head`) does not change the verdict.
+        // A reader that closed its end (`| head`) does not change the conclusion.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         printed => printed?,
     }
     if let Some(path) = &options.junit {
         write(path, &junit::xml(&figures, &listed))?;
     }
-    match figures.verdict {
-        AuditVerdict::ExactlyOnce | AuditVerdict::AsLogged => Ok(Finding::Holds),
-        AuditVerdict::NotExactlyOnce | AuditVerdict::NotAsLogged => Ok(Finding::DoesNotHold),
-        AuditVerdict::Inconclusive => Err(Inconclusive(joined(&figures.doubts)).into()),
+    match figures.conclusion {
+        AuditConclusion::ExactlyOnce | AuditConclusion::AsLogged => Ok(Finding::Done),
+        AuditConclusion::NotExactlyOnce | AuditConclusion::NotAsLogged => Ok(Finding::DoesNotHold),
+        AuditConclusion::Inconclusive => Err(Inconclusive(joined(&figures.doubts)).into()),
     }
 }
 
@@ -146,8 +146,8 @@ fn selected(
     found.hits.iter().for_each(|(n, hit)| selected[*n].push(number(hit.id)));
     selected.iter_mut().for_each(|ids| ids.sort_unstable());
     let doubts = match report_incomplete(&found.left_out) {
-        true => Vec::new(),
-        false => vec![AuditDoubt::Selection],
+        Finding::Done => Vec::new(),
+        _ => vec![AuditDoubt::Selection],
     };
     Ok((Some(selected), doubts))
 }

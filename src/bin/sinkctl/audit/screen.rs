@@ -1,9 +1,10 @@
-//! Prints an audit as text: the verdict, the figures, the first offenders.
+//! Prints an audit as text: the conclusion, the figures, the first offenders.
 use std::io::{self, Write};
 
 use sinkd::analysis::audit::{
-    AuditFigures, AuditVerdict, CopyReply, Fault, NamedCopy, Offender, SameAs,
+    AuditConclusion, AuditFigures, CopyReply, Fault, NamedCopy, Offender, SameAs,
 };
+use sinkd::wording::{counted, printable_line};
 
 use super::checks::checks;
 use super::csv::message;
@@ -11,7 +12,6 @@ use super::doubts::sentence;
 use super::listed::{Listed, ListedKind};
 use super::options::Audit;
 use crate::base::outcome::Out;
-use crate::base::print::{counted, harmless};
 
 pub fn print(
     figures: &AuditFigures,
@@ -19,7 +19,7 @@ pub fn print(
     options: &Audit,
     out: &mut Out,
 ) -> io::Result<()> {
-    writeln!(out, "{}\n", verdict(figures))?;
+    writeln!(out, "{}\n", conclusion(figures))?;
     for (number, phrase) in lines(figures, options) {
         writeln!(out, "{:>13}  {phrase}", counted(number, "", "").trim_end())?;
     }
@@ -27,24 +27,24 @@ pub fn print(
         writeln!(out, "note: {}", sentence(doubt))?;
     }
     for fault in Fault::ALL {
-        if let Some(kind) = listed.of(fault) {
+        if let Some(kind) = listed.kind(fault) {
             print_kind(fault, kind, options, out)?;
         }
     }
     Ok(())
 }
 
-fn verdict(figures: &AuditFigures) -> String {
+fn conclusion(figures: &AuditFigures) -> String {
     let checks = checks(figures);
     let faults = checks.iter().filter(|check| check.faults > 0);
     let faults: Vec<&str> = faults.map(|check| check.phrase.as_str()).collect();
     let faults = faults.join(", ");
-    match figures.verdict {
-        AuditVerdict::ExactlyOnce => "exactly once: yes".into(),
-        AuditVerdict::NotExactlyOnce => format!("exactly once: no: {faults}"),
-        AuditVerdict::AsLogged => "as the sender's log says: yes".into(),
-        AuditVerdict::NotAsLogged => format!("as the sender's log says: no: {faults}"),
-        AuditVerdict::Inconclusive => "inconclusive".into(),
+    match figures.conclusion {
+        AuditConclusion::ExactlyOnce => "exactly once: yes".into(),
+        AuditConclusion::NotExactlyOnce => format!("exactly once: no: {faults}"),
+        AuditConclusion::AsLogged => "as the sender's log says: yes".into(),
+        AuditConclusion::NotAsLogged => format!("as the sender's log says: no: {faults}"),
+        AuditConclusion::Inconclusive => "inconclusive".into(),
     }
 }
 
@@ -57,7 +57,7 @@ fn lines(figures: &AuditFigures, options: &Audit) -> Vec<(u64, String)> {
     if let Some(expected) = &figures.expected {
         let what = if expected.column.is_some() { "recipients" } else { "numbers" };
         if let Some(column) = &expected.column {
-            add(expected.rows, &format!("rows in the list (column {})", harmless(column)));
+            add(expected.rows, &format!("rows in the list (column {})", printable_line(column)));
             add_if(&mut add, expected.bad_rows, "unusable rows");
             add_if(&mut add, expected.repeated_rows, "repeated rows");
         }
@@ -71,7 +71,7 @@ fn lines(figures: &AuditFigures, options: &Audit) -> Vec<(u64, String)> {
     }
     add_if(&mut add, figures.without_key, "without a key");
     if let Some(persons) = &figures.persons {
-        let columns = harmless(&options.must_contain.join(", "));
+        let columns = printable_line(&options.must_contain.join(", "));
         add(persons.checked, &format!("messages searched for what they must contain: {columns}"));
         add(persons.wrong, "for the wrong person");
         add_if(&mut add, persons.without_value, "not searched: the list has no value");
@@ -187,7 +187,7 @@ fn line(offender: &Offender, options: &Audit) -> String {
     }));
     parts.extend(offender.messages.iter().map(named));
     parts.extend(offender.detail.clone());
-    harmless(&parts.join("  ")).replace(['\n', '\t'], " ")
+    printable_line(&parts.join("  "))
 }
 
 /// Formats a message with its time to the millisecond.

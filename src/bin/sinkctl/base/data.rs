@@ -82,7 +82,7 @@ pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessa
     let MessageRef::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
     anyhow::ensure!(slot.is_message(), "{id} is a note about a message, not a message");
-    Ok(NamedMessage { segment, slot, finding: Finding::Holds })
+    Ok(NamedMessage { segment, slot, finding: Finding::Done })
 }
 
 /// Finds the newest message whose whole record can be read. Reports newer ones that can't be read
@@ -100,9 +100,9 @@ pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
 
 /// Reports on stderr if runs or marks of a folder may be missing.
 pub fn report_run_damage(folder: &Path) -> anyhow::Result<Finding> {
-    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
+    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Done) };
     eprintln!("sinkctl: {damage}");
-    Ok(Finding::DoesNotHold)
+    Ok(Finding::Incomplete)
 }
 
 /// Returns the name of a folder in rows; `None` if it is the only one.
@@ -117,8 +117,5 @@ pub fn names(folders: &[Folder]) -> Vec<Option<String>> {
 
 /// Returns the combined finding.
 pub fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
-    match findings.into_iter().all(|finding| finding == Finding::Holds) {
-        true => Finding::Holds,
-        false => Finding::DoesNotHold,
-    }
+    findings.into_iter().fold(Finding::Done, Finding::and)
 }

@@ -8,10 +8,10 @@ use std::fmt::Display;
 
 use sinkd::analysis::Attempts;
 use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
+use sinkd::wording::counted;
 
 use crate::base::advice::about_message;
 use crate::base::outcome::Finding;
-use crate::base::print::counted;
 
 /// Counts what a command could not read while it continued with the rest.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl FolderOmissions {
     /// Reports what was pruned meanwhile; the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
         report_pruned_unread(&folder.pruned_unread());
-        if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
+        if self.damaged == 0 { Finding::Done } else { Finding::Incomplete }
     }
 }
 
@@ -69,7 +69,7 @@ pub fn finding_of(attempts: Attempts, finding: Finding) -> Finding {
         Attempts::Answered => finding,
         Attempts::Outpaced => {
             eprintln!("sinkctl: {}", NoAnswer::Outpaced);
-            Finding::DoesNotHold
+            Finding::Incomplete
         }
     }
 }
@@ -90,23 +90,39 @@ pub enum NoAnswer {
     LatestDamaged,
 }
 
-/// Returns whether an error means that the requested data is missing, damaged or has no answer,
-/// rather than that the command cannot run. The exit code is then 1.
-pub fn is_finding(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        if cause.is::<NoAnswer>() {
-            return true;
-        }
-        let damage = |damage: &Damage| !matches!(damage, Damage::NoSuchSlot { .. });
-        match cause.downcast_ref::<ReadError>() {
-            Some(ReadError::Damage(error)) => damage(error),
-            Some(
-                ReadError::Segment(_) | ReadError::NoSuchMessage { .. } | ReadError::Removed { .. },
-            ) => true,
-            _ => {
-                cause.downcast_ref::<Damage>().is_some_and(damage)
-                    || cause.downcast_ref::<SegmentError>().is_some()
+impl NoAnswer {
+    fn finding(&self) -> Finding {
+        match self {
+            NoAnswer::NoMessages => Finding::NothingFound,
+            NoAnswer::Outpaced | NoAnswer::AllDamaged | NoAnswer::LatestDamaged => {
+                Finding::Incomplete
             }
         }
+    }
+}
+
+/// Returns what an error means for the answer, if the requested data is missing or damaged. `None`:
+/// the command cannot run.
+pub fn finding_of_error(error: &anyhow::Error) -> Option<Finding> {
+    error.chain().find_map(|cause| {
+        let read = || cause.downcast_ref().and_then(finding_of_read_error);
+        let damage = || cause.downcast_ref().and_then(finding_of_damage);
+        let segment = || cause.is::<SegmentError>().then_some(Finding::Incomplete);
+        let no_answer = cause.downcast_ref().map(NoAnswer::finding);
+        no_answer.or_else(read).or_else(damage).or_else(segment)
     })
+}
+
+fn finding_of_read_error(error: &ReadError) -> Option<Finding> {
+    match error {
+        ReadError::Damage(damage) => finding_of_damage(damage),
+        ReadError::Segment(_) => Some(Finding::Incomplete),
+        ReadError::NoSuchMessage { .. } | ReadError::Removed { .. } => Some(Finding::NothingFound),
+        _ => None,
+    }
+}
+
+/// A slot that does not exist is damage only where the caller found it in a list.
+fn finding_of_damage(damage: &Damage) -> Option<Finding> {
+    (!matches!(damage, Damage::NoSuchSlot { .. })).then_some(Finding::Incomplete)
 }

@@ -1,11 +1,40 @@
 //! The output of commands, and their findings.
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-/// The finding of a command that had no error.
+/// What a command found or achieved, if it could run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    Holds,
+    /// The work is complete, and what the command checks holds.
+    Done,
+    /// What the command checks does not hold: a claim, an audit, a certificate, a checksum.
     DoesNotHold,
+    /// There is no such message, or the message lacks the requested part.
+    NothingFound,
+    /// The answer lacks data that is damaged, was lost, or was never recorded or stored.
+    Incomplete,
+    /// A part of what the command should change or send is left.
+    PartlyDone,
+    /// The time to wait has passed.
+    TimedOut,
+}
+
+impl Finding {
+    /// Returns the exit code. No other place decides between 0 and 1.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Finding::Done => 0,
+            Finding::DoesNotHold
+            | Finding::NothingFound
+            | Finding::Incomplete
+            | Finding::PartlyDone
+            | Finding::TimedOut => 1,
+        }
+    }
+
+    /// Combines the findings of two parts: the first one that is not `Done` remains.
+    pub fn and(self, other: Finding) -> Finding {
+        if self == Finding::Done { other } else { self }
+    }
 }
 
 /// The output of results.

@@ -5,11 +5,11 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, EnvelopeRow, MessageRow, RowColumns, RowReader};
 use sinkd::log::MessageId;
 use sinkd::log::reader::{Folder, ReadError};
+use sinkd::wording::printable_line;
 
 use crate::base::data::name;
 use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::Out;
-use crate::base::print::harmless;
 
 /// Initial capacity for a line of CSV.
 const CSV_BUFFER_BYTES: usize = 1 << 10;
@@ -184,9 +184,10 @@ fn line(row: &MessageRow) -> String {
     line += &envelope_line(&row.envelope);
     if let Some(subject) = row.contents.subject.as_deref().filter(|subject| !subject.is_empty()) {
         line += "  ";
-        line += &harmless(subject).replace(['\n', '\t'], " ");
+        line += subject;
     }
-    line
+    // Internationalized addresses can have any characters, and a subject is decoded.
+    printable_line(&line)
 }
 
 fn envelope_line(row: &EnvelopeRow) -> String {

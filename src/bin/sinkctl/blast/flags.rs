@@ -19,10 +19,10 @@ pub fn with_flag(error: PlanError) -> anyhow::Error {
 /// Puts the flag before an error about recipients.
 pub fn with_recipient_flag(error: RecipientsError) -> anyhow::Error {
     let flag = match &error {
-        RecipientsError::Domain(_) => "--rcpt-domain",
+        RecipientsError::Domain(_) => "--recipient-domain",
         RecipientsError::Count(_) => "--recipient-count",
         RecipientsError::MoreThanGenerated { .. } | RecipientsError::MoreThanListed { .. } => {
-            "--rcpts"
+            "--recipients-per-message"
         }
         _ => return error.into(),
     };

@@ -63,7 +63,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
         eprintln!("sinkctl: interrupted: the rest was not sent");
-        return Ok(Finding::DoesNotHold);
+        return Ok(Finding::PartlyDone);
     }
     Ok(finding)
 }
@@ -114,14 +114,14 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
 fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &options.recipients {
         Some(path) => RecipientSource::listed(List::read(path)?),
-        None => RecipientSource::generated(&options.rcpt_domain, options.recipient_count)
+        None => RecipientSource::generated(&options.recipient_domain, options.recipient_count)
             .map_err(with_recipient_flag)?,
     };
     let order = match options.order {
         options::Order::Listed => recipients::RecipientOrder::Listed,
         options::Order::Random => recipients::RecipientOrder::Random,
     };
-    recipients.chosen(options.rcpts, order).map_err(with_recipient_flag)
+    recipients.chosen(options.recipients_per_message, order).map_err(with_recipient_flag)
 }
 
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {
@@ -138,7 +138,7 @@ fn show(plan: &Arc<BlastPlan>, number: u64, out: &mut Out) -> anyhow::Result<Fin
     mail.unstuff();
     out.write_all(&mail.head)?;
     out.write_all(&mail.body)?;
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn duration(blast: &Blast) -> Option<Duration> {

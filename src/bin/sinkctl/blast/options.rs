@@ -89,7 +89,7 @@ pub struct RecipientOptions {
         default_value = "example.com",
         conflicts_with = "recipients"
     )]
-    pub rcpt_domain: String,
+    pub recipient_domain: String,
     /// Number of different generated addresses.
     #[arg(
         long,
@@ -101,7 +101,7 @@ pub struct RecipientOptions {
     pub recipient_count: u64,
     /// Number of recipients per message, or a range such as 1-50 to cycle through.
     #[arg(long, value_name = "N", default_value = "1")]
-    pub rcpts: PerMessage,
+    pub recipients_per_message: PerMessage,
     /// Order in which recipients get mail.
     #[arg(long, value_name = "ORDER", default_value = "listed")]
     pub order: Order,
@@ -219,8 +219,8 @@ mod tests {
             "--to 127.0.0.1:25",
             "--show 0",
             "--to h:1 --size mixed --attach a --attach b --attach-size 1K --from <>",
-            "--to h:1 --template f --recipients l --rcpts 1-3 --order random",
-            "--to h:1 --rcpt-domain a.example --recipient-count 3",
+            "--to h:1 --template f --recipients l --recipients-per-message 1-3 --order random",
+            "--to h:1 --recipient-domain a.example --recipient-count 3",
             "--to h:1 --rate 0.5 --arrivals poisson --duration 1h --count 9",
             "--to h:1 --date 2026-11-21T10:00:00Z --seed 1 --run-id a",
         ] {
@@ -235,8 +235,8 @@ mod tests {
             ("--to h:1 --size 1X", "found '1X'"),
             ("--to h:1 --size 2K --template f", "cannot be used with"),
             ("--to h:1 --attach-size 49M", "found '49M'"),
-            ("--to h:1 --recipients f --rcpt-domain a.example", "cannot be used with"),
-            ("--to h:1 --rcpts 0", "found '0'"),
+            ("--to h:1 --recipients f --recipient-domain a.example", "cannot be used with"),
+            ("--to h:1 --recipients-per-message 0", "found '0'"),
             ("--to h:1 --arrivals poisson", "--rate"),
             ("--to h:1 --duration 0s", "found '0s'"),
             ("--to h:1 --connections 0", "found '0'"),

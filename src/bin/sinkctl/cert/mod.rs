@@ -98,7 +98,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     let (ca, own) = (kept.ca()?, kept.certificate()?);
     let generated = kept.is_signed()?;
     let finding = match reason_to_refuse(&own, generated.then_some(&ca)) {
-        None => Finding::Holds,
+        None => Finding::Done,
         Some(reason) => {
             eprintln!("sinkctl: {reason}; sinkctl reload makes it anew");
             Finding::DoesNotHold

@@ -1,73 +1,128 @@
 //! What the exit codes of each command mean, as its help says it.
+use crate::base::outcome::Finding::{
+    self, DoesNotHold, Incomplete, NothingFound, PartlyDone, TimedOut,
+};
 
 /// The exit codes 1 and 2 of a command, beyond what 2 always means.
+#[derive(Debug)]
 pub struct ExitCodes {
     pub command: &'static str,
-    /// What 1 means; `None`: the command never exits with 1.
-    pub one: Option<&'static str>,
+    /// When it exits with 1; `None`: never.
+    pub one: Option<ExitOne>,
     /// What 2 means, too.
     pub two: Option<&'static str>,
+}
+
+/// When a command exits with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitOne {
+    /// The text of the help.
+    pub means: &'static str,
+    /// The findings that the text describes.
+    pub findings: &'static [Finding],
+}
+
+impl ExitCodes {
+    /// Returns whether the help describes this finding.
+    pub fn describe(&self, finding: Finding) -> bool {
+        finding == Finding::Done || self.one.is_some_and(|one| one.findings.contains(&finding))
+    }
 }
 
 /// What 2 means for every command.
 const TWO: &str = "the command failed or could not start, for example because of an invalid flag";
 
-const fn one(command: &'static str, one: &'static str) -> ExitCodes {
-    ExitCodes { command, one: Some(one), two: None }
+const fn one(
+    command: &'static str,
+    findings: &'static [Finding],
+    means: &'static str,
+) -> ExitCodes {
+    ExitCodes { command, one: Some(ExitOne { means, findings }), two: None }
 }
 
 const fn never_one(command: &'static str) -> ExitCodes {
     ExitCodes { command, one: None, two: None }
 }
 
-const fn both(command: &'static str, one: &'static str, two: &'static str) -> ExitCodes {
-    ExitCodes { command, one: Some(one), two: Some(two) }
+const fn incomplete(command: &'static str) -> ExitCodes {
+    let means = "the answer is incomplete: some data is damaged or was lost";
+    one(command, &[Incomplete], means)
 }
 
-const LOST: &str = "the answer is incomplete: some data is damaged or was lost";
-const INCOMPLETE: &str = "the run was incomplete (such as a message that was not accepted for \
-                          every recipient), or a result could not be written";
+const fn sending(command: &'static str) -> ExitCodes {
+    let means = "the run was incomplete (such as a message that was not accepted for every \
+                 recipient), or a result could not be written";
+    one(command, &[PartlyDone, Incomplete, NothingFound], means)
+}
+
+impl ExitCodes {
+    const fn two(mut self, means: &'static str) -> ExitCodes {
+        self.two = Some(means);
+        self
+    }
+}
 
 /// Every command.
 pub const EXIT_CODES: &[ExitCodes] = &[
-    one("ls", LOST),
-    one("cat", "there is no such message, or it is not stored whole"),
-    one("show", "there is no such message, or it lacks that part"),
-    one("tail", LOST),
-    one("count", LOST),
-    one("segments", LOST),
-    one("stats", LOST),
-    one("limits", "some connections were not recorded"),
-    one("report", LOST),
-    both(
-        "compare",
-        "a run is incomplete, or the two runs overlap in time",
-        "the two runs cannot be compared",
+    incomplete("ls"),
+    one(
+        "cat",
+        &[NothingFound, Incomplete],
+        "there is no such message, or it is damaged or not stored whole",
     ),
-    both("assert", "a claim does not hold, or cannot be decided", "a claim is malformed"),
-    both(
-        "audit",
-        "at least one recipient did not get exactly one correct message",
-        "the audit is inconclusive",
+    one(
+        "show",
+        &[NothingFound, Incomplete],
+        "there is no such message, it is damaged or not stored whole, or it lacks that part",
     ),
+    incomplete("tail"),
+    incomplete("count"),
+    incomplete("segments"),
+    incomplete("stats"),
+    one("limits", &[Incomplete], "some connections were not recorded"),
+    incomplete("report"),
+    one("compare", &[Incomplete], "a run is incomplete, or the two runs overlap in time")
+        .two("the two runs cannot be compared"),
+    one("assert", &[DoesNotHold, Incomplete], "a claim does not hold, or cannot be decided")
+        .two("a claim is malformed"),
+    one("audit", &[DoesNotHold], "at least one recipient did not get exactly one correct message")
+        .two("the audit is inconclusive"),
     never_one("run"),
-    one("runs", LOST),
+    incomplete("runs"),
     never_one("mark"),
     never_one("top"),
-    one("rm", "some IDs belong to no message"),
-    one("prune", "some segments cannot be read, so they are kept"),
-    one("reload", "some changed settings need a restart"),
-    one("cert", "senders would refuse the certificate"),
-    one("search", "no message matches, or some data is damaged or was lost"),
-    one("wait", "the timeout expired first"),
-    one("reindex", "some segments could not be indexed"),
+    one(
+        "rm",
+        &[PartlyDone, NothingFound, Incomplete],
+        "some IDs belong to no message, or some data is damaged",
+    ),
+    one("prune", &[PartlyDone], "some segments cannot be read, so they are kept"),
+    one("reload", &[PartlyDone], "some changed settings need a restart"),
+    one("cert", &[DoesNotHold], "senders would refuse the certificate"),
+    one(
+        "search",
+        &[NothingFound, Incomplete],
+        "no message matches, or the answer is incomplete: some data is damaged, was lost or was \
+         not searched",
+    ),
+    one("wait", &[TimedOut], "the timeout expired first"),
+    one("reindex", &[PartlyDone], "some segments could not be indexed"),
     never_one("calibrate"),
-    one("blast", INCOMPLETE),
-    one("replay", INCOMPLETE),
-    one("verify", "something is damaged"),
+    sending("blast"),
+    sending("replay"),
+    one(
+        "verify",
+        &[DoesNotHold, Incomplete],
+        "something is damaged, or everything was pruned before it could be read",
+    ),
     never_one("completions"),
     never_one("man"),
 ];
+
+/// Returns the row of a command, which must be in the table.
+pub fn exit_codes_of(command: &str) -> &'static ExitCodes {
+    EXIT_CODES.iter().find(|codes| codes.command == command).expect("every command has a row")
+}
 
 /// The last paragraph of the help of sinkctl.
 pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
@@ -77,9 +132,8 @@ pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
 
 /// Returns the last paragraph of the help of a command, which must be in the table.
 pub fn help_of(command: &str) -> String {
-    let codes = EXIT_CODES.iter().find(|codes| codes.command == command);
-    let codes = codes.expect("every command has a row");
-    let one = codes.one.map_or(String::new(), |one| format!("\n  1  {one}"));
+    let codes = exit_codes_of(command);
+    let one = codes.one.map_or(String::new(), |one| format!("\n  1  {}", one.means));
     let two = codes.two.map_or(String::new(), |two| format!("{two}, or "));
     format!("Exit codes:\n  0  done{one}\n  2  {two}{TWO}")
 }

@@ -1,5 +1,5 @@
 //! The command line of sinkctl.
-mod exit_codes;
+pub mod exit_codes;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ use crate::stats::Stats;
 use crate::tail::Tail;
 use crate::verify::Verify;
 use crate::wait::Wait;
+use exit_codes::ExitCodes;
 
 /// Inspect the mail and statistics that sinkd stores, and send mail to test servers.
 #[derive(Debug, Parser)]
@@ -130,8 +131,9 @@ impl Cli {
         })
     }
 
-    /// Parses the arguments of this process. Exits if they are invalid or request help.
-    pub fn of_process() -> Cli {
+    /// Parses the arguments of this process, and returns the exit codes of the command with them.
+    /// Exits if the arguments are invalid or request help.
+    pub fn of_process() -> (Cli, &'static ExitCodes) {
         let args: Vec<OsString> = std::env::args_os().collect();
         Cli::of(args.clone()).unwrap_or_else(|error| {
             match usage_error(&Cli::definition(), &args, &error) {
@@ -144,9 +146,12 @@ impl Cli {
         })
     }
 
-    fn of(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    fn of(
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<(Cli, &'static ExitCodes), clap::Error> {
         let matches = Cli::definition().try_get_matches_from(args)?;
-        Cli::from_arg_matches(&matches)
+        let name = matches.subcommand_name().expect("a command is required");
+        Ok((Cli::from_arg_matches(&matches)?, exit_codes::exit_codes_of(name)))
     }
 }
 

@@ -34,8 +34,8 @@ const ROWS: &[FlagRow] = &[
     FlagRow("show", "--save x", "1:2", r#"save: Some("x")"#),
     FlagRow("tail", "--follow", "", "follow: true"),
     FlagRow("tail", "-f", "", "follow: true"),
-    FlagRow("tail", "--lines 3", "", "lines: 3"),
-    FlagRow("tail", "-n 3", "", "lines: 3"),
+    FlagRow("tail", "--limit 3", "", "limit: 3"),
+    FlagRow("tail", "-n 3", "", "limit: 3"),
     FlagRow("tail", "--json", "", "json: true"),
     FlagRow("count", "--since 2026-11-21", "", "since: Some(Moment(1795219200000000000))"),
     FlagRow("count", "--until 2026-11-21", "", "until: Some(Moment(1795219200000000000))"),
@@ -116,6 +116,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("runs", "--json", "", "json: true"),
     FlagRow("rm", "--all", "", "all: true"),
     FlagRow("rm", "--until 2026-11-21", "", "until: Some(Moment(1795219200000000000))"),
+    FlagRow("rm", "--dry-run", "--all", "dry_run: true"),
     FlagRow("rm", "--json", "1:2", "json: true"),
     FlagRow("prune", "--keep-bytes 2K", "", "keep_bytes: Some(2048)"),
     FlagRow("prune", "--keep-age 1m", "", "keep_age: Some(60s)"),
@@ -219,9 +220,19 @@ const ROWS: &[FlagRow] = &[
     FlagRow("blast", "--run-id a", "--to h:1", r#"run_id: Some("a")"#),
     FlagRow("blast", "--date 2026-11-21T08:00:00Z", "--to h:1", "date: Some(2026-11-21T08:00:00Z)"),
     FlagRow("blast", "--recipients x", "--to h:1", r#"recipients: Some("x")"#),
-    FlagRow("blast", "--rcpt-domain a.example", "--to h:1", r#"rcpt_domain: "a.example""#),
+    FlagRow(
+        "blast",
+        "--recipient-domain a.example",
+        "--to h:1",
+        r#"recipient_domain: "a.example""#,
+    ),
     FlagRow("blast", "--recipient-count 9", "--to h:1", "recipient_count: 9"),
-    FlagRow("blast", "--rcpts 1-3", "--to h:1", "rcpts: PerMessage { low: 1, high: 3 }"),
+    FlagRow(
+        "blast",
+        "--recipients-per-message 1-3",
+        "--to h:1",
+        "recipients_per_message: PerMessage { low: 1, high: 3 }",
+    ),
     FlagRow("blast", "--order random", "--to h:1", "order: Random"),
     FlagRow("blast", "--count 7", "--to h:1", "count: Some(7)"),
     FlagRow("blast", "--duration 1m", "--to h:1", "duration: Some(60s)"),
@@ -383,7 +394,7 @@ fn the_exit_codes_of_every_command_are_in_its_help_and_in_the_document() {
         let names = EXIT_CODES.iter().filter(is_same).map(|it| format!("`{}`", it.command));
         let names: Vec<String> = names.collect();
         let two = codes.two.map_or(String::new(), |two| format!("{two} "));
-        let row = format!("| {} | {one} | {two}|\n", names.join(", "));
+        let row = format!("| {} | {} | {two}|\n", names.join(", "), one.means);
         assert!(document.contains(&row), "docs/operations.md lacks the row {row}");
     }
 }

@@ -36,7 +36,7 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
         true => writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?,
         false => screen::print(&compared, out)?,
     }
-    Ok(if compared.warnings.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if compared.warnings.is_empty() { Finding::Done } else { Finding::Incomplete })
 }
 
 /// Finds the run that `what` names: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.

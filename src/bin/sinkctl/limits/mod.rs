@@ -27,7 +27,8 @@ pub struct Limits {
         value_parser = window
     )]
     pub windows_s: Vec<u64>,
-    /// Maximum number of clients to list; the rest are summed up in one line.
+    /// Number of clients to list, those with the most connections open at once; the rest are
+    /// summed up in one line.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
     pub top: u64,
     #[command(flatten)]
@@ -57,5 +58,5 @@ pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Resu
         true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
         false => print::text(&kept, options.top as usize, out)?,
     }
-    Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if kept.gap_until_now().is_none() { Finding::Done } else { Finding::Incomplete })
 }

@@ -5,9 +5,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::{KeptLimits, client_name, peak_at};
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Distribution, Percentiles};
+use sinkd::wording::counted;
 
 use crate::base::outcome::Out;
-use crate::base::print::{counted, rfc3339};
+use crate::base::print::rfc3339;
 
 pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> {
     let all = &kept.limits.all;

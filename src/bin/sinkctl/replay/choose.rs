@@ -36,7 +36,7 @@ pub fn selection(
     started_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
     if let Some(ids) = ids {
-        return Ok((Selection::Ids(in_order(folder, ids)), Finding::Holds));
+        return Ok((Selection::Ids(in_order(folder, ids)), Finding::Done));
     }
     let moment = |text: &Option<String>| {
         text.as_ref().map(|text| Moment::parse(text, started_ns)).transpose()
@@ -47,7 +47,7 @@ pub fn selection(
     span.until_ns = Some(span.until_ns.map_or(started_ns, |until_ns| until_ns.min(started_ns)));
     let text = replay.query.text();
     if text.trim().is_empty() {
-        return Ok((Selection::Span(span), Finding::Holds));
+        return Ok((Selection::Span(span), Finding::Done));
     }
     search(folder, &text, span, started_ns)
 }
@@ -71,9 +71,8 @@ fn search(
     );
     drop(bar);
     anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");
-    let is_complete = report_incomplete(&found.left_out);
+    let finding = report_incomplete(&found.left_out);
     let ids = found.hits.iter().rev().map(|hit| hit.id).collect();
-    let finding = if is_complete { Finding::Holds } else { Finding::DoesNotHold };
     Ok((Selection::Ids(ids), finding))
 }
 

@@ -47,10 +47,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
-    let finding = match prepared.is_complete {
-        true => left_out,
-        false => Finding::DoesNotHold,
-    };
+    let finding = left_out.and(prepared.finding);
     let replay_options = replay_options(replay);
     let connections = connections(replay, replay_options);
     let intent = Intent {
@@ -63,7 +60,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         connections: count(connections),
     };
     if !is_agreed(&intent, folder.path(), out)? {
-        return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
+        return Ok(if replay.dry_run { finding } else { Finding::PartlyDone });
     }
     replay.forms.check()?;
     let settings = settings(replay, connectable(&addresses)?, connections, access);
@@ -72,7 +69,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let skipped = folder.pruned_unread();
     report_pruned_unread(&skipped);
     let is_all = is_all && skipped.segments == 0;
-    Ok(if is_all { finding } else { Finding::DoesNotHold })
+    Ok(if is_all { finding } else { Finding::PartlyDone })
 }
 
 /// How to speak with the target, from flags, files and the environment.
@@ -96,7 +93,7 @@ struct PreparedReplay {
     selection: Selection,
     survey: Survey,
     /// Whether the folder has everything that the flags select, and there is something to send.
-    is_complete: bool,
+    finding: Finding,
 }
 
 impl PreparedReplay {
@@ -111,15 +108,16 @@ impl PreparedReplay {
         let resume = resume(replay, &belongs, now_ns)?;
         let started_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.started_ns());
         let (selection, found) = choose::selection(folder, replay, ids, started_ns)?;
-        let lacks_content = report_only_counted(folder, &selection, replay);
+        let content = report_only_counted(folder, &selection, replay);
         let survey =
             survey_interruptibly(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
         let is_empty = survey.messages + survey.finished_earlier == 0 && !replay.allow_empty;
         if is_empty {
             eprintln!("sinkctl: nothing to send; pass --allow-empty to treat this as a success");
         }
-        let is_complete = found == Finding::Holds && !lacks_content && !is_empty;
-        Ok(PreparedReplay { rewriting, marks, resume, selection, survey, is_complete })
+        let amount = if is_empty { Finding::NothingFound } else { Finding::Done };
+        let finding = found.and(content).and(amount);
+        Ok(PreparedReplay { rewriting, marks, resume, selection, survey, finding })
     }
 }
 
@@ -224,14 +222,16 @@ fn belongs(
 
 /// Reports how many messages have neither content nor time. Returns whether the selection includes
 /// them.
-fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
+fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> Finding {
     let count = folder.only_counted();
     let is_span = matches!(selection, Selection::Span(_));
     if count == 0 || !is_span {
-        return false;
+        return Finding::Done;
     }
     eprintln!("sinkctl: {count} messages were only counted, not stored, and cannot be sent");
-    replay.since.is_none() && replay.until.is_none() && replay.run.is_none()
+    // They may all lie outside of a selected span.
+    let is_all = replay.since.is_none() && replay.until.is_none() && replay.run.is_none();
+    if is_all { Finding::Incomplete } else { Finding::Done }
 }
 
 fn survey_interruptibly(

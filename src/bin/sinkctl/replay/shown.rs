@@ -4,9 +4,10 @@ use sinkd::plot::PlotUnit;
 use sinkd::sender;
 use sinkd::sender::replay::{ReplayCount, ReplayPace, ReplayTally, SessionMapping, Survey};
 use sinkd::sender::target::Target;
+use sinkd::wording::counted;
 
 use super::options::Replay;
-use crate::base::print::{counted, rfc3339, seconds};
+use crate::base::print::{rfc3339, seconds};
 use crate::sending::ReplayOutcomes;
 
 /// Maximum number of messages per kind that are shown as text.

@@ -3,10 +3,11 @@ use hdrhistogram::Histogram;
 use sinkd::analysis::report::{ReportData, TimeBuckets, TimeColumn};
 use sinkd::plot::{Heat, Hint, LineSeries, PlotUnit, Scale};
 use sinkd::stats::Metric;
+use sinkd::wording::counted;
 
 use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
-use crate::base::print::{counted, seconds};
+use crate::base::print::seconds;
 
 /// Maximum number of rows, and rows per decade.
 const ROWS_MAX: f64 = 40.0;

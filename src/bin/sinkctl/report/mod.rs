@@ -59,6 +59,9 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
     for damage in &run.damage {
         eprintln!("sinkctl: {damage}");
     }
+    for damage in &run.log_damage {
+        eprintln!("sinkctl: {damage}");
+    }
     let parts = parts(&run);
     let html = page::page(&run, report.title.as_deref(), &parts);
     if report.output == Path::new("-") {
@@ -74,8 +77,8 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
             write(&folder.join(format!("{}.svg", figure.name)), &figure.standalone())?;
         }
     }
-    let is_good = run.damage.is_empty();
-    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+    let is_good = run.damage.is_empty() && run.log_damage.is_empty();
+    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -4,8 +4,9 @@ use sinkd::stats::Counter;
 
 use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
-use crate::base::print::{counted, seconds};
+use crate::base::print::seconds;
 use sinkd::analysis::report::{Point, ReportData, TimeBuckets, TimeColumn};
+use sinkd::wording::counted;
 
 /// Maximum number of points of a line.
 const POINTS_MAX: u64 = 500;

@@ -8,8 +8,9 @@ use super::figure::{Figure, Width};
 use super::part::ReportSection;
 use super::tables;
 use super::verdict::{VerdictSection, verdict};
-use crate::base::print::{counted, rfc3339, seconds};
+use crate::base::print::{rfc3339, seconds};
 use sinkd::analysis::report::ReportData;
+use sinkd::wording::counted;
 
 /// The style sheet of the page, apart from plots.
 const PAGE_CSS: &str = r#"
@@ -154,6 +155,10 @@ fn notices(run: &ReportData) -> String {
         let first = escape(&first.to_string());
         notices
             .push(format!("{lines} of the statistics could not be read, and are missing: {first}"));
+    }
+    if let Some(first) = run.log_damage.first() {
+        let first = escape(&first.to_string());
+        notices.push(format!("recipient domains lack messages that could not be read: {first}"));
     }
     let notice = |text: String| format!("<p class=\"notice\">{text}</p>\n");
     notices.into_iter().map(notice).collect()

@@ -4,8 +4,8 @@ use sinkd::plot::{Axis, Bar, Bars, LinePlot, LineSeries, PlotUnit, Scale};
 use sinkd::stats::{MessageWindow, Metric};
 
 use super::figure::{Figure, FigureTexts, Width, name, unit};
-use crate::base::print::counted;
 use sinkd::analysis::report::ReportData;
+use sinkd::wording::counted;
 
 /// Maximum number of bars in a plot.
 const BARS_MAX: f64 = 40.0;

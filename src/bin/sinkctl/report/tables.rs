@@ -5,9 +5,9 @@ use sinkd::plot::{PlotUnit, escape};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
 use super::figure::{instant, name, unit};
-use crate::base::print::counted;
 use sinkd::analysis::GroupFigures;
 use sinkd::analysis::report::{ReportData, RunEvent};
+use sinkd::wording::counted;
 
 /// Maximum number of runs and marks in the table.
 const EVENTS_MAX: usize = 100;

@@ -8,12 +8,11 @@ use serde::Serialize;
 use sinkd::sender::{FailureKind, SendReport, SendingTally};
 use sinkd::smtp::client::{Phase, ReplyCode};
 use sinkd::tls::Failure;
-use sinkd::wording::whole;
+use sinkd::wording::{counted, printable_line, whole};
 
 use super::Records;
 use super::reason::reason;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::{counted, harmless};
 
 /// Maximum number of failures shown as text.
 const FAILURES_MAX: usize = 12;
@@ -149,7 +148,7 @@ impl SendingOutcome<'_> {
             return Err(error);
         }
         let is_good = is_whole(self.report) && written.is_ok();
-        Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+        Ok(if is_good { Finding::Done } else { Finding::PartlyDone })
     }
 
     /// Returns the counts to print by message: a replay's own, in which each message occurs once,
@@ -238,7 +237,7 @@ impl SendingOutcome<'_> {
                 out,
                 "failed   {what} x{}: {first}{}",
                 failure.count,
-                harmless(&failure.example.to_string())
+                printable_line(&failure.example.to_string())
             )?;
         }
         if failures.len() > FAILURES_MAX {

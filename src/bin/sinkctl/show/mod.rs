@@ -13,10 +13,10 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{Slot, StorageMode};
 use sinkd::mime::part::{Part, parts};
 use sinkd::mime::{header, link, text};
+use sinkd::wording::printable;
 
 use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::harmless;
 use crate::base::value::{MessageRef, number};
 
 #[derive(Debug, Args)]
@@ -79,12 +79,9 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
         eprintln!(
             "sinkctl: {id}: only {stored} of {whole} bytes were stored (print them: cat --stored)"
         );
-        return Ok(Finding::DoesNotHold);
+        return Ok(Finding::Incomplete);
     }
-    match one_part(selected, &slot, &message, out)? {
-        Finding::Holds => Ok(finding),
-        Finding::DoesNotHold => Ok(Finding::DoesNotHold),
-    }
+    Ok(one_part(selected, &slot, &message, out)?.and(finding))
 }
 
 /// What is printed of a message.
@@ -165,23 +162,23 @@ fn one_part(
     for line in &lines {
         writeln!(out, "{}", one_line(line))?;
     }
-    Ok(if lines.is_empty() { Finding::DoesNotHold } else { Finding::Holds })
+    Ok(if lines.is_empty() { Finding::NothingFound } else { Finding::Done })
 }
 
 /// Prints a text and a line end. On a terminal, control characters are replaced.
 fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
-    let Some(text) = text else { return Ok(Finding::DoesNotHold) };
+    let Some(text) = text else { return Ok(Finding::NothingFound) };
     print_text(&text, out)?;
     if !text.ends_with('\n') {
         writeln!(out)?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn print_text(text: &str, out: &mut Out) -> std::io::Result<()> {
     if is_terminal() {
         // CR before LF is harmless.
-        return out.write_all(harmless(&text.replace("\r\n", "\n")).as_bytes());
+        return out.write_all(printable(&text.replace("\r\n", "\n")).as_bytes());
     }
     out.write_all(text.as_bytes())
 }
@@ -192,7 +189,7 @@ fn is_terminal() -> bool {
 
 /// Formats text from a mail as one line, with control characters replaced.
 fn one_line(text: &str) -> String {
-    harmless(text).replace('\n', " ")
+    printable(text).replace('\n', " ")
 }
 
 /// Prints the content of a part, numbered from 1.
@@ -201,7 +198,7 @@ fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Re
     let Some(part) = number.checked_sub(1).and_then(|at| taken.parts.get(at)) else {
         let there = taken.parts.len();
         eprintln!("sinkctl: {}: no part {number}; the last part is {there}", slot.id());
-        return Ok(Finding::DoesNotHold);
+        return Ok(Finding::NothingFound);
     };
     let content = part.content();
     if is_terminal() {
@@ -209,7 +206,7 @@ fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Re
     } else {
         out.write_all(&content)?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn attachments(message: &[u8]) -> Vec<String> {

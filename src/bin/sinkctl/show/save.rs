@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sinkd::mime::page::ByContentId;
 use sinkd::mime::part::{Part, PartKind, Parts, parts};
+use sinkd::wording::printable;
 
 use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::harmless;
 
 /// Maximum number of files with the same name and a number.
 const SAME_NAME_MAX: usize = 10_000;
@@ -40,9 +40,9 @@ pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Findi
         paths[at] = Some(path);
     }
     for path in paths.iter().flatten() {
-        writeln!(out, "{}", harmless(&path.display().to_string()))?;
+        writeln!(out, "{}", printable(&path.display().to_string()))?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 fn is_page(part: &Part<'_>) -> bool {

@@ -4,10 +4,9 @@ use std::io::Write;
 use sinkd::analysis::message::Message;
 use sinkd::analysis::rows::TlsRow;
 use sinkd::mime::text;
-use sinkd::wording::duration;
+use sinkd::wording::{counted, duration, printable, printable_line};
 
 use crate::base::outcome::Out;
-use crate::base::print::{counted, harmless};
 
 /// Maximum number of lines of content; `--text` prints all.
 const TEXT_LINES_MAX: usize = 40;
@@ -22,7 +21,7 @@ pub fn print(message: &Message, octets: &[u8], out: &mut Out) -> anyhow::Result<
 fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     let envelope = &message.envelope;
     let mut line = |name: &str, value: &str| {
-        let value = harmless(value).replace(['\n', '\t'], " ");
+        let value = printable_line(value);
         writeln!(out, "{name:<14}{}", value.trim_end())
     };
     line("message", &envelope.id)?;
@@ -82,8 +81,8 @@ fn tls_line(tls: &TlsRow) -> String {
 fn print_parts(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     writeln!(out)?;
     for (name, value) in &message.headers {
-        let value = harmless(value).replace(['\n', '\t'], " ");
-        writeln!(out, "{}: {value}", harmless(name))?;
+        let value = printable_line(value);
+        writeln!(out, "{}: {value}", printable(name))?;
     }
     writeln!(out)?;
     for part in &message.parts {
@@ -91,7 +90,7 @@ fn print_parts(message: &Message, out: &mut Out) -> anyhow::Result<()> {
         let name = part.file_name.as_deref().map_or(String::new(), |n| format!("  {n}"));
         let bytes = counted(part.decoded_bytes as u64, "byte", "bytes");
         let text = format!("{indent}{}  {bytes}{name}", part.content_type);
-        writeln!(out, "{}", harmless(&text).replace(['\n', '\t'], " "))?;
+        writeln!(out, "{}", printable_line(&text))?;
     }
     if message.parts_total > message.parts.len() {
         writeln!(out, "and {} further parts", message.parts_total - message.parts.len())?;
@@ -104,7 +103,7 @@ fn print_text(message: &[u8], out: &mut Out) -> anyhow::Result<()> {
     writeln!(out)?;
     let mut lines = text.lines();
     for line in lines.by_ref().take(TEXT_LINES_MAX) {
-        writeln!(out, "{}", harmless(line))?;
+        writeln!(out, "{}", printable(line))?;
     }
     if lines.next().is_some() {
         writeln!(out, "… (the whole text: sinkctl show --text)")?;

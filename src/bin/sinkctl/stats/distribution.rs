@@ -4,13 +4,12 @@ use std::io::Write;
 
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles};
-use sinkd::wording::whole;
 
 use super::options::{HistogramSubject, Stats};
 use super::screen::value;
 use crate::base::outcome::Out;
-use crate::base::print::counted;
 use sinkd::analysis::RunStatistics;
+use sinkd::wording::{counted, whole};
 
 /// Width of a bar in columns.
 const BAR_CHARS: usize = 40;

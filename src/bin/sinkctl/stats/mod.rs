@@ -2,7 +2,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::{RunStatistics, figures};
+use sinkd::analysis::{OverallTransit, RunStatistics, figures};
 use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
@@ -49,14 +49,14 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else if stats.csv {
             distribution::csv(&figures.all_metrics(), out)?;
         } else {
-            let notes = notes::of(folders)?;
+            let notes = notes::read(folders)?;
             let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
             screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
         }
     }
-    let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
+    let is_whole = gathered.transit.as_ref().is_none_or(OverallTransit::is_undamaged);
     let is_good = history.damage.is_empty() && is_whole;
-    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
 }
 
 /// Prints the names of all metrics.
@@ -64,7 +64,7 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
     for subject in HistogramSubject::all() {
         writeln!(out, "{:24}  {}", subject.name(), subject.help())?;
     }
-    Ok(Finding::Holds)
+    Ok(Finding::Done)
 }
 
 /// Reads all statistics of one folder.

@@ -15,7 +15,7 @@ pub struct TimelineNote {
 }
 
 /// Returns the runs and marks of all folders, by time.
-pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
+pub fn read(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
     let mut notes = Vec::new();
     for folder in folders {
         let all = Runs::read(folder)

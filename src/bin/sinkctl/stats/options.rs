@@ -35,7 +35,7 @@ pub struct Stats {
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
     pub by: Option<GroupBy>,
-    /// Number of lines with --by, from 1 to 500.
+    /// Number of lines with --by, those with the most messages, from 1 to 500.
     #[arg(
         long,
         value_name = "N",

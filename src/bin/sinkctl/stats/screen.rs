@@ -5,11 +5,10 @@ use hdrhistogram::Histogram;
 use sinkd::analysis::Figures;
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
-use sinkd::wording::{duration, whole, whole_percent};
+use sinkd::wording::{counted, duration, printable_line, whole, whole_percent};
 
 use super::notes::TimelineNote;
 use crate::base::outcome::Out;
-use crate::base::print::{counted, harmless};
 
 /// The metrics that fit on a screen, for records of senders and of sinks, which share few metrics;
 /// the others are printed with --all.
@@ -157,7 +156,9 @@ fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow
     writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
     let first = summary.span_tenths.map_or(0, |(first, _)| first);
     let row = super::notes::row(notes, first, tenths, sums.len());
-    Ok(row.map_or(Ok(()), |row| writeln!(out, "            |{}|  [ run ^ mark", harmless(&row)))?)
+    Ok(row.map_or(Ok(()), |row| {
+        writeln!(out, "            |{}|  [ run ^ mark", printable_line(&row))
+    })?)
 }
 
 /// Prints how evenly messages arrived: the distributions of messages per second and per tenth of a

@@ -45,7 +45,7 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
     let mut terminal = ratatui::try_init().context("cannot set up the terminal")?;
     let result = show(&mut terminal, folder, &ended);
     ratatui::restore();
-    result.map(|()| Finding::Holds)
+    result.map(|()| Finding::Done)
 }
 
 fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> anyhow::Result<()> {

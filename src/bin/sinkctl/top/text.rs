@@ -54,8 +54,3 @@ pub fn long_time(seconds: u64) -> String {
         _ => format!("{} h", seconds / 3600),
     }
 }
-
-/// Replaces control characters, because file names may contain any characters.
-pub fn printable(text: &str) -> String {
-    crate::base::print::harmless(text).replace(['\n', '\t'], " ")
-}

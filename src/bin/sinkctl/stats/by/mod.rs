@@ -22,19 +22,13 @@ pub fn run(
     let shown = usize::try_from(stats.top)?;
     let question = GroupQuestion { by, shown, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
-    let mut finding = match found.damaged {
-        0 => Finding::Holds,
-        _ => Finding::DoesNotHold,
-    };
-    report_damage(&found);
+    let is_whole = report_damage(&found);
     match (stats.json, stats.csv) {
         (true, _) => print::json(&found.table, out)?,
         (_, true) => print::csv(&found.table, out)?,
         _ => print::text(&found.table, by, out)?,
     }
-    if report_all_left_out(&found) == Finding::DoesNotHold {
-        finding = Finding::DoesNotHold;
-    }
+    let finding = is_whole.and(report_all_left_out(&found));
     Ok(finding_of(attempts(&found), finding))
 }
 
@@ -46,12 +40,15 @@ fn report_all_left_out(found: &GroupAnswer) -> Finding {
     crate::base::data::worst(found.folders().map(report_left_out))
 }
 
-fn report_damage(found: &GroupAnswer) {
-    if found.damaged > 0 {
-        found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
-        let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
-        eprintln!("sinkctl: {damaged} damaged and not in the table (see sinkctl verify)");
+/// Reports on stderr which messages are missing because they are damaged.
+fn report_damage(found: &GroupAnswer) -> Finding {
+    if found.damaged == 0 {
+        return Finding::Done;
     }
+    found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
+    let damaged = sinkd::wording::counted(found.damaged, "message is", "messages are");
+    eprintln!("sinkctl: {damaged} damaged and not in the table (see sinkctl verify)");
+    Finding::Incomplete
 }
 
 /// Returns the transit times of all messages of a span. Reports damage on stderr.

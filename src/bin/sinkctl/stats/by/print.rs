@@ -3,14 +3,13 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table as Cells, presets};
 use sinkd::stats::Metric;
-use sinkd::wording::{percent, whole};
 
 use crate::base::outcome::Out;
-use crate::base::print::{counted, harmless};
 use crate::stats::value;
 use sinkd::analysis::GroupBy;
 use sinkd::analysis::OverallTransit;
 use sinkd::analysis::{GroupFigures, GroupRow, GroupTable};
+use sinkd::wording::{counted, percent, printable, printable_line, whole};
 
 pub fn json(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
@@ -78,7 +77,7 @@ fn deviation_list(figures: &GroupFigures, between: &str, joined: &str) -> String
 
 /// Quotes a field as in RFC 4180; names may contain any characters.
 fn quoted(name: &str) -> String {
-    let name = harmless(name);
+    let name = printable(name);
     match name.contains([',', '"', '\n']) {
         true => format!("\"{}\"", name.replace('"', "\"\"")),
         false => name,
@@ -135,7 +134,7 @@ fn cells(table: &GroupTable) -> Cells {
 /// Returns the name of a group on the screen.
 fn label(row: &GroupRow) -> String {
     let name = row.name.as_deref().unwrap_or("-");
-    harmless(name).replace(['\n', '\t'], " ")
+    printable_line(name)
 }
 
 /// Prints a line for each group with deviations.

@@ -6,12 +6,12 @@ use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
 use sinkd::stats::{Counter, Metric, Percentiles};
-use sinkd::wording::{duration, whole_percent};
+use sinkd::wording::{duration, printable_line, whole_percent};
 
 use super::canvas::Canvas;
 use super::measure::Measure;
 use super::model::{Condition, RunState, is_refusal};
-use super::text::{bytes, long_time, printable, wrapped, wrapped_lines};
+use super::text::{bytes, long_time, wrapped, wrapped_lines};
 
 /// The user's choices, and the capabilities of the terminal.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ fn draw_in(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState) {
         return HELP.iter().for_each(|text| paper.line(Line::raw(*text)));
     }
     if let Some(problem) = &state.problem {
-        paper.line(Line::styled(printable(problem), screen.colored(Color::Red)));
+        paper.line(Line::styled(printable_line(problem), screen.colored(Color::Red)));
     }
     for line in verdict(state, screen, paper) {
         paper.line(line);
@@ -173,7 +173,7 @@ fn heading(state: &RunState, screen: &ScreenState, width: usize) -> Line<'static
     };
     let style = color.map_or(bold, |color| screen.colored(color).patch(bold));
     let paused = if screen.is_paused { " PAUSED " } else { "" };
-    let folder = printable(&state.folder.display().to_string());
+    let folder = printable_line(&state.folder.display().to_string());
     // The status comes first; the folder gets the remaining space.
     let room = width.saturating_sub(text.chars().count() + paused.len() + 2);
     let folder = if folder.chars().count() <= room { folder } else { String::new() };

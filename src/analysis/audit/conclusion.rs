@@ -1,4 +1,4 @@
-//! Decides the verdict from all findings, and whether it is certain.
+//! Decides the conclusion from all findings, and whether it is certain.
 use super::super::counting::MissingMessages;
 use super::account::RecipientTally;
 use super::bodies::BodyTally;
@@ -6,7 +6,7 @@ use super::copies::CopyTally;
 use super::deliveries::{ContentRule, MessageRule, MessageTally};
 use super::doubt::AuditDoubt;
 use super::figures::{
-    AuditFigures, AuditVerdict, ContentFigures, ExpectedFigures, LateFigures, LogFigures,
+    AuditConclusion, AuditFigures, ContentFigures, ExpectedFigures, LateFigures, LogFigures,
     OrderFigures, PersonFigures, RepeatedFigures,
 };
 use super::key::KeyKind;
@@ -16,7 +16,7 @@ use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
 use super::since::ChangedSince;
 
-/// All findings of an audit, from which its verdict follows.
+/// All findings of an audit, from which its conclusion follows.
 pub struct AuditEvidence<'a> {
     pub rule: &'a MessageRule,
     /// Segments that can't be opened, or whose counts are damaged.
@@ -46,13 +46,13 @@ pub struct LogEvidence {
     pub joined: LogTally,
 }
 
-/// Decides the verdict, and returns it with all figures.
+/// Decides the conclusion, and returns it with all figures.
 pub fn figures(evidence: &AuditEvidence<'_>, missing_messages: MissingMessages) -> AuditFigures {
     let doubts = evidence.doubts(&missing_messages);
-    let verdict = evidence.verdict(&missing_messages, &doubts);
+    let conclusion = evidence.conclusion(&missing_messages, &doubts);
     let AuditEvidence { messages, account, bodies, order, rule, order_rule, .. } = *evidence;
     AuditFigures {
-        verdict,
+        conclusion,
         doubts,
         messages: messages.messages,
         recipients: messages.recipients,
@@ -183,8 +183,8 @@ impl AuditEvidence<'_> {
         doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt)
     }
 
-    /// Decides the verdict. A certain fault decides, whatever else is missing.
-    fn verdict(&self, missing: &MissingMessages, doubts: &[AuditDoubt]) -> AuditVerdict {
+    /// Decides the conclusion. A certain fault decides, whatever else is missing.
+    fn conclusion(&self, missing: &MissingMessages, doubts: &[AuditDoubt]) -> AuditConclusion {
         let AuditEvidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };
         let of_messages = messages.changed + messages.late + bodies.wrong + out_of_order;
@@ -211,11 +211,11 @@ impl AuditEvidence<'_> {
             || self.is_without_numbers();
         let is_of_recipients = self.is_expecting_recipients();
         match (is_certain && !is_about_nothing, doubts.is_empty()) {
-            (true, _) if is_of_recipients => AuditVerdict::NotExactlyOnce,
-            (true, _) => AuditVerdict::NotAsLogged,
-            (false, true) if is_of_recipients => AuditVerdict::ExactlyOnce,
-            (false, true) => AuditVerdict::AsLogged,
-            (false, false) => AuditVerdict::Inconclusive,
+            (true, _) if is_of_recipients => AuditConclusion::NotExactlyOnce,
+            (true, _) => AuditConclusion::NotAsLogged,
+            (false, true) if is_of_recipients => AuditConclusion::ExactlyOnce,
+            (false, true) => AuditConclusion::AsLogged,
+            (false, false) => AuditConclusion::Inconclusive,
         }
     }
 }
