@@ -30,7 +30,7 @@ impl ExitCodes {
 }
 
 /// What 2 means for every command.
-const TWO: &str = "the command failed or could not start, for example because of an invalid flag";
+const TWO: &str = "the command failed or could not start";
 
 const fn one(
     command: &'static str,
@@ -50,8 +50,8 @@ const fn incomplete(command: &'static str) -> ExitCodes {
 }
 
 const fn sending(command: &'static str) -> ExitCodes {
-    let means = "the run was incomplete (such as a message that was not accepted for every \
-                 recipient), or a result could not be written";
+    let means = "not every message was accepted for every recipient, or a result could not be \
+                 written";
     one(command, &[PartlyDone, Incomplete, NothingFound], means)
 }
 
@@ -102,8 +102,8 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one(
         "search",
         &[NothingFound, Incomplete],
-        "no message matches, or the answer is incomplete: some data is damaged, was lost or was \
-         not searched",
+        "no message matches, or the answer is incomplete: data is damaged, was lost or was not \
+         searched",
     ),
     one("wait", &[TimedOut], "the timeout expired first"),
     one("reindex", &[PartlyDone], "some segments could not be indexed"),
