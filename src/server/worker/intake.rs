@@ -50,8 +50,8 @@ impl<A: Accepts> Intake<A> {
         self.acceptors.has_more(listener);
     }
 
-    /// Accepts from listeners that had more connections than could be accepted in one go. Called
-    /// once a round, as [`Intake::end_round`]: as calls of their own, they cost 60 instructions more.
+    /// Accepts from listeners that had more connections than could be accepted in one go. This and
+    /// [`Intake::end_round`] run once a round: as calls of their own, they cost 60 instructions more.
     #[inline(always)]
     pub fn accept_rest<I: Interests>(&mut self, table: &mut Table<I>) {
         for listener in self.acceptors.take_more(table.now_ms()) {
