@@ -51,7 +51,7 @@ impl<A: Accepts> Intake<A> {
     }
 
     /// Accepts from listeners that had more connections than could be accepted in one go. This and
-    /// [`Intake::end_round`] run once a round: as calls of their own, they cost 60 instructions more.
+    /// [`Intake::end_round`] run once a round, so they are inlined.
     #[inline(always)]
     pub fn accept_rest<I: Interests>(&mut self, table: &mut Table<I>) {
         for listener in self.acceptors.take_more(table.now_ms()) {
