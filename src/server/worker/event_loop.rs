@@ -119,11 +119,19 @@ impl Worker {
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let clock = ProcessClock::get();
-        // Otherwise the first round would start at Unix time 0.
-        self.table.wake(clock.elapsed_ns());
         self.table.state.measurements().watch_run_queue();
+        // The first round has no events. `wake` has one call, so that it is inlined: as a call of its
+        // own it costs 25 instructions a round.
         loop {
+            if self.table.wake(clock.elapsed_ns()) {
+                let waiting = self.intake.acceptors.queue_length();
+                self.table.state.measurements().accept_queue(waiting);
+            }
             let wake_ms = self.table.now_ms();
+            self.round(&events);
+            if self.intake.is_done(&self.table) {
+                break;
+            }
             self.table.end_round(clock.elapsed_ns());
             self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
@@ -134,14 +142,6 @@ impl Worker {
                 && error.kind() != ErrorKind::Interrupted
             {
                 panic!("the event loop cannot wait for events: {error}");
-            }
-            if self.table.wake(clock.elapsed_ns()) {
-                let waiting = self.intake.acceptors.queue_length();
-                self.table.state.measurements().accept_queue(waiting);
-            }
-            self.round(&events);
-            if self.intake.is_done(&self.table) {
-                break;
             }
         }
         self.intake.close(&mut self.table);

@@ -167,9 +167,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Begins a round at `now_ns` on the clock of the process. Returns whether queue lengths should
-    /// be sampled: once a second, for statistics. As a call of its own, it costs 25 instructions
-    /// more.
-    #[inline(always)]
+    /// be sampled: once a second, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
         self.state.tick(now_ns);
         if self.current.number() != self.generation.number {
