@@ -146,7 +146,7 @@ fn run(side: &ComparedRun) -> RunFigures<'_> {
         seconds: summary.seconds(),
         totals: summary.totals,
         replies: side.gathered.history.replies(),
-        limited_by: side.gathered.verdict.limited_by,
+        limited_by: side.gathered.verdict.limited_by(),
         reason: side.gathered.verdict.reason,
         because: &side.gathered.verdict.because,
         not_recorded: side.gathered.not_recorded,

@@ -50,7 +50,7 @@ fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;
     }
     let verdict = &gathered.verdict;
-    Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by.name(), verdict.because)?)
+    Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by().name(), verdict.because)?)
 }
 
 fn table(heads: &[&str]) -> Table {
