@@ -47,6 +47,14 @@ impl Environment {
         Environment::new(std::env::vars_os())
     }
 
+    /// Returns the whole names of the variables of this process that begin with `SINKD_`, empty ones
+    /// included. For a program that starts a sinkd that must not depend on them.
+    pub fn names_of_process() -> impl Iterator<Item = OsString> {
+        let is_ours =
+            |name: &OsString| name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes());
+        std::env::vars_os().map(|(name, _)| name).filter(is_ours)
+    }
+
     /// Keeps those of `variables` that begin with `SINKD_` and are not empty.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let ours = |(name, value): (OsString, OsString)| {

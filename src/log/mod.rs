@@ -48,5 +48,5 @@ pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};
 pub use upkeep::prune_folder::{Keep, prunable, prune};
 pub use upkeep::recovery::{Recovery, RecoveryDamage};
-pub use upkeep::removal::{Remove, Removed, remove};
+pub use upkeep::removal::{Remove, Removed, removable, remove};
 pub use upkeep::retention::Retention;

@@ -90,6 +90,42 @@ pub enum Tag {
     ProxyTls = 18,
 }
 
+impl Tag {
+    const ALL: [Tag; 16] = [
+        Tag::Version,
+        Tag::Client,
+        Tag::Listener,
+        Tag::Name,
+        Tag::Protocol,
+        Tag::ReversePath,
+        Tag::MailParameters,
+        Tag::ForwardPath,
+        Tag::RcptParameters,
+        Tag::ListenerName,
+        Tag::Tls,
+        Tag::Auth,
+        Tag::Peer,
+        Tag::Deviations,
+        Tag::SinkName,
+        Tag::ProxyTls,
+    ];
+    /// By number. Decoding looks up each field, so it does not search.
+    const BY_NUMBER: [Option<Tag>; 256] = {
+        let mut tags = [None; 256];
+        let mut place = 0;
+        while place < Tag::ALL.len() {
+            tags[Tag::ALL[place] as usize] = Some(Tag::ALL[place]);
+            place += 1;
+        }
+        tags
+    };
+
+    /// Returns the tag with this number; `None` if a newer program wrote it.
+    fn from_number(number: u8) -> Option<Tag> {
+        Tag::BY_NUMBER[usize::from(number)]
+    }
+}
+
 /// An envelope that is built in encoded form while MAIL and RCPT arrive.
 #[derive(Debug, Default)]
 pub struct Envelope {
@@ -257,9 +293,11 @@ pub enum DecodeError {
 /// repeated, the last one counts. A client of an unknown family is decoded as `None`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let mut fields = EnvelopeFields { rest: bytes };
-    match fields.next() {
-        Some(Ok((1, &[VERSION]))) => {}
-        Some(Ok((1, &[version, ..]))) => return Err(DecodeError::VersionUnknown { version }),
+    match fields.next_known() {
+        Some(Ok((Some(Tag::Version), &[VERSION]))) => {}
+        Some(Ok((Some(Tag::Version), &[version, ..]))) => {
+            return Err(DecodeError::VersionUnknown { version });
+        }
         Some(Err(Broken)) => return Err(DecodeError::Truncated { offset: 0 }),
         _ => return Err(DecodeError::NoVersion),
     }
@@ -282,10 +320,11 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     };
     loop {
         let offset = bytes.len() - fields.rest.len();
-        match fields.next() {
+        match fields.next_known() {
             None => return Ok(decoded),
             Some(Err(Broken)) => return Err(DecodeError::Truncated { offset }),
-            Some(Ok((tag, value))) => decoded.take(tag, value),
+            Some(Ok((Some(tag), value))) => decoded.take(tag, value),
+            Some(Ok((None, _))) => {}
         }
     }
 }
@@ -320,26 +359,27 @@ impl<'a> Decoded<'a> {
         if self.listener_name.is_empty() { self.listener } else { self.listener_name }
     }
 
-    fn take(&mut self, tag: u8, value: &'a [u8]) {
+    fn take(&mut self, tag: Tag, value: &'a [u8]) {
         match tag {
-            2 => self.client = decode_client(value),
-            3 => self.listener = value,
-            4 => self.helo = value,
-            5 => self.protocol = value,
-            6 => self.mail_from = value,
-            7 => self.mail_params = value,
-            8 => self.recipients = self.recipients.saturating_add(1),
-            10 => self.listener_name = value,
-            11 => self.tls = SessionTls::decode(value),
-            12 => self.auth = value,
-            13 => self.peer = decode_client(value),
-            17 => self.sink_name = value,
-            18 => self.proxy_tls = decode_proxy_tls(value),
-            14 => {
+            Tag::Client => self.client = decode_client(value),
+            Tag::Listener => self.listener = value,
+            Tag::Name => self.helo = value,
+            Tag::Protocol => self.protocol = value,
+            Tag::ReversePath => self.mail_from = value,
+            Tag::MailParameters => self.mail_params = value,
+            Tag::ForwardPath => self.recipients = self.recipients.saturating_add(1),
+            Tag::ListenerName => self.listener_name = value,
+            Tag::Tls => self.tls = SessionTls::decode(value),
+            Tag::Auth => self.auth = value,
+            Tag::Peer => self.peer = decode_client(value),
+            Tag::SinkName => self.sink_name = value,
+            Tag::ProxyTls => self.proxy_tls = decode_proxy_tls(value),
+            Tag::Deviations => {
                 let known = value.iter().filter_map(|number| Deviation::from_number(*number));
                 known.for_each(|kind| self.deviations.add(kind));
             }
-            _ => {}
+            // The version was checked. Parameters of RCPT are read with their forward-path.
+            Tag::Version | Tag::RcptParameters => {}
         }
     }
 }
@@ -355,10 +395,10 @@ impl<'a> Iterator for EnvelopeRecipients<'a> {
 
     fn next(&mut self) -> Option<Recipient<'a>> {
         loop {
-            let (tag, path) = self.fields.next()?.ok()?;
-            if tag == Tag::ForwardPath as u8 {
+            let (tag, path) = self.fields.next_known()?.ok()?;
+            if tag == Some(Tag::ForwardPath) {
                 let mut ahead = self.fields;
-                if let Some(Ok((9, params))) = ahead.next() {
+                if let Some(Ok((Some(Tag::RcptParameters), params))) = ahead.next_known() {
                     self.fields = ahead;
                     return Some(Recipient { path, params });
                 }
@@ -370,6 +410,9 @@ impl<'a> Iterator for EnvelopeRecipients<'a> {
 
 /// A field extends beyond the end of the envelope.
 struct Broken;
+
+/// A tag, `None` if a newer program wrote it, and a value.
+type KnownField<'a> = Result<(Option<Tag>, &'a [u8]), Broken>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct EnvelopeFields<'a> {
@@ -389,6 +432,12 @@ impl<'a> EnvelopeFields<'a> {
         let Some((value, rest)) = split else { return Some(Err(Broken)) };
         self.rest = rest;
         Some(Ok((tag, value)))
+    }
+
+    /// As [`EnvelopeFields::next`], with `None` for a tag that a newer program wrote.
+    fn next_known(&mut self) -> Option<KnownField<'a>> {
+        let field = self.next()?;
+        Some(field.map(|(number, value)| (Tag::from_number(number), value)))
     }
 }
 
@@ -500,6 +549,14 @@ mod tests {
         append_field(&mut bytes, Tag::RcptParameters, b"NOTIFY=NEVER");
         append_field(&mut bytes, Tag::ForwardPath, b"e@f");
         bytes
+    }
+
+    #[test]
+    fn every_tag_is_found_by_its_number() {
+        let known = (0..=u8::MAX).filter_map(Tag::from_number);
+        assert!(known.clone().all(|tag| Tag::from_number(tag as u8) == Some(tag)));
+        let numbers: Vec<u8> = known.map(|tag| tag as u8).collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18]);
     }
 
     #[test]

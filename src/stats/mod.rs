@@ -43,7 +43,8 @@ mod verdict_reason;
 pub use budget::Shares;
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{
-    Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
+    Bounds, Comparison, Difference, MESSAGES_MIN, MeasureUnit, Measures, NoVerdict, SECONDS_MIN,
+    Shift,
 };
 pub use damage::{LineFault, StatsDamage};
 pub use files::StatsPlace;

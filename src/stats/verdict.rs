@@ -9,7 +9,7 @@
 //! minimum round trip time is short in both cases), or a payload that trickles in from one that
 //! arrives over a narrow link. Its verdict is the sender for the first pair, and the network for
 //! the second.
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::budget::{Budget, Shares};
 use super::calibration::Calibrated;
@@ -38,9 +38,8 @@ const CEILING_SHARE: f64 = 0.9;
 /// The verdict on what limited a run, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
-    /// What kept the run from being faster.
-    pub limited_by: LimitedBy,
-    /// The decisive fact, for programs.
+    /// The decisive fact, for programs. The key `limited_by` precedes it in JSON.
+    #[serde(flatten, serialize_with = "with_limit")]
     pub reason: VerdictReason,
     /// One sentence with the figures that show it.
     pub because: String,
@@ -60,9 +59,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Returns what kept the run from being faster.
+    pub fn limited_by(&self) -> LimitedBy {
+        self.reason.limited_by()
+    }
+
     /// Returns whether the sink's ceiling might be mistaken for the sender's.
     pub fn is_saturated(&self) -> bool {
-        self.limited_by == LimitedBy::Sink
+        self.limited_by() == LimitedBy::Sink
     }
 
     /// Returns the verdict on a run, in one pass over its seconds.
@@ -79,7 +83,6 @@ impl Verdict {
             false => decide(&budget, &headroom),
         };
         Verdict {
-            limited_by: reason.limited_by(),
             reason,
             because,
             shares,
@@ -101,15 +104,23 @@ impl Verdict {
              mail ({load})"
         );
         let may_tell = self.is_enough && self.rtt_min_us <= LOCAL_RTT_US;
-        if *share >= CEILING_SHARE && may_tell && self.limited_by != LimitedBy::Network {
+        if *share >= CEILING_SHARE && may_tell && self.limited_by() != LimitedBy::Network {
             self.reason = VerdictReason::MachineCeiling;
-            self.limited_by = self.reason.limited_by();
             self.because = format!("it reached {what}");
         } else {
             self.because = format!("{}; {what}", self.because);
         }
         self.calibrated = Some(calibrated);
     }
+}
+
+fn with_limit<S: Serializer>(reason: &VerdictReason, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct ReasonWithLimit {
+        limited_by: LimitedBy,
+        reason: VerdictReason,
+    }
+    ReasonWithLimit { limited_by: reason.limited_by(), reason: *reason }.serialize(serializer)
 }
 
 /// What shows a verdict: the reason, and a sentence with its figures for [`Verdict::because`].
@@ -530,11 +541,11 @@ mod tests {
     #[test]
     fn a_machine_at_its_ceiling_is_reported() {
         use LimitedBy::{Network, Sender, Sink};
-        let verdict = |limited_by, rtt_min_us, share| {
+        use VerdictReason::{RoundTrips, SlowAnswers};
+        let verdict = |reason, rtt_min_us, share| {
             let calibrated = Calibrated { load: "plain".into(), messages_per_s: 1000.0, share };
             let mut verdict = Verdict {
-                limited_by,
-                reason: VerdictReason::SlowAnswers,
+                reason,
                 because: "why".into(),
                 shares: Shares::default(),
                 connections: 1.0,
@@ -546,12 +557,12 @@ mod tests {
             verdict.calibrate(calibrated);
             let is_ceiling = verdict.reason == VerdictReason::MachineCeiling;
             assert_ne!(is_ceiling, verdict.because.starts_with("why; "));
-            (verdict.limited_by, verdict.because.starts_with("why; "))
+            (verdict.limited_by(), verdict.because.starts_with("why; "))
         };
-        assert_eq!(verdict(Sender, 10, 0.9), (Sink, false));
-        assert_eq!(verdict(Sender, 10, 0.89), (Sender, true));
-        assert_eq!(verdict(Sender, 101, 0.9), (Sender, true), "from elsewhere");
-        assert_eq!(verdict(Network, 10, 0.9), (Network, true));
+        assert_eq!(verdict(SlowAnswers, 10, 0.9), (Sink, false));
+        assert_eq!(verdict(SlowAnswers, 10, 0.89), (Sender, true));
+        assert_eq!(verdict(SlowAnswers, 101, 0.9), (Sender, true), "from elsewhere");
+        assert_eq!(verdict(RoundTrips, 10, 0.9), (Network, true));
     }
 
     #[test]
@@ -567,6 +578,9 @@ mod tests {
         }
         let verdict = Verdict::of(&history, &RunSummary::of(&history));
         assert_eq!(verdict.shares, Shares::default());
+        let json = serde_json::to_string(&verdict).unwrap();
+        let begin = r#"{"limited_by":"undecided","reason":"only_sender_records","because":"#;
+        assert!(json.starts_with(begin), "{json}");
     }
 
     #[test]

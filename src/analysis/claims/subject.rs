@@ -174,7 +174,7 @@ impl ClaimSubject {
             }
             ClaimSubject::Busy(ClaimBusy::Median) => summary.busy_share.0,
             ClaimSubject::Busy(ClaimBusy::Max) => summary.busy_share.1,
-            ClaimSubject::LimitedBy => return Ok(ClaimValue::Verdict(verdict.limited_by)),
+            ClaimSubject::LimitedBy => return Ok(ClaimValue::Verdict(verdict.limited_by())),
             ClaimSubject::NotRecorded => not_recorded.ok_or(ClaimFailure::LogNotRead)? as f64,
         };
         Ok(ClaimValue::Number(value))

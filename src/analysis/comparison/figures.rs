@@ -146,7 +146,7 @@ fn run(side: &ComparedRun) -> RunFigures<'_> {
         seconds: summary.seconds(),
         totals: summary.totals,
         replies: side.gathered.history.replies(),
-        limited_by: side.gathered.verdict.limited_by,
+        limited_by: side.gathered.verdict.limited_by(),
         reason: side.gathered.verdict.reason,
         because: &side.gathered.verdict.because,
         not_recorded: side.gathered.not_recorded,
@@ -154,7 +154,7 @@ fn run(side: &ComparedRun) -> RunFigures<'_> {
 }
 
 fn measure(difference: &Difference) -> MeasureFigures<'_> {
-    let Difference { name, a, b, seconds, interval } = difference;
+    let Difference { name, a, b, seconds, interval, .. } = difference;
     let ratio = (*a > 0.0 && *b > 0.0).then(|| b / a);
     let (seconds_a, seconds_b) = *seconds;
     let significance = significance(interval);

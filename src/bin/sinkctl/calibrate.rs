@@ -1,5 +1,6 @@
 //! `sinkctl calibrate`: measures the capacity of this machine under several loads, to compare other
 //! runs with it.
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
+use sinkd::config::Environment;
 use sinkd::plot::PlotUnit;
 use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
@@ -373,14 +375,14 @@ impl Sinkd {
     fn start(calibrate: &Calibrate) -> anyhow::Result<Sinkd> {
         let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
         let program = program();
-        let mut child = Command::new(&program)
+        let mut command = without_settings(&program, Environment::names_of_process());
+        let mut child = command
             .args(listening(calibrate.encryption.tls))
             .args(["--http", "off", "--log-level", "error"])
             // Stored mail would fill the disk, and its content does not matter.
             .args(["--retain-bytes", "256M", "--index", "off", "--data"])
             .arg(folder.path())
             .args(calibrate.account.auth_user.iter().flat_map(|_| ["--auth", "any"]))
-            .env_remove(PASSWORD_VARIABLE)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{}: cannot be started", program.display()))?;
@@ -404,6 +406,16 @@ impl Sinkd {
             }
         }
     }
+}
+
+/// Returns the command of a sinkd without the variables `settings`, which would change what is
+/// measured, and without the password.
+fn without_settings(program: &Path, settings: impl IntoIterator<Item = OsString>) -> Command {
+    let mut command = Command::new(program);
+    for name in settings.into_iter().chain([PASSWORD_VARIABLE.into()]) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Returns the flags of a sinkd with this kind of TLS.
@@ -435,6 +447,17 @@ fn program() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_sets_nothing_of_the_temporary_sinkd() {
+        let names = ["SINKD_STORE", "SINKD_STOP_AFTER_MESSAGES"];
+        let command = without_settings(Path::new("sinkd"), names.map(OsString::from));
+        let removed = command.get_envs().filter(|(_, value)| value.is_none());
+        let removed: Vec<_> = removed.map(|(name, _)| name.to_str().unwrap()).collect();
+        for name in names.into_iter().chain([PASSWORD_VARIABLE]) {
+            assert!(removed.contains(&name), "{name}: {removed:?}");
+        }
+    }
 
     #[test]
     fn a_load_takes_two_seconds_at_least() {

@@ -1,13 +1,11 @@
 //! `sinkctl rm`: removes messages from listings, counts and searches.
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use sinkd::log::reader::{Damage, Folder, ReadError};
-use sinkd::log::{self, MessageId, Moment, Remove, Removed};
-use sinkd::time::Span;
+use sinkd::log::reader::{Folder, ReadError};
+use sinkd::log::{self, MessageId, Moment, Remove};
 use sinkd::wording::counted;
 
 use crate::base::advice::about_message;
@@ -61,7 +59,7 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         None => Remove::Ids(ids(folder, &rm.which.ids)?),
     };
     let removed =
-        if rm.dry_run { removable(folder, &what) } else { log::remove(folder.path(), &what) };
+        if rm.dry_run { log::removable(folder, &what) } else { log::remove(folder.path(), &what) };
     let removed =
         removed.with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
     for &id in &removed.missing {
@@ -80,38 +78,6 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         writeln!(out, "{verb} {}", counted(removed.messages, "message", "messages"))?;
     }
     Ok(finding)
-}
-
-/// Returns what [`log::remove`] would do now, without the lock of the folder.
-fn removable(folder: &Folder, what: &Remove) -> Result<Removed, ReadError> {
-    let messages = match what {
-        Remove::Ids(ids) => return removable_ids(folder, ids),
-        Remove::All => folder.messages() + folder.only_counted(),
-        Remove::Until(ns) => {
-            let span = Span { since_ns: None, until_ns: Some(*ns) };
-            folder.listing(span)?.present()
-        }
-    };
-    Ok(Removed { messages, missing: Vec::new() })
-}
-
-fn removable_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> {
-    let mut found = BTreeSet::new();
-    let mut missing = Vec::new();
-    for id in ids {
-        match folder.find(*id) {
-            Ok((_, slot)) if slot.is_message() => drop(found.insert((id.segment, id.slot))),
-            // A damaged slot identifies no message.
-            Ok(_)
-            | Err(
-                ReadError::NoSuchMessage { .. }
-                | ReadError::Removed { .. }
-                | ReadError::Damage(Damage::Slot { .. }),
-            ) => missing.push(*id),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Removed { messages: found.len() as u64, missing })
 }
 
 fn ids(folder: &mut Folder, ids: &[MessageRef]) -> anyhow::Result<Vec<MessageId>> {

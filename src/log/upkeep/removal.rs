@@ -1,5 +1,6 @@
 //! `rm`: marks messages as removed, with or without a running sinkd.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 
 use crate::log::files::events::LockedEvents;
@@ -35,44 +36,77 @@ pub struct Removed {
 /// `All` and `Until` cost a small file per segment, whatever the number of messages. Messages that
 /// arrive meanwhile stay. Errors: the folder can't be read or written.
 pub fn remove(path: &Path, what: &Remove) -> Result<Removed, ReadError> {
-    let lines = LockedEvents::lock(path).map_err(|source| ReadError::Io { source })?;
-    let folder = Folder::open(path).map_err(|source| ReadError::Io { source })?;
-    let removed = match what {
+    // Until the end: one process at a time changes the flags.
+    let _lock = LockedEvents::lock(path).map_err(io_error)?;
+    let folder = Folder::open(path).map_err(io_error)?;
+    match what {
         Remove::Ids(ids) => remove_ids(&folder, ids),
         Remove::All => remove_all(&folder),
         Remove::Until(ns) => remove_until(&folder, *ns),
+    }
+}
+
+/// Returns what [`remove`] would do now. Takes no lock, and changes nothing.
+///
+/// Errors: the folder can't be read.
+pub fn removable(folder: &Folder, what: &Remove) -> Result<Removed, ReadError> {
+    let messages = match what {
+        Remove::Ids(ids) => return removable_ids(folder, ids),
+        Remove::All => folder.messages() + folder.only_counted(),
+        Remove::Until(ns) => {
+            let span = Span { since_ns: None, until_ns: Some(*ns) };
+            folder.listing(span)?.present()
+        }
     };
-    drop(lines);
-    removed
+    Ok(Removed { messages, missing: Vec::new() })
+}
+
+fn removable_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> {
+    let mut found = BTreeSet::new();
+    let mut missing = Vec::new();
+    for id in ids {
+        match flags_of(folder, *id)? {
+            Some(_) => drop(found.insert((id.segment, id.slot))),
+            None => missing.push(*id),
+        }
+    }
+    Ok(Removed { messages: found.len() as u64, missing })
+}
+
+/// Returns whose flags hold the removal of a message; `None` if there is no such message.
+fn flags_of(folder: &Folder, id: MessageId) -> Result<Option<FlagsOf>, ReadError> {
+    match folder.find(id) {
+        Ok((segment, slot)) if slot.is_message() => Ok(Some(FlagsOf::from(segment.identity()))),
+        // A damaged slot identifies no message.
+        Ok(_)
+        | Err(
+            ReadError::NoSuchMessage { .. }
+            | ReadError::Removed { .. }
+            | ReadError::Damage(Damage::Slot { .. }),
+        ) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn io_error(source: io::Error) -> ReadError {
+    ReadError::Io { source }
 }
 
 fn remove_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> {
     let mut done = Removed::default();
     let mut changed = BTreeMap::new();
     for id in ids {
-        match folder.find(*id) {
-            Ok((segment, slot)) if slot.is_message() => {
-                let of = FlagsOf::from(segment.identity());
-                let (_, flags) = changed
-                    .entry(id.segment)
-                    .or_insert_with(|| (of, flags::load(folder.path(), of)));
-                // An ID that is given twice counts once.
-                done.messages += u64::from(flags.remove(id.slot));
-            }
-            // A damaged slot identifies no message.
-            Ok(_)
-            | Err(
-                ReadError::NoSuchMessage { .. }
-                | ReadError::Removed { .. }
-                | ReadError::Damage(Damage::Slot { .. }),
-            ) => {
-                done.missing.push(*id);
-            }
-            Err(e) => return Err(e),
-        }
+        let Some(of) = flags_of(folder, *id)? else {
+            done.missing.push(*id);
+            continue;
+        };
+        let (_, flags) =
+            changed.entry(id.segment).or_insert_with(|| (of, flags::load(folder.path(), of)));
+        // An ID that is given twice counts once.
+        done.messages += u64::from(flags.remove(id.slot));
     }
     for (of, flags) in changed.values() {
-        flags::store(folder.path(), *of, flags).map_err(|source| ReadError::Io { source })?;
+        flags::store(folder.path(), *of, flags).map_err(io_error)?;
     }
     Ok(done)
 }
@@ -90,7 +124,7 @@ fn remove_all(folder: &Folder) -> Result<Removed, ReadError> {
         flags.raise(slots, summary.published.messages);
         flags.only_counted = counted;
         let of = FlagsOf::from(&summary.identity);
-        flags::store(folder.path(), of, &flags).map_err(|source| ReadError::Io { source })?;
+        flags::store(folder.path(), of, &flags).map_err(io_error)?;
         done.messages += gone;
     }
     Ok(done)
@@ -121,7 +155,7 @@ fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
                 gone
             }
         };
-        flags::store(folder.path(), of, &flags).map_err(|source| ReadError::Io { source })?;
+        flags::store(folder.path(), of, &flags).map_err(io_error)?;
         done.messages += gone;
     }
     Ok(done)

@@ -1,6 +1,7 @@
 //! A replay against targets that do anything.
 use super::*;
 use crate::log::reader::Folder;
+use crate::sender::positive::Positive;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;
@@ -64,7 +65,7 @@ fn messages_have_their_moments_and_lanes() {
     let path = tempfile::tempdir().unwrap();
     let folder = data(path.path(), 4);
     let original = ReplayOptions {
-        pace: ReplayPace::Original { speed: 2.0 },
+        pace: ReplayPace::Original { speed: Positive::new(2.0).unwrap() },
         sessions: SessionMapping::Original,
         ..OPTIONS
     };
@@ -93,7 +94,8 @@ fn what_is_sent_again_overtakes() {
     let folder = data(path.path(), 3);
     let ms = 1_000_000;
     let retry = Retry { times: 2, after: Duration::from_millis(10) };
-    let (pace, sessions) = (ReplayPace::Rate { per_s: 10.0 }, SessionMapping::Original);
+    let per_s = Positive::new(10.0).unwrap();
+    let (pace, sessions) = (ReplayPace::Rate { per_s }, SessionMapping::Original);
     let (mut feed, tally) = feed(&folder, ReplayOptions { pace, sessions, retry }, None);
     let give = |feed: &mut Feed<'_>| {
         let mut mail = OutgoingMail::default();

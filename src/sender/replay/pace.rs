@@ -1,18 +1,20 @@
 //! Decides when each message leaves.
 use std::fmt;
 
+use crate::sender::positive::Positive;
+
 /// The pace of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ReplayPace {
     /// The recorded times, scaled by `speed`.
     Original {
-        /// The speed factor: 1 is the original speed, 4 sends an hour in a quarter of one. Above 0.
-        speed: f64,
+        /// The speed factor: 1 is the original speed, 4 sends an hour in a quarter of one.
+        speed: Positive,
     },
     /// A fixed number of messages per second, evenly, in the original order.
     Rate {
-        /// The rate, above 0.
-        per_s: f64,
+        /// The rate.
+        per_s: Positive,
     },
     /// Each message leaves as soon as a connection has room for it.
     Max,
@@ -23,14 +25,15 @@ pub enum ReplayPace {
 pub struct Departures {
     pace: ReplayPace,
     first_left_ns: Option<u64>,
-    scheduled: u64,
+    /// The number of messages that were passed to `next`.
+    passed: u64,
     last_due_ns: u64,
 }
 
 impl Departures {
     /// Starts with the first message passed to `next`.
     pub fn new(pace: ReplayPace) -> Departures {
-        Departures { pace, first_left_ns: None, scheduled: 0, last_due_ns: 0 }
+        Departures { pace, first_left_ns: None, passed: 0, last_due_ns: 0 }
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
@@ -41,10 +44,12 @@ impl Departures {
         let due_ns = match self.pace {
             ReplayPace::Max => return None,
             // An f64 holds a hundred days to the nanosecond, and years to the microsecond.
-            ReplayPace::Original { speed } => left_ns.saturating_sub(first_left_ns) as f64 / speed,
-            ReplayPace::Rate { per_s } => self.scheduled as f64 / per_s * 1e9,
+            ReplayPace::Original { speed } => {
+                left_ns.saturating_sub(first_left_ns) as f64 / speed.get()
+            }
+            ReplayPace::Rate { per_s } => self.passed as f64 / per_s.get() * 1e9,
         };
-        self.scheduled += 1;
+        self.passed += 1;
         self.last_due_ns = self.last_due_ns.max(due_ns as u64);
         Some(self.last_due_ns)
     }
@@ -54,8 +59,8 @@ impl ReplayPace {
     /// Returns how long `messages` recorded within `span_ns` take, in seconds; `None` if unknown.
     pub fn seconds(self, messages: u64, span_ns: u64) -> Option<f64> {
         match self {
-            ReplayPace::Original { speed } => Some(span_ns as f64 / 1e9 / speed),
-            ReplayPace::Rate { per_s } => Some(messages.saturating_sub(1) as f64 / per_s),
+            ReplayPace::Original { speed } => Some(span_ns as f64 / 1e9 / speed.get()),
+            ReplayPace::Rate { per_s } => Some(messages.saturating_sub(1) as f64 / per_s.get()),
             ReplayPace::Max => None,
         }
     }
@@ -64,7 +69,9 @@ impl ReplayPace {
 impl fmt::Display for ReplayPace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReplayPace::Original { speed: 1.0 } => f.write_str("with the original timing"),
+            ReplayPace::Original { speed } if *speed == Positive::ONE => {
+                f.write_str("with the original timing")
+            }
             ReplayPace::Original { speed } => {
                 write!(f, "with the original timing, {speed} times as fast")
             }
@@ -87,15 +94,17 @@ mod tests {
 
     #[test]
     fn messages_leave_when_they_did_then_or_evenly() {
-        let original = |speed| ReplayPace::Original { speed };
+        let number = |number| Positive::new(number).unwrap();
+        let original = |speed| ReplayPace::Original { speed: number(speed) };
+        let rate = |per_s| ReplayPace::Rate { per_s: number(per_s) };
         check(original(1.0), &[1_000, 1_000, 1_500, 9_000], &[0, 0, 500, 8_000]);
         check(original(4.0), &[1_000, 1_500, 9_000], &[0, 125, 2_000]);
         check(original(0.5), &[1_000, 1_500], &[0, 1_000]);
         // The clock was set back between two starts of sinkd.
         check(original(1.0), &[5_000, 6_000, 1_000, 7_000], &[0, 1_000, 1_000, 2_000]);
         check(original(1.0), &[0, u64::MAX], &[0, u64::MAX]);
-        check(ReplayPace::Rate { per_s: 1000.0 }, &[9, 1, 5], &[0, 1_000_000, 2_000_000]);
-        check(ReplayPace::Rate { per_s: 0.5 }, &[9, 1], &[0, 2_000_000_000]);
+        check(rate(1000.0), &[9, 1, 5], &[0, 1_000_000, 2_000_000]);
+        check(rate(0.5), &[9, 1], &[0, 2_000_000_000]);
         check(ReplayPace::Max, &[1, 2], &[]);
     }
 }

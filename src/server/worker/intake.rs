@@ -67,7 +67,7 @@ impl<A: Accepts> Intake<A> {
     }
 
     fn admit<I: Interests>(&mut self, table: &mut Table<I>, mut arrival: Arrival) {
-        if !table.is_wanted(&arrival) || !table.is_served(&mut arrival) {
+        if !table.admit_peer(&arrival) || !table.admit_by_lists(&mut arrival) {
             return;
         }
         match self.admission.enter(table.known_address(&arrival)) {

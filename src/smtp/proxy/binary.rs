@@ -10,15 +10,24 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and transport, length of the rest.
 const FIXED_BYTES: usize = 16;
 
-const LOCAL: u8 = 0;
-const PROXY: u8 = 1;
+/// Whose connection it is.
+#[derive(Clone, Copy)]
+enum Command {
+    /// The proxy's own, such as a check of the server's health.
+    Local,
+    /// A client's.
+    Proxy,
+}
 
-const UNSPECIFIED: u8 = 0x00;
-const TCP4: u8 = 0x11;
-const TCP6: u8 = 0x21;
-const UNIX_STREAM: u8 = 0x31;
-/// Two paths of 108 octets each.
-const UNIX_BYTES: usize = 216;
+/// Address family and transport of a client's connection.
+#[derive(Clone, Copy)]
+enum Family {
+    /// The proxy does not know its client.
+    Unspecified,
+    Tcp4,
+    Tcp6,
+    UnixStream,
+}
 
 /// The types of TLVs that are interpreted.
 const AUTHORITY: u8 = 0x02;
@@ -30,9 +39,14 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     let rest = octets.get(SIGNATURE.len()..).unwrap_or_default();
     // Errors are returned as early as possible: the client may never send more.
     let Some(&version_and_command) = rest.first() else { return Ok(None) };
-    let command = command(version_and_command)?;
+    let command = Command::parse(version_and_command)?;
     let Some(&family) = rest.get(1) else { return Ok(None) };
-    let address_bytes = address_bytes(command, family)?;
+    // Receivers ignore the family and the addresses of LOCAL, but not its length.
+    let family = match command {
+        Command::Local => None,
+        Command::Proxy => Some(Family::parse(family)?),
+    };
+    let address_bytes = family.map_or(0, Family::address_bytes);
     let Some(&[high, low]) = rest.get(2..4).and_then(|length| length.first_chunk()) else {
         return Ok(None);
     };
@@ -44,9 +58,7 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
         return Err(ProxyError::Addresses);
     }
     let Some(header) = octets.get(..whole_bytes) else { return Ok(None) };
-    if command == LOCAL {
-        return Ok(Some((Header::Local, whole_bytes)));
-    }
+    let Some(family) = family else { return Ok(Some((Header::Local, whole_bytes))) };
     let (addresses, tlvs) = header[FIXED_BYTES..].split_at(address_bytes);
     let tls = client_tls(header, tlvs)?;
     let header = match endpoints(family, addresses) {
@@ -56,29 +68,44 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     Ok(Some((header, whole_bytes)))
 }
 
-fn command(octet: u8) -> Result<u8, ProxyError> {
-    match (octet >> 4, octet & 0x0f) {
-        (2, command @ (LOCAL | PROXY)) => Ok(command),
-        (2, command) => Err(ProxyError::Command(command)),
-        (version, _) => Err(ProxyError::Version(version)),
+impl Command {
+    /// Parses the octet of version and command.
+    fn parse(octet: u8) -> Result<Command, ProxyError> {
+        match (octet >> 4, octet & 0x0f) {
+            (2, 0) => Ok(Command::Local),
+            (2, 1) => Ok(Command::Proxy),
+            (2, command) => Err(ProxyError::Command(command)),
+            (version, _) => Err(ProxyError::Version(version)),
+        }
     }
 }
 
-/// Returns the length of the addresses before the TLVs. Receivers ignore the content of LOCAL, but
-/// not its length.
-fn address_bytes(command: u8, family: u8) -> Result<usize, ProxyError> {
-    match family {
-        _ if command == LOCAL => Ok(0),
-        UNSPECIFIED => Ok(0),
-        TCP4 => Ok(12),
-        TCP6 => Ok(36),
-        UNIX_STREAM => Ok(UNIX_BYTES),
-        family => Err(ProxyError::Family(family)),
+impl Family {
+    /// Parses the octet of family and transport.
+    fn parse(octet: u8) -> Result<Family, ProxyError> {
+        match octet {
+            0x00 => Ok(Family::Unspecified),
+            0x11 => Ok(Family::Tcp4),
+            0x21 => Ok(Family::Tcp6),
+            0x31 => Ok(Family::UnixStream),
+            family => Err(ProxyError::Family(family)),
+        }
+    }
+
+    /// Returns the length of the addresses before the TLVs.
+    fn address_bytes(self) -> usize {
+        match self {
+            Family::Unspecified => 0,
+            Family::Tcp4 => 12,
+            Family::Tcp6 => 36,
+            // Two paths of 108 octets each.
+            Family::UnixStream => 216,
+        }
     }
 }
 
 /// Returns `None` if the proxy does not know its client.
-fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
+fn endpoints(family: Family, addresses: &[u8]) -> Option<Endpoints> {
     let tcp = |source: IpAddr, destination: IpAddr, ports: [u8; 4]| {
         let [s0, s1, d0, d1] = ports;
         Endpoints {
@@ -87,8 +114,11 @@ fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
         }
     };
     let (addresses, ports) = match family {
-        UNIX_STREAM => return Some(Endpoints { source: ClientEnd::Unix, destination: None }),
-        _ => addresses.split_last_chunk::<4>()?,
+        Family::Unspecified => return None,
+        Family::UnixStream => {
+            return Some(Endpoints { source: ClientEnd::Unix, destination: None });
+        }
+        Family::Tcp4 | Family::Tcp6 => addresses.split_last_chunk::<4>()?,
     };
     if let Ok(both) = <[u8; 8]>::try_from(addresses) {
         let [s0, s1, s2, s3, d0, d1, d2, d3] = both;

@@ -34,14 +34,35 @@ const HISTOGRAM_STEP: f64 = 1.0 / 128.0;
 /// The absolute error of a percentile: a histogram keeps whole units.
 const HISTOGRAM_UNIT: f64 = 1.0;
 
+/// What the values of a measure are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasureUnit {
+    /// Events per second.
+    PerSecond,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// Parts of 1.
+    Share,
+    /// Times in µs.
+    Microseconds,
+}
+
 /// The values of one measure, one per second.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct MeasureSeries {
     pub values: Vec<f64>,
+    pub unit: MeasureUnit,
     /// The relative error of a value, as a part of 1. It widens the interval of the ratio.
     pub step: f64,
     /// The absolute error of a value, in the unit of the measure; 0 for rates.
-    pub unit: f64,
+    pub absolute_error: f64,
+}
+
+impl MeasureSeries {
+    /// Makes a series of values without an error.
+    pub fn exact(unit: MeasureUnit, values: Vec<f64>) -> MeasureSeries {
+        MeasureSeries { values, unit, step: 0.0, absolute_error: 0.0 }
+    }
 }
 
 /// What is compared of a run: a value per second for each measure. Needs about 3 KB per second and
@@ -107,23 +128,24 @@ impl Measures {
     }
 
     fn take_rates(&mut self, history: &History, inner: Seconds) {
+        use MeasureUnit::{BytesPerSecond, PerSecond, Share};
         if inner.is_empty() {
             return;
         }
-        let mut take = |name: &str, of: &dyn Fn(&Second) -> f64| {
+        let mut take = |name: &str, unit, of: &dyn Fn(&Second) -> f64| {
             let value = |at| history.seconds.get(&at).map_or(0.0, of);
             let values = inner.iter().map(value).collect();
-            self.series.push((name.into(), MeasureSeries { values, ..MeasureSeries::default() }));
+            self.series.push((name.into(), MeasureSeries::exact(unit, values)));
         };
-        for (name, counter) in [
-            ("messages_per_s", Counter::Messages),
-            ("recipients_per_s", Counter::MessageRecipients),
-            ("bytes_per_s", Counter::MessageBytes),
-            ("connections_per_s", Counter::Connections),
+        for (name, unit, counter) in [
+            ("messages_per_s", PerSecond, Counter::Messages),
+            ("recipients_per_s", PerSecond, Counter::MessageRecipients),
+            ("bytes_per_s", BytesPerSecond, Counter::MessageBytes),
+            ("connections_per_s", PerSecond, Counter::Connections),
         ] {
-            take(name, &|second| second.counter(counter) as f64);
+            take(name, unit, &|second| second.counter(counter) as f64);
         }
-        take("busy_share", &|second| second.busiest_us as f64 / 1e6);
+        take("busy_share", Share, &|second| second.busiest_us as f64 / 1e6);
     }
 
     /// Reads one metric at a time, so that memory holds the counts of a single metric.
@@ -155,7 +177,12 @@ impl Measures {
         let name = metric.tag().trim_end_matches("_us");
         for (tag, share) in [("p50", 0.5), ("p99", 0.99)] {
             let values = counts.iter().map(|second| quantile(second, share) as f64).collect();
-            let series = MeasureSeries { values, step: HISTOGRAM_STEP, unit: HISTOGRAM_UNIT };
+            let series = MeasureSeries {
+                values,
+                unit: MeasureUnit::Microseconds,
+                step: HISTOGRAM_STEP,
+                absolute_error: HISTOGRAM_UNIT,
+            };
             self.series.push((format!("{name}.{tag}"), series));
         }
         if metric == Metric::Transaction {

@@ -11,7 +11,7 @@ mod ranks;
 mod simulation;
 mod student;
 
-pub use measures::Measures;
+pub use measures::{MeasureUnit, Measures};
 
 use measures::MeasureSeries;
 use noise::{Noise, half_width};
@@ -26,6 +26,8 @@ pub const MESSAGES_MIN: u64 = 1000;
 pub struct Difference {
     /// The name of the measure.
     pub name: String,
+    /// The unit of `a` and `b`.
+    pub unit: MeasureUnit,
     /// Mean over the seconds of the first run.
     pub a: f64,
     /// Mean over the seconds of the second run.
@@ -98,6 +100,7 @@ impl Comparison {
         let both = a.series.iter().filter_map(|(name, one)| Some((name, one, b.find(name)?)));
         let differences = both.map(|(name, one, other)| Difference {
             name: name.clone(),
+            unit: one.unit,
             a: mean(&one.values),
             b: mean(&other.values),
             seconds: (one.values.len(), other.values.len()),
@@ -146,7 +149,7 @@ fn bounds_of_ratio(
         return Err(NoVerdict::Zero);
     }
     let (of_a, of_b) = (noise.of(&a.values).per(one), noise.of(&b.values).per(other));
-    let step = a.step.max(a.unit / least);
+    let step = a.step.max(a.absolute_error / least);
     let half = half_width(of_a, of_b) + step.ln_1p();
     let log = (other / one).ln();
     let (low, high) = ((log - half).exp(), (log + half).exp());
@@ -171,8 +174,7 @@ mod tests {
     use super::*;
 
     fn interval(a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
-        let series =
-            |values: &[f64]| MeasureSeries { values: values.to_vec(), ..MeasureSeries::default() };
+        let series = |values: &[f64]| MeasureSeries::exact(MeasureUnit::PerSecond, values.to_vec());
         bounds_of_ratio(&mut Noise::default(), &series(a), &series(b))
     }
 
@@ -198,8 +200,12 @@ mod tests {
 
     #[test]
     fn a_step_of_a_histogram_is_not_a_difference() {
-        let series =
-            |value: f64| MeasureSeries { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
+        let series = |value: f64| MeasureSeries {
+            values: vec![value; 9],
+            unit: MeasureUnit::Microseconds,
+            step: 1.0 / 128.0,
+            absolute_error: 1.0,
+        };
         let differs =
             |a, b| bounds_of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;
         assert!(!differs(5023.0, 5055.0) && differs(5023.0, 5119.0));

@@ -108,7 +108,7 @@ impl Scatter {
             | Scatter::Unequal(deviation) => 1.0 + deviation * it,
         };
         let values = scattered.into_iter().enumerate().map(value).collect();
-        MeasureSeries { values, ..MeasureSeries::default() }
+        MeasureSeries::exact(MeasureUnit::PerSecond, values)
     }
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sinkd::log::MessageId;
+use sinkd::sender::Positive;
 pub use sinkd::wording::Unexpected;
 
 /// A reference to a message.
@@ -49,14 +50,14 @@ pub fn count(text: &str) -> Result<u64, Unexpected> {
 }
 
 /// Parses a rate in messages per second.
-pub fn rate(text: &str) -> Result<f64, Unexpected> {
+pub fn rate(text: &str) -> Result<Positive, Unexpected> {
     let expected = "messages per second from 0.000001 to 10000000";
     positive(text, 1e7).ok_or_else(|| Unexpected::new(expected, text))
 }
 
-/// Parses a number above 0.
-pub fn positive(text: &str, max: f64) -> Option<f64> {
-    text.parse().ok().filter(|number| (1e-6..=max).contains(number))
+/// Parses a number from 0.000001 to `max`.
+pub fn positive(text: &str, max: f64) -> Option<Positive> {
+    text.parse().ok().filter(|number| (1e-6..=max).contains(number)).and_then(Positive::new)
 }
 
 /// Parses a domain or an address literal (RFC 5321 section 4.1.2).

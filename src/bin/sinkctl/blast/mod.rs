@@ -98,7 +98,7 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
         content,
         attachments: read?.into_iter().chain(generated).collect(),
         count: blast.pace.count,
-        pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
+        pace: blast.pace.rate.map(|per_s| pace(blast, per_s.get())),
     })
     .map_err(with_flag)
 }
@@ -149,7 +149,7 @@ fn duration(blast: &Blast) -> Option<Duration> {
 /// Returns the number of messages, if it is known.
 fn total(blast: &Blast) -> Option<u64> {
     let at_rate = blast.pace.rate.zip(duration(blast));
-    let at_rate = at_rate.map(|(per_s, time)| (per_s * time.as_secs_f64()) as u64);
+    let at_rate = at_rate.map(|(per_s, time)| (per_s.get() * time.as_secs_f64()) as u64);
     blast.pace.count.or(at_rate)
 }
 

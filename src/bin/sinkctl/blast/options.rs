@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use sinkd::config::parse_bytes;
+use sinkd::sender::Positive;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
@@ -127,7 +128,7 @@ pub struct PaceOptions {
     pub duration: Option<Duration>,
     /// Messages per second, however slow the target is [default: as many as the target accepts].
     #[arg(long, value_name = "N", value_parser = rate)]
-    pub rate: Option<f64>,
+    pub rate: Option<Positive>,
     /// Distribution of the messages over time, with --rate.
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
     pub arrivals: Arrivals,

@@ -6,7 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::comparison::{ComparedRun, RunComparison};
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{
-    Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
+    Bounds, Difference, MESSAGES_MIN, MeasureUnit, Metric, NoVerdict, Percentiles, SECONDS_MIN,
+    Shift,
 };
 
 use super::change::{ChangeFormat, text};
@@ -50,7 +51,7 @@ fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;
     }
     let verdict = &gathered.verdict;
-    Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by.name(), verdict.because)?)
+    Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by().name(), verdict.because)?)
 }
 
 fn table(heads: &[&str]) -> Table {
@@ -97,8 +98,8 @@ fn totals(a: &ComparedRun, b: &ComparedRun) -> Table {
 fn measures(differences: &[Difference]) -> Table {
     let mut table = table(&["mean of seconds", "A", "B", "change", "95% interval", ""]);
     for difference in differences.iter().filter(|it| !is_nothing(it)) {
-        let Difference { name, a, b, interval, .. } = difference;
-        let unit = unit(name);
+        let Difference { name, unit, a, b, interval, .. } = difference;
+        let unit = plot_unit(*unit);
         let (change, within, verdict) = match interval {
             Ok(Bounds { low, high, differs }) => {
                 let form = ChangeFormat::of(&[b / a, *low, *high]);
@@ -121,12 +122,12 @@ fn is_nothing(difference: &Difference) -> bool {
     difference.a == 0.0 && difference.b == 0.0
 }
 
-fn unit(measure: &str) -> PlotUnit {
-    match measure {
-        "busy_share" => PlotUnit::Share,
-        "bytes_per_s" => PlotUnit::BytesPerSecond,
-        _ if measure.ends_with("_per_s") => PlotUnit::PerSecond,
-        _ => PlotUnit::Microseconds,
+fn plot_unit(unit: MeasureUnit) -> PlotUnit {
+    match unit {
+        MeasureUnit::PerSecond => PlotUnit::PerSecond,
+        MeasureUnit::BytesPerSecond => PlotUnit::BytesPerSecond,
+        MeasureUnit::Share => PlotUnit::Share,
+        MeasureUnit::Microseconds => PlotUnit::Microseconds,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sinkd::log::{Moment, NotAMoment};
+use sinkd::sender::Positive;
 
 use crate::base::query_words::QueryWords;
 use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_above_0};
@@ -27,7 +28,7 @@ pub struct Replay {
     pub speed: Speed,
     /// Messages per second at equal intervals, instead of the original timing.
     #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
-    pub rate: Option<f64>,
+    pub rate: Option<Positive>,
     /// Number of connections to keep open; 'original' opens the connections that were recorded,
     /// each with its own messages in order [default: original with the original timing, otherwise
     /// 10].
@@ -103,7 +104,7 @@ pub struct Replay {
 /// The speed of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
-    Times(f64),
+    Times(Positive),
     Max,
 }
 
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn replay_values_are_parsed_or_refused() {
-        assert_eq!("4".parse(), Ok(Speed::Times(4.0)));
+        assert_eq!("4".parse().ok(), Positive::new(4.0).map(Speed::Times));
         assert_eq!("max".parse(), Ok(Speed::Max));
         for text in ["", "0", "-1", "nan", "inf", "4x", "Max"] {
             assert!(text.parse::<Speed>().is_err(), "{text}");

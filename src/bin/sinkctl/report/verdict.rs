@@ -34,7 +34,7 @@ pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
     if let (Some(rate), None) = (found.headroom.messages_per_s, &found.calibrated) {
         figures.push((String::from("room up to"), PlotUnit::PerSecond.text(rate.round())));
     }
-    let limit = match found.limited_by {
+    let limit = match found.limited_by() {
         LimitedBy::Undecided => String::from("Nothing stands out as the limit"),
         known => format!("Limited by the {}", known.name()),
     };
@@ -46,7 +46,7 @@ pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
 /// went.
 fn of_sender(found: &sinkd::stats::Verdict) -> VerdictSection {
     let busy = PlotUnit::Share.text(found.headroom.busy_share);
-    let what = match found.limited_by {
+    let what = match found.limited_by() {
         LimitedBy::Sender => "Limited by the sender itself",
         _ => "Recorded by the sender",
     };

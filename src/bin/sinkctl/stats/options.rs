@@ -63,6 +63,27 @@ pub struct Stats {
     pub hgrm: bool,
 }
 
+/// The form of a table or a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableForm {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Stats {
+    /// Returns the form of what can be printed in all three.
+    pub fn table_form(&self) -> TableForm {
+        if self.json {
+            TableForm::Json
+        } else if self.csv {
+            TableForm::Csv
+        } else {
+            TableForm::Text
+        }
+    }
+}
+
 /// Parses the property by which messages are grouped.
 fn by() -> impl TypedValueParser<Value = GroupBy> {
     let known = [

@@ -331,7 +331,7 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
 /// Prints the verdict as the last line; in red if the sink was the limit, because its ceiling may
 /// be mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
-    let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
+    let text = format!("limited by: {} ({})", verdict.limited_by().name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
         // A measured ceiling is more meaningful than a computed one.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {

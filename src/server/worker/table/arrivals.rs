@@ -37,7 +37,7 @@ impl<I: Interests> Table<I> {
 
     /// Returns whether a connection may be served at all. On a proxied listener, only peers in
     /// trusted networks are, as their headers are believed.
-    pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
+    pub fn admit_peer(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
             let why = "it is not in a network of proxy_trusted";
@@ -49,7 +49,7 @@ impl<I: Interests> Table<I> {
 
     /// Returns whether the lists of its listener admit a connection. If not, it is answered as they
     /// say. For a proxied connection, the client is checked later, when it is known.
-    pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
+    pub fn admit_by_lists(&mut self, arrival: &mut Arrival) -> bool {
         let rules = self.rules(arrival.listener);
         if rules.policy.is_proxied || rules.serves(arrival.client) {
             return true;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
 
-use super::options::Stats;
+use super::options::{Stats, TableForm};
 use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
@@ -23,10 +23,10 @@ pub fn run(
     let question = GroupQuestion { by, shown, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     let is_whole = report_damage(&found);
-    match (stats.json, stats.csv) {
-        (true, _) => print::json(&found.table, out)?,
-        (_, true) => print::csv(&found.table, out)?,
-        _ => print::text(&found.table, by, out)?,
+    match stats.table_form() {
+        TableForm::Json => print::json(&found.table, out)?,
+        TableForm::Csv => print::csv(&found.table, out)?,
+        TableForm::Text => print::text(&found.table, by, out)?,
     }
     let finding = is_whole.and(report_all_left_out(&found));
     Ok(finding_of(attempts(&found), finding))

@@ -201,7 +201,7 @@ fn keys(screen: &ScreenState) -> Line<'static> {
 /// mistaken for the sender's.
 fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
-    let (name, because) = (verdict.limited_by.name(), &verdict.because);
+    let (name, because) = (verdict.limited_by().name(), &verdict.because);
     let (text, style) = match verdict.is_saturated() {
         true => {
             let bold = Style::new().add_modifier(Modifier::BOLD);

@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
-use sinkd::stats::{Counter, LimitedBy, Metric, NewSeconds};
+use sinkd::stats::{Counter, Metric, NewSeconds, VerdictReason};
 
 use super::super::model::tests::{NOW_S, running};
 use super::*;
@@ -148,7 +148,7 @@ fn a_saturated_sink_is_reported_in_red_and_in_words() {
 fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
-    verdict.limited_by = LimitedBy::Connections;
+    verdict.reason = VerdictReason::LockStep;
     verdict.because = "the next command came within 100 µs of each reply; the sink's loops \
                        were 34% busy: more connections would raise the rate"
         .into();
