@@ -182,7 +182,7 @@ impl Worker {
                 worker,
                 ms,
                 connections,
-                "a loop round took very long: clients had to wait"
+                "a round of the event loop took very long, so clients had to wait"
             );
         }
     }
