@@ -223,8 +223,8 @@ impl Config {
             of_all.into_iter().chain(own).filter(|(_, recipients)| *recipients < RECIPIENTS_LEAST);
         let warning = |(setting, recipients)| {
             format!(
-                "{setting} is {recipients}: RFC 5321 section 4.5.3.1.8 has servers accept at least \
-                 {RECIPIENTS_LEAST} recipients, and senders may rely on it"
+                "{setting} is {recipients}: RFC 5321 section 4.5.3.1.8 requires servers to accept \
+                 at least {RECIPIENTS_LEAST} recipients, and senders may rely on it"
             )
         };
         few.map(warning).collect()

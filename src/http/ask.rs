@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: usize = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// HTTP is off, or its port is only known to the running sinkd (port 0).
-    #[error("http: expected an address with a port to ask, found \"{0}\"")]
+    #[error("http: expected an address with a port to ask, found '{0}'")]
     NoAddress(Http),
     /// No answer was received.
     #[error("no answer from {address}")]

@@ -45,7 +45,7 @@ fn write(facts: &MetricFacts) -> String {
         text.single("sinkd_index_lag_seconds", MetricKind::Gauge, help, seconds);
         let help = "Attempts that found events.jsonl locked by another process.";
         text.single("sinkd_events_lock_busy_total", MetricKind::Counter, help, live.events_busy());
-        let help = "System clock minus sinkd's clock, which starts with it and is never set.";
+        let help = "System clock minus sinkd's clock, set from it at start and never since.";
         let ahead = live.clock_ahead_ms() as f64 / 1e3;
         text.single("sinkd_clock_ahead_seconds", MetricKind::Gauge, help, ahead);
     }

@@ -46,8 +46,8 @@ pub struct SearchProgress {
 pub struct SearchResult {
     /// The matches, the newest first.
     pub hits: Vec<Hit>,
-    /// Number of all matches. With a limit above 0, only those found before the newest were
-    /// certain.
+    /// Number of all matches. With a limit above 0, the search ends once the newest hits are
+    /// certain, and this is the number of matches found until then.
     pub matches: u64,
     /// Why the answer may be incomplete.
     pub left_out: Omissions,

@@ -56,25 +56,30 @@ pub(super) struct Budget {
     pub turned_away: u64,
     /// Clients waited for the sink.
     pub sink_us: f64,
-    /// The part of it spent waiting for room in the log, for commits, and for a processor for the
-    /// loops.
+    /// The part of `sink_us` in which payload waited for room in the log.
     pub storage_us: f64,
+    /// The part of `sink_us` in which messages waited to be committed.
     pub commit_us: f64,
+    /// The part of `sink_us` in which the loops waited for a processor.
     pub starved_us: f64,
     /// The loops served these clients, but had no processor.
     pub slowed_us: f64,
     /// The sender's time without round trips.
     pub sender_us: f64,
-    /// The part of the sender's time in answers that were not prompt, between transactions, and
-    /// while replies were not read. These parts overlap.
+    /// The part of `sender_us` in answers that were not prompt. It overlaps with `between_us`, and
+    /// contains `unread_us`.
     pub slow_us: f64,
+    /// The part of `sender_us` between transactions.
     pub between_us: f64,
+    /// The part of `sender_us` in which the sender did not read replies.
     pub unread_us: f64,
     /// Round trips, and answers delayed by a loss.
     pub round_trips_us: f64,
+    /// Answers delayed by a loss.
     pub losses_us: f64,
-    /// Payload in transit, from this machine or from another.
+    /// Payload in transit from this machine.
     pub transfer_local_us: f64,
+    /// Payload in transit from another machine.
     pub transfer_us: f64,
     /// Pauses of clients within commands and payloads, of 20 ms or more.
     pub pauses_us: f64,

@@ -251,7 +251,8 @@ fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> Evidence {
     }
     let busy = percent(headroom.busy_share);
     if headroom.busy_share >= SATURATED_SHARE {
-        let why = format!("its busiest thread was busy for {busy} of the time: it sends no faster");
+        let why =
+            format!("its busiest thread was busy for {busy} of the time: it cannot send faster");
         return (VerdictReason::SenderThreadBusy, why);
     }
     let why = format!(
@@ -293,7 +294,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
         let storage = percent(storage);
         return Some((
             VerdictReason::WaitingForStorage,
-            format!("{storage} of the time payload waited for room in its log"),
+            format!("for {storage} of the time, payload waited for room in the sink's log"),
         ));
     }
     let commit = budget.share(budget.commit_us);
@@ -335,8 +336,8 @@ fn lost_connections(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
         return Some((
             VerdictReason::ConnectionsTurnedAway,
             format!(
-                "{turned_away} connections were turned away with 421, and {} were accepted: its \
-                 own limit of connections",
+                "{turned_away} connections were turned away with 421, and {} were accepted: \
+                 the sink reached its own limit of connections",
                 budget.connections
             ),
         ));

@@ -316,7 +316,7 @@ fn command_line_errors_match_their_golden_file() {
     folders.write("bare.csv", "b@example.org\n");
     folders.write("list.csv", "email,name\nb@example.org,B\nBob <bob@example.org>,C\nonly\n");
     let mut page = String::from(
-        "# Errors\n\nWhat a user reads where a command line is wrong, with the exit code.\n\
+        "# Errors\n\nWhat a user sees when a command line is wrong, with the exit code.\n\
          `UPDATE_GOLDEN=1 cargo test --test ctl golden` regenerates this file.\n",
     );
     for (heading, lines) in LINES {

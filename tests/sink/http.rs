@@ -441,6 +441,6 @@ fn is_ready_succeeds_only_while_mail_is_accepted() {
 fn is_ready_without_an_address_is_a_usage_error() {
     for http in ["off", "127.0.0.1:0"] {
         let (code, said) = is_ready(http);
-        assert!(code == Some(2) && said.contains(&format!("found \"{http}\"")), "{said}");
+        assert!(code == Some(2) && said.contains(&format!("found '{http}'")), "{said}");
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for any octets that are taken for a list of recipients; for the fuzzer.
+//! Properties that hold for any octets read as a list of recipients; the fuzzer checks them.
 use super::super::sorting::{Merge, Sorter};
 use super::address::AddressFolding;
 use super::key::{KEY_BYTES_MAX, KeyKind, KeyRule, KeySource};

@@ -38,7 +38,7 @@ pub enum ClaimFault {
     /// No subject has this name.
     #[error(transparent)]
     Subject(Unexpected),
-    /// A figure or a bound is none of the possible ones.
+    /// A figure or a bound is not one of those allowed.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum LogError {
     /// The file can't be opened.
-    #[error("{}: cannot open this log", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Open {
         /// The path of the log.
         path: PathBuf,

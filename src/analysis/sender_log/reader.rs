@@ -390,7 +390,7 @@ mod tests {
         let damaged = [frame, b"more".to_vec()].concat();
         assert_eq!(error(&damaged), "PATH:2: cannot read on from this line");
         let missing = read(&folder.path().join("none"), &mut |_| ControlFlow::Continue(()));
-        assert!(missing.unwrap_err().to_string().ends_with("none: cannot open this log"));
+        assert!(missing.unwrap_err().to_string().ends_with("none: cannot be read"));
     }
 
     #[test]

@@ -52,6 +52,8 @@ use base::left_out::finding_of_error;
 use base::outcome::{Finding, Out, StandardOutput, flush, is_closed_pipe};
 use cli::exit_codes::ExitCodes;
 use cli::{Cli, Command};
+use sinkd::sender::blast::recipients::RecipientListError;
+use sinkd::sender::replay::MapError;
 
 fn main() -> ExitCode {
     let (cli, codes) = Cli::of_process();
@@ -67,13 +69,22 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             drop(out);
-            eprintln!("sinkctl: {error:#}{}", advice(&error).unwrap_or_default());
+            eprintln!("sinkctl: {}{}", text_of(&error), advice(&error).unwrap_or_default());
             match finding_of_error(&error) {
                 Some(finding) => exit_code(finding, codes),
                 None => ExitCode::from(2),
             }
         }
     }
+}
+
+/// Returns the text of an error. The lines of bad rows begin with the program, as the first line
+/// does.
+fn text_of(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let is_list = matches!(error.downcast_ref(), Some(RecipientListError::Rows(_)));
+    let is_map = matches!(error.downcast_ref(), Some(MapError::Rows(_)));
+    if is_list || is_map { text.replace('\n', "\nsinkctl: ") } else { text }
 }
 
 /// Returns the exit code of a finding. In tests, the help of the command must describe it.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sinkd::analysis::{RunRow, ensure_data_folder};
-use sinkd::log;
+use sinkd::log::{self, RunError};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -16,7 +16,7 @@ use crate::base::print::rfc3339;
 pub enum RunCommand {
     /// Start a run at the next full second, and wait until then. A run in progress is ended first.
     Start {
-        /// Name of the run; each run needs a different one.
+        /// Name of the run; must be unique in the data folder.
         name: String,
     },
     /// End the run in progress at the next full second, and wait until then.
@@ -40,7 +40,7 @@ pub struct Mark {
 pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<Finding> {
     let at_ns = match command {
         RunCommand::Start { name } => {
-            let at_ns = log::Runs::start(data, name)?;
+            let at_ns = log::Runs::start(data, name).map_err(|error| with_place(error, "NAME"))?;
             writeln!(out, "run '{name}' begins at {}", rfc3339(at_ns))?;
             at_ns
         }
@@ -54,6 +54,14 @@ pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<F
     out.flush()?;
     wait_until(Duration::from_nanos(at_ns));
     Ok(Finding::Done)
+}
+
+/// Puts the argument before an error about its form.
+fn with_place(error: RunError, argument: &'static str) -> anyhow::Error {
+    match error {
+        RunError::Name(_) | RunError::Text => anyhow::Error::new(error).context(argument),
+        other => other.into(),
+    }
 }
 
 /// Waits until this Unix time.
@@ -70,7 +78,7 @@ fn wait_until(moment: Duration) {
 }
 
 pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> {
-    let mark = log::Runs::mark(data, &mark.text)?;
+    let mark = log::Runs::mark(data, &mark.text).map_err(|error| with_place(error, "TEXT"))?;
     writeln!(out, "marked {}", rfc3339(mark.at_ns))?;
     Ok(Finding::Done)
 }

@@ -24,7 +24,7 @@ pub struct Tail {
     /// Continue with new messages as they arrive.
     #[arg(short, long)]
     pub follow: bool,
-    /// Maximum number of existing messages to print, the newest ones.
+    /// Print at most the N newest existing messages.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub limit: u64,
     /// Print one JSON object per line.

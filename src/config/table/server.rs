@@ -191,7 +191,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "server",
         "auth_required",
         "on|off",
-        "Reject MAIL with 530 until the client has authenticated: 'on' or 'off'.",
+        "Reject MAIL with 530 until the client has authenticated.",
         SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth.is_required = is_on),
         |c| show_switch(c, |c| c.auth.is_required)
@@ -200,7 +200,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "server",
         "auth_tls_only",
         "on|off",
-        "Offer AUTH only under TLS: 'on' or 'off'.",
+        "Offer AUTH only under TLS.",
         SWITCH,
         |c, v| parse_switch(v).map(|is_on| c.auth.is_tls_only = is_on),
         |c| show_switch(c, |c| c.auth.is_tls_only)

@@ -96,7 +96,7 @@ pub enum QueryFault {
     #[error("expected 1.2, 1.3 or none, found '{0}'")]
     NotATlsVersion(String),
     /// No size can satisfy the condition.
-    #[error("no message can have such a size")]
+    #[error("this range of sizes is empty")]
     EmptySize,
     /// The value of `before:` or `after:` is not a time.
     #[error(transparent)]

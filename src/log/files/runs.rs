@@ -50,7 +50,8 @@ pub enum RunError {
     /// The name is blank, too long, contains '/', or can't be printed.
     #[error(
         "expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/', \
-         found {0:?}"
+         found '{}'",
+        .0.escape_debug()
     )]
     Name(String),
     /// The text is blank, too long, or can't be printed.

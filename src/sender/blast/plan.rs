@@ -84,7 +84,7 @@ pub enum PlanError {
     #[error("expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     RunId(String),
     /// The date is invalid.
-    #[error("expected a date of 1 to 60 printable ASCII characters, found {0:?}")]
+    #[error("expected a date of 1 to 60 printable ASCII characters, found '{}'", .0.escape_debug())]
     Date(String),
     /// The rate is not above 0.
     #[error("expected a rate above 0, found {0}")]

@@ -331,7 +331,10 @@ mod tests {
             (": b\n\n", "t.eml:1:1: expected a header field"),
             ("x-sequence: 1\n\n", "t.eml:1:1: this field is written by blast itself"),
             ("{{seq}}: 1\n\n", "t.eml:1:1: expected no placeholder in the name"),
-            ("A: b\n\nx\nab {{nam}}", "t.eml:4:4: unknown placeholder 'nam'; known are {{seq}},"),
+            (
+                "A: b\n\nx\nab {{nam}}",
+                "t.eml:4:4: unknown placeholder 'nam'; the placeholders are {{seq}},",
+            ),
             ("A: b\n\n{{seq}} {{seq", "t.eml:3:9: expected '}}' at the end"),
             ("A: {{random:0}}\n\n", "t.eml:1:4: random takes 1 to 900"),
             ("A: {{random:901}}\n\n", "t.eml:1:4: random takes 1 to 900"),

@@ -61,6 +61,6 @@ pub enum TemplateFault {
         columns: Vec<String>,
     },
     /// There is no such placeholder.
-    #[error("unknown placeholder '{0}'; known are {KNOWN}")]
+    #[error("unknown placeholder '{0}'; the placeholders are {KNOWN}")]
     UnknownPlaceholder(String),
 }

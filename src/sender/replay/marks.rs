@@ -45,7 +45,10 @@ pub enum NotAMark {
     )]
     Name(String),
     /// The value contains a line end, which would begin another field or the body.
-    #[error("expected a value of printable ASCII characters in one line, found {0:?}")]
+    #[error(
+        "expected a value of printable ASCII characters in one line, found '{}'",
+        .0.escape_debug()
+    )]
     Value(String),
     /// A placeholder is unknown: the text, and the placeholder.
     #[error("expected the placeholder {{id}} or {{time}}, found '{{{1}}}' in '{0}'")]

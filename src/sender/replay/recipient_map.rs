@@ -83,7 +83,7 @@ pub enum MapRowError {
     #[error("expected two values, OLD and NEW, found only '{0}'")]
     OneValue(String),
     /// Other text follows the two values.
-    #[error("expected two values, OLD and NEW, found '{0}' after them")]
+    #[error("expected two values, OLD and NEW, found a third: '{0}'")]
     MoreValues(String),
     /// The new value can't be the recipient of a message.
     #[error("expected an address or @domain, found '{0}'")]
@@ -330,7 +330,7 @@ mod tests {
     fn bad_rows_are_reported_with_line_and_reason() {
         for (text, expected) in [
             ("\na@b", "list:2: expected two values, OLD and NEW, found only 'a@b'"),
-            ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found 'e@f' after them"),
+            ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found a third: 'e@f'"),
             ("a@b c", "list:1: expected an address or @domain, found 'c'"),
             ("a b@c", "list:1: expected an address, @domain or *, found 'a'"),
             ("a@b @", "list:1: expected an address or @domain, found '@'"),

@@ -178,7 +178,7 @@ impl Resume {
         self.ids("d", ids);
     }
 
-    /// Records that everything that remained of these messages still does; written with the next
+    /// Records that all remaining recipients of these messages still remain; written with the next
     /// flush.
     pub fn not_sent(&mut self, ids: &IdSet) {
         self.ids("n", ids);

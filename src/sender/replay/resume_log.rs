@@ -91,7 +91,7 @@ impl ResumeLog {
         }
     }
 
-    /// Records that everything that remained of the message still does.
+    /// Records that all remaining recipients of the message still remain.
     pub fn not_sent(&mut self, id: MessageId) {
         if self.resume.is_some() {
             self.outcomes.not_sent.insert(id);

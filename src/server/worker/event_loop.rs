@@ -120,8 +120,8 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let clock = ProcessClock::get();
         self.table.state.measurements().watch_run_queue();
-        // The first round has no events. `wake` has one call, so that it is inlined: as a call of its
-        // own it costs 25 instructions a round.
+        // The first round has no events. `wake` has one call, so that it is inlined: as a call of
+        // its own it costs 25 instructions a round.
         loop {
             if self.table.wake(clock.elapsed_ns()) {
                 let waiting = self.intake.acceptors.queue_length();
@@ -182,7 +182,7 @@ impl Worker {
                 worker,
                 ms,
                 connections,
-                "a loop round took very long: clients had to wait"
+                "a round of the event loop took very long, so clients had to wait"
             );
         }
     }

@@ -20,9 +20,9 @@ pub enum Farewell {
     Timeout,
     /// 421 4.3.2: the server is stopping.
     Stopping,
-    /// 421 4.7.0, instead of the greeting: too many connections in total, or from this address.
+    /// 421 4.7.0, instead of the greeting: too many connections in total.
     TooManyConnections,
-    /// The client's address has too many connections.
+    /// 421 4.7.0: too many connections from the client's address.
     TooManyFromAddress,
     /// 554 5.7.1, instead of the greeting: the listener does not serve this client.
     Denied,

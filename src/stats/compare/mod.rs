@@ -47,7 +47,7 @@ pub struct Shift {
     pub interval: Result<Bounds, NoVerdict>,
 }
 
-/// A 95% interval, and whether it excludes the value without a difference.
+/// A 95% interval, and whether it excludes the value that means no difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// The lower end of the interval.
@@ -93,7 +93,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two runs. Costs about 1 µs a second and measure.
+    /// Compares two runs. Costs about 1 µs per second of a run and per measure.
     pub fn of(a: &Measures, b: &Measures) -> Comparison {
         let mut noise = Noise::default();
         let obstacle = obstacle(a, b);

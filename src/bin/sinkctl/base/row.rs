@@ -23,9 +23,9 @@ pub struct RowOptions {
     /// Print CSV: a header line, and one line per message.
     #[arg(long, groups = ["form", "rows"])]
     pub csv: bool,
-    /// Columns of the CSV, in this order, named like the keys of --json [default: id, received_at,
-    /// mail_from, rcpt_to, size, flags, session, client, subject, message_id, content_hash,
-    /// sequence; with several --data also folder].
+    /// Columns of the CSV, in this order, with the same names as the keys of --json [default: id,
+    /// received_at, mail_from, rcpt_to, size, flags, session, client, subject, message_id,
+    /// content_hash, sequence; with several --data also folder].
     #[arg(long, value_name = "NAME,...", requires = "csv")]
     pub columns: Option<RowColumns>,
     /// Print one row per recipient; rcpt_to then holds a single path.

@@ -1,4 +1,5 @@
 //! Parses the values of flags, with one parser per kind and one error for all.
+use std::num::IntErrorKind;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,22 +27,30 @@ impl FromStr for MessageRef {
     }
 }
 
-/// Returns a parser of whole numbers in `range`; if the range ends with `u64::MAX`, there is no
-/// upper bound.
+/// Returns a parser of whole numbers in `range` that fit into `T`. An error names an upper bound of
+/// `u64::MAX` only if the number is above it.
 pub fn number<T: TryFrom<u64> + Send + Sync + 'static>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, Unexpected> + Clone + Send + Sync + 'static {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
-            let expected = match (*range.start(), *range.end()) {
-                (0, u64::MAX) => "a whole number".to_owned(),
-                (min, u64::MAX) => format!("a whole number, at least {min}"),
+        let number = text.parse::<u64>();
+        let in_range = number.as_ref().ok().filter(|number| range.contains(number));
+        in_range.and_then(|number| T::try_from(*number).ok()).ok_or_else(|| {
+            let is_beyond = number.is_err_and(|error| *error.kind() == IntErrorKind::PosOverflow);
+            let expected = match (*range.start(), largest::<T>().min(*range.end())) {
+                (0, u64::MAX) if !is_beyond => "a whole number".to_owned(),
+                (min, u64::MAX) if !is_beyond => format!("a whole number, at least {min}"),
                 (min, max) => format!("a whole number from {min} to {max}"),
             };
             Unexpected::new(expected, text)
         })
     }
+}
+
+/// Returns the largest number of an unsigned type.
+fn largest<T: TryFrom<u64>>() -> u64 {
+    let mut by_bits = (0..u64::BITS).map(|unused_bits| u64::MAX >> unused_bits);
+    by_bits.find(|number| T::try_from(*number).is_ok()).unwrap_or(0)
 }
 
 /// Parses a whole number of any size.
@@ -55,7 +64,7 @@ pub fn rate(text: &str) -> Result<Positive, Unexpected> {
     positive(text, 1e7).ok_or_else(|| Unexpected::new(expected, text))
 }
 
-/// Parses a number from 0.000001 to `max`.
+/// Parses a number from 0.000001 to `max`; `None` if it is not one.
 pub fn positive(text: &str, max: f64) -> Option<Positive> {
     text.parse().ok().filter(|number| (1e-6..=max).contains(number)).and_then(Positive::new)
 }
@@ -121,7 +130,14 @@ mod tests {
         for (error, expected) in [
             (number::<u64>(1..=500)("501").err(), "a whole number from 1 to 500, found '501'"),
             (number::<u64>(1..=u64::MAX)("0").err(), "a whole number, at least 1, found '0'"),
-            (number::<u16>(0..=u64::MAX)("65536").err(), "a whole number, found '65536'"),
+            (
+                number::<u16>(0..=u64::MAX)("65536").err(),
+                "a whole number from 0 to 65535, found '65536'",
+            ),
+            (
+                count("18446744073709551616").err(),
+                "a whole number from 0 to 18446744073709551615, found '18446744073709551616'",
+            ),
             (count("1.5").err(), "a whole number, found '1.5'"),
         ] {
             assert_eq!(error.unwrap().to_string(), format!("expected {expected}"));

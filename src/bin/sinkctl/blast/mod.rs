@@ -44,7 +44,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
         return show(&plan, number, out);
     }
     let target = blast.to.as_ref().context("expected --to")?;
-    let addresses = target.resolve(blast.dialogue.allow_public.as_deref())?;
+    let addresses = target.resolve(blast.dialogue.allow_public.as_deref()).context("--to")?;
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
     let settings = settings(blast, target, connectable(&addresses)?, ends(blast, &plan))?;

@@ -122,8 +122,8 @@ pub struct PaceOptions {
     /// Number of messages to send.
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=NUMBER_MAX))]
     pub count: Option<u64>,
-    /// Duration of the load [default: 10s, or unlimited with --count]; with --rate, every message
-    /// that is due within it is sent.
+    /// Duration of the load; with --rate, every message that is due within it is sent [default:
+    /// 10s, or unlimited with --count].
     #[arg(long, value_name = "DURATION", value_parser = time_above_0)]
     pub duration: Option<Duration>,
     /// Messages per second, however slow the target is [default: as many as the target accepts].
@@ -170,7 +170,7 @@ pub struct DialogueOptions {
     /// Maximum time to wait for a reply before closing the connection.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
-    /// Allow this host (as given in --to) although its address is public and real people may
+    /// Allow this host (as given in --to) even though its address is public and real people may
     /// receive the mail.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,

@@ -73,7 +73,7 @@ pub enum Command {
     Assert(Assert),
     /// Check whether each recipient on a list got exactly one message, and the right one.
     Audit(Box<Audit>),
-    /// Start or stop a run, a named time span for the flag --run.
+    /// Start or stop a run, a named time span that --run can select.
     #[command(subcommand)]
     Run(RunCommand),
     /// List runs and marks.
@@ -98,7 +98,7 @@ pub enum Command {
     /// Rebuild the search index, even while sinkd is running.
     Reindex(Reindex),
     /// Measure the capacity of this machine under typical loads. The result is stored in the data
-    /// folder, where stats compares other runs with it.
+    /// folder; stats compares other runs with it.
     Calibrate(Calibrate),
     /// Load-test an SMTP server with generated mail that can be verified on arrival.
     Blast(Box<Blast>),
@@ -109,7 +109,7 @@ pub enum Command {
     Verify(Verify),
     /// Print a completion script for a shell.
     Completions(Completions),
-    /// Print a man page, of sinkctl or of one of its commands.
+    /// Print the man page of sinkctl or of one of its commands.
     Man(Man),
 }
 

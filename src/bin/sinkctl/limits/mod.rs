@@ -27,8 +27,8 @@ pub struct Limits {
         value_parser = window
     )]
     pub windows_s: Vec<u64>,
-    /// Number of clients to list, those with the most connections open at once; the rest are
-    /// summed up in one line.
+    /// Number of clients to list: those with the most concurrent connections. One more line sums
+    /// up all others.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
     pub top: u64,
     #[command(flatten)]

@@ -44,7 +44,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
     let access = TargetAccess::of(replay)?;
-    let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
+    let addresses = replay.to.resolve(replay.allow_public.as_deref()).context("--to")?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
     let finding = left_out.and(prepared.finding);

@@ -10,7 +10,6 @@ use sinkd::sender::Positive;
 use crate::base::query_words::QueryWords;
 use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_above_0};
 
-/// Exit 1 if anything was not sent, or not taken.
 #[derive(Debug, Args)]
 pub struct Replay {
     #[command(flatten)]
@@ -76,12 +75,12 @@ pub struct Replay {
     /// Send BDAT if the target announces CHUNKING, even for messages that were received with DATA.
     #[arg(long)]
     pub chunking: bool,
-    /// Allow this host (as given in --to) although its address is public and real people may
+    /// Allow this host (as given in --to) even though its address is public and real people may
     /// receive the mail.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,
-    /// Also send, with DATA, messages with a dot next to a bare CR or LF. Some servers take it for
-    /// the end of the message and run the rest as commands (SMTP smuggling).
+    /// Also send, with DATA, messages with a dot next to a bare CR or LF. Some servers take such
+    /// a dot for the end of the message and run the rest as commands (SMTP smuggling).
     #[arg(long)]
     pub allow_smuggling: bool,
     /// Exit with 0 even if there is nothing to send.

@@ -9,12 +9,13 @@ use sinkd::wording::counted;
 
 /// Maximum number of bars in a plot.
 const BARS_MAX: f64 = 40.0;
-/// Up to this number of recipients, each number has a bar.
+/// Up to this many recipients, each count has its own bar.
 const SINGLE_MAX: u64 = 40;
 /// Points of a percentile curve per nine.
 const POINTS_PER_NINE: f64 = 30.0;
 /// Metrics with fewer values have no curve.
 const VALUES_MIN: u64 = 10;
+/// Maximum number of bars for a factor of ten on a logarithmic scale.
 const BARS_PER_DECADE_MAX: f64 = 10.0;
 
 fn axis(title: &str, scale: Scale) -> Axis {
@@ -134,8 +135,8 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "The curve shows the share of values below each time: at 99%, one in a hundred took \
-             longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
+            "For each time, the curve shows the share of values up to it: where it reaches 99%, one \
+             in a hundred took longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
              Transfer: first octet of a payload to its last. Times are exact to the round of the \
              event loop.",
         ),

@@ -16,9 +16,9 @@ const NAME_DEFAULT: &str = "localhost";
 #[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsOptions {
-    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, not verified, as
-    /// between mail servers), 'required' (STARTTLS, verified) or 'implicit' (from the first byte,
-    /// verified).
+    /// TLS with the target: 'off', 'offered' (STARTTLS if it is announced, without verifying the
+    /// certificate, as is usual between mail servers), 'required' (STARTTLS, verified) or
+    /// 'implicit' (from the first byte, verified).
     #[arg(long, value_name = "MODE", default_value = "off")]
     pub tls: TlsMode,
     /// PEM file with the CA certificates to trust. The system's CA certificates are not used.

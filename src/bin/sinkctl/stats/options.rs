@@ -35,7 +35,7 @@ pub struct Stats {
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
     pub by: Option<GroupBy>,
-    /// Number of lines with --by, those with the most messages, from 1 to 500.
+    /// With --by, number of lines to print: those with the most messages (1 to 500).
     #[arg(
         long,
         value_name = "N",
@@ -58,7 +58,8 @@ pub struct Stats {
     /// Print the metrics of the time span in the text format of Prometheus, as /metrics does.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "sent_field"])]
     pub prometheus: bool,
-    /// With --metric, print the percentile distribution in the format HdrHistogram plotters read.
+    /// With --metric, print the percentile distribution in the format that HdrHistogram plotters
+    /// read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
 }
