@@ -47,8 +47,8 @@ impl Environment {
         Environment::new(std::env::vars_os())
     }
 
-    /// Returns the whole names of the variables of this process that begin with `SINKD_`, empty ones
-    /// included. For a program that starts a sinkd that must not depend on them.
+    /// Returns the whole names of the variables of this process that begin with `SINKD_`, empty
+    /// ones included. For a program that starts a sinkd that must not depend on them.
     pub fn names_of_process() -> impl Iterator<Item = OsString> {
         let is_ours =
             |name: &OsString| name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes());

@@ -26,7 +26,7 @@ enum Family {
     Unspecified,
     Tcp4,
     Tcp6,
-    UnixStream,
+    Unix,
 }
 
 /// The types of TLVs that are interpreted.
@@ -87,7 +87,7 @@ impl Family {
             0x00 => Ok(Family::Unspecified),
             0x11 => Ok(Family::Tcp4),
             0x21 => Ok(Family::Tcp6),
-            0x31 => Ok(Family::UnixStream),
+            0x31 => Ok(Family::Unix),
             family => Err(ProxyError::Family(family)),
         }
     }
@@ -99,7 +99,7 @@ impl Family {
             Family::Tcp4 => 12,
             Family::Tcp6 => 36,
             // Two paths of 108 octets each.
-            Family::UnixStream => 216,
+            Family::Unix => 216,
         }
     }
 }
@@ -115,7 +115,7 @@ fn endpoints(family: Family, addresses: &[u8]) -> Option<Endpoints> {
     };
     let (addresses, ports) = match family {
         Family::Unspecified => return None,
-        Family::UnixStream => {
+        Family::Unix => {
             return Some(Endpoints { source: ClientEnd::Unix, destination: None });
         }
         Family::Tcp4 | Family::Tcp6 => addresses.split_last_chunk::<4>()?,
