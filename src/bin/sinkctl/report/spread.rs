@@ -135,10 +135,10 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "For each time, the curve shows the share of values up to it: where it reaches 99%, one \
-             in a hundred took longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
-             Transfer: first octet of a payload to its last. Times are exact to the round of the \
-             event loop.",
+            "For each time, the curve shows the share of values up to it: where it reaches 99%, \
+             one in a hundred took longer. Transaction: MAIL to the final reply. Service: the \
+             sink's own time to answer. Transfer: first octet of a payload to its last. Times are \
+             exact to the round of the event loop.",
         ),
         label,
     };
