@@ -35,8 +35,8 @@ impl<I: Interests> Table<I> {
         arrival.client.ip().filter(|_| !is_proxied)
     }
 
-    /// Returns whether a connection may be served at all. On a proxied listener, only peers in
-    /// trusted networks are, as their headers are believed.
+    /// Admits the peer of a connection. On a proxied listener, only peers in trusted networks are
+    /// admitted, as their headers are believed; others are logged. Returns whether it was admitted.
     pub fn admit_peer(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
@@ -47,8 +47,9 @@ impl<I: Interests> Table<I> {
         true
     }
 
-    /// Returns whether the lists of its listener admit a connection. If not, it is answered as they
-    /// say. For a proxied connection, the client is checked later, when it is known.
+    /// Admits a connection if the lists of its listener do; otherwise it is answered as they say.
+    /// For a proxied connection, the client is checked later, when it is known. Returns whether it
+    /// was admitted.
     pub fn admit_by_lists(&mut self, arrival: &mut Arrival) -> bool {
         let rules = self.rules(arrival.listener);
         if rules.policy.is_proxied || rules.serves(arrival.client) {
