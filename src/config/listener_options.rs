@@ -46,7 +46,7 @@ pub struct ListenerOptions {
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message; further ones are answered with 452.
     pub recipients_max: Option<u32>,
-    /// Number of errors after which a session is closed; `Some(None)`: no limit.
+    /// Maximum number of 5xx replies per session; `Some(None)`: no limit.
     pub errors_max: Option<Option<u32>>,
     /// Maximum number of messages per session; `Some(None)`: no limit.
     pub messages_max: Option<Option<u32>>,

@@ -399,7 +399,7 @@ mod tests {
         out
     }
 
-    /// Applies the rules to each character, without the faster ways.
+    /// Applies the rules to each character, without the fast paths.
     fn folded_slowly(text: &str) -> String {
         let mut out = String::from(" ");
         let mut words = FoldedWords { out: &mut out, last: Last::Gap };

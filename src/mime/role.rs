@@ -70,7 +70,8 @@ struct PartContext {
     message: usize,
     /// Whether that message, or one around it, is attached.
     is_attached: bool,
-    /// Index of the innermost alternatives of that message that contain the part.
+    /// Index of the innermost `multipart/alternative` that contains this part and belongs to the
+    /// same message.
     alternative: Option<usize>,
 }
 

@@ -39,7 +39,7 @@ impl<E> BadRows<E> {
         }
     }
 
-    /// Returns line (from 1) and reason of the first rows, at most ten.
+    /// Returns the line (from 1) and the reason of each of the first bad rows, at most ten.
     pub fn first(&self) -> &[(u64, E)] {
         &self.first
     }

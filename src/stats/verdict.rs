@@ -222,8 +222,8 @@ fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<Evidence> {
         (
             VerdictReason::LockStep,
             format!(
-                "the next command came within {answer} of each reply; the sink's loops were {busy} \
-             busy: more connections would raise the rate"
+                "the next command came {answer} after each reply on average; the sink's loops were \
+             {busy} busy: more connections would raise the rate"
             ),
         )
     })

@@ -164,7 +164,7 @@ impl AuditEvidence<'_> {
         doubts.into_iter().filter(|(n, _)| *n > 0).map(|(n, doubt)| doubt(n))
     }
 
-    /// Returns doubts because something is empty.
+    /// Returns the doubts that arise because something is empty or was not found.
     fn doubts_about_nothing(&self) -> impl Iterator<Item = AuditDoubt> {
         let AuditEvidence { messages, bodies, list, .. } = self;
         let is_searched = self.columns.is_empty() || bodies.checked + bodies.not_stored > 0;

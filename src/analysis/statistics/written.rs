@@ -27,7 +27,7 @@ fn patience(end_ns: u64, now: Duration) -> Duration {
 }
 
 /// Returns how long to wait until the statistics of the span that ends last are on disk; at most
-/// two seconds. A span without an end waits for nothing.
+/// two seconds. Returns zero if any span has no end.
 pub fn patience_of(spans: &[Span], now: Duration) -> Duration {
     let ends: Option<Vec<u64>> = spans.iter().map(|span| span.until_ns).collect();
     let last = ends.and_then(|ends| ends.into_iter().max());

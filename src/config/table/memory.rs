@@ -8,7 +8,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "memory",
         "envelope_memory_bytes",
         "SIZE",
-        "Memory for envelopes in progress, per worker; if it is exceeded, RCPT is answered with 452.",
+        "Memory for envelopes in progress, per worker; if it is exceeded, MAIL and RCPT are answered with 452.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.memory.envelope_bytes = n as usize),

@@ -50,7 +50,7 @@ const fn incomplete(command: &'static str) -> ExitCodes {
 }
 
 const fn sending(command: &'static str) -> ExitCodes {
-    let means = "not every message was accepted for every recipient, or a result could not be \
+    let means = "nothing to send, a message not accepted for every recipient, or a result not \
                  written";
     one(command, &[PartlyDone, Incomplete, NothingFound], means)
 }
@@ -85,8 +85,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
         .two("the two runs cannot be compared"),
     one("assert", &[DoesNotHold, Incomplete], "a claim does not hold, or cannot be decided")
         .two("a claim is malformed"),
-    one("audit", &[DoesNotHold], "at least one recipient did not get exactly one correct message")
-        .two("the audit is inconclusive"),
+    one("audit", &[DoesNotHold], "at least one fault is certain").two("the audit is inconclusive"),
     never_one("run"),
     incomplete("runs"),
     never_one("mark"),

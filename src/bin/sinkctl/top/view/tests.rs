@@ -149,13 +149,11 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
     verdict.reason = VerdictReason::LockStep;
-    verdict.because = "the next command came within 100 µs of each reply; the sink's loops \
+    verdict.because = "the next command came 100 µs after each reply on average; the sink's loops \
                        were 34% busy: more connections would raise the rate"
         .into();
     let lines = lines(&state, &screen(), 80, 24);
-    assert!(
-        lines[1].starts_with("limited by: connections (the next command came within 100 µs of")
-    );
+    assert!(lines[1].starts_with("limited by: connections (the next command came 100 µs after"));
     assert!(
         lines[2].trim_end().ends_with("more connections would raise the rate)"),
         "{}",
