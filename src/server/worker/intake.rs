@@ -1,5 +1,5 @@
 //! How a worker gets its connections: from its listeners, and from workers that accepted more than
-//! their share. Who serves a connection, and who turns it away, is decided here.
+//! their share. It decides which worker serves a connection, and turns away those that none serves.
 use std::sync::Arc;
 
 use super::table::{Interests, Table};
@@ -19,8 +19,8 @@ pub(crate) struct Intake<A = Acceptor> {
     /// The connections that other workers hand over.
     pub arrivals: ArrivalReceiver,
     /// By index of the worker.
-    pub peers: Vec<ArrivalSender>,
-    pub admission: Arc<Admission>,
+    peers: Vec<ArrivalSender>,
+    admission: Arc<Admission>,
     /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
     /// progress.
     held_back: Vec<usize>,
@@ -99,7 +99,7 @@ impl<A: Accepts> Intake<A> {
     }
 
     /// Ends a round, after the table has done its part: follows a stop, and accepts again from
-    /// listeners for which there was no descriptor or no room.
+    /// listeners that lacked a descriptor or had to wait for room.
     #[inline(always)]
     pub fn end_round<I: Interests>(&mut self, table: &mut Table<I>) {
         self.follow_stop(table);
