@@ -95,7 +95,8 @@ pub struct Sealed {
 pub struct Client {
     pub number: u64,
     pub address: IpAddr,
-    /// The client's place in the sink; `None` while it waits to be accepted.
+    /// The client's place in the sink; `None` before the sink has accepted it, and after the sink
+    /// has closed it.
     pub place: Option<Place>,
     socket: Option<UnixStream>,
     /// `None` for plain text.

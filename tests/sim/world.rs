@@ -294,6 +294,7 @@ impl World {
         for place in self.sink().take_reported_again() {
             self.events.entry(place).or_insert(SocketEvent::Plain);
         }
+        self.forget_closed();
         self.check_limits();
         has_moved
     }
@@ -303,6 +304,15 @@ impl World {
         sink.take_recorded(|second| self.recorded.add(second));
     }
 
+    /// Forgets the places of connections that the sink has closed: others may be given them, while
+    /// a stalled client does not notice.
+    fn forget_closed(&mut self) {
+        let sink = self.sink.as_ref().expect("it was started");
+        for client in &mut self.clients {
+            client.place = client.place.filter(|place| sink.is_open(*place));
+        }
+    }
+
     /// Checks that no more connections are open than the limits allow.
     fn check_limits(&mut self) {
         if !self.has(Fault::FewConnections) {
@@ -310,9 +320,8 @@ impl World {
         }
         assert!(self.sink().open_connections() <= CONNECTIONS_MAX as usize);
         for at in 0..ADDRESSES {
-            let is_served = |client: &&Client| {
-                client.address == address(at) && client.place.is_some() && !client.is_gone()
-            };
+            let is_served =
+                |client: &&Client| client.address == address(at) && client.place.is_some();
             let served = self.clients.iter().filter(is_served).count();
             assert!(served <= CONNECTIONS_PER_CLIENT_MAX as usize, "{served} of one address");
         }
@@ -368,6 +377,9 @@ impl World {
     /// its connection.
     fn note_accepted(&mut self, number: u64, place: Place) {
         self.events.insert(place, SocketEvent::Plain);
+        if let Some(earlier) = self.clients.iter_mut().find(|client| client.place == Some(place)) {
+            earlier.place = None;
+        }
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
             client.place = Some(place);
         }

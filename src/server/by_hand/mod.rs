@@ -250,6 +250,12 @@ impl ByHandSink {
         self.workers.iter().flatten().filter_map(WorkerByHand::wait_ms).min()
     }
 
+    /// Returns whether a connection is open at `place`.
+    pub fn is_open(&self, place: Place) -> bool {
+        let worker = self.workers[place.worker].as_ref();
+        worker.is_some_and(|worker| worker.table.is_open(place.place))
+    }
+
     /// Returns whether the connection at `place` waits for room in its socket.
     pub fn watches_writes(&self, place: Place) -> bool {
         let worker = self.workers[place.worker].as_ref();

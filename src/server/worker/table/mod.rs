@@ -247,6 +247,12 @@ impl<I: Interests> Table<I> {
         (self.conns.len(), self.free_places.len())
     }
 
+    /// Returns whether there is a connection at `place`.
+    #[cfg(feature = "testkit")]
+    pub fn is_open(&self, place: TablePlace) -> bool {
+        self.conns[place.index()].is_some()
+    }
+
     /// Returns whether the sink stops, and every connection and every commit has ended.
     pub fn is_done(&self) -> bool {
         self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
