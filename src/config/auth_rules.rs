@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::scope::SettingScope;
 use super::{Auth, Config, Listener, Tls};
 use crate::smtp::policy::{AuthMode, AuthRules};
 use crate::smtp::sasl::{UserError, Users};
@@ -46,8 +47,13 @@ pub enum AuthError {
         error: UserError,
     },
     /// `auth_users` is set, but `auth` has a value that never checks users.
-    #[error("auth_users requires auth = 'off' or 'any', found '{0}'")]
-    ListNotAsked(&'static str),
+    #[error("{scope}auth_users requires auth = 'off' or 'any', found '{mode}'")]
+    ListNotAsked {
+        /// Where one of the two is set.
+        scope: SettingScope,
+        /// The value of `auth`.
+        mode: &'static str,
+    },
     /// `auth_tls_only` is set, but no listener has TLS.
     #[error(
         "auth_tls_only requires TLS, but no listener has it: set tls = 'offered' or 'required', or \
@@ -61,8 +67,27 @@ pub enum AuthError {
     )]
     RequiredWithoutTls(Box<Listener>),
     /// AUTH is required, but not offered.
-    #[error("auth_required requires auth or auth_users, found neither")]
-    RequiredNotOffered,
+    #[error("{0}auth_required requires auth or auth_users, found neither")]
+    RequiredNotOffered(SettingScope),
+}
+
+impl AuthError {
+    /// Returns the names of the settings that contradict each other and have flags; none for files
+    /// and for keys of a `[[listener]]`.
+    pub fn settings(&self) -> Vec<&'static str> {
+        match self {
+            AuthError::ListNotAsked { scope, .. } => scope.with_flags(&["auth_users", "auth"]),
+            AuthError::NoTls => vec!["auth_tls_only", "tls"],
+            AuthError::RequiredNotOffered(scope) => {
+                scope.with_flags(&["auth_required", "auth", "auth_users"])
+            }
+            AuthError::Read { .. }
+            | AuthError::Readable { .. }
+            | AuthError::TooLong(_)
+            | AuthError::User { .. }
+            | AuthError::RequiredWithoutTls(_) => Vec::new(),
+        }
+    }
 }
 
 impl Config {
@@ -90,16 +115,22 @@ impl Config {
         let is_required = own.auth_required.unwrap_or(self.auth.is_required);
         let mode = match (own.auth.unwrap_or(self.auth.mode), users) {
             (Auth::Off | Auth::Any, Some(path)) => AuthMode::Users(Arc::new(read(path)?)),
-            (other, Some(_)) => return Err(AuthError::ListNotAsked(other.name())),
+            (other, Some(_)) => {
+                let scope = match (own.auth, &own.auth_users) {
+                    (None, None) => SettingScope::AllListeners,
+                    _ => SettingScope::own(listener),
+                };
+                return Err(AuthError::ListNotAsked { scope, mode: other.name() });
+            }
             (Auth::Any, None) => AuthMode::Any,
             (Auth::Reject, None) => AuthMode::Reject,
             (Auth::Defer, None) => AuthMode::Defer,
             (Auth::Off, None) if own.auth_required == Some(true) => {
-                return Err(AuthError::RequiredNotOffered);
+                return Err(AuthError::RequiredNotOffered(SettingScope::own(listener)));
             }
             // A listener with its own `auth = 'off'` is exempt from the global `auth_required`.
             (Auth::Off, None) if is_required && own.auth.is_none() => {
-                return Err(AuthError::RequiredNotOffered);
+                return Err(AuthError::RequiredNotOffered(SettingScope::AllListeners));
             }
             (Auth::Off, None) => return Ok(None),
         };
@@ -130,6 +161,7 @@ fn read(path: &Path) -> Result<Users, AuthError> {
 mod tests {
     use super::*;
     use crate::config::AuthSettings;
+    use crate::config::ListenerOptions;
     use std::fs::{self, Permissions};
 
     fn rules(config: &Config) -> Result<Option<AuthRules>, String> {
@@ -186,6 +218,21 @@ mod tests {
         let required = with(AuthSettings { is_required: true, ..Auth::Any.into() });
         assert!(rules(&required).unwrap().is_some_and(|rules| rules.is_required));
         assert!(rules(&Config::default()).unwrap().is_none());
+        // A key of a listener is named with the listener.
+        for own in [
+            ListenerOptions { auth_required: Some(true), ..ListenerOptions::default() },
+            ListenerOptions {
+                auth: Some(Auth::Defer),
+                auth_users: list(),
+                ..ListenerOptions::default()
+            },
+        ] {
+            let mut config = Config::default();
+            config.listen[0].options = own;
+            let error = config.auth_rules(&config.listen).unwrap_err();
+            assert!(error.settings().is_empty(), "{error}");
+            assert!(error.to_string().starts_with("listener 127.0.0.1:1025: auth_"), "{error}");
+        }
         // `auth = 'off'` exempts one listener.
         let mut one = required;
         one.listen[0].options.auth = Some(Auth::Off);

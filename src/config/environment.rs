@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::setting::{Setting, VARIABLE_PREFIX, ValueError};
 use super::table::all_settings;
 use super::{Config, guess};
+use crate::wording::escaped;
 
 /// A variable that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,8 @@ pub enum EnvironmentError {
         bad: ValueError,
     },
     /// The value is not valid UTF-8.
-    #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
+    #[error("environment variable {name}: expected text in UTF-8, found '{value}'",
+        value = escaped(value.as_encoded_bytes()))]
     NotText {
         /// The whole name of the variable, with `SINKD_`.
         name: String,
@@ -278,6 +280,7 @@ pub(super) mod tests {
         let value = OsString::from_vec(b"\xFF".into());
         let found = Environment::new([("SINKD_HOSTNAME".into(), value)]);
         let error = found.apply(&mut Config::default()).unwrap_err().to_string();
-        assert!(error.starts_with("environment variable SINKD_HOSTNAME: expected text"), "{error}");
+        let expected = r"environment variable SINKD_HOSTNAME: expected text in UTF-8, found '\xff'";
+        assert_eq!(error, expected);
     }
 }

@@ -17,6 +17,7 @@ mod listener_keys;
 mod listener_options;
 mod names;
 mod printed;
+mod scope;
 mod setting;
 mod settings;
 pub mod storage;
@@ -41,6 +42,7 @@ pub use groups::{
 };
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
+pub use scope::SettingScope;
 pub use setting::{Setting, ValueError};
 pub use settings::{Config, ConfigError};
 pub use table::all_settings;

@@ -100,6 +100,16 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Returns the names of the settings that contradict each other and have flags.
+    pub fn settings(&self) -> Vec<&'static str> {
+        match self {
+            ConfigError::HttpListened(_) => vec!["http", "listen"],
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {

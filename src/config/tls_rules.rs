@@ -2,6 +2,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::groups::CertificateFiles;
+use super::scope::SettingScope;
 use super::tls::{ClientCerts, Tls};
 use super::tls_names::tls_names;
 use super::{Config, Listener};
@@ -15,11 +17,10 @@ use crate::tls::{
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A certificate without its key, or a key without its certificate.
-    #[error("{listener}{given} requires {missing}, found none")]
+    #[error("{scope}{given} requires {missing}, found none")]
     HalfPair {
-        /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
-        /// setting.
-        listener: String,
+        /// Where both settings are.
+        scope: SettingScope,
         /// The setting that is set.
         given: &'static str,
         /// The setting that is missing.
@@ -45,11 +46,10 @@ pub enum TlsError {
     )]
     Twice(Box<Listener>, &'static str),
     /// Client certificates are wanted, but no CA is configured.
-    #[error("{listener}tls_client_certs = '{mode}' requires tls_client_ca, found none")]
+    #[error("{scope}tls_client_certs = '{mode}' requires tls_client_ca, found none")]
     NoClientCa {
-        /// The listener with the setting, as `listener 127.0.0.1:25: `; empty for the global
-        /// setting.
-        listener: String,
+        /// Where `tls_client_certs` is set.
+        scope: SettingScope,
         /// The value of `tls_client_certs`.
         mode: &'static str,
     },
@@ -62,6 +62,25 @@ pub enum TlsError {
     /// TLS does not work on this system.
     #[error(transparent)]
     Acceptor(#[from] AcceptorError),
+}
+
+impl TlsError {
+    /// Returns the names of the settings that contradict each other and have flags; none for files
+    /// and for keys of a `[[listener]]`.
+    pub fn settings(&self) -> Vec<&'static str> {
+        match self {
+            TlsError::HalfPair { scope, given, missing } => scope.with_flags(&[given, missing]),
+            TlsError::Unused(setting) => vec![setting, "tls"],
+            TlsError::NoClientCa { scope, .. } => {
+                scope.with_flags(&["tls_client_certs", "tls_client_ca"])
+            }
+            TlsError::UnusedBy { .. }
+            | TlsError::Twice(..)
+            | TlsError::File(_)
+            | TlsError::Kept(_)
+            | TlsError::Acceptor(_) => Vec::new(),
+        }
+    }
 }
 
 /// What a listener needs for TLS, with its files already read.
@@ -196,10 +215,8 @@ impl Config {
                 Tls::Required => TlsUse::Required,
             },
         };
-        let label = format!("listener {listener}: ");
-        let of_all = source(self.tls.files.cert.as_deref(), self.tls.files.key.as_deref(), "")?;
-        let its_own =
-            source(own.certificates.cert.as_deref(), own.certificates.key.as_deref(), &label)?;
+        let of_all = source(&self.tls.files, || SettingScope::AllListeners)?;
+        let its_own = source(&own.certificates, || SettingScope::own(listener))?;
         let its_ca = own.certificates.client_ca.as_deref();
         let given =
             [("tls_cert", its_own != CertificateSource::Kept), ("tls_client_ca", its_ca.is_some())];
@@ -207,9 +224,10 @@ impl Config {
             return Err(TlsError::UnusedBy { listener: Box::new(listener.clone()), setting });
         }
         let ca = its_ca.or(self.tls.files.client_ca.as_deref());
-        let label = if own.certificates.client_certs.is_some() { label } else { String::new() };
-        let clients =
-            clients(own.certificates.client_certs.or(self.tls.files.client_certs), ca, label)?;
+        let clients = match own.certificates.client_certs {
+            Some(mode) => clients(Some(mode), ca, || SettingScope::own(listener)),
+            None => clients(self.tls.files.client_certs, ca, || SettingScope::AllListeners),
+        }?;
         let source = if its_own == CertificateSource::Kept { of_all } else { its_own };
         Ok(ListenerTlsSettings { tls_use, source, clients })
     }
@@ -261,13 +279,12 @@ impl ListenerTlsSettings<'_> {
 }
 
 /// Returns both files or neither; one alone is an error.
-fn source<'a>(
-    cert: Option<&'a Path>,
-    key: Option<&'a Path>,
-    listener: &str,
-) -> Result<CertificateSource<'a>, TlsError> {
-    let half = |given, missing| TlsError::HalfPair { listener: listener.into(), given, missing };
-    match (cert, key) {
+fn source(
+    files: &CertificateFiles,
+    scope: impl Fn() -> SettingScope,
+) -> Result<CertificateSource<'_>, TlsError> {
+    let half = |given, missing| TlsError::HalfPair { scope: scope(), given, missing };
+    match (files.cert.as_deref(), files.key.as_deref()) {
         (None, None) => Ok(CertificateSource::Kept),
         (Some(cert), Some(key)) => Ok(CertificateSource::Files(cert, key)),
         (Some(_), None) => Err(half("tls_cert", "tls_key")),
@@ -279,12 +296,12 @@ fn source<'a>(
 fn clients(
     mode: Option<ClientCerts>,
     ca: Option<&Path>,
-    listener: String,
+    scope: impl Fn() -> SettingScope,
 ) -> Result<Option<(ClientCerts, &Path)>, TlsError> {
     match (mode, ca) {
         (mode, Some(ca)) => Ok(Some((mode.unwrap_or(ClientCerts::Optional), ca))),
         (None | Some(ClientCerts::Off), None) => Ok(None),
-        (Some(mode), None) => Err(TlsError::NoClientCa { listener, mode: mode.name() }),
+        (Some(mode), None) => Err(TlsError::NoClientCa { scope: scope(), mode: mode.name() }),
     }
 }
 
@@ -468,7 +485,10 @@ mod tests {
             let folders = Folders::new();
             let mut config = folders.config(listen);
             set(&mut config, &folders);
-            let error = config.check_tls(&config.listen, NOW).unwrap_err().to_string();
+            let error = config.check_tls(&config.listen, NOW).unwrap_err();
+            let names_settings = !expected.starts_with("listener ") && !expected.contains("PEM");
+            assert_eq!(!error.settings().is_empty(), names_settings, "{expected}");
+            let error = error.to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!folders.is_written(), "{expected}");
             let same = config.tls_rules(&config.listen, NOW).unwrap_err().to_string();

@@ -1,11 +1,38 @@
 //! What to do about an error of the library, which knows no flag.
+use sinkd::config::{AuthError, ConfigError, TlsError};
 use sinkd::http::{HttpBindError, NotReady};
 use sinkd::log::OpenError;
-use sinkd::server::{ListenError, StartError};
+use sinkd::server::{GenerationError, ListenError, ReloadError, StartError};
 use sinkd::wording::with_causes;
 
-/// Returns the flag that helps, as the end of an error; empty if the message has it all.
-pub fn advice(error: &anyhow::Error) -> &'static str {
+/// Returns the flags that help, as the end of an error; empty if the message has it all.
+pub fn advice(error: &anyhow::Error) -> String {
+    match &settings_of(error)[..] {
+        [] => flag_of(error).to_owned(),
+        settings => {
+            let flags = settings.iter().map(|name| format!("--{}", name.replace('_', "-")));
+            format!(" ({})", flags.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Returns the settings that contradict each other and have flags.
+fn settings_of(error: &anyhow::Error) -> Vec<&'static str> {
+    let put_in_force = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(StartError::Settings(error)), _) => Some(error),
+        (_, Some(ReloadError::Settings(error))) => Some(error),
+        _ => None,
+    };
+    let found = [
+        error.downcast_ref().map(ConfigError::settings),
+        error.downcast_ref().map(AuthError::settings),
+        error.downcast_ref().map(TlsError::settings),
+        put_in_force.map(GenerationError::settings),
+    ];
+    found.into_iter().flatten().flatten().collect()
+}
+
+fn flag_of(error: &anyhow::Error) -> &'static str {
     match error.downcast_ref() {
         Some(StartError::Log(error)) => return about_folder(error),
         Some(StartError::Bind(ListenError::InUse { .. })) => return " with --listen",

@@ -8,6 +8,7 @@ use sinkd::server::{Generations, Reloaded};
 use sinkd::smtp::policy::TlsUse;
 use sinkd::wording::without_numbers;
 
+use super::advice::advice;
 use super::print::error_chain;
 use super::settings::{config_file, effective};
 
@@ -92,7 +93,8 @@ impl Reloading {
                 Answer::Reloaded { generation, changed, needs_restart }
             }
             Err(error) => {
-                let message = without_numbers(&error_chain(&error));
+                let message =
+                    without_numbers(&format!("{}{}", error_chain(&error), advice(&error)));
                 tracing::error!("{message}: nothing has changed");
                 Answer::Error { message }
             }

@@ -27,6 +27,17 @@ pub enum GenerationError {
     Tls(#[from] TlsError),
 }
 
+impl GenerationError {
+    /// Returns the names of the settings that contradict each other and have flags.
+    pub fn settings(&self) -> Vec<&'static str> {
+        match self {
+            GenerationError::Clients(_) => Vec::new(),
+            GenerationError::Auth(error) => error.settings(),
+            GenerationError::Tls(error) => error.settings(),
+        }
+    }
+}
+
 /// All settings that can change while sinkd runs, ready for use.
 #[derive(Debug)]
 pub struct Generation {
