@@ -103,16 +103,14 @@ pub struct RecipientOptions {
     /// Number of recipients per message, or a range such as 1-50 to cycle through.
     #[arg(long, value_name = "N", default_value = "1")]
     pub recipients_per_message: PerMessage,
-    /// Order in which recipients get mail.
+    /// Order in which recipients get mail: as listed, starting over at the end, or random.
     #[arg(long, value_name = "ORDER", default_value = "listed")]
     pub order: Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Order {
-    /// In list order, starting over at the end.
     Listed,
-    /// In random order.
     Random,
 }
 
@@ -129,7 +127,8 @@ pub struct PaceOptions {
     /// Messages per second, however slow the target is [default: as many as the target accepts].
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<Positive>,
-    /// Distribution of the messages over time, with --rate.
+    /// Distribution of the messages over time, with --rate: even intervals, or poisson (as from many
+    /// independent senders).
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
     pub arrivals: Arrivals,
     /// Number of connections to keep open.
@@ -146,9 +145,7 @@ pub struct PaceOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Arrivals {
-    /// At equal intervals.
     Even,
-    /// As from many independent senders.
     Poisson,
 }
 

@@ -380,6 +380,21 @@ fn no_help_text_ends_in_a_period() {
     check(&Cli::definition());
 }
 
+/// clap prints a help text in a second layout, more than twice as long, once any flag describes its
+/// possible values or has a longer text.
+#[test]
+fn every_help_text_has_the_same_layout() {
+    fn check(command: &Command) {
+        for arg in command.get_arguments() {
+            let is_described = arg.get_possible_values().iter().any(|it| it.get_help().is_some());
+            let is_long = arg.get_long_help().is_some();
+            assert!(!is_described && !is_long, "{} {}", command.get_name(), arg.get_id());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::definition());
+}
+
 #[test]
 fn the_exit_codes_of_every_command_are_in_its_help_and_in_the_document() {
     let document = include_str!("../../../../docs/operations.md");

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sinkd::analysis::GroupBy;
 use sinkd::stats::{MessageWindow, Metric};
 
@@ -26,7 +26,8 @@ pub struct Stats {
     /// Print one line per interval of this length, such as 10s, 1m or 1d.
     #[arg(long, value_name = "DURATION", value_parser = time, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
-    /// Print one line per listener, client address, user or recipient domain, most messages first.
+    /// Print one line per listener (its name, or else its address), client (its address without the
+    /// port, or 'unix'), authenticated user, or recipient domain in lower case; most messages first.
     /// This reads the log, so it covers only messages whose envelope is stored.
     #[arg(
         long,
@@ -87,13 +88,7 @@ impl Stats {
 
 /// Parses the property by which messages are grouped.
 fn by() -> impl TypedValueParser<Value = GroupBy> {
-    let known = [
-        PossibleValue::new("listener").help("The listener: its name, or its address as configured"),
-        PossibleValue::new("client")
-            .help("The client address without its port; 'unix' for a Unix socket"),
-        PossibleValue::new("user").help("The user that the client authenticated as"),
-        PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),
-    ];
+    let known = ["listener", "client", "user", "rcpt-domain"];
     PossibleValuesParser::new(known).map(|name| match &*name {
         "listener" => GroupBy::Listener,
         "client" => GroupBy::Client,
