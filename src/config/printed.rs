@@ -30,11 +30,11 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::transcript::TranscriptSessions;
-    use super::super::{
+    use super::*;
+    use crate::config::transcript::TranscriptSessions;
+    use crate::config::{
         Auth, CertificateFiles, ClientCerts, Denied, Listener, ListenerOptions, Tls, file, storage,
     };
-    use super::*;
     use crate::smtp::extension::Extension;
 
     #[test]

@@ -120,7 +120,7 @@ fn data_address(part: &Part<'_>, left: &mut usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::text::html;
+    use crate::mime::text::html;
 
     fn message(page: &str) -> String {
         format!(

@@ -3,12 +3,12 @@ use std::cmp;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sorting::{Merge, SortRecord};
 use super::delivery::Delivery;
 use super::expectation::{Expectation, Gap, NumberWalk, Rows};
 use super::names::{FolderNames, NAMED_MAX, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, TaskSorters};
+use crate::analysis::sorting::{Merge, SortRecord};
 
 /// Counts of recipients, where a recipient is a key of the audit: an address, a header value or a
 /// number.

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::super::folder::threads;
-use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
 use super::copies::encode_copy;
 use super::list::decoded_values;
 use super::message_text::MessageText;
 use super::names::{FolderNames, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, Tasks};
+use crate::analysis::folder::threads;
+use crate::analysis::sorting::{Merge, SortRecord, Sorted, Sorter};
 use crate::index::reading::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;

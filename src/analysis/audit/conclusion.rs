@@ -1,5 +1,4 @@
 //! Decides the conclusion from all findings, and whether it is certain.
-use super::super::counting::MissingMessages;
 use super::account::RecipientTally;
 use super::bodies::BodyTally;
 use super::copies::CopyTally;
@@ -15,6 +14,7 @@ use super::log_join::LogTally;
 use super::logged::LogsRead;
 use super::order::{OrderRule, OrderTally};
 use super::since::ChangedSince;
+use crate::analysis::counting::MissingMessages;
 
 /// All findings of an audit, from which its conclusion follows.
 pub struct AuditEvidence<'a> {

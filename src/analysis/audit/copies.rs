@@ -4,10 +4,10 @@ use std::io;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::super::sorting::{Merge, Sorted};
 use super::delivery::{CopyReply, Delivery};
 use super::names::{FolderNames, NAMED_MAX, key_text};
 use super::offender::{Fault, Offender, OffenderSorter, SameAs};
+use crate::analysis::sorting::{Merge, Sorted};
 
 /// Maximum number of copies per recipient that are compared; further copies are only counted.
 const COMPARED_MAX: usize = 10_000;

@@ -1,5 +1,5 @@
 //! Why the figures of an audit may be incomplete.
-use super::super::counting::MissingMessages;
+use crate::analysis::counting::MissingMessages;
 use crate::wording::counted;
 
 /// Why the figures of an audit may be incomplete. Each number is at least 1.

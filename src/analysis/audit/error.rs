@@ -2,9 +2,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::error::Error;
 use super::list::ExpectedListError;
 use super::logged::LoggedError;
+use crate::analysis::error::Error;
 
 /// Why an audit failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! What an audit expects: the rows of a list, or numbers without gaps.
 use std::io;
 
-use super::super::sorting::{Merge, SortRecord};
 use super::list::Expected;
+use crate::analysis::sorting::{Merge, SortRecord};
 
 /// Which recipients an audit expects a message for.
 pub enum Expectation {

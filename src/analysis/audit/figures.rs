@@ -1,10 +1,10 @@
 //! The result of an audit, as in `--json`.
 use serde::Serialize;
 
-use super::super::counting::MissingMessages;
-use super::super::words::sentences;
 use super::doubt::AuditDoubt;
 use super::log_join::LogTally;
+use crate::analysis::counting::MissingMessages;
+use crate::analysis::words::sentences;
 
 /// Whether each recipient got exactly one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,9 +1,9 @@
 //! Reads the list of expected recipients: a CSV file with a header line.
 use std::io::Read;
 
-use super::super::sorting::{SortRecord, Sorter};
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::key::{Key, KeyFault, KeyRule};
+use crate::analysis::sorting::{SortRecord, Sorter};
 use crate::wording::{nearest, readable};
 
 /// Names of the key column, tried in this order when no column is named.
@@ -284,10 +284,10 @@ fn no_column(wanted: Option<&str>, found: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sorting::Merge;
-    use super::super::address::{AddressFault, AddressFolding};
-    use super::super::key::{KeyKind, KeySource};
     use super::*;
+    use crate::analysis::audit::address::{AddressFault, AddressFolding};
+    use crate::analysis::audit::key::{KeyKind, KeySource};
+    use crate::analysis::sorting::Merge;
 
     fn rule(column: Option<&str>, must_contain: &[&str]) -> ListRule {
         let must_contain = must_contain.iter().map(|name| (*name).to_owned()).collect();

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::sorting::{Merge, SortRecord, Sorted};
-use super::super::words::seconds;
 use super::address::{AddressFolding, push_path};
 use super::delivery::{Delivery, id_of};
 use super::logged::Claimed;
 use super::names::FolderNames;
 use super::offender::{Fault, Offender, OffenderSorter};
+use crate::analysis::sorting::{Merge, SortRecord, Sorted};
+use crate::analysis::words::seconds;
 use crate::log::MessageId;
 use crate::log::reader::Folder;
 use crate::smtp::envelope;

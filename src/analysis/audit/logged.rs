@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
-use super::super::sorting::{SortRecord, Sorter};
 use super::address::{AddressFolding, push_path};
 use super::delivery::number;
+use crate::analysis::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
+use crate::analysis::sorting::{SortRecord, Sorter};
 
 /// Maximum number of unusable lines that are reported individually.
 const FAULTS_LISTED_MAX: usize = 20;

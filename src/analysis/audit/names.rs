@@ -1,7 +1,7 @@
 //! How messages and keys are named in an answer.
-use super::super::words::rfc3339;
 use super::delivery::Delivery;
 use super::offender::NamedCopy;
+use crate::analysis::words::rfc3339;
 use crate::wording::readable;
 
 /// Maximum number of messages that are named for one offender.

@@ -3,8 +3,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::sorting::{Merge, SortRecord, Sorted, Sorter};
 use super::delivery::CopyReply;
+use crate::analysis::sorting::{Merge, SortRecord, Sorted, Sorter};
 
 /// A kind of fault, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! Checks whether numbers arrived in order.
 use std::io;
 
-use super::super::sorting::{Merge, Sorted};
 use super::delivery::Delivery;
 use super::names::FolderNames;
 use super::offender::{Fault, Offender, OffenderSorter};
+use crate::analysis::sorting::{Merge, Sorted};
 
 /// Whether a message that arrives after one with a higher number is a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

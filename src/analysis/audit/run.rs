@@ -3,11 +3,6 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::counting::MissingMessages;
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::folder::{LogSource, UnreadMessages, threads, visit_all};
-use super::super::sorting::{Merge, Sorted, Sorter};
 use super::account::{Findings, RecipientTally, reconcile};
 use super::bodies::{BodyQuestion, BodyTally, read_all};
 use super::conclusion::{AuditEvidence, LogEvidence, figures};
@@ -25,6 +20,11 @@ use super::order::{OrderTally, check};
 use super::question::{AuditQuestion, AuditStage, ExpectedList};
 use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
+use crate::analysis::counting::MissingMessages;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::folder::{LogSource, UnreadMessages, threads, visit_all};
+use crate::analysis::sorting::{Merge, Sorted, Sorter};
 use crate::log::MessageId;
 use crate::log::reader::{Folder, ReadError};
 

@@ -1,11 +1,11 @@
 //! Changes of the folders that an audit does not see: mail that arrived meanwhile, and mail that
 //! vanished without a record.
 
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::folder::LogSource;
-use super::super::folder::open_folder;
-use super::super::statistics::counters;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::folder::LogSource;
+use crate::analysis::folder::open_folder;
+use crate::analysis::statistics::counters;
 use crate::stats::Counter;
 
 /// Figures about messages.

@@ -1,8 +1,8 @@
 //! Tasks: messages that must be read to decide something, in the order of their places on disk.
 use std::io;
 
-use super::super::sorting::{SortRecord, Sorted, Sorter};
 use super::delivery::{Delivery, number};
+use crate::analysis::sorting::{SortRecord, Sorted, Sorter};
 
 /// Why a message must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Properties that hold for any octets read as a list of recipients; the fuzzer checks them.
-use super::super::sorting::{Merge, Sorter};
 use super::address::AddressFolding;
 use super::key::{KEY_BYTES_MAX, KeyKind, KeyRule, KeySource};
 use super::list::{Expected, ListRule, decoded_values, read_list};
+use crate::analysis::sorting::{Merge, Sorter};
 
 /// Reads `octets` as a list, once with addresses and once with numbers as keys; panics if something
 /// doesn't hold that always must: each row is taken or named, with its line, and keys are bounded.

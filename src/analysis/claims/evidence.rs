@@ -1,8 +1,8 @@
 //! The evidence that claims are checked against.
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::limits::KeptLimits;
-use super::super::statistics::RunStatistics;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::limits::KeptLimits;
+use crate::analysis::statistics::RunStatistics;
 
 /// Statistics of a span, and the limits that clients kept to if a claim needs them.
 pub struct Evidence {

@@ -1,8 +1,8 @@
 //! Why a claim does not hold.
-use super::super::limits::LimitsGap;
-use super::super::statistics::UnrecordedMessages;
-use super::super::transit_gap::TransitGap;
 use super::unit::ClaimUnit;
+use crate::analysis::limits::LimitsGap;
+use crate::analysis::statistics::UnrecordedMessages;
+use crate::analysis::transit_gap::TransitGap;
 use crate::stats::{LimitedBy, StatsDamage};
 use crate::wording::decimals;
 

@@ -2,8 +2,8 @@
 //! `limits.messages_per_1m`, ...
 use std::net::IpAddr;
 
-use super::super::limits::{KeptLimits, window};
 use super::failure::{ClaimFailure, EvidenceGap};
+use crate::analysis::limits::{KeptLimits, window};
 use crate::stats::ClientLimits;
 use crate::wording::Unexpected;
 use crate::wording::unknown;

@@ -1,7 +1,4 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
-use super::super::statistics::RunStatistics;
-use super::super::statistics::{metric, metrics};
-use super::super::transit::OverallTransit;
 use super::error::ClaimFault;
 use super::evidence::Evidence;
 use super::failure::{ClaimFailure, EvidenceGap};
@@ -9,6 +6,9 @@ use super::figure::{ClaimBusy, ClaimPercentile, ClaimRate, ClaimTransit, figure,
 use super::limit::{self, ClaimLimit};
 use super::total::ClaimTotal;
 use super::unit::ClaimUnit;
+use crate::analysis::statistics::RunStatistics;
+use crate::analysis::statistics::{metric, metrics};
+use crate::analysis::transit::OverallTransit;
 use crate::stats::{LimitedBy, Metric, Percentiles};
 use crate::wording::Unexpected;
 use crate::wording::{unknown, unknown_of_many};

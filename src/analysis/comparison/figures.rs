@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::words::{rfc3339, sentences};
 use super::compared::RunComparison;
 use super::side::ComparedRun;
 use super::warning::ComparisonWarning;
+use crate::analysis::words::{rfc3339, sentences};
 use crate::stats::{
     Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift, VerdictReason,
 };

@@ -1,8 +1,8 @@
 //! Why two runs cannot be compared.
 use std::io;
 
-use super::super::error::Error;
 use super::kind::RecordedBy;
+use crate::analysis::error::Error;
 
 /// Why two runs cannot be compared.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! One of the two runs: its folders, the side that recorded it, and its figures.
 use std::path::Path;
 
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::statistics::{RunStatistics, UnrecordedMessages};
 use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;
 use super::warning::ComparisonWarning;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
 use crate::stats::{History, Measures, StatsDamage};
 use crate::time::Seconds;
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::error::Error;
-use super::super::statistics::counters;
+use crate::analysis::error::Error;
+use crate::analysis::statistics::counters;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
 use crate::time::{Clock, Span};

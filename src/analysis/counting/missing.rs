@@ -1,10 +1,10 @@
 //! Messages that were accepted, but whose envelope is no longer in the log. They are never left out
 //! silently.
 
-use super::super::error::Error;
-use super::super::folder::{LogSource, UnreadMessages};
-use super::super::statistics::counters;
-use super::super::statistics::{WRITTEN_WITHIN, wait_until_written};
+use crate::analysis::error::Error;
+use crate::analysis::folder::{LogSource, UnreadMessages};
+use crate::analysis::statistics::counters;
+use crate::analysis::statistics::{WRITTEN_WITHIN, wait_until_written};
 use crate::stats::Counter;
 use crate::time::{Clock, Span};
 use crate::wording::counted;

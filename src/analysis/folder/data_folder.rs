@@ -1,7 +1,7 @@
 //! Checks whether a path is a data folder.
 use std::path::Path;
 
-use super::super::error::Error;
+use crate::analysis::error::Error;
 use crate::log::reader::Folder;
 
 /// Returns whether the folder has this subfolder.

@@ -1,7 +1,7 @@
 //! The row of a segment.
 use serde::Serialize;
 
-use super::super::words::rfc3339;
+use crate::analysis::words::rfc3339;
 use crate::log::State;
 use crate::log::reader::{Folder, ReadError, SegmentSummary};
 

@@ -2,10 +2,10 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::super::error::Error;
-use super::super::watched::watched;
 use super::data_folder::open_folder;
 use super::selection::FolderSpans;
+use crate::analysis::error::Error;
+use crate::analysis::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
 use crate::time::Span;

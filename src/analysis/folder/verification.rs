@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::words::sentences;
+use crate::analysis::words::sentences;
 use crate::log::reader::{Folder, ReadError, Segment};
 use crate::time::Clock;
 use crate::wording::counted;

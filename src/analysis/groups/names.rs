@@ -11,7 +11,7 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::stats::Metric;
 use hdrhistogram::Histogram;
 
-use super::super::transit::{TransitSample, TransitTally};
+use crate::analysis::transit::{TransitSample, TransitTally};
 
 /// Maximum number of names that are counted separately: about 30 MB of memory per thread, 150 MB if
 /// all names have the maximum length of a path, and 8 MB more if all have deviations.

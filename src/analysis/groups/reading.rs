@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use memchr::memrchr;
 
-use super::super::folder::{
-    LogSource, MessagePlace, MessageVisitor, Understood, UnreadMessages, visit_all,
-};
-use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use super::by::GroupBy;
 use super::names::{GroupedMessage, Groups};
+use crate::analysis::folder::{
+    LogSource, MessagePlace, MessageVisitor, Understood, UnreadMessages, visit_all,
+};
+use crate::analysis::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use crate::log::reader::Damage;
 use crate::smtp::envelope::{self, Client, Decoded};
 

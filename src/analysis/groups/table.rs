@@ -1,11 +1,11 @@
 //! The table of `sinkctl stats --by`.
 use std::collections::BTreeMap;
 
-use super::super::counting::MissingMessages;
-use super::super::transit::{OverallTransit, TransitFigures};
-use super::super::words::rfc3339;
 use super::names::{GroupTally, TopGroups};
 use super::reading::{GroupCounts, GroupCriteria};
+use crate::analysis::counting::MissingMessages;
+use crate::analysis::transit::{OverallTransit, TransitFigures};
+use crate::analysis::words::rfc3339;
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
 use crate::wording::readable;

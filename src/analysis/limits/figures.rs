@@ -3,8 +3,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::super::words::rfc3339;
 use super::kept::KeptLimits;
+use crate::analysis::words::rfc3339;
 use crate::stats::{ClientLimits, Distribution, Percentiles};
 
 /// The highest figures of each client, which are the limits it kept to: the object of

@@ -1,5 +1,5 @@
 //! Why the limits that clients kept to may be incomplete.
-use super::super::statistics::UnrecordedMessages;
+use crate::analysis::statistics::UnrecordedMessages;
 use crate::stats::StatsDamage;
 use crate::wording::counted;
 

@@ -1,11 +1,11 @@
 //! The limits that clients kept to, and which connections were not recorded.
 use std::time::Duration;
 
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::folder::holder;
-use super::super::statistics::{RunStatistics, UnrecordedMessages};
 use super::gap::LimitsGap;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::folder::holder;
+use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
 use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
 use crate::time::Seconds;

@@ -1,5 +1,5 @@
 //! The newest message of a folder.
-use super::super::folder::{Attempt, Attempts, retry_while_pruned};
+use crate::analysis::folder::{Attempt, Attempts, retry_while_pruned};
 use crate::log::reader::{Folder, Latest, ReadError};
 
 /// Returns the newest message whose record can be read, and why newer ones can't; `None` if

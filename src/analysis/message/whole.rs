@@ -1,9 +1,9 @@
 //! Everything known about one message: envelope, header fields, parts.
 use serde::Serialize;
 
-use super::super::rows::{EnvelopeRow, FinalReply};
 use super::part_row::PartRow;
 use super::stored::stored_bytes;
+use crate::analysis::rows::{EnvelopeRow, FinalReply};
 use crate::log::Slot;
 use crate::mime::header;
 use crate::mime::part::parts;

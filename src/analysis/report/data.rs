@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
 
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::groups::{GroupBy, GroupQuestion, GroupTable, find};
-use super::super::statistics::RunStatistics;
 use super::buckets::TimeBuckets;
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::groups::{GroupBy, GroupQuestion, GroupTable, find};
+use crate::analysis::statistics::RunStatistics;
 use crate::log::reader::{Folder, ReadError};
 use crate::log::{Mark, Runs};
 use crate::stats::{

@@ -161,8 +161,8 @@ fn list<S: AsRef<str>>(values: &[S]) -> Cow<'_, str> {
 mod tests {
     use serde_json::Value;
 
-    use super::super::{Contents, EnvelopeRow};
     use super::*;
+    use crate::analysis::rows::{Contents, EnvelopeRow};
 
     fn row() -> MessageRow {
         let text = |text: &str| Some(text.to_owned());

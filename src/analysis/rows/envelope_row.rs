@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::super::words::rfc3339;
+use crate::analysis::words::rfc3339;
 use crate::log::{MessageId, Slot, SlotFacts, StorageMode};
 use crate::smtp::envelope;
 use crate::smtp::tls::SessionTls;

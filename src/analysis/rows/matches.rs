@@ -2,8 +2,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::watched::watched;
 use super::merged::{Merged, TimeOrder};
+use crate::analysis::watched::watched;
 use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress, UnusableIndex};
 use crate::log::reader::Folder;

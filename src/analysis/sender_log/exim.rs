@@ -194,8 +194,10 @@ fn at_ns(before: &[u8], line: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_foreign, check_nothing};
     use super::*;
+    use crate::analysis::sender_log::testkit::{
+        check_bad, check_claim, check_foreign, check_nothing,
+    };
 
     const ID: &str = "2026-11-28 10:00:01 1tGabc-00000006Pya-498Q";
     const FIELDS: &str = "R=smarthost T=remote_smtp H=127.0.0.1 [127.0.0.1] X=TLS1.3:x:256 CV=no \

@@ -96,8 +96,8 @@ fn is_named_otherwise(before: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_nothing};
     use super::*;
+    use crate::analysis::sender_log::testkit::{check_bad, check_claim, check_nothing};
 
     #[test]
     fn replies_in_any_text_claim_a_message() {

@@ -33,8 +33,10 @@ pub(super) fn read(line: &[u8]) -> Reading<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_foreign, check_nothing};
     use super::*;
+    use crate::analysis::sender_log::testkit::{
+        check_bad, check_claim, check_foreign, check_nothing,
+    };
 
     const START: &str = "[NOTICE] [D33D6290-C923-4DAC-A4B4-D0E7B8FAF010.1.1] [outbound]  delivered \
         file=1606860914133_1606860914133_0_90_adwUhC_83_mx domain=b.example host=127.0.0.1 \

@@ -86,8 +86,10 @@ fn recipients<'a>(recipients: OneOrMore) -> Result<Recipients<'a>, Reason> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_foreign, check_nothing, recipients};
     use super::*;
+    use crate::analysis::sender_log::testkit::{
+        check_bad, check_claim, check_foreign, check_nothing, recipients,
+    };
 
     fn record(kind: &str, recipient: &str, content: &str) -> String {
         format!(

@@ -71,8 +71,10 @@ fn is_after_process(before: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_foreign, check_nothing};
     use super::*;
+    use crate::analysis::sender_log::testkit::{
+        check_bad, check_claim, check_foreign, check_nothing,
+    };
 
     const RELAY: &str = "relay=127.0.0.1[127.0.0.1]:2525, delay=0.05, delays=0.02/0/0.01/0.02, \
         dsn=2.0.0";

@@ -123,8 +123,10 @@ fn time(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{check_bad, check_claim, check_foreign, check_nothing};
     use super::*;
+    use crate::analysis::sender_log::testkit::{
+        check_bad, check_claim, check_foreign, check_nothing,
+    };
 
     const HEADER: &str = "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,\
         dsnMta,vmta";

@@ -206,9 +206,9 @@ fn report_deliveries(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::check_sender_log;
-    use super::super::unpacked::Compression;
     use super::*;
+    use crate::analysis::sender_log::testkit::check_sender_log;
+    use crate::analysis::sender_log::unpacked::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};

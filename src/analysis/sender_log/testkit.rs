@@ -82,7 +82,7 @@ pub(super) use tables::*;
 
 #[cfg(test)]
 mod tables {
-    use super::super::claim::{LoggedClaim, Reading, Recipients};
+    use crate::analysis::sender_log::claim::{LoggedClaim, Reading, Recipients};
 
     /// Id, sink, recipient, time.
     pub type Expected<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<u64>);

@@ -80,8 +80,8 @@ impl Merge {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Sorter;
     use super::*;
+    use crate::analysis::sorting::Sorter;
 
     type Owned = (u64, Vec<u8>, Vec<u8>);
 

@@ -1,9 +1,9 @@
 //! The figures of a span of time, for `--json` and for text.
 use std::collections::BTreeMap;
 
-use super::super::transit::OverallTransit;
-use super::super::words::rfc3339;
 use super::gathered::RunStatistics;
+use crate::analysis::transit::OverallTransit;
+use crate::analysis::words::rfc3339;
 use crate::stats::{
     Counter, History, MessageRate, Metric, OpenSessions, Percentiles, RunTotals, Verdict,
 };

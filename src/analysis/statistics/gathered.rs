@@ -2,13 +2,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::error::Error;
-use super::super::folder::FolderSpans;
-use super::super::folder::ensure_statistics;
-use super::super::folder::holder;
-use super::super::transit::OverallTransit;
 use super::unrecorded::UnrecordedMessages;
 use super::written::{complete, patience_of, wait_until_written};
+use crate::analysis::error::Error;
+use crate::analysis::folder::FolderSpans;
+use crate::analysis::folder::ensure_statistics;
+use crate::analysis::folder::holder;
+use crate::analysis::transit::OverallTransit;
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
 use crate::time::{Clock, Span};

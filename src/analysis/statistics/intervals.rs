@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::words::rfc3339;
+use crate::analysis::words::rfc3339;
 use crate::stats::{Counter, History};
 
 /// Maximum number of consecutive empty intervals; longer pauses are skipped.

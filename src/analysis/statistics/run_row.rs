@@ -3,9 +3,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::error::Error;
-use super::super::words::rfc3339;
 use super::gathered::counters;
+use crate::analysis::error::Error;
+use crate::analysis::words::rfc3339;
 use crate::log::{Mark, Run};
 use crate::stats::{Counter, StatsDamage};
 use crate::time::Clock;

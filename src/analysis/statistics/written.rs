@@ -1,7 +1,7 @@
 //! Waits for statistics, which are written a second or two late.
 use std::time::Duration;
 
-use super::super::error::Error;
+use crate::analysis::error::Error;
 use crate::stats::{Counter, History};
 use crate::time::{Clock, Span};
 

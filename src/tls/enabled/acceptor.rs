@@ -87,11 +87,11 @@ mod tests {
         ServerConnection, SupportedProtocolVersion,
     };
 
-    use super::super::authority::{Authority, LeafKey};
-    use super::super::clients::ClientRoots;
-    use super::super::folder;
-    use super::super::pem::encode;
     use super::*;
+    use crate::tls::enabled::authority::{Authority, LeafKey};
+    use crate::tls::enabled::clients::ClientRoots;
+    use crate::tls::enabled::folder;
+    use crate::tls::enabled::pem::encode;
 
     /// A CA, and a server and a client with certificates signed by it.
     struct Signed {

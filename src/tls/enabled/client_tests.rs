@@ -6,15 +6,15 @@ use rustls::SupportedProtocolVersion;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::version::{TLS12, TLS13};
 
-use super::super::acceptor::Acceptor;
-use super::super::authority::{Authority, LeafKey};
-use super::super::clients::{ClientCertificates, ClientRoots};
-use super::super::connector::{ServerTrust, SessionReuse};
-use super::super::identity::Identity;
-use super::super::pem::encode;
-use super::super::record::Opened;
-use super::super::server::{Established, Handshake, HandshakeStep};
 use super::*;
+use crate::tls::enabled::acceptor::Acceptor;
+use crate::tls::enabled::authority::{Authority, LeafKey};
+use crate::tls::enabled::clients::{ClientCertificates, ClientRoots};
+use crate::tls::enabled::connector::{ServerTrust, SessionReuse};
+use crate::tls::enabled::identity::Identity;
+use crate::tls::enabled::pem::encode;
+use crate::tls::enabled::record::Opened;
+use crate::tls::enabled::server::{Established, Handshake, HandshakeStep};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 

@@ -215,9 +215,9 @@ mod tests {
     use std::fs::{Permissions, set_permissions};
     use std::path::PathBuf;
 
-    use super::super::authority::{Authority, LeafKey};
-    use super::super::pem::encode;
     use super::*;
+    use crate::tls::enabled::authority::{Authority, LeafKey};
+    use crate::tls::enabled::pem::encode;
 
     /// 2026-11-29.
     const NOW: Duration = Duration::from_secs(1_795_910_400);

@@ -263,8 +263,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::certificate::parse;
     use super::*;
+    use crate::tls::enabled::certificate::parse;
 
     /// 2026-11-29.
     const NOW: Duration = Duration::from_secs(1_795_910_400);
