@@ -127,8 +127,8 @@ pub struct PaceOptions {
     /// Messages per second, however slow the target is [default: as many as the target accepts].
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<Positive>,
-    /// Distribution of the messages over time, with --rate: even intervals, or poisson (as from many
-    /// independent senders).
+    /// Distribution of the messages over time, with --rate: even intervals, or poisson (as from
+    /// many independent senders).
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
     pub arrivals: Arrivals,
     /// Number of connections to keep open.

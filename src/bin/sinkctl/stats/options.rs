@@ -26,9 +26,9 @@ pub struct Stats {
     /// Print one line per interval of this length, such as 10s, 1m or 1d.
     #[arg(long, value_name = "DURATION", value_parser = time, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
-    /// Print one line per listener (its name, or else its address), client (its address without the
-    /// port, or 'unix'), authenticated user, or recipient domain in lower case; most messages first.
-    /// This reads the log, so it covers only messages whose envelope is stored.
+    /// Print one line per listener (its name, or else its address), client (its address without
+    /// the port, or 'unix'), authenticated user, or recipient domain in lower case; most messages
+    /// first. This reads the log, so it covers only messages whose envelope is stored.
     #[arg(
         long,
         value_name = "WHAT",
