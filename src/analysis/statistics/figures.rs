@@ -74,11 +74,11 @@ pub struct Loops {
 /// How far indexing lagged in a span.
 #[derive(Debug, Serialize)]
 pub struct IndexLag {
-    /// The maximum number of messages that were not indexed.
+    /// The largest number of messages that were waiting to be indexed at the same time.
     pub messages_max: u64,
-    /// The number of messages that were not indexed in the last recorded second.
+    /// The number of messages that were waiting to be indexed in the last recorded second.
     pub messages_last: u64,
-    /// The maximum age of the oldest message, in seconds.
+    /// The maximum age of the oldest message that was waiting, in seconds.
     pub seconds_max: u64,
 }
 

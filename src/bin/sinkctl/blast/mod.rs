@@ -206,7 +206,8 @@ fn settings(
     })
 }
 
-/// Prints the numbers of messages that a check will or may not find.
+/// Prints the sequence numbers of the messages that a check will not find (they were not sent) or
+/// may not find (no reply to them arrived).
 fn report_missing(plan: &BlastPlan) {
     let missing = plan.missing();
     for (what, numbers) in
