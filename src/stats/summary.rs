@@ -2,8 +2,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::counter::Counter;
 use super::history::History;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
