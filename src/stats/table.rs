@@ -1,8 +1,8 @@
-//! What the tables of histograms and of counters have in common: names, explanations and maximum
-//! values.
+//! What the tables of histograms and of counters have in common: names and explanations.
+
+/// Defines an enum with one variant for each row: its name in code, its tag, its explanation.
 macro_rules! table {
-    ($(#[$doc:meta])* $name:ident:
-     $($variant:ident = $tag:literal, $max:expr, $help:literal;)*) => {
+    ($(#[$doc:meta])* $name:ident: $($variant:ident = $tag:literal, $help:literal;)*) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(usize)]
@@ -21,15 +21,6 @@ macro_rules! table {
             /// `/metrics`.
             pub fn help(self) -> &'static str {
                 match self { $($name::$variant => $help),* }
-            }
-
-            /// The maximum values, in the order of the table.
-            pub(super) const MAX: &[u64] = &[$($max),*];
-
-            /// Returns the maximum; larger values are recorded as this one. 0 for counters.
-            #[inline]
-            pub const fn max(self) -> u64 {
-                $name::MAX[self as usize]
             }
 
             /// Returns the item with this tag; `None` for a tag of a newer version.
