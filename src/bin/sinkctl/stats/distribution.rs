@@ -5,7 +5,8 @@ use std::io::Write;
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles};
 
-use super::options::{HistogramSubject, Stats};
+use super::histogram_subject::HistogramSubject;
+use super::options::Stats;
 use super::screen::value;
 use crate::base::outcome::Out;
 use sinkd::analysis::RunStatistics;

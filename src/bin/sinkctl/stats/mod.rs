@@ -10,12 +10,13 @@ use crate::base::span::{TimeRange, selection};
 
 pub mod by;
 mod distribution;
+mod histogram_subject;
 mod notes;
 mod options;
 mod screen;
 mod series;
 
-use options::HistogramSubject;
+use histogram_subject::HistogramSubject;
 pub use options::Stats;
 use screen::StatsScreen;
 pub use screen::value;
