@@ -123,7 +123,7 @@ impl SendLedger {
     /// Counts a TLS failure, during or after the handshake.
     #[cold]
     pub fn tls_failed(&mut self, failure: Failure) {
-        self.recorder.add(Counter::TLS_FAILED[failure as usize], 1);
+        self.recorder.add(Counter::from(failure), 1);
     }
 
     /// Records that a message was passed to a session.

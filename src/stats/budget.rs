@@ -5,8 +5,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::counter::Counter;
 use super::history::{History, Second};
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::summary::{Percentiles, RunSummary};
 
 /// A sender that answers within this time works as fast as one connection allows: reading a reply

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::counter::Counter;
 use super::history::History;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::summary::{Percentiles, RunSummary};
 
 const FILE: &str = "calibration.json";

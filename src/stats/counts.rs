@@ -40,6 +40,12 @@ const STARTS: [usize; METRICS + 1] = {
     starts
 };
 
+/// The end of the counts of a sink's metrics, which come before those that only senders record.
+const SINK_END: usize = {
+    assert!(Metric::SINK[0] as usize == 0, "the table begins with the metrics of a sink");
+    STARTS[Metric::SINK.len()]
+};
+
 /// Counts of the metrics that a sink records, about 30 KiB each; they grow to all metrics once one
 /// that only senders record has a value.
 #[derive(Debug, Clone)]
@@ -48,7 +54,7 @@ pub struct Counts(Vec<u64>);
 impl Counts {
     /// Returns counts of 0. Their memory is written once, so recording causes no page faults.
     pub fn new() -> Counts {
-        let mut counts = vec![0; STARTS[Metric::SINK.len()]];
+        let mut counts = vec![0; SINK_END];
         // Zeroed memory may come without pages.
         counts.fill(std::hint::black_box(0));
         Counts(counts)

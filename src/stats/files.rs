@@ -15,9 +15,10 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::{Deserialize, Serialize};
 
+use super::counter::Counter;
 use super::interval::{Interval, TENTHS};
 use super::lines::LineFile;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::sessions::{BatchFile, encode as encode_sessions};
 
 pub(super) const HOUR_S: u64 = 3600;

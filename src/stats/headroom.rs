@@ -1,8 +1,9 @@
 //! The capacity that the sink had left during a run.
 use serde::Serialize;
 
+use super::counter::Counter;
 use super::history::{History, Second};
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::summary::{Percentiles, RunSummary};
 
 /// Minimum number of messages for a verdict and for headroom.

@@ -9,11 +9,12 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
+use super::counter::Counter;
 use super::damage::{LineFault, StatsDamage};
 use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
 use super::lines::unglued;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use crate::time::Seconds;
 
 /// The beginning of every line of counters, by which a line after a cut-off one is found.

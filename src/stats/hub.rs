@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::counter::Counter;
 use super::files::{StatsPlace, StatsWriter};
 use super::interval::Interval;
 use super::live::Live;
-use super::metric::Counter;
 use super::recorded_names::RecordedNames;
 use super::recorder::Recorder;
 use super::sample::Sample;

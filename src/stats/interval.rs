@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::counter::Counter;
 use super::counts::Counts;
 use super::listener_counts::ListenerCounts;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::sessions::{SessionKey, SessionSecond, SessionSeconds};
 
 /// Number of parts of a second in which messages are counted, so that stutter shows.

@@ -19,6 +19,7 @@ mod budget;
 pub mod by_hand;
 mod calibration;
 mod compare;
+mod counter;
 mod counts;
 mod damage;
 mod files;
@@ -37,6 +38,7 @@ mod recorder;
 mod sample;
 mod sessions;
 mod summary;
+mod table;
 mod verdict;
 mod verdict_reason;
 
@@ -46,6 +48,7 @@ pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, MeasureUnit, Measures, NoVerdict, SECONDS_MIN,
     Shift,
 };
+pub use counter::Counter;
 pub use damage::{LineFault, StatsDamage};
 pub use files::StatsPlace;
 pub use follow::{Follower, NewSeconds};
@@ -56,7 +59,7 @@ pub use interval::Interval;
 pub use limited_by::LimitedBy;
 pub use listener_counts::ListenerCounts;
 pub use live::Live;
-pub use metric::{Counter, Metric};
+pub use metric::Metric;
 pub use recorded_names::RecordedNames;
 pub use recorder::Recorder;
 pub use sample::Sample;

@@ -2,9 +2,10 @@
 //! over.
 use crossbeam_channel::{Receiver, Sender};
 
+use super::counter::Counter;
 use super::interval::{Interval, TENTHS};
 use super::listener_counts::ListenerCounts;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 use super::sessions::{SessionKey, SessionSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;

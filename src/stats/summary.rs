@@ -2,8 +2,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::counter::Counter;
 use super::history::History;
-use super::metric::{Counter, Metric};
+use super::metric::Metric;
 
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -147,7 +148,10 @@ impl RunSummary {
             xclient_refused: history.total(Counter::XclientRefused),
             tls_handshakes: history.total(Counter::TlsHandshakes),
             tls_resumed: history.total(Counter::TlsResumed),
-            tls_failed: Counter::TLS_FAILED.iter().map(|kind| history.total(*kind)).sum(),
+            tls_failed: Counter::TLS_FAILED
+                .iter()
+                .map(|(_, counter)| history.total(*counter))
+                .sum(),
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));

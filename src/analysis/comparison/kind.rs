@@ -21,9 +21,8 @@ impl RecordedBy {
 
     /// Determines the side from the counters: a sink counts commands, and a sender does not.
     pub(super) fn of(history: &History) -> RecordedBy {
-        let senders_own = &Metric::ALL[Metric::SINK.len()..];
         let is_of_sender = history.total(Counter::Commands) == 0
-            && senders_own.iter().any(|metric| history.histogram(*metric).is_some());
+            && Metric::SENDER.iter().any(|metric| history.histogram(*metric).is_some());
         if is_of_sender { RecordedBy::Sender } else { RecordedBy::Sink }
     }
 }

@@ -13,7 +13,6 @@ use crate::config::{Auth, AuthSettings, ClientSettings, Config, StatisticsSettin
 use crate::log::reader::{Folder, Positions};
 use crate::log::{LogSettings, MessageId, Retention, Slot};
 use crate::server::by_hand::ByHandSink;
-use crate::smtp::deviation::Deviation;
 use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::stats::Counter;
 use crate::tls::CertificateFolder;
@@ -140,9 +139,9 @@ impl OneByOne {
 
     pub(super) fn take_tolerated(&mut self) -> Tolerated {
         self.collect_counters();
-        let kinds = Deviation::ALL.into_iter().zip(Counter::TOLERATED);
+        let kinds = Counter::TOLERATED.iter();
         let counted =
-            kinds.filter_map(|(kind, counter)| Some((kind, self.counted.remove(counter)?)));
+            kinds.filter_map(|(kind, counter)| Some((*kind, self.counted.remove(counter)?)));
         counted.filter(|(_, times)| *times > 0).collect()
     }
 

@@ -7,9 +7,10 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 
 use super::ranks::{Counts, quantile};
+use crate::stats::counter::Counter;
 use crate::stats::damage::StatsDamage;
 use crate::stats::history::{History, Second, each_interval};
-use crate::stats::metric::{Counter, Metric};
+use crate::stats::metric::Metric;
 use crate::time::Seconds;
 
 /// The compared histograms. A sink records the first six, a sender the first and the last seven.

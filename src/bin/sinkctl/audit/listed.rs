@@ -9,7 +9,8 @@ const KEPT_MAX: u64 = 100;
 
 /// Counts the offenders of each kind, and keeps the first ones.
 pub struct Listed {
-    limit: u64,
+    /// `None`: all offenders are printed.
+    limit: Option<u64>,
     kinds: BTreeMap<Fault, ListedKind>,
 }
 
@@ -25,8 +26,8 @@ pub struct ListedKind {
 }
 
 impl Listed {
-    /// `limit` is the number of offenders per kind to print.
-    pub fn new(limit: u64) -> Listed {
+    /// `limit` is the number of offenders per kind to print; `None`: all.
+    pub fn new(limit: Option<u64>) -> Listed {
         Listed { limit, kinds: BTreeMap::new() }
     }
 
@@ -35,10 +36,11 @@ impl Listed {
         let kind = self.kinds.entry(offender.fault).or_default();
         kind.count += 1;
         kind.total += if offender.fault == Fault::Missing { offender.count } else { 1 };
-        if kind.count <= self.limit.min(KEPT_MAX) {
+        let is_printed = self.limit.is_none_or(|limit| kind.count <= limit);
+        if is_printed && kind.count <= KEPT_MAX {
             kind.kept.push(offender.clone());
         }
-        (kind.count <= self.limit).then_some(offender)
+        is_printed.then_some(offender)
     }
 
     /// Counts all offenders and prints none; the screen shows the kept ones.

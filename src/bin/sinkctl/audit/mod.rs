@@ -16,6 +16,7 @@ use crate::base::data::open_all;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, bar};
 use crate::base::span::selection;
+use crate::base::table_form::TableForm;
 use crate::search::{parse, report_incomplete};
 
 mod checks;
@@ -100,15 +101,14 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
     if let Some(logs) = &logs {
         report_logs(logs, &options.sender_logs);
     }
-    let limit = options.limit.unwrap_or(if options.csv || options.json { u64::MAX } else { 10 });
-    let mut listed = Listed::new(limit);
-    let printed = if options.csv {
-        csv::print(&mut offenders, &mut listed, out)
-    } else if options.json {
-        json::print(&figures, &mut offenders, &mut listed, out)
-    } else {
-        listed.take_all(&mut offenders)?;
-        screen::print(&figures, &listed, options, out)
+    let mut listed = Listed::new(options.listed_max());
+    let printed = match options.form() {
+        TableForm::Csv => csv::print(&mut offenders, &mut listed, out),
+        TableForm::Json => json::print(&figures, &mut offenders, &mut listed, out),
+        TableForm::Text => {
+            listed.take_all(&mut offenders)?;
+            screen::print(&figures, &listed, options, out)
+        }
     };
     match printed {
         // A reader that closed its end (`| head`) does not change the conclusion.

@@ -12,12 +12,15 @@ use sinkd::wording::Unexpected;
 
 use crate::base::query_words::QueryWords;
 use crate::base::span::{SentField, TimeRange};
+use crate::base::table_form::TableForm;
 use crate::base::value::{count, field_name, size, time};
 
 /// Maximum memory of a compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Minimum of --memory. The threads use additional memory, which this value does not include.
 const MEMORY_MIN: u64 = 1 << 20;
+/// Default of --limit in text: what fits on a screen.
+const LISTED_IN_TEXT: u64 = 10;
 
 #[derive(Debug, Args)]
 pub struct Audit {
@@ -93,19 +96,36 @@ pub struct Audit {
     /// Maximum number of offenders listed for each kind of fault [default: 10 in text, otherwise
     /// all].
     #[arg(long, value_name = "N", value_parser = count)]
-    pub limit: Option<u64>,
+    limit: Option<u64>,
     /// Print one JSON object.
     #[arg(long, group = "form")]
-    pub json: bool,
+    json: bool,
     /// Print the offenders as CSV.
     #[arg(long, group = "form")]
-    pub csv: bool,
+    csv: bool,
     /// File in which to write a JUnit XML report for CI systems.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
 
 impl Audit {
+    /// Returns the form of the output.
+    pub fn form(&self) -> TableForm {
+        match (self.json, self.csv) {
+            (true, _) => TableForm::Json,
+            (false, true) => TableForm::Csv,
+            (false, false) => TableForm::Text,
+        }
+    }
+
+    /// Returns the maximum number of offenders listed for each kind of fault; `None`: all.
+    pub fn listed_max(&self) -> Option<u64> {
+        match self.form() {
+            TableForm::Text => self.limit.or(Some(LISTED_IN_TEXT)),
+            TableForm::Json | TableForm::Csv => self.limit,
+        }
+    }
+
     /// Returns how to read the list.
     pub fn list_rule(&self) -> ListRule {
         ListRule {

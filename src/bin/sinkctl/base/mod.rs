@@ -9,4 +9,5 @@ pub mod progress;
 pub mod query_words;
 pub mod row;
 pub mod span;
+pub mod table_form;
 pub mod value;

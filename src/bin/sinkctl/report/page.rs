@@ -222,8 +222,8 @@ fn connections(run: &ReportData) -> String {
 
 /// Returns TLS failures by kind, the most frequent first; `None` if there were none.
 fn tls_failed(run: &ReportData) -> Option<String> {
-    let of = |one: &Counter| Some((one.tls_failure()?, run.history.total(*one)));
-    let kinds = Counter::TLS_FAILED.iter().filter_map(of);
+    let total = |counter: &Counter| run.history.total(*counter);
+    let kinds = Counter::TLS_FAILED.iter().map(|(kind, counter)| (kind.name(), total(counter)));
     let mut kinds: Vec<_> = kinds.filter(|(_, count)| *count > 0).collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let number = |n: u64| PlotUnit::Number.text(n as f64);

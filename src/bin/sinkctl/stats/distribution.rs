@@ -5,7 +5,8 @@ use std::io::Write;
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles};
 
-use super::options::{HistogramSubject, Stats};
+use super::histogram_subject::HistogramSubject;
+use super::output::HistogramForm;
 use super::screen::value;
 use crate::base::outcome::Out;
 use sinkd::analysis::RunStatistics;
@@ -19,7 +20,7 @@ const ROWS: usize = 20;
 pub fn print(
     gathered: &RunStatistics,
     subject: HistogramSubject,
-    stats: &Stats,
+    form: HistogramForm,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let made;
@@ -32,23 +33,29 @@ pub fn print(
     };
     let name = subject.name();
     let p = histogram.map(Percentiles::of).unwrap_or_default();
-    if stats.json {
-        return Ok(writeln!(out, "{}", serde_json::to_string(&p)?)?);
+    match (form, histogram) {
+        (HistogramForm::Json, _) => Ok(writeln!(out, "{}", serde_json::to_string(&p)?)?),
+        (HistogramForm::Csv, _) => csv(&BTreeMap::from([(name, p)]), out),
+        (HistogramForm::Bars | HistogramForm::Hgrm, None) => {
+            Ok(writeln!(out, "{name}: nothing was recorded")?)
+        }
+        (HistogramForm::Hgrm, Some(histogram)) => hgrm(histogram, out),
+        (HistogramForm::Bars, Some(histogram)) => text(subject, histogram, &p, out),
     }
-    if stats.csv {
-        return csv(&BTreeMap::from([(name, p)]), out);
-    }
-    let Some(histogram) = histogram else {
-        return Ok(writeln!(out, "{name}: nothing was recorded")?);
-    };
-    if stats.hgrm {
-        return hgrm(histogram, out);
-    }
+}
+
+/// Prints bars, and a line with the most important percentiles.
+fn text(
+    subject: HistogramSubject,
+    histogram: &Histogram<u64>,
+    p: &Percentiles,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let metric = match subject {
         HistogramSubject::Metric(metric) => Some(metric),
         HistogramSubject::Throughput(_) => None,
     };
-    writeln!(out, "{name}: {}", subject.help())?;
+    writeln!(out, "{}: {}", subject.name(), subject.help())?;
     bars(histogram, metric, out)?;
     let text = |n| value(metric, n);
     let (mean, median) = (text(p.mean as u64), text(p.p50));
@@ -83,7 +90,7 @@ fn bars(h: &Histogram<u64>, metric: Option<Metric>, out: &mut Out) -> anyhow::Re
     Ok(())
 }
 
-fn hgrm(histogram: &hdrhistogram::Histogram<u64>, out: &mut Out) -> anyhow::Result<()> {
+fn hgrm(histogram: &Histogram<u64>, out: &mut Out) -> anyhow::Result<()> {
     writeln!(
         out,
         "{:>12} {:>14} {:>10} {:>14}\n",

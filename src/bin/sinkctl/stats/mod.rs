@@ -3,60 +3,70 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sinkd::analysis::{OverallTransit, RunStatistics, figures};
-use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{TimeRange, selection};
 
 pub mod by;
 mod distribution;
+mod histogram_subject;
 mod notes;
 mod options;
+mod output;
 mod screen;
 mod series;
 
-use options::HistogramSubject;
+use histogram_subject::HistogramSubject;
 pub use options::Stats;
+use output::{FiguresForm, RecordedOutput, StatsOutput};
 use screen::StatsScreen;
 pub use screen::value;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
-    if stats.metrics {
-        return metrics(out);
-    }
-    if let Some(by) = stats.by {
-        return by::run(folders, stats, by, out);
-    }
+    let output = match stats.output() {
+        StatsOutput::MetricNames => return metrics(out),
+        StatsOutput::Groups(by, form) => return by::run(folders, stats, by, form, out),
+        StatsOutput::Recorded(output) => output,
+    };
     let mut gathered =
         RunStatistics::read_recorded(selection(folders, &stats.during.spans(folders)?))?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
-    let RunStatistics { history, summary, .. } = &gathered;
+    let history = &gathered.history;
     for damage in &history.damage {
         eprintln!("sinkctl: {damage}");
     }
-    if let Some(interval) = stats.interval {
-        series::print(history, interval.as_secs().max(1), stats, out)?;
-    } else if let Some(subject) = stats.metric {
-        distribution::print(&gathered, subject, stats, out)?;
-    } else if stats.prometheus {
-        write!(out, "{}", sinkd::http::of_history(history))?;
-    } else {
-        let figures = figures(&gathered);
-        if stats.json {
-            writeln!(out, "{}", serde_json::to_string(&figures)?)?;
-        } else if stats.csv {
-            distribution::csv(&figures.all_metrics(), out)?;
-        } else {
-            let notes = notes::read(folders)?;
-            let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
-            screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
+    match output {
+        RecordedOutput::Series(length, form) => {
+            series::print(history, length.as_secs().max(1), form, out)?;
         }
+        RecordedOutput::Histogram(subject, form) => {
+            distribution::print(&gathered, subject, form, out)?;
+        }
+        RecordedOutput::Prometheus => write!(out, "{}", sinkd::http::of_history(history))?,
+        RecordedOutput::Figures(form) => print_figures(&gathered, folders, form, out)?,
     }
     let is_whole = gathered.transit.as_ref().is_none_or(OverallTransit::is_undamaged);
     let is_good = history.damage.is_empty() && is_whole;
     Ok(if is_good { Finding::Done } else { Finding::Incomplete })
+}
+
+fn print_figures(
+    gathered: &RunStatistics,
+    folders: &[PathBuf],
+    form: FiguresForm,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let figures = figures(gathered);
+    match form {
+        FiguresForm::Json => Ok(writeln!(out, "{}", serde_json::to_string(&figures)?)?),
+        FiguresForm::Csv => distribution::csv(&figures.all_metrics(), out),
+        FiguresForm::Screen(metrics) => {
+            let (summary, notes) = (&gathered.summary, notes::read(folders)?);
+            screen::print(&StatsScreen { figures, summary, notes, metrics }, out)
+        }
+    }
 }
 
 /// Prints the names of all metrics.

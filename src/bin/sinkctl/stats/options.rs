@@ -4,28 +4,31 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sinkd::analysis::GroupBy;
-use sinkd::stats::{MessageWindow, Metric};
+use sinkd::stats::Metric;
 
+use super::histogram_subject::HistogramSubject;
+use super::output::{FiguresForm, HistogramForm, RecordedOutput, StatsOutput};
+use super::screen;
 use crate::base::span::{SentField, TimeRange};
-use crate::base::value::{Unexpected, number, time};
-use sinkd::analysis::metric_or;
+use crate::base::table_form::TableForm;
+use crate::base::value::{number, time};
 
 #[derive(Debug, Args)]
 pub struct Stats {
     /// Print a text histogram of one metric: messages_per_s, messages_per_100ms, transaction_us,
     /// think_data_us, ... (--metrics lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
-    pub metric: Option<HistogramSubject>,
+    metric: Option<HistogramSubject>,
     /// Print the names of all metrics, one per line, each with what it measures, without
     /// reading the data folder.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "by"])]
-    pub metrics: bool,
+    metrics: bool,
     /// Print every metric, not only those that fit on a screen.
     #[arg(long, group = "form")]
-    pub all: bool,
+    all: bool,
     /// Print one line per interval of this length, such as 10s, 1m or 1d.
     #[arg(long, value_name = "DURATION", value_parser = time, conflicts_with = "sent_field")]
-    pub interval: Option<Duration>,
+    interval: Option<Duration>,
     /// Print one line per listener (its name, or else its address), client (its address without
     /// the port, or 'unix'), authenticated user, or recipient domain in lower case; most messages
     /// first. This reads the log, so it covers only messages whose envelope is stored.
@@ -35,7 +38,7 @@ pub struct Stats {
         value_parser = by(),
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
-    pub by: Option<GroupBy>,
+    by: Option<GroupBy>,
     /// With --by, number of lines to print: those with the most messages (1 to 500).
     #[arg(
         long,
@@ -51,37 +54,67 @@ pub struct Stats {
     pub during: TimeRange,
     /// Print one JSON object; with --interval, one per line.
     #[arg(long, group = "form")]
-    pub json: bool,
+    json: bool,
     /// Print comma-separated values with a header line: metrics and their percentiles, or with
     /// --interval the time series.
     #[arg(long, group = "form")]
-    pub csv: bool,
+    csv: bool,
     /// Print the metrics of the time span in the text format of Prometheus, as /metrics does.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "sent_field"])]
-    pub prometheus: bool,
+    prometheus: bool,
     /// With --metric, print the percentile distribution in the format that HdrHistogram plotters
     /// read.
     #[arg(long, group = "form", requires = "metric")]
-    pub hgrm: bool,
-}
-
-/// The form of a table or a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableForm {
-    Text,
-    Json,
-    Csv,
+    hgrm: bool,
 }
 
 impl Stats {
-    /// Returns the form of what can be printed in all three.
-    pub fn table_form(&self) -> TableForm {
-        if self.json {
-            TableForm::Json
-        } else if self.csv {
-            TableForm::Csv
+    /// Returns what is printed. The command line has refused flags that exclude each other.
+    pub fn output(&self) -> StatsOutput {
+        if self.metrics {
+            StatsOutput::MetricNames
+        } else if let Some(by) = self.by {
+            StatsOutput::Groups(by, self.table_form())
         } else {
-            TableForm::Text
+            StatsOutput::Recorded(self.recorded_output())
+        }
+    }
+
+    fn recorded_output(&self) -> RecordedOutput {
+        if let Some(length) = self.interval {
+            RecordedOutput::Series(length, self.table_form())
+        } else if let Some(subject) = self.metric {
+            RecordedOutput::Histogram(subject, self.histogram_form())
+        } else if self.prometheus {
+            RecordedOutput::Prometheus
+        } else {
+            RecordedOutput::Figures(self.figures_form())
+        }
+    }
+
+    fn table_form(&self) -> TableForm {
+        match (self.json, self.csv) {
+            (true, _) => TableForm::Json,
+            (false, true) => TableForm::Csv,
+            (false, false) => TableForm::Text,
+        }
+    }
+
+    fn histogram_form(&self) -> HistogramForm {
+        match self.table_form() {
+            TableForm::Json => HistogramForm::Json,
+            TableForm::Csv => HistogramForm::Csv,
+            TableForm::Text if self.hgrm => HistogramForm::Hgrm,
+            TableForm::Text => HistogramForm::Bars,
+        }
+    }
+
+    fn figures_form(&self) -> FiguresForm {
+        match self.table_form() {
+            TableForm::Json => FiguresForm::Json,
+            TableForm::Csv => FiguresForm::Csv,
+            TableForm::Text if self.all => FiguresForm::Screen(Metric::ALL),
+            TableForm::Text => FiguresForm::Screen(screen::MAIN),
         }
     }
 }
@@ -95,80 +128,4 @@ fn by() -> impl TypedValueParser<Value = GroupBy> {
         "user" => GroupBy::User,
         _ => GroupBy::RcptDomain,
     })
-}
-
-/// The subject of a histogram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HistogramSubject {
-    /// A recorded metric.
-    Metric(Metric),
-    /// Messages per window.
-    Throughput(MessageWindow),
-}
-
-impl HistogramSubject {
-    const THROUGHPUTS: [(&'static str, MessageWindow); 2] =
-        [("messages_per_s", MessageWindow::Second), ("messages_per_100ms", MessageWindow::Tenth)];
-
-    /// Returns all possible subjects.
-    pub fn all() -> impl Iterator<Item = HistogramSubject> {
-        let throughputs =
-            HistogramSubject::THROUGHPUTS.map(|(_, window)| HistogramSubject::Throughput(window));
-        throughputs.into_iter().chain(Metric::ALL.iter().copied().map(HistogramSubject::Metric))
-    }
-
-    /// Returns a description.
-    pub fn help(self) -> &'static str {
-        match self {
-            HistogramSubject::Metric(metric) => metric.help(),
-            HistogramSubject::Throughput(MessageWindow::Second) => {
-                "How many seconds had how many messages: whole seconds of the clock."
-            }
-            HistogramSubject::Throughput(MessageWindow::Tenth) => {
-                "How many tenths of a second had how many messages, from the first to the last."
-            }
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            HistogramSubject::Metric(metric) => metric.tag(),
-            HistogramSubject::Throughput(MessageWindow::Second) => {
-                HistogramSubject::THROUGHPUTS[0].0
-            }
-            HistogramSubject::Throughput(MessageWindow::Tenth) => {
-                HistogramSubject::THROUGHPUTS[1].0
-            }
-        }
-    }
-}
-
-impl std::str::FromStr for HistogramSubject {
-    type Err = Unexpected;
-
-    fn from_str(text: &str) -> Result<HistogramSubject, Unexpected> {
-        let throughputs = HistogramSubject::THROUGHPUTS;
-        if let Some((_, window)) = throughputs.iter().find(|(name, _)| *name == text) {
-            return Ok(HistogramSubject::Throughput(*window));
-        }
-        let others = throughputs.map(|(name, _)| name);
-        let metric =
-            metric_or(text, &others).map_err(|it| it.listed_by("sinkctl stats --metrics"))?;
-        Ok(HistogramSubject::Metric(metric))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_listed_metric_can_be_requested() {
-        let mut metrics = 0;
-        for subject in HistogramSubject::all() {
-            assert_eq!(subject.name().parse(), Ok(subject));
-            metrics += 1;
-        }
-        assert_eq!(metrics, Metric::ALL.len() + 2);
-    }
 }

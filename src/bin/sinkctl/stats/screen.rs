@@ -266,8 +266,10 @@ fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> a
 
 /// Prints deviations with their number of commands; nothing if there are none.
 fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let of = |one: &Counter| Some((one.deviation()?, *figures.counters.get(one.tag())?));
-    let mut kinds: Vec<_> = Counter::TOLERATED.iter().filter_map(of).collect();
+    let recorded = |counter: &Counter| figures.counters.get(counter.tag()).copied();
+    let kinds = Counter::TOLERATED.iter();
+    let kinds = kinds.filter_map(|(kind, counter)| Some((kind.name(), recorded(counter)?)));
+    let mut kinds: Vec<_> = kinds.collect();
     kinds.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     if kinds.is_empty() {
         return Ok(());
@@ -298,8 +300,10 @@ fn tls(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
         }
         writeln!(out, "TLS      {}", words.join(", "))?;
     }
-    let of = |one: &Counter| Some((one.tls_failure()?, *figures.counters.get(one.tag())?));
-    let mut kinds: Vec<_> = Counter::TLS_FAILED.iter().filter_map(of).collect();
+    let recorded = |counter: &Counter| figures.counters.get(counter.tag()).copied();
+    let kinds = Counter::TLS_FAILED.iter();
+    let kinds = kinds.filter_map(|(kind, counter)| Some((kind.name(), recorded(counter)?)));
+    let mut kinds: Vec<_> = kinds.collect();
     kinds.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     if !kinds.is_empty() {
         let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{};", whole(*n as f64)));

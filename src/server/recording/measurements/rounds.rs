@@ -186,7 +186,7 @@ fn take_replies(recorder: &mut Recorder, tally: &mut CommandTally) {
     let unexpected = tally.replies_of(&reply::PROXY_UNEXPECTED);
     recorder.add(Counter::ProxyUnexpected, u64::from(unexpected));
     let plain_expected = u64::from(tally.replies_of(&reply::PLAIN_EXPECTED));
-    recorder.add(Counter::TLS_FAILED[Failure::TlsOnPlainPort as usize], plain_expected);
+    recorder.add(Counter::from(Failure::TlsOnPlainPort), plain_expected);
     let refused = reply::XCLIENT_REFUSALS.iter().map(|reply| u64::from(tally.replies_of(reply)));
     recorder.add(Counter::XclientRefused, refused.sum());
     recorder.take_replies(&mut tally.replies);

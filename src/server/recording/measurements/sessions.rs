@@ -30,7 +30,7 @@ impl Measurements {
     #[cold]
     pub fn tls_failed(&mut self, failure: Failure) {
         let Some(recorder) = &mut self.recorder else { return };
-        recorder.add(Counter::TLS_FAILED[failure as usize], 1);
+        recorder.add(Counter::from(failure), 1);
     }
 
     /// Counts a connection whose octets between STARTTLS and the handshake were discarded.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
 
-use super::options::{Stats, TableForm};
+use super::options::Stats;
 use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
 use crate::base::span::{TimeRange, selection};
+use crate::base::table_form::TableForm;
 
 mod print;
 
@@ -16,6 +17,7 @@ pub fn run(
     folders: &[PathBuf],
     stats: &Stats,
     by: GroupBy,
+    form: TableForm,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
     let (spans, sent_field) = (stats.during.spans(folders)?, stats.sent.sent_field.as_deref());
@@ -23,7 +25,7 @@ pub fn run(
     let question = GroupQuestion { by, shown, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     let is_whole = report_damage(&found);
-    match stats.table_form() {
+    match form {
         TableForm::Json => print::json(&found.table, out)?,
         TableForm::Csv => print::csv(&found.table, out)?,
         TableForm::Text => print::text(&found.table, by, out)?,
