@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::failure::ConnectionFailure;
-use super::source::{Outcome, SessionEnd, Withheld};
+use crate::sender::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::{Phase, ReplyCode};
 use crate::tls;
 
@@ -66,7 +66,7 @@ pub enum FailureExample {
 
 impl FailureExample {
     /// Shortens the text of a reply, and replaces its control characters.
-    pub(super) fn of_reply(text: &[u8]) -> FailureExample {
+    pub(crate) fn of_reply(text: &[u8]) -> FailureExample {
         let text = String::from_utf8_lossy(&text[..text.len().min(EXAMPLE_BYTES_MAX)]);
         let harmless = text.chars().map(|c| if c.is_control() { '?' } else { c });
         FailureExample::Reply(harmless.collect())

@@ -1,13 +1,13 @@
 //! What a scheduler is asked, and what it decides.
 use std::time::Duration;
 
+use super::connection_slot::ConnectionSlot;
 use super::pool::{PooledConnection, Readiness};
-use super::slot::ConnectionSlot;
-use super::source::{DueMessage, LaneKey};
+use crate::sender::source::{DueMessage, LaneKey};
 
 /// The next action of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ConnectionStep<M> {
+pub enum ConnectionStep<M> {
     /// Begin this message.
     Start(DueMessage, M),
     /// Begin the next due message, if there is one: `Scheduler::next_for` must follow.
@@ -20,7 +20,7 @@ pub(super) enum ConnectionStep<M> {
 
 /// The assignment of the next due message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Assignment<M> {
+pub enum Assignment<M> {
     /// The connection in this slot begins it.
     Start(ConnectionSlot, DueMessage, M),
     /// The message was queued for the connection in this slot, which needs a turn now.
@@ -38,7 +38,7 @@ pub(super) enum Assignment<M> {
 
 /// Why a message got a connection for itself although its lane has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExclusiveReason {
+pub enum ExclusiveReason {
     /// The lane's connection was busy when the message was due.
     Busy,
     /// The lane's connection was ending.
@@ -47,7 +47,7 @@ pub(super) enum ExclusiveReason {
 
 /// What a new connection for the next message carries.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NewConnection {
+pub enum NewConnection {
     /// That message, and others after it.
     Shared,
     /// That message alone. The lane's connection carries the lane's later messages.
@@ -59,7 +59,7 @@ pub(super) enum NewConnection {
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
+pub enum Closing {
     /// We closed it, or gave it up although the target owed nothing.
     ByUs,
     /// The target closed it and owed nothing.
@@ -70,7 +70,7 @@ pub(super) enum Closing {
 
 /// What the end of a connection says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub enum Meaning {
     /// Nothing: connections end like this in normal operation.
     Normal,
     /// A session was cut short.
@@ -81,7 +81,7 @@ pub(super) enum Meaning {
 
 /// A connection that has ended.
 #[derive(Debug)]
-pub(super) struct Closed<M> {
+pub struct Closed<M> {
     /// The messages still queued for the connection, and its lane.
     pub pooled: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
@@ -92,7 +92,7 @@ pub(super) struct Closed<M> {
 
 /// Whether sending continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Continuation {
+pub enum Continuation {
     /// New messages may begin.
     Continue,
     /// Begin nothing more; messages in progress have the grace period.
@@ -103,7 +103,7 @@ pub(super) enum Continuation {
 
 /// The state of a connection that may have been silent for too long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SilentConnection {
+pub struct SilentConnection {
     /// The number of messages in progress on it.
     pub in_progress: usize,
     /// What it can do.
@@ -112,7 +112,7 @@ pub(super) struct SilentConnection {
 
 /// How long a connection may be silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SilenceLimit {
+pub struct SilenceLimit {
     /// The longest time without an octet from the target.
     pub max: Duration,
     /// How the connection ends after that.
@@ -121,7 +121,7 @@ pub(super) struct SilenceLimit {
 
 /// A request of the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnerRequest {
+pub enum OwnerRequest {
     /// Continue sending.
     Continue,
     /// Begin no further message.

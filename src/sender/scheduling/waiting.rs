@@ -1,5 +1,5 @@
 //! Messages that wait until they are due, or for a connection.
-use super::source::DueMessage;
+use crate::sender::source::DueMessage;
 
 /// Maximum number of waiting messages that were overtaken by ones due sooner. A replay has at most
 /// 7 distinct pauses between attempts, and messages with the same pause keep their order.
@@ -7,7 +7,7 @@ const OVERTAKEN_MAX: usize = 16;
 
 /// Which message of the source would leave before the first waiting one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WantedMessage {
+pub enum WantedMessage {
     /// None: a due message already waits for a connection.
     Nothing,
     /// Any message, because none is waiting.
@@ -18,7 +18,7 @@ pub(super) enum WantedMessage {
 
 /// The waiting messages, latest due first, so the next to leave is last.
 #[derive(Debug)]
-pub(super) struct WaitingMessages<M>(Vec<(DueMessage, M)>);
+pub struct WaitingMessages<M>(Vec<(DueMessage, M)>);
 
 impl<M> WaitingMessages<M> {
     /// Starts without waiting messages.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use super::stream::ResolvedAddress;
+use super::resolved_address::ResolvedAddress;
 use crate::smtp::client::Protocol;
 
 /// Maximum number of addresses of a name; one with more does not belong to a mail server.
@@ -242,7 +242,7 @@ fn is_unassigned(address: IpAddr) -> bool {
 /// link-local addresses (RFC 3927, RFC 4291 section 2.5.6). IPv4 addresses mapped into IPv6 are
 /// treated as IPv4. It excludes carrier-grade NAT (RFC 6598) and addresses that a gateway
 /// translates (6to4, NAT64).
-pub fn is_private(address: IpAddr) -> bool {
+fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => {
             ip.is_loopback() || ip == Ipv4Addr::UNSPECIFIED || ip.is_private() || ip.is_link_local()

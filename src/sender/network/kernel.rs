@@ -6,20 +6,21 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 
 use super::alarm::Alarm;
-use super::slot::ConnectionSlot;
-use super::stream::{ResolvedAddress, TargetStream};
+use super::stream::TargetStream;
+use crate::sender::scheduling::ConnectionSlot;
+use crate::sender::targets::ResolvedAddress;
 
 const ALARM: Token = Token(usize::MAX);
 
 /// A network: the kernel, or a test.
-pub(super) trait Network {
+pub trait Network {
     /// Begins to open a connection; its events name `slot`.
     fn connect(&mut self, slot: ConnectionSlot) -> io::Result<TargetStream>;
 }
 
 /// An event of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TargetEvent {
+pub struct TargetEvent {
     /// Octets can be read.
     pub is_readable: bool,
     /// The target has shut down its side, so reads reach an end.
@@ -39,7 +40,7 @@ impl TargetEvent {
 
 /// How long a thread may wait for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pause {
+pub struct Pause {
     pub now_ns: u64,
     /// When something is due, to the microsecond; `None` if nothing is.
     pub due_ns: Option<u64>,
@@ -48,7 +49,7 @@ pub(super) struct Pause {
 }
 
 /// Sockets to one address, and the events of the kernel.
-pub(super) struct KernelNetwork {
+pub struct KernelNetwork {
     address: ResolvedAddress,
     poll: Poll,
     alarm: Alarm,

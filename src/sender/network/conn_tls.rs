@@ -20,7 +20,7 @@ const BATCH_BYTES_MAX: usize = 4 * CONTENT_BYTES_MAX;
 
 /// A buffer shared by the connections of a thread; only one at a time seals.
 #[derive(Debug, Default)]
-pub(super) struct SealingBuffers {
+pub struct SealingBuffers {
     /// Small slices, joined to fill a record.
     joined: Vec<u8>,
     sealed: Vec<u8>,
@@ -35,7 +35,7 @@ enum Layer {
 }
 
 /// The TLS of one connection.
-pub(super) struct TargetTls {
+pub struct TargetTls {
     layer: Layer,
     /// Received octets of an incomplete record.
     held: Vec<u8>,
@@ -49,7 +49,7 @@ pub(super) struct TargetTls {
 }
 
 /// The result of reading the next record.
-pub(super) enum ReceivedRecord {
+pub enum ReceivedRecord {
     /// The handshake is done.
     Secured(Box<Secured>),
     /// Content, at this place in the buffer.

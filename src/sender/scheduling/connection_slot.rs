@@ -23,7 +23,7 @@ impl ConnectionSlot {
 /// Values of connections, by slot. Access costs one index; no slot is ever given back to the
 /// allocator.
 #[derive(Debug)]
-pub(super) struct BySlot<T>(Vec<Option<T>>);
+pub struct BySlot<T>(Vec<Option<T>>);
 
 impl<T> BySlot<T> {
     /// Returns an empty table.

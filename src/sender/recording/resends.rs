@@ -1,12 +1,12 @@
 //! Decides which messages that a target turned away are sent on another connection.
 use std::collections::HashMap;
 
-use super::source::SessionEnd;
+use crate::sender::source::SessionEnd;
 
 /// Messages that were turned away and are not done. Each is sent on another connection; after a 421
 /// to the message itself, only once.
 #[derive(Debug, Default)]
-pub(super) struct Resends {
+pub struct Resends {
     is_ended: bool,
     /// By ticket: whether 421 was the reply to the message itself, and not to an earlier one.
     answered: HashMap<u64, bool>,

@@ -2,14 +2,11 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use super::conn_tls::{ReceivedRecord, TargetTls};
-use super::failure::ConnectionFailure;
-use super::ledger::SendLedger;
-use super::network::TargetEvent;
-use super::pool::Readiness;
-use super::settings::{SendingTls, TlsStart};
-use super::source::DueMessage;
-use super::stream::TargetStream;
+use crate::sender::network::{ReceivedRecord, TargetEvent, TargetStream, TargetTls};
+use crate::sender::recording::{ConnectionFailure, SendLedger};
+use crate::sender::scheduling::Readiness;
+use crate::sender::settings::{SendingTls, TlsStart};
+use crate::sender::source::DueMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
 use crate::tls::{Failure, Secured};
@@ -23,7 +20,7 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Why a connection is over.
 #[derive(Debug)]
-pub(super) enum ConnectionEnd {
+pub enum ConnectionEnd {
     /// The session ended with QUIT, or had nothing left to send.
     Clean,
     /// The connection failed.
@@ -44,7 +41,7 @@ impl From<Failure> for ConnectionEnd {
 
 /// Whether the connection needs another turn without a further event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TurnNeeds {
+pub enum TurnNeeds {
     Event,
     Again,
 }
@@ -59,7 +56,7 @@ enum Protection {
     Tls(Box<TargetTls>),
 }
 
-pub(super) struct TargetConn {
+pub struct TargetConn {
     stream: TargetStream,
     pub session: ClientSession<DueMessage>,
     protection: Protection,

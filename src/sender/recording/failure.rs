@@ -2,8 +2,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::source;
-use super::stream::ResolvedAddress;
+use crate::sender::source;
+use crate::sender::targets::ResolvedAddress;
 use crate::smtp::client::SessionFault;
 use crate::tls;
 use crate::wording::without_numbers;

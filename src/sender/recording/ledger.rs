@@ -1,9 +1,9 @@
 //! The outcomes of messages: counted, recorded, and reported to the source.
-use super::clock::SendingClock;
-use super::conn_tls::SealingBuffers;
 use super::resends::Resends;
-use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
 use super::tally::{FailureExample, FailureKind, SendingTally};
+use crate::sender::clock::SendingClock;
+use crate::sender::network::SealingBuffers;
+use crate::sender::source::{self, DueMessage, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
@@ -12,12 +12,12 @@ use crate::tls::{Failure, SessionKind, TLS_1_3};
 const SPARE_MAX: usize = 1024;
 
 /// Returns the names of the kinds of replies, in the order of the counters.
-pub(super) fn reply_names() -> Vec<String> {
+pub fn reply_names() -> Vec<String> {
     ReplyCode::all().map(|code| code.to_string()).collect()
 }
 
 /// The source of one thread, and the account of its messages.
-pub(super) struct SendLedger {
+pub struct SendLedger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
     pub tally: SendingTally,
@@ -95,7 +95,7 @@ impl SendLedger {
     }
 
     /// Returns the next message of the source, if it has one now.
-    pub fn pull(&mut self) -> Result<(Next, Box<OutgoingMail>), super::source::Error> {
+    pub fn pull(&mut self) -> Result<(Next, Box<OutgoingMail>), source::Error> {
         let mut mail = self.spare.pop().unwrap_or_default();
         let next = self.source.next(&mut mail)?;
         Ok((next, mail))

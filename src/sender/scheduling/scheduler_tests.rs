@@ -1,10 +1,10 @@
 //! The scheduler by itself: no sockets, no sessions, and a clock that is a number.
 use std::time::Duration;
 
-use super::super::settings::Ends;
-use super::super::source::Lane;
-use super::super::stream::ResolvedAddress;
 use super::*;
+use crate::sender::settings::Ends;
+use crate::sender::source::Lane;
+use crate::sender::targets::ResolvedAddress;
 use crate::smtp::client::{Options, Protocol};
 
 const MS: u64 = 1_000_000;

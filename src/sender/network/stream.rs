@@ -1,28 +1,10 @@
 //! Sockets to the target: TCP and Unix sockets as one type.
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-/// The address of the target. Names are already resolved, so the checked address is the one used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ResolvedAddress {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for ResolvedAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ResolvedAddress::Tcp(address) => address.fmt(f),
-            ResolvedAddress::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
+use crate::sender::targets::ResolvedAddress;
 
 /// A connection's socket.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 /// How far sending has come; it only moves down this list.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Progress {
+pub enum Progress {
     /// Messages of the source are begun.
     Running {
         /// None is begun at this time or later.
@@ -22,7 +22,7 @@ pub(super) enum Progress {
 
 /// The target when the last message of the source was assigned or returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TargetAtEnd {
+pub enum TargetAtEnd {
     /// Some connection was useful, or none had failed for long.
     Reachable,
     /// No connection could be made or was useful.

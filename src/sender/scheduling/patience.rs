@@ -1,7 +1,7 @@
 //! Decides how often and for how long to retry a target whose connections fail.
 use std::time::Duration;
 
-use super::clock::nanos;
+use crate::sender::clock::nanos;
 
 /// Pause after a useless connection, doubled each time.
 const BACKOFF_NS: u64 = 50_000_000;
@@ -11,7 +11,7 @@ const LOST_NS: u64 = 1_000_000_000;
 
 /// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OtherConnections {
+pub enum OtherConnections {
     /// At least one is useful. A target that serves some connections and turns others away is
     /// reachable.
     SomeUseful,
@@ -21,7 +21,7 @@ pub(super) enum OtherConnections {
 
 /// What one thread knows about failed connections. Times are in ns since the start of sending.
 #[derive(Debug)]
-pub(super) struct FailedConnections {
+pub struct FailedConnections {
     patience_ns: u64,
     /// The pause after the last connection; `None` if it was useful, or if there was none.
     backoff: Option<Backoff>,

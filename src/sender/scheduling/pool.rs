@@ -2,8 +2,8 @@
 //! each, and the lane that it serves.
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::slot::{BySlot, ConnectionSlot};
-use super::source::{DueMessage, LaneKey};
+use super::connection_slot::{BySlot, ConnectionSlot};
+use crate::sender::source::{DueMessage, LaneKey};
 
 /// If a connection stays open unused for this long before the target closes it, it was closed for
 /// being idle.
@@ -11,7 +11,7 @@ const STAY_NS: u64 = 1_000_000_000;
 
 /// What a connection can do, according to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readiness {
+pub enum Readiness {
     /// The target has not sent its greeting yet.
     Opening,
     /// The connection can begin another message.
@@ -26,7 +26,7 @@ pub(super) enum Readiness {
 
 /// Why the connection of a lane ended before the last message of the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EarlyEnd {
+pub enum EarlyEnd {
     /// The target closed it, or accepts no more messages on one connection.
     ByTarget,
     /// We closed it, to make room for another lane.
@@ -35,7 +35,7 @@ pub(super) enum EarlyEnd {
 
 /// What a connection does after the messages in its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AfterQueue {
+pub enum AfterQueue {
     /// It stays open for other messages.
     Stay,
     /// It ends.
@@ -46,7 +46,7 @@ pub(super) enum AfterQueue {
 
 /// A connection in the pool.
 #[derive(Debug)]
-pub(super) struct PooledConnection<M> {
+pub struct PooledConnection<M> {
     /// Messages assigned to this connection.
     pub queue: VecDeque<(DueMessage, M)>,
     /// The lane whose messages it carries.
@@ -86,7 +86,7 @@ impl<M> PooledConnection<M> {
 
 /// The connections of a thread, by slot.
 #[derive(Debug)]
-pub(super) struct ConnectionPool<M> {
+pub struct ConnectionPool<M> {
     connections: BySlot<PooledConnection<M>>,
     /// The number of slots reserved so far.
     slots: usize,

@@ -2,6 +2,7 @@
 //!
 //! The scheduler is pure: time is an argument, a connection is a slot and what its session can do,
 //! and `M` stands for a message. Nothing here reads a clock, a socket or a session.
+use super::connection_slot::ConnectionSlot;
 use super::decision::{
     Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
     NewConnection, OwnerRequest, SilenceLimit, SilentConnection,
@@ -9,18 +10,17 @@ use super::decision::{
 use super::patience::{FailedConnections, OtherConnections};
 use super::pool::{AfterQueue, ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::progress::{Progress, TargetAtEnd};
-use super::settings::{Connections, SendingSettings};
-use super::slot::ConnectionSlot;
-use super::source::{DueMessage, Lane, LaneKey};
 use super::time_limits::TimeLimits;
 use super::waiting::{WaitingMessages, WantedMessage};
+use crate::sender::settings::{Connections, SendingSettings};
+use crate::sender::source::{DueMessage, Lane, LaneKey};
 
 /// Maximum number of messages assigned to connections but not begun.
 const QUEUED_MAX: usize = 4096;
 
 /// The scheduler of one sending thread.
 #[derive(Debug)]
-pub(super) struct Scheduler<M> {
+pub struct Scheduler<M> {
     waiting: WaitingMessages<M>,
     pool: ConnectionPool<M>,
     patience: FailedConnections,

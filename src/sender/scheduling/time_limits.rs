@@ -1,14 +1,14 @@
 //! How long a run of sending waits for a silent target.
 use std::time::Duration;
 
-use super::clock::nanos;
 use super::decision::{Continuation, OwnerRequest};
 use super::progress::Progress;
-use super::settings::{Ends, SendingSettings};
+use crate::sender::clock::nanos;
+use crate::sender::settings::{Ends, SendingSettings};
 
 /// How long a run of sending waits for a silent target.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TimeLimits {
+pub struct TimeLimits {
     /// For a reply.
     pub timeout: Duration,
     /// For messages in progress after sending was stopped.
