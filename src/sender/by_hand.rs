@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::SendingClock;
 use super::engine::Engine;
-use super::ledger::{SendLedger, reply_names};
-use super::network::{Network, Pause, TargetEvent};
+use super::network::{Network, Pause, TargetEvent, TargetStream};
+use super::recording::{SendLedger, SendingTally, reply_names};
+pub use super::scheduling::ConnectionSlot;
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
-pub use super::slot::ConnectionSlot;
 use super::source::Source;
-use super::stream::{ResolvedAddress, TargetStream};
-use super::tally::SendingTally;
+use super::targets::ResolvedAddress;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
 use crate::wording::with_causes;

@@ -11,45 +11,31 @@
 //! however slow the target is, and times are measured from that moment (no coordinated omission).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-mod alarm;
-mod bad_rows;
 pub mod blast;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
 pub mod by_hand;
 mod clock;
-mod conn;
-mod conn_tls;
-mod decision;
 mod engine;
-mod failure;
-mod ledger;
-mod mailbox;
+mod input;
 mod network;
-mod patience;
-mod pool;
-mod positive;
-mod progress;
+mod recording;
 pub mod replay;
-mod resends;
 mod run;
-mod scheduler;
+mod scheduling;
 mod settings;
 mod shared;
-mod slot;
 pub mod source;
-mod stream;
-mod tally;
-pub mod target;
-mod time_limits;
-mod waiting;
+mod targets;
 
-pub use bad_rows::{BadRows, RowRemedy};
-pub use failure::{ConnectionFailure, SendingError, SystemError};
-pub use mailbox::is_mailbox;
-pub use positive::Positive;
+pub use input::{BadRows, Positive, RowRemedy, is_mailbox};
+pub use recording::{
+    ConnectionFailure, Extra, FailureCount, FailureExample, FailureKind, SendingError,
+    SendingTally, SystemError,
+};
 pub use run::{SendReport, run};
 pub use settings::{Connections, Ends, SendingSettings, SendingTls, TlsStart};
 pub use shared::SharedRun;
-pub use stream::ResolvedAddress;
-pub use tally::{Extra, FailureCount, FailureExample, FailureKind, SendingTally};
+pub use targets::{
+    CONNECT_TIMEOUT, NotATarget, ResolvedAddress, Target, TargetAddress, TargetError, connectable,
+};

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use super::clock::SendingClock;
 use super::engine::{Engine, ThreadEnd};
-use super::failure::SendingError;
-use super::ledger::{SendLedger, reply_names};
 use super::network::KernelNetwork;
+use super::recording::{SendLedger, SendingError, SendingTally, reply_names};
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::source::Source;
-use super::tally::SendingTally;
 use crate::stats::{Hub, Observer, Sample, StatsPlace};
 
 /// The result of a run.

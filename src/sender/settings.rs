@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::clock::nanos;
-use super::stream::ResolvedAddress;
+use super::targets::ResolvedAddress;
 use crate::smtp::client::Options;
 use crate::tls::Connector;
 

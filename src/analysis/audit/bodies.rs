@@ -13,7 +13,7 @@ use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, Tasks};
 use crate::analysis::folder::threads;
 use crate::analysis::sorting::{Merge, SortRecord, Sorted, Sorter};
-use crate::index::reading::MessageReader;
+use crate::index::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
 use crate::wording::readable;

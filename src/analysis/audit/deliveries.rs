@@ -14,7 +14,7 @@ use crate::analysis::folder::{MessagePlace, MessageVisitor, Understood};
 use crate::analysis::sorting::{SortRecord, Sorter};
 use crate::analysis::transit::{HEADER_BYTES_MAX, TransitSample};
 use crate::analysis::words::seconds;
-use crate::index::reading::PAYLOAD_BYTES_MAX;
+use crate::index::PAYLOAD_BYTES_MAX;
 use crate::log::reader::{Damage, Segment};
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;

@@ -1,7 +1,7 @@
 //! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
 use std::path::Path;
 
-use crate::sender::bad_rows::{BadRows, RowRemedy};
+use crate::sender::input::{BadRows, RowRemedy};
 use crate::wording::excerpt;
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size

@@ -286,10 +286,10 @@ fn append_encoded(text: &str, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Purpose;
-    use super::super::template::Names;
     use super::*;
     use crate::mime::{Extractor, MailFacts};
+    use crate::sender::blast::random::Purpose;
+    use crate::sender::blast::template::Names;
 
     fn common<'a>(attachments: &'a [&'a [u8]]) -> Common<'a> {
         Common {

@@ -157,9 +157,9 @@ fn choices(text: &str, size: impl Fn(&str) -> Result<u64, SizeError>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Purpose;
     use super::*;
     use crate::config::parse_bytes;
+    use crate::sender::blast::random::Purpose;
 
     fn parse(text: &str) -> Result<Sizes, SizeError> {
         Sizes::parse(text, parse_bytes)

@@ -2,13 +2,13 @@
 //! and its progress.
 use std::sync::atomic::Ordering;
 
+use super::conn::ConnectionEnd;
 use super::{CHECK_INTERVAL_NS, Engine, ReportedProgress};
-use crate::sender::conn::ConnectionEnd;
-use crate::sender::decision::{
+use crate::sender::network::Network;
+use crate::sender::recording::ConnectionFailure;
+use crate::sender::scheduling::{
     Closing, Continuation, OwnerRequest, SilenceLimit, SilentConnection,
 };
-use crate::sender::failure::ConnectionFailure;
-use crate::sender::network::Network;
 use crate::tls::Failure;
 
 impl<N: Network> Engine<'_, N> {

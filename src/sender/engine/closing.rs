@@ -1,14 +1,11 @@
 //! The end of a connection: what it says about the target, and where its messages go.
 use super::Engine;
-use crate::sender::conn::ConnectionEnd;
-use crate::sender::decision::{Closed, Closing, Meaning};
-use crate::sender::failure::ConnectionFailure;
+use super::conn::ConnectionEnd;
 use crate::sender::network::Network;
-use crate::sender::pool::PooledConnection;
+use crate::sender::recording::{ConnectionFailure, FailureKind};
+use crate::sender::scheduling::{Closed, Closing, ConnectionSlot, Meaning, PooledConnection};
 use crate::sender::settings::Connections;
-use crate::sender::slot::ConnectionSlot;
 use crate::sender::source::{Outcome, SessionEnd};
-use crate::sender::tally::FailureKind;
 use crate::smtp::client::{OutgoingMail, Phase, ReplyCode, SessionFault};
 
 impl<N: Network> Engine<'_, N> {

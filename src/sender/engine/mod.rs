@@ -5,25 +5,23 @@
 //! one command per round trip: four reads and four writes; epoll_wait is shared.
 mod checks;
 mod closing;
+mod conn;
 
 use std::time::Duration;
 
 use mio::Events;
 
-use super::conn::{TargetConn, TurnNeeds};
-use super::decision::{Assignment, ConnectionStep, ExclusiveReason, NewConnection};
-use super::failure::{ConnectionFailure, SendingError};
-use super::ledger::SendLedger;
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
-use super::pool::{EarlyEnd, Readiness};
-use super::scheduler::Scheduler;
+use super::recording::{ConnectionFailure, FailureExample, FailureKind, SendLedger, SendingError};
+use super::scheduling::{
+    Assignment, BySlot, ConnectionSlot, ConnectionStep, EarlyEnd, ExclusiveReason, NewConnection,
+    Readiness, Scheduler, WantedMessage,
+};
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
-use super::slot::{BySlot, ConnectionSlot};
 use super::source::{LaneKey, Next};
-use super::tally::{FailureExample, FailureKind};
-use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, SessionFault, StartTls};
+use conn::{TargetConn, TurnNeeds};
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;

@@ -1,7 +1,7 @@
 //! A replay against targets that do anything.
 use super::*;
 use crate::log::reader::Folder;
-use crate::sender::positive::Positive;
+use crate::sender::input::Positive;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;

@@ -1,7 +1,7 @@
 //! Decides when each message leaves.
 use std::fmt;
 
-use crate::sender::positive::Positive;
+use crate::sender::input::Positive;
 
 /// The pace of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -144,8 +144,8 @@ impl<'a> ReplayPlan<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{folder, stored};
     use super::*;
+    use crate::sender::replay::testkit::{folder, stored};
 
     /// Checks the order in which messages leave that were received a millisecond apart.
     #[track_caller]

@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::sender::bad_rows::{BadRows, RowRemedy};
-use crate::sender::mailbox::{is_mailbox, split};
+use crate::sender::input::{BadRows, RowRemedy, is_mailbox, split};
 
 /// Maximum number of rows; each takes about 150 octets of memory.
 const ROWS_MAX: usize = 10_000_000;

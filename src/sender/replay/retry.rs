@@ -81,9 +81,9 @@ impl Retries {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::slot;
     use super::*;
     use crate::log::MessageId;
+    use crate::sender::replay::testkit::slot;
 
     fn pending(tries: u32) -> PendingRetry {
         let slot = slot(MessageId { segment: 1, slot: tries });

@@ -1,5 +1,5 @@
 //! Puts the envelope of a stored message into a mail, with the requested changes.
-use crate::sender::mailbox::{is_mailbox, split};
+use crate::sender::input::{is_mailbox, split};
 use crate::smtp::client::OutgoingMail;
 use crate::smtp::envelope::{DecodeError, Decoded, decode};
 
@@ -159,8 +159,8 @@ fn check_parameters(parameters: &[u8]) -> Result<(), Unsendable> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::envelope;
     use super::*;
+    use crate::sender::replay::testkit::envelope;
 
     fn written(mail: &OutgoingMail) -> String {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();

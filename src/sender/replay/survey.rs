@@ -168,8 +168,8 @@ fn scaled(count: u64, all: u64, of: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testkit::{folder, stored};
     use super::*;
+    use crate::sender::replay::testkit::{folder, stored};
     use crate::time::Span;
 
     #[test]

@@ -9,8 +9,8 @@ use sinkd::control::AskError;
 use sinkd::index::query::QueryFault;
 use sinkd::log::RunError;
 use sinkd::log::reader::ReadError;
+use sinkd::sender::TargetError;
 use sinkd::sender::blast::recipients::RecipientsError;
-use sinkd::sender::target::TargetError;
 use sinkd::wording::shell_word;
 
 /// Returns what to do about an error, as the end of its message; `None` if the message has it all.

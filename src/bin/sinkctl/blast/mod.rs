@@ -17,8 +17,7 @@ use sinkd::sender::blast::recipients::{self, RecipientSource};
 use sinkd::sender::blast::template::{Names, Template};
 use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
-use sinkd::sender::target::{Target, connectable};
-use sinkd::sender::{Connections, Ends, SendingSettings};
+use sinkd::sender::{Connections, Ends, SendingSettings, Target, connectable};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 
 use flags::{with_flag, with_recipient_flag};

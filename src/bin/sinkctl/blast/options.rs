@@ -5,11 +5,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use sinkd::config::parse_bytes;
-use sinkd::sender::Positive;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::target::Target;
+use sinkd::sender::{Positive, Target};
 
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
 use crate::sending::{AccountOptions, ReportForms, TlsOptions};

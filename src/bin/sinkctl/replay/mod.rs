@@ -17,8 +17,9 @@ use sinkd::sender::replay::{
     ReplayOptions, ReplayPace, ReplayPlan, ReplayTally, Resume, Retry, Rewriting, Selection,
     SentBefore, SessionMapping, Survey, SurveyProgress, survey, writes_into,
 };
-use sinkd::sender::target::{ResolvedAddress, connectable};
-use sinkd::sender::{self, Ends, SendReport, SendingSettings, SendingTls, SharedRun};
+use sinkd::sender::{
+    self, Ends, ResolvedAddress, SendReport, SendingSettings, SendingTls, SharedRun, connectable,
+};
 use sinkd::smtp::client::Options;
 use sinkd::smtp::sasl::Account;
 use xxhash_rust::xxh3::xxh3_128;

@@ -20,7 +20,7 @@ pub struct Replay {
     pub ids: Option<String>,
     /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
     #[arg(long, value_name = "TARGET")]
-    pub to: sinkd::sender::target::Target,
+    pub to: sinkd::sender::Target,
     /// Speed relative to the original timing, such as 4 or 0.5; 'max' is as fast as the target
     /// accepts messages.
     #[arg(long, value_name = "X", default_value = "1")]

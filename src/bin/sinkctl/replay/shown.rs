@@ -2,8 +2,8 @@
 use serde_json::{Value, json};
 use sinkd::plot::PlotUnit;
 use sinkd::sender;
+use sinkd::sender::Target;
 use sinkd::sender::replay::{ReplayCount, ReplayPace, ReplayTally, SessionMapping, Survey};
-use sinkd::sender::target::Target;
 use sinkd::wording::counted;
 
 use super::options::Replay;

@@ -4,8 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use sinkd::sender::target::{Target, TargetAddress};
-use sinkd::sender::{SendingTls, TlsStart};
+use sinkd::sender::{SendingTls, Target, TargetAddress, TlsStart};
 use sinkd::smtp::client::StartTls;
 use sinkd::tls::{ClientRoots, Connector, Identity, ServerTrust, SessionReuse};
 

@@ -1,0 +1,385 @@
+//! A connection to the target: its socket, its session, and TLS between them.
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use crate::sender::network::{ReceivedRecord, TargetEvent, TargetStream, TargetTls};
+use crate::sender::recording::{ConnectionFailure, SendLedger};
+use crate::sender::scheduling::Readiness;
+use crate::sender::settings::{SendingTls, TlsStart};
+use crate::sender::source::DueMessage;
+use crate::smtp::client::{ClientSession, OutgoingMail};
+use crate::stats::{Counter, Metric};
+use crate::tls::{Failure, Secured};
+
+/// Maximum number of slices in one write.
+const SLICES_MAX: usize = 64;
+/// Usual number of slices; preparing the maximum each time costs more than writing them.
+const SLICES_FEW: usize = 8;
+/// Octets written for one connection before the others get their turn.
+const TURN_BYTES_MAX: usize = 1 << 20;
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub enum ConnectionEnd {
+    /// The session ended with QUIT, or had nothing left to send.
+    Clean,
+    /// The connection failed.
+    Failed(ConnectionFailure),
+}
+
+impl From<io::Error> for ConnectionEnd {
+    fn from(error: io::Error) -> ConnectionEnd {
+        ConnectionEnd::Failed(error.into())
+    }
+}
+
+impl From<Failure> for ConnectionEnd {
+    fn from(failure: Failure) -> ConnectionEnd {
+        ConnectionEnd::Failed(ConnectionFailure::Tls(failure))
+    }
+}
+
+/// Whether the connection needs another turn without a further event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnNeeds {
+    Event,
+    Again,
+}
+
+/// What protects a connection.
+enum Protection {
+    /// Nothing, and TLS is not planned.
+    None,
+    /// Nothing until the handshake, which will have these settings.
+    Planned(SendingTls),
+    /// TLS, from the beginning of its handshake.
+    Tls(Box<TargetTls>),
+}
+
+pub struct TargetConn {
+    stream: TargetStream,
+    pub session: ClientSession<DueMessage>,
+    protection: Protection,
+    is_connected: bool,
+    /// When the connection was requested, in µs.
+    requested_us: u64,
+    /// When octets were last sent or received, in µs.
+    active_us: u64,
+    /// Number of slices in the last write, as an estimate for the next one.
+    pieces: usize,
+}
+
+impl TargetConn {
+    pub fn new(
+        stream: TargetStream,
+        session: ClientSession<DueMessage>,
+        plan: Option<SendingTls>,
+        now_us: u64,
+    ) -> TargetConn {
+        let (requested_us, active_us) = (now_us, now_us);
+        let protection = plan.map_or(Protection::None, Protection::Planned);
+        let (is_connected, pieces) = (false, 0);
+        TargetConn { stream, session, protection, is_connected, requested_us, active_us, pieces }
+    }
+
+    /// Returns whether the target has sent anything.
+    pub fn has_opened(&self) -> bool {
+        self.session.is_open()
+    }
+
+    /// Returns what the connection can do now.
+    #[inline(always)]
+    pub fn readiness(&self) -> Readiness {
+        let session = &self.session;
+        match () {
+            () if session.is_exhausted() => Readiness::Exhausted,
+            () if session.can_start() => Readiness::Ready,
+            () if !session.is_open() => Readiness::Opening,
+            () if session.is_quitting() => Readiness::Ending,
+            () => Readiness::Busy,
+        }
+    }
+
+    /// Handles an event: reads octets and feeds them to the session.
+    pub fn ready(
+        &mut self,
+        event: TargetEvent,
+        scratch: &mut [u8],
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
+        if !self.is_connected && !self.connected(ledger)? {
+            return Ok(());
+        }
+        if event.is_readable {
+            self.read(event, scratch, ledger)?;
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, ledger: &mut SendLedger) -> Result<bool, ConnectionEnd> {
+        let is_connected = self.stream.is_connected()?;
+        if is_connected {
+            let now_us = ledger.now_us();
+            self.is_connected = true;
+            self.active_us = now_us;
+            self.session.connected(now_us);
+            ledger.tally.connections += 1;
+            ledger.recorder.add(Counter::Connections, 1);
+            ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.requested_us));
+            if let Protection::Planned(plan) = &self.protection
+                && plan.start == TlsStart::AtOnce
+            {
+                self.protection = begin_tls(plan, now_us)?;
+            }
+        }
+        Ok(is_connected)
+    }
+
+    /// Returns the TLS of the connection; `None` before its handshake.
+    fn tls(&mut self) -> Option<&mut TargetTls> {
+        match &mut self.protection {
+            Protection::Tls(tls) => Some(tls),
+            Protection::None | Protection::Planned(_) => None,
+        }
+    }
+
+    /// Returns whether a handshake is under way.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(&self.protection, Protection::Tls(tls) if tls.is_handshaking())
+    }
+
+    fn read(
+        &mut self,
+        event: TargetEvent,
+        buffer: &mut [u8],
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
+        if let Protection::Tls(_) = self.protection {
+            return self.read_sealed(event, buffer, ledger);
+        }
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return Err(self.end_after_close()),
+                Ok(n) => {
+                    self.active_us = ledger.now_us();
+                    self.feed(&buffer[..n], ledger)?;
+                    if let Protection::Planned(plan) = &self.protection
+                        && self.session.wants_handshake()
+                    {
+                        self.protection = begin_tls(plan, ledger.now_us())?;
+                        return self.read_sealed(event, buffer, ledger);
+                    }
+                    // On Linux, a short read has emptied the socket (epoll(7)).
+                    if n < buffer.len()
+                        && !event.is_ended
+                        && cfg!(all(target_os = "linux", not(sinkd_portable)))
+                    {
+                        return Ok(());
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn feed(&mut self, octets: &[u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
+        self.session.lend(&mut ledger.write_buffer);
+        self.session.feed(octets, ledger.now_us(), ledger);
+        if self.session.is_closed() { Err(self.end_after_close()) } else { Ok(()) }
+    }
+
+    fn read_sealed(
+        &mut self,
+        event: TargetEvent,
+        buffer: &mut [u8],
+        ledger: &mut SendLedger,
+    ) -> Result<(), ConnectionEnd> {
+        loop {
+            let Protection::Tls(tls) = &mut self.protection else { return Ok(()) };
+            let held = tls.lend_held(buffer)?;
+            match self.stream.read(&mut buffer[held..]) {
+                Ok(0) if tls.is_handshaking() => return Err(Failure::CutOff.into()),
+                Ok(0) => return Err(ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify)),
+                Ok(n) => {
+                    self.active_us = ledger.now_us();
+                    tls.release_held();
+                    let requested = buffer.len() - held;
+                    self.open(&mut buffer[..held + n], ledger)?;
+                    if n < requested
+                        && !event.is_ended
+                        && cfg!(all(target_os = "linux", not(sinkd_portable)))
+                    {
+                        return Ok(());
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.end_after_error(e)),
+            }
+        }
+    }
+
+    /// Returns how the connection ended if its socket failed.
+    fn end_after_error(&self, error: io::Error) -> ConnectionEnd {
+        match self.is_handshaking() {
+            true => Failure::CutOff.into(),
+            false => error.into(),
+        }
+    }
+
+    /// Opens the records that were read, and feeds their content to the session.
+    fn open(&mut self, buffer: &mut [u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
+        let mut at = 0;
+        loop {
+            let Some(tls) = self.tls() else { return Ok(()) };
+            match tls.next(buffer, &mut at)? {
+                ReceivedRecord::Nothing => return Ok(()),
+                ReceivedRecord::Closed => return Err(self.end_after_close()),
+                ReceivedRecord::Secured(secured) => self.secured(*secured, ledger)?,
+                ReceivedRecord::Content(place) => self.feed(&buffer[place], ledger)?,
+            }
+        }
+    }
+
+    /// Completes the handshake: the session begins, or starts over.
+    fn secured(&mut self, secured: Secured, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
+        let Secured { records, version, kind, early } = secured;
+        let Some(tls) = self.tls() else { return Ok(()) };
+        tls.secured(records);
+        ledger.secured(tls.started_us, version, kind);
+        match self.session.wants_handshake() {
+            true => {
+                self.session.lend(&mut ledger.write_buffer);
+                self.session.secured();
+            }
+            false => self.session.connected(ledger.now_us()),
+        }
+        self.feed(&early, ledger)
+    }
+
+    /// Returns how the connection ended if the target closed its side.
+    fn end_after_close(&self) -> ConnectionEnd {
+        match self.session.fault() {
+            Some(fault) => ConnectionEnd::Failed(fault.into()),
+            None if self.session.is_closed() || !self.session.waits() => ConnectionEnd::Clean,
+            None => ConnectionEnd::Failed(ConnectionFailure::RepliesMissing),
+        }
+    }
+
+    /// Starts a message in the session.
+    pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
+        ledger.record_start(&due);
+        let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
+        ledger.source.begin(unix_ns, &mut mail);
+        self.session.lend(&mut ledger.write_buffer);
+        self.session.start(due, mail, ledger.now_us(), ledger);
+    }
+
+    /// Writes pending octets until the socket is full.
+    pub fn flush(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
+        if let Protection::Tls(_) = self.protection {
+            return self.flush_sealed(ledger);
+        }
+        let (mut written, now_us) = (0, ledger.now_us());
+        while self.is_connected && self.session.has_output() {
+            if written > TURN_BYTES_MAX {
+                return Ok(TurnNeeds::Again);
+            }
+            let result = match self.pieces < SLICES_FEW {
+                true => self.write_few(),
+                false => self.write_many(),
+            };
+            match result {
+                Ok(octets) => {
+                    written += octets;
+                    self.session.mark_written(octets, now_us, ledger);
+                    self.active_us = now_us;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.session.return_buffer(&mut ledger.write_buffer);
+        Ok(TurnNeeds::Event)
+    }
+
+    /// Does the same under TLS: sealed octets are written before more are sealed.
+    fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
+        let (mut written, now_us) = (0, ledger.now_us());
+        while let Protection::Tls(tls) = &mut self.protection {
+            if tls.has_sealed() {
+                match tls.write(&mut self.stream, &mut ledger.sealing) {
+                    Ok(octets) => {
+                        written += octets;
+                        self.session.mark_written(octets, now_us, ledger);
+                        self.active_us = now_us;
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(self.end_after_error(e)),
+                }
+                continue;
+            }
+            if tls.is_handshaking() || !self.session.has_output() {
+                break;
+            }
+            if written > TURN_BYTES_MAX {
+                return Ok(TurnNeeds::Again);
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let pieces = self.session.slices(&mut slices);
+            tls.seal(&slices[..pieces], &mut ledger.sealing)?;
+        }
+        self.session.return_buffer(&mut ledger.write_buffer);
+        Ok(TurnNeeds::Event)
+    }
+
+    #[inline(always)]
+    fn write_few(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES_FEW];
+        self.pieces = self.session.slices(&mut slices);
+        if self.pieces == SLICES_FEW {
+            return self.write_many();
+        }
+        self.stream.write(&slices[..self.pieces])
+    }
+
+    #[inline(never)]
+    fn write_many(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        self.pieces = self.session.slices(&mut slices);
+        self.stream.write(&slices[..self.pieces])
+    }
+
+    /// Returns whether the target has been silent for longer than `max`, while something is
+    /// expected of it.
+    pub fn is_stalled(&self, now_us: u64, max: Duration) -> bool {
+        let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
+        waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max
+    }
+
+    /// Closes the account of the connection, on which `started` messages were started: reports the
+    /// outcome of messages in progress.
+    pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
+        if let Protection::Tls(tls) = &mut self.protection {
+            tls.close(&mut self.stream);
+        }
+        self.session.lost(ledger);
+        if self.is_connected {
+            ledger.recorder.add(Counter::Closed, 1);
+            ledger.recorder.record(Metric::SessionMessages, started);
+            let session_us = ledger.now_us().saturating_sub(self.requested_us);
+            ledger.recorder.record(Metric::Session, session_us);
+        }
+    }
+}
+
+/// Begins the handshake that was planned.
+#[cold]
+fn begin_tls(plan: &SendingTls, now_us: u64) -> Result<Protection, ConnectionEnd> {
+    let tls = TargetTls::begin(&plan.connector, now_us)?;
+    Ok(Protection::Tls(Box::new(tls)))
+}

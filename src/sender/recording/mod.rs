@@ -1,0 +1,9 @@
+//! What became of each message and connection: failures, totals, and statistics.
+mod failure;
+mod ledger;
+mod resends;
+mod tally;
+
+pub use failure::{ConnectionFailure, SendingError, SystemError};
+pub(super) use ledger::{SendLedger, reply_names};
+pub use tally::{Extra, FailureCount, FailureExample, FailureKind, SendingTally};

@@ -1,0 +1,23 @@
+//! Decides which message goes when and over which connection, and when sending ends.
+//!
+//! Pure: time is an argument, and a connection is a slot and what its session can do. The
+//! scheduler has the waiting messages, the pool of connections, what is known about failed ones,
+//! and the time limits.
+mod connection_slot;
+mod decision;
+mod patience;
+mod pool;
+mod progress;
+mod scheduler;
+mod time_limits;
+mod waiting;
+
+pub(super) use connection_slot::BySlot;
+pub use connection_slot::ConnectionSlot;
+pub(super) use decision::{
+    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
+    NewConnection, OwnerRequest, SilenceLimit, SilentConnection,
+};
+pub(super) use pool::{EarlyEnd, PooledConnection, Readiness};
+pub(super) use scheduler::Scheduler;
+pub(super) use waiting::WantedMessage;

@@ -1,0 +1,183 @@
+//! Decides how often and for how long to retry a target whose connections fail.
+use std::time::Duration;
+
+use crate::sender::clock::nanos;
+
+/// Pause after a useless connection, doubled each time.
+const BACKOFF_NS: u64 = 50_000_000;
+const DOUBLINGS_MAX: u32 = 6;
+/// A target counts as lost after failing for this long.
+const LOST_NS: u64 = 1_000_000_000;
+
+/// The state of the other connections when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherConnections {
+    /// At least one is useful. A target that serves some connections and turns others away is
+    /// reachable.
+    SomeUseful,
+    /// None is useful.
+    NoneUseful,
+}
+
+/// What one thread knows about failed connections. Times are in ns since the start of sending.
+#[derive(Debug)]
+pub struct FailedConnections {
+    patience_ns: u64,
+    /// The pause after the last connection; `None` if it was useful, or if there was none.
+    backoff: Option<Backoff>,
+    /// When the first of the connections that failed was requested; `None` if another one was
+    /// useful meanwhile.
+    failing_ns: Option<u64>,
+    /// When a connection was last useful, of this thread or another one.
+    last_useful_ns: Option<u64>,
+}
+
+/// The pause after connections that failed.
+#[derive(Debug, Clone, Copy)]
+struct Backoff {
+    /// The number of consecutive failures; at least 1.
+    failures: u32,
+    /// When the next attempt is allowed.
+    retry_ns: u64,
+}
+
+impl FailedConnections {
+    /// `patience` is the time for which connections may fail while none is useful.
+    pub fn new(patience: Duration) -> FailedConnections {
+        FailedConnections {
+            patience_ns: nanos(patience),
+            backoff: None,
+            failing_ns: None,
+            last_useful_ns: None,
+        }
+    }
+
+    /// Returns whether a connection may be attempted now.
+    pub fn allows(&self, now_ns: u64) -> bool {
+        self.retry_ns().is_none_or(|retry_ns| now_ns >= retry_ns)
+    }
+
+    /// Returns when the next attempt is allowed; `None` if the last connection did not fail.
+    pub fn retry_ns(&self) -> Option<u64> {
+        self.backoff.map(|backoff| backoff.retry_ns)
+    }
+
+    /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
+    /// whether to give up the target.
+    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
+        let failures = self.backoff.map_or(0, |backoff| backoff.failures);
+        let pause_ns = BACKOFF_NS << failures.min(DOUBLINGS_MAX);
+        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + pause_ns });
+        if others == OtherConnections::SomeUseful {
+            self.served(now_ns);
+            return false;
+        }
+        self.failing_ns.get_or_insert(requested_ns);
+        self.failed_for_ns(now_ns) >= self.patience_ns
+    }
+
+    /// Returns whether connections have failed for a second or more, with no useful one since.
+    pub fn is_failing(&self, now_ns: u64) -> bool {
+        self.failed_for_ns(now_ns) >= LOST_NS
+    }
+
+    /// Returns for how long connections have failed with no useful one since; 0 if none has.
+    fn failed_for_ns(&self, now_ns: u64) -> u64 {
+        let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
+        since_ns.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
+    }
+
+    /// Returns whether any connection was ever useful, including those of other threads.
+    pub fn was_ever_useful(&self) -> bool {
+        self.last_useful_ns.is_some()
+    }
+
+    /// Records that another thread had a useful connection until `at_ns`.
+    pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
+        self.last_useful_ns = self.last_useful_ns.max(Some(at_ns));
+    }
+
+    /// Records the end of a useful connection.
+    pub fn record_useful(&mut self, now_ns: u64) {
+        self.backoff = None;
+        self.served(now_ns);
+    }
+
+    fn served(&mut self, now_ns: u64) {
+        self.failing_ns = None;
+        self.last_useful_ns = Some(now_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_begin_anew() {
+        let mut patience = FailedConnections::new(Duration::from_secs(3600));
+        assert!(patience.allows(0) && patience.retry_ns().is_none());
+        let mut now_ns = S;
+        for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
+            assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+            now_ns += pause_ms * 1_000_000;
+            assert_eq!(patience.retry_ns(), Some(now_ns));
+            assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
+        }
+        patience.record_useful(now_ns);
+        assert!(patience.retry_ns().is_none());
+        assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+        assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
+    }
+
+    /// A story lists events by second: a number is the failure of a connection requested at that
+    /// time, `s` one while another connection is useful, `u` the end of a useful one. `!` means
+    /// that the target is given up.
+    #[track_caller]
+    fn check(story: &str) {
+        let mut patience = FailedConnections::new(Duration::from_secs(10));
+        for event in story.split(' ') {
+            let (what, when) = event.split_at(1);
+            let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
+            let now_ns = when.parse::<u64>().unwrap() * S;
+            let given_up = match what {
+                "f" => patience.failed(now_ns, now_ns, OtherConnections::NoneUseful),
+                "l" => patience.failed(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful),
+                "s" => patience.failed(now_ns, now_ns, OtherConnections::SomeUseful),
+                _ => {
+                    patience.record_useful(now_ns);
+                    false
+                }
+            };
+            assert_eq!(given_up, is_over, "{story}: {event}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
+        let mut patience = FailedConnections::new(Duration::from_secs(10));
+        assert!(!patience.is_failing(100 * S));
+        patience.failed(S, S, OtherConnections::NoneUseful);
+        assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
+        patience.record_useful_elsewhere(2 * S);
+        assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
+        // A target that serves other threads is not given up either.
+        assert!(!patience.failed(11 * S, 11 * S, OtherConnections::NoneUseful));
+        assert!(patience.failed(12 * S, 12 * S, OtherConnections::NoneUseful));
+        patience.record_useful(13 * S);
+        assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
+    }
+
+    #[test]
+    fn the_target_is_given_up_after_patience_without_a_useful_connection() {
+        check("f0 f5 f9 f10!");
+        check("f100 f109 f110!"); // from the first failure, not from the start
+        check("l105 f109 f110!"); // which was asked for 5 s before
+        check("f0 f9 u9 f18 f27 f28!");
+        check("u50 l52 f59 f60!"); // and not while another one was of use
+        check("f0 f9 s12 f13 f22 f23!");
+        check("s0 s100 s200");
+    }
+}

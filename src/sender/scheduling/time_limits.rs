@@ -1,0 +1,63 @@
+//! How long a run of sending waits for a silent target.
+use std::time::Duration;
+
+use super::decision::{Continuation, OwnerRequest};
+use super::progress::Progress;
+use crate::sender::clock::nanos;
+use crate::sender::settings::{Ends, SendingSettings};
+
+/// How long a run of sending waits for a silent target.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeLimits {
+    /// For a reply.
+    pub timeout: Duration,
+    /// For messages in progress after sending was stopped.
+    grace: Duration,
+    ends: Ends,
+}
+
+impl TimeLimits {
+    /// Takes the limits from the settings.
+    pub fn new(settings: &SendingSettings) -> TimeLimits {
+        TimeLimits { timeout: settings.timeout, grace: settings.grace, ends: settings.ends }
+    }
+
+    /// Returns how long a connection may be silent on which no message depends.
+    pub fn last_silence(&self) -> Duration {
+        self.timeout.min(self.grace)
+    }
+
+    /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
+    /// answered a message, of any thread.
+    pub fn continuation(
+        &self,
+        progress: Progress,
+        now_ns: u64,
+        answered_ns: Option<u64>,
+        request: OwnerRequest,
+    ) -> Continuation {
+        match (progress, request) {
+            (Progress::Stopped { at_ns, .. }, _) if time_between(at_ns, now_ns) > self.grace => {
+                Continuation::CloseAll
+            }
+            (Progress::Stopped { .. }, _) => Continuation::Continue,
+            (_, OwnerRequest::Stop) => Continuation::Stop,
+            _ if self.is_schedule_stalled(now_ns, answered_ns) => Continuation::Stop,
+            _ => Continuation::Continue,
+        }
+    }
+
+    /// Returns whether the target has answered no message for the full timeout since the end of
+    /// the schedule.
+    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
+        let Ends::Scheduled(end) = self.ends else { return false };
+        let end_ns = nanos(end);
+        let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
+        time_between(since_ns, now_ns) >= self.timeout
+    }
+}
+
+/// Returns the time between two moments of a run; none if the first is the later one.
+fn time_between(since_ns: u64, now_ns: u64) -> Duration {
+    Duration::from_nanos(now_ns.saturating_sub(since_ns))
+}
