@@ -165,8 +165,8 @@ impl StatsWriter {
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
         let place = current.log.place();
         current.log.append(&text)?;
-        // Counters are written last. If that fails, the values are taken back, so that no second has
-        // values without counters. Only a crash between the two writes can leave such values.
+        // Counters are written last. If that fails, the values are taken back, so that no second
+        // has values without counters. Only a crash between the two writes can leave such values.
         current
             .write_sessions(interval, &line, &self.folder.join(sessions))
             .inspect_err(|_| current.log.truncate(place))?;

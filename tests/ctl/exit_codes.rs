@@ -13,54 +13,74 @@ use common::{Sink, messages};
 use tempfile::{TempDir, tempdir};
 
 /// The folders that a command is run on, each a fresh copy.
-const FOLDERS: [&str; 6] = ["good", "empty", "foreign", "cut", "flipped", "figures"];
+const FOLDERS: [&str; 7] = ["good", "empty", "foreign", "cut", "flipped", "figures", "events"];
 
 /// A command line, and its exit code on each of [`FOLDERS`].
 ///
 /// `DATA` is the folder, `OUT` a path for a result, `LIST` a list of the expected recipients, `TO` the address of a
 /// running sinkd, `NOWHERE` one without a server, and `TLS` a folder of certificates.
-type Row = (&'static str, [i32; 6]);
+type Row = (&'static str, [i32; 7]);
 
 const ROWS: &[Row] = &[
-    ("ls", [0, 0, 2, 1, 1, 0]),
-    ("cat latest", [0, 1, 2, 1, 1, 0]),
-    ("show latest", [0, 1, 2, 1, 1, 0]),
-    ("tail", [0, 0, 2, 1, 1, 0]),
+    ("ls", [0, 0, 2, 1, 1, 0, 0]),
+    ("cat latest", [0, 1, 2, 1, 1, 0, 0]),
+    ("show latest", [0, 1, 2, 1, 1, 0, 0]),
+    ("tail", [0, 0, 2, 1, 1, 0, 0]),
     // Counts are separate from records, and intact.
-    ("count", [0, 0, 2, 1, 0, 0]),
-    ("segments", [0, 0, 2, 1, 0, 0]),
+    ("count", [0, 0, 2, 1, 0, 0, 0]),
+    ("segments", [0, 0, 2, 1, 0, 0, 0]),
     // Statistics are files of their own, and intact.
-    ("stats", [0, 0, 2, 0, 0, 1]),
-    ("stats --by client", [0, 0, 2, 1, 1, 0]),
-    ("stats --sent-field Date", [0, 0, 2, 1, 1, 1]),
-    ("limits", [0, 0, 2, 0, 0, 1]),
-    ("report -o OUT", [0, 0, 2, 1, 1, 1]),
-    ("compare one two", [0, 2, 2, 0, 0, 1]),
-    ("assert totals.messages==4", [0, 1, 2, 0, 0, 1]),
-    ("assert transit.p50>=0s --sent-field Date", [0, 1, 2, 1, 1, 1]),
-    ("audit --expect LIST", [0, 2, 2, 2, 2, 0]),
+    ("stats", [0, 0, 2, 0, 0, 1, 0]),
+    ("stats --by client", [0, 0, 2, 1, 1, 0, 0]),
+    ("stats --sent-field Date", [0, 0, 2, 1, 1, 1, 0]),
+    ("limits", [0, 0, 2, 0, 0, 1, 0]),
+    ("report -o OUT", [0, 0, 2, 1, 1, 1, 0]),
+    // The damaged line is about the run 'one'.
+    ("compare one two", [0, 2, 2, 0, 0, 1, 2]),
+    ("assert totals.messages==4", [0, 1, 2, 0, 0, 1, 0]),
+    ("assert transit.p50>=0s --sent-field Date", [0, 1, 2, 1, 1, 1, 0]),
+    ("audit --expect LIST", [0, 2, 2, 2, 2, 0, 0]),
     // These write to events.jsonl and read no segment.
-    ("run start three", [0, 0, 2, 0, 0, 0]),
-    ("run stop", [0, 2, 2, 0, 0, 0]),
-    ("mark here", [0, 0, 2, 0, 0, 0]),
-    ("runs", [0, 0, 2, 0, 0, 1]),
+    ("run start three", [0, 0, 2, 0, 0, 0, 0]),
+    ("run stop", [0, 2, 2, 0, 0, 0, 0]),
+    ("mark here", [0, 0, 2, 0, 0, 0, 0]),
+    ("runs", [0, 0, 2, 0, 0, 1, 1]),
     // Without a terminal.
-    ("top", [2, 2, 2, 2, 2, 2]),
-    ("rm --all", [0, 0, 2, 1, 0, 0]),
-    ("prune --keep-age 1d", [0, 0, 2, 1, 0, 0]),
+    ("top", [2, 2, 2, 2, 2, 2, 2]),
+    ("rm --all", [0, 0, 2, 1, 0, 0, 0]),
+    ("prune --keep-age 1d", [0, 0, 2, 1, 0, 0, 0]),
     // No sinkd runs on the folder.
-    ("reload", [2, 2, 2, 2, 2, 2]),
-    ("cert", [0, 0, 2, 0, 0, 0]),
-    ("search", [0, 1, 2, 1, 1, 0]),
-    ("wait --count 4 --timeout 0s", [0, 1, 2, 1, 1, 0]),
+    ("reload", [2, 2, 2, 2, 2, 2, 2]),
+    ("cert", [0, 0, 2, 0, 0, 0, 0]),
+    ("search", [0, 1, 2, 1, 1, 0, 0]),
+    ("wait --count 4 --timeout 0s", [0, 1, 2, 1, 1, 0, 0]),
     // Messages that are damaged stay out of the index, and each search names them.
-    ("reindex", [0, 0, 2, 1, 0, 0]),
-    ("calibrate --to NOWHERE", [2, 2, 2, 2, 2, 2]),
-    ("blast --to TO --count 1", [0, 0, 0, 0, 0, 0]),
-    ("replay --to TO --speed max --yes", [0, 1, 2, 1, 1, 0]),
-    ("verify", [0, 0, 2, 1, 1, 0]),
-    ("completions bash", [0, 0, 0, 0, 0, 0]),
-    ("man", [0, 0, 0, 0, 0, 0]),
+    ("reindex", [0, 0, 2, 1, 0, 0, 0]),
+    ("calibrate --to NOWHERE", [2, 2, 2, 2, 2, 2, 2]),
+    ("blast --to TO --count 1", [0, 0, 0, 0, 0, 0, 0]),
+    ("replay --to TO --speed max --yes", [0, 1, 2, 1, 1, 0, 0]),
+    ("verify", [0, 0, 2, 1, 1, 0, 0]),
+    ("completions bash", [0, 0, 0, 0, 0, 0, 0]),
+    ("man", [0, 0, 0, 0, 0, 0, 0]),
+];
+
+/// Command lines whose span is a run, and their exit codes on the good folder and on the one with a
+/// damaged line about another run: the run may have ended, or begun again, at another time.
+const OF_RUNS: &[(&str, [i32; 2])] = &[
+    ("ls --run two", [0, 1]),
+    ("count --run two", [0, 1]),
+    ("stats --run two", [0, 1]),
+    ("stats --by client --run two", [0, 1]),
+    ("limits --run two", [0, 1]),
+    ("report -o OUT --run two", [0, 1]),
+    ("compare DATA:two DATA", [1, 1]),
+    ("assert totals.messages==2 --run two", [0, 1]),
+    ("audit --expect LIST --run two", [1, 2]),
+    ("audit --expect LIST_OF_TWO --run two", [0, 2]),
+    ("search --run two", [0, 1]),
+    // `wait`: as many messages as it waits for have matched.
+    ("wait --count 2 --timeout 0s --run two", [0, 0]),
+    ("replay --to TO --speed max --yes --run two", [0, 1]),
 ];
 
 /// Command lines that exit with 1 on the good folder.
@@ -128,7 +148,7 @@ impl Stage {
         let slots: Vec<_> = messages(&path("good")).into_iter().map(|(slot, _)| slot).collect();
         let (first, last) = (slots[0], slots[3]);
         assert_ne!(first.id().segment, last.id().segment);
-        for name in ["cut", "flipped", "figures"] {
+        for name in ["cut", "flipped", "figures", "events"] {
             copy(&path("good"), &path(name));
         }
         let file = |path: PathBuf| fs::OpenOptions::new().write(true).open(path).unwrap();
@@ -145,9 +165,13 @@ impl Stage {
                 file(found).set_len(bytes / 2).unwrap();
             }
         }
+        let events = fs::read_to_string(path("events/events.jsonl")).unwrap();
+        let first_run = events.find("\"one\"").unwrap();
+        file(path("events/events.jsonl")).write_all_at(b"{", first_run as u64).unwrap();
         let list = |n: usize| -> String { (0..n).map(|n| format!("r{n}@example.org\n")).collect() };
         fs::write(path("list"), format!("email\n{}", list(4))).unwrap();
         fs::write(path("short_list"), format!("email\n{}", list(3))).unwrap();
+        fs::write(path("list_of_two"), "email\nr2@example.org\nr3@example.org\n").unwrap();
         let limits = ["--message-bytes-max", "20000"];
         let sink = Sink::start(&path("target"), &limits);
         Stage { place, sink }
@@ -162,6 +186,8 @@ impl Stage {
             "DATA" => data.display().to_string(),
             "OUT" => work.path().join("out").display().to_string(),
             "LIST" => path("list").display().to_string(),
+            "LIST_OF_TWO" => path("list_of_two").display().to_string(),
+            "DATA:two" => format!("{}:two", data.display()),
             "SHORT_LIST" => path("short_list").display().to_string(),
             "TO" => self.sink.addresses[0].to_string(),
             "NOWHERE" => "127.0.0.1:1".to_owned(),
@@ -186,12 +212,19 @@ fn every_command_exits_as_its_help_says_on_good_and_on_damaged_folders() {
         if code != expected {
             wrong.push(format!("{line} on {folder}: {code}, expected {expected}: {stderr}"));
         }
-        if code == 1 && stderr.is_empty() && ["cut", "flipped", "figures"].contains(&folder) {
+        if code == 1
+            && stderr.is_empty()
+            && ["cut", "flipped", "figures", "events"].contains(&folder)
+        {
             wrong.push(format!("{line} on {folder}: 1 without a reason"));
         }
     };
     for (line, codes) in ROWS {
         FOLDERS.iter().zip(codes).for_each(|(folder, code)| check(line, folder, *code));
+    }
+    for (line, [good, damaged]) in OF_RUNS {
+        check(line, "good", *good);
+        check(line, "events", *damaged);
     }
     NO.iter().for_each(|line| check(line, "good", 1));
     // Other tests run these with a sinkd and with certificates.

@@ -9,6 +9,11 @@ pub enum AuditDoubt {
     /// The messages to audit were selected by a query, which was not compared with every message.
     #[error("the query could not be put to all messages")]
     Selection,
+    /// The span comes from a run whose start or end may be missing.
+    #[error(
+        "a line of events.jsonl is damaged, so the run may have begun or ended at another time"
+    )]
+    Span,
     /// Segments are damaged, or can't be opened.
     #[error("{}", counted(
         *.0,

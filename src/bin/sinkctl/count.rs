@@ -28,7 +28,7 @@ pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result
     let paths: Vec<_> = folders.iter().map(|folder| folder.path().to_owned()).collect();
     let spans = during.spans(&paths)?;
     let mut counts = Vec::new();
-    for (n, (folder, span)) in folders.iter().zip(&spans).enumerate() {
+    for (n, (folder, span)) in folders.iter().zip(&*spans).enumerate() {
         let mut found = match during.is_all() {
             true => MessageCounts::of_all(folder),
             false => MessageCounts::of_span(folder, *span, &SystemClock)?,
@@ -48,7 +48,7 @@ pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result
         let gone = counted(gone, "more was", "more were");
         eprintln!("sinkctl: {gone} accepted, but removed, pruned or only counted");
     }
-    Ok(worst(folders.iter().map(report_lost)))
+    Ok(worst(folders.iter().map(report_lost)).and(spans.finding))
 }
 
 /// Formats the counts as text.

@@ -5,6 +5,7 @@ use clap::Args;
 use sinkd::analysis::rows::{ContentSource, ListQuery, RowList, TimeOrder};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::reader::Folder;
+use sinkd::time::Span;
 use sinkd::wording::counted;
 
 use crate::base::data::{names, worst};
@@ -44,11 +45,13 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
     let mut left_out: Vec<FolderOmissions> =
         folders.iter().map(|_| FolderOmissions::default()).collect();
     let mut listed = Listed::default();
+    let spans = ls.during.spans_of(&folders)?;
     let format = ls.rows.format(folders.len());
     RowPrinter::new(&format, out).print_header()?;
     let attempts = retry_while_pruned(&mut folders, |folders| {
         let attempt;
-        (attempt, listed) = list(folders, ls, &mut left_out, &mut RowPrinter::new(&format, out))?;
+        let mut printer = RowPrinter::new(&format, out);
+        (attempt, listed) = list((folders, &spans), ls, &mut left_out, &mut printer)?;
         Ok::<_, anyhow::Error>(attempt)
     })?;
     match folders.iter().map(Folder::only_counted).sum() {
@@ -69,17 +72,17 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
     }
     let findings = left_out.into_iter().zip(&folders);
     let finding = worst(findings.map(|(left_out, folder)| left_out.finish(folder)));
-    Ok(finding_of(attempts, finding))
+    Ok(finding_of(attempts, finding.and(spans.finding)))
 }
 
 fn list(
-    folders: &[Folder],
+    (folders, spans): (&[Folder], &[Span]),
     ls: &Ls,
     left_out: &mut [FolderOmissions],
     printer: &mut RowPrinter<'_>,
 ) -> anyhow::Result<(Attempt, Listed)> {
     let query = ListQuery {
-        spans: &ls.during.spans_of(folders)?,
+        spans,
         order: if ls.reverse { TimeOrder::NewestFirst } else { TimeOrder::OldestFirst },
         offset: ls.offset,
         limit: ls.limit,

@@ -93,7 +93,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     let damage = damage.into_iter().zip(&folders);
     let damage = damage.map(|(damage, folder)| damage.finish_without_faults(folder));
     let is_match = if found.count > 0 { Finding::Done } else { Finding::NothingFound };
-    Ok(finding_of(attempts, searched.and(worst(damage)).and(is_match)))
+    Ok(finding_of(attempts, searched.and(worst(damage)).and(spans.finding).and(is_match)))
 }
 
 fn limit(search: &Search) -> Option<u64> {

@@ -50,7 +50,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let mut pause = |time| {
         let _ = passed.recv_timeout(time);
     };
-    let watched = folders.iter_mut().zip(&queries).zip(spans);
+    let watched = folders.iter_mut().zip(&queries).zip(spans.iter().copied());
     let mut watched: Vec<_> =
         watched.map(|((folder, query), span)| WatchedFolder { folder, query, span }).collect();
     let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;

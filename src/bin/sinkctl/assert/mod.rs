@@ -62,9 +62,10 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         );
     }
     let (spans, windows_s) = (assert.during.spans(folders)?, windows_s(&claims));
-    let mut evidence = Evidence::gather(selection(folders, &spans), windows_s)?;
+    let selection = selection(folders, &spans);
+    let mut evidence = Evidence::gather(selection, windows_s)?;
     if let Some(field) = sent_field {
-        evidence.gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
+        evidence.gathered.transit = crate::stats::by::transit(selection, field)?;
     }
     for damage in &evidence.gathered.history.damage {
         eprintln!("sinkctl: {damage}");
@@ -80,7 +81,8 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         std::fs::write(path, junit::xml(&checked))
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    Ok(worst(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding)))
+    let failed = worst(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding));
+    Ok(failed.and(spans.finding))
 }
 
 /// Returns whether a claim was refuted, or cannot be decided.

@@ -10,6 +10,7 @@ use sinkd::analysis::audit::{
     FolderNames, LogsRead, NumberRange, SelectedMessages, audit, number,
 };
 use sinkd::analysis::rows::{MatchQuery, Matches};
+use sinkd::time::Span;
 use sinkd::wording::counted;
 
 use crate::base::data::open_all;
@@ -51,7 +52,8 @@ pub fn run(folders: &[PathBuf], options: &Audit, out: &mut Out) -> anyhow::Resul
     let spans = options.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
     let interruptible = Interruptible::new(&stop)?;
-    let (selected, doubts) = selected(folders, options, &stop)?;
+    let (selected, mut doubts) = selected((folders, &spans), options, &stop)?;
+    doubts.extend((spans.finding != Finding::Done).then_some(AuditDoubt::Span));
     let list = options.expect.as_deref().map(|path| {
         let input = Box::new(ListInput::open(path, &stop)?);
         Ok::<_, anyhow::Error>(ExpectedList { input, rule: options.list_rule() })
@@ -128,7 +130,7 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
 /// Returns the messages that match the query, and why they may be incomplete; without a query, all
 /// messages.
 fn selected(
-    folders: &[PathBuf],
+    (folders, spans): (&[PathBuf], &[Span]),
     options: &Audit,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Option<SelectedMessages>, Vec<AuditDoubt>)> {
@@ -138,9 +140,7 @@ fn selected(
     }
     let folders = open_all(folders)?;
     let queries = parse(&folders, &text)?;
-    let spans = options.during.spans_of(&folders)?;
-    let query =
-        MatchQuery { queries: &queries, spans: &spans, limit: None, indexed_only: false, stop };
+    let query = MatchQuery { queries: &queries, spans, limit: None, indexed_only: false, stop };
     let found = Matches::find(&folders, query, &mut bar("messages"));
     let mut selected: SelectedMessages = folders.iter().map(|_| Vec::new()).collect();
     found.hits.iter().for_each(|(n, hit)| selected[*n].push(number(hit.id)));

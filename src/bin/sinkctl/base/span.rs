@@ -1,4 +1,5 @@
 //! The span of time that a command reads.
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use sinkd::log::{Moment, Run, Runs};
 use sinkd::time::Span;
 
 use super::clock::SystemClock;
+use super::outcome::Finding;
 use super::value::field_name;
 
 /// A span of time; without anything, all of it.
@@ -43,40 +45,53 @@ impl TimeRange {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
     }
 
-    /// Returns the span in each folder. If only one folder has the run, its span
-    /// applies to all.
-    pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Span>> {
+    /// Returns the span in each folder. If only one folder has the run, its span applies to all.
+    /// Reports on stderr if the start or the end of a run may be missing.
+    pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Spans> {
         super::data::ensure_distinct(folders)?;
         let Some(name) = &self.run else {
             let (since_ns, until_ns) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
-            return Ok(vec![Span { since_ns, until_ns }; folders.len()]);
+            let each = vec![Span { since_ns, until_ns }; folders.len()];
+            return Ok(Spans { each, finding: Finding::Done });
         };
-        let all = runs_of(folders)?;
+        let (all, finding) = runs_of(folders)?;
         let name = resolve_run_name(&all, name);
         let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(Run::span)).collect();
         let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).copied() else {
             found.into_iter().collect::<Result<Vec<_>, _>>()?;
             anyhow::bail!("no data folder was given");
         };
-        Ok(found.into_iter().map(|span| span.unwrap_or(first)).collect())
-    }
-
-    /// Returns the span of one folder.
-    pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
-        Ok(self.spans(&[folder.to_owned()])?[0])
+        let each = found.into_iter().map(|span| span.unwrap_or(first)).collect();
+        Ok(Spans { each, finding })
     }
 
     /// Returns the spans of several folders.
-    pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
+    pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Spans> {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
         self.spans(&paths)
+    }
+}
+
+/// The span of each folder that a command reads.
+#[derive(Debug)]
+pub struct Spans {
+    each: Vec<Span>,
+    /// `Incomplete` if a span comes from a run whose start or end may be missing.
+    pub finding: Finding,
+}
+
+impl Deref for Spans {
+    type Target = [Span];
+
+    fn deref(&self) -> &[Span] {
+        &self.each
     }
 }
 
 /// Returns the run that `name` stands for in `folders`: the one with that name, or the most recent
 /// one for `last`.
 pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
-    Ok(resolve_run_name(&runs_of(folders)?, name))
+    Ok(resolve_run_name(&runs_of(folders)?.0, name))
 }
 
 /// Returns the run that is meant: `last` is the most recent run of all folders, unless a run has
@@ -90,14 +105,17 @@ fn resolve_run_name(all: &[Runs], name: &str) -> String {
     }
 }
 
-fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
-    let read = |folder: &PathBuf| {
+/// Returns the runs of each folder, and whether some may be missing, which it reports on stderr.
+fn runs_of(folders: &[PathBuf]) -> anyhow::Result<(Vec<Runs>, Finding)> {
+    let mut finding = Finding::Done;
+    let mut read = |folder: &PathBuf| {
         let runs = Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        crate::base::data::report_run_damage(folder)?;
-        Ok(runs)
+        finding = finding.and(crate::base::data::report_run_damage(folder)?);
+        anyhow::Ok(runs)
     };
-    folders.iter().map(read).collect()
+    let all = folders.iter().map(&mut read).collect::<Result<_, _>>()?;
+    Ok((all, finding))
 }
 
 /// Combines folders and spans.

@@ -79,7 +79,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     incomplete("count"),
     incomplete("segments"),
     incomplete("stats"),
-    one("limits", &[Incomplete], "some connections were not recorded"),
+    one("limits", &[Incomplete], "some connections were not recorded, or some data is damaged"),
     incomplete("report"),
     one("compare", &[Incomplete], "a run is incomplete, or the two runs overlap in time")
         .two("the two runs cannot be compared"),

@@ -26,8 +26,8 @@ pub struct Compare {
 }
 
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
-    let a = side('A', &compare.a, folders)?;
-    let b = side('B', &compare.b, folders)?;
+    let (a, finding_a) = side('A', &compare.a, folders)?;
+    let (b, finding_b) = side('B', &compare.b, folders)?;
     let compared = RunComparison::compare(a, b)?;
     for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
@@ -36,15 +36,18 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
         true => writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?,
         false => screen::print(&compared, out)?,
     }
-    Ok(if compared.warnings.is_empty() { Finding::Done } else { Finding::Incomplete })
+    let is_whole = compared.warnings.is_empty();
+    let finding = if is_whole { Finding::Done } else { Finding::Incomplete };
+    Ok(finding.and(finding_a).and(finding_b))
 }
 
 /// Finds the run that `what` names: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
-fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<ComparedRun> {
+fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<(ComparedRun, Finding)> {
     let (folders, run) = place(what, folders);
     let during = TimeRange { run, ..TimeRange::default() };
     let spans = during.spans(&folders)?;
-    Ok(ComparedRun::gather(letter, what, selection(&folders, &spans))?)
+    let run = ComparedRun::gather(letter, what, selection(&folders, &spans))?;
+    Ok((run, spans.finding))
 }
 
 /// Returns the folders and the run that `what` names.

@@ -58,5 +58,9 @@ pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Resu
         true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
         false => print::text(&kept, options.top as usize, out)?,
     }
-    Ok(if kept.gap_until_now().is_none() { Finding::Done } else { Finding::Incomplete })
+    let recorded = match kept.gap_until_now() {
+        None => Finding::Done,
+        Some(_) => Finding::Incomplete,
+    };
+    Ok(recorded.and(spans.finding))
 }

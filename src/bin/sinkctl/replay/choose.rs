@@ -43,13 +43,15 @@ pub fn selection(
     };
     let (since, until) = (moment(&replay.since)?, moment(&replay.until)?);
     let during = TimeRange { since, until, run: replay.run.clone() };
-    let mut span = during.span(folder.path())?;
+    let spans = during.spans(&[folder.path().to_owned()])?;
+    let mut span = spans[0];
     span.until_ns = Some(span.until_ns.map_or(started_ns, |until_ns| until_ns.min(started_ns)));
     let text = replay.query.text();
     if text.trim().is_empty() {
-        return Ok((Selection::Span(span), Finding::Done));
+        return Ok((Selection::Span(span), spans.finding));
     }
-    search(folder, &text, span, started_ns)
+    let (selection, finding) = search(folder, &text, span, started_ns)?;
+    Ok((selection, finding.and(spans.finding)))
 }
 
 /// Errors: the query can't be parsed, or the search was interrupted.

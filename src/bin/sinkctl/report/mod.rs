@@ -78,7 +78,8 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
         }
     }
     let is_good = run.damage.is_empty() && run.log_damage.is_empty();
-    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
+    let finding = if is_good { Finding::Done } else { Finding::Incomplete };
+    Ok(finding.and(spans.finding))
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -28,10 +28,11 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         StatsOutput::Groups(by, form) => return by::run(folders, stats, by, form, out),
         StatsOutput::Recorded(output) => output,
     };
-    let mut gathered =
-        RunStatistics::read_recorded(selection(folders, &stats.during.spans(folders)?))?;
+    let spans = stats.during.spans(folders)?;
+    let selection = selection(folders, &spans);
+    let mut gathered = RunStatistics::read_recorded(selection)?;
     if let Some(field) = &stats.sent.sent_field {
-        gathered.transit = by::transit(folders, &stats.during, field)?;
+        gathered.transit = by::transit(selection, field)?;
     }
     let history = &gathered.history;
     for damage in &history.damage {
@@ -49,7 +50,8 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     }
     let is_whole = gathered.transit.as_ref().is_none_or(OverallTransit::is_undamaged);
     let is_good = history.damage.is_empty() && is_whole;
-    Ok(if is_good { Finding::Done } else { Finding::Incomplete })
+    let finding = if is_good { Finding::Done } else { Finding::Incomplete };
+    Ok(finding.and(spans.finding))
 }
 
 fn print_figures(

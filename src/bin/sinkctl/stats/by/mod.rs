@@ -2,13 +2,15 @@
 //! log itself.
 use std::path::PathBuf;
 
-use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
+use sinkd::analysis::{
+    Attempts, FolderSpans, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find,
+};
 
 use super::options::Stats;
 use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::{TimeRange, selection};
+use crate::base::span::selection;
 use crate::base::table_form::TableForm;
 
 mod print;
@@ -30,7 +32,7 @@ pub fn run(
         TableForm::Csv => print::csv(&found.table, out)?,
         TableForm::Text => print::text(&found.table, by, out)?,
     }
-    let finding = is_whole.and(report_all_left_out(&found));
+    let finding = is_whole.and(report_all_left_out(&found)).and(spans.finding);
     Ok(finding_of(attempts(&found), finding))
 }
 
@@ -57,13 +59,11 @@ fn report_damage(found: &GroupAnswer) -> Finding {
 ///
 /// Errors: those of [`find`], or everything was pruned before it could be read.
 pub fn transit(
-    folders: &[PathBuf],
-    during: &TimeRange,
+    selected: FolderSpans<'_>,
     sent_field: &str,
 ) -> anyhow::Result<Option<OverallTransit>> {
-    let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));
-    let question = GroupQuestion { by: GroupBy::Nothing, shown: 1, sent_field };
-    let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
+    let question = GroupQuestion { by: GroupBy::Nothing, shown: 1, sent_field: Some(sent_field) };
+    let found = find(selected, question, &mut bar("messages"))?;
     report_damage(&found);
     report_all_left_out(&found);
     match attempts(&found) {
