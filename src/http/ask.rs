@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::config::http::{DEFAULT, Http};
 
-/// Time limit for each of connecting, sending and receiving. Health checks of containers wait for
-/// seconds.
+/// Time limit for each of connecting, sending and receiving. Health checks of containers allow at
+/// least some seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Limit on the part of the answer that is read; its head is shorter.
+/// Limit on the part of the answer that is read; the head of sinkd's answer is shorter.
 const ANSWER_BYTES_MAX: usize = 4096;
 
-/// Why sinkd could not be confirmed to accept mail.
+/// Why there is no confirmation that sinkd accepts mail.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// HTTP is off, or its port is only known to the running sinkd (port 0).

@@ -15,7 +15,7 @@ pub struct Bar {
     pub hint: String,
 }
 
-/// A histogram. Bars may have any widths, also on a logarithmic axis.
+/// A histogram. Bars can have any width, on a logarithmic axis, too.
 #[derive(Debug, Clone)]
 pub struct Bars {
     /// The axis of values.
@@ -29,8 +29,8 @@ pub struct Bars {
     pub nothing: f64,
 }
 
-/// Minimum height, so that a value that occurred once is visible next to one that occurred a
-/// million times.
+/// Minimum height of a bar in pixels, so that a value that occurred once is visible next to one
+/// that occurred a million times.
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {

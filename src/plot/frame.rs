@@ -154,7 +154,7 @@ impl Frame {
             let class = if tick.label.is_empty() { "fine" } else { "grid" };
             self.svg.line((x, top), (x, bottom), class);
             let half = LETTER * tick.label.chars().count() as f64 / 2.0;
-            // Labels at the ends stay within the picture.
+            // The last label stays within the picture.
             let middle = x.min(self.size.width - half);
             if !tick.label.is_empty() && middle - half >= free_from {
                 self.svg.text((middle, bottom + 17.0), Anchor::Middle, "tick", &tick.label);

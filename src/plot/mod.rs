@@ -1,7 +1,8 @@
 //! Plots as SVG: numbers in, text out.
 //!
 //! ```text
-//! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ Lines | Bars | Heat ─▶ Picture
+//! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ LinePlot | Bars | Heat
+//!                                                                      └─▶ Picture
 //! ```
 //!
 //! Knows nothing about statistics, files or HTML. Invariants: a picture is well-formed XML for any

@@ -32,7 +32,7 @@ pub struct Agreed {
     pub cipher: String,
     /// The name that the client requested (SNI).
     pub server_name: Option<Box<str>>,
-    /// Whether it resumed an earlier session.
+    /// Whether the handshake resumed an earlier session.
     pub is_resumed: bool,
     /// The subject of the client's certificate.
     pub client_subject: Option<String>,
