@@ -58,7 +58,7 @@ pub enum KeyFault {
     /// The cell should hold a number.
     #[error("not a whole number")]
     NotANumber,
-    /// The cell is text in another encoding than UTF-8.
+    /// The cell is text in an encoding other than UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
     /// The cell is longer than any address.
@@ -192,7 +192,7 @@ impl Key {
 }
 
 /// Returns whether `c` is invisible and was probably left in the cell by a spreadsheet or a web
-/// page. ASCII space is not, because quoted addresses contain it.
+/// page. An ASCII space is not invisible here, because quoted addresses can contain it.
 fn is_invisible(c: char) -> bool {
     let is_widthless = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')

@@ -51,7 +51,8 @@ pub struct ClientFigures<'a> {
     pub recipients_per_message_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Connections that were open at the same time, weighted by time while any was.
+    /// The number of connections that were open at the same time, weighted by time, as long as at
+    /// least one was open.
     pub open_at_once: &'a Distribution,
     /// When the maximum was first reached (RFC 3339); null if no connection was open.
     pub peak_at: Option<String>,
@@ -66,7 +67,7 @@ pub struct ClientFigures<'a> {
 pub struct WindowFigures<'a> {
     /// The length of the window, in seconds.
     pub seconds: u64,
-    /// Accepted messages per window that ends with a second that had any.
+    /// Accepted messages per window that ends with a second in which one was accepted.
     pub messages: &'a Distribution,
     /// Connections opened per window that ends with a second in which one was.
     pub connections_opened: &'a Distribution,

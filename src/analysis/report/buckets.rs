@@ -76,8 +76,8 @@ impl TimeBuckets {
         Seconds { start, end: start + self.length }.intersection(self.span)
     }
 
-    /// Returns the maximum per bucket of a value that is 0 at first and keeps its value until
-    /// `values` has another one. `values` is ascending by second.
+    /// Returns the largest of the `values` in each bucket. A bucket without any has the last
+    /// earlier value, at first 0. `values` is ascending by second.
     pub fn carried(&self, values: &[(u64, u64)]) -> Vec<u64> {
         let (mut now, mut next) = (0, 0);
         let in_bucket = |i: usize| {

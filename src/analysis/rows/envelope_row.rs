@@ -46,7 +46,7 @@ pub struct EnvelopeRow {
     pub sink: Option<String>,
     /// The user that the client authenticated as; null if it did not.
     pub user: Option<String>,
-    /// The AUTH mechanism that it used; null if it did not authenticate.
+    /// The AUTH mechanism that the client used; null if it did not authenticate.
     pub auth: Option<String>,
     /// The TLS of the session; null in plain text.
     pub tls: Option<TlsRow>,

@@ -38,8 +38,7 @@ pub struct Figures<'a> {
     pub verdict: Verdict,
     /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
-    /// Messages that the logs hold and these statistics lack; null if unknown (for a span, or for
-    /// folders that can't be read).
+    /// Messages that the logs hold and these statistics lack; null if a log can't be read.
     pub not_recorded: Option<u64>,
     /// The transit times; null without --sent-field.
     pub transit: Option<&'a OverallTransit>,
@@ -74,11 +73,11 @@ pub struct Loops {
 /// How far indexing lagged in a span.
 #[derive(Debug, Serialize)]
 pub struct IndexLag {
-    /// The maximum number of messages that were not indexed.
+    /// The maximum number of messages that were not indexed yet, over all seconds.
     pub messages_max: u64,
-    /// The number of messages that were not indexed in the last recorded second.
+    /// The number of messages that were not indexed yet at the last recorded second.
     pub messages_last: u64,
-    /// The maximum age of the oldest message, in seconds.
+    /// The maximum age of the oldest message that was not indexed yet, in seconds.
     pub seconds_max: u64,
 }
 
@@ -93,7 +92,7 @@ impl IndexLag {
     }
 }
 
-/// Computes the figures. Costs a few passes over the seconds, and one over each histogram.
+/// Computes the figures. Takes a few passes over the seconds, and one over each histogram.
 pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
     let RunStatistics { history, summary, verdict, open_sessions, not_recorded, transit } =
         gathered;

@@ -26,7 +26,7 @@ pub struct IntervalRow {
     pub connections: u64,
     /// Connections greeted with 421, which are not among `connections`.
     pub turned_away: u64,
-    /// Connections open at the end of the last second that has an entry.
+    /// Connections open at the end of the last second that has an entry; 0 if none has.
     pub open_connections: u64,
     /// `messages` divided by the length of the interval.
     pub messages_per_s: f64,
