@@ -131,7 +131,7 @@ struct Serving {
     next_token: usize,
     orders: Arc<Orders>,
     handler: Box<dyn Handler>,
-    /// Whether the handler has something to clean up.
+    /// Whether the handler may have something to clean up.
     has_old: bool,
     clock: ProcessClock,
 }

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Invariants: there is one thread with its own runtime. No other thread waits for it, except when
-//! sinkd ends. It reads shared numbers and `/proc`, and changes nothing. Clients can't do harm: at
-//! most [`CONNECTIONS_MAX`] are connected, silent ones are disconnected, and request bodies are not
-//! read.
+//! sinkd ends. The thread reads shared numbers, `/proc` and the size of the file system, and
+//! changes nothing. Clients can't do harm: at most [`CONNECTIONS_MAX`] are connected, silent ones
+//! are disconnected, and request bodies are not read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod ask;

@@ -24,8 +24,8 @@ pub struct Bars {
     pub y: Axis,
     /// The bars, ordered by x. Those with a count of 0 are not drawn.
     pub bars: Vec<Bar>,
-    /// Count of cases without a value, if these are an error. Drawn as a bar in the slot left of
-    /// the axis, and cut if it exceeds the axis. Not drawn if 0.
+    /// Number of cases without a value, if such cases are errors. Drawn as a bar in the slot left
+    /// of the axis, and cut if it exceeds the axis. Not drawn if 0.
     pub nothing: f64,
 }
 

@@ -111,7 +111,8 @@ impl Picture {
 }
 
 impl Frame {
-    /// `slot` is the width of the slot at the left, see [`SLOT`].
+    /// Draws the axes and the legend. `slot` is the width of the slot left of the x axis: [`SLOT`],
+    /// or 0 for none.
     pub fn new(size: PlotSize, (x, y): (&Axis, &Axis), keys: &[LegendRow], slot: f64) -> Frame {
         let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
         let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);

@@ -5,9 +5,9 @@
 //!                                                                      └─▶ Picture
 //! ```
 //!
-//! Knows nothing about statistics, files or HTML. Invariants: a picture is well-formed XML for any
-//! titles and numbers; it uses no colors, only classes and variables of [`CSS`], so that the same
-//! text works in light, dark and print; no coordinate is NaN or infinite.
+//! This room knows nothing about statistics, files or HTML. Invariants: a picture is well-formed
+//! XML for any titles and numbers; it uses no colors, only classes and variables of [`CSS`], so
+//! that the same text works in light, dark and print; no coordinate is NaN or infinite.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod bars;

@@ -71,8 +71,8 @@ fn in_line(c: char) -> char {
 }
 
 /// Returns whether a character is a control character, a line or paragraph separator, a mark that
-/// changes the direction of text, or invisible. The zero-width non-joiner (U+200C) and joiner
-/// (U+200D) are harmless: Persian, Hindi and emoji need them.
+/// changes the direction of text, or an invisible character such as U+200B. The zero-width
+/// non-joiner (U+200C) and joiner (U+200D) are harmless: Persian, Hindi and emoji need them.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')

@@ -121,7 +121,7 @@ fn conflict(error: &clap::Error) -> Option<String> {
     is_known.then(|| format!("{} cannot be used with {}", name(given), listed(&others)))
 }
 
-/// Returns whether at most a third of the letters differ, or a single one. Clap also suggests words
+/// Returns whether at most a third of the letters differ, or only one. Clap also suggests words
 /// that are less similar: `listener` for `sender`.
 fn is_typo_of(found: &str, known: &str) -> bool {
     let letters = found.chars().count().max(known.chars().count());

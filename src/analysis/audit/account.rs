@@ -110,7 +110,7 @@ pub fn reconcile(
     Ok(account)
 }
 
-/// Returns the smallest key that is next in either stream.
+/// Returns the smaller of the two streams' next keys.
 fn next_key(expected: &Expectation, delivered: &Merge) -> Option<(u64, Vec<u8>)> {
     let next = match (expected.head(), delivered.head()) {
         (Some(expected), Some(delivered)) => match expected.compare_keys(&delivered) {

@@ -23,10 +23,11 @@ const TASKS_AT_ONCE: usize = 256;
 /// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;
 
-/// Figures about the messages that were read.
+/// Figures about the messages that were read. Except in `unread`, a message counts once for each of
+/// its recipients in the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BodyTally {
-    /// Messages checked for the values of their recipient, once per recipient.
+    /// Messages checked for the values of their recipient.
     pub checked: u64,
     /// Messages that lack at least one of these values.
     pub wrong: u64,

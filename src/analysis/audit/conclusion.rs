@@ -19,7 +19,7 @@ use crate::analysis::counting::MissingMessages;
 /// All findings of an audit, from which its conclusion follows.
 pub struct AuditEvidence<'a> {
     pub rule: &'a MessageRule,
-    /// Segments that can't be opened, or whose counts are damaged.
+    /// Segments that can't be read, or whose counts or flags are damaged.
     pub faulty_segments: u64,
     pub since: ChangedSince,
     pub order_rule: OrderRule,

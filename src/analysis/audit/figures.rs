@@ -109,10 +109,11 @@ pub struct RepeatedFigures {
     pub first_ambiguous: u64,
 }
 
-/// Messages checked for the values of their recipient.
+/// Messages checked for the values of their recipient. A message counts once for each of its
+/// recipients in the list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PersonFigures {
-    /// Messages that were checked, once per recipient.
+    /// Messages that were checked.
     pub checked: u64,
     /// Messages that lack at least one of the values.
     pub wrong: u64,

@@ -19,7 +19,7 @@ pub enum KeySource {
     /// The recipient's address inside the reverse-path: `bounce+ada=example.com@sender.example`
     /// is about ada@example.com.
     Verp,
-    /// The value of the first header field of this name.
+    /// The value of the first header field with this name.
     Header(String),
 }
 
@@ -37,7 +37,7 @@ pub enum KeyKind {
 pub struct KeyRule {
     /// The part of a message that has the key.
     pub source: KeySource,
-    /// Selects the key within that part: the first group, or the whole match without a group.
+    /// Selects the key within that part: the first group, or the whole match if there is no group.
     pub pattern: Option<Regex>,
     /// Whether keys are compared as text or as numbers. Only numbers can be expected as a range.
     pub kind: KeyKind,
@@ -198,7 +198,7 @@ fn is_invisible(c: char) -> bool {
     is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')
 }
 
-/// Returns the first group of the pattern's match, or the whole match without a group.
+/// Returns the first group of the pattern's match, or the whole match if the pattern has no group.
 fn found<'a>(pattern: &Regex, octets: &'a [u8]) -> Option<&'a [u8]> {
     let groups = pattern.captures(octets)?;
     let group = if groups.len() > 1 { groups.get(1) } else { groups.get(0) };

@@ -125,10 +125,10 @@ struct UsedLogs {
 struct SourceNotes {
     /// For each folder, the messages whose reply was not sent.
     unsent: Vec<HashSet<MessageId>>,
-    /// Segments that can't be opened, or whose counts are damaged.
+    /// Segments that can't be read, or whose counts or flags are damaged.
     faulty_segments: u64,
-    /// Why these segments, and notes about replies, can't be read. Messages of the segments are not
-    /// counted.
+    /// What is wrong with these segments, and why notes about replies can't be read. Messages of
+    /// the segments are not counted.
     unread: UnreadMessages,
 }
 

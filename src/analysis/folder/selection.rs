@@ -10,7 +10,7 @@ pub struct FolderSpans<'a> {
     pub folders: &'a [PathBuf],
     /// The span in each folder.
     pub spans: &'a [Span],
-    /// The clock that shows whether a span is over, and by which its statistics are awaited.
+    /// The clock that shows whether a span is over, and that waits for its statistics.
     pub clock: &'a dyn Clock,
 }
 

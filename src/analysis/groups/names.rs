@@ -35,7 +35,7 @@ pub struct GroupedMessage {
 /// Number of messages with each kind of deviation, in the order of the kinds.
 pub type DeviationCounts = [u64; Deviation::ALL.len()];
 
-/// What is counted of one group.
+/// The counts of one group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupTally {
     pub messages: u64,

@@ -76,7 +76,7 @@ pub struct GroupFigures {
     pub bytes: u64,
     /// The mean rate over `seconds`.
     pub messages_per_s: f64,
-    /// These messages as a part of all in the table, from 0 to 1.
+    /// These messages as a share of all in the table, from 0 to 1.
     pub share: f64,
     /// Messages with a tolerated deviation, by kind; kinds without messages are left out.
     pub deviations: BTreeMap<&'static str, u64>,

@@ -35,7 +35,7 @@ pub struct ClientFigures<'a> {
     pub connections: u64,
     /// Connections that were already open when the span began.
     pub began_before: u64,
-    /// Connections that began before the oldest record.
+    /// Connections whose beginning is not recorded.
     pub without_beginning: u64,
     /// Connections that were still open at the end of the span.
     pub open_at_end: u64,
@@ -69,7 +69,7 @@ pub struct WindowFigures<'a> {
     pub seconds: u64,
     /// Accepted messages per window that ends with a second in which one was accepted.
     pub messages: &'a Distribution,
-    /// Connections opened per window that ends with a second in which one was.
+    /// Connections opened per window that ends with a second in which one was opened.
     pub connections_opened: &'a Distribution,
 }
 

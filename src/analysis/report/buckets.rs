@@ -1,7 +1,8 @@
 //! Divides a run of any length into a limited number of equal spans, to be drawn.
 use crate::time::Seconds;
 
-/// Spans of equal length. The first begins at a multiple of the length.
+/// Spans of equal length, each of which begins at a multiple of that length. The ends of the whole
+/// span can cut the first and the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeBuckets {
     /// The whole span.
@@ -28,7 +29,7 @@ pub struct Point {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Bucket lengths that divide hours and days evenly, in seconds.
+/// Bucket lengths that divide an hour or a day evenly, in seconds.
 const LENGTHS: &[u64] = &[
     1,
     2,

@@ -38,7 +38,7 @@ impl From<IndexedContent> for Contents {
 
 /// Where to read the content of messages.
 pub enum ContentSource {
-    /// In the index if the message is indexed; the message itself is then not read.
+    /// In the index. Messages are not read, so those that are not indexed have no content.
     Index(Lookup),
     /// In the message itself, which takes a few microseconds.
     Message(Box<MessageReader>),

@@ -103,7 +103,7 @@ impl EnvelopeRow {
     /// `envelope` is the stored envelope.
     pub fn new(slot: &Slot, envelope: &[u8], reply: FinalReply) -> EnvelopeRow {
         let facts = &slot.facts();
-        // An envelope that a newer version wrote is listed as empty; `verify` reports it.
+        // An envelope that can't be decoded, such as one of a newer version, is listed as empty.
         let envelope = envelope::decode(envelope).ok();
         let paths = envelope.iter().flat_map(|e| e.recipients());
         let [class, subject, detail] = facts.enhanced;

@@ -55,7 +55,7 @@ impl<'a> LoggedClaim<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Makes the same claim as [`LoggedClaim::new`].
+    /// Makes a reading of the claim that [`LoggedClaim::new`] makes.
     pub fn claim(
         answer: SinkReply<'a>,
         recipient: Recipients<'a>,

@@ -62,9 +62,9 @@ pub struct Rates {
 /// The load of the busiest event loop.
 #[derive(Debug, Serialize)]
 pub struct Loops {
-    /// The median over the whole seconds with messages, as a part of 1.
+    /// The median over the whole seconds with messages; 1 means busy all the time.
     pub busy_share_median: f64,
-    /// The share in the busiest of these seconds.
+    /// The busy share in the busiest of these seconds.
     pub busy_share_max: f64,
     /// The longest loop round of any worker, in µs; 0 if none was recorded.
     pub longest_round_us: u64,

@@ -34,7 +34,7 @@ pub struct RunStatistics {
 }
 
 impl RunStatistics {
-    /// Returns the statistics of folders that must have some: a claim about figures that do not
+    /// Returns the statistics of folders that must have some: a question about figures that do not
     /// exist has no answer. Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: a folder can't be read, does not exist, or has no statistics.

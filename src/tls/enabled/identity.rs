@@ -106,7 +106,7 @@ impl Identity {
     }
 
     /// Returns the warnings for a certificate that a server presents. They include a missing name:
-    /// clients verify the name of a server, but servers don't verify that of a client.
+    /// clients verify the names of servers, but servers don't verify the names of clients.
     pub fn warnings_of_server(&self) -> impl Iterator<Item = &String> {
         self.warnings.iter().chain(&self.nameless)
     }

@@ -1,8 +1,8 @@
 //! The records of a connection after its handshake (RFC 8446 section 5, RFC 5246 section 6.2).
 //!
 //! rustls does handshakes and ciphers. The record layer is our own, because rustls returns each
-//! record's payload in a separate vector: here a record is decrypted in place, and its payload
-//! costs no copy and no allocation.
+//! record's payload in a separate vector: here, a record is decrypted in place, and its payload
+//! needs no copy and no allocation.
 use std::ops::Range;
 
 use rustls::crypto::cipher::{

@@ -50,7 +50,7 @@ pub struct Established {
 
 /// The result of a handshake step.
 pub enum HandshakeStep {
-    /// The handshake needs more octets of the client.
+    /// The handshake needs more octets from the client.
     Blocked(Handshake),
     /// The handshake is complete.
     Done(Box<Established>),
