@@ -97,7 +97,7 @@ pub enum ExpectedListError {
     #[error("two columns are called '{0}'")]
     TwoColumns(String),
     /// A temporary file can't be made or written.
-    #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
+    #[error("cannot write temporary data; set TMPDIR to a folder with free space")]
     Sort(#[source] std::io::Error),
 }
 

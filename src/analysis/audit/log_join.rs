@@ -175,7 +175,7 @@ impl LogQuestion<'_> {
             };
             let sink = envelope.sink_name;
             if !sink.is_empty() && !claimed.sink.is_empty() && sink != claimed.sink {
-                why = format!("message {id} is of sink {}", readable(sink));
+                why = format!("message {id} was accepted by sink {}", readable(sink));
                 continue;
             }
             let has_address = envelope.recipients().any(|recipient| {

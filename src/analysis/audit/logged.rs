@@ -35,7 +35,7 @@ pub enum LoggedError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A temporary file can't be made or written.
-    #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
+    #[error("cannot write temporary data; set TMPDIR to a folder with free space")]
     Sort(#[source] io::Error),
 }
 

@@ -81,7 +81,7 @@ impl MissingMessages {
     pub fn sentence(&self, place: &str) -> Option<String> {
         let Some(messages) = self.messages else {
             return Some(format!(
-                "how many messages are not {place} cannot be told: those removed, pruned or only \
+                "it is unknown how many messages are not {place}: those removed, pruned or only \
                  counted have no time, and statistics don't have all of this span"
             ));
         };
