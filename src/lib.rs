@@ -1,7 +1,8 @@
 //! sinkd: the SMTP server that mass mailers are load-tested against.
 //!
 //! ARCHITECTURE.md describes the rooms, and which room may import which.
-// What a build without TLS has in its place can't be reached, and is documented where it is real.
+// A build without TLS has stand-ins for its types, which are unreachable. The real types are
+// documented.
 #![cfg_attr(feature = "tls", warn(missing_docs))]
 #![cfg_attr(not(feature = "tls"), allow(dead_code, unreachable_code, unused_variables))]
 
@@ -21,5 +22,5 @@ pub mod time;
 pub mod tls;
 pub mod wording;
 
-/// The day of this version, as its man pages show it.
+/// The release date of this version, shown in its man pages.
 pub const VERSION_DAY: &str = "2026-11-29";

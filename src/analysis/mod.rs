@@ -3,7 +3,7 @@
 //! comparisons, data of reports, audits, and the claims of sender logs.
 //!
 //! This room reads folders through `log` and `stats`, and knows neither flags nor output. Callers
-//! pass the folders, each with a span (`FolderSpans`), a clock to wait by, and a callback for
+//! pass the folders, each with a span (`FolderSpans`), a clock for waiting, and a callback for
 //! progress.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -15,8 +15,8 @@ use serde::Serialize;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 /// Maximum transit time, 400 days; longer ones count as this. No queue keeps mail longer.
 const TRANSIT_US_MAX: u64 = 400 * 86_400 * 1_000_000;
-/// Messages that arrived earlier than this before their sending time show that clocks differ;
-/// rounding does not explain it.
+/// A message that arrived by more than this before its sending time shows that clocks differ:
+/// rounding can't explain it.
 const ROUNDING_US_MAX: u64 = 1_000_000;
 
 /// The transit time of one message, or why there is none.
@@ -63,7 +63,7 @@ pub struct TransitFigures {
     pub unreadable: u64,
     /// Messages whose header section was not stored.
     pub not_stored: u64,
-    /// The coarsest resolution of the field; null if no message has the field.
+    /// The coarsest resolution of the field; null if no message has a readable time in it.
     pub resolution_ms: Option<u64>,
 }
 
@@ -87,8 +87,9 @@ pub struct OverallTransit {
 }
 
 impl TransitSample {
-    /// `payload` is the stored payload from its beginning; `name` is the name of the field. If
-    /// there are several such fields, the first counts, because it was added last.
+    /// Computes the transit time of a message. `payload` is the stored payload from its beginning;
+    /// `name` is the name of the field with the sending time. If there are several such fields, the
+    /// first counts, because it was added last.
     pub fn read(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
         if facts.mode == StorageMode::Envelope {
             return TransitSample::NotStored;

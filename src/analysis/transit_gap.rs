@@ -25,14 +25,14 @@ pub enum TransitGap {
         /// The messages without a time.
         left_out: Option<TransitOmissions>,
     },
-    /// Messages arrived before they were sent, by more than rounding explains.
+    /// A message arrived before it was sent, by more than rounding explains.
     #[error(
         "clocks differ: {} arrived before being sent, by up to {}",
         counted(*messages, "message", "messages"),
         seconds(*by_us_max as f64 / 1e6)
     )]
     ClocksDiffer {
-        /// The number of these messages.
+        /// The number of messages that arrived before they were sent, by any time.
         messages: u64,
         /// The longest time by which one of them arrived too early, in µs.
         by_us_max: u64,

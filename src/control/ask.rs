@@ -18,7 +18,7 @@ pub enum AskError {
     #[error("{folder}: no sinkd with a control socket is running on this data folder",
         folder = .0.display())]
     NotRunning(PathBuf),
-    /// The socket belongs to another user.
+    /// The file is not a socket, or belongs to another user.
     #[error("{path}: expected a socket of the folder's owner, found something else",
         path = .0.display())]
     Foreign(PathBuf),

@@ -1,8 +1,8 @@
 //! Controlling a running sinkd: a socket in the data folder, its requests and answers, and the
 //! thread that serves it.
 //!
-//! A request is a line of JSON, and so is its answer; then the connection closes. By the socket's
-//! permissions, only its owner can connect.
+//! A request is a line of JSON, and so is its answer; then the connection closes. The socket's
+//! permissions let only its owner connect.
 #![forbid(unsafe_code)]
 
 mod ask;

@@ -18,13 +18,13 @@ use crate::time::ProcessClock;
 use super::message::{self, Answer, Request};
 use super::socket::{self, ControlSocketFile, SocketError};
 
-/// Limit on the size of a request, in octets; real ones have some dozens.
+/// Limit on the size of a request, in octets; real ones have a few dozen.
 const REQUEST_BYTES_MAX: usize = 4096;
 /// Limit on simultaneous clients. For each further one, the oldest is disconnected.
 const CLIENTS_MAX: usize = 16;
 /// Time limit for a client to send its request.
 const CLIENT_TIME: Duration = Duration::from_secs(5);
-/// Time that sinkd waits for the thread when it ends.
+/// How long dropping [`Control`] waits for the thread to end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 /// How often the thread wakes while there are clients, or something to clean up.
 const ROUND: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ impl Control {
         Ok((Control { orders, waker, ended, _file: file }, trouble))
     }
 
-    /// Orders that the settings are read again. The outcome is logged.
+    /// Requests that the settings be read again. The outcome is logged.
     pub fn reload(&self) {
         self.orders.reload.store(true, Ordering::Relaxed);
         self.wake();
@@ -131,7 +131,7 @@ struct Serving {
     next_token: usize,
     orders: Arc<Orders>,
     handler: Box<dyn Handler>,
-    /// Whether the handler has something to clean up.
+    /// Whether the handler may have something to clean up.
     has_old: bool,
     clock: ProcessClock,
 }

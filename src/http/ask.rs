@@ -1,18 +1,18 @@
-//! Asking a running sinkd whether it accepts mail, for container images without another program
-//! that could ask.
+//! Asks a running sinkd whether it accepts mail, for container images that have no other program
+//! for this.
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::config::http::{DEFAULT, Http};
 
-/// Time limit for each of connecting, sending and receiving. Health checks of containers wait for
-/// seconds.
+/// Time limit for each of connecting, sending and receiving. The health check of sinkd's image
+/// waits for 5 s.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Limit on the part of the answer that is read; its head is shorter.
+/// Limit on the part of the answer that is read; the head of sinkd's answer is shorter.
 const ANSWER_BYTES_MAX: usize = 4096;
 
-/// Why sinkd could not be confirmed to accept mail.
+/// Why sinkd has not confirmed that it accepts mail.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// HTTP is off, or its port is only known to the running sinkd (port 0).

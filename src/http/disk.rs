@@ -3,7 +3,8 @@ use std::path::Path;
 
 use super::text::{MetricKind, MetricText};
 
-/// Appends the metrics; none if the folder was removed. Costs one system call.
+/// Appends the metrics; none if the folder can't be queried, such as after its removal. Takes one
+/// system call.
 pub(super) fn write(text: &mut MetricText, folder: &Path) {
     let Ok(stat) = rustix::fs::statvfs(folder) else { return };
     let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);

@@ -12,7 +12,7 @@ pub struct MetricFacts {
     pub live: Option<Arc<Live>>,
     /// Returns whether sinkd accepts mail; false once it is stopping. Called for each `/readyz`.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
-    /// Returns the number of the settings in force. Called for each `/metrics`.
+    /// Returns the number of the generation in force. Called for each `/metrics`.
     pub generation: Box<dyn Fn() -> u32 + Send + Sync>,
     /// The start of the process, for `process_start_time_seconds`.
     pub started: SystemTime,

@@ -14,7 +14,8 @@ use super::text::{MetricKind, MetricText};
 use super::{disk, process, text};
 use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric};
 
-/// Answers `/metrics`. Costs a copy of a pointer to the sums, a few files of `/proc`, and the text.
+/// Answers `/metrics`. Copies a pointer to the sums, reads a few files of `/proc`, and writes the
+/// text.
 pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, text::CONTENT_TYPE)], write(&facts))
 }
@@ -26,7 +27,7 @@ fn write(facts: &MetricFacts) -> String {
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
     disk::write(&mut text, &facts.data);
-    let help = "Number of the settings in force: 1 at the start, one more with each reload.";
+    let help = "Generation of the settings in force: 1 at the start, one more with each reload.";
     text.single("sinkd_generation", MetricKind::Gauge, help, (facts.generation)());
     text.single("sinkd_workers", MetricKind::Gauge, "Number of event loops.", facts.workers);
     if let Some(live) = &facts.live {
@@ -159,8 +160,8 @@ enum TagUnit {
 }
 
 impl TagUnit {
-    /// Returns the unit at the end of a tag, and the tag without it. A tag without a unit is a
-    /// number.
+    /// Returns the unit at the end of a tag, and the tag without it. A tag without a unit has
+    /// `Number`.
     fn split(tag: &str) -> (TagUnit, &str) {
         let ends = [
             ("_us", TagUnit::Us),

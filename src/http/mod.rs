@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Invariants: there is one thread with its own runtime. No other thread waits for it, except when
-//! sinkd ends. It reads shared numbers and `/proc`, and changes nothing. Clients can't do harm: at
-//! most [`CONNECTIONS_MAX`] are connected, silent ones are disconnected, and request bodies are not
-//! read.
+//! sinkd ends. The thread reads shared numbers, `/proc` and the size of the file system, and
+//! changes nothing. Clients can't do harm: at most [`CONNECTIONS_MAX`] are connected, silent ones
+//! are disconnected, and request bodies are not read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod ask;
@@ -67,8 +67,8 @@ pub struct HttpServer {
 
 /// Binds the configured address. Returns `None` if HTTP is off.
 ///
-/// Errors: the address can't be bound. If it is the default one, no user asked for HTTP, and the
-/// caller can do without.
+/// Errors: the address can't be bound. With [`Http::IfFree`], no user asked for HTTP, so the caller
+/// can continue without it.
 pub fn bind(http: Http) -> Result<Option<Bound>, HttpBindError> {
     match http {
         Http::Off => Ok(None),
@@ -105,7 +105,7 @@ impl Bound {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
             runtime.spawn(connection::accept_all(socket, router));
-            // An error means that the handle was dropped, which ends the thread, too.
+            // Always an error: `HttpServer` drops its sender to end the thread.
             let _ = runtime.block_on(stopped);
             // The end of this thread drops the runtime, and that closes every connection.
         })?;

@@ -31,7 +31,7 @@ pub(super) fn write(text: &mut MetricText, started: SystemTime) {
         text.single("process_open_fds", MetricKind::Gauge, "Open file descriptors.", open);
     }
     if let Some(max) = getrlimit(Resource::Nofile).current {
-        let help = "Limit of open file descriptors.";
+        let help = "Limit on open file descriptors.";
         text.single("process_max_fds", MetricKind::Gauge, help, max);
     }
     if let Some(threads) = field(&status, "Threads:") {

@@ -15,7 +15,7 @@ pub struct Bar {
     pub hint: String,
 }
 
-/// A histogram. Bars may have any widths, also on a logarithmic axis.
+/// A histogram. Bars can have any width, on a logarithmic axis, too.
 #[derive(Debug, Clone)]
 pub struct Bars {
     /// The axis of values.
@@ -24,13 +24,13 @@ pub struct Bars {
     pub y: Axis,
     /// The bars, ordered by x. Those with a count of 0 are not drawn.
     pub bars: Vec<Bar>,
-    /// Count of cases without a value, if these are an error. Drawn as a bar in the slot left of
-    /// the axis, and cut if it exceeds the axis. Not drawn if 0.
+    /// Number of cases without a value, if such cases are errors. Drawn as a bar in the slot left
+    /// of the axis, and cut if it exceeds the axis. Not drawn if 0.
     pub nothing: f64,
 }
 
-/// Minimum height, so that a value that occurred once is visible next to one that occurred a
-/// million times.
+/// Minimum height of a bar in pixels, so that a value that occurred once is visible next to one
+/// that occurred a million times.
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {

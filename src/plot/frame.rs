@@ -111,7 +111,8 @@ impl Picture {
 }
 
 impl Frame {
-    /// `slot` is the width of the slot at the left, see [`SLOT`].
+    /// Draws the axes and the legend. `slot` is the width of the slot left of the x axis: [`SLOT`],
+    /// or 0 for none.
     pub fn new(size: PlotSize, (x, y): (&Axis, &Axis), keys: &[LegendRow], slot: f64) -> Frame {
         let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
         let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
@@ -154,7 +155,7 @@ impl Frame {
             let class = if tick.label.is_empty() { "fine" } else { "grid" };
             self.svg.line((x, top), (x, bottom), class);
             let half = LETTER * tick.label.chars().count() as f64 / 2.0;
-            // Labels at the ends stay within the picture.
+            // The last label stays within the picture.
             let middle = x.min(self.size.width - half);
             if !tick.label.is_empty() && middle - half >= free_from {
                 self.svg.text((middle, bottom + 17.0), Anchor::Middle, "tick", &tick.label);

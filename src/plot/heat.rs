@@ -18,7 +18,8 @@ pub struct Heat {
     pub columns: Vec<f64>,
     /// Edges of the rows on the y axis, ascending.
     pub rows: Vec<f64>,
-    /// Counts by column, then row. There is one less of each than there are edges.
+    /// Counts by column, then by row. There is one column fewer than there are edges in `columns`,
+    /// and one row fewer than in `rows`.
     pub counts: Vec<Vec<u64>>,
     /// What the counts mean, for the legend.
     pub what: String,
@@ -30,7 +31,7 @@ pub struct Heat {
     pub hints: Vec<Hint>,
 }
 
-/// Number of colors, as many as [`CSS`](super::CSS) has classes `h1` to `h8`.
+/// Number of colors: [`CSS`](super::CSS) has the classes `h1` to `h8`.
 const STEPS: usize = 8;
 
 impl Heat {
@@ -97,7 +98,8 @@ struct ColorStep {
     color: usize,
 }
 
-/// Returns steps of equal ratio from 1 to `most`, rounded to whole numbers.
+/// Returns steps that rise from 1 to at most `most` by about the same ratio. Their lower bounds are
+/// rounded, so steps that would be equal are merged.
 fn steps(most: u64) -> Vec<ColorStep> {
     let ratio = (most as f64 + 1.0).powf(1.0 / STEPS as f64);
     let mut least: Vec<u64> = (0..STEPS).map(|i| round(ratio.powi(i as i32))).collect();
@@ -112,7 +114,7 @@ fn steps(most: u64) -> Vec<ColorStep> {
     least.iter().enumerate().map(step).collect()
 }
 
-/// Rounds to two significant digits.
+/// Rounds to a whole number with at most two significant digits.
 fn round(value: f64) -> u64 {
     let decade = 10f64.powf((value.max(1.0).log10().floor() - 1.0).max(0.0));
     ((value / decade).round() * decade) as u64

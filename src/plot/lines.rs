@@ -3,12 +3,12 @@ use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
 use super::note::{Note, notes};
 use super::svg::{Area, polyline};
 
-/// A line, or one dot, through points of the plot.
+/// A line through points of the plot, or a dot if there is only one point.
 #[derive(Debug, Clone, Default)]
 pub struct LineSeries {
-    /// The name in the legend; empty: the line is not in the legend.
+    /// The name in the legend; empty: the line is not in the legend, unless it has a band.
     pub name: String,
-    /// The class in the style sheet: `s1` to `s9`.
+    /// The class in the style sheet: `s1` to `s9`, or in heat maps `over1` or `over2`.
     pub class: &'static str,
     /// Points (x, y), ordered by x. A single point is drawn as a dot, and a y that is not finite as
     /// a gap.
@@ -32,9 +32,9 @@ pub struct LinePlot {
     /// The axis of the first value of each point.
     pub x: Axis,
     /// The axis of the second value of each point. If it begins at 0, the area below a single line
-    /// is filled.
+    /// without a band is filled.
     pub y: Axis,
-    /// The lines. A single one without a name and a band needs no legend.
+    /// The lines, in drawing order. A single one needs no name.
     pub series: Vec<LineSeries>,
     /// Ordered by x.
     pub notes: Vec<Note>,

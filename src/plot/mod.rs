@@ -1,12 +1,13 @@
 //! Plots as SVG: numbers in, text out.
 //!
 //! ```text
-//! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ Lines | Bars | Heat ─▶ Picture
+//! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ LinePlot | Bars | Heat
+//!                                                                      └─▶ Picture
 //! ```
 //!
-//! Knows nothing about statistics, files or HTML. Invariants: a picture is well-formed XML for any
-//! titles and numbers; it uses no colors, only classes and variables of [`CSS`], so that the same
-//! text works in light, dark and print; no coordinate is NaN or infinite.
+//! This room knows nothing about statistics, files or HTML. Invariants: a picture is well-formed
+//! XML for any titles and numbers; it uses no colors, only classes and variables of [`CSS`], so
+//! that the same text works in light, dark and print; no coordinate is NaN or infinite.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod bars;

@@ -1,7 +1,7 @@
 //! Scales: the position of a value on an axis, and the ticks of the axis.
 use super::unit::PlotUnit;
 
-/// A grid line across the plot; thin if it has no label.
+/// A grid line across the plot; faint if it has no label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
     /// Position, from 0 (the start of the axis) to 1 (its end).
@@ -50,7 +50,7 @@ impl Scale {
     }
 
     /// Returns a scale of percentiles, as HdrHistogram plots them. Its values are 1/(1-q), from 1
-    /// (the lowest value) to `count` (the highest of `count` values).
+    /// (the lowest value) to `count` (the highest of `count` values), but at least to 10.
     pub fn percentile(count: f64) -> Scale {
         let until = if count.is_finite() { count.max(10.0) } else { 10.0 };
         Scale { kind: ScaleKind::Percentile, from: 1.0, until }
@@ -58,7 +58,7 @@ impl Scale {
 
     /// Returns a scale of Unix time in seconds, which spans at least 0.1 s.
     pub fn time(from: f64, until: f64) -> Scale {
-        // The range of years that jiff supports.
+        // Within the range of years that jiff supports.
         let bound = |time: f64| if time.is_finite() { time.clamp(0.0, 2e11) } else { 0.0 };
         let from = bound(from);
         Scale { kind: ScaleKind::Time, from, until: bound(until).max(from + 0.1) }
@@ -82,7 +82,8 @@ impl Scale {
         (self.from, self.until)
     }
 
-    /// Returns the ticks in order, about `most` of them with labels.
+    /// Returns the ticks in order, about `most` of them with labels. All ticks of a scale of
+    /// percentiles have labels.
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.max(2);
         let ticks = match self.kind {
@@ -154,8 +155,8 @@ impl Scale {
     }
 }
 
-/// Returns the smallest step of 1, 2 or 5 times a power of ten that is at least `least`; a whole
-/// number for counts.
+/// Returns the smallest step of 1, 2 or 5 times a power of ten that is at least `least`; at least
+/// 1, except for shares and durations.
 fn linear_step(unit: PlotUnit, least: f64) -> f64 {
     let step = round_above(least);
     if matches!(unit, PlotUnit::Share | PlotUnit::Microseconds) { step } else { step.max(1.0) }
@@ -187,7 +188,8 @@ fn time_step(least: f64) -> f64 {
     step.copied().unwrap_or_else(|| round_above(least / DAY) * DAY)
 }
 
-/// Returns the UTC time, as precise as the step; the date at midnight.
+/// Returns the UTC time, as precise as the step. With steps of a minute or more, midnight is shown
+/// as the date.
 fn time_label(unix_s: f64, step: f64) -> String {
     let at = jiff::Timestamp::from_millisecond((unix_s * 1000.0).round() as i64);
     let at = at.unwrap_or(jiff::Timestamp::MAX);

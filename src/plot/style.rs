@@ -2,9 +2,9 @@
 
 /// The style sheet of every picture. `:root` is the page, or the standalone SVG file.
 ///
-/// Series differ in lightness and in hue as color-blind people see it, and from the fourth on also
-/// by dashes. The colors of the heat map have a single hue, from close to the background to far
-/// from it; in dark mode the order is reversed.
+/// Series differ in lightness, and in hues that color-blind people can tell apart; from the fourth
+/// on, also in dashes. The colors of the heat map have a single hue: the higher the count, the more
+/// they differ from the background, in light and in dark mode.
 pub const CSS: &str = r#"
 :root{color-scheme:light dark;
 --surface:#ffffff;--raised:#f6f6f3;--ink:#1b1b1a;--soft:#5b5a55;--grid:#e5e4df;--axis:#a5a39b;

@@ -1,12 +1,12 @@
-//! Formats numbers for people: three digits and a suitable unit.
+//! Formats numbers for people, in suitable units.
 use crate::wording::{digits, duration, percent, whole};
 
 /// What a number measures, which decides how it is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlotUnit {
-    /// A count, with a comma after every three digits.
+    /// A count, with commas between groups of three digits.
     Number,
-    /// A rate, shown with `/s`.
+    /// A rate per second, shown with `/s` except on an axis.
     PerSecond,
     /// A duration in microseconds, shown in µs, ms, s or longer units.
     Microseconds,
@@ -32,8 +32,8 @@ impl PlotUnit {
         }
     }
 
-    /// Formats a number for an axis: shorter, and times of any length in seconds, so that decades
-    /// look like decades.
+    /// Formats a number for an axis: shorter, and durations from a second on always in seconds, so
+    /// that decades look like decades.
     pub fn tick(self, value: f64) -> String {
         match self {
             PlotUnit::Number | PlotUnit::PerSecond if value >= 1e4 => fitting(value, &LARGE[1..]),

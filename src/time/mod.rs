@@ -1,7 +1,7 @@
 //! Time: the clocks of the programs, and spans of time.
 //!
-//! [`ProcessClock`] gives sinkd all times that it stores. The hub of the statistics has a
-//! `SteadyClock` for each run, in both programs. Code that must not read a clock takes a
+//! sinkd takes the times of messages and segments from [`ProcessClock`]. The hub of the statistics
+//! has a `SteadyClock` for each run, in both programs. Code that must not read a clock takes a
 //! [`Clock`] from its caller.
 //!
 //! Logs and queries count ns, and their spans may have no bounds ([`Span`]). Statistics count whole

@@ -1,8 +1,8 @@
 //! The clock of this process: Unix time that advances steadily from its first use.
 //!
-//! sinkd uses only this clock for the times that it stores. So the difference of two of its times,
-//! such as an age, is the time that passed while the machine ran. Neither setting the system clock
-//! nor a suspend changes an age.
+//! sinkd uses this clock for the times of messages and segments. So the difference of two such
+//! times, such as an age, is the time that passed while the machine ran. Neither setting the system
+//! clock nor a suspend changes an age.
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,8 +20,8 @@ pub struct ProcessClock {
 }
 
 impl ProcessClock {
-    /// Returns the clock; the first call starts it. The first call costs two clock reads, later
-    /// ones a load.
+    /// Returns the clock; the first call starts it. The first call reads three clocks, later ones
+    /// only load a pointer.
     pub fn get() -> &'static ProcessClock {
         static CLOCK: OnceLock<ProcessClock> = OnceLock::new();
         CLOCK.get_or_init(|| {

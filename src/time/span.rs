@@ -82,7 +82,7 @@ impl Span {
     }
 
     /// Rounds both bounds up to whole seconds, so that a log and statistics agree on what belongs
-    /// to the span. A bound in the last second that ns can express becomes the last ns.
+    /// to the span. A bound that ns can't express after rounding becomes the last ns.
     pub fn in_whole_seconds(self) -> Span {
         let bound = |ns: u64| ns.div_ceil(NS_PER_S).saturating_mul(NS_PER_S);
         Span { since_ns: self.since_ns.map(bound), until_ns: self.until_ns.map(bound) }
@@ -134,7 +134,7 @@ mod tests {
         assert!(!span(9, None).is_over(Duration::MAX), "a span without an end is never over");
     }
 
-    /// A bound: absent, or within two seconds, with both ends of a second more often.
+    /// Generates no bound, or one in the first two seconds of 1970, often at an end of a second.
     fn bound() -> impl Strategy<Value = Option<u64>> {
         let edges = prop_oneof![Just(0), Just(1), Just(S - 1), Just(S), Just(S + 1)];
         proptest::option::of(prop_oneof![edges, 0..2 * S, 0..6u64])

@@ -1,6 +1,7 @@
 //! A replacement for TLS in builds without it: every attempt to use TLS is an error that says so.
 //!
-//! Types that can't be created have no values, so only constructors are ever called.
+//! The types of TLS itself are enums without values. So only functions that would create such a
+//! value are ever called.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ macro_rules! errors {
         /// This program has no TLS.
         #[derive(Debug, thiserror::Error)]
         #[error(
-            "this program was built without TLS (the cargo feature 'tls'), and is asked for it"
+            "this program was built without TLS (the cargo feature 'tls'), but TLS is requested"
         )]
         pub struct $name;
     )* };

@@ -2,7 +2,7 @@
 //! that uses rustls.
 //!
 //! It has no sockets: the caller passes octets in and gets octets back. It reads no clock: the time
-//! is an argument.
+//! is an argument. Only rustls reads the system clock, to verify certificates and for its tickets.
 //!
 //! ```text
 //! CertificateFolder (made by an Authority)     PEM files of the user

@@ -2,7 +2,7 @@
 //! terminal, reverse the order of what is shown, or hide characters.
 use std::fmt::Write as _;
 
-/// Shown in place of a character.
+/// Shown in place of a harmful character.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Replaces characters that could change how other text is shown. Line feeds and tabs stay.
@@ -26,7 +26,7 @@ pub fn excerpt(text: &str, chars_max: usize) -> String {
 }
 
 /// Formats octets as one line that shows each of them: UTF-8 stays unchanged; other octets, and the
-/// octets of characters that [`printable`] replaces, become `\xNN`.
+/// octets of line feeds, tabs and characters that [`printable`] replaces, become `\xNN`.
 pub fn escaped(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
@@ -70,9 +70,9 @@ fn in_line(c: char) -> char {
     }
 }
 
-/// Control characters, line and paragraph separators, marks that change the direction of text, and
-/// characters without any width. The zero-width joiners U+200C and U+200D are not among them,
-/// because Persian, Hindi and emoji need them.
+/// Returns whether a character is a control character, a line or paragraph separator, a mark that
+/// changes the direction of text, or an invisible character such as U+200B. The zero-width
+/// non-joiner (U+200C) and joiner (U+200D) are harmless: Persian, Hindi and emoji need them.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
@@ -114,7 +114,7 @@ mod tests {
             ("a\x08\x7f", "a\u{fffd}\u{fffd}", "a\u{fffd}\u{fffd}", Some("a\\x08\\x7f")),
             ("a\n\tb", "a\n\tb", "a  b", Some("a\\x0a\\x09b")),
             ("a\u{2028}b", "a\u{fffd}b", "a\u{fffd}b", Some("a\\xe2\\x80\\xa8b")),
-            // Reverses `exe.gpj`.
+            // Would be shown as `exe.jpg`.
             (
                 "\u{202e}gpj.exe",
                 "\u{fffd}gpj.exe",

@@ -11,8 +11,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// Returns the words similar to `word`, the most similar first.
 fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    /// Less similar words share little more than letters: `sender` is not `listener` (0.82), but
-    /// `midian` is `median` (0.84). 1 means equal.
+    /// Less similar words have only some letters in common: `sender` does not mean `listener`
+    /// (0.82), but `midian` means `median` (0.84). Equal words have 1.
     const ALIKE_MIN: f64 = 0.83;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);

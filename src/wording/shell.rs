@@ -2,8 +2,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Returns `word` quoted for a POSIX shell, if it needs quotes. Octets that are not UTF-8 become
-/// escapes in `$'…'`, which POSIX defines since 2024, and which bash, zsh and ksh have long had.
+/// Returns `word` quoted for a POSIX shell, if it needs quotes. A word that is not UTF-8 becomes
+/// `$'…'` with escapes, which POSIX has defined since 2024, and which bash, zsh and ksh have long
+/// had.
 pub fn shell_word(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
@@ -14,7 +15,8 @@ pub fn shell_word(word: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// Three octal digits end an escape, whatever follows.
+/// Returns an octet as it is written in `$'…'`. An escape of three octal digits ends there, even if
+/// a digit follows.
 fn escaped(octet: &u8) -> String {
     match octet {
         b'\'' | b'\\' => format!(r"\{}", char::from(*octet)),

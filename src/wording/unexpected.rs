@@ -11,7 +11,8 @@ pub struct Unexpected {
 }
 
 impl Unexpected {
-    /// `expected` is a noun phrase with an example; `found` is the value as written.
+    /// Creates the error. `expected` is a noun phrase, often with an example; `found` is the value
+    /// as written.
     pub fn new(expected: impl Into<Cow<'static, str>>, found: &str) -> Unexpected {
         Unexpected { expected: expected.into(), found: found.to_owned(), hint: None }
     }

@@ -1,6 +1,7 @@
-//! Numbers with their units, for a person. All output is formatted by these functions.
+//! Numbers with their units, for a person.
 
-/// The largest number of microseconds that is not shown in milliseconds.
+/// The shortest time that is shown in milliseconds, in microseconds: shorter ones are rounded to at
+/// most 9999 µs.
 const MICROSECONDS_MAX: f64 = 9999.5;
 
 /// A unit of time, its length in microseconds, and the shortest time that is shown in it.
@@ -16,14 +17,14 @@ const TIME_UNITS: [TimeUnit; 6] = [
     ("µs", 1.0, 0.0),
 ];
 
-/// Returns a duration, in microseconds, with three significant digits: `355 µs`, `9999 µs`,
-/// `12.3 ms`, `119 s`, `2 min`. At most seven characters up to 999 days.
+/// Returns a duration, given in microseconds, with three significant digits, or with four above 999
+/// µs: `355 µs`, `9999 µs`, `12.3 ms`, `119 s`, `2 min`. At most eight characters up to 999 days.
 pub fn duration(us: f64) -> String {
     in_time_unit(us, &TIME_UNITS, digits)
 }
 
-/// Returns a duration, in microseconds, with up to three decimals and in seconds at most, to show
-/// how it compares with a bound: `12.345 ms`.
+/// Returns a duration, given in microseconds, with up to three decimals and in no unit longer than
+/// seconds, to show how it compares with a bound: `12.345 ms`.
 pub fn exact_duration(us: f64) -> String {
     in_time_unit(us, &TIME_UNITS[3..], decimals)
 }
@@ -49,7 +50,8 @@ pub fn decimals(value: f64) -> String {
     without_zeros(format!("{value:.3}"))
 }
 
-/// Returns a number with three significant digits and no decimal zeros at its end: `12.3`, `355`.
+/// Returns a number with three significant digits, but with all digits of its whole part, at most
+/// two decimals, and no decimal zeros at its end: `12.3`, `355`, `1831`.
 pub fn digits(value: f64) -> String {
     let places = match value {
         ..9.995 => 2,

@@ -5,7 +5,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Returns the line about an error in a command line, such as `sinkctl: --limitt: unknown flag; did
-/// you mean --limit?`. `None`: the command line asks for help or the version.
+/// you mean --limit?`. `None`: clap prints help or the version instead.
 ///
 /// `definition` is the definition of all flags, and `args` are the arguments with the name of the
 /// program.
@@ -121,15 +121,15 @@ fn conflict(error: &clap::Error) -> Option<String> {
     is_known.then(|| format!("{} cannot be used with {}", name(given), listed(&others)))
 }
 
-/// Returns whether at most a third of the letters differ, or a single one. Clap also suggests words
+/// Returns whether at most a third of the letters differ, or only one. Clap also suggests words
 /// that are less similar: `listener` for `sender`.
 fn is_typo_of(found: &str, known: &str) -> bool {
     let letters = found.chars().count().max(known.chars().count());
     strsim::damerau_levenshtein(found, known) <= (letters / 3).max(1)
 }
 
-/// Returns the sentence about a value that its parser did not accept: `--limit: expected a whole
-/// number, found 'many'`, as sinkd writes it.
+/// Returns the sentence about a value that was not accepted, in the form of all errors: `--limit:
+/// expected a whole number, found 'many'`.
 fn wrong_value(error: &clap::Error) -> Option<String> {
     let argument = text(error, ContextKind::InvalidArg)?;
     let value = text(error, ContextKind::InvalidValue)?;

@@ -1,6 +1,6 @@
 //! Decides when two spellings denote the same address (RFC 5321 sections 2.3.11, 2.4 and 4.1.2).
 
-/// Differences between addresses that are ignored.
+/// Which differences between addresses are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressFolding {
     /// Whether local parts that differ only in case are one address.
@@ -49,7 +49,8 @@ pub enum AddressFault {
     /// The text also contains a name, or several addresses.
     #[error("expected a bare address such as ann@example.org, without a name")]
     NotBare,
-    /// The text contains control characters, or non-ASCII spaces.
+    /// The text contains control characters, characters without width, or spaces other than the
+    /// ASCII one.
     #[error("an invisible character in the address")]
     Invisible,
     /// The text is not UTF-8.

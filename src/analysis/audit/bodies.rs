@@ -1,5 +1,5 @@
-//! Reads the messages that can decide something, on all cores, in the order of their places on
-//! disk.
+//! Reads the messages whose content matters to an audit, on all cores, in the order of their places
+//! on disk.
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,10 +23,11 @@ const TASKS_AT_ONCE: usize = 256;
 /// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;
 
-/// Figures about the messages that were read.
+/// Figures about the messages that were read. Except in `unread`, a message counts once for each of
+/// its recipients in the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BodyTally {
-    /// Messages checked for the values of their recipient, once per recipient.
+    /// Messages checked for the values of their recipient.
     pub checked: u64,
     /// Messages that lack at least one of these values.
     pub wrong: u64,
@@ -62,9 +63,10 @@ pub struct BodyQuestion<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Reads all messages of `tasks`. `watch` gets the number of finished tasks and the total.
+/// Reads all messages of `tasks`. `watch` gets the number of tasks handed to the threads and the
+/// total.
 ///
-/// Costs a few microseconds for a message of 5 KB. Errors: temporary files can't be read or
+/// Takes a few microseconds for a message of 5 KB. Errors: temporary files can't be read or
 /// written.
 pub fn read_all(
     question: &BodyQuestion<'_>,
@@ -152,7 +154,7 @@ impl<'a> BodyThread<'a> {
         Ok(self)
     }
 
-    /// Settles `tasks`, which are about one message and several of its recipients.
+    /// Carries out `tasks`, which are all about one message.
     fn check_tasks(&mut self, tasks: &[Task]) -> io::Result<()> {
         let delivery = &tasks[0].delivery;
         let folder = self.question.folders[usize::from(delivery.source)];

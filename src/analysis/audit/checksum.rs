@@ -7,7 +7,7 @@ use crate::mime::header::fields;
 /// The header field with the CRC-32C of the content, which `sinkctl blast` writes.
 const CHECKSUM_FIELD: &str = "X-Content-CRC32C";
 
-/// Whether a message has the content that its checksum was computed of.
+/// Whether a message has the content that its checksum was computed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentCheck {
     /// The content has the checksum that the field names.

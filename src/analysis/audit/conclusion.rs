@@ -19,7 +19,7 @@ use crate::analysis::counting::MissingMessages;
 /// All findings of an audit, from which its conclusion follows.
 pub struct AuditEvidence<'a> {
     pub rule: &'a MessageRule,
-    /// Segments that can't be opened, or whose counts are damaged.
+    /// Segments that can't be read, or whose counts or flags are damaged.
     pub faulty_segments: u64,
     pub since: ChangedSince,
     pub order_rule: OrderRule,
@@ -138,7 +138,7 @@ impl AuditEvidence<'_> {
         doubts
     }
 
-    /// Returns doubts about what can't be read or used, with its number.
+    /// Returns the doubts that have a number, such as that of unusable rows.
     fn doubts_about_numbers(&self) -> impl Iterator<Item = AuditDoubt> {
         let AuditEvidence { messages, bodies, since, .. } = self;
         let repeated_rows = match self.row_rule {
@@ -183,7 +183,8 @@ impl AuditEvidence<'_> {
         doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt)
     }
 
-    /// Decides the conclusion. A certain fault decides, whatever else is missing.
+    /// Decides the conclusion. A certain fault decides even if there are doubts, unless nothing was
+    /// expected or selected.
     fn conclusion(&self, missing: &MissingMessages, doubts: &[AuditDoubt]) -> AuditConclusion {
         let AuditEvidence { account, messages, bodies, order, .. } = self;
         let out_of_order = if self.order_rule == OrderRule::Fault { order.late } else { 0 };

@@ -24,7 +24,8 @@ pub struct CopyTally {
     pub content: u64,
     /// Recipients whose messages all differ in both.
     pub nothing: u64,
-    /// Recipients whose copies can't be compared, because they are not stored or can't be read.
+    /// Recipients without equal copies, but with at least one whose content is not stored whole or
+    /// can't be read.
     pub unknown: u64,
     /// Recipients whose first copy was acknowledged, so the sender had no reason to send another.
     pub acknowledged: u64,
@@ -32,7 +33,7 @@ pub struct CopyTally {
     pub ambiguous: u64,
 }
 
-/// What is compared of one copy: `None` where it is not stored or can't be read.
+/// What is compared of one copy: `None` where it is missing, not stored or can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CopyFacts {
     delivery: Delivery,
@@ -118,7 +119,7 @@ fn same_as(copies: &[CopyFacts]) -> SameAs {
     }
 }
 
-/// Returns whether at least two items are equal. Costs a hash set of all.
+/// Returns whether at least two items are equal. Needs a hash set of all items.
 fn has_equal<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     let mut all = all;

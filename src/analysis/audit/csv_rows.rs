@@ -65,7 +65,7 @@ pub enum CsvError {
     /// The file can't be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The file begins with a byte order mark of UTF-16.
+    /// The file begins with a byte order mark of UTF-16, or has a zero among its first two octets.
     #[error("the file is UTF-16: save it as UTF-8")]
     Utf16,
     /// A row does not end within the limits.
@@ -181,7 +181,7 @@ impl<R: Read> CsvRows<R> {
     fn fill(&mut self) -> Result<(), CsvError> {
         let is_first = self.place.line == 1 && self.rest.end == 0;
         let mut bytes = 0;
-        // The first four octets may be a byte order mark, which must be seen whole.
+        // The first octets may be a byte order mark, which must be seen whole.
         while !self.is_at_end && bytes < 4 {
             match self.input.read(&mut self.buffer[bytes..]) {
                 Ok(0) => self.is_at_end = true,

@@ -68,7 +68,7 @@ pub struct MessageTally {
     pub messages: u64,
     /// Forward-paths of these messages.
     pub recipients: u64,
-    /// Recipients without a key. If the key is one of the whole message: messages without one.
+    /// Recipients without a key; messages without a key if a message has only one.
     pub without_key: u64,
     /// Messages that were compared with their checksum.
     pub checked: u64,
@@ -115,7 +115,7 @@ pub struct DeliveryInput<'a> {
     pub selected: Option<&'a SelectedMessages>,
     /// Names of the folders, to name the messages of offenders.
     pub names: &'a FolderNames,
-    /// Set when a thread fails, so that the others stop.
+    /// Ends reading early. Set by the caller, or by a thread that fails.
     pub stop: &'a AtomicBool,
 }
 

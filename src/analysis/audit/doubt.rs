@@ -21,7 +21,7 @@ pub enum AuditDoubt {
         "segments are damaged or can't be read"
     ))]
     FaultySegments(u64),
-    /// The log neither has messages that the statistics count, nor records that they were dropped.
+    /// The statistics count messages that the log neither has nor records as dropped.
     #[error("{}", counted(
         *.0,
         "message that statistics know of is not in the log, which does not say why",
@@ -103,7 +103,7 @@ pub enum AuditDoubt {
     /// The audit has neither a list, nor numbers, nor logs.
     #[error("nothing was expected")]
     NothingExpected,
-    /// Numbers were expected.
+    /// Numbers were expected, but no message has one.
     #[error("no message has a number as its key")]
     NoNumbers,
     /// The list has no usable rows.

@@ -27,7 +27,7 @@ pub enum AuditError {
     )]
     SameLog(PathBuf, PathBuf),
     /// Records can't be sorted.
-    #[error("cannot write or read temporary data; choose a folder with space by TMPDIR")]
+    #[error("cannot write or read temporary data; set TMPDIR to a folder with free space")]
     Sort(#[source] io::Error),
     /// The caller's `stop` was set before there was an answer.
     #[error("interrupted before there was an answer")]

@@ -68,7 +68,8 @@ impl Expectation {
 #[derive(Debug, Clone, Copy)]
 pub struct NumberWalk {
     range: NumberRange,
-    /// The lowest number not seen yet; `None` if all were seen, or none is known yet.
+    /// The number after the last expected one that was passed, at first the beginning of the range;
+    /// `None` if there is no such number.
     next: Option<u64>,
 }
 

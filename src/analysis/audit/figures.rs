@@ -6,17 +6,19 @@ use super::log_join::LogTally;
 use crate::analysis::counting::MissingMessages;
 use crate::analysis::words::sentences;
 
-/// Whether each recipient got exactly one message.
+/// Whether each recipient got exactly one message, and all other checks passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditConclusion {
-    /// Each recipient did, and no other recipient got a message.
+    /// Each recipient did, no other recipient got a message, and no other fault was found.
     ExactlyOnce,
-    /// At least one recipient did not, or another recipient got a message.
+    /// At least one recipient did not, another recipient got a message, or another fault was found.
     NotExactlyOnce,
-    /// No recipients were expected, and the logs of the sender agree with what was received.
+    /// No recipients were expected, the logs of the sender agree with what was received, and no
+    /// other fault was found.
     AsLogged,
-    /// No recipients were expected, and the logs of the sender disagree with what was received.
+    /// No recipients were expected, and the logs of the sender disagree with what was received, or
+    /// another fault was found.
     NotAsLogged,
     /// Something needed for the answer is missing.
     Inconclusive,
@@ -26,7 +28,8 @@ pub enum AuditConclusion {
 /// their meaning.
 #[derive(Debug, Serialize)]
 pub struct AuditFigures {
-    /// Whether each recipient got exactly one message. Inconclusive if doubts could change that.
+    /// Whether each recipient got exactly one message, and all other checks passed. Inconclusive if
+    /// doubts could change that.
     #[serde(rename = "verdict")]
     pub conclusion: AuditConclusion,
     /// Why the figures may be incomplete.
@@ -84,7 +87,7 @@ pub struct ExpectedFigures {
 /// Recipients with several messages, by what at least two of the messages have in common.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RepeatedFigures {
-    /// Recipients with several messages, expected or not.
+    /// Recipients with several messages, expected or not; 0 without a list and expected numbers.
     pub recipients: u64,
     /// Messages that these recipients got beyond the first.
     pub extra_messages: u64,
@@ -92,13 +95,13 @@ pub struct RepeatedFigures {
     pub named_again: u64,
     /// The same Message-ID and the same content.
     pub same_message_id_and_content: u64,
-    /// The same Message-ID, but different content.
+    /// The same Message-ID, but different or unknown content.
     pub same_message_id: u64,
-    /// The same content, but a different Message-ID.
+    /// The same content, but a different or unknown Message-ID.
     pub same_content: u64,
     /// Neither the same Message-ID nor the same content.
     pub different: u64,
-    /// Not stored, or no longer readable.
+    /// Unknown, because the content of a copy is not stored whole or no longer readable.
     pub unknown: u64,
     /// The 250 for the first copy was sent, so the sender had no reason to send another.
     pub first_acknowledged: u64,
@@ -106,10 +109,11 @@ pub struct RepeatedFigures {
     pub first_ambiguous: u64,
 }
 
-/// Messages checked for the values of their recipient.
+/// Messages checked for the values of their recipient. A message counts once for each of its
+/// recipients in the list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PersonFigures {
-    /// Messages that were checked, once per recipient.
+    /// Messages that were checked.
     pub checked: u64,
     /// Messages that lack at least one of the values.
     pub wrong: u64,

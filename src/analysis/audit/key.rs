@@ -19,7 +19,7 @@ pub enum KeySource {
     /// The recipient's address inside the reverse-path: `bounce+ada=example.com@sender.example`
     /// is about ada@example.com.
     Verp,
-    /// The value of the first header field of this name.
+    /// The value of the first header field with this name.
     Header(String),
 }
 
@@ -37,7 +37,7 @@ pub enum KeyKind {
 pub struct KeyRule {
     /// The part of a message that has the key.
     pub source: KeySource,
-    /// Selects the key within that part: the first group, or the whole match without a group.
+    /// Selects the key within that part: the first group, or the whole match if there is no group.
     pub pattern: Option<Regex>,
     /// Whether keys are compared as text or as numbers. Only numbers can be expected as a range.
     pub kind: KeyKind,
@@ -58,7 +58,7 @@ pub enum KeyFault {
     /// The cell should hold a number.
     #[error("not a whole number")]
     NotANumber,
-    /// The cell is text in another encoding than UTF-8.
+    /// The cell is text in an encoding other than UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
     /// The cell is longer than any address.
@@ -192,13 +192,13 @@ impl Key {
 }
 
 /// Returns whether `c` is invisible and was probably left in the cell by a spreadsheet or a web
-/// page. ASCII space is not, because quoted addresses contain it.
+/// page. An ASCII space is not invisible here, because quoted addresses can contain it.
 fn is_invisible(c: char) -> bool {
     let is_widthless = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     is_widthless || c.is_control() || (c.is_whitespace() && c != ' ')
 }
 
-/// Returns the first group of the pattern's match, or the whole match without a group.
+/// Returns the first group of the pattern's match, or the whole match if the pattern has no group.
 fn found<'a>(pattern: &Regex, octets: &'a [u8]) -> Option<&'a [u8]> {
     let groups = pattern.captures(octets)?;
     let group = if groups.len() > 1 { groups.get(1) } else { groups.get(0) };

@@ -97,7 +97,7 @@ pub enum ExpectedListError {
     #[error("two columns are called '{0}'")]
     TwoColumns(String),
     /// A temporary file can't be made or written.
-    #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
+    #[error("cannot write temporary data; set TMPDIR to a folder with free space")]
     Sort(#[source] std::io::Error),
 }
 
@@ -155,7 +155,7 @@ pub fn decoded_values(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Reads a list into `sorted`, one record per row with a key.
 ///
-/// Costs about 0.3 µs a row. Errors: see [`ExpectedListError`]; an unusable row is not an error.
+/// Takes about 0.3 µs per row. Errors: see [`ExpectedListError`]; an unusable row is not an error.
 pub fn read_list(
     input: impl Read,
     rule: &ListRule,
@@ -261,7 +261,7 @@ fn position(names: &[String], name: &str) -> Result<Option<usize>, ExpectedListE
     }
 }
 
-/// Returns the text of the header line.
+/// Returns a sentence that shows the header line.
 fn header(text: &str) -> String {
     format!("the header line has: {}", readable(text.as_bytes()))
 }

@@ -24,7 +24,7 @@ pub struct LogTally {
     pub confirmed: u64,
     /// Deliveries confirmed by lines without a comparable time.
     pub confirmed_without_time: u64,
-    /// Claims about a delivery that another line also claims.
+    /// Claims about a delivery that an earlier claim has already confirmed.
     pub repeated: u64,
     /// Claims about messages that were received but not selected.
     pub not_selected: u64,
@@ -76,8 +76,8 @@ impl ReceivedDelivery {
 
 /// Joins claims with deliveries; both are sorted by id and recipient.
 ///
-/// Costs about 0.3 µs a record, and a read for each claim that matches no delivery. Errors:
-/// temporary files can't be read or written.
+/// Takes about 0.3 µs per record, and reads from the folders for each claim that matches no
+/// delivery. Errors: temporary files can't be read or written.
 pub fn join(
     question: &LogQuestion<'_>,
     claims: Vec<Sorted>,
@@ -175,7 +175,7 @@ impl LogQuestion<'_> {
             };
             let sink = envelope.sink_name;
             if !sink.is_empty() && !claimed.sink.is_empty() && sink != claimed.sink {
-                why = format!("message {id} is of sink {}", readable(sink));
+                why = format!("message {id} was accepted by sink {}", readable(sink));
                 continue;
             }
             let has_address = envelope.recipients().any(|recipient| {

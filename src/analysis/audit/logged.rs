@@ -35,7 +35,7 @@ pub enum LoggedError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A temporary file can't be made or written.
-    #[error("cannot write temporary data; choose a folder with space by TMPDIR")]
+    #[error("cannot write temporary data; set TMPDIR to a folder with free space")]
     Sort(#[source] io::Error),
 }
 
@@ -78,7 +78,7 @@ impl Claimed {
 /// Reads all logs into `sorted`: by id, then by recipient (empty if a line names none). `watch`
 /// gets the number of octets read so far.
 ///
-/// Costs about 1 µs a line. Errors: a log can't be read.
+/// Takes about 1 µs per line. Errors: a log can't be read, or a temporary file can't be written.
 pub fn read_logs(
     logs: &[PathBuf],
     folding: AddressFolding,

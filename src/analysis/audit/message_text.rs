@@ -19,12 +19,13 @@ impl<'m> MessageText<'m> {
         MessageText { message, texts: None }
     }
 
-    /// Returns whether the message contains `value` as separate words: in a header field or in a
-    /// text part, with or without its markup, raw or decoded. Runs of white space are equal,
-    /// because lines are folded; so are composed and decomposed letters. Case matters.
+    /// Returns whether the message contains `value` as separate words: anywhere in its octets, or
+    /// in its decoded header fields and text parts, with or without markup. In decoded text, runs
+    /// of white space are equal, because lines are folded; so are composed and decomposed letters.
+    /// Case matters.
     ///
-    /// Costs a scan. The first value that the raw octets do not contain also costs decoding all
-    /// text, up to 16 MiB.
+    /// Scans the octets. For the first value that they do not contain, it also decodes all text, up
+    /// to 16 MiB.
     pub fn contains(&mut self, value: &[u8]) -> bool {
         if has_words(self.message, value) {
             return true;

@@ -7,13 +7,13 @@
 //! ```
 //!
 //! Everything is sorted in bounded memory (`sorting`), so the answer does not depend on the memory,
-//! and any number of recipients fits. Envelopes are read once, in any order, on all cores. Of the
-//! messages, only those that can decide something are read: copies for one recipient, and messages
-//! that must contain a value.
+//! and any number of recipients fits. Envelopes are read once, in any order, on all cores, with as
+//! much of the payload as the rules need. Later, only those messages are read again that can decide
+//! something: copies for one recipient, and messages that must contain a value.
 //!
 //! A fault that is certain decides the conclusion. A missing recipient is not certain while
 //! messages can't be read, and an unexpected one is not certain while rows of the list can't be
-//! read.
+//! used.
 mod account;
 mod address;
 mod bodies;

@@ -7,7 +7,7 @@ use crate::wording::readable;
 /// Maximum number of messages that are named for one offender.
 pub const NAMED_MAX: usize = 10;
 
-/// The name of each folder, by its position; none if there is only one folder.
+/// The name of each folder, by its position; `None` if there is only one folder.
 #[derive(Debug, Clone, Default)]
 pub struct FolderNames(pub Vec<Option<String>>);
 

@@ -64,19 +64,20 @@ impl Fault {
     }
 }
 
-/// What the copies of a message have in common.
+/// What the copies that one recipient got have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SameAs {
     /// At least two copies have the same Message-ID and the same content.
     Both,
-    /// At least two copies have the same Message-ID, but different content.
+    /// At least two copies have the same Message-ID, but different or unknown content.
     MessageId,
-    /// At least two copies have the same content, but a different Message-ID.
+    /// At least two copies have the same content, but a different or unknown Message-ID.
     Content,
     /// The copies are different messages.
     Nothing,
-    /// The content of the copies is not stored or can't be read.
+    /// No copies are known to be equal, and the content of at least one is not stored whole or
+    /// can't be read.
     Unknown,
 }
 
@@ -175,7 +176,7 @@ impl OffenderSorter {
     }
 }
 
-/// All offenders: by fault, then by line, then by recipient.
+/// All offenders: by fault, then by line (missing numbers: by number), then by recipient.
 #[derive(Debug)]
 pub struct Offenders(Merge);
 

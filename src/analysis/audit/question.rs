@@ -51,6 +51,6 @@ pub enum AuditStage {
     Logs,
     /// Reading envelopes: messages done, and in total.
     Envelopes,
-    /// Reading messages that can decide something: messages done, and in total.
+    /// Reading messages that can decide something: tasks started, and in total.
     Bodies,
 }

@@ -49,11 +49,11 @@ const TASK_SHARE: usize = 1;
 const OFFENDER_SHARE: usize = 1;
 const BODY_SHARE: usize = 2;
 
-/// Compares the expectations with the content of folders. `watch` gets the stage, the work done and
-/// the total, ten times a second.
+/// Compares the expectations with the content of folders. `watch` regularly gets the stage, the
+/// work done and the total.
 ///
-/// Costs about 1 µs a message and core, 1 µs a row, and a few microseconds for each message that
-/// must be read. Errors: see [`AuditError`].
+/// Takes about 1 µs of a core for each message, 1 µs for each row, and a few microseconds for each
+/// message that must be read. Errors: see [`AuditError`].
 pub fn audit(
     selection: FolderSpans<'_>,
     mut question: AuditQuestion<'_>,
@@ -125,9 +125,10 @@ struct UsedLogs {
 struct SourceNotes {
     /// For each folder, the messages whose reply was not sent.
     unsent: Vec<HashSet<MessageId>>,
-    /// Segments that can't be opened, or whose counts are damaged.
+    /// Segments that can't be read, or whose counts or flags are damaged.
     faulty_segments: u64,
-    /// Why they can't be read. Their messages are not counted.
+    /// What is wrong with these segments, and why notes about replies can't be read. Messages of
+    /// the segments are not counted.
     unread: UnreadMessages,
 }
 
@@ -148,7 +149,7 @@ impl SourceNotes {
     }
 }
 
-/// What was read of envelopes. Each sorted part is of one thread.
+/// What was read from envelopes. Each sorted part comes from one thread.
 struct Envelopes {
     tally: MessageTally,
     sorted: SortedDeliveries,

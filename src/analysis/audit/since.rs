@@ -8,7 +8,7 @@ use crate::analysis::folder::open_folder;
 use crate::analysis::statistics::counters;
 use crate::stats::Counter;
 
-/// Figures about messages.
+/// Messages that the audit did not see.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChangedSince {
     /// Messages that arrived since the folders were opened.
@@ -19,7 +19,8 @@ pub struct ChangedSince {
 }
 
 impl ChangedSince {
-    /// Checks all folders again. `gone`: messages that were removed, pruned or only counted.
+    /// Checks all folders again. `gone`: the number of messages that were removed, pruned or only
+    /// counted; `None` if it is unknown.
     ///
     /// Errors: a folder can't be read.
     pub fn check(

@@ -36,7 +36,7 @@ pub struct TaskSorters {
     count: u64,
 }
 
-/// All tasks. Within a folder they are ordered by id, so that messages are read in the order of the
+/// All tasks. Within a folder they are ordered by id, so that messages are read in their order on
 /// disk.
 #[derive(Debug, Default)]
 pub struct Tasks {

@@ -4,8 +4,9 @@ use super::key::{KEY_BYTES_MAX, KeyKind, KeyRule, KeySource};
 use super::list::{Expected, ListRule, decoded_values, read_list};
 use crate::analysis::sorting::{Merge, Sorter};
 
-/// Reads `octets` as a list, once with addresses and once with numbers as keys; panics if something
-/// doesn't hold that always must: each row is taken or named, with its line, and keys are bounded.
+/// Reads `octets` as a list, with addresses and with numbers as keys. Panics unless each row is
+/// used or counted as bad, each line number is within the file, and the length of each key is
+/// bounded.
 pub fn check_list(octets: &[u8]) {
     for kind in [KeyKind::Text, KeyKind::Number] {
         for (separator, must_contain) in [(b',', vec![]), (b';', vec!["name".to_owned()])] {
@@ -32,7 +33,7 @@ fn check(octets: &[u8], kind: KeyKind, rule: ListRule) {
     while let Some(record) = merge.head() {
         let expected = Expected::decode(record.value);
         assert!((2..=lines).contains(&expected.line));
-        // A domain grows where it becomes A-labels, and a key is never empty.
+        // A domain grows when it is converted to A-labels. Only numbers have an empty text.
         assert!(record.key.len() <= 8 * KEY_BYTES_MAX);
         assert_eq!(record.key.is_empty(), kind == KeyKind::Number);
         let values = decoded_values(expected.encoded_values());

@@ -38,7 +38,7 @@ enum ClaimBound {
     Verdict(LimitedBy),
 }
 
-/// Longer operators come first, because `>=` begins with `>`.
+/// All operators. If two begin at the same position, the longer one counts: `>=` begins with `>`.
 const OPS: [(&str, ClaimOperator); 6] = [
     (">=", ClaimOperator::AtLeast),
     ("<=", ClaimOperator::AtMost),

@@ -34,7 +34,7 @@ pub enum ClaimPercentile {
 /// A figure of transit times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimTransit {
-    /// A percentile of the messages with a known transit time.
+    /// A figure of the distribution of known transit times.
     Time(ClaimPercentile),
     /// The number of messages that arrived before they were sent.
     Negative,
@@ -43,7 +43,7 @@ pub enum ClaimTransit {
     NotStored,
 }
 
-/// The figures of one subject, in the order of lists.
+/// The figures of one subject, in the order in which they are listed.
 pub trait ClaimFigure: Copy + 'static {
     const ALL: &'static [Self];
 

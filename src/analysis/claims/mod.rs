@@ -26,7 +26,8 @@ pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
 
 /// Checks each claim. If the log has messages that the figures lack, a claim about the figures
 /// fails, unless another claim that holds allows for the number of lacking messages. A claim that
-/// nothing arrived fails in any case.
+/// nothing arrived, or one about limits of clients, fails in any case. If the statistics are
+/// damaged, every claim fails.
 pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     let gathered = &evidence.gathered;
     let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();

@@ -136,8 +136,8 @@ impl ClaimSubject {
         matches!(self, ClaimSubject::Rate(_) | ClaimSubject::LimitedBy)
     }
 
-    /// Returns whether the figure counts traffic. For such a figure, 0 is a result; for any other,
-    /// it is a lack of data.
+    /// Returns whether the figure counts traffic. If nothing was recorded, such a figure is 0; any
+    /// other has no value.
     pub fn counts_traffic(&self) -> bool {
         match self {
             ClaimSubject::Total(total) => !total.counts_faults(),

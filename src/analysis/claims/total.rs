@@ -26,7 +26,7 @@ pub enum ClaimTotal {
 }
 
 impl ClaimTotal {
-    /// In the order in which lists show them.
+    /// All totals, in the order in which they are listed.
     const ALL: [ClaimTotal; 17] = [
         ClaimTotal::Messages,
         ClaimTotal::Recipients,

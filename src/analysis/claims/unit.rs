@@ -13,7 +13,7 @@ pub enum ClaimUnit {
     Micros,
     /// A size in bytes.
     Bytes,
-    /// A share of 1, which claims also write in percent.
+    /// A share of 1, which claims can also give in percent.
     Share,
 }
 

@@ -6,7 +6,7 @@ use crate::stats::{Counter, History, Metric};
 pub enum RecordedBy {
     /// sinkd, which received the mail.
     Sink,
-    /// `sinkctl blast` or `sinkctl replay`, which sent it.
+    /// A sender, such as `sinkctl blast`, which sent it.
     Sender,
 }
 
@@ -19,7 +19,8 @@ impl RecordedBy {
         }
     }
 
-    /// Determines the side from the counters: a sink counts commands, and a sender does not.
+    /// Determines the side from what was recorded: a sink counts commands, and a sender has metrics
+    /// of its own.
     pub(super) fn of(history: &History) -> RecordedBy {
         let is_of_sender = history.total(Counter::Commands) == 0
             && Metric::SENDER.iter().any(|metric| history.histogram(*metric).is_some());

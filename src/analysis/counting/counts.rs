@@ -14,7 +14,8 @@ pub struct MessageCounts {
     /// The name of the folder; the key is absent in the counts of all folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// All accepted messages that were neither removed nor pruned.
+    /// All accepted messages that were neither removed nor pruned; for a span of time, only stored
+    /// ones.
     pub messages: u64,
     /// Messages that listings show.
     pub stored: u64,

@@ -25,8 +25,8 @@ pub struct MissingMessages {
 }
 
 impl MissingMessages {
-    /// `spans` has the span of each source. For all of time, the logs have the number
-    /// of missing messages; for a limited span, only statistics have it, without the reasons.
+    /// Counts the missing messages. `spans` has the span of each source. For all of time, the logs
+    /// have their number; for a limited span, only statistics have it, without the reasons.
     pub fn count(
         sources: &[LogSource],
         spans: &[Span],
@@ -36,7 +36,7 @@ impl MissingMessages {
         if spans.iter().all(|span| span.is_all()) {
             return Ok(MissingMessages::of_all(sources, unread));
         }
-        // If nothing was ever removed, nothing of this span was.
+        // If nothing was ever removed, pruned or only counted, nothing of this span was.
         let gone = MissingMessages::of_all(sources, unread).messages;
         if gone == Some(unread.damaged) {
             return Ok(MissingMessages {
@@ -81,7 +81,7 @@ impl MissingMessages {
     pub fn sentence(&self, place: &str) -> Option<String> {
         let Some(messages) = self.messages else {
             return Some(format!(
-                "how many messages are not {place} cannot be told: those removed, pruned or only \
+                "it is unknown how many messages are not {place}: those removed, pruned or only \
                  counted have no time, and statistics don't have all of this span"
             ));
         };
@@ -105,7 +105,8 @@ impl MissingMessages {
 }
 
 /// Returns the part of a span that statistics cover. If the span is over, that is all of it, and
-/// this waits for it; otherwise it is the part old enough to be written.
+/// this waits until it is written. Otherwise it is the part whose statistics must have been written
+/// by now.
 fn written(span: Span, clock: &dyn Clock) -> Span {
     let now = clock.now();
     match span.until_ns {

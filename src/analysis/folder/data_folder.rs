@@ -26,7 +26,7 @@ pub fn ensure_statistics(path: &Path) -> Result<(), Error> {
     if has(path, "stats") { Ok(()) } else { Err(Error::NoStatistics(path.to_owned())) }
 }
 
-/// Opens the log of a data folder. Costs one read of 8 KiB per segment.
+/// Opens the log of a data folder. Reads 8 KiB per segment.
 ///
 /// Errors: `path` is not a data folder, has no segments, or can't be read.
 pub fn open_folder(path: &Path) -> Result<Folder, Error> {

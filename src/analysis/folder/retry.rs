@@ -1,7 +1,7 @@
 //! Repeats questions to folders whose segments are pruned during reading.
 use crate::log::reader::{Folder, ReadError};
 
-/// Maximum number of attempts; in each, everything was pruned before it could be read.
+/// Maximum number of attempts. An attempt fails if everything was pruned before it could be read.
 pub const ATTEMPTS_MAX: u32 = 10;
 
 /// Whether an attempt has found anything.

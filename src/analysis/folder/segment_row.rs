@@ -33,16 +33,17 @@ pub struct SegmentRow {
     pub used_bytes: u64,
     /// Unused bytes between records; null while the segment is open.
     pub hole_bytes: Option<u64>,
-    /// The time of the first message, RFC 3339; null without messages.
+    /// The time of the first message, RFC 3339; null without slots.
     pub first: Option<String>,
-    /// The time of the last message, RFC 3339; null without messages.
+    /// The time of the last message, RFC 3339; null without slots.
     pub last: Option<String>,
     /// Slots whose messages were lost in a crash.
     pub lost: u32,
 }
 
 impl SegmentRow {
-    /// All slots of an open segment are read; `report` gets those that can't be read.
+    /// Makes the row of a segment. Reads all slots of an open segment; `report` gets the reasons
+    /// why some can't be read.
     pub fn new(
         folder: &Folder,
         summary: &SegmentSummary,

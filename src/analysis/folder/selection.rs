@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 
 use crate::time::{Clock, Span};
 
-/// Folders with spans, and a clock to wait by.
+/// Folders with spans, and a clock.
 #[derive(Clone, Copy)]
 pub struct FolderSpans<'a> {
     /// The data folders, in the order in which the user named them.
     pub folders: &'a [PathBuf],
     /// The span in each folder.
     pub spans: &'a [Span],
-    /// The clock that shows whether a span is over.
+    /// The clock that shows whether a span is over, and that waits for its statistics.
     pub clock: &'a dyn Clock,
 }
 

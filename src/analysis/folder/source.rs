@@ -41,13 +41,13 @@ impl LogSource {
         Ok(LogSource { folder, pruned, stretches })
     }
 
-    /// Returns the number of messages in the span, including damaged ones. Costs an addition per
-    /// segment.
+    /// Returns the number of messages in the span, including damaged ones. Takes an addition per
+    /// stretch of the log.
     pub fn len(&self) -> u64 {
         self.stretches.iter().map(|stretch| stretch.messages).sum()
     }
 
-    /// Returns the number of messages in a part of the span, including damaged ones. Costs a few
+    /// Returns the number of messages in a part of the span, including damaged ones. Takes a few
     /// binary searches.
     pub fn messages(&self, span: Span) -> Result<u64, Error> {
         let listing = self.folder.listing(span);
@@ -121,7 +121,7 @@ pub fn visit_all<V: MessageVisitor>(
 ) -> (Vec<V>, UnreadMessages) {
     let all = sources.iter().map(LogSource::len).sum();
     let done = AtomicU64::new(0);
-    // Pairs with the additions in `Visit::run`. Only the number itself is shared.
+    // Pairs with the additions in `Visit::stretch`. Only the number itself is shared.
     let look = || watch(done.load(Ordering::Relaxed), all);
     let shared = VisitorInput { sources, stop, done: &done, next: AtomicUsize::new(0) };
     watched(look, || shared.on_all_cores(visitor))
@@ -191,7 +191,7 @@ struct Visit<'a, V> {
 const MESSAGES_AT_ONCE: u64 = 4096;
 
 impl<V: MessageVisitor> Visit<'_, V> {
-    /// Any part that can't be read is damaged, or was pruned meanwhile.
+    /// Visits the messages of a stretch. Those that can't be read count as damaged, or as pruned.
     fn stretch(&mut self, source: usize, stretch: &Stretch) {
         if self.shared.is_stopped() {
             return;

@@ -40,7 +40,8 @@ impl fmt::Display for UnpublishedSlots {
 /// The result of a verification: the object of `sinkctl verify --json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
 pub struct Verification {
-    /// The number of segments that were checked, including those that can't be opened.
+    /// The number of segments that were checked. A segment that could not be read when the folder
+    /// was opened counts only as damaged.
     pub segments: u64,
     /// The number of messages in those that could be opened, without removed and lost ones.
     pub messages: u64,
@@ -59,14 +60,14 @@ pub struct Verification {
     pub damaged: u64,
     /// The number of segments with at least one fault.
     pub damaged_segments: u64,
-    /// The names of their files.
+    /// The names of their files, without extensions.
     #[serde(skip)]
     damaged_numbers: BTreeSet<OsString>,
 }
 
 impl Verification {
-    /// `watch` gets the size of each segment after it was read. Waits a second on `clock` if an
-    /// open segment has unpublished slots.
+    /// Verifies all segments. `watch` gets the size of each segment after it was read. Waits up to
+    /// a second on `clock` for each open segment with unpublished slots.
     pub fn run(folder: &Folder, clock: &dyn Clock, watch: &mut dyn FnMut(u64)) -> Verification {
         let mut all = Verification::default();
         for fault in folder.faults() {
@@ -104,9 +105,10 @@ impl Verification {
         }
     }
 
-    /// The count of slots of an open segment has no checksum, so it may be damaged. It may also be
-    /// right: in a copy taken while sinkd was writing, or if sinkd was killed or stopped before a
-    /// flush. Nothing is lost in either case, so this is a note and not damage.
+    /// Notes valid slots after the published ones. The number of published slots in an open segment
+    /// has no checksum, so it may be damaged. It may also be right: in a copy taken while sinkd was
+    /// writing, or if sinkd was killed or stopped before a flush. Nothing is lost in either case,
+    /// so this is a note and not damage.
     fn add_unpublished(&mut self, segment: &Segment, clock: &dyn Clock) {
         let slots = unpublished(segment, clock);
         if slots > 0 {

@@ -16,7 +16,7 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
-    /// The name on the command line and in `--json`.
+    /// Returns the name on the command line and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             GroupBy::Listener => "listener",

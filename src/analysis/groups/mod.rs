@@ -55,7 +55,7 @@ impl GroupAnswer {
 /// Groups the messages of a span. `watch` gets the number of messages done and in total, ten times
 /// a second.
 ///
-/// Costs about 1 µs a message and core. Errors: a folder has no log, or can't be read.
+/// Takes about 1 µs of a core for each message. Errors: a folder has no log, or can't be read.
 pub fn find(
     selection: FolderSpans<'_>,
     question: GroupQuestion<'_>,
@@ -63,8 +63,8 @@ pub fn find(
 ) -> Result<GroupAnswer, Error> {
     let GroupQuestion { by, shown, sent_field } = question;
     let criteria = GroupCriteria { by, sent_field };
-    // The spans are widened to whole seconds, as in all statistics, so that both cover the same
-    // messages.
+    // The bounds of the spans are rounded up to whole seconds, as in all statistics, so that log
+    // and statistics cover the same messages.
     let spans: Vec<Span> = selection.spans.iter().map(|span| span.in_whole_seconds()).collect();
     let in_seconds = FolderSpans { spans: &spans, ..selection };
     let mut sources = LogSource::open_all(in_seconds)?;
@@ -85,7 +85,7 @@ pub fn find(
     Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
 
-/// Counts once; if there are too many names for the memory, counts the shown names a second time.
+/// Counts once. If there are too many names to keep the times of all, counts the shown names again.
 fn count(
     sources: &[LogSource],
     criteria: GroupCriteria<'_>,

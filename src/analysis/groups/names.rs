@@ -2,9 +2,8 @@
 //!
 //! Up to [`TIMES_MAX`] names, one pass counts everything. Up to [`NAMES_MAX`] names, the first pass
 //! finds the names to show, and a second pass counts those with their times
-//! ([`Groups::for_names`]). Beyond that, the names with the fewest messages are dropped. The
-//! maximum number of messages of a dropped name is known, so a name with more messages is never
-//! dropped.
+//! ([`Groups::for_names`]). Beyond that, the names with the fewest messages are dropped. An upper
+//! bound on the messages of each dropped name is known, so a name with more messages is never lost.
 use std::collections::HashMap;
 
 use crate::smtp::deviation::{Deviation, Deviations};
@@ -36,7 +35,7 @@ pub struct GroupedMessage {
 /// Number of messages with each kind of deviation, in the order of the kinds.
 pub type DeviationCounts = [u64; Deviation::ALL.len()];
 
-/// What is counted of one group.
+/// The counts of one group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupTally {
     pub messages: u64,
@@ -59,7 +58,8 @@ pub struct Groups {
     /// True if no further names are added.
     is_closed: bool,
     names_max: usize,
-    /// The maximum number of messages that a dropped name had when it was dropped.
+    /// An upper bound on the messages of each dropped name: the sum of the largest groups dropped
+    /// at a time, as a name can be dropped several times.
     forgotten_max: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct TopGroups {
     pub others: GroupTally,
     /// The number of names in `others`; `None` if there were too many to count.
     pub others_names: Option<u64>,
-    /// The maximum number of messages of any of these names.
+    /// An upper bound on the messages of each of these names.
     pub others_messages_max: u64,
     /// Whether everything was counted, including times.
     pub is_complete: bool,
@@ -146,7 +146,7 @@ impl Groups {
         Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }
     }
 
-    /// Counts a message. Costs a lookup, and beyond the bound an occasional pass over all names.
+    /// Counts a message. Takes a lookup, and beyond the bound an occasional pass over all names.
     pub fn add(&mut self, name: &[u8], one: &GroupedMessage) {
         if let Some(group) = self.named.get_mut(name) {
             return group.add(one);
@@ -161,7 +161,7 @@ impl Groups {
         self.named.insert(name.into(), group);
     }
 
-    /// Drops the half of the names with the fewest messages, if there are too many.
+    /// Drops at least the half of the names with the fewest messages, if there are too many.
     fn make_room(&mut self) {
         if self.named.len() < self.names_max {
             return;

@@ -1,4 +1,5 @@
-//! Counts from the slots and envelopes of spans. Payloads are read only for their checksum.
+//! Counts from the slots and envelopes of spans. Payloads are read only for the checksum, and for a
+//! header field with the sending time.
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -37,7 +38,7 @@ pub struct GroupCriteria<'a> {
 }
 
 /// Counts all messages of `sources` into copies of `groups`. `watch` gets the number of messages
-/// done and in total. Costs about 1 µs a message and core, and reading all of the log.
+/// done and in total. Takes about 1 µs of a core for each message, and reads all of the log.
 pub fn count(
     sources: &[LogSource],
     criteria: GroupCriteria<'_>,

@@ -24,8 +24,8 @@ pub struct GroupTable {
     pub until: Option<String>,
     /// The seconds between the two, on which rates are based.
     pub seconds: f64,
-    /// Messages in the table. One for recipients in several domains counts once here, and in each
-    /// group.
+    /// Messages in the table. A message for recipients in several domains counts once here, and
+    /// once in each of their groups.
     pub messages: u64,
     /// Forward-paths of these messages.
     pub recipients: u64,
@@ -57,7 +57,8 @@ pub struct GroupRow {
 pub struct OtherGroups {
     /// The number of these groups; null if there are more names than can be counted separately.
     pub groups: Option<u64>,
-    /// The maximum number of messages of any of these groups.
+    /// The maximum number of messages of any of these groups; only an upper bound if `groups` is
+    /// null.
     pub messages_max: u64,
     /// What was counted of all of them together.
     #[serde(flatten)]
@@ -75,7 +76,7 @@ pub struct GroupFigures {
     pub bytes: u64,
     /// The mean rate over `seconds`.
     pub messages_per_s: f64,
-    /// These messages as a part of all in the table, from 0 to 1.
+    /// These messages as a share of all in the table, from 0 to 1.
     pub share: f64,
     /// Messages with a tolerated deviation, by kind; kinds without messages are left out.
     pub deviations: BTreeMap<&'static str, u64>,

@@ -35,7 +35,7 @@ pub struct ClientFigures<'a> {
     pub connections: u64,
     /// Connections that were already open when the span began.
     pub began_before: u64,
-    /// Connections that began before the oldest record.
+    /// Connections whose beginning is not recorded.
     pub without_beginning: u64,
     /// Connections that were still open at the end of the span.
     pub open_at_end: u64,
@@ -51,7 +51,8 @@ pub struct ClientFigures<'a> {
     pub recipients_per_message_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
-    /// Connections that were open at the same time, weighted by time while any was.
+    /// The number of connections that were open at the same time, weighted by time, as long as at
+    /// least one was open.
     pub open_at_once: &'a Distribution,
     /// When the maximum was first reached (RFC 3339); null if no connection was open.
     pub peak_at: Option<String>,
@@ -66,9 +67,9 @@ pub struct ClientFigures<'a> {
 pub struct WindowFigures<'a> {
     /// The length of the window, in seconds.
     pub seconds: u64,
-    /// Accepted messages per window that ends with a second that had any.
+    /// Accepted messages per window that ends with a second in which one was accepted.
     pub messages: &'a Distribution,
-    /// Connections opened per window that ends with a second in which one was.
+    /// Connections opened per window that ends with a second in which one was opened.
     pub connections_opened: &'a Distribution,
 }
 

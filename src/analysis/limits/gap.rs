@@ -10,16 +10,17 @@ pub enum LimitsGap {
     /// The figures lack messages that the log holds.
     #[error("{0}")]
     Unrecorded(UnrecordedMessages),
-    /// A sender recorded the folder, and it has no clients.
+    /// A sender recorded the folder, and a sender has no clients.
     #[error("these are a sender's records: name the data folder of the sinkd that it sent to")]
     OfSender,
     /// A file of statistics is damaged.
     #[error("statistics are damaged: {0}")]
     Damaged(StatsDamage),
-    /// More connections did anything in a second than are recorded.
+    /// More connections were active in a second than are recorded. The number counts those left
+    /// out.
     #[error(
-        "{} more did anything in a second than are recorded one by one",
-        counted(*.0, "connection", "connections")
+        "{} not recorded: more were active in one second than are recorded one by one",
+        counted(*.0, "connection was", "connections were")
     )]
     Lost(u64),
     /// Accepted messages belong to no recorded connection.

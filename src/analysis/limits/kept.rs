@@ -29,7 +29,7 @@ pub struct KeptLimits {
     pub limits: SenderLimits,
     /// The first and last tenth of a second with an accepted message, counted from the Unix epoch.
     pub span_tenths: Option<(u64, u64)>,
-    /// The lengths of the windows in seconds, ascending.
+    /// The lengths of the windows in seconds, as the caller passed them.
     pub windows_s: Vec<u64>,
     /// Forward-paths per message, over all clients.
     pub recipients: Percentiles,

@@ -23,7 +23,7 @@ pub struct PartRow {
 }
 
 impl PartRow {
-    /// `number` counts from 1.
+    /// Makes the row of a part. `number` counts from 1.
     pub fn new(number: usize, part: &Part<'_>) -> PartRow {
         PartRow {
             number,

@@ -80,9 +80,10 @@ impl ProxyTlsRow {
 }
 
 impl Message {
-    /// `envelope` is the stored envelope; `octets` is the message, or its stored part.
+    /// Collects everything. `envelope` is the stored envelope; `octets` is the message, or its
+    /// stored part.
     ///
-    /// Costs parsing the structure and decoding each part. Errors: the envelope can't be decoded,
+    /// Parses the structure, and decodes each listed part. Errors: the envelope can't be decoded,
     /// because a newer version wrote it.
     pub fn new(
         slot: &Slot,

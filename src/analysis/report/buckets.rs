@@ -1,7 +1,8 @@
 //! Divides a run of any length into a limited number of equal spans, to be drawn.
 use crate::time::Seconds;
 
-/// Spans of equal length. The first begins at a multiple of the length.
+/// Spans of equal length, each of which begins at a multiple of that length. The ends of the whole
+/// span can cut the first and the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeBuckets {
     /// The whole span.
@@ -28,7 +29,7 @@ pub struct Point {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Bucket lengths that divide hours and days evenly, in seconds.
+/// Bucket lengths that divide an hour or a day evenly, in seconds.
 const LENGTHS: &[u64] = &[
     1,
     2,
@@ -76,8 +77,8 @@ impl TimeBuckets {
         Seconds { start, end: start + self.length }.intersection(self.span)
     }
 
-    /// Returns the maximum per bucket of a value that is 0 at first and keeps its value until
-    /// `values` has another one. `values` is ascending by second.
+    /// Returns the largest of the `values` in each bucket. A bucket without any has the last
+    /// earlier value, at first 0. `values` is ascending by second.
     pub fn carried(&self, values: &[(u64, u64)]) -> Vec<u64> {
         let (mut now, mut next) = (0, 0);
         let in_bucket = |i: usize| {

@@ -1,4 +1,4 @@
-//! Reads the data of a report. Except for counters, its memory does not grow with the length of the
+//! Reads the data of a report. Except for counters, the data does not grow with the length of the
 //! run.
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ const COLUMNS_MAX: u64 = 140;
 pub struct SourceFolder {
     /// The path as the user gave it.
     pub path: PathBuf,
-    /// The part of the span with data of this folder.
+    /// The span to read in this folder.
     span: Seconds,
     /// Messages accepted in the span.
     pub messages: u64,
@@ -70,8 +70,8 @@ pub struct ReportData {
     pub not_recorded: Option<u64>,
     /// Parts of the statistics that could not be read.
     pub damage: Vec<StatsDamage>,
-    /// Parts of the logs that could not be read, so that `domains` lacks their messages; the first
-    /// messages only.
+    /// Parts of the logs that could not be read, so that `domains` lacks their messages. The errors
+    /// of single messages are limited in number.
     pub log_damage: Vec<ReadError>,
     /// The buckets of `columns`; `None` if nothing was recorded.
     pub timeline: Option<TimeBuckets>,

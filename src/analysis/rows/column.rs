@@ -55,8 +55,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "sequence", cell: |row| row.contents.sequence.map_or("".into(), number) },
 ];
 
-/// The columns that people and joins need most often; further columns of the envelope can be
-/// chosen.
+/// The columns that people and joins need most often; others can be chosen.
 const USUAL: &str = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,\
                      message_id,content_hash,sequence";
 

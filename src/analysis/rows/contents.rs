@@ -38,20 +38,20 @@ impl From<IndexedContent> for Contents {
 
 /// Where to read the content of messages.
 pub enum ContentSource {
-    /// In the index if the message is indexed; the message itself is then not read.
+    /// In the index. Messages are not read, so those that are not indexed have no content.
     Index(Lookup),
-    /// In the message, which costs a few microseconds each.
+    /// In the message itself, which takes a few microseconds.
     Message(Box<MessageReader>),
 }
 
 impl ContentSource {
-    /// Reads the content from the index of `folder`. Opens no file yet; messages that are not
+    /// Returns a source that reads the index of `folder`. Opens no file yet; messages that are not
     /// indexed have no content.
     pub fn index(folder: &Folder) -> ContentSource {
         ContentSource::Index(Lookup::new(folder.path()))
     }
 
-    /// Reads the content from the messages of `folder`.
+    /// Returns a source that reads the messages of `folder`.
     ///
     /// Errors: the settings of the index can't be read.
     pub fn message(folder: &Folder) -> io::Result<ContentSource> {

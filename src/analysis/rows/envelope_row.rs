@@ -46,7 +46,7 @@ pub struct EnvelopeRow {
     pub sink: Option<String>,
     /// The user that the client authenticated as; null if it did not.
     pub user: Option<String>,
-    /// The AUTH mechanism that it used; null if it did not authenticate.
+    /// The AUTH mechanism that the client used; null if it did not authenticate.
     pub auth: Option<String>,
     /// The TLS of the session; null in plain text.
     pub tls: Option<TlsRow>,
@@ -103,7 +103,7 @@ impl EnvelopeRow {
     /// `envelope` is the stored envelope.
     pub fn new(slot: &Slot, envelope: &[u8], reply: FinalReply) -> EnvelopeRow {
         let facts = &slot.facts();
-        // An envelope that a newer version wrote is listed as empty; `verify` reports it.
+        // An envelope that can't be decoded, such as one of a newer version, is listed as empty.
         let envelope = envelope::decode(envelope).ok();
         let paths = envelope.iter().flat_map(|e| e.recipients());
         let [class, subject, detail] = facts.enhanced;

@@ -40,8 +40,8 @@ impl<'a> RowList<'a> {
     /// `sources` says where the content is read in each folder; `names` has the folder names for
     /// the rows.
     ///
-    /// Costs little per segment, and a binary search if a span cuts through a segment. Errors: a
-    /// folder can't be read.
+    /// Takes little time per segment, and a binary search if a span cuts through a segment. Errors:
+    /// a folder can't be read.
     pub fn open(
         folders: &'a [Folder],
         sources: &'a mut [ContentSource],

@@ -29,7 +29,8 @@ pub struct MatchQuery<'a> {
 pub struct Matches {
     /// Matches with the number of their folder, newest first.
     pub hits: Vec<(usize, Hit)>,
-    /// The number of matches; with a limit above 0, of the matches seen.
+    /// The number of matches. A search with a limit above 0 may end early; then it counts only the
+    /// matches seen.
     pub count: u64,
     /// Why the answer may be incomplete.
     pub left_out: Omissions,

@@ -35,8 +35,8 @@ pub(super) fn unquoted(address: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Returns `address` if SMTP could have carried it: a local part that is a dot-string or quoted,
-/// and a domain or an address literal; `postmaster` needs no domain. Non-ASCII letters are allowed
-/// everywhere (RFC 6531).
+/// and a domain or an address literal; a local part alone, such as `postmaster`, is allowed, too.
+/// Non-ASCII octets are allowed in local parts and domains (RFC 6531).
 ///
 /// Errors: SMTP could not have carried it, as with an unquoted local part that contains a space.
 /// Older Postfix versions log such local parts without their quotes, so they cannot be compared.

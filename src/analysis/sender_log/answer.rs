@@ -29,7 +29,7 @@ pub(super) enum Code {
     Stripped,
 }
 
-/// Returns whether [`find`] may find a reply. Costs one pass over the line.
+/// Returns whether [`find`] may find a reply. Takes one pass over the line.
 pub(super) fn is_possible(line: &[u8]) -> bool {
     memmem::find_iter(line, WORD).any(|at| line.get(at + WORD.len()).is_some_and(is_digit))
 }

@@ -55,7 +55,7 @@ impl<'a> LoggedClaim<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// `recipient` is the address that the line names.
+    /// Makes a reading of the claim that [`LoggedClaim::new`] makes.
     pub fn claim(
         answer: SinkReply<'a>,
         recipient: Recipients<'a>,

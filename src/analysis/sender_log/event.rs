@@ -36,6 +36,7 @@ pub enum LogEvent<'a> {
     Delivery(LoggedDelivery<'a>),
     /// A line is unusable.
     BadLine(BadLine),
-    /// The number of bytes read so far; reported every few MiB, whatever the lines contain.
+    /// The number of bytes of the file read so far; reported every few MiB, whatever the lines
+    /// contain.
     Progress(u64),
 }

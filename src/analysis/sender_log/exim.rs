@@ -15,7 +15,8 @@ use super::claim::{Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
 
-/// Maximum number of words before the message id: syslog header, date, time, zone and process.
+/// Maximum number of words that are searched for the message id, which may follow a syslog header,
+/// date, time, zone and process.
 const WORDS_BEFORE_ID_MAX: usize = 12;
 /// Maximum length of the text that is searched for unquoted addresses; an address has up to 320
 /// octets.
@@ -84,8 +85,8 @@ fn is_id(word: &[u8]) -> bool {
     is_part(6..=6) && is_part(6..=11) && is_part(2..=4) && parts.next().is_none()
 }
 
-/// Returns the original address in angle brackets, which follows intermediate addresses in
-/// parentheses. `rest` starts at the space after the first address.
+/// Returns the original address in angle brackets, which may follow intermediate addresses in
+/// parentheses, and the text after it. `rest` starts at the space after the first address.
 fn original(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let mut after = rest;
     if let Some(parents) = rest.strip_prefix(b" (") {
@@ -123,8 +124,8 @@ fn confirmation(mut rest: &[u8]) -> Confirmation<'_> {
     Confirmation::Absent
 }
 
-/// Returns the offset of the closing quote of the text that starts at `text`; `None` if it is
-/// missing.
+/// Returns the offset of the closing quote in `text`, which follows the opening one; `None` if it
+/// is missing.
 fn quote_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -164,8 +165,9 @@ fn is_at_field(rest: &[u8]) -> bool {
     key > 0 && field.get(key) == Some(&b'=')
 }
 
-/// Exim logs a quoted local part without its quotes: `dora d@b.example <"dora d"@b.example>`. The
-/// original address has the quotes; it is the recipient if both have the same text.
+/// Returns the recipient if Exim logged its quoted local part without the quotes: `dora d@b.example
+/// <"dora d"@b.example>`. The original address has the quotes; it is the recipient if both have the
+/// same text.
 fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
     let start = &text[..text.len().min(ADDRESSES_BYTES_MAX)];
     for at in memchr::memmem::find_iter(start, b" <\"") {

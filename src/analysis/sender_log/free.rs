@@ -18,7 +18,8 @@ const KEYS: [&[u8]; 7] =
 /// Maximum length of a label of an address.
 const NAME_BYTES_MAX: usize = 32;
 
-/// Reads a line that no other format recognizes. It counts only if it has a reply with its code.
+/// Reads a line that no other format recognizes. It counts only if it has a reply after its code or
+/// after a quote.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     let answer = match answer::find(line, Code::Kept) {
         Ok(None) => return Reading::Nothing,

@@ -39,7 +39,8 @@ struct Response {
     content: String,
 }
 
-/// Reads a line of KumoMTA's log. A line that does not begin with `{` is foreign.
+/// Reads a line of KumoMTA's log. A line that does not begin with `{`, or is another kind of
+/// object, is foreign.
 pub(super) fn read(line: &[u8]) -> Reading<'_> {
     if line.first() != Some(&b'{') {
         return Reading::Foreign;

@@ -1,7 +1,7 @@
 //! Splits a stream into lines of bounded length; longer lines are skipped.
 use std::io::{self, Read};
 
-/// Maximum length of a line, without its end.
+/// Maximum length of a line, without its LF.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// Bytes per read, and the memory used while lines are short.
 const CHUNK_BYTES: usize = 256 << 10;

@@ -6,7 +6,7 @@
 //! only address is the recipient. Unusable lines are reported with number and reason; nothing is
 //! guessed.
 //!
-//! This room does not know whether a claim is true; callers join the claims with a data folder.
+//! This module does not know whether a claim is true; callers join the claims with a data folder.
 mod address;
 mod answer;
 mod claim;

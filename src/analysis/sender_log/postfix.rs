@@ -1,11 +1,11 @@
-//! Postfix: one line for each recipient of each delivery agent, by syslog or by postlogd.
+//! Postfix: each delivery agent logs one line for each recipient, by syslog or by postlogd.
 //!
 //! `Nov 28 10:00:01 mx postfix/smtp[12]: 4XyZ: to=<a@b.example>, orig_to=<c@d.example>,
 //! relay=…, delay=0.1, delays=…, dsn=2.0.0, status=sent (250 2.0.0 Ok 17:3 sink-a)`
 //!
 //! `to=` is the recipient as used in SMTP. Since Postfix 3.5, addresses are quoted as in SMTP
-//! (`info_log_address_format`). Before, they had no quotes, and such an address is reported as
-//! unusable.
+//! (`info_log_address_format`). Before, they had no quotes, and an address that needs them is
+//! reported as unusable.
 use std::borrow::Cow;
 
 use memchr::memmem;

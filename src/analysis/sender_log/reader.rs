@@ -26,7 +26,7 @@ pub(super) type EventHandler<'a> = dyn FnMut(LogEvent<'_>) -> ControlFlow<()> + 
 /// Reads the log `path`, and passes its events to `on` in the order of the lines. `Break` stops
 /// reading; the totals then cover what was read.
 ///
-/// A log that is cut off is not an error; its existing part is read. Costs one pass over the file,
+/// A log that is cut off is not an error; its existing part is read. Takes one pass over the file,
 /// and memory for one line and the window of zstd, whatever the file contains.
 ///
 /// Errors: the file cannot be opened, has an unsupported format, or is damaged. Events before the

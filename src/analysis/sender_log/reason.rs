@@ -18,7 +18,7 @@ pub enum Reason {
     /// The reply has a beginning but no end, as in a line that was cut off.
     #[error("the reply has no end: expected {0:?}")]
     OpenReply(&'static str),
-    /// The numbers in the reply are not an id; the payload is their text.
+    /// The numbers in the reply are not an id; the string is their text.
     #[error("{0} is not a message ID: a segment has a number from 1 to 4294967295")]
     Id(String),
     /// The line has two different ids, so it is unclear which was accepted.

@@ -1,4 +1,4 @@
-//! What holds for any octets that are taken for a sender's log; for the fuzzer, and for tests.
+//! Properties that hold for any octets read as a sender's log; the fuzzer and tests check them.
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
@@ -8,11 +8,12 @@ use super::reader::LogReader;
 use super::totals::LogTotals;
 use super::unpacked::Unpacked;
 
-/// Decompressed bytes after which a check stops: a few octets may stand for gigabytes.
+/// A check stops after one event for every 16 of these bytes: a few compressed octets may stand for
+/// gigabytes of text.
 const CHECKED_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads `octets` as a log; panics if something doesn't hold that always must: lines come in order
-/// and not beyond the last one, a reported id stands in its line, and memory is bounded.
+/// and not beyond the last one, a reported id is in its line, and memory is bounded.
 pub fn check_sender_log(octets: &[u8]) {
     let Ok(Ok(unpacked)) = Unpacked::new(Cursor::new(octets)) else { return };
     let mut log = LogReader::new(unpacked);
@@ -95,7 +96,7 @@ mod tables {
         }
     }
 
-    /// The line claims one delivery.
+    /// Checks that the line claims one delivery.
     #[track_caller]
     pub fn check_claim<'a>(
         read: impl FnOnce(&'a [u8]) -> Reading<'a>,
@@ -113,7 +114,7 @@ mod tables {
         assert_eq!(found, expected, "{line}");
     }
 
-    /// The recipients that a line claims.
+    /// Returns the recipients that a line claims.
     #[track_caller]
     pub fn recipients<'a>(
         read: impl FnOnce(&'a [u8]) -> Reading<'a>,

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Maximum window; a frame with a larger one is refused. RFC 8878 requires decoders to support this
-/// much, and `zstd -19` needs it. Decompression uses this much memory.
+/// Maximum window; a frame with a larger one is refused. RFC 8878 recommends that decoders support
+/// this much, and `zstd -19` needs it. Decompression takes up to this much memory.
 pub const WINDOW_BYTES_MAX: u64 = 8 << 20;
 
 /// The octets at the start of a frame.

@@ -16,7 +16,7 @@ const PORTION_MIN: usize = 4 << 10;
 /// The records of several sorters, in order.
 #[derive(Debug)]
 pub struct Merge {
-    /// A heap: the next record of a run is not after the next records of the runs 2n+1 and 2n+2.
+    /// A heap: the next record of run n is not after the next records of runs 2n+1 and 2n+2.
     /// Finished runs are not in the heap.
     pieces: Vec<Cursor>,
 }

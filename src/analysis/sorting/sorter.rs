@@ -50,7 +50,7 @@ impl Sorter {
         Sorter { memory_bytes, octets, entries, spilled: Spilled::default() }
     }
 
-    /// Adds a record. Costs a copy, and sometimes sorting and writing all records held.
+    /// Adds a record. Copies it, and sometimes sorts and writes all records held before it.
     ///
     /// Errors: the temporary file can't be made or written.
     pub fn push(&mut self, record: SortRecord<'_>) -> io::Result<()> {

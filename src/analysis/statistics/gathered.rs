@@ -34,7 +34,7 @@ pub struct RunStatistics {
 }
 
 impl RunStatistics {
-    /// Returns the statistics of folders that must have some: a claim about figures that do not
+    /// Returns the statistics of folders that must have some: a question about figures that do not
     /// exist has no answer. Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: a folder can't be read, does not exist, or has no statistics.
@@ -44,8 +44,8 @@ impl RunStatistics {
     }
 
     /// Returns statistics for claims and reports, which are made once. If a sinkd is running, this
-    /// waits until the current second is written (up to three seconds), and then up to three more
-    /// while the log holds messages that the figures lack.
+    /// waits until the current second is written (up to three seconds). Then it waits up to three
+    /// seconds while the log holds messages that the figures lack.
     pub fn read_complete(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
@@ -101,7 +101,7 @@ impl RunStatistics {
     }
 }
 
-/// Returns the connections that were open when the last second of each folder was written.
+/// Returns the number of connections that were open at the last recorded second of each folder.
 fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Error> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
@@ -142,14 +142,16 @@ fn read(selection: FolderSpans<'_>) -> Result<History, Error> {
     Ok(history)
 }
 
-/// Returns the accepted messages that the logs know of. When sinkd is killed, the current second is
-/// missing from the statistics, but its messages are in the log.
+/// Returns the number of accepted messages that the logs know of; `None` if a log can't be read.
+/// When sinkd is killed, the current second is missing from the statistics, but its messages are in
+/// the log.
 fn accepted(selection: FolderSpans<'_>) -> Option<u64> {
     selection.parts().map(|(path, span)| accepted_in(path, span)).sum()
 }
 
-/// Returns the accepted messages that the log of a folder knows of. For a limited span, messages
-/// that were removed, pruned or only counted are missing, because the log keeps no time for them.
+/// Returns the number of accepted messages that the log of a folder knows of; `None` if it can't be
+/// read. For a limited span, messages that were removed, pruned or only counted are missing,
+/// because the log keeps no time for them.
 fn accepted_in(path: &Path, span: Span) -> Option<u64> {
     let folder = Folder::open(path).ok()?;
     if !span.is_all() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::analysis::words::rfc3339;
 use crate::stats::{Counter, History};
 
-/// Maximum number of consecutive empty intervals; longer pauses are skipped.
+/// Maximum number of consecutive empty intervals; the rest of a longer pause is skipped.
 const EMPTY_INTERVALS_MAX: u64 = 10_000;
 
 /// An interval: an object of `sinkctl stats --interval --json`. Keys keep their meaning.
@@ -26,7 +26,7 @@ pub struct IntervalRow {
     pub connections: u64,
     /// Connections greeted with 421, which are not among `connections`.
     pub turned_away: u64,
-    /// Connections open at the end of the last second that has an entry.
+    /// Connections open at the end of the last second that has an entry; 0 if none has.
     pub open_connections: u64,
     /// `messages` divided by the length of the interval.
     pub messages_per_s: f64,
@@ -35,7 +35,7 @@ pub struct IntervalRow {
 }
 
 /// Returns the intervals of `length` seconds from the first entry to the last, including empty
-/// ones.
+/// ones. A pause has at most 10,000 of these.
 pub fn intervals(history: &History, length: u64) -> impl Iterator<Item = IntervalRow> {
     let mut rows: BTreeMap<u64, IntervalRow> = BTreeMap::new();
     for (second, counts) in &history.seconds {

@@ -10,8 +10,8 @@ pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until the statistics of everything before `end_ns` (Unix time) are written, up to three
-/// seconds.
+/// Waits until the statistics of everything before `end_ns` (Unix time) are written. Takes up to
+/// three seconds if `end_ns` is at most a second ahead.
 pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
     let mut left = patience(end_ns, clock.now());
     while !left.is_zero() {
@@ -20,7 +20,8 @@ pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
     }
 }
 
-/// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten.
+/// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten, up to
+/// three seconds.
 fn patience(end_ns: u64, now: Duration) -> Duration {
     let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
     written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1))
@@ -61,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that advances only while a caller waits, by slightly less than requested.
+    /// A clock that advances only while a caller waits, by about half of the requested time.
     struct ByHand(Cell<Duration>);
 
     impl Clock for ByHand {

@@ -12,8 +12,8 @@ use super::identity::Identity;
 use super::provider::provider;
 use super::resumption::{Sessions, Tickets};
 
-/// Tickets sent after a TLS 1.3 handshake. Each costs octets and time, and a sender's connections
-/// usually resume one after the other.
+/// Number of tickets sent after a TLS 1.3 handshake. Each costs octets and time, and a sender's
+/// connections usually resume one after the other.
 const TICKETS: usize = 1;
 
 /// The TLS settings of a listener; cheap to clone. Two are equal if they present the same
@@ -37,7 +37,7 @@ impl From<rustls::Error> for AcceptorError {
 }
 
 impl Acceptor {
-    /// Creates settings for TLS 1.2 and 1.3 that present `identity`, and request certificates of
+    /// Creates settings for TLS 1.2 and 1.3 that present `identity`, and request certificates from
     /// clients as `clients` says.
     pub fn new(
         identity: &Identity,

@@ -12,7 +12,7 @@ use super::provider::provider;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Validity of a CA. It is long because each sender has to be configured with it.
+/// Validity of a CA. It is long because each sender has to be configured to trust the CA.
 const AUTHORITY_LASTS: Duration = DAY.saturating_mul(3653);
 
 /// Validity of a certificate. Clients that follow the rules of browsers refuse more than 398 days.
@@ -47,7 +47,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Creates a CA for the machine `host`, valid from `now`, the time since 1970.
+    /// Creates a CA for the machine `host`, valid until ten years after `now`, the time since 1970.
     pub fn generate(host: &str, now: Duration) -> Result<Authority, AuthorityError> {
         let key = KeyPair::generate()?;
         let name: String =
@@ -60,8 +60,8 @@ impl Authority {
         Authority::from_key_pair(certificate, key)
     }
 
-    /// Restores a CA that was created earlier. Errors: certificate and key don't match, or were not
-    /// created by [`Authority::generate`].
+    /// Restores a CA that was created earlier. Errors: the certificate or the key can't be read,
+    /// they don't match, or the certificate is not a CA's.
     pub fn from_parts(
         certificate: CertificateDer<'static>,
         key: &PrivateKeyDer<'_>,
@@ -103,8 +103,8 @@ impl Authority {
         self.issuer.key().serialized_der()
     }
 
-    /// Signs a server's certificate for `key`, valid for `names` from `now` on, for a year or until
-    /// the CA expires.
+    /// Signs a server's certificate for `key` and `names`, valid until a year after `now`, but no
+    /// longer than the CA.
     pub fn sign(
         &self,
         key: &LeafKey,

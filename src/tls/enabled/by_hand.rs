@@ -67,7 +67,7 @@ impl ClientOffer {
     }
 }
 
-/// One connection of such a client.
+/// One connection of a client with the settings of a [`ClientOffer`].
 pub struct ClientByHand {
     connection: ClientConnection,
     content: Vec<u8>,

@@ -21,9 +21,9 @@ pub struct CertificateFacts {
     pub issuer: String,
     /// DNS names and IP addresses that the certificate is valid for, in the order given there.
     pub names: Vec<String>,
-    /// The first second in which the certificate is valid, Unix s.
+    /// The first Unix second in which the certificate is valid.
     pub not_before: i64,
-    /// The last second in which the certificate is valid, Unix s.
+    /// The last Unix second in which the certificate is valid.
     pub not_after: i64,
     /// The SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it.
     pub fingerprint: String,
@@ -68,7 +68,7 @@ impl CertificateFacts {
         date(self.not_after)
     }
 
-    /// Returns whether it is still valid for `time` after `now`, which is the time since 1970.
+    /// Returns whether it does not expire within `time` after `now`, which is the time since 1970.
     pub(super) fn is_valid_for(&self, time: Duration, now: Duration) -> bool {
         i64::try_from((now + time).as_secs()).is_ok_and(|then| then <= self.not_after)
     }

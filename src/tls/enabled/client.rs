@@ -40,7 +40,7 @@ pub enum SessionKind {
 
 /// The result of a handshake step.
 pub enum ClientStep {
-    /// The handshake needs more octets of the server.
+    /// The handshake needs more octets from the server.
     Blocked(ClientHandshake),
     /// The handshake is complete.
     Done(Box<Secured>),

@@ -12,7 +12,7 @@ use super::identity::certificates;
 use super::identity_error::IdentityError;
 use super::provider::provider;
 
-/// The CAs whose certificates are accepted; cheap to clone.
+/// The CAs that a listener or a sender trusts; cheap to clone.
 #[derive(Clone)]
 pub struct ClientRoots {
     roots: Arc<RootCertStore>,

@@ -24,7 +24,7 @@ impl Failure {
         }
     }
 
-    /// Returns the kind of failure of a handshake.
+    /// Returns the kind of failure that an error of rustls reports.
     pub(in crate::tls) fn from_rustls(error: &Error) -> Failure {
         match error {
             Error::AlertReceived(alert) => Failure::from_alert(*alert),
@@ -53,7 +53,8 @@ impl Failure {
 
     fn of_certificate(why: &CertificateError) -> Failure {
         match why {
-            // A CA of the same name with another key, as after a start in an empty folder.
+            // A bad signature means a CA of the same name with another key, as after a start in an
+            // empty folder.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 Failure::PeerUnknownCa
             }

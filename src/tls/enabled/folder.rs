@@ -10,7 +10,7 @@ pub(super) type NamedText<'a> = (&'a str, String);
 /// Creates `folder` with `files` in it, atomically: others see the complete folder or none. Returns
 /// `false` if the folder already exists.
 ///
-/// Costs a flush of each file.
+/// Flushes each file and both folders.
 pub(super) fn create(folder: &Path, files: &[NamedText<'_>]) -> io::Result<bool> {
     let parent = folder.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(parent)?;

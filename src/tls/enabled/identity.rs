@@ -1,4 +1,4 @@
-//! A certificate with its chain and its key, by which a server or client authenticates.
+//! A certificate with its chain and its key, with which a server or client authenticates itself.
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,7 +16,8 @@ use super::identity_error::IdentityError;
 use super::pem::{self, Binary, PemContents};
 use super::provider::provider;
 
-/// Limit on the size of a file of certificates or keys: enough for hundreds of certificates.
+/// Limit on the part of a file of certificates or keys that is read: enough for hundreds of
+/// certificates.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A certificate that expires sooner causes a warning: it should have been renewed.
@@ -104,8 +105,8 @@ impl Identity {
         &self.warnings
     }
 
-    /// Returns the warnings for a server's certificate, in which clients, unlike servers, look for
-    /// names.
+    /// Returns the warnings for a certificate that a server presents. They include a missing name:
+    /// clients verify the names of servers, but servers don't verify the names of clients.
     pub fn warnings_of_server(&self) -> impl Iterator<Item = &String> {
         self.warnings.iter().chain(&self.nameless)
     }
@@ -199,8 +200,8 @@ fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
     })
 }
 
-/// Returns a sentence if everyone can read a key. A group is allowed to: Debian has a group
-/// ssl-cert for keys.
+/// Returns a sentence if users outside of a key's group have any access to it. The group may read
+/// it: Debian has a group ssl-cert for keys.
 fn readable(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let is_open = mode & 0o007 != 0;

@@ -53,7 +53,8 @@ pub enum KeptError {
     /// A file can't be used.
     #[error(transparent)]
     File(#[from] IdentityError),
-    /// The CA's certificate exists, but its key doesn't, so no other certificate can be signed.
+    /// The CA's certificate can be read, but its key is missing or can't be used, so no other
+    /// certificate can be signed.
     #[error(
         "{path}: the key of the CA cannot be used, and a certificate has to be made ({why}): put \
          the key back, or remove the folder to start over with another CA",
@@ -111,10 +112,11 @@ impl CertificateFolder {
     /// Returns the certificate for `names`, which are DNS names and IP addresses, the machine's own
     /// name first. `now`: the time since 1970.
     ///
-    /// Creates the certificate if there is none, or if it has other names or expires soon. Creates
-    /// the CA, too, if its file is damaged or it expires soon. A CA whose key is kept elsewhere is
-    /// never replaced; its certificate is then used as long as it is valid. Other processes always
-    /// see complete files. The certificate's key is reused if possible.
+    /// Creates the certificate if there is none, or if it can't be used, has other names, expires
+    /// soon, or was not signed by the CA in the folder. Then it also creates the CA if its file is
+    /// missing or damaged, or if it expires soon. A CA whose key is kept elsewhere is never
+    /// replaced; the existing server's certificate is then used as long as it is valid. Other
+    /// processes always see complete files. The certificate's key is reused if possible.
     pub fn identity(&self, names: &[String], now: Duration) -> Result<Identity, KeptError> {
         let names = &names.iter().map(|name| normal(name)).collect::<Vec<_>>()[..];
         if !self.folder.is_dir() && self.create(names, now)? {
@@ -203,8 +205,8 @@ impl CertificateFolder {
             Err(reason) => reason,
         };
         let authority = self.created(Authority::generate(host(names), now))?;
-        // The key is written first: after a crash in between, key and certificate don't match, and
-        // both are replaced.
+        // The key is written first. After a crash in between, it doesn't match the CA's file: a
+        // damaged file is replaced then, and a readable one leads to `KeptError::CaKey`.
         self.write(CA_KEY, &encode("PRIVATE KEY", authority.key_der()))?;
         self.write(CA, &encode("CERTIFICATE", authority.certificate()))?;
         let ca = self.ca_path();
@@ -470,7 +472,7 @@ mod tests {
         fs::copy(other.path(CA_KEY), data.path(CA_KEY)).unwrap();
         // The key of another CA is not needed while the certificate is good.
         assert_eq!(data.changed(&local(), NOW), [false; 4]);
-        // With its certificate, it is the new CA.
+        // Together with the other CA's certificate, the key is used.
         fs::copy(other.path(CA), data.path(CA)).unwrap();
         assert_eq!(data.changed(&local(), NOW), [false, false, true, false]);
         assert!(data.kept().is_signed().unwrap());

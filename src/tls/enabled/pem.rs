@@ -41,7 +41,7 @@ const DER_STARTS: [&[u8]; 2] = [b"\x30\x82", b"\x30\x81"];
 /// Reads every certificate and key of a file, and skips other sections (curve parameters,
 /// requests).
 pub(super) fn read(text: &[u8]) -> PemContents {
-    // Windows editors write it.
+    // Windows editors write a byte order mark.
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut contents = PemContents {
         is_encrypted: holds(text, b"ENCRYPTED"),

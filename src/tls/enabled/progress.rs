@@ -1,4 +1,4 @@
-//! Progress of a handshake: what both sides do with what rustls asks for.
+//! Progress of a handshake: does what rustls asks for, for both sides.
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData};
 
 /// What a handshake needs next.

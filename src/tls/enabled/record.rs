@@ -1,8 +1,8 @@
 //! The records of a connection after its handshake (RFC 8446 section 5, RFC 5246 section 6.2).
 //!
 //! rustls does handshakes and ciphers. The record layer is our own, because rustls returns each
-//! record's payload in a separate vector: here a record is decrypted in place, and its payload
-//! costs no copy and no allocation.
+//! record's payload in a separate vector: here, a record is decrypted in place, and its payload
+//! needs no copy and no allocation.
 use std::ops::Range;
 
 use rustls::crypto::cipher::{
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Records {
 impl Records {
     /// Takes over a connection with `secrets`, which its handshake agreed on.
     ///
-    /// Errors: a cipher that is unknown here; rustls has none.
+    /// Errors: the cipher is unknown here. rustls has no such cipher.
     pub(super) fn new(secrets: ExtractedSecrets, keys: Keys) -> Result<Records, Failure> {
         let suite = keys.suite();
         let (opened, reading) = secrets.rx;
@@ -153,8 +153,8 @@ impl Records {
     }
 
     /// Appends `content` to `out` as records, each with at most [`CONTENT_BYTES_MAX`] octets of
-    /// content. After each record it calls `ended(content, records)` with the octets of content
-    /// encrypted so far, and the length of `out`.
+    /// content. After each of them, it calls `ended(content, records)` with the number of octets of
+    /// content encrypted so far, and the length of `out`.
     pub fn seal(
         &mut self,
         content: &[u8],
@@ -265,7 +265,7 @@ impl Records {
         }
         match messages.is_empty() {
             true => Ok(()),
-            // A message is never split here, as the longest fits into a record.
+            // A message must not be split, as the longest fits into a record.
             false => Err(Failure::Unexpected),
         }
     }

@@ -1,8 +1,8 @@
 //! Sessions that clients resume. The process has one store, so that sessions survive a reload.
 //!
-//! rustls doesn't verify a client again that resumes a session. So each session is bound to how its
-//! client was verified: a session of a listener that requests no certificate can't be resumed where
-//! one is required. OpenSSL has a "session id context" for the same purpose.
+//! rustls doesn't verify a client again when it resumes a session. So each session is bound to how
+//! its client was verified: a session of a listener that requests no certificate can't be resumed
+//! where one is required. OpenSSL has a "session id context" for the same purpose.
 use std::sync::{Arc, OnceLock};
 
 use rustls::Error;

@@ -32,7 +32,7 @@ pub struct Agreed {
     pub cipher: String,
     /// The name that the client requested (SNI).
     pub server_name: Option<Box<str>>,
-    /// Whether it resumed an earlier session.
+    /// Whether the handshake resumed an earlier session.
     pub is_resumed: bool,
     /// The subject of the client's certificate.
     pub client_subject: Option<String>,
@@ -50,7 +50,7 @@ pub struct Established {
 
 /// The result of a handshake step.
 pub enum HandshakeStep {
-    /// The handshake needs more octets of the client.
+    /// The handshake needs more octets from the client.
     Blocked(Handshake),
     /// The handshake is complete.
     Done(Box<Established>),

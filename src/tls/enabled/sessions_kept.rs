@@ -11,7 +11,7 @@ use rustls::client::{
 };
 use rustls::pki_types::ServerName;
 
-/// Limit on the stored tickets, of about 1 KiB each: one for each simultaneous connection.
+/// Limit on the stored tickets, of about 1 KiB each. Each simultaneous connection needs one.
 const TICKETS_MAX: usize = 4096;
 /// Number of servers whose sessions are stored: a run has one target.
 const SERVERS: usize = 1;

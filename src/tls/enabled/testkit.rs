@@ -22,9 +22,10 @@ const CONTENTS: [&[u8]; 3] = [b"EHLO client.example\r\n", b"x", &[b'.'; 300]];
 /// Feeds `bytes` to TLS, and panics if something is accepted that the peer did not seal.
 ///
 /// The first octet selects the case (modulo 4) and the version (TLS 1.3, or 1.2 if its bit 2 is
-/// set). The others are: 0, what a client sends in place of its hello; 1, what a server answers to
-/// ours; 2, what a client sends after the handshake; 3, changes to three records of a client, each
-/// of two octets for the position and one that is combined with the octet there by XOR.
+/// set). The other octets are, by case: 0, what a client sends in place of its hello; 1, what a
+/// server answers to ours; 2, what a client sends after the handshake; 3, changes to three records
+/// of a client, each of two octets for the position and one that is combined with the octet there
+/// by XOR.
 pub fn check_tls(bytes: &[u8]) {
     let [which, rest @ ..] = bytes else { return };
     let version = if which & 4 == 0 { &TLS13 } else { &TLS12 };
@@ -57,7 +58,7 @@ fn client(version: &'static SupportedProtocolVersion) -> ClientHandshake {
     ClientHandshake::new(&connector.expect("the settings are valid")).expect("it begins")
 }
 
-/// Without a key exchange no handshake ends, whatever the client sends.
+/// Without a key exchange, no handshake is completed, whatever the client sends.
 fn check_hello(octets: &[u8]) {
     let (mut incoming, mut out) = (octets.to_vec(), Vec::new());
     let handshake = Handshake::new(acceptor()).expect("it begins");
@@ -108,7 +109,7 @@ fn check_changed(version: &'static SupportedProtocolVersion, changes: &[u8]) {
     assert_eq!(found, CONTENTS[..whole].concat());
 }
 
-/// The records of a client and of a server whose handshake is done.
+/// Returns the records of a client and of a server after their handshake.
 fn secured(version: &'static SupportedProtocolVersion) -> (Records, Records) {
     let mut client = Some(client(version));
     let mut server = Some(Handshake::new(acceptor()).expect("it begins"));
