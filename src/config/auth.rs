@@ -5,7 +5,7 @@
 pub enum Auth {
     /// AUTH is not offered, unless a list of users is configured.
     Off,
-    /// Any credentials are accepted.
+    /// Any credentials are accepted, unless a list of users is configured.
     Any,
     /// Every attempt is rejected with 535, a permanent failure.
     Reject,
@@ -13,7 +13,7 @@ pub enum Auth {
     Defer,
 }
 
-/// The values that `auth` expects, for errors and help.
+/// The values that `auth` expects, for errors.
 pub(super) const AUTH: &str = "'off', 'any', 'reject' or 'defer'";
 
 impl Auth {

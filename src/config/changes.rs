@@ -51,7 +51,8 @@ impl Config {
     }
 }
 
-/// Copies to each of `listeners` the options of the matching listener in `requested`.
+/// Copies to each of `listeners` the options of the matching listener in `requested`, except its
+/// name, and adds the differences to `changes`.
 fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes: &mut Changes) {
     let mut requested: Vec<Option<&Listener>> = requested.iter().map(Some).collect();
     // Several listeners can have port 0; then the name decides which is which.
@@ -90,8 +91,8 @@ fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes:
     changes.needs_restart.extend(to_open);
 }
 
-/// Returns how a listener is called in a list of changes: its address as in `--listen`, and its
-/// name if it has one.
+/// Returns the label of a listener in a list of changes: its address as in `--listen`, and its name
+/// if it has one.
 fn label(listener: &Listener) -> String {
     match &listener.options.name {
         Some(name) => format!("{listener} '{name}'"),

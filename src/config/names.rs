@@ -1,4 +1,4 @@
-//! Names and announcements: of the sink, a listener, a host, the greeting, extensions.
+//! Parses the names of the sink, of listeners and of hosts, the greeting, and lists of extensions.
 use super::value::quoted;
 use crate::smtp::extension::Extension;
 

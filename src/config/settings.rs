@@ -51,7 +51,7 @@ pub struct Config {
     pub timeouts: TimeoutSettings,
     /// Maximum memory of each worker.
     pub memory: MemorySettings,
-    /// What of a message is stored, and how.
+    /// How much of a message is stored, and how.
     pub storage: StorageSettings,
     /// What is recorded about a run.
     pub stats: StatisticsSettings,
@@ -72,7 +72,7 @@ pub struct Config {
 /// The number of recipients per message that a server must accept (RFC 5321 section 4.5.3.1.8).
 const RECIPIENTS_LEAST: u32 = 100;
 
-/// Settings that are not allowed together. Each displays as a sentence that says what to change.
+/// Settings that are not allowed, alone or together.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no address to listen on.

@@ -24,7 +24,8 @@ struct ReindexReport {
     seconds: f64,
     /// Segments that can't be read, one sentence each.
     unreadable: Vec<String>,
-    /// Whether it was interrupted; segments that are missing here keep their old index.
+    /// Whether the command was interrupted; the segments that it did not reach keep their old
+    /// index.
     interrupted: bool,
 }
 

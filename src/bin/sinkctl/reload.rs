@@ -8,7 +8,7 @@ use sinkd::control::{self, Answer, Request};
 
 use crate::base::outcome::{Finding, Out};
 
-/// The settings in force after the reload, for `--json`. Keys keep their meaning.
+/// The result of a reload, for `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct ReloadReport {
     generation: u32,

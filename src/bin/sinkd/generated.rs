@@ -50,8 +50,8 @@ impl Generated {
     }
 }
 
-/// Sections that no flag covers: pairs of term and explanation; a section without terms is one
-/// paragraph.
+/// Sections of the man page after the flags: each a title, and pairs of a term and its explanation.
+/// A pair with an empty term is a plain paragraph.
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",

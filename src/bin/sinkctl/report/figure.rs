@@ -32,7 +32,7 @@ pub struct FigureTexts {
 }
 
 impl Figure {
-    /// `draw` gets size, title and label.
+    /// Draws the pictures; `draw` gets the size, the title and the label.
     pub fn new(
         width: Width,
         words: FigureTexts,

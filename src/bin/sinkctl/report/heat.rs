@@ -9,7 +9,7 @@ use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::seconds;
 
-/// Maximum number of rows, and rows per decade.
+/// Maximum number of rows, in total and per decade.
 const ROWS_MAX: f64 = 40.0;
 const ROWS_PER_DECADE_MAX: f64 = 12.0;
 

@@ -62,7 +62,7 @@ fn address(path: &Path) -> Option<String> {
     Some(address)
 }
 
-/// Such a part is in the file of the forwarded message.
+/// Returns whether a part belongs to a forwarded message, whose file contains it.
 fn is_inside_a_message(taken: &Parts<'_>, part: &Part<'_>) -> bool {
     let mut around = std::iter::successors(part.parent, |at| taken.parts[*at].parent);
     around.any(|at| taken.parts[at].kind == PartKind::Message)

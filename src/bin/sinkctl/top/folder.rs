@@ -1,4 +1,4 @@
-//! Reads the folder once a second: new statistics, and the headers of segments.
+//! Reads the folder: new statistics, and the headers of segments.
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 

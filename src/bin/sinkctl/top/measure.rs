@@ -1,7 +1,6 @@
 //! The measures that the large graph can show.
 use sinkd::stats::{Counter, Metric};
 
-/// A measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// A counter per second.
