@@ -6,7 +6,7 @@ use super::{Config, Listener, ListenerOptions, StopSettings};
 /// 127.0.0.1:25 'mx-a'` for the listener's own options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Settings that have taken effect.
+    /// Settings that take effect at the reload.
     pub changed: Vec<String>,
     /// Settings that keep their old values until sinkd is restarted.
     pub needs_restart: Vec<String>,

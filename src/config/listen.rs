@@ -20,7 +20,7 @@ pub struct Listener {
     pub is_tls: bool,
     /// Each connection begins with a PROXY header (see [`crate::smtp::proxy`]).
     pub is_proxied: bool,
-    /// Options that differ from the global settings.
+    /// Its own options, in place of global settings.
     pub options: ListenerOptions,
 }
 

@@ -45,7 +45,7 @@ pub struct Config {
     pub clients: ClientSettings,
     /// How sinkd replies to AUTH.
     pub auth: AuthSettings,
-    /// How STARTTLS is offered, and with which certificates.
+    /// How STARTTLS is offered, and the certificates of all listeners.
     pub tls: TlsSettings,
     /// How long sinkd waits for a client, and for its own log.
     pub timeouts: TimeoutSettings,

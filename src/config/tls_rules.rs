@@ -101,7 +101,7 @@ pub struct ListenerTls {
 pub struct KeptAuthority {
     /// The file of its certificate, in PEM, which senders must trust.
     pub path: PathBuf,
-    /// What the certificate says, such as its names and how long it is valid.
+    /// What the certificate says, such as its subject and how long it is valid.
     pub facts: CertificateFacts,
 }
 

@@ -40,7 +40,7 @@ pub struct Prune {
     pub json: bool,
 }
 
-/// What stays. At least one of these flags is required.
+/// What to keep, or to drop. At least one of these flags is required.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct KeepOptions {

@@ -19,7 +19,7 @@ use crate::base::value::number;
 struct ReindexReport {
     segments: u64,
     messages: u64,
-    /// The size of the index in octets.
+    /// The size of the new index in octets.
     bytes: u64,
     seconds: f64,
     /// Segments that can't be read, one sentence each.

@@ -17,7 +17,8 @@ struct ReloadReport {
 }
 
 /// Makes a running sinkd read its configuration file and the files it names again. Open connections
-/// stay open; a session follows when its transaction has ended. An error changes nothing.
+/// stay open; a session uses the new settings once its transaction has ended. An error changes
+/// nothing.
 #[derive(Debug, Args)]
 pub struct Reload {
     /// Print one JSON object.

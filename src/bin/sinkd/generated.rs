@@ -96,7 +96,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         "EXIT STATUS",
         &[
             ("0", "sinkd ran, and stopped on request."),
-            ("1", "--is-ready: no sinkd answers, or it stops."),
+            ("1", "--is-ready: no sinkd answers, or it is stopping."),
             (
                 "2",
                 "sinkd could not start: a setting is wrong, an address is in use, or the data \

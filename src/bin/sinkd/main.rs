@@ -291,8 +291,8 @@ fn is_hangup_ignored() -> bool {
 /// Maximum time between two checks of whether the system clock has moved.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
-/// Executes the requests of signals until sinkd is stopping. From then on, a second signal stops it
-/// at once.
+/// Executes the requests of signals until sinkd is stopping, and begins the stop if clients are
+/// idle for too long. From then on, a further signal to stop ends sinkd at once.
 fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, control: &Control) {
     let stop = server.stop();
     let stage_rose = stop.watch();

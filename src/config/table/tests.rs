@@ -137,7 +137,7 @@ fn every_duration_has_an_upper_bound() {
         if key.apply(&mut config, "87600h").is_err() {
             continue;
         }
-        // These settings accept the duration as a text.
+        // These settings accept `87600h` as text, not as a duration.
         let texts = [
             "data",
             "hostname",

@@ -122,7 +122,8 @@ fn finding_of_read_error(error: &ReadError) -> Option<Finding> {
     }
 }
 
-/// Returns `None` for a slot that does not exist, because the user may have named it.
+/// Returns what damage means for the answer. `None` for a slot that does not exist, which is damage
+/// only if the caller found it in a list.
 fn finding_of_damage(damage: &Damage) -> Option<Finding> {
     (!matches!(damage, Damage::NoSuchSlot { .. })).then_some(Finding::Incomplete)
 }

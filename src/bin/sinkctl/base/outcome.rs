@@ -10,7 +10,8 @@ pub enum Finding {
     DoesNotHold,
     /// Nothing matches, there is no such message, or the message lacks the requested part.
     NothingFound,
-    /// The answer lacks data that is damaged, was lost, or was never recorded or stored.
+    /// The answer lacks data that is damaged, was lost, or was never recorded or stored; or the
+    /// data can't give an answer.
     Incomplete,
     /// Some of what the command was to change or send remains.
     PartlyDone,

@@ -146,8 +146,8 @@ fn duration(blast: &Blast) -> Option<Duration> {
     blast.pace.duration.or(is_endless.then_some(DURATION_DEFAULT))
 }
 
-/// Returns the number of messages to send, an estimate if only the rate determines it. `None`
-/// without a count and a rate.
+/// Returns the number of messages to send, an estimate if only the rate determines it. `None` if
+/// there is neither a count nor a rate.
 fn total(blast: &Blast) -> Option<u64> {
     let at_rate = blast.pace.rate.zip(duration(blast));
     let at_rate = at_rate.map(|(per_s, time)| (per_s.get() * time.as_secs_f64()) as u64);

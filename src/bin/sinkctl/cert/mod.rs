@@ -57,7 +57,7 @@ struct CertReport {
     ca: CertificateRow,
     certificate: CertificateRow,
     generated: bool,
-    /// `None` if no sinkd runs on the folder.
+    /// `None` if no sinkd answered.
     listeners: Option<Vec<ListenerAnswer>>,
     senders: Vec<SenderRow>,
 }
@@ -100,7 +100,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     let finding = match reason_to_refuse(&own, generated.then_some(&ca)) {
         None => Finding::Done,
         Some(reason) => {
-            eprintln!("sinkctl: {reason}; sinkctl reload makes it anew");
+            eprintln!("sinkctl: {reason}; to renew it: sinkctl reload");
             Finding::DoesNotHold
         }
     };

@@ -9,7 +9,7 @@ use crate::base::outcome::Out;
 
 /// The listeners of the sinkd on a data folder.
 pub struct Shown {
-    /// `None` if no sinkd answered the question.
+    /// `None` if no sinkd answered.
     pub listeners: Option<Vec<ListenerAnswer>>,
 }
 

@@ -6,7 +6,7 @@ use sinkd::stats::Metric;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Whole,
-    /// Half of the page, beside another plot.
+    /// Half of the page, so that two plots fit beside each other.
     Half,
 }
 

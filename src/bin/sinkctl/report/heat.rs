@@ -13,7 +13,8 @@ use crate::base::print::seconds;
 const ROWS_MAX: f64 = 40.0;
 const ROWS_PER_DECADE_MAX: f64 = 12.0;
 
-/// Draws transaction times over time.
+/// Draws transaction times over time; `None` if there were none, or the map would have only one
+/// column.
 pub fn heat(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;

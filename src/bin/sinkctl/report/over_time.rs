@@ -12,7 +12,7 @@ use sinkd::wording::counted;
 const POINTS_MAX: u64 = 500;
 /// Runs up to this number of seconds are drawn by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
-/// A line over time that is being built.
+/// The points of a line over time.
 struct Curve {
     points: Vec<Point>,
     /// The span of the plot, in Unix seconds.

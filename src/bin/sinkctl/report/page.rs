@@ -200,8 +200,8 @@ fn totals(run: &ReportData) -> Vec<Tile> {
     tiles
 }
 
-/// Returns details about connections, some of which are not among those that the tile counts, such
-/// as those turned away.
+/// Returns further counts about connections. Some of them, such as those turned away, are not part
+/// of the total.
 fn connections(run: &ReportData) -> String {
     let totals = run.summary.totals;
     let all = [

@@ -27,7 +27,7 @@ pub use reason::reason;
 
 /// Maximum number of connections being opened at once; a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;
-/// Descriptors reserved for other purposes than connections.
+/// Descriptors reserved for purposes other than connections.
 pub const DESCRIPTORS_KEPT: u64 = 128;
 /// Sending ends when connections have failed for this long and none was useful.
 pub const PATIENCE: Duration = Duration::from_secs(10);

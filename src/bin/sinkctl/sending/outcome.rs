@@ -83,7 +83,7 @@ struct SendingFigures<'a> {
     replay: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Why a replay needed more connections than there were sessions.
+/// How many connections a replay opened beyond one per session, by reason.
 #[derive(Serialize)]
 struct ExtraConnections {
     busy: u64,
@@ -99,7 +99,7 @@ pub struct ReplayOutcomes {
     pub messages: SendingTally,
     /// Lines of text.
     pub lines: Vec<String>,
-    /// Keys of the JSON object.
+    /// Further keys of the JSON object.
     pub keys: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -36,7 +36,7 @@ fn is_unseen(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Shortens the name before its extension.
+/// Shortens a long name, and keeps its extension if that is short.
 fn cut(name: &str) -> String {
     if name.len() <= BYTES_MAX {
         return name.to_owned();

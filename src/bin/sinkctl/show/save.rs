@@ -12,7 +12,7 @@ use sinkd::wording::printable;
 use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
 
-/// Maximum number of files with the same name and a number.
+/// Maximum number of files whose names differ only in a number.
 const SAME_NAME_MAX: usize = 10_000;
 
 /// Writes the parts of the message, a forwarded message as one file, and prints the paths. In HTML,

@@ -54,7 +54,7 @@ pub struct RunState {
     seconds: BTreeMap<u64, RecordedSecond>,
 }
 
-/// The condition of the run.
+/// Whether sinkd is running, and whether it records anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// New seconds arrive.
