@@ -9,7 +9,7 @@ pub enum Auth {
     Any,
     /// Every attempt is rejected with 535, a permanent failure.
     Reject,
-    /// Every attempt is deferred with 454, a temporary failure.
+    /// Every attempt is deferred with 454, a transient failure.
     Defer,
 }
 
