@@ -1,4 +1,4 @@
-//! The TOML settings file. An error in its content names the file, the line and what was expected.
+//! The TOML settings file. An error in its content names the file and the line.
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};

@@ -59,7 +59,7 @@ pub struct StoreRule {
     pub domain: Domain,
     /// How much of their mail is stored.
     pub store: StoreMode,
-    /// One message in this number (at least 2) is kept in full; `None`: no message.
+    /// One message in this number (at least 2) is kept in full; `None`: the mode applies to all.
     pub one_in: Option<u32>,
 }
 

@@ -119,9 +119,9 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a panic end sinkd: a panic is a bug, and the state after it is unknown. The next start
-/// recovers the log. The exception is a panic while a message is parsed for the index, which is
-/// caught, because the message causes it.
+/// Makes panics end sinkd: a panic is a bug, and the state after it is unknown. The next start
+/// recovers the log. Only a panic while a message is parsed for the index is caught, because a
+/// message can cause it.
 fn end_on_panic() {
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -78,8 +78,8 @@ fn bounds(expected: &str) -> Option<(&str, &str)> {
     Some((least, rest.split([' ', ',']).next()?))
 }
 
-/// Returns a value below `least` (`None` if it would be negative) and one above `most`. They differ
-/// by one byte or one millisecond.
+/// Returns the value one byte or one millisecond below `least` (`None` if that is negative), and
+/// the one above `most`.
 fn beyond(least: &str, most: &str) -> (Option<String>, String) {
     if let (Some(least), Some(most)) = (parse_bytes(least), parse_bytes(most)) {
         return (least.checked_sub(1).map(|n| n.to_string()), (most + 1).to_string());

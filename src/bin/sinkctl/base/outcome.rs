@@ -11,9 +11,9 @@ pub enum Finding {
     /// Nothing matches, there is no such message, or the message lacks the requested part.
     NothingFound,
     /// The answer lacks data that is damaged, was lost, or was never recorded or stored; or the
-    /// data can't give an answer.
+    /// data is not sufficient for an answer.
     Incomplete,
-    /// Some of what the command was to change or send remains.
+    /// The command did not change or send everything that it should have.
     PartlyDone,
     /// The timeout expired first.
     TimedOut,
@@ -41,8 +41,8 @@ impl Finding {
 /// The output of results.
 pub type Out = BufWriter<StandardOutput>;
 
-/// Standard output. Marks the error that its reader is gone, because sockets can also have broken
-/// pipes.
+/// Standard output. Marks the error that means that its reader is gone, because a broken pipe can
+/// also come from a socket.
 pub struct StandardOutput(StdoutLock<'static>);
 
 /// The reader of standard output has closed its end (`| head`).

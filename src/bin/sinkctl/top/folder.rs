@@ -10,7 +10,7 @@ use sinkd::analysis::holder;
 
 use super::model::{KEEP_S, RunState, StoredMail};
 
-/// Reads a folder again and again, and remembers what it has read.
+/// Reads a folder repeatedly, and remembers what it has read.
 #[derive(Debug)]
 pub struct FolderReader {
     folder: Folder,

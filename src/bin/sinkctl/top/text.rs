@@ -19,7 +19,7 @@ pub fn wrapped_lines(text: &str, width: usize, lines_max: usize) -> Vec<String> 
     lines
 }
 
-/// Joins spans by two spaces into lines of at most `width`.
+/// Joins spans with two spaces between them, into lines of at most `width`.
 pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = vec![Line::default()];
     for span in spans {
