@@ -5,15 +5,15 @@
 pub enum Auth {
     /// AUTH is not offered, unless a list of users is configured.
     Off,
-    /// Any credentials are accepted.
+    /// Any credentials are accepted, unless a list of users is configured.
     Any,
     /// Every attempt is rejected with 535, a permanent failure.
     Reject,
-    /// Every attempt is deferred with 454, a temporary failure.
+    /// Every attempt is deferred with 454, a transient failure.
     Defer,
 }
 
-/// The values that `auth` expects, for errors and help.
+/// The values that `auth` expects, for errors.
 pub(super) const AUTH: &str = "'off', 'any', 'reject' or 'defer'";
 
 impl Auth {

@@ -24,7 +24,7 @@ pub enum AuthError {
         /// The system's reason.
         source: io::Error,
     },
-    /// Users other than its owner can read the file with the passwords.
+    /// Users other than its owner have access to the file with the passwords.
     #[error(
         "{path}: expected a file that only its owner can read (mode 0600), found mode {mode:04o}",
         path = path.display()
@@ -49,7 +49,7 @@ pub enum AuthError {
     /// `auth_users` is set, but `auth` has a value that never checks users.
     #[error("{scope}auth_users requires auth = 'off' or 'any', found '{mode}'")]
     ListNotAsked {
-        /// Where one of the two is set.
+        /// The listener, if at least one of the two is its own setting.
         scope: SettingScope,
         /// The value of `auth`.
         mode: &'static str,
@@ -72,8 +72,8 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// Returns the names of the settings that contradict each other and have flags; none for files
-    /// and for keys of a `[[listener]]`.
+    /// Returns the names of the settings that contradict each other and have flags; none if the
+    /// error is about a file or about one listener.
     pub fn settings(&self) -> Vec<&'static str> {
         match self {
             AuthError::ListNotAsked { scope, .. } => scope.with_flags(&["auth_users", "auth"]),

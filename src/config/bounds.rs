@@ -1,4 +1,4 @@
-//! Bounds of settings: each as text for errors and help, and the function that checks it.
+//! Bounds of settings: their texts for errors, and the functions that check them.
 use std::time::Duration;
 
 use super::value::{parse_bytes, parse_time};
@@ -18,7 +18,7 @@ pub(super) const NAME_OR_NONE: &str =
     "a name of 1 to 64 letters, digits, '.', '-' and '_', or 'none'";
 pub(super) const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
 pub(super) const COUNT_LARGE_OR_NONE: &str = "a whole number from 1 to 1000000000000, or 'none'";
-/// More messages than a machine can receive in a year.
+/// Enough for 30,000 messages per second for a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 
 /// Parses the maximum size of a message, which a slot of the log stores in a `u32`.
@@ -34,8 +34,8 @@ pub(super) fn count_large(text: &str) -> Option<u64> {
     count(text).filter(|n| *n <= COUNT_LARGE_MAX)
 }
 
-/// The upper bound of every duration: ten years. The assertions below prove that no sum of times
-/// overflows.
+/// The upper bound of every duration: ten years. The assertions below prove that sums of times do
+/// not overflow.
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// The upper bound of sizes on disk: 1 PiB, for the same reason.
 pub(super) const DISK_BYTES_MAX: u64 = 1 << 50;

@@ -6,7 +6,7 @@ use super::{Config, Listener, ListenerOptions, StopSettings};
 /// 127.0.0.1:25 'mx-a'` for the listener's own options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Settings that have taken effect.
+    /// Settings that take effect at the reload.
     pub changed: Vec<String>,
     /// Settings that keep their old values until sinkd is restarted.
     pub needs_restart: Vec<String>,
@@ -51,7 +51,8 @@ impl Config {
     }
 }
 
-/// Copies to each of `listeners` the options of the matching listener in `requested`.
+/// Copies to each of `listeners` the options of the matching listener in `requested`, except its
+/// name, and adds the differences to `changes`.
 fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes: &mut Changes) {
     let mut requested: Vec<Option<&Listener>> = requested.iter().map(Some).collect();
     // Several listeners can have port 0; then the name decides which is which.
@@ -90,8 +91,8 @@ fn follow_listeners(listeners: &mut [Listener], requested: &[Listener], changes:
     changes.needs_restart.extend(to_open);
 }
 
-/// Returns how a listener is called in a list of changes: its address as in `--listen`, and its
-/// name if it has one.
+/// Returns the label of a listener in a list of changes: its address as in `--listen`, and its name
+/// if it has one.
 fn label(listener: &Listener) -> String {
     match &listener.options.name {
         Some(name) => format!("{listener} '{name}'"),

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::value::quoted;
 
-/// The values that `allow` and `deny` expect, for errors and help.
+/// The values that `allow` and `deny` expect, for errors.
 pub(super) const EXPECTED: &str =
     "a network such as 10.0.0.0/8 or fd00::/8, an address, or @FILE with one per line";
 
@@ -38,7 +38,7 @@ impl Denied {
     }
 }
 
-/// The values that `denied` expects, for errors and help.
+/// The values that `denied` expects, for errors.
 pub(super) const DENIED: &str = "'reply' or 'close'";
 
 /// A network, or a file that lists networks.
@@ -252,7 +252,8 @@ fn flattened(networks: &[(u128, u128, AddressRule)], max: u128) -> Vec<(u128, Ad
     stretches
 }
 
-/// Pops the networks of `around` that end before `until`.
+/// Pops the networks of `around` that end before `until` (`None`: all), and begins the range after
+/// each of them.
 fn leave(
     around: &mut Vec<(u128, AddressRule)>,
     until: Option<u128>,

@@ -27,7 +27,7 @@ pub enum EnvironmentError {
     NotText {
         /// The whole name of the variable, with `SINKD_`.
         name: String,
-        /// The value, as the system has it.
+        /// The unchanged value.
         value: OsString,
     },
 }
@@ -50,7 +50,8 @@ impl Environment {
     }
 
     /// Returns the whole names of the variables of this process that begin with `SINKD_`, empty
-    /// ones included. For a program that starts a sinkd that must not depend on them.
+    /// ones included. A program that starts sinkd can remove them, so that they do not change its
+    /// settings.
     pub fn names_of_process() -> impl Iterator<Item = OsString> {
         let is_ours =
             |name: &OsString| name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes());
@@ -93,7 +94,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Returns one sentence for each variable that matches no setting.
+    /// Returns one sentence for each variable that matches no setting and does not describe a
+    /// service.
     pub fn warnings(&self) -> Vec<String> {
         let is_known =
             |name: &str| name == CONFIG || all_settings().any(|key| is_variable(key, name));
@@ -155,7 +157,7 @@ pub(super) mod tests {
         Ok(config)
     }
 
-    /// Returns a value other than the default for each setting. A new setting needs a row.
+    /// Returns a value of the setting other than its default. A new setting may need a row.
     pub(in crate::config) fn another(key: &Setting) -> &'static str {
         match key.name {
             "listen" => "127.0.0.1:7,lmtp:unix:/run/s",

@@ -1,4 +1,4 @@
-//! The TOML settings file. Every error names file, line, key and what was expected.
+//! The TOML settings file. An error in its content names the file and the line.
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -181,7 +181,8 @@ impl File<'_> {
         Ok(())
     }
 
-    /// Adds one `[[listener]]`; `value` is the TOML value that holds `table`.
+    /// Returns the listener that one `[[listener]]` describes; `value` is the TOML value that holds
+    /// `table`.
     fn listener(
         &self,
         value: &Spanned<DeValue<'_>>,
@@ -271,7 +272,7 @@ impl File<'_> {
     }
 }
 
-/// Returns a number or a string as text. Returns `None` for other types, which no setting takes.
+/// Returns a string or an integer as text; `None` for other types.
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
@@ -280,7 +281,7 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Returns a value as text, and a boolean as `on` or `off`.
+/// Returns a string or an integer as text, and a boolean as `on` or `off`; `None` for other types.
 fn word_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Boolean(true) => Some("on".into()),
@@ -295,8 +296,8 @@ fn found(value: &str) -> String {
     text.map_or(value.to_owned(), |text| format!("'{text}'"))
 }
 
-/// Returns a value as text, and an array as its elements joined by commas. Returns `None` for a
-/// table.
+/// Returns a value as [`word_of`] does, and an array of strings and integers as its elements joined
+/// by commas; `None` for other types.
 fn list_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Array(list) => {

@@ -10,10 +10,10 @@ use super::listen;
 pub enum Http {
     /// No thread serves HTTP.
     Off,
-    /// `auto`: serves at [`DEFAULT`], or not at all if that address is in use, as no user asked for
-    /// it.
+    /// `auto`: serves at [`DEFAULT`]; not at all if that address cannot be bound, because no user
+    /// asked for it.
     IfFree,
-    /// Serves at this address; fails if it is in use.
+    /// Serves at this address; an error if it cannot be bound.
     At(SocketAddr),
 }
 
@@ -26,7 +26,7 @@ pub struct BadHttp;
 pub const DEFAULT: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 8025));
 
-/// The values that `http` expects, for errors and help.
+/// The values that `http` expects, for errors.
 pub const EXPECTED: &str =
     "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, 'auto' or 'off'";
 

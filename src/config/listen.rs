@@ -20,7 +20,7 @@ pub struct Listener {
     pub is_tls: bool,
     /// Each connection begins with a PROXY header (see [`crate::smtp::proxy`]).
     pub is_proxied: bool,
-    /// Options that differ from the global settings.
+    /// Its own options, in place of global settings.
     pub options: ListenerOptions,
 }
 
@@ -38,13 +38,13 @@ pub enum ListenAddress {
 #[error("expected {EXPECTED}")]
 pub struct BadAddress;
 
-/// The values that `listen` expects, for errors and help.
+/// The values that `listen` expects, for errors.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
                             unix:/run/sinkd.sock, with the prefix lmtp: for LMTP, submission: \
                             for message submission, smtps: or submissions: for TLS from the first \
                             byte, and proxy: before it for PROXY headers";
 
-/// Maximum number of listeners. Each worker opens a socket for each of them.
+/// Maximum number of listeners. Each worker has a descriptor for each of them.
 pub const LISTENERS_MAX: usize = 256;
 
 /// Prefix, protocol, and whether TLS begins with the first octet. Plain SMTP has no prefix.
@@ -65,7 +65,8 @@ impl Listener {
         Listener { protocol, address, is_tls: false, is_proxied: false, options }
     }
 
-    /// Returns whether both have the same address and protocol.
+    /// Returns whether both have the same address and protocol, and use TLS and PROXY in the same
+    /// way.
     pub fn is_bound_as(&self, other: &Listener) -> bool {
         let bound = |it: &Listener| (it.protocol, it.is_tls, it.is_proxied);
         bound(self) == bound(other) && self.address == other.address
@@ -126,7 +127,8 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// `HOST:PORT`, `[IPv6]:PORT`, or a name that resolves on this machine (`localhost:1025`).
+/// Parses an address and a port, such as `127.0.0.1:1025` or `[::1]:1025`. Resolves a name
+/// (`localhost:1025`) to its first address.
 pub(super) fn parse_tcp(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
 }

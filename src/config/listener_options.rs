@@ -8,7 +8,7 @@ use super::tls::Tls;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
 
-/// Options of one listener. `None` or empty means that the global setting applies.
+/// Options of one listener. `None` or empty means that the global setting applies, if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListenerOptions {
     /// The name of the listener in envelopes, listings and statistics: 1 to 64 letters, digits,
@@ -20,11 +20,12 @@ pub struct ListenerOptions {
     pub greeting: Option<String>,
     /// The extensions that it offers, in the order of its EHLO reply.
     pub extensions: Option<Vec<Extension>>,
-    /// Extensions that it does not offer.
+    /// Extensions that it does not offer, in addition to those in the global setting.
     pub without: Vec<Extension>,
-    /// Networks whose clients it serves; empty: the global list applies.
+    /// Networks whose clients it serves. The global lists apply only if `allow` and `deny` are both
+    /// empty.
     pub allow: Vec<Networks>,
-    /// Networks whose clients it does not serve; empty: the global list applies.
+    /// Networks whose clients it does not serve.
     pub deny: Vec<Networks>,
     /// How it answers clients that it does not serve.
     pub denied: Option<Denied>,
@@ -32,7 +33,7 @@ pub struct ListenerOptions {
     pub xclient: Option<bool>,
     /// How it replies to AUTH. If it is set, the global list of users does not apply.
     pub auth: Option<Auth>,
-    /// File of the only users that are accepted.
+    /// File that lists the users; no others are accepted.
     pub auth_users: Option<PathBuf>,
     /// Whether MAIL is rejected before AUTH.
     pub auth_required: Option<bool>,
@@ -40,7 +41,7 @@ pub struct ListenerOptions {
     pub auth_tls_only: Option<bool>,
     /// How STARTTLS is offered; only for listeners where TLS does not begin with the first octet.
     pub tls: Option<Tls>,
-    /// Its own certificates; a file that is `None` is the one of all listeners.
+    /// Its own certificate files.
     pub certificates: CertificateFiles,
     /// Maximum size of a message in octets, announced as SIZE (RFC 1870): 1 to 4095 MiB.
     pub message_bytes_max: Option<u64>,

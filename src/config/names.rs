@@ -1,4 +1,4 @@
-//! Names and announcements: of the sink, a listener, a host, the greeting, extensions.
+//! Parses the names of the sink, of listeners and of hosts, the greeting, and lists of extensions.
 use super::value::quoted;
 use crate::smtp::extension::Extension;
 
@@ -18,7 +18,8 @@ const GREETING_LINES_MAX: usize = 20;
 /// A reply line has at most 512 octets including code and CRLF (RFC 5321 section 4.5.3.1.5).
 const GREETING_LINE_BYTES_MAX: usize = 500;
 
-/// Parses the name of a sink or a listener. It appears in replies, queries, labels and file names.
+/// Parses the name of a sink or a listener. It appears in replies, queries and the labels of
+/// metrics.
 pub(super) fn name(text: &str) -> Option<String> {
     let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
     let is_name = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_good);

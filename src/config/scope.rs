@@ -3,7 +3,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Listener;
 
-/// Where the settings that contradict each other are. Displays as the beginning of an error.
+/// Where the settings that contradict each other are set. Displays as the beginning of an error.
 #[derive(Debug)]
 pub enum SettingScope {
     /// The settings of all listeners, each of which is also a flag.
@@ -17,7 +17,7 @@ impl SettingScope {
         SettingScope::Own(Box::new(listener.clone()))
     }
 
-    /// Returns `settings` if they are those of all listeners, so that they have flags.
+    /// Returns `settings` if they are those of all listeners, which have flags; otherwise nothing.
     pub(super) fn with_flags(&self, settings: &[&'static str]) -> Vec<&'static str> {
         match self {
             SettingScope::AllListeners => settings.to_vec(),

@@ -8,7 +8,7 @@ use super::value::quoted;
 pub struct ValueError {
     /// What the setting expects, with its bounds, as the object of "expected".
     pub expected: &'static str,
-    /// The value as it was given, in quotes.
+    /// The value, escaped and in quotes; `nothing` if it is empty.
     pub found: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Setting {
     pub value: &'static str,
     /// The value that the flag has without an argument; `None`: it needs an argument.
     pub alone: Option<&'static str>,
-    /// The text of the help, without the default, which clap appends.
+    /// The text of the help, without the default, which sinkd appends.
     pub help: &'static str,
     /// What a value must be, with its bounds, as the object of "expected" in an error.
     pub expected: &'static str,

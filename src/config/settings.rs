@@ -45,13 +45,13 @@ pub struct Config {
     pub clients: ClientSettings,
     /// How sinkd replies to AUTH.
     pub auth: AuthSettings,
-    /// How STARTTLS is offered, and with which certificates.
+    /// How STARTTLS is offered, and the certificates of all listeners.
     pub tls: TlsSettings,
     /// How long sinkd waits for a client, and for its own log.
     pub timeouts: TimeoutSettings,
     /// Maximum memory of each worker.
     pub memory: MemorySettings,
-    /// What of a message is stored, and how.
+    /// How much of a message is stored, and how.
     pub storage: StorageSettings,
     /// What is recorded about a run.
     pub stats: StatisticsSettings,
@@ -72,7 +72,7 @@ pub struct Config {
 /// The number of recipients per message that a server must accept (RFC 5321 section 4.5.3.1.8).
 const RECIPIENTS_LEAST: u32 = 100;
 
-/// Settings that are not allowed together. Each displays as a sentence that says what to change.
+/// Settings that are not allowed, alone or together.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no address to listen on.

@@ -9,7 +9,7 @@
 //! `example.org` matches that domain alone, `*.example.org` all its subdomains, and `*` all
 //! recipients that no other rule matches, including those without a domain. The most specific
 //! matching rule applies, whatever the order. `/N` keeps one in N of these messages in full, and
-//! the others in MODE.
+//! the others as the mode says.
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub enum StoreMode {
     Nothing,
     /// The envelope, without any of the payload.
     Envelope,
-    /// The payload up to and including the first empty line.
+    /// The envelope, and the payload up to and including the first empty line.
     Headers,
     /// The envelope and the whole payload.
     Full,
@@ -59,7 +59,7 @@ pub struct StoreRule {
     pub domain: Domain,
     /// How much of their mail is stored.
     pub store: StoreMode,
-    /// One message in this number is kept in full; at least 2.
+    /// One message in this number (at least 2) is kept in full; `None`: the mode applies to all.
     pub one_in: Option<u32>,
 }
 
@@ -180,7 +180,7 @@ pub fn add_rule(rules: &mut Vec<StoreRule>, text: &str) -> Result<(), BadRule> {
     Ok(())
 }
 
-/// The rules as hash tables, for one lookup per recipient.
+/// The rules as hash tables, to find the rule of a recipient.
 #[derive(Debug)]
 pub struct Rules {
     exactly: HashMap<Box<[u8]>, usize>,
@@ -189,7 +189,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Returns the rules as a table; no two rules may name the same domain.
+    /// Returns the rules as hash tables; no two rules may name the same domain.
     pub fn new(rules: &[StoreRule]) -> Rules {
         let (mut exactly, mut below, mut any) = (HashMap::new(), HashMap::new(), None);
         for (index, rule) in rules.iter().enumerate() {
@@ -202,8 +202,8 @@ impl Rules {
         Rules { exactly, below, any }
     }
 
-    /// Returns the index of the rule for a forward-path without brackets. Costs a lookup for each
-    /// label of its domain; allocates nothing.
+    /// Returns the index of the rule for a forward-path without brackets. Costs at most one lookup
+    /// per label of its domain; allocates nothing.
     pub fn find(&self, path: &[u8]) -> Option<usize> {
         let Some(at) = memchr::memrchr(b'@', path) else { return self.any };
         let domain = &path[at + 1..];

@@ -16,16 +16,16 @@ pub enum Tls {
 pub enum ClientCerts {
     /// Clients are not asked.
     Off,
-    /// Clients are asked, and can connect without one.
+    /// Clients are asked, but can connect without a certificate.
     Optional,
     /// Clients without a certificate are refused.
     Required,
 }
 
-/// The values that `tls` expects, for errors and help.
+/// The values that `tls` expects, for errors.
 pub(super) const TLS: &str = "'off', 'offered' or 'required'";
 
-/// The values that `tls_client_certs` expects, for errors and help.
+/// The values that `tls_client_certs` of a listener expects, for errors.
 pub(super) const CLIENT_CERTS: &str = "'off', 'optional' or 'required'";
 
 impl Tls {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use super::{Config, ListenAddress, Listener};
 use crate::tls::is_server_name;
 
-/// Names that any client on this machine can connect to.
+/// Names by which clients on this machine connect to a local listener.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Returns the names for a certificate, without duplicates: the host name of the machine, those in

@@ -19,7 +19,7 @@ pub enum TlsError {
     /// A certificate without its key, or a key without its certificate.
     #[error("{scope}{given} requires {missing}, found none")]
     HalfPair {
-        /// Where both settings are.
+        /// Where `given` is set.
         scope: SettingScope,
         /// The setting that is set.
         given: &'static str,
@@ -101,7 +101,7 @@ pub struct ListenerTls {
 pub struct KeptAuthority {
     /// The file of its certificate, in PEM, which senders must trust.
     pub path: PathBuf,
-    /// What the certificate says, such as its names and how long it is valid.
+    /// What the certificate says, such as its subject and how long it is valid.
     pub facts: CertificateFacts,
 }
 
@@ -165,7 +165,8 @@ impl Config {
     }
 
     /// Returns for each of `listeners` when its sessions use TLS, and the certificate file that it
-    /// shows. The file is `None` if the certificate is in the data folder. Reads no file.
+    /// presents. The file is `None` if TLS is off or the certificate is in the data folder. Reads
+    /// no file.
     pub fn tls_presented<'a>(
         &'a self,
         listeners: &'a [Listener],
@@ -278,7 +279,7 @@ impl ListenerTlsSettings<'_> {
     }
 }
 
-/// Returns both files or neither; one alone is an error.
+/// Returns where the certificate comes from. Errors: only one of the two files is set.
 fn source(
     files: &CertificateFiles,
     scope: impl Fn() -> SettingScope,
@@ -292,7 +293,8 @@ fn source(
     }
 }
 
-/// Without a mode, a CA makes client certificates optional.
+/// Returns whether clients are asked for certificates, and the file of the CA. Without a mode, a CA
+/// makes certificates optional.
 fn clients(
     mode: Option<ClientCerts>,
     ca: Option<&Path>,
@@ -502,7 +504,7 @@ mod tests {
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         assert_eq!(config.check_tls(&config.listen, NOW).unwrap(), [""; 0]);
         assert!(!folders.is_written());
-        // The data folder need not exist: sinkd makes it.
+        // The data folder need not exist: sinkd creates it.
         config.data = folders.data.path().join("none/yet");
         assert!(config.check_tls(&config.listen, NOW).is_ok());
         assert_eq!(fs::read_dir(folders.data.path()).unwrap().count(), 0);

@@ -9,7 +9,7 @@ pub enum TranscriptSessions {
     All,
     /// Sessions with a 4xx or 5xx reply.
     Errors,
-    /// One in this number, starting with the first; at least 2.
+    /// One session in this number (at least 2), starting with the first.
     OneIn(u32),
 }
 
@@ -18,7 +18,7 @@ pub enum TranscriptSessions {
 #[error("expected {EXPECTED}")]
 pub struct BadSessions;
 
-/// The values that `transcript_sessions` expects, for errors and help.
+/// The values that `transcript_sessions` expects, for errors.
 pub const EXPECTED: &str = "'all', 'errors', or 1/N with N from 2 to 4294967295";
 
 impl FromStr for TranscriptSessions {

@@ -35,7 +35,7 @@ use crate::sending::{
 };
 use sinkd::analysis::wait_until_written;
 
-/// A load that resembles many senders.
+/// One of the loads to measure.
 struct Load {
     name: &'static str,
     size: &'static str,
@@ -90,7 +90,7 @@ fn address(text: &str) -> Result<SocketAddr, Unexpected> {
     text.parse().map_err(|_| Unexpected::new(expected, text))
 }
 
-/// Width of the column of names, if none is longer.
+/// Minimum width of the column of names.
 const NAME_COLUMNS: usize = 32;
 /// Minimum duration of a load: only whole seconds count, and one second may contain none.
 const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
@@ -101,7 +101,8 @@ fn load_time(text: &str) -> Result<Duration, Unexpected> {
 }
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
-    // Checked before running for minutes: with --to, the sink's statistics are read from there.
+    // Checked before the loads run: with --to, the statistics of the sink are read from this
+    // folder.
     check_folder(data, calibrate)?;
     let account = calibrate.account.account()?;
     let sink = MeasuredSink::of(data, calibrate)?;
@@ -122,8 +123,8 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     Ok(Finding::Done)
 }
 
-/// Errors: the statistics of the sinkd at --to are not in the folder. Without --to, a missing
-/// folder causes a warning.
+/// Errors: with --to, the folder has no statistics. Without --to, a missing folder causes a
+/// warning.
 fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     anyhow::ensure!(
         calibrate.to.is_none() || data.join("stats").is_dir(),
@@ -141,7 +142,7 @@ fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How to speak with the sink.
+/// How to reach the sink: its address, the account and TLS.
 struct TargetAccess {
     address: SocketAddr,
     account: Option<Arc<Account>>,
@@ -209,7 +210,8 @@ impl<'a> MeasuredSink<'a> {
     }
 }
 
-/// Sends all loads, one after another, and reads the sink's recordings of each.
+/// Sends all loads, one after another, and then reads the statistics of the sink about each of
+/// them.
 fn ceilings(
     access: &TargetAccess,
     folder: &Path,
@@ -256,13 +258,13 @@ fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Sends a load for the given duration; returns the sender's recordings.
+/// Sends a load for the given duration. Returns the report, and the statistics of the sender.
 fn send(
     load: &Load,
     access: &TargetAccess,
     duration: Duration,
 ) -> anyhow::Result<(SendReport, RunSummary)> {
-    // The sink gets half of the machine.
+    // The sink needs the other half of the cores.
     let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
         address: ResolvedAddress::Tcp(access.address),
@@ -314,7 +316,7 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     })?)
 }
 
-/// Returns what the sink recorded of a load.
+/// Returns what the sink recorded about a load.
 fn ceiling(
     load: &Load,
     sender: &RunSummary,

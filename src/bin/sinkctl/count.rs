@@ -13,7 +13,7 @@ use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::TimeRange;
 
-/// What `count` counts, and how it says so.
+/// The options of `sinkctl count`.
 #[derive(Debug, Args)]
 pub struct Count {
     #[command(flatten)]

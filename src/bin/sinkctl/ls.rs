@@ -19,8 +19,8 @@ use crate::base::value::count;
 #[derive(Default)]
 struct Listed {
     shown: u64,
-    /// The number of messages in the span, including those before `--offset`; `None` if the listing
-    /// was printed to its end.
+    /// The number of messages in the span, including those skipped by `--offset`; `None` if
+    /// `--limit` did not shorten the listing.
     cut_of: Option<u64>,
 }
 

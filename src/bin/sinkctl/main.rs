@@ -78,8 +78,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the text of an error. The lines of bad rows begin with the program, as the first line
-/// does.
+/// Returns the text of an error. Each line about a bad row begins with the name of the program, as
+/// the first line does.
 fn text_of(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let is_list = matches!(error.downcast_ref(), Some(RecipientListError::Rows(_)));
@@ -87,7 +87,8 @@ fn text_of(error: &anyhow::Error) -> String {
     if is_list || is_map { text.replace('\n', "\nsinkctl: ") } else { text }
 }
 
-/// Returns the exit code of a finding. In tests, the help of the command must describe it.
+/// Returns the exit code of a finding. Debug builds check that the help of the command describes
+/// it.
 fn exit_code(finding: Finding, codes: &ExitCodes) -> ExitCode {
     debug_assert!(codes.describe(finding), "{finding:?} is not in the help of {}", codes.command);
     ExitCode::from(finding.exit_code())

@@ -22,7 +22,7 @@ struct PruneReport {
     messages: u64,
     message_bytes: u64,
     only_counted: u64,
-    /// Ranges of segment numbers, with first and last.
+    /// The first and last segment number of each range.
     ranges: Vec<(u32, u32)>,
 }
 
@@ -40,7 +40,7 @@ pub struct Prune {
     pub json: bool,
 }
 
-/// What stays. At least one of these flags is required.
+/// What to keep, or to drop. At least one of these flags is required.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct KeepOptions {

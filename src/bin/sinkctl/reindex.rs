@@ -19,12 +19,13 @@ use crate::base::value::number;
 struct ReindexReport {
     segments: u64,
     messages: u64,
-    /// The size of the index in octets.
+    /// The size of the new index in octets.
     bytes: u64,
     seconds: f64,
     /// Segments that can't be read, one sentence each.
     unreadable: Vec<String>,
-    /// Whether it was interrupted; segments that are missing here keep their old index.
+    /// Whether the command was interrupted; the segments that it did not reach keep their old
+    /// index.
     interrupted: bool,
 }
 

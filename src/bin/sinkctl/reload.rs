@@ -8,7 +8,7 @@ use sinkd::control::{self, Answer, Request};
 
 use crate::base::outcome::{Finding, Out};
 
-/// The settings in force after the reload, for `--json`. Keys keep their meaning.
+/// The result of a reload, for `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct ReloadReport {
     generation: u32,
@@ -17,7 +17,8 @@ struct ReloadReport {
 }
 
 /// Makes a running sinkd read its configuration file and the files it names again. Open connections
-/// stay open; a session follows when its transaction has ended. An error changes nothing.
+/// stay open; a session uses the new settings once its transaction has ended. An error changes
+/// nothing.
 #[derive(Debug, Args)]
 pub struct Reload {
     /// Print one JSON object.

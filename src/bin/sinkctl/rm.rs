@@ -36,7 +36,7 @@ pub struct Rm {
     pub json: bool,
 }
 
-/// The messages to remove. A group of its own: what is not named here does not say what to remove.
+/// The messages to remove. A group of its own, because no other flag says what to remove.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct RemovalTarget {

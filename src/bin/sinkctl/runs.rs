@@ -1,4 +1,4 @@
-//! `sinkctl run`, `runs` and `mark`: named times of a data folder.
+//! `sinkctl run`, `runs` and `mark`: starts, ends and lists runs, and records marks.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -72,7 +72,7 @@ fn wait_until(moment: Duration) {
         if left.is_zero() {
             return;
         }
-        // This may return early.
+        // `park_timeout` may return early.
         std::thread::park_timeout(left);
     }
 }
@@ -92,7 +92,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         false => Ok(line(row)),
     };
     for folder in folders {
-        // A folder without statistics may have runs; a missing folder has none.
+        // A folder without statistics may have runs; a missing folder is an error.
         ensure_data_folder(folder)?;
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;

@@ -71,8 +71,8 @@ impl Reported {
                 self.faults.insert(fault);
             }
         }
-        // With a fast-turning ring, every check would report this, so it is reported again only
-        // when the number has doubled.
+        // If segments are pruned fast, every check would find more of them, so they are reported
+        // again only after their number has more than doubled.
         let now = folder.pruned_unread();
         if now.segments > 2 * self.pruned_unread.segments {
             report_pruned_unread(&now);

@@ -78,7 +78,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     Ok(Finding::TimedOut)
 }
 
-/// Prints the matches. Enough messages have matched, so damage does not change the exit code.
+/// Prints the matches. Damage does not change the exit code, which depends only on their number.
 fn print(
     folders: &[Folder],
     wait: &Wait,

@@ -5,7 +5,7 @@ use sinkd::log::OpenError;
 use sinkd::server::{GenerationError, ListenError, ReloadError, StartError};
 use sinkd::wording::with_causes;
 
-/// Returns the flags that help, as the end of an error; empty if the message has it all.
+/// Returns the flags that help against an error, as the end of its message; empty if none does.
 pub fn advice(error: &anyhow::Error) -> String {
     match &settings_of(error)[..] {
         [] => flag_of(error).to_owned(),

@@ -12,7 +12,7 @@ use sinkd::wording::usage_error;
 
 use crate::generated::Generated;
 
-/// Parses `args`. Exits with a message if they are invalid or request help.
+/// Parses `args`. Exits with a message if they are invalid, or request the help or the version.
 pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
     let args: Vec<OsString> = args.into_iter().collect();
     command().try_get_matches_from(&args).map_err(ours).unwrap_or_else(|error| {
@@ -116,8 +116,8 @@ pub fn shown() -> Command {
     command
 }
 
-/// Returns the help of a setting, without a final period, as clap formats it for sinkctl. A list
-/// may be empty by default.
+/// Returns the help of a setting with its default, unless that is empty. Removes the final period,
+/// as clap does in the help of sinkctl.
 fn with_default(help: &str, default: &str) -> String {
     let help = help.trim_end_matches('.');
     match default {

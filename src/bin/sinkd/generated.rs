@@ -50,8 +50,8 @@ impl Generated {
     }
 }
 
-/// Sections that no flag covers: pairs of term and explanation; a section without terms is one
-/// paragraph.
+/// Sections of the man page after the flags: each a title, and pairs of a term and its explanation.
+/// A pair with an empty term is a plain paragraph.
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",
@@ -96,7 +96,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         "EXIT STATUS",
         &[
             ("0", "sinkd ran, and stopped on request."),
-            ("1", "--is-ready: no sinkd answers, or it stops."),
+            ("1", "--is-ready: no sinkd answers, or it is stopping."),
             (
                 "2",
                 "sinkd could not start: a setting is wrong, an address is in use, or the data \

@@ -38,7 +38,7 @@ use print::{error_chain, print, report};
 use reload::Reloading;
 use settings::effective;
 
-/// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
+/// Exit codes other than 0: with `--is-ready`, no sinkd accepts mail; any other error.
 const EXIT_DOES_NOT_HOLD: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Only `--is-ready` has an error that is an answer and not a mistake of the caller.
+/// Returns the exit code of an error. Only `--is-ready` has errors that are answers.
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<NotReady>() {
         None | Some(NotReady::NoAddress(_)) => EXIT_USAGE,
@@ -119,8 +119,9 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a bug, and the state after it is unknown: it ends sinkd, and recovery handles the
-/// rest. Only a panic while mail is parsed for the index is caught, because the mail causes it.
+/// Makes panics end sinkd: a panic is a bug, and the state after it is unknown. The next start
+/// recovers the log. Only a panic while a message is parsed for the index is caught, because a
+/// message can cause it.
 fn end_on_panic() {
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -214,8 +215,8 @@ fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
     mail.chain(http.map(|http| format!("HTTP on {}", http.address()))).collect()
 }
 
-/// Prints the addresses to stdout, because scripts may wait for these lines. Nothing has to read
-/// them.
+/// Prints the addresses, the CA and the data folder to stdout, because scripts may wait for these
+/// lines. If they cannot be written, sinkd runs anyway.
 fn announce(addresses: &[String], authority: Option<&KeptAuthority>, config: &Config) {
     let mut lines: String = addresses.iter().map(|one| format!("sinkd: {one}\n")).collect();
     if let Some(KeptAuthority { path, facts }) = authority {
@@ -241,7 +242,7 @@ fn reading_command(folder: &Path) -> String {
     format!("sinkctl --data {} ls", shell_word(name))
 }
 
-/// The request of a signal.
+/// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signal {
     Stop,
@@ -277,9 +278,9 @@ fn signals() -> anyhow::Result<Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// Returns whether sinkd was started (by `nohup`) to outlive its terminal. Must be called before
-/// any handler is registered. On systems other than Linux this is unknown, and a hangup stops
-/// sinkd.
+/// Returns whether sinkd was started (by `nohup`) to outlive its terminal. Must be called before a
+/// handler of SIGHUP is registered. On systems other than Linux, returns false, so that a hangup
+/// stops sinkd.
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -287,10 +288,11 @@ fn is_hangup_ignored() -> bool {
     mask & (1 << (SIGHUP - 1)) != 0
 }
 
-/// Time between two checks whether the system clock has moved.
+/// Maximum time between two checks of whether the system clock has moved.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
-/// Waits until the workers are stopping.
+/// Executes the requests of signals until sinkd is stopping, and begins the stop if clients are
+/// idle for too long. From then on, a further signal to stop ends sinkd at once.
 fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, control: &Control) {
     let stop = server.stop();
     let stage_rose = stop.watch();
@@ -320,7 +322,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, co
     stop_at_once_on_second_signal(signals.clone(), stop);
 }
 
-/// Returns the time since the last octet of any client.
+/// Returns the time since any client last sent something, or since `started` if that is later.
 fn idle_for(server: &Server, started: Instant) -> Duration {
     let heard_ms = server
         .counters()

@@ -6,7 +6,7 @@ pub fn report(text: &str) {
     let _ = writeln!(std::io::stderr(), "sinkd: {text}");
 }
 
-/// Writes to stdout. A reader that closed its end needs no more (`--print-config | head`).
+/// Writes to stdout. A pipe that its reader has closed is not an error (`--print-config | head`).
 pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -15,8 +15,8 @@ pub fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Formats an error and its causes. Some errors include their cause in their own text and have it
-/// as their source; each text appears once.
+/// Formats an error and its causes. If an error already ends with the text of its cause, that text
+/// is not repeated.
 pub fn error_chain(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| match cause.to_string() {
         cause if text.ends_with(&cause) => text,

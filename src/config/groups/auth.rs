@@ -6,9 +6,9 @@ use crate::config::auth::Auth;
 /// How sinkd replies to AUTH, and what it requires before mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSettings {
-    /// What becomes of an attempt.
+    /// How sinkd answers an attempt.
     pub mode: Auth,
-    /// File of the only users that are accepted.
+    /// File that lists the users; no others are accepted.
     pub users: Option<PathBuf>,
     /// Whether MAIL is rejected before AUTH.
     pub is_required: bool,

@@ -3,16 +3,18 @@ use std::path::{Path, PathBuf};
 
 use crate::config::tls::ClientCerts;
 
-/// The files that a listener presents, and those with which it verifies its clients.
+/// The certificate that a listener presents, and how it verifies its clients. In the options of a
+/// listener, `None` means that the global setting applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// Certificate file, with the chain; `None`: sinkd makes a certificate.
+    /// Certificate file, with the chain; `None` in the global settings: sinkd makes a certificate.
     pub cert: Option<PathBuf>,
     /// Private key file of the certificate. One without the other is refused.
     pub key: Option<PathBuf>,
     /// File of the CAs that sign client certificates.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients are asked for certificates; `None`: optional if `client_ca` is set.
+    /// Whether clients are asked for certificates; `None` in the global settings: they are optional
+    /// if a CA is configured.
     pub client_certs: Option<ClientCerts>,
 }
 

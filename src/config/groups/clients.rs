@@ -8,9 +8,10 @@ use crate::config::client_list::{Denied, Networks};
 /// Which clients are served, which are trusted, and how many connections they may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// Networks whose clients are served. If not empty, no others are.
+    /// Networks whose clients are served, unless a smaller network in `deny` contains them. If not
+    /// empty, no other clients are served.
     pub allow: Vec<Networks>,
-    /// Networks whose clients are not served.
+    /// Networks whose clients are not served, unless a smaller network in `allow` contains them.
     pub deny: Vec<Networks>,
     /// How clients that are not served are answered.
     pub denied: Denied,

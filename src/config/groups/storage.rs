@@ -1,11 +1,11 @@
-//! What of a message is stored, and how.
+//! How much of a message is stored, and how.
 use crate::config::storage::{StoreMode, StoreRule};
 use crate::log;
 
-/// What of a message is stored, how safely, and how long.
+/// How much of a message is stored, how safely, and for how long.
 #[derive(Debug, Clone)]
 pub struct StorageSettings {
-    /// How much of a message is stored if no rule names the recipient.
+    /// How much of a message is stored if no rule matches its recipient.
     pub mode: StoreMode,
     /// Rules for recipient domains, in the order given; at most one per domain.
     pub rules: Vec<StoreRule>,

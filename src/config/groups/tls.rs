@@ -2,7 +2,7 @@
 use super::CertificateFiles;
 use crate::config::tls::Tls;
 
-/// How STARTTLS is offered, and with which certificates.
+/// How STARTTLS is offered, and the certificates of all listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// Only for listeners where TLS does not begin with the first octet.

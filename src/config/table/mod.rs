@@ -1,8 +1,8 @@
 //! The table of settings: one file per TOML table, one row per setting.
 //!
 //! A row is a [`Setting`]. Its flag, environment variable, TOML key, help text and line of
-//! `--print-config` all come from it. Most settings have one value, and their rows use the macro
-//! `key!`; a setting that can be repeated spells out its `Setting`.
+//! `--print-config` all come from it. Most rows use the macro `key!`; the row of a setting that can
+//! be repeated, or whose flag can stand alone, spells out its `Setting`.
 
 use super::setting::Setting;
 
@@ -54,7 +54,7 @@ const TABLES: [&[Setting]; 13] = [
     logging::SETTINGS,
 ];
 
-/// Returns every setting, in the order in which they are printed.
+/// Returns all settings, in the order in which they are printed.
 pub fn all_settings() -> impl Iterator<Item = &'static Setting> {
     TABLES.into_iter().flatten()
 }

@@ -78,7 +78,8 @@ fn bounds(expected: &str) -> Option<(&str, &str)> {
     Some((least, rest.split([' ', ',']).next()?))
 }
 
-/// Returns one less and one more, in the unit of the text; `None` if less than 0.
+/// Returns the value one byte or one millisecond below `least` (`None` if that is negative), and
+/// the one above `most`.
 fn beyond(least: &str, most: &str) -> (Option<String>, String) {
     if let (Some(least), Some(most)) = (parse_bytes(least), parse_bytes(most)) {
         return (least.checked_sub(1).map(|n| n.to_string()), (most + 1).to_string());
@@ -136,7 +137,7 @@ fn every_duration_has_an_upper_bound() {
         if key.apply(&mut config, "87600h").is_err() {
             continue;
         }
-        // These settings accept any text.
+        // These settings accept `87600h` as text, not as a duration.
         let texts = [
             "data",
             "hostname",

@@ -2,7 +2,7 @@
 use sinkd::analysis::TransitGap;
 use sinkd::analysis::claims::{Claim, ClaimError, ClaimFailure, ClaimFault, EvidenceGap};
 
-/// Returns why a claim does not hold, with the command that shows more.
+/// Returns why a claim does not hold, and, if mail is damaged, the command that shows more.
 pub fn reason(why: &ClaimFailure) -> String {
     match why {
         ClaimFailure::Incomplete(EvidenceGap::Transit(
@@ -12,7 +12,7 @@ pub fn reason(why: &ClaimFailure) -> String {
     }
 }
 
-/// Parses a claim. An error about its subject names the command that lists all of them.
+/// Parses a claim. An error about its subject names the command that lists all subjects.
 pub fn claim(text: &str) -> Result<Claim, ClaimError> {
     text.parse().map_err(|mut error: ClaimError| {
         if let ClaimFault::Subject(unknown) = &mut error.fault {

@@ -93,7 +93,8 @@ fn finding(failure: &ClaimFailure) -> Finding {
     }
 }
 
-/// Returns a sentence about the messages that a claim about transit leaves out.
+/// Returns a note about the messages that a claim about transit leaves out; empty if there are
+/// none.
 fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());

@@ -13,12 +13,12 @@ use sinkd::sender::TargetError;
 use sinkd::sender::blast::recipients::RecipientsError;
 use sinkd::wording::shell_word;
 
-/// Returns what to do about an error, as the end of its message; `None` if the message has it all.
+/// Returns what to do about an error, as the end of its message; `None` if the message says enough.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| about_mail(cause).or_else(|| about_data(cause)))
 }
 
-/// Advice on sending mail, and on a running sinkd. It names the host or folder of the error.
+/// Returns advice on sending mail, and on reaching a running sinkd.
 fn about_mail(cause: &(dyn Cause + 'static)) -> Option<String> {
     let target = || cause.downcast_ref().and_then(about_target);
     let recipients = || cause.downcast_ref().and_then(about_recipients).map(str::to_owned);
@@ -122,7 +122,7 @@ fn about_query(error: &QuestionError) -> Option<&'static str> {
     }
 }
 
-/// Advice on a message that can't be read.
+/// Returns advice on a message that can't be read.
 pub fn about_message(error: &ReadError) -> Option<&'static str> {
     match error {
         ReadError::NoSuchMessage { .. } | ReadError::Removed { .. } => {

@@ -12,7 +12,7 @@ impl Clock for SystemClock {
     }
 
     fn pause(&self, time: Duration) {
-        // This may return early.
+        // `park_timeout` may return early.
         std::thread::park_timeout(time);
     }
 }

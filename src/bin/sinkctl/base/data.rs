@@ -18,13 +18,13 @@ pub const SEVERAL_FOLDERS: [&str; 11] = [
 
 /// Opens the given folders.
 ///
-/// Errors: a folder does not exist, or is given twice, so its messages would count twice.
+/// Errors: a folder can't be opened, or is given twice, so that its messages would count twice.
 pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
     ensure_distinct(paths)?;
     paths.iter().map(|path| open(path)).collect()
 }
 
-/// Errors: a folder is given twice, so its content would count twice.
+/// Checks that no folder is given twice, because its content would count twice.
 pub fn ensure_distinct(paths: &[PathBuf]) -> anyhow::Result<()> {
     for (n, path) in paths.iter().enumerate() {
         let same = |other: &&PathBuf| match (other.canonicalize(), path.canonicalize()) {
@@ -73,11 +73,12 @@ pub fn open(data: &Path) -> anyhow::Result<Folder> {
 pub struct NamedMessage {
     pub segment: Arc<Segment>,
     pub slot: Slot,
-    /// Whether it is the requested one: the newest readable message may not be the newest.
+    /// `Incomplete` if `latest` was requested and something, such as a newer message, could not be
+    /// read.
     pub finding: Finding,
 }
 
-/// Finds the message. Errors: there is none.
+/// Finds the message. Errors: there is none, or the id belongs to a note.
 pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessage> {
     let MessageRef::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
@@ -115,7 +116,7 @@ pub fn names(folders: &[Folder]) -> Vec<Option<String>> {
     (0..folders.len()).map(|n| name(folders, n)).collect()
 }
 
-/// Returns the combined finding.
+/// Returns the first finding that is not `Done`, if there is one.
 pub fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
     findings.into_iter().fold(Finding::Done, Finding::and)
 }

@@ -74,7 +74,7 @@ pub fn finding_of(attempts: Attempts, finding: Finding) -> Finding {
     }
 }
 
-/// Why there is no answer, although the folder has mail.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     #[error(
@@ -122,7 +122,8 @@ fn finding_of_read_error(error: &ReadError) -> Option<Finding> {
     }
 }
 
-/// A slot that does not exist is damage only where the caller found it in a list.
+/// Returns what damage means for the answer. `None` for a slot that does not exist, which is damage
+/// only if the caller found it in a list.
 fn finding_of_damage(damage: &Damage) -> Option<Finding> {
     (!matches!(damage, Damage::NoSuchSlot { .. })).then_some(Finding::Incomplete)
 }

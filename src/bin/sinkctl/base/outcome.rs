@@ -8,13 +8,14 @@ pub enum Finding {
     Done,
     /// What the command checks does not hold: a claim, an audit, a certificate, a checksum.
     DoesNotHold,
-    /// There is no such message, or the message lacks the requested part.
+    /// Nothing matches, there is no such message, or the message lacks the requested part.
     NothingFound,
-    /// The answer lacks data that is damaged, was lost, or was never recorded or stored.
+    /// The answer lacks data that is damaged, was lost, or was never recorded or stored; or the
+    /// data is not sufficient for an answer.
     Incomplete,
-    /// A part of what the command should change or send is left.
+    /// The command did not change or send everything that it should have.
     PartlyDone,
-    /// The time to wait has passed.
+    /// The timeout expired first.
     TimedOut,
 }
 
@@ -40,7 +41,8 @@ impl Finding {
 /// The output of results.
 pub type Out = BufWriter<StandardOutput>;
 
-/// Standard output, whose errors say so if its reader is gone: a broken pipe can also be a socket.
+/// Standard output. Marks the error that means that its reader is gone, because a broken pipe can
+/// also come from a socket.
 pub struct StandardOutput(StdoutLock<'static>);
 
 /// The reader of standard output has closed its end (`| head`).
@@ -78,7 +80,7 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref().is_some_and(is_marked))
 }
 
-/// Flushes the output. A reader that closed its end does not change the finding.
+/// Flushes the output. If its reader has closed its end, that is not an error.
 pub fn flush(out: &mut Out) -> anyhow::Result<()> {
     match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -13,7 +13,7 @@ pub use sinkd::analysis::watched;
 pub struct TerminalBar(ProgressBar);
 
 impl TerminalBar {
-    /// `unit` is what the total counts, for example "messages".
+    /// Returns a bar that ends at `total`; `unit` is what the total counts, for example "messages".
     pub fn new(total: u64, unit: &str) -> TerminalBar {
         if !std::io::stderr().is_terminal() {
             return TerminalBar(ProgressBar::hidden());
@@ -62,8 +62,8 @@ impl Interruptible {
 
     /// Makes another signal set a flag; several signals may share one.
     pub fn by(signal: i32, stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
-        // The order matters: the handler registered first finds the flag unset, and the next one
-        // sets it.
+        // The order matters: at the first signal, the handler registered first finds the flag
+        // unset, and the other one sets it.
         let second = flag::register_conditional_default(signal, stop.clone())?;
         Ok(Interruptible([second, flag::register(signal, stop.clone())?]))
     }

@@ -195,7 +195,8 @@ mod tests {
                 checked.push(format!("{} -{short}", path.join(" ")));
             }
         }
-        // The flags that this test is about, and enough others to show that the walk found them.
+        // The flags that this test is about, and others that show that the walk reaches all
+        // commands.
         for flag in ["replay -y", "tail -f", "tail -n", "search -h", "report -o", "run start -h"] {
             assert!(checked.contains(&format!("sinkctl {flag}")), "{flag}: {checked:?}");
         }

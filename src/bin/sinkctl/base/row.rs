@@ -71,11 +71,10 @@ pub enum RowFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowPer {
     Message,
-    /// A forward-path, with repetitions; a message without any has one row.
+    /// A forward-path, even a repeated one; a message without forward-paths has one row.
     Recipient,
 }
 
-/// Prints rows.
 pub struct RowPrinter<'a> {
     format: &'a RowFormat,
     out: &'a mut Out,
@@ -84,7 +83,6 @@ pub struct RowPrinter<'a> {
 }
 
 impl<'a> RowPrinter<'a> {
-    /// Makes a printer.
     pub fn new(format: &'a RowFormat, out: &'a mut Out) -> RowPrinter<'a> {
         RowPrinter { format, out, line: Vec::new() }
     }
@@ -136,7 +134,8 @@ impl<'a> RowPrinter<'a> {
         Ok(())
     }
 
-    /// Control characters are not escaped, because CSV is read by programs; they are inside quotes.
+    /// Prints a line of CSV. Control characters are not replaced, because CSV is for programs; line
+    /// ends are within quotes.
     fn csv_line(&mut self, cells: impl Iterator<Item = impl AsRef<str>>) -> anyhow::Result<()> {
         self.line.clear();
         let mut builder = csv::WriterBuilder::new();
@@ -150,8 +149,9 @@ impl<'a> RowPrinter<'a> {
         Ok(self.out.write_all(&self.line)?)
     }
 
-    /// Prints messages of several folders by id, in their current state. Returns their number;
-    /// `pruned` gets those pruned meanwhile.
+    /// Prints messages of several folders by id, in their current state. Returns the number of
+    /// messages that were printed or reported as unreadable; calls `pruned` for each that was
+    /// pruned meanwhile.
     pub fn print_ids(
         &mut self,
         folders: &[Folder],
@@ -186,7 +186,7 @@ fn line(row: &MessageRow) -> String {
         line += "  ";
         line += subject;
     }
-    // Internationalized addresses can have any characters, and a subject is decoded.
+    // Internationalized addresses and decoded subjects can contain control characters.
     printable_line(&line)
 }
 

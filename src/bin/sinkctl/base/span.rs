@@ -13,7 +13,7 @@ use super::clock::SystemClock;
 use super::outcome::Finding;
 use super::value::field_name;
 
-/// A span of time; without anything, all of it.
+/// A span of time; unbounded without flags.
 #[derive(Debug, Default, Args)]
 pub struct TimeRange {
     /// Start of the time span: RFC 3339, a date (2026-11-21), or an age (10m, 2h, 1d).
@@ -27,7 +27,7 @@ pub struct TimeRange {
     pub run: Option<String>,
 }
 
-/// Which header field has the moment at which a message was sent.
+/// The header field that says when a message was sent.
 #[derive(Debug, Default, Args)]
 pub struct SentField {
     /// Header field with the time at which a message was sent, for transit times: Unix time in s or
@@ -45,8 +45,8 @@ impl TimeRange {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
     }
 
-    /// Returns the span in each folder. If only one folder has the run, its span applies to all.
-    /// Reports on stderr if the start or the end of a run may be missing.
+    /// Returns the span in each folder. A folder without the run gets the span of the first folder
+    /// that has it. Reports on stderr if the start or the end of a run may be missing.
     pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Spans> {
         super::data::ensure_distinct(folders)?;
         let Some(name) = &self.run else {
@@ -88,14 +88,13 @@ impl Deref for Spans {
     }
 }
 
-/// Returns the run that `name` stands for in `folders`: the one with that name, or the most recent
-/// one for `last`.
+/// Returns the name of the run that `name` stands for in `folders`, as [`resolve_run_name`] does.
 pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
     Ok(resolve_run_name(&runs_of(folders)?.0, name))
 }
 
-/// Returns the run that is meant: `last` is the most recent run of all folders, unless a run has
-/// that name.
+/// Returns the name of the run that `name` stands for: `last` is the most recent run of all
+/// folders, unless a run has that name.
 fn resolve_run_name(all: &[Runs], name: &str) -> String {
     let is_called_so = all.iter().any(|runs| runs.find(name).is_ok());
     let last = all.iter().filter_map(|runs| runs.runs.last()).max_by_key(|run| run.from_ns);

@@ -53,7 +53,7 @@ fn largest<T: TryFrom<u64>>() -> u64 {
     by_bits.find(|number| T::try_from(*number).is_ok()).unwrap_or(0)
 }
 
-/// Parses a whole number of any size.
+/// Parses a whole number up to `u64::MAX`.
 pub fn count(text: &str) -> Result<u64, Unexpected> {
     number(0..=u64::MAX)(text)
 }

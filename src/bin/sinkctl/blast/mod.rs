@@ -31,11 +31,12 @@ use crate::sending::{
 
 /// Duration of a load without an explicit end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// Maximum number of missing messages whose numbers are printed.
+/// Maximum number of missing messages of one kind whose numbers are printed.
 const MISSING_SHOWN: usize = 20;
 
 pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
-    // Decided first, so that everything else depends only on it.
+    // The seed and the date are chosen once, so that all messages depend only on them and the
+    // flags.
     let seed = blast.messages.seed.unwrap_or_else(random_seed);
     let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
     if let Some(number) = blast.show {
@@ -67,7 +68,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// Draws a seed.
+/// Returns a seed that differs from run to run.
 fn random_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
@@ -145,7 +146,8 @@ fn duration(blast: &Blast) -> Option<Duration> {
     blast.pace.duration.or(is_endless.then_some(DURATION_DEFAULT))
 }
 
-/// Returns the number of messages, if it is known.
+/// Returns the number of messages to send, an estimate if only the rate determines it. `None` if
+/// there is neither a count nor a rate.
 fn total(blast: &Blast) -> Option<u64> {
     let at_rate = blast.pace.rate.zip(duration(blast));
     let at_rate = at_rate.map(|(per_s, time)| (per_s.get() * time.as_secs_f64()) as u64);

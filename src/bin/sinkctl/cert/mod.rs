@@ -57,7 +57,7 @@ struct CertReport {
     ca: CertificateRow,
     certificate: CertificateRow,
     generated: bool,
-    /// `None` if no sinkd runs on the folder.
+    /// `None` if no sinkd answered.
     listeners: Option<Vec<ListenerAnswer>>,
     senders: Vec<SenderRow>,
 }
@@ -66,7 +66,7 @@ struct CertReport {
 struct CertificateRow {
     path: PathBuf,
     subject: String,
-    /// A CA has none.
+    /// Empty for a CA.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
     valid_from: String,
@@ -100,7 +100,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     let finding = match reason_to_refuse(&own, generated.then_some(&ca)) {
         None => Finding::Done,
         Some(reason) => {
-            eprintln!("sinkctl: {reason}; sinkctl reload makes it anew");
+            eprintln!("sinkctl: {reason}; to renew it: sinkctl reload");
             Finding::DoesNotHold
         }
     };
@@ -130,7 +130,7 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// Returns how the lines have senders start TLS.
+/// Returns the TLS method for which the lines are printed.
 fn tls_method(cert: &Cert, shown: &Shown) -> anyhow::Result<TlsMethod> {
     if !cert.smtps {
         return Ok(shown.method());
@@ -141,7 +141,8 @@ fn tls_method(cert: &Cert, shown: &Shown) -> anyhow::Result<TlsMethod> {
     )
 }
 
-/// Returns why senders would not accept the certificate. `signer` is the CA, if it signed it.
+/// Returns why senders would not accept the certificate. `signer` is the CA, if it signed the
+/// certificate.
 fn reason_to_refuse(own: &CertificateFacts, signer: Option<&CertificateFacts>) -> Option<String> {
     let Some(ca) = signer else {
         return Some("the CA did not sign the certificate".into());
@@ -162,7 +163,7 @@ fn row(path: PathBuf, facts: CertificateFacts) -> CertificateRow {
     }
 }
 
-/// The lines for `sender`; `None` if it can't use TLS with this method.
+/// Returns the lines for `sender`; `None` if it can't use TLS with this method.
 fn sender_row(sender: Sender, ca: &Path, method: TlsMethod) -> Option<SenderRow> {
     let lines = sender.lines(ca, method)?;
     Some(SenderRow { sender: sender.name(), title: sender.title(), lines })

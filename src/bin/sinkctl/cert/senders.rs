@@ -95,7 +95,8 @@ impl Sender {
     /// Returns the lines for STARTTLS, with [`CA`] and [`PORT`] to be replaced.
     fn with_starttls(self) -> &'static str {
         match self {
-            // Postfix does not compare addresses, so a relayhost such as [127.0.0.1] needs a name.
+            // Postfix does not compare IP addresses with the certificate, so a relayhost such as
+            // [127.0.0.1] needs a name.
             Sender::Postfix => {
                 "smtp_tls_security_level = secure\n\
                  smtp_tls_secure_cert_match = localhost\n\
@@ -169,7 +170,7 @@ impl Sender {
                  tls_verify_hosts = *\n\
                  tls_verify_certificates = {ca}"
             }
-            // Older versions refuse to start with an unknown option.
+            // Older versions do not have tls_mode, and refuse to start with an unknown option.
             Sender::Kumomta => {
                 "sudo cp {ca} /usr/local/share/ca-certificates/sinkd.crt\n\
                  sudo update-ca-certificates\n\

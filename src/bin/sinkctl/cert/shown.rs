@@ -1,4 +1,4 @@
-//! The certificates that the listeners of a running sinkd show, as reported by sinkd.
+//! The certificates that the listeners of a running sinkd present, as reported by sinkd.
 use std::io::Write;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::base::outcome::Out;
 
 /// The listeners of the sinkd on a data folder.
 pub struct Shown {
-    /// `None` if no sinkd runs there, or it has no control socket.
+    /// `None` if no sinkd answered.
     pub listeners: Option<Vec<ListenerAnswer>>,
 }
 
@@ -29,8 +29,8 @@ impl Shown {
         all.filter(|listener| listener.tls != ListenerTlsAnswer::Off)
     }
 
-    /// Returns why senders should not trust the CA in the file `ca`: every listener with TLS shows
-    /// another certificate.
+    /// Returns why senders should not trust the CA in the file `ca`: every listener with TLS
+    /// presents another certificate. `None` without such listeners.
     pub fn reason_against(&self, ca: &Path) -> Option<String> {
         if self.with_tls().any(|listener| listener.certificate.is_none()) {
             return None;
@@ -44,23 +44,24 @@ impl Shown {
         ))
     }
 
-    /// How a client reaches a listener that shows the certificate made by sinkd: by STARTTLS if a
-    /// listener offers that, otherwise from the first byte. By STARTTLS on the default port if no
-    /// listener is known.
+    /// Returns how a client reaches a listener that presents the certificate made by sinkd: by
+    /// STARTTLS if a listener offers that, otherwise by TLS from the first byte. Returns STARTTLS
+    /// on the default port if no such listener is known.
     pub fn method(&self) -> TlsMethod {
         let by_starttls =
             self.methods().find(|method| matches!(method, TlsMethod::StartTls { .. }));
         by_starttls.or_else(|| self.methods().next()).unwrap_or(TlsMethod::StartTls { port: 1025 })
     }
 
-    /// How a client reaches a listener with TLS from the first byte; on the port that RFC 8314
-    /// names if no sinkd runs. `None`: no listener of the running sinkd has it.
+    /// Returns how a client reaches a listener that has TLS from the first byte and presents the
+    /// certificate made by sinkd; on the port that RFC 8314 names if no sinkd answered. `None`: the
+    /// running sinkd has no such listener.
     pub fn implicit_method(&self) -> Option<TlsMethod> {
         let running = self.methods().find(|method| matches!(method, TlsMethod::Implicit { .. }));
         running.or_else(|| self.listeners.is_none().then_some(TlsMethod::Implicit { port: 465 }))
     }
 
-    /// Returns how clients reach each listener that shows the certificate made by sinkd.
+    /// Returns how clients reach each listener that presents the certificate made by sinkd.
     fn methods(&self) -> impl Iterator<Item = TlsMethod> {
         self.with_tls().filter(|it| it.certificate.is_none()).filter_map(|listener| {
             let (_, port) = listener.address.rsplit_once(':')?;

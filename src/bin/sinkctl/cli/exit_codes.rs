@@ -9,7 +9,7 @@ pub struct ExitCodes {
     pub command: &'static str,
     /// When it exits with 1; `None`: never.
     pub one: Option<ExitOne>,
-    /// What 2 means, too.
+    /// What else 2 means.
     pub two: Option<&'static str>,
 }
 

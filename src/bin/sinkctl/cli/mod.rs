@@ -117,8 +117,8 @@ pub enum Command {
 const NO_FOLDER: [&str; 3] = ["blast", "completions", "man"];
 
 impl Cli {
-    /// Returns the definition of all flags. In each command, the help of `--data` says whether the
-    /// flag has an effect there, and whether it may be repeated.
+    /// Returns the definition of all flags. The help of each command shows `--data` if the flag has
+    /// an effect there, and says whether it may be repeated.
     pub fn definition() -> clap::Command {
         let all = Cli::command();
         let data = all.get_arguments().find(|arg| arg.get_id() == "data").cloned();
@@ -164,7 +164,7 @@ fn data_of(command: &str, data: Arg) -> Arg {
     }
 }
 
-/// Returns the folder that sinkd uses in the same environment.
+/// Returns the folder that sinkd uses in the same environment, without flags and settings file.
 fn default_folder() -> PathBuf {
     let named = sinkd::config::Environment::of_process().data_folder();
     named.unwrap_or_else(|| sinkd::config::Config::default().data)

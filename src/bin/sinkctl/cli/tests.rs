@@ -6,8 +6,8 @@ use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 use super::exit_codes::{EXIT_CODES, ExitCodes};
 use super::{Cli, OsString, usage_error};
 
-/// A flag with its value, as typed after `command` and before the other arguments that the command
-/// needs; and a part of the parsed command line (as `Debug` prints it).
+/// A command, a flag with its value, the other arguments that the command needs, and what the flag
+/// adds to the parsed command line (as `Debug` prints it).
 struct FlagRow(&'static str, &'static str, &'static str, &'static str);
 
 const ROWS: &[FlagRow] = &[
@@ -300,7 +300,7 @@ fn every_flag_is_parsed_and_sets_what_its_row_says() {
     }
 }
 
-/// `path` has the words that lead to `command`.
+/// Collects the flags of `command` and its subcommands; `path` contains the words that lead to it.
 fn flags_of(command: &Command, path: &[&str], found: &mut BTreeSet<(String, String)>) {
     let is_ours = |arg: &&Arg| {
         let is_shown_once = path.is_empty() || !arg.is_global_set();

@@ -39,7 +39,8 @@ pub fn text(a: f64, b: f64) -> String {
     ChangeFormat::of(&[b / a]).text(b / a)
 }
 
-/// Formats three significant digits, or two below 1.
+/// Formats a ratio: three significant digits from 1 to 100, two below 1, a whole number from 100,
+/// and one digit with an exponent from a million or below a millionth.
 fn digits(ratio: f64) -> String {
     match ratio {
         1e6.. | ..1e-6 => format!("{ratio:.0e}"),

@@ -1,4 +1,4 @@
-//! Prints the limits that clients kept to as text.
+//! Prints, as text, the limits that clients kept to.
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -61,7 +61,7 @@ fn counts(kept: &KeptLimits) -> String {
     counts.join(", ")
 }
 
-/// Returns the distribution of each figure across all clients.
+/// Returns the distribution of each figure, for all clients together.
 fn overall(kept: &KeptLimits) -> Table {
     let (all, windows_s) = (&kept.limits.all, &kept.windows_s);
     let mut table = table(["all clients", "p50", "p90", "p99", "max"].map(String::from).to_vec());

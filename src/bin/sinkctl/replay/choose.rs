@@ -78,7 +78,7 @@ fn search(
     Ok((Selection::Ids(ids), finding))
 }
 
-/// Parses ids separated by commas, or the name of a file with ids.
+/// Parses ids separated by commas, or reads them from the named file (`-`: standard input).
 ///
 /// Errors: the file can't be read, or has bad rows, which the error names.
 pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {

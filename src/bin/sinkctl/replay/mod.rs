@@ -73,7 +73,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     Ok(if is_all { finding } else { Finding::PartlyDone })
 }
 
-/// How to speak with the target, from flags, files and the environment.
+/// The account and TLS for the target, from flags, files and the environment.
 struct TargetAccess {
     account: Option<Arc<Account>>,
     tls: Option<SendingTls>,
@@ -136,7 +136,8 @@ fn resume(
     })
 }
 
-/// Sends what was prepared, until all of it has ended or the user stops it.
+/// Sends what was prepared, until each message has an outcome, the user interrupts, or sending
+/// fails.
 fn send(
     folder: &'static Folder,
     replay: &Replay,
@@ -157,7 +158,8 @@ fn send(
     Ok(FinishedReplay { report, records, tally, is_stopped, planned })
 }
 
-/// Errors: the target writes the folder that would be read.
+/// Errors: the target writes to the folder that would be read. If that can't be determined, prints
+/// a warning.
 fn refuse_own(folder: &Path, addresses: &[ResolvedAddress]) -> anyhow::Result<()> {
     for address in addresses {
         match writes_into(folder, address) {
@@ -221,8 +223,8 @@ fn belongs(
     ])
 }
 
-/// Reports how many messages have neither content nor time. Returns whether the selection includes
-/// them.
+/// Reports the number of messages that were only counted, and so have neither content nor time.
+/// Returns `Incomplete` if the selection certainly includes them.
 fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> Finding {
     let count = folder.only_counted();
     let is_span = matches!(selection, Selection::Span(_));
@@ -315,7 +317,8 @@ fn settings(
     }
 }
 
-/// Shows what will be sent, and asks for confirmation on a terminal.
+/// Shows what will be sent, and asks for confirmation on a terminal. Returns whether to send it;
+/// false for a dry run.
 fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
@@ -346,7 +349,8 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
     Ok(is_yes)
 }
 
-/// Prints the outcome. Returns whether everything was sent and accepted.
+/// Prints the outcome. Returns whether everything was sent, accepted and recorded in the resume
+/// file.
 fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyhow::Result<bool> {
     let FinishedReplay { report, records, tally, is_stopped, .. } = sent;
     // If the source was read to its end, everything was handed out, whatever the survey estimated.

@@ -24,7 +24,7 @@ pub struct Intent<'a> {
     pub connections: usize,
 }
 
-/// Each kind, with the label of its line in the report.
+/// The kinds that have a line in the report and may have examples, with the labels of the lines.
 const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
     (ReplayCount::PartlyAccepted, "partly accepted: rejected for some recipients"),
     (ReplayCount::Rejected, "rejected"),
@@ -239,7 +239,7 @@ fn key(kind: ReplayCount) -> &'static str {
     }
 }
 
-/// Milliseconds are precise enough for text.
+/// Shortens a time to milliseconds, which are precise enough for text.
 fn short(time: &str) -> String {
     format!("{}Z", &time[..23.min(time.len() - 1)])
 }

@@ -6,7 +6,7 @@ use sinkd::stats::Metric;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Whole,
-    /// Half of the page, beside another plot.
+    /// Half of the page, so that two plots fit beside each other.
     Half,
 }
 
@@ -32,7 +32,7 @@ pub struct FigureTexts {
 }
 
 impl Figure {
-    /// `draw` gets size, title and label.
+    /// Draws the pictures; `draw` gets the size, the title and the label.
     pub fn new(
         width: Width,
         words: FigureTexts,

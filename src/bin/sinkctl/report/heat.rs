@@ -9,11 +9,12 @@ use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::seconds;
 
-/// Maximum number of rows, and rows per decade.
+/// Maximum number of rows, in total and per decade.
 const ROWS_MAX: f64 = 40.0;
 const ROWS_PER_DECADE_MAX: f64 = 12.0;
 
-/// Draws transaction times over time.
+/// Draws transaction times over time; `None` if there were none, or the map would have only one
+/// column.
 pub fn heat(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;

@@ -1,4 +1,4 @@
-//! Plots over time: rate, latency, event loops.
+//! Plots over time: rate, open connections, event loops.
 use sinkd::plot::{Hint, LinePlot, LineSeries, PlotUnit, Scale};
 use sinkd::stats::Counter;
 
@@ -12,10 +12,10 @@ use sinkd::wording::counted;
 const POINTS_MAX: u64 = 500;
 /// Runs up to this number of seconds are drawn by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
-/// A line over time that is being built.
+/// The points of a line over time.
 struct Curve {
     points: Vec<Point>,
-    /// The span in Unix seconds, equal for all plots over time.
+    /// The span of the plot, in Unix seconds.
     span: (f64, f64),
     /// The length of each point, in seconds.
     length: f64,
@@ -24,7 +24,7 @@ struct Curve {
 }
 
 impl Curve {
-    /// Makes a line of a value per second; `None` if there are less than two points.
+    /// Returns the curve of a value per second; `None` if it has fewer than two points.
     fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
         let buckets = TimeBuckets::divide(span, POINTS_MAX);
@@ -38,8 +38,8 @@ impl Curve {
         })
     }
 
-    /// Returns the curve of messages per second, with one point per tenth of a second; `None` for a
-    /// span that is too long for that.
+    /// Returns the curve of messages per second, with one point per tenth of a second; `None` if
+    /// the span is too long for that, or the curve has fewer than two points.
     fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.count() <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
@@ -125,7 +125,8 @@ pub fn rate(run: &ReportData) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-/// Draws the open connections; `None` if there was none at the end of any second.
+/// Draws the open connections; `None` if there was none at the end of any second, or the plot would
+/// have only one point.
 pub fn open_connections(run: &ReportData) -> Option<Figure> {
     let span = run.span()?;
     let buckets = TimeBuckets::divide(span, POINTS_MAX);
@@ -206,7 +207,7 @@ pub fn rounds(run: &ReportData) -> Option<Figure> {
     if max == 0.0 {
         return None;
     }
-    // Without a round there is no point, not a round of 0.
+    // A column without rounds has no point, rather than a round of 0 µs.
     let value = |us: f64| if us > 0.0 { us } else { f64::NAN };
     let points = values.iter().enumerate().map(|(i, us)| (middle(buckets, i), value(*us)));
     let hint = |(i, us): (usize, &f64)| {

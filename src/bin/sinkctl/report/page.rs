@@ -106,7 +106,7 @@ fn span(run: &ReportData) -> String {
     };
     let time = |tenths: u64| rfc3339(tenths * 100_000_000)[..21].replace('T', " ");
     let (from, until) = (time(first), time(last + 1));
-    // The date is shown once.
+    // If the span lies within one day, the date is shown once.
     let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };
     let length = seconds(run.summary.seconds());
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
@@ -200,7 +200,8 @@ fn totals(run: &ReportData) -> Vec<Tile> {
     tiles
 }
 
-/// Returns details about connections: those that were turned away are not included.
+/// Returns further counts about connections. Some of them, such as those turned away, are not part
+/// of the total.
 fn connections(run: &ReportData) -> String {
     let totals = run.summary.totals;
     let all = [
@@ -233,7 +234,8 @@ fn tls_failed(run: &ReportData) -> Option<String> {
     (!kinds.is_empty()).then(|| format!("{all} failures of TLS ({words})"))
 }
 
-/// Returns the rates; none if everything arrived in a single tenth of a second, which is too short.
+/// Returns the rates; none without messages, or if all of them arrived within a single tenth of a
+/// second, which is too short.
 fn rates(run: &ReportData) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();
@@ -256,7 +258,7 @@ fn rates(run: &ReportData) -> Vec<Tile> {
 
 fn section(part: &ReportSection) -> String {
     let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
-    // A single plot keeps its width.
+    // Plots of half width share a line; one alone fills half of it.
     let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
     if are_halves && !part.figures.is_empty() {
         html.push_str("<div class=\"pair\">\n");

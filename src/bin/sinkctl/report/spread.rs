@@ -11,7 +11,8 @@ use sinkd::wording::counted;
 const BARS_MAX: f64 = 40.0;
 /// Up to this many recipients, each count has its own bar.
 const SINGLE_MAX: u64 = 40;
-/// Points of a percentile curve per nine.
+/// Points of a percentile curve between two quantiles that differ by one nine, such as 0.9 and
+/// 0.99.
 const POINTS_PER_NINE: f64 = 30.0;
 /// Metrics with fewer values have no curve.
 const VALUES_MIN: u64 = 10;
@@ -86,7 +87,7 @@ fn silence(histogram: &Histogram<u64>, span: &str, spans: &str) -> String {
     }
 }
 
-/// Returns bars of equal width, starting above 0.
+/// Returns bars of equal width from 0 on. Values of 0 are not counted.
 fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Bar> {
     let max = histogram.max();
     let width = bar_width(max);
@@ -122,7 +123,7 @@ fn bar_width(max: u64) -> u64 {
     (fitting.unwrap_or(10.0) * decade) as u64
 }
 
-/// Draws the sink's share of transaction times.
+/// Draws the transaction times, and the sink's part in them.
 pub fn sink_curves(run: &ReportData) -> Option<Figure> {
     let metrics = [
         Metric::Transaction,
@@ -174,8 +175,8 @@ pub fn reply_curves(run: &ReportData) -> Option<Figure> {
     curves(run, &Metric::REPLY, words)
 }
 
-/// Draws percentile curves on the scale of HdrHistogram; `None` if nothing was recorded. Metrics
-/// with few values have no curve, because the table shows them fully.
+/// Draws percentile curves on the scale of HdrHistogram; `None` if no metric has enough values.
+/// Metrics with few values have no curve; the table includes them.
 fn curves(
     run: &ReportData,
     metrics: &[Metric],
@@ -232,12 +233,13 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     points
 }
 
-/// Draws the sizes of messages; a sentence if all are equal.
+/// Draws the sizes of messages; returns a sentence instead if all are equal.
 pub fn sizes(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::MessageSize, "sizes", "Message sizes")
 }
 
-/// Draws the recipients per message; a sentence if all are equal.
+/// Draws the recipients per message; returns a sentence instead if all messages have the same
+/// number.
 pub fn recipients(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::Recipients, "recipients", "Recipients per message")
 }

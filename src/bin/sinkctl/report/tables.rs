@@ -12,8 +12,8 @@ use sinkd::wording::counted;
 /// Maximum number of runs and marks in the table.
 const EVENTS_MAX: usize = 100;
 
-/// Returns symbol, name and CSS class for replies with this first digit; color alone does not
-/// distinguish them.
+/// Returns the symbol, name and CSS class of a reply code's severity. Color alone would not
+/// distinguish severities for all readers.
 fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
     match code.as_bytes().first() {
         Some(b'2') => ("", "done", "ok"),
@@ -154,7 +154,7 @@ fn domain(name: Option<&str>, figures: &GroupFigures) -> String {
     format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
 }
 
-/// Returns the table about event loops.
+/// Returns the paragraph about event loops; empty if no round was recorded.
 pub fn loops(run: &ReportData) -> String {
     let rounds = run.history.total(Counter::Rounds);
     if rounds == 0 {

@@ -11,7 +11,7 @@ pub fn time_axis(from: f64, until: f64) -> Axis {
     Axis { title: format!("time of day (UTC), {days}"), scale: Scale::time(from, until) }
 }
 
-/// Returns an axis with another scale.
+/// Returns an axis with this title and scale.
 pub fn axis(title: &str, scale: Scale) -> Axis {
     Axis { title: title.to_owned(), scale }
 }

@@ -80,7 +80,8 @@ impl AccountOptions {
     }
 }
 
-/// Reads the first line of a file that only its owner can read, without its end.
+/// Returns the first line of a file, without the line end. Errors: users other than its owner have
+/// access to the file.
 fn first_line(path: &Path) -> anyhow::Result<Vec<u8>> {
     let unreadable = || format!("{}: cannot be read", path.display());
     let file = File::open(path).with_context(unreadable)?;
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
     use std::fs::{self, Permissions};
 
-    /// The expected line, and the mode of the file.
+    /// Returns what is read from a file with this content and mode.
     fn read(text: &[u8], mode: u32) -> Result<Vec<u8>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");

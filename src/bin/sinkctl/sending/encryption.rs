@@ -102,7 +102,8 @@ impl TlsOptions {
         Ok(Some(SendingTls { connector, start }))
     }
 
-    /// Errors: a flag has no effect, which might be mistaken for protection.
+    /// Errors: a flag has no effect, and might be mistaken for protection; or the certificate can't
+    /// be verified because no CA is named.
     fn check(&self) -> anyhow::Result<()> {
         let verifies = self.verifies();
         let of_verification = [("--ca", self.ca.is_some()), ("--insecure", self.insecure)];

@@ -27,11 +27,11 @@ pub use reason::reason;
 
 /// Maximum number of connections being opened at once; a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;
-/// Descriptors reserved for other purposes than connections.
+/// Descriptors reserved for purposes other than connections.
 pub const DESCRIPTORS_KEPT: u64 = 128;
-/// How long to retry a target that refuses all connections.
+/// Sending ends when connections have failed for this long and none was useful.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long messages in progress may continue after Ctrl-C.
+/// How long messages in progress may continue after a stop, such as by Ctrl-C.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Raises the soft limit on descriptors to the hard one; returns the limit afterwards.
@@ -53,7 +53,7 @@ pub enum Records {
 }
 
 impl Records {
-    /// `folder` must be empty or must not exist.
+    /// Creates the folder, or a temporary one for `None`. Errors: the folder is not empty.
     pub fn new(folder: Option<&Path>) -> anyhow::Result<Records> {
         let Some(folder) = folder else {
             let made = tempfile::Builder::new().prefix("sinkctl-").tempdir();

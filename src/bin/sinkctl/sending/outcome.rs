@@ -14,10 +14,10 @@ use super::Records;
 use super::reason::reason;
 use crate::base::outcome::{Finding, Out};
 
-/// Maximum number of failures shown as text.
+/// Maximum number of kinds of failures shown as text.
 const FAILURES_MAX: usize = 12;
 
-/// Where it goes, besides the screen.
+/// The forms in which the outcome is reported, besides text.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct ReportForms {
@@ -37,10 +37,11 @@ pub struct ReportForms {
 }
 
 impl ReportForms {
-    /// Checks that the files can be written, because afterward it would be too late.
+    /// Checks before sending that the files can be written, and creates them. Afterward it would be
+    /// too late.
     pub fn check(&self) -> anyhow::Result<()> {
         for path in self.hlog.iter().chain(&self.page) {
-            // The reader of a pipe would mistake this for the whole output.
+            // To the reader of a pipe, opening and closing it would look like the whole output.
             if path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()) {
                 continue;
             }
@@ -82,7 +83,7 @@ struct SendingFigures<'a> {
     replay: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Why a replay needed more connections than there were sessions.
+/// How many connections a replay opened beyond one per session, by reason.
 #[derive(Serialize)]
 struct ExtraConnections {
     busy: u64,
@@ -93,12 +94,12 @@ struct ExtraConnections {
 /// Outcomes that only a replay reports.
 #[derive(Debug)]
 pub struct ReplayOutcomes {
-    /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
-    /// each attempt is another message.
+    /// Outcomes of messages, to print instead of the sender's counts, in which each attempt is
+    /// another message.
     pub messages: SendingTally,
     /// Lines of text.
     pub lines: Vec<String>,
-    /// Keys of the JSON object.
+    /// Further keys of the JSON object.
     pub keys: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -120,9 +121,9 @@ struct FailureFigures {
 }
 
 impl SendingOutcome<'_> {
-    /// Reports the outcome in every requested form. The run succeeded if there was at least one
-    /// message, every message that was requested or due was accepted for every recipient, and the
-    /// target was reachable at the end.
+    /// Reports the outcome in every requested form. Returns `Done` if there was at least one
+    /// message, every message that was requested or due was accepted for every recipient, the
+    /// target was reachable at the end and sent no unexpected reply, and the files were written.
     pub fn report(&self, forms: &ReportForms, out: &mut Out) -> anyhow::Result<Finding> {
         // An error here must not suppress the report: the mail was sent, and can't be sent again.
         let written = self.write_files(forms);
@@ -151,7 +152,7 @@ impl SendingOutcome<'_> {
         Ok(if is_good { Finding::Done } else { Finding::PartlyDone })
     }
 
-    /// Returns the counts to print by message: a replay's own, in which each message occurs once,
+    /// Returns the counts of messages to print: a replay's own, in which each message occurs once,
     /// or else the sender's.
     fn messages(&self) -> &SendingTally {
         self.replay.as_ref().map_or(&self.report.tally, |replay| &replay.messages)
@@ -258,7 +259,7 @@ impl SendingOutcome<'_> {
     }
 }
 
-/// Returns advice against a kind of failure, if there is specific advice.
+/// Returns what to do about a kind of failure; `None` if its name says enough.
 fn hint(kind: FailureKind) -> Option<&'static str> {
     match kind {
         FailureKind::Reply(phase, code) => hint_about_reply(phase, code),
@@ -301,7 +302,7 @@ fn is_whole(report: &SendReport) -> bool {
     is_all && unsolicited == 0 && report.error.is_none() && !report.is_lost
 }
 
-/// Returns further remarks about connections.
+/// Returns further remarks about messages and connections.
 fn notes(tally: &SendingTally) -> Vec<String> {
     let extra = tally.extra;
     [

@@ -14,8 +14,9 @@ pub fn file_name(part: &Part<'_>, number: usize) -> String {
 }
 
 /// Returns the harmless part of a name, so that it can't lead elsewhere, hide, or pass for another:
-/// the last path component without control characters, direction marks, leading dots and dashes,
-/// and characters that other systems forbid; at most 120 octets. May be empty.
+/// the last path component without control characters, direction marks, and leading dots, dashes
+/// and tildes, shortened to 120 octets. Characters that other systems forbid become `_`. May be
+/// empty.
 fn safe(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let kept = last.chars().filter(|c| !c.is_control() && !is_unseen(*c));
@@ -35,7 +36,7 @@ fn is_unseen(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Shortens the name before its extension.
+/// Shortens a long name, and keeps its extension if that is short.
 fn cut(name: &str) -> String {
     if name.len() <= BYTES_MAX {
         return name.to_owned();

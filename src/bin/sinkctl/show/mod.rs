@@ -165,7 +165,7 @@ fn one_part(
     Ok(if lines.is_empty() { Finding::NothingFound } else { Finding::Done })
 }
 
-/// Prints a text and a line end. On a terminal, control characters are replaced.
+/// Prints a text, with a line end after it. On a terminal, control characters are replaced.
 fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
     let Some(text) = text else { return Ok(Finding::NothingFound) };
     print_text(&text, out)?;
@@ -187,7 +187,7 @@ fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Formats text from a mail as one line, with control characters replaced.
+/// Formats text from a message as one line, with control characters replaced.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }

@@ -12,7 +12,7 @@ use sinkd::wording::printable;
 use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
 
-/// Maximum number of files with the same name and a number.
+/// Maximum number of files whose names differ only in a number.
 const SAME_NAME_MAX: usize = 10_000;
 
 /// Writes the parts of the message, a forwarded message as one file, and prints the paths. In HTML,
@@ -62,7 +62,7 @@ fn address(path: &Path) -> Option<String> {
     Some(address)
 }
 
-/// Such a part is in the file of the forwarded message.
+/// Returns whether a part belongs to a forwarded message, whose file contains it.
 fn is_inside_a_message(taken: &Parts<'_>, part: &Part<'_>) -> bool {
     let mut around = std::iter::successors(part.parent, |at| taken.parts[*at].parent);
     around.any(|at| taken.parts[at].kind == PartKind::Message)

@@ -11,7 +11,7 @@ use crate::base::outcome::Out;
 /// Maximum number of lines of content; `--text` prints all.
 const TEXT_LINES_MAX: usize = 40;
 
-/// `octets` is the message, or its stored part.
+/// Prints a message; `octets` are all of it, or its stored part.
 pub fn print(message: &Message, octets: &[u8], out: &mut Out) -> anyhow::Result<()> {
     print_envelope(message, out)?;
     print_parts(message, out)?;

@@ -1,4 +1,4 @@
-//! Reads the folder once a second: new statistics, and the headers of segments.
+//! Reads the folder: new statistics, and the headers of segments.
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 
@@ -10,7 +10,7 @@ use sinkd::analysis::holder;
 
 use super::model::{KEEP_S, RunState, StoredMail};
 
-/// The state of reading.
+/// Reads a folder repeatedly, and remembers what it has read.
 #[derive(Debug)]
 pub struct FolderReader {
     folder: Folder,

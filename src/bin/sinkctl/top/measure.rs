@@ -1,7 +1,6 @@
 //! The measures that the large graph can show.
 use sinkd::stats::{Counter, Metric};
 
-/// A measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// A counter per second.
@@ -16,7 +15,7 @@ impl Measure {
     /// The measure shown first.
     pub const FIRST: Measure = Measure::Rate(Counter::Messages);
 
-    /// Returns all measures, in the order of the keys.
+    /// Returns all measures, in the order in which the keys select them.
     pub fn all() -> impl Iterator<Item = Measure> {
         let counters = [
             Counter::Messages,

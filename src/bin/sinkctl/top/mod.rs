@@ -70,7 +70,7 @@ fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> a
     Ok(())
 }
 
-/// Waits until a time or an event. Returns whether there is an event.
+/// Waits until a time, an event or a signal. Returns whether there is an event.
 fn wait_for_event(until: Instant, ended: &AtomicBool) -> io::Result<bool> {
     loop {
         let left = until.saturating_duration_since(Instant::now());

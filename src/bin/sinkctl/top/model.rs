@@ -28,7 +28,7 @@ pub struct StoredMail {
     pub disk_bytes: u64,
 }
 
-/// One second.
+/// What was recorded in one second.
 #[derive(Debug, Default)]
 struct RecordedSecond {
     counts: Second,
@@ -36,7 +36,7 @@ struct RecordedSecond {
     p99: BTreeMap<Metric, u64>,
 }
 
-/// The state.
+/// What the screen shows about a folder.
 #[derive(Debug)]
 pub struct RunState {
     pub folder: PathBuf,
@@ -54,13 +54,13 @@ pub struct RunState {
     seconds: BTreeMap<u64, RecordedSecond>,
 }
 
-/// The condition of the run.
+/// Whether sinkd is running, and whether it records anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// New seconds arrive.
     Live,
-    /// sinkd is running, but nothing arrived for this number of seconds, or (`None`) since the
-    /// first read.
+    /// sinkd is running, but nothing arrived for this number of seconds, or (`None`) in all seconds
+    /// that are kept.
     Quiet(Option<u64>),
     /// Nothing arrives, and no sinkd is visible.
     Stopped(Option<u64>),
@@ -93,7 +93,7 @@ impl RunState {
         }
     }
 
-    /// Adds new seconds, at `now_s`.
+    /// Adds new seconds, which were read at `now_s`.
     pub fn take(&mut self, now_s: u64, news: NewSeconds) {
         self.now_s = now_s;
         for (second, counts) in news.seconds {
@@ -155,13 +155,13 @@ impl RunState {
         self.seconds.range(first..=last).map(|(_, moment)| moment)
     }
 
-    /// Returns the busiest loop's share of the last second in rounds.
+    /// Returns the share of the last second that the busiest loop spent in rounds.
     pub fn busy_share(&self) -> f64 {
         self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
     }
 
-    /// Returns the percentiles of several metrics combined, over the last seconds (at most 15);
-    /// `None` if nothing was recorded.
+    /// Returns the percentiles of several metrics combined, over the last `seconds`, for which
+    /// histograms must be kept; `None` if nothing was recorded.
     pub fn percentiles(&self, metrics: &[Metric], seconds: u64) -> Option<Percentiles> {
         let mut total = metrics.first()?.histogram();
         let all = self.moments(seconds).flat_map(|moment| &moment.histograms);
@@ -196,8 +196,9 @@ impl RunState {
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
     }
 
-    /// Returns the last minutes by columns: means of rates, the highest p99. Columns longer than a
-    /// second begin at multiples of their length, so they do not flicker as they move.
+    /// Returns the last minutes by columns: means of rates, the highest p99, the most open
+    /// connections. Columns longer than a second begin at multiples of their length, so they do not
+    /// flicker as they move.
     pub fn series(&self, shown: Measure, columns: usize) -> GraphSeries {
         let columns = columns.max(1) as u64;
         let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
@@ -221,7 +222,7 @@ impl RunState {
             values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
             values[newest] /= in_newest;
         }
-        // The value may have been set before the first column.
+        // The connections may have been opened before the first column.
         if shown == Measure::Open {
             most = values.iter().copied().max().unwrap_or(0);
         }
@@ -284,8 +285,8 @@ pub mod tests {
 
     pub const NOW_S: u64 = 1_795_248_000;
 
-    /// Returns five minutes of 24,000 messages per second, of which the last second has 12,345, at
-    /// 200 µs.
+    /// Returns five minutes of 24,000 messages per second, with transactions of 100 µs; the last
+    /// second has 12,345 messages, and transactions of 200 µs.
     pub fn running() -> RunState {
         let mut state = RunState::new(Path::new("sink-data"));
         for second in NOW_S - 300..NOW_S - 2 {
@@ -345,7 +346,7 @@ pub mod tests {
         // Busy for 89 to 98% of the time.
         let mut state = running();
         assert!(state.verdict.as_ref().is_some_and(Verdict::is_saturated));
-        // Almost idle seconds follow, so that half a minute later only those count.
+        // Seconds with little load follow, so that half a minute later only those count.
         for second in NOW_S + 1..NOW_S + 31 {
             state.take(second + 2, news(second, 100, 100));
         }

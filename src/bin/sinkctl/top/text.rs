@@ -19,7 +19,7 @@ pub fn wrapped_lines(text: &str, width: usize, lines_max: usize) -> Vec<String> 
     lines
 }
 
-/// Breaks spans into lines of at most `width`, separated by two spaces.
+/// Joins spans with two spaces between them, into lines of at most `width`.
 pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = vec![Line::default()];
     for span in spans {
@@ -36,7 +36,7 @@ pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Formats a size with at most seven characters.
+/// Formats a size in decimal units, with at most one decimal.
 pub fn bytes(n: u64) -> String {
     match n {
         0..10_000 => format!("{n} B"),
@@ -46,7 +46,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// Formats a duration to the second.
+/// Formats a duration to the second, or, from two hours on, in whole hours.
 pub fn long_time(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),

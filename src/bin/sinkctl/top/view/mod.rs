@@ -25,7 +25,7 @@ pub struct ScreenState {
 }
 
 impl ScreenState {
-    /// `variable` returns a variable of the environment.
+    /// Returns the state at the start. `variable` returns a variable of the environment.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> ScreenState {
         let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
@@ -74,7 +74,7 @@ const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
 const OPEN_CHARS_MIN: usize = 60;
 /// Maximum height of the bars of the large graph, in lines.
 const BARS_LINES_MAX: usize = 12;
-/// Screens with fewer lines have one line for the verdict, others two.
+/// With fewer free lines, the verdict gets one line, otherwise up to two.
 const TALL_LINES: usize = 20;
 
 const ASCII_BARS: bar::Set<'static> = bar::Set {
@@ -197,8 +197,8 @@ fn keys(screen: &ScreenState) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Draws what limited the last ten seconds; in red and in other words if the sink's ceiling may be
-/// mistaken for the sender's.
+/// Returns lines about what limited the last ten seconds; in red and in other words if the sink was
+/// saturated, so that its ceiling is not mistaken for the sender's.
 fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
     let (name, because) = (verdict.limited_by().name(), &verdict.because);
@@ -259,8 +259,8 @@ fn value(shown: Measure, n: u64) -> String {
     }
 }
 
-/// Returns the rates of the last second that the large graph does not show; open connections if
-/// there is room.
+/// Returns the rates of the last second that the large graph does not show, open connections if
+/// there is room, and how busy the busiest loop was.
 fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
     let counters = [
         Counter::Messages,
