@@ -73,7 +73,7 @@ fn command(
         }
     }
     input.consume(octets);
-    if conn.owing.is_some() && !conn.session.owes_replies() {
+    if conn.outgoing.owing.is_some() && !conn.session.owes_replies() {
         worker.ledger.answered_in_full(conn, worker.workspace.replies.len());
     }
     match step {

@@ -81,7 +81,7 @@ impl WorkerState {
     pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, worker| {
             if let Some(transcript) = &mut conn.transcript {
-                transcript.named(conn.client, conn.session_id, worker.clock.now_ms());
+                transcript.named(conn.client, conn.id.session, worker.clock.now_ms());
             }
             conn.session.decided(Decision::Serve, &mut worker.workspace);
             worker.ledger.measurements.named();

@@ -129,7 +129,7 @@ fn secured(conn: &mut Conn, worker: &mut WorkerContext, agreed: &Agreed) {
         handshake_us: u32::try_from(us).unwrap_or(u32::MAX),
     });
     conn.flow = Flow::COMMANDS;
-    conn.last_read_ms = worker.clock.now_ms();
+    conn.times.last_active_ms = worker.clock.now_ms();
     worker.ledger.measurements.secured(us, agreed);
     if let Some(transcript) = &mut conn.transcript {
         transcript.secured(agreed, worker.clock.now_ms());

@@ -6,7 +6,7 @@ use crate::smtp::policy::TlsUse;
 use crate::smtp::session::{Farewell, Session};
 
 use super::{Interests, Table};
-use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::connection::{Conn, ConnId, Flow, TurnEnd};
 use crate::server::listening::Arrival;
 use crate::server::recording::Counters;
 use crate::server::settings::times::Times;
@@ -82,13 +82,11 @@ impl<I: Interests> Table<I> {
         let policy = self.rules(listener).policy.clone();
         let is_proxied = policy.is_proxied;
         let session = Session::new(client, policy);
-        let session_id = self.session_base | self.sessions;
+        let id = ConnId { serial: self.serial, session: self.session_base | self.sessions };
         self.sessions += 1;
-        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
+        let mut conn = Conn::new(socket, session, id, client, self.state.clock().now_us());
         conn.is_counted = is_counted;
-        conn.last_read_ms = self.now_ms();
-        conn.opened_us = self.state.clock().now_us();
-        let key = TimerKey { place, serial: conn.serial };
+        let key = TimerKey { place, serial: conn.id.serial };
         let Times { command_ms, data_ms, .. } = self.generation.times;
         let mut wait_ms = command_ms.min(data_ms);
         self.open += 1;
@@ -97,7 +95,7 @@ impl<I: Interests> Table<I> {
             conn.flow = Flow::Preamble;
             conn.is_session = false;
         }
-        self.wheel.insert(key, conn.last_read_ms + wait_ms);
+        self.wheel.insert(key, conn.times.last_active_ms + wait_ms);
         let turn = match is_proxied {
             true => TurnEnd::Idle,
             false => self.greet(&mut conn),
@@ -113,7 +111,7 @@ impl<I: Interests> Table<I> {
         self.allow_xclient_if_trusted(conn);
         if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
-                session: conn.session_id,
+                session: conn.id.session,
                 client: conn.client,
                 peer: conn.session.peer(),
                 listener: conn.session.listener(),
