@@ -101,7 +101,7 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
                     && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     && !conn.incoming.reads_until_empty;
                 conn.times.last_active_ms = worker.clock.now_ms();
-                worker.has_input |= conn.is_session;
+                worker.reports.has_input |= conn.is_session;
             }
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
