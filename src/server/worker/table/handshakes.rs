@@ -15,7 +15,7 @@ impl<I: Interests> Table<I> {
 
     /// Returns whether connections to `listener` begin with TLS.
     pub fn begins_with_tls(&self, listener: usize) -> bool {
-        self.rules(listener).policy.tls == TlsUse::Implicit
+        self.rules(listener).policy.options().tls == TlsUse::Implicit
     }
 
     /// Begins the handshake of the connection at `place`, which needs octets for it.

@@ -111,7 +111,7 @@ fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
     // connect. Nothing is known about a proxy's Unix sockets.
     let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
     let listener = &generation.listeners[conn.session.listener_index()];
-    listener.policy.has_xclient && is_ours && is_trusted(conn.client, trusted)
+    listener.policy.options().has_xclient && is_ours && is_trusted(conn.client, trusted)
 }
 
 /// How a client is turned away.
