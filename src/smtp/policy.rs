@@ -90,11 +90,10 @@ pub struct PolicyOptions {
     pub limits: SessionLimits,
     /// The listener's address as configured, for the envelope.
     pub listener: String,
-    /// The listener's name, for the envelope; empty if it has none.
-    pub listener_name: String,
-    /// The sink's name, for the envelope and for the reply that names a message; empty if it has
-    /// none.
-    pub sink_name: String,
+    /// The listener's name, for the envelope.
+    pub listener_name: Option<String>,
+    /// The sink's name, for the envelope and for the reply that names a message.
+    pub sink_name: Option<String>,
     /// Whether clients can set marks and runs by NOOP (see [`super::moment`]).
     pub noop_marks: bool,
     /// How commands that break the grammar are treated.
@@ -121,8 +120,8 @@ impl PolicyOptions {
             extensions: Extension::ALL.to_vec(),
             limits,
             listener: listener.into(),
-            listener_name: String::new(),
-            sink_name: String::new(),
+            listener_name: None,
+            sink_name: None,
             noop_marks: false,
             syntax: Syntax::Lenient,
             auth: None,
@@ -136,32 +135,9 @@ impl PolicyOptions {
 /// The rules and encoded replies of a listener. Immutable, and shared by all of its sessions.
 #[derive(Debug)]
 pub struct Policy {
-    /// The server's host name.
-    pub hostname: String,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// Connections begin with a PROXY header.
-    pub is_proxied: bool,
-    /// Trusted clients can send XCLIENT.
-    pub has_xclient: bool,
-    /// The limits of a session.
-    pub limits: SessionLimits,
-    /// The listener's address as configured.
-    pub listener: String,
-    /// Whether clients can set marks and runs by NOOP (see [`super::moment`]).
-    pub noop_marks: bool,
-    /// How commands that break the grammar are treated.
-    pub syntax: Syntax,
+    options: PolicyOptions,
     /// Extensions that are not offered.
     pub without: Extensions,
-    /// The AUTH rules; `None`: AUTH is not offered.
-    pub auth: Option<AuthRules>,
-    /// When sessions use TLS.
-    pub tls: TlsUse,
-    /// The generation of the settings.
-    pub generation: u32,
-    /// The listener's index within the generation.
-    pub index: usize,
     greeting: Vec<u8>,
     /// Indexed by [`EhloAudience::place`].
     ehlo_replies: [Vec<u8>; 4],
@@ -199,21 +175,17 @@ impl Policy {
             ehlo_replies: EhloAudience::ALL.map(|audience| ehlo_reply(&options, audience)),
             helo_reply: format!("250 {}\r\n", options.hostname).into_bytes(),
             envelope: envelope_start(&options),
-            accepted_end: accepted_end(&options.sink_name),
+            accepted_end: accepted_end(options.sink_name.as_deref()),
             without,
-            auth: options.auth,
-            tls: options.tls,
-            generation: options.generation,
-            index: options.index,
-            hostname: options.hostname,
-            protocol: options.protocol,
-            is_proxied: options.is_proxied,
-            has_xclient: options.has_xclient,
-            limits: options.limits,
-            listener: options.listener,
-            noop_marks: options.noop_marks,
-            syntax: options.syntax,
+            options,
         }
+    }
+
+    /// Returns the settings that the policy was built from, without BINARYMIME if CHUNKING is not
+    /// offered.
+    #[inline]
+    pub fn options(&self) -> &PolicyOptions {
+        &self.options
     }
 
     /// Returns the 220 greeting, including CRLF.
@@ -223,13 +195,13 @@ impl Policy {
 
     /// Returns whether the protocol is LMTP.
     pub fn is_lmtp(&self) -> bool {
-        self.protocol == Protocol::Lmtp
+        self.options.protocol == Protocol::Lmtp
     }
 
     /// Returns whether domains must be fully qualified (RFC 6409 section 4.2).
     #[inline]
     pub fn is_submission(&self) -> bool {
-        self.protocol == Protocol::Submission
+        self.options.protocol == Protocol::Submission
     }
 
     /// Returns 250 and the announced extensions (RFC 5321 4.1.1.1), including CRLF.
@@ -239,7 +211,7 @@ impl Policy {
 
     /// Returns whether STARTTLS is announced to `audience`.
     pub fn announces_starttls(&self, audience: EhloAudience) -> bool {
-        !audience.is_secure && matches!(self.tls, TlsUse::Offered | TlsUse::Required)
+        !audience.is_secure && matches!(self.options.tls, TlsUse::Offered | TlsUse::Required)
     }
 
     /// Returns the 250 reply to HELO, including CRLF.
@@ -321,17 +293,17 @@ fn envelope_start(options: &PolicyOptions) -> Vec<u8> {
     for (tag, name) in
         [(Tag::ListenerName, &options.listener_name), (Tag::SinkName, &options.sink_name)]
     {
-        if !name.is_empty() {
+        if let Some(name) = name {
             append_field(&mut out, tag, name.as_bytes());
         }
     }
     out
 }
 
-fn accepted_end(sink_name: &str) -> Vec<u8> {
+fn accepted_end(sink_name: Option<&str>) -> Vec<u8> {
     match sink_name {
-        "" => b"\r\n".to_vec(),
-        name => format!(" {name}\r\n").into_bytes(),
+        None => b"\r\n".to_vec(),
+        Some(name) => format!(" {name}\r\n").into_bytes(),
     }
 }
 

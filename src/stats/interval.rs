@@ -7,7 +7,7 @@ use super::counter::Counter;
 use super::counts::Counts;
 use super::listener_counts::ListenerCounts;
 use super::metric::Metric;
-use super::sessions::{SessionKey, SessionSecond, SessionSeconds};
+use super::sessions::{SessionHint, SessionKey, SessionSecond, SessionSeconds};
 
 /// Number of parts of a second in which messages are counted, so that stutter shows.
 pub const TENTHS: usize = 10;
@@ -95,22 +95,21 @@ impl Interval {
         self.tenths[tenth] += 1;
     }
 
-    /// Returns the entry of a session in this second. `at` is the place where it was last found, in
-    /// whichever second.
+    /// Returns the entry of a session in this second, if it is where `hint` says.
     #[inline]
-    pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
-        self.sessions.find(at, id)
+    pub fn find_session(&mut self, hint: SessionHint, id: u64) -> Option<&mut SessionSecond> {
+        self.sessions.find(hint, id)
     }
 
-    /// Adds an entry for a session, and returns its place; `None` if too many sessions were active,
+    /// Adds an entry for a session, and returns where it is; `None` if too many sessions were active,
     /// which is counted.
     #[inline]
-    pub fn add_session(&mut self, key: SessionKey) -> Option<u32> {
-        let place = self.sessions.add(key);
-        if place.is_none() {
+    pub fn add_session(&mut self, key: SessionKey) -> Option<SessionHint> {
+        let hint = self.sessions.add(key);
+        if hint.is_none() {
             self.counters[Counter::LostSessions as usize] += 1;
         }
-        place
+        hint
     }
 
     /// Returns one entry for each session that was active in the second, in no particular order.

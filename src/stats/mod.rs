@@ -65,7 +65,9 @@ pub use recorder::Recorder;
 pub use sample::Sample;
 #[cfg(feature = "testkit")]
 pub use sessions::check_batches;
-pub use sessions::{ClientLimits, Distribution, SenderLimits, SessionKey, SessionSecond};
+pub use sessions::{
+    ClientLimits, Distribution, SenderLimits, SessionHint, SessionKey, SessionSecond,
+};
 pub use summary::{MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals};
 pub use verdict::Verdict;
 pub use verdict_reason::VerdictReason;

@@ -6,7 +6,7 @@ use super::counter::Counter;
 use super::interval::{Interval, TENTHS};
 use super::listener_counts::ListenerCounts;
 use super::metric::Metric;
-use super::sessions::{SessionKey, SessionSecond};
+use super::sessions::{SessionHint, SessionKey, SessionSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -219,44 +219,49 @@ impl Recorder {
     }
 
     /// Returns the entry of a session in the current second; `None` if there is none, so it must be
-    /// added. `at` is its last place.
+    /// added.
     #[inline]
-    pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
-        self.current.find_session(at, id)
+    pub fn find_session(&mut self, hint: SessionHint, id: u64) -> Option<&mut SessionSecond> {
+        self.current.find_session(hint, id)
     }
 
-    /// Records the beginning of a session in this round, and returns its place. Costs 48 bytes.
+    /// Records the beginning of a session in this round, and returns where its entry is. Costs 48
+    /// bytes.
     #[inline]
-    pub fn begin_session(&mut self, key: SessionKey) -> Option<u32> {
+    pub fn begin_session(&mut self, key: SessionKey) -> Option<SessionHint> {
         self.is_used = true;
         let us = self.round_us();
-        let at = self.current.add_session(key)?;
-        if let Some(session) = self.current.find_session(at, key.id) {
+        let hint = self.current.add_session(key)?;
+        if let Some(session) = self.current.find_session(hint, key.id) {
             session.begin(us);
         }
-        Some(at)
+        Some(hint)
     }
 
     /// Changes the client of a session to the one in `key`. Everything it did in the current second
     /// counts for that client.
     #[cold]
-    pub fn rename_session(&mut self, at: &mut u32, key: SessionKey) {
+    pub fn rename_session(&mut self, hint: &mut SessionHint, key: SessionKey) {
         self.is_used = true;
-        match self.current.find_session(*at, key.id) {
+        match self.current.find_session(*hint, key.id) {
             Some(session) => session.rename(key),
             None => {
-                self.add_session(at, key);
+                self.add_session(hint, key);
             }
         }
     }
 
-    /// Adds an entry for a session, and sets its place; `None` if too many sessions are active.
+    /// Adds an entry for a session, and sets `hint` to it; `None` if too many sessions are active.
     /// Costs 48 bytes.
     #[cold]
-    pub fn add_session(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
+    pub fn add_session(
+        &mut self,
+        hint: &mut SessionHint,
+        key: SessionKey,
+    ) -> Option<&mut SessionSecond> {
         self.is_used = true;
-        *at = self.current.add_session(key)?;
-        self.current.find_session(*at, key.id)
+        *hint = self.current.add_session(key)?;
+        self.current.find_session(*hint, key.id)
     }
 
     /// Adds an entry for a session in the second of this Unix time, which is not the current one.
@@ -264,8 +269,8 @@ impl Recorder {
     pub fn add_session_at(&mut self, unix_ns: u64, key: SessionKey) -> Option<&mut SessionSecond> {
         self.is_used = true;
         let interval = self.interval_of(unix_ns / SECOND_NS);
-        let at = interval.add_session(key)?;
-        interval.find_session(at, key.id)
+        let hint = interval.add_session(key)?;
+        interval.find_session(hint, key.id)
     }
 
     /// Returns when the round began, in µs from the beginning of the current second; more than a

@@ -1,17 +1,18 @@
 //! One connection: its socket, its session, and the buffers it currently holds.
 use std::net::IpAddr;
 
-use crate::log::MessageId;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 use crate::stats::SessionKey;
 
+use super::conn_statistics::ConnStatistics;
+use super::conn_times::ConnTimes;
 use super::conn_tls::ConnTls;
-use super::replied::Replied;
+use super::incoming::Incoming;
+use super::outgoing::Outgoing;
 use super::waits::Waits;
 use crate::server::listening::{SocketInterest, Stream};
-use crate::server::payload::{Buffer, Transfer};
-use crate::server::time_spent::StateTimer;
+use crate::server::payload::Transfer;
 use crate::server::transcripts::Transcript;
 
 /// What the next octets from the client will be, with the payload in progress if there is one.
@@ -46,16 +47,13 @@ impl Flow {
     pub const COMMANDS: Flow = Flow::Commands { chunks: None };
 }
 
-/// Replies that could not be sent yet because the client does not read.
-#[derive(Debug, Default)]
-pub struct Unsent {
-    pub bytes: Vec<u8>,
-    pub sent: usize,
-    /// Messages acknowledged in `bytes`, each with the offset at which its reply ends.
-    pub acknowledged: Vec<(usize, MessageId)>,
-    /// Start times of the transactions whose final replies are in `bytes`, µs of the worker's
-    /// clock. They end once all of `bytes` has been sent.
-    pub began_us: Vec<u64>,
+/// What distinguishes a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnId {
+    /// Distinguishes it from earlier ones in the same place in the table.
+    pub serial: u32,
+    /// The session's number in slots: start count of sinkd, worker, sequence number.
+    pub session: u64,
 }
 
 /// A client's connection.
@@ -66,10 +64,7 @@ pub struct Unsent {
 pub struct Conn {
     pub socket: Stream,
     pub session: Session,
-    /// Index of its session in the interval of statistics where it was last found.
-    pub recorded_at: u32,
-    /// Distinguishes this connection from earlier ones in the same place in the table.
-    pub serial: u32,
+    pub id: ConnId,
     /// The client that submits mail: the one that connected, or the one that PROXY or XCLIENT
     /// named.
     pub client: Client,
@@ -77,34 +72,15 @@ pub struct Conn {
     pub is_session: bool,
     /// Whether it counts toward the limit of its client's address.
     pub is_counted: bool,
-    /// The session's number in slots: start count of sinkd, worker, sequence number.
-    pub session_id: u64,
     pub flow: Flow,
-    /// Input that could not be consumed yet: part of a line, or octets after a payload that waits
-    /// for the log.
-    pub held: Option<Buffer>,
-    pub unsent: Option<Box<Unsent>>,
     /// `None`: no TLS, and no handshake in progress.
     pub tls: Option<Box<ConnTls>>,
-    /// The message whose replies are not complete yet (LMTP has one per recipient).
-    pub owing: Option<MessageId>,
     /// `None`: transcripts are off.
     pub transcript: Option<Box<Transcript>>,
-    /// When octets were last read, ms of the worker's clock.
-    pub last_read_ms: u64,
-    /// When the current transaction began, µs of the worker's clock; meaningless outside one.
-    pub began_us: u64,
-    /// When the connection began, µs of the worker's clock.
-    pub opened_us: u64,
-    /// The round in which something was last sent, from which think time is measured.
-    pub replied: Replied,
-    /// The state in which its time is counted.
-    pub spending: StateTimer,
-    /// Wire octets of the last payload: the guess for the size of the next one.
-    pub last_payload_bytes: u32,
-    /// Whether short reads don't mean that the socket is empty: the peer has shut down its side or
-    /// sent urgent data, or may pass descriptors.
-    pub reads_until_empty: bool,
+    pub incoming: Incoming,
+    pub outgoing: Outgoing,
+    pub times: ConnTimes,
+    pub statistics: ConnStatistics,
     /// The condition for its next turn.
     pub waits: Waits,
     /// The events it is registered for.
@@ -112,36 +88,27 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub fn new(
-        socket: Stream,
-        session: Session,
-        serial: u32,
-        client: Client,
-        session_id: u64,
-    ) -> Conn {
-        let reads_until_empty = socket.short_reads_leave_more();
+    /// Makes a connection that begins at `now_us` of the worker's clock, and counts as a session.
+    pub fn new(socket: Stream, session: Session, id: ConnId, client: Client, now_us: u64) -> Conn {
+        let incoming = Incoming {
+            held: None,
+            last_payload_bytes: None,
+            reads_until_empty: socket.short_reads_leave_more(),
+        };
         Conn {
             socket,
             session,
-            recorded_at: 0,
-            serial,
+            id,
             client,
             is_session: true,
             is_counted: false,
-            session_id,
             flow: Flow::COMMANDS,
-            held: None,
-            unsent: None,
+            incoming,
+            outgoing: Outgoing::default(),
             tls: None,
-            owing: None,
             transcript: None,
-            last_read_ms: 0,
-            began_us: 0,
-            opened_us: 0,
-            replied: Replied::default(),
-            spending: StateTimer::default(),
-            last_payload_bytes: 0,
-            reads_until_empty,
+            times: ConnTimes::opened_at(now_us),
+            statistics: ConnStatistics::default(),
             waits: Waits::Octets,
             interest: SocketInterest::Reads,
         }
@@ -150,7 +117,7 @@ impl Conn {
     /// Returns the key of its session in the statistics.
     #[inline]
     pub fn key(&self) -> SessionKey {
-        SessionKey { id: self.session_id, client: self.client.ip() }
+        SessionKey { id: self.id.session, client: self.client.ip() }
     }
 
     /// Returns the payload in progress, if there is one.
@@ -205,7 +172,7 @@ impl Conn {
     /// Returns whether no transaction is open and all replies have been sent.
     pub fn is_idle(&self) -> bool {
         let is_between = matches!(self.flow, Flow::Commands { .. });
-        is_between && !self.session.in_transaction() && self.unsent.is_none()
+        is_between && !self.session.in_transaction() && self.outgoing.unsent.is_none()
     }
 
     /// Returns whether a payload is in progress.
@@ -232,7 +199,7 @@ impl Conn {
     /// Returns whether it uses some of the buffer budget, or may still take some.
     pub fn holds_buffers(&self) -> bool {
         let has_sealed = self.tls.as_ref().is_some_and(|tls| tls.held.is_some());
-        self.held.is_some() || has_sealed || self.has_transfer()
+        self.incoming.held.is_some() || has_sealed || self.has_transfer()
     }
 }
 

@@ -3,13 +3,17 @@
 //! Values only. What a connection does in its turn is in `turn/`; which connections exist, in
 //! `worker/`.
 mod conn;
+mod conn_statistics;
+mod conn_times;
 mod conn_tls;
+mod incoming;
 mod input;
+mod outgoing;
 mod received;
 mod replied;
 mod waits;
 
-pub(super) use conn::{Conn, Flow};
+pub(super) use conn::{Conn, ConnId, Flow};
 pub(super) use conn_tls::{ConnTls, Layer};
 pub(super) use input::{Consumed, Input};
 pub(super) use received::{Received, read};

@@ -73,7 +73,7 @@ impl Ledger {
     #[inline]
     pub fn answered(&mut self, conn: &mut Conn, id: Option<MessageId>, replies_bytes: usize) {
         if conn.session.owes_replies() {
-            conn.owing = id;
+            conn.outgoing.owing = id;
         } else if let Some(id) = id {
             self.acknowledged.push((replies_bytes, id));
         }
@@ -82,7 +82,7 @@ impl Ledger {
 
     /// Notes that the last reply owed to `conn` ends at octet `replies_bytes` of the replies.
     pub fn answered_in_full(&mut self, conn: &mut Conn, replies_bytes: usize) {
-        self.acknowledged.extend(conn.owing.take().map(|id| (replies_bytes, id)));
+        self.acknowledged.extend(conn.outgoing.owing.take().map(|id| (replies_bytes, id)));
     }
 
     /// Counts a message that was committed after its connection had closed.

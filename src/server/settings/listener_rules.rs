@@ -39,7 +39,7 @@ impl ListenerRules {
 
     /// Returns whether both have a list of users, and the lists differ.
     pub fn has_other_users_than(&self, other: &ListenerRules) -> bool {
-        match (self.policy.auth.as_ref(), other.policy.auth.as_ref()) {
+        match (self.policy.options().auth.as_ref(), other.policy.options().auth.as_ref()) {
             (
                 Some(AuthRules { mode: AuthMode::Users(own), .. }),
                 Some(AuthRules { mode: AuthMode::Users(other), .. }),
@@ -83,8 +83,8 @@ pub fn policy(
         extensions: extensions.filter(|it| !without(it)).collect(),
         limits: own.limits(&config.limits),
         listener: listener.address.to_string(),
-        listener_name: own.name.clone().unwrap_or_default(),
-        sink_name: config.name.clone().unwrap_or_default(),
+        listener_name: own.name.clone(),
+        sink_name: config.name.clone(),
         noop_marks: config.noop_marks,
         syntax: config.syntax,
         auth,

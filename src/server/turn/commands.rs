@@ -73,7 +73,7 @@ fn command(
         }
     }
     input.consume(octets);
-    if conn.owing.is_some() && !conn.session.owes_replies() {
+    if conn.outgoing.owing.is_some() && !conn.session.owes_replies() {
         worker.ledger.answered_in_full(conn, worker.workspace.replies.len());
     }
     match step {
@@ -98,8 +98,9 @@ fn command(
 /// Answers a STARTTLS that the session allows: 220 if a handshake can begin, else 454.
 #[cold]
 fn starttls(conn: &mut Conn, worker: &mut WorkerContext) {
-    let has_acceptor = matches!(worker.acceptors.get(conn.session.listener_index()), Some(Some(_)));
-    if !has_acceptor || !worker.has_room_for_handshake {
+    let has_acceptor =
+        matches!(worker.tls.acceptors.get(conn.session.listener_index()), Some(Some(_)));
+    if !has_acceptor || !worker.tls.has_room_for_handshake {
         return conn.session.tls_is_unavailable(&mut worker.workspace);
     }
     conn.session.tls_begins(&mut worker.workspace);
@@ -137,7 +138,8 @@ fn tolerated(conn: &mut Conn, worker: &mut WorkerContext, kinds: Deviations) {
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
 fn record_moment(conn: &mut Conn, worker: &mut WorkerContext) {
-    let moments = worker.moments.as_ref().expect("the policy allows moments only with a sender");
+    let moments =
+        worker.outputs.moments.as_ref().expect("the policy allows moments only with a sender");
     let Some(mark_command) = worker.workspace.mark_command.take() else { return };
     let outcome = moments.take(&mark_command, worker.clock.unix_ns());
     conn.session.moment_answered(&mark_command, outcome, &mut worker.workspace);

@@ -22,7 +22,7 @@ pub(super) fn farewell(conn: &mut Conn, worker: &mut WorkerContext, why: Farewel
     release_buffers(conn, worker);
     // sinkd sends nothing before a PROXY header, and no reply during a handshake.
     let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
-    if conn.unsent.is_some() || is_silent {
+    if conn.outgoing.unsent.is_some() || is_silent {
         return TurnEnd::Closed;
     }
     if is_committing {
@@ -39,7 +39,7 @@ pub(super) fn farewell(conn: &mut Conn, worker: &mut WorkerContext, why: Farewel
 /// Releases all buffers that `conn` holds.
 pub(super) fn release_buffers(conn: &mut Conn, worker: &mut WorkerContext) {
     abandon(conn, worker);
-    if let Some(held) = conn.held.take() {
+    if let Some(held) = conn.incoming.held.take() {
         worker.storage.pool.put_back(held);
     }
     if let Some(tls) = &mut conn.tls {

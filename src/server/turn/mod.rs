@@ -17,6 +17,7 @@ mod tls;
 mod transactions;
 mod worker_context;
 mod worker_state;
+mod worker_tls;
 
 pub(super) use preamble::{PREAMBLE_MS, is_trusted};
 pub(super) use tls::HANDSHAKE_MS;

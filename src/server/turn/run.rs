@@ -23,7 +23,7 @@ const ROUND_BYTES_MAX: usize = 256 << 10;
 pub(super) fn take_turn(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
     worker.ledger.measurements.begin_turn();
     let mut input = Input::new(std::mem::take(&mut worker.scratch));
-    if let Some(held) = conn.held.take() {
+    if let Some(held) = conn.incoming.held.take() {
         input.fill(held.filled());
         worker.storage.pool.put_back(held);
     }
@@ -99,9 +99,9 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
                 // `reads_until_empty` names.
                 drained = is_short
                     && cfg!(all(target_os = "linux", not(sinkd_portable)))
-                    && !conn.reads_until_empty;
-                conn.last_read_ms = worker.clock.now_ms();
-                worker.has_input |= conn.is_session;
+                    && !conn.incoming.reads_until_empty;
+                conn.times.last_active_ms = worker.clock.now_ms();
+                worker.reports.has_input |= conn.is_session;
             }
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
@@ -138,7 +138,7 @@ fn end_turn(conn: &mut Conn, worker: &mut WorkerContext, input: &Input, turn: Tu
         let Some(held) = worker.hold(input.unread()) else {
             return farewell(conn, worker, Farewell::OutOfBuffers);
         };
-        conn.held = Some(held);
+        conn.incoming.held = Some(held);
     }
     leave(conn, worker, turn)
 }

@@ -23,7 +23,7 @@ pub(crate) fn flush(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
         return flush_sealed(conn, worker);
     }
     if worker.workspace.replies.is_empty() {
-        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
+        return if conn.outgoing.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
     if let Some(transcript) = &mut conn.transcript {
         transcript.server(&worker.workspace.replies, worker.clock.now_ms());
@@ -49,7 +49,7 @@ fn flush_sealed(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
         return Sent::Lost;
     }
     if worker.workspace.replies.is_empty() {
-        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
+        return if conn.outgoing.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
     flush_octets(conn, worker)
 }
@@ -57,7 +57,7 @@ fn flush_sealed(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
 /// Sends the octets in the reply buffer.
 #[inline(always)]
 fn flush_octets(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
-    if conn.unsent.is_some() {
+    if conn.outgoing.unsent.is_some() {
         keep_unsent(conn, worker, 0);
         return Sent::Blocked;
     }
@@ -82,11 +82,8 @@ fn flush_octets(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
 /// Keeps the replies of this turn from octet `sent` on, after those that are already kept.
 #[cold]
 pub(crate) fn keep_unsent(conn: &mut Conn, worker: &mut WorkerContext, sent: usize) {
-    let unsent = conn.unsent.get_or_insert_default();
-    let from = unsent.bytes.len();
-    unsent.bytes.extend_from_slice(&worker.workspace.replies[sent..]);
-    let kept = worker.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
-    unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
+    let unsent = conn.outgoing.unsent.get_or_insert_default();
+    unsent.keep(&worker.workspace.replies, sent, &mut worker.ledger.acknowledged);
     worker.ledger.measurements.not_replied(&mut unsent.began_us);
     worker.workspace.replies.clear();
 }
@@ -94,20 +91,20 @@ pub(crate) fn keep_unsent(conn: &mut Conn, worker: &mut WorkerContext, sent: usi
 /// Sends octets of a handshake. What the socket doesn't take is kept.
 #[cold]
 pub(crate) fn send_raw(conn: &mut Conn, octets: &[u8]) -> Sent {
-    if octets.is_empty() && conn.unsent.is_none() {
+    if octets.is_empty() && conn.outgoing.unsent.is_none() {
         return Sent::All;
     }
-    let sent = match conn.unsent {
+    let sent = match conn.outgoing.unsent {
         Some(_) => 0,
         None => match write(&mut conn.socket, octets) {
             Ok(sent) => sent,
             Err(_) => return Sent::Lost,
         },
     };
-    if sent == octets.len() && conn.unsent.is_none() {
+    if sent == octets.len() && conn.outgoing.unsent.is_none() {
         return Sent::All;
     }
-    conn.unsent.get_or_insert_default().bytes.extend_from_slice(&octets[sent..]);
+    conn.outgoing.unsent.get_or_insert_default().keep_raw(&octets[sent..]);
     Sent::Blocked
 }
 
@@ -124,17 +121,17 @@ pub(crate) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
 
 /// Sends the unsent replies of earlier turns.
 pub(crate) fn send_unsent(conn: &mut Conn, worker: &mut WorkerContext) -> Sent {
-    let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
-    match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
+    let Some(unsent) = conn.outgoing.unsent.as_mut() else { return Sent::All };
+    match write(&mut conn.socket, unsent.rest()) {
         Ok(sent) => {
-            unsent.sent += sent;
+            unsent.advance(sent);
             if sent > 0 {
-                conn.last_read_ms = worker.clock.now_ms();
+                conn.times.last_active_ms = worker.clock.now_ms();
             }
-            if unsent.sent < unsent.bytes.len() {
+            if !unsent.rest().is_empty() {
                 return Sent::Blocked;
             }
-            if let Some(unsent) = conn.unsent.take() {
+            if let Some(unsent) = conn.outgoing.unsent.take() {
                 worker.ledger.measurements.replied_late(unsent.began_us);
             }
             Sent::All
@@ -158,15 +155,13 @@ pub(crate) fn record_turn_unsent(worker: &mut WorkerContext) {
 /// Notes the acknowledgements of this turn and of earlier ones as unsent: the connection ends.
 pub(crate) fn record_all_unsent(conn: &mut Conn, worker: &mut WorkerContext) {
     record_turn_unsent(worker);
-    if let Some(id) = conn.owing.take() {
+    if let Some(id) = conn.outgoing.owing.take() {
         worker.record_unsent(id);
     }
-    let Some(mut unsent) = conn.unsent.take() else { return };
+    let Some(mut unsent) = conn.outgoing.unsent.take() else { return };
     worker.ledger.measurements.replied_late(std::mem::take(&mut unsent.began_us));
-    for (end, id) in unsent.acknowledged {
-        if end > unsent.sent {
-            worker.record_unsent(id);
-        }
+    for id in unsent.into_unacknowledged() {
+        worker.record_unsent(id);
     }
 }
 
@@ -180,6 +175,7 @@ mod tests {
     use super::super::worker_context::SideOutputs;
     use super::*;
     use crate::log::{Log, LogSettings, MessageId};
+    use crate::server::connection::ConnId;
     use crate::server::listening::Stream;
     use crate::server::payload::{Storage, TransferPool};
     use crate::server::recording::{Counters, Ledger, Measurements};
@@ -195,7 +191,8 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let policy = Policy::new("sink", "unix", SessionLimits::default());
         let session = Session::new(Client::Unix, Arc::new(policy));
-        (Conn::new(Stream::Unix(ours), session, 1, Client::Unix, 1), theirs)
+        let id = ConnId { serial: 1, session: 1 };
+        (Conn::new(Stream::Unix(ours), session, id, Client::Unix, 0), theirs)
     }
 
     fn read_all(socket: &mut UnixStream) -> Vec<u8> {
@@ -228,8 +225,6 @@ mod tests {
             assert!(matches!(flush(&mut conn, &mut worker), Sent::Blocked));
             assert!(worker.is_silent(), "nothing is left for another connection");
         }
-        let kept = conn.unsent.as_ref().unwrap();
-        assert_eq!(kept.acknowledged, [(11, id(0)), (23, id(1)), (32, id(2))]);
         let filling = read_all(&mut theirs);
         assert!(matches!(send_unsent(&mut conn, &mut worker), Sent::All));
         assert!(filling.iter().all(|octet| *octet == b'-'));

@@ -8,6 +8,7 @@ use crate::smtp::workspace::Workspace;
 use crate::tls::{Acceptor, Failure};
 
 use super::clock::RoundClock;
+use super::worker_tls::WorkerTls;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
@@ -29,6 +30,15 @@ pub(crate) struct SideOutputs {
     pub moments: Option<Arc<MomentSender>>,
 }
 
+/// What turns report to the worker's loop, which resets it.
+#[derive(Default)]
+pub(crate) struct TurnReports {
+    /// Whether octets were read from a client.
+    pub has_input: bool,
+    /// Whether a transfer found the buffer budget used up, so that the worker should make room.
+    pub is_starved: bool,
+}
+
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
     /// Read once a round, so its time lags by up to the length of a round.
@@ -39,26 +49,14 @@ pub(crate) struct WorkerContext {
     pub storage: Storage,
     /// Every final reply to a message must be reported to it.
     pub ledger: Ledger,
-    /// Whether octets were read from a client since this was last checked.
-    pub has_input: bool,
+    /// What turns report to the worker's loop.
+    pub reports: TurnReports,
+    pub outputs: SideOutputs,
+    pub tls: WorkerTls,
     /// Limits log lines about connections without a PROXY header.
     proxy_log: LogThrottle,
-    /// `None`: no transcripts are written.
-    pub transcripts: Option<Arc<Transcripts>>,
-    /// `None`: arguments of NOOP are ignored.
-    pub moments: Option<Arc<MomentSender>>,
-    /// Whether a transfer found the buffer budget used up, so that the worker should make room.
-    pub is_starved: bool,
     /// The worker's input buffer. The turn in progress takes it, and this is then empty.
     pub scratch: Vec<u8>,
-    /// TLS records to be sent.
-    pub sealed: Vec<u8>,
-    /// The TLS settings of each listener; `None`: it has no TLS.
-    pub acceptors: Vec<Option<Acceptor>>,
-    /// Whether another handshake may begin.
-    pub has_room_for_handshake: bool,
-    /// Limits log lines about failures of TLS.
-    tls_log: LogThrottle,
     /// Commits whose connection has closed.
     pub orphans: Vec<Orphan>,
     /// Reset boxes for new payloads, so that a message costs no allocation.
@@ -79,16 +77,11 @@ impl WorkerContext {
             workspace,
             storage,
             ledger,
-            has_input: false,
+            reports: TurnReports::default(),
+            outputs,
+            tls: WorkerTls::new(acceptors),
             proxy_log: LogThrottle::default(),
-            transcripts: outputs.transcripts,
-            moments: outputs.moments,
-            is_starved: false,
             scratch: vec![0; SCRATCH_BYTES],
-            sealed: Vec::new(),
-            acceptors,
-            has_room_for_handshake: true,
-            tls_log: LogThrottle::default(),
             orphans: Vec::new(),
             transfers: Vec::new(),
         }
@@ -129,7 +122,7 @@ impl WorkerContext {
     #[cold]
     pub fn tls_failed(&mut self, client: Client, failure: Failure) {
         self.ledger.measurements.tls_failed(failure);
-        if self.tls_log.take(self.clock.now_ms()) {
+        if self.tls.may_log_failure(self.clock.now_ms()) {
             let (kind, why) = (failure.name(), failure.sentence());
             tracing::warn!(%client, kind, why, "TLS failed; more within 10 s are only counted");
         }
@@ -139,7 +132,7 @@ impl WorkerContext {
     /// used up.
     pub fn hold(&mut self, octets: &[u8]) -> Option<Buffer> {
         let Some(mut held) = self.storage.pool.take(octets.len()) else {
-            self.is_starved = true;
+            self.reports.is_starved = true;
             return None;
         };
         held.push(octets);
@@ -149,7 +142,7 @@ impl WorkerContext {
     /// Refuses `transfer`, because the log has no room and won't have any soon.
     #[cold]
     pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
-        self.is_starved |= why == NoRoom::Budget;
+        self.reports.is_starved |= why == NoRoom::Budget;
         transfer.refuse(Refusal::NoStorage, &mut self.storage);
     }
 

@@ -81,7 +81,7 @@ impl WorkerState {
     pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, worker| {
             if let Some(transcript) = &mut conn.transcript {
-                transcript.named(conn.client, conn.session_id, worker.clock.now_ms());
+                transcript.named(conn.client, conn.id.session, worker.clock.now_ms());
             }
             conn.session.decided(Decision::Serve, &mut worker.workspace);
             worker.ledger.measurements.named();
@@ -197,12 +197,12 @@ impl WorkerState {
     #[cold]
     pub fn follow(&mut self, policies: CurrentPolicies, acceptors: Vec<Option<Acceptor>>) {
         self.worker.workspace.policies = policies;
-        self.worker.acceptors = acceptors;
+        self.worker.tls.acceptors = acceptors;
     }
 
     /// Returns the flag that says whether another handshake may begin. If not, STARTTLS gets 454.
     pub fn room_for_handshake(&mut self) -> &mut bool {
-        &mut self.worker.has_room_for_handshake
+        &mut self.worker.tls.has_room_for_handshake
     }
 
     pub fn writer(&mut self) -> &mut Writer {
@@ -222,7 +222,7 @@ impl WorkerState {
     }
 
     pub fn transcripts(&self) -> Option<&Arc<Transcripts>> {
-        self.worker.transcripts.as_ref()
+        self.worker.outputs.transcripts.as_ref()
     }
 
     /// Counts a connection to a proxied listener that is closed without a reply, and logs the
@@ -234,12 +234,12 @@ impl WorkerState {
 
     /// Returns whether octets were read from a client since the last call.
     pub fn take_has_input(&mut self) -> bool {
-        std::mem::take(&mut self.worker.has_input)
+        std::mem::take(&mut self.worker.reports.has_input)
     }
 
     /// Returns whether a transfer found the buffer budget used up since the last call.
     pub fn was_starved(&mut self) -> bool {
-        std::mem::take(&mut self.worker.is_starved)
+        std::mem::take(&mut self.worker.reports.is_starved)
     }
 
     /// Returns whether there are pending commits whose connections have closed.

@@ -18,13 +18,14 @@ impl Session {
     /// Returns whether MAIL must be rejected until the client authenticates.
     #[cold]
     pub(super) fn owes_auth(&self) -> bool {
-        let is_required = self.policy.auth.as_ref().is_some_and(|auth| auth.is_required);
+        let is_required = self.policy.options().auth.as_ref().is_some_and(|auth| auth.is_required);
         is_required && !self.is_authenticated()
     }
 
     /// Returns whether clients can authenticate only after TLS has begun.
     fn auth_waits_for_tls(&self) -> bool {
-        !self.is_secure() && self.policy.auth.as_ref().is_some_and(|auth| auth.under_tls_only)
+        !self.is_secure()
+            && self.policy.options().auth.as_ref().is_some_and(|auth| auth.under_tls_only)
     }
 
     /// Returns the reply to MAIL before a required AUTH.
@@ -39,7 +40,7 @@ impl Session {
     /// Returns the maximum length of the line at the beginning of `rest`. AUTH must be offered.
     #[cold]
     pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
-        let commands_max = self.policy.limits.command_line_bytes_max;
+        let commands_max = self.policy.options().limits.command_line_bytes_max;
         match self.is_authenticating() || grammar::is_auth(rest) {
             true => commands_max.max(sasl::LINE_BYTES_MAX),
             false => commands_max,
@@ -51,7 +52,7 @@ impl Session {
         argument: &[u8],
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
-        if self.policy.auth.is_none() {
+        if self.policy.options().auth.is_none() {
             return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
         }
         if self.auth_waits_for_tls() {
@@ -71,7 +72,7 @@ impl Session {
         let Some(mechanism) = Mechanism::from_name(name) else {
             return Err(NotAccepted::With(&reply::AUTH_MECHANISM));
         };
-        let challenge = workspace.challenges.next(&self.policy.hostname);
+        let challenge = workspace.challenges.next(&self.policy.options().hostname);
         let progress = Exchange::begin(mechanism, initial, challenge);
         self.auth_continues(mechanism, progress, workspace);
         Ok(Some(Step::AuthLine))
@@ -128,7 +129,7 @@ impl Session {
     }
 
     fn judge(&mut self, mechanism: Mechanism, claim: &Credentials, workspace: &mut Workspace) {
-        let mode = self.policy.auth.as_ref().map(|auth| &auth.mode);
+        let mode = self.policy.options().auth.as_ref().map(|auth| &auth.mode);
         let is_accepted = match mode {
             Some(AuthMode::Any) => true,
             Some(AuthMode::Users(users)) => users.accepts(claim),

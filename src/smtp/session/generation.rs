@@ -7,14 +7,14 @@ impl Session {
     /// command is read.
     #[inline]
     pub(super) fn update_policy(&mut self, workspace: &Workspace) {
-        if self.policy.generation != workspace.policies.generation {
+        if self.policy.options().generation != workspace.policies.generation {
             self.adopt(&workspace.policies);
         }
     }
 
     #[cold]
     fn adopt(&mut self, current: &CurrentPolicies) {
-        if let Some(policy) = current.policies.get(self.policy.index)
+        if let Some(policy) = current.policies.get(self.policy.options().index)
             && !self.in_transaction()
             && !self.is_authenticating()
         {

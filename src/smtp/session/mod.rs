@@ -172,12 +172,12 @@ impl Session {
 
     /// Returns the index of its listener.
     pub fn listener_index(&self) -> usize {
-        self.policy.index
+        self.policy.options().index
     }
 
     /// Returns the listener's address as configured.
     pub fn listener(&self) -> &str {
-        &self.policy.listener
+        &self.policy.options().listener
     }
 
     /// Appends the 220 greeting (RFC 5321 3.1).
@@ -217,9 +217,9 @@ impl Session {
                 return (consumed, Step::NeedInput);
             }
             self.update_policy(workspace);
-            let line_bytes_max = match self.policy.auth.is_some() {
+            let line_bytes_max = match self.policy.options().auth.is_some() {
                 true => self.auth_line_bytes_max(rest),
-                false => self.policy.limits.command_line_bytes_max,
+                false => self.policy.options().limits.command_line_bytes_max,
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
                 if self.is_tls_hello(rest) {
@@ -255,7 +255,7 @@ impl Session {
     /// Returns the maximum size of a message, in bytes (RFC 1870).
     #[inline]
     pub fn message_bytes_max(&self) -> u64 {
-        self.policy.limits.message_bytes_max
+        self.policy.options().limits.message_bytes_max
     }
 
     /// Returns the SIZE parameter of the open transaction (RFC 1870).
@@ -410,7 +410,7 @@ impl Session {
     /// Does nothing (RFC 5321 4.1.1.9), unless marks are enabled and the argument is a
     /// [`MarkCommand`].
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
-        if self.policy.noop_marks {
+        if self.policy.options().noop_marks {
             workspace.mark_command = MarkCommand::parse(argument);
         }
         if workspace.mark_command.is_some() {

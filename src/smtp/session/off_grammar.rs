@@ -26,7 +26,7 @@ impl Session {
             self.close(&reply::PLAIN_EXPECTED, workspace);
             return None;
         }
-        if self.policy.auth.is_some()
+        if self.policy.options().auth.is_some()
             && let Some(command) = with_auth_parameter(line)
         {
             workspace.tally.command(Verb::Mail);
@@ -40,7 +40,7 @@ impl Session {
             // The grammar does not define AUTH=, so it reports every one as an unknown parameter.
             let error = match error {
                 SyntaxError::ParameterUnknown
-                    if self.policy.auth.is_some() && has_bad_auth_parameter(line) =>
+                    if self.policy.options().auth.is_some() && has_bad_auth_parameter(line) =>
                 {
                     SyntaxError::Parameter
                 }
@@ -134,7 +134,7 @@ impl Session {
     }
 
     fn is_lenient(&self) -> bool {
-        self.policy.syntax == Syntax::Lenient
+        self.policy.options().syntax == Syntax::Lenient
     }
 
     #[cold]

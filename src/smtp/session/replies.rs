@@ -6,7 +6,7 @@ impl Session {
     pub(super) fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
         if reply.is_permanent() {
             self.errors = self.errors.saturating_add(1);
-            if self.policy.limits.errors_max.is_some_and(|max| self.errors > max) {
+            if self.policy.options().limits.errors_max.is_some_and(|max| self.errors > max) {
                 return self.close(&reply::TOO_MANY_ERRORS, workspace);
             }
         }

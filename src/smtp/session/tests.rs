@@ -68,8 +68,8 @@ fn noop_without_a_mark_command_does_nothing() {
 }
 
 fn with_moments() -> (Session, Workspace) {
-    let mut policy = Policy::new("sink.example", "127.0.0.1:1025", limits());
-    policy.noop_marks = true;
+    let options = PolicyOptions::new("sink.example", "127.0.0.1:1025", limits());
+    let policy = Policy::from_options(PolicyOptions { noop_marks: true, ..options });
     (Session::new(Client::Unix, Arc::new(policy)), Workspace::new(1 << 20))
 }
 

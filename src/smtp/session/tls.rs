@@ -13,18 +13,18 @@ impl Session {
     /// Returns whether TLS is required and has not begun.
     #[inline]
     pub(super) fn owes_tls(&self) -> bool {
-        self.policy.tls == TlsUse::Required && !self.is_secure()
+        self.policy.options().tls == TlsUse::Required && !self.is_secure()
     }
 
     /// Returns whether connections to its listener begin with TLS.
     pub fn begins_with_tls(&self) -> bool {
-        self.policy.tls == TlsUse::Implicit
+        self.policy.options().tls == TlsUse::Implicit
     }
 
     /// Checks whether STARTTLS is allowed. If so, the caller decides, because only it knows whether
     /// there is capacity for another handshake.
     pub(super) fn starttls(&mut self) -> Result<Step, NotAccepted> {
-        let refusal = match (&self.state, self.policy.tls) {
+        let refusal = match (&self.state, self.policy.options().tls) {
             _ if self.is_secure() => &reply::STARTTLS_TWICE,
             (_, TlsUse::Off | TlsUse::Implicit) if self.security == Security::Plain => {
                 &reply::NOT_IMPLEMENTED
@@ -40,7 +40,7 @@ impl Session {
     /// Returns the reply to a command that requires TLS. If TLS is off, the command is not
     /// implemented.
     pub(super) fn starttls_first(&self) -> &'static Reply {
-        match self.policy.tls {
+        match self.policy.options().tls {
             TlsUse::Off => &reply::NOT_IMPLEMENTED,
             TlsUse::Offered | TlsUse::Required | TlsUse::Implicit => &reply::STARTTLS_FIRST,
         }

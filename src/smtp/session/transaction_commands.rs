@@ -24,7 +24,7 @@ impl Session {
     }
 
     fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.without);
+        let (limits, without) = (&self.policy.options().limits, self.without);
         if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
@@ -34,7 +34,7 @@ impl Session {
             SessionState::Open(_) | SessionState::Closed | SessionState::Authenticating(_) => {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
             }
-            SessionState::Ready if self.policy.auth.is_some() && self.owes_auth() => {
+            SessionState::Ready if self.policy.options().auth.is_some() && self.owes_auth() => {
                 Err(NotAccepted::With(self.auth_first()))
             }
             SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
@@ -86,7 +86,7 @@ impl Session {
         parameters: RcptParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.without);
+        let (limits, without) = (&self.policy.options().limits, self.without);
         if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
@@ -153,7 +153,7 @@ impl Session {
         if self.without.has(Extension::Chunking) {
             return self.discard(bytes, &reply::NOT_IMPLEMENTED);
         }
-        let message_bytes_max = self.policy.limits.message_bytes_max;
+        let message_bytes_max = self.policy.options().limits.message_bytes_max;
         let transaction = match self.ready_for_payload() {
             Ok(transaction) => transaction,
             Err(why) => return self.discard(bytes, why.reply_to_bdat()),

@@ -20,5 +20,5 @@ pub use check::check_batches;
 pub(super) use file::BatchFile;
 pub use limits::{ClientLimits, SenderLimits};
 pub(super) use second::SessionSeconds;
-pub use second::{SessionKey, SessionSecond};
+pub use second::{SessionHint, SessionKey, SessionSecond};
 pub use spread::Distribution;

@@ -247,14 +247,14 @@ mod tests {
 
     use super::super::batch::encode;
     use super::super::check::check_batches;
-    use super::super::second::{SessionKey, SessionSeconds};
+    use super::super::second::{SessionHint, SessionKey, SessionSeconds};
     use super::*;
 
     fn batch(second: u64, sessions: u64) -> Vec<u8> {
         let (mut seconds, mut out) = (SessionSeconds::new(), Vec::new());
         for id in 1..=sessions {
             let key = SessionKey { id, client: Some([192, 0, 2, id as u8].into()) };
-            seconds.of(&mut 0, key).unwrap().message(id as u32);
+            seconds.of(&mut SessionHint::default(), key).unwrap().message(id as u32);
         }
         encode(second, seconds.as_slice(), &mut out);
         out

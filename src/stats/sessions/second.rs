@@ -123,6 +123,11 @@ fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
     address.octets()
 }
 
+/// Where the entry of a session was last found, in whichever interval. Any hint is safe: an entry
+/// counts only if it has the id of the session.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionHint(u32);
+
 /// The sessions that were active in an interval, one entry each.
 #[derive(Debug, Clone)]
 pub struct SessionSeconds {
@@ -138,30 +143,36 @@ impl SessionSeconds {
         &self.list
     }
 
-    /// Returns the entry of a session if it is at `at`, where it was last found, in whichever
-    /// interval.
+    /// Returns the entry of the session `id` if it is where `hint` says.
     #[inline]
-    pub fn find(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
-        self.list.get_mut(at as usize).filter(|it| it.id == id)
+    pub fn find(&mut self, hint: SessionHint, id: u64) -> Option<&mut SessionSecond> {
+        self.list.get_mut(hint.0 as usize).filter(|it| it.id == id)
     }
 
-    /// Adds an entry for a session, and returns its place; `None` if there are too many.
+    /// Adds an entry for a session, and returns where it is; `None` if there are too many.
     #[inline]
-    pub fn add(&mut self, key: SessionKey) -> Option<u32> {
+    pub fn add(&mut self, key: SessionKey) -> Option<SessionHint> {
         if self.list.len() == SESSIONS_MAX {
             return None;
         }
         self.list.push(SessionSecond::new(key));
-        Some(self.list.len() as u32 - 1)
+        Some(SessionHint(self.list.len() as u32 - 1))
+    }
+
+    /// Returns where the entry of the session `id` is; any hint if there is none.
+    #[cfg(test)]
+    pub fn hint(&self, id: u64) -> SessionHint {
+        let at = self.list.iter().position(|it| it.id == id);
+        SessionHint(at.unwrap_or_default() as u32)
     }
 
     /// Finds or adds the entry of a session, see [`SessionSeconds::find`].
     #[cfg(test)]
-    pub fn of(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
-        if self.find(*at, key.id).is_none() {
-            *at = self.add(key)?;
+    pub fn of(&mut self, hint: &mut SessionHint, key: SessionKey) -> Option<&mut SessionSecond> {
+        if self.find(*hint, key.id).is_none() {
+            *hint = self.add(key)?;
         }
-        self.find(*at, key.id)
+        self.find(*hint, key.id)
     }
 
     /// Adds the entries of another worker; no session belongs to two workers.
@@ -190,11 +201,11 @@ mod tests {
     #[test]
     fn a_session_has_one_place_in_each_interval() {
         let (mut one, mut other) = (SessionSeconds::new(), SessionSeconds::new());
-        let (mut seven, mut eight) = (0, 0);
+        let (mut seven, mut eight) = Default::default();
         one.of(&mut seven, key(7)).unwrap().message(1);
         one.of(&mut eight, key(8)).unwrap().message(1);
         one.of(&mut seven, key(7)).unwrap().message(3);
-        // In the next second, earlier places are invalid.
+        // In the next second, earlier hints are wrong.
         other.of(&mut eight, key(8)).unwrap().message(1);
         other.of(&mut seven, key(7)).unwrap().message(1);
         other.of(&mut eight, key(8)).unwrap().message(1);
@@ -210,10 +221,10 @@ mod tests {
     fn the_sessions_of_an_interval_are_bounded() {
         let mut seconds = SessionSeconds::new();
         for id in 0..SESSIONS_MAX as u64 {
-            assert!(seconds.of(&mut 0, key(id + 1)).is_some());
+            assert!(seconds.of(&mut SessionHint::default(), key(id + 1)).is_some());
         }
-        assert!(seconds.of(&mut 0, key(0)).is_none());
-        let mut last = SESSIONS_MAX as u32 - 1;
+        assert!(seconds.of(&mut SessionHint::default(), key(0)).is_none());
+        let mut last = SessionHint(SESSIONS_MAX as u32 - 1);
         assert!(seconds.of(&mut last, key(SESSIONS_MAX as u64)).is_some(), "one that has a place");
         // Unused capacity is released.
         for _ in 0..20 {

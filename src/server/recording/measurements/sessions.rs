@@ -52,7 +52,7 @@ impl Measurements {
     pub fn renamed(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         let key = conn.key();
-        recorder.rename_session(&mut conn.recorded_at, key);
+        recorder.rename_session(&mut conn.statistics.hint, key);
     }
 
     /// Counts a client that the lists of the listener at this index don't admit.
@@ -80,7 +80,7 @@ impl Measurements {
         if let Some(listener) = recorder.listener(conn.session.listener_index()) {
             listener.connections += 1;
         }
-        conn.recorded_at = recorder.begin_session(conn.key()).unwrap_or(u32::MAX);
+        conn.statistics.hint = recorder.begin_session(conn.key()).unwrap_or_default();
     }
 
     /// Counts a connection that was greeted with 421.
@@ -119,7 +119,7 @@ impl Measurements {
         recorder.add(Counter::Closed, 1);
         recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
-        recorder.record(Metric::Session, self.wake_us.saturating_sub(conn.opened_us));
+        recorder.record(Metric::Session, self.wake_us.saturating_sub(conn.times.opened_us));
     }
 }
 
@@ -138,10 +138,10 @@ pub(super) fn session<'a>(
     recorder: &'a mut Recorder,
     conn: &mut Conn,
 ) -> Option<&'a mut SessionSecond> {
-    let (at, id) = (conn.recorded_at, conn.session_id);
-    if recorder.find_session(at, id).is_none() {
+    let (hint, id) = (conn.statistics.hint, conn.id.session);
+    if recorder.find_session(hint, id).is_none() {
         let key = conn.key();
-        return recorder.add_session(&mut conn.recorded_at, key);
+        return recorder.add_session(&mut conn.statistics.hint, key);
     }
-    recorder.find_session(at, id)
+    recorder.find_session(hint, id)
 }

@@ -23,15 +23,15 @@ impl Measurements {
     pub fn octets_read(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         self.has_read = true;
-        if !conn.replied.answer() {
+        if !conn.statistics.replied.answer() {
             // The client had answered already, so neither side waited for the other.
-            let pause_ms = (self.wake_us / 1000).saturating_sub(conn.last_read_ms);
+            let pause_ms = (self.wake_us / 1000).saturating_sub(conn.times.last_active_ms);
             if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
             return;
         }
-        let age = conn.replied.age(self.round);
+        let age = conn.statistics.replied.age(self.round);
         if age == 0 {
             // The client didn't wait for that reply: these octets had arrived before it. So this is
             // not a round trip.
@@ -39,7 +39,7 @@ impl Measurements {
         }
         let is_known = age < ROUNDS_KNOWN as u32;
         let end_us = self.ends[self.round.wrapping_sub(age) as usize % ROUNDS_KNOWN];
-        let since_us = if is_known { end_us } else { conn.last_read_ms * 1000 };
+        let since_us = if is_known { end_us } else { conn.times.last_active_ms * 1000 };
         if expected == ExpectedOctets::Rest {
             // Until then the payload waited for us.
             if let Some(transfer) = conn.transfer_mut() {
@@ -49,7 +49,7 @@ impl Measurements {
         }
         let think_us = self.wake_us.saturating_sub(since_us);
         recorder.add(Counter::Exchanges, 1);
-        conn.spending.answered(think_us);
+        conn.statistics.spending.answered(think_us);
         self.answered(conn, expected, think_us);
     }
 
@@ -117,7 +117,7 @@ impl Measurements {
 
     /// Records that the replies of the turn were sent.
     pub fn replied(&mut self, conn: &mut Conn) {
-        conn.replied = Replied::in_round(self.round);
+        conn.statistics.replied = Replied::in_round(self.round);
         self.transactions.end_turn(self.wake_us);
     }
 
@@ -143,11 +143,11 @@ impl Measurements {
         let to = state_after(conn, turn);
         self.lateness.turn();
         if !matches!(to, ConnectionState::Away | ConnectionState::Opening) {
-            self.time.record_first_transaction(&mut conn.spending);
+            self.time.record_first_transaction(&mut conn.statistics.spending);
         }
-        match conn.replied.is_in(self.round) {
-            true => self.time.served(&mut conn.spending, to),
-            false => self.time.move_to(&mut conn.spending, to),
+        match conn.statistics.replied.is_in(self.round) {
+            true => self.time.served(&mut conn.statistics.spending, to),
+            false => self.time.move_to(&mut conn.statistics.spending, to),
         }
     }
 

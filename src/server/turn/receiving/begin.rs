@@ -20,9 +20,10 @@ pub fn begin(conn: &mut Conn, worker: &mut WorkerContext, framing: Framing) {
         Framing::Data(_) => 0,
         Framing::Chunk { left, .. } => left,
     };
-    let (declared, guess) = (conn.session.declared_size(), conn.last_payload_bytes);
+    let declared = conn.session.declared_size();
+    let guess = conn.incoming.last_payload_bytes.map_or(0, |bytes| u64::from(bytes.get()));
     let bytes_max = conn.session.message_bytes_max();
-    transfer.place.expect(declared, chunk, u64::from(guess), bytes_max);
+    transfer.place.expect(declared, chunk, guess, bytes_max);
     transfer.first_us = worker.clock.now_us();
     if let Some(sampling) = &worker.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());

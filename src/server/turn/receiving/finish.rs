@@ -1,4 +1,5 @@
 //! The end of a payload: committed, counted, refused, or abandoned.
+use std::num::NonZero;
 use std::ops::ControlFlow;
 
 use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StorageMode};
@@ -160,7 +161,8 @@ fn apply_outcome(
 
 #[inline]
 fn accept(conn: &mut Conn, worker: &mut WorkerContext, transfer: &Transfer, proof: &Proof) {
-    conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
+    conn.incoming.last_payload_bytes =
+        NonZero::new(u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX));
     worker.ledger.accepted(conn, transfer, proof.id());
     conn.session.accept(proof, &mut worker.workspace);
     worker.ledger.answered(conn, proof.id(), worker.workspace.replies.len());
@@ -179,13 +181,13 @@ fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, 
 
 /// Returns the facts for the slot of `transfer`.
 fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StorageMode) -> SlotFacts {
-    let took_us = worker.clock.now_us().saturating_sub(conn.began_us);
+    let took_us = worker.clock.now_us().saturating_sub(conn.times.began_us);
     SlotFacts {
         kind: SlotKind::Message,
         mode,
         received_at_ns: worker.clock.unix_ns(),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
-        session: conn.session_id,
+        session: conn.id.session,
         dots: transfer.stored_dots(),
         message_bytes: u32::try_from(transfer.message_bytes()).unwrap_or(u32::MAX),
         reply_code: 250,

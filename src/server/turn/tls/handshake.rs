@@ -34,7 +34,7 @@ pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> S
     match fill(conn, input) {
         Ok(0) => is_over = true,
         Ok(_) => {
-            worker.has_input |= conn.is_session;
+            worker.reports.has_input |= conn.is_session;
             if let Some(tls) = &mut conn.tls {
                 tls.has_input = true;
             }
@@ -48,7 +48,7 @@ pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> S
     let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     let layer = std::mem::replace(&mut tls.layer, Layer::Over);
     let Layer::Handshake(handshake) = layer else { return StepOutcome::Waits(TurnEnd::Closed) };
-    let mut out = std::mem::take(&mut worker.sealed);
+    let mut out = std::mem::take(&mut worker.tls.sealed);
     out.clear();
     let (used, result) = handshake.advance(input.sealed(), &mut out);
     input.skip_sealed(used);
@@ -70,7 +70,7 @@ pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> S
             StepOutcome::Secured
         }
     };
-    worker.sealed = out;
+    worker.tls.sealed = out;
     match stepped {
         StepOutcome::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
             fail(conn, worker, Failure::CutOff)
@@ -129,7 +129,7 @@ fn secured(conn: &mut Conn, worker: &mut WorkerContext, agreed: &Agreed) {
         handshake_us: u32::try_from(us).unwrap_or(u32::MAX),
     });
     conn.flow = Flow::COMMANDS;
-    conn.last_read_ms = worker.clock.now_ms();
+    conn.times.last_active_ms = worker.clock.now_ms();
     worker.ledger.measurements.secured(us, agreed);
     if let Some(transcript) = &mut conn.transcript {
         transcript.secured(agreed, worker.clock.now_ms());

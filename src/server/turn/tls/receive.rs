@@ -45,7 +45,7 @@ pub(super) fn fill(conn: &mut Conn, input: &mut Input) -> std::io::Result<usize>
     // A short read means that the socket is empty (epoll(7)).
     input.is_drained = count < capacity
         && cfg!(all(target_os = "linux", not(sinkd_portable)))
-        && !conn.reads_until_empty;
+        && !conn.incoming.reads_until_empty;
     Ok(count)
 }
 

@@ -28,7 +28,7 @@ pub fn seal_replies(
             return Ok(());
         }
     };
-    let mut sealed = std::mem::take(&mut worker.sealed);
+    let mut sealed = std::mem::take(&mut worker.tls.sealed);
     sealed.clear();
     sealed.append(&mut tls.before);
     let acknowledged = &mut worker.ledger.acknowledged;
@@ -44,6 +44,6 @@ pub fn seal_replies(
         tls.layer = Layer::Over;
     }
     std::mem::swap(&mut worker.workspace.replies, &mut sealed);
-    worker.sealed = sealed;
+    worker.tls.sealed = sealed;
     result
 }

@@ -129,7 +129,7 @@ pub(crate) fn begin_handshake_after_replies(
 /// Begins the handshake of a connection.
 #[cold]
 pub(crate) fn begin_handshake(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
-    let acceptor = worker.acceptors.get(conn.session.listener_index()).cloned().flatten();
+    let acceptor = worker.tls.acceptors.get(conn.session.listener_index()).cloned().flatten();
     let Some(acceptor) = acceptor else { return TurnEnd::Closed };
     match Handshake::new(&acceptor) {
         Ok(handshake) => {

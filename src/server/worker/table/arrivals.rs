@@ -6,7 +6,7 @@ use crate::smtp::policy::TlsUse;
 use crate::smtp::session::{Farewell, Session};
 
 use super::{Interests, Table};
-use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::connection::{Conn, ConnId, Flow, TurnEnd};
 use crate::server::listening::Arrival;
 use crate::server::recording::Counters;
 use crate::server::settings::times::Times;
@@ -21,7 +21,7 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
-        if policy.is_proxied || policy.tls == TlsUse::Implicit {
+        if policy.options().is_proxied || policy.options().tls == TlsUse::Implicit {
             return self.state.measurements().turned_away();
         }
         let mut session = Session::new(arrival.client, policy);
@@ -31,14 +31,14 @@ impl<I: Interests> Table<I> {
     /// Returns the client's address if it is known when the connection is accepted. `None` on a
     /// PROXY listener, where the header has yet to arrive.
     pub fn known_address(&self, arrival: &Arrival) -> Option<IpAddr> {
-        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
+        let is_proxied = self.rules(arrival.listener).policy.options().is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)
     }
 
     /// Admits the peer of a connection. On a proxied listener, only peers in trusted networks are
     /// admitted, as their headers are believed; others are logged. Returns whether it was admitted.
     pub fn admit_peer(&mut self, arrival: &Arrival) -> bool {
-        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
+        let is_proxied = self.rules(arrival.listener).policy.options().is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
             let why = "it is not in a network of proxy_trusted";
             self.state.refuse_as_proxy(arrival.client, why);
@@ -52,12 +52,12 @@ impl<I: Interests> Table<I> {
     /// was admitted.
     pub fn admit_by_lists(&mut self, arrival: &mut Arrival) -> bool {
         let rules = self.rules(arrival.listener);
-        if rules.policy.is_proxied || rules.serves(arrival.client) {
+        if rules.policy.options().is_proxied || rules.serves(arrival.client) {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
         self.state.measurements().denied(arrival.listener);
-        if denied == Denied::Reply && policy.tls != TlsUse::Implicit {
+        if denied == Denied::Reply && policy.options().tls != TlsUse::Implicit {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
         }
@@ -80,15 +80,13 @@ impl<I: Interests> Table<I> {
         }
         self.serial = self.serial.wrapping_add(1);
         let policy = self.rules(listener).policy.clone();
-        let is_proxied = policy.is_proxied;
+        let is_proxied = policy.options().is_proxied;
         let session = Session::new(client, policy);
-        let session_id = self.session_base | self.sessions;
+        let id = ConnId { serial: self.serial, session: self.session_base | self.sessions };
         self.sessions += 1;
-        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
+        let mut conn = Conn::new(socket, session, id, client, self.state.clock().now_us());
         conn.is_counted = is_counted;
-        conn.last_read_ms = self.now_ms();
-        conn.opened_us = self.state.clock().now_us();
-        let key = TimerKey { place, serial: conn.serial };
+        let key = TimerKey { place, serial: conn.id.serial };
         let Times { command_ms, data_ms, .. } = self.generation.times;
         let mut wait_ms = command_ms.min(data_ms);
         self.open += 1;
@@ -97,7 +95,7 @@ impl<I: Interests> Table<I> {
             conn.flow = Flow::Preamble;
             conn.is_session = false;
         }
-        self.wheel.insert(key, conn.last_read_ms + wait_ms);
+        self.wheel.insert(key, conn.times.last_active_ms + wait_ms);
         let turn = match is_proxied {
             true => TurnEnd::Idle,
             false => self.greet(&mut conn),
@@ -113,7 +111,7 @@ impl<I: Interests> Table<I> {
         self.allow_xclient_if_trusted(conn);
         if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
-                session: conn.session_id,
+                session: conn.id.session,
                 client: conn.client,
                 peer: conn.session.peer(),
                 listener: conn.session.listener(),

@@ -32,9 +32,9 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms + LINGER_MS,
-            Flow::Preamble => conn.opened_us / 1000 + PREAMBLE_MS,
-            _ if conn.is_transferring() => conn.last_read_ms + data_ms,
-            _ => conn.last_read_ms + command_ms,
+            Flow::Preamble => conn.times.opened_us / 1000 + PREAMBLE_MS,
+            _ if conn.is_transferring() => conn.times.last_active_ms + data_ms,
+            _ => conn.times.last_active_ms + command_ms,
         };
         if now_ms < deadline_ms {
             // The next check precedes any deadline that may begin meanwhile.
@@ -66,7 +66,8 @@ impl<I: Interests> Table<I> {
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
             };
-            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.last_read_ms);
+            let parked_ms = conn.waits.log_since_ms().unwrap_or(now_ms);
+            let since_ms = parked_ms.max(conn.times.last_active_ms);
             // A commit in progress ends in any case.
             if now_ms < since_ms + storage_ms || conn.is_committing() {
                 self.parked.push(key);
@@ -89,8 +90,9 @@ impl<I: Interests> Table<I> {
                 let conn = conn.as_ref()?;
                 // Connections that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
-                (conn.holds_buffers() && !waits_for_us && conn.last_read_ms + STALLED_MS <= now_ms)
-                    .then_some((conn.last_read_ms, place))
+                let active_ms = conn.times.last_active_ms;
+                (conn.holds_buffers() && !waits_for_us && active_ms + STALLED_MS <= now_ms)
+                    .then_some((active_ms, place))
             })
             .collect();
         stalled.sort_unstable();

@@ -15,7 +15,7 @@ impl<I: Interests> Table<I> {
 
     /// Returns whether connections to `listener` begin with TLS.
     pub fn begins_with_tls(&self, listener: usize) -> bool {
-        self.rules(listener).policy.tls == TlsUse::Implicit
+        self.rules(listener).policy.options().tls == TlsUse::Implicit
     }
 
     /// Begins the handshake of the connection at `place`, which needs octets for it.
@@ -25,7 +25,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conns[place.index()].as_mut() else { return TurnEnd::Idle };
         let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
         tls.is_in_flight = true;
-        self.handshakes.add(TimerKey { place, serial: conn.serial }, now_ms);
+        self.handshakes.add(TimerKey { place, serial: conn.id.serial }, now_ms);
         *self.state.room_for_handshake() = self.handshakes.has_room();
         TurnEnd::Idle
     }
@@ -50,7 +50,7 @@ impl<I: Interests> Table<I> {
     pub(super) fn queue_handshake(&mut self, place: TablePlace) {
         let Some(conn) = self.conns[place.index()].as_mut() else { return };
         conn.waits = Waits::Turn { after_log_since_ms: None };
-        self.handshakes.queue(TimerKey { place, serial: conn.serial });
+        self.handshakes.queue(TimerKey { place, serial: conn.id.serial });
     }
 
     /// Notes the end of the handshake at `place`, if it ended in the last turn.
@@ -90,7 +90,7 @@ impl<I: Interests> Table<I> {
     fn end_overdue_handshakes(&mut self, now_ms: u64) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
             let Some(conn) = self.conns[key.place.index()].as_mut() else { continue };
-            if conn.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
+            if conn.id.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
                 continue;
             }
             let turn = self.state.handshake_overdue(conn);

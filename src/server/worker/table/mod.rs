@@ -186,8 +186,8 @@ impl<I: Interests> Table<I> {
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
         for (place, conn) in TablePlace::all(self.conns.len()).zip(&self.conns) {
-            let Some(Conn { serial, .. }) = conn else { continue };
-            self.wheel.insert(TimerKey { place, serial: *serial }, now_ms);
+            let Some(conn) = conn else { continue };
+            self.wheel.insert(TimerKey { place, serial: conn.id.serial }, now_ms);
         }
     }
 
@@ -286,7 +286,7 @@ impl<I: Interests> Table<I> {
     pub fn ready(&mut self, place: TablePlace, event: SocketEvent) {
         let Some(conn) = self.conns.get_mut(place.index()).and_then(Option::as_mut) else { return };
         // An event for an earlier connection in this place does no harm: the read finds nothing.
-        conn.reads_until_empty |= event == SocketEvent::Special;
+        conn.incoming.reads_until_empty |= event == SocketEvent::Special;
         if conn.waits.is_for_socket() {
             match conn.flow {
                 Flow::Handshake => self.queue_handshake(place),

@@ -9,7 +9,7 @@ use crate::server::worker::timer::TimerKey;
 impl<I: Interests> Table<I> {
     pub(super) fn run_turn(&mut self, place: TablePlace) {
         let Some(conn) = self.conns[place.index()].as_mut() else { return };
-        self.state.counters().serving(conn.session_id);
+        self.state.counters().serving(conn.id.session);
         let turn = self.state.turn(conn);
         self.after_turn(place, turn);
     }
@@ -24,7 +24,7 @@ impl<I: Interests> Table<I> {
             _ => {}
         }
         let Some(conn) = self.conns[place.index()].as_mut() else { return };
-        let key = TimerKey { place, serial: conn.serial };
+        let key = TimerKey { place, serial: conn.id.serial };
         let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
@@ -93,7 +93,7 @@ impl<I: Interests> Table<I> {
     /// Lets the connection of `key` try again, if it still waits for the log.
     pub(super) fn retry(&mut self, key: TimerKey) {
         let Some(conn) = self.conns[key.place.index()].as_mut() else { return };
-        if conn.serial != key.serial || !conn.waits.is_for_log() {
+        if conn.id.serial != key.serial || !conn.waits.is_for_log() {
             return;
         }
         conn.waits = conn.waits.log_may_have_room();
@@ -102,7 +102,7 @@ impl<I: Interests> Table<I> {
     }
 
     pub(super) fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
-        self.conns[key.place.index()].as_mut().filter(|conn| conn.serial == key.serial)
+        self.conns[key.place.index()].as_mut().filter(|conn| conn.id.serial == key.serial)
     }
 
     /// Closes the connection at `place`, and frees the place.

@@ -77,7 +77,8 @@ impl<I: Interests> Table<I> {
     /// it counts as that client's session; else another session begins.
     fn change_client(&mut self, conn: &mut Conn, client: Client) {
         let is_another = client.ip() != conn.client.ip();
-        let has_submitted = conn.session.messages() > 0 || conn.last_payload_bytes > 0;
+        let has_submitted =
+            conn.session.messages() > 0 || conn.incoming.last_payload_bytes.is_some();
         if is_another && has_submitted {
             self.state.measurements().session_over(conn);
         }
@@ -88,10 +89,10 @@ impl<I: Interests> Table<I> {
         if !conn.is_session {
             self.state.becomes_session(conn);
         } else if is_another && has_submitted {
-            conn.session_id = self.session_base | self.sessions;
+            conn.id.session = self.session_base | self.sessions;
             self.sessions += 1;
-            conn.last_payload_bytes = 0;
-            conn.opened_us = self.state.clock().now_us();
+            conn.incoming.last_payload_bytes = None;
+            conn.times.opened_us = self.state.clock().now_us();
             self.state.measurements().opened(conn);
         } else if is_another {
             self.state.measurements().renamed(conn);
@@ -110,7 +111,7 @@ fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
     // connect. Nothing is known about a proxy's Unix sockets.
     let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
     let listener = &generation.listeners[conn.session.listener_index()];
-    listener.policy.has_xclient && is_ours && is_trusted(conn.client, trusted)
+    listener.policy.options().has_xclient && is_ours && is_trusted(conn.client, trusted)
 }
 
 /// How a client is turned away.

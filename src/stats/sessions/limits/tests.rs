@@ -5,7 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::super::batch::encode;
-use super::super::second::{SessionKey, SessionSecond, SessionSeconds};
+use super::super::second::{SessionHint, SessionKey, SessionSecond, SessionSeconds};
 use super::*;
 
 const SECOND_US: u64 = 1_000_000;
@@ -49,21 +49,20 @@ fn write(folders: &[tempfile::TempDir], connections: &[Connection]) {
         let mut record = |second: u64| {
             let of = seconds.entry((it.folder, second, id % 2));
             let of = of.or_insert_with(SessionSeconds::new);
-            let at = of.as_slice().iter().position(|it| it.id == id as u64);
-            let mut at = at.map_or(u32::MAX, |at| at as u32);
-            of.of(&mut at, key).unwrap();
-            at
+            let mut hint = of.hint(id as u64);
+            of.of(&mut hint, key).unwrap();
+            hint
         };
-        let places: Vec<_> = [it.began_us / SECOND_US, it.ended_us / SECOND_US]
+        let hints: Vec<_> = [it.began_us / SECOND_US, it.ended_us / SECOND_US]
             .into_iter()
             .chain(it.messages.iter().map(|(second, _)| *second))
             .map(|second| (second, record(second)))
             .collect();
         let mut of = |n: usize| {
-            let (second, mut at) = places[n];
+            let (second, mut hint) = hints[n];
             let seconds = seconds.get_mut(&(it.folder, second, id % 2)).unwrap();
-            *seconds.of(&mut at, key).unwrap() = {
-                let mut session = *seconds.of(&mut at, key).unwrap();
+            *seconds.of(&mut hint, key).unwrap() = {
+                let mut session = *seconds.of(&mut hint, key).unwrap();
                 match n {
                     0 => session.begin(it.began_us % SECOND_US),
                     1 => session.end(it.ended_us % SECOND_US),
@@ -72,7 +71,7 @@ fn write(folders: &[tempfile::TempDir], connections: &[Connection]) {
                 session
             };
         };
-        (0..places.len()).for_each(&mut of);
+        (0..hints.len()).for_each(&mut of);
     }
     for (folder, dir) in folders.iter().enumerate() {
         let stats = dir.path().join("stats");
@@ -201,7 +200,7 @@ fn batch_of(dir: &tempfile::TempDir, start: u32, seconds: &[(u64, SessionSeconds
 
 fn one(id: u64, change: impl FnOnce(&mut SessionSecond)) -> SessionSeconds {
     let mut seconds = SessionSeconds::new();
-    change(seconds.of(&mut 0, SessionKey { id, client: address(1) }).unwrap());
+    change(seconds.of(&mut SessionHint::default(), SessionKey { id, client: address(1) }).unwrap());
     seconds
 }
 
@@ -254,7 +253,7 @@ fn a_connection_whose_client_was_named_later_is_that_clients() {
     let named = |id: u64, change: fn(&mut SessionSecond)| {
         let mut seconds = SessionSeconds::new();
         let key = SessionKey { id, client: address(2) };
-        change(seconds.of(&mut 0, key).unwrap());
+        change(seconds.of(&mut SessionHint::default(), key).unwrap());
         seconds
     };
     let records = [

@@ -1,0 +1,30 @@
+//! What the connections of a worker share for TLS.
+use crate::server::log_throttle::LogThrottle;
+use crate::tls::Acceptor;
+
+/// What the connections of a worker share for TLS.
+pub(crate) struct WorkerTls {
+    /// The settings of each listener; `None`: it has no TLS.
+    pub acceptors: Vec<Option<Acceptor>>,
+    /// Whether another handshake may begin.
+    pub has_room_for_handshake: bool,
+    /// Records to be sent.
+    pub sealed: Vec<u8>,
+    /// Limits log lines about failures.
+    log: LogThrottle,
+}
+
+impl WorkerTls {
+    pub fn new(acceptors: Vec<Option<Acceptor>>) -> WorkerTls {
+        WorkerTls {
+            acceptors,
+            has_room_for_handshake: true,
+            sealed: Vec::new(),
+            log: LogThrottle::default(),
+        }
+    }
+    /// Returns whether a failure at `now_ms` of the worker's clock is logged, not only counted.
+    pub fn may_log_failure(&mut self, now_ms: u64) -> bool {
+        self.log.take(now_ms)
+    }
+}
