@@ -1,12 +1,10 @@
 //! Checks that hold for any octets read as a sidecar, and for the facts of any message, for
 //! fuzzing, benchmarks and tests.
-use super::block::BlockBuilder;
 use super::columns::{Columns, TextColumn};
-use super::format::{
-    BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, IndexEntry, RECORD_BYTES, SidecarHeader,
-    Unusable,
+use super::sidecar::{
+    BLOCK_HEADER_BYTES, BlockBuilder, BlockHeader, HEADER_BYTES, IndexEntry, RECORD_BYTES, Sidecar,
+    SidecarHeader, Unusable,
 };
-use super::sidecar::Sidecar;
 use crate::log::{BootId, SegmentIdentity, SegmentKind, StoreId};
 use crate::mime::{Extractor, MailFacts};
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crossbeam_channel::{Sender, bounded};
 use log_support::{Bench, PATIENCE, open, small};
 use proptest::prelude::*;
-use sinkd::index::reading::MessageReader;
+use sinkd::index::MessageReader;
 use sinkd::index::{
     Host, IndexSettings, ParserThreads, ReindexProgress, Sidecar, When, reindex, sidecar,
 };

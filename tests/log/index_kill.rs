@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Dice, Sink};
+use sinkd::index::MessageReader;
 use sinkd::index::query::{Query, Scratch};
-use sinkd::index::reading::MessageReader;
 use sinkd::index::{SearchOptions, SearchProgress, SearchResult, Sidecar, search};
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Runs};

@@ -10,8 +10,8 @@ use common::Dice;
 use crossbeam_channel::{Receiver, bounded};
 use log_support::{Bench, facts, open, small};
 use proptest::prelude::*;
+use sinkd::index::MessageReader;
 use sinkd::index::query::{Query, Scratch};
-use sinkd::index::reading::MessageReader;
 use sinkd::index::{
     IndexFault, IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchProgress,
     SearchResult, reindex, search, sidecar,

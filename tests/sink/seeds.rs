@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sinkd::index::columns::{Columns, TextColumn};
-use sinkd::index::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry};
+use sinkd::index::sidecar::{BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry};
 use sinkd::index::testkit;
 use sinkd::mime::sent_time::SentTime;
 use sinkd::smtp::deviation::{Deviation, Deviations};

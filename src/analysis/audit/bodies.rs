@@ -13,7 +13,7 @@ use super::message_text::MessageText;
 use super::names::{FolderNames, key_text};
 use super::offender::{Fault, Offender, OffenderSorter};
 use super::tasks::{Task, TaskKind, Tasks};
-use crate::index::reading::MessageReader;
+use crate::index::MessageReader;
 use crate::log::StorageMode;
 use crate::log::reader::Folder;
 use crate::wording::readable;

@@ -14,7 +14,7 @@ use super::key::{Key, KeyKind, KeyRule};
 use super::log_join::encode_received;
 use super::names::FolderNames;
 use super::offender::{Fault, Offender, OffenderSorter};
-use crate::index::reading::PAYLOAD_BYTES_MAX;
+use crate::index::PAYLOAD_BYTES_MAX;
 use crate::log::reader::{Damage, Segment};
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;

@@ -3,7 +3,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::index::reading::MessageReader;
+use crate::index::MessageReader;
 use crate::index::{self, IndexedContent, Lookup};
 use crate::log::Slot;
 use crate::log::reader::{Folder, ReadError, Segment};

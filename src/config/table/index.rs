@@ -2,8 +2,8 @@
 use crate::config::bounds::count;
 use crate::config::setting::Setting;
 use crate::config::value::{parse_option, quoted, show_number, show_option};
+use crate::index::SEQUENCE_FIELD_BYTES_MAX;
 use crate::index::When;
-use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 
 pub(super) const SETTINGS: &[Setting] = &[
     key!(

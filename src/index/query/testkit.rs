@@ -1,5 +1,5 @@
 //! Checks that hold for any text parsed as a query, for fuzzing and tests.
-use super::{Query, Scratch};
+use crate::index::query::{Query, Scratch};
 use crate::index::{Columns, TextColumn};
 use crate::log::{Run, Runs};
 use crate::mime::sent_time::SentTime;

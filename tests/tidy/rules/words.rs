@@ -29,7 +29,7 @@ const BANNED: &[Banned] = &[
             "log/threads/flusher.rs",
             "log/threads/provision.rs",
             "log/threads/sync.rs",
-            "index/backlog.rs",
+            "index/indexing/backlog.rs",
             "sender/clock.rs",
             "bin/",
         ],
@@ -60,7 +60,7 @@ const BANNED: &[Banned] = &[
     Banned {
         words: &["file.lock()?"],
         instead: "sinkd waits for no lock that any process can hold: try_lock, and do it later",
-        places: &["log/files/events.rs", "index/appender.rs"],
+        places: &["log/files/events.rs", "index/sidecar/appender.rs"],
     },
     Banned {
         words: &["file.lock_shared()"],

@@ -11,8 +11,8 @@ use crate::time::Span;
 use super::newest::{Hit, Newest};
 use super::omissions::{IndexFault, Omissions, UnusableIndex};
 use super::probe::{Match, Probe, id};
-use super::query::Query;
-use super::sidecar::Sidecar;
+use crate::index::query::Query;
+use crate::index::sidecar::Sidecar;
 
 /// Number of messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;

@@ -6,7 +6,7 @@ use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
 
-use super::columns::{Columns, TextColumn};
+use crate::index::columns::{Columns, TextColumn};
 
 /// The version that this program writes, and the only one that it reads. An index of another
 /// version is rebuilt.
@@ -128,10 +128,10 @@ pub struct IndexEntry<'a> {
 }
 
 /// Number of strings in a record: one for each column with text.
-pub(super) const STRINGS: usize = 10;
+pub const STRINGS: usize = 10;
 
 impl<'a> IndexEntry<'a> {
-    pub(super) fn strings(&self) -> [&'a str; STRINGS] {
+    pub(in crate::index) fn strings(&self) -> [&'a str; STRINGS] {
         let c = &self.columns;
         let (paths, files) = (c.forward_paths.0, c.file_names.0);
         let [from, to, cc] = [c.from.0, c.to.0, c.cc.0];
@@ -171,7 +171,7 @@ const IS_TLS_1_2: u32 = 128;
 const IS_TLS_1_3: u32 = 256;
 
 /// Appends the record of `entry`, whose strings are at the offsets `strings`.
-pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
+pub fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
     let at = out.len();
     out.resize(at + RECORD_BYTES, 0);
     let record = &mut out[at..];
@@ -225,7 +225,7 @@ fn bit_of(kind: Deviation) -> u32 {
 
 /// The header of a block, which precedes its records and strings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct BlockHeader {
+pub struct BlockHeader {
     /// The first slot that the block covers; in a valid sidecar, the end of the block before.
     pub first_slot: u32,
     /// The slot after the last one that the block covers.
@@ -287,7 +287,7 @@ impl BlockHeader {
 
 /// A block whose checksum was verified, borrowed from the bytes of a sidecar.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block<'a> {
+pub struct Block<'a> {
     pub header: BlockHeader,
     records: &'a [u8],
     strings: &'a str,

@@ -4,17 +4,15 @@ use std::io;
 use crate::log::Slot;
 use crate::log::reader::{Damage, Segment};
 
-use super::appender::Appender;
-use super::block::BlockBuilder;
-use super::format::IndexEntry;
 use super::reading::MessageReader;
+use crate::index::sidecar::{Appender, BlockBuilder, IndexEntry};
 
 /// Number of messages indexed between two calls of `should_continue`: less than a millisecond of
 /// work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
 /// The buffers of a thread that writes indexes.
-pub(super) struct Indexer {
+pub struct Indexer {
     reading: MessageReader,
     block: BlockBuilder,
 }

@@ -6,9 +6,9 @@ use crate::log::reader::{Damage, Segment};
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 
-use super::format::IndexEntry;
-use super::query::{Query, Scratch};
-use super::reading::{MessageReader, PAYLOAD_BYTES_MAX};
+use crate::index::indexing::{MessageReader, PAYLOAD_BYTES_MAX};
+use crate::index::query::{Query, Scratch};
+use crate::index::sidecar::IndexEntry;
 
 /// Number of slots read at once if messages are matched one after another, the newest first.
 const SLOTS_AT_ONCE: u32 = 256;
@@ -113,6 +113,6 @@ fn is_partial(query: &Query, slot: &Slot) -> bool {
 }
 
 /// Returns the ID of the message that `entry`, from the sidecar of `segment`, is about.
-pub(super) fn id(segment: &Segment, entry: &IndexEntry<'_>) -> MessageId {
+pub fn id(segment: &Segment, entry: &IndexEntry<'_>) -> MessageId {
     MessageId { segment: segment.number(), slot: entry.slot }
 }

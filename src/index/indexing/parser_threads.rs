@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::backlog::{Backlog, Job};
 use super::indexer::Indexer;
 use super::lag::Lag;
+use crate::index::sidecar;
 
 /// How often an idle parser checks live pages. Polled, because a store to a map wakes no thread,
 /// and a wakeup would cost the worker a system call.
@@ -88,7 +89,7 @@ impl ParserThreads {
         host: Box<dyn Host>,
         new_segments: Receiver<u32>,
     ) -> std::io::Result<ParserThreads> {
-        std::fs::create_dir_all(super::sidecar::folder(data))?;
+        std::fs::create_dir_all(sidecar::folder(data))?;
         let (stop, stopped) = bounded(0);
         let backlog =
             Backlog::new(PathBuf::from(data), settings.sequence_field.clone(), new_segments);

@@ -18,7 +18,7 @@ pub struct Hit {
 
 /// Collects the newest hits, up to a limit, from hits in any order.
 #[derive(Debug)]
-pub(super) struct Newest {
+pub struct Newest {
     limit: usize,
     hits: BinaryHeap<Reverse<Hit>>,
 }

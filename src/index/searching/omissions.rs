@@ -1,7 +1,7 @@
 //! What a search could not check, and which indexes it could not use.
 use std::io;
 
-use super::format::Unusable;
+use crate::index::sidecar::Unusable;
 use crate::log::reader::ReadError;
 
 /// Maximum number of damaged messages that are listed individually.

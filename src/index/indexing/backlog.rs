@@ -10,10 +10,8 @@ use crossbeam_channel::Receiver;
 use crate::log::reader::{Opening, Segment, SegmentError};
 use crate::log::{Published, State, segment_files, segment_path};
 
-use super::appender::{Appender, IdleAppender, NoAppender};
-use super::format::SidecarHeader;
 use super::lag::Lag;
-use super::sidecar;
+use crate::index::sidecar::{self, Appender, IdleAppender, NoAppender, SidecarHeader};
 
 /// How often the folder is listed, to find segments that no worker announced, and pruned ones.
 const LIST_INTERVAL: Duration = Duration::from_secs(10);
@@ -21,7 +19,7 @@ const LIST_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A segment to be indexed, and its sidecar.
-pub(super) struct Job {
+pub struct Job {
     pub segment: Arc<Segment>,
     pub appender: Appender,
     /// What it had published when this job was claimed.
@@ -104,7 +102,7 @@ enum IndexFailure {
 }
 
 /// All segments of a folder that are not fully indexed.
-pub(super) struct Backlog {
+pub struct Backlog {
     data: PathBuf,
     sequence_field: Option<String>,
     new_segments: Receiver<u32>,
@@ -218,7 +216,7 @@ impl Backlog {
                 self.segments.entry(*number).or_default();
             }
         }
-        super::sweep(&self.data, &there)
+        sidecar::sweep(&self.data, &there)
     }
 
     /// Opens a segment and updates its progress. Returns `None` if it is gone, fully indexed, or

@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 
 use crate::log::SegmentIdentity;
 
-use super::format::{
-    BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader,
+use crate::index::sidecar::{
+    self, BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader,
 };
-use super::sidecar;
 
 /// Number of segments for which a block is cached, each up to 2 MB: the number of workers that can
 /// write at the same time.

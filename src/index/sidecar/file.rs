@@ -3,42 +3,13 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-
-use crate::log::SegmentIdentity;
+use std::path::Path;
 
 use super::format::{
     BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
 };
-
-/// Returns the folder of the sidecars in a data folder: `index`. It may not exist.
-pub fn folder(data: &Path) -> PathBuf {
-    data.join("index")
-}
-
-/// Returns the path of the sidecar of segment `number`. The file may not exist.
-pub fn path(data: &Path, number: u32) -> PathBuf {
-    folder(data).join(format!("{number:08}.idx"))
-}
-
-/// Returns the numbers of the segments that have a sidecar, usable or not, ascending; none if the
-/// index was deleted. Costs a listing.
-///
-/// Errors: the folder can't be read.
-pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
-    let entries = match fs::read_dir(folder(data)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".idx"));
-        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
+use super::paths::{numbers, path};
+use crate::log::SegmentIdentity;
 
 /// Returns the header field that numbers messages, from the newest usable sidecar.
 /// Costs a small read for each sidecar that is not usable.
@@ -55,7 +26,7 @@ pub fn sequence_field(data: &Path) -> io::Result<Option<String>> {
 
 /// Returns whether the sidecar of a sealed segment with `slots` slots covers all of them. Costs two
 /// small reads.
-pub(super) fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bool {
+pub fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bool {
     let last = || -> io::Result<bool> {
         let file = fs::File::open(path(data, header.number))?;
         let mut head = [0; HEADER_BYTES];

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::log::SegmentIdentity;
 
+use super::file::Sidecar;
 use super::format::{
     BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, SidecarHeader, Unusable, VERSION,
 };
-use super::sidecar::{self, Sidecar};
+use super::paths;
 
 /// The sidecar of one segment, which this process may extend: it holds the lock on the file.
 #[derive(Debug)]
-pub(super) struct Appender {
+pub struct Appender {
     file: File,
     seed: u32,
     at: u64,
@@ -23,7 +24,7 @@ pub(super) struct Appender {
 
 /// Why a sidecar can't be appended to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAppender {
+pub enum NoAppender {
     /// Another process is writing it.
     #[error("another process writes it")]
     Busy,
@@ -42,7 +43,7 @@ impl Appender {
         identity: &SegmentIdentity,
         sequence_field: Option<&str>,
     ) -> Result<Appender, NoAppender> {
-        let path = sidecar::path(data, identity.number);
+        let path = paths::path(data, identity.number);
         let mut file = open(&path)?;
         lock(&file)?;
         if !is_at(&file, &path)? {
@@ -128,7 +129,7 @@ impl Appender {
 
 /// An appender that does not hold the lock, because there is nothing to append.
 #[derive(Debug)]
-pub(super) struct IdleAppender {
+pub struct IdleAppender {
     appender: Option<Appender>,
 }
 
@@ -138,14 +139,14 @@ impl IdleAppender {
     pub fn resume(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
         lock(&appender.file).ok()?;
-        let is_ours = is_at(&appender.file, &sidecar::path(data, number)).ok()?
+        let is_ours = is_at(&appender.file, &paths::path(data, number)).ok()?
             && appender.file.metadata().ok()?.len() == appender.at;
         is_ours.then_some(appender)
     }
 }
 
 /// A new sidecar under a temporary name, which replaces the old one when it is complete.
-pub(super) struct Replacement {
+pub struct Replacement {
     appender: Appender,
     beside: PathBuf,
     path: PathBuf,
@@ -157,7 +158,7 @@ impl Replacement {
         identity: &SegmentIdentity,
         sequence_field: Option<&str>,
     ) -> io::Result<Self> {
-        let path = sidecar::path(data, identity.number);
+        let path = paths::path(data, identity.number);
         let beside = path.with_extension(format!("new-{}", std::process::id()));
         let appender = Appender::begin(
             File::options().read(true).write(true).create(true).truncate(true).open(&beside)?,

@@ -10,8 +10,8 @@ use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope;
 use crate::smtp::tls::TlsVersion;
 
-use super::columns::{Columns, TextColumn};
-use super::format::IndexEntry;
+use crate::index::columns::{Columns, TextColumn};
+use crate::index::sidecar::IndexEntry;
 
 /// Maximum number of payload octets that are read: bounds memory, whatever the size of a message.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;

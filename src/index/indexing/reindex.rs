@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::log::reader::{Opening, SegmentError};
 use crate::log::{State, segment_files};
 
-use super::appender::Replacement;
 use super::indexer::Indexer;
-use super::sidecar;
-use super::sweep::sweep;
+use crate::index::sidecar::{self, Replacement, sweep};
 
 /// The progress, readable from other threads.
 #[derive(Debug, Default)]

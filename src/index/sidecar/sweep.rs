@@ -2,16 +2,16 @@
 use std::io;
 use std::path::Path;
 
-use super::sidecar;
+use super::paths;
 
 /// Deletes the sidecars of segments that are not in `there` (ascending), because retention does not
 /// delete them. Segment numbers are never reused, so a sidecar that is deleted late does no harm.
 pub fn sweep(data: &Path, there: &[u32]) -> io::Result<()> {
-    for number in sidecar::numbers(data)? {
+    for number in paths::numbers(data)? {
         // Newer segments may have begun since `there` was listed.
         let is_old = there.last().is_some_and(|newest| number <= *newest);
         if is_old && there.binary_search(&number).is_err() {
-            match std::fs::remove_file(sidecar::path(data, number)) {
+            match std::fs::remove_file(paths::path(data, number)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}
             }

@@ -11,8 +11,8 @@ use crate::time::Span;
 
 use super::omissions::Omissions;
 use super::probe::Probe;
-use super::query::Query;
 use super::search::{SearchOptions, SearchProgress, search_until};
+use crate::index::query::Query;
 
 /// How often the wait checks the live pages, because a store to a map wakes no reader.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);

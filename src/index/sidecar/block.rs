@@ -31,7 +31,7 @@ impl Hasher for IsHash {
 
 /// Builds a block: records of consecutive messages, with each distinct string stored once.
 #[derive(Debug, Default)]
-pub(super) struct BlockBuilder {
+pub struct BlockBuilder {
     header: BlockHeader,
     /// Space for the header, then the records.
     block: Vec<u8>,
