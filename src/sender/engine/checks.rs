@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::conn::ConnectionEnd;
-use super::{CHECK_INTERVAL_NS, Engine, ReportedProgress};
+use super::{CHECK_INTERVAL, Engine, ReportedProgress};
+use crate::sender::clock::time_between;
 use crate::sender::network::Network;
 use crate::sender::recording::ConnectionFailure;
 use crate::sender::scheduling::{
@@ -15,7 +16,7 @@ impl<N: Network> Engine<'_, N> {
     /// Does periodic checks that no event triggers.
     pub fn check_periodically(&mut self) {
         let now_ns = self.ledger.now_ns;
-        if now_ns.saturating_sub(self.checked_ns) < CHECK_INTERVAL_NS {
+        if time_between(self.checked_ns, now_ns) < CHECK_INTERVAL {
             return;
         }
         self.checked_ns = now_ns;

@@ -26,7 +26,7 @@ use conn::{TargetConn, TurnNeeds};
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// Time between two checks of timeouts, and between two progress reports.
-const CHECK_INTERVAL_NS: u64 = 100_000_000;
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One sending thread.
 pub(super) struct Engine<'a, N> {
@@ -142,8 +142,8 @@ impl<'a, N: Network> Engine<'a, N> {
     fn pause(&self) -> Pause {
         let now_ns = self.ledger.now_ns;
         if self.again.is_empty() {
-            let at_most = Duration::from_nanos(CHECK_INTERVAL_NS);
-            Pause { now_ns, due_ns: self.scheduler.next_moment(now_ns), at_most }
+            let due_ns = self.scheduler.next_moment(now_ns);
+            Pause { now_ns, due_ns, at_most: CHECK_INTERVAL }
         } else {
             Pause { now_ns, due_ns: None, at_most: Duration::ZERO }
         }

@@ -1,13 +1,13 @@
 //! Decides how often and for how long to retry a target whose connections fail.
 use std::time::Duration;
 
-use crate::sender::clock::nanos;
+use crate::sender::clock::{nanos, time_between};
 
 /// Pause after a useless connection, doubled each time.
-const BACKOFF_NS: u64 = 50_000_000;
+const BACKOFF: Duration = Duration::from_millis(50);
 const DOUBLINGS_MAX: u32 = 6;
 /// A target counts as lost after failing for this long.
-const LOST_NS: u64 = 1_000_000_000;
+const LOST: Duration = Duration::from_secs(1);
 
 /// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub enum OtherConnections {
     NoneUseful,
 }
 
-/// What one thread knows about failed connections. Times are in ns since the start of sending.
+/// What one thread knows about failed connections.
 #[derive(Debug)]
 pub struct FailedConnections {
-    patience_ns: u64,
+    patience: Duration,
     /// The pause after the last connection; `None` if it was useful, or if there was none.
     backoff: Option<Backoff>,
     /// When the first of the connections that failed was requested; `None` if another one was
@@ -44,12 +44,7 @@ struct Backoff {
 impl FailedConnections {
     /// `patience` is the time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> FailedConnections {
-        FailedConnections {
-            patience_ns: nanos(patience),
-            backoff: None,
-            failing_ns: None,
-            last_useful_ns: None,
-        }
+        FailedConnections { patience, backoff: None, failing_ns: None, last_useful_ns: None }
     }
 
     /// Returns whether a connection may be attempted now.
@@ -66,25 +61,25 @@ impl FailedConnections {
     /// whether to give up the target.
     pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
         let failures = self.backoff.map_or(0, |backoff| backoff.failures);
-        let pause_ns = BACKOFF_NS << failures.min(DOUBLINGS_MAX);
-        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + pause_ns });
+        let pause = BACKOFF * (1 << failures.min(DOUBLINGS_MAX));
+        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + nanos(pause) });
         if others == OtherConnections::SomeUseful {
             self.served(now_ns);
             return false;
         }
         self.failing_ns.get_or_insert(requested_ns);
-        self.failed_for_ns(now_ns) >= self.patience_ns
+        self.failed_for(now_ns) >= self.patience
     }
 
     /// Returns whether connections have failed for a second or more, with no useful one since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
-        self.failed_for_ns(now_ns) >= LOST_NS
+        self.failed_for(now_ns) >= LOST
     }
 
-    /// Returns for how long connections have failed with no useful one since; 0 if none has.
-    fn failed_for_ns(&self, now_ns: u64) -> u64 {
+    /// Returns for how long connections have failed with no useful one since; no time if none has.
+    fn failed_for(&self, now_ns: u64) -> Duration {
         let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
-        since_ns.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
+        since_ns.map_or(Duration::ZERO, |since_ns| time_between(since_ns, now_ns))
     }
 
     /// Returns whether any connection was ever useful, including those of other threads.
