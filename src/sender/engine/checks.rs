@@ -75,7 +75,10 @@ impl<N: Network> Engine<'_, N> {
     /// Reports progress to the owner.
     pub(super) fn report_progress(&mut self) {
         let tally = &self.ledger.tally;
-        let now = ReportedProgress { done: tally.finished(), open: self.scheduler.open() as u64 };
+        let now = ReportedProgress {
+            done: tally.finished(),
+            open: self.scheduler.open_connections() as u64,
+        };
         self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();

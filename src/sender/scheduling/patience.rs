@@ -59,12 +59,17 @@ impl FailedConnections {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
     /// whether to give up the target.
-    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
+    pub fn record_failure(
+        &mut self,
+        requested_ns: u64,
+        now_ns: u64,
+        others: OtherConnections,
+    ) -> bool {
         let failures = self.backoff.map_or(0, |backoff| backoff.failures);
         let pause = BACKOFF * (1 << failures.min(DOUBLINGS_MAX));
         self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + nanos(pause) });
         if others == OtherConnections::SomeUseful {
-            self.served(now_ns);
+            self.stop_failing(now_ns);
             return false;
         }
         self.failing_ns.get_or_insert(requested_ns);
@@ -95,10 +100,10 @@ impl FailedConnections {
     /// Records the end of a useful connection.
     pub fn record_useful(&mut self, now_ns: u64) {
         self.backoff = None;
-        self.served(now_ns);
+        self.stop_failing(now_ns);
     }
 
-    fn served(&mut self, now_ns: u64) {
+    fn stop_failing(&mut self, now_ns: u64) {
         self.failing_ns = None;
         self.last_useful_ns = Some(now_ns);
     }
@@ -116,14 +121,14 @@ mod tests {
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+            assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
         patience.record_useful(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+        assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -138,9 +143,11 @@ mod tests {
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
             let given_up = match what {
-                "f" => patience.failed(now_ns, now_ns, OtherConnections::NoneUseful),
-                "l" => patience.failed(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful),
-                "s" => patience.failed(now_ns, now_ns, OtherConnections::SomeUseful),
+                "f" => patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful),
+                "l" => {
+                    patience.record_failure(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful)
+                }
+                "s" => patience.record_failure(now_ns, now_ns, OtherConnections::SomeUseful),
                 _ => {
                     patience.record_useful(now_ns);
                     false
@@ -154,13 +161,13 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.failed(S, S, OtherConnections::NoneUseful);
+        patience.record_failure(S, S, OtherConnections::NoneUseful);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.record_useful_elsewhere(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // A target that serves other threads is not given up either.
-        assert!(!patience.failed(11 * S, 11 * S, OtherConnections::NoneUseful));
-        assert!(patience.failed(12 * S, 12 * S, OtherConnections::NoneUseful));
+        assert!(!patience.record_failure(11 * S, 11 * S, OtherConnections::NoneUseful));
+        assert!(patience.record_failure(12 * S, 12 * S, OtherConnections::NoneUseful));
         patience.record_useful(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }

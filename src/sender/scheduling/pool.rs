@@ -255,7 +255,7 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Moves the messages of a connection that has ended to its replacement in `slot`.
-    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
+    pub fn move_queue_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
         if let Some(connection) = self.at(slot) {
             if ended.ends_after_queue() {
