@@ -7,7 +7,7 @@ use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::RecipientSource;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings};
+use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings, MessageDate};
 use sinkd::sender::source::{Next, Source};
 use sinkd::smtp::client::OutgoingMail;
 
@@ -15,7 +15,7 @@ fn source(content: BlastContent, recipients: RecipientSource) -> Blast {
     let settings = BlastSettings {
         seed: 1,
         run_id: None,
-        date: "Sat, 21 Nov 2026 10:00:00 +0000".into(),
+        date: MessageDate::new("Sat, 21 Nov 2026 10:00:00 +0000").unwrap(),
         from: "news@sender.example".into(),
         recipients,
         content,

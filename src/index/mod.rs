@@ -18,8 +18,8 @@ pub use indexing::{
     Reindexed, When, reindex,
 };
 pub use searching::{
-    FINAL_CHECK, Goal, Hit, IndexFault, IndexedContent, Lookup, LookupError, Match, Omissions,
-    Probe, SearchOptions, SearchProgress, SearchResult, UnusableIndex, Waited, WatchedFolder,
-    search, search_until, wait,
+    FINAL_CHECK, Goal, Hit, IndexFault, IndexedContent, Lookup, Match, Omissions, Probe,
+    SearchOptions, SearchProgress, SearchResult, UnusableIndex, Waited, WatchedFolder, search,
+    search_until, wait,
 };
 pub use sidecar::{IndexEntry, SEQUENCE_FIELD_BYTES_MAX, Sidecar, Unusable, sequence_field, sweep};

@@ -1,4 +1,7 @@
 //! The clock of a run of sending, which starts at 0.
+//!
+//! A point in time of a run is a number of ns since its start, and its name ends in `_ns`. A
+//! duration is a [`Duration`].
 #[cfg(feature = "testkit")]
 use std::sync::Arc;
 #[cfg(feature = "testkit")]
@@ -55,4 +58,9 @@ impl SendingClock {
 /// Converts to ns; more than 584 years become the maximum.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Returns the time between two points of a run; none if the first is the later one.
+pub(super) fn time_between(since_ns: u64, now_ns: u64) -> Duration {
+    Duration::from_nanos(now_ns.saturating_sub(since_ns))
 }

@@ -105,3 +105,37 @@ fn prune_exits_with_1_if_it_cannot_read_a_segment() {
     assert!(stderr.contains("00000099.seg"), "{stderr}");
     assert!(data.join("segments").join("00000099.seg").exists());
 }
+
+#[test]
+fn ls_reports_an_index_that_it_cannot_use() {
+    let data = filled(3);
+    let data = data.path();
+    assert_eq!(run(data, &["reindex"]).code, 0);
+    let whole = run(data, &["ls"]);
+    assert_eq!((whole.stderr.as_str(), whole.code), ("", 0));
+    assert!(whole.stdout.lines().all(|line| line.ends_with("  x")), "{}", whole.stdout);
+    let sidecar = data.join("index/00000001.idx");
+    let bytes = std::fs::read(&sidecar).unwrap();
+    let check = |what: &str| {
+        let Output { stdout, stderr, code } = run(data, &["ls"]);
+        assert_eq!((stdout.lines().count(), code), (3, 0), "{stderr}");
+        assert!(stdout.lines().all(|line| !line.ends_with("  x")), "{stdout}");
+        let expected = format!(
+            "sinkctl: the index of segment 1 {what}; its messages are listed without their \
+             subjects and whatever else the index has"
+        );
+        assert!(stderr.starts_with(&expected), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    };
+    // An octet of the header, and one of a string in the only block.
+    for at in [20, 128 + 40 + 3 * 100] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&sidecar, damaged).unwrap();
+        check("is damaged or has another version");
+    }
+    // A folder can be opened, but not read.
+    std::fs::remove_file(&sidecar).unwrap();
+    std::fs::create_dir(&sidecar).unwrap();
+    check("cannot be read (Is a directory)");
+}

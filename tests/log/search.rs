@@ -351,7 +351,10 @@ proptest! {
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
                 let segment = folder.segment(slot.id().segment).unwrap();
                 let read = IndexedContent::from(&reading.read(&segment, &slot).unwrap().entry);
-                let found = lookup.content(segment.identity(), slot.id().slot).unwrap();
+                let found = match lookup.content(segment.identity(), slot.id().slot) {
+                    Err(IndexFault::Unusable(_)) if is_spoiled => None,
+                    found => found.unwrap(),
+                };
                 prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
                 prop_assert!(found.is_none_or(|output| *output == read), "{}: {found:?}", slot.id());
             }
@@ -375,7 +378,7 @@ fn a_lookup_tells_a_sidecar_that_cannot_be_read_from_none() {
     fs::create_dir_all(&sidecar).unwrap();
     let mut lookup = Lookup::new(data.path());
     let error = lookup.content(segment.identity(), slot.id().slot).unwrap_err();
-    assert_eq!(error.path, sidecar);
+    assert!(matches!(error, IndexFault::Io(_)), "{error}");
 }
 
 /// Appends the messages `range`, one second apart, made by `of`.

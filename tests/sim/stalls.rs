@@ -5,10 +5,11 @@ use std::time::Duration;
 use sinkd::sender::blast::recipients::{RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{
-    Arrivals, Blast as Source, BlastContent, BlastPlan, BlastSettings as Blast, SendingRate,
+    Arrivals, Blast as Source, BlastContent, BlastPlan, BlastSettings as Blast, MessageDate,
+    SendingRate,
 };
 use sinkd::sender::by_hand::RunEnd;
-use sinkd::sender::{Ends, SendingSettings, SharedRun};
+use sinkd::sender::{Ends, Positive, SendingSettings, SharedRun};
 use sinkd::stats::Metric;
 
 use super::sending::{Fate, MS, Run, S, settings};
@@ -40,13 +41,13 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
     let plan = BlastPlan::new(Blast {
         seed: 7,
         run_id: None,
-        date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
+        date: MessageDate::new("Sat, 1 Jan 2000 00:00:00 +0000").unwrap(),
         from: String::new(),
         recipients: recipients.chosen("1".parse().unwrap(), RecipientOrder::Listed).unwrap(),
         content: BlastContent::Generated(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
         attachments: Vec::new(),
         count,
-        pace: Some(SendingRate { per_s: PER_S as f64, arrivals, until }),
+        pace: Some(SendingRate { per_s: Positive::new(PER_S as f64).unwrap(), arrivals, until }),
     })
     .unwrap();
     let ends = Ends::Scheduled(plan.schedule_end().unwrap());

@@ -1,10 +1,10 @@
 //! The content of a message that rows show, and where it is read from.
+use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
 
-use crate::index::MessageReader;
-use crate::index::{self, IndexedContent, Lookup};
+use crate::index::{self, IndexFault, IndexedContent, Lookup, MessageReader, UnusableIndex};
 use crate::log::Slot;
 use crate::log::reader::{Folder, ReadError, Segment};
 
@@ -36,10 +36,17 @@ impl From<IndexedContent> for Contents {
     }
 }
 
+/// The index of a folder, and which parts of it can't be used.
+pub struct IndexContents {
+    lookup: Lookup,
+    /// The first fault of each segment.
+    faults: BTreeMap<u32, IndexFault>,
+}
+
 /// Where to read the content of messages.
 pub enum ContentSource {
     /// In the index. Messages are not read, so those that are not indexed have no content.
-    Index(Lookup),
+    Index(IndexContents),
     /// In the message itself, which takes a few microseconds.
     Message(Box<MessageReader>),
 }
@@ -48,7 +55,8 @@ impl ContentSource {
     /// Returns a source that reads the index of `folder`. Opens no file yet; messages that are not
     /// indexed have no content.
     pub fn index(folder: &Folder) -> ContentSource {
-        ContentSource::Index(Lookup::new(folder.path()))
+        let lookup = Lookup::new(folder.path());
+        ContentSource::Index(IndexContents { lookup, faults: BTreeMap::new() })
     }
 
     /// Returns a source that reads the messages of `folder`.
@@ -59,16 +67,33 @@ impl ContentSource {
         Ok(ContentSource::Message(Box::new(reading)))
     }
 
+    /// Returns the segments whose index could not be used for a message that was read; ascending.
+    pub fn into_unusable(self) -> Vec<UnusableIndex> {
+        let ContentSource::Index(index) = self else { return Vec::new() };
+        let faults = index.faults.into_iter();
+        faults.map(|(segment, fault)| UnusableIndex { segment, fault }).collect()
+    }
+
     pub(super) fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Contents, ReadError> {
         Ok(match self {
-            ContentSource::Index(lookup) => {
-                // A sidecar that can't be read is shown like one that does not exist.
-                let found = lookup.content(segment.identity(), slot.id().slot).unwrap_or_default();
-                found.cloned().map_or_else(Contents::default, Contents::from)
-            }
+            ContentSource::Index(index) => index.read(segment, slot),
             ContentSource::Message(reading) => {
                 IndexedContent::from(&reading.read(segment, slot)?.entry).into()
             }
         })
+    }
+}
+
+impl IndexContents {
+    /// Returns the content of a message. It is unknown if the message is not indexed, or if its
+    /// index can't be used, which is noted.
+    fn read(&mut self, segment: &Segment, slot: &Slot) -> Contents {
+        match self.lookup.content(segment.identity(), slot.id().slot) {
+            Ok(found) => found.cloned().map_or_else(Contents::default, Contents::from),
+            Err(fault) => {
+                self.faults.entry(segment.number()).or_insert(fault);
+                Contents::default()
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use sinkd::config::Environment;
 use sinkd::plot::PlotUnit;
 use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
+use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, MessageDate};
 use sinkd::sender::source::Source;
 use sinkd::sender::{Connections, Ends, ResolvedAddress, SendReport, SendingSettings, SendingTls};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol, StartTls};
@@ -306,7 +306,7 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
         run_id: Some("calibrate".into()),
-        date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
+        date: MessageDate::new("Sat, 1 Jan 2000 00:00:00 +0000")?,
         from: "calibrate@sender.example".into(),
         recipients: recipients.chosen(per_message, RecipientOrder::Listed)?,
         content: BlastContent::Generated(Sizes::parse(load.size, sinkd::config::parse_bytes)?),

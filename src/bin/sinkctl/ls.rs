@@ -4,12 +4,13 @@ use std::io::Write;
 use clap::Args;
 use sinkd::analysis::rows::{ContentSource, ListQuery, RowList, TimeOrder};
 use sinkd::analysis::{Attempt, retry_while_pruned};
+use sinkd::index::UnusableIndex;
 use sinkd::log::reader::Folder;
 use sinkd::time::Span;
 use sinkd::wording::counted;
 
-use crate::base::data::{names, worst};
-use crate::base::left_out::{FolderOmissions, finding_of};
+use crate::base::data::{name, names, worst};
+use crate::base::left_out::{FolderOmissions, WithoutIndex, finding_of, report_unusable};
 use crate::base::outcome::{Finding, Out};
 use crate::base::row::{RowOptions, RowPrinter};
 use crate::base::span::TimeRange;
@@ -22,6 +23,8 @@ struct Listed {
     /// The number of messages in the span, including those skipped by `--offset`; `None` if
     /// `--limit` did not shorten the listing.
     cut_of: Option<u64>,
+    /// For each folder, the segments whose index can't be used.
+    unusable: Vec<Vec<UnusableIndex>>,
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +73,9 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
         let shown = listed.shown;
         eprintln!("sinkctl: {shown} of {all} listed; use a larger --limit or --offset to see more");
     }
+    for (n, indexes) in listed.unusable.iter().enumerate() {
+        report_unusable(name(&folders, n), indexes, WithoutIndex::ContentIsMissing);
+    }
     let findings = left_out.into_iter().zip(&folders);
     let finding = worst(findings.map(|(left_out, folder)| left_out.finish(folder)));
     Ok(finding_of(attempts, finding.and(spans.finding)))
@@ -96,5 +102,8 @@ fn list(
         printer.print(row.map(Some), &mut left_out[n])?;
     }
     let attempt = if rows.returned() > 0 { Attempt::Answered } else { Attempt::Empty };
-    Ok((attempt, Listed { shown: rows.returned(), cut_of: rows.cut_of() }))
+    let (shown, cut_of) = (rows.returned(), rows.cut_of());
+    drop(rows);
+    let unusable = sources.into_iter().map(ContentSource::into_unusable).collect();
+    Ok((attempt, Listed { shown, cut_of, unusable }))
 }

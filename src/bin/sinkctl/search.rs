@@ -14,7 +14,7 @@ use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
 use crate::base::data::{name, report_run_damage, worst};
-use crate::base::left_out::{FolderOmissions, finding_of};
+use crate::base::left_out::{FolderOmissions, WithoutIndex, finding_of, report_unusable};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, bar};
 use crate::base::query_words::QueryWords;
@@ -87,7 +87,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
         );
     }
     for (n, indexes) in found.unusable.iter().enumerate() {
-        report_unusable(name(&folders, n), indexes);
+        report_unusable(name(&folders, n), indexes, WithoutIndex::MailWasSearched);
     }
     let searched = report_incomplete(&found.left_out);
     let damage = damage.into_iter().zip(&folders);
@@ -151,40 +151,6 @@ pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
         }
     }
     Ok(queries?)
-}
-
-/// Reports segments whose index is unusable: the answer is complete, but took longer.
-fn report_unusable(folder: Option<String>, indexes: &[index::UnusableIndex]) {
-    let folder = folder.map(|folder| format!("{folder}: ")).unwrap_or_default();
-    let of_first = |segments: &[u32]| match segments {
-        [] => None,
-        [first] => Some(first.to_string()),
-        [first, others @ ..] => {
-            Some(format!("{first} and {}", counted(others.len() as u64, "other", "others")))
-        }
-    };
-    let (mut damaged, mut unread, mut error) = (Vec::new(), Vec::new(), None);
-    for index::UnusableIndex { segment, fault } in indexes {
-        match fault {
-            index::IndexFault::Io(cause) => {
-                unread.push(*segment);
-                error.get_or_insert(cause);
-            }
-            _ => damaged.push(*segment),
-        }
-    }
-    if let Some(segments) = of_first(&damaged) {
-        eprintln!(
-            "sinkctl: {folder}the index of segment {segments} is damaged or has another version; \
-             the mail itself was searched instead. To rebuild the index: sinkctl reindex"
-        );
-    }
-    if let Some((segments, cause)) = of_first(&unread).zip(error) {
-        eprintln!(
-            "sinkctl: {folder}the index of segment {segments} cannot be read ({cause}); the mail \
-             itself was searched instead"
-        );
-    }
 }
 
 /// Reports on stderr what the answer of a search lacks.

@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use super::fields::{deviation_hint, deviations, known_fields};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
+use crate::wording::printable_line;
 
 /// Why a text is not a valid query. Displays as a sentence; [`QueryError::pointed_out`] shows the
 /// location.
@@ -112,18 +113,18 @@ impl QueryError {
     }
 
     /// Returns two lines for a terminal: the query, and a line that underlines the error. Shortens
-    /// long queries around the error, and replaces control characters by spaces.
+    /// long queries around the error, and replaces what could change how other text is shown.
     pub fn pointed_out(&self, query: &str) -> String {
-        let shown = |c: char| if c.is_control() { ' ' } else { c };
         let before = query.get(..self.at.start).unwrap_or(query);
         let within = query.get(self.at.clone()).unwrap_or("");
         let behind = query.get(self.at.end..).unwrap_or("");
         let skipped = before.chars().count().saturating_sub(CONTEXT_CHARS);
         let marked = within.chars().count().clamp(1, CONTEXT_CHARS);
-        let mut line: String = before.chars().skip(skipped).map(shown).collect();
+        let mut line: String = before.chars().skip(skipped).collect();
         let indent = " ".repeat(line.chars().count());
-        line.extend(within.chars().chain(behind.chars()).take(2 * CONTEXT_CHARS).map(shown));
-        format!("{}\n{indent}{}", line.trim_end(), "^".repeat(marked))
+        line.extend(within.chars().chain(behind.chars()).take(2 * CONTEXT_CHARS));
+        // Each character stays one character, so the line below still points at the error.
+        format!("{}\n{indent}{}", printable_line(line.trim_end()), "^".repeat(marked))
     }
 }
 
@@ -146,6 +147,8 @@ mod tests {
         let (query, carets) = shown.split_once('\n').unwrap();
         assert_eq!(query.chars().nth(carets.find('^').unwrap()), Some('"'));
         assert!(!shown.contains('\t') && query.len() < 200);
+        let error = QueryError::new(4..10, QueryFault::NotASize("x".into()));
+        assert_eq!(error.pointed_out("\u{202e} size:x"), "\u{fffd} size:x\n  ^^^^^^");
     }
 
     #[test]

@@ -10,11 +10,11 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::log::SegmentIdentity;
-
+use super::omissions::IndexFault;
 use crate::index::sidecar::{
-    self, BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader,
+    self, BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
 };
+use crate::log::SegmentIdentity;
 
 /// Number of segments for which a block is cached, each up to 2 MB: the number of workers that can
 /// write at the same time.
@@ -47,16 +47,6 @@ impl From<&IndexEntry<'_>> for IndexedContent {
     }
 }
 
-/// A sidecar exists, but can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: cannot be read")]
-pub struct LookupError {
-    /// The path of the sidecar.
-    pub path: PathBuf,
-    /// The system's error.
-    pub source: io::Error,
-}
-
 /// Reads the sidecars of a data folder, as they are when first used.
 #[derive(Debug)]
 pub struct Lookup {
@@ -68,8 +58,7 @@ pub struct Lookup {
 
 #[derive(Debug)]
 struct KeptSegment {
-    /// `None`: no usable sidecar exists.
-    sidecar: Option<OpenSidecar>,
+    sidecar: FoundSidecar,
     block: KeptBlock,
     used_at: u64,
 }
@@ -80,6 +69,15 @@ struct KeptBlock {
     slots: Range<u32>,
     /// Contents by slot, ascending.
     contents: Vec<(u32, IndexedContent)>,
+}
+
+/// The sidecar of a segment, when it was first looked for.
+#[derive(Debug)]
+enum FoundSidecar {
+    /// There is none, or it is being created.
+    None,
+    Unusable(Unusable),
+    Open(OpenSidecar),
 }
 
 #[derive(Debug)]
@@ -97,34 +95,34 @@ impl Lookup {
     }
 
     /// Returns what the index stores of the message in a slot of segment `identity`. Returns `None`
-    /// if the message is not indexed, or if the index is damaged there.
+    /// if the message is not indexed.
     ///
     /// Costs a binary search, and a millisecond per block of up to 4,096 messages. Errors: the
-    /// sidecar can't be read; the next call tries again.
+    /// sidecar can't be used, at least not at this slot. After a failed read, the next call tries
+    /// again.
     pub fn content(
         &mut self,
         identity: &SegmentIdentity,
         slot: u32,
-    ) -> Result<Option<&IndexedContent>, LookupError> {
+    ) -> Result<Option<&IndexedContent>, IndexFault> {
         self.calls += 1;
         self.make_room_for(identity.number);
         let known = match self.segments.entry(identity.number) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let path = sidecar::path(&self.data, identity.number);
-                let sidecar = OpenSidecar::open(&path, identity);
-                let sidecar = sidecar.map_err(|source| LookupError { path, source })?;
+                let sidecar = FoundSidecar::open(&path, identity)?;
                 free.insert(KeptSegment { sidecar, block: KeptBlock::default(), used_at: 0 })
             }
         };
         known.used_at = self.calls;
-        let Some(sidecar) = &known.sidecar else { return Ok(None) };
+        let sidecar = match &known.sidecar {
+            FoundSidecar::None => return Ok(None),
+            FoundSidecar::Unusable(why) => return Err(why.clone().into()),
+            FoundSidecar::Open(sidecar) => sidecar,
+        };
         if !known.block.slots.contains(&slot) {
-            let block = sidecar.block(slot).map_err(|source| {
-                let path = sidecar::path(&self.data, identity.number);
-                LookupError { path, source }
-            })?;
-            let Some(block) = block else { return Ok(None) };
+            let Some(block) = sidecar.block(slot)? else { return Ok(None) };
             known.block = block;
         }
         let contents = &known.block.contents;
@@ -143,36 +141,43 @@ impl Lookup {
     }
 }
 
-impl OpenSidecar {
-    /// Opens the sidecar of segment `identity`. Returns `None` if there is none that can be used.
-    fn open(path: &Path, identity: &SegmentIdentity) -> io::Result<Option<OpenSidecar>> {
+impl FoundSidecar {
+    /// Opens the sidecar of segment `identity`.
+    fn open(path: &Path, identity: &SegmentIdentity) -> io::Result<FoundSidecar> {
         let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundSidecar::None),
             file => file?,
         };
         let mut head = [0; HEADER_BYTES];
         if read_exact_at(&file, &mut head, 0)?.is_none() {
-            return Ok(None);
+            return Ok(FoundSidecar::None);
         }
-        let Ok(header) = SidecarHeader::decode(&head) else { return Ok(None) };
+        let header = match SidecarHeader::decode(&head) {
+            Ok(header) => header,
+            Err(why) => return Ok(FoundSidecar::Unusable(why)),
+        };
         if (header.store, header.number) != (identity.store, identity.number) {
-            return Ok(None);
+            return Ok(FoundSidecar::Unusable(Unusable::Damaged));
         }
         let blocks = blocks(&file)?;
-        Ok(Some(OpenSidecar { file, seed: header.seed(), blocks }))
+        Ok(FoundSidecar::Open(OpenSidecar { file, seed: header.seed(), blocks }))
     }
+}
 
-    /// Reads the block with `slot`. Returns `None` if there is none. A block that was cut off, or
-    /// whose checksum is wrong, has no contents.
-    fn block(&self, slot: u32) -> io::Result<Option<KeptBlock>> {
+impl OpenSidecar {
+    /// Reads the block with `slot`. Returns `None` if there is none.
+    ///
+    /// Errors: its checksum is wrong, or it can't be read.
+    fn block(&self, slot: u32) -> Result<Option<KeptBlock>, IndexFault> {
         let place = self.blocks.partition_point(|(slots, _)| slots.end <= slot);
         let Some((slots, bytes)) = self.blocks.get(place) else { return Ok(None) };
         let mut block = vec![0; (bytes.end - bytes.start) as usize];
-        let read = read_exact_at(&self.file, &mut block, bytes.start)?;
-        let block = read.and_then(|()| Block::decode(&block, self.seed));
-        let entries = block
-            .iter()
-            .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
+        if read_exact_at(&self.file, &mut block, bytes.start)?.is_none() {
+            // It was cut off since its header was read.
+            return Ok(None);
+        }
+        let (block, _) = Block::decode(&block, self.seed).ok_or(Unusable::Damaged)?;
+        let entries = (0..block.header.records).map(|record| block.entry(record));
         let entries = entries.filter(|entry| !entry.is_unreadable);
         let contents = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
         Ok(Some(KeptBlock { slots: slots.clone(), contents }))

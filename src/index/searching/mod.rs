@@ -7,7 +7,7 @@ mod probe;
 mod search;
 mod wait;
 
-pub use lookup::{IndexedContent, Lookup, LookupError};
+pub use lookup::{IndexedContent, Lookup};
 pub use newest::Hit;
 pub use omissions::{IndexFault, Omissions, UnusableIndex};
 pub use probe::{Match, Probe};

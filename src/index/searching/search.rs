@@ -190,7 +190,7 @@ impl<'a> SearchThread<'a> {
             match shared.folder.segment(summary.identity.number) {
                 Ok(segment) => {
                     self.checked_here = 0;
-                    self.segment(&segment, summary);
+                    self.search_segment(&segment, summary);
                     if self.is_expired {
                         let checked = self.checked_here;
                         let left = summary.messages().saturating_sub(checked);
@@ -238,15 +238,16 @@ impl<'a> SearchThread<'a> {
     /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are
     /// counted.
     fn is_beyond(&self, hit: &Hit) -> bool {
-        self.shared.options.limit.is_some_and(|limit| limit > 0) && self.newest().is_beyond(hit)
+        self.shared.options.limit.is_some_and(|limit| limit > 0)
+            && self.lock_newest().is_beyond(hit)
     }
 
-    fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
+    fn lock_newest(&self) -> std::sync::MutexGuard<'_, Newest> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the index of a segment as far as it can be used, and notes why the rest can't be.
-    fn sidecar(&mut self, segment: &Segment, summary: &SegmentSummary) -> Option<Sidecar> {
+    fn read_sidecar(&mut self, segment: &Segment, summary: &SegmentSummary) -> Option<Sidecar> {
         let (sidecar, fault) = match Sidecar::read(self.shared.folder.path(), segment.identity()) {
             Ok(None) => (None, None),
             Ok(Some(Ok(sidecar))) => {
@@ -263,11 +264,11 @@ impl<'a> SearchThread<'a> {
         sidecar
     }
 
-    fn segment(&mut self, segment: &Segment, summary: &SegmentSummary) {
-        let sidecar = self.sidecar(segment, summary);
+    fn search_segment(&mut self, segment: &Segment, summary: &SegmentSummary) {
+        let sidecar = self.read_sidecar(segment, summary);
         let slots = summary.published.slots;
         let indexed = sidecar.as_ref().map_or(0, |sidecar| sidecar.end_slot().min(slots));
-        if self.not_indexed(segment, summary, indexed..slots) == Continue::Enough {
+        if self.search_slots(segment, summary, indexed..slots) == Continue::Enough {
             return;
         }
         for entry in sidecar.iter().flat_map(Sidecar::backward).filter(|e| e.slot < slots) {
@@ -279,7 +280,7 @@ impl<'a> SearchThread<'a> {
             }
             if entry.is_unreadable {
                 // The slot has what the entry lacks: the time, and the error.
-                match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
+                match self.search_slot(segment, summary, segment.slot(entry.slot)) {
                     Continue::On => continue,
                     Continue::Enough => return,
                 }
@@ -293,14 +294,14 @@ impl<'a> SearchThread<'a> {
                 received_at_ns: entry.columns.received_at_ns,
                 id: id(segment, &entry),
             };
-            if self.take(hit, answer) == Continue::Enough {
+            if self.record_answer(hit, answer) == Continue::Enough {
                 return;
             }
         }
     }
 
     /// Matches the messages in `slots` by reading them from the log, the newest first.
-    fn not_indexed(
+    fn search_slots(
         &mut self,
         segment: &Segment,
         summary: &SegmentSummary,
@@ -314,7 +315,7 @@ impl<'a> SearchThread<'a> {
                 if self.is_expired() {
                     return Continue::Enough;
                 }
-                if self.not_indexed_one(segment, summary, slot) == Continue::Enough {
+                if self.search_slot(segment, summary, slot) == Continue::Enough {
                     return Continue::Enough;
                 }
             }
@@ -322,7 +323,7 @@ impl<'a> SearchThread<'a> {
         Continue::On
     }
 
-    fn not_indexed_one(
+    fn search_slot(
         &mut self,
         segment: &Segment,
         summary: &SegmentSummary,
@@ -354,10 +355,10 @@ impl<'a> SearchThread<'a> {
             received_at_ns: slot.facts().received_at_ns,
             id: slot.id(),
         };
-        self.take(hit, answer)
+        self.record_answer(hit, answer)
     }
 
-    fn take(&mut self, hit: Hit, answer: Result<Match, Damage>) -> Continue {
+    fn record_answer(&mut self, hit: Hit, answer: Result<Match, Damage>) -> Continue {
         match answer {
             Err(damage) => self.left_out.unreadable(damage),
             Ok(Match { is_match, is_partial }) => {
@@ -365,7 +366,7 @@ impl<'a> SearchThread<'a> {
                 self.left_out.partial += u64::from(is_partial);
                 if is_match {
                     self.matches += 1;
-                    self.newest().push(hit);
+                    self.lock_newest().push(hit);
                 }
             }
         }

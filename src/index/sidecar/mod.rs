@@ -14,9 +14,11 @@ pub(super) use block::BlockBuilder;
 pub use file::Sidecar;
 pub(super) use file::is_complete;
 pub use file::sequence_field;
+#[cfg(feature = "testkit")]
+pub(super) use format::RECORD_BYTES;
 pub use format::{
     BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry, SEQUENCE_FIELD_BYTES_MAX, Unusable,
 };
-pub(super) use format::{Block, BlockHeader, RECORD_BYTES, SidecarHeader};
+pub(super) use format::{Block, BlockHeader, SidecarHeader};
 pub use paths::{folder, numbers, path};
 pub use sweep::sweep;

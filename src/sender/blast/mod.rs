@@ -17,6 +17,7 @@ mod bank;
 mod checksum;
 mod head;
 pub mod list;
+mod message_date;
 mod pace;
 mod plan;
 pub mod random;
@@ -29,6 +30,7 @@ pub mod template;
 mod template_error;
 mod words;
 
+pub use message_date::{MessageDate, NotADate};
 pub use pace::{Arrivals, SendingRate};
 pub use plan::{
     BlastContent, BlastPlan, BlastSettings, MISSING_MAX, MissingNumbers, NUMBER_MAX, PlanError,

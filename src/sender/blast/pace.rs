@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::random::{Purpose, Random};
 use crate::sender::clock::nanos;
+use crate::sender::input::Positive;
 
 /// The distribution of the gaps between messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,8 +18,8 @@ pub enum Arrivals {
 /// A rate of sending.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SendingRate {
-    /// Messages per second over all threads; above 0.
-    pub per_s: f64,
+    /// Messages per second over all threads.
+    pub per_s: Positive,
     /// The distribution of the gaps.
     pub arrivals: Arrivals,
     /// No message leaves at this time or later.
@@ -41,7 +42,7 @@ pub(super) struct Schedule {
 impl Schedule {
     pub fn new(pace: &SendingRate, seed: u64) -> Schedule {
         Schedule {
-            gap_ns: 1e9 / pace.per_s,
+            gap_ns: 1e9 / pace.per_s.get(),
             arrivals: pace.arrivals,
             until_ns: pace.until.map(nanos),
             seed,
@@ -77,7 +78,8 @@ mod tests {
     use super::*;
 
     fn dues(arrivals: Arrivals, first: u64, step: usize) -> Vec<u64> {
-        let pace = SendingRate { per_s: 1000.0, arrivals, until: Some(Duration::from_secs(10)) };
+        let per_s = Positive::new(1000.0).unwrap();
+        let pace = SendingRate { per_s, arrivals, until: Some(Duration::from_secs(10)) };
         let mut schedule = Schedule::new(&pace, 7);
         (first..).step_by(step).map_while(|number| schedule.due_ns(number)).collect()
     }

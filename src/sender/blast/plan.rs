@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attachment::Attachment;
 use super::bank::{Bank, Common};
 use super::list::is_mailbox;
+use super::message_date::MessageDate;
 use super::pace::SendingRate;
 use super::recipients::RecipientSource;
 use super::render::Rendering;
@@ -45,7 +46,7 @@ pub struct BlastSettings {
     /// Identifies the run [default: the seed].
     pub run_id: Option<String>,
     /// The Date field (RFC 5322) of all messages.
-    pub date: String,
+    pub date: MessageDate,
     /// The reverse-path without brackets; "" is the null reverse-path.
     pub from: String,
     /// The source of recipients.
@@ -83,12 +84,6 @@ pub enum PlanError {
     /// The name of the run is invalid.
     #[error("expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     RunId(String),
-    /// The date is invalid.
-    #[error("expected a date of 1 to 60 printable ASCII characters, found '{}'", .0.escape_debug())]
-    Date(String),
-    /// The rate is not above 0.
-    #[error("expected a rate above 0, found {0}")]
-    Rate(f64),
 }
 
 pub(super) enum Prepared {
@@ -135,20 +130,12 @@ impl BlastPlan {
         if !(1..=RUN_ID_BYTES_MAX).contains(&run_id.len()) || !run_id.chars().all(is_word) {
             return Err(PlanError::RunId(run_id));
         }
-        if !(1..=60).contains(&date.len()) || !date.chars().all(|c| (' '..='~').contains(&c)) {
-            return Err(PlanError::Date(date));
-        }
-        if let Some(pace) = settings.pace
-            && !(pace.per_s > 0.0 && pace.per_s.is_finite())
-        {
-            return Err(PlanError::Rate(pace.per_s));
-        }
         let attachments: Vec<&[u8]> = settings.attachments.iter().map(Attachment::part).collect();
         let common = Common {
             seed,
             run_id: &run_id,
             from: if from.is_empty() { FROM } else { &from },
-            date: &date,
+            date: date.as_str(),
             address_bytes_max: recipients.address_bytes_max(),
             attachments: &attachments,
         };
@@ -189,7 +176,7 @@ impl BlastPlan {
     pub fn schedule_end(&self) -> Option<Duration> {
         let pace = self.pace?;
         let by_count = self.requested.map(|count| {
-            Duration::try_from_secs_f64(count as f64 / pace.per_s).unwrap_or(Duration::MAX)
+            Duration::try_from_secs_f64(count as f64 / pace.per_s.get()).unwrap_or(Duration::MAX)
         });
         pace.until.into_iter().chain(by_count).min()
     }

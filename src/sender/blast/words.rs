@@ -11,7 +11,7 @@ const WORDS: u64 = 20_000;
 const LINE_BYTES: usize = 64;
 
 /// Number of HTML lines per link.
-const LINES_A_LINK: u64 = 6;
+const LINES_PER_LINK: u64 = 6;
 
 /// A stream of words that depends only on seed and number.
 pub struct WordStream {
@@ -62,7 +62,7 @@ impl WordStream {
     pub fn html_line(&mut self, out: &mut Vec<u8>) {
         self.lines += 1;
         out.extend_from_slice(b"<p>");
-        if self.lines.is_multiple_of(LINES_A_LINK) {
+        if self.lines.is_multiple_of(LINES_PER_LINK) {
             let page = self.random.below(1_000_000);
             out.extend_from_slice(format!("<a href=\"https://shop.example/o/{page}\">").as_bytes());
             self.phrase(out, LINE_BYTES / 3);

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::conn::ConnectionEnd;
-use super::{CHECK_INTERVAL_NS, Engine, ReportedProgress};
+use super::{CHECK_INTERVAL, Engine, ReportedProgress};
+use crate::sender::clock::time_between;
 use crate::sender::network::Network;
 use crate::sender::recording::ConnectionFailure;
 use crate::sender::scheduling::{
@@ -15,7 +16,7 @@ impl<N: Network> Engine<'_, N> {
     /// Does periodic checks that no event triggers.
     pub fn check_periodically(&mut self) {
         let now_ns = self.ledger.now_ns;
-        if now_ns.saturating_sub(self.checked_ns) < CHECK_INTERVAL_NS {
+        if time_between(self.checked_ns, now_ns) < CHECK_INTERVAL {
             return;
         }
         self.checked_ns = now_ns;
@@ -74,7 +75,10 @@ impl<N: Network> Engine<'_, N> {
     /// Reports progress to the owner.
     pub(super) fn report_progress(&mut self) {
         let tally = &self.ledger.tally;
-        let now = ReportedProgress { done: tally.finished(), open: self.scheduler.open() as u64 };
+        let now = ReportedProgress {
+            done: tally.finished(),
+            open: self.scheduler.open_connections() as u64,
+        };
         self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();

@@ -17,7 +17,7 @@ impl<N: Network> Engine<'_, N> {
             ConnectionEnd::Clean => Closing::ByTarget,
         };
         let now_ns = self.ledger.now_ns;
-        let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
+        let Some(closed) = self.scheduler.record_end(slot, closing, now_ns) else { return };
         let Closed { mut pooled, was_useful, meaning } = closed;
         conn.close(pooled.started, &mut self.ledger);
         if let ConnectionEnd::Failed(ConnectionFailure::Tls(failure)) = &end {
@@ -81,7 +81,7 @@ impl<N: Network> Engine<'_, N> {
         if let Some(slot) = slot {
             let is_by_lane = matches!(self.settings.connections, Connections::ByLane(_));
             self.ledger.tally.extra.ended += u64::from(is_by_lane);
-            return self.scheduler.move_to(slot, pooled);
+            return self.scheduler.move_queue_to(slot, pooled);
         }
         // A target that refuses service for now defers the messages meant for it.
         let (end, code) = match target {

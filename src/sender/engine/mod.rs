@@ -26,7 +26,7 @@ use conn::{TargetConn, TurnNeeds};
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// Time between two checks of timeouts, and between two progress reports.
-const CHECK_INTERVAL_NS: u64 = 100_000_000;
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One sending thread.
 pub(super) struct Engine<'a, N> {
@@ -142,8 +142,8 @@ impl<'a, N: Network> Engine<'a, N> {
     fn pause(&self) -> Pause {
         let now_ns = self.ledger.now_ns;
         if self.again.is_empty() {
-            let at_most = Duration::from_nanos(CHECK_INTERVAL_NS);
-            Pause { now_ns, due_ns: self.scheduler.next_moment(now_ns), at_most }
+            let due_ns = self.scheduler.next_moment(now_ns);
+            Pause { now_ns, due_ns, at_most: CHECK_INTERVAL }
         } else {
             Pause { now_ns, due_ns: None, at_most: Duration::ZERO }
         }
@@ -228,7 +228,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 let conn = TargetConn::new(stream, session, self.settings.tls.clone(), now_us);
                 self.connections.put(slot, conn);
                 let extra = &mut self.ledger.tally.extra;
-                match self.scheduler.opening(slot, lane, now_ns) {
+                match self.scheduler.record_request(slot, lane, now_ns) {
                     Some(EarlyEnd::ByTarget) => extra.ended += 1,
                     Some(EarlyEnd::Crowded) => extra.crowded += 1,
                     None => {}
@@ -274,7 +274,7 @@ impl<'a, N: Network> Engine<'a, N> {
             ConnectionFailure::Tls(failure) => failure.is_permanent(),
             _ => fault.is_some_and(SessionFault::is_permanent),
         };
-        if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
+        if is_permanent && !self.scheduler.was_ever_useful(self.ledger.now_ns) {
             let address = self.settings.address.clone();
             self.give_up(SendingError::Refused { address, source: why });
         }
@@ -282,7 +282,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Notifies the other threads if a connection of this engine is useful.
     fn notify_others(&mut self) {
-        if self.scheduler.is_served(self.ledger.now_ns) {
+        if self.scheduler.has_useful_connection(self.ledger.now_ns) {
             self.shared.last_useful.record(self.ledger.now_ns);
         }
     }
@@ -320,7 +320,7 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Begins the next message on a new connection.
     fn begin_with_next(&mut self, slot: ConnectionSlot) {
         let readiness = readiness_in(&self.connections);
-        let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
+        let opened = self.scheduler.assign_to_new(slot, self.ledger.now_ns, readiness);
         self.drive(slot);
         match opened {
             NewConnection::Shared => {}
@@ -345,7 +345,7 @@ impl<'a, N: Network> Engine<'a, N> {
         let was_open = conn.has_opened();
         let result = conn.ready(event, &mut self.scratch, &mut self.ledger);
         if !was_open && conn.has_opened() {
-            self.scheduler.opened(slot);
+            self.scheduler.record_greeting(slot);
         }
         match result {
             Ok(()) => self.drive(slot),

@@ -6,6 +6,7 @@ use super::failure::ConnectionFailure;
 use crate::sender::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::{Phase, ReplyCode};
 use crate::tls;
+use crate::wording::printable_line;
 
 /// Maximum number of distinct failures; a target may invent any number of them.
 const KINDS_MAX: usize = 200;
@@ -56,7 +57,7 @@ pub struct FailureCount {
 /// What a failure was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureExample {
-    /// The target's text: at most 200 octets, with `?` for control characters.
+    /// The target's text: its first 200 octets, as a line that can be printed.
     Reply(String),
     /// Why a connection failed.
     Connection(ConnectionFailure),
@@ -65,11 +66,10 @@ pub enum FailureExample {
 }
 
 impl FailureExample {
-    /// Shortens the text of a reply, and replaces its control characters.
+    /// Shortens the text of a reply, and replaces what could change how other text is shown.
     pub(crate) fn of_reply(text: &[u8]) -> FailureExample {
         let text = String::from_utf8_lossy(&text[..text.len().min(EXAMPLE_BYTES_MAX)]);
-        let harmless = text.chars().map(|c| if c.is_control() { '?' } else { c });
-        FailureExample::Reply(harmless.collect())
+        FailureExample::Reply(printable_line(&text))
     }
 }
 
@@ -226,5 +226,19 @@ impl SendingTally {
                 None => drop(self.failures.insert(*what, failure.clone())),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_reply_is_shortened_and_cannot_rewrite_a_terminal() {
+        let shown = |text: &[u8]| FailureExample::of_reply(text).to_string();
+        assert_eq!(shown("5.1.1 gr\u{fc}n: unknown".as_bytes()), "5.1.1 gr\u{fc}n: unknown");
+        assert_eq!(shown(b"a\x1b[2J\tb"), "a\u{fffd}[2J b");
+        assert_eq!(shown("\u{202e}moc.elpmaxe".as_bytes()), "\u{fffd}moc.elpmaxe");
+        assert_eq!(shown(&[b'x'; 201]), "x".repeat(200));
     }
 }

@@ -62,8 +62,8 @@ impl Retries {
             return Err(pending);
         }
         let doublings = pending.tries.saturating_sub(1).min(LONGEST.ilog2());
-        let pause_ns = nanos(self.retry.after);
-        let due_ns = now_ns.saturating_add(pause_ns.saturating_mul(1 << doublings));
+        let pause = self.retry.after.saturating_mul(1 << doublings);
+        let due_ns = now_ns.saturating_add(nanos(pause));
         self.waiting.push(due_ns, pending);
         Ok(())
     }

@@ -25,7 +25,7 @@ pub enum Assignment<M> {
     Start(ConnectionSlot, DueMessage, M),
     /// The message was queued for the connection in this slot, which needs a turn now.
     Queued(ConnectionSlot),
-    /// The message needs a new connection: `Scheduler::opened_for_next`.
+    /// The message needs a new connection: `Scheduler::assign_to_new`.
     Open {
         /// The lane whose first connection it is; `None` if it is for this message exclusively.
         lane: Option<LaneKey>,

@@ -1,13 +1,13 @@
 //! Decides how often and for how long to retry a target whose connections fail.
 use std::time::Duration;
 
-use crate::sender::clock::nanos;
+use crate::sender::clock::{nanos, time_between};
 
 /// Pause after a useless connection, doubled each time.
-const BACKOFF_NS: u64 = 50_000_000;
+const BACKOFF: Duration = Duration::from_millis(50);
 const DOUBLINGS_MAX: u32 = 6;
 /// A target counts as lost after failing for this long.
-const LOST_NS: u64 = 1_000_000_000;
+const LOST: Duration = Duration::from_secs(1);
 
 /// The state of the other connections when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub enum OtherConnections {
     NoneUseful,
 }
 
-/// What one thread knows about failed connections. Times are in ns since the start of sending.
+/// What one thread knows about failed connections.
 #[derive(Debug)]
 pub struct FailedConnections {
-    patience_ns: u64,
+    patience: Duration,
     /// The pause after the last connection; `None` if it was useful, or if there was none.
     backoff: Option<Backoff>,
     /// When the first of the connections that failed was requested; `None` if another one was
@@ -44,12 +44,7 @@ struct Backoff {
 impl FailedConnections {
     /// `patience` is the time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> FailedConnections {
-        FailedConnections {
-            patience_ns: nanos(patience),
-            backoff: None,
-            failing_ns: None,
-            last_useful_ns: None,
-        }
+        FailedConnections { patience, backoff: None, failing_ns: None, last_useful_ns: None }
     }
 
     /// Returns whether a connection may be attempted now.
@@ -64,27 +59,32 @@ impl FailedConnections {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
     /// whether to give up the target.
-    pub fn failed(&mut self, requested_ns: u64, now_ns: u64, others: OtherConnections) -> bool {
+    pub fn record_failure(
+        &mut self,
+        requested_ns: u64,
+        now_ns: u64,
+        others: OtherConnections,
+    ) -> bool {
         let failures = self.backoff.map_or(0, |backoff| backoff.failures);
-        let pause_ns = BACKOFF_NS << failures.min(DOUBLINGS_MAX);
-        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + pause_ns });
+        let pause = BACKOFF * (1 << failures.min(DOUBLINGS_MAX));
+        self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + nanos(pause) });
         if others == OtherConnections::SomeUseful {
-            self.served(now_ns);
+            self.stop_failing(now_ns);
             return false;
         }
         self.failing_ns.get_or_insert(requested_ns);
-        self.failed_for_ns(now_ns) >= self.patience_ns
+        self.failed_for(now_ns) >= self.patience
     }
 
     /// Returns whether connections have failed for a second or more, with no useful one since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
-        self.failed_for_ns(now_ns) >= LOST_NS
+        self.failed_for(now_ns) >= LOST
     }
 
-    /// Returns for how long connections have failed with no useful one since; 0 if none has.
-    fn failed_for_ns(&self, now_ns: u64) -> u64 {
+    /// Returns for how long connections have failed with no useful one since; no time if none has.
+    fn failed_for(&self, now_ns: u64) -> Duration {
         let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
-        since_ns.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
+        since_ns.map_or(Duration::ZERO, |since_ns| time_between(since_ns, now_ns))
     }
 
     /// Returns whether any connection was ever useful, including those of other threads.
@@ -100,10 +100,10 @@ impl FailedConnections {
     /// Records the end of a useful connection.
     pub fn record_useful(&mut self, now_ns: u64) {
         self.backoff = None;
-        self.served(now_ns);
+        self.stop_failing(now_ns);
     }
 
-    fn served(&mut self, now_ns: u64) {
+    fn stop_failing(&mut self, now_ns: u64) {
         self.failing_ns = None;
         self.last_useful_ns = Some(now_ns);
     }
@@ -121,14 +121,14 @@ mod tests {
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+            assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
         patience.record_useful(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.failed(now_ns, now_ns, OtherConnections::NoneUseful));
+        assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -143,9 +143,11 @@ mod tests {
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
             let given_up = match what {
-                "f" => patience.failed(now_ns, now_ns, OtherConnections::NoneUseful),
-                "l" => patience.failed(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful),
-                "s" => patience.failed(now_ns, now_ns, OtherConnections::SomeUseful),
+                "f" => patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful),
+                "l" => {
+                    patience.record_failure(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful)
+                }
+                "s" => patience.record_failure(now_ns, now_ns, OtherConnections::SomeUseful),
                 _ => {
                     patience.record_useful(now_ns);
                     false
@@ -159,13 +161,13 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.failed(S, S, OtherConnections::NoneUseful);
+        patience.record_failure(S, S, OtherConnections::NoneUseful);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.record_useful_elsewhere(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // A target that serves other threads is not given up either.
-        assert!(!patience.failed(11 * S, 11 * S, OtherConnections::NoneUseful));
-        assert!(patience.failed(12 * S, 12 * S, OtherConnections::NoneUseful));
+        assert!(!patience.record_failure(11 * S, 11 * S, OtherConnections::NoneUseful));
+        assert!(patience.record_failure(12 * S, 12 * S, OtherConnections::NoneUseful));
         patience.record_useful(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }

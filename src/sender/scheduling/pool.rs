@@ -1,13 +1,15 @@
 //! The connections of a sending thread, as its scheduler sees them: the messages that wait for
 //! each, and the lane that it serves.
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use super::connection_slot::{BySlot, ConnectionSlot};
+use crate::sender::clock::time_between;
 use crate::sender::source::{DueMessage, LaneKey};
 
 /// If a connection stays open unused for this long before the target closes it, it was closed for
 /// being idle.
-const STAY_NS: u64 = 1_000_000_000;
+const STAY: Duration = Duration::from_secs(1);
 
 /// What a connection can do, according to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +68,8 @@ pub struct PooledConnection<M> {
 impl<M> PooledConnection<M> {
     /// Returns whether the connection was useful: it carried a message, or stayed open for one.
     pub fn is_useful(&self, now_ns: u64) -> bool {
-        let stayed_ns = now_ns.saturating_sub(self.requested_ns);
-        self.is_open && (self.started > 0 || stayed_ns >= STAY_NS)
+        let stayed = time_between(self.requested_ns, now_ns);
+        self.is_open && (self.started > 0 || stayed >= STAY)
     }
 
     /// Returns whether the connection ends after the messages in its queue.
@@ -253,7 +255,7 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Moves the messages of a connection that has ended to its replacement in `slot`.
-    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
+    pub fn move_queue_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
         if let Some(connection) = self.at(slot) {
             if ended.ends_after_queue() {

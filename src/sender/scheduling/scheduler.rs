@@ -65,7 +65,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns the number of open connections.
-    pub fn open(&self) -> usize {
+    pub fn open_connections(&self) -> usize {
         self.pool.all - self.pool.opening
     }
 
@@ -155,7 +155,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Assigns the next message to the connection that [`Scheduler::assign`] requested.
-    pub fn opened_for_next(
+    pub fn assign_to_new(
         &mut self,
         slot: ConnectionSlot,
         now_ns: u64,
@@ -287,7 +287,7 @@ impl<M> Scheduler<M> {
 
     /// Records that the connection in a reserved slot was requested. Returns why the previous
     /// connection of its lane ended early.
-    pub fn opening(
+    pub fn record_request(
         &mut self,
         slot: ConnectionSlot,
         lane: Option<LaneKey>,
@@ -297,7 +297,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Records that the target has sent its greeting on the connection in `slot`.
-    pub fn opened(&mut self, slot: ConnectionSlot) {
+    pub fn record_greeting(&mut self, slot: ConnectionSlot) {
         let Some(pooled) = self.pool.at(slot) else { return };
         if !std::mem::replace(&mut pooled.is_open, true) {
             self.pool.opening -= 1;
@@ -305,7 +305,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether any connection is useful.
-    pub fn is_served(&self, now_ns: u64) -> bool {
+    pub fn has_useful_connection(&self, now_ns: u64) -> bool {
         self.pool.is_useful(now_ns)
     }
 
@@ -318,21 +318,21 @@ impl<M> Scheduler<M> {
     /// up the target.
     #[cold]
     pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> bool {
-        let others = if self.is_served(now_ns) {
+        let others = if self.has_useful_connection(now_ns) {
             OtherConnections::SomeUseful
         } else {
             OtherConnections::NoneUseful
         };
-        self.patience.failed(requested_ns, now_ns, others)
+        self.patience.record_failure(requested_ns, now_ns, others)
     }
 
     /// Returns whether any connection to the target was ever useful.
-    pub fn was_ever_served(&self, now_ns: u64) -> bool {
-        self.patience.was_ever_useful() || self.is_served(now_ns)
+    pub fn was_ever_useful(&self, now_ns: u64) -> bool {
+        self.patience.was_ever_useful() || self.has_useful_connection(now_ns)
     }
 
     /// Records that the connection in `slot` has ended.
-    pub fn closed(
+    pub fn record_end(
         &mut self,
         slot: ConnectionSlot,
         closing: Closing,
@@ -356,8 +356,8 @@ impl<M> Scheduler<M> {
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
-    pub fn move_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
-        self.pool.move_to(slot, ended);
+    pub fn move_queue_to(&mut self, slot: ConnectionSlot, ended: PooledConnection<M>) {
+        self.pool.move_queue_to(slot, ended);
     }
 
     /// Begins nothing more, except messages already assigned to connections. Returns the waiting

@@ -48,8 +48,8 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
     let mut slots = Vec::new();
     while scheduler.wants_connection(now_ns) {
         let slot = scheduler.reserve();
-        assert_eq!(scheduler.opening(slot, None, now_ns), None);
-        scheduler.opened(slot);
+        assert_eq!(scheduler.record_request(slot, None, now_ns), None);
+        scheduler.record_greeting(slot);
         slots.push(slot);
     }
     slots
@@ -73,11 +73,18 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
         let mut slots = Vec::new();
         while scheduler.wants_connection(0) {
             slots.push(scheduler.reserve());
-            scheduler.opening(*slots.last().unwrap(), None, 0);
+            scheduler.record_request(*slots.last().unwrap(), None, 0);
         }
-        assert_eq!((slots.len(), scheduler.open()), (expected, 0), "{wanted}, {opening_max}");
-        scheduler.opened(slots[0]);
-        assert_eq!((scheduler.open(), scheduler.wants_connection(0)), (1, wanted > expected));
+        assert_eq!(
+            (slots.len(), scheduler.open_connections()),
+            (expected, 0),
+            "{wanted}, {opening_max}"
+        );
+        scheduler.record_greeting(slots[0]);
+        assert_eq!(
+            (scheduler.open_connections(), scheduler.wants_connection(0)),
+            (1, wanted > expected)
+        );
     }
 }
 
@@ -90,16 +97,16 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         let now_ns = at_ms * MS;
         assert!(scheduler.wants_connection(now_ns), "{story:?}: {what}{at_ms}");
         let slot = scheduler.reserve();
-        scheduler.opening(slot, None, now_ns);
+        scheduler.record_request(slot, None, now_ns);
         let mut is_done = false;
         if *what == "u" {
-            scheduler.opened(slot);
+            scheduler.record_greeting(slot);
             scheduler.add(due_message(*at_ms, None), ());
             assert!(begins(&mut scheduler, slot, now_ns).is_some());
-            let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
+            let closed = scheduler.record_end(slot, Closing::Failed, now_ns).unwrap();
             assert_eq!((closed.meaning, closed.was_useful), (Meaning::SessionFailed, true));
         } else {
-            let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
+            let closed = scheduler.record_end(slot, Closing::Failed, now_ns).unwrap();
             assert_eq!((closed.meaning, closed.was_useful), (Meaning::TargetFailed, false));
             is_done = scheduler.back_off(closed.pooled.requested_ns, now_ns);
         }
@@ -176,7 +183,7 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
             started += 1;
         }
         assert_eq!(started, expected, "{per_connection:?}, {mail_max:?}");
-        let closed = scheduler.closed(slot, Closing::ByUs, 0).unwrap();
+        let closed = scheduler.record_end(slot, Closing::ByUs, 0).unwrap();
         assert_eq!(closed.pooled.started, expected);
         assert!(scheduler.wants_connection(0), "another one takes its place");
     }
@@ -191,11 +198,11 @@ fn what_moves_to_another_connection_goes_first_over_it() {
         scheduler.add(due_message(ticket, None), ());
         assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
     }
-    let mut closed = scheduler.closed(first, Closing::Failed, S).unwrap();
+    let mut closed = scheduler.record_end(first, Closing::Failed, S).unwrap();
     closed.pooled.queue.push_back((due_message(2, None), ()));
     scheduler.add(due_message(3, None), ());
     let second = open(&mut scheduler, S)[0];
-    scheduler.move_to(second, closed.pooled);
+    scheduler.move_queue_to(second, closed.pooled);
     assert_eq!(begins(&mut scheduler, second, S), Some(2));
     assert_eq!(begins(&mut scheduler, second, S), Some(3));
 }
@@ -235,10 +242,10 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let none = |_| Readiness::Ending;
         assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(LaneKey(7)) });
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(LaneKey(7)), 0);
-        let opened = scheduler.opened_for_next(slot, 0, none);
+        scheduler.record_request(slot, Some(LaneKey(7)), 0);
+        let opened = scheduler.assign_to_new(slot, 0, none);
         assert_eq!(opened, NewConnection::Shared);
-        scheduler.opened(slot);
+        scheduler.record_greeting(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
         assert_eq!(scheduler.assign(0, |_| readiness), expected, "{readiness:?}, {is_timed}");
@@ -246,8 +253,8 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
             assert_eq!(begins(&mut scheduler, slot, 0), Some(2));
         } else {
             let own = scheduler.reserve();
-            scheduler.opening(own, None, 0);
-            let opened = scheduler.opened_for_next(own, 0, |_| readiness);
+            scheduler.record_request(own, None, 0);
+            let opened = scheduler.assign_to_new(own, 0, |_| readiness);
             let reason = if readiness == Readiness::Busy {
                 ExclusiveReason::Busy
             } else {
@@ -268,9 +275,9 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     for key in 0..3 {
         scheduler.add(of_lane(key, None, key, false), ());
         let slot = scheduler.reserve();
-        scheduler.opening(slot, Some(LaneKey(key)), 0);
-        scheduler.opened_for_next(slot, 0, |_| Readiness::Opening);
-        scheduler.opened(slot);
+        scheduler.record_request(slot, Some(LaneKey(key)), 0);
+        scheduler.assign_to_new(slot, 0, |_| Readiness::Opening);
+        scheduler.record_greeting(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(key));
     }
     scheduler.add(of_lane(3, None, 3, true), ());
@@ -283,11 +290,14 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(slot_at(1)));
     assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
-    assert_eq!(scheduler.closed(slot_at(1), Closing::ByUs, 9).unwrap().meaning, Meaning::Normal);
+    assert_eq!(
+        scheduler.record_end(slot_at(1), Closing::ByUs, 9).unwrap().meaning,
+        Meaning::Normal
+    );
     assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(LaneKey(3)) });
     let slot = scheduler.reserve();
     assert_eq!(
-        scheduler.opening(slot, Some(LaneKey(1)), 9),
+        scheduler.record_request(slot, Some(LaneKey(1)), 9),
         Some(EarlyEnd::Crowded),
         "it comes back"
     );
@@ -346,9 +356,9 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
     ] {
         let mut scheduler = Scheduler::<()>::new(&kept(1));
         let slot = scheduler.reserve();
-        scheduler.opening(slot, None, 0);
+        scheduler.record_request(slot, None, 0);
         if is_open {
-            scheduler.opened(slot);
+            scheduler.record_greeting(slot);
         }
         if is_ended {
             scheduler.end(0);

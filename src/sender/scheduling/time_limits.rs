@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::decision::{Continuation, OwnerRequest};
 use super::progress::Progress;
-use crate::sender::clock::nanos;
+use crate::sender::clock::{nanos, time_between};
 use crate::sender::settings::{Ends, SendingSettings};
 
 /// How long a run of sending waits for a silent target.
@@ -55,9 +55,4 @@ impl TimeLimits {
         let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
         time_between(since_ns, now_ns) >= self.timeout
     }
-}
-
-/// Returns the time between two moments of a run; none if the first is the later one.
-fn time_between(since_ns: u64, now_ns: u64) -> Duration {
-    Duration::from_nanos(now_ns.saturating_sub(since_ns))
 }

@@ -4,9 +4,10 @@
 //! without them. The command reports damage and losses, and exits with 1. If an answer is empty
 //! only because everything was pruned before it could be read, the command tries again, and finally
 //! reports that it has no answer.
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use sinkd::analysis::Attempts;
+use sinkd::index::{IndexFault, UnusableIndex};
 use sinkd::log::reader::{Damage, Folder, PrunedUnread, ReadError, SegmentError};
 use sinkd::wording::counted;
 
@@ -55,6 +56,64 @@ pub fn report_pruned_unread(pruned_unread: &PrunedUnread) {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");
         eprintln!("sinkctl: skipped {segments} ({messages}) that were pruned during the command");
+    }
+}
+
+/// What an answer is like where the index is unusable.
+#[derive(Debug, Clone, Copy)]
+pub enum WithoutIndex {
+    /// The answer is complete, but took longer.
+    MailWasSearched,
+    /// Messages are listed without what the index stores of their content.
+    ContentIsMissing,
+}
+
+impl fmt::Display for WithoutIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WithoutIndex::MailWasSearched => "the mail itself was searched instead",
+            WithoutIndex::ContentIsMissing => {
+                "its messages are listed without their subjects and whatever else the index has"
+            }
+        })
+    }
+}
+
+/// Reports segments whose index is unusable.
+pub fn report_unusable(
+    folder: Option<String>,
+    indexes: &[UnusableIndex],
+    without_index: WithoutIndex,
+) {
+    let folder = folder.map(|folder| format!("{folder}: ")).unwrap_or_default();
+    let of_first = |segments: &[u32]| match segments {
+        [] => None,
+        [first] => Some(first.to_string()),
+        [first, others @ ..] => {
+            Some(format!("{first} and {}", counted(others.len() as u64, "other", "others")))
+        }
+    };
+    let (mut damaged, mut unread, mut error) = (Vec::new(), Vec::new(), None);
+    for UnusableIndex { segment, fault } in indexes {
+        match fault {
+            IndexFault::Io(cause) => {
+                unread.push(*segment);
+                error.get_or_insert(cause);
+            }
+            _ => damaged.push(*segment),
+        }
+    }
+    if let Some(segments) = of_first(&damaged) {
+        eprintln!(
+            "sinkctl: {folder}the index of segment {segments} is damaged or has another version; \
+             {without_index}. To rebuild the index: sinkctl reindex"
+        );
+    }
+    if let Some((segments, cause)) = of_first(&unread).zip(error) {
+        eprintln!(
+            "sinkctl: {folder}the index of segment {segments} cannot be read ({cause}); \
+             {without_index}"
+        );
     }
 }
 

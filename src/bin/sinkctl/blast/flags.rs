@@ -9,8 +9,6 @@ pub fn with_flag(error: PlanError) -> anyhow::Error {
         PlanError::TooLarge(_) => "--size, --attach",
         PlanError::From(_) => "--from",
         PlanError::RunId(_) => "--run-id",
-        PlanError::Date(_) => "--date",
-        PlanError::Rate(_) => "--rate",
         _ => return error.into(),
     };
     anyhow::Error::new(error).context(flag)

@@ -15,9 +15,9 @@ use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{self, RecipientSource};
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan};
+use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan, MessageDate};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Connections, Ends, SendingSettings, Target, connectable};
+use sinkd::sender::{Connections, Ends, Positive, SendingSettings, Target, connectable};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 
 use flags::{with_flag, with_recipient_flag};
@@ -38,7 +38,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     // The seed and the date are chosen once, so that all messages depend only on them and the
     // flags.
     let seed = blast.messages.seed.unwrap_or_else(random_seed);
-    let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
+    let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now)).context("--date")?;
     if let Some(number) = blast.show {
         let plan = plan(blast, seed, &date)?;
         return show(&plan, number, out);
@@ -74,11 +74,11 @@ fn random_seed() -> u64 {
     now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
 }
 
-fn rfc5322(time: Timestamp) -> anyhow::Result<String> {
-    Ok(jiff::fmt::rfc2822::to_string(&time.to_zoned(TimeZone::UTC))?)
+fn rfc5322(time: Timestamp) -> anyhow::Result<MessageDate> {
+    Ok(MessageDate::new(jiff::fmt::rfc2822::to_string(&time.to_zoned(TimeZone::UTC))?)?)
 }
 
-fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> {
+fn plan(blast: &Blast, seed: u64, date: &MessageDate) -> anyhow::Result<Arc<BlastPlan>> {
     let recipients = recipients(&blast.recipients)?;
     let messages = &blast.messages;
     let content = match &messages.template {
@@ -92,18 +92,18 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
     BlastPlan::new(blast::BlastSettings {
         seed,
         run_id: messages.run_id.clone(),
-        date: date.to_owned(),
+        date: date.clone(),
         from: if messages.from == "<>" { String::new() } else { messages.from.clone() },
         recipients,
         content,
         attachments: read?.into_iter().chain(generated).collect(),
         count: blast.pace.count,
-        pace: blast.pace.rate.map(|per_s| pace(blast, per_s.get())),
+        pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
     })
     .map_err(with_flag)
 }
 
-fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
+fn pace(blast: &Blast, per_s: Positive) -> blast::SendingRate {
     let arrivals = match blast.pace.arrivals {
         options::Arrivals::Even => Arrivals::Even,
         options::Arrivals::Poisson => Arrivals::Poisson,
