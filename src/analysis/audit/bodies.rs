@@ -18,7 +18,7 @@ use crate::log::StorageMode;
 use crate::log::reader::Folder;
 use crate::wording::readable;
 
-/// Number of tasks that a thread takes at once, so that the channel is used rarely.
+/// Number of tasks after which a batch is passed to a thread, so that the channel is used rarely.
 const TASKS_AT_ONCE: usize = 256;
 /// Maximum number of octets of a value in an error.
 const VALUE_SHOWN_MAX: usize = 100;
@@ -97,6 +97,22 @@ pub fn read_all(
     })
 }
 
+/// Takes the next tasks: at least [`TASKS_AT_ONCE`], if there are as many, and all of each message,
+/// so that none is read or counted twice.
+fn next_batch(merge: &mut Merge) -> io::Result<Vec<Task>> {
+    let mut batch: Vec<Task> = Vec::with_capacity(TASKS_AT_ONCE);
+    while let Some(record) = merge.head() {
+        let task = Task::decode(&record);
+        let is_same = batch.last().is_some_and(|last| last.delivery.id == task.delivery.id);
+        if batch.len() >= TASKS_AT_ONCE && !is_same {
+            break;
+        }
+        batch.push(task);
+        merge.advance()?;
+    }
+    Ok(batch)
+}
+
 fn feed(
     question: &BodyQuestion<'_>,
     tasks: Tasks,
@@ -107,11 +123,7 @@ fn feed(
     for sorted in tasks.folders {
         let mut merge = Merge::new([sorted])?;
         while merge.head().is_some() && !question.stop.load(Ordering::Relaxed) {
-            let mut batch = Vec::with_capacity(TASKS_AT_ONCE);
-            while let Some(record) = merge.head().filter(|_| batch.len() < TASKS_AT_ONCE) {
-                batch.push(Task::decode(&record));
-                merge.advance()?;
-            }
+            let batch = next_batch(&mut merge)?;
             done += batch.len() as u64;
             watch(done, tasks.count);
             if send.send(batch).is_err() {
@@ -249,5 +261,35 @@ impl BodyFindings {
         self.tally.not_stored += thread.tally.not_stored;
         self.tally.without_value += thread.tally.without_value;
         self.tally.unread += thread.tally.unread;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::audit::delivery::{CopyReply, Delivery};
+    use crate::analysis::audit::tasks::TaskSorters;
+    use crate::log::MessageId;
+
+    #[test]
+    fn all_tasks_of_a_message_are_in_one_batch() {
+        let mut sorters = TaskSorters::new(1, 1 << 20);
+        // The number of tasks of each message.
+        let numbers = [100, 200, 1, 255, 1, 600, 2];
+        for (row, number) in numbers.into_iter().enumerate() {
+            let id = MessageId { segment: 1, slot: row as u32 };
+            let delivery =
+                Delivery { received_at_ns: 0, source: 0, id, reply: CopyReply::Acknowledged };
+            for order in 0..number {
+                let (key, values) = (order.to_string().into_bytes(), Vec::new());
+                let kind = TaskKind::Person;
+                let task = Task { kind, delivery, order, key, line: None, values };
+                sorters.push(&task).unwrap();
+            }
+        }
+        let mut merge = Merge::new(sorters.finish().folders).unwrap();
+        let batches = std::iter::from_fn(|| Some(next_batch(&mut merge).unwrap().len()));
+        let batches: Vec<_> = batches.take_while(|length| *length > 0).collect();
+        assert_eq!(batches, [300, 256, 601, 2]);
     }
 }

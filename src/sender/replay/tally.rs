@@ -122,6 +122,13 @@ impl ReplayTally {
         [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
     }
 
+    /// Returns the number of finished messages that a resumed replay tries again. The others are
+    /// final, or can't be handed out.
+    pub fn tried_again(&self) -> u64 {
+        use ReplayCount::*;
+        [Deferred, NotSent, Unknown, Withheld].iter().map(|kind| self.count(*kind)).sum()
+    }
+
     /// Returns whether every finished message was accepted for all of its recipients, and none was
     /// skipped.
     pub fn is_all_accepted(&self) -> bool {
@@ -132,6 +139,29 @@ impl ReplayTally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resumed_replay_tries_again_what_is_not_final() {
+        use ReplayCount::*;
+        for (kind, is_final) in [
+            (Accepted, true),
+            (PartlyAccepted, true),
+            (Rejected, true),
+            (Deferred, false),
+            (NotSent, false),
+            (Unknown, false),
+            (Withheld, false),
+            (NotStored, true),
+            (Gone, true),
+            (Damaged, true),
+            (Unsendable, true),
+        ] {
+            let tally = ReplayTally::default();
+            tally.add(kind, 1);
+            assert_eq!(tally.finished(), 1, "{kind:?}");
+            assert_eq!(tally.tried_again(), u64::from(!is_final), "{kind:?}");
+        }
+    }
 
     #[test]
     fn only_the_first_examples_are_listed() {

@@ -200,11 +200,11 @@ fn nameless(path: &Path, facts: &CertificateFacts) -> Option<String> {
     })
 }
 
-/// Returns a sentence if users outside of a key's group have any access to it. The group may read
-/// it: Debian has a group ssl-cert for keys.
+/// Returns a sentence if users outside of a key's group can read it. The group may: Debian has a
+/// group ssl-cert for keys.
 fn readable(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    let is_open = mode & 0o007 != 0;
+    let is_open = mode & 0o004 != 0;
     is_open.then(|| {
         let path = path.display();
         format!("{path}: everyone can read this private key (mode {mode:04o}): chmod 600 it")
@@ -382,7 +382,8 @@ mod tests {
     #[test]
     fn a_key_that_everyone_can_read_causes_a_warning() {
         let files = Files::new();
-        for (mode, is_warned_of) in [(0o400, false), (0o640, false), (0o644, true), (0o601, true)] {
+        for (mode, is_warned_of) in [(0o400, false), (0o640, false), (0o604, true), (0o601, false)]
+        {
             set_permissions(files.path("a.key"), Permissions::from_mode(mode)).unwrap();
             let identity = files.load("a.crt", "a.key").unwrap();
             assert_eq!(!identity.warnings().is_empty(), is_warned_of, "{mode:o}");

@@ -366,10 +366,8 @@ fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyh
     }
     let is_whole = report.error.is_none() && report.tally.unsolicited == 0;
     let is_all = tally.is_all_accepted() && is_whole && !is_stopped;
-    let rest =
-        tally.finished() - tally.count(ReplayCount::Accepted) - tally.count(ReplayCount::Rejected);
     if let Some(path) = &replay.resume
-        && (rest > 0 || *is_stopped || report.error.is_some())
+        && (tally.tried_again() > 0 || *is_stopped || report.error.is_some())
     {
         eprintln!("sinkctl: run the same command again to continue (--resume {})", path.display());
     }

@@ -70,7 +70,7 @@ impl Intent<'_> {
         ];
         if survey.messages > 0 {
             let (from, to) = (rfc3339(survey.left_ns.start), rfc3339(survey.left_ns.end));
-            lines.push(format!("  received from {} to {}", short(&from), short(&to)));
+            lines.push(format!("  originally sent from {} to {}", short(&from), short(&to)));
         }
         let takes = self.seconds().map_or(String::new(), |s| format!(", in {}", seconds(s)));
         lines.push(format!("  {}{takes}", self.pace));

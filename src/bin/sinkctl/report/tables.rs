@@ -165,7 +165,7 @@ pub fn loops(run: &ReportData) -> String {
     let text = |us: u64| PlotUnit::Microseconds.text(us as f64);
     let mut html = format!(
         "<p>The busiest loop was busy for {} of a second in the median, {} at most. {}, half of \
-         them within {}, 99.99 % within {}; the longest took {}.",
+         them within {}, 99.99% within {}; the longest took {}.",
         PlotUnit::Share.text(median),
         PlotUnit::Share.text(max),
         counted(rounds, "round", "rounds"),

@@ -22,8 +22,10 @@ pub fn notes(run: &ReportData, (from, until): (f64, f64)) -> Vec<Note> {
         true => Some(event.until.unwrap_or(until)),
         false => None,
     };
-    let is_seen =
-        |event: &&RunEvent| event.from < until && ends(event).unwrap_or(event.from) > from;
+    let is_seen = |event: &&RunEvent| match ends(event) {
+        Some(end) => event.from < until && end > from,
+        None => (from..until).contains(&event.from),
+    };
     let note =
         |event: &RunEvent| Note { from: event.from, until: ends(event), text: event.text.clone() };
     run.events.iter().filter(is_seen).map(note).collect()

@@ -149,8 +149,8 @@ const HELP: &[&str] = &[
     "Values are of the last complete second, and 1.5 to 3 s old.",
     "transaction: MAIL accepted to final reply. service: sinkd's",
     "own time. think: the sender's time before its next step.",
-    "busiest loop: its share of time at work; near 100% sinkd is",
-    "the limit, else the sender is. All of a run: sinkctl stats.",
+    "busiest loop: its share of time at work; near 100%, sinkd is",
+    "the limit. All of a run: sinkctl stats.",
     "limited by: what held the last 10 s up; red: sinkd itself did.",
 ];
 

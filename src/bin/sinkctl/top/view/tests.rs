@@ -124,7 +124,10 @@ fn silence_problems_and_pauses_are_shown() {
         &["sinkd running (pid 1) without statistics (--stats off)"],
     );
     let help = ScreenState { is_help: true, ..screen() };
-    check(&lines(&state, &help, 80, 24), &["p Space    pause", "the limit, else the sender is"]);
+    check(
+        &lines(&state, &help, 80, 24),
+        &["p Space    pause", "busiest loop: its share of time at work"],
+    );
     assert!(HELP.iter().all(|line| line.len() <= 64));
 }
 
