@@ -148,3 +148,25 @@ fn a_file_in_place_of_a_subfolder_is_named_in_the_error() {
     let error = Log::open(dir.path(), small()).expect_err("a file has the name of the folder");
     assert!(matches!(&error, OpenError::NotAFolder { path } if *path == segments), "{error}");
 }
+
+/// When the worker leaves a later segment, nothing is open in that one.
+#[test]
+fn a_payload_that_stalls_pins_its_segment_once_the_worker_has_left_a_later_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = open(folder.path(), small());
+    let mut stalled = bench.until(|w| w.reserve(b"e", 100, SizeBasis::Declared)).unwrap();
+    let first = bench.append(b"e", b"in the same segment").segment;
+    let mut segments_left = 0;
+    let mut newest = first;
+    while segments_left < 2 {
+        assert_eq!(bench.writer.pinned_segment(), None, "{segments_left} segments left");
+        let segment = bench.append(b"e", &payload(1, 20_000)).segment;
+        segments_left += u32::from(segment > newest);
+        newest = segment;
+    }
+    assert_eq!(bench.writer.pinned_segment(), Some(first));
+    bench.until(|w| w.leave_segment(&mut stalled, first)).unwrap();
+    assert_eq!(bench.writer.pinned_segment(), None);
+    bench.writer.release(stalled);
+    bench.close();
+}

@@ -74,10 +74,10 @@ impl Segments {
         };
         let taken = link.gate().record_taken_segment();
         let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
+        self.last_left = Some(old.number);
         if old.is_done() {
             link.send(ProvisionRequest::Seal(Box::new(old.retire())));
         } else {
-            self.last_left = Some(old.number);
             self.retired.push(old);
         }
         link.notify_of(taken);
