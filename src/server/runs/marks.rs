@@ -15,7 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::log::{EventsFile, RunError, Runs};
-use crate::smtp::moment::{MarkCommand, MarkOutcome};
+use crate::smtp::mark_command::{MarkCommand, MarkOutcome};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Limit on the moments taken in a second, from all clients.
