@@ -131,7 +131,7 @@ impl ByHandSink {
             counters,
             sampling: Sampling::new(config),
             transcripts: None,
-            moments: None,
+            marks: None,
             recorder,
             presence: Arc::default(),
             new_segments: NewSegments::default(),

@@ -8,4 +8,4 @@ mod marks;
 
 pub use clock_watch::ClockWatch;
 pub(super) use idle_runs::IdleRuns;
-pub(super) use marks::MomentSender;
+pub(super) use marks::MarkSender;

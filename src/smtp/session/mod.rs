@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Replies with the outcome of a mark or run command in NOOP.
-    pub fn moment_answered(
+    pub fn mark_answered(
         &mut self,
         mark_command: &MarkCommand,
         outcome: MarkOutcome,
