@@ -1,8 +1,8 @@
 //! The server without event loops and threads, for simulation: the caller drives connections, log
 //! and time step by step.
-mod place;
 mod queue;
 mod worker;
+mod worker_place;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -31,8 +31,8 @@ use crate::server::settings::generation::Generation;
 use crate::server::worker::{Intake, Table, TableSetup};
 
 pub use crate::server::worker::SocketEvent;
-pub use place::Place;
 pub use queue::{Beginning, QueuedClient};
+pub use worker_place::Place;
 
 use queue::{LISTENERS, Queue, Shared, index_of, listeners};
 use worker::{TableEvents, WorkerByHand};

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::place::Place;
 use super::queue::{Queue, Shared};
+use super::worker_place::Place;
 use crate::server::listening::{Admission, SocketInterest, Stream};
 use crate::server::shutdown::StopStage;
 use crate::server::worker::{Intake, Interests, Table, TablePlace};

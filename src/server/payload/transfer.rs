@@ -4,7 +4,7 @@ use crate::smtp::session::Refusal;
 
 use super::fate::Fate;
 use super::framing::Framing;
-use super::place::PayloadPlace;
+use super::octets::PayloadPlace;
 use super::sampling::Draw;
 use super::storage::Storage;
 
