@@ -1,8 +1,8 @@
 //! A payload in progress, from its first octet to its final reply, and the storage it goes to.
 //!
 //! A payload is one value, a [`Transfer`]: its [`Framing`] says where it ends, its [`Fate`] how
-//! much of it is stored, and its [`octets::PayloadPlace`] where its octets are. This folder doesn't
-//! know connections. The steps that move octets are in `turn/receiving/`.
+//! much of it is stored, and its [`octets::PayloadOctets`] where those are that have arrived. This
+//! folder doesn't know connections. The steps that move octets are in `turn/receiving/`.
 mod fate;
 mod framing;
 mod octets;
