@@ -1,9 +1,9 @@
 //! Marks and runs that clients name by NOOP (setting `noop_marks`).
 //!
 //! In this file, a mark is whatever a client requests: a mark, or the start or the end of a run.
-//! Writing a mark requires locking and reading `events.jsonl`, which can take a while, so a separate
-//! thread does it. A worker decides from state in memory, and replies that a mark is *taken*. As
-//! each mark carries its time, it can be written later.
+//! Writing a mark requires locking and reading `events.jsonl`, which can take a while, so a
+//! separate thread does it. A worker decides from state in memory, and replies that a mark is
+//! *taken*. As each mark carries its time, it can be written later.
 //!
 //! While another process holds the lock of the file, the thread keeps the marks and tries again.
 //! If it can't write one at all, it logs that: when the disk is full, when sinkctl began a run of
