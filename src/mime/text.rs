@@ -53,11 +53,11 @@ pub fn plain(message: &[u8]) -> Option<String> {
             ["text/plain", "text/html"].map(|form| containers_of(form, parts, roles));
         for part in shown(parts, roles) {
             let is_plain = part.content_type == "text/plain";
-            let is_told_twice = ancestors(parts, part).any(|number| {
+            let has_better_form = ancestors(parts, part).any(|number| {
                 let is_better = has_plain[number] || (has_html[number] && !part.is_html());
                 parts.parts[number].is_alternative() && is_better
             });
-            if is_plain || !is_told_twice {
+            if is_plain || !has_better_form {
                 lines.push(part, |part, left| part.text(left));
             }
         }

@@ -54,7 +54,7 @@ use indexing::NewSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
 use recording::Sampler;
-use runs::{IdleRuns, MomentSender};
+use runs::{IdleRuns, MarkSender};
 use settings::current::CurrentGeneration;
 use settings::generation::{self, Generation};
 use time_spent::Presence;
@@ -90,7 +90,7 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
-    moments_thread: Option<JoinHandle<()>>,
+    marks_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
     parser: Option<ParserThreads>,
     watchdog: Watchdog,
@@ -105,7 +105,7 @@ struct WorkerResources<'a> {
     stop: Arc<Stop>,
     sampling: Option<Arc<Sampling>>,
     transcripts: Option<Arc<Transcripts>>,
-    moments: Option<Arc<MomentSender>>,
+    marks: Option<Arc<MarkSender>>,
     presence: Arc<Presence>,
     new_segments: NewSegments,
 }
@@ -137,8 +137,8 @@ impl Server {
         let admission = Arc::new(Admission::new(config, workers, descriptors));
         let sampling = Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let moments = config.noop_marks.then(|| MomentSender::start(log.events())).transpose()?;
-        let (moments, moments_thread) = moments.unzip();
+        let marks = config.noop_marks.then(|| MarkSender::start(log.events())).transpose()?;
+        let (marks, marks_thread) = marks.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.stats.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
         let (parser, new_segments) = indexing::start(config, workers)?.unzip();
@@ -166,7 +166,7 @@ impl Server {
             counters,
             workers: Vec::new(),
             transcript_thread,
-            moments_thread,
+            marks_thread,
             hub,
             parser,
             watchdog,
@@ -179,7 +179,7 @@ impl Server {
             stop,
             sampling,
             transcripts,
-            moments,
+            marks,
             presence: Arc::default(),
             new_segments: new_segments.unwrap_or_default(),
         };
@@ -211,7 +211,7 @@ impl Server {
                     counters: self.counters[index].clone(),
                     sampling: common.sampling.clone(),
                     transcripts: common.transcripts.clone(),
-                    moments: common.moments.clone(),
+                    marks: common.marks.clone(),
                     recorder: recorders.next(),
                     presence: common.presence.clone(),
                     new_segments: common.new_segments.clone(),
@@ -271,8 +271,8 @@ impl Server {
         }
         drop(self.watchdog);
         drop(self.socket_files);
-        for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
-            thread.join().expect("the threads of transcripts and moments don't panic");
+        for thread in self.transcript_thread.into_iter().chain(self.marks_thread) {
+            thread.join().expect("the threads of transcripts and marks don't panic");
         }
         if let Some(parser) = self.parser {
             parser.close();

@@ -22,7 +22,7 @@ pub mod extension;
 pub mod grammar;
 pub mod lenient;
 pub mod limits;
-pub mod moment;
+pub mod mark_command;
 pub mod param;
 pub mod path;
 pub mod policy;

@@ -94,7 +94,7 @@ pub struct PolicyOptions {
     pub listener_name: Option<String>,
     /// The sink's name, for the envelope and for the reply that names a message.
     pub sink_name: Option<String>,
-    /// Whether clients can set marks and runs by NOOP (see [`super::moment`]).
+    /// Whether clients can set marks and runs by NOOP (see [`super::mark_command`]).
     pub noop_marks: bool,
     /// How commands that break the grammar are treated.
     pub syntax: Syntax,

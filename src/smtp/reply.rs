@@ -186,8 +186,8 @@ replies! {
     // Marks and runs by NOOP.
     RUN_NAME_TAKEN = "550 5.5.1 A run with this name exists: choose another name";
     NO_RUN = "550 5.5.1 No run is in progress";
-    MOMENTS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
-    MOMENTS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
+    MARKS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
+    MARKS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
 
     // The connection closes after these.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";

@@ -3,7 +3,7 @@
 //! Envelope buffers count by their capacity while lent. Returned buffers are kept for later
 //! transactions, up to a total of [`SPARE_BYTES_MAX`]: the steady state allocates nothing.
 
-use super::moment::MarkCommand;
+use super::mark_command::MarkCommand;
 use super::policy::CurrentPolicies;
 use super::sasl::Challenges;
 use super::tally::CommandTally;

@@ -23,10 +23,10 @@ fn printed(args: &[&str]) -> String {
 
 /// Returns the long flags in a text, without their dashes.
 fn flags(text: &str) -> Vec<&str> {
-    let is_of_name = |c: char| c.is_ascii_lowercase() || c == '-';
+    let is_name_char = |c: char| c.is_ascii_lowercase() || c == '-';
     let parts = text.split("--").skip(1);
     parts
-        .map(|rest| &rest[..rest.find(|c| !is_of_name(c)).unwrap_or(rest.len())])
+        .map(|rest| &rest[..rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())])
         .filter(|flag| !flag.is_empty())
         .collect()
 }

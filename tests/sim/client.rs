@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinkd::server::by_hand::Place;
+use sinkd::server::by_hand::WorkerPlace;
 use sinkd::smtp::client::{
     ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, ReplyCode,
     SessionEnd, SessionFault, SessionWatch,
@@ -97,7 +97,7 @@ pub struct Client {
     pub address: IpAddr,
     /// The client's place in the sink; `None` before the sink has accepted it, and after the sink
     /// has closed it.
-    pub place: Option<Place>,
+    pub place: Option<WorkerPlace>,
     socket: Option<UnixStream>,
     /// `None` for plain text.
     sealed: Option<Sealed>,

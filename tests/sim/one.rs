@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinkd::config::{ClientSettings, Config, StatisticsSettings};
 use sinkd::log::LogSettings;
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{Beginning, ByHandSink, Place, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent, WorkerPlace};
 use sinkd::smtp::client::Protocol;
 
 pub fn config() -> Config {
@@ -19,7 +19,7 @@ pub fn config() -> Config {
 pub struct One {
     pub sink: Option<ByHandSink>,
     pub client: UnixStream,
-    pub place: Place,
+    pub place: WorkerPlace,
     pub now_ms: u64,
     pub folder: tempfile::TempDir,
 }

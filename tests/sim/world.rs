@@ -10,7 +10,7 @@ use std::time::Duration;
 use sinkd::config::{Auth, Config, Tls};
 use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{Beginning, ByHandSink, Place, QueuedClient, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, QueuedClient, SocketEvent, WorkerPlace};
 use sinkd::smtp::client::Protocol;
 use sinkd::smtp::envelope;
 use sinkd::smtp::extension::Extension;
@@ -94,7 +94,7 @@ pub struct World {
     /// Number of clients that have connected so far.
     connections: u64,
     /// The events that the kernel has pending for each place.
-    events: BTreeMap<Place, SocketEvent>,
+    events: BTreeMap<WorkerPlace, SocketEvent>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
@@ -375,7 +375,7 @@ impl World {
 
     /// Notes that a client was accepted. Its input so far becomes an event, and so does the end of
     /// its connection.
-    fn note_accepted(&mut self, number: u64, place: Place) {
+    fn note_accepted(&mut self, number: u64, place: WorkerPlace) {
         self.events.insert(place, SocketEvent::Plain);
         if let Some(earlier) = self.clients.iter_mut().find(|client| client.place == Some(place)) {
             earlier.place = None;
@@ -407,7 +407,7 @@ impl World {
     }
 
     /// Queues the events that the kernel would report to the sink.
-    fn notice(&mut self, place: Option<Place>, did: &[Did]) -> bool {
+    fn notice(&mut self, place: Option<WorkerPlace>, did: &[Did]) -> bool {
         for did in did {
             let Some(place) = place else { break };
             match did {

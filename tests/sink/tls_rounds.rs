@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sinkd::config::{Config, Tls};
 use sinkd::log::LogSettings;
-use sinkd::server::by_hand::{Beginning, ByHandSink, Place, SocketEvent};
+use sinkd::server::by_hand::{Beginning, ByHandSink, SocketEvent, WorkerPlace};
 use sinkd::smtp::limits::Protocol;
 use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::{ClientByHand, ClientOffer};
@@ -23,7 +23,7 @@ const NOW: Duration = Duration::from_secs(1);
 
 struct Client {
     socket: UnixStream,
-    place: Place,
+    place: WorkerPlace,
     tls: ClientByHand,
 }
 
@@ -36,7 +36,7 @@ fn read(socket: &mut UnixStream) -> Vec<u8> {
 }
 
 /// Connects; returns the client's end of the connection, and its place in `sink`.
-fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, Place) {
+fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, WorkerPlace) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     for socket in [&ours, &theirs] {
         socket.set_nonblocking(true).unwrap();
@@ -49,7 +49,11 @@ fn connect(sink: &mut ByHandSink, beginning: Beginning) -> (UnixStream, Place) {
 }
 
 /// Sends `octets` in plain text, and returns the replies of the next rounds.
-fn exchange(sink: &mut ByHandSink, client: &mut (UnixStream, Place), octets: &[u8]) -> String {
+fn exchange(
+    sink: &mut ByHandSink,
+    client: &mut (UnixStream, WorkerPlace),
+    octets: &[u8],
+) -> String {
     client.0.write_all(octets).unwrap();
     sink.ready(client.1, SocketEvent::Plain);
     run_until_idle(sink);

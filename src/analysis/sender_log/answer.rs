@@ -105,8 +105,8 @@ fn at_id(text: &[u8]) -> Result<Option<SinkReply<'_>>, Reason> {
 /// after an id.
 fn sink(rest: &[u8]) -> Option<&str> {
     let rest = rest.strip_prefix(b" ")?;
-    let is_of_name = |octet: &&u8| octet.is_ascii_alphanumeric() || b".-_".contains(octet);
-    let length = rest.iter().take_while(is_of_name).count();
+    let is_name_octet = |octet: &&u8| octet.is_ascii_alphanumeric() || b".-_".contains(octet);
+    let length = rest.iter().take_while(is_name_octet).count();
     let (name, after) = rest.split_at(length);
     let is_over = !after.starts_with(b" ") || after.starts_with(b" Ok ");
     let is_name = (1..=SINK_BYTES_MAX).contains(&length) && is_end(after) && is_over;

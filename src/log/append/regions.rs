@@ -64,7 +64,7 @@ impl Regions {
             Fit::Yes(room) => room,
             Fit::NotYet | Fit::Never => segments.make_room(link, bytes)?,
         };
-        let start = segments.current.hold(room, bytes);
+        let start = segments.current.hold(room);
         self.bytes += bytes;
         segments.notify_if_low(link);
         Ok(Region { segment: segments.current.number, start, bytes })

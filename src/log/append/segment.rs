@@ -20,11 +20,20 @@ use crate::log::format::{
 /// counted, because punching costs a system call to save 4 KiB per page.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
-/// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves, and only
-/// for the size that `fit` was asked for.
+/// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Room(());
+pub(crate) struct Room {
+    bytes: u64,
+}
+
+impl Room {
+    /// Returns how many octets there is room for.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
 
 /// Whether a segment has room for a record.
 #[derive(Debug)]
@@ -127,13 +136,13 @@ impl OpenSegment {
             return Fit::Never;
         }
         if self.is_usable(end, slots) {
-            return Fit::Yes(Room(()));
+            return Fit::Yes(Room { bytes });
         }
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
         self.load_marks();
-        if self.is_usable(end, slots) { Fit::Yes(Room(())) } else { Fit::NotYet }
+        if self.is_usable(end, slots) { Fit::Yes(Room { bytes }) } else { Fit::NotYet }
     }
 
     /// Returns whether records up to `end` and slots from `slots` on were usable when last loaded.
@@ -189,11 +198,10 @@ impl OpenSegment {
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Reserves `bytes` octets at the tail, for which `room` was found, and promises a slot.
-    /// Returns their offset.
-    pub(crate) fn hold(&mut self, _room: Room, bytes: u64) -> u64 {
+    /// Reserves all of `room` at the tail, and promises a slot. Returns its offset.
+    pub(crate) fn hold(&mut self, room: Room) -> u64 {
         let start = self.start();
-        self.end = start + bytes;
+        self.end = start + room.bytes;
         self.promised += 1;
         assert!(self.end <= self.slots_front(), "there was room for these octets");
         self.publish_fronts();
@@ -252,16 +260,17 @@ impl OpenSegment {
         self.promised -= 1;
     }
 
-    /// Commits a record at the tail, for which `room` was found. When this returns, readers see it,
-    /// unless it must wait for a flush.
+    /// Commits a record at the tail, which takes no more than `room`. When this returns, readers
+    /// see it, unless it must wait for a flush.
     #[inline]
     pub(crate) fn commit_tail(
         &mut self,
-        _room: Room,
+        room: Room,
         record: Record,
         facts: &SlotFacts,
     ) -> MessageId {
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
+        debug_assert!(record.end() - record.offset <= room.bytes, "there is room for the record");
         self.end = record.end();
         self.commit(record, facts)
     }

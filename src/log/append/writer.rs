@@ -41,7 +41,6 @@ struct ReceivedHere {
     room: Room,
     offset: u64,
     envelope_bytes: u32,
-    payload_bytes: usize,
 }
 
 impl Writer {
@@ -70,7 +69,7 @@ impl Writer {
         let current = &mut self.segments.current;
         let offset = current.start();
         let envelope_bytes = octets(envelope.len());
-        self.received = Some(ReceivedHere { room, offset, envelope_bytes, payload_bytes });
+        self.received = Some(ReceivedHere { room, offset, envelope_bytes });
         let (head, space) = current.access.write(offset, bytes).split_at_mut(envelope.len());
         head.copy_from_slice(envelope);
         Ok(space)
@@ -83,9 +82,9 @@ impl Writer {
     #[inline]
     pub fn commit_received(&mut self, payload_bytes: usize, facts: &SlotFacts) -> Commit {
         let received = self.received.take().expect("receive_here was the call just before");
-        let ReceivedHere { room, offset, envelope_bytes, payload_bytes: given } = received;
-        assert!(payload_bytes <= given, "no more than receive_here gave");
+        let ReceivedHere { room, offset, envelope_bytes } = received;
         let bytes = envelope_bytes as usize + payload_bytes;
+        assert!(bytes as u64 <= room.bytes(), "no more than receive_here gave");
         let current = &mut self.segments.current;
         let crc = crc(current.access.read(offset, bytes));
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };

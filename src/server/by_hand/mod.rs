@@ -1,8 +1,8 @@
 //! The server without event loops and threads, for simulation: the caller drives connections, log
 //! and time step by step.
-mod place;
 mod queue;
 mod worker;
+mod worker_place;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -31,8 +31,8 @@ use crate::server::settings::generation::Generation;
 use crate::server::worker::{Intake, Table, TableSetup};
 
 pub use crate::server::worker::SocketEvent;
-pub use place::Place;
 pub use queue::{Beginning, QueuedClient};
+pub use worker_place::WorkerPlace;
 
 use queue::{LISTENERS, Queue, Shared, index_of, listeners};
 use worker::{TableEvents, WorkerByHand};
@@ -131,7 +131,7 @@ impl ByHandSink {
             counters,
             sampling: Sampling::new(config),
             transcripts: None,
-            moments: None,
+            marks: None,
             recorder,
             presence: Arc::default(),
             new_segments: NewSegments::default(),
@@ -153,16 +153,24 @@ impl ByHandSink {
 
     /// Connects a client, which is accepted at once. `socket`: the sink's end. Returns its place;
     /// `None`: it was turned away.
-    pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<Place> {
+    pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<WorkerPlace> {
         self.connect_to(socket, (protocol, Beginning::Greeting))
     }
 
     /// Connects a client that begins with `beginning`, and then speaks SMTP.
-    pub fn connect_with(&mut self, socket: UnixStream, beginning: Beginning) -> Option<Place> {
+    pub fn connect_with(
+        &mut self,
+        socket: UnixStream,
+        beginning: Beginning,
+    ) -> Option<WorkerPlace> {
         self.connect_to(socket, (Protocol::Smtp, beginning))
     }
 
-    fn connect_to(&mut self, socket: UnixStream, listener: (Protocol, Beginning)) -> Option<Place> {
+    fn connect_to(
+        &mut self,
+        socket: UnixStream,
+        listener: (Protocol, Beginning),
+    ) -> Option<WorkerPlace> {
         self.queue(QueuedClient { number: 0, socket, client: Client::Unix }, listener);
         self.running().for_each(WorkerByHand::accept_all);
         self.take_places().pop().map(|(_, place)| place)
@@ -181,7 +189,7 @@ impl ByHandSink {
     }
 
     /// Takes the clients that were accepted since the last call, each with its place.
-    pub fn take_places(&mut self) -> Vec<(u64, Place)> {
+    pub fn take_places(&mut self) -> Vec<(u64, WorkerPlace)> {
         self.running().flat_map(WorkerByHand::take_placed).collect()
     }
 
@@ -212,7 +220,7 @@ impl ByHandSink {
     }
 
     /// Reports a readiness event at `place`.
-    pub fn ready(&mut self, place: Place, event: SocketEvent) {
+    pub fn ready(&mut self, place: WorkerPlace, event: SocketEvent) {
         if let Some(worker) = &mut self.workers[place.worker] {
             worker.table.ready(place.place, event);
         }
@@ -251,19 +259,19 @@ impl ByHandSink {
     }
 
     /// Returns whether a connection is open at `place`.
-    pub fn is_open(&self, place: Place) -> bool {
+    pub fn is_open(&self, place: WorkerPlace) -> bool {
         let worker = self.workers[place.worker].as_ref();
         worker.is_some_and(|worker| worker.table.is_open(place.place))
     }
 
     /// Returns whether the connection at `place` waits for room in its socket.
-    pub fn watches_writes(&self, place: Place) -> bool {
+    pub fn watches_writes(&self, place: WorkerPlace) -> bool {
         let worker = self.workers[place.worker].as_ref();
         worker.is_some_and(|worker| worker.watches_writes(place.place))
     }
 
     /// Takes the places that an edge-triggered kernel would report again.
-    pub fn take_reported_again(&mut self) -> Vec<Place> {
+    pub fn take_reported_again(&mut self) -> Vec<WorkerPlace> {
         self.running().flat_map(WorkerByHand::take_reported_again).collect()
     }
 

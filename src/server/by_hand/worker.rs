@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::place::Place;
 use super::queue::{Queue, Shared};
+use super::worker_place::WorkerPlace;
 use crate::server::listening::{Admission, SocketInterest, Stream};
 use crate::server::shutdown::StopStage;
 use crate::server::worker::{Intake, Interests, Table, TablePlace};
@@ -152,16 +152,16 @@ impl WorkerByHand {
     }
 
     /// Takes the clients that were registered since the last call, each with its place.
-    pub fn take_placed(&mut self) -> impl Iterator<Item = (u64, Place)> {
+    pub fn take_placed(&mut self) -> impl Iterator<Item = (u64, WorkerPlace)> {
         let worker = self.intake.worker;
         let placed = std::mem::take(&mut self.table.interests.placed);
-        placed.into_iter().map(move |(number, place)| (number, Place { worker, place }))
+        placed.into_iter().map(move |(number, place)| (number, WorkerPlace { worker, place }))
     }
 
-    pub fn take_reported_again(&mut self) -> impl Iterator<Item = Place> {
+    pub fn take_reported_again(&mut self) -> impl Iterator<Item = WorkerPlace> {
         let worker = self.intake.worker;
         let again = std::mem::take(&mut self.table.interests.again);
-        again.into_iter().map(move |place| Place { worker, place })
+        again.into_iter().map(move |place| WorkerPlace { worker, place })
     }
 
     /// Returns the number of connections that this worker has, or is about to be given.

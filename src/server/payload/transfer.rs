@@ -4,7 +4,7 @@ use crate::smtp::session::Refusal;
 
 use super::fate::Fate;
 use super::framing::Framing;
-use super::place::PayloadPlace;
+use super::octets::PayloadOctets;
 use super::sampling::Draw;
 use super::storage::Storage;
 
@@ -25,7 +25,7 @@ pub struct CommitInProgress {
 pub struct Transfer {
     pub framing: Framing,
     pub fate: Fate,
-    pub place: PayloadPlace,
+    pub octets: PayloadOctets,
     /// Octets that have arrived, end of data included; with BDAT, the sum over all chunks.
     pub wire_bytes: u64,
     /// Stuffed dots among these octets.
@@ -51,7 +51,7 @@ impl Transfer {
         Transfer {
             framing: Framing::data(),
             fate: Fate::Keep,
-            place: PayloadPlace::new(),
+            octets: PayloadOctets::new(),
             wire_bytes: 0,
             dots: 0,
             came_at_once: false,
@@ -66,7 +66,7 @@ impl Transfer {
     /// Discards the payload, with all that still arrives. The final reply will be `why`.
     #[cold]
     pub fn refuse(&mut self, why: Refusal, storage: &mut Storage) {
-        self.place.release(storage);
+        self.octets.release(storage);
         self.fate = Fate::Refused(why);
     }
 

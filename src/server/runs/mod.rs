@@ -4,8 +4,8 @@
 //! This folder doesn't know connections. Workers never wait for the lock of `events.jsonl`.
 mod clock_watch;
 mod idle_runs;
-mod moments;
+mod marks;
 
 pub use clock_watch::ClockWatch;
 pub(super) use idle_runs::IdleRuns;
-pub(super) use moments::MomentSender;
+pub(super) use marks::MarkSender;

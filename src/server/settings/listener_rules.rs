@@ -61,15 +61,14 @@ impl ListenerRules {
     }
 }
 
-/// Returns the policy for sessions of `listener`. `place`: number of the generation, and index of
-/// the listener in it.
+/// Returns the policy for sessions of `listener`, which has this index in the generation of this
+/// number.
 pub fn policy(
     config: &Config,
     listener: &Listener,
     (auth, tls): (Option<AuthRules>, TlsUse),
-    place: (u32, usize),
+    (generation, index): (u32, usize),
 ) -> Policy {
-    let (generation, index) = place;
     let own = &listener.options;
     let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
     let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::observed::{Observed, StoredMessage};
 use super::one_by_one::OneByOne;
 use crate::config::Config;
-use crate::server::by_hand::{Beginning, ByHandSink, Place, SocketEvent};
+use crate::server::by_hand::{Beginning, ByHandSink, SocketEvent, WorkerPlace};
 use crate::smtp::limits::Protocol;
 use crate::tls::by_hand::ClientByHand;
 
@@ -19,7 +19,7 @@ pub struct Dialogue<'a> {
     sink: &'a mut OneByOne,
     /// `None`: the client has left.
     socket: Option<UnixStream>,
-    place: Place,
+    place: WorkerPlace,
     replies: Vec<u8>,
     /// Messages stored so far.
     messages: usize,
@@ -260,7 +260,7 @@ impl OneByOne {
 
     fn connect_by(
         &mut self,
-        connect: impl FnOnce(&mut ByHandSink, UnixStream) -> Option<Place>,
+        connect: impl FnOnce(&mut ByHandSink, UnixStream) -> Option<WorkerPlace>,
     ) -> Dialogue<'_> {
         self.check_at_rest();
         let (socket, theirs) = UnixStream::pair().expect("descriptors are left");

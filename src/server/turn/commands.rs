@@ -80,7 +80,7 @@ fn command(
         Step::NeedInput => return ControlFlow::Break(Consumed::All),
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
-        Step::MarkCommand => record_moment(conn, worker),
+        Step::MarkCommand => record_mark(conn, worker),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
         Step::Decide(Question::Tls) => starttls(conn, worker),
         Step::AuthLine => {}
@@ -137,12 +137,11 @@ fn tolerated(conn: &mut Conn, worker: &mut WorkerContext, kinds: Deviations) {
 
 /// Handles a run or mark that a client named by NOOP.
 #[cold]
-fn record_moment(conn: &mut Conn, worker: &mut WorkerContext) {
-    let moments =
-        worker.outputs.moments.as_ref().expect("the policy allows moments only with a sender");
+fn record_mark(conn: &mut Conn, worker: &mut WorkerContext) {
+    let marks = worker.outputs.marks.as_ref().expect("the policy allows marks only with a sender");
     let Some(mark_command) = worker.workspace.mark_command.take() else { return };
-    let outcome = moments.take(&mark_command, worker.clock.unix_ns());
-    conn.session.moment_answered(&mark_command, outcome, &mut worker.workspace);
+    let outcome = marks.take(&mark_command, worker.clock.unix_ns());
+    conn.session.mark_answered(&mark_command, outcome, &mut worker.workspace);
 }
 
 fn discard(

@@ -12,7 +12,7 @@ use super::worker_tls::WorkerTls;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
 use crate::server::recording::Ledger;
-use crate::server::runs::MomentSender;
+use crate::server::runs::MarkSender;
 use crate::server::transcripts::Transcripts;
 
 /// Size of the worker's input buffer, which holds unread commands and what one read may bring after
@@ -27,7 +27,7 @@ pub(crate) struct SideOutputs {
     /// `None`: no transcripts are written.
     pub transcripts: Option<Arc<Transcripts>>,
     /// `None`: arguments of NOOP are ignored.
-    pub moments: Option<Arc<MomentSender>>,
+    pub marks: Option<Arc<MarkSender>>,
 }
 
 /// What turns report to the worker's loop, which resets it.

@@ -128,7 +128,7 @@ impl WorkerState {
     /// now.
     pub fn leave_segment(&mut self, conn: &mut Conn, pinned: u32) {
         if let Some(transfer) = conn.transfer_mut() {
-            transfer.place.leave_segment(pinned, &mut self.worker.storage.writer);
+            transfer.octets.leave_segment(pinned, &mut self.worker.storage.writer);
         }
     }
 

@@ -34,7 +34,7 @@ use super::deviation::{Deviation, Deviations};
 use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
 use super::extension::{Extension, Extensions};
 use super::grammar::{self, Command};
-use super::moment::{MarkCommand, MarkOutcome};
+use super::mark_command::{MarkCommand, MarkOutcome};
 use super::policy::Policy;
 use super::reply::{self, Reply};
 use super::sasl::Exchange;
@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Replies with the outcome of a mark or run command in NOOP.
-    pub fn moment_answered(
+    pub fn mark_answered(
         &mut self,
         mark_command: &MarkCommand,
         outcome: MarkOutcome,

@@ -31,7 +31,7 @@ pub enum Step {
         bytes: u64,
     },
     /// The client sent a mark or run command: take it from `Workspace::mark_command`, then call
-    /// `moment_answered`.
+    /// `mark_answered`.
     MarkCommand,
     /// The caller must decide something before the session continues. No further input may be fed
     /// before that.

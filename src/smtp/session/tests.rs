@@ -32,12 +32,12 @@ fn mark_commands_have_their_replies() {
         (start, MarkOutcome::Malformed, &reply::RUN_NAME_SYNTAX),
         (start, MarkOutcome::NameTaken, &reply::RUN_NAME_TAKEN),
         (stop, MarkOutcome::NoRun, &reply::NO_RUN),
-        (mark, MarkOutcome::TooFast, &reply::MOMENTS_TOO_FAST),
-        (mark, MarkOutcome::TooMany, &reply::MOMENTS_TOO_MANY),
+        (mark, MarkOutcome::TooFast, &reply::MARKS_TOO_FAST),
+        (mark, MarkOutcome::TooMany, &reply::MARKS_TOO_MANY),
     ] {
-        let (mut session, mut workspace) = named_moment(argument);
+        let (mut session, mut workspace) = requested_mark(argument);
         let mark_command = workspace.mark_command.take().unwrap();
-        session.moment_answered(&mark_command, outcome, &mut workspace);
+        session.mark_answered(&mark_command, outcome, &mut workspace);
         assert_eq!(workspace.replies, expected.as_bytes(), "{argument}");
         // The open transaction is not affected.
         assert_eq!(session.feed(b"DATA\r\n", &mut workspace), (6, Step::Data), "{argument}");
@@ -46,8 +46,8 @@ fn mark_commands_have_their_replies() {
 }
 
 /// Returns a session in a transaction after a NOOP with this argument.
-fn named_moment(argument: &str) -> (Session, Workspace) {
-    let (mut session, mut workspace) = with_moments();
+fn requested_mark(argument: &str) -> (Session, Workspace) {
+    let (mut session, mut workspace) = with_marks();
     let dialogue = format!("{OPEN}NOOP {argument}\r\n");
     let found = session.feed(dialogue.as_bytes(), &mut workspace);
     assert_eq!(found, (dialogue.len(), Step::MarkCommand), "{argument}");
@@ -57,7 +57,7 @@ fn named_moment(argument: &str) -> (Session, Workspace) {
 
 #[test]
 fn noop_without_a_mark_command_does_nothing() {
-    let (allowed, not_allowed) = (with_moments(), session());
+    let (allowed, not_allowed) = (with_marks(), session());
     for ((mut session, mut workspace), line) in [
         (allowed, &b"NOOP\r\nNOOP sinkd mrak x\r\n"[..]),
         (not_allowed, b"NOOP\r\nNOOP sinkd mark x\r\n"),
@@ -67,7 +67,7 @@ fn noop_without_a_mark_command_does_nothing() {
     }
 }
 
-fn with_moments() -> (Session, Workspace) {
+fn with_marks() -> (Session, Workspace) {
     let options = PolicyOptions::new("sink.example", "127.0.0.1:1025", limits());
     let policy = Policy::from_options(PolicyOptions { noop_marks: true, ..options });
     (Session::new(Client::Unix, Arc::new(policy)), Workspace::new(1 << 20))

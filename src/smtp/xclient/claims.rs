@@ -116,9 +116,9 @@ fn name(value: &[u8]) -> Option<Vec<u8>> {
 /// either end.
 fn is_host_name(value: &[u8]) -> Option<()> {
     let is_label = |label: &[u8]| {
-        let is_of_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-        let is_edged = label.starts_with(b"-") || label.ends_with(b"-");
-        (1..=63).contains(&label.len()) && label.iter().all(is_of_name) && !is_edged
+        let is_allowed = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let has_outer_hyphen = label.starts_with(b"-") || label.ends_with(b"-");
+        (1..=63).contains(&label.len()) && label.iter().all(is_allowed) && !has_outer_hyphen
     };
     value.split(|octet| *octet == b'.').all(is_label).then_some(())
 }

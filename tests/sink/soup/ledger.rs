@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
 
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, SlotKind, StorageMode};
@@ -27,8 +28,9 @@ enum Name {
     Counted,
 }
 
-#[derive(Default)]
 pub struct Ledger {
+    /// The thread that made the ledger; it is unparked when a client has failed.
+    owner: Thread,
     messages: Mutex<HashMap<String, Message>>,
     stopping: AtomicBool,
     failed: AtomicBool,
@@ -39,7 +41,14 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(is_tight: bool) -> Ledger {
-        Ledger { is_tight, ..Ledger::default() }
+        Ledger {
+            owner: std::thread::current(),
+            messages: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            is_tight,
+            acknowledgements: AtomicU64::new(0),
+        }
     }
 
     /// Notes that the server may store this message from now on.
@@ -72,6 +81,7 @@ impl Ledger {
 
     pub fn failed(&self) {
         self.failed.store(true, Ordering::Relaxed);
+        self.owner.unpark();
     }
 
     /// Returns whether a connection can end without a reply that the client has read.

@@ -10,6 +10,8 @@ mod client;
 mod ledger;
 mod wire;
 
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -20,7 +22,9 @@ use crate::common;
 use crate::common::trace::{detach, hold, thread_named};
 use crate::common::{Dice, Sink, sinkctl, text_of};
 use crossbeam_channel::{Receiver, bounded};
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, prlimit};
 use tempfile::tempdir;
 
 use client::{Client, Setting};
@@ -193,9 +197,9 @@ fn run(scenario: &Scenario) {
     let (pid, stalled, fills_up) = (sink.pid(), scenario.stalled, scenario.disk_fills_up);
     let chaos = std::thread::spawn(move || inject_faults(pid, stalled, fills_up, seed, &is_over));
     let until = Instant::now() + Duration::from_secs(seconds);
-    // This waits only for the end of the scenario.
-    while Instant::now() < until && !ledger.is_stopping() {
-        std::thread::park_timeout(Duration::from_millis(50));
+    // Until the end of the scenario, or a client has failed.
+    while let Some(left) = time_until(until).filter(|_| !ledger.is_stopping()) {
+        std::thread::park_timeout(left);
     }
     drop(over);
     chaos.join().unwrap();
@@ -294,13 +298,26 @@ fn join(clients: Vec<std::thread::JoinHandle<()>>) -> Option<Box<dyn std::any::A
 /// returned. Returns `None` if it does not end.
 fn stop(mut sink: Sink) -> Option<ExitStatus> {
     let until = Instant::now() + GRACE + GRACE_SLACK;
-    while Instant::now() < until {
-        if let Some(status) = sink.child.try_wait().unwrap() {
-            return Some(status);
+    let pid = Pid::from_raw(sink.pid() as i32);
+    // Readable once the process has ended.
+    let ended = pidfd_open(pid.unwrap(), PidfdFlags::empty()).unwrap();
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
+    let mut source = SourceFd(&ended.as_raw_fd());
+    poll.registry().register(&mut source, Token(0), Interest::READABLE).unwrap();
+    while let Some(left) = time_until(until)
+        && events.is_empty()
+    {
+        match poll.poll(&mut events, Some(left)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            polled => polled.unwrap(),
         }
-        std::thread::park_timeout(Duration::from_millis(5));
     }
-    None
+    sink.child.try_wait().unwrap()
+}
+
+/// Returns the time until `end`; `None` if it has passed.
+fn time_until(end: Instant) -> Option<Duration> {
+    end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }
 
 fn judge(scenario: &Scenario, data: &Path, ledger: &Ledger) {

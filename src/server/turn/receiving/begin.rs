@@ -23,13 +23,13 @@ pub fn begin(conn: &mut Conn, worker: &mut WorkerContext, framing: Framing) {
     let declared = conn.session.declared_size();
     let guess = conn.incoming.last_payload_bytes.map_or(0, |bytes| u64::from(bytes.get()));
     let bytes_max = conn.session.message_bytes_max();
-    transfer.place.expect(declared, chunk, guess, bytes_max);
+    transfer.octets.expect(declared, chunk, guess, bytes_max);
     transfer.first_us = worker.clock.now_us();
     if let Some(sampling) = &worker.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());
         (transfer.fate, transfer.draw) = (Fate::from_mode(store), draw);
         if store != StoreMode::Full {
-            transfer.place.expect_only(HEADERS_BYTES_EXPECTED);
+            transfer.octets.expect_only(HEADERS_BYTES_EXPECTED);
         }
     }
     assert!(

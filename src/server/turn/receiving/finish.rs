@@ -82,7 +82,7 @@ pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
             draw,
         });
     } else {
-        transfer.place.release(&mut worker.storage);
+        transfer.octets.release(&mut worker.storage);
         let octets = transfer.wire_bytes;
         transcribe(conn, worker, &transfer, octets, ", without its end");
         worker.ledger.not_accepted(&mut transfer);
@@ -108,7 +108,7 @@ fn try_commit(conn: &Conn, worker: &mut WorkerContext, transfer: &mut Transfer) 
     };
     let facts = facts(conn, worker, transfer, mode);
     let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
-    match transfer.place.commit(stored_bytes, envelope, &facts, &mut worker.storage) {
+    match transfer.octets.commit(stored_bytes, envelope, &facts, &mut worker.storage) {
         Ok(commit) => outcome_of_commit(worker, transfer, commit),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
         Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::NoStorage),
@@ -170,7 +170,7 @@ fn accept(conn: &mut Conn, worker: &mut WorkerContext, transfer: &Transfer, proo
 
 /// Refuses a payload that was read to its end.
 fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, why: Refusal) {
-    transfer.place.release(&mut worker.storage);
+    transfer.octets.release(&mut worker.storage);
     worker.ledger.not_accepted(transfer);
     worker.ledger.refused(conn);
     conn.session.refuse(why, &mut worker.workspace);

@@ -41,7 +41,7 @@ pub fn receive(
         Flow::Payload(transfer) if transfer.fate == Fate::Keep => {
             let envelope = conn.session.envelope();
             let is_data = matches!(transfer.framing, Framing::Data(_));
-            let piece = if is_data && transfer.place.may_come_at_once() {
+            let piece = if is_data && transfer.octets.may_come_at_once() {
                 receive_at_tail(transfer, &mut conn.socket, envelope, worker, input)
             } else {
                 receive_in_place(transfer, &mut conn.socket, envelope, worker, input)
@@ -82,17 +82,17 @@ fn receive_at_tail(
     transfer.wire_bytes = octets as u64;
     if is_end {
         input.fill(&space[octets..count]);
-        transfer.place.put_at_tail();
+        transfer.octets.put_at_tail();
         transfer.came_at_once = true;
     } else if count > 0
-        && let Err(why) = transfer.place.stage(&space[..count], pool)
+        && let Err(why) = transfer.octets.stage(&space[..count], pool)
     {
         worker.refuse_for_want_of_room(transfer, why);
     }
     Ok(Arrived { count, capacity, is_end })
 }
 
-/// Receives more of a payload into its place. Octets after the payload go into the input buffer.
+/// Receives more of a payload where it is kept. Octets after the payload go into the input buffer.
 fn receive_in_place(
     transfer: &mut Transfer,
     socket: &mut Stream,
@@ -105,7 +105,7 @@ fn receive_in_place(
         Framing::Chunk { .. } => transfer.framing.bound(usize::MAX),
     };
     let storage = &mut worker.storage;
-    let space = transfer.place.space(envelope, more, storage).map_err(NoPiece::NoRoom)?;
+    let space = transfer.octets.space(envelope, more, storage).map_err(NoPiece::NoRoom)?;
     let bound = transfer.framing.bound(space.len());
     let space = &mut space[..bound];
     // If the chunk ends within this space, the same read receives the octets after it.
@@ -123,7 +123,7 @@ fn receive_in_place(
     if octets < here {
         input.fill(&space[octets..here]);
     }
-    transfer.place.filled(octets, &mut storage.writer);
+    transfer.octets.filled(octets, &mut storage.writer);
     transfer.wire_bytes += octets as u64;
     Ok(Arrived { count, capacity, is_end })
 }

@@ -32,7 +32,7 @@ pub fn take(
         return finish_committed(conn, worker, transfer, commit);
     }
     let (stored, result) = if is_kept {
-        transfer.place.store(conn.session.envelope(), piece, &mut worker.storage)
+        transfer.octets.store(conn.session.envelope(), piece, &mut worker.storage)
     } else {
         (piece.len(), Ok(()))
     };

@@ -29,7 +29,7 @@ use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Measurements};
-use crate::server::runs::MomentSender;
+use crate::server::runs::MarkSender;
 use crate::server::settings::current::CurrentGeneration;
 use crate::server::settings::generation::Generation;
 use crate::server::settings::listener_rules::ListenerRules;
@@ -54,7 +54,7 @@ pub(crate) struct TableSetup<'a> {
     pub counters: Arc<Counters>,
     pub sampling: Option<Arc<Sampling>>,
     pub transcripts: Option<Arc<Transcripts>>,
-    pub moments: Option<Arc<MomentSender>>,
+    pub marks: Option<Arc<MarkSender>>,
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
     pub new_segments: NewSegments,
@@ -143,7 +143,7 @@ impl<I: Interests> Table<I> {
         let generation = setup.current.get();
         workspace.policies = generation.policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
-        let outputs = SideOutputs { transcripts: setup.transcripts, moments: setup.moments };
+        let outputs = SideOutputs { transcripts: setup.transcripts, marks: setup.marks };
         let acceptors = generation.acceptors();
         let worker = WorkerContext::new(workspace, storage, ledger, outputs, acceptors);
         Table {

@@ -18,7 +18,7 @@ const WIRE_SLACK_BYTES: u64 = 256;
 
 /// The octets of a payload that have arrived so far.
 #[derive(Debug)]
-pub struct PayloadPlace {
+pub struct PayloadOctets {
     /// The expected size. It saves copies, but is never trusted when allocating memory.
     expected_bytes: u64,
     /// Whether the client declared that size, or it is guessed from earlier payloads.
@@ -41,9 +41,9 @@ enum Location {
     Reserved(Reservation),
 }
 
-impl PayloadPlace {
-    pub fn new() -> PayloadPlace {
-        PayloadPlace { expected_bytes: 0, basis: SizeBasis::Guessed, location: Location::Nowhere }
+impl PayloadOctets {
+    pub fn new() -> PayloadOctets {
+        PayloadOctets { expected_bytes: 0, basis: SizeBasis::Guessed, location: Location::Nowhere }
     }
 
     /// Sets the expected size, at most `max`. `declared`: SIZE of MAIL; `chunk`: size of the first

@@ -70,8 +70,8 @@ impl MarkCommand {
             (MarkOutcome::Malformed, _) => &reply::MARK_SYNTAX,
             (MarkOutcome::NameTaken, _) => &reply::RUN_NAME_TAKEN,
             (MarkOutcome::NoRun, _) => &reply::NO_RUN,
-            (MarkOutcome::TooFast, _) => &reply::MOMENTS_TOO_FAST,
-            (MarkOutcome::TooMany, _) => &reply::MOMENTS_TOO_MANY,
+            (MarkOutcome::TooFast, _) => &reply::MARKS_TOO_FAST,
+            (MarkOutcome::TooMany, _) => &reply::MARKS_TOO_MANY,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Marks and runs that clients name by NOOP (setting `noop_marks`).
 //!
-//! Writing a moment requires locking and reading `events.jsonl`, which can take a while, so a
-//! separate thread does it. A worker decides from state in memory, and replies that a moment is
-//! *taken*. As each moment carries its time, it can be written later.
+//! In this file, a mark is whatever a client requests: a mark, or the start or the end of a run.
+//! Writing a mark requires locking and reading `events.jsonl`, which can take a while, so a
+//! separate thread does it. A worker decides from state in memory, and replies that a mark is
+//! *taken*. As each mark carries its time, it can be written later.
 //!
-//! While another process holds the lock of the file, the thread keeps the moments and tries again.
+//! While another process holds the lock of the file, the thread keeps the marks and tries again.
 //! If it can't write one at all, it logs that: when the disk is full, when sinkctl began a run of
 //! the same name within the last second, or when the lock isn't free within a second of the stop.
 use std::collections::{HashSet, VecDeque};
@@ -15,15 +16,15 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::log::{EventsFile, RunError, Runs};
-use crate::smtp::moment::{MarkCommand, MarkOutcome};
+use crate::smtp::mark_command::{MarkCommand, MarkOutcome};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Limit on the moments taken in a second, from all clients.
+/// Limit on the marks taken in a second, from all clients.
 const PER_SECOND_MAX: u32 = 10;
-/// Limit on the moments taken since the start. With the longest texts, consisting only of quotes,
+/// Limit on the marks taken since the start. With the longest texts, consisting only of quotes,
 /// they take 6 MB of `events.jsonl`.
 const TOTAL_MAX: u32 = 10_000;
-/// Limit on the moments that wait to be written.
+/// Limit on the marks that wait to be written.
 const QUEUE_MAX: usize = 64;
 /// How often the file is read for changes by sinkctl.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -32,21 +33,21 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 
 /// The workers' handle.
 #[derive(Debug)]
-pub(crate) struct MomentSender {
+pub(crate) struct MarkSender {
     state: Arc<Mutex<RunsState>>,
     to_thread: Sender<Taken>,
 }
 
-/// A moment that was taken and will be written.
+/// A mark that was taken and will be written.
 #[derive(Debug)]
 struct Taken {
-    what: MomentKind,
+    what: MarkRequest,
     /// When it was received, Unix ns.
     at_ns: u64,
 }
 
 #[derive(Debug, Clone)]
-enum MomentKind {
+enum MarkRequest {
     Mark(String),
     RunStart(String),
     RunStop,
@@ -57,37 +58,37 @@ enum MomentKind {
 struct RunsState {
     names: HashSet<String>,
     has_current_run: bool,
-    /// Number of moments that were taken and not written yet.
+    /// Number of marks that were taken and not written yet.
     pending: usize,
-    /// The last second (Unix) in which a moment was taken, and the number taken in it.
+    /// The last second (Unix) in which a mark was taken, and the number taken in it.
     second: u64,
     in_second: u32,
     /// Number taken since the start.
     total: u32,
 }
 
-impl MomentSender {
+impl MarkSender {
     /// Reads the existing runs and starts the thread, which ends when all handles are dropped.
     ///
     /// Errors: `events.jsonl` can't be read, or the thread can't be started.
-    pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<MomentSender>, JoinHandle<()>)> {
+    pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<MarkSender>, JoinHandle<()>)> {
         let state = Arc::new(Mutex::new(RunsState::default()));
         lock(&state).follow(&Runs::read(events.folder())?);
         let (to_thread, taken) = bounded(QUEUE_MAX);
         let shared = state.clone();
         let thread = std::thread::Builder::new()
-            .name("moments".into())
+            .name("marks".into())
             .spawn(move || run(&events, &taken, &shared))?;
-        Ok((Arc::new(MomentSender { state, to_thread }), thread))
+        Ok((Arc::new(MarkSender { state, to_thread }), thread))
     }
 
-    /// Takes a moment that a client named at `at_ns` (Unix time), or returns why not. Holds a lock
+    /// Takes a mark that a client named at `at_ns` (Unix time), or returns why not. Holds a lock
     /// briefly, and never during file access.
     pub fn take(&self, mark_command: &MarkCommand, at_ns: u64) -> MarkOutcome {
-        let Some(what) = MomentKind::parse(mark_command) else { return MarkOutcome::Malformed };
+        let Some(what) = MarkRequest::parse(mark_command) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
         // The channel is filled only under this lock, so room found here still exists below. The
-        // thread may hold as many moments as the channel, so the limit applies to pending moments,
+        // thread may hold as many marks as the channel, so the limit applies to pending marks,
         // not to the channel's length.
         if state.pending >= QUEUE_MAX {
             return MarkOutcome::TooFast;
@@ -95,35 +96,35 @@ impl MomentSender {
         let outcome = state.take(&what, at_ns / SECOND_NS);
         if outcome == MarkOutcome::Taken && self.to_thread.try_send(Taken { what, at_ns }).is_err()
         {
-            tracing::error!("the thread for moments has ended");
+            tracing::error!("the thread for marks has ended");
         }
         outcome
     }
 }
 
-impl MomentKind {
+impl MarkRequest {
     /// Returns `None` if the text or the name is invalid.
-    fn parse(mark_command: &MarkCommand) -> Option<MomentKind> {
+    fn parse(mark_command: &MarkCommand) -> Option<MarkRequest> {
         let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
         match mark_command {
             MarkCommand::Mark(octets) => {
-                text(octets).filter(|text| Runs::check_text(text).is_ok()).map(MomentKind::Mark)
+                text(octets).filter(|text| Runs::check_text(text).is_ok()).map(MarkRequest::Mark)
             }
-            MarkCommand::RunStart(octets) => {
-                text(octets).filter(|name| Runs::check_name(name).is_ok()).map(MomentKind::RunStart)
-            }
-            MarkCommand::RunStop => Some(MomentKind::RunStop),
+            MarkCommand::RunStart(octets) => text(octets)
+                .filter(|name| Runs::check_name(name).is_ok())
+                .map(MarkRequest::RunStart),
+            MarkCommand::RunStop => Some(MarkRequest::RunStop),
         }
     }
 }
 
 impl RunsState {
-    fn take(&mut self, what: &MomentKind, second: u64) -> MarkOutcome {
+    fn take(&mut self, what: &MarkRequest, second: u64) -> MarkOutcome {
         match what {
-            MomentKind::RunStart(name) if self.names.contains(name) => {
+            MarkRequest::RunStart(name) if self.names.contains(name) => {
                 return MarkOutcome::NameTaken;
             }
-            MomentKind::RunStop if !self.has_current_run => return MarkOutcome::NoRun,
+            MarkRequest::RunStop if !self.has_current_run => return MarkOutcome::NoRun,
             _ => {}
         }
         // The clocks of two workers may differ: a second that is over doesn't start again.
@@ -140,17 +141,17 @@ impl RunsState {
         self.total += 1;
         self.pending += 1;
         match what {
-            MomentKind::Mark(_) => {}
-            MomentKind::RunStart(name) => {
+            MarkRequest::Mark(_) => {}
+            MarkRequest::RunStart(name) => {
                 self.names.insert(name.clone());
                 self.has_current_run = true;
             }
-            MomentKind::RunStop => self.has_current_run = false,
+            MarkRequest::RunStop => self.has_current_run = false,
         }
         MarkOutcome::Taken
     }
 
-    /// Adopts the runs of the file, unless moments are waiting to be written.
+    /// Adopts the runs of the file, unless marks are waiting to be written.
     fn follow(&mut self, runs: &Runs) {
         if self.pending == 0 {
             self.names = runs.runs.iter().map(|run| run.name.clone()).collect();
@@ -159,7 +160,7 @@ impl RunsState {
     }
 }
 
-/// Runs the thread: writes moments until all handles are dropped.
+/// Runs the thread: writes marks until all handles are dropped.
 fn run(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
     let mut waiting = VecDeque::new();
     loop {
@@ -170,7 +171,7 @@ fn run(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
             Err(RecvTimeoutError::Disconnected) => break,
         }
         write_all(events, &mut waiting, state);
-        // If moments were taken meanwhile, they are pending, and `follow` changes nothing.
+        // If marks were taken meanwhile, they are pending, and `follow` changes nothing.
         match Runs::read(events.folder()) {
             Ok(runs) => lock(state).follow(&runs),
             Err(error) => tracing::warn!(%error, "cannot read the runs"),
@@ -185,7 +186,7 @@ fn run(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
     }
 }
 
-/// Writes the waiting moments, the oldest first; returns `false` if another process holds the lock.
+/// Writes the waiting marks, the oldest first; returns `false` if another process holds the lock.
 fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<RunsState>) -> bool {
     while let Some(one) = waiting.front() {
         match write(events, one) {
@@ -205,14 +206,14 @@ fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<R
     true
 }
 
-/// Writes one moment. A run includes the whole seconds in which it begins and ends, so that its
+/// Writes one mark. A run includes the whole seconds in which it begins and ends, so that its
 /// sender doesn't have to wait for the next second.
 fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
     let second_ns = at_ns / SECOND_NS * SECOND_NS;
     match what {
-        MomentKind::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
-        MomentKind::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
-        MomentKind::RunStop => {
+        MarkRequest::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
+        MarkRequest::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
+        MarkRequest::RunStop => {
             Runs::try_stop_at(events, second_ns.saturating_add(SECOND_NS)).map(drop)
         }
     }
@@ -226,8 +227,8 @@ fn lock(state: &Mutex<RunsState>) -> MutexGuard<'_, RunsState> {
 mod tests {
     use super::*;
 
-    fn start_moments(folder: &std::path::Path) -> (Arc<MomentSender>, JoinHandle<()>) {
-        MomentSender::start(Arc::new(EventsFile::new(folder))).unwrap()
+    fn start_marks(folder: &std::path::Path) -> (Arc<MarkSender>, JoinHandle<()>) {
+        MarkSender::start(Arc::new(EventsFile::new(folder))).unwrap()
     }
 
     fn mark(text: &str) -> MarkCommand {
@@ -239,12 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_written_with_the_second_in_which_they_were_received() {
+    fn marks_are_written_with_the_second_in_which_they_were_received() {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
-        let (moments, thread) = start_moments(dir.path());
+        let (marks, thread) = start_marks(dir.path());
         let take = |mark_command: &MarkCommand, tenths: u64| {
-            moments.take(mark_command, tenths * SECOND_NS / 10)
+            marks.take(mark_command, tenths * SECOND_NS / 10)
         };
         assert_eq!(take(&start("old"), 1000), MarkOutcome::NameTaken);
         assert_eq!(take(&start("one"), 1007), MarkOutcome::Taken);
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(take(&MarkCommand::RunStop, 1104), MarkOutcome::NoRun);
         // In the second in which the previous run ended.
         assert_eq!(take(&start("two"), 1105), MarkOutcome::Taken);
-        drop(moments);
+        drop(marks);
         thread.join().unwrap();
         let runs = Runs::read(dir.path()).unwrap();
         let s = |ns: u64| ns / SECOND_NS;
@@ -266,28 +267,28 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_file_keeps_moments_waiting_up_to_a_limit() {
+    fn a_locked_file_keeps_marks_waiting_up_to_a_limit() {
         let dir = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
         file.lock().unwrap();
-        let (moments, thread) = start_moments(dir.path());
+        let (marks, thread) = start_marks(dir.path());
         let mut taken = 0;
         for second in 100..120 {
             for _ in 0..PER_SECOND_MAX {
                 taken +=
-                    usize::from(moments.take(&mark("x"), second * SECOND_NS) == MarkOutcome::Taken);
+                    usize::from(marks.take(&mark("x"), second * SECOND_NS) == MarkOutcome::Taken);
             }
         }
         assert_eq!(taken, QUEUE_MAX);
         drop(file);
-        drop(moments);
+        drop(marks);
         thread.join().unwrap();
         assert_eq!(Runs::read(dir.path()).unwrap().marks.len(), QUEUE_MAX);
     }
 
     #[test]
-    fn moments_are_limited_per_second_and_in_total() {
-        let (mut state, text) = (RunsState::default(), MomentKind::Mark("x".into()));
+    fn marks_are_limited_per_second_and_in_total() {
+        let (mut state, text) = (RunsState::default(), MarkRequest::Mark("x".into()));
         for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
             for _ in 0..PER_SECOND_MAX {
                 assert_eq!(state.take(&text, 100 + second), MarkOutcome::Taken);
@@ -301,14 +302,14 @@ mod tests {
     #[test]
     fn invalid_texts_and_names_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let (moments, thread) = start_moments(dir.path());
+        let (marks, thread) = start_marks(dir.path());
         let long = "x".repeat(300);
         for mark_command in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
-            assert_eq!(moments.take(&mark_command, 0), MarkOutcome::Malformed, "{mark_command:?}");
+            assert_eq!(marks.take(&mark_command, 0), MarkOutcome::Malformed, "{mark_command:?}");
         }
         let octets = MarkCommand::Mark([0xff, b'x'].as_slice().into());
-        assert_eq!(moments.take(&octets, 0), MarkOutcome::Malformed);
-        drop(moments);
+        assert_eq!(marks.take(&octets, 0), MarkOutcome::Malformed);
+        drop(marks);
         thread.join().unwrap();
         assert!(!dir.path().join("events.jsonl").exists());
     }

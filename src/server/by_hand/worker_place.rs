@@ -3,7 +3,7 @@ use crate::server::worker::TablePlace;
 
 /// A connection's worker, and its place in the worker's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct WorkerPlace {
     pub worker: usize,
     pub(super) place: TablePlace,
 }
