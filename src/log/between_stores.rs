@@ -30,10 +30,10 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use super::super::by_hand::LogByHand;
-    use super::super::reader::Folder;
-    use super::super::{Commit, LogSettings, NoRoom, SizeBasis, SlotFacts, Writer};
     use super::*;
+    use crate::log::by_hand::LogByHand;
+    use crate::log::reader::Folder;
+    use crate::log::{Commit, LogSettings, NoRoom, SizeBasis, SlotFacts, Writer};
 
     /// Checks that every counted slot is valid and has a valid record. Returns the number of
     /// messages.

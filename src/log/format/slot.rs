@@ -326,9 +326,9 @@ fn decode_slot(slot: &[u8], source: &SlotSource, id: MessageId) -> Option<Slot> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::SegmentKind;
-    use super::super::names::{BootId, StoreId};
     use super::*;
+    use crate::log::format::identity::SegmentKind;
+    use crate::log::format::names::{BootId, StoreId};
 
     const ID: MessageId = MessageId { segment: 7, slot: 3 };
     const BYTES: u64 = 16 << 10;

@@ -7,6 +7,7 @@
 mod catalog;
 #[cfg(feature = "testkit")]
 mod check;
+mod cursor;
 mod damage;
 mod file;
 mod folder;
@@ -14,8 +15,10 @@ mod follow;
 mod listing;
 mod mapped;
 mod opening;
+mod page;
 mod scan;
 mod segment;
+mod segment_span;
 mod summary;
 
 #[doc(hidden)]
@@ -25,9 +28,10 @@ pub use damage::{Damage, ReadError, SegmentError};
 pub(crate) use file::SegmentFile;
 pub use folder::{Folder, Latest, Notes};
 pub use follow::{NewMessages, Positions};
-pub use listing::{Listing, Page, Stretch};
+pub use listing::{Listing, Stretch};
 pub use mapped::Mapped;
 pub use opening::{Opening, PrunedUnread};
+pub use page::Page;
 pub(crate) use scan::{Extent, ScanResult, scan};
 pub use segment::{Segment, Slots};
 pub use summary::SegmentSummary;

@@ -23,6 +23,7 @@ mod recipient_map;
 mod recipient_verdict;
 mod resume;
 mod resume_error;
+mod resume_line;
 mod resume_log;
 mod retry;
 mod rewriting;

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::sender::scheduling::decision::{Assignment, ExclusiveReason, NewConnection};
 use crate::sender::settings::Ends;
 use crate::sender::source::Lane;
 use crate::sender::targets::ResolvedAddress;
