@@ -136,8 +136,8 @@ impl Publishing {
         }
     }
 
-    /// Returns the outcome of the commit of `slot`, if slots from `suspect_from` on are in doubt. A
-    /// final outcome can be fetched once.
+    /// Returns the outcome of the commit of `slot`. If `suspect_from` is set, a flush has failed,
+    /// and commits that are not visible are lost. A final outcome can be fetched once.
     pub fn fate(&mut self, slot: u32, suspect_from: Option<u32>) -> FlushOutcome {
         let Publishing::Held(held) = self else {
             return FlushOutcome::Published;

@@ -17,7 +17,7 @@ use crate::log::format::{
 };
 
 /// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
-/// counted, because punching costs a system call to save 4 KiB per page.
+/// counted, because punching one costs a system call, and frees at most 15 pages.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
 /// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves, and only
@@ -211,7 +211,7 @@ impl OpenSegment {
         self.end == end
     }
 
-    /// Extends the last region by `bytes`, if there is room.
+    /// Extends the last region by `bytes` if there is room, and returns whether there was.
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
         if end > self.usable.front {
@@ -342,7 +342,8 @@ impl OpenSegment {
         }
     }
 
-    /// Returns whether every reservation has ended and every commit's outcome has been delivered.
+    /// Returns whether every reservation has ended, every commit's outcome has been delivered, and
+    /// every slot is visible or in doubt.
     pub(crate) fn is_done(&self) -> bool {
         let has_unflushed = self.publishing.is_behind(&self.written) && self.suspect_from.is_none();
         self.promised == 0 && !self.publishing.has_waiting() && !has_unflushed

@@ -14,7 +14,7 @@ use crate::log::format::id::MessageId;
 /// The results of flushes of a segment. Written only by the flusher, read by the worker.
 #[derive(Debug, Default)]
 pub(crate) struct Flushed {
-    /// Number of flushes, of those that the worker requested, that succeeded.
+    /// Number of successful flushes that the worker requested.
     done: AtomicU32,
     /// 1 once a flush has failed, else 0.
     failed: AtomicU32,

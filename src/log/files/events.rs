@@ -134,8 +134,9 @@ pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without an
-/// end is not damaged: it may still be being written. Costs one read of the file.
+/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without a
+/// line feed does not count as damaged: another process may still be writing it. Costs one read of
+/// the file.
 pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
     let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -253,8 +254,8 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
 }
 
 /// Returns the file under its exclusive lock, and creates it if necessary. Waits for the lock, so
-/// sinkd must not call this. Code that changes flags takes this lock too, which serializes all
-/// writers other than sinkd.
+/// sinkd must not call this. Code that changes flags takes this lock too, so only one process
+/// changes them at a time.
 pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     loop {
         let file = open(folder)?;
@@ -266,7 +267,8 @@ pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     }
 }
 
-/// Opens the file without waiting; `None`: another process holds the lock.
+/// Opens and locks the file without waiting; `None`: another process holds the lock, or the file
+/// has just been replaced.
 pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<HeldLock>> {
     let file = open(folder)?;
     match file.try_lock() {

@@ -3,9 +3,9 @@
 //!
 //! A [`Mapping`] is shared between a worker and other threads. It lends no slices, only the live
 //! page's atomic words. Slices come from its only [`WriteAccess`], which the worker owns, and
-//! borrow from it, so two never overlap in time. The mapping knows which octets may be lent: those
-//! that provisioning is done with, and has usually populated. So a caller that computes a wrong
-//! range causes a panic, but accesses no memory.
+//! borrow from it, so no other slice exists while the worker writes to one. The mapping knows which
+//! octets may be lent: those that provisioning is done with, and has usually populated. So a caller
+//! that computes a wrong range causes a panic, but accesses no memory.
 //!
 //! No type can keep another program from truncating the file. sinkd truncates only dedicated
 //! segments, once, at their commit: after the worker has given up its access, and before the file
@@ -234,7 +234,7 @@ impl WriteAccess {
         self.mapping.usable()
     }
 
-    /// Makes the file unusable, because it becomes another segment.
+    /// Makes all octets unusable, because the file becomes another segment.
     pub(crate) fn renew(&mut self) {
         let _bytes = self.mapping.lock();
         let Usable { front, back } = Usable::nothing_of(self.mapping.raw.len() as u64);

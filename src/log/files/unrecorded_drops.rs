@@ -122,7 +122,7 @@ impl UnrecordedDrops {
     fn clear(&mut self) {
         if !self.segments.is_empty() {
             self.segments.clear();
-            // If the file stays, its entries are known to be recorded.
+            // If the file stays, the next sinkd finds that its entries are recorded.
             drop(std::fs::remove_file(&self.path));
         }
         (self.at, self.has_failed) = (None, false);

@@ -69,9 +69,9 @@ pub struct SealedTotals {
     pub message_bytes: u64,
     /// Octets before `records_end` that belong to no record, including alignment.
     pub hole_bytes: u64,
-    /// Slots below `published` that recovery found unreadable.
+    /// Number of slots below `published` that recovery found unreadable.
     pub lost_slots: u32,
-    /// Messages among them.
+    /// Number of messages lost with these slots.
     pub lost_messages: u32,
 }
 
@@ -164,8 +164,8 @@ impl LiveWords {
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
     }
 
-    /// Returns whether only the state is missing to be sealed: counts and totals match their
-    /// checksums.
+    /// Returns whether the segment is sealed except for the state: counts and totals match their
+    /// checksum.
     pub(crate) fn is_almost_sealed(&self, seed: &Seed) -> bool {
         self.state() == Some(State::Open)
             && self.0[SEAL_CHECK_WORD] != 0

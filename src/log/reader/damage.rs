@@ -65,7 +65,8 @@ pub enum SegmentError {
         /// Whether the count of messages that were only counted is proven to be right.
         is_counted_known: bool,
     },
-    /// The flags of the segment are damaged, or belong to another segment. The segment can be read.
+    /// The flags of the segment are unreadable, damaged, or about another segment. The segment can
+    /// be read.
     #[error("{file}: damaged, or about another segment; messages removed by it are visible again")]
     Flags {
         /// The file of the flags.

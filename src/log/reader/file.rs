@@ -35,7 +35,8 @@ impl SegmentFile {
         SegmentFile::from_file(file, path)
     }
 
-    /// Checks the header of `file`, whatever its name. Also returns the live page as stored.
+    /// Checks the header of `file`, which has the name `path`. Also returns the live page as
+    /// stored.
     pub(crate) fn from_file(
         file: File,
         path: &Path,
@@ -79,7 +80,8 @@ impl SegmentFile {
         MessageId { segment: self.number(), slot: index }
     }
 
-    /// Decodes the 64 octets of slot `index`. Returns `None` if the checksum is wrong.
+    /// Decodes the 64 octets of slot `index`. Returns `None` if the checksum is wrong, or if the
+    /// record would be outside the file.
     pub(crate) fn decode(&self, octets: &[u8], index: u32) -> Option<Slot> {
         self.source.decode(octets, index)
     }

@@ -117,7 +117,8 @@ impl SegmentSpan {
         there.count() as u64
     }
 
-    /// Returns the position after all slots with a time before `ns`, which is within `bounds`.
+    /// Returns the position after all slots with a time before `ns`. If `ns` is between the
+    /// segment's first and last times, only `bounds` are searched.
     fn place_at(
         &self,
         folder: &Catalog,
@@ -211,7 +212,7 @@ impl<'a> Listing<'a> {
         Ok(Listing { folder, groups })
     }
 
-    /// Returns where each segment with messages in the span ends within it: the number of slots and
+    /// Returns where each segment with slots in the span ends within it: the number of slots and
     /// messages before that position.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&SegmentIdentity, u32, u32)> {
         let parts = self.groups.iter().flatten();
@@ -271,7 +272,7 @@ impl<'a> Listing<'a> {
         loop {
             match self.groups_without(offset, direction) {
                 Ok(groups) => return Ok(Page::new(self.folder, groups, direction)),
-                // Each time, one part less remains.
+                // Each time, one more part is left out.
                 Err(ReadError::Pruned { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -500,7 +501,7 @@ struct Cursor {
     left: Range<u32>,
     /// Messages read, with their times (for damaged ones, the time of a neighbor).
     read: VecDeque<(u64, Result<Slot, ReadError>)>,
-    /// The time of the last message read.
+    /// The time of the last undamaged slot read.
     last: u64,
 }
 
