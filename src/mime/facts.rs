@@ -134,7 +134,7 @@ impl Extractor {
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
                 _ if n == 0 => self.add_own_header(part.header, facts, &mut hash),
-                // The header of such a part has neither a boundary nor a field with a role.
+                // The header of such a part has no boundary, so it is hashed as it is.
                 PartKind::Leaf => hash.update(part.header),
                 PartKind::Multipart | PartKind::Message => hash_header(part.header, &mut hash),
             }
@@ -239,7 +239,7 @@ fn push_id(to: &mut String, raw: &[u8]) {
     id.split_ascii_whitespace().for_each(|piece| push_clean(to, piece));
 }
 
-/// Returns the last run of digits.
+/// Returns the last run of digits; `None` if there is none, or if it is not below 2^64.
 fn number_in(value: &[u8]) -> Option<u64> {
     let end = value.iter().rposition(u8::is_ascii_digit)? + 1;
     let start = value[..end].iter().rposition(|octet| !octet.is_ascii_digit());

@@ -282,7 +282,7 @@ fn numeric(digits: &[u8]) -> Option<(String, usize)> {
 /// Length of the longest name below, in octets.
 const LEGACY_BYTES_MAX: usize = 6;
 
-/// Entities that need no semicolon, by length.
+/// Entities that need no semicolon, sorted for a binary search.
 #[rustfmt::skip]
 const LEGACY: [&str; 106] = [
     "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil",
@@ -402,7 +402,7 @@ impl<'h> Tokens<'h> {
         Some(HtmlToken::Tag(name, &tag[name.len()..close]))
     }
 
-    /// Reads a start tag, and the content of its element if that is not displayed.
+    /// Reads a start tag, and skips the content of its element if that is not displayed.
     fn start_tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
         let token = self.tag(tag)?;
         if let HtmlToken::Tag(name, _) = token

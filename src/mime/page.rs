@@ -104,8 +104,8 @@ impl<'p, 'm> Pages<'p, 'm> {
     }
 }
 
-/// Returns the part as a `data:` URL (RFC 2397). Returns `None` for text, which is not embedded,
-/// and if the part exceeds what is left.
+/// Returns the part as a `data:` URL (RFC 2397). Returns `None` for text other than CSS and for
+/// unusual content types, which are not embedded, and if the URL exceeds what is left.
 fn data_address(part: &Part<'_>, left: &mut usize) -> Option<String> {
     let kind = &*part.content_type;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/+.-".contains(&b);

@@ -35,7 +35,7 @@ pub(crate) struct Retainer {
     /// Segments that are not sealed yet, including those of large messages, and the disk space they
     /// use.
     open: HashMap<u32, u64>,
-    /// Own segments that will get their names once they are flushed.
+    /// Dedicated segments that will get their names once they are flushed.
     unnamed: HashMap<u32, Sealed>,
     unrecorded: UnrecordedDrops,
     /// The time of the request being served.
@@ -120,8 +120,8 @@ impl Retainer {
         self.sealed_segments.disk_bytes()
     }
 
-    /// Drops what exceeds the limits once another segment of `bytes` is created. Instead of
-    /// dropping a segment of that length, returns it for recycling.
+    /// Drops what exceeds the limits once another segment of `bytes` is created. Returns the first
+    /// segment of that length for recycling, instead of deleting its file.
     pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();

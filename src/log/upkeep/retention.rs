@@ -71,8 +71,8 @@ impl SealedSegments {
         }
     }
 
-    /// Adds `ahead_ns` to the times of a segment, because the clock that set them was that much
-    /// slow.
+    /// Adds `ahead_ns` to the times of a segment, because the clock that set them was slow by that
+    /// much.
     pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
         self.change_date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
     }
