@@ -329,8 +329,7 @@ fn is_word_by_itself(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Returns whether the character belongs to the scripts of which folding is known to leave it
-/// unchanged. `after` is the text after it.
+/// Returns whether folding is known to leave the character unchanged. `after` is the text after it.
 fn is_settled(c: char, after: &str) -> bool {
     match c {
         '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => true,

@@ -61,7 +61,7 @@ pub enum SessionFault {
         /// The reply code.
         code: ReplyCode,
     },
-    /// The server sent 421, in reply to any command (RFC 5321 section 3.8).
+    /// The server sent 421, in reply to any command or without one (RFC 5321 section 3.8).
     #[error("the server closed the session (421)")]
     Closing,
     /// A reply arrived although no command waits for one.
@@ -110,7 +110,8 @@ pub enum SessionFault {
 
 impl SessionFault {
     /// Returns whether another session with the same options would fail in the same way: the server
-    /// refuses the client (RFC 5321 section 3.1) or its account, or lacks a required extension.
+    /// refuses the client (RFC 5321 section 3.1) or its account, lacks a required extension, or
+    /// sends a challenge that the mechanism does not define.
     pub fn is_permanent(self) -> bool {
         match self {
             SessionFault::Refused { phase, code } => {
