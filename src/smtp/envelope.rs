@@ -80,7 +80,7 @@ pub enum Tag {
     Tls = 11,
     /// The user and mechanism of AUTH.
     Auth = 12,
-    /// The address that connected, if it named another client.
+    /// The peer that connected, if PROXY or XCLIENT named another client.
     Peer = 13,
     /// The tolerated deviations.
     Deviations = 14,
@@ -109,7 +109,7 @@ impl Tag {
         Tag::SinkName,
         Tag::ProxyTls,
     ];
-    /// By number. Decoding looks up each field, so it does not search.
+    /// The tags by number: decoding looks up each field without a search.
     const BY_NUMBER: [Option<Tag>; 256] = {
         let mut tags = [None; 256];
         let mut place = 0;
@@ -434,7 +434,8 @@ impl<'a> EnvelopeFields<'a> {
         Some(Ok((tag, value)))
     }
 
-    /// As [`EnvelopeFields::next`], with `None` for a tag that a newer program wrote.
+    /// Returns the next field like [`EnvelopeFields::next`], with `None` for a tag that a newer
+    /// program wrote.
     fn next_known(&mut self) -> Option<KnownField<'a>> {
         let field = self.next()?;
         Some(field.map(|(number, value)| (Tag::from_number(number), value)))

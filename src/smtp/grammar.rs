@@ -66,7 +66,7 @@ pub enum Command<'a> {
     Bdat(Chunk),
     /// RSET (RFC 5321 section 4.1.1.5).
     Rset,
-    /// The text after the verb; usually empty, and usually ignored (RFC 5321 4.1.1.9).
+    /// NOOP. The text after the verb is usually empty, and usually ignored (RFC 5321 4.1.1.9).
     Noop {
         /// The argument.
         argument: &'a [u8],
@@ -79,14 +79,14 @@ pub enum Command<'a> {
     Help,
     /// QUIT (RFC 5321 section 4.1.1.10).
     Quit,
-    /// The text after the verb (RFC 4954 section 4).
+    /// AUTH, with the text after the verb (RFC 4954 section 4).
     Auth {
         /// The argument.
         argument: &'a [u8],
     },
     /// RFC 3207.
     StartTls,
-    /// The text after the verb: see [`super::xclient`].
+    /// XCLIENT, with the text after the verb: see [`super::xclient`].
     Xclient {
         /// The argument.
         argument: &'a [u8],
@@ -208,7 +208,7 @@ pub fn is_bdat(line: &[u8]) -> bool {
         && line.get(4).is_none_or(|&octet| octet <= b' ')
 }
 
-/// Returns whether the verb of a (possibly incomplete) line is AUTH, which may be longer than
+/// Returns whether the verb of a (possibly incomplete) line is AUTH, whose lines may be longer than
 /// others.
 pub fn is_auth(line: &[u8]) -> bool {
     line.len() >= 5 && line[..5].eq_ignore_ascii_case(b"AUTH ")

@@ -1,9 +1,8 @@
 //! ESMTP parameters of MAIL and RCPT (RFC 5321 4.1.2).
 //!
 //! MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
-//! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). A parameter that is
-//! malformed or repeated is an error with 501, a parameter that is not announced an error with 555.
-//! `AUTH=` is left to [`super::lenient`].
+//! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). Malformed and repeated
+//! parameters are answered with 501, unknown ones with 555. `AUTH=` is left to [`super::lenient`].
 
 /// Why parameters are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub struct MailParameters<'a> {
     pub smtputf8: bool,
     /// RET (RFC 3461 section 4.3).
     pub ret: Option<Ret>,
-    /// In xtext.
+    /// ENVID (RFC 3461 section 4.4), in xtext.
     pub envid: Option<&'a [u8]>,
 }
 
