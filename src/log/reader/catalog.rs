@@ -234,8 +234,8 @@ impl Catalog {
     /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
     /// KiB.
     ///
-    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
-    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh ([`Catalog::pruned_unread`] now
+    /// counts it); `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub(super) fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         let missing = MessageId { segment: number, slot: 0 };
         let entry = self.entries.get(&number).or_else(|| self.departed.get(&number));

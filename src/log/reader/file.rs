@@ -229,7 +229,7 @@ fn read_head(file: &File, path: &Path) -> Result<(SegmentIdentity, LiveWords), S
             return Err(SegmentError::Newer { file: name(), version, newest: FORMAT_VERSION });
         }
         Err(NoIdentity::Damaged { at }) => {
-            let problem = "the identity page's checksum does not hold";
+            let problem = "the identity page is damaged";
             return Err(SegmentError::Damaged { file: name(), offset: at, problem });
         }
         Ok(identity) => identity,

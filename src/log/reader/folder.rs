@@ -96,8 +96,8 @@ impl Folder {
     /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
     /// KiB.
     ///
-    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
-    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh ([`Folder::pruned_unread`] now
+    /// counts it); `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         self.catalog.segment(number)
     }

@@ -239,8 +239,8 @@ impl<'a> Listing<'a> {
         self.groups.iter().flatten().map(SegmentSpan::len).sum()
     }
 
-    /// Returns the number of messages that were not lost. The listing returns that many if no
-    /// record is damaged. Costs a pass over the slots of all segments with lost messages.
+    /// Returns the number of messages that were not lost. The listing returns that many if no other
+    /// slot is damaged. Costs a pass over the slots of all segments with lost messages.
     pub fn present(&self) -> u64 {
         self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
     }

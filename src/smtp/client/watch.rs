@@ -98,7 +98,7 @@ pub enum SessionFault {
     NoMechanism,
     /// The server announces no mechanism of the account, but STARTTLS: many servers announce AUTH
     /// only under TLS.
-    #[error("the server announces STARTTLS, and no AUTH with a mechanism that may be used here")]
+    #[error("the server announces STARTTLS, but no AUTH with a mechanism that may be used here")]
     NoMechanismBeforeTls,
     /// The server sent a challenge that the mechanism does not define.
     #[error(transparent)]

@@ -149,7 +149,7 @@ impl Session {
         }
     }
 
-    /// Stores the user for later envelopes, until XCLIENT or the end of the session.
+    /// Stores the user for later envelopes, until XCLIENT, STARTTLS or the end of the session.
     fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
         let peer = envelope::connection_fields(&self.constant);
         let hello = self.constant.len() - peer.len();
