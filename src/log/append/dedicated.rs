@@ -226,7 +226,7 @@ pub(super) struct Running {
     pub covered: u64,
 }
 
-/// How far the running checksum stays behind the filled octets: enough for the end of data and what
+/// How far the running checksum lags: enough for the end of data and what
 /// a client pipelines after it. If more than this is not part of the record, the checksum is
 /// computed again from the start, which is slow but correct.
 pub(super) const CRC_LAG_BYTES: u64 = 4096;

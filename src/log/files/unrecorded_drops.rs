@@ -95,7 +95,7 @@ impl UnrecordedDrops {
             Ok(false) => {}
             Err(e) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
-                    tracing::warn!(error = %e, "events.jsonl cannot be written: drops are recorded later");
+                    tracing::warn!(error = %e, "cannot write events.jsonl: drops are noted later");
                 }
             }
         }
