@@ -100,7 +100,8 @@ impl Log {
         self.events.clone()
     }
 
-    /// Seals, joins the threads and unlocks. All writers must have been closed.
+    /// Seals the segments, joins the threads and unlocks the folder. All writers must have been
+    /// closed.
     pub fn close(self) {
         drop(self);
     }

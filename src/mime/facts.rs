@@ -1,4 +1,4 @@
-//! Extracts the facts that the index stores of a message, without decoding any part.
+//! Extracts the facts that the index stores about a message, without decoding any part.
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -113,7 +113,8 @@ pub struct Extractor {
 }
 
 impl Extractor {
-    /// `sequence_field` is the name of the header field that numbers messages.
+    /// Creates an extractor. `sequence_field` is the name of the header field that numbers
+    /// messages.
     pub fn new(sequence_field: Option<&str>) -> Extractor {
         Extractor { sequence_field: sequence_field.map(str::to_owned) }
     }
@@ -202,7 +203,7 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
     for text in [&part.charset, &part.disposition, &part.file_name] {
         hash.update(text.as_deref().unwrap_or_default().as_bytes());
-        // Separates it from the next one.
+        // Separates the text from the next one.
         hash.update(b"\0");
     }
     let signatures = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];

@@ -349,8 +349,8 @@ fn joins_what_is_before(c: char) -> bool {
 
 /// Characters in the lookup table: Latin, Greek, Cyrillic, and signs.
 const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
-/// Maximum number of characters that one of those folds to: a single letter, or several characters
-/// of any kind. Unused places are `\0`.
+/// Maximum number of characters in an entry of the table: a single letter, or several characters of
+/// any kind. Unused places are `\0`.
 const COMMON_LETTERS: usize = 3;
 
 /// The folded form of each character, or `None` if it folds to more than [`COMMON_LETTERS`] or

@@ -93,7 +93,7 @@ enum HeaderLine<'m> {
     Body,
 }
 
-/// Whether another line of the header precedes a line. The first one can't continue a field, but
+/// Whether another line of the header precedes a line. The first line can't continue a field, but
 /// can be the separator of an mbox file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinePosition {

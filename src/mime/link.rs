@@ -8,9 +8,9 @@ use super::part::parts;
 use super::role::Roles;
 use super::text::{BYTES_MAX, shown};
 
-/// Returns the distinct links in a message's texts, in order. In HTML these are first link targets,
-/// then URLs in the text; in other text, URLs that begin with `http://`, `https://` or `ftp://`.
-/// Attachments and attached messages are ignored.
+/// Returns the distinct links in a message's texts, in order. In HTML, these are the link targets,
+/// then the URLs in the text; in other text, only the URLs. A URL in a text begins with `http://`,
+/// `https://` or `ftp://`. Attachments and attached messages are ignored.
 ///
 /// Links are returned as written, with entities decoded; they need not be well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {

@@ -37,9 +37,9 @@ impl ByContentId {
         ByContentId { numbers }
     }
 
-    /// Returns `html` with `cid:` URLs that refer to a part replaced by the result of `address` for
-    /// the part's index; if that is `None`, the URL is left unchanged. Accepts any octets, in one
-    /// pass, in any charset that extends ASCII.
+    /// Returns `html`, in which the result of `address` for a part's index replaces each `cid:` URL
+    /// that refers to the part. If the result is `None`, the URL is left unchanged. Accepts any
+    /// octets, in one pass, in any charset that extends ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],

@@ -41,7 +41,8 @@ pub enum PartKind {
 /// A part of a message, or the message itself. Header and body are borrowed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
-    /// Whether parts are inside it. A container that was not split, because of a limit, is a leaf.
+    /// Whether other parts are inside the part. A container that was not split, because of a limit,
+    /// is a leaf.
     pub kind: PartKind,
     /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
@@ -229,8 +230,9 @@ impl<'m> Walk<'m> {
         at + header_bytes_until(&self.message[at..], is_end)
     }
 
-    /// Finds the end of the part that begins at `at`, and whose content begins at `content`, and of
-    /// the containers that end there, too. Returns where the next part begins.
+    /// Ends the part that begins at `at`, and whose content begins at `content`, with all
+    /// containers that end there. Returns where the next part begins; `None` if it was the last
+    /// one.
     fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
         let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
@@ -374,8 +376,8 @@ fn described<'m>(header: &'m [u8], default_type: &str) -> (Part<'m>, Option<Vec<
     (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
-/// Returns the meaning of a content type. Without two names, it is the default (RFC 2045 section
-/// 5.2).
+/// Returns the content type that a value names: the default if it does not have two names (RFC 2045
+/// section 5.2).
 fn type_name(value: &str) -> &str {
     match value.split_once('/') {
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,

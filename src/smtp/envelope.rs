@@ -224,7 +224,7 @@ pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
     (value, 3 + address_bytes)
 }
 
-/// A decoded envelope. All fields are within its octets, and borrow from them.
+/// A decoded envelope, which borrows from the encoded octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
     /// The client's address; `None` if it is unknown.
@@ -496,7 +496,7 @@ pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
     append_field(out, Tag::ProxyTls, &value);
 }
 
-/// Returns `None` if the value is damaged or has an unknown layout.
+/// Decodes the value of a field; `None` if it is damaged or has an unknown layout.
 fn decode_proxy_tls(value: &[u8]) -> Option<ClientTls<'_>> {
     let (flags, mut rest) = value.split_first()?;
     let mut text = || {

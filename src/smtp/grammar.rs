@@ -84,7 +84,7 @@ pub enum Command<'a> {
         /// The argument.
         argument: &'a [u8],
     },
-    /// RFC 3207.
+    /// STARTTLS (RFC 3207).
     StartTls,
     /// XCLIENT, with the text after the verb: see [`super::xclient`].
     Xclient {
@@ -237,7 +237,8 @@ fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a
     Err(unknown_verb(verb))
 }
 
-/// Verbs of other RFCs get 502 instead of 500, which tells a person what is missing.
+/// Returns the error for a verb that is not supported. Verbs of other RFCs get 502 instead of 500,
+/// which tells a person what is missing.
 #[cold]
 fn unknown_verb(verb: &[u8]) -> SyntaxError {
     let known = ["ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
@@ -252,8 +253,8 @@ fn bare<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a>
     if argument.is_some() { Err(SyntaxError::ArgumentUnexpected) } else { Ok(command) }
 }
 
-/// Lenient: accepts any graphic characters. Clients send all kinds of names, and RFC 5321 section
-/// 4.1.4 forbids refusing mail for this reason.
+/// Parses a name leniently: accepts any graphic characters. Clients send all kinds of names, and
+/// RFC 5321 section 4.1.4 forbids refusing mail for this reason.
 fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
     let name = argument.unwrap_or_default();
     let is_name = matches!(name.len(), 1..=NAME_BYTES_MAX) && name.iter().all(u8::is_ascii_graphic);
@@ -281,7 +282,7 @@ fn after_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [
     head.eq_ignore_ascii_case(keyword).then_some(rest)
 }
 
-/// RFC 3030 2: `BDAT SP chunk-size [SP "LAST"]`.
+/// Parses the argument of BDAT: `chunk-size [SP "LAST"]` (RFC 3030 2).
 fn parse_bdat(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
     let argument = argument.ok_or(SyntaxError::BdatSize)?;
     let digits = argument.iter().take_while(|octet| octet.is_ascii_digit()).count();

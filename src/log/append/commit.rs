@@ -40,7 +40,7 @@ pub enum NoRoom {
     /// A budget of this worker (regions or dedicated segments) is used up, or the payload exceeds
     /// what a slot can count: reply 452, or stage the payload.
     Budget,
-    /// The disk is full or failing: reply 452 until a probe succeeds.
+    /// The disk is full or failing: reply 452. Provisioning keeps trying.
     Full,
 }
 

@@ -159,7 +159,7 @@ pub(crate) struct DedicatedSegments {
     /// Number of dedicated segments that are open or being committed.
     open: usize,
     open_max: usize,
-    /// The key given to the most recent one.
+    /// The key of the most recent segment.
     key: u64,
 }
 

@@ -39,9 +39,9 @@ pub(crate) enum Fit {
 /// Fronts beyond which less than half of the window is left.
 #[derive(Debug, Clone, Copy)]
 struct LowMarks {
-    /// Above this end of the records.
+    /// The window is low if the records end above this.
     end: u64,
-    /// Below this lowest slot.
+    /// The window is low if the lowest slot is below this.
     slots: u64,
 }
 
@@ -370,13 +370,13 @@ impl OpenSegment {
         }
         if suspect_from.is_some() && self.suspect_from.is_none() {
             self.suspect_from = suspect_from;
-            // So no further record fits.
+            // So that no further record fits.
             self.usable = Usable::nothing_of(self.bytes);
         }
     }
 
-    /// Begins a flush if something written is not covered by one and none is in progress. The
-    /// caller must pass the result to the flusher.
+    /// Begins a flush if some of the written slots are not visible yet, and no flush is in
+    /// progress. The caller must pass the result to the flusher.
     pub(crate) fn begin_flush(&mut self) -> Option<Arc<Flushed>> {
         if self.suspect_from.is_some() {
             return None;
@@ -384,7 +384,7 @@ impl OpenSegment {
         self.publishing.begin_flush(&self.written)
     }
 
-    /// Flushes, on this thread, what no commit waits for. Blocks.
+    /// Flushes slots that no commit waits for, on the calling thread. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
         self.poll_flusher();
         if self.suspect_from.is_some() || !self.publishing.is_behind(&self.written) {

@@ -129,7 +129,7 @@ impl Segments {
         }
     }
 
-    /// Flushes what no commit waits for, and seals all segments after the worker has stopped.
+    /// Flushes slots that no commit waits for, and seals all segments after the worker has stopped.
     /// Blocks.
     pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
         for segment in self.retired.iter_mut().chain([&mut self.current]) {

@@ -94,8 +94,7 @@ impl Writer {
         committed_in(&mut self.segments.current, id, facts)
     }
 
-    /// Appends these slices as one payload (after staging, or for bytes after a BDAT line). At most
-    /// 4 MiB in total.
+    /// Appends these slices as one payload (after staging, or straight from the input).
     ///
     /// Costs the copy and one CRC over the record. Errors: `Wait`, `Full`.
     pub fn append(

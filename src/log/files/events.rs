@@ -52,7 +52,8 @@ pub(crate) enum Event {
     },
 }
 
-/// How far the system clock is from the clock of a running sinkd after it moved.
+/// The difference between the system clock and the clock of a running sinkd, after the system clock
+/// moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moved {
     /// The number of this start of sinkd, counting how often the folder was opened.
@@ -75,7 +76,7 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     Ok(moved.collect())
 }
 
-/// Returns the pruned segments that the lines of the file name.
+/// Returns the pruned segments that are named in the file.
 pub(crate) fn pruned_in(file: &mut File) -> io::Result<Vec<Dropped>> {
     let text = read_all(file)?;
     Ok(text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect())
@@ -285,8 +286,8 @@ fn open(folder: &Path) -> io::Result<File> {
     disk::private().read(true).append(true).create(true).open(path_of(folder))
 }
 
-/// Returns whether the file still has its name. It loses it if it is rewritten while the caller
-/// waits for the lock.
+/// Returns whether the file still has its name. A file loses its name if sinkd replaces it while
+/// the caller waits for the lock.
 fn is_named(file: &File, folder: &Path) -> bool {
     std::fs::metadata(path_of(folder)).is_ok_and(|named| {
         file.metadata().is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))

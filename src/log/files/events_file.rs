@@ -16,7 +16,7 @@ use crate::time::ProcessClock;
 /// File size above which lines are merged. 256 KiB is about 2000 lines, which take a millisecond to
 /// read.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
-/// How long the lock must be taken before sinkd logs it: sinkctl needs it for milliseconds.
+/// How long the lock must be taken before sinkd logs that: sinkctl holds it for milliseconds only.
 const SAY_AFTER_NS: u64 = 1_000_000_000;
 /// How often sinkd tries to get the lock while it stops.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub struct EventsFile {
     /// Number of failed attempts since the start. Relaxed here and below: the numbers publish no
     /// other data.
     busy: AtomicU64,
-    /// Since when every attempt has failed, in Unix ns; 0: the last attempt succeeded.
+    /// Time since which every attempt has failed, in Unix ns; 0: the last attempt succeeded.
     busy_since_ns: AtomicU64,
     /// Whether sinkd has logged that the lock is taken.
     is_said: AtomicBool,

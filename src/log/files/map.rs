@@ -144,7 +144,7 @@ impl Mapping {
         self.usable.raise(*bytes);
     }
 
-    /// `range` must be within the file, and none of its octets usable.
+    /// Populates `range`, which must be within the file and contain no usable octets.
     fn populate(&self, range: Range<u64>) -> io::Result<()> {
         let (start, end) = (range.start, range.end);
         // A page that is partly usable would be written while its worker uses it.
@@ -174,7 +174,8 @@ impl Mapping {
         Err(io::ErrorKind::InvalidInput.into())
     }
 
-    /// The portable way (also for Linux before 5.14): writes to each page without changing it.
+    /// Populates pages in the portable way (also for Linux before 5.14): writes to each without
+    /// changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
             // SAFETY: the word is within map and file: each caller bounds the range by the length

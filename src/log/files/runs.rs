@@ -237,7 +237,7 @@ fn locked(file: &EventsFile) -> Result<HeldLock, RunError> {
     file.try_lock()?.ok_or(RunError::Busy)
 }
 
-/// `file` is `events.jsonl` of `folder`, and must be locked.
+/// Begins a run. `file` is `events.jsonl` of `folder`, and must be locked.
 fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
     let before = Runs::read(folder)?;
     if before.find(name).is_ok() {

@@ -1,5 +1,5 @@
-//! The folder's `store` file: its permanent ID, the next segment number, and how often it was
-//! opened.
+//! The folder's `store` file: its permanent ID, the next segment number, and how often the folder
+//! was opened.
 //!
 //! Two text lines of fixed width are written alternately in place, each with its own checksum: if a
 //! write is cut short, the other line remains. The valid line with the highest (starts, next)

@@ -100,8 +100,8 @@ impl Catalog {
         self.read_flags()
     }
 
-    /// Lists the folder and opens new segments. Returns the numbers of segments that were gone by
-    /// then.
+    /// Lists the folder and opens new segments. Returns the numbers of listed segments that were
+    /// gone when they were to be opened.
     fn list(&mut self) -> io::Result<Vec<u32>> {
         let files = segment_files(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();

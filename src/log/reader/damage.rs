@@ -45,7 +45,8 @@ pub enum SegmentError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A file kept for reuse: its content belongs to a segment that was dropped.
+    /// A spare: the file has the name of another segment than the one in its identity page, because
+    /// it is being recycled or is a copy.
     #[error("{file}, octet 12: the file is segment {number} under another name")]
     Spare {
         /// The file.

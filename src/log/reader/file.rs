@@ -195,7 +195,7 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Checks a whole record in constant memory, namely that of `chunk`.
+    /// Checks a whole record in constant memory; `chunk` is a buffer that can be reused.
     pub(crate) fn check_record(&self, slot: &Slot, chunk: &mut Vec<u8>) -> Result<(), Damage> {
         let bytes = slot.record_end() - slot.record_offset();
         self.read_through(slot, bytes.min(RECORD_BYTES_AT_ONCE) as usize, chunk)

@@ -2,7 +2,8 @@
 //!
 //! Used for a segment whose live page can't be trusted, because it was not flushed before a power
 //! loss or is damaged. *A message is a slot whose own checksum and whose record's checksum are
-//! right.* Invalid positions between valid slots were lost; the IDs of the others don't change.
+//! right.* Invalid positions between valid slots count as lost slots, so the IDs of the others
+//! don't change.
 use super::file::SegmentFile;
 use crate::log::format::{
     COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,

@@ -62,7 +62,7 @@ pub(super) struct KnownScan {
 }
 
 impl KnownScan {
-    /// Returns the error about the counts of the segment in `file`.
+    /// Returns the error about the counts of the segment in `file`, if they are damaged.
     pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
         let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
         (self.trust == LiveTrust::Damaged)

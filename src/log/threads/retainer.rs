@@ -22,7 +22,8 @@ use crate::time::ProcessClock;
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);
 const AGE_CHECK_MAX: Duration = Duration::from_secs(10);
 /// How often to check whether `sinkctl prune` has dropped segments: one stat, and a listing if the
-/// folder has changed. Until then, what it dropped uses disk space, because it is still mapped.
+/// folder has changed. Until then, segments that it dropped use disk space, because sinkd still
+/// maps them.
 const FOLDER_CHECK: Duration = Duration::from_secs(1);
 
 /// Enforces retention on the sealed segments of the folder.
@@ -109,7 +110,7 @@ impl Retainer {
         self.open.remove(&number);
     }
 
-    /// Returns the number of open segments, and their total length.
+    /// Returns the number of open segments, and the disk space that they use.
     fn open_segments(&self) -> (u64, u64) {
         let bytes = self.open.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
         (self.open.len() as u64, bytes)

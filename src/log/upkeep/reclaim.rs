@@ -63,7 +63,7 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     Ok(done)
 }
 
-/// Returns the open file and its identity, if that does not match its name.
+/// Returns the open file and its identity, if the number in the identity differs from `number`.
 fn spare(path: &Path, number: u32) -> Option<(File, SegmentIdentity)> {
     let file = File::open(path).ok()?;
     let identity = disk::identity_of(&file)?;

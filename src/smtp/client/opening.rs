@@ -37,7 +37,7 @@ enum HelloVerb {
     Helo,
 }
 
-/// Whether STARTTLS can still come.
+/// Whether the session may still send STARTTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum StartTlsTurn {
     #[default]

@@ -145,8 +145,8 @@ pub enum SessionEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withheld {
-    /// Sent by DATA, some servers would see the end of data within the content, and read the rest
-    /// as commands.
+    /// If it were sent by DATA, some servers would see the end of data within the content, and read
+    /// the rest as commands.
     #[error(
         "a line-leading dot stands next to a bare CR, a bare LF or a NUL: some servers would see \
          the end of data there, and read what follows as commands"

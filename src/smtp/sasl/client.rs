@@ -84,7 +84,8 @@ impl ClientExchange {
 
     /// Appends the answer to a challenge (the text after 334) to `out`.
     ///
-    /// Errors: the mechanism has no such challenge; nothing was appended.
+    /// Errors: the challenge is malformed, or the mechanism has no such challenge; nothing was
+    /// appended.
     pub fn respond(
         &mut self,
         challenge: &[u8],
