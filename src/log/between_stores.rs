@@ -1,8 +1,8 @@
 //! For tests: lets a reader check the folder between any two stores of a commit.
 //!
 //! All records and slots are written by `WriteAccess::write` in `files/map.rs`, which first calls
-//! `before_store`. So a count that is published before its slot, or a slot before its record, is
-//! visible to a reader at that moment. The memory order of stores is not tested here;
+//! `before_store`. So if a count were published before its slot, or a slot before its record, a
+//! reader would see it at that moment. The memory order of stores is not tested here;
 //! tools/orderings does that for `exchange/gate.rs` and `files/usable.rs`.
 use std::cell::RefCell;
 

@@ -77,7 +77,7 @@ impl LogByHand {
         }
     }
 
-    /// Seals and unlocks. All writers must have been closed.
+    /// Seals the segments and unlocks the folder. All writers must have been closed.
     pub fn close(mut self, now: Duration) {
         while self.serve(usize::MAX, now) + self.flush(usize::MAX, now) > 0 {}
         self.parts.provision.end();

@@ -100,7 +100,8 @@ impl Log {
         self.events.clone()
     }
 
-    /// Seals, joins the threads and unlocks. All writers must have been closed.
+    /// Seals the segments, joins the threads and unlocks the folder. All writers must have been
+    /// closed.
     pub fn close(self) {
         drop(self);
     }
@@ -220,9 +221,9 @@ fn flusher(
     Some(Flusher::new(settings.flush.clone(), interval, sync.clone(), requests.clone()))
 }
 
-/// Corrects the times of segments whose sinkd had a clock that differed from the system clock, with
-/// which our clock began. Costs a read of `events.jsonl`, and if a clock has ever moved, one of
-/// each segment's first page.
+/// Corrects the times of segments whose sinkd had a clock that differed from the system clock,
+/// because the clock of this sinkd began with the system's. Costs a read of `events.jsonl`, and if
+/// a clock has ever moved, one of each segment's first page.
 fn date_by_system_clock(folder: &Path, sealed_segments: &mut SealedSegments) -> io::Result<()> {
     let moved = events::moved_clocks(folder)?;
     for number in if moved.is_empty() { Vec::new() } else { sealed_segments.numbers() } {

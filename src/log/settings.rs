@@ -40,7 +40,7 @@ impl Space {
     }
 }
 
-/// The layout and the limits of the log. DESIGN has the reason for each default.
+/// The layout and the limits of the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     /// Size of a worker's first segment. Each further one is twice as large, up to

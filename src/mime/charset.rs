@@ -160,7 +160,8 @@ fn in_braces(octets: &[u8]) -> Vec<u8> {
     gbk
 }
 
-/// Valid text takes a check that is faster than the library's lossy conversion.
+/// Decodes UTF-8. Valid text costs only a check, which is faster than the standard library's lossy
+/// conversion.
 fn utf8(octets: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }

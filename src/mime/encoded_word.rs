@@ -6,17 +6,17 @@ use memchr::memmem;
 use super::charset::{has_states, to_unicode};
 use super::transfer::{base64, quoted_printable};
 
-/// Maximum length of an encoded word's text; 75 octets are allowed. Bounds the search after each
-/// `=?` that begins no word.
+/// Maximum length of an encoded word's text; RFC 2047 allows 75 octets for the whole word. Bounds
+/// the search after each `=?` that begins no word.
 const TEXT_BYTES_MAX: usize = 1024;
 
 /// Decodes a field's value: encoded words, and all other text as UTF-8 or windows-1252.
 ///
 /// White space between two encoded words is removed. The base64 or Q encoding of each word is
 /// decoded separately, but the octets of words with the same charset are converted together,
-/// because mailers split characters. In charsets with states, each word starts anew (RFC 2047
-/// section 3). Spaces within an encoded word are tolerated, and invalid words are left unchanged.
-/// Accepts any octets, in one pass.
+/// because mailers split characters between words. In charsets with states, each word starts anew
+/// (RFC 2047 section 3). Spaces within an encoded word are tolerated, and invalid words are left
+/// unchanged. Accepts any octets, in one pass.
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
     let mut text = String::with_capacity(value.len());

@@ -1,4 +1,4 @@
-//! Extracts the facts that the index stores of a message, without decoding any part.
+//! Extracts the facts that the index stores about a message, without decoding any part.
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -113,7 +113,8 @@ pub struct Extractor {
 }
 
 impl Extractor {
-    /// `sequence_field` is the name of the header field that numbers messages.
+    /// Creates an extractor. `sequence_field` is the name of the header field that numbers
+    /// messages.
     pub fn new(sequence_field: Option<&str>) -> Extractor {
         Extractor { sequence_field: sequence_field.map(str::to_owned) }
     }
@@ -134,7 +135,7 @@ impl Extractor {
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
                 _ if n == 0 => self.add_own_header(part.header, facts, &mut hash),
-                // The header of such a part has neither a boundary nor a field with a role.
+                // The header of such a part has no boundary, so it is hashed as it is.
                 PartKind::Leaf => hash.update(part.header),
                 PartKind::Multipart | PartKind::Message => hash_header(part.header, &mut hash),
             }
@@ -202,7 +203,7 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
     for text in [&part.charset, &part.disposition, &part.file_name] {
         hash.update(text.as_deref().unwrap_or_default().as_bytes());
-        // Separates it from the next one.
+        // Separates the text from the next one.
         hash.update(b"\0");
     }
     let signatures = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];
@@ -239,7 +240,7 @@ fn push_id(to: &mut String, raw: &[u8]) {
     id.split_ascii_whitespace().for_each(|piece| push_clean(to, piece));
 }
 
-/// Returns the last run of digits.
+/// Returns the last run of digits; `None` if there is none, or if it is not below 2^64.
 fn number_in(value: &[u8]) -> Option<u64> {
     let end = value.iter().rposition(u8::is_ascii_digit)? + 1;
     let start = value[..end].iter().rposition(|octet| !octet.is_ascii_digit());

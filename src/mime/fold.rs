@@ -15,8 +15,8 @@
 //!
 //! The rules, in order: remove invisible characters (soft hyphens, joiners, variation selectors);
 //! compatibility decomposition; remove U+0300 to U+036F, but keep other marks, which act as letters
-//! (Thai vowels, Japanese dakuten); full case folding; a table for letters with a stroke instead of
-//! an accent; composition. Other marks continue a word, and don't begin one.
+//! (Thai vowels, Japanese dakuten); full case folding; a table for letters without a decomposition,
+//! such as those with a stroke; composition. Other marks continue a word, and don't begin one.
 //!
 //! Cost: 1 to 2 GB/s for ASCII; 50 to 250 MB/s for text of mixed scripts, Kana, Hangul and
 //! ideographs; 10 MB/s for text that needs all rules, such as Thai (`benches/index.rs`).
@@ -29,8 +29,9 @@ use unicode_normalization::char::is_combining_mark;
 /// Appends the words of `text`, or nothing if there are none.
 ///
 /// The output, whether `out` was empty or had words, begins and ends with a space: folding two
-/// texts one after the other is the same as folding both with a space between. `out` grows by at
-/// most 18 times the length of `text` (for U+FDFA), and usually by less than that length.
+/// texts one after the other is the same as folding both with a space between. Apart from these two
+/// spaces, `out` grows by at most 18 times the length of `text` (for U+FDFA), and usually by less
+/// than that length.
 pub fn fold(text: &str, out: &mut String) {
     let has_gap = out.ends_with(' ');
     if !has_gap {
@@ -328,7 +329,7 @@ fn is_word_by_itself(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Returns whether folding leaves the character unchanged. `after` is the text after it.
+/// Returns whether folding is known to leave the character unchanged. `after` is the text after it.
 fn is_settled(c: char, after: &str) -> bool {
     match c {
         '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => true,
@@ -348,12 +349,12 @@ fn joins_what_is_before(c: char) -> bool {
 
 /// Characters in the lookup table: Latin, Greek, Cyrillic, and signs.
 const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
-/// Maximum number of characters that one of those folds to: a single letter, or several characters
-/// of any kind. Unused places are `\0`.
+/// Maximum number of characters in an entry of the table: a single letter, or several characters of
+/// any kind. Unused places are `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// The folded form of each character, or `None` if it depends on its neighbors: marks are
-/// reordered, even across a character that is removed.
+/// The folded form of each character, or `None` if it folds to more than [`COMMON_LETTERS`] or
+/// depends on its neighbors: marks are reordered, even across a character that is removed.
 static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
     let codes = COMMON.iter().cloned().flatten();
     codes.map(|code| char::from_u32(code).and_then(becomes)).collect()

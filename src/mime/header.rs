@@ -32,7 +32,8 @@ impl<'m> HeaderField<'m> {
         encoded_word::decoded(&self.unfolded()).into_owned()
     }
 
-    /// Returns the value on one line: a fold, with the white space around it, becomes one space.
+    /// Returns the value on one line, at most its first MiB: a fold, with the white space around
+    /// it, becomes one space.
     pub fn unfolded(&self) -> Cow<'m, [u8]> {
         let value = self.raw[..self.raw.len().min(VALUE_BYTES_MAX)].trim_ascii();
         if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
@@ -79,7 +80,7 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
     if at == mark { 0 } else { at }
 }
 
-/// What a line is for the header that it may belong to.
+/// The role of a line in a header.
 enum HeaderLine<'m> {
     /// The beginning of a field, which can continue in folds.
     Field(HeaderField<'m>),
@@ -92,7 +93,7 @@ enum HeaderLine<'m> {
     Body,
 }
 
-/// Whether another line of the header precedes a line. The first one can't continue a field, but
+/// Whether another line of the header precedes a line. The first line can't continue a field, but
 /// can be the separator of an mbox file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinePosition {
@@ -179,7 +180,7 @@ impl<'m> HeaderFields<'m> {
 }
 
 /// Parses the field at the beginning of `text`. A line that begins with two dashes counts as a
-/// delimiter, and one that begins with an address as text.
+/// delimiter, and one that begins with a URL as text.
 fn field(text: &[u8]) -> Option<HeaderField<'_>> {
     let colon = memchr::memchr2(b':', b'\n', text)?;
     let (name, raw) = (text[..colon].trim_ascii_end(), &text[colon + 1..]);

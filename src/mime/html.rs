@@ -69,7 +69,7 @@ pub fn text(html: &str) -> String {
     lines.text
 }
 
-/// Returns the values of href of links and areas in `html`, in order, with entities decoded. Empty
+/// Returns the `href` values of links and areas in `html`, in order, with entities decoded. Empty
 /// ones and anchors on the page itself are left out.
 pub fn links(html: &str) -> Vec<String> {
     let of = |token| match token {
@@ -82,9 +82,9 @@ pub fn links(html: &str) -> Vec<String> {
 /// Number of octets in which browsers look for a charset.
 const CHARSET_BYTES: usize = 1024;
 
-/// Returns the charset that HTML declares, from octets that are not decoded yet: like browsers, in
-/// the first 1024, or a UTF-8 byte order mark. A declaration of UTF-16 counts as UTF-8, because it
-/// would be unreadable in UTF-16.
+/// Returns the charset that HTML declares in its first 1024 octets, before it is decoded, or that
+/// its UTF-8 byte order mark implies, as in browsers. A declaration of UTF-16 counts as UTF-8,
+/// because it would be unreadable in UTF-16.
 pub(super) fn charset(html: &[u8]) -> Option<String> {
     if html.starts_with(b"\xef\xbb\xbf") {
         return Some("utf-8".into());
@@ -137,8 +137,8 @@ pub(super) fn with_utf8_charset(html: &str) -> String {
     changed + &html[at..]
 }
 
-/// Returns the range of the charset in the attributes of `<meta>`: in `charset=…`, or in an old
-/// `content`.
+/// Returns the range of the charset in the attributes of `<meta>`: in `charset=…`, or in the older
+/// form, within `content=…`.
 fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
     const NAME: &[u8] = b"charset";
     let is_space = |b: &u8| b.is_ascii_whitespace();
@@ -210,7 +210,8 @@ impl TextLines {
     }
 }
 
-/// Text and attribute values have different rules for entities without a semicolon.
+/// Where an entity is: text and attribute values have different rules for entities without a
+/// semicolon.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntityPlace {
     Text,
@@ -282,7 +283,7 @@ fn numeric(digits: &[u8]) -> Option<(String, usize)> {
 /// Length of the longest name below, in octets.
 const LEGACY_BYTES_MAX: usize = 6;
 
-/// Entities that need no semicolon, by length.
+/// Entities that need no semicolon, sorted for a binary search.
 #[rustfmt::skip]
 const LEGACY: [&str; 106] = [
     "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil",
@@ -402,7 +403,7 @@ impl<'h> Tokens<'h> {
         Some(HtmlToken::Tag(name, &tag[name.len()..close]))
     }
 
-    /// Reads a start tag, and the content of its element if that is not displayed.
+    /// Reads a start tag, and skips the content of its element if that is not displayed.
     fn start_tag(&mut self, tag: &'h str) -> Option<HtmlToken<'h>> {
         let token = self.tag(tag)?;
         if let HtmlToken::Tag(name, _) = token

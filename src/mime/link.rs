@@ -8,9 +8,9 @@ use super::part::parts;
 use super::role::Roles;
 use super::text::{BYTES_MAX, shown};
 
-/// Returns the distinct links in a message's texts, in order. In HTML these are first link targets,
-/// then URLs in the text; in other text, URLs that begin with `http://`, `https://` or `ftp://`.
-/// Attachments and attached messages are ignored.
+/// Returns the distinct links in a message's texts, in order. In HTML, these are the link targets,
+/// then the URLs in the text; in other text, only the URLs. A URL in a text begins with `http://`,
+/// `https://` or `ftp://`. Attachments and attached messages are ignored.
 ///
 /// Links are returned as written, with entities decoded; they need not be well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {
@@ -41,7 +41,7 @@ fn written_out(text: &str) -> Vec<String> {
         };
         let Some(scheme) = ["https", "http", "ftp"].iter().find(is_scheme) else { continue };
         let start = colon - scheme.len();
-        // A letter of another script is not part of a scheme, because such a script has no spaces.
+        // A letter of another script can directly precede a URL: some scripts have no spaces.
         if text[at..start].ends_with(|c: char| c.is_ascii_alphanumeric()) {
             continue;
         }
@@ -103,7 +103,8 @@ fn is_wide_punctuation(c: char) -> bool {
         | '\u{ff5b}'..='\u{ff65}')
 }
 
-/// Removes the punctuation that ends the sentence, and a parenthesis that the URL did not open.
+/// Removes the punctuation that ends the sentence, and closing parentheses that the URL did not
+/// open.
 fn without_punctuation(mut address: &str) -> &str {
     let opened = address.matches('(').count();
     let mut closed = address.matches(')').count();

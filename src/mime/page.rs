@@ -37,9 +37,9 @@ impl ByContentId {
         ByContentId { numbers }
     }
 
-    /// Returns `html` with `cid:` URLs that refer to a part replaced by the result of `address` for
-    /// the part's index; if that is `None`, the URL is left unchanged. Accepts any octets, in one
-    /// pass, in any charset that extends ASCII.
+    /// Returns `html`, in which the result of `address` for a part's index replaces each `cid:` URL
+    /// that refers to the part. If the result is `None`, the URL is left unchanged. Accepts any
+    /// octets, in one pass, in any charset that extends ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],
@@ -104,8 +104,8 @@ impl<'p, 'm> Pages<'p, 'm> {
     }
 }
 
-/// Returns the part as a `data:` URL (RFC 2397). Returns `None` for text, which is not embedded,
-/// and if the part exceeds what is left.
+/// Returns the part as a `data:` URL (RFC 2397). Returns `None` for text other than CSS and for
+/// unusual content types, which are not embedded, and if the URL exceeds what is left.
 fn data_address(part: &Part<'_>, left: &mut usize) -> Option<String> {
     let kind = &*part.content_type;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/+.-".contains(&b);

@@ -81,7 +81,8 @@ impl Parameterized {
     }
 }
 
-/// Returns the charset of sections, and their joined octets, because mailers split characters.
+/// Returns the charset of sections, and their octets, which are joined before they are decoded,
+/// because mailers split characters.
 fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
     let (mut charset, mut octets) = (None, Vec::new());
     for (number, section) in sections.iter().enumerate() {
@@ -101,7 +102,8 @@ fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
 }
 
 impl Parameter {
-    /// `name` is as written, with stars.
+    /// Interprets `name`, as written with stars. Returns `None` if it is not UTF-8, or if its
+    /// section is not a number.
     fn new(name: &[u8], value: Vec<u8>) -> Option<Parameter> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         let (name, is_encoded) = match name.strip_suffix('*') {

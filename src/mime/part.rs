@@ -22,9 +22,9 @@ static NEW_LINE_DASHES: LazyLock<memmem::Finder<'static>> =
 
 /// Maximum number of containers around a part; deeper ones are not split.
 pub const DEPTH_MAX: usize = 64;
-/// Maximum number of parts in a message; the rest belongs to the last one.
+/// Maximum number of parts in a message; the last one contains the rest of the message.
 pub const PARTS_MAX: usize = 10_000;
-/// Maximum length of a boundary in octets: 70 are allowed (RFC 2046 section 5.1.1).
+/// Maximum length of a boundary that is recognized, in octets; RFC 2046 section 5.1.1 allows 70.
 const BOUNDARY_BYTES_MAX: usize = 256;
 
 /// Whether other parts are inside a part.
@@ -41,13 +41,14 @@ pub enum PartKind {
 /// A part of a message, or the message itself. Header and body are borrowed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
-    /// Whether parts are inside it. A container that was not split, because of a limit, is a leaf.
+    /// Whether other parts are inside the part. A container that was not split, because of a limit,
+    /// is a leaf.
     pub kind: PartKind,
     /// Number of containers around it; 0 for the message itself.
     pub depth: usize,
     /// Index of the innermost container around it.
     pub parent: Option<usize>,
-    /// The type in lower case, such as `text/plain`, which is also the default.
+    /// The type in lower case, such as `text/plain`, which is the default except in a digest.
     pub content_type: String,
     /// The charset parameter of Content-Type, as written; `None` without one. Can be unknown or
     /// wrong.
@@ -223,14 +224,15 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Returns where the content begins of the part that begins at `at`.
+    /// Returns where the header of the part that begins at `at` ends.
     fn header_end(&self, at: usize) -> usize {
         let is_end = |line: usize| self.delimiter_at(at + line).is_some();
         at + header_bytes_until(&self.message[at..], is_end)
     }
 
-    /// Finds the end of the part that begins at `at`, and whose content begins at `content`, and of
-    /// the containers that end there, too. Returns where the next part begins.
+    /// Ends the part that begins at `at`, and whose content begins at `content`, with all
+    /// containers that end there. Returns where the next part begins; `None` if it was the last
+    /// one.
     fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
         let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
@@ -300,7 +302,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Closes the containers from index `level` on.
+    /// Closes the containers from index `level` on. One without parts becomes a leaf.
     fn close(&mut self, level: usize, end: usize) {
         for open in self.open.split_off(level) {
             self.end_part(open.part, end);
@@ -314,7 +316,8 @@ impl<'m> Walk<'m> {
         let part = &mut self.parts[part];
         let start = self.message.len() - part.body.len();
         part.body = &self.message[start.min(end)..end];
-        // The delimiter's line end was the last one of the header.
+        // If the delimiter follows the header, the line end before it does not belong to the
+        // header.
         let left_out = start.saturating_sub(end).min(part.header.len());
         part.header = &part.header[..part.header.len() - left_out];
     }
@@ -373,8 +376,8 @@ fn described<'m>(header: &'m [u8], default_type: &str) -> (Part<'m>, Option<Vec<
     (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
-/// Returns the meaning of a content type. Without two names, it is the default (RFC 2045 section
-/// 5.2).
+/// Returns the content type that a value names: the default if it does not have two names (RFC 2045
+/// section 5.2).
 fn type_name(value: &str) -> &str {
     match value.split_once('/') {
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,

@@ -18,7 +18,7 @@ pub(super) enum PartRole {
 /// The roles of all parts. Costs one pass over them.
 pub(super) struct Roles {
     roles: Vec<PartRole>,
-    /// For each part, whether it is in an attached message, or is one.
+    /// For each part, whether it is in an attached message, or is attached itself.
     is_attached: Vec<bool>,
 }
 
@@ -57,7 +57,7 @@ impl Roles {
         self.roles[number]
     }
 
-    /// Returns whether the part with this index is in an attached message, or is one.
+    /// Returns whether the part with this index is in an attached message, or is attached itself.
     pub fn is_attached(&self, number: usize) -> bool {
         self.is_attached[number]
     }

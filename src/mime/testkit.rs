@@ -2,8 +2,8 @@
 use super::part::{DEPTH_MAX, PARTS_MAX, parts};
 use super::{fold, header, link, text};
 
-/// Reads everything in `message`. Panics unless parts come after and are within their containers,
-/// and folded words are unchanged by folding.
+/// Reads everything in `message`. Panics unless each part comes after its container and lies within
+/// it, and folding leaves folded words unchanged.
 pub fn check_mail(message: &[u8]) {
     let taken = parts(message);
     assert!((1..=PARTS_MAX).contains(&taken.parts.len()));

@@ -3,7 +3,7 @@
 //! | part | searched | displayed |
 //! |---|---|---|
 //! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
-//! | `text/html` without either | yes, without markup (`html`) | without plain text |
+//! | `text/html` without either | yes, without markup (`html`) | if there is no plain text |
 //! | other alternatives to plain text (such as an invitation) | yes | no |
 //! | text with a file name, if the message has no other | yes | yes |
 //! | attachments, and other parts with a file name | no | no |
@@ -43,9 +43,8 @@ pub fn fold_body(message: &[u8], words: &mut String) {
     });
 }
 
-/// Returns the text for a person, with a line break after each part that has none. Of alternatives,
-/// returns the plain text if there is one, else the HTML as text. Returns `None` if no part is
-/// text.
+/// Returns the text for a person; each part begins on a new line. Of alternatives, returns the
+/// plain text if there is one, else the HTML as text. Returns `None` if no part is text.
 pub fn plain(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
     each_message(message, MessageReach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {

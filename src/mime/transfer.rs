@@ -43,7 +43,7 @@ pub(super) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len());
     for line in octets.split_inclusive(|b| *b == b'\n') {
         let text = line.trim_ascii_end();
-        // The line may lack a line end, but the rest is text nevertheless.
+        // The last line may have no line end.
         let end = if line.ends_with(b"\r\n") {
             &b"\r\n"[..]
         } else if line.ends_with(b"\n") {

@@ -80,7 +80,7 @@ pub enum Tag {
     Tls = 11,
     /// The user and mechanism of AUTH.
     Auth = 12,
-    /// The address that connected, if it named another client.
+    /// The peer that connected, if PROXY or XCLIENT named another client.
     Peer = 13,
     /// The tolerated deviations.
     Deviations = 14,
@@ -109,7 +109,7 @@ impl Tag {
         Tag::SinkName,
         Tag::ProxyTls,
     ];
-    /// By number. Decoding looks up each field, so it does not search.
+    /// The tags by number: decoding looks up each field without a search.
     const BY_NUMBER: [Option<Tag>; 256] = {
         let mut tags = [None; 256];
         let mut place = 0;
@@ -224,7 +224,7 @@ pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
     (value, 3 + address_bytes)
 }
 
-/// A decoded envelope. All fields are within its octets, and borrow from them.
+/// A decoded envelope, which borrows from the encoded octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
     /// The client's address; `None` if it is unknown.
@@ -434,7 +434,8 @@ impl<'a> EnvelopeFields<'a> {
         Some(Ok((tag, value)))
     }
 
-    /// As [`EnvelopeFields::next`], with `None` for a tag that a newer program wrote.
+    /// Returns the next field like [`EnvelopeFields::next`], with `None` for a tag that a newer
+    /// program wrote.
     fn next_known(&mut self) -> Option<KnownField<'a>> {
         let field = self.next()?;
         Some(field.map(|(number, value)| (Tag::from_number(number), value)))
@@ -495,7 +496,7 @@ pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
     append_field(out, Tag::ProxyTls, &value);
 }
 
-/// Returns `None` if the value is damaged or has an unknown layout.
+/// Decodes the value of a field; `None` if it is damaged or has an unknown layout.
 fn decode_proxy_tls(value: &[u8]) -> Option<ClientTls<'_>> {
     let (flags, mut rest) = value.split_first()?;
     let mut text = || {

@@ -66,7 +66,7 @@ pub enum Command<'a> {
     Bdat(Chunk),
     /// RSET (RFC 5321 section 4.1.1.5).
     Rset,
-    /// The text after the verb; usually empty, and usually ignored (RFC 5321 4.1.1.9).
+    /// NOOP. The text after the verb is usually empty, and usually ignored (RFC 5321 4.1.1.9).
     Noop {
         /// The argument.
         argument: &'a [u8],
@@ -79,14 +79,14 @@ pub enum Command<'a> {
     Help,
     /// QUIT (RFC 5321 section 4.1.1.10).
     Quit,
-    /// The text after the verb (RFC 4954 section 4).
+    /// AUTH, with the text after the verb (RFC 4954 section 4).
     Auth {
         /// The argument.
         argument: &'a [u8],
     },
-    /// RFC 3207.
+    /// STARTTLS (RFC 3207).
     StartTls,
-    /// The text after the verb: see [`super::xclient`].
+    /// XCLIENT, with the text after the verb: see [`super::xclient`].
     Xclient {
         /// The argument.
         argument: &'a [u8],
@@ -208,7 +208,7 @@ pub fn is_bdat(line: &[u8]) -> bool {
         && line.get(4).is_none_or(|&octet| octet <= b' ')
 }
 
-/// Returns whether the verb of a (possibly incomplete) line is AUTH, which may be longer than
+/// Returns whether the verb of a (possibly incomplete) line is AUTH, whose lines may be longer than
 /// others.
 pub fn is_auth(line: &[u8]) -> bool {
     line.len() >= 5 && line[..5].eq_ignore_ascii_case(b"AUTH ")
@@ -237,7 +237,8 @@ fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a
     Err(unknown_verb(verb))
 }
 
-/// Verbs of other RFCs get 502 instead of 500, which tells a person what is missing.
+/// Returns the error for a verb that is not supported. Verbs of other RFCs get 502 instead of 500,
+/// which tells a person what is missing.
 #[cold]
 fn unknown_verb(verb: &[u8]) -> SyntaxError {
     let known = ["ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
@@ -252,8 +253,8 @@ fn bare<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a>
     if argument.is_some() { Err(SyntaxError::ArgumentUnexpected) } else { Ok(command) }
 }
 
-/// Lenient: accepts any graphic characters. Clients send all kinds of names, and RFC 5321 section
-/// 4.1.4 forbids refusing mail for this reason.
+/// Parses a name leniently: accepts any graphic characters. Clients send all kinds of names, and
+/// RFC 5321 section 4.1.4 forbids refusing mail for this reason.
 fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
     let name = argument.unwrap_or_default();
     let is_name = matches!(name.len(), 1..=NAME_BYTES_MAX) && name.iter().all(u8::is_ascii_graphic);
@@ -281,7 +282,7 @@ fn after_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [
     head.eq_ignore_ascii_case(keyword).then_some(rest)
 }
 
-/// RFC 3030 2: `BDAT SP chunk-size [SP "LAST"]`.
+/// Parses the argument of BDAT: `chunk-size [SP "LAST"]` (RFC 3030 2).
 fn parse_bdat(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
     let argument = argument.ok_or(SyntaxError::BdatSize)?;
     let digits = argument.iter().take_while(|octet| octet.is_ascii_digit()).count();

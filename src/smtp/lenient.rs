@@ -10,7 +10,7 @@
 //! | underscore, trailing-dot | `<a@my_host>`, `<a@b.example.>` |
 //! | hello-name | EHLO with blanks or any octets above 127 in the name |
 //! | blanks | tabs, or spaces in a row, around `FROM:` and the path; spaces between parameters |
-//! | auth-parameter | `AUTH=` in MAIL, whatever its value |
+//! | auth-parameter | `AUTH=` in MAIL, with any value in printable ASCII |
 //! | no-brackets | `MAIL FROM:a@b`, followed by a blank or the end |
 //! | no-domain | `<root>`; not `<"root">` |
 //! | dots | `<a..b@c>`, `<a.@c>`, `<.a@c>` |

@@ -5,9 +5,9 @@
 pub enum Protocol {
     /// SMTP (RFC 5321).
     Smtp,
-    /// RFC 6409: domains of addresses must be fully qualified.
+    /// Message submission (RFC 6409): domains of addresses must be fully qualified.
     Submission,
-    /// RFC 2033.
+    /// LMTP (RFC 2033).
     Lmtp,
 }
 

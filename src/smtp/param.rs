@@ -1,9 +1,8 @@
 //! ESMTP parameters of MAIL and RCPT (RFC 5321 4.1.2).
 //!
 //! MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
-//! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). A parameter that is
-//! malformed or repeated is an error with 501, a parameter that is not announced an error with 555.
-//! `AUTH=` is left to [`super::lenient`].
+//! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). Malformed and repeated
+//! parameters are answered with 501, unknown ones with 555. `AUTH=` is left to [`super::lenient`].
 
 /// Why parameters are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub struct MailParameters<'a> {
     pub smtputf8: bool,
     /// RET (RFC 3461 section 4.3).
     pub ret: Option<Ret>,
-    /// In xtext.
+    /// ENVID (RFC 3461 section 4.4), in xtext.
     pub envid: Option<&'a [u8]>,
 }
 
@@ -158,7 +157,7 @@ fn set<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), ParameterError>
     Ok(())
 }
 
-/// 1*20DIGIT (RFC 1870 3).
+/// Parses `1*20DIGIT` (RFC 1870 3).
 fn parse_size(value: &[u8]) -> Option<u64> {
     if value.len() > 20 || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -190,7 +189,7 @@ fn parse_ret(value: &[u8]) -> Option<Ret> {
     }
 }
 
-/// RFC 3461 4.1: NEVER can't be combined with other values.
+/// Checks the value of NOTIFY (RFC 3461 4.1): NEVER can't be combined with other values.
 fn is_notify(value: &[u8]) -> bool {
     let is_event = |event: &[u8]| {
         [&b"SUCCESS"[..], b"FAILURE", b"DELAY"].iter().any(|name| event.eq_ignore_ascii_case(name))
@@ -198,7 +197,8 @@ fn is_notify(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"NEVER") || value.split(|&octet| octet == b',').all(is_event)
 }
 
-/// RFC 3461 4.2: `addr-type ";" xtext`; RFC 6533 3 for the address type `utf-8`.
+/// Checks the value of ORCPT: `addr-type ";" xtext` (RFC 3461 4.2), or an address of type `utf-8`
+/// (RFC 6533 3).
 fn is_orcpt(value: &[u8]) -> bool {
     let Some(semicolon) = memchr::memchr(b';', value) else { return false };
     let (kind, address) = (&value[..semicolon], &value[semicolon + 1..]);
@@ -210,8 +210,8 @@ fn is_orcpt(value: &[u8]) -> bool {
     is_kind && !address.is_empty() && is_xtext(address)
 }
 
-/// RFC 6533 3: graphic characters except `+` and `=`, with `\x{...}` for characters that the reader
-/// may not support.
+/// Checks an address of type `utf-8` (RFC 6533 3): graphic characters except `+` and `=`, with
+/// `\x{...}` for characters that the reader may not support.
 fn is_utf8_address(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let mut rest = text;
@@ -231,8 +231,8 @@ fn is_utf8_address(text: &[u8]) -> bool {
             .all(|octet| matches!(octet, 33..=126 | 128..) && octet != b'+' && octet != b'=')
 }
 
-/// RFC 3461 4: graphic octets except `+` and `=`, which are encoded as `+` and two upper-case hex
-/// digits.
+/// Returns whether `text` is xtext (RFC 3461 4): graphic octets except `+` and `=`, which are
+/// encoded as `+` and two upper-case hex digits.
 pub fn is_xtext(text: &[u8]) -> bool {
     let is_hex = |octet: Option<&u8>| matches!(octet, Some(b'0'..=b'9' | b'A'..=b'F'));
     let mut at = 0;

@@ -21,8 +21,8 @@ pub struct Path<'a> {
     pub utf8: bool,
 }
 
-/// Parses a reverse-path, including `<>`. Returns it and the text after its `>`, or `None` for bad
-/// syntax.
+/// Parses a reverse-path, including `<>`. Returns the path and the text after its `>`, or `None`
+/// for bad syntax.
 pub fn parse_reverse(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     if let Some(rest) = text.strip_prefix(b"<>") {
         return Some((Path { mailbox: b"", utf8: false }, rest));
@@ -69,7 +69,7 @@ fn parse(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     Some((Path { mailbox, utf8 }, rest))
 }
 
-/// `@a,@b:` is accepted and ignored (RFC 5321 4.1.1.3, appendix C).
+/// Skips a source route, `@a,@b:`, which is accepted and ignored (RFC 5321 4.1.1.3, appendix C).
 fn skip_source_route(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     while let Some(domain) = rest.strip_prefix(b"@") {
@@ -132,7 +132,7 @@ pub(super) fn domain_bytes(text: &[u8]) -> Option<usize> {
     labels.into_iter().all(has_no_outer_hyphen).then_some(bytes)
 }
 
-/// A sub-domain begins and ends with a letter or digit (RFC 5321 4.1.2).
+/// Returns whether the label has no hyphen at either end (RFC 5321 4.1.2).
 pub(super) fn has_no_outer_hyphen(label: &[u8]) -> bool {
     label.first() != Some(&b'-') && label.last() != Some(&b'-')
 }
@@ -167,13 +167,13 @@ fn is_ipv4(text: &[u8]) -> bool {
     parts == 4
 }
 
-/// atext (RFC 5322 3.2.3), and UTF-8 (RFC 6531 3.3).
+/// Returns whether the octet is atext (RFC 5322 3.2.3) or part of UTF-8 (RFC 6531 3.3).
 pub(super) fn is_atext(octet: u8) -> bool {
     matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+'
         | b'-' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' | 128..)
 }
 
-/// Letter, digit, hyphen; and UTF-8 for U-labels (RFC 6531 3.3).
+/// Returns whether the octet is a letter, digit or hyphen, or part of a U-label (RFC 6531 3.3).
 pub(super) fn is_ldh(octet: u8) -> bool {
     matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | 128..)
 }

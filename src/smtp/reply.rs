@@ -1,8 +1,9 @@
 //! Every reply of a session, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
-//! Replies are static octets, appended unchanged. The three that depend on the listener (greeting,
-//! EHLO and HELO reply) are encoded once in [`super::policy::Policy`]. The one that names a message
-//! is composed by `Session::accept` from [`ACCEPTED_PREFIX`].
+//! Replies are static octets, appended unchanged (or without their enhanced codes, if
+//! ENHANCEDSTATUSCODES is not offered). The three that depend on the listener (greeting, EHLO and
+//! HELO reply) are encoded once in [`super::policy::Policy`]. The one that names a message is
+//! composed by `Session::accept` from [`ACCEPTED_PREFIX`].
 //!
 //! Every 2xx, 4xx and 5xx has an enhanced code, except the greeting and the replies to EHLO and
 //! HELO (RFC 2034 4). Enhanced codes are also sent after HELO: clients that don't know them read

@@ -62,7 +62,7 @@ impl<'a> SessionTls<'a> {
         TlsVersion::ALL.into_iter().find(|version| version.number().as_bytes() == number)
     }
 
-    /// Returns `None` if the value is damaged or has an unknown layout.
+    /// Decodes the field's value; `None` if it is damaged or has an unknown layout.
     pub(super) fn decode(value: &'a [u8]) -> Option<SessionTls<'a>> {
         let (flags, rest) = value.split_first()?;
         let (handshake, mut rest) = rest.split_first_chunk::<4>()?;

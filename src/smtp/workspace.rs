@@ -22,7 +22,8 @@ pub const SPARE_BYTES_MAX: usize = 1 << 20;
 pub enum TransactionEvent {
     /// MAIL was accepted.
     Began,
-    /// The final reply was sent, or the transaction was reset; the payload received so far is void.
+    /// The final reply was appended, or the transaction was reset; after a reset, the payload
+    /// received so far is void.
     Ended,
     /// Ended because a chunk would take the message over its limit. The chunk is discarded, then
     /// the message refused.
@@ -58,8 +59,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// `envelope_bytes_budget`: maximum total capacity of the envelopes in this worker's open
-    /// transactions.
+    /// Creates a workspace. `envelope_bytes_budget`: maximum total capacity of the envelopes in
+    /// this worker's open transactions.
     pub fn new(envelope_bytes_budget: usize) -> Workspace {
         Workspace {
             replies: Vec::with_capacity(REPLIES_BYTES_PAUSE + 1024),

@@ -37,10 +37,10 @@ pub enum NoRoom {
     /// Provisioning is too slow: park the connection. The writer's `wake` is called when there may
     /// be room.
     Wait,
-    /// A budget of this worker (regions or dedicated segments) is used up: reply 452, or stage the
-    /// payload.
+    /// A budget of this worker (regions or dedicated segments) is used up, or the payload exceeds
+    /// what a slot can count: reply 452, or stage the payload.
     Budget,
-    /// The disk is full or failing: reply 452 until a probe succeeds.
+    /// The disk is full or failing: reply 452. Provisioning keeps trying.
     Full,
 }
 

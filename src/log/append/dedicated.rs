@@ -2,7 +2,7 @@
 //! it is complete.
 //!
 //! Provisioning opens, grows, cuts and renames the file; the worker only fills it. They communicate
-//! through events, an [`DedicatedWindow`], and the marks of the map.
+//! through events, a [`DedicatedWindow`], and the marks of the map.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -20,7 +20,7 @@ use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
 /// A dedicated segment being filled.
 #[derive(Debug)]
 pub(crate) struct OpenDedicatedSegment {
-    /// Identifies it between worker and provisioning.
+    /// Identifies the segment in messages between worker and provisioning.
     key: u64,
     window: Arc<DedicatedWindow>,
     events: Receiver<DedicatedEvent>,
@@ -86,7 +86,8 @@ impl OpenDedicatedSegment {
         Ok(self.open()?.write(start, ready as usize))
     }
 
-    /// Writes `record`, as far as it has arrived, to the start. Errors: `Wait`, `Full`.
+    /// Writes `record`, the part that has arrived, to the start of the records. Errors: `Wait`,
+    /// `Full`.
     pub(super) fn fill(&mut self, link: &mut Link, record: &[u8]) -> Result<(), NoRoom> {
         self.wait_for(link, RECORDS_AT, record.len() as u64)?;
         self.open()?.write(RECORDS_AT, record.len()).copy_from_slice(record);
@@ -109,7 +110,8 @@ impl OpenDedicatedSegment {
         }
     }
 
-    /// Stores how far the record is filled. Returns whether less than half of the window is left.
+    /// Stores how far the record is filled. Returns whether less than half of the window is left,
+    /// and the record is expected to need more.
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
         let usable = match &self.state {
@@ -157,7 +159,7 @@ pub(crate) struct DedicatedSegments {
     /// Number of dedicated segments that are open or being committed.
     open: usize,
     open_max: usize,
-    /// The key given to the most recent one.
+    /// The key of the most recent segment.
     key: u64,
 }
 
@@ -224,8 +226,9 @@ pub(super) struct Running {
     pub covered: u64,
 }
 
-/// Enough for the end of data and what a client pipelines after it. If more than this is not part
-/// of the record, the checksum is computed again from the start, which is slow but correct.
+/// How far the running checksum lags: enough for the end of data and what
+/// a client pipelines after it. If more than this is not part of the record, the checksum is
+/// computed again from the start, which is slow but correct.
 pub(super) const CRC_LAG_BYTES: u64 = 4096;
 
 impl Running {

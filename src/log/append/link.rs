@@ -16,7 +16,7 @@ pub(crate) struct Link {
     requests: Sender<ProvisionRequest>,
     /// Requests that did not fit in the channel; sent again at the end of the round.
     outbox: VecDeque<ProvisionRequest>,
-    /// Unbounded, but never holds more than one request per segment.
+    /// Unbounded, but holds at most one request of a worker per segment.
     flusher: Sender<FlushJob>,
     flushes: u64,
 }
@@ -49,7 +49,7 @@ impl Link {
         }
     }
 
-    /// Requests a segment that holds a record of `bytes` octets, and tries `found` as
+    /// Requests a segment that can hold a record of `bytes` octets, and tries `found` as
     /// [`Link::announce_and_retry`] does.
     pub(super) fn request_segment<T>(
         &mut self,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::log::exchange::{Flushed, PublishAfter};
 use crate::log::format::{Published, Record, SlotFacts, SlotKind};
 
-/// Counts and totals of the slots in a segment, up to one of them.
+/// Counts and totals of the slots in a segment, up to a certain slot.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SegmentCounts {
     pub slots: u32,
@@ -106,7 +106,7 @@ impl Publishing {
         !matches!(self, Publishing::Held(_))
     }
 
-    /// Returns what readers can see if `written` was written.
+    /// Returns the counts of what readers can see, given the counts of what was written.
     pub fn visible(&self, written: &SegmentCounts) -> SegmentCounts {
         match self {
             Publishing::Held(held) => held.visible,
@@ -114,7 +114,7 @@ impl Publishing {
         }
     }
 
-    /// Returns whether something that was written is not visible.
+    /// Returns whether some of the written slots are not visible yet.
     pub fn is_behind(&self, written: &SegmentCounts) -> bool {
         self.visible(written).slots < written.slots
     }
@@ -136,8 +136,8 @@ impl Publishing {
         }
     }
 
-    /// Returns the outcome of the commit of `slot`, if slots from `suspect_from` on are in doubt. A
-    /// final outcome can be fetched once.
+    /// Returns the outcome of the commit of `slot`. If `suspect_from` is set, a flush has failed,
+    /// and commits that are not visible are lost. A final outcome can be fetched once.
     pub fn fate(&mut self, slot: u32, suspect_from: Option<u32>) -> FlushOutcome {
         let Publishing::Held(held) = self else {
             return FlushOutcome::Published;
@@ -169,8 +169,8 @@ impl Publishing {
         }
     }
 
-    /// Begins a flush if something in `written` is not covered by one and none is in progress. The
-    /// caller must pass the result to the flusher.
+    /// Begins a flush if some of the written slots are not visible yet, and no flush is in
+    /// progress. The caller must pass the result to the flusher.
     pub fn begin_flush(&mut self, written: &SegmentCounts) -> Option<Arc<Flushed>> {
         let Publishing::Held(held) = self else {
             return None;

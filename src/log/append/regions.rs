@@ -112,8 +112,8 @@ impl Regions {
         self.end_region(segments, link, region);
     }
 
-    /// Frees the region's share of the budget. Seals its segment if the worker has left it and no
-    /// other region is open there.
+    /// Frees the region's share of the budget. Seals its segment if the worker has left it and
+    /// nothing else is open in it.
     pub(super) fn end_region(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         self.bytes -= region.bytes;
         if region.segment != segments.current.number {

@@ -76,7 +76,8 @@ impl Reservation {
 }
 
 /// Returns the size to which a payload of `filled` octets must grow for `more`, and the size to
-/// prefer: at least double, to keep moves rare. Returns `None` if it can't grow by a single octet.
+/// prefer: at least double if [`PAYLOAD_BYTES_MAX`] allows, to keep moves rare. Returns `None` if
+/// it can't grow by a single octet.
 pub(super) fn sizes(filled: u64, more: u64) -> Option<(u64, u64)> {
     let needed = filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
     let best = needed.max(filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);

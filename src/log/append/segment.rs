@@ -17,7 +17,7 @@ use crate::log::format::{
 };
 
 /// Minimum size of a hole that is punched out when its segment is sealed. Smaller ones are only
-/// counted, because punching costs a system call to save 4 KiB per page.
+/// counted, because punching one costs a system call, and frees at most 15 pages.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
 /// Proof that [`OpenSegment::fit`] found room at the tail. It holds until the tail moves.
@@ -48,9 +48,9 @@ pub(crate) enum Fit {
 /// Fronts beyond which less than half of the window is left.
 #[derive(Debug, Clone, Copy)]
 struct LowMarks {
-    /// Above this end of the records.
+    /// The window is low if the records end above this.
     end: u64,
-    /// Below this lowest slot.
+    /// The window is low if the lowest slot is below this.
     slots: u64,
 }
 
@@ -219,7 +219,7 @@ impl OpenSegment {
         self.end == end
     }
 
-    /// Extends the last region by `bytes`, if there is room.
+    /// Extends the last region by `bytes` if there is room, and returns whether there was.
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
         if end > self.usable.front {
@@ -351,7 +351,8 @@ impl OpenSegment {
         }
     }
 
-    /// Returns whether every reservation has ended and every commit's outcome has been delivered.
+    /// Returns whether every reservation has ended, every commit's outcome has been delivered, and
+    /// every slot is visible or in doubt.
     pub(crate) fn is_done(&self) -> bool {
         let has_unflushed = self.publishing.is_behind(&self.written) && self.suspect_from.is_none();
         self.promised == 0 && !self.publishing.has_waiting() && !has_unflushed
@@ -378,13 +379,13 @@ impl OpenSegment {
         }
         if suspect_from.is_some() && self.suspect_from.is_none() {
             self.suspect_from = suspect_from;
-            // So no further record fits.
+            // So that no further record fits.
             self.usable = Usable::nothing_of(self.bytes);
         }
     }
 
-    /// Begins a flush if something written is not covered by one and none is in progress. The
-    /// caller must pass the result to the flusher.
+    /// Begins a flush if some of the written slots are not visible yet, and no flush is in
+    /// progress. The caller must pass the result to the flusher.
     pub(crate) fn begin_flush(&mut self) -> Option<Arc<Flushed>> {
         if self.suspect_from.is_some() {
             return None;
@@ -392,7 +393,7 @@ impl OpenSegment {
         self.publishing.begin_flush(&self.written)
     }
 
-    /// Flushes, on this thread, what no commit waits for. Blocks.
+    /// Flushes slots that no commit waits for, on the calling thread. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
         self.poll_flusher();
         if self.suspect_from.is_some() || !self.publishing.is_behind(&self.written) {

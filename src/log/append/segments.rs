@@ -17,7 +17,7 @@ pub(crate) struct Segments {
     pub current: OpenSegment,
     /// Segments that the worker left while a reservation or commit was open in them; few.
     retired: Vec<OpenSegment>,
-    /// The segment left most recently.
+    /// The segment most recently left with something open in it.
     last_left: Option<u32>,
 }
 
@@ -118,8 +118,8 @@ impl Segments {
         self.retired.iter().find(is_pinned).map(|left| left.number)
     }
 
-    /// Handles the flusher's results, and requests a flush for each segment in which commits wait:
-    /// one flush for all commits of a round.
+    /// Handles the flusher's results, and requests a flush for each segment with slots that are not
+    /// visible yet, unless one is in progress: one flush for all commits of a round.
     pub(super) fn flush_waiting(&mut self, link: &mut Link) {
         for segment in self.retired.iter_mut().chain([&mut self.current]) {
             segment.poll_flusher();
@@ -129,7 +129,7 @@ impl Segments {
         }
     }
 
-    /// Flushes what no commit waits for, and seals all segments after the worker has stopped.
+    /// Flushes slots that no commit waits for, and seals all segments after the worker has stopped.
     /// Blocks.
     pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
         for segment in self.retired.iter_mut().chain([&mut self.current]) {

@@ -1,8 +1,8 @@
 //! A worker's writer: commits records to its segments.
 //!
 //! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
-//! one CRC over the record, 64 octets of slot with their own CRC, and three stores. The
-//! provisioning thread does everything that takes a system call.
+//! one CRC over the record, 64 octets of slot with their own CRC, and five atomic stores. Other
+//! threads do everything that takes a system call.
 use super::commit::{
     Commit, Committed, Counted, DedicatedOutcome, NoRoom, PendingCommit, PendingDedicated,
 };
@@ -23,8 +23,8 @@ pub const SPACE_BYTES_MAX: u64 = 256 << 10;
 /// Free octets of a reservation after it was moved out of a segment that it pinned.
 const MOVED_ROOM_BYTES: u64 = 4 << 10;
 
-/// A worker's access to its segments. No call blocks, allocates (in the steady state) or makes a
-/// system call, except a channel send when the window must move.
+/// A worker's access to its segments. Apart from `close`, no call blocks, allocates (in the steady
+/// state) or makes a system call, except to wake the thread to which it sends a request.
 #[derive(Debug)]
 pub struct Writer {
     settings: LogSettings,
@@ -51,8 +51,8 @@ impl Writer {
     }
 
     /// Receives a payload in place (the *whole* way). Puts `envelope` at the tail and returns
-    /// exactly `payload_bytes` octets of free space after it; callers ask for at most 256 KiB.
-    /// Nothing is reserved: any other call on the writer reuses the space.
+    /// exactly `payload_bytes` octets of free space after it. Nothing is reserved: the next call on
+    /// the writer may reuse the space.
     ///
     /// Costs the copy of the envelope. Errors: `Wait`, `Full`.
     #[inline]
@@ -93,8 +93,7 @@ impl Writer {
         committed_in(&mut self.segments.current, id, facts)
     }
 
-    /// Appends these slices as one payload (after staging, or for bytes after a BDAT line). At most
-    /// 4 MiB in total.
+    /// Appends these slices as one payload (after staging, or straight from the input).
     ///
     /// Costs the copy and one CRC over the record. Errors: `Wait`, `Full`.
     pub fn append(
@@ -123,9 +122,9 @@ impl Writer {
         Counted::new()
     }
 
-    /// Ends a loop round; also called when the worker goes idle. Publishes front positions to
-    /// provisioning if it must move the window, and requests a flush if commits wait for one. Cheap
-    /// if there is nothing to do.
+    /// Ends a loop round; also called when the worker goes idle. Requests a flush if commits wait
+    /// for one, seals segments that the worker left and in which nothing is open now, and asks
+    /// provisioning to move the window if it is low. Cheap if there is nothing to do.
     pub fn round_done(&mut self) {
         if self.settings.durability != Durability::Process {
             self.segments.flush_waiting(&mut self.link);
@@ -152,9 +151,9 @@ impl Writer {
     /// Reserves space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
     /// More than `dedicated_segment_bytes_over` gets a dedicated segment, which is opened in the
-    /// background. A guess is reduced to what guesses can reserve ([`SizeBasis`]). Errors: `Wait`,
-    /// `Full`; `Budget`: regions or dedicated segments are used up, or the size exceeds
-    /// [`PAYLOAD_BYTES_MAX`].
+    /// background. A guess is cut to the size of the largest region. Errors: `Wait`, `Full`;
+    /// `Budget`: the budget of regions (for a guess, half of it) or of dedicated segments is used
+    /// up, or the size exceeds [`PAYLOAD_BYTES_MAX`].
     pub fn reserve(
         &mut self,
         envelope: &[u8],
@@ -203,7 +202,7 @@ impl Writer {
     /// Returns the next free populated octets of `r`, at most 256 KiB; empty if it must `grow`
     /// first.
     ///
-    /// Errors: `Wait` while provisioning maps more; `Full`: the caller must release it.
+    /// Errors: `Wait` while provisioning prepares more; `Full`: the caller must release `r`.
     pub fn space<'a>(&'a mut self, r: &'a mut Reservation) -> Result<&'a mut [u8], NoRoom> {
         self.received = None;
         let (start, wanted) = (r.front(), r.capacity - r.filled);

@@ -14,11 +14,11 @@ use crate::log::format::id::MessageId;
 /// The results of flushes of a segment. Written only by the flusher, read by the worker.
 #[derive(Debug, Default)]
 pub(crate) struct Flushed {
-    /// Number of flushes, of those that the worker requested, that succeeded.
+    /// Number of successful flushes that the worker requested.
     done: AtomicU32,
     /// 1 once a flush has failed, else 0.
     failed: AtomicU32,
-    /// Slots below this are safe even after a failure.
+    /// Slots below this one are durable even after a failure.
     safe_slots: AtomicU32,
 }
 
@@ -35,7 +35,7 @@ impl Flushed {
         self.done.store(self.done.load(Relaxed).wrapping_add(1), Release);
     }
 
-    /// Returns, after a failed flush, the slot below which all slots are safely on disk (durability
+    /// Returns, after a failed flush, the slot below which all slots are durable (durability
     /// `interval`).
     pub(crate) fn failed(&self) -> Option<u32> {
         // Partner: the release store in `fail`; before it, `safe_slots`.

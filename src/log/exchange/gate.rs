@@ -48,7 +48,7 @@ pub(crate) struct Asked {
     pub taken: u32,
 }
 
-/// Methods for the worker.
+/// Methods for the worker, then those for provisioning and the flusher.
 impl Gate {
     pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Gate {
         Gate {

@@ -62,7 +62,7 @@ pub(crate) type OpenedSegment = std::io::Result<Box<PreparedSegment>>;
 /// A dedicated segment to be created.
 #[derive(Debug)]
 pub(crate) struct NewDedicated {
-    /// Identifies it between worker and provisioning.
+    /// Identifies the segment in messages between worker and provisioning.
     pub key: u64,
     pub window: Arc<DedicatedWindow>,
     pub events: Sender<DedicatedEvent>,

@@ -2,8 +2,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long after sealing a segment is flushed. The kernel writes pages after 30 s
-/// (`dirty_expire_centisecs`), and checks every 5 s.
+/// Time from sealing a segment to flushing it. By then the kernel has usually written its pages: it
+/// does so after 30 s (`dirty_expire_centisecs`), and checks every 5 s.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
 
 /// A request to the sync thread.

@@ -15,7 +15,7 @@ pub enum OpenError {
         /// The system's error.
         cause: io::Error,
     },
-    /// Another sinkd is using it.
+    /// Another sinkd is using the folder.
     #[error(
         "{folder}: in use by another sinkd{}; stop that one, or choose another folder",
         by(*.pid)

@@ -52,7 +52,8 @@ pub(crate) enum Event {
     },
 }
 
-/// How far the system clock is from the clock of a running sinkd after it moved.
+/// The difference between the system clock and the clock of a running sinkd, after the system clock
+/// moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moved {
     /// The number of this start of sinkd, counting how often the folder was opened.
@@ -75,7 +76,7 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     Ok(moved.collect())
 }
 
-/// Returns the pruned segments that the lines of the file name.
+/// Returns the pruned segments that are named in the file.
 pub(crate) fn pruned_in(file: &mut File) -> io::Result<Vec<Dropped>> {
     let text = read_all(file)?;
     Ok(text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect())
@@ -134,8 +135,9 @@ pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without an
-/// end is not damaged: it may still be being written. Costs one read of the file.
+/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without a
+/// line feed does not count as damaged: another process may still be writing it. Costs one read of
+/// the file.
 pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
     let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -253,8 +255,8 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
 }
 
 /// Returns the file under its exclusive lock, and creates it if necessary. Waits for the lock, so
-/// sinkd must not call this. Code that changes flags takes this lock too, which serializes all
-/// writers other than sinkd.
+/// sinkd must not call this. Code that changes flags takes this lock too, so only one process
+/// changes them at a time.
 pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     loop {
         let file = open(folder)?;
@@ -266,7 +268,8 @@ pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     }
 }
 
-/// Opens the file without waiting; `None`: another process holds the lock.
+/// Opens and locks the file without waiting; `None`: another process holds the lock, or the file
+/// has just been replaced.
 pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<HeldLock>> {
     let file = open(folder)?;
     match file.try_lock() {
@@ -283,8 +286,8 @@ fn open(folder: &Path) -> io::Result<File> {
     disk::private().read(true).append(true).create(true).open(path_of(folder))
 }
 
-/// Returns whether the file still has its name. It loses it if it is rewritten while the caller
-/// waits for the lock.
+/// Returns whether the file still has its name. A file loses its name if sinkd replaces it while
+/// the caller waits for the lock.
 fn is_named(file: &File, folder: &Path) -> bool {
     std::fs::metadata(path_of(folder)).is_ok_and(|named| {
         file.metadata().is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))

@@ -13,10 +13,10 @@ use super::events::{self, is_among};
 use super::lock::HeldLock;
 use crate::time::ProcessClock;
 
-/// File size above which lines are merged. 256 KiB is several thousand lines, which take a
-/// millisecond to read.
+/// File size above which lines are merged. 256 KiB is about 2000 lines, which take a millisecond to
+/// read.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
-/// How long the lock must be taken before sinkd logs it: sinkctl needs it for milliseconds.
+/// How long the lock must be taken before sinkd logs that: sinkctl holds it for milliseconds only.
 const SAY_AFTER_NS: u64 = 1_000_000_000;
 /// How often sinkd tries to get the lock while it stops.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub struct EventsFile {
     /// Number of failed attempts since the start. Relaxed here and below: the numbers publish no
     /// other data.
     busy: AtomicU64,
-    /// Since when every attempt has failed, in Unix ns; 0: the last attempt succeeded.
+    /// Time since which every attempt has failed, in Unix ns; 0: the last attempt succeeded.
     busy_since_ns: AtomicU64,
     /// Whether sinkd has logged that the lock is taken.
     is_said: AtomicBool,
@@ -55,12 +55,13 @@ impl EventsFile {
         &self.folder
     }
 
-    /// Returns how often another process held the lock, since the start.
+    /// Returns how often an attempt since the start found the lock held by another process.
     pub fn busy(&self) -> u64 {
         self.busy.load(Relaxed)
     }
 
-    /// Returns the file under its exclusive lock; `None`: another process holds the lock.
+    /// Returns the file under its exclusive lock; `None`: the attempt failed, usually because
+    /// another process holds the lock.
     pub(crate) fn try_lock(&self) -> io::Result<Option<HeldLock>> {
         let file = events::try_locked(&self.folder)?;
         if file.is_some() {
@@ -130,9 +131,9 @@ impl EventsFile {
         Ok(true)
     }
 
-    /// Merging reads and writes the whole file, including the lines of others. It waits until the
-    /// file is twice as large as after the last time, so that the cost per line does not grow with
-    /// the file.
+    /// Returns whether to merge the lines of a file of `bytes`. Merging reads and writes the whole
+    /// file, including the lines of others, so it waits until the file is twice as large as after
+    /// the last merge: the cost per line does not grow with the file.
     fn pays_to_fold(&self, bytes: u64) -> bool {
         bytes > FOLD_BYTES_OVER.max(self.folded_bytes.load(Relaxed).saturating_mul(2))
     }

@@ -52,7 +52,7 @@ impl Flags {
         u64::from(self.messages_below) + self.removed.len() as u64
     }
 
-    /// Returns the number of removed messages from the watermark up to `slot`.
+    /// Returns the number of removed messages from the watermark on, in slots before `slot`.
     pub(crate) fn removed_before(&self, slot: u32) -> u32 {
         self.removed.partition_point(|removed| *removed < slot) as u32
     }
@@ -122,7 +122,8 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
     layout::segment_path(folder, number).with_extension("flags")
 }
 
-/// Returns the flags of a segment: none if the file is missing, damaged or about another segment.
+/// Returns the flags of a segment: none if the file is missing, unreadable, damaged or about
+/// another segment.
 pub(crate) fn load(folder: &Path, of: FlagsOf) -> Flags {
     read(folder, of).unwrap_or_else(|file| {
         tracing::warn!(file = %file.display(), "damaged, or about another segment: ignored");

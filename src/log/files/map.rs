@@ -3,9 +3,9 @@
 //!
 //! A [`Mapping`] is shared between a worker and other threads. It lends no slices, only the live
 //! page's atomic words. Slices come from its only [`WriteAccess`], which the worker owns, and
-//! borrow from it, so two never overlap in time. The mapping knows which octets may be lent: those
-//! that provisioning is done with, and has usually populated. So a caller that computes a wrong
-//! range causes a panic, but accesses no memory.
+//! borrow from it, so no other slice exists while the worker writes to one. The mapping knows which
+//! octets may be lent: those that provisioning is done with, and has usually populated. So a caller
+//! that computes a wrong range causes a panic, but accesses no memory.
 //!
 //! No type can keep another program from truncating the file. sinkd truncates only dedicated
 //! segments, once, at their commit: after the worker has given up its access, and before the file
@@ -144,7 +144,7 @@ impl Mapping {
         self.usable.raise(*bytes);
     }
 
-    /// `range` must be within the file, and none of its octets usable.
+    /// Populates `range`, which must be within the file and contain no usable octets.
     fn populate(&self, range: Range<u64>) -> io::Result<()> {
         let (start, end) = (range.start, range.end);
         // A page that is partly usable would be written while its worker uses it.
@@ -174,7 +174,8 @@ impl Mapping {
         Err(io::ErrorKind::InvalidInput.into())
     }
 
-    /// The portable way (also for Linux before 5.14): writes to each page without changing it.
+    /// Populates pages in the portable way (also for Linux before 5.14): writes to each without
+    /// changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
             // SAFETY: the word is within map and file: each caller bounds the range by the length
@@ -234,7 +235,7 @@ impl WriteAccess {
         self.mapping.usable()
     }
 
-    /// Makes the file unusable, because it becomes another segment.
+    /// Makes all octets unusable, because the file becomes another segment.
     pub(crate) fn renew(&mut self) {
         let _bytes = self.mapping.lock();
         let Usable { front, back } = Usable::nothing_of(self.mapping.raw.len() as u64);

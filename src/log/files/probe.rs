@@ -9,7 +9,7 @@ use super::layout::segments_folder;
 use super::map::Mapping;
 use crate::log::format::{Hole, PAGE_BYTES, RECORDS_AT};
 
-/// Tries the operations that the log needs on a temporary file: create, allocate, map, populate,
+/// Tries, on a temporary file, the operations that the log needs: create, allocate, map, populate,
 /// punch.
 pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
     refuse_network(folder)?;

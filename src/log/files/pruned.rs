@@ -8,7 +8,8 @@ use super::unrecorded_drops;
 
 /// Returns what was pruned from `folder` so far, by any process. Costs one read of each file.
 pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
-    // `dropped.jsonl` is read first: its entries may be moved meanwhile, and then count once.
+    // `dropped.jsonl` is read first: entries that are moved meanwhile are then found in both files,
+    // and count once.
     let unrecorded = unrecorded_drops::read(folder)?;
     let mut sums = PrunedSums::default();
     for event in events::all(folder)? {

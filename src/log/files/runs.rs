@@ -132,7 +132,8 @@ impl Runs {
         }
     }
 
-    /// If the clock was set back, a run ends where it began, not earlier.
+    /// Ends the run in progress, if there is one. If the clock was set back, it ends where it
+    /// began, not earlier.
     fn end(&mut self, at_ns: u64) {
         if let Some(run) = self.runs.last_mut().filter(|run| run.until_ns.is_none()) {
             run.until_ns = Some(at_ns.max(run.from_ns));
@@ -224,8 +225,8 @@ impl Runs {
         is_good(text, TEXT_BYTES_MAX).then_some(()).ok_or(RunError::Text)
     }
 
-    /// Returns the earliest time at which a run may begin or end, so that runs never overlap, even
-    /// if the clock was set back.
+    /// Returns `at_ns`, or the last start or end of a run if that is later, so that runs never
+    /// overlap, even if the clock was set back.
     fn not_before(&self, at_ns: u64) -> u64 {
         let last = self.runs.last().map_or(0, |run| run.until_ns.unwrap_or(run.from_ns));
         at_ns.max(last)
@@ -236,7 +237,7 @@ fn locked(file: &EventsFile) -> Result<HeldLock, RunError> {
     file.try_lock()?.ok_or(RunError::Busy)
 }
 
-/// `file` is `events.jsonl` of `folder`, and must be locked.
+/// Begins a run. `file` is `events.jsonl` of `folder`, and must be locked.
 fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
     let before = Runs::read(folder)?;
     if before.find(name).is_ok() {

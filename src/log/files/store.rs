@@ -1,5 +1,5 @@
-//! The folder's `store` file: its permanent ID, the next segment number, and how often it was
-//! opened.
+//! The folder's `store` file: its permanent ID, the next segment number, and how often the folder
+//! was opened.
 //!
 //! Two text lines of fixed width are written alternately in place, each with its own checksum: if a
 //! write is cut short, the other line remains. The valid line with the highest (starts, next)
@@ -81,7 +81,8 @@ impl StoreFile {
     /// Opens or creates the file, and counts this start. The folder must be locked.
     ///
     /// `highest` is the highest segment number in the folder: after a power loss, the file may be
-    /// older than that. Errors: `Store` if the file exists without a valid line.
+    /// older than that. Errors: `Store` if the file has no valid line, unless it is empty, or all
+    /// zeros in a folder without segments.
     pub(crate) fn open(
         folder: &Path,
         highest: u32,

@@ -95,7 +95,7 @@ impl UnrecordedDrops {
             Ok(false) => {}
             Err(e) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
-                    tracing::warn!(error = %e, "events.jsonl is locked: drops are recorded later");
+                    tracing::warn!(error = %e, "cannot write events.jsonl: drops are noted later");
                 }
             }
         }
@@ -122,7 +122,7 @@ impl UnrecordedDrops {
     fn clear(&mut self) {
         if !self.segments.is_empty() {
             self.segments.clear();
-            // If the file stays, its entries are known to be recorded.
+            // If the file stays, the next sinkd finds that its entries are recorded.
             drop(std::fs::remove_file(&self.path));
         }
         (self.at, self.has_failed) = (None, false);

@@ -1,5 +1,6 @@
 //! Which octets of a segment its worker may use: provisioning moves the marks, the worker reads
-//! them. That the worker uses only octets that provisioning is done with depends on these orders.
+//! them. Only the memory orders here ensure that the worker uses no octets that provisioning is not
+//! done with.
 #[cfg(not(sinkd_loom))]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};

@@ -31,7 +31,7 @@ pub struct SegmentIdentity {
     pub boot: BootId,
     /// ns since the Unix epoch.
     pub created_at_ns: u64,
-    /// Shared or own.
+    /// Shared or dedicated.
     pub kind: SegmentKind,
 }
 

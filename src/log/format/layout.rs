@@ -1,6 +1,6 @@
 //! Offsets and sizes of the structures in a segment file.
 
-/// Alignment of every structure in the format.
+/// Size of each header page, and of the pages that are populated and punched out.
 pub const PAGE_BYTES: u64 = 4096;
 /// Offset of the identity page, which is written once and has a checksum.
 pub const IDENTITY_AT: u64 = 0;

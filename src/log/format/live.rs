@@ -69,9 +69,9 @@ pub struct SealedTotals {
     pub message_bytes: u64,
     /// Octets before `records_end` that belong to no record, including alignment.
     pub hole_bytes: u64,
-    /// Slots below `published` that recovery found unreadable.
+    /// Number of slots below `published` that recovery found unreadable.
     pub lost_slots: u32,
-    /// Messages among them.
+    /// Number of messages lost with these slots.
     pub lost_messages: u32,
 }
 
@@ -97,7 +97,7 @@ pub(crate) const STATE_WORD: usize = 8;
 pub(crate) const TOTALS_WORD: usize = STATE_WORD + 1;
 pub(crate) const SEAL_CHECK_WORD: usize = TOTALS_WORD + 6;
 pub(crate) const SYNCED_WORD: usize = SEAL_CHECK_WORD + 1;
-/// More messages than a segment can count: it would take years at a million per second.
+/// More messages than a segment can count: at a million per second, that would take years.
 pub(crate) const COUNTED_MAX: u64 = 1 << 48;
 /// Number of words in the live page that are used; the rest is zero.
 pub(crate) const LIVE_WORDS: usize = SYNCED_WORD + 1;
@@ -157,15 +157,14 @@ impl LiveWords {
         seed.seal_crc(&counts, &totals)
     }
 
-    /// Returns whether the page is marked as sealed and its counts and totals match their
-    /// checksums.
+    /// Returns whether the page is marked as sealed and its counts and totals match their checksum.
     pub(crate) fn is_sealed(&self, seed: &Seed) -> bool {
         matches!(self.state(), Some(State::Sealed | State::Suspect { .. }))
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
     }
 
-    /// Returns whether only the state is missing to be sealed: counts and totals match their
-    /// checksums.
+    /// Returns whether the segment is sealed except for the state: counts and totals match their
+    /// checksum.
     pub(crate) fn is_almost_sealed(&self, seed: &Seed) -> bool {
         self.state() == Some(State::Open)
             && self.0[SEAL_CHECK_WORD] != 0

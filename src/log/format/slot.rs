@@ -72,7 +72,8 @@ pub(crate) struct SlotSource {
 struct FileMark(u64);
 
 impl SlotSource {
-    /// `device` and `inode` identify the file, whose identity page is `identity`.
+    /// Describes the file that `device` and `inode` identify, and whose identity page is
+    /// `identity`.
     pub(crate) fn new(identity: &SegmentIdentity, device: u64, inode: u64) -> SlotSource {
         let mut hasher = DefaultHasher::new();
         (device, inode, identity.store.0, identity.number).hash(&mut hasher);

@@ -40,7 +40,7 @@ pub(super) struct Catalog {
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
 struct PrunedSegments {
-    /// Numbers of the segments that the last refresh found.
+    /// Numbers of the segments that the last refresh, or a read since then, found to be pruned.
     numbers: HashSet<u32>,
     pruned_unread: PrunedUnread,
 }
@@ -100,8 +100,8 @@ impl Catalog {
         self.read_flags()
     }
 
-    /// Lists the folder and opens new segments. Returns the numbers of segments that were gone by
-    /// then.
+    /// Lists the folder and opens new segments. Returns the numbers of listed segments that were
+    /// gone when they were to be opened.
     fn list(&mut self) -> io::Result<Vec<u32>> {
         let files = segment_files(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
@@ -111,7 +111,7 @@ impl Catalog {
         }
         self.unreadable.clear();
         let mut pruned = Vec::new();
-        // The newest first, so that the messages found of a worker have no gap.
+        // The newest first: sinkd drops the oldest, so there is no gap between the segments opened.
         for (number, path) in files.into_iter().rev() {
             let opening = match self.entries.get(&number) {
                 Some(CatalogEntry { segment: Some(live), .. }) if !live.is_outdated() => {
@@ -155,7 +155,8 @@ impl Catalog {
         }
     }
 
-    /// Removal renames a complete file into place, so this reads either the old or the new state.
+    /// Reads the flags of all segments. Removal renames a complete file into place, so this reads
+    /// either the old or the new state.
     fn read_flags(&mut self) -> io::Result<()> {
         let flagged = flagged(&self.path)?;
         let mut changed = Vec::new();
@@ -233,8 +234,8 @@ impl Catalog {
     /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
     /// KiB.
     ///
-    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
-    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh ([`Catalog::pruned_unread`] now
+    /// counts it); `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub(super) fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         let missing = MessageId { segment: number, slot: 0 };
         let entry = self.entries.get(&number).or_else(|| self.departed.get(&number));
@@ -273,13 +274,13 @@ impl Catalog {
         }
     }
 
-    /// Returns the segments that were pruned while they were being read, since the folder was
-    /// opened.
+    /// Returns the counts of segments that were pruned before they could be read, since the folder
+    /// was opened or the counts were last reset.
     pub(super) fn pruned_unread(&self) -> PrunedUnread {
         lock(&self.pruned).pruned_unread
     }
 
-    /// Returns the segments passed over, and resets the counts.
+    /// Returns what `pruned_unread` returns, and resets the counts.
     pub(super) fn take_pruned_unread(&self) -> PrunedUnread {
         std::mem::take(&mut lock(&self.pruned).pruned_unread)
     }

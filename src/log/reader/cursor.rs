@@ -30,7 +30,7 @@ pub struct Cursor {
     left: Range<u32>,
     /// Messages read, with their times (for damaged ones, the time of a neighbor).
     read: VecDeque<(u64, Result<Slot, ReadError>)>,
-    /// The time of the last message read.
+    /// The time of the last undamaged slot read.
     last: u64,
 }
 

@@ -45,7 +45,8 @@ pub enum SegmentError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A file kept for reuse: its content belongs to a segment that was dropped.
+    /// A spare: the file has the name of another segment than the one in its identity page, because
+    /// it is being recycled or is a copy.
     #[error("{file}, octet 12: the file is segment {number} under another name")]
     Spare {
         /// The file.
@@ -65,7 +66,8 @@ pub enum SegmentError {
         /// Whether the count of messages that were only counted is proven to be right.
         is_counted_known: bool,
     },
-    /// The flags of the segment are damaged, or belong to another segment. The segment can be read.
+    /// The flags of the segment are unreadable, damaged, or about another segment. The segment can
+    /// be read.
     #[error("{file}: damaged, or about another segment; messages removed by it are visible again")]
     Flags {
         /// The file of the flags.

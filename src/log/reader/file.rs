@@ -35,7 +35,8 @@ impl SegmentFile {
         SegmentFile::from_file(file, path)
     }
 
-    /// Checks the header of `file`, whatever its name. Also returns the live page as stored.
+    /// Checks the header of `file`, which has the name `path`. Also returns the live page as
+    /// stored.
     pub(crate) fn from_file(
         file: File,
         path: &Path,
@@ -79,7 +80,8 @@ impl SegmentFile {
         MessageId { segment: self.number(), slot: index }
     }
 
-    /// Decodes the 64 octets of slot `index`. Returns `None` if the checksum is wrong.
+    /// Decodes the 64 octets of slot `index`. Returns `None` if the checksum is wrong, or if the
+    /// record would be outside the file.
     pub(crate) fn decode(&self, octets: &[u8], index: u32) -> Option<Slot> {
         self.source.decode(octets, index)
     }
@@ -193,7 +195,7 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Checks a whole record in constant memory, namely that of `chunk`.
+    /// Checks a whole record in constant memory; `chunk` is a buffer that can be reused.
     pub(crate) fn check_record(&self, slot: &Slot, chunk: &mut Vec<u8>) -> Result<(), Damage> {
         let bytes = slot.record_end() - slot.record_offset();
         self.read_through(slot, bytes.min(RECORD_BYTES_AT_ONCE) as usize, chunk)
@@ -227,7 +229,7 @@ fn read_head(file: &File, path: &Path) -> Result<(SegmentIdentity, LiveWords), S
             return Err(SegmentError::Newer { file: name(), version, newest: FORMAT_VERSION });
         }
         Err(NoIdentity::Damaged { at }) => {
-            let problem = "the identity page's checksum does not hold";
+            let problem = "the identity page is damaged";
             return Err(SegmentError::Damaged { file: name(), offset: at, problem });
         }
         Ok(identity) => identity,

@@ -96,19 +96,19 @@ impl Folder {
     /// Opens segment `number`, or returns it if it is already open. Costs at most one read of 8
     /// KiB.
     ///
-    /// Errors: `Pruned`, the segment existed at the last refresh (it now counts as passed over);
-    /// `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
+    /// Errors: `Pruned`, the segment existed at the last refresh ([`Folder::pruned_unread`] now
+    /// counts it); `NoSuchMessage`, it did not exist; `Segment`, it can't be read.
     pub fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         self.catalog.segment(number)
     }
 
-    /// Returns the segments that were pruned while they were being read, since the folder was
-    /// opened.
+    /// Returns the counts of segments that were pruned before they could be read, since the folder
+    /// was opened or the counts were last reset.
     pub fn pruned_unread(&self) -> PrunedUnread {
         self.catalog.pruned_unread()
     }
 
-    /// Returns the segments passed over, and resets the counts.
+    /// Returns what `pruned_unread` returns, and resets the counts.
     pub fn take_pruned_unread(&self) -> PrunedUnread {
         self.catalog.take_pruned_unread()
     }
@@ -139,8 +139,8 @@ impl Folder {
         self.segments().map(SegmentSummary::removed).sum()
     }
 
-    /// Returns what was pruned from the folder so far: segments that `events.jsonl` lists, and that
-    /// no longer exist. Costs one read of that file.
+    /// Returns what was pruned from the folder so far: segments that `events.jsonl` or
+    /// `dropped.jsonl` lists, and that no longer exist. Costs one read of each file.
     pub fn pruned(&self) -> io::Result<Dropped> {
         let mut sums = pruned::pruned_sums(self.path())?;
         // A listed segment may still exist: it is about to be deleted, or sinkd was killed before.
@@ -165,7 +165,7 @@ impl Folder {
     }
 
     /// Returns the newest readable message, in the order of a listing, and the errors of newer
-    /// ones. Costs reading it.
+    /// ones. Costs reading the message, and those newer ones.
     pub fn latest(&self) -> Result<Latest, ReadError> {
         let mut damage = Vec::new();
         for slot in self.listing(Span::default())?.backward(0)? {

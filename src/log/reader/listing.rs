@@ -54,7 +54,7 @@ impl<'a> Listing<'a> {
         Ok(Listing { folder, groups })
     }
 
-    /// Returns where each segment with messages in the span ends within it: the number of slots and
+    /// Returns where each segment with slots in the span ends within it: the number of slots and
     /// messages before that position.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&SegmentIdentity, u32, u32)> {
         let parts = self.groups.iter().flatten();
@@ -81,8 +81,8 @@ impl<'a> Listing<'a> {
         self.groups.iter().flatten().map(SegmentSpan::len).sum()
     }
 
-    /// Returns the number of messages that were not lost. The listing returns that many if no
-    /// record is damaged. Costs a pass over the slots of all segments with lost messages.
+    /// Returns the number of messages that were not lost. The listing returns that many if no other
+    /// slot is damaged. Costs a pass over the slots of all segments with lost messages.
     pub fn present(&self) -> u64 {
         self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
     }
@@ -114,7 +114,7 @@ impl<'a> Listing<'a> {
         loop {
             match self.groups_without(offset, direction) {
                 Ok(groups) => return Ok(Page::new(self.folder, groups, direction)),
-                // Each time, one part less remains.
+                // Each time, one more part is left out.
                 Err(ReadError::Pruned { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -23,7 +23,7 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Maps a segment. Costs three system calls and one read of 8 KiB.
+    /// Maps a segment. Costs six system calls, one of them a read of 4 KiB.
     ///
     /// Errors: the file can't be mapped or locked, or was recycled for another segment.
     pub fn new(segment: Arc<Segment>) -> Result<Mapped, ReadError> {

@@ -2,7 +2,8 @@
 //!
 //! Used for a segment whose live page can't be trusted, because it was not flushed before a power
 //! loss or is damaged. *A message is a slot whose own checksum and whose record's checksum are
-//! right.* Invalid positions between valid slots were lost; the IDs of the others don't change.
+//! right.* Invalid positions between valid slots count as lost slots, so the IDs of the others
+//! don't change.
 use super::file::SegmentFile;
 use crate::log::format::{
     COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
@@ -27,7 +28,8 @@ pub(crate) enum Extent {
 pub(crate) struct ScanResult {
     /// What the live page should contain according to the scan: counts, totals, state `sealed`.
     pub words: LiveWords,
-    /// Invalid slots below the last valid one, ascending.
+    /// Invalid slots below the last valid one, ascending. With `Extent::Published`, also those
+    /// after it.
     pub lost: Vec<u32>,
     /// Whether the count of messages that were only counted could be trusted. If not, it is 0.
     pub is_counted_known: bool,
@@ -98,7 +100,7 @@ fn is_suspect(words: &LiveWords, seed: &Seed) -> bool {
 }
 
 /// Returns whether the count of messages without a slot can be trusted. `page` is the live page as
-/// stored, and `found` the same with all other values computed from the slots.
+/// stored, and `found` the same page with all other values computed from the slots.
 fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
     match page.state() {
         // No checksum covers the counts of an open segment.
@@ -109,7 +111,8 @@ fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
 }
 
 impl Scan<'_> {
-    /// Returns whether the position is above the end of all valid records, and so can be a slot.
+    /// Returns whether the position is above the end of all valid records found so far, and so can
+    /// be a slot.
     fn may_hold_slots(&self, index: u32) -> bool {
         let bytes = self.segment.bytes();
         slot_at(bytes, index).is_some_and(|at| at >= self.totals.records_end)

@@ -62,7 +62,7 @@ pub(super) struct KnownScan {
 }
 
 impl KnownScan {
-    /// Returns the error about the counts of the segment in `file`.
+    /// Returns the error about the counts of the segment in `file`, if they are damaged.
     pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
         let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
         (self.trust == LiveTrust::Damaged)
@@ -83,7 +83,7 @@ impl Segment {
         Segment::new(file, words, boot)
     }
 
-    /// Opens `file`, whatever its name.
+    /// Opens `file` as if its name were `path`.
     #[cfg(feature = "testkit")]
     pub(crate) fn from_file(
         file: std::fs::File,
@@ -115,13 +115,13 @@ impl Segment {
         }
     }
 
-    /// Returns the error about its counts. The segment can be read nevertheless.
+    /// Returns an error if the counts are damaged. The segment can be read nevertheless.
     pub fn fault(&self) -> Option<SegmentError> {
         self.known()?.fault(self.path())
     }
 
-    /// Returns whether its worker has committed since the segment was opened, without this being
-    /// visible: it must be opened again. Costs a read if the boot has no ID, else nothing.
+    /// Returns whether the segment must be opened again to see what its worker has committed since
+    /// it was opened. Costs a read if the boot has no ID, else nothing.
     pub(super) fn is_outdated(&self) -> bool {
         let is_same = || disk::read_live(self.file.file()).is_ok_and(|words| words == self.words);
         self.trust == LiveTrust::Unknown && !is_same()
@@ -309,7 +309,7 @@ impl Segment {
 }
 
 /// An iterator over the slots of one segment. A damaged slot is an `Err`, and does not end the
-/// iteration.
+/// iteration; a failed read does.
 #[derive(Debug)]
 pub struct Slots<'a> {
     segment: &'a Segment,

@@ -90,7 +90,8 @@ impl SegmentSpan {
         there.count() as u64
     }
 
-    /// Returns the position after all slots with a time before `ns`, which is within `bounds`.
+    /// Returns the position after all slots with a time before `ns`. If `ns` is between the
+    /// segment's first and last times, only `bounds` are searched.
     pub fn place_at(
         &self,
         folder: &Catalog,

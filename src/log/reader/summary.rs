@@ -28,7 +28,7 @@ pub struct SegmentSummary {
     pub path: PathBuf,
     /// Which of its messages were removed.
     pub(crate) flags: Arc<Flags>,
-    /// Number of lost messages below the watermark of the flags, which don't count as removed.
+    /// Number of lost messages below the watermark of the flags; they don't count as removed.
     pub(super) lost_below: u32,
 }
 

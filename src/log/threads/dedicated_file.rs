@@ -163,7 +163,7 @@ impl Growing {
             self.mapping.populate_front(to)?;
             populated = to;
         }
-        // One window before the front stays mapped, for the checksum, which is a little late.
+        // One window before the front stays mapped, for the checksum, which lags a little.
         let released = end.saturating_sub(DEDICATED_WINDOW_BYTES);
         if released > self.release_pages + DEDICATED_WINDOW_BYTES {
             self.mapping.release_pages(self.release_pages..released);

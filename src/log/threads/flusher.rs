@@ -26,7 +26,7 @@ struct WatchedSegment {
     number: u32,
     mapping: Arc<Mapping>,
     flushed: Arc<Flushed>,
-    /// The words `published` and `counted` at its last flush.
+    /// The words `published` and `counted` at its last successful flush.
     safe: [u64; 2],
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct MakerSetup {
     pub events: Arc<EventsFile>,
 }
 
-/// Creates segments, and requests that old ones be dropped to make room.
+/// Creates segments, and drops old ones to make room.
 pub(crate) struct Maker {
     pub folder: PathBuf,
     pub settings: LogSettings,
@@ -105,7 +105,7 @@ impl Maker {
         }
     }
 
-    /// Populates the first window, and returns both halves.
+    /// Populates the first window, and returns provisioning's view of the segment and the worker's.
     fn hand_over(
         &mut self,
         made: Made,
@@ -182,8 +182,8 @@ impl Maker {
         Ok(())
     }
 
-    /// Returns the space that stays free: two segments of `segment_bytes` per worker, for others
-    /// and for copy-on-write file systems, which need space to rewrite a page.
+    /// Returns the space that stays free: two segments of `segment_bytes` per worker, for other
+    /// programs and for copy-on-write file systems, which need space to rewrite a page.
     fn reserve(&self, segment_bytes: u64) -> u64 {
         segment_bytes.saturating_mul(2).saturating_mul(self.workers_open())
     }
@@ -262,7 +262,7 @@ impl Maker {
     fn create(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
         use std::os::unix::fs::FileExt;
         let number = self.store.take_number()?;
-        // The next sync makes up for a lost one; only a power loss depends on it.
+        // If the request is lost, the next one makes up for it; it matters only after a power loss.
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
         // No reader sees the file without its identity page.

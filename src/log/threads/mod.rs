@@ -1,5 +1,5 @@
-//! The threads that do what no worker waits for. [`Provision`] creates, seals, drops and recycles
-//! segments, [`Flusher`] flushes open ones, and [`sync`] flushes sealed ones later.
+//! The threads that do the work for which no worker may block. [`Provision`] creates, seals, drops
+//! and recycles segments, [`Flusher`] flushes open ones, and [`sync`] flushes sealed ones later.
 mod ahead;
 mod dedicated_file;
 mod flusher;

@@ -1,12 +1,12 @@
 //! The provisioning thread: creates, allocates, maps, populates, seals and unmaps segments, so that
 //! no event loop waits for that.
 //!
-//! The thread sleeps in its request channel. A worker sends `Attend` if less than half of its
-//! window is left or if it got `Wait`; everything else that the thread needs to know is in the
-//! atomics of `exchange`. While storage refuses, the thread tries again every half second.
+//! The thread sleeps in its request channel. A worker sends `Serve` if less than half of its window
+//! is left or if it got `Wait`; everything else that the thread needs to know is in the atomics of
+//! `exchange`. While storage refuses, the thread tries again every half second.
 //!
-//! The thread reads no clock: [`Provision::run`] passes the time, and the simulation passes a
-//! made-up one.
+//! Only [`Provision::run`] reads the monotonic clock, and sets the time before each request; the
+//! simulation sets a made-up one.
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
@@ -26,7 +26,7 @@ pub(crate) struct Provision {
     workers: HashMap<u32, ServedWorker>,
     /// When to retry what storage refused.
     retry_at: Option<Instant>,
-    /// Workers whose large messages need more than one step; fewer than there are workers.
+    /// Workers whose large messages need more than one step; each is listed at most once.
     unfinished: VecDeque<u32>,
 }
 

@@ -1,5 +1,5 @@
-//! Recycles the file of a dropped segment: its pages are already in memory, which makes them five
-//! times as cheap as new ones.
+//! Recycles the file of a dropped segment: its pages are already in memory, so populating them
+//! costs a fifth as much as new ones.
 //!
 //! A reader holds a shared flock on the segment it reads, and after taking it checks that the
 //! identity page still has the requested number. Recycling takes the exclusive lock without
@@ -18,7 +18,7 @@ use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::format::{LIVE_AT, PAGE_BYTES, SegmentIdentity};
 
 /// Turns the file of a dropped segment into the segment that `identity` describes, except for its
-/// name. Holds the exclusive lock until the caller has renamed the file.
+/// name. Takes the exclusive lock, which the caller releases after it has renamed the file.
 ///
 /// Errors: `WouldBlock`, a reader has it open; `InvalidInput`, it has another length; otherwise,
 /// errors of the system. After an error the file is unchanged, or a spare: the caller must unlink

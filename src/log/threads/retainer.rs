@@ -22,7 +22,8 @@ use crate::time::ProcessClock;
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);
 const AGE_CHECK_MAX: Duration = Duration::from_secs(10);
 /// How often to check whether `sinkctl prune` has dropped segments: one stat, and a listing if the
-/// folder has changed. Until then, what it dropped uses disk space, because it is still mapped.
+/// folder has changed. Until then, segments that it dropped use disk space, because sinkd still
+/// maps them.
 const FOLDER_CHECK: Duration = Duration::from_secs(1);
 
 /// Enforces retention on the sealed segments of the folder.
@@ -35,7 +36,7 @@ pub(crate) struct Retainer {
     /// Segments that are not sealed yet, including those of large messages, and the disk space they
     /// use.
     open: HashMap<u32, u64>,
-    /// Own segments that will get their names once they are flushed.
+    /// Dedicated segments that will get their names once they are flushed.
     unnamed: HashMap<u32, Sealed>,
     unrecorded: UnrecordedDrops,
     /// The time of the request being served.
@@ -109,7 +110,7 @@ impl Retainer {
         self.open.remove(&number);
     }
 
-    /// Returns the number of open segments, and their total length.
+    /// Returns the number of open segments, and the disk space that they use.
     fn open_segments(&self) -> (u64, u64) {
         let bytes = self.open.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
         (self.open.len() as u64, bytes)
@@ -120,8 +121,8 @@ impl Retainer {
         self.sealed_segments.disk_bytes()
     }
 
-    /// Drops what exceeds the limits once another segment of `bytes` is created. Instead of
-    /// dropping a segment of that length, returns it for recycling.
+    /// Drops what exceeds the limits once another segment of `bytes` is created. Returns the first
+    /// segment of that length for recycling, instead of deleting its file.
     pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();

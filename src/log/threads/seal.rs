@@ -9,7 +9,7 @@ use crate::log::settings::Durability;
 use crate::log::upkeep::sealed::Sealed;
 
 /// Writes totals and state to the live page, returns unused space to the disk, and unmaps the file
-/// or keeps its map.
+/// or keeps its map. Deletes a segment that holds neither a slot nor a count.
 pub(super) fn seal(left: RetiredSegment, maker: &mut Maker) {
     if matches!(maker.settings.durability, Durability::Interval(_)) {
         drop(maker.flusher.send(FlushJob::Forget { number: left.identity.number }));

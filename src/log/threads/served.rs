@@ -215,7 +215,7 @@ impl ServedWorker {
     }
 }
 
-/// Returns the length of a segment that holds a record of `bytes` octets.
+/// Returns the length of a segment that can hold a record of `record` octets.
 fn file_bytes(record: u64) -> u64 {
     (RECORDS_AT + record + 8 + SLOT_BYTES).next_multiple_of(PAGE_BYTES)
 }

@@ -62,8 +62,8 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
 }
 
 impl Syncer<'_> {
-    /// The segment had its name at `named_by`. A failed flush is final: the kernel has dropped what
-    /// it could not write, and a second flush that succeeds would not change that.
+    /// Flushes a segment that had its name at `named_by`. A failed flush is final: the kernel has
+    /// dropped what it could not write, and a second flush that succeeds would not change that.
     fn sync_segment(&mut self, number: u32, path: &Path, named_by: Instant) {
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,

@@ -16,7 +16,8 @@ use crate::log::files::events::{self, LockedEvents};
 use crate::log::files::flags;
 use crate::log::reader::{Folder, Segment};
 
-/// Number of segments dropped under one lock: bounds the open files, and how long sinkd waits.
+/// Number of segments dropped under one lock: bounds the number of open files, and how long sinkd
+/// finds the lock taken.
 const AT_ONCE: usize = 64;
 
 /// What [`prune`] keeps.

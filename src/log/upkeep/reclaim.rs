@@ -63,15 +63,15 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     Ok(done)
 }
 
-/// Returns the open file and its identity, if that does not match its name.
+/// Returns the open file and its identity, if the number in the identity differs from `number`.
 fn spare(path: &Path, number: u32) -> Option<(File, SegmentIdentity)> {
     let file = File::open(path).ok()?;
     let identity = disk::identity_of(&file)?;
     (identity.number != number).then_some((file, identity))
 }
 
-/// Returns whether any slot of the file has a valid checksum, given its right name. Reads the whole
-/// file.
+/// Returns whether the file holds a valid message or is sealed, as the segment with the path
+/// `name`. Reads the whole file.
 fn holds_mail(file: File, name: &Path) -> bool {
     // As if in an unknown boot: only checksums are trusted.
     SegmentFile::from_file(file, name).is_ok_and(|(file, words)| {

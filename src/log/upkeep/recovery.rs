@@ -1,9 +1,9 @@
 //! Recovers a folder after its sinkd ended in any way.
 //!
-//! Opening costs one small read per segment. If they were written in the current boot, the counts
-//! are right, because the page cache has survived: unsealed segments are sealed as they are. After
-//! a reboot, messages that were not flushed are found by [`scan`]. Only `Log::open`, which holds
-//! the lock, writes the result to disk; readers compute it in memory.
+//! Opening costs one small read per segment. The counts of a segment that was written in the
+//! current boot are right, because the page cache has survived: if it is unsealed, it is sealed as
+//! it is. After a reboot, messages that were not flushed are found by [`scan`]. Only `Log::open`,
+//! which holds the lock, writes the result to disk; readers compute it in memory.
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;

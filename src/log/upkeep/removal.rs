@@ -36,7 +36,7 @@ pub struct Removed {
 /// `All` and `Until` cost a small file per segment, whatever the number of messages. Messages that
 /// arrive meanwhile stay. Errors: the folder can't be read or written.
 pub fn remove(path: &Path, what: &Remove) -> Result<Removed, ReadError> {
-    // Until the end: one process at a time changes the flags.
+    // Held until the end: one process at a time changes the flags.
     let _lock = LockedEvents::lock(path).map_err(io_error)?;
     let folder = Folder::open(path).map_err(io_error)?;
     match what {
@@ -73,7 +73,8 @@ fn removable_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadErro
     Ok(Removed { messages: found.len() as u64, missing })
 }
 
-/// Returns whose flags hold the removal of a message; `None` if there is no such message.
+/// Returns the segment whose flags can record the removal of a message; `None` if there is no such
+/// message.
 fn flags_of(folder: &Folder, id: MessageId) -> Result<Option<FlagsOf>, ReadError> {
     match folder.find(id) {
         Ok((segment, slot)) if slot.is_message() => Ok(Some(FlagsOf::from(segment.identity()))),

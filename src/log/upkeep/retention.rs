@@ -71,8 +71,8 @@ impl SealedSegments {
         }
     }
 
-    /// Adds `ahead_ns` to the times of a segment, because the clock that set them was that much
-    /// slow.
+    /// Adds `ahead_ns` to the times of a segment, because the clock that set them was slow by that
+    /// much.
     pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
         self.change_date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
     }
@@ -101,8 +101,8 @@ impl SealedSegments {
         self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
-    /// Returns whether a segment must go, so that the bounds hold with `open` other segments of
-    /// `open_bytes` in total.
+    /// Returns whether a segment must be dropped so that the limits hold with `open` other segments
+    /// of `open_bytes` in total.
     pub(crate) fn exceeds_limits(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
         let count = self.sealed.len() as u64;
         let bytes = self.disk_bytes.saturating_add(open_bytes);
@@ -125,8 +125,8 @@ impl SealedSegments {
         kept.map(|(number, _)| *number).collect()
     }
 
-    /// Records how many messages of a segment were removed, and how many without a slot
-    /// (`only_counted`).
+    /// Records how many messages of a segment were removed: `messages` with a slot, and
+    /// `only_counted` without one.
     pub(crate) fn count_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;

@@ -17,7 +17,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Reads the facts of a segment from its file, and its size on disk.
+    /// Combines what the header pages of a segment say with its size on disk.
     ///
     /// Age has a single definition: a segment is as old as its last message. Without a slot
     /// (messages were only counted), it is as old as its file, because no other time is known to

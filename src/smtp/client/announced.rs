@@ -22,7 +22,7 @@ pub struct Announced {
     pub starttls: bool,
     /// RFC 4954; indexed by the position in [`Mechanism::ALL`].
     mechanisms: [bool; Mechanism::ALL.len()],
-    /// Mail transactions that the server accepts in one session (MAILMAX of RFC 9422).
+    /// Maximum number of transactions that the server accepts in one session (MAILMAX of RFC 9422).
     pub mail_max: Option<u64>,
 }
 

@@ -13,7 +13,7 @@ impl ReplyCode {
     /// The number of different codes.
     pub const COUNT: usize = (LAST - FIRST + 1) as usize;
 
-    /// Returns `None` if no reply can have this code.
+    /// Returns the code with this number; `None` if no reply can have it.
     #[inline]
     pub const fn new(number: u16) -> Option<ReplyCode> {
         match NonZeroU16::new(number) {
@@ -22,7 +22,7 @@ impl ReplyCode {
         }
     }
 
-    /// Reads three digits.
+    /// Parses three digits; `None` if no reply can have this code.
     #[inline]
     pub const fn from_digits(digits: [u8; 3]) -> Option<ReplyCode> {
         let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] = digits else { return None };

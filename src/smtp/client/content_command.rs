@@ -53,7 +53,7 @@ impl ContentCommand {
     }
 }
 
-/// `mail` must be in the form for DATA.
+/// Returns whether DATA would send an ambiguous dot. `mail` must be in the form for DATA.
 fn is_ambiguous(mail: &OutgoingMail) -> bool {
     !mail.made_here && has_ambiguous_dot(&mail.head, &mail.body)
 }

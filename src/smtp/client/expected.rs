@@ -50,7 +50,7 @@ impl ExpectedReplies {
         self.replies.is_empty()
     }
 
-    /// Expects the reply to a command that was queued, and ends at this position in the output.
+    /// Expects the reply to a queued command, which ends at this position in the output.
     #[inline]
     pub fn add(&mut self, phase: Phase, end: u64) {
         self.replies.push_back(ExpectedReply { phase, written_us: None, end });

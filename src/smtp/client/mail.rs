@@ -72,8 +72,8 @@ impl OutgoingMail {
         start..self.text.len()
     }
 
-    /// Sets the sender: a mailbox without angle brackets, empty for the null reverse-path; and the
-    /// parameters of MAIL, with one space between them. The session adds SIZE.
+    /// Sets the reverse-path: a mailbox without angle brackets, empty for the null reverse-path;
+    /// and the parameters of MAIL, with one space between them. The session adds SIZE.
     pub fn from(&mut self, path: &[u8], parameters: &[u8]) {
         self.reverse_path = self.append(path);
         self.parameters = self.append(parameters);
@@ -166,8 +166,8 @@ impl OutgoingMail {
         self.form = ContentForm::Stuffed { dots };
     }
 
-    /// Converts the content to the form for BDAT. Free unless the content is stuffed; then it is
-    /// copied.
+    /// Converts the content to the form for BDAT. Free unless the content has stuffed dots; then it
+    /// is copied.
     pub fn unstuff(&mut self) {
         let ContentForm::Stuffed { dots } = self.form else { return };
         if dots > 0 {

@@ -37,7 +37,7 @@ enum HelloVerb {
     Helo,
 }
 
-/// Whether it is still the turn of STARTTLS.
+/// Whether the session may still send STARTTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum StartTlsTurn {
     #[default]

@@ -37,8 +37,8 @@ pub struct Options {
     pub sends_ambiguous: bool,
     /// Whether to use STARTTLS.
     pub start_tls: StartTls,
-    /// The account for AUTH before anything is sent (RFC 4954). The session fails if the server
-    /// announces none of its mechanisms.
+    /// The account for AUTH, which comes before any message (RFC 4954). The session fails if the
+    /// server announces none of its mechanisms.
     pub account: Option<Arc<Account>>,
 }
 

@@ -156,7 +156,7 @@ impl Outbox {
         }
     }
 
-    /// Returns the buffer to `room`, if it is empty.
+    /// Returns the buffer to `room`, if no octets wait in it.
     pub fn return_buffer(&mut self, room: &mut Vec<u8>) {
         if self.text.is_empty() && self.text.capacity() > 0 {
             *room = std::mem::take(&mut self.text);

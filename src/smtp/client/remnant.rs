@@ -11,7 +11,7 @@ pub(super) enum Remnant {
     /// A chunk that failed while later commands were already written: the server refuses them until
     /// RSET (RFC 3030 section 2), which is not queued yet.
     FailedChunk,
-    /// The same, but RSET is queued, and no transaction is left open after it.
+    /// Like `FailedChunk`, but RSET is queued, and no transaction is left open after it.
     FailedChunkBeforeReset,
 }
 

@@ -86,7 +86,7 @@ impl<T: Copy> ClientSession<T> {
         self.outbox.lend(room);
     }
 
-    /// Returns the output buffer to `room`, if it is empty.
+    /// Returns the output buffer to `room`, if no octets wait in it.
     pub fn return_buffer(&mut self, room: &mut Vec<u8>) {
         self.outbox.return_buffer(room);
     }
@@ -139,7 +139,7 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Returns the reply code with which the server refused to open the session; `None` if it did
-    /// not refuse, or if the session failed before the server's last reply was due.
+    /// not refuse, or if the refusal arrived before the command that it answers was written.
     pub fn refusal(&self) -> Option<ReplyCode> {
         self.stage.refusal()
     }
@@ -163,7 +163,7 @@ impl<T: Copy> ClientSession<T> {
         self.apply_opening_step(step);
     }
 
-    /// Returns whether the session is ending or has ended.
+    /// Returns whether the session is ending or has ended, other than by a fault.
     pub fn is_quitting(&self) -> bool {
         matches!(self.stage, SessionStage::Quitting | SessionStage::Closed)
     }

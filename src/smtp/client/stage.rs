@@ -29,8 +29,8 @@ pub(super) struct SessionFailure {
 /// The part of the session that failed.
 #[derive(Debug, Clone, Copy)]
 enum FailedIn {
-    /// The opening. The reply code that refused it, if any; it stays if the fault is that the code
-    /// was 421.
+    /// The opening, with the reply code that refused it, if any. A later fault, such as that the
+    /// code was 421, does not change the code.
     Opening(Option<ReplyCode>),
     /// The session after the opening.
     OpenSession,

@@ -126,7 +126,7 @@ pub fn mail(recipients: usize, content: &[u8], form: super::ContentForm) -> Outg
     mail
 }
 
-/// Returns an account for each variant, or none.
+/// Returns the account of a variant, or none.
 fn account(variant: u8) -> Option<Arc<Account>> {
     let preference = match variant {
         0 | 1 => return None,

@@ -69,7 +69,7 @@ pub(super) struct ClientTransaction<T> {
     pub mail_reply: MailReply,
     /// The server answered MAIL, RCPT or DATA of this transaction with 421.
     pub is_turned_away: bool,
-    /// Another server may see an end of data within the content.
+    /// Some servers may see an end of data within the content.
     pub is_ambiguous: bool,
     /// Position in the output after the end of data.
     pub end_of_data: Option<u64>,
@@ -238,7 +238,7 @@ impl<T> ClientTransaction<T> {
         self.codes.iter().all(Option::is_some)
     }
 
-    /// Decides about every recipient about which no reply has decided.
+    /// Sets the code of every recipient that has none yet.
     fn decide(&mut self, code: ReplyCode) {
         self.codes.iter_mut().for_each(|decided| *decided = decided.or(Some(code)));
     }

@@ -23,9 +23,10 @@ enum Service {
 /// What follows a reply to a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterReply {
-    /// The command has its whole answer.
+    /// The command was answered completely.
     Answered,
-    /// The command has its whole answer, and something was queued; a reply to this follows.
+    /// The command was answered completely, and its content was queued; the reply to this is
+    /// expected next.
     Sent(Phase),
     /// The same command gets further replies.
     MoreReplies,

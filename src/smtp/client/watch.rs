@@ -61,7 +61,7 @@ pub enum SessionFault {
         /// The reply code.
         code: ReplyCode,
     },
-    /// The server sent 421, in reply to any command (RFC 5321 section 3.8).
+    /// The server sent 421, in reply to any command or without one (RFC 5321 section 3.8).
     #[error("the server closed the session (421)")]
     Closing,
     /// A reply arrived although no command waits for one.
@@ -98,7 +98,7 @@ pub enum SessionFault {
     NoMechanism,
     /// The server announces no mechanism of the account, but STARTTLS: many servers announce AUTH
     /// only under TLS.
-    #[error("the server announces STARTTLS, and no AUTH with a mechanism that may be used here")]
+    #[error("the server announces STARTTLS, but no AUTH with a mechanism that may be used here")]
     NoMechanismBeforeTls,
     /// The server sent a challenge that the mechanism does not define.
     #[error(transparent)]
@@ -110,7 +110,8 @@ pub enum SessionFault {
 
 impl SessionFault {
     /// Returns whether another session with the same options would fail in the same way: the server
-    /// refuses the client (RFC 5321 section 3.1) or its account, or lacks a required extension.
+    /// refuses the client (RFC 5321 section 3.1) or its account, lacks a required extension, or
+    /// sends a challenge that the mechanism does not define.
     pub fn is_permanent(self) -> bool {
         match self {
             SessionFault::Refused { phase, code } => {
@@ -144,8 +145,8 @@ pub enum SessionEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withheld {
-    /// Sent by DATA, some servers would see the end of data within the content, and read the rest
-    /// as commands.
+    /// If it were sent by DATA, some servers would see the end of data within the content, and read
+    /// the rest as commands.
     #[error(
         "a line-leading dot stands next to a bare CR, a bare LF or a NUL: some servers would see \
          the end of data there, and read what follows as commands"

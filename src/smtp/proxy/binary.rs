@@ -104,7 +104,7 @@ impl Family {
     }
 }
 
-/// Returns `None` if the proxy does not know its client.
+/// Decodes the addresses; `None` if the proxy does not know its client.
 fn endpoints(family: Family, addresses: &[u8]) -> Option<Endpoints> {
     let tcp = |source: IpAddr, destination: IpAddr, ports: [u8; 4]| {
         let [s0, s1, d0, d1] = ports;

@@ -1,7 +1,7 @@
 //! The receiver's side of the PROXY protocol, versions 1 and 2, as defined in HAProxy's
 //! `doc/proxy-protocol.txt` of 2020-03-05.
 //!
-//! A load balancer sends one header before anything else, which names the client it connects for.
+//! Before anything else, a load balancer sends one header, which names the client it connects for.
 //! The parser does no I/O, allocates nothing, and never guesses: octets are a header, the beginning
 //! of one, or an error. The caller buffers at most [`HEADER_BYTES_MAX`].
 mod binary;

@@ -10,7 +10,7 @@ pub struct Challenges {
 }
 
 impl Challenges {
-    /// `seed` must be unknown to clients.
+    /// Creates a generator. `seed` must be unknown to clients.
     pub fn new(seed: u64) -> Challenges {
         Challenges { seed, made: 0 }
     }

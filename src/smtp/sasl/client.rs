@@ -18,8 +18,8 @@ const COMMAND_BYTES_MAX: usize = 512;
 pub struct ClientExchange {
     mechanism: Mechanism,
     next: NextResponse,
-    /// Everything that was sent. The server may repeat it in an error, which then must not be
-    /// shown.
+    /// Every response that was sent, in base64. The server may repeat one in an error, which then
+    /// must not be shown.
     sent: Vec<Secret>,
 }
 
@@ -84,7 +84,8 @@ impl ClientExchange {
 
     /// Appends the answer to a challenge (the text after 334) to `out`.
     ///
-    /// Errors: the mechanism has no such challenge; nothing was appended.
+    /// Errors: the challenge is malformed, or the mechanism has no such challenge; nothing was
+    /// appended.
     pub fn respond(
         &mut self,
         challenge: &[u8],

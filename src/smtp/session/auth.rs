@@ -22,7 +22,7 @@ impl Session {
         is_required && !self.is_authenticated()
     }
 
-    /// Returns whether clients can authenticate only after TLS has begun.
+    /// Returns whether the client can authenticate only after it has started TLS.
     fn auth_waits_for_tls(&self) -> bool {
         !self.is_secure()
             && self.policy.options().auth.as_ref().is_some_and(|auth| auth.under_tls_only)
@@ -149,7 +149,7 @@ impl Session {
         }
     }
 
-    /// Stores the user for later envelopes, until XCLIENT or the end of the session.
+    /// Stores the user for later envelopes, until XCLIENT, STARTTLS or the end of the session.
     fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
         let peer = envelope::connection_fields(&self.constant);
         let hello = self.constant.len() - peer.len();

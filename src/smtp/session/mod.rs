@@ -128,10 +128,10 @@ enum Security {
 pub struct Session {
     policy: Arc<Policy>,
     client: Client,
-    /// The encoded envelope fields that don't change between hellos. First come the client, its
-    /// hello name and the protocol, once it sent EHLO, HELO or LHLO. The last fields are set from
-    /// the beginning: what a PROXY header reported, and the peer (the fields from [`Tag::Peer`]
-    /// on).
+    /// The encoded envelope fields that don't change between hellos: the client, its hello name and
+    /// the protocol, once it sent EHLO, HELO or LHLO; then the user of AUTH; then what describes
+    /// the connection (`envelope::connection_fields`): the peer, the TLS that a PROXY header
+    /// reported, and the TLS of the session.
     constant: Box<[u8]>,
     state: SessionState,
     before_command: BeforeCommand,
@@ -142,7 +142,7 @@ pub struct Session {
     /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
     /// if a new generation takes effect.
     without: Extensions,
-    /// Which clients may send XCLIENT, as far as this session is concerned.
+    /// Whether the client may send XCLIENT.
     xclient_use: XclientUse,
     /// The client's port, if XCLIENT named it.
     claimed_port: Option<NonZero<u16>>,
@@ -170,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Returns the index of its listener.
+    /// Returns the index of the session's listener.
     pub fn listener_index(&self) -> usize {
         self.policy.options().index
     }

@@ -201,8 +201,8 @@ fn is_auth_value(value: &[u8]) -> bool {
     value == b"<>" || param::is_xtext(value)
 }
 
-/// The deviation that can't be detected in a single line, because it depends on the parameters of
-/// MAIL.
+/// Returns the deviation that can't be detected in a single line, because it depends on the
+/// parameters of MAIL.
 fn non_ascii() -> Deviations {
     Deviations::only(Deviation::NonAscii)
 }
@@ -221,8 +221,8 @@ fn as_ascii(command: Command<'_>) -> Command<'_> {
     }
 }
 
-/// Returns whether the error is one of RCPT. Within a transaction, MAIL is out of sequence,
-/// whatever its parameters.
+/// Returns whether the error is one of RCPT. A bad parameter counts as one: within a transaction,
+/// MAIL is out of sequence anyway.
 fn is_of_rcpt(error: SyntaxError) -> bool {
     use SyntaxError::{ForwardPath, Parameter, ParameterUnknown, RcptForm};
     matches!(error, RcptForm | ForwardPath | Parameter | ParameterUnknown)

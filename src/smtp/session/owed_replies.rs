@@ -10,7 +10,7 @@ pub struct OwedReplies {
 
 impl OwedReplies {
     /// Appends the last reply in `replies`, which begins at `from`, `times` more times. Returns the
-    /// rest if `replies` is full first.
+    /// rest if `replies` fills up first.
     pub fn repeat(replies: &mut Vec<u8>, from: usize, times: u32) -> Option<OwedReplies> {
         let to = replies.len();
         for given in 0..times {

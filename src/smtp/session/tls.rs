@@ -16,7 +16,7 @@ impl Session {
         self.policy.options().tls == TlsUse::Required && !self.is_secure()
     }
 
-    /// Returns whether connections to its listener begin with TLS.
+    /// Returns whether connections to the session's listener begin with TLS.
     pub fn begins_with_tls(&self) -> bool {
         self.policy.options().tls == TlsUse::Implicit
     }
@@ -78,8 +78,8 @@ impl Session {
         self.close(&reply::TLS_EXPECTED, workspace);
     }
 
-    /// Returns whether the input is a TLS ClientHello instead of a command. It has no lines, so the
-    /// session can't continue.
+    /// Returns whether the input is a TLS ClientHello instead of a command. A ClientHello has no
+    /// lines, so the session can't continue.
     #[cold]
     pub(super) fn is_tls_hello(&self, input: &[u8]) -> bool {
         const HANDSHAKE: u8 = 22;

@@ -114,7 +114,7 @@ impl Session {
     }
 }
 
-/// Returns the named port; 0 if it is unavailable.
+/// Returns the port in XCLIENT, 0 if it is unavailable; `None` if there is no PORT.
 fn port_of(claims: &ClientClaims) -> Option<u16> {
     claims.port.as_ref().map(|port| match port {
         AttributeValue::Known(port) => *port,

@@ -2,7 +2,7 @@
 
 macro_rules! attributes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// An attribute, in the order in which EHLO announces them.
+        /// An attribute. EHLO announces the attributes in this order.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Attribute { $($(#[$doc])* $variant),* }

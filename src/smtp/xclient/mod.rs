@@ -24,7 +24,7 @@ pub const VALUE_BYTES_MAX: usize = 255;
 
 /// Parses the text after the verb.
 ///
-/// Allocates the HELO name, and temporarily each value with encoded octets.
+/// Allocates the HELO name, and temporarily each decoded value.
 ///
 /// ```
 /// use sinkd::smtp::xclient::{AttributeValue, parse};
