@@ -284,7 +284,7 @@ impl Server {
     }
 }
 
-/// Returns a writer that wakes its worker by `waker`.
+/// Returns a writer that wakes its worker through `waker`.
 fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenError> {
     log.writer(Box::new(move || {
         let _ = waker.wake();

@@ -22,7 +22,8 @@ pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// How long accepting pauses when descriptors have run out, unless a connection closes first.
+/// How long accepting pauses when descriptors have run out or a listener fails, unless a connection
+/// closes first.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the calling thread only when no other thread wants the processor (sched(7), `SCHED_IDLE`),

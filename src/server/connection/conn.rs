@@ -47,10 +47,10 @@ impl Flow {
     pub const COMMANDS: Flow = Flow::Commands { chunks: None };
 }
 
-/// What distinguishes a connection.
+/// Identifies a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnId {
-    /// Distinguishes it from earlier ones in the same place in the table.
+    /// Distinguishes the connection from earlier ones in the same place in the table.
     pub serial: u32,
     /// The session's number in slots: start count of sinkd, worker, sequence number.
     pub session: u64,
@@ -158,7 +158,7 @@ impl Conn {
         }
     }
 
-    /// Returns whether mail data is being received or waits.
+    /// Returns whether a payload is being received or discarded, or waits.
     pub fn is_transferring(&self) -> bool {
         matches!(self.flow, Flow::Payload(_) | Flow::Waiting(_) | Flow::Discard { .. })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::log::{EventsFile, RunError, Runs};
 use crate::time::ProcessClock;
 
-/// A difference to our clock that has changed by this much since the last report is a step of the
+/// A difference from our clock that has changed by this much since the last report is a step of the
 /// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.
 const MOVED_NS: u64 = 1_000_000_000;
 

@@ -1,5 +1,5 @@
-//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full), or
-//! into the input buffer (everything else).
+//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full,
+//! without TLS), or into the input buffer (everything else).
 use std::io::{ErrorKind, IoSliceMut, Read};
 
 use crate::log::NoRoom;
