@@ -32,7 +32,7 @@ pub struct Headroom {
 }
 
 impl Headroom {
-    /// Computes the headroom in one pass over the seconds.
+    /// Computes the headroom of a run.
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
         // A round counts toward the second in which it ends, so a share can exceed 1.
         let busy_share = summary.busy_share.0.min(1.0);

@@ -71,7 +71,7 @@ impl Second {
         Some(second)
     }
 
-    /// Adds the recordings of another worker for the same second.
+    /// Adds another recording of the same second.
     pub fn merge(&mut self, other: &Second) {
         for (mine, theirs) in self.counters.iter_mut().zip(other.counters) {
             *mine += theirs;

@@ -48,7 +48,7 @@ impl Live {
     }
 
     /// Returns the number of messages not indexed, and the age of the oldest in seconds, at the
-    /// last sample: at most a second ago.
+    /// last sample. There is about one sample a second.
     pub fn index_lag(&self) -> (u64, u64) {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         (load(&self.index_lag_messages), load(&self.index_lag_s))

@@ -106,7 +106,7 @@ impl Metric {
         Metric::ThinkClose,
     ];
 
-    /// The replies that a sender waits for, in the order of a session.
+    /// What a sender waits for, in the order of a session.
     pub const REPLY: [Metric; 9] = [
         Metric::Connect,
         Metric::Handshake,

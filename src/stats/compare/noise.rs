@@ -125,8 +125,8 @@ impl Estimator {
     }
 }
 
-/// Returns the covariances of the projections on these waves. It is 0 for a wave that is symmetric
-/// in time and one that is antisymmetric.
+/// Returns the covariances of the projections on these waves. The covariance of a wave that is
+/// symmetric in time with one that is antisymmetric is 0.
 fn covariances(waves: &[Vec<f64>], autocorrelation: f64) -> Vec<Vec<f64>> {
     let mut all = vec![vec![0.0; waves.len()]; waves.len()];
     for (i, one) in waves.iter().enumerate() {
