@@ -295,8 +295,8 @@ impl OpenSessions {
     }
 }
 
-/// Returns the median and the maximum busy share of the busiest loop over the seconds with messages.
-/// The first and the last are usually partial, and are left out if there are others.
+/// Returns the median and the maximum busy share of the busiest loop over the seconds with
+/// messages. The first and the last are usually partial, and are left out if there are others.
 fn busy_share(history: &History) -> (f64, f64) {
     let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {

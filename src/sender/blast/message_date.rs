@@ -15,7 +15,7 @@ pub struct MessageDate(String);
 pub struct NotADate(String);
 
 impl MessageDate {
-    /// Errors: the text is empty, too long, or has other characters.
+    /// Checks the text. Errors: it is empty, too long, or not printable ASCII.
     pub fn new(text: impl Into<String>) -> Result<MessageDate, NotADate> {
         let text = text.into();
         let is_printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
