@@ -13,7 +13,7 @@ use crate::tls::{Failure, Secured};
 
 /// Maximum number of slices in one write.
 const SLICES_MAX: usize = 64;
-/// Usual number of slices; preparing the maximum each time costs more than writing them.
+/// Usual number of slices; preparing the maximum each time would cost more than the write itself.
 const SLICES_FEW: usize = 8;
 /// Octets written for one connection before the others get their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
@@ -306,7 +306,7 @@ impl TargetConn {
         Ok(TurnNeeds::Event)
     }
 
-    /// Does the same under TLS: sealed octets are written before more are sealed.
+    /// Does what `flush` does, under TLS: writes sealed octets before it seals more.
     fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         let (mut written, now_us) = (0, ledger.now_us());
         while let Protection::Tls(tls) = &mut self.protection {
@@ -361,8 +361,8 @@ impl TargetConn {
         waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max
     }
 
-    /// Closes the account of the connection, on which `started` messages were started: reports the
-    /// outcome of messages in progress.
+    /// Ends the connection, over which `started` messages were begun: reports the outcome of
+    /// messages in progress, and records the session.
     pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
         if let Protection::Tls(tls) = &mut self.protection {
             tls.close(&mut self.stream);

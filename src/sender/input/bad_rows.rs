@@ -9,7 +9,7 @@ const NAMED_MAX: usize = 10;
 pub enum RowRemedy {
     /// The row can be removed.
     Remove,
-    /// The row can be made a comment, by `#` before it.
+    /// The row can be made a comment by putting `#` before it.
     Comment,
 }
 

@@ -25,7 +25,7 @@ pub struct SendLedger {
     /// Buffer from which connections write, shared because only one writes at a time. It stays in
     /// the processor's cache, and connections that wait for replies need no memory for it.
     pub write_buffer: Vec<u8>,
-    /// The same for sealed octets.
+    /// Buffers for sealed octets, shared for the same reason.
     pub sealing: SealingBuffers,
     /// The current time.
     pub now_ns: u64,
@@ -163,7 +163,7 @@ impl SendLedger {
         self.is_waiting = false;
     }
 
-    /// Returns a message that will not be sent, and that no session has.
+    /// Reports the outcome of a message that will not be sent, and that no session has.
     pub fn return_unsent(&mut self, due: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![None; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };

@@ -24,7 +24,7 @@ impl IdSet {
         (segment == id.segment && id.slot < end).then_some(start..end)
     }
 
-    /// Inserts an id.
+    /// Inserts an id. A slot of `u32::MAX` is ignored: no segment has it.
     pub fn insert(&mut self, id: MessageId) {
         if id.slot < u32::MAX {
             self.insert_range(id.segment, id.slot..id.slot + 1);
