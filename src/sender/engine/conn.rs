@@ -82,7 +82,7 @@ impl TargetConn {
         TargetConn { stream, session, protection, is_connected, requested_us, active_us, pieces }
     }
 
-    /// Returns whether the target has sent anything.
+    /// Returns whether the session was ever open for messages.
     pub fn has_opened(&self) -> bool {
         self.session.is_open()
     }
@@ -354,8 +354,8 @@ impl TargetConn {
         self.stream.write(&slices[..self.pieces])
     }
 
-    /// Returns whether the target has been silent for longer than `max`, while something is
-    /// expected of it.
+    /// Returns whether nothing was sent or received for longer than `max`, while something is
+    /// expected of the target.
     pub fn is_stalled(&self, now_us: u64, max: Duration) -> bool {
         let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
         waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max

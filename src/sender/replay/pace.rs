@@ -8,7 +8,7 @@ use crate::sender::input::Positive;
 pub enum ReplayPace {
     /// The recorded times, scaled by `speed`.
     Original {
-        /// The speed factor: 1 is the original speed, 4 sends an hour in a quarter of one.
+        /// The speed factor: 1 is the original speed, 4 sends an hour of mail in 15 minutes.
         speed: Positive,
     },
     /// A fixed number of messages per second, evenly, in the original order.
@@ -37,6 +37,7 @@ impl Departures {
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
+    /// `None`: as soon as a connection has room for it.
     /// `left_ns` is its original departure (Unix ns). If the clock was set back at that time, no
     /// pause results.
     pub fn next(&mut self, left_ns: u64) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! The resume file: records what was sent, so that an interrupted replay can continue.
 //!
-//! The file is text and only ever appended to; each line is one write:
+//! The file is text, to which whole lines are appended:
 //!
 //! ```text
 //! sinkd-replay 1
@@ -30,8 +30,8 @@ use crate::log::MessageId;
 const FIRST_LINE: &str = "sinkd-replay 1";
 const BEGUN: &str = "begun_ns";
 const HEADER_END: &str = "--";
-/// Maximum length of a line in octets: one write about 64 messages, or the remaining recipients of
-/// one message.
+/// Maximum length of a line in octets. A line names up to 64 messages, or the remaining recipients
+/// of one message.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// The replay that a resume file belongs to: names, and values that must be the same again.
@@ -157,8 +157,8 @@ impl Resume {
                     }
                     good_bytes += line.len() as u64 + 1;
                 }
-                // After a power loss, the end of the file may contain anything, so a bad line must
-                // be the last one.
+                // After a power loss, the end of the file may contain anything, but no valid line
+                // may follow a bad one.
                 ResumeLine::Whole(_) => bad = bad.or(Some(number)),
                 ResumeLine::Cut(_) => break,
             }

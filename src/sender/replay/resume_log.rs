@@ -24,7 +24,7 @@ pub(super) struct ResumeLog {
     error: Option<ResumeError>,
 }
 
-/// Outcomes that are not in the resume file yet. Empty without one.
+/// Outcomes that are not in the resume file yet. Empty if there is no file.
 #[derive(Default)]
 struct UnwrittenOutcomes {
     done: IdSet,
@@ -44,7 +44,7 @@ impl UnwrittenOutcomes {
 }
 
 impl ResumeLog {
-    /// `resume` is where outcomes are written, and has what was sent before.
+    /// Creates the log. `resume`: where outcomes are written, and what was sent before.
     pub fn new(resume: Option<(Resume, SentBefore)>) -> ResumeLog {
         match resume {
             Some((resume, before)) => {

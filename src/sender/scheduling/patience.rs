@@ -42,7 +42,8 @@ struct Backoff {
 }
 
 impl FailedConnections {
-    /// `patience` is the time for which connections may fail while none is useful.
+    /// Starts without failures. `patience` is the time for which connections may fail while none is
+    /// useful.
     pub fn new(patience: Duration) -> FailedConnections {
         FailedConnections { patience, backoff: None, failing_ns: None, last_useful_ns: None }
     }
@@ -81,7 +82,7 @@ impl FailedConnections {
         self.failed_for(now_ns) >= LOST
     }
 
-    /// Returns for how long connections have failed with no useful one since; no time if none has.
+    /// Returns for how long connections have failed with no useful one since; 0 if none has.
     fn failed_for(&self, now_ns: u64) -> Duration {
         let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
         since_ns.map_or(Duration::ZERO, |since_ns| time_between(since_ns, now_ns))
