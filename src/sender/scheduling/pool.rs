@@ -234,8 +234,8 @@ impl<M> ConnectionPool<M> {
         None
     }
 
-    /// Selects the connection that has been idle for longest, which is to end to make room; only one
-    /// at a time.
+    /// Selects the connection that has been idle for longest, and ends it to make room; only one at
+    /// a time.
     #[cold]
     pub fn make_room(&mut self) -> Option<ConnectionSlot> {
         if self.iter().any(|connection| connection.after_queue == AfterQueue::MakeRoom) {

@@ -16,7 +16,7 @@ use crate::smtp::client::Protocol;
 
 /// Maximum number of addresses of a name; one with more does not belong to a mail server.
 const ADDRESSES_MAX: usize = 64;
-/// How long to wait for one of several addresses.
+/// How long to wait for each of several addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A target as the user named it.
@@ -235,7 +235,7 @@ fn is_unassigned(address: IpAddr) -> bool {
     }
 }
 
-/// Returns whether the address is this machine, or in a private network.
+/// Returns whether the address belongs to this machine or to a private network.
 ///
 /// That includes loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3); the unspecified
 /// address, which Linux treats as loopback; private (RFC 1918), unique local (RFC 4193) and
