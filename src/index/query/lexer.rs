@@ -56,8 +56,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     Ok(tokens)
 }
 
-/// Reads the term or keyword at `start`, which is not white space. Returns it with the offset of its
-/// end.
+/// Reads the term or keyword at `start`, which is not white space. Returns it with the offset of
+/// its end.
 fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
     let head_end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
