@@ -101,8 +101,8 @@ impl Interval {
         self.sessions.find(hint, id)
     }
 
-    /// Adds an entry for a session, and returns where it is; `None` if too many sessions were active,
-    /// which is counted.
+    /// Adds an entry for a session, and returns where it is; `None` if too many sessions were
+    /// active, which is counted.
     #[inline]
     pub fn add_session(&mut self, key: SessionKey) -> Option<SessionHint> {
         let hint = self.sessions.add(key);

@@ -155,7 +155,7 @@ mod tests {
             ("17", None),
             ("", None),
             ("1:4294967294", Some((1, 4294967294..4294967295))),
-            ("1:4294967295", None), // no file has that many slots
+            ("1:4294967295", None), // no segment has that many slots
         ] {
             assert_eq!(parse_range(text), expected, "{text}");
         }

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::sender::replay::testkit::{folder, stored};
 
-    /// Checks the order in which messages leave that were received a millisecond apart.
+    /// Checks the order in which messages that were received a millisecond apart leave.
     #[track_caller]
     fn check(transactions_us: &[u32], look_ahead: usize, expected: &[usize]) {
         let data = tempfile::tempdir().unwrap();

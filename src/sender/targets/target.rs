@@ -303,7 +303,7 @@ mod tests {
             "localhost:65536",
             "localhost:+25",
             "localhost:smtp",
-            "::1:25", // ambiguous: brackets, please
+            "::1:25", // ambiguous without brackets
             "[::1]",
             "[::1]25",
             "[localhost]:25",
@@ -352,14 +352,14 @@ mod tests {
             ("fbff::1", false),
             ("fe80::1", true),
             ("febf::1", true),
-            ("fec0::1", false), // site-local, given up by RFC 3879
+            ("fec0::1", false), // site-local, deprecated by RFC 3879
             ("2001:db8::1", false),
             ("::ffff:10.0.0.1", true),
             ("::ffff:8.8.8.8", false),
             ("::ffff:127.0.0.1", true),
-            ("::10.0.0.1", false),     // IPv4-compatible, given up by RFC 4291
+            ("::10.0.0.1", false), // IPv4-compatible, deprecated by RFC 4291
             ("64:ff9b::a00:1", false), // NAT64 of 10.0.0.1
-            ("2002:a00:1::", false),   // 6to4 of 10.0.0.1
+            ("2002:a00:1::", false), // 6to4 of 10.0.0.1
         ] {
             assert_eq!(is_private(text.parse().unwrap()), expected, "{text}");
         }
