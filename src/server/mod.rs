@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
-//! one `send`, however many replies; an idle connection holds no buffer.
+//! one `send`, unless the replies fill their buffer; an idle connection holds no buffer.
 #![deny(unsafe_code)]
 #[doc(hidden)]
 #[cfg(feature = "testkit")]

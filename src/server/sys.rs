@@ -45,7 +45,7 @@ pub fn run_when_idle() {
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
-/// This system has no thread priorities: indexing only pauses while workers are busy.
+/// Does nothing: here, indexing only pauses while the workers are busy.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn run_when_idle() {}
 
@@ -93,7 +93,7 @@ pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     (result == 0).then(|| parse_tcp_info(&info))
 }
 
-/// This system has no such call.
+/// Returns `None`: this build doesn't use the system call, which only Linux has.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn tcp_info(_: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     None

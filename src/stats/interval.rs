@@ -185,7 +185,7 @@ impl Interval {
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
-    /// Clears the interval. Costs a `memset` of 800 KiB.
+    /// Clears the interval. Costs a `memset` of 0.7 MB, or 1 MB with the metrics of senders.
     pub fn clear(&mut self) {
         self.counts.clear();
         self.counters.fill(0);

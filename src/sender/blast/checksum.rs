@@ -3,7 +3,7 @@ use crc_fast::{CrcAlgorithm, checksum_combine, crc32_iscsi};
 
 pub use crc_fast::crc32_iscsi as crc32c;
 
-/// The checksum of a prefix `front`. It helps to compute the checksum of `front ++ rest` from the
+/// The checksum of a prefix `front`, for computing the checksum of `front ++ rest` from the
 /// checksum of `rest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Front(u32);

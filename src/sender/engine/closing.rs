@@ -110,7 +110,7 @@ enum TargetState {
     Refuses(Option<ReplyCode>),
 }
 
-/// Returns whether the target sent a reply that nothing had asked for, so client and server no
+/// Returns whether the target sent a reply that no command had requested, so client and server no
 /// longer agree on what is a command.
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {

@@ -187,8 +187,8 @@ impl SendLedger {
         }
     }
 
-    /// Counts and records the messages that the source still had, after all threads have ended; the
-    /// last of them could have begun a message until `ended_ns`.
+    /// Counts and records the messages that the source still had, after all threads have ended.
+    /// `ended_ns` is when the last thread stopped beginning messages.
     pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
         while let Some(due_ns) = self.source.overdue(ended_ns) {

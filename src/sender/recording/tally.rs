@@ -28,7 +28,7 @@ pub enum FailureKind {
     Withheld(Withheld),
 }
 
-/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `TLS peer_unknown_ca`,
+/// Formats a kind for people: `RCPT 550`, `end of data 451`, `TLS peer_unknown_ca`,
 /// `connection`.
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ impl fmt::Display for FailureKind {
 pub struct FailureCount {
     /// How often it happened.
     pub count: u64,
-    /// The first of them.
+    /// The first occurrence.
     pub example: FailureExample,
 }
 

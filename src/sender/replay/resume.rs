@@ -10,8 +10,8 @@
 //! --
 //! g 17:0-255 18:0-9      may be sent from now on
 //! d 17:0-254 18:0-9      done: the target has answered for every recipient, permanently
-//! n 17:255               not sent, or deferred: it remains as it is
-//! p 17:255 0,3           of it, the recipients at these positions remain
+//! n 17:255               not sent, or deferred: all recipients that remained still remain
+//! p 17:255 0,3           the recipients of this message at these positions remain
 //! u 17:255 0             its end of data went out, and no reply came for these
 //! ```
 //!

@@ -8,8 +8,8 @@
 /// The states in which the time of connections is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// Neither side waits: the connection has had no transaction for one to two ticks, has not been
-    /// greeted yet, or is closing.
+    /// Neither side waits: the connection has had no transaction for one to two ticks, waits for a
+    /// PROXY header, or is closing.
     #[default]
     Away,
     /// The connection waits for the client's first transaction.

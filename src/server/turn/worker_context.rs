@@ -21,7 +21,7 @@ const SCRATCH_BYTES: usize = 256 << 10;
 /// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
-/// What a worker writes beside the log.
+/// What a worker writes besides the log.
 #[derive(Default)]
 pub(crate) struct SideOutputs {
     /// `None`: no transcripts are written.

@@ -2,7 +2,8 @@
 //!
 //! Each connection is in the wheel once. A read only updates the connection's time of last input.
 //! When the connection's entry comes up, its deadline is computed again, and if that is in the
-//! future, the entry is put back. So a busy round costs the same with 1,000 connections as with 64.
+//! future, the entry is put back. So the wheel costs nothing per event, however many connections
+//! are busy.
 
 use super::place::TablePlace;
 

@@ -1,6 +1,6 @@
 //! Estimates how far the mean over a run's seconds may be from the mean of an endless run.
 //!
-//! Neighboring seconds are correlated, so a run of N seconds has less information than N
+//! Neighboring seconds are correlated, so a run of N seconds carries less information than N
 //! independent values. The variance of the mean is estimated from the slow waves in the run (its
 //! projections on a few cosines; Müller 2007; Lazarus, Lewis, Stock and Watson 2018). In short
 //! runs, the slowest waves that fit still miss a part of it. The estimate is therefore enlarged by
