@@ -38,7 +38,7 @@ const DELAYED_ACK_RTT_US: u64 = 10_000;
 /// Shares of the connections' time, as parts of 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// The sender's own time, and time without open connections.
+    /// The sender's own time, and time without a connection in use.
     pub sender: f64,
     /// Round trips, and payload in transit.
     pub network: f64,
@@ -50,9 +50,9 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// The whole seconds strictly between the seconds of the first and the last message.
+    /// The number of whole seconds strictly between those of the first and the last message.
     pub whole_seconds: u64,
-    /// Accepted connections, plus those turned away.
+    /// The number of accepted connections, and of those turned away.
     pub connections: u64,
     pub turned_away: u64,
     /// The time in which clients waited for the sink.

@@ -18,7 +18,7 @@ const FACTOR_MAX: f64 = 3.0;
 /// Number of messages per session beyond which more make no difference.
 const SESSION_MESSAGES_MAX: f64 = 100.0;
 
-/// The rates that this machine reached under several loads, each as fast as it could.
+/// The rates that this machine reached under several loads, each sent as fast as possible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     version: u32,

@@ -34,7 +34,8 @@ pub struct Headroom {
 impl Headroom {
     /// Computes the headroom of a run.
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
-        // A round counts toward the second in which it ends, so a share can exceed 1.
+        // A share can exceed 1: a sender counts a round toward the second in which it began, and an
+        // interval is longer than a second if the hub was behind.
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         Headroom {

@@ -10,7 +10,8 @@ use super::sample::Sample;
 /// never touch it.
 #[derive(Debug)]
 pub struct Live {
-    /// Locked only to copy the pointer or to merge a second, so a reader never makes the hub wait.
+    /// Locked only to copy the pointer or to merge a second, so a reader never makes the hub wait
+    /// for long.
     total: Mutex<Arc<Interval>>,
     names: RecordedNames,
     /// Messages not indexed at the last sample.
