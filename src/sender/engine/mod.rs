@@ -390,7 +390,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 }
 
-/// Returns a function for what the connection in a slot can do.
+/// Returns a function that returns what the connection in a slot can do.
 fn readiness_in(connections: &BySlot<TargetConn>) -> impl Fn(ConnectionSlot) -> Readiness {
     |slot| connections.get(slot).map_or(Readiness::Ending, TargetConn::readiness)
 }

@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A connection whose handshake is done, over a socket with little room.
+    /// Returns a connection whose handshake is done, over a socket with little room.
     fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::time::ProcessClock::get().unix();

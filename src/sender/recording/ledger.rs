@@ -37,7 +37,7 @@ pub struct SendLedger {
     pub resends: Resends,
     /// Messages to send on another connection, in the order in which they were turned away.
     pub turned_away: Vec<(DueMessage, Box<OutgoingMail>)>,
-    /// When the last message could have been begun, once that is known.
+    /// When this thread stopped beginning messages; `None` while it begins them.
     pub ended_ns: Option<u64>,
     /// Mails for reuse; boxed, because sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]

@@ -121,8 +121,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Admits more messages if there are none left. Announces them in the resume file first, if
-    /// there is one: a message that the file does not name was never sent.
+    /// Plans more messages if none are left, and announces them in the resume file, if there is
+    /// one: a message that the file does not name was never sent.
     fn announce_more(&mut self) -> Result<(), FeedError> {
         if !self.announced.is_empty() {
             return Ok(());

@@ -37,9 +37,8 @@ impl Departures {
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
-    /// `None`: as soon as a connection has room for it.
-    /// `left_ns` is its original departure (Unix ns). If the clock was set back at that time, no
-    /// pause results.
+    /// `None`: as soon as a connection has room for it. `left_ns` is its original departure (Unix
+    /// ns). Where the clock had been set back, there is no pause.
     pub fn next(&mut self, left_ns: u64) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {

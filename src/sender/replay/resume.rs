@@ -238,7 +238,7 @@ fn header(started_ns: u64, belongs: &Belongs) -> String {
 
 enum ResumeLine {
     Whole(String),
-    /// The end of the file, and what stands there without a line end.
+    /// The end of the file: its last text, which has no line end.
     Cut(String),
 }
 

@@ -24,8 +24,8 @@ pub enum Flow {
     Commands { chunks: Option<Box<Transfer>> },
     /// Mail data after 354, or a BDAT chunk.
     Payload(Box<Transfer>),
-    /// The payload has arrived in full and waits for room in the log, for a flush, or for its own
-    /// segment to be renamed into place. Nothing is read meanwhile.
+    /// The payload has arrived in full and waits for room in the log, for a flush, or for its
+    /// dedicated segment to be renamed into place. Nothing is read meanwhile.
     Waiting(Box<Transfer>),
     /// Input after XCLIENT, which is read only once the named client has been admitted.
     Undecided,

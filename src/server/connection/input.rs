@@ -137,7 +137,7 @@ impl Input {
 
     /// Takes in a decrypted record: the first `octets` of the encrypted octets, with its content at
     /// `place` in them. The content stays where it is, and unread input moves up to it: usually
-    /// that is nothing, or part of a line.
+    /// there is none, or only part of a line.
     pub fn opened(&mut self, place: Range<usize>, octets: usize) {
         let from = self.sealed.start + place.start;
         let unread = self.end - self.start;

@@ -8,7 +8,7 @@ use crate::time::ProcessClock;
 /// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.
 const MOVED_NS: u64 = 1_000_000_000;
 
-/// Detects that the system clock was set, or that the machine slept. sinkd's clock runs on evenly,
+/// Detects that the system clock was set, or that the machine slept. sinkd's clock is not affected,
 /// so its times then differ from those of other programs. A step is logged and recorded as a mark.
 #[derive(Debug)]
 pub struct ClockWatch {
