@@ -112,8 +112,8 @@ impl ResumeLog {
         }
     }
 
-    /// Records that a message ended. If none is in progress, there may be no further events for
-    /// long, so the outcomes are written immediately.
+    /// Records that a message ended. If none is in progress, the next event may be a long time
+    /// away, so the outcomes are written immediately.
     pub fn record_end(&mut self, now_ns: u64, in_progress: usize) {
         self.outcomes.ended += 1;
         let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
